@@ -1,0 +1,1 @@
+"""Aerodrome: migrate an Apache Airflow estate with proof, then run it."""

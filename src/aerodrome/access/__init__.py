@@ -1,0 +1,1 @@
+"""Users, roles, API tokens, sessions, one-time login links, audit."""

@@ -1,0 +1,1 @@
+"""What is true about Airflow: version facts, metadata schemas, REST clients, Fernet, API tokens."""

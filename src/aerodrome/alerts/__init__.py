@@ -1,0 +1,1 @@
+"""Outbox in, incidents out."""

@@ -1,0 +1,1 @@
+"""Composition root: Settings in, App out; the only room that knows everybody."""

@@ -1,0 +1,1 @@
+"""A source tree becomes a content-addressed bundle; requirements become a virtualenv shared by content."""

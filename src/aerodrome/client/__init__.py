@@ -1,0 +1,1 @@
+"""The typed REST client that the CLI stands on."""

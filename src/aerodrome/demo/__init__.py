@@ -1,0 +1,1 @@
+"""The whole story on this machine: a self-managed Airflow, migrated and running."""

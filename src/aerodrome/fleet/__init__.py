@@ -1,0 +1,1 @@
+"""Workspaces, clusters, deployments, deploys: commands, reads and the level-triggered reconciler."""

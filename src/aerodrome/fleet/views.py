@@ -1,0 +1,90 @@
+"""Frozen views that fleet gives to the API, the pages and the migration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class WorkspaceView:
+    """A workspace."""
+
+    id: str
+    name: str
+    description: str
+    created_at: datetime
+    deployment_count: int
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """Where deployments run; `local` is this machine."""
+
+    id: str
+    name: str
+    kind: str  # local | kubernetes
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ComponentView:
+    """One process of a deployment as last seen."""
+
+    name: str
+    state: str
+    pid: int | None
+    started_at: datetime | None
+    restarts: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class DeploymentView:
+    """A deployment: what is wanted (desired) and what was seen (health, components), kept apart."""
+
+    id: str
+    name: str
+    workspace_id: str
+    workspace_name: str
+    cluster_name: str
+    airflow_version: str
+    python_version: str
+    executor: str
+    parallelism: int
+    env: Mapping[str, Any]  # name -> value, masked for secrets
+    config: Mapping[str, str]
+    desired: Literal["running", "hibernated", "deleted"]
+    status: str  # creating | deploying | healthy | degraded | unhealthy | hibernated | deleting | failed
+    reasons: tuple[str, ...]
+    components: tuple[ComponentView, ...]
+    generation: int
+    observed_generation: int | None
+    current_deploy_id: str | None
+    airflow_url: str | None  # path on the gate, opens Airflow's UI signed in
+    created_at: datetime
+    updated_at: datetime
+    observed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class DeployView:
+    """One immutable version put on a deployment."""
+
+    id: str
+    deployment_id: str
+    number: int  # 1, 2, 3 … within the deployment
+    status: Literal["queued", "building", "switching", "live", "superseded", "failed"]
+    bundle_digest: str
+    kind: Literal["full", "dags"]  # dags: only dags/ differ from the deploy before it, nothing restarts
+    description: str
+    actor: str
+    origin: str  # cli | api | page | migration
+    file_count: int
+    size_bytes: int
+    error: Mapping[str, Any] | None
+    steps: tuple[Mapping[str, Any], ...]  # name, status, started_at, finished_at, log
+    created_at: datetime
+    live_at: datetime | None

@@ -1,0 +1,1 @@
+"""Words without I/O that every room may use: ids, clock, errors, secrets, digests, state machines."""

@@ -1,0 +1,27 @@
+"""Content digests: the same content gives the same text everywhere."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+
+def canonical_json(value: Any) -> str:
+    """Write JSON with sorted keys, no spaces and real characters; the input must be plain JSON data."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(value: Any) -> str:
+    """Give the SHA-256 (64 hex digits) of a JSON value in canonical form."""
+    return sha256(canonical_json(value).encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Give the SHA-256 of a file's bytes, read in blocks of 1 MiB."""
+    hasher = sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            hasher.update(block)
+    return hasher.hexdigest()

@@ -1,0 +1,1 @@
+"""A migration flows one way: estate < sources < assess < plan < transfer < cutover < service."""

@@ -1,0 +1,1 @@
+"""Estate in, findings out: pure checks and the reports drawn from them."""

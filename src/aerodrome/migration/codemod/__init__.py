@@ -1,0 +1,1 @@
+"""Upgrades DAG code to the target Airflow version."""

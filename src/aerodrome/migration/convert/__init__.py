@@ -1,0 +1,1 @@
+"""Turns Oozie and Control-M definitions into Airflow DAGs."""

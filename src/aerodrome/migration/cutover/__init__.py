@@ -1,0 +1,1 @@
+"""Hands one DAG over from source to target so that every interval has one owner."""

@@ -1,0 +1,55 @@
+"""The neutral columns of run history, and the batches in which sources stream it.
+
+History is not part of the frozen estate (it may be 100 million rows): the estate holds counts and watermarks, the
+transfer streams the rows. A batch is a tuple of plain Python values per row, in the order of `columns`. Moments are
+aware UTC datetimes; JSON columns are texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+HistoryKind = Literal["run", "task_instance", "task_try", "xcom"]
+HISTORY_KINDS: tuple[HistoryKind, ...] = ("run", "task_instance", "task_try", "xcom")
+
+FINAL_RUN_STATES = ("success", "failed")
+FINAL_TASK_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+RUN_COLUMNS = (
+    "dag_id", "run_id", "run_type", "state", "logical_date", "data_interval_start", "data_interval_end", "run_after",
+    "queued_at", "start_date", "end_date", "conf", "is_external_trigger", "clear_number", "note",
+)  # fmt: skip
+TASK_COLUMNS = (
+    "dag_id", "run_id", "task_id", "map_index", "try_number", "max_tries", "state", "start_date", "end_date",
+    "duration", "hostname", "unixname", "pool", "pool_slots", "queue", "priority_weight", "operator",
+    "custom_operator_name", "queued_at", "task_display_name", "rendered_map_index", "executor", "note",
+)  # fmt: skip
+TRY_COLUMNS = tuple(column for column in TASK_COLUMNS if column != "note")
+XCOM_COLUMNS = ("dag_id", "run_id", "task_id", "map_index", "key", "value", "timestamp")
+
+COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
+    "run": RUN_COLUMNS,
+    "task_instance": TASK_COLUMNS,
+    "task_try": TRY_COLUMNS,
+    "xcom": XCOM_COLUMNS,
+}
+
+
+@dataclass(frozen=True)
+class HistoryBatch:
+    """Up to a few thousand rows of one kind; all rows of one run of one kind come in order of (dag_id, run_id, …)."""
+
+    kind: HistoryKind
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class HistoryWindow:
+    """Which part of the history: these DAGs; only runs in a final state; only runs changed after `since` if given."""
+
+    dag_ids: tuple[str, ...]
+    since: datetime | None = None

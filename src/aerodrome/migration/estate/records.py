@@ -1,0 +1,216 @@
+"""The neutral records of an estate. Whatever the source is, this is what it looks like afterwards.
+
+Secrets never stand in records: a secret field holds a keyed fingerprint (Secret.fingerprint) and is re-read from the
+source at the moment of the transfer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Record:
+    """Base of all records: `kind` names the file in the estate, `key` is unique within the kind."""
+
+    kind: ClassVar[str] = ""
+
+    @property
+    def key(self) -> str:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class DagRecord(Record):
+    """A DAG with what the scheduler knows about it and a summary of its history. Moments are ISO 8601 UTC texts."""
+
+    kind: ClassVar[str] = "dag"
+    dag_id: str
+    file: str  # relative to the DAGs folder, absolute where it lies outside
+    is_paused: bool
+    is_active: bool
+    schedule: str | None  # cron text, preset, "timedelta:<seconds>", "dataset", or None for manual only
+    schedule_kind: str  # cron | timedelta | preset | dataset | timetable | continuous | none
+    timetable: str | None  # class path
+    timezone: str | None
+    catchup: bool | None
+    start_date: str | None
+    end_date: str | None
+    max_active_runs: int | None
+    max_active_tasks: int | None
+    owners: tuple[str, ...]
+    tags: tuple[str, ...]
+    description: str | None
+    task_count: int
+    tasks: tuple[dict[str, Any], ...]  # task_id, operator, module, pool, queue, upstream[], downstream[], has_sla, …
+    depends_on_dags: tuple[str, ...]  # external task sensors, triggers
+    datasets_in: tuple[str, ...]
+    datasets_out: tuple[str, ...]
+    pools: tuple[str, ...]
+    queues: tuple[str, ...]
+    connections: tuple[str, ...]  # conn ids that its file mentions (static)
+    variables: tuple[str, ...]
+    next_logical_date: str | None
+    next_interval_start: str | None
+    next_interval_end: str | None
+    next_run_after: str | None
+    run_states: dict[str, int] = field(default_factory=dict)  # state -> number of runs, whole history
+    task_states: dict[str, int] = field(default_factory=dict)
+    last_run_at: str | None = None
+    runs_30d: int = 0
+    failures_30d: int = 0
+    duration_p95_s: float | None = None
+    import_error: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.dag_id
+
+
+@dataclass(frozen=True)
+class ConnectionRecord(Record):
+    """A connection without its secrets. `origin`: metadata-db, environment, secrets-backend."""
+
+    kind: ClassVar[str] = "connection"
+    conn_id: str
+    conn_type: str | None
+    host: str | None
+    port: int | None
+    schema: str | None
+    login: str | None
+    description: str | None
+    extra_keys: tuple[str, ...]  # names only; values may be secret
+    has_password: bool
+    has_extra: bool
+    fingerprint: str | None  # over type, host, port, schema, login, password, extra; None when it cannot be decrypted
+    origin: str
+    error: str | None = None  # why it cannot be decrypted
+
+    @property
+    def key(self) -> str:
+        return self.conn_id
+
+
+@dataclass(frozen=True)
+class VariableRecord(Record):
+    """An Airflow variable without its value."""
+
+    kind: ClassVar[str] = "variable"
+    name: str
+    description: str | None
+    size_bytes: int
+    is_json: bool
+    is_sensitive: bool  # by its name, as Airflow masks
+    fingerprint: str | None
+    origin: str
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class PoolRecord(Record):
+    """A pool."""
+
+    kind: ClassVar[str] = "pool"
+    name: str
+    slots: int
+    description: str | None
+    include_deferred: bool
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class EnvVarRecord(Record):
+    """An environment variable of the source's processes: name, and a fingerprint instead of the value."""
+
+    kind: ClassVar[str] = "env_var"
+    name: str
+    is_secret: bool
+    fingerprint: str
+    purpose: str  # airflow-config | airflow-connection | airflow-variable | user
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class ConfigRecord(Record):
+    """A configuration option that differs from Airflow's default; secret ones carry no value."""
+
+    kind: ClassVar[str] = "config"
+    option: str  # "section.option"
+    value: str | None
+    is_secret: bool
+    origin: str  # file | environment
+
+    @property
+    def key(self) -> str:
+        return self.option
+
+
+@dataclass(frozen=True)
+class PackageRecord(Record):
+    """A requirement line or an installed distribution of the source."""
+
+    kind: ClassVar[str] = "package"
+    name: str
+    version: str | None
+    origin: str  # requirements | installed
+
+    @property
+    def key(self) -> str:
+        return f"{self.origin}:{self.name}"
+
+
+@dataclass(frozen=True)
+class FileRecord(Record):
+    """A file of the source's code. `part`: dags | plugins | include | requirements."""
+
+    kind: ClassVar[str] = "file"
+    path: str  # relative to its part's folder
+    part: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.part}/{self.path}"
+
+
+@dataclass(frozen=True)
+class UserRecord(Record):
+    """A user of the source's Airflow; password hashes are never read."""
+
+    kind: ClassVar[str] = "user"
+    username: str
+    email: str | None
+    roles: tuple[str, ...]
+    is_active: bool
+
+    @property
+    def key(self) -> str:
+        return self.username
+
+
+KINDS: dict[str, type[Record]] = {
+    record.kind: record
+    for record in (
+        DagRecord,
+        ConnectionRecord,
+        VariableRecord,
+        PoolRecord,
+        EnvVarRecord,
+        ConfigRecord,
+        PackageRecord,
+        FileRecord,
+        UserRecord,
+    )
+}

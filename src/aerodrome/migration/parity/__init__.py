@@ -1,0 +1,1 @@
+"""Compares a DAG in source and target: structure and results."""

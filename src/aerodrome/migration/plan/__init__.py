@@ -1,0 +1,1 @@
+"""An editable plan compiled to a frozen, digested list of small steps."""

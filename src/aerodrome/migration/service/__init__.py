@@ -1,0 +1,1 @@
+"""Commands and reads of migrations; the journal that walks a plan's steps."""

@@ -1,0 +1,1 @@
+"""Adapters that read a source system and stream neutral records."""

@@ -1,0 +1,134 @@
+"""What a source adapter offers. Reading is read-only and constant in memory; the only writes are pause and unpause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.records import Record
+
+Progress = Callable[[str, int, int | None], None]
+"""Told what is being done ("reading dag", done, total or None)."""
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """How to reach a self-managed Airflow. Held encrypted by the platform; only `database_url` and `fernet_keys` are secret."""
+
+    kind: str  # "airflow-db"
+    name: str
+    database_url: Secret  # SQLAlchemy URL of the metadata database
+    fernet_keys: Secret  # comma-separated, newest first; empty when the source does not encrypt
+    dags_folder: Path
+    plugins_folder: Path | None = None
+    include_folder: Path | None = None
+    requirements_file: Path | None = None
+    config_file: Path | None = None  # airflow.cfg
+    env_file: Path | None = None  # NAME=value lines of the scheduler's environment
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One read-only check of a source: reach, version, rights, Fernet key, folders."""
+
+    name: str
+    is_ok: bool
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class SourceDescription:
+    """What the probe found."""
+
+    kind: str
+    airflow_version: str
+    database: str  # "sqlite 3.40.1", "postgresql 15.18"
+    schema_revision: str  # alembic revision of the metadata database
+    probes: tuple[Probe, ...]
+
+    @property
+    def is_ok(self) -> bool:
+        return all(probe.is_ok for probe in self.probes)
+
+
+@dataclass(frozen=True)
+class ConnectionValue:
+    """A connection with its secrets, read at the moment of transfer; `extra` is Airflow's JSON text."""
+
+    conn_id: str
+    conn_type: str | None
+    host: str | None
+    port: int | None
+    schema: str | None
+    login: str | None
+    description: str | None
+    password: Secret | None
+    extra: Secret | None
+
+
+@dataclass(frozen=True)
+class VariableValue:
+    """A variable with its value."""
+
+    name: str
+    value: Secret
+    description: str | None
+
+
+@dataclass(frozen=True)
+class DagState:
+    """What the source's scheduler knows about a DAG right now."""
+
+    dag_id: str
+    is_paused: bool
+    mark: str | None  # our mark left by pause_dag, None when it was not us
+    next_logical_date: datetime | None
+    next_interval: tuple[datetime, datetime] | None
+    next_run_after: datetime | None
+    last_interval: tuple[datetime, datetime] | None  # of the newest scheduled run
+    last_run_state: str | None
+    in_flight: dict[str, int] = field(default_factory=dict)  # state -> rows: runs ("run:running") and task instances
+
+
+class SourceAdapter(Protocol):
+    """A source system. Errors: Unavailable (no reach), Denied (rights), Invalid (wrong Fernet key, missing folder)."""
+
+    def describe(self) -> SourceDescription:
+        """Probe without changing anything; never raises for a failed check, it is a Probe."""
+        ...
+
+    def records(self, progress: Progress) -> Iterator[Record]:
+        """Stream every record of the estate, kind by kind in the order of records.KINDS."""
+        ...
+
+    def connection_values(self, conn_ids: Sequence[str]) -> Iterator[ConnectionValue]:
+        """Read connections with their secrets; unknown or undecryptable ones raise Invalid naming them."""
+        ...
+
+    def variable_values(self, names: Sequence[str]) -> Iterator[VariableValue]: ...
+
+    def env_values(self, names: Sequence[str]) -> Iterator[tuple[str, Secret]]: ...
+
+    def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Stream history rows of runs in a final state (all task instances final too), ordered, constant in memory."""
+        ...
+
+    def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]: ...
+
+    def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]: ...
+
+    def pause_dag(self, dag_id: str, mark: str) -> None:
+        """Pause a DAG and leave our mark in the same transaction; a second call with the same mark changes nothing."""
+        ...
+
+    def unpause_dag(self, dag_id: str, mark: str) -> None:
+        """Undo our pause; Conflict when the DAG was not paused by this mark."""
+        ...
+
+    def close(self) -> None: ...

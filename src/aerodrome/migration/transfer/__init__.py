@@ -1,0 +1,1 @@
+"""Moves objects and history from a source into a hosted deployment."""

@@ -1,0 +1,1 @@
+"""Make a RuntimeSpec true and tell what is true. No database, no settings, no callbacks."""

@@ -1,0 +1,1 @@
+"""The local runtime: one supervising shim process per deployment, outliving the server."""

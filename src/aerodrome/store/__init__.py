@@ -1,0 +1,1 @@
+"""Durable state: engine, tables, schema migrations, jobs with leases, outbox, journal."""

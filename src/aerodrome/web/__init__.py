@@ -1,0 +1,1 @@
+"""The faces of the control plane: REST API, pages, agent link, Airflow gate."""

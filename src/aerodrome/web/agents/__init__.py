@@ -1,0 +1,1 @@
+"""The link that remote agents dial in on."""

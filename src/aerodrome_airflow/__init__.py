@@ -1,0 +1,1 @@
+"""The small part installed inside a deployment's Airflow: standard library and Airflow only."""
