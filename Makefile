@@ -1,0 +1,53 @@
+# The entry points of the project. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "} {printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: ## Install everything that development needs (system packages included)
+	@scripts/setup test
+
+.PHONY: demo
+demo: ## Tell the whole story on this machine: a self-managed Airflow, migrated (ARGS=--exit ends by itself)
+	@scripts/setup demo
+	@.venv/bin/aerodrome demo $(ARGS)
+
+.PHONY: test
+test: ## Check style, types and import contracts, then run all tests
+	@scripts/setup test
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: test-fast
+test-fast: ## Run the tests that need neither a real Airflow nor a browser
+	@$(PY) -m pytest -n 2 -m "not airflow and not browser" $(ARGS)
+
+.PHONY: lint
+lint: ## Style (ruff), types (mypy --strict), floors (import-linter)
+	@.venv/bin/ruff check src tests bench
+	@.venv/bin/ruff format --check src tests bench
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+
+.PHONY: format
+format: ## Format the code and apply safe fixes
+	@.venv/bin/ruff check --fix src tests bench
+	@.venv/bin/ruff format src tests bench
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew into requirements/*.lock
+	@scripts/lock
+
+.PHONY: bench-landing
+bench-landing: ## Time each phase of the demo and the history transfer; one JSON line at the end
+	@scripts/setup demo
+	@$(PY) bench/landing.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove caches and the demo folder (not the virtualenv)
+	@rm -rf .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
