@@ -1,0 +1,59 @@
+"""Deploys: immutable versions put on a deployment, and the journal of the steps that put them there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from aerodrome.store.tables.base import Base, Id
+
+_IS_LIVE = text("status = 'live'")
+
+
+class DeployRow(Base):
+    """One version put on a deployment. At most one of a deployment is live."""
+
+    __tablename__ = "deploy"
+    __table_args__ = (
+        UniqueConstraint("deployment_id", "number"),
+        Index("uq_deploy_live", "deployment_id", unique=True, sqlite_where=_IS_LIVE, postgresql_where=_IS_LIVE),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployment.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int] = mapped_column()
+    status: Mapped[str] = mapped_column(String(20))  # see fleet/machine.py
+    kind: Mapped[str] = mapped_column(String(10))  # full | dags
+    bundle_digest: Mapped[str] = mapped_column(String(64))
+    parts: Mapped[dict[str, Any]] = mapped_column()  # part of the bundle -> digest
+    requirements: Mapped[list[Any]] = mapped_column()
+    file_count: Mapped[int] = mapped_column()
+    size_bytes: Mapped[int] = mapped_column()
+    description: Mapped[str] = mapped_column(Text, default="")
+    actor: Mapped[str] = mapped_column(String(200))
+    origin: Mapped[str] = mapped_column(String(20))  # cli | api | page | migration
+    generation: Mapped[int | None] = mapped_column()  # of the deployment, given when the switch begins
+    error: Mapped[dict[str, Any] | None] = mapped_column()
+    version: Mapped[int] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column()
+    live_at: Mapped[datetime | None] = mapped_column()
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class DeployStepRow(Base):
+    """One small idempotent step of a deploy."""
+
+    __tablename__ = "deploy_step"
+
+    deploy_id: Mapped[str] = mapped_column(ForeignKey("deploy.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(20))  # pending | running | done | failed
+    attempts: Mapped[int] = mapped_column(default=0)
+    log: Mapped[str] = mapped_column(Text, default="")
+    started_at: Mapped[datetime | None] = mapped_column()
+    finished_at: Mapped[datetime | None] = mapped_column()
