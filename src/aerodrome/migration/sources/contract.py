@@ -10,7 +10,7 @@ from typing import Protocol
 
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.estate.records import Record
+from aerodrome.migration.estate.records import PoolRecord, Record
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done ("reading dag", done, total or None)."""
@@ -112,6 +112,10 @@ class SourceAdapter(Protocol):
         ...
 
     def variable_values(self, names: Sequence[str]) -> Iterator[VariableValue]: ...
+
+    def pool_values(self, names: Sequence[str]) -> Iterator[PoolRecord]:
+        """Read pools as they are now; unknown names raise Invalid naming them."""
+        ...
 
     def env_values(self, names: Sequence[str]) -> Iterator[tuple[str, Secret]]: ...
 
