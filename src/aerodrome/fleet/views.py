@@ -57,7 +57,8 @@ class DeploymentView:
     env: Mapping[str, Any]  # name -> value, masked for secrets
     config: Mapping[str, str]
     desired: Literal["running", "hibernated", "deleted"]
-    status: str  # creating | deploying | healthy | degraded | unhealthy | hibernated | deleting | failed
+    # creating | deploying | starting | healthy | degraded | unhealthy | hibernating | hibernated | deleting | failed
+    status: str
     reasons: tuple[str, ...]
     components: tuple[ComponentView, ...]
     generation: int
@@ -67,6 +68,8 @@ class DeploymentView:
     created_at: datetime
     updated_at: datetime
     observed_at: datetime | None
+    description: str = ""
+    error: Mapping[str, Any] | None = None  # code, message, hint of what keeps the wish from coming true
 
 
 @dataclass(frozen=True)

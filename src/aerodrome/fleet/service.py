@@ -1,0 +1,102 @@
+"""The facade of fleet: what the API, the pages and the migration call.
+
+Every command checks the actor's permission and the input, then writes the wish, an audit row, an event and a job in one
+transaction. The reconciler makes it true afterwards; `wait_live` and `wait_healthy` watch it from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aerodrome.access.actor import Actor
+from aerodrome.builds.contract import Bundle
+from aerodrome.fleet import clusters, deployments, deploys, looking, waiting, workspaces
+from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
+from aerodrome.fleet.views import ClusterView, DeploymentView, DeployView, WorkspaceView
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import AirflowAccess
+
+__all__ = ["DeploymentChanges", "Fleet", "NewDeployment"]
+
+
+class Fleet:
+    """Workspaces, clusters, deployments and deploys. A `ref` is an id or a name; `workspace/name` names one of several."""
+
+    def __init__(self, context: FleetContext) -> None:
+        self._context = context
+
+    def create_workspace(self, actor: Actor, name: str, description: str = "") -> WorkspaceView:
+        """Make a workspace. Invalid name, Conflict when the name is taken."""
+        return workspaces.create(self._context, actor, name, description)
+
+    def list_workspaces(self, actor: Actor) -> list[WorkspaceView]:
+        """Give the workspaces that the actor may see, by name."""
+        return workspaces.list_all(self._context, actor)
+
+    def get_workspace(self, actor: Actor, ref: str) -> WorkspaceView:
+        return workspaces.get(self._context, actor, ref)
+
+    def list_clusters(self, actor: Actor) -> list[ClusterView]:
+        return clusters.list_all(self._context, actor)
+
+    def create_deployment(self, actor: Actor, wish: NewDeployment) -> DeploymentView:
+        """Make a deployment with its own keys; Airflow starts soon after. Invalid names the field, Conflict a taken name."""
+        return deployments.create(self._context, actor, wish)
+
+    def list_deployments(self, actor: Actor, workspace: str | None = None) -> list[DeploymentView]:
+        """Give the deployments that the actor may see, by workspace and name."""
+        return deployments.list_all(self._context, actor, workspace)
+
+    def get_deployment(self, actor: Actor, ref: str) -> DeploymentView:
+        return deployments.get(self._context, actor, ref)
+
+    def update_deployment(self, actor: Actor, ref: str, changes: DeploymentChanges) -> DeploymentView:
+        """Change what is wanted; fields that are None stay. Nothing is written when nothing differs."""
+        return deployments.update(self._context, actor, ref, changes)
+
+    def set_env(
+        self, actor: Actor, ref: str, values: Mapping[str, str | Secret | None], secret_names: frozenset[str] = frozenset()
+    ) -> DeploymentView:
+        """Set environment variables; None removes one. A Secret, or a name in `secret_names`, is kept in the secret store."""
+        return deployments.set_env(self._context, actor, ref, values, secret_names)
+
+    def delete_deployment(self, actor: Actor, ref: str) -> DeploymentView:
+        """Ask for the removal of the deployment, its data and its secrets. Asking again changes nothing."""
+        return deployments.set_desired(self._context, actor, ref, "deleted")
+
+    def hibernate(self, actor: Actor, ref: str) -> DeploymentView:
+        """Stop its processes, keep its data."""
+        return deployments.set_desired(self._context, actor, ref, "hibernated")
+
+    def wake(self, actor: Actor, ref: str) -> DeploymentView:
+        """Start a hibernated deployment again."""
+        return deployments.set_desired(self._context, actor, ref, "running")
+
+    def deployment_logs(self, actor: Actor, ref: str, component: str, tail: int = 200) -> list[str]:
+        """Give the last lines of a component's log, oldest first."""
+        return looking.logs(self._context, actor, ref, component, tail)
+
+    def access(self, actor: Actor, ref: str) -> AirflowAccess:
+        """Tell how to reach the deployment's Airflow and metadata database. Unavailable before its first start."""
+        return looking.access(self._context, actor, ref)
+
+    def deploy(self, actor: Actor, ref: str, bundle: Bundle, description: str = "", origin: str = "api") -> DeployView:
+        """Queue a bundle as the next version of a deployment."""
+        return deploys.create(self._context, actor, ref, bundle, description, origin)
+
+    def list_deploys(self, actor: Actor, ref: str) -> list[DeployView]:
+        """Give the deploys of a deployment, newest first."""
+        return deploys.list_all(self._context, actor, ref)
+
+    def get_deploy(self, actor: Actor, ref: str, deploy: int | str) -> DeployView:
+        """Give one deploy of a deployment by number or id."""
+        return deploys.get(self._context, actor, ref, deploy)
+
+    def wait_live(self, actor: Actor, deploy_id: str, timeout_s: float = 300.0) -> DeployView:
+        """Wait until a deploy is live (or was, and is superseded). Raises its error when it failed, Unavailable in the end."""
+        return waiting.live(self._context, actor, deploy_id, timeout_s)
+
+    def wait_healthy(self, actor: Actor, ref: str, timeout_s: float = 300.0) -> DeploymentView:
+        """Wait until a deployment is healthy in its present generation. Raises its error when it failed."""
+        return waiting.healthy(self._context, actor, ref, timeout_s)
