@@ -2,18 +2,27 @@
 
 SQLite: WAL, foreign keys on, busy timeout 30 s, and BEGIN IMMEDIATE for every writing transaction (a deferred
 transaction that reads and then writes loses against a concurrent writer with "database is locked").
+PostgreSQL: reading runs at REPEATABLE READ, read-only, so that both databases give one consistent snapshot.
 """
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
+
+from aerodrome.kernel.clock import Clock, SystemClock
+from aerodrome.kernel.errors import Invalid, Unavailable
+from aerodrome.store import outbox
 
 BUSY_TIMEOUT_S = 30
 
@@ -21,9 +30,13 @@ BUSY_TIMEOUT_S = 30
 class Store:
     """The platform's database. Thread-safe; sessions are not shared between threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         self.engine = engine
+        self.clock = clock
         self._writing = engine.execution_options(aerodrome_writes=True)
+        self._reading = engine
+        if engine.dialect.name == "postgresql":
+            self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @property
     def dialect(self) -> str:
@@ -32,33 +45,76 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session on a consistent snapshot that is rolled back at the end."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._reading, expire_on_commit=False, info={"clock": self.clock}) as session:
             yield session
             session.rollback()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Give a session whose work is committed at the end, or rolled back on an error. No outside effects inside."""
-        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+        """Give a session whose work is committed at the end, or rolled back on an error. No outside effects inside.
+
+        Events emitted in it (store/outbox.py) are written as its last act.
+        """
+        with Session(self._writing, expire_on_commit=False, info={"clock": self.clock}) as session, session.begin():
             yield session
+            outbox.write_pending(session)
+
+    def check(self) -> None:
+        """Reach the database; Unavailable with a sentence (and no password) when it does not answer."""
+        try:
+            with self.engine.connect():
+                pass
+        except OperationalError as error:
+            where = self.engine.url.render_as_string(hide_password=True)
+            raise Unavailable(
+                f"The database {where} cannot be opened.",
+                code="database-unreachable",
+                hint="Check AERODROME_DATABASE_URL, that the server runs, and the rights of the user.",
+            ) from error
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def now(session: Session) -> datetime:
+    """Give the present moment by the clock of the store that made the session."""
+    clock: Clock = session.info["clock"]
+    return clock.now()
+
+
+def open_store(url: str, clock: Clock | None = None) -> Store:
     """Open a store on `sqlite:///…` or `postgresql+psycopg://…`; makes the folder of a SQLite file, changes no schema."""
-    parsed = make_url(url)
-    if parsed.drivername == "postgresql":
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _not_ours() from None
+    clock = clock or SystemClock()
+    if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() != "sqlite":
-        return Store(create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20))
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    if parsed.drivername == "postgresql+psycopg":
+        return Store(create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20), clock)
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or not parsed.database or parsed.database == ":memory:":
+        raise _not_ours()
+    return Store(_sqlite_engine(parsed), clock)
+
+
+def _not_ours() -> Invalid:
+    return Invalid(
+        "The database URL is neither a SQLite file nor PostgreSQL.",
+        code="database-url-invalid",
+        hint="Write sqlite:////path/to/aerodrome.db or postgresql+psycopg://user:password@host/database.",
+    )
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    path = Path(url.database or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # holds token hashes: nobody else's business
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -71,4 +127,4 @@ def open_store(url: str) -> Store:
         writes = connection.get_execution_options().get("aerodrome_writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return Store(engine)
+    return engine

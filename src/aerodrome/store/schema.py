@@ -1,0 +1,125 @@
+"""Brings a database to the schema of this version (Alembic), and tells where it stands.
+
+`python -m aerodrome.store.schema` writes revision 0001 anew from the models; allowed only while nothing is released.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import JSON, Connection, text
+
+from aerodrome.kernel.errors import Broken, Conflict
+from aerodrome.store.engine import Store, open_store
+from aerodrome.store.tables.base import Moment
+from aerodrome.store.tables.registry import all_tables
+
+_FOLDER: Final = Path(__file__).parent / "alembic"
+_LOCK = 7_230_412
+
+
+def _render(kind: str, thing: Any, _context: Any) -> str | bool:
+    if kind == "type" and isinstance(thing, Moment):
+        return "Moment()"
+    if kind == "type" and isinstance(thing, JSON):
+        return "Json"
+    return False
+
+
+RENDERING: Final[dict[str, Any]] = {"render_item": _render}
+
+
+def upgrade(store: Store) -> None:
+    """Bring the database to the newest revision, all or nothing; safe to run from several servers at once."""
+    with store.engine.execution_options(aerodrome_writes=True).connect() as connection:
+        is_sqlite = store.dialect == "sqlite"
+        if is_sqlite:  # rebuilding a table (batch mode) must not cascade; not possible inside a transaction
+            _pragma(connection, "foreign_keys=OFF")
+        try:
+            with connection.begin():
+                if not is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                _refuse_newer(connection)
+                command.upgrade(_config(connection), "head")
+                if is_sqlite and (rows := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()):
+                    raise Broken(f"{len(rows)} rows would point nowhere after the upgrade.", code="schema-broken")
+        finally:
+            if is_sqlite:
+                _pragma(connection, "foreign_keys=ON")
+
+
+def current(store: Store) -> str | None:
+    """Give the revision that the database is at; None when it is empty."""
+    with store.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """Give the newest revision that this version knows."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def differences(store: Store) -> list[Any]:
+    """Give what Alembic would still change to make the database equal to the models; empty when they are equal."""
+    with store.engine.connect() as connection:
+        options = {"compare_type": True, **RENDERING}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), all_tables()))
+
+
+def regenerate_first(folder: Path = _FOLDER / "versions") -> Path:
+    """Write revision 0001 anew from the models, into `folder`; Conflict when there is a second revision already."""
+    if [path for path in folder.glob("*.py") if not path.name.startswith("0001_")]:
+        raise Conflict("There is a revision after 0001.", code="schema-released", hint="Add a new revision instead.")
+    with tempfile.TemporaryDirectory() as scratch:
+        store = open_store(f"sqlite:///{scratch}/empty.db")
+        with store.engine.connect() as connection:
+            config = _config(connection)
+            config.set_main_option("version_locations", scratch)
+            config.attributes["is_generating"] = True
+            command.revision(config, "Create the first tables", autogenerate=True, rev_id="0001")
+        store.close()
+        (fresh,) = Path(scratch).glob("0001_*.py")
+        for path in folder.glob("0001_*.py"):
+            path.unlink()
+        written = shutil.copyfile(fresh, folder / fresh.name)
+    for arguments in (("check", "--quiet", "--fix"), ("format", "--quiet")):
+        subprocess.run([sys.executable, "-m", "ruff", *arguments, str(written)], check=True)
+    return written
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.set_main_option("path_separator", "newline")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _pragma(connection: Connection, setting: str) -> None:
+    connection.connection.cursor().execute(f"PRAGMA {setting}")
+
+
+def _refuse_newer(connection: Connection) -> None:
+    at = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if at is not None and at not in known:
+        raise Conflict(
+            f"The database is at revision {at}, which this version does not know.",
+            code="schema-newer",
+            hint="Run the newer version of aerodrome, or restore the backup from before the upgrade.",
+        )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{regenerate_first()}\n")

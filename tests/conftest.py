@@ -1,0 +1,167 @@
+"""What every test may use: databases, a clock that is moved by hand, virtualenvs with a real Airflow.
+
+`--db=both` (default) runs every test that takes `store` on SQLite and on PostgreSQL. Without PostgreSQL's programs the
+second half fails and says what to install; `--db=sqlite` leaves it out on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aerodrome.builds.contract import Venv
+from aerodrome.kernel.clock import ManualClock
+from aerodrome.kernel.errors import AerodromeError
+from aerodrome.runtimes.local.postgres import PostgresServer, new_password
+from aerodrome.store import Store, open_store
+from aerodrome.store.tables.registry import all_tables
+
+_TEMPLATE = "aerodrome_template"
+_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # connecting to 0.0.0.0 reaches this machine
+_guard = {"is_on": False}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--db", choices=("sqlite", "postgresql", "both"), default="both", help="databases to test on")
+
+
+def pytest_configure() -> None:
+    sys.addaudithook(_close_the_outside)
+    _guard["is_on"] = True
+
+
+def _close_the_outside(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse connections of this process that leave the machine. Child processes (uv, Airflow) are not concerned."""
+    if event != "socket.connect" or not _guard["is_on"]:
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and not str(address[0]).startswith(_LOOPBACK):
+        raise RuntimeError(f"a test tried to reach {address[0]}; only this machine may be reached")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("--db")
+        names = ("sqlite", "postgresql") if wanted == "both" else (wanted,)
+        metafunc.parametrize("database", names)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Give a function that names a port on which nobody listens now."""
+    return _free_port
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test run, without crash safety, removed at the end."""
+    try:
+        server = PostgresServer(
+            tmp_path_factory.mktemp("postgres"), _free_port(), password=new_password(), is_fast=True
+        )
+    except AerodromeError as error:
+        pytest.fail(f"{error.message} {error.hint} To leave PostgreSQL out: pytest --db=sqlite", pytrace=False)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.delete()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh, empty PostgreSQL database of this test (`postgresql+psycopg://…`)."""
+    name = f"t_{os.urandom(8).hex()}"
+    yield postgres_server.create_database(name).reveal()
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(request: pytest.FixtureRequest) -> str:
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    _make_tables(server.create_database(_TEMPLATE).reveal())
+    return _TEMPLATE
+
+
+def _make_tables(url: str) -> None:
+    store = open_store(url)
+    all_tables().create_all(store.engine)  # quicker than the revisions; test_schema proves that they are equal
+    store.close()
+
+
+@pytest.fixture
+def empty_database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database without any table, on each database of `--db`."""
+    if database == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def store_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database with the platform's schema, on each database of `--db`."""
+    if database == "sqlite":
+        path = tmp_path / "store.db"
+        shutil.copyfile(request.getfixturevalue("_sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    template = request.getfixturevalue("_postgres_template")
+    name = f"t_{os.urandom(8).hex()}"
+    yield server.create_database(name, template=template).reveal()
+    server.drop_database(name)
+
+
+@pytest.fixture
+def store(store_url: str, clock: ManualClock) -> Iterator[Store]:
+    """The platform's store on a fresh database, on each database of `--db`."""
+    store = open_store(store_url, clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def venv_cache() -> Path:
+    """Where slow-to-make things are kept between test runs (AERODROME_TEST_CACHE)."""
+    default = Path.home() / ".cache" / "aerodrome" / "tests"
+    return Path(os.environ.get("AERODROME_TEST_CACHE", default))
+
+
+@pytest.fixture(scope="session")
+def airflow_venv(venv_cache: Path) -> Callable[..., Venv]:
+    """Give a function `(version, requirements=(), python="3.11") -> Venv` that makes or finds a real Airflow."""
+    from aerodrome.builds import VenvSpec, VenvStore
+
+    venvs = VenvStore(venv_cache / "venvs")
+
+    def ensure(version: str, requirements: tuple[str, ...] = (), python: str = "3.11") -> Venv:
+        return venvs.ensure(VenvSpec(version, python, requirements), lambda _line: None)
+
+    return ensure
