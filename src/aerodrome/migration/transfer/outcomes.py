@@ -1,0 +1,159 @@
+"""What a transfer tells about itself: counts, refused items with a reason, and hashes of both sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aerodrome.migration.estate.history import HistoryKind
+
+Policy = Literal["source-wins", "target-wins"]
+"""What happens to an item that the target already has with another value: overwrite it, or refuse ours."""
+
+SHOWN_REJECTIONS = 200
+"""How many refused rows are kept with their reason per kind of history; all of them are counted by code."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One item or row that was not moved, and why. The message never carries a value."""
+
+    key: str
+    code: str
+    message: str
+
+    def as_data(self) -> dict[str, str]:
+        return {"key": self.key, "code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The outcome for one kind of object. `found` = `moved` (written now) + `same` (stood there already) + failed.
+
+    Both hashes cover every item that was not refused: the source's as read from the source, the target's as read back
+    and decrypted after the write. Equal hashes mean that both sides hold the same values.
+    """
+
+    kind: str
+    found: int
+    moved: int
+    same: int
+    failed: tuple[Rejected, ...]
+    source_hash: str
+    target_hash: str
+
+    @property
+    def is_proven(self) -> bool:
+        return self.source_hash == self.target_hash
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "found": self.found,
+            "moved": self.moved,
+            "same": self.same,
+            "failed": [item.as_data() for item in self.failed],
+            "source_hash": self.source_hash,
+            "target_hash": self.target_hash,
+        }
+
+
+@dataclass(frozen=True)
+class KindMoved:
+    """The outcome for one kind of history row; counts as in `Moved`, over rows.
+
+    `failed` holds the first rejections only, `failed_count` and `failed_by_code` count all of them.
+    """
+
+    kind: HistoryKind
+    found: int
+    moved: int
+    same: int
+    failed_count: int
+    failed_by_code: Mapping[str, int]
+    failed: tuple[Rejected, ...]
+    source_hash: str
+    target_hash: str
+
+    @property
+    def is_proven(self) -> bool:
+        return self.source_hash == self.target_hash
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "found": self.found,
+            "moved": self.moved,
+            "same": self.same,
+            "failed_count": self.failed_count,
+            "failed_by_code": dict(self.failed_by_code),
+            "failed": [item.as_data() for item in self.failed],
+            "source_hash": self.source_hash,
+            "target_hash": self.target_hash,
+        }
+
+
+@dataclass(frozen=True)
+class HistoryMoved:
+    """The outcome of one history transfer, kind by kind in the order of HISTORY_KINDS."""
+
+    kinds: tuple[KindMoved, ...]
+    seconds: float
+    rows_per_s: float  # found rows of all kinds, reading, writing and proving included
+
+    @property
+    def is_proven(self) -> bool:
+        return all(kind.is_proven for kind in self.kinds)
+
+    def of(self, kind: HistoryKind) -> KindMoved:
+        return next(item for item in self.kinds if item.kind == kind)
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "kinds": [kind.as_data() for kind in self.kinds],
+            "seconds": round(self.seconds, 3),
+            "rows_per_s": round(self.rows_per_s, 1),
+        }
+
+
+@dataclass
+class Tally:
+    """Counts of one kind while its rows pass; becomes plain JSON in a checkpoint and comes back from it."""
+
+    found: int = 0
+    moved: int = 0
+    same: int = 0
+    rejections: Counter[str] = field(default_factory=Counter)
+    shown: list[Rejected] = field(default_factory=list)
+    source_sum: int = 0
+    target_sum: int = 0
+
+    def reject(self, rejected: Rejected, rows: int = 1) -> None:
+        self.rejections[rejected.code] += rows
+        if len(self.shown) < SHOWN_REJECTIONS:
+            self.shown.append(rejected)
+
+    def as_state(self) -> dict[str, Any]:
+        return {
+            "found": self.found,
+            "moved": self.moved,
+            "same": self.same,
+            "rejections": dict(self.rejections),
+            "shown": [item.as_data() for item in self.shown],
+            "source_sum": f"{self.source_sum:x}",
+            "target_sum": f"{self.target_sum:x}",
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Tally:
+        return cls(
+            found=state["found"],
+            moved=state["moved"],
+            same=state["same"],
+            rejections=Counter(state["rejections"]),
+            shown=[Rejected(**item) for item in state["shown"]],
+            source_sum=int(state["source_sum"], 16),
+            target_sum=int(state["target_sum"], 16),
+        )
