@@ -1,1 +1,22 @@
 """An editable plan compiled to a frozen, digested list of small steps."""
+
+from aerodrome.migration.plan.compiler import compile_plan
+from aerodrome.migration.plan.contract import FrozenPlan, Step
+from aerodrome.migration.plan.explanation import ExplainRow, explain
+from aerodrome.migration.plan.notes import describe
+from aerodrome.migration.plan.proposal import PlanDefaults, propose
+from aerodrome.migration.plan.reader import from_yaml
+from aerodrome.migration.plan.writer import to_yaml
+
+__all__ = [
+    "ExplainRow",
+    "FrozenPlan",
+    "PlanDefaults",
+    "Step",
+    "compile_plan",
+    "describe",
+    "explain",
+    "from_yaml",
+    "propose",
+    "to_yaml",
+]
