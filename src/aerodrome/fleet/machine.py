@@ -24,6 +24,7 @@ _SEEN = {
     "saw-stopped": "hibernated",
     "deploy": "deploying",
     "hibernate": "hibernating",
+    "wake": "starting",
     "fail": "failed",
     "delete": "deleting",
 }

@@ -56,7 +56,11 @@ class Fleet:
         return deployments.update(self._context, actor, ref, changes)
 
     def set_env(
-        self, actor: Actor, ref: str, values: Mapping[str, str | Secret | None], secret_names: frozenset[str] = frozenset()
+        self,
+        actor: Actor,
+        ref: str,
+        values: Mapping[str, str | Secret | None],
+        secret_names: frozenset[str] = frozenset(),
     ) -> DeploymentView:
         """Set environment variables; None removes one. A Secret, or a name in `secret_names`, is kept in the secret store."""
         return deployments.set_env(self._context, actor, ref, values, secret_names)
@@ -83,7 +87,7 @@ class Fleet:
 
     def deploy(self, actor: Actor, ref: str, bundle: Bundle, description: str = "", origin: str = "api") -> DeployView:
         """Queue a bundle as the next version of a deployment."""
-        return deploys.create(self._context, actor, ref, bundle, description, origin)
+        return deploys.create(self._context, actor, ref, bundle, description=description, origin=origin)
 
     def list_deploys(self, actor: Actor, ref: str) -> list[DeployView]:
         """Give the deploys of a deployment, newest first."""

@@ -1,0 +1,247 @@
+"""Commands on deployments: each writes a wish; the reconciler makes it true."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from aerodrome.access import permissions
+from aerodrome.access.actor import Actor
+from aerodrome.airflowkit.versions import DEFAULT, AirflowVersion, require_supported
+from aerodrome.fleet import lookup, names, queries, wishes
+from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
+from aerodrome.fleet.vault import DeploymentVault
+from aerodrome.fleet.views import DeploymentView
+from aerodrome.kernel.errors import Conflict, Invalid
+from aerodrome.kernel.ids import new_id
+from aerodrome.kernel.secret import Secret
+from aerodrome.store.tables.deployment import DeploymentRow
+from aerodrome.store.tables.workspace import WorkspaceRow
+
+_VERBS = {"running": "woken", "hibernated": "hibernated", "deleted": "deletion_requested"}
+_PERMISSIONS = {"running": "deployment.update", "hibernated": "deployment.update", "deleted": "deployment.delete"}
+_EVENTS = {"running": "wake", "hibernated": "hibernate", "deleted": "delete"}
+
+
+def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> DeploymentView:
+    names.check_name(wish.name, noun="deployment")
+    names.check_parallelism(wish.parallelism)
+    names.check_env(wish.env)
+    names.check_config(wish.config)
+    airflow_version = wish.airflow_version or DEFAULT
+    python_version = wish.python_version or default_python(airflow_version)
+    version = require_supported(airflow_version, python_version)
+    with context.store.reading() as session:
+        workspace = lookup.workspace(session, actor, wish.workspace, "deployment.create")
+        cluster = lookup.cluster(session, wish.cluster)
+        _check_free(session, workspace.id, wish.name)
+
+    deployment_id, now = new_id("dep"), context.clock.now()
+    vault = DeploymentVault(context.secrets, deployment_id)
+    vault.create_keys()
+    secret_env = {name: value for name, value in wish.env.items() if isinstance(value, Secret)}
+    for name, value in secret_env.items():
+        vault.put_env(name, value)
+    row = DeploymentRow(
+        id=deployment_id,
+        workspace_id=workspace.id,
+        cluster_id=cluster.id,
+        name=wish.name,
+        description=wish.description.strip(),
+        desired="running",
+        airflow_version=str(version),
+        python_version=python_version,
+        executor="LocalExecutor",
+        parallelism=wish.parallelism,
+        env={name: value for name, value in wish.env.items() if isinstance(value, str)},
+        secret_env=sorted(secret_env),
+        config=dict(wish.config),
+        generation=1,
+        status="creating",
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        with wishes.writing(context) as session:
+            _check_free(session, workspace.id, wish.name)
+            session.add(row)
+            session.flush()
+            wishes.record(session, actor, row, "created", {"airflow_version": str(version)})
+            wishes.ask_to_look(session, deployment_id)
+    except BaseException:
+        vault.clear()
+        raise
+    context.ring()
+    return get(context, actor, deployment_id)
+
+
+def get(context: FleetContext, actor: Actor, ref: str) -> DeploymentView:
+    with context.store.reading() as session:
+        row = lookup.deployment(session, actor, ref, "deployment.read")
+        return queries.deployments(session, [row])[0]
+
+
+def list_all(context: FleetContext, actor: Actor, workspace: str | None) -> list[DeploymentView]:
+    query = (
+        select(DeploymentRow)
+        .join(WorkspaceRow, WorkspaceRow.id == DeploymentRow.workspace_id)
+        .order_by(WorkspaceRow.name, DeploymentRow.name)
+    )
+    with context.store.reading() as session:
+        if workspace is not None:
+            row = lookup.workspace(session, actor, workspace, "workspace.read")
+            query = query.where(DeploymentRow.workspace_id == row.id)
+        rows = [
+            row
+            for row in session.scalars(query)
+            if permissions.allows(actor, "deployment.read", lookup.deployment_scope(row))
+        ]
+        return queries.deployments(session, rows)
+
+
+def update(context: FleetContext, actor: Actor, ref: str, changes: DeploymentChanges) -> DeploymentView:
+    with wishes.writing(context) as session:
+        row = lookup.deployment(session, actor, ref, "deployment.update")
+        refuse_when_deleting(row)
+        wanted = _checked(session, row, changes)
+        changed = {field: value for field, value in wanted.items() if getattr(row, field) != value}
+        for field, value in changed.items():
+            setattr(row, field, value)
+        if changed:
+            needs_restart = changed.keys() - {"name", "description"}
+            if needs_restart:
+                _wish_again(session, row)
+            row.updated_at = context.clock.now()
+            wishes.record(session, actor, row, "updated", {"fields": sorted(changed)})
+        deployment_id = row.id
+    context.ring()
+    return get(context, actor, deployment_id)
+
+
+def set_env(
+    context: FleetContext,
+    actor: Actor,
+    ref: str,
+    values: Mapping[str, str | Secret | None],
+    secret_names: frozenset[str],
+) -> DeploymentView:
+    names.check_env(values)
+    with context.store.reading() as session:
+        row = lookup.deployment(session, actor, ref, "deployment.env")
+        refuse_when_deleting(row)
+    vault = DeploymentVault(context.secrets, row.id)
+    secret = {
+        name: value if isinstance(value, Secret) else Secret(value)
+        for name, value in values.items()
+        if isinstance(value, Secret) or (value is not None and name in secret_names)
+    }
+    for name, value in secret.items():
+        vault.put_env(name, value)
+    plain = {name: value for name, value in values.items() if isinstance(value, str) and name not in secret}
+    with wishes.writing(context) as session:
+        row = lookup.deployment(session, actor, row.id, "deployment.env")
+        refuse_when_deleting(row)
+        before = set(row.secret_env)
+        kept = {name: value for name, value in row.env.items() if name not in values}
+        row.env = {**kept, **plain}
+        row.secret_env = sorted((before - values.keys()) | secret.keys())
+        row.updated_at = context.clock.now()
+        _wish_again(session, row)
+        wishes.record(session, actor, row, "updated", {"fields": [f"env.{name}" for name in sorted(values)]})
+    for name in before - set(row.secret_env):
+        vault.delete_env(name)
+    context.ring()
+    return get(context, actor, row.id)
+
+
+def set_desired(
+    context: FleetContext, actor: Actor, ref: str, desired: Literal["running", "hibernated", "deleted"]
+) -> DeploymentView:
+    with wishes.writing(context) as session:
+        row = lookup.deployment(session, actor, ref, _PERMISSIONS[desired])
+        if row.desired != desired:
+            refuse_when_deleting(row)
+            row.desired = desired
+            row.updated_at = context.clock.now()
+            _wish_again(session, row)
+            wishes.record(session, actor, row, _VERBS[desired], {})
+            wishes.move(session, row, _EVENTS[desired], actor=actor.name)
+        view = queries.deployments(session, [row])[0]
+    context.ring()
+    return view
+
+
+def default_python(airflow_version: str) -> str:
+    """Give the Python of this process when that Airflow runs on it, else the newest that it does run on."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pythons = AirflowVersion.parse(airflow_version).pythons
+    return ours if ours in pythons or not pythons else pythons[-1]
+
+
+def refuse_when_deleting(row: DeploymentRow) -> None:
+    if row.desired == "deleted":
+        raise Conflict(
+            f"The deployment {row.name!r} is being deleted.",
+            code="deployment-deleting",
+            hint="Make a new one when it is gone.",
+        )
+
+
+def _wish_again(session: Session, row: DeploymentRow) -> None:
+    row.generation += 1
+    row.error = None
+    wishes.ask_to_look(session, row.id)
+
+
+def _check_free(session: Session, workspace_id: str, name: str) -> None:
+    query = select(DeploymentRow.id).where(DeploymentRow.workspace_id == workspace_id, DeploymentRow.name == name)
+    if session.scalars(query).first() is not None:
+        raise Conflict(
+            f"There is already a deployment {name!r} in this workspace.",
+            code="deployment-name-taken",
+            hint="Choose another name.",
+            details={"field": "name"},
+        )
+
+
+def _checked(session: Session, row: DeploymentRow, changes: DeploymentChanges) -> dict[str, object]:
+    wanted: dict[str, object] = {}
+    if changes.name is not None and changes.name != row.name:
+        wanted["name"] = names.check_name(changes.name, noun="deployment")
+        _check_free(session, row.workspace_id, changes.name)
+    if changes.description is not None:
+        wanted["description"] = changes.description.strip()
+    if changes.parallelism is not None:
+        wanted["parallelism"] = names.check_parallelism(changes.parallelism)
+    if changes.config is not None:
+        names.check_config(changes.config)
+        wanted["config"] = dict(changes.config)
+    if changes.airflow_version is not None or changes.python_version is not None:
+        airflow_version = changes.airflow_version or row.airflow_version
+        python_version = changes.python_version or row.python_version
+        version = require_supported(airflow_version, python_version)
+        _check_upgrade(AirflowVersion.parse(row.airflow_version), version)
+        wanted |= {"airflow_version": str(version), "python_version": python_version}
+    return wanted
+
+
+def _check_upgrade(before: AirflowVersion, after: AirflowVersion) -> None:
+    if after < before:
+        raise Invalid(
+            f"Airflow {before} cannot go back to {after} in place.",
+            code="airflow-downgrade",
+            hint="Make a new deployment with the older version.",
+            details={"field": "airflow_version"},
+        )
+    if after.major != before.major:
+        raise Invalid(
+            f"Airflow {before} cannot become {after} in place.",
+            code="airflow-major-upgrade",
+            hint="Make a new deployment with the newer version and migrate to it: `aerodrome migrate connect`.",
+            details={"field": "airflow_version"},
+        )

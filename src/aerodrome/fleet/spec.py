@@ -1,0 +1,45 @@
+"""Turns rows into what a runtime needs: the spec of one deployment with one deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aerodrome.builds.contract import VenvSpec
+from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.queries import gate_path
+from aerodrome.fleet.vault import DeploymentVault
+from aerodrome.runtimes.contract import RuntimeSpec
+from aerodrome.store.tables.deploy import DeployRow
+from aerodrome.store.tables.deployment import DeploymentRow
+
+
+def venv_spec(row: DeploymentRow, deploy: DeployRow | None) -> VenvSpec:
+    """Give the virtualenv that the deployment needs with that deploy."""
+    requirements = tuple(deploy.requirements) if deploy is not None else ()
+    return VenvSpec(row.airflow_version, row.python_version, requirements)
+
+
+def runtime_spec(
+    context: FleetContext, row: DeploymentRow, deploy: DeployRow | None, progress: Callable[[str], None]
+) -> RuntimeSpec:
+    """Give the spec; makes the virtualenv ready when it is not. Raises what builds and the secret store raise."""
+    venv = context.venvs.ensure(venv_spec(row, deploy), progress)
+    bundle = context.bundles.get(deploy.bundle_digest) if deploy is not None else None
+    vault = DeploymentVault(context.secrets, row.id)
+    return RuntimeSpec(
+        deployment_id=row.id,
+        generation=row.generation,
+        airflow_version=row.airflow_version,
+        python_version=row.python_version,
+        venv=venv.path,
+        project=bundle.path if bundle is not None else None,
+        bundle_digest=bundle.digest if bundle is not None else None,
+        fernet_key=vault.fernet_key(),
+        signing_key=vault.signing_key(),
+        database_url=vault.database_url(),
+        env={**row.env, **vault.env(row.secret_env)},
+        config=dict(row.config),
+        parallelism=row.parallelism,
+        public_url=f"{context.gate_url.rstrip('/')}{gate_path(row.id)}" if context.gate_url else None,
+        is_running=row.desired == "running",
+    )
