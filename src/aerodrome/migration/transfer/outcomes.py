@@ -74,6 +74,7 @@ class KindMoved:
     failed_count: int
     failed_by_code: Mapping[str, int]
     failed: tuple[Rejected, ...]
+    notices: tuple[Rejected, ...]  # parts of moved rows that stayed behind (a pickled conf, an overlong note)
     source_hash: str
     target_hash: str
 
@@ -90,6 +91,7 @@ class KindMoved:
             "failed_count": self.failed_count,
             "failed_by_code": dict(self.failed_by_code),
             "failed": [item.as_data() for item in self.failed],
+            "notices": [item.as_data() for item in self.notices],
             "source_hash": self.source_hash,
             "target_hash": self.target_hash,
         }
@@ -127,6 +129,7 @@ class Tally:
     same: int = 0
     rejections: Counter[str] = field(default_factory=Counter)
     shown: list[Rejected] = field(default_factory=list)
+    notices: list[Rejected] = field(default_factory=list)
     source_sum: int = 0
     target_sum: int = 0
 
@@ -135,6 +138,10 @@ class Tally:
         if len(self.shown) < SHOWN_REJECTIONS:
             self.shown.append(rejected)
 
+    def notice(self, notice: Rejected) -> None:
+        if len(self.notices) < SHOWN_REJECTIONS:
+            self.notices.append(notice)
+
     def as_state(self) -> dict[str, Any]:
         return {
             "found": self.found,
@@ -142,6 +149,7 @@ class Tally:
             "same": self.same,
             "rejections": dict(self.rejections),
             "shown": [item.as_data() for item in self.shown],
+            "notices": [item.as_data() for item in self.notices],
             "source_sum": f"{self.source_sum:x}",
             "target_sum": f"{self.target_sum:x}",
         }
@@ -154,6 +162,7 @@ class Tally:
             same=state["same"],
             rejections=Counter(state["rejections"]),
             shown=[Rejected(**item) for item in state["shown"]],
+            notices=[Rejected(**item) for item in state["notices"]],
             source_sum=int(state["source_sum"], 16),
             target_sum=int(state["target_sum"], 16),
         )

@@ -61,7 +61,6 @@ class TargetDatabase:
         """Give a connection whose transaction commits at the end of the block. Keep it short: Airflow waits."""
         with self._open(self._writing) as connection:
             yield connection
-            connection.commit()
 
     @contextmanager
     def _open(self, engine: Engine) -> Iterator[Connection]:
@@ -72,7 +71,7 @@ class TargetDatabase:
                 hint="Wait until the deployment is healthy, then try again.",
             )
         try:
-            with engine.connect() as connection:
+            with engine.connect() as connection, connection.begin():
                 yield connection
         except IntegrityError as error:
             raise Broken(

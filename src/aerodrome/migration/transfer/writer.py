@@ -1,0 +1,292 @@
+"""Writes mapped history rows of one kind into the target, a batch per transaction, and reads back what stands there.
+
+A row's natural key decides: absent -> inserted, equal -> untouched, different -> overwritten only while it is still an
+import (its dag version is empty and its state is final), otherwise refused: what the target ran itself is never changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.estate.history import FINAL_RUN_STATES, FINAL_TASK_STATES, HistoryKind
+from aerodrome.migration.transfer.hashing import json_text, moment_text
+from aerodrome.migration.transfer.mapping import (
+    EXTRA_COLUMNS,
+    JSONS,
+    KEYS,
+    MOMENTS,
+    TABLES,
+    TARGET_COLUMNS,
+    Key,
+    MappedRow,
+)
+from aerodrome.migration.transfer.outcomes import Rejected
+from aerodrome.migration.transfer.target import TargetDatabase
+
+_REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError, UnicodeEncodeError, OverflowError)
+_OWNER_COLUMNS: dict[HistoryKind, str] = {
+    "run": "created_dag_version_id",
+    "task_instance": "dag_version_id",
+    "task_try": "dag_version_id",
+}
+_NOTES: dict[HistoryKind, tuple[str, str, str]] = {
+    "run": ("dag_run_note", "dag_run_id", "id"),
+    "task_instance": ("task_instance_note", "ti_id", "id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A row as it stands in the target, in canonical form. `is_import`: we may still change it."""
+
+    proof: tuple[Any, ...]
+    note: str | None
+    is_import: bool
+
+    def proof_for(self, row: MappedRow) -> tuple[Any, ...]:
+        """Give what the hash covers: a note counts where the source has one."""
+        return (*self.proof, self.note if row.note is not None else None)
+
+
+@dataclass(frozen=True)
+class RunInTarget:
+    """A run that stands in the target: its id there, and whether it is an import."""
+
+    id: int
+    is_import: bool
+
+
+class HistoryWriter:
+    """Reads and writes one kind. Stateless between batches."""
+
+    def __init__(self, target: TargetDatabase, kind: HistoryKind) -> None:
+        self.kind = kind
+        self._is_sqlite = target.dialect == "sqlite"
+        self._table = TABLES[kind]
+        self._columns = TARGET_COLUMNS[kind]
+        present = target.columns(self._table)
+        missing = sorted({*self._columns, *KEYS[kind]} - present)
+        if missing:
+            raise Invalid(
+                f"The target's table {self._table} has no column {missing[0]}.",
+                code="target-schema-unknown",
+                hint="Create the deployment with a supported Airflow 3 and run the step again.",
+            )
+        extra = EXTRA_COLUMNS[kind]
+        self._extra_kept = tuple(index for index, name in enumerate(extra) if name in present)
+        self._written = (*self._columns, *(extra[index] for index in self._extra_kept))
+        if kind == "xcom":
+            self._written = (*self._written, "dag_run_id")
+        if kind == "run" and "log_template_id" in present:
+            self._written = (*self._written, "log_template_id")
+        self._read_sql = self._compose_read(present)
+        self._restore = _restorer(self._columns, is_sqlite=self._is_sqlite)
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def standing(self, connection: Connection, rows: Iterable[MappedRow]) -> dict[Key, Standing]:
+        """Give what stands in the target for the runs of these rows, by natural key."""
+        width = len(self._columns)
+        places = tuple(self._columns.index(name) for name in KEYS[self.kind])
+        found: dict[Key, Standing] = {}
+        for dag_id, run_ids in _by_dag(row.run for row in rows).items():
+            for row in connection.exec_driver_sql(self._read_sql, (dag_id, self._list(run_ids))):
+                proof = self._restore(row[:width])
+                found[tuple(proof[place] for place in places)] = Standing(proof, row[width], bool(row[width + 1]))
+        return found
+
+    def runs(self, connection: Connection, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], RunInTarget]:
+        """Give the target's runs among these (dag_id, run_id)."""
+        sql = (
+            f"select run_id, id, created_dag_version_id is null and state in {FINAL_RUN_STATES!r} "
+            f"from dag_run where dag_id = {self._mark} and run_id {self._among()}"
+        )
+        return {
+            (dag_id, row[0]): RunInTarget(row[1], bool(row[2]))
+            for dag_id, run_ids in _by_dag(runs).items()
+            for row in connection.exec_driver_sql(sql, (dag_id, self._list(run_ids)))
+        }
+
+    def taken_dates(self, connection: Connection, rows: Sequence[MappedRow]) -> dict[tuple[str, str], str]:
+        """Give the run id that holds each (dag_id, logical date) of these run rows in the target."""
+        place = self._columns.index("logical_date")
+        sql = (
+            f"select logical_date, run_id from dag_run where dag_id = {self._mark} "
+            f"and logical_date {self._among('::timestamptz[]')}"
+        )
+        pairs = [(row.key[0], row.values[place]) for row in rows if row.values[place] is not None]
+        return {
+            (dag_id, moment_text(row[0]) or ""): row[1]
+            for dag_id, dates in _by_dag(pairs).items()
+            for row in connection.exec_driver_sql(sql, (dag_id, self._list(dates)))
+        }
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def insert(
+        self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
+    ) -> list[Rejected]:
+        """Insert rows; those that the database refuses come back with the reason, the others stand."""
+        if not rows:
+            return []
+        try:
+            with connection.begin_nested():
+                self._insert_all(connection, rows, runs)
+        except _REFUSALS as error:
+            if len(rows) == 1:
+                return [Rejected(rows[0].label, "refused-by-target", _reason(error))]
+            half = len(rows) // 2
+            return [*self.insert(connection, rows[:half], runs), *self.insert(connection, rows[half:], runs)]
+        return []
+
+    def update(self, connection: Connection, rows: Sequence[MappedRow]) -> list[Rejected]:
+        """Overwrite imports that differ from the source; refused ones come back with the reason."""
+        settable = [index for index, name in enumerate(self._columns) if name not in KEYS[self.kind]]
+        sql = (
+            f"update {self._table} set {', '.join(f'{_quoted(self._columns[i])} = {self._mark}' for i in settable)} "
+            f"where {' and '.join(f'{_quoted(name)} = {self._mark}' for name in KEYS[self.kind])}"
+        )
+        refused = []
+        for row in rows:
+            try:
+                with connection.begin_nested():
+                    connection.exec_driver_sql(sql, (*(row.values[index] for index in settable), *row.key))
+            except _REFUSALS as error:
+                refused.append(Rejected(row.label, "refused-by-target", _reason(error)))
+        return refused
+
+    def write_notes(self, connection: Connection, rows: Sequence[MappedRow]) -> None:
+        """Write the notes of rows that have one; an equal note is left untouched."""
+        noted = [row for row in rows if row.note is not None]
+        if not noted:
+            return
+        table, reference, id_column = _NOTES[self.kind]
+        mark, content = self._mark, f"{_NOTES[self.kind][0]}.content"
+        sql = (
+            f"insert into {table} ({reference}, content, created_at, updated_at) "
+            f"select {id_column}, {mark}, {self._cast(mark)}, {self._cast(mark)} from {self._table} "
+            f"where {' and '.join(f'{name} = {mark}' for name in KEYS[self.kind])} "
+            f"on conflict ({reference}) do update set content = excluded.content where {content} <> excluded.content"
+        )
+        moments = [row.extra[-1] or "1970-01-01 00:00:00.000000" for row in noted]
+        connection.exec_driver_sql(
+            sql, [(row.note, moment, moment, *row.key) for row, moment in zip(noted, moments, strict=True)]
+        )
+
+    # -- SQL of both databases ---------------------------------------------------------------------------------------
+
+    @property
+    def _mark(self) -> str:
+        return "?" if self._is_sqlite else "%s"
+
+    def _among(self, cast: str = "") -> str:
+        return "in (select value from json_each(?))" if self._is_sqlite else f"= any(%s{cast})"
+
+    def _list(self, values: Sequence[str]) -> Any:
+        return json.dumps(values) if self._is_sqlite else list(values)
+
+    def _cast(self, mark: str) -> str:
+        return mark if self._is_sqlite else f"{mark}::timestamptz"
+
+    def _compose_read(self, present: frozenset[str]) -> str:
+        selected = [f"t.{_quoted(name)}{self._as_text(name)}" for name in self._columns]
+        notes = _NOTES.get(self.kind)
+        joined = f" left join {notes[0]} n on n.{notes[1]} = t.{notes[2]}" if notes else ""
+        owner = _OWNER_COLUMNS.get(self.kind)
+        states = FINAL_RUN_STATES if self.kind == "run" else FINAL_TASK_STATES
+        ours = f"t.{owner} is null" if owner in present else "1 = 1"
+        if self.kind in {"run", "task_instance"}:
+            ours += f" and t.state in {states!r}"
+        return (
+            f"select {', '.join(selected)}, {'n.content' if notes else 'null'}, ({ours}) from {self._table} t{joined} "
+            f"where t.dag_id = {self._mark} and t.run_id {self._among()}"
+        )
+
+    def _as_text(self, name: str) -> str:
+        return "::text" if name in JSONS and not self._is_sqlite else ""
+
+    def _insert_all(
+        self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
+    ) -> None:
+        log_template: Any = None
+        if self._written[-1] == "log_template_id":
+            log_template = connection.exec_driver_sql("select max(id) from log_template").scalar()
+        kept, kind = self._extra_kept, self.kind
+        names = ", ".join(_quoted(name) for name in self._written)
+
+        def written(row: MappedRow) -> tuple[Any, ...]:
+            values = (*row.values, *(row.extra[index] for index in kept))
+            if kind == "xcom":
+                return (*values, runs[row.run].id)
+            return (*values, log_template) if kind == "run" and len(values) < len(self._written) else values
+
+        if self._is_sqlite:
+            marks = ", ".join("?" * len(self._written))
+            connection.exec_driver_sql(
+                f"insert into {self._table} ({names}) values ({marks})", [written(row) for row in rows]
+            )
+            return
+        draft = f"aerodrome_{self._table}"
+        connection.exec_driver_sql(
+            f"create temporary table if not exists {draft} on commit drop as "
+            f"select {names} from {self._table} with no data"
+        )
+        connection.exec_driver_sql(f"truncate {draft}")
+        cursor: psycopg.Cursor[Any] = connection.connection.cursor()  # type: ignore[assignment]
+        with cursor, cursor.copy(f"copy {draft} ({names}) from stdin".encode()) as copy:
+            for row in rows:
+                copy.write_row(written(row))
+        connection.exec_driver_sql(
+            f"insert into {self._table} ({names}) select {names} from {draft} on conflict do nothing"
+        )
+
+
+def _by_dag(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, dict[str, None]] = defaultdict(dict)
+    for dag_id, value in pairs:
+        grouped[dag_id][value] = None
+    return {dag_id: list(values) for dag_id, values in grouped.items()}
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _restorer(columns: Sequence[str], *, is_sqlite: bool) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Give the function that brings a row read from the target into canonical form."""
+    moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
+    texts = tuple(index for index, name in enumerate(columns) if name in JSONS)
+
+    def restore(row: Sequence[Any]) -> tuple[Any, ...]:
+        values = list(row)
+        for index in moments:
+            value = values[index]
+            if value is not None and (not is_sqlite or len(value) != 26):
+                values[index] = moment_text(value)
+        for index in texts:
+            values[index] = json_text(values[index])
+        return tuple(values)
+
+    return restore
+
+
+def _reason(error: Exception) -> str:
+    """Name the constraint or column without any value."""
+    orig = getattr(error, "orig", None) or error
+    diagnosis = getattr(orig, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None) or getattr(diagnosis, "column_name", None)
+    if name:
+        return f"The target's database refuses the row: {type(orig).__name__} at {name}."
+    text = str(orig)
+    if text.startswith(("UNIQUE constraint failed", "NOT NULL constraint failed", "FOREIGN KEY constraint failed")):
+        return f"The target's database refuses the row: {text}."
+    return f"The target's database refuses the row: {type(orig).__name__}."
