@@ -213,6 +213,7 @@ class SelfManagedAirflow:
 
     def _start_database(self, facts: SourceFacts, hidden: SourceSecrets) -> None:
         server = self._server(facts, hidden)
+        server.delete()  # an earlier demo's data, which may lie outside our folder (PostgresServer.moved_because)
         server.start()
         server.create_database("airflow")
 

@@ -13,7 +13,7 @@ from cornershop.calendar import shop_opening
 @dag(
     dag_id="partner_sync",
     schedule_interval="*/30 * * * *",
-    start_date=shop_opening(minutes=31),
+    start_date=shop_opening(hours=1),
     catchup=True,
     max_active_runs=1,
     default_args={"owner": "partners", "retries": 3, "retry_delay": timedelta(seconds=1)},

@@ -9,7 +9,7 @@ from cornershop.calendar import shop_opening
 @dag(
     dag_id="prices_mapped",
     schedule_interval="*/15 * * * *",
-    start_date=shop_opening(minutes=20),
+    start_date=shop_opening(minutes=30),
     catchup=True,
     max_active_runs=1,
     default_args={"owner": "pricing"},

@@ -16,7 +16,7 @@ def is_complete(data_interval_start, **context):
 with DAG(
     dag_id="supplier_files",
     schedule_interval="*/10 * * * *",
-    start_date=shop_opening(minutes=15),
+    start_date=shop_opening(minutes=20),
     catchup=True,
     max_active_runs=1,
     default_args={"owner": "purchasing"},
