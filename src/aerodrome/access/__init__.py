@@ -1,1 +1,6 @@
-"""Users, roles, API tokens, sessions, one-time login links, audit."""
+"""Users, roles, tokens, sessions, audit."""
+
+from aerodrome.access.actor import SYSTEM, Actor
+from aerodrome.access.service import Access
+
+__all__ = ["SYSTEM", "Access", "Actor"]

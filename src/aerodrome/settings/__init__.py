@@ -1,1 +1,5 @@
-"""One typed tree of settings, read once at start."""
+"""One typed tree of settings, read once at the start."""
+
+from aerodrome.settings.model import Settings, load_settings
+
+__all__ = ["Settings", "load_settings"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.clock import Clock, SystemClock
-from aerodrome.kernel.errors import Invalid, Unavailable
+from aerodrome.kernel.errors import Broken, Invalid, Unavailable
 from aerodrome.store import outbox
 
 BUSY_TIMEOUT_S = 30
@@ -35,6 +36,7 @@ class Store:
         self.clock = clock
         self._writing = engine.execution_options(aerodrome_writes=True)
         self._reading = engine
+        self._mine = threading.local()
         if engine.dialect.name == "postgresql":
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -53,11 +55,18 @@ class Store:
     def writing(self) -> Iterator[Session]:
         """Give a session whose work is committed at the end, or rolled back on an error. No outside effects inside.
 
-        Events emitted in it (store/outbox.py) are written as its last act.
+        Events emitted in it (store/outbox.py) are written as its last act. A second one inside it on the same thread
+        would wait for the first for ever (SQLite), so it is Broken.
         """
-        with Session(self._writing, expire_on_commit=False, info={"clock": self.clock}) as session, session.begin():
-            yield session
-            outbox.write_pending(session)
+        if getattr(self._mine, "is_writing", False):
+            raise Broken("A writing transaction was opened inside another one.", code="transaction-nested")
+        self._mine.is_writing = True
+        try:
+            with Session(self._writing, expire_on_commit=False, info={"clock": self.clock}) as session, session.begin():
+                yield session
+                outbox.write_pending(session)
+        finally:
+            self._mine.is_writing = False
 
     def check(self) -> None:
         """Reach the database; Unavailable with a sentence (and no password) when it does not answer."""

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.ids import new_id
 from aerodrome.kernel.secret import masked
 from aerodrome.store.tables.event import OutboxEvent
+from aerodrome.store.turns import take_turns
 
 _PENDING = "outbox"
-_LOCK = 7_230_411  # any number that nobody else uses for an advisory lock in this database
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ def write_pending(session: Session) -> None:
     if not rows:
         return
     session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    take_turns(session, "outbox")
     for row in rows:
         session.add(row)
         session.flush()

@@ -17,15 +17,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Connection, text
+from sqlalchemy import JSON, Connection
 
 from aerodrome.kernel.errors import Broken, Conflict
 from aerodrome.store.engine import Store, open_store
 from aerodrome.store.tables.base import Moment
 from aerodrome.store.tables.registry import all_tables
+from aerodrome.store.turns import take_turns
 
 _FOLDER: Final = Path(__file__).parent / "alembic"
-_LOCK = 7_230_412
 
 
 def _render(kind: str, thing: Any, _context: Any) -> str | bool:
@@ -47,8 +47,7 @@ def upgrade(store: Store) -> None:
             _pragma(connection, "foreign_keys=OFF")
         try:
             with connection.begin():
-                if not is_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                take_turns(connection, "schema")
                 _refuse_newer(connection)
                 command.upgrade(_config(connection), "head")
                 if is_sqlite and (rows := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()):

@@ -1,0 +1,156 @@
+"""The settings of the platform. Each is an environment variable: AERODROME_ and its name in capitals.
+
+Read once, by `load_settings`, in the command that starts something; nothing below bootstrap reads the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.secret import Secret
+
+PREFIX: Final = "AERODROME_"
+Port = Annotated[int, Field(ge=1, le=65535)]
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; defaults are right for one machine."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    home: Folder = Field(
+        default=Path("~/.local/share/aerodrome"),
+        validate_default=True,
+        description="Folder for everything that the platform keeps: database, keys, bundles, virtualenvs, deployments. "
+        "One folder, so that one backup holds all.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="SQLAlchemy URL of the platform's own database: sqlite:////path/file.db or "
+        "postgresql+psycopg://user:password@host/name. Empty: a SQLite file in the home folder, right for one server.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that the server binds. Loopback, so that nothing is open to the network until told so.",
+    )
+    port: Port = Field(default=8700, description="Port of the API and the pages.")
+    gate_port: Port = Field(
+        default=8701,
+        description="Port behind which the Airflows' own pages are shown; an origin of its own, so that they cannot "
+        "act on the platform's pages.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="URL under which people reach the pages, when a proxy stands in front. Empty: http://host:port.",
+    )
+    gate_public_url: str | None = Field(
+        default=None,
+        description="URL under which people reach the gate, when a proxy stands in front. Empty: http://host:gate_port.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Further Host headers to answer, separated by commas; loopback names and the bound address always "
+        "work. Others are refused, against DNS rebinding.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least important message that is logged."
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How messages are written to standard error: for eyes, or one JSON line each."
+    )
+    session_hours: float = Field(
+        default=12, gt=0, description="Hours after which a browser must sign in again; a working day with some margin."
+    )
+    login_link_minutes: float = Field(
+        default=60, gt=0, description="Minutes in which a one-time login link must be used; long enough to pass it on."
+    )
+    max_upload_mb: int = Field(
+        default=256, gt=0, description="Largest request body in MiB (a deploy's archive); bounds disk use per request."
+    )
+    worker_threads: int = Field(
+        default=4, ge=1, description="Jobs that one worker runs at the same time; most of them wait for processes."
+    )
+    worker_lease_s: float = Field(
+        default=60,
+        ge=5,
+        description="Seconds after which the job of a dead worker is taken over; renewed at a third of it while it runs.",
+    )
+    worker_poll_s: float = Field(
+        default=1, gt=0, description="Seconds between two looks at an empty job table; bounds how late work starts."
+    )
+    event_retention_days: int = Field(
+        default=90, ge=1, description="Days that events are kept; longer than any migration waits for a person."
+    )
+    audit_retention_days: int = Field(
+        default=0, ge=0, description="Days that the audit trail is kept; 0 keeps it for ever, which auditors expect."
+    )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def store_url(self) -> Secret:
+        """URL of the platform's database, the default filled in."""
+        return Secret(self.database_url or f"sqlite:///{self.home / 'aerodrome.db'}")
+
+    @property
+    def url(self) -> str:
+        """Where people reach the pages, without a slash at the end."""
+        return (self.public_url or f"http://{_bracketed(self.host)}:{self.port}").rstrip("/")
+
+    @property
+    def gate_url(self) -> str:
+        """Where people reach the gate, without a slash at the end."""
+        return (self.gate_public_url or f"http://{_bracketed(self.host)}:{self.gate_port}").rstrip("/")
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def bundles_dir(self) -> Path:
+        return self.home / "bundles"
+
+    @property
+    def venvs_dir(self) -> Path:
+        return self.home / "venvs"
+
+    @property
+    def deployments_dir(self) -> Path:
+        return self.home / "deployments"
+
+    @property
+    def migrations_dir(self) -> Path:
+        return self.home / "migrations"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment; overrides win (command line options). Invalid names the variable, never its value."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise Invalid(
+            f"The setting {PREFIX}{name.upper()} is wrong: {first['msg']}.",
+            code="setting-invalid",
+            hint=f"It means: {Settings.model_fields[name].description}" if name in Settings.model_fields else "",
+            details={"setting": f"{PREFIX}{name.upper()}"},
+        ) from None
+
+
+def _bracketed(host: str) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (bound to all: loopback reaches it)
+    return f"[{host}]" if ":" in host else host
