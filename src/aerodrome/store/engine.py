@@ -46,10 +46,9 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Give a session on a consistent snapshot that is rolled back at the end."""
+        """Give a session on a consistent snapshot that is rolled back at the end; what was read stays readable."""
         with Session(self._reading, expire_on_commit=False, info={"clock": self.clock}) as session:
             yield session
-            session.rollback()
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
