@@ -217,7 +217,7 @@ def _config(layout: SourceLayout, hidden: SourceSecrets, database_url: str, port
             "executor": executor,
             "fernet_key": hidden.fernet_key,
             "load_examples": False,
-            "parallelism": 4,
+            "parallelism": 6,
             "max_active_tasks_per_dag": 8,
         },
         "database": {"sql_alchemy_conn": database_url, "load_default_connections": False},
