@@ -39,12 +39,25 @@ COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class RejectedRow:
+    """A row, or a value in it, that cannot move, with the reason. `key` names it; values are never shown.
+
+    Codes: "xcom-pickled", "xcom-unreadable" (the row stays behind), "run-conf-pickled" (the run moves, its conf does not).
+    """
+
+    key: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class HistoryBatch:
     """Up to a few thousand rows of one kind; all rows of one run of one kind come in order of (dag_id, run_id, …)."""
 
     kind: HistoryKind
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
+    rejected: Sequence[RejectedRow] = ()
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,19 @@ class UserRecord(Record):
         return self.username
 
 
+@dataclass(frozen=True)
+class ImportErrorRecord(Record):
+    """A file that the source's Airflow itself could not import; DAGs in it may be unknown."""
+
+    kind: ClassVar[str] = "import_error"
+    file: str  # relative to the DAGs folder, absolute where it lies outside
+    message: str  # the last line of the traceback
+
+    @property
+    def key(self) -> str:
+        return self.file
+
+
 KINDS: dict[str, type[Record]] = {
     record.kind: record
     for record in (
@@ -212,5 +225,6 @@ KINDS: dict[str, type[Record]] = {
         PackageRecord,
         FileRecord,
         UserRecord,
+        ImportErrorRecord,
     )
 }

@@ -40,6 +40,7 @@ class Probe:
     is_ok: bool
     message: str
     hint: str = ""
+    is_required: bool = True  # False: needed later only (the right to pause DAGs), or a thing to know
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class SourceDescription:
 
     @property
     def is_ok(self) -> bool:
-        return all(probe.is_ok for probe in self.probes)
+        return all(probe.is_ok or not probe.is_required for probe in self.probes)
 
 
 @dataclass(frozen=True)

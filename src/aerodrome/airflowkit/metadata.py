@@ -1,0 +1,200 @@
+"""An Airflow metadata database, opened for reading and known by reflection: which tables and columns it really has.
+
+The rest of a session may not write: SQLite opens with `mode=ro`, PostgreSQL begins READ ONLY transactions. Only
+`writing()` may, and only sources use it, to pause a DAG. Errors never show the URL's password.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_engine, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from aerodrome.kernel.errors import AerodromeError, Denied, Invalid, Unavailable
+from aerodrome.kernel.secret import Secret
+
+CONNECT_TIMEOUT_S = 10
+SQLITE_BUSY_TIMEOUT_S = 30.0
+NAMES = ("alembic_version", "dag", "dag_run", "task_instance", "connection", "variable", "slot_pool")
+"""Tables by which an Airflow metadata database is recognised."""
+
+
+class MetadataDatabase:
+    """A metadata database. Cheap to make; nothing connects before the first use."""
+
+    def __init__(self, url: Secret) -> None:
+        """Take a SQLAlchemy URL for SQLite or PostgreSQL, whatever driver it names."""
+        self._url = _parsed(url)
+        self.dialect = self._url.get_backend_name()
+        self.label = self._url.set(password=None).render_as_string(hide_password=True)
+        self._reader = _engine(self._url, is_read_only=True)
+        self._writer = _engine(self._url, is_read_only=False)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that cannot write."""
+        with _translated(self.label), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a connection whose transaction commits at the end of the block."""
+        with _translated(self.label), self._writer.begin() as connection:
+            yield connection
+
+    @cached_property
+    def columns(self) -> Mapping[str, frozenset[str]]:
+        """Which columns each table has; Invalid `not-an-airflow-database` when Airflow's tables are missing."""
+        with self.reading() as connection:
+            inspector = inspect(connection)
+            found = {
+                name: frozenset(column["name"] for column in columns)
+                for (_schema, name), columns in inspector.get_multi_columns().items()
+                if name
+            }
+        missing = [name for name in NAMES if name not in found]
+        if missing:
+            raise Invalid(
+                f"{self.label} is not an Airflow metadata database: it has no table {missing[0]}.",
+                code="not-an-airflow-database",
+                hint="Give the URL of [database] sql_alchemy_conn (before 2.3: [core] sql_alchemy_conn).",
+                details={"missing": missing},
+            )
+        return found
+
+    def has(self, table: str, column: str | None = None) -> bool:
+        """Tell whether the table, or the column in it, exists."""
+        return table in self.columns and (column is None or column in self.columns[table])
+
+    def table(self, name: str) -> Table:
+        """Give the table for queries, its types reflected."""
+        cached = self._tables.get(name)
+        if cached is None:
+            with self.reading() as connection:
+                cached = Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
+            self._tables[name] = cached
+        return cached
+
+    @cached_property
+    def _tables(self) -> dict[str, Table]:
+        return {}
+
+    def column(self, table: str, name: str) -> Column[Any]:
+        return self.table(table).c[name]
+
+    def version(self) -> str:
+        """Give the database's product and version: "sqlite 3.40.1", "postgresql 15.18"."""
+        with self.reading() as connection:
+            if self.dialect == "sqlite":
+                return f"sqlite {connection.scalar(text('select sqlite_version()'))}"
+            return f"postgresql {str(connection.scalar(text('show server_version'))).split()[0]}"
+
+    def revision(self) -> str:
+        """Give the alembic revision of the schema; empty when the table is."""
+        with self.reading() as connection:
+            return str(connection.scalar(text("select version_num from alembic_version")) or "")
+
+    def close(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+
+
+def _parsed(url: Secret) -> URL:
+    hint = "Give it as postgresql://user:password@host:5432/airflow or sqlite:////path/to/airflow.db."
+    try:
+        parsed = make_url(url.reveal().replace("postgres://", "postgresql://", 1))
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError, NoSuchModuleError):
+        raise Invalid("The database URL cannot be read.", code="database-url-malformed", hint=hint) from None
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and parsed.database:
+        return parsed.set(drivername="sqlite")
+    raise Invalid(
+        f"A metadata database of the kind {backend} cannot be read.", code="database-kind-unsupported", hint=hint
+    )
+
+
+def _engine(url: URL, *, is_read_only: bool) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "").expanduser().absolute()
+
+        def connect() -> sqlite3.Connection:
+            return _sqlite(path, is_read_only=is_read_only)
+
+        return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "aerodrome"},
+        execution_options={"postgresql_readonly": True} if is_read_only else {},
+        hide_parameters=True,
+    )
+
+
+def _sqlite(path: Path, *, is_read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if is_read_only else "rw"  # never "rwc": a wrong path must not create a file
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=SQLITE_BUSY_TIMEOUT_S, check_same_thread=False
+    )
+    if is_read_only:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+@contextmanager
+def _translated(label: str) -> Iterator[None]:
+    """Turn a driver's error into one sentence with a next step; the cause's text may hold data, so it stays behind."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _as_error(error, label) from error.orig
+
+
+def _as_error(error: DBAPIError, label: str) -> AerodromeError:
+    state = getattr(error.orig, "sqlstate", None)
+    message = str(error.orig).lower()
+    if state in ("28P01", "28000") or "authentication failed" in message or "no password supplied" in message:
+        return Denied(
+            f"The database of {label} refuses the user or the password.",
+            code="source-login-refused",
+            hint="Check the user and password in the URL, and pg_hba.conf.",
+        )
+    if state == "42501" or "permission denied" in message or "readonly database" in message:
+        return Denied(
+            f"The user of {label} lacks a right that is needed here.",
+            code="source-right-missing",
+            hint="Grant SELECT on all tables; to pause DAGs at cutover also UPDATE on dag and INSERT on log.",
+        )
+    if state == "3D000":
+        return Invalid(
+            f"The server of {label} has no such database.",
+            code="source-database-unknown",
+            hint="Check the database's name in the URL.",
+        )
+    if "not a database" in message:
+        return Invalid(
+            f"{label} is not a SQLite database.", code="not-an-airflow-database", hint="Check the path in the URL."
+        )
+    if "locked" in message:
+        return Unavailable(
+            f"{label} is locked by another process.", code="source-database-locked", hint="Try again in a moment."
+        )
+    if state in ("42P01", "42703") or "no such table" in message or "no such column" in message:
+        return Invalid(
+            f"{label} lacks a table or column that Airflow has.",
+            code="not-an-airflow-database",
+            hint="Give the metadata database of a migrated Airflow (`airflow db migrate`).",
+        )
+    return Unavailable(
+        f"The database of {label} does not answer.",
+        code="source-unreachable",
+        hint="Check host, port and network path (for SQLite: the path and its rights), then try again.",
+    )

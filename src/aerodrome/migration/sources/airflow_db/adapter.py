@@ -1,0 +1,204 @@
+"""The source adapter over an Airflow metadata database. Reads only; pause and unpause are the only writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from aerodrome.airflowkit.fernet import AirflowFernet
+from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.kernel.clock import Clock
+from aerodrome.kernel.errors import AerodromeError, Invalid
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.records import PoolRecord, Record
+from aerodrome.migration.sources.airflow_db import objects, probes, states, surroundings
+from aerodrome.migration.sources.airflow_db.dags import DagReader
+from aerodrome.migration.sources.airflow_db.history import HistoryReader
+from aerodrome.migration.sources.airflow_db.revisions import version_of
+from aerodrome.migration.sources.contract import (
+    ConnectionValue,
+    DagState,
+    Probe,
+    Progress,
+    SourceConfig,
+    SourceDescription,
+    VariableValue,
+)
+
+
+class AirflowDatabaseSource:
+    """Implements SourceAdapter. Nothing connects before the first call."""
+
+    def __init__(self, config: SourceConfig, fingerprint_key: bytes, clock: Clock) -> None:
+        self._config = config
+        self._key = fingerprint_key
+        self._clock = clock
+        self._database = MetadataDatabase(config.database_url)
+
+    @cached_property
+    def _fernet(self) -> AirflowFernet:
+        return AirflowFernet(self._config.fernet_keys)
+
+    @cached_property
+    def _env(self) -> dict[str, Secret]:
+        return surroundings.read_env(self._config.env_file)
+
+    def describe(self) -> SourceDescription:
+        """Probe the source; a failed check is a Probe."""
+        database = self._database
+        found = [probes.attempt("database", lambda: probes.reach(database))]
+        version, product, revision = "", "", ""
+        if found[0].is_ok:
+            product, revision = database.version(), database.revision()
+            known, reason = version_of(revision, self._claimed_version())
+            version = known or ("3" if database.has("dag_run", "logical_date") else "2")
+            found.append(Probe("version", known is not None, f"Airflow {version}: {reason}.", is_required=False))
+            found.append(probes.attempt("reading", lambda: probes.reading(database)))
+            path = Path(self._config.database_url.reveal().partition("///")[2].partition("?")[0])
+            found.append(
+                probes.attempt(
+                    "pausing",
+                    lambda: probes.pausing(database, path if database.dialect == "sqlite" else None),
+                    is_required=False,
+                )
+            )
+            try:
+                found.extend(probes.fernet_key(database, self._fernet))
+            except AerodromeError as error:
+                found.append(Probe("fernet key", False, error.message, error.hint))
+        found.extend(probes.folders(self._config))
+        return SourceDescription(self._config.kind, version, product, revision, tuple(found))
+
+    def _claimed_version(self) -> str | None:
+        """Give the version that the environment or the requirements name, if they do."""
+        try:
+            if "AIRFLOW_VERSION" in self._env:
+                return self._env["AIRFLOW_VERSION"].reveal()
+            for package in surroundings.package_records(self._config.requirements_file):
+                pin = re.fullmatch(r"==\s*(\d+\.\d+\.\d+)", package.version or "")
+                if package.name == "apache-airflow" and pin:
+                    return pin[1]
+        except AerodromeError:
+            return None  # the probes of the folders say it
+        return None
+
+    def records(self, progress: Progress) -> Iterator[Record]:
+        """Stream the estate. Invalid `fernet-key-wrong` before the first record when the key opens nothing."""
+        self._check_fernet_key()
+        reader = DagReader(self._database, self._config.dags_folder, self._clock.now())
+        yield from self._told("dag", reader.records(), progress)
+        yield from self._told("connection", self._connection_records(), progress)
+        yield from self._told("variable", self._variable_records(), progress)
+        yield from self._told("pool", objects.pools(self._database), progress)
+        yield from self._told("env_var", surroundings.env_records(self._env, self._key), progress)
+        yield from self._told("config", surroundings.config_records(self._config.config_file, self._env), progress)
+        yield from self._told("package", surroundings.package_records(self._config.requirements_file), progress)
+        yield from self._told("file", surroundings.file_records(self._config), progress)
+        yield from self._told("user", objects.users(self._database), progress)
+        yield from self._told("import_error", reader.import_errors(), progress)
+
+    @staticmethod
+    def _told(kind: str, records: Iterator[Record], progress: Progress) -> Iterator[Record]:
+        done = 0
+        progress(f"reading {kind}", 0, None)
+        for done, record in enumerate(records, 1):
+            if done % 100 == 0:
+                progress(f"reading {kind}", done, None)
+            yield record
+        progress(f"reading {kind}", done, done)
+
+    def _check_fernet_key(self) -> None:
+        readable, failed = objects.check_rows(self._database, self._fernet)
+        if failed and not readable:
+            raise Invalid(
+                f"The Fernet key opens none of the {len(failed)} encrypted connections and variables.",
+                code="fernet-key-wrong",
+                hint="Give the source's [core] fernet_key; after a rotation all keys, comma-separated, newest first.",
+            )
+
+    def _connection_records(self) -> Iterator[Record]:
+        in_env = {value.conn_id.upper(): value for value in surroundings.env_connections(self._env)}
+        for value in in_env.values():
+            yield objects.connection_record(value, "environment", self._key)
+        for row in objects.connection_rows(self._database, self._fernet):
+            conn_id = row.key if isinstance(row, objects.Failure) else row.conn_id
+            if conn_id.upper() not in in_env:  # the environment wins in Airflow
+                yield objects.connection_record(row, "metadata-db", self._key)
+
+    def _variable_records(self) -> Iterator[Record]:
+        in_env = {value.name.upper(): value for value in surroundings.env_variables(self._env)}
+        for value in in_env.values():
+            yield objects.variable_record(value, "environment", self._key)
+        for row in objects.variable_rows(self._database, self._fernet):
+            name = row.key if isinstance(row, objects.Failure) else row.name
+            if name.upper() not in in_env:
+                yield objects.variable_record(row, "metadata-db", self._key)
+
+    def connection_values(self, conn_ids: Sequence[str]) -> Iterator[ConnectionValue]:
+        """Read connections with their secrets, in the order asked; Invalid `connection-unreadable` names the culprits."""
+        found: dict[str, ConnectionValue | objects.Failure] = {}
+        for row in objects.connection_rows(self._database, self._fernet):
+            found[row.key if isinstance(row, objects.Failure) else row.conn_id] = row
+        found.update({value.conn_id: value for value in surroundings.env_connections(self._env)})
+        _all_readable("connection", conn_ids, found)
+        for conn_id in conn_ids:
+            value = found[conn_id]
+            if isinstance(value, ConnectionValue):
+                yield value
+
+    def variable_values(self, names: Sequence[str]) -> Iterator[VariableValue]:
+        """Read variables, in the order asked; Invalid `variable-unreadable` names the culprits."""
+        found: dict[str, VariableValue | objects.Failure] = {}
+        for row in objects.variable_rows(self._database, self._fernet):
+            found[row.key if isinstance(row, objects.Failure) else row.name] = row
+        found.update({value.name: value for value in surroundings.env_variables(self._env)})
+        _all_readable("variable", names, found)
+        for name in names:
+            value = found[name]
+            if isinstance(value, VariableValue):
+                yield value
+
+    def pool_values(self, names: Sequence[str]) -> Iterator[PoolRecord]:
+        """Read pools, in the order asked; Invalid `pool-unreadable` names those that are not there."""
+        found = {pool.name: pool for pool in objects.pools(self._database)}
+        _all_readable("pool", names, found)
+        for name in names:
+            yield found[name]
+
+    def env_values(self, names: Sequence[str]) -> Iterator[tuple[str, Secret]]:
+        """Read environment variables; Invalid `env_var-unreadable` when one is missing."""
+        _all_readable("env_var", names, self._env)
+        for name in names:
+            yield name, self._env[name]
+
+    def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        return HistoryReader(self._database).stream(kind, window)
+
+    def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
+        return HistoryReader(self._database).counts(window)
+
+    def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
+        return states.dag_states(self._database, dag_ids)
+
+    def pause_dag(self, dag_id: str, mark: str) -> None:
+        states.pause(self._database, self._clock, dag_id, mark)
+
+    def unpause_dag(self, dag_id: str, mark: str) -> None:
+        states.unpause(self._database, self._clock, dag_id, mark)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _all_readable(what: str, wanted: Sequence[str], found: Mapping[str, object]) -> None:
+    bad = [name for name in wanted if name not in found or isinstance(found[name], objects.Failure)]
+    if bad:
+        raise Invalid(
+            f"The source has no readable {what} {', '.join(bad)}.",
+            code=f"{what.replace('_', '-')}-unreadable",
+            hint="Leave it out of the plan, or enter its value anew in the source.",
+            details={"names": bad},
+        )

@@ -1,0 +1,310 @@
+"""Streams run history in the neutral columns, page by page of finished runs.
+
+A page is read by its own short transaction: a long one would block the scheduler of a SQLite source and hold back the
+vacuum of a PostgreSQL source. Finished runs do not move, so pages by (dag_id, run_id) lose nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, func, literal, null, or_, select
+
+from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.migration.estate.history import (
+    COLUMNS,
+    FINAL_RUN_STATES,
+    FINAL_TASK_STATES,
+    HistoryBatch,
+    HistoryKind,
+    HistoryWindow,
+    RejectedRow,
+)
+from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, json_text, plain_from_pickle
+from aerodrome.migration.sources.airflow_db.rows import column_or, utc
+
+RUNS_PER_PAGE = 200
+ROWS_PER_BATCH = 5_000
+_PICKLE_START = b"\x80"
+_NOT_JSON_NUMBER = re.compile(r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)")
+
+
+class HistoryReader:
+    """Reads the history of one database."""
+
+    def __init__(self, database: MetadataDatabase) -> None:
+        self._database = database
+
+    def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Give batches in the order of `window.dag_ids` and run_id."""
+        if kind == "task_try" and not self._database.has("task_instance_history"):
+            return
+        for dag_id in window.dag_ids:
+            after = ""
+            while run_ids := self._run_ids(dag_id, window.since, after):
+                after = run_ids[-1]
+                yield from self._page(kind, dag_id, run_ids)
+
+    def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
+        """Count what `stream` gives, rejected rows included."""
+        found: dict[HistoryKind, int] = {}
+        for kind in COLUMNS:
+            found[kind] = 0
+            if kind == "task_try" and not self._database.has("task_instance_history"):
+                continue
+            for dag_id in window.dag_ids:
+                query = self._rows(kind, [func.count()]).where(*self._eligible(dag_id, window.since))
+                with self._database.reading() as connection:
+                    found[kind] += connection.scalar(query) or 0
+        return found
+
+    def _run_ids(self, dag_id: str, since: datetime | None, after: str) -> Sequence[str]:
+        run = self._run
+        query = (
+            select(run.c.run_id)
+            .where(*self._eligible(dag_id, since), run.c.run_id > after)
+            .order_by(run.c.run_id)
+            .limit(RUNS_PER_PAGE)
+        )
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def _eligible(self, dag_id: str, since: datetime | None) -> list[ColumnElement[bool]]:
+        """Conditions on dag_run: final, with nothing in it that could still move.
+
+        A task instance without a state in a finished run never started and never will (deadlock, cleared graph).
+        """
+        run, task = self._run, self._task.alias()
+        unfinished = exists(
+            select(literal(1))
+            .where(self._belongs(task), task.c.state.is_not(None), task.c.state.not_in(FINAL_TASK_STATES))
+            .correlate(run)
+        )
+        conditions = [run.c.dag_id == dag_id, run.c.state.in_(FINAL_RUN_STATES), ~unfinished]
+        if since is not None:
+            moment = since.replace(tzinfo=None) if self._database.dialect == "sqlite" else since
+            changed = [func.coalesce(self._column("dag_run", "updated_at"), run.c.end_date, run.c.start_date) > moment]
+            if self._database.has("task_instance", "updated_at"):
+                is_newer = and_(self._belongs(task), task.c.updated_at > moment)
+                changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
+            if self._database.has("dag_run_note"):
+                note = self._database.table("dag_run_note").alias()
+                is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)
+                changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
+            conditions.append(or_(*changed))
+        return conditions
+
+    def _page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+        run = self._run
+        columns, order, convert = self._reading(kind)
+        query = (
+            self._rows(kind, columns)
+            .where(run.c.dag_id == dag_id, run.c.run_id.in_(run_ids))
+            .order_by(run.c.run_id, *order)
+        )
+        with self._database.reading() as connection:
+            result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
+            partitions = result.partitions()
+            if self._database.dialect == "sqlite":  # leave the file before the consumer works on the rows
+                partitions = iter(list(partitions))
+            for chunk in partitions:
+                rows: list[tuple[Any, ...]] = []
+                rejected: list[RejectedRow] = []
+                for row in chunk:
+                    convert(row, rows, rejected)
+                yield HistoryBatch(kind, COLUMNS[kind], rows, tuple(rejected))
+
+    def _reading(
+        self, kind: HistoryKind
+    ) -> tuple[
+        list[ColumnElement[Any]],
+        list[ColumnElement[Any]],
+        Callable[[Any, list[tuple[Any, ...]], list[RejectedRow]], None],
+    ]:
+        if kind == "run":
+            return self._run_columns(), [], _convert_run
+        if kind == "xcom":
+            table = self._database.table("xcom")
+            return self._xcom_columns(), [table.c.task_id, self._map_index("xcom"), table.c.key], _convert_xcom
+        name = "task_instance" if kind == "task_instance" else "task_instance_history"
+        table = self._database.table(name)
+        order = [table.c.task_id, self._map_index(name)]
+        if kind == "task_try":
+            order.append(self._column(name, "try_number"))
+        return self._task_columns(name, kind), order, _convert_task
+
+    def _rows(self, kind: HistoryKind, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Select from the kind's table joined to its runs, notes joined for the columns that need them."""
+        run = self._run
+        source: FromClause = run
+        if kind == "run" and self._database.has("dag_run_note"):
+            note = self._database.table("dag_run_note")
+            source = run.outerjoin(note, note.c.dag_run_id == run.c.id)
+        elif kind in ("task_instance", "task_try"):
+            table = self._task if kind == "task_instance" else self._database.table("task_instance_history")
+            source = run.join(table, self._belongs(table))
+            if kind == "task_instance" and self._database.has("task_instance_note"):
+                source = source.outerjoin(self._database.table("task_instance_note"), self._noted())
+        elif kind == "xcom":
+            table = self._database.table("xcom")
+            source = run.join(table, self._belongs(table))
+        return select(*columns).select_from(source)
+
+    def _noted(self) -> ColumnElement[bool]:
+        note, task = self._database.table("task_instance_note"), self._task
+        if "ti_id" in note.c:  # 3.x
+            return note.c.ti_id == task.c.id
+        return and_(*(note.c[name] == task.c[name] for name in ("dag_id", "run_id", "task_id", "map_index")))
+
+    def _belongs(self, table: FromClause) -> ColumnElement[bool]:
+        """Tie a table's rows to their run: by run_id, before 2.2 (XComs: 2.3) by the logical date."""
+        run = self._run
+        by = "run_id" if "run_id" in table.c else "execution_date"
+        return and_(table.c.dag_id == run.c.dag_id, table.c[by] == run.c[by])
+
+    @property
+    def _run(self) -> Table:
+        return self._database.table("dag_run")
+
+    @property
+    def _task(self) -> Table:
+        return self._database.table("task_instance")
+
+    def _column(self, table: str, *names: str, default: Any = None) -> ColumnElement[Any]:
+        return column_or(self._database, table, *names, default=default)
+
+    def _map_index(self, table: str) -> ColumnElement[Any]:
+        return self._column(table, "map_index", default=-1)
+
+    def _run_columns(self) -> list[ColumnElement[Any]]:
+        run = self._run
+        logical = self._column("dag_run", "logical_date", "execution_date")
+        has_note = self._database.has("dag_run_note")
+        columns = [
+            run.c.dag_id,
+            run.c.run_id,
+            run.c.run_type,
+            run.c.state,
+            logical,
+            self._column("dag_run", "data_interval_start"),
+            self._column("dag_run", "data_interval_end"),
+            self._column("dag_run", "run_after"),
+            self._column("dag_run", "queued_at"),
+            run.c.start_date,
+            run.c.end_date,
+            run.c.conf,
+            self._column("dag_run", "external_trigger"),
+            self._column("dag_run", "clear_number", default=0),
+            self._database.column("dag_run_note", "content") if has_note else null(),
+        ]
+        return [column.label(name) for column, name in zip(columns, COLUMNS["run"], strict=True)]
+
+    def _task_columns(self, name: str, kind: HistoryKind) -> list[ColumnElement[Any]]:
+        run = self._run
+        special: dict[str, ColumnElement[Any]] = {
+            "dag_id": run.c.dag_id,
+            "run_id": run.c.run_id,
+            "map_index": self._map_index(name),
+            "queued_at": self._column(name, "queued_dttm"),
+            "pool_slots": self._column(name, "pool_slots", default=1),
+            "note": self._database.column("task_instance_note", "content")
+            if self._database.has("task_instance_note")
+            else null(),
+        }
+        return [(special[c] if c in special else self._column(name, c)).label(c) for c in COLUMNS[kind]]
+
+    def _xcom_columns(self) -> list[ColumnElement[Any]]:
+        table, run = self._database.table("xcom"), self._run
+        columns = [
+            run.c.dag_id,
+            run.c.run_id,
+            table.c.task_id,
+            self._map_index("xcom"),
+            table.c.key,
+            table.c.value,
+            table.c.timestamp,
+        ]
+        return [column.label(name) for column, name in zip(columns, COLUMNS["xcom"], strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    return utc(value) if isinstance(value, datetime) else value
+
+
+def _convert_run(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
+    values = [_plain(value) for value in row]
+    named = dict(zip(COLUMNS["run"], values, strict=True))
+    named["run_after"] = named["run_after"] or named["data_interval_end"] or named["logical_date"]
+    if named["is_external_trigger"] is None:
+        named["is_external_trigger"] = named["run_type"] != "scheduled"
+    named["is_external_trigger"] = bool(named["is_external_trigger"])
+    try:
+        named["conf"] = _conf_text(named["conf"])
+    except NotPlainError as error:
+        named["conf"] = None
+        rejected.append(
+            RejectedRow(
+                f"{row.dag_id}/{row.run_id}",
+                "run-conf-pickled",
+                f"The run moves without its conf: {error}.",
+            )
+        )
+    rows.append(tuple(named.values()))
+
+
+def _conf_text(conf: Any) -> str | None:
+    if conf is None:
+        return None
+    if isinstance(conf, bytes | memoryview):
+        conf = plain_from_pickle(bytes(conf))
+    elif isinstance(conf, str):
+        return conf
+    return None if conf is None else json_text(conf)
+
+
+def _convert_task(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
+    rows.append(tuple([utc(value) if isinstance(value, datetime) else value for value in row]))
+
+
+def _convert_xcom(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
+    dag_id, run_id, task_id, map_index, key, value, timestamp = row
+    label = f"{dag_id}/{run_id}/{task_id}[{map_index}]/{key}"
+    if isinstance(value, bytes | memoryview):
+        data = bytes(value)
+        if data[:1] == _PICKLE_START:
+            rejected.append(RejectedRow(label, "xcom-pickled", "The value is a pickle; Airflow 3 stores JSON only."))
+            return
+        try:
+            text: str | None = _strict_json(data.decode())
+        except ValueError:
+            rejected.append(RejectedRow(label, "xcom-unreadable", "The value is not JSON."))
+            return
+    elif value is None:
+        text = None
+    else:
+        text = json.dumps(value)
+    rows.append((dag_id, run_id, task_id, map_index, key, text, utc(timestamp)))
+
+
+def _strict_json(text: str) -> str:
+    """Check JSON text and mend what Airflow's own upgrade mends (0049, 3.3.2): NaN becomes null, NUL goes."""
+    if "\\u0000" in text:
+        text = text.replace("\\\\", "\x01").replace("\\u0000", "").replace("\x01", "\\\\")
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except _NotStrictError:
+        text = _NOT_JSON_NUMBER.sub(r"\1null", text)
+        json.loads(text)
+    return text
+
+
+class _NotStrictError(ValueError):
+    pass
+
+
+def _refuse(name: str) -> None:
+    raise _NotStrictError(name)

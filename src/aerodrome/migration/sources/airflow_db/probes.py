@@ -1,0 +1,109 @@
+"""The read-only checks of a source. Each gives a Probe; none raises for what it finds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import func, select, text
+
+from aerodrome.airflowkit.fernet import AirflowFernet
+from aerodrome.airflowkit.metadata import NAMES, MetadataDatabase
+from aerodrome.kernel.errors import AerodromeError
+from aerodrome.migration.sources.airflow_db import objects
+from aerodrome.migration.sources.contract import Probe, SourceConfig
+
+SHOWN_NAMES = 5
+
+
+def attempt(name: str, check: Callable[[], Probe], *, is_required: bool = True) -> Probe:
+    """Run a check; an expected error becomes a Probe that is not ok."""
+    try:
+        return check()
+    except AerodromeError as error:
+        return Probe(name, False, error.message, error.hint, is_required=is_required)
+
+
+def reach(database: MetadataDatabase) -> Probe:
+    """Check that the database answers and is Airflow's."""
+    tables = len(database.columns)
+    return Probe("database", True, f"{database.label} answers ({database.version()}, {tables} tables).")
+
+
+def reading(database: MetadataDatabase) -> Probe:
+    """Check that every table that is needed can be read."""
+    wanted = (*NAMES, "log", "serialized_dag", "xcom", "dag_tag", "import_error")
+    names = [name for name in wanted if database.has(name)]
+    with database.reading() as connection:
+        for name in names:
+            connection.execute(select(text("1")).select_from(database.table(name)).limit(1)).all()
+    return Probe("reading", True, f"All {len(names)} tables that are needed can be read.")
+
+
+def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
+    """Tell whether DAGs can be paused: UPDATE on dag and INSERT on log. Needed at cutover only; nothing is written."""
+    hint = "At cutover: GRANT UPDATE ON dag, INSERT ON log, USAGE ON SEQUENCE log_id_seq to this user."
+    if path is not None:
+        is_ok = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    else:
+        rights = (("dag", "UPDATE"), ("log", "INSERT"))
+        with database.reading() as connection:
+            is_ok = all(
+                connection.scalar(select(func.has_table_privilege(table, right))) for table, right in rights
+            ) and bool(
+                connection.scalar(
+                    text("select coalesce(has_sequence_privilege(pg_get_serial_sequence('log','id'),'USAGE'), true)")
+                )
+            )
+    if is_ok:
+        return Probe("pausing", True, "DAGs can be paused and marked at cutover.", is_required=False)
+    return Probe("pausing", False, "This user may not pause DAGs; cutover needs that.", hint, is_required=False)
+
+
+def fernet_key(database: MetadataDatabase, fernet: AirflowFernet) -> Iterator[Probe]:
+    """Check that the key really opens the rows that are encrypted."""
+    readable, failed = objects.check_rows(database, fernet)
+    total = readable + len(failed)
+    names = ", ".join(failed[:SHOWN_NAMES]) + (f" and {len(failed) - SHOWN_NAMES} more" if failed[SHOWN_NAMES:] else "")
+    if failed and not readable:
+        what = (
+            "The Fernet key opens none" if fernet.has_key else "No Fernet key was given, and it takes one to open any"
+        )
+        yield Probe(
+            "fernet key",
+            False,
+            f"{what} of the {total} encrypted connections and variables.",
+            "Give the source's [core] fernet_key (AIRFLOW__CORE__FERNET_KEY); after a rotation all keys, newest first.",
+        )
+        return
+    yield Probe("fernet key", True, f"{readable} of {total} encrypted connections and variables open.")
+    if failed:
+        yield Probe(
+            "undecryptable",
+            False,
+            f"{len(failed)} cannot be decrypted, in Airflow neither: {names}.",
+            "They cannot move. Enter their values anew in the source or in the target.",
+            is_required=False,
+        )
+
+
+def folders(config: SourceConfig) -> Iterator[Probe]:
+    """Check the paths that were given."""
+    given = (
+        ("dags folder", config.dags_folder, True),
+        ("plugins folder", config.plugins_folder, True),
+        ("include folder", config.include_folder, True),
+        ("requirements", config.requirements_file, False),
+        ("configuration", config.config_file, False),
+        ("environment", config.env_file, False),
+    )
+    for name, path, is_folder in given:
+        if path is None:
+            continue
+        if not (path.is_dir() if is_folder else path.is_file()) or not os.access(path, os.R_OK):
+            yield Probe(name, False, f"{path} does not exist or cannot be read.", "Check the path and its rights.")
+        elif name == "dags folder":
+            yield Probe(name, True, f"{path} holds {sum(1 for _ in path.rglob('*.py'))} Python files.")
+        else:
+            yield Probe(name, True, f"{path} can be read.")

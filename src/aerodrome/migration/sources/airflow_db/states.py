@@ -1,0 +1,194 @@
+"""What the source's scheduler knows about DAGs right now, and the one thing we write there: pause and unpause.
+
+A pause leaves its mark as a row in Airflow's audit log, in the same transaction. The newest of our rows of a DAG tells
+whose pause it is; a retry finds its own mark and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.kernel.clock import Clock
+from aerodrome.kernel.errors import Conflict, NotFound
+from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
+from aerodrome.migration.sources.contract import DagState
+
+PAUSE, UNPAUSE = "aerodrome.pause", "aerodrome.unpause"
+IN_FLIGHT_RUNS = ("queued", "running")
+IN_FLIGHT_TASKS = (
+    "scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Mark:
+    event: str
+    mark: str | None
+    was_paused: bool
+
+
+def dag_states(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagState]:
+    """Read the states of the DAGs that exist, with a fixed number of queries per 500 DAGs."""
+    found: dict[str, DagState] = {}
+    for page in pages(sorted(set(dag_ids))):
+        found.update(_page(database, page))
+    return found
+
+
+def _page(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagState]:
+    dag, run, task = (database.table(name) for name in ("dag", "dag_run", "task_instance"))
+    logical = column_or(database, "dag_run", "logical_date", "execution_date")
+    columns = [
+        column_or(database, "dag", name).label(name)
+        for name in (
+            "next_dagrun",
+            "next_dagrun_data_interval_start",
+            "next_dagrun_data_interval_end",
+            "next_dagrun_create_after",
+        )
+    ]
+    newest = (
+        select(
+            run.c.dag_id,
+            run.c.state,
+            column_or(database, "dag_run", "data_interval_start").label("start"),
+            column_or(database, "dag_run", "data_interval_end").label("end"),
+            func.row_number().over(partition_by=run.c.dag_id, order_by=logical.desc()).label("position"),
+        )
+        .where(run.c.dag_id.in_(dag_ids), run.c.run_type == "scheduled")
+        .subquery()
+    )
+    in_flight: dict[str, dict[str, int]] = defaultdict(dict)
+    with database.reading() as connection:
+        rows = connection.execute(
+            select(dag.c.dag_id, dag.c.is_paused, *columns).where(dag.c.dag_id.in_(dag_ids))
+        ).all()
+        last = {row.dag_id: row for row in connection.execute(select(newest).where(newest.c.position == 1))}
+        for prefix, table, states in (("run:", run, IN_FLIGHT_RUNS), ("", task, IN_FLIGHT_TASKS)):
+            query = select(table.c.dag_id, table.c.state, func.count().label("total")).group_by(
+                table.c.dag_id, table.c.state
+            )
+            for row in connection.execute(query.where(table.c.dag_id.in_(dag_ids), table.c.state.in_(states))):
+                in_flight[row.dag_id][f"{prefix}{row.state}"] = row.total
+        marks = _marks(database, connection, dag_ids)
+    return {
+        row.dag_id: DagState(
+            dag_id=row.dag_id,
+            is_paused=bool(row.is_paused),
+            mark=_standing(marks.get(row.dag_id), is_paused=bool(row.is_paused)),
+            next_logical_date=utc(row.next_dagrun),
+            next_interval=_interval(row.next_dagrun_data_interval_start, row.next_dagrun_data_interval_end),
+            next_run_after=utc(row.next_dagrun_create_after),
+            last_interval=_interval(last[row.dag_id].start, last[row.dag_id].end) if row.dag_id in last else None,
+            last_run_state=last[row.dag_id].state if row.dag_id in last else None,
+            in_flight=dict(sorted(in_flight.get(row.dag_id, {}).items())),
+        )
+        for row in rows
+    }
+
+
+def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime] | None:
+    first, last = utc(start), utc(end)
+    return (first, last) if first is not None and last is not None else None
+
+
+def _standing(mark: _Mark | None, *, is_paused: bool) -> str | None:
+    return mark.mark if mark and mark.event == PAUSE and is_paused else None
+
+
+def _marks(database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, _Mark]:
+    """Give the newest of our rows per DAG."""
+    log = database.table("log")
+    query = (
+        select(log.c.dag_id, log.c.event, log.c.extra)
+        .where(log.c.dag_id.in_(dag_ids), log.c.event.in_((PAUSE, UNPAUSE)))
+        .order_by(log.c.id)
+    )
+    found: dict[str, _Mark] = {}
+    for row in connection.execute(query):
+        try:
+            data: Any = json.loads(row.extra or "{}")
+        except ValueError:
+            data = {}
+        found[row.dag_id] = _Mark(row.event, data.get("mark"), bool(data.get("was_paused")))
+    return found
+
+
+def pause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) -> None:
+    """Pause and mark in one transaction. Conflict when another mark's pause stands; repeating changes nothing."""
+    with database.writing() as connection:
+        was_paused = _locked(database, connection, dag_id)
+        seen = _marks(database, connection, (dag_id,)).get(dag_id)
+        standing = _standing(seen, is_paused=was_paused)
+        if standing == mark:
+            return
+        if standing is not None:
+            raise Conflict(
+                f"The DAG {dag_id} was paused in the source by another migration.",
+                code="source-dag-marked",
+                hint="Finish or roll back the other migration's cutover of this DAG first.",
+                details={"dag_id": dag_id, "mark": standing},
+            )
+        _set_paused(database, connection, dag_id, is_paused=True)
+        _leave(database, connection, clock.now(), dag_id, PAUSE, mark=mark, was_paused=was_paused)
+
+
+def unpause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) -> None:
+    """Undo our pause: back to what it was before. Conflict when the newest pause of ours has another mark."""
+    with database.writing() as connection:
+        _locked(database, connection, dag_id)
+        seen = _marks(database, connection, (dag_id,)).get(dag_id)
+        if seen is None or seen.mark != mark:
+            raise Conflict(
+                f"The DAG {dag_id} was not paused in the source by this cutover.",
+                code="source-dag-not-ours",
+                hint="Unpause it in the source's Airflow if that is what you want.",
+                details={"dag_id": dag_id},
+            )
+        if seen.event == UNPAUSE:
+            return
+        if not seen.was_paused:
+            _set_paused(database, connection, dag_id, is_paused=False)
+        _leave(database, connection, clock.now(), dag_id, UNPAUSE, mark=mark, was_paused=seen.was_paused)
+
+
+def _locked(database: MetadataDatabase, connection: Connection, dag_id: str) -> bool:
+    """Lock the DAG's row by a write that changes nothing (both databases), and tell whether it is paused."""
+    dag = database.table("dag")
+    touched = connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(is_paused=dag.c.is_paused))
+    if touched.rowcount == 0:
+        raise NotFound(f"The source has no DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again.")
+    return bool(connection.scalar(select(dag.c.is_paused).where(dag.c.dag_id == dag_id)))
+
+
+def _set_paused(database: MetadataDatabase, connection: Connection, dag_id: str, *, is_paused: bool) -> None:
+    dag = database.table("dag")
+    connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(is_paused=is_paused))
+
+
+def _leave(
+    database: MetadataDatabase,
+    connection: Connection,
+    now: datetime,
+    dag_id: str,
+    event: str,
+    **extra: Any,
+) -> None:
+    log = database.table("log")
+    connection.execute(
+        insert(log).values(
+            dttm=now.replace(tzinfo=None) if database.dialect == "sqlite" else now,
+            dag_id=dag_id,
+            event=event,
+            owner="aerodrome",
+            extra=json.dumps(extra),
+        )
+    )
