@@ -1,0 +1,82 @@
+"""The journal of a deploy: which small step began, what it said, how it ended. Every write is its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from aerodrome.fleet.context import FleetContext
+from aerodrome.kernel.clock import to_text
+from aerodrome.store.tables.deploy import DeployStepRow
+
+ENVIRONMENT = "environment"
+SWITCH = "switch"
+CONFIRM = "confirm"
+NAMES = (ENVIRONMENT, SWITCH, CONFIRM)
+_MAX_LOG = 60_000
+
+
+def create_all(session: Session, deploy_id: str) -> None:
+    """Write the steps of a deploy that begins."""
+    for seq, name in enumerate(NAMES, start=1):
+        session.add(DeployStepRow(deploy_id=deploy_id, seq=seq, name=name, status="pending", attempts=0, log=""))
+
+
+def begin(context: FleetContext, deploy_id: str, name: str) -> DeployStepRow:
+    """Write that the step runs; the first beginning counts for its time. Gives the step as it is now."""
+    with context.store.writing() as session:
+        step = _get(session, deploy_id, name)
+        if step.status != "done":
+            step.status = "running"
+            step.attempts += 1
+            step.started_at = step.started_at or context.clock.now()
+        return step
+
+
+def logger(context: FleetContext, deploy_id: str, name: str) -> Callable[[str], None]:
+    """Give a function that appends a line to the step's log."""
+
+    def write(line: str) -> None:
+        with context.store.writing() as session:
+            add_line(_get(session, deploy_id, name), line, context.clock.now())
+
+    return write
+
+
+def add_line(step: DeployStepRow, line: str, now: datetime) -> None:
+    """Append a line with its time; nothing when it says the same as the last one, or the log is full."""
+    last = step.log.rstrip("\n").rpartition("\n")[2].partition(" ")[2]
+    if line != last and len(step.log) + len(line) < _MAX_LOG:
+        step.log += f"{to_text(now)} {line}\n"
+
+
+def end(session: Session, deploy_id: str, name: str, status: str, now: datetime) -> DeployStepRow:
+    """Write how the step ended; ending twice changes nothing."""
+    step = _get(session, deploy_id, name)
+    if step.status != status:
+        step.status = status
+        step.finished_at = now
+    return step
+
+
+def running(session: Session, deploy_id: str) -> DeployStepRow | None:
+    """Give the step that is under way."""
+    query = select(DeployStepRow).where(DeployStepRow.deploy_id == deploy_id, DeployStepRow.status == "running")
+    return session.scalars(query.order_by(DeployStepRow.seq).limit(1)).one_or_none()
+
+
+def started(session: Session, deploy_id: str, name: str) -> DeployStepRow | None:
+    """Give the step when it has begun."""
+    step = _get(session, deploy_id, name)
+    return step if step.status == "running" else None
+
+
+def is_done(session: Session, deploy_id: str, name: str) -> bool:
+    return _get(session, deploy_id, name).status == "done"
+
+
+def _get(session: Session, deploy_id: str, name: str) -> DeployStepRow:
+    return session.get_one(DeployStepRow, (deploy_id, NAMES.index(name) + 1))
