@@ -1,0 +1,166 @@
+"""Starts, watches and ends one component with all its descendants. Standard library only; used by the shim.
+
+A component may be a child of this shim or, after a shim was killed, one that an earlier shim started: then only its death can be
+seen, not its exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aerodrome.runtimes.local.identity import ProcessIdentity, family, identify, is_alive, started_at
+from aerodrome.runtimes.local.logfiles import open_log
+
+_STEADY_S = 60.0  # a component that ran this long starts its back-off anew
+_MAX_DELAY_S = 60.0
+
+
+@dataclass
+class Component:
+    """One process of a deployment."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    state: str = "stopped"  # starting, running, backing-off, stopped, failed
+    identity: ProcessIdentity | None = None
+    restarts: int = 0
+    failures: int = 0  # in a row
+    last_exit_code: int | None = None
+    reason: str | None = None
+    next_start: float = 0.0  # monotonic
+    _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self, environment: Mapping[str, str], folder: Path) -> None:
+        """Start it in its own session, its output appended to its log file."""
+        output = open_log(self.log)
+        try:
+            self._child = subprocess.Popen(
+                self.command,
+                env=dict(environment),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self.state = "failed"
+            self.back_off(f"{self.name} could not be started: {error.strerror}.")
+            return
+        finally:
+            os.close(output)
+        self.identity = identify(self._child.pid)
+        self.state, self.reason = "running", None
+
+    def adopt(self, identity: ProcessIdentity, restarts: int) -> None:
+        """Take over a process that an earlier shim started."""
+        self.identity, self.restarts, self.state = identity, restarts, "running"
+
+    def look(self) -> bool:
+        """Tell whether it runs; note its end and when to start it again."""
+        if self.state != "running":
+            return False
+        code = self._child.poll() if self._child is not None else None
+        if code is None and self.identity is not None and is_alive(self.identity):
+            if time.time() - started_at(self.identity) > _STEADY_S:
+                self.failures = 0
+            return True
+        if code is None and self._child is not None:
+            code = self._child.wait()
+        self.last_exit_code = code
+        kill_all(self.leftovers())
+        self._child = None
+        self.back_off(f"{self.name} ended {_how(code)}.")
+        return False
+
+    def reap(self) -> None:
+        """Take the exit code of an ended child, so that it does not stay a zombie."""
+        if self._child is not None and (code := self._child.poll()) is not None:
+            self.last_exit_code, self._child = code, None
+
+    def back_off(self, reason: str) -> None:
+        """Wait 1, 2, 4 … 60 seconds before the next start."""
+        self.failures += 1
+        self.restarts += 1
+        self.state, self.reason = "backing-off", reason
+        self.next_start = time.monotonic() + min(2.0 ** (self.failures - 1), _MAX_DELAY_S)
+
+    def leftovers(self) -> list[ProcessIdentity]:
+        """Give the living members of its family."""
+        return [] if self.identity is None else family([self.identity])
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "state": self.state,
+            "identity": self.identity.as_data() if self.identity and self.state == "running" else None,
+            "started_at": started_at(self.identity) if self.identity and self.state == "running" else None,
+            "restarts": self.restarts,
+            "last_exit_code": self.last_exit_code,
+            "reason": self.reason,
+        }
+
+
+def stop_all(components: Sequence[Component], grace_s: float) -> None:
+    """End the components: TERM to each, wait up to `grace_s`, then KILL whatever of their families is left."""
+    members = [member for component in components for member in component.leftovers()]
+    for component in components:
+        if component.identity is not None and is_alive(component.identity):
+            _signal(component.identity, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline:
+        for component in components:
+            component.reap()
+        if not any(is_alive(member) for member in members):
+            break
+        time.sleep(0.1)
+    members += [member for component in components for member in component.leftovers()]
+    kill_all(members)
+    for component in components:
+        component.reap()
+        component.state, component.identity, component.reason = "stopped", None, None
+
+
+def reap_orphans(components: Sequence[Component]) -> None:
+    """Take the exit codes of ended processes that became our children because their parent died."""
+    own = {component.identity.pid for component in components if component.identity is not None}
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in own:
+            return
+        os.waitpid(ended.si_pid, os.WNOHANG)
+
+
+def kill_all(members: Sequence[ProcessIdentity]) -> None:
+    """KILL each that still lives, and wait until they are gone (5 seconds at most)."""
+    alive = [member for member in members if is_alive(member)]
+    for member in alive:
+        _signal(member, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while any(is_alive(member) for member in alive) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _signal(identity: ProcessIdentity, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(identity.pid, number)
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "while nobody watched"
+    if code < 0:
+        return f"by signal {signal.Signals(-code).name}"
+    return f"with exit code {code}"

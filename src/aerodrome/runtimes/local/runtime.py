@@ -1,0 +1,348 @@
+"""The local runtime: every deployment is a folder and a detached supervising process.
+
+Called by fleet's reconciler from any process: all state is in files, so a restarted platform finds everything as it was. Nothing
+here keeps a handle on a process that it started.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from aerodrome.airflowkit import config
+from aerodrome.airflowkit.tokens import key_id, new_signing_key, public_key_set
+from aerodrome.airflowkit.versions import AirflowVersion
+from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Observation, RuntimeSpec
+from aerodrome.runtimes.local import health, releases
+from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
+from aerodrome.runtimes.local.layout import Layout, read_json, write_json, write_text
+from aerodrome.runtimes.local.logfiles import open_log, read_tail
+from aerodrome.runtimes.local.ports import DEFAULT_RANGE, PortBook
+from aerodrome.runtimes.local.processes import kill_all
+from aerodrome.runtimes.local.support import install_support
+
+_INHERITED = (
+    "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
+)  # fmt: skip
+_SHIM_START_S = 10.0
+_EXTRA_LOGS = ("supervisor", "database")
+
+
+class LocalRuntime:
+    """Runs deployments below one folder of this machine; implements `runtimes.contract.Runtime`."""
+
+    def __init__(self, root: Path, ports: range = DEFAULT_RANGE) -> None:
+        self._root = root
+        self._ports = PortBook(root, ports)
+
+    def apply(self, spec: RuntimeSpec) -> None:
+        layout = self._layout(spec.deployment_id)
+        if not (spec.venv / "bin/airflow").exists():
+            raise Invalid(
+                "The virtualenv of the deployment holds no Airflow.",
+                code="venv-without-airflow",
+                hint="Build it again.",
+                details={"venv": str(spec.venv)},
+            )
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (layout.folder, layout.home, layout.logs, layout.keys):
+            folder.mkdir(exist_ok=True, mode=0o700)
+        with _locked(layout.applying):
+            if not spec.is_running:
+                self._end(layout, grace_s=20, wait=False)
+                return
+            version = releases.install(layout, spec.project, spec.bundle_digest)
+            releases.switch(layout, version)
+            desired = self._desired(spec, layout, version)
+            if desired != read_json(layout.desired):
+                write_json(layout.desired, desired)
+            _start_shim(layout)
+
+    def observe(self, deployment_id: str) -> Observation:
+        layout = self._layout(deployment_id)
+        desired, status = read_json(layout.desired), read_json(layout.status) or {}
+        if desired is None:
+            return _observation(deployment_id, "missing", ("This machine knows no such deployment.",))
+        is_shim_alive = _is_alive(status.get("shim")) and status.get("phase") != "stopped"
+        components = tuple(_component(entry) for entry in status.get("components", ()))
+        is_any_running = any(component.state == "running" for component in components)
+        base_url = desired["base_url"]
+        generation, version = status.get("generation"), status.get("airflow_version")
+        if not desired["is_running"]:
+            if is_shim_alive or is_any_running:
+                judged: tuple[Any, tuple[str, ...]] = ("degraded", ("The deployment is stopping.",))
+            else:
+                judged = ("stopped", ("The deployment is stopped on purpose.",))
+        elif not is_shim_alive:
+            fresh = time.time() - layout.desired.stat().st_mtime < _SHIM_START_S
+            sentence = "The supervising process is starting." if fresh else "The supervising process is gone."
+            judged = (("starting" if fresh else "degraded" if is_any_running else "unhealthy"), (sentence,))
+        elif status["phase"] == "failed":
+            judged = ("unhealthy", (status["reason"],))
+        elif status["phase"] != "running" or desired["restart_key"] != status["restart_key"]:
+            judged = ("starting", ("The database is being prepared and the processes start.",))
+        else:
+            judged = health.judge(components, health.ask(desired["health_url"]))
+        return Observation(
+            deployment_id, judged[0], judged[1], generation, version, base_url, components, datetime.now(UTC)
+        )
+
+    def stop(self, deployment_id: str, grace_s: float) -> None:
+        layout = self._layout(deployment_id)
+        if layout.folder.is_dir():
+            with _locked(layout.applying):
+                self._end(layout, grace_s, wait=True)
+
+    def delete(self, deployment_id: str) -> None:
+        self.stop(deployment_id, grace_s=10)
+        layout = self._layout(deployment_id)
+        shutil.rmtree(layout.folder, ignore_errors=True)
+        self._ports.release(deployment_id)
+
+    def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
+        layout = self._layout(deployment_id)
+        desired = read_json(layout.desired)
+        known = [name for name, _ in (desired or {}).get("components", ())] + list(_EXTRA_LOGS)
+        if desired is None or component not in known:
+            raise NotFound(
+                f"The deployment has no component {component!r}.",
+                code="component-not-found",
+                hint=f"It has {', '.join(known)}.",
+            )
+        return read_tail(layout.log(component), tail)
+
+    def access(self, spec: RuntimeSpec) -> AirflowAccess:
+        layout = self._layout(spec.deployment_id)
+        port = self._ports.port_of(spec.deployment_id)
+        if port is None or not layout.migrated.exists():
+            raise Unavailable(
+                "This Airflow was not started yet.",
+                code="airflow-not-started",
+                hint="Wait until the deployment is healthy.",
+            )
+        return AirflowAccess(
+            base_url=config.local_base_url(port, spec.public_url),
+            airflow_version=spec.airflow_version,
+            database_url=spec.database_url or _sqlite_url(layout),
+            fernet_key=spec.fernet_key,
+            signing_key=spec.signing_key,
+        )
+
+    def _layout(self, deployment_id: str) -> Layout:
+        try:
+            return Layout.of(self._root, deployment_id)
+        except ValueError as error:
+            raise Invalid(f"{deployment_id!r} is not a deployment id.", code="deployment-id-malformed") from error
+
+    def _desired(self, spec: RuntimeSpec, layout: Layout, release: str) -> dict[str, Any]:
+        version = AirflowVersion.parse(spec.airflow_version)
+        port = self._ports.reserve(spec.deployment_id, keep=_is_web_running(layout, version))
+        own_key = _own_key(layout)
+        write_json(key_set := layout.keys / "jwks.json", public_key_set(spec.signing_key, own_key))
+        support = install_support(self._root / ".support")
+        setup = config.AirflowSetup(
+            version=version,
+            home=layout.home,
+            venv=spec.venv,
+            project=layout.project,
+            pointer=layout.pointer,
+            support=support,
+            port=port,
+            database_url=spec.database_url or _sqlite_url(layout),
+            fernet_key=spec.fernet_key,
+            private_key_path=layout.keys / "jwt.pem",
+            private_key_id=key_id(own_key),
+            key_set_path=key_set,
+            parallelism=spec.parallelism,
+            public_url=spec.public_url,
+            env=spec.env,
+            config=spec.config,
+        )
+        base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment = {name: value.reveal() for name, value in config.environment(setup, base).items()}
+        commands = config.components(version, spec.venv, port)
+        running = {
+            "environment": environment,
+            "components": [[name, list(command)] for name, command in commands],
+            "key_set": public_key_set(spec.signing_key),
+            "fixed_files": releases.fixed_digest(spec.project),
+        }
+        base_url = config.local_base_url(port, spec.public_url)
+        return {
+            **running,
+            "is_running": True,
+            "generation": spec.generation,
+            "airflow_version": str(version),
+            "release": release,
+            "restart_key": _keyed_digest(spec.fernet_key, running),
+            "web_component": version.web_component,
+            "port": port,
+            "base_url": base_url,
+            "health_url": f"{base_url}{config.HEALTH_PATHS[min(version.major, 3)]}",
+            "is_sqlite": spec.database_url is None,
+            "database_key": _keyed_digest(spec.fernet_key, setup.database_url.reveal()),
+            "migrate": [str(spec.venv / "bin/python"), str(spec.venv / "bin/airflow"), "db", "migrate"],
+            "template": _template(spec),
+            "grace_s": 20,
+        }
+
+    def _end(self, layout: Layout, grace_s: float, *, wait: bool) -> None:
+        """Ask the shim to end everything; end it here when the shim is dead."""
+        desired = read_json(layout.desired)
+        if desired is not None and (desired["is_running"] or desired.get("grace_s") != grace_s):
+            write_json(layout.desired, {**desired, "is_running": False, "grace_s": grace_s})
+        if not wait:
+            return
+        deadline = time.monotonic() + grace_s + 15
+        while time.monotonic() < deadline and _is_shim_running(layout):
+            time.sleep(0.05)
+        self._end_leftovers(layout)
+
+    def _end_leftovers(self, layout: Layout) -> None:
+
+        status = read_json(layout.status) or {}
+        entries = [status.get("shim"), *(entry["identity"] for entry in status.get("components", ()))]
+        roots = [ProcessIdentity.from_data(entry) for entry in entries if entry]
+        kill_all(family(root for root in roots if is_alive(root)))
+
+
+def _start_shim(layout: Layout) -> None:
+    """Start the supervising process when none runs; returns once it holds its lock."""
+    if _is_shim_running(layout):
+        return
+    output = open_log(layout.log("supervisor"))
+    package_root = Path(__file__).resolve().parents[3]
+    try:
+        # a child of a child: the shim must not be ours, or our death and its exit code would matter to somebody
+        subprocess.run(
+            [sys.executable, "-P", "-c", _LAUNCHER, sys.executable, str(layout.folder)],
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(package_root), "PYTHONUNBUFFERED": "1"},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            check=True,
+            timeout=_SHIM_START_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Unavailable(
+            "The supervising process could not be started.",
+            code="supervisor-not-started",
+            hint=f"See {layout.log('supervisor')}.",
+        ) from error
+    finally:
+        os.close(output)
+    deadline = time.monotonic() + _SHIM_START_S
+    while not _is_shim_running(layout):
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                "The supervising process ended right after its start.",
+                code="supervisor-not-started",
+                hint=f"See {layout.log('supervisor')}.",
+            )
+        time.sleep(0.02)
+
+
+_LAUNCHER = """\
+import subprocess, sys
+subprocess.Popen([sys.argv[1], "-P", "-m", "aerodrome.runtimes.local.shim", sys.argv[2]], start_new_session=True)
+"""
+
+
+def _is_shim_running(layout: Layout) -> bool:
+    """Tell whether somebody holds the shim's lock."""
+    try:
+        lock = os.open(layout.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(lock)
+
+
+def _own_key(layout: Layout) -> Secret:
+    """Give the key with which this Airflow signs its own tasks' tokens; made once, kept here only."""
+    path = layout.keys / "jwt.pem"
+    if not path.exists():
+        write_text(path, new_signing_key().reveal())
+    return Secret(path.read_text())
+
+
+def _template(spec: RuntimeSpec) -> str | None:
+    """Name the template database, unless options were changed that may change the schema."""
+    names = [name.lower() for name in spec.config] + [
+        name.lower().removeprefix("airflow__").replace("__", ".", 1) for name in spec.env
+    ]
+    if any(name == "core.auth_manager" or name.startswith("database.") for name in names):
+        return None
+    return str(spec.venv / "aerodrome-template.db")
+
+
+def _is_web_running(layout: Layout, version: AirflowVersion) -> bool:
+    status = read_json(layout.status) or {}
+    return any(
+        entry["name"] == version.web_component and _is_alive(entry["identity"])
+        for entry in status.get("components", ())
+    )
+
+
+def _is_alive(identity: Mapping[str, Any] | None) -> bool:
+    return identity is not None and is_alive(ProcessIdentity.from_data(dict(identity)))
+
+
+def _component(entry: Mapping[str, Any]) -> ComponentObservation:
+    is_running = entry["state"] == "running" and _is_alive(entry["identity"])
+    state: Any = entry["state"] if is_running or entry["state"] != "running" else "stopped"
+    return ComponentObservation(
+        name=entry["name"],
+        state=state,
+        pid=entry["identity"]["pid"] if is_running else None,
+        started_at=datetime.fromtimestamp(entry["started_at"], UTC) if is_running else None,
+        restarts=entry["restarts"],
+        last_exit_code=entry["last_exit_code"],
+        reason=entry["reason"],
+    )
+
+
+def _observation(deployment_id: str, state: Any, reasons: tuple[str, ...]) -> Observation:
+    return Observation(deployment_id, state, reasons, None, None, None, (), datetime.now(UTC))
+
+
+def _sqlite_url(layout: Layout) -> Secret:
+    return Secret(f"sqlite:///{layout.database}")
+
+
+def _keyed_digest(key: Secret, value: Any) -> str:
+    """Give a digest that tells nothing about secrets in the value."""
+    return hmac.new(key.reveal().encode(), digest_of(value).encode(), sha256).hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
