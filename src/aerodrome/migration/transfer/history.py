@@ -19,7 +19,7 @@ from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, Hist
 from aerodrome.migration.sources.contract import Progress, SourceAdapter
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.hashing import add, hash_text, row_number
-from aerodrome.migration.transfer.mapping import NOTE_LIMIT, MappedRow, is_run_type_known, mapper
+from aerodrome.migration.transfer.mapping import NOTE_LIMIT, TARGET_COLUMNS, MappedRow, is_run_type_known, mapper
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
@@ -30,6 +30,7 @@ DAGS_PER_GROUP = 20
 NOTICE_CODES = frozenset({"run-conf-pickled"})
 """Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
 
+DATE = TARGET_COLUMNS["run"].index("logical_date")
 Tallies = dict[HistoryKind, Tally]
 
 
@@ -156,11 +157,13 @@ def _sort_out(writer: HistoryWriter, connection: Connection, rows: list[MappedRo
             if stands is None or stands.proof_for(row) != (*row.proof, row.note):
                 out.refused.append(Rejected(row.label, *reason))
         elif stands is None:
-            holder = taken.get((row.key[0], row.values[4]), row.key[1]) if is_run else row.key[1]
-            if holder != row.key[1]:
+            holder = taken.get((row.key[0], row.values[DATE])) if is_run and row.values[DATE] else None
+            if holder not in {None, row.key[1]}:
                 message = f"The target has another run, {holder}, for the same logical date."
                 out.refused.append(Rejected(row.label, "logical-date-taken", message))
             else:
+                if is_run:
+                    taken[row.key[0], row.values[DATE]] = row.key[1]
                 out.new.append(row)
         elif stands.proof_for(row) != (*row.proof, row.note):
             if stands.is_import:
