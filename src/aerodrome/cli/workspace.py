@@ -1,0 +1,48 @@
+"""`aerodrome workspace create|list|show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from aerodrome.cli.options import COMMON_DEFAULTS, Common
+from aerodrome.cli.output import write_fields, write_rows
+
+app = App(name="workspace", help="The rooms in which teams keep their deployments.")
+FIELDS = {
+    "Name": "name",
+    "Id": "id",
+    "Description": "description",
+    "Deployments": "deployment_count",
+    "Created": "created_at",
+}
+
+
+@app.command
+def create(
+    name: Annotated[str, Parameter(help="Its name: a-z, 0-9 and -.")],
+    /,
+    *,
+    description: Annotated[str, Parameter(help="What it is for.")] = "",
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Make a workspace."""
+    with common.connect() as client:
+        write_fields(common.output, client.workspaces.create(name, description), FIELDS)
+
+
+@app.command(name="list")
+def list_all(*, common: Common = COMMON_DEFAULTS) -> None:
+    """List the workspaces that you may see."""
+    with common.connect() as client:
+        items = client.workspaces.list()
+    columns = {"Name": "name", "Deployments": "deployment_count", "Description": "description", "Id": "id"}
+    write_rows(common.output, items, columns, nothing="No workspace yet: `aerodrome workspace create NAME`.")
+
+
+@app.command
+def show(workspace: Annotated[str, Parameter(help="Id or name.")], /, *, common: Common = COMMON_DEFAULTS) -> None:
+    """Show a workspace."""
+    with common.connect() as client:
+        write_fields(common.output, client.workspaces.get(workspace), FIELDS)

@@ -1,0 +1,171 @@
+"""Migrations over the API. Answers are the API's JSON as mappings where their content is a document, else a dataclass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aerodrome.client.transport import Transport, segment
+from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Denied, Invalid, NotFound, Stale, Unavailable
+from aerodrome.kernel.secret import Secret
+
+BUSY = ("assessing", "applying", "cutting-over")
+_KINDS: dict[str, type[AerodromeError]] = {
+    cls.kind: cls for cls in (Invalid, NotFound, Denied, Conflict, Stale, Unavailable, Broken)
+}
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration as the API shows it; `data` is the whole answer."""
+
+    id: str
+    name: str
+    status: str
+    source_version: str | None
+    target_version: str | None
+    waves: tuple[str, ...]
+    data: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Migration:
+        return cls(
+            data["id"],
+            data["name"],
+            data["status"],
+            data["source_version"],
+            data["target_version"],
+            tuple(data["waves"]),
+            data,
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        return self.status in BUSY
+
+    @property
+    def steps(self) -> list[Mapping[str, Any]]:
+        """All steps of all tracks, in order, each with its track's name."""
+        return [{"track": track["name"], **step} for track in self.data["tracks"] for step in track["steps"]]
+
+
+@dataclass(frozen=True)
+class NewSource:
+    """A source to register; paths are on the server's machine."""
+
+    database_url: Secret
+    dags_folder: str
+    fernet_keys: Secret
+    plugins_folder: str | None = None
+    include_folder: str | None = None
+    requirements_file: str | None = None
+    config_file: str | None = None
+    env_file: str | None = None
+
+
+class Migrations:
+    """The noun `migration`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._http = transport
+
+    def list(self) -> Iterator[Migration]:
+        """Give all migrations, newest first."""
+        return (Migration.of(item) for item in self._http.pages("/migrations"))
+
+    def get(self, ref: str) -> Migration:
+        return Migration.of(self._http.get(_path(ref)))
+
+    def connect(self, name: str, workspace: str, source: NewSource) -> Migration:
+        """Register a source; Invalid with the failed checks when it cannot be used."""
+        body = {
+            "name": name,
+            "workspace": workspace,
+            "database_url": source.database_url.reveal(),
+            "fernet_keys": source.fernet_keys.reveal(),
+            "dags_folder": source.dags_folder,
+            "plugins_folder": source.plugins_folder,
+            "include_folder": source.include_folder,
+            "requirements_file": source.requirements_file,
+            "config_file": source.config_file,
+            "env_file": source.env_file,
+        }
+        return Migration.of(self._http.post("/migrations", body))
+
+    def assess(self, ref: str) -> Migration:
+        return Migration.of(self._http.post(f"{_path(ref)}/assess"))
+
+    def assessment(self, ref: str) -> Mapping[str, Any]:
+        return dict(self._http.get(f"{_path(ref)}/assessment"))
+
+    def assessment_html(self, ref: str) -> str:
+        return self._http.get_text(f"{_path(ref)}/assessment.html")
+
+    def plan(self, ref: str) -> Mapping[str, Any]:
+        """Give the plan: text, digest, estate_digest, steps, waves."""
+        return dict(self._http.get(f"{_path(ref)}/plan"))
+
+    def save_plan(self, ref: str, text: str) -> Mapping[str, Any]:
+        return dict(self._http.put(f"{_path(ref)}/plan", {"text": text}))
+
+    def dry_run(self, ref: str) -> list[Mapping[str, Any]]:  # type: ignore[valid-type]
+        return [*self._http.get(f"{_path(ref)}/dry-run")]
+
+    def apply(self, ref: str, plan_digest: str | None = None) -> Migration:
+        return Migration.of(self._http.post(f"{_path(ref)}/apply", {"plan_digest": plan_digest}))
+
+    def cutover(self, ref: str, wave: str) -> Migration:
+        return Migration.of(self._http.post(f"{_path(ref)}/cutover", {"wave": wave}))
+
+    def code(self, ref: str) -> Mapping[str, Any]:
+        return dict(self._http.get(f"{_path(ref)}/code"))
+
+    def report(self, ref: str) -> Mapping[str, Any]:
+        return dict(self._http.get(f"{_path(ref)}/report"))
+
+    def report_html(self, ref: str) -> str:
+        return self._http.get_text(f"{_path(ref)}/report.html")
+
+    def watch(
+        self,
+        ref: str,
+        progress: Callable[[Migration], None],
+        *,
+        timeout_s: float = 3600.0,
+        every_s: float = 0.5,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Migration:
+        """Wait until nothing is going on any more, telling each look; raises the migration's own error when it failed.
+
+        A server that goes away meanwhile is waited for: the work goes on when it is back.
+        """
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            try:
+                seen = self.get(ref)
+            except Unavailable:
+                sleep(every_s)
+                continue
+            progress(seen)
+            if not seen.is_busy:
+                if seen.status == "failed":
+                    raise error_of(seen.data["error"])
+                return seen
+            sleep(every_s)
+        raise Unavailable(
+            f"{ref} is still busy after {timeout_s:.0f} s.",
+            code="migration-slow",
+            hint=f"It goes on: aerodrome migrate watch {ref}",
+        )
+
+
+def error_of(data: Mapping[str, Any]) -> AerodromeError:
+    """Give the error that a migration or a step carries as data."""
+    kind = _KINDS.get(str(data.get("kind")), Broken)
+    return kind(data["message"], code=data["code"], hint=data.get("hint", ""), details=dict(data.get("details") or {}))
+
+
+def _path(ref: str) -> str:
+    return f"/migrations/{segment(ref)}"

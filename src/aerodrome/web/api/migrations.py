@@ -1,0 +1,220 @@
+"""/migrations: from a source Airflow to a deployment here. Long work answers at once; look at the migration for progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from pydantic import Field, SecretStr
+
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.service.source_input import SourceInput
+from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
+
+router = APIRouter(tags=["migrations"])
+
+
+class Step(View):
+    """One step of a track, as the journal has it."""
+
+    key: str
+    phase: str
+    kind: str
+    title: str
+    status: str
+    attempts: int
+    progress: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+
+
+class Track(View):
+    """One walk over a list of steps: `apply`, or `cutover:<wave>`."""
+
+    name: str
+    status: str
+    done_count: int
+    steps: list[Step]
+
+
+class Migration(View):
+    """A migration and how far it has come."""
+
+    id: Annotated[str, Field(examples=["mig_01k9zq3v5m8n2p4r6s8t0w2x4y"])]
+    name: str
+    workspace_id: str
+    source_kind: str
+    source_label: Annotated[str, Field(description="Where the source is; passwords are masked.")]
+    source_version: str | None
+    target_deployment_id: str | None
+    target_version: str | None
+    status: str
+    estate_digest: str | None
+    plan_digest: str | None
+    found: Mapping[str, int]
+    findings: Mapping[str, int]
+    waves: list[str]
+    tracks: list[Track]
+    error: Mapping[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewMigration(Body):
+    """A source to register. Paths are on the machine that runs the server."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["legacy"])]
+    workspace: Annotated[str, Field(min_length=1, examples=["data"])]
+    database_url: Annotated[SecretStr, Field(description="SQLAlchemy URL of the source's metadata database.")]
+    fernet_keys: Annotated[SecretStr, Field(description="The source's Fernet keys, newest first, comma-separated.")] = (
+        SecretStr("")
+    )
+    dags_folder: Annotated[str, Field(min_length=1, examples=["/opt/airflow/dags"])]
+    plugins_folder: str | None = None
+    include_folder: str | None = None
+    requirements_file: str | None = None
+    config_file: Annotated[str | None, Field(description="The source's airflow.cfg.")] = None
+    env_file: Annotated[str | None, Field(description="NAME=value lines of the scheduler's environment.")] = None
+
+
+class Plan(View):
+    """The plan as people edit it (YAML text) and as apply runs it (steps)."""
+
+    text: str
+    digest: str
+    estate_digest: str
+    steps: list[Mapping[str, Any]]
+    waves: Mapping[str, list[Mapping[str, Any]]]
+
+
+class PlanText(Body):
+    """An edited plan."""
+
+    text: Annotated[str, Field(min_length=1, max_length=20_000_000)]
+
+
+class DryRunStep(View):
+    """One step that would run, in order."""
+
+    number: int
+    track: str
+    phase: str
+    key: str
+    title: str
+
+
+class ApplyWish(Body):
+    """Which plan to apply; give the digest that you looked at."""
+
+    plan_digest: str | None = None
+
+
+class CutoverWish(Body):
+    """Which wave to hand over."""
+
+    wave: Annotated[str, Field(min_length=1, examples=["wave-1"])]
+
+
+@router.get("/migrations", responses=GUARDED)
+def list_migrations(the: The, actor: Caller, limit: Limit = 100, cursor: Cursor = None) -> Page[Migration]:
+    """List the migrations that you may see, newest first."""
+    return page_of(the.migrations.list(actor), Migration, limit, cursor, lambda view: view.id, newest=True)
+
+
+@router.post("/migrations", status_code=201, responses=GUARDED | problems(404, 409))
+def connect_migration(the: The, actor: Caller, body: NewMigration) -> Migration:
+    """Register a source. It is probed first, read-only; nothing is kept when a check fails."""
+    source = SourceInput(
+        database_url=Secret(body.database_url.get_secret_value()),
+        fernet_keys=Secret(body.fernet_keys.get_secret_value()),
+        dags_folder=body.dags_folder,
+        plugins_folder=body.plugins_folder,
+        include_folder=body.include_folder,
+        requirements_file=body.requirements_file,
+        config_file=body.config_file,
+        env_file=body.env_file,
+    )
+    return Migration.model_validate(the.migrations.connect(actor, body.name, body.workspace, source))
+
+
+@router.get("/migrations/{ref}", responses=NAMED)
+def get_migration(the: The, actor: Caller, ref: str) -> Migration:
+    """Show a migration by id or name, with its tracks and steps."""
+    return Migration.model_validate(the.migrations.get(actor, ref))
+
+
+@router.post("/migrations/{ref}/assess", status_code=202, responses=NAMED | problems(409))
+def assess_migration(the: The, actor: Caller, ref: str) -> Migration:
+    """Scan the source into a frozen estate, assess it and propose a plan; changes nothing in the source."""
+    return Migration.model_validate(the.migrations.assess(actor, ref))
+
+
+@router.get("/migrations/{ref}/assessment", responses=NAMED)
+def get_migration_assessment(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
+    """Give the findings and the risk of each DAG."""
+    return the.migrations.assessment(actor, ref)
+
+
+@router.get("/migrations/{ref}/assessment.html", responses=NAMED, response_class=HTMLResponse)
+def get_migration_assessment_page(the: The, actor: Caller, ref: str) -> HTMLResponse:
+    """Give the assessment as one self-contained page."""
+    return _document(the.migrations.assessment_html(actor, ref))
+
+
+@router.get("/migrations/{ref}/plan", responses=NAMED | problems(409))
+def get_migration_plan(the: The, actor: Caller, ref: str) -> Plan:
+    """Give the present plan."""
+    return Plan.model_validate(the.migrations.plan(actor, ref))
+
+
+@router.put("/migrations/{ref}/plan", responses=NAMED | problems(409))
+def save_migration_plan(the: The, actor: Caller, ref: str, body: PlanText) -> Plan:
+    """Check and keep an edited plan; an error names line and field, and the plan before stays."""
+    return Plan.model_validate(the.migrations.save_plan(actor, ref, body.text))
+
+
+@router.get("/migrations/{ref}/dry-run", responses=NAMED | problems(409))
+def dry_run_migration(the: The, actor: Caller, ref: str) -> list[DryRunStep]:
+    """Give the very steps that apply and cutover run, in order."""
+    return [DryRunStep.model_validate(row) for row in the.migrations.dry_run(actor, ref)]
+
+
+@router.post("/migrations/{ref}/apply", status_code=202, responses=NAMED | problems(409))
+def apply_migration(the: The, actor: Caller, ref: str, body: ApplyWish) -> Migration:
+    """Walk the plan up to cutover, or go on where it stopped."""
+    return Migration.model_validate(the.migrations.apply(actor, ref, body.plan_digest))
+
+
+@router.post("/migrations/{ref}/cutover", status_code=202, responses=NAMED | problems(409))
+def cut_over_migration(the: The, actor: Caller, ref: str, body: CutoverWish) -> Migration:
+    """Hand the DAGs of a wave over, or go on where it stopped."""
+    return Migration.model_validate(the.migrations.cutover(actor, ref, body.wave))
+
+
+@router.get("/migrations/{ref}/code", responses=NAMED)
+def get_migration_code(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
+    """Give the code upgrade: per file its diff, applied rules and open findings."""
+    return the.migrations.code_changes(actor, ref)
+
+
+@router.get("/migrations/{ref}/report", responses=NAMED)
+def get_migration_report(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
+    """Give the report as data."""
+    return the.migrations.report(actor, ref)
+
+
+@router.get("/migrations/{ref}/report.html", responses=NAMED, response_class=HTMLResponse)
+def get_migration_report_page(the: The, actor: Caller, ref: str) -> HTMLResponse:
+    """Give the report as one self-contained page."""
+    return _document(the.migrations.report_html(actor, ref))
+
+
+def _document(text: str) -> HTMLResponse:
+    """Serve a self-contained document: its own inline style is allowed, scripts only if it is the sandboxed report's own."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'; sandbox allow-scripts"
+    return HTMLResponse(text, headers={"Content-Security-Policy": policy})

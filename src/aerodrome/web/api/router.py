@@ -1,0 +1,59 @@
+"""Collects the routers of the API, one per noun."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from aerodrome.web.api import (
+    audit,
+    auth,
+    clusters,
+    deployments,
+    deploys,
+    events,
+    health,
+    jobs,
+    me,
+    tokens,
+    users,
+    workspaces,
+)
+
+TAGS = [
+    {"name": "health", "description": "Is the server there."},
+    {"name": "auth", "description": "Signing in."},
+    {"name": "me", "description": "Who you are."},
+    {"name": "workspaces", "description": "The rooms in which teams keep their deployments."},
+    {"name": "clusters", "description": "Where deployments run."},
+    {"name": "deployments", "description": "Each is one Airflow."},
+    {"name": "deploys", "description": "Immutable versions put on a deployment."},
+    {"name": "migrations", "description": "Moving an Airflow here, step by step."},
+    {"name": "users", "description": "People and their roles."},
+    {"name": "tokens", "description": "Your API tokens."},
+    {"name": "audit", "description": "Who did what."},
+    {"name": "events", "description": "What happened, in order."},
+    {"name": "jobs", "description": "The worker's table."},
+]
+
+
+def everything() -> APIRouter:
+    """Give one router with every route of the API."""
+    router = APIRouter()
+    nouns = (
+        health,
+        auth,
+        me,
+        workspaces,
+        clusters,
+        deployments,
+        deploys,
+        users,
+        tokens,
+        audit,
+        events,
+        jobs,
+        # MIGRATIONS: web/api/migrations.py joins here
+    )
+    for noun in nouns:
+        router.include_router(noun.router)
+    return router

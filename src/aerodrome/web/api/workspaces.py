@@ -1,0 +1,48 @@
+"""/workspaces: the rooms in which teams keep their deployments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
+
+router = APIRouter(tags=["workspaces"])
+
+
+class Workspace(View):
+    """A workspace."""
+
+    id: Annotated[str, Field(examples=["ws_01k9zq3v5m8n2p4r6s8t0w2x4y"])]
+    name: Annotated[str, Field(examples=["sales"])]
+    description: str
+    created_at: datetime
+    deployment_count: int
+
+
+class NewWorkspace(Body):
+    """What a new workspace needs."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, examples=["sales"])]
+    description: Annotated[str, Field(max_length=2000, examples=["Everything of the sales team"])] = ""
+
+
+@router.get("/workspaces", responses=GUARDED)
+def list_workspaces(the: The, actor: Caller, limit: Limit = 100, cursor: Cursor = None) -> Page[Workspace]:
+    """List the workspaces that you may see, by name."""
+    return page_of(the.fleet.list_workspaces(actor), Workspace, limit, cursor, lambda view: view.name)
+
+
+@router.post("/workspaces", status_code=201, responses=GUARDED | problems(409))
+def create_workspace(the: The, actor: Caller, body: NewWorkspace) -> Workspace:
+    """Create a workspace; its name must be free."""
+    return Workspace.model_validate(the.fleet.create_workspace(actor, body.name, body.description))
+
+
+@router.get("/workspaces/{ref}", responses=NAMED)
+def get_workspace(the: The, actor: Caller, ref: str) -> Workspace:
+    """Show a workspace by id or name."""
+    return Workspace.model_validate(the.fleet.get_workspace(actor, ref))
