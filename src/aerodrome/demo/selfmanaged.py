@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.demo.processes import ProcessGroup, inherited_environment
 from aerodrome.demo.source_files import (
     SourceLayout,
@@ -33,7 +35,6 @@ from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.runtimes.local.postgres import PostgresServer, find_binaries
 
 AIRFLOW_VERSION = "2.11.2"
-PYTHON_VERSION = "3.11"
 COMPONENTS = ("scheduler", "triggerer", "webserver")
 HISTORY_WANTED: Mapping[str, int] = {
     "till_minutely": 2,
@@ -51,6 +52,13 @@ HISTORY_WANTED: Mapping[str, int] = {
 }
 
 Progress = Callable[[str], None]
+
+
+def python_version() -> str:
+    """Give the Python for the source: ours when that Airflow runs on it, else the newest that it runs on."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    possible = AirflowVersion.parse(AIRFLOW_VERSION).pythons
+    return ours if ours in possible else possible[-1]
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ class SelfManagedAirflow:
             **base,
             "AIRFLOW_HOME": str(self.layout.home),
             "PATH": f"{venv / 'bin'}:{base.get('PATH', '/usr/bin:/bin')}",
-            "PYTHONPATH": str(self.layout.project / "include"),
+            "PYTHONPATH": str(self.layout.project),
             "PYTHONWARNINGS": "ignore",
             **read_env_file(self.layout.env_file),
         }
@@ -210,6 +218,13 @@ class SelfManagedAirflow:
             facts = self.facts()
             if facts.database == "postgresql":
                 self._server(facts, self.secrets()).stop(grace_s)
+
+    def remove(self) -> None:
+        """Stop everything and remove all files, the database's among them."""
+        self.stop()
+        if self.layout.facts_file.exists() and self.facts().database == "postgresql":
+            self._server(self.facts(), self.secrets()).delete()
+        shutil.rmtree(self.layout.root, ignore_errors=True)
 
     def _start_database(self, facts: SourceFacts, hidden: SourceSecrets) -> None:
         server = self._server(facts, hidden)

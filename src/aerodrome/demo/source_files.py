@@ -210,7 +210,7 @@ def _environment(layout: SourceLayout, hidden: SourceSecrets) -> dict[str, str]:
 
 
 def _config(layout: SourceLayout, hidden: SourceSecrets, database_url: str, port: int, executor: str) -> str:
-    sections = {
+    sections: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": layout.project / "dags",
             "plugins_folder": layout.project / "plugins",

@@ -22,7 +22,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
-from werkzeug.security import generate_password_hash
+from werkzeug.security import generate_password_hash  # type: ignore[import-not-found]
 
 
 def main() -> None:
@@ -48,7 +48,8 @@ def main() -> None:
 
 
 def _say(part: str) -> None:
-    print(part, flush=True)
+    sys.stdout.write(part + "\n")
+    sys.stdout.flush()
 
 
 def _await_database(wait_s: float) -> None:

@@ -7,7 +7,7 @@ from airflow.operators.bash import BashOperator
 from airflow.operators.dummy import DummyOperator
 from airflow.utils.task_group import TaskGroup
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 default_args = {"owner": "crm", "retries": 1, "retry_delay": timedelta(minutes=1), "sla": timedelta(hours=2)}
 

@@ -5,7 +5,7 @@ from airflow.exceptions import AirflowFailException, AirflowSkipException
 from airflow.operators.bash import BashOperator
 from airflow.operators.python import PythonOperator
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 
 def check_rows(data_interval_start, **context):

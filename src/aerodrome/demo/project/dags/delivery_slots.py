@@ -6,7 +6,7 @@ from airflow import DAG
 from airflow.decorators import task
 from airflow.sensors.time_delta import TimeDeltaSensorAsync
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 with DAG(
     dag_id="delivery_slots",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from airflow import DAG
 from airflow.operators.bash import BashOperator
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 with DAG(
     "door_counter",

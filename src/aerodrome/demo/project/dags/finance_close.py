@@ -5,7 +5,7 @@ from airflow.operators.empty import EmptyOperator
 from airflow.operators.python import ShortCircuitOperator
 from airflow.sensors.external_task import ExternalTaskSensor
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 with DAG(
     dag_id="finance_close",

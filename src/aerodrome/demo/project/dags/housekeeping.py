@@ -4,8 +4,8 @@ from airflow import DAG
 from airflow.models.param import Param
 from airflow.operators.python import PythonOperator
 
-from cornershop import warehouse
-from cornershop.calendar import shop_opening
+from include.cornershop import warehouse
+from include.cornershop.calendar import shop_opening
 
 
 def sweep(params, dag_run, **context):

@@ -4,7 +4,7 @@ from airflow import DAG
 from airflow.operators.bash_operator import BashOperator
 from airflow.operators.dummy_operator import DummyOperator
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 with DAG(
     dag_id="legacy_import",

@@ -4,7 +4,7 @@ from airflow import DAG
 from airflow.operators.latest_only import LatestOnlyOperator
 from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 with DAG(
     dag_id="nightly",

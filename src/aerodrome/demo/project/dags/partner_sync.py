@@ -7,7 +7,7 @@ from airflow.hooks.base import BaseHook
 from airflow.models import Variable
 from airflow.operators.python import get_current_context
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 
 @dag(

@@ -3,7 +3,7 @@
 from airflow.decorators import dag, task
 from airflow.models import Variable
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 
 @dag(

@@ -7,7 +7,7 @@ from airflow.operators.python import BranchPythonOperator
 from airflow.utils.edgemodifier import Label
 from airflow.utils.trigger_rule import TriggerRule
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 
 def choose(data_interval_start, **context):

@@ -7,8 +7,8 @@ from airflow.datasets import Dataset
 from airflow.operators.python import PythonOperator
 from warehouse_load import WarehouseLoadOperator
 
-from cornershop import warehouse
-from cornershop.calendar import shop_opening
+from include.cornershop import warehouse
+from include.cornershop.calendar import shop_opening
 
 SALES = Dataset("cornershop://warehouse/sales")
 

@@ -5,8 +5,8 @@ from airflow.datasets import Dataset
 from airflow.decorators import dag, task
 from airflow.hooks.base import BaseHook
 
-from cornershop import warehouse
-from cornershop.calendar import shop_opening
+from include.cornershop import warehouse
+from include.cornershop.calendar import shop_opening
 
 
 @dag(

@@ -5,7 +5,7 @@ from datetime import timedelta
 from airflow.decorators import dag, task, task_group
 from airflow.models.baseoperator import chain
 
-from cornershop.calendar import shop_opening
+from include.cornershop.calendar import shop_opening
 
 
 @dag(

@@ -5,8 +5,8 @@ from airflow.operators.bash import BashOperator
 from airflow.sensors.filesystem import FileSensor
 from airflow.sensors.python import PythonSensor
 
-from cornershop import warehouse
-from cornershop.calendar import shop_opening
+from include.cornershop import warehouse
+from include.cornershop.calendar import shop_opening
 
 
 def is_complete(data_interval_start, **context):

@@ -6,8 +6,8 @@ from airflow import DAG
 from airflow.operators.bash import BashOperator
 from airflow.operators.python import PythonOperator
 
-from cornershop import warehouse
-from cornershop.calendar import shop_opening
+from include.cornershop import warehouse
+from include.cornershop.calendar import shop_opening
 
 default_args = {"owner": "sales", "retries": 2, "retry_delay": timedelta(seconds=5)}
 

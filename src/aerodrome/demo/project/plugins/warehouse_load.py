@@ -4,7 +4,7 @@ from airflow.hooks.base import BaseHook
 from airflow.models.baseoperator import BaseOperator
 from airflow.utils.decorators import apply_defaults
 
-from cornershop import warehouse
+from include.cornershop import warehouse
 
 
 class WarehouseLoadOperator(BaseOperator):
