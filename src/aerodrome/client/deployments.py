@@ -108,6 +108,18 @@ class Deployments:
             lambda: self.get(ref), _is_healthy, timeout_s=timeout_s, what=f"Deployment {ref}", progress=progress
         )
 
+    def wait_hibernated(
+        self, ref: str, timeout_s: float = 120.0, progress: Callable[[Deployment], None] = lambda _seen: None
+    ) -> Deployment:
+        """Wait until none of its processes runs any more."""
+        return wait(
+            lambda: self.get(ref),
+            lambda seen: seen.status == "hibernated",
+            timeout_s=timeout_s,
+            what=f"Hibernating {ref}",
+            progress=progress,
+        )
+
     def wait_deleted(self, ref: str, timeout_s: float = 120.0) -> None:
         """Wait until there is nothing left of a deployment."""
         wait(lambda: self._is_gone(ref), bool, timeout_s=timeout_s, what=f"The removal of deployment {ref}")

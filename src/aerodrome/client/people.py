@@ -63,6 +63,10 @@ class Tokens:
     def revoke(self, ref: str) -> Token:
         return read(Token, self._http.delete(f"/tokens/{segment(ref)}"))
 
+    def revoke_own(self) -> Token:
+        """Make the token of this conversation worthless."""
+        return read(Token, self._http.delete("/tokens/own"))
+
     def exchange(self, code: Secret, name: str) -> NewToken:
         """Make a token of a one-time login code; needs no credential."""
         return read(NewToken, self._http.post("/auth/exchange", {"code": code.reveal(), "name": name}))

@@ -14,6 +14,7 @@ from aerodrome.web.api import (
     health,
     jobs,
     me,
+    migrations,
     tokens,
     users,
     workspaces,
@@ -52,7 +53,7 @@ def everything() -> APIRouter:
         audit,
         events,
         jobs,
-        # MIGRATIONS: web/api/migrations.py joins here
+        migrations,
     )
     for noun in nouns:
         router.include_router(noun.router)

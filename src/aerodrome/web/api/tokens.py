@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
+from aerodrome.kernel.errors import NotFound
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of
 
 router = APIRouter(tags=["tokens"])
@@ -60,6 +61,14 @@ def create_token(the: The, actor: Caller, body: NewTokenBody) -> NewToken:
     """Make an API token that acts as you; keep its text, it is not shown again."""
     view, text = the.access.create_token(actor, body.name, body.expires_at)
     return NewToken(token=Token.model_validate(view), text=text.reveal())
+
+
+@router.delete("/tokens/own", responses=NAMED)
+def revoke_own_token(the: The, actor: Caller) -> Token:
+    """Make the token of this very request worthless."""
+    if actor.kind != "token" or actor.credential_id is None:
+        raise NotFound("This request carries no API token.", code="token-unknown", hint="Name the token to revoke.")
+    return Token.model_validate(the.access.revoke_token(actor, actor.credential_id))
 
 
 @router.delete("/tokens/{token_id}", responses=NAMED)

@@ -1,0 +1,234 @@
+"""`aerodrome deployment create|list|show|update|logs|open|hibernate|wake|delete`."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
+from aerodrome.cli.output import cell, write_fields, write_json, write_rows, write_table
+from aerodrome.cli.progress import changes
+from aerodrome.cli.words import confirm, pairs
+from aerodrome.client.client import Client
+from aerodrome.client.models import Deployment
+
+app = App(name="deployment", help="Each is one Airflow.")
+Ref = Annotated[str, Parameter(help="Id or name.")]
+Wait = Annotated[bool, Parameter(help="Wait until it is done, and show how it goes.")]
+TimeoutS = Annotated[float, Parameter(help="Seconds to wait at most.")]
+FIELDS = {
+    "Name": "name",
+    "Id": "id",
+    "Workspace": "workspace_name",
+    "Cluster": "cluster_name",
+    "Status": "status",
+    "Reasons": "reasons",
+    "Wanted": "desired",
+    "Airflow": "airflow_version",
+    "Python": "python_version",
+    "Executor": "executor",
+    "Parallelism": "parallelism",
+    "Environment": "env",
+    "Configuration": "config",
+    "Open": "airflow_url",
+    "Created": "created_at",
+    "Seen": "observed_at",
+}
+
+
+@app.command
+def create(
+    name: Annotated[str, Parameter(help="Its name: a-z, 0-9 and -.")],
+    /,
+    *,
+    workspace: Annotated[str, Parameter(help="The workspace, id or name.")],
+    airflow_version: Annotated[
+        str | None, Parameter(help="For example 3.3.2; by default the newest supported.")
+    ] = None,
+    python_version: Annotated[str | None, Parameter(help="For example 3.11.")] = None,
+    cluster: Annotated[str, Parameter(help="Where it runs.")] = "local",
+    parallelism: Annotated[int, Parameter(help="How many tasks run at a time.")] = 4,
+    config: Annotated[tuple[str, ...], Parameter(help="An Airflow option, section.option=value.", negative=())] = (),
+    description: Annotated[str, Parameter(help="What it is for.")] = "",
+    wait: Wait = False,
+    timeout_s: TimeoutS = 900,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Make a deployment; its Airflow starts in the background."""
+    with common.connect() as client:
+        item = client.deployments.create(
+            name,
+            workspace,
+            airflow_version=airflow_version,
+            python_version=python_version,
+            cluster=cluster,
+            parallelism=parallelism,
+            config=pairs(config, option="--config"),
+            description=description,
+        )
+        _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command(name="list")
+def list_all(
+    *,
+    workspace: Annotated[str | None, Parameter(help="Only those of this workspace.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """List the deployments that you may see."""
+    with common.connect() as client:
+        items = client.deployments.list(workspace)
+    columns = {
+        "Name": "name",
+        "Workspace": "workspace_name",
+        "Airflow": "airflow_version",
+        "Status": "status",
+        "Id": "id",
+    }
+    write_rows(common.output, items, columns, nothing="No deployment yet: `aerodrome deployment create NAME`.")
+
+
+@app.command
+def show(deployment: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
+    """Show a deployment: what is wanted, what was seen, and its processes."""
+    with common.connect() as client:
+        item = client.deployments.get(deployment)
+    write_fields(common.output, item, FIELDS)
+    if common.output == "table" and item.components:
+        sys.stdout.write("\n")
+        columns = ("name", "state", "pid", "started_at", "restarts", "reason")
+        rows = [[cell(getattr(part, column)) for column in columns] for part in item.components]
+        write_table(("Component", "State", "PID", "Started", "Restarts", "Reason"), rows)
+
+
+@app.command
+def update(
+    deployment: Ref,
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="A new name.")] = None,
+    description: Annotated[str | None, Parameter(help="What it is for.")] = None,
+    airflow_version: Annotated[str | None, Parameter(help="Another Airflow version.")] = None,
+    python_version: Annotated[str | None, Parameter(help="Another Python version.")] = None,
+    parallelism: Annotated[int | None, Parameter(help="How many tasks run at a time.")] = None,
+    config: Annotated[
+        tuple[str, ...], Parameter(help="An Airflow option, section.option=value; keeps the others.", negative=())
+    ] = (),
+    unset_config: Annotated[tuple[str, ...], Parameter(help="An Airflow option to set back.", negative=())] = (),
+    wait: Wait = False,
+    timeout_s: TimeoutS = 900,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Change a deployment; what is not named stays as it is."""
+    with common.connect() as client:
+        wanted = None
+        if config or unset_config:
+            wanted = {**client.deployments.get(deployment).config, **pairs(config, option="--config")}
+            wanted = {key: value for key, value in wanted.items() if key not in unset_config}
+        item = client.deployments.update(
+            deployment,
+            name=name,
+            description=description,
+            airflow_version=airflow_version,
+            python_version=python_version,
+            parallelism=parallelism,
+            config=wanted,
+        )
+        _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def logs(
+    deployment: Ref,
+    component: Annotated[str, Parameter(help="scheduler, api-server, webserver, dag-processor or triggerer.")],
+    /,
+    *,
+    tail: Annotated[int, Parameter(help="How many lines, counted from the end.")] = 200,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Show the end of the log of one component."""
+    with common.connect() as client:
+        lines = client.deployments.logs(deployment, component, tail)
+    if common.output == "json":
+        write_json({"component": component, "lines": lines})
+        return
+    for line in lines:
+        sys.stdout.write(cell(line) + "\n")
+
+
+@app.command(name="open")
+def open_airflow(
+    deployment: Ref,
+    /,
+    *,
+    browser: Annotated[bool, Parameter(help="Also open it in this machine's browser.")] = True,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Show the address of Airflow's own pages, and open it in a browser that is signed in to Aerodrome."""
+    with common.connect() as client:
+        url = client.deployments.airflow_url(deployment)
+    url = url if "://" in url else f"{client.base_url}{url}"
+    if common.output == "json":
+        write_json({"url": url})
+        return
+    sys.stdout.write(url + "\n")
+    if browser and sys.stdout.isatty():
+        webbrowser.open(url)
+
+
+@app.command
+def hibernate(
+    deployment: Ref, /, *, wait: Wait = False, timeout_s: TimeoutS = 120, common: Common = COMMON_DEFAULTS
+) -> None:
+    """Stop all its processes and keep everything else."""
+    with common.connect() as client:
+        item = client.deployments.hibernate(deployment)
+        if wait:
+            item = client.deployments.wait_hibernated(item.id, timeout_s, changes(_describe))
+    write_fields(common.output, item, FIELDS)
+
+
+@app.command
+def wake(
+    deployment: Ref, /, *, wait: Wait = False, timeout_s: TimeoutS = 600, common: Common = COMMON_DEFAULTS
+) -> None:
+    """Start a hibernated deployment."""
+    with common.connect() as client:
+        _finish(client, client.deployments.wake(deployment), common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def delete(
+    deployment: Ref,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(help="Do not ask.")] = False,
+    wait: Wait = False,
+    timeout_s: TimeoutS = 120,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Stop a deployment and remove all it holds, its run history included."""
+    with common.connect() as client:
+        item = client.deployments.get(deployment)
+        confirm(f"Delete {item.name} with all its data?", yes=yes)
+        gone = client.deployments.delete(item.id)
+        if wait:
+            client.deployments.wait_deleted(item.id, timeout_s)
+    if common.output == "json":
+        write_json(gone)
+    else:
+        say(f"{item.name} {'is deleted' if wait else 'is being deleted'}.")
+
+
+def _finish(client: Client, item: Deployment, common: Common, *, wait: bool, timeout_s: float) -> None:
+    if wait:
+        item = client.deployments.wait_healthy(item.id, timeout_s, changes(_describe))
+    write_fields(common.output, item, FIELDS)
+
+
+def _describe(item: Deployment) -> str:
+    parts = ", ".join(f"{part.name} {part.state}" for part in item.components)
+    return f"{item.status}: {' '.join(item.reasons) or parts}".rstrip(": ")
