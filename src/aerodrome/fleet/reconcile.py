@@ -38,10 +38,11 @@ class Reconciler:
 
     context: FleetContext
     confirm_timeout_s: float = 300.0
+    is_stopping: Callable[[], bool] = lambda: False
 
-    def look(self, job: LeasedJob, is_stopping: Callable[[], bool]) -> datetime | None:
+    def look(self, job: LeasedJob) -> datetime | None:
         """Look at the deployment `job.key`; give when to look again, None when it is gone."""
-        wait_s = self._look(job.key, is_stopping)
+        wait_s = self._look(job.key)
         return None if wait_s is None else self.context.clock.now() + timedelta(seconds=wait_s)
 
     def adopt_all(self) -> int:
@@ -53,7 +54,7 @@ class Reconciler:
         self.context.ring()
         return len(ids)
 
-    def _look(self, deployment_id: str, is_stopping: Callable[[], bool]) -> float | None:
+    def _look(self, deployment_id: str) -> float | None:
         walk = Rollout(self.context, self.confirm_timeout_s)
         while True:
             with self.context.store.reading() as session:
@@ -67,7 +68,7 @@ class Reconciler:
             if deploy is None:
                 return self._settle(row, current)
             wait_s = walk.advance(row, deploy)
-            if wait_s > 0 or is_stopping():
+            if wait_s > 0 or self.is_stopping():
                 observe.record(self.context, deployment_id, self.context.runtime.observe(deployment_id))
                 return wait_s
 
@@ -121,8 +122,7 @@ class Reconciler:
 
 
 def _differs(row: DeploymentRow, seen: Observation) -> bool:
-    """Tell whether the wish must be handed to the runtime (again)."""
-    is_down = seen.health in ("stopped", "missing")
+    """Tell whether the wish must be handed to the runtime (again), which is safe whenever something looks wrong."""
     if row.desired == "hibernated":
-        return not is_down
-    return is_down or seen.generation != row.generation
+        return seen.health not in ("stopped", "missing")
+    return seen.health not in ("healthy", "starting") or seen.generation != row.generation

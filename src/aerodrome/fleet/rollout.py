@@ -36,6 +36,7 @@ class Rollout:
 
     context: FleetContext
     confirm_timeout_s: float = 300.0
+    unhealthy_s: float = 60.0  # a version that keeps Airflow unhealthy so long is given up
 
     def advance(self, deployment: DeploymentRow, deploy: DeployRow) -> float:
         """Do what is next for an unfinished deploy; give the seconds until the next look, 0 for at once."""
@@ -81,7 +82,7 @@ class Rollout:
         seen = self.context.runtime.observe(deployment.id)
         with self.context.store.reading() as session:
             is_done = steps.is_done(session, deploy.id, steps.SWITCH)
-        if is_done and seen.generation == deployment.generation and seen.health not in ("stopped", "missing"):
+        if is_done and seen.generation == deployment.generation and seen.health in ("healthy", "starting"):
             return seen
         if not is_done:
             steps.begin(self.context, deploy.id, steps.SWITCH)
@@ -103,7 +104,8 @@ class Rollout:
             return 0
         failed = [part for part in seen.components if part.state == "failed"]
         waited_s = (self.context.clock.now() - (step.started_at or self.context.clock.now())).total_seconds()
-        if (is_there and failed) or waited_s > self.confirm_timeout_s:
+        is_hopeless = failed or (seen.health == "unhealthy" and waited_s > self.unhealthy_s)
+        if (is_there and is_hopeless) or waited_s > self.confirm_timeout_s:
             why = [f"{part.name}: {part.reason or 'failed'}" for part in failed] or list(seen.reasons)
             raise Broken(
                 f"Airflow did not become healthy with this version. {' '.join(why)}".strip(),

@@ -1,1 +1,1 @@
-"""The loop: lease a job, run its handler, say when to look again."""
+"""The loop that leases jobs and runs their handlers; knows the job table and nothing of what the jobs are about."""

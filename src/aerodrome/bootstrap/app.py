@@ -1,0 +1,116 @@
+"""Puts the platform together from its settings. Called once per process, by the command that starts something."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import structlog
+
+from aerodrome.access import Access
+from aerodrome.bootstrap import logs
+from aerodrome.bootstrap.remembering import RememberingSecretStore
+from aerodrome.builds.bundles import BundleStore
+from aerodrome.builds.venvs import VenvStore
+from aerodrome.fleet import clusters, reconcile
+from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.reconcile import Reconciler
+from aerodrome.fleet.service import Fleet
+from aerodrome.kernel.clock import Clock, SystemClock
+from aerodrome.kernel.redaction import Redactor
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import Runtime
+from aerodrome.runtimes.local.runtime import LocalRuntime
+from aerodrome.secretstores import Keyring, LocalSecretStore, SecretStore, open_keyring
+from aerodrome.settings.model import Settings
+from aerodrome.store import Store, open_store, schema
+from aerodrome.worker.loop import Handler, Worker
+
+_log = structlog.get_logger("aerodrome.bootstrap")
+
+
+@dataclass
+class App:
+    """The assembled platform."""
+
+    settings: Settings
+    store: Store
+    access: Access
+    fleet: Fleet
+    reconciler: Reconciler
+    secrets: SecretStore
+    keyring: Keyring
+    bundles: BundleStore
+    venvs: VenvStore
+    runtime: Runtime
+    clock: Clock
+    redactor: Redactor
+    worker: Worker
+    first_login: Secret | None  # code of the one-time link for the first admin, until somebody has signed in once
+
+    def start_worker(self) -> None:
+        """Adopt what runs already and begin to work; returns at once."""
+        adopted = self.reconciler.adopt_all()
+        _log.info("platform.adopting", deployments=adopted)
+        self.worker.start()
+
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Stop working and let go of the database. Deployments keep running."""
+        self.worker.stop(grace_s)
+        self.store.close()
+
+
+def build(settings: Settings) -> App:
+    """Open everything: the home folder, the database with the newest schema, keys, rooms. Starts nothing.
+
+    Unavailable or Broken say what is wrong with the database or the keys.
+    """
+    redactor = Redactor()
+    logs.configure(settings, redactor)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clock = SystemClock()
+    store = open_store(settings.store_url.reveal(), clock)
+    store.check()
+    schema.upgrade(store)
+    keyring = open_keyring(settings.home)
+    secrets = RememberingSecretStore(LocalSecretStore(store, keyring), redactor)
+    secrets.probe()
+    access = Access(store, clock, session_hours=settings.session_hours, login_link_minutes=settings.login_link_minutes)
+    bell = threading.Event()  # the commands ring it, the worker waits for it
+    bundles, venvs = BundleStore(settings.bundles_dir), VenvStore(settings.venvs_dir)
+    runtime = LocalRuntime(settings.deployments_dir)
+    context = FleetContext(store, bundles, venvs, runtime, secrets, clock, bell.set, settings.gate_url)
+    clusters.ensure_local(context)
+    fleet = Fleet(context)
+    stopping = threading.Event()
+    reconciler = Reconciler(context, is_stopping=stopping.is_set)
+    handlers: dict[str, Handler] = {
+        reconcile.KIND: reconciler.look,
+        # The handlers of the migration room join here: **migrations.handlers().
+    }
+    worker = Worker(
+        store,
+        clock,
+        handlers,
+        threads=settings.worker_threads,
+        lease_s=settings.worker_lease_s,
+        poll_s=settings.worker_poll_s,
+        bell=bell,
+        stopping=stopping,
+    )
+    return App(
+        settings=settings,
+        store=store,
+        access=access,
+        fleet=fleet,
+        reconciler=reconciler,
+        secrets=secrets,
+        keyring=keyring,
+        bundles=bundles,
+        venvs=venvs,
+        runtime=runtime,
+        clock=clock,
+        redactor=redactor,
+        worker=worker,
+        first_login=access.ensure_admin(),
+    )
