@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
@@ -15,7 +13,10 @@ from aerodrome.kernel.version import version
 from aerodrome.web import guards, problems
 from aerodrome.web.api import router as api
 from aerodrome.web.api.edge import ProblemDocument
+from aerodrome.web.hosts import hosts_of
 from aerodrome.web.platform import Platform
+from aerodrome.web.ui.router import pages as all_pages
+from aerodrome.web.ui.router import render_problem
 
 MIB = 1 << 20
 API = "/api/v1"
@@ -23,8 +24,8 @@ DESCRIPTION = """The REST interface of Aerodrome. Every route but `health` and `
 `Authorization: Bearer <API token>`; errors are problem documents (RFC 9457); lists come in pages (`next_cursor`)."""
 
 
-def create_app(platform: Platform, pages: APIRouter | None = None) -> FastAPI:
-    """Give the application that serves `platform`; `pages` are mounted at the root, beside the API."""
+def create_app(platform: Platform) -> FastAPI:
+    """Give the application that serves `platform`: the API under /api/v1, the pages beside it."""
     web = FastAPI(
         title="Aerodrome",
         version=version(),
@@ -37,32 +38,14 @@ def create_app(platform: Platform, pages: APIRouter | None = None) -> FastAPI:
     )
     web.state.platform = platform
     web.include_router(api.everything(), prefix=API)
-    # PAGES: the web.ui room plugs in here: from aerodrome.web.ui.router import pages, render_problem
-    if pages is not None:
-        web.include_router(pages)
-    problems.install(web, render_page=None)
+    web.include_router(all_pages)
+    problems.install(web, render_page=render_problem)
     web.add_middleware(guards.BodyLimit, limit_of=_limit_of(platform))
     web.add_middleware(guards.KnownHosts, hosts=hosts_of(platform))
     web.add_middleware(guards.SecurityHeaders)
     web.add_middleware(guards.RequestLog)
     web.openapi = lambda: _describe(web)  # type: ignore[method-assign]
     return web
-
-
-def hosts_of(platform: Platform) -> set[str]:
-    """Give the host names that the server answers to: its own, loopback's, and the configured ones."""
-    settings = platform.settings
-    hosts = {"localhost", "127.0.0.1", "[::1]", *settings.allowed_hosts}
-    try:
-        address = ipaddress.ip_address(settings.host)
-        if not address.is_unspecified:
-            hosts.add(f"[{address}]" if address.version == 6 else str(address))
-    except ValueError:
-        hosts.add(settings.host)
-    for url in (settings.public_url, settings.gate_public_url):
-        if url:
-            hosts.add(guards.host_of(urlsplit(url).netloc))
-    return hosts
 
 
 def _limit_of(platform: Platform) -> Callable[[str], int]:

@@ -10,6 +10,7 @@ from aerodrome.access.service import Access
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock
+from aerodrome.migration.service.service import Migrations
 from aerodrome.settings.model import Settings
 from aerodrome.store.engine import Store
 
@@ -25,6 +26,8 @@ class Platform(Protocol):
     def access(self) -> Access: ...
     @property
     def fleet(self) -> Fleet: ...
+    @property
+    def migrations(self) -> Migrations: ...
     @property
     def bundles(self) -> BundleStore: ...
     @property
