@@ -2,7 +2,7 @@
 
 Called by the runtimes. People reach the UI through the platform's gate at `public_url`, for example
 `http://127.0.0.1:8701/dep_…/`, and the gate adds `Authorization: Bearer <token>` to every request.
-**The gate must pass the path on unchanged, prefix included.** Measured on 3.3.2 (`[api] base_url` with a path becomes the ASGI
+**The gate must pass the path on unchanged, prefix included, and the Host header too** (2.x builds redirects from Host). Measured on 3.3.2 (`[api] base_url` with a path becomes the ASGI
 root path; the API mounted below it answers only with the prefix) and on 2.11.2 (`[webserver] base_url` with a path mounts the
 whole application there; everything else is 404). So the loopback address of an Airflow has the same prefix:
 `http://127.0.0.1:<port>/<prefix>`, see `local_base_url`.
