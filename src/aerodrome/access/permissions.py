@@ -27,6 +27,7 @@ class Permission:
 
     role: str
     sentence: str
+    counts_anywhere: bool = False  # what is shared by all: the role on any scope is enough
 
 
 PERMISSIONS: Final[dict[str, Permission]] = {
@@ -34,7 +35,7 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "workspace.create": Permission("operator", "make a workspace"),
     "workspace.update": Permission("operator", "change a workspace"),
     "workspace.delete": Permission("admin", "delete an empty workspace"),
-    "cluster.read": Permission("viewer", "see clusters"),
+    "cluster.read": Permission("viewer", "see clusters", counts_anywhere=True),
     "cluster.manage": Permission("admin", "add, change and remove clusters"),
     "deployment.read": Permission("viewer", "see a deployment and its deploys"),
     "deployment.logs": Permission("viewer", "read the logs of a deployment's components"),
@@ -73,7 +74,10 @@ def allows(actor: Actor, permission: str, scope: str = "") -> bool:
     if line is None:
         raise Broken(f"There is no permission {permission}.", code="permission-unknown")
     least = _RANK[line.role]
-    return any(_RANK.get(role, -1) >= least and covers(granted, scope) for role, granted in actor.roles)
+    return any(
+        _RANK.get(role, -1) >= least and (line.counts_anywhere or covers(granted, scope))
+        for role, granted in actor.roles
+    )
 
 
 def require(actor: Actor, permission: str, scope: str = "") -> None:

@@ -40,7 +40,7 @@ def test_no_increment_is_lost(store: Store) -> None:
 
 
 def test_an_error_rolls_all_back(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.writing() as session:
+    with pytest.raises(ZeroDivisionError), store.writing() as session:  # noqa: PT012
         session.add(ClusterRow(id="x", name="x", kind="local", settings={}, version=0, created_at=now(session)))
         session.flush()
         raise ZeroDivisionError
