@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         default=4, ge=1, description="Jobs that one worker runs at the same time; most of them wait for processes."
     )
     worker_lease_s: float = Field(
-        default=60,
+        default=15,
         ge=5,
         description="Seconds after which the job of a dead worker is taken over; renewed at a third of it while it runs.",
     )
