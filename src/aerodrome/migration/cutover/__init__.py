@@ -1,1 +1,22 @@
-"""Hands one DAG over from source to target so that every interval has one owner."""
+"""Hands DAGs over one by one: pause, drain, sync, prove, start, watch; and the way back."""
+
+from aerodrome.migration.cutover.context import CutoverContext
+from aerodrome.migration.cutover.handover import prove, sync, unpause
+from aerodrome.migration.cutover.holding import check, drain, pause
+from aerodrome.migration.cutover.machine import CUTOVER, state_after
+from aerodrome.migration.cutover.returning import roll_back
+from aerodrome.migration.cutover.watching import watch
+
+__all__ = [
+    "CUTOVER",
+    "CutoverContext",
+    "check",
+    "drain",
+    "pause",
+    "prove",
+    "roll_back",
+    "state_after",
+    "sync",
+    "unpause",
+    "watch",
+]

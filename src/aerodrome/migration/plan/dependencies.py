@@ -85,7 +85,7 @@ def release_order(group: Sequence[str], links: Iterable[Edge]) -> list[str]:
 
 
 def _habits(dag: DagRecord) -> tuple[bool, bool]:
-    operators = {str(task.get("operator") or "") for task in dag.tasks}
+    operators = {str(task.get(name) or "") for task in dag.tasks for name in ("operator", "class")}
     triggers = any("TriggerDagRun" in operator for operator in operators)
     waits = any("ExternalTask" in operator for operator in operators)
     return triggers, waits

@@ -139,7 +139,9 @@ TARGET: Mapping[str, Field] = {
 
 POLICIES: Mapping[str, Field] = {
     "on_conflict": Field(
-        choice("fail", "keep", "replace"), "fail", "the target has another value already: fail, keep or replace it"
+        choice("source-wins", "target-wins"),
+        "source-wins",
+        "the target has another value already: source-wins overwrites, target-wins keeps and reports",
     ),
     "drain_deadline": Field(duration_s, 900, "how long runs in flight may take to end after the pause", duration_text),
     "on_deadline": Field(

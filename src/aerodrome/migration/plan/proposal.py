@@ -12,7 +12,6 @@ from aerodrome.migration.plan.dependencies import components, edges, hold_order
 from aerodrome.migration.plan.inventory import Inventory, Judgement
 
 SHORT_RUN_S = 300.0
-OFTEN_30D = 30 * 24  # hourly or more often
 SHARE_FAILED = 0.2
 
 
@@ -73,9 +72,6 @@ def criticality(dag: DagRecord, risk: str) -> tuple[str, tuple[str, ...]]:
     if risk in ("medium", "high"):
         level = ("low", "medium", "high").index(risk)
         reasons.append(f"{risk} risk in the assessment")
-    if dag.runs_30d >= OFTEN_30D:
-        level = max(level, 1)
-        reasons.append("runs hourly or more often")
     if dag.duration_p95_s is not None and dag.duration_p95_s > SHORT_RUN_S:
         level = max(level, 1)
         reasons.append(f"long runs ({dag.duration_p95_s / 60:.0f} min)")
@@ -101,6 +97,7 @@ def waves(dags: Sequence[DagRecord], assessment: Judgement, defaults: PlanDefaul
             max(levels[dag_id] for dag_id in group),
             not all(dag.is_paused for dag in members),
             len(group),
+            -min(dag.runs_30d for dag in members),  # who runs often shows soon whether it works
             max(dag.duration_p95_s or 0.0 for dag in members),
             min((pool for dag in members for pool in dag.pools if pool != "default_pool"), default=""),
             group,

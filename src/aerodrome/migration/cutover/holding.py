@@ -1,0 +1,154 @@
+"""The acts on the source: check both sides, pause, drain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from aerodrome.airflowkit.rest import RestDag
+from aerodrome.kernel.clock import to_text
+from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from aerodrome.migration.cutover.context import CutoverContext
+from aerodrome.migration.cutover.expectation import texts
+from aerodrome.migration.sources.contract import DagState
+
+
+def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str, Any]:
+    """Check that the DAG can move: parsed and paused in the target, known in the source, as the plan knew it.
+
+    Changes nothing. A DAG that an earlier attempt of ours holds already (or has moved already) passes.
+    """
+    state = context.state(dag_id)
+    is_ours = state.is_paused and state.mark == context.mark
+    if state.is_paused != was_paused and not is_ours:
+        now = "paused" if state.is_paused else "unpaused"
+        raise Conflict(
+            f"{dag_id} was {now} in the source since the plan was made.",
+            code="plan-stale",
+            hint="Run `aerodrome migrate plan` again.",
+            details={"dag_id": dag_id, "is_paused": state.is_paused},
+        )
+    dag = target_dag(context, dag_id)
+    if not dag.is_paused and not is_ours:
+        raise Conflict(
+            f"{dag_id} is not paused in the target, while the source still runs it.",
+            code="target-not-paused",
+            hint="Pause it in the target; two sides must never run the same DAG.",
+            details={"dag_id": dag_id},
+        )
+    return {
+        "dag_id": dag_id,
+        "source_last_interval": texts(state.last_interval),
+        "source_next_interval": texts(state.next_interval),
+        "target_next_interval": texts(dag.next_interval),
+        "in_flight": dict(state.in_flight),
+    }
+
+
+def target_dag(context: CutoverContext, dag_id: str) -> RestDag:
+    """Give the target's DAG; NotFound or Invalid when it is not there in a state to run."""
+    dag = context.target.dag(dag_id)
+    record = context.dags.get(dag_id)
+    if record is not None:
+        for file, text in context.target.import_errors():
+            if file == record.file or file.endswith("/" + record.file):
+                raise Invalid(
+                    f"{file} does not import in the target: {_last_line(text)}",
+                    code="target-import-error",
+                    hint="Mend the file, deploy again, then repeat the cutover.",
+                    details={"dag_id": dag_id, "file": file},
+                )
+    if dag is None or dag.is_stale:
+        raise NotFound(
+            f"The target has no DAG {dag_id}.",
+            code="target-dag-missing",
+            hint="Run `aerodrome migrate validate`: it shows why its file does not give this DAG.",
+            details={"dag_id": dag_id},
+        )
+    return dag
+
+
+def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
+    """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing."""
+    before = context.state(dag_id)
+    if before.is_paused and before.mark != context.mark:
+        raise Conflict(
+            f"{dag_id} is paused in the source, but not by this cutover.",
+            code="source-paused-by-others",
+            hint="Unpause it in the source, or make a new plan that moves it as a paused DAG.",
+            details={"dag_id": dag_id},
+        )
+    if not before.is_paused:
+        context.source.pause_dag(dag_id, context.mark)
+    state = context.held(dag_id)
+    return {
+        "dag_id": dag_id,
+        "was_held": before.is_paused,
+        "paused_at": to_text(context.clock.now()),
+        "in_flight": dict(state.in_flight),
+    }
+
+
+def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadline: str) -> dict[str, Any]:
+    """Wait until nothing of the DAG is in flight in the source, and stays so.
+
+    At the deadline: Conflict `drain-deadline` ("fail") or Unavailable `drain-still-running` ("wait": look again later),
+    both naming what is still running.
+    """
+    began_at = context.clock.now()
+    deadline = began_at + timedelta(seconds=deadline_s)
+    empty_since = None
+    while True:
+        state = context.held(dag_id)
+        now = context.clock.now()
+        if state.in_flight:
+            empty_since = None
+            if now >= deadline:
+                raise _too_late(dag_id, state, deadline_s, on_deadline)
+            context.progress(f"waiting for {what_runs(state)}")
+        elif empty_since is None:
+            # A scheduler that read the DAG just before the pause may still create one run: look twice.
+            empty_since = now
+        elif now - empty_since >= timedelta(seconds=context.settle_s):
+            return {
+                "dag_id": dag_id,
+                "drained_at": to_text(now),
+                "seconds": round((now - began_at).total_seconds(), 1),
+                "last_source_interval": texts(state.last_interval),
+                "last_source_state": state.last_run_state,
+            }
+        context.sleep(context.poll_s)
+
+
+def what_runs(state: DagState) -> str:
+    """Write in-flight counts: "1 run running, 2 tasks queued"."""
+    parts = []
+    for key, count in sorted(state.in_flight.items()):
+        noun, _, name = key.rpartition(":")
+        noun = "run" if noun == "run" else "task"
+        parts.append(f"{count} {noun}{'' if count == 1 else 's'} {name.replace('_', ' ')}")
+    return ", ".join(parts) or "nothing"
+
+
+def _too_late(dag_id: str, state: DagState, deadline_s: float, on_deadline: str) -> Conflict | Unavailable:
+    message = f"After {deadline_s:.0f} s the source still has {what_runs(state)} of {dag_id}."
+    details = {"dag_id": dag_id, "in_flight": dict(state.in_flight)}
+    if on_deadline == "wait":
+        return Unavailable(
+            message,
+            code="drain-still-running",
+            hint="The DAG stays paused in the source; the cutover looks again.",
+            details=details,
+            retry_after_s=30.0,
+        )
+    return Conflict(
+        message,
+        code="drain-deadline",
+        hint="Let it end or stop it in the source, then repeat the cutover; or roll this DAG back.",
+        details=details,
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1] if lines else "no reason given")[:300]
