@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from aerodrome.access import Access
+from aerodrome.airflowkit.versions import DEFAULT as DEFAULT_AIRFLOW
 from aerodrome.bootstrap import logs
 from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.builds.bundles import BundleStore
@@ -19,6 +20,8 @@ from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration.service.jobs import MigrationJobs
+from aerodrome.migration.service.service import Migrations
 from aerodrome.runtimes.contract import Runtime
 from aerodrome.runtimes.local.runtime import LocalRuntime
 from aerodrome.secretstores import Keyring, LocalSecretStore, SecretStore, open_keyring
@@ -37,6 +40,7 @@ class App:
     store: Store
     access: Access
     fleet: Fleet
+    migrations: Migrations
     reconciler: Reconciler
     secrets: SecretStore
     keyring: Keyring
@@ -84,9 +88,19 @@ def build(settings: Settings) -> App:
     fleet = Fleet(context)
     stopping = threading.Event()
     reconciler = Reconciler(context, is_stopping=stopping.is_set)
+    migrations = Migrations(
+        store=store,
+        fleet=fleet,
+        bundles=bundles,
+        secrets=secrets,
+        fingerprint_key=keyring.fingerprint_key(),
+        home=settings.home,
+        clock=clock,
+        ring=bell.set,
+    )
     handlers: dict[str, Handler] = {
         reconcile.KIND: reconciler.look,
-        # The handlers of the migration room join here: **migrations.handlers().
+        **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
     worker = Worker(
         store,
@@ -103,6 +117,7 @@ def build(settings: Settings) -> App:
         store=store,
         access=access,
         fleet=fleet,
+        migrations=migrations,
         reconciler=reconciler,
         secrets=secrets,
         keyring=keyring,

@@ -110,8 +110,9 @@ class Migrations:
     def save_plan(self, ref: str, text: str) -> Mapping[str, Any]:
         return dict(self._http.put(f"{_path(ref)}/plan", {"text": text}))
 
-    def dry_run(self, ref: str) -> list[Mapping[str, Any]]:  # type: ignore[valid-type]
-        return [*self._http.get(f"{_path(ref)}/dry-run")]
+    def dry_run(self, ref: str) -> Iterator[Mapping[str, Any]]:
+        """Give the very steps that apply and cutover run, in order: number, track, phase, key, title."""
+        yield from self._http.get(f"{_path(ref)}/dry-run")
 
     def apply(self, ref: str, plan_digest: str | None = None) -> Migration:
         return Migration.of(self._http.post(f"{_path(ref)}/apply", {"plan_digest": plan_digest}))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
@@ -83,6 +83,12 @@ def open_track(session: Session, subject: str, track: str, steps: Sequence[Mappi
         )
         session.add(row)
     session.flush()
+
+
+def forget(session: Session, subject: str, track: str) -> None:
+    """Remove a track whose list of steps was replaced; nobody may be walking it. Steps are idempotent: it starts anew."""
+    query = delete(JournalStepRow).where(JournalStepRow.subject == subject, JournalStepRow.track == track)
+    session.execute(query)
 
 
 def begin(session: Session, subject: str, track: str, key: str) -> JournalStep:

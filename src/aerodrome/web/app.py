@@ -41,6 +41,7 @@ def create_app(platform: Platform) -> FastAPI:
     web.include_router(all_pages)
     problems.install(web, render_page=render_problem)
     web.add_middleware(guards.BodyLimit, limit_of=_limit_of(platform))
+    web.add_middleware(guards.SameOrigin, public_url=platform.settings.public_url)
     web.add_middleware(guards.KnownHosts, hosts=hosts_of(platform))
     web.add_middleware(guards.SecurityHeaders)
     web.add_middleware(guards.RequestLog)

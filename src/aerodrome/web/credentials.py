@@ -12,12 +12,12 @@ from fastapi import Request
 from aerodrome.access.actor import Actor
 from aerodrome.access.credentials import csrf_token
 from aerodrome.kernel.errors import Denied
+from aerodrome.web.guards import SAFE_METHODS
 from aerodrome.web.platform import platform_of
 from aerodrome.web.problems import Unauthenticated
 
 SESSION_COOKIE = "aerodrome_session"
 CSRF_HEADER = "X-CSRF-Token"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HINT = (
     "Send `Authorization: Bearer <API token>`; `aerodrome login LINK` gets one, `aerodrome login-link` makes a link."
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,6 +31,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -116,6 +118,39 @@ class KnownHosts:
             request_id=scope.get("aerodrome.request_id"),
         )
         await problem.response()(scope, receive, send)
+
+
+class SameOrigin:
+    """Refuses writes that a browser sends from another origin's page: another site, or another port of this host.
+
+    Cookies ignore ports, so the Airflow pages behind the gate count as strangers too. Programs send neither header.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+        self.app = app
+        self.public = urlsplit(public_url or "").netloc.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self._is_ours(Headers(scope=scope)):
+            await self.app(scope, receive, send)
+            return
+        problem = Problem(
+            403,
+            "origin-foreign",
+            "This request comes from a page of another origin.",
+            "Use Aerodrome's own pages, its API, or the command line.",
+            "denied",
+            request_id=scope.get("aerodrome.request_id"),
+        )
+        await problem.response()(scope, receive, send)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            return False
+        origin = headers.get("origin")
+        return origin is None or urlsplit(origin).netloc.lower() in {headers.get("host", "").lower(), self.public} - {
+            ""
+        }
 
 
 class BodyLimit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter
-from sqlalchemy import text
 
 from aerodrome.kernel.version import version
 from aerodrome.web.api.edge import The, View, problems
@@ -23,6 +22,5 @@ class Health(View):
 @router.get("/health", responses=problems(503), openapi_extra={"security": []})
 def get_health(the: The) -> Health:
     """Tell that the server answers and reaches its database."""
-    with the.store.reading() as session:
-        session.execute(text("SELECT 1"))
+    the.store.check()
     return Health(version=version())

@@ -1,0 +1,294 @@
+"""`aerodrome migrate connect|list|show|assess|plan|apply|cutover|watch|code|report`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
+from aerodrome.cli.output import write_fields, write_json, write_rows
+from aerodrome.client.client import Client
+from aerodrome.client.migrations import Migration, NewSource
+from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.secret import Secret
+
+app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
+Ref = Annotated[str, Parameter(help="Id or name.")]
+Wait = Annotated[bool, Parameter(help="Wait until it is done, and show each step.")]
+TimeoutS = Annotated[float, Parameter(help="Seconds to wait at most.")]
+Folder = Annotated[Path | None, Parameter(help="On the server's machine.")]
+FIELDS = {
+    "Name": "name",
+    "Id": "id",
+    "Status": "status",
+    "Source": "data.source_label",
+    "Source Airflow": "source_version",
+    "Target Airflow": "target_version",
+    "Found": "data.found",
+    "Findings": "data.findings",
+    "Estate": "data.estate_digest",
+    "Plan": "data.plan_digest",
+    "Waves": "waves",
+    "Error": "data.error",
+}
+STEP_COLUMNS = {"Track": "track", "Status": "status", "Step": "title", "Attempts": "attempts"}
+
+
+@app.command
+def connect(
+    name: Annotated[str, Parameter(help="A name for the migration.")],
+    /,
+    *,
+    workspace: Annotated[str, Parameter(help="The workspace, id or name.")],
+    dags: Annotated[Path, Parameter(help="The source's DAGs folder, on the server's machine.")],
+    database_url_env: Annotated[
+        str, Parameter(help="The environment variable that holds the URL of the metadata database.")
+    ] = "AERODROME_SOURCE_DATABASE_URL",
+    fernet_key_env: Annotated[
+        str, Parameter(help="The environment variable that holds the Fernet key (comma-separated, newest first).")
+    ] = "AERODROME_SOURCE_FERNET_KEY",
+    plugins: Folder = None,
+    include: Folder = None,
+    requirements: Folder = None,
+    config_file: Annotated[Path | None, Parameter(help="The source's airflow.cfg.")] = None,
+    env_file: Annotated[Path | None, Parameter(help="NAME=value lines of its scheduler's environment.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Register a self-managed Airflow as a source. It is probed read-only; nothing changes there.
+
+    The database URL and the Fernet key are taken from environment variables, so that they stand in no process list.
+    """
+    source = NewSource(
+        database_url=_from_env(database_url_env, "the URL of the source's metadata database"),
+        fernet_keys=Secret(os.environ.get(fernet_key_env, "")),
+        dags_folder=_path(dags),
+        plugins_folder=_optional(plugins),
+        include_folder=_optional(include),
+        requirements_file=_optional(requirements),
+        config_file=_optional(config_file),
+        env_file=_optional(env_file),
+    )
+    with common.connect() as client:
+        write_fields(common.output, client.migrations.connect(name, workspace, source), FIELDS)
+
+
+@app.command(name="list")
+def list_all(*, common: Common = COMMON_DEFAULTS) -> None:
+    """List the migrations that you may see, newest first."""
+    with common.connect() as client:
+        items = list(client.migrations.list())
+    columns = {"Name": "name", "Status": "status", "From": "source_version", "To": "target_version", "Id": "id"}
+    write_rows(common.output, items, columns, nothing="No migration yet: `aerodrome migrate connect NAME`.")
+
+
+@app.command(name=["show", "status"])
+def show(migration: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
+    """Show a migration and its steps."""
+    with common.connect() as client:
+        item = client.migrations.get(migration)
+    if common.output == "json":
+        write_json(item.data)
+        return
+    write_fields(common.output, item, FIELDS)
+    if item.steps:
+        sys.stdout.write("\n")
+        write_rows(common.output, item.steps, STEP_COLUMNS)
+
+
+@app.command
+def assess(
+    migration: Ref, /, *, wait: Wait = True, timeout_s: TimeoutS = 3600, common: Common = COMMON_DEFAULTS
+) -> None:
+    """Scan the source into a frozen estate, assess it and propose a plan; changes nothing in the source."""
+    with common.connect() as client:
+        item = client.migrations.assess(migration)
+        _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def findings(migration: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
+    """Show what the assessment found, the worst first."""
+    with common.connect() as client:
+        assessment = client.migrations.assessment(migration)
+    if common.output == "json":
+        write_json(assessment)
+        return
+    columns = {"Severity": "severity", "Code": "code", "Where": "subject", "Finding": "message"}
+    write_rows(common.output, assessment["findings"], columns, nothing="No finding stands against this estate.")
+
+
+@app.command
+def plan(
+    migration: Ref,
+    /,
+    *,
+    file: Annotated[Path | None, Parameter(help="An edited plan to check and keep.")] = None,
+    out: Annotated[Path | None, Parameter(help="Write the present plan here, for editing.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Show the plan (YAML), write it to a file, or keep an edited one."""
+    with common.connect() as client:
+        if file is not None:
+            found = client.migrations.save_plan(migration, _read(file))
+            say(f"Kept, digest {found['digest']}.")
+        else:
+            found = client.migrations.plan(migration)
+    if out is not None:
+        out.write_text(found["text"], encoding="utf-8")
+        say(f"Written to {out}. Edit it, then: aerodrome migrate plan {migration} --file {out}")
+    elif common.output == "json":
+        write_json(found)
+    elif file is None:
+        sys.stdout.write(found["text"])
+
+
+@app.command
+def apply(
+    migration: Ref,
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(help="Only show the very steps that would run.")] = False,
+    plan_digest: Annotated[str | None, Parameter(help="Refuse unless the present plan has this digest.")] = None,
+    wait: Wait = True,
+    timeout_s: TimeoutS = 7200,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Walk the plan up to cutover, or go on where it stopped."""
+    with common.connect() as client:
+        if dry_run:
+            _show_steps(client, migration, common, lambda track: track == "apply")
+            return
+        item = client.migrations.apply(migration, plan_digest)
+        _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def cutover(
+    migration: Ref,
+    /,
+    *,
+    wave: Annotated[str, Parameter(help="The wave to hand over, as named in the plan.")],
+    dry_run: Annotated[bool, Parameter(help="Only show the very steps that would run.")] = False,
+    wait: Wait = True,
+    timeout_s: TimeoutS = 7200,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Hand the DAGs of a wave over: pause, drain, sync, prove, start, watch. Goes on where it stopped."""
+    with common.connect() as client:
+        if dry_run:
+            _show_steps(client, migration, common, lambda track: track == f"cutover:{wave}")
+            return
+        item = client.migrations.cutover(migration, wave)
+        _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def watch(migration: Ref, /, *, timeout_s: TimeoutS = 7200, common: Common = COMMON_DEFAULTS) -> None:
+    """Show each step of what is going on, until it ends."""
+    with common.connect() as client:
+        _finish(client, client.migrations.get(migration), common, wait=True, timeout_s=timeout_s)
+
+
+@app.command
+def code(migration: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
+    """Show how the DAG code was upgraded: a diff per file, then what a person must look at."""
+    with common.connect() as client:
+        found = client.migrations.code(migration)
+    if common.output == "json":
+        write_json(found)
+        return
+    for file in found["files"]:
+        sys.stdout.write(file["diff"])
+    for file in found["files"]:
+        for finding in file["findings"]:
+            say(f"{finding['file']}:{finding['line']}: {finding['rule']}: {finding['message']} {finding['hint']}")
+
+
+@app.command
+def report(
+    migration: Ref,
+    /,
+    *,
+    form: Annotated[Literal["json", "html"], Parameter(name="--format", help="For programs, or for people.")] = "json",
+    out: Annotated[Path | None, Parameter(help="Write it here instead of to the screen.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Give the report: what was found, moved, failed, proved and handed over so far."""
+    with common.connect() as client:
+        if form == "html":
+            text = client.migrations.report_html(migration)
+            if out is None:
+                sys.stdout.write(text)
+            else:
+                out.write_text(text, encoding="utf-8")
+            return
+        found = client.migrations.report(migration)
+    if out is None:
+        write_json(found)
+        return
+    import json  # only here
+
+    out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _finish(client: Client, item: Migration, common: Common, *, wait: bool, timeout_s: float) -> None:
+    if wait:
+        item = client.migrations.watch(item.id, step_teller(), timeout_s=timeout_s)
+    if common.output == "json":
+        write_json(item.data)
+        return
+    write_fields(common.output, item, FIELDS)
+
+
+def step_teller() -> Callable[[Migration], None]:
+    """Give a callback for `watch` that writes a line on standard error for each step that begins, ends or moves on."""
+    told: dict[tuple[str, str], tuple[str, str | None]] = {}
+
+    def tell(seen: Migration) -> None:
+        for step in seen.steps:
+            key = (step["track"], step["key"])
+            state = (step["status"], step["progress"] if step["status"] == "running" else None)
+            if step["status"] == "pending" or told.get(key) == state:
+                continue
+            told[key] = state
+            more = step["progress"] if step["status"] == "running" else (step["result"] or {}).get("summary")
+            say(f"{step['status']:>8}  {step['title']}" + (f" ({more})" if more else ""))
+
+    return tell
+
+
+def _show_steps(client: Client, migration: str, common: Common, wanted: Callable[[str], bool]) -> None:
+    rows = [row for row in client.migrations.dry_run(migration) if wanted(row["track"])]
+    columns = {"#": "number", "Phase": "phase", "Step": "title", "Key": "key"}
+    write_rows(common.output, rows, columns, nothing="Nothing would run.")
+
+
+def _from_env(name: str, what: str) -> Secret:
+    value = os.environ.get(name)
+    if not value:
+        raise Invalid(
+            f"The environment variable {name} is not set.",
+            code="environment-variable-missing",
+            hint=f"Put {what} into it: read -rs {name}; export {name}",
+        )
+    return Secret(value)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{path} cannot be read: {error}.", code="file-unreadable", hint="Name a text file.") from error
+
+
+def _path(path: Path) -> str:
+    return str(path.expanduser().absolute())
+
+
+def _optional(path: Path | None) -> str | None:
+    return None if path is None else _path(path)

@@ -1,0 +1,81 @@
+"""Where the files of one migration lie. Everything here can be made again from the source and the plan."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aerodrome.kernel.digest import digest_of
+
+
+@dataclass(frozen=True)
+class MigrationFolder:
+    """The folder of one migration below the platform's home; readable by the platform's user only."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, home: Path, migration_id: str) -> MigrationFolder:
+        root = home / "migrations" / migration_id
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(root)
+
+    @property
+    def estates(self) -> Path:
+        """Frozen estates, one folder per scan, named by digest."""
+        return self.root / "estates"
+
+    def estate(self, digest: str) -> Path:
+        return self.estates / digest[:32]
+
+    @property
+    def assessment_json(self) -> Path:
+        return self.root / "assessment.json"
+
+    @property
+    def assessment_html(self) -> Path:
+        return self.root / "assessment.html"
+
+    @property
+    def plan_json(self) -> Path:
+        return self.root / "plan.json"
+
+    @property
+    def code(self) -> Path:
+        """The project with its DAG code upgraded to the target version."""
+        return self.root / "code"
+
+    @property
+    def code_json(self) -> Path:
+        return self.root / "code.json"
+
+    @property
+    def gathered(self) -> Path:
+        """The source's code, copied into one project folder before it is upgraded."""
+        return self.root / "gathered"
+
+    def checkpoint(self, name: str) -> Path:
+        """Where a transfer notes how far it is, so that it goes on there after a kill."""
+        return self.root / "checkpoints" / f"{digest_of(name)[:32]}.json"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; None when the file does not exist yet."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None

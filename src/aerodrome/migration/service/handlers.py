@@ -1,0 +1,292 @@
+"""One handler per step kind of a plan. Each is idempotent: after a kill it may run again from its start.
+
+A handler acts through the rooms below and gives a plain JSON result; `summary` in it is a sentence for the pages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from aerodrome.fleet.service import NewDeployment
+from aerodrome.kernel.clock import from_text
+from aerodrome.kernel.errors import Broken, Conflict, NotFound
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration import cutover
+from aerodrome.migration.service import code
+from aerodrome.migration.service.context import StepContext
+from aerodrome.migration.service.runner import Handler
+from aerodrome.migration.transfer import checkpoints, environment, handoff, history, objects
+from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
+from aerodrome.migration.validate import validate_dags, validate_objects
+
+LIVE_TIMEOUT_S = 600.0
+PARSE_TIMEOUT_S = 120.0
+IMPORT_ERROR_GRACE_S = 15.0
+Params = Mapping[str, Any]
+Result = Mapping[str, Any]
+
+
+def make_workspace(context: StepContext, params: Params) -> Result:
+    """Find the workspace or make it."""
+    name = str(params["name"])
+    try:
+        view = context.fleet.get_workspace(context.actor, name)
+    except NotFound:
+        view = context.fleet.create_workspace(context.actor, name)
+    return {"workspace_id": view.id, "name": view.name, "summary": f"Workspace {view.name}."}
+
+
+def make_deployment(context: StepContext, params: Params) -> Result:
+    """Find the deployment by name in its workspace or make it; Conflict when one stands there with another Airflow."""
+    ref = f"{params['workspace']}/{params['name']}"
+    try:
+        view = context.fleet.get_deployment(context.actor, ref)
+    except NotFound:
+        view = context.fleet.create_deployment(
+            context.actor,
+            NewDeployment(
+                name=str(params["name"]),
+                workspace=str(params["workspace"]),
+                airflow_version=params["airflow_version"],
+                python_version=params["python_version"] or None,
+                cluster=str(params["cluster"]),
+                parallelism=int(params["parallelism"]),
+                config=dict(params["config"]),
+                description="Made by a migration",
+            ),
+        )
+    if view.airflow_version != params["airflow_version"]:
+        raise Conflict(
+            f"The deployment {view.name} runs Airflow {view.airflow_version}, the plan wants {params['airflow_version']}.",
+            code="target-other-version",
+            hint="Name another deployment in the plan, or its version.",
+        )
+    return {
+        "deployment_id": view.id,
+        "name": view.name,
+        "airflow_version": view.airflow_version,
+        "summary": f"Deployment {view.name} with Airflow {view.airflow_version}.",
+    }
+
+
+def set_variables(context: StepContext, params: Params) -> Result:
+    """Carry environment variables over; Airflow options that the platform owns are left out with a reason."""
+    carried = environment.target_environment(context.source, params["names"])
+    secrets = frozenset(params["secret_names"]) & set(carried.values)
+    values: dict[str, str | Secret | None] = {
+        name: value if name in secrets else value.reveal() for name, value in carried.values.items()
+    }
+    context.fleet.set_env(context.actor, context.deployment_id, values, secrets)
+    left_out = [asdict(item) for item in carried.left_out]
+    return {
+        "found": len(params["names"]),
+        "moved": len(params["names"]) - len(left_out),
+        "left_out": left_out,
+        "summary": f"{len(values)} set, {len(left_out)} left out with a reason.",
+    }
+
+
+def upgrade_code(context: StepContext, params: Params) -> Result:
+    """Copy the source's code and upgrade it to the target version, with a diff per file."""
+    return code.upgrade_into(
+        context.folder, context.source_config, str(params["target_version"]), catchup_by_default=_catchup(context)
+    )
+
+
+def deploy(context: StepContext, params: Params) -> Result:
+    """Deploy the upgraded code and wait until it is live. The same content is deployed once only."""
+    bundle = context.bundles.put(context.folder.code)
+    deploys = context.fleet.list_deploys(context.actor, context.deployment_id)
+    view = next((item for item in deploys if item.bundle_digest == bundle.digest and item.status != "failed"), None)
+    if view is None:
+        view = context.fleet.deploy(
+            context.actor, context.deployment_id, bundle, str(params["description"]), origin="migration"
+        )
+    context.progress("building and starting Airflow")
+    live = context.fleet.wait_live(context.actor, view.id, LIVE_TIMEOUT_S)
+    context.fleet.wait_healthy(context.actor, context.deployment_id, LIVE_TIMEOUT_S)
+    return {
+        "deploy_id": live.id,
+        "number": live.number,
+        "bundle_digest": bundle.digest,
+        "files": bundle.file_count,
+        "summary": f"Deploy #{live.number} with {bundle.file_count} files is live.",
+    }
+
+
+def _moving(move: Callable[..., Moved]) -> Handler:
+    def handler(context: StepContext, params: Params) -> Result:
+        moved = move(context.source, context.target, params["keys"], params["on_conflict"])
+        if not moved.is_proven:
+            raise Broken(
+                f"The target's {moved.kind}s are not what the source holds.",
+                code="hashes-differ",
+                hint="Apply again; if it stays so, somebody changes them in the target at the same time.",
+                details=moved.as_data(),
+            )
+        return {**moved.as_data(), "summary": _objects_summary(moved)}
+
+    return handler
+
+
+def _objects_summary(moved: Moved) -> str:
+    text = f"{moved.moved} moved, {moved.same} stood there already"
+    return f"{text}, {len(moved.failed)} refused." if moved.failed else f"{text}; both sides hash alike."
+
+
+def move_history(context: StepContext, params: Params) -> Result:
+    """Move the finished runs of some DAGs, once the target has parsed them."""
+    _wait_parsed(context, params["dag_ids"])
+    moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
+    return {"history": moved.as_data(), "summary": _history_summary(moved)}
+
+
+def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:
+    def progress(what: str, done: int, total: int | None) -> None:
+        context.progress(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
+
+    path = context.folder.checkpoint(name)
+    moved = history.move_history(
+        context.source,
+        context.target,
+        dag_ids,
+        since=from_text(since),
+        progress=progress,
+        checkpoint=checkpoints.FileCheckpoint(path),
+    )
+    if not moved.is_proven:
+        raise Broken(
+            "The target's history is not what the source holds.",
+            code="hashes-differ",
+            hint="Repeat the step; the report names the kind of rows that differ.",
+            details=moved.as_data(),
+        )
+    path.unlink(missing_ok=True)
+    return moved
+
+
+def _history_summary(moved: HistoryMoved) -> str:
+    parts = [f"{kind.moved + kind.same:,} {kind.kind.replace('_', ' ')}s" for kind in moved.kinds if kind.found]
+    failed = sum(kind.failed_count for kind in moved.kinds)
+    text = ", ".join(parts) or "No rows"
+    return f"{text}; {failed:,} refused with a reason." if failed else f"{text}; both sides hash alike."
+
+
+def _wait_parsed(context: StepContext, dag_ids: list[str]) -> None:
+    """Wait until the target knows these DAGs, or its import errors say why not: rows of unknown DAGs would be refused."""
+    end = time.monotonic() + PARSE_TIMEOUT_S
+    while missing := set(dag_ids) - {dag.dag_id for dag in context.rest.dags()}:
+        errors = context.rest.import_errors()
+        if time.monotonic() > end or (errors and time.monotonic() > end - PARSE_TIMEOUT_S + IMPORT_ERROR_GRACE_S):
+            return  # the rows of what is still missing are refused with that reason
+        context.progress(f"waiting until the target has parsed {len(missing)} more DAGs")
+        context.sleep(0.5)
+
+
+def check_dags(context: StepContext, params: Params) -> Result:
+    """Check every DAG in the running target; a blocker stops the walk and names the rows."""
+    rows = [asdict(row) for row in validate_dags(context.rest, context.estate, params["dag_ids"])]
+    failed = sorted({row["subject"] for row in rows if not row["is_ok"] and row["severity"] == "blocker"})
+    ok = len(params["dag_ids"]) - len(set(failed) & set(params["dag_ids"]))
+    return {
+        "rows": rows,
+        "ok": ok,
+        "failed_dags": failed,
+        "summary": f"{ok} of {len(params['dag_ids'])} DAGs are right, {len(rows)} checks.",
+    }
+
+
+def check_objects(context: StepContext, params: Params) -> Result:
+    """Check that the target has every connection, variable and pool that the DAGs need."""
+    rows = [asdict(row) for row in validate_objects(context.target, params)]
+    missing = sum(not row["is_ok"] for row in rows)
+    return {
+        "rows": rows,
+        "summary": f"{len(rows)} checked, {missing} missing." if missing else f"{len(rows)} are there.",
+    }
+
+
+# --- cutover -----------------------------------------------------------------------------------------------------
+
+
+def _cutover(context: StepContext) -> cutover.CutoverContext:
+    def sync(dag_id: str) -> Mapping[str, Any]:
+        moved = _history(context, [dag_id], None, f"sync-{dag_id}")
+        handoff.hand_off(context.source, context.target, dag_id)
+        return {"history": moved.as_data(), "summary": _history_summary(moved)}
+
+    return cutover.CutoverContext(
+        source=context.source,
+        target=context.rest,
+        sync=sync,
+        dags=context.dags,
+        clock=context.clock,
+        sleep=context.sleep,
+        mark=f"aerodrome:{context.migration_id}",
+        progress=context.progress,
+        poll_s=0.5,
+        settle_s=1.0,
+    )
+
+
+def check_ready(context: StepContext, params: Params) -> Result:
+    return cutover.check(_cutover(context), params["dag_id"], was_paused=params["was_paused"])
+
+
+def pause(context: StepContext, params: Params) -> Result:
+    return cutover.pause(_cutover(context), params["dag_id"])
+
+
+def drain(context: StepContext, params: Params) -> Result:
+    return cutover.drain(
+        _cutover(context), params["dag_id"], deadline_s=params["deadline_s"], on_deadline=params["on_deadline"]
+    )
+
+
+def sync(context: StepContext, params: Params) -> Result:
+    return cutover.sync(_cutover(context), params["dag_id"])
+
+
+def prove(context: StepContext, params: Params) -> Result:
+    return cutover.prove(_cutover(context), params["dag_id"], limit_s=params["limit_s"])
+
+
+def unpause(context: StepContext, params: Params) -> Result:
+    return cutover.unpause(_cutover(context), params["dag_id"])
+
+
+def watch(context: StepContext, params: Params) -> Result:
+    return cutover.watch(_cutover(context), params["dag_id"], limit_s=params["limit_s"])
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "environment.workspace": make_workspace,
+    "environment.deployment": make_deployment,
+    "environment.variables": set_variables,
+    "code.upgrade": upgrade_code,
+    "deploy.bundle": deploy,
+    "transfer.pools": _moving(objects.move_pools),
+    "transfer.variables": _moving(objects.move_variables),
+    "transfer.connections": _moving(objects.move_connections),
+    "transfer.history": move_history,
+    "validate.dags": check_dags,
+    "validate.objects": check_objects,
+    "cutover.check": check_ready,
+    "cutover.pause": pause,
+    "cutover.drain": drain,
+    "cutover.sync": sync,
+    "cutover.prove": prove,
+    "cutover.unpause": unpause,
+    "cutover.watch": watch,
+}
+
+
+def _catchup(context: StepContext) -> bool:
+    """Tell the source's own default for DAGs that do not say: True in Airflow 2 unless its configuration says no."""
+    for option in context.estate.records("config"):
+        if option.option == "scheduler.catchup_by_default" and option.value is not None:
+            return str(option.value).strip().lower() in {"true", "1", "t", "yes"}
+    return True

@@ -1,0 +1,158 @@
+"""What the worker does for migrations: assess a source, walk a track. Level-triggered: each looks at the rows first."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aerodrome.access.actor import Actor
+from aerodrome.kernel.errors import AerodromeError, Broken
+from aerodrome.migration.assess import assess
+from aerodrome.migration.assess import report as assess_report
+from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
+from aerodrome.migration.service import queries
+from aerodrome.migration.service.context import StepContext, Stopped
+from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
+from aerodrome.migration.service.handlers import HANDLERS
+from aerodrome.migration.service.runner import walk
+from aerodrome.migration.service.service import APPLY, ASSESS_JOB, WALK_JOB, Migrations, actor_from
+from aerodrome.migration.sources.capture import capture
+from aerodrome.store import outbox
+from aerodrome.store.jobs import LeasedJob
+from aerodrome.store.tables.migration import MigrationRow
+
+JobHandler = Callable[[LeasedJob], datetime | None]
+
+
+@dataclass(frozen=True)
+class MigrationJobs:
+    """The job handlers of the migration room; `handlers()` goes to the worker."""
+
+    migrations: Migrations
+    target_version: str  # of a proposed plan
+    is_stopping: Callable[[], bool] = lambda: False
+
+    def handlers(self) -> Mapping[str, JobHandler]:
+        return {ASSESS_JOB: self.assess, WALK_JOB: self.walk}
+
+    def assess(self, job: LeasedJob) -> None:
+        """Scan the source into a new frozen estate, assess it, propose a plan. Writes the row only at the end."""
+        row = self._row(job.key)
+        if row.status != "assessing":
+            return
+        folder = self.migrations.folder_of(row)
+        try:
+            estate = self._scan(row, folder)
+            assessment = assess(estate, self.target_version)
+            settings = propose(estate, assessment, self._defaults(row))
+            text = to_yaml(settings)
+            frozen = compile_plan(settings, estate)
+            write_json(folder.assessment_json, assess_report.to_json(assessment, estate))
+            write_text(folder.assessment_html, assess_report.to_html(assessment, estate))
+        except AerodromeError as error:
+            if error.retryable and job.attempt < 3:
+                raise
+            self._failed(row.id, error)
+            return
+        with self.migrations.store.writing() as session:
+            fresh = queries.find(session, row.id)
+            fresh.estate_digest = estate.digest
+            fresh.source_version = estate.header.source_version
+            fresh.found = found_in(estate)
+            fresh.findings = dict(assessment.counts)
+            self.migrations.keep_plan(session, fresh, text, frozen)
+            scope = f"workspace/{fresh.workspace_id}/migration/{fresh.id}"
+            outbox.emit(session, "migration.assessed", scope, {"name": fresh.name, **fresh.findings}, "system")
+
+    def walk(self, job: LeasedJob) -> datetime | None:
+        """Walk a track until its end or its first failure; an error stands in the journal and on the migration."""
+        row = self._row(job.payload["migration"])
+        track = str(job.payload["track"])
+        if row.status not in {"applying", "cutting-over"}:
+            return None
+        context = self._context(row, actor_from(job.payload["actor"]))
+        try:
+            error = walk(self.migrations.store, context, track, HANDLERS)
+        except Stopped:
+            return self.migrations.clock.now()
+        finally:
+            context.close()
+        if error is not None:
+            self._failed(row.id, error)
+            return None
+        with self.migrations.store.writing() as session:
+            fresh = queries.find(session, row.id)
+            fresh.updated_at = self.migrations.clock.now()
+            fresh.target_deployment_id = context.deployment_id
+            view = queries.view(session, fresh)
+            done = {item.name for item in view.tracks if item.status == "done"}
+            everything = {APPLY, *(f"cutover:{wave}" for wave in fresh.waves)}
+            fresh.status = "done" if everything <= done and fresh.waves else "applied"
+            scope = f"workspace/{fresh.workspace_id}/migration/{fresh.id}"
+            outbox.emit(session, "migration.track-done", scope, {"name": fresh.name, "track": track}, "system")
+
+        return None
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _scan(self, row: MigrationRow, folder: MigrationFolder) -> Estate:
+        draft = folder.root / "estate.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        with closing(self.migrations.open_source(row)) as source:
+            estate = capture(source, row.name, draft, self.migrations.clock, lambda _what, _done, _total: None)
+        place = folder.estate(estate.digest)
+        if place.exists():
+            shutil.rmtree(draft)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft.rename(place)
+        return Estate.open(place)
+
+    def _defaults(self, row: MigrationRow) -> PlanDefaults:
+        with self.migrations.store.reading() as session:
+            name = queries.workspace_name(session, row.workspace_id)
+        return PlanDefaults(workspace=name, deployment=row.name, airflow_version=self.target_version)
+
+    def _context(self, row: MigrationRow, actor: Actor) -> StepContext:
+        if row.estate_digest is None:
+            raise Broken("The migration has no estate.", code="not-assessed")
+        return StepContext(
+            migration_id=row.id,
+            actor=actor,
+            settings=self.migrations.frozen(row).settings,
+            folder=self.migrations.folder_of(row),
+            fleet=self.migrations.fleet,
+            bundles=self.migrations.bundles,
+            clock=self.migrations.clock,
+            open_source=lambda: self.migrations.open_source(row),
+            estate_digest=row.estate_digest,
+            source_config=self.migrations.config_of(row),
+            results={},
+            is_stopping=self.is_stopping,
+        )
+
+    def _row(self, migration_id: str) -> MigrationRow:
+        with self.migrations.store.reading() as session:
+            return queries.find(session, migration_id)
+
+    def _failed(self, migration_id: str, error: AerodromeError) -> None:
+        with self.migrations.store.writing() as session:
+            row = queries.find(session, migration_id)
+            row.status, row.error, row.updated_at = "failed", error.as_data(), self.migrations.clock.now()
+            scope = f"workspace/{row.workspace_id}/migration/{row.id}"
+            outbox.emit(session, "migration.failed", scope, {"name": row.name, "code": error.code}, "system")
+
+
+def found_in(estate: Estate) -> dict[str, Any]:
+    """Count what the estate holds: records by kind, and the history that its DAGs have."""
+    counts: dict[str, Any] = {kind: count for kind, count in estate.counts.items() if count}
+    runs = tasks = 0
+    for dag in estate.records("dag"):
+        runs += sum(dag.run_states.values())
+        tasks += sum(dag.task_states.values())
+    return {**counts, "run": runs, "task_instance": tasks}

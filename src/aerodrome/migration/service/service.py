@@ -1,0 +1,410 @@
+"""Commands of migrations: connect, assess, plan, apply, cut over, report. Called by the API, the pages and the worker.
+
+Long work is a job: a command writes what is wanted and returns; `jobs.py` does it. Reading a source changes nothing there;
+only cutover writes (it pauses DAGs, with our mark).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from aerodrome.access import audit
+from aerodrome.access.actor import Actor
+from aerodrome.access.permissions import require
+from aerodrome.builds.bundles import BundleStore
+from aerodrome.fleet.service import Fleet
+from aerodrome.kernel.clock import Clock
+from aerodrome.kernel.errors import Conflict, Invalid, NotFound
+from aerodrome.kernel.ids import new_id
+from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.plan import ExplainRow, FrozenPlan, compile_plan, explain, from_yaml
+from aerodrome.migration.plan.contract import Step
+from aerodrome.migration.service import queries, report
+from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
+from aerodrome.migration.service.source_input import SourceInput
+from aerodrome.migration.service.views import MigrationView
+from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig, SourceDescription
+from aerodrome.migration.sources.registry import open_source
+from aerodrome.secretstores.contract import SecretStore
+from aerodrome.store import jobs, journal, outbox
+from aerodrome.store.engine import Store
+from aerodrome.store.tables.migration import MigrationRow
+
+READ, CREATE, UPDATE, APPLYING = "migration.read", "migration.create", "migration.update", "migration.apply"
+ASSESS_JOB, WALK_JOB = "migration.assess", "migration.walk"
+APPLY = "apply"
+BUSY = ("assessing", "applying", "cutting-over")
+
+
+@dataclass(frozen=True)
+class PlanView:
+    """The plan as people edit it and as apply runs it."""
+
+    text: str
+    digest: str
+    estate_digest: str
+    steps: tuple[Mapping[str, Any], ...]
+    waves: Mapping[str, tuple[Mapping[str, Any], ...]]
+
+
+class Migrations:
+    """The migration room's face. Thread-safe; holds no state but its tools."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        fleet: Fleet,
+        bundles: BundleStore,
+        secrets: SecretStore,
+        fingerprint_key: bytes,
+        home: Path,
+        clock: Clock,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.store = store
+        self.fleet = fleet
+        self.bundles = bundles
+        self.secrets = secrets
+        self.fingerprint_key = fingerprint_key
+        self.home = home
+        self.clock = clock
+        self.ring = ring
+
+    # --- sources -------------------------------------------------------------------------------------------------
+
+    def connect(self, actor: Actor, name: str, workspace: str, source: SourceInput) -> MigrationView:
+        """Register a source after probing it read-only; Invalid with the failed checks, and nothing is kept, otherwise."""
+        home = self.fleet.get_workspace(actor, workspace)
+        require(actor, CREATE, f"workspace/{home.id}")
+        if not name or len(name) > 100 or not all(char.isalnum() or char in "-_." for char in name):
+            raise Invalid(
+                "name: use letters, digits, dash, underscore and dot, 100 at most.",
+                code="migration-name-invalid",
+                details={"field": "name"},
+            )
+        source.checked()
+        with closing(open_source(source.config(name), self.fingerprint_key)) as adapter:
+            description = adapter.describe()
+        _refuse_failed_probes(description)
+        migration_id = new_id("mig")
+        self.secrets.put(f"migration/{migration_id}/database_url", source.database_url)
+        self.secrets.put(f"migration/{migration_id}/fernet_keys", source.fernet_keys)
+        now = self.clock.now()
+        with self.store.writing() as session:
+            if any(row.name == name for row in queries.rows(session, [home.id])):
+                raise Conflict(
+                    f"The workspace {home.name} has a migration named {name} already.",
+                    code="migration-exists",
+                    hint="Choose another name.",
+                )
+            row = MigrationRow(
+                id=migration_id,
+                name=name,
+                workspace_id=home.id,
+                status="connected",
+                source=source.plain(),
+                source_version=description.airflow_version,
+                description=_described(description),
+                found={},
+                findings={},
+                waves=[],
+                created_by=actor.name,
+                created_at=now,
+                updated_at=now,
+            )
+            session.add(row)
+            session.flush()
+            self._record(session, actor, "migration.connected", row, {"source": row.source["label"]})
+            return queries.view(session, row)
+
+    def probe(self, actor: Actor, ref: str) -> SourceDescription:
+        """Probe the source again."""
+        row = self._row(actor, ref, READ)
+        with closing(self.open_source(row)) as adapter:
+            return adapter.describe()
+
+    # --- reads ---------------------------------------------------------------------------------------------------
+
+    def list(self, actor: Actor) -> list[MigrationView]:
+        """Give the migrations of all workspaces that the actor may read, newest first."""
+        ids = [workspace.id for workspace in self.fleet.list_workspaces(actor)]
+        with self.store.reading() as session:
+            return [queries.view(session, row) for row in queries.rows(session, ids)]
+
+    def get(self, actor: Actor, ref: str) -> MigrationView:
+        """Give one migration by id or name."""
+        row = self._row(actor, ref, READ)
+        with self.store.reading() as session:
+            return queries.view(session, row)
+
+    def assessment(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Give the assessment as data; NotFound before the first one."""
+        found: Mapping[str, Any] = _present(
+            read_json(self._folder(actor, ref).assessment_json), "assessment", "aerodrome migrate assess"
+        )
+        return found
+
+    def assessment_html(self, actor: Actor, ref: str) -> str:
+        path = self._folder(actor, ref).assessment_html
+        return str(_present(path.read_text() if path.exists() else None, "assessment", "aerodrome migrate assess"))
+
+    def code_changes(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Give the code upgrade: per file its diff, applied rules and open findings; NotFound before apply."""
+        found: Mapping[str, Any] = _present(
+            read_json(self._folder(actor, ref).code_json), "code upgrade", "aerodrome migrate apply"
+        )
+        return found
+
+    def report(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Give the report as data: what was found, moved, failed, proved and cut over so far."""
+        row = self._row(actor, ref, READ)
+        folder = self._folder_of(row)
+        with self.store.reading() as session:
+            view = queries.view(session, row)
+        return report.compose(view, read_json(folder.assessment_json), read_json(folder.code_json))
+
+    def report_html(self, actor: Actor, ref: str) -> str:
+        return report.to_html(self.report(actor, ref))
+
+    # --- assess and plan -----------------------------------------------------------------------------------------
+
+    def assess(self, actor: Actor, ref: str) -> MigrationView:
+        """Ask for a scan of the source and its assessment; the plan of an earlier estate goes stale."""
+        with self._changing(actor, ref, UPDATE) as (session, row):
+            self._refuse_busy(row)
+            row.status, row.error = "assessing", None
+            jobs.enqueue(session, ASSESS_JOB, row.id, lane=f"migration/{row.id}")
+            self._record(session, actor, "migration.assess-asked", row, {})
+            view = queries.view(session, row)
+        self.ring()
+        return view
+
+    def plan(self, actor: Actor, ref: str) -> PlanView:
+        """Give the present plan: the proposal made by the assessment, or what a person saved; NotFound before."""
+        row = self._row(actor, ref, READ)
+        if row.plan_text is None:
+            raise NotFound(
+                f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
+            )
+        frozen = self.frozen(row)
+        return _plan_view(row.plan_text, frozen)
+
+    def save_plan(self, actor: Actor, ref: str, text: str) -> PlanView:
+        """Check and keep an edited plan; Invalid names line and field, and the plan before stays."""
+        before = self._row(actor, ref, UPDATE)
+        estate = self._estate(before)
+        frozen = compile_plan(from_yaml(text, estate), estate)
+        with self._changing(actor, ref, UPDATE) as (session, row):
+            self._refuse_busy(row)
+            if any(summary.track != APPLY for summary in journal.tracks(session, row.id)):
+                raise Conflict(
+                    f"{row.name} has begun to cut over; its plan is fixed now.",
+                    code="plan-fixed",
+                    hint="Finish or roll back the waves that have begun.",
+                )
+            self._keep_plan(session, row, text, frozen)
+            self._record(session, actor, "migration.plan-saved", row, {"digest": frozen.digest})
+        return _plan_view(text, frozen)
+
+    def dry_run(self, actor: Actor, ref: str) -> tuple[ExplainRow, ...]:
+        """Give the very steps that apply and cutover run, in order."""
+        return explain(self.frozen(self._row(actor, ref, READ)))
+
+    # --- apply and cutover ---------------------------------------------------------------------------------------
+
+    def apply(self, actor: Actor, ref: str, plan_digest: str | None = None) -> MigrationView:
+        """Walk the plan up to cutover, or go on where it stopped. Conflict when `plan_digest` is not the present plan."""
+        row = self._row(actor, ref, APPLYING)
+        frozen = self.frozen(row)
+        if plan_digest is not None and plan_digest != frozen.digest:
+            raise Conflict(
+                "The plan has changed since you looked at it.",
+                code="plan-stale",
+                hint=f"aerodrome migrate plan {row.name}",
+                details={"plan_digest": frozen.digest},
+            )
+        return self._walk(actor, ref, APPLY, frozen.steps, "applying")
+
+    def cutover(self, actor: Actor, ref: str, wave: str) -> MigrationView:
+        """Hand the DAGs of a wave over, or go on where it stopped. Conflict before apply has finished."""
+        row = self._row(actor, ref, APPLYING)
+        frozen = self.frozen(row)
+        if wave not in frozen.waves:
+            raise NotFound(
+                f"The plan has no wave {wave!r}.",
+                code="wave-unknown",
+                hint=f"Waves: {', '.join(frozen.waves) or 'none'}.",
+            )
+        with self.store.reading() as session:
+            applied = [step.status for step in journal.steps(session, row.id, APPLY)]
+        if not applied or any(status != "done" for status in applied):
+            raise Conflict(
+                f"{row.name} is not applied yet.",
+                code="not-applied",
+                hint=f"aerodrome migrate apply {row.name}",
+            )
+        return self._walk(actor, ref, f"cutover:{wave}", frozen.waves[wave], "cutting-over")
+
+    def _walk(self, actor: Actor, ref: str, track: str, steps: tuple[Step, ...], status: str) -> MigrationView:
+        with self._changing(actor, ref, APPLYING) as (session, row):
+            self._refuse_busy(row, unless=status)
+            known = journal.steps(session, row.id, track)
+            if known and [step.key for step in known] != [step.key for step in steps]:
+                raise Conflict(
+                    f"{row.name} has begun {track} with another plan.",
+                    code="plan-changed",
+                    hint="Save the plan it began with, or make a new migration.",
+                )
+            journal.open_track(session, row.id, track, [step.as_data() for step in steps])
+            row.status, row.error = status, None
+            jobs.enqueue(
+                session,
+                WALK_JOB,
+                f"{row.id}/{track}",
+                lane=f"migration/{row.id}",
+                payload={"migration": row.id, "track": track, "actor": actor_data(actor)},
+            )
+            self._record(session, actor, f"migration.{track.split(':', maxsplit=1)[0]}-asked", row, {"track": track})
+            view = queries.view(session, row)
+        self.ring()
+        return view
+
+    # --- what the jobs use ---------------------------------------------------------------------------------------
+
+    def frozen(self, row: MigrationRow) -> FrozenPlan:
+        """Compile the kept plan; Conflict when there is none or the estate has changed since."""
+        if row.plan_text is None or row.estate_digest is None:
+            raise Conflict(
+                f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
+            )
+        estate = self._estate(row)
+        return compile_plan(from_yaml(row.plan_text, estate), estate)
+
+    def config_of(self, row: MigrationRow) -> SourceConfig:
+        """Give how to reach the source of a migration, secrets included."""
+        secrets = (self.secrets.get(f"migration/{row.id}/{name}") for name in ("database_url", "fernet_keys"))
+        return SourceInput.restored(row.source, *secrets).config(row.name)
+
+    def open_source(self, row: MigrationRow) -> SourceAdapter:
+        """Open the source of a migration; close it afterwards."""
+        return open_source(self.config_of(row), self.fingerprint_key)
+
+    def folder_of(self, row: MigrationRow) -> MigrationFolder:
+        return self._folder_of(row)
+
+    def keep_plan(self, session: Session, row: MigrationRow, text: str, frozen: FrozenPlan) -> None:
+        """Keep a proposed plan in the same transaction as the assessment that made it."""
+        self._keep_plan(session, row, text, frozen)
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _keep_plan(self, session: Session, row: MigrationRow, text: str, frozen: FrozenPlan) -> None:
+        row.plan_text, row.plan_digest = text, frozen.digest
+        row.target_version = frozen.settings["target"]["airflow"]
+        row.waves = list(frozen.waves)
+        row.status, row.updated_at = "planned", self.clock.now()
+        journal.forget(session, row.id, APPLY)
+        write_json(self._folder_of(row).plan_json, _plan_view(text, frozen).steps)
+
+    def _estate(self, row: MigrationRow) -> Estate:
+        if row.estate_digest is None:
+            raise Conflict(
+                f"{row.name} is not assessed yet.", code="not-assessed", hint=f"aerodrome migrate assess {row.name}"
+            )
+        return Estate.open(self._folder_of(row).estate(row.estate_digest))
+
+    def _row(self, actor: Actor, ref: str, permission: str) -> MigrationRow:
+        with self.store.reading() as session:
+            row = queries.find(session, ref)
+        require(actor, permission, f"workspace/{row.workspace_id}")
+        return row
+
+    @contextmanager
+    def _changing(self, actor: Actor, ref: str, permission: str) -> Iterator[tuple[Session, MigrationRow]]:
+        with self.store.writing() as session:
+            row = queries.find(session, ref)
+            require(actor, permission, f"workspace/{row.workspace_id}")
+            row.updated_at = self.clock.now()
+            yield session, row
+
+    def _folder(self, actor: Actor, ref: str) -> MigrationFolder:
+        return self._folder_of(self._row(actor, ref, READ))
+
+    def _folder_of(self, row: MigrationRow) -> MigrationFolder:
+        return MigrationFolder.of(self.home, row.id)
+
+    def _refuse_busy(self, row: MigrationRow, unless: str = "") -> None:
+        if row.status in BUSY and row.status != unless:
+            raise Conflict(
+                f"{row.name} is {row.status} now.",
+                code="migration-busy",
+                hint=f"aerodrome migrate watch {row.name}",
+            )
+
+    def _record(
+        self, session: Session, actor: Actor, action: str, row: MigrationRow, details: Mapping[str, Any]
+    ) -> None:
+        scope = f"workspace/{row.workspace_id}/migration/{row.id}"
+        audit.record(session, actor, action, scope, dict(details))
+        outbox.emit(session, action, scope, {"name": row.name, **details}, actor.id)
+
+
+def actor_data(actor: Actor) -> dict[str, Any]:
+    """Write the one who asked into a job, so that the work is done in their name and with their rights of that moment."""
+    return {"id": actor.id, "name": actor.name, "kind": actor.kind, "roles": [list(role) for role in actor.roles]}
+
+
+def actor_from(data: Mapping[str, Any]) -> Actor:
+    """Read what `actor_data` wrote."""
+    return Actor(data["id"], data["name"], data["kind"], tuple((role, scope) for role, scope in data["roles"]))
+
+
+def _plan_view(text: str, frozen: FrozenPlan) -> PlanView:
+    def plain(steps: tuple[Step, ...]) -> tuple[Mapping[str, Any], ...]:
+        return tuple(json.loads(json.dumps(step.as_data())) for step in steps)
+
+    return PlanView(
+        text=text,
+        digest=frozen.digest,
+        estate_digest=frozen.estate_digest,
+        steps=plain(frozen.steps),
+        waves={name: plain(steps) for name, steps in frozen.waves.items()},
+    )
+
+
+def _present(value: Any, noun: str, command: str) -> Any:
+    if value is None:
+        raise NotFound(f"There is no {noun} yet.", code=f"{noun.replace(' ', '-')}-missing", hint=command)
+    return value
+
+
+def _refuse_failed_probes(description: SourceDescription) -> None:
+    failed = [probe for probe in description.probes if not probe.is_ok and probe.is_required]
+    if not failed:
+        return
+    raise Invalid(
+        "The source cannot be used: " + " ".join(probe.message for probe in failed),
+        code="source-not-usable",
+        hint=" ".join(probe.hint for probe in failed if probe.hint),
+        details={"probes": [{"name": probe.name, "message": probe.message, "hint": probe.hint} for probe in failed]},
+    )
+
+
+def _described(description: SourceDescription) -> dict[str, Any]:
+    return {
+        "airflow_version": description.airflow_version,
+        "database": description.database,
+        "schema_revision": description.schema_revision,
+        "probes": [
+            {"name": probe.name, "is_ok": probe.is_ok, "message": probe.message, "hint": probe.hint}
+            for probe in description.probes
+        ],
+    }

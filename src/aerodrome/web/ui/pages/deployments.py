@@ -1,0 +1,81 @@
+"""Deployments: the list, one with its deploys, and its logs. Each has a part that the page asks for again while open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from aerodrome.access.actor import Actor
+from aerodrome.kernel.errors import Conflict
+from aerodrome.web.platform import Platform
+from aerodrome.web.ui.render import draw
+from aerodrome.web.ui.visitor import The, Visitor
+
+router = APIRouter(include_in_schema=False)
+TAIL = 400
+
+
+@router.get("/")
+def home(_visitor: Visitor) -> RedirectResponse:
+    """Begin with the deployments."""
+    return RedirectResponse("/deployments", 303)
+
+
+@router.get("/deployments")
+def deployments_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
+    """List what runs."""
+    return draw(request, "pages/deployments.html", _list(the, visitor))
+
+
+@router.get("/parts/deployments")
+def deployments_part(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
+    return draw(request, "parts/deployment_rows.html", _list(the, visitor))
+
+
+@router.get("/deployments/{ref}")
+def deployment_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Show one deployment."""
+    return draw(request, "pages/deployment.html", _one(the, visitor, ref))
+
+
+@router.get("/parts/deployments/{ref}")
+def deployment_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    return draw(request, "parts/deployment_live.html", _one(the, visitor, ref))
+
+
+@router.get("/deployments/{ref}/logs/{component}")
+def log_page(request: Request, the: The, visitor: Visitor, ref: str, component: str) -> HTMLResponse:
+    """Show the end of a component's log."""
+    return draw(request, "pages/log.html", _log(the, visitor, ref, component))
+
+
+@router.get("/parts/deployments/{ref}/logs/{component}")
+def log_part(request: Request, the: The, visitor: Visitor, ref: str, component: str) -> HTMLResponse:
+    return draw(request, "parts/log_lines.html", _log(the, visitor, ref, component))
+
+
+@router.get("/deployments/{ref}/airflow")
+def open_airflow(request: Request, the: The, visitor: Visitor, ref: str) -> RedirectResponse:
+    """Go to the deployment's own Airflow pages through the gate, signed in with the role that the visitor has there."""
+    item = the.fleet.get_deployment(visitor, ref)
+    if item.airflow_url is None:
+        raise Conflict(f"{item.name} is not up.", code="deployment-not-up", hint="Its page says what it waits for.")
+    base = the.settings.gate_public_url or f"{request.url.scheme}://{request.url.hostname}:{the.settings.gate_port}"
+    return RedirectResponse(base.rstrip("/") + item.airflow_url, 303)
+
+
+def _list(the: Platform, visitor: Actor) -> dict[str, Any]:
+    return {"deployments": the.fleet.list_deployments(visitor)}
+
+
+def _one(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
+    item = the.fleet.get_deployment(visitor, ref)
+    return {"item": item, "deploys": the.fleet.list_deploys(visitor, item.id)}
+
+
+def _log(the: Platform, visitor: Actor, ref: str, component: str) -> dict[str, Any]:
+    item = the.fleet.get_deployment(visitor, ref)
+    lines = the.fleet.deployment_logs(visitor, item.id, component, TAIL)
+    return {"item": item, "component": component, "lines": lines}

@@ -1,0 +1,186 @@
+"""Migrations: the list; one with live progress, findings, plan, code changes and report; the buttons that move it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from aerodrome.access.actor import Actor
+from aerodrome.kernel.errors import Invalid, NotFound
+from aerodrome.migration.service.views import MigrationView
+from aerodrome.web.platform import Platform
+from aerodrome.web.ui.render import draw
+from aerodrome.web.ui.visitor import Form, The, Visitor
+
+router = APIRouter(include_in_schema=False)
+TABS = (
+    ("Progress", ""),
+    ("Findings", "/findings"),
+    ("Plan", "/plan"),
+    ("Code changes", "/code"),
+    ("Report", "/report"),
+)
+PHASES = ("connect", "assess", "plan", "apply", "cutover")
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button."""
+
+    title: str
+    path: str
+    tone: str = ""
+    wave: str = ""
+
+
+@router.get("/migrations")
+def migrations_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
+    """List the migrations."""
+    return draw(request, "pages/migrations.html", {"migrations": the.migrations.list(visitor)})
+
+
+@router.get("/migrations/{ref}")
+def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Show how far a migration has come."""
+    return draw(request, "pages/migration.html", _frame(the, visitor, ref, ""))
+
+
+@router.get("/parts/migrations/{ref}")
+def migration_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    return draw(request, "parts/migration_live.html", _frame(the, visitor, ref, ""))
+
+
+@router.get("/migrations/{ref}/findings")
+def findings_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Show what the assessment found."""
+    values = _frame(the, visitor, ref, "/findings")
+    return draw(
+        request,
+        "pages/migration_findings.html",
+        {**values, "assessment": _or_none(the.migrations.assessment, visitor, ref)},
+    )
+
+
+@router.get("/migrations/{ref}/plan")
+def plan_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Show the plan for editing, and the steps that it means."""
+    values = _frame(the, visitor, ref, "/plan")
+    return draw(
+        request,
+        "pages/migration_plan.html",
+        {**values, "plan": _or_none(the.migrations.plan, visitor, ref), "error": None},
+    )
+
+
+@router.post("/migrations/{ref}/plan")
+def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form) -> HTMLResponse:
+    """Check and keep an edited plan; a wrong one is shown again with its error."""
+    text = form.get("text", "").replace("\r\n", "\n")
+    try:
+        plan = the.migrations.save_plan(visitor, ref, text)
+    except Invalid as error:
+        before = the.migrations.plan(visitor, ref)
+        values = {"plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves}}
+        return draw(
+            request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
+        )
+    return draw(
+        request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
+    )
+
+
+@router.get("/migrations/{ref}/code")
+def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Show each changed file as a diff."""
+    values = _frame(the, visitor, ref, "/code")
+    return draw(
+        request, "pages/migration_code.html", {**values, "code": _or_none(the.migrations.code_changes, visitor, ref)}
+    )
+
+
+@router.get("/migrations/{ref}/report")
+def report_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Show the report."""
+    values = _frame(the, visitor, ref, "/report")
+    return draw(request, "pages/migration_report.html", {**values, "report": the.migrations.report(visitor, ref)})
+
+
+@router.post("/migrations/{ref}/assess")
+def assess(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse:
+    """Ask for a scan and an assessment."""
+    return _back(the.migrations.assess(visitor, ref))
+
+
+@router.post("/migrations/{ref}/apply")
+def apply(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse:
+    """Walk the plan, or go on where it stopped."""
+    return _back(the.migrations.apply(visitor, ref))
+
+
+@router.post("/migrations/{ref}/cutover")
+def cut_over(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
+    """Hand a wave over, or go on where it stopped."""
+    return _back(the.migrations.cutover(visitor, ref, form.get("wave", "")))
+
+
+def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+    item = the.migrations.get(visitor, ref)
+    return {
+        "item": item,
+        "phases": phases_of(item),
+        "actions": actions_of(item),
+        "tabs": [{"title": title, "path": path, "is_current": path == tab} for title, path in TABS],
+    }
+
+
+def actions_of(item: MigrationView) -> list[Action]:
+    """Give what can be done now."""
+    if item.status in {"assessing", "applying", "cutting-over"}:
+        return []
+    tracks = {track.name: track for track in item.tracks}
+    applied = tracks.get("apply")
+    if item.estate_digest is None:
+        return [Action("Assess the source", "assess", "primary")]
+    if applied is None or applied.status != "done":
+        return [
+            Action("Assess again", "assess"),
+            Action("Apply the plan" if applied is None else "Go on applying", "apply", "primary"),
+        ]
+    waiting = [
+        wave for wave in item.waves if (track := tracks.get(f"cutover:{wave}")) is None or track.status != "done"
+    ]
+    return [Action(f"Cut over {waiting[0]}", "cutover", "primary", waiting[0])] if waiting else []
+
+
+def phases_of(item: MigrationView) -> list[dict[str, str]]:
+    """Give the phases with how far each is: done, now, failed or later."""
+    tracks = {track.name: track.status for track in item.tracks}
+    cutovers = [tracks.get(f"cutover:{wave}") for wave in item.waves]
+    done = {
+        "connect": True,
+        "assess": item.estate_digest is not None,
+        "plan": item.plan_digest is not None,
+        "apply": tracks.get("apply") == "done",
+        "cutover": bool(cutovers) and all(status == "done" for status in cutovers),
+    }
+    current = next((phase for phase in PHASES if not done[phase]), None)
+    states = {phase: "done" if done[phase] else "now" if phase == current else "later" for phase in PHASES}
+    if current and item.status == "failed":
+        states[current] = "failed"
+    return [{"title": phase.capitalize(), "state": states[phase]} for phase in PHASES]
+
+
+def _or_none(read: Any, visitor: Actor, ref: str) -> Any:
+    try:
+        return read(visitor, ref)
+    except NotFound as error:
+        if error.code == "migration-unknown":
+            raise
+        return None
+
+
+def _back(item: MigrationView) -> RedirectResponse:
+    return RedirectResponse(f"/migrations/{item.id}", 303)

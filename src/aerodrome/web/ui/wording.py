@@ -1,0 +1,81 @@
+"""How values read on pages: tones of statuses, times ago, durations, titles. Pure functions, used as Jinja filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+Tone = Literal["good", "warn", "bad", "info", "info busy", ""]
+
+_TONES: dict[str, Tone] = {
+    **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok"), "good"),
+    **dict.fromkeys(("degraded", "warning", "backing-off", "stopped"), "warn"),
+    **dict.fromkeys(("unhealthy", "failed", "blocker", "missing"), "bad"),
+    **dict.fromkeys(
+        ("creating", "deploying", "starting", "building", "switching", "queued", "deleting", "assessing", "applying"),
+        "info busy",
+    ),
+    **dict.fromkeys(("connected", "assessed", "planned", "info"), "info"),
+    "cutting-over": "info busy",
+}
+_NOUNS = {
+    "dag": "DAG",
+    "env_var": "environment variable",
+    "config": "config option",
+    "run": "DAG run",
+    "task_instance": "task instance",
+}
+
+
+def tone(word: str) -> Tone:
+    """Give the colour family of a status word."""
+    return _TONES.get(word, "")
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Say how long ago a moment is, in one unit."""
+    seconds = (now - at).total_seconds()
+    if seconds < 5:
+        return "just now"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
+
+
+def took(span: timedelta) -> str:
+    """Say a duration in the unit that fits."""
+    seconds = span.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def plural(kind: str, count: int) -> str:
+    """Name a record kind for people: 1 DAG, 2 DAGs."""
+    noun = _NOUNS.get(kind, kind.replace("_", " "))
+    return noun if count == 1 else f"{noun}s"
+
+
+def track_title(name: str) -> str:
+    """Name a track for people."""
+    if name == "apply":
+        return "Apply the plan"
+    return f"Cut over {name.removeprefix('cutover:')}"
+
+
+def diff_line(line: str) -> str:
+    """Give the class of a line of a unified diff."""
+    if line.startswith(("+++", "---", "@@")):
+        return "at"
+    return {"+": "add", "-": "del"}.get(line[:1], "same")
+
+
+def interval(moments: Sequence[str] | None) -> str:
+    """Write a data interval given as ISO texts, to the second."""
+    if not moments:
+        return "–"
+    return " → ".join(str(moment)[:19].replace("T", " ") for moment in moments)
