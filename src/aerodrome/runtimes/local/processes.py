@@ -127,6 +127,8 @@ def stop_all(components: Sequence[Component], grace_s: float) -> None:
     kill_all(members)
     for component in components:
         component.reap()
+    reap_orphans(())
+    for component in components:
         component.state, component.identity, component.reason = "stopped", None, None
 
 

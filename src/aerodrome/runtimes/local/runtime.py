@@ -10,8 +10,6 @@ import fcntl
 import hmac
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,8 +27,9 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Observation, RuntimeSpec
 from aerodrome.runtimes.local import health, releases
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
+from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json, write_text
-from aerodrome.runtimes.local.logfiles import open_log, read_tail
+from aerodrome.runtimes.local.logfiles import read_tail
 from aerodrome.runtimes.local.ports import DEFAULT_RANGE, PortBook
 from aerodrome.runtimes.local.processes import kill_all
 from aerodrome.runtimes.local.support import install_support
@@ -39,7 +38,6 @@ _INHERITED = (
     "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy",
 )  # fmt: skip
-_SHIM_START_S = 10.0
 _EXTRA_LOGS = ("supervisor", "database")
 
 
@@ -71,7 +69,7 @@ class LocalRuntime:
             desired = self._desired(spec, layout, version)
             if desired != read_json(layout.desired):
                 write_json(layout.desired, desired)
-            _start_shim(layout)
+            start_shim(layout)
 
     def observe(self, deployment_id: str) -> Observation:
         layout = self._layout(deployment_id)
@@ -89,7 +87,7 @@ class LocalRuntime:
             else:
                 judged = ("stopped", ("The deployment is stopped on purpose.",))
         elif not is_shim_alive:
-            fresh = time.time() - layout.desired.stat().st_mtime < _SHIM_START_S
+            fresh = _was_just_written(layout)
             sentence = "The supervising process is starting." if fresh else "The supervising process is gone."
             judged = (("starting" if fresh else "degraded" if is_any_running else "unhealthy"), (sentence,))
         elif status["phase"] == "failed":
@@ -209,7 +207,7 @@ class LocalRuntime:
         if not wait:
             return
         deadline = time.monotonic() + grace_s + 15
-        while time.monotonic() < deadline and _is_shim_running(layout):
+        while time.monotonic() < deadline and is_shim_running(layout):
             time.sleep(0.05)
         self._end_leftovers(layout)
 
@@ -221,64 +219,11 @@ class LocalRuntime:
         kill_all(family(root for root in roots if is_alive(root)))
 
 
-def _start_shim(layout: Layout) -> None:
-    """Start the supervising process when none runs; returns once it holds its lock."""
-    if _is_shim_running(layout):
-        return
-    output = open_log(layout.log("supervisor"))
-    package_root = Path(__file__).resolve().parents[3]
-    try:
-        # a child of a child: the shim must not be ours, or our death and its exit code would matter to somebody
-        subprocess.run(
-            [sys.executable, "-P", "-c", _LAUNCHER, sys.executable, str(layout.folder)],
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(package_root), "PYTHONUNBUFFERED": "1"},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            check=True,
-            timeout=_SHIM_START_S,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Unavailable(
-            "The supervising process could not be started.",
-            code="supervisor-not-started",
-            hint=f"See {layout.log('supervisor')}.",
-        ) from error
-    finally:
-        os.close(output)
-    deadline = time.monotonic() + _SHIM_START_S
-    while not _is_shim_running(layout):
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                "The supervising process ended right after its start.",
-                code="supervisor-not-started",
-                hint=f"See {layout.log('supervisor')}.",
-            )
-        time.sleep(0.02)
-
-
-_LAUNCHER = """\
-import subprocess, sys
-subprocess.Popen([sys.argv[1], "-P", "-m", "aerodrome.runtimes.local.shim", sys.argv[2]], start_new_session=True)
-"""
-
-
-def _is_shim_running(layout: Layout) -> bool:
-    """Tell whether somebody holds the shim's lock."""
-    try:
-        lock = os.open(layout.lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(lock)
+def _was_just_written(layout: Layout) -> bool:
+    """Tell whether the wish is newer than the last word of a supervisor, and only a few seconds old."""
+    wished = layout.desired.stat().st_mtime
+    said = layout.status.stat().st_mtime if layout.status.exists() else 0.0
+    return said < wished and time.time() - wished < START_S
 
 
 def _own_key(layout: Layout) -> Secret:

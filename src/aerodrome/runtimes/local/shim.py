@@ -77,6 +77,7 @@ class Shim:
         if (stat.st_mtime_ns, stat.st_ino) != self._stamp:
             self._desired = read_json(self._layout.desired) or {}
             self._stamp = (stat.st_mtime_ns, stat.st_ino)
+            self._prepare_again_at = 0.0  # a new wish may mend what failed
 
     def _adopt(self) -> None:
         """Take over components that an earlier shim left running."""
