@@ -53,6 +53,17 @@ class RestDag:
     next_interval: Interval | None
     next_run_after: datetime | None
     file_token: str
+    schedule: str | None = None  # the timetable's summary; Airflow 3 only
+
+
+@dataclass(frozen=True)
+class RestTaskSpec:
+    """One task of a DAG, as it is written."""
+
+    task_id: str
+    operator: str | None
+    downstream: tuple[str, ...]  # sorted
+    is_mapped: bool
 
 
 @dataclass(frozen=True)
@@ -146,6 +157,22 @@ class AirflowRest:
         except NotFound:
             return None
 
+    def tasks(self, dag_id: str) -> list[RestTaskSpec]:
+        """Give the tasks that a DAG consists of, in order of id."""
+        answer = self._send("GET", f"/dags/{_quoted(dag_id)}/tasks")
+        return sorted(
+            (
+                RestTaskSpec(
+                    task_id=entry["task_id"],
+                    operator=entry.get("operator_name"),
+                    downstream=tuple(sorted(entry.get("downstream_task_ids") or ())),
+                    is_mapped=bool(entry.get("is_mapped")),
+                )
+                for entry in answer["tasks"]
+            ),
+            key=lambda task: task.task_id,
+        )
+
     def import_errors(self) -> list[tuple[str, str]]:
         """Give (file, traceback) of every file that could not be imported."""
         return [
@@ -236,6 +263,7 @@ class AirflowRest:
             ),
             next_run_after=from_text(entry.get("next_dagrun_run_after" if is_v2 else "next_dagrun_create_after")),
             file_token=entry.get("file_token") or "",
+            schedule=entry.get("timetable_summary"),
         )
 
     def _pages(self, path: str, key: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
