@@ -6,9 +6,11 @@ second half fails and says what to install; `--db=sqlite` leaves it out on purpo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ import pytest
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import AerodromeError
+from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
 from aerodrome.store import Store, open_store
 from aerodrome.store.tables.registry import all_tables
@@ -74,17 +76,44 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test run, without crash safety, removed at the end."""
+    folder, password = tmp_path_factory.mktemp("postgres"), new_password()
     try:
-        server = PostgresServer(
-            tmp_path_factory.mktemp("postgres"), _free_port(), password=new_password(), is_fast=True
-        )
+        server = PostgresServer(folder, _free_port(), password=password, is_fast=True)
     except AerodromeError as error:
         pytest.fail(f"{error.message} {error.hint} To leave PostgreSQL out: pytest --db=sqlite", pytrace=False)
     try:
-        server.start()
-        yield server
+        for _ in range(5):  # another test process may have taken the port in between
+            with contextlib.suppress(Conflict):
+                server.start()
+                break
+            server = PostgresServer(folder, _free_port(), password=password, is_fast=True)
+        with _stopped_when_we_die(server.folder):
+            yield server
     finally:
         server.delete()
+
+
+_WATCH = """
+import os, shutil, signal, sys
+sys.stdin.read()  # ends when the test process is gone, however it went
+folder = sys.argv[1]
+try:
+    os.kill(int(open(folder + "/data/postmaster.pid").readline()), signal.SIGQUIT)
+except (FileNotFoundError, ProcessLookupError):
+    sys.exit()
+shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+@contextlib.contextmanager
+def _stopped_when_we_die(folder: Path) -> Iterator[None]:
+    """Have the server stopped and removed also when this process is killed."""
+    command = [sys.executable, "-c", _WATCH, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()  # alive and well: the fixture tidies up itself
 
 
 @pytest.fixture

@@ -91,11 +91,11 @@ class Access:
     def sign_in(self, name: str, password: Secret) -> tuple[SessionView, Secret]:
         """Start a session with a password, for a person who has set one. Denied tells nothing about which part is wrong."""
         with self._store.reading() as session:
-            found = [user for user in users.everybody(session) if user.name == name and user.is_active]
-            stored = found[0].password_hash if found else None
-        if credentials.is_password(stored, password):
+            found = users.named(session, name)
+            stored = found.password_hash if found else None
+        if credentials.is_password(stored, password) and found:
             with self._store.writing() as session:
-                user = users.find(session, found[0].id)
+                user = users.find(session, found.id)
                 if user.is_active and user.password_hash == stored:
                     return self._start(session, user, "password")
         raise Denied("The name or the password is wrong.", code="login-failed", hint="Or use a login link.")

@@ -41,6 +41,11 @@ def find(session: Session, ref: str) -> User:
     return user
 
 
+def named(session: Session, name: str) -> User | None:
+    """Give the active person with exactly this name."""
+    return session.scalar(select(User).where(User.name == name, User.is_active))
+
+
 def everybody(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.name)).all()
 

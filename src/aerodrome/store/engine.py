@@ -2,6 +2,7 @@
 
 SQLite: WAL, foreign keys on, busy timeout 30 s, and BEGIN IMMEDIATE for every writing transaction (a deferred
 transaction that reads and then writes loses against a concurrent writer with "database is locked").
+Errors and debug logs of both show no parameters: they may be credentials.
 PostgreSQL: reading runs at REPEATABLE READ, read-only, so that both databases give one consistent snapshot.
 """
 
@@ -100,7 +101,9 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
-        return Store(create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20), clock)
+        return Store(
+            create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True), clock
+        )
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or not parsed.database or parsed.database == ":memory:":
         raise _not_ours()
     return Store(_sqlite_engine(parsed), clock)
@@ -119,7 +122,9 @@ def _sqlite_engine(url: URL) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # holds token hashes: nobody else's business
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:

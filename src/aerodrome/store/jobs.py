@@ -199,8 +199,10 @@ def _release(row: Job, run_at: datetime | None) -> None:
 
 
 def next_due(session: Session) -> datetime | None:
-    """Give the earliest moment at which a job that nobody holds is to be looked at."""
-    return session.scalar(select(func.min(Job.run_at)).where(Job.lease_owner.is_(None)))
+    """Give the earliest moment at which a job that nobody holds, in a lane that nobody holds, is to be looked at."""
+    other = aliased(Job)
+    lane_is_held = exists().where(other.lane == Job.lane, other.lease_owner.is_not(None))
+    return session.scalar(select(func.min(Job.run_at)).where(Job.lease_owner.is_(None), ~lane_is_held))
 
 
 def view(session: Session, kind: str | None = None, limit: int = 200) -> list[JobView]:

@@ -112,3 +112,14 @@ def test_a_sqlite_file_is_closed_to_others(tmp_path: Path) -> None:
     store.check()
     assert stat.S_IMODE((tmp_path / "new" / "x.db").stat().st_mode) == 0o600
     store.close()
+
+
+def test_an_error_of_the_database_shows_no_parameters(store: Store) -> None:
+    """A unique value given twice raises; the error, which may be logged, must not repeat what was to be written."""
+    _add(store, "canary-13")
+    with pytest.raises(DBAPIError) as caught:
+        _add(store, "canary-13")
+    shown = str(caught.value) + repr(caught.value)
+    assert "hidden" in shown
+    if store.dialect == "sqlite":  # PostgreSQL's own message names the key; ours are hashes and ids
+        assert "canary-13" not in shown

@@ -194,3 +194,15 @@ def test_a_rolled_back_wish_is_no_wish(store: Store) -> None:
         jobs.enqueue(session, "look", "1")
         raise ZeroDivisionError
     assert _all(store) == []
+
+
+def test_a_job_that_waits_for_its_lane_is_not_due(store: Store, clock: ManualClock) -> None:
+    """Else an idle worker would look again and again until the lane is free."""
+    for key in "12":
+        _ask(store, key, lane="x")
+    held = _lease(store)
+    with store.reading() as session:
+        assert jobs.next_due(session) is None
+    jobs.finish(store, held)
+    with store.reading() as session:
+        assert jobs.next_due(session) == jobs.AS_SOON_AS_POSSIBLE

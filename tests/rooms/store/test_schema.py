@@ -65,7 +65,7 @@ def test_a_newer_database_is_refused_and_left_alone(empty_database_url: str) -> 
 
 
 def test_the_first_revision_is_up_to_date(tmp_path: Path) -> None:
-    """What a regeneration would write is what is committed: `make revision` was not forgotten."""
+    """What a regeneration would write is what is committed: `python -m aerodrome.store.schema` was not forgotten."""
     fresh = schema.regenerate_first(tmp_path)
     committed = Path(schema.__file__).parent / "alembic" / "versions" / fresh.name
     assert fresh.read_text() == committed.read_text()

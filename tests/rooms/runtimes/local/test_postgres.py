@@ -50,7 +50,7 @@ def test_only_the_password_opens_it(postgres_server: PostgresServer) -> None:
 
 
 def test_life_of_a_server(tmp_path: Path, free_port: Callable[[], int]) -> None:
-    """Start, start again, find again from another object, stop, stop again, start with the same data, delete."""
+    """Start, start again, find again from another object, stop, stop again, start with the same data, survive a kill, delete."""
     password = new_password()
     port = free_port()
     server = PostgresServer(tmp_path / "pg", port, password=password, is_fast=True)
@@ -79,6 +79,15 @@ def test_life_of_a_server(tmp_path: Path, free_port: Callable[[], int]) -> None:
         assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
         server.stop()
 
+        server.start()
+        with psycopg.connect(url.reveal().replace("+psycopg", "")) as connection:
+            assert connection.execute("select x from t").fetchone() == (7,)
+
+        killed = server.pid()
+        assert killed is not None
+        psutil.Process(killed).kill()
+        psutil.wait_procs([psutil.Process(killed)] if psutil.pid_exists(killed) else [], timeout=5)
+        assert not server.is_running()
         server.start()
         with psycopg.connect(url.reveal().replace("+psycopg", "")) as connection:
             assert connection.execute("select x from t").fetchone() == (7,)
