@@ -94,13 +94,17 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 
 _WATCH = """
-import os, shutil, signal, sys
+import os, shutil, signal, sys, time
 sys.stdin.read()  # ends when the test process is gone, however it went
 folder = sys.argv[1]
 try:
-    os.kill(int(open(folder + "/data/postmaster.pid").readline()), signal.SIGQUIT)
+    pid = int(open(folder + "/data/postmaster.pid").readline())
+    os.kill(pid, signal.SIGQUIT)
+    for _ in range(100):
+        time.sleep(0.1)
+        os.kill(pid, 0)
 except (FileNotFoundError, ProcessLookupError):
-    sys.exit()
+    pass
 shutil.rmtree(folder, ignore_errors=True)
 """
 
