@@ -1,0 +1,224 @@
+"""A small world for fleet: everything real but Airflow. Its runtime and its virtualenvs are folders with files.
+
+The runtime keeps the contract of `runtimes/contract.py` across processes: what it was told stands in a file, so that a
+worker that was killed and started again finds it. `troubles.json` beside it makes it fail on purpose, as machines do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aerodrome.access import SYSTEM
+from aerodrome.airflowkit.versions import AirflowVersion
+from aerodrome.builds.bundles import BundleStore
+from aerodrome.builds.contract import Bundle, Venv, VenvSpec
+from aerodrome.fleet import clusters
+from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.reconcile import KIND, Reconciler
+from aerodrome.fleet.service import Fleet, NewDeployment
+from aerodrome.fleet.views import DeploymentView
+from aerodrome.kernel.clock import Clock
+from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Observation, RuntimeSpec
+from aerodrome.secretstores import LocalSecretStore, open_keyring
+from aerodrome.store import Store, jobs
+
+STARTED_AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class FolderRuntime:
+    """Keeps what it was told in files. A "process" is an entry with a number that changes when it is started again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def set_trouble(self, **troubles: Any) -> None:
+        """`health`: what observe says; `apply`: sentence with which apply is refused; `bad_bundle`: unhealthy with it."""
+        (self.root / "troubles.json").write_text(json.dumps(troubles))
+
+    @property
+    def trouble(self) -> dict[str, Any]:
+        path = self.root / "troubles.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def history(self, deployment_id: str) -> list[dict[str, Any]]:
+        """Give every distinct wish that was handed over, oldest first."""
+        path = self.root / f"{deployment_id}.history"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def apply(self, spec: RuntimeSpec) -> None:
+        if sentence := self.trouble.get("apply"):
+            raise Unavailable(sentence, code="port-in-use", hint="Free the port.", retry_after_s=60)
+        fixed = {
+            "venv": str(spec.venv),
+            "env": {name: str(value) for name, value in spec.env.items()},
+            "config": dict(spec.config),
+            "parallelism": spec.parallelism,
+            "keys": digest_of([spec.fernet_key.reveal(), spec.signing_key.reveal()]),
+        }
+        before = self._read(spec.deployment_id)
+        same = before is not None and before["is_running"] and before["fixed"] == fixed
+        wish = {
+            "generation": spec.generation,
+            "airflow_version": spec.airflow_version,
+            "bundle": spec.bundle_digest,
+            "is_running": spec.is_running,
+            "fixed": fixed,
+            "starts": (before["starts"] if before else 0) + (0 if same or not spec.is_running else 1),
+        }
+        if before == wish:
+            return
+        with (self.root / f"{spec.deployment_id}.history").open("a") as stream:
+            stream.write(json.dumps(wish) + "\n")
+        draft = self.root / f"{spec.deployment_id}.draft"
+        draft.write_text(json.dumps(wish))
+        draft.replace(self.root / f"{spec.deployment_id}.json")
+
+    def observe(self, deployment_id: str) -> Observation:
+        told = self._read(deployment_id)
+        if told is None:
+            return self._seen(deployment_id, "missing", ("This machine knows no such deployment.",), None)
+        if not told["is_running"]:
+            return self._seen(deployment_id, "stopped", ("Stopped on purpose.",), told)
+        health = self.trouble.get("health", "healthy")
+        if told["bundle"] is not None and told["bundle"] == self.trouble.get("bad_bundle"):
+            health = "failed"
+        return self._seen(deployment_id, health, () if health == "healthy" else (f"It is {health}.",), told)
+
+    def _seen(
+        self, deployment_id: str, health: str, reasons: tuple[str, ...], told: dict[str, Any] | None
+    ) -> Observation:
+        state: Any = "failed" if health == "failed" else "running"
+        judged: Any = "unhealthy" if health == "failed" else health
+        is_up = told is not None and told["is_running"]
+        version = told["airflow_version"] if told else None
+        names = AirflowVersion.parse(version).components if version and is_up else ()
+        pid = told["starts"] if told else None
+        parts = tuple(ComponentObservation(name, state, pid, STARTED_AT, 0, None, None) for name in names)
+        return Observation(
+            deployment_id,
+            judged,
+            reasons,
+            told["generation"] if told else None,
+            version,
+            "http://127.0.0.1:9" if told else None,
+            parts,
+            datetime.now(UTC),
+        )
+
+    def stop(self, deployment_id: str, grace_s: float) -> None:
+        told = self._read(deployment_id)
+        if told is not None:
+            (self.root / f"{deployment_id}.json").write_text(json.dumps({**told, "is_running": False}))
+
+    def delete(self, deployment_id: str) -> None:
+        if sentence := self.trouble.get("delete"):
+            raise Unavailable(sentence, code="busy")
+        (self.root / f"{deployment_id}.json").unlink(missing_ok=True)
+
+    def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
+        if component not in {part.name for part in self.observe(deployment_id).components}:
+            raise NotFound(f"The deployment has no component {component!r}.", code="component-not-found")
+        return iter([f"line {number}" for number in range(1, 4)][-tail:])
+
+    def access(self, spec: RuntimeSpec) -> AirflowAccess:
+        return AirflowAccess(
+            "http://127.0.0.1:9", spec.airflow_version, Secret("sqlite:///x"), spec.fernet_key, spec.signing_key
+        )
+
+    def _read(self, deployment_id: str) -> dict[str, Any] | None:
+        path = self.root / f"{deployment_id}.json"
+        if not path.exists():
+            return None
+        told: dict[str, Any] = json.loads(path.read_text())
+        return told
+
+
+class FolderVenvs:
+    """Makes a folder per wish; the requirement `no-such-package` cannot be resolved and Python 3.10 cannot be had."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def ensure(self, spec: VenvSpec, progress: Callable[[str], None]) -> Venv:
+        if spec.python_version == "3.10":
+            raise Unavailable("Python 3.10 is not here.", code="python-missing", hint="Install it.", retry_after_s=60)
+        if "no-such-package" in spec.requirements:
+            raise Invalid(
+                "no-such-package was not found.", code="requirements-unresolvable", hint="Mend requirements.txt."
+            )
+        if "flaky" in spec.requirements and not (self.root / "flaky-was-here").exists():
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / "flaky-was-here").touch()
+            raise Unavailable("The index did not answer.", code="packages-unreachable", retry_after_s=0.01)
+        digest = digest_of([spec.airflow_version, spec.python_version, list(spec.requirements)])
+        path = self.root / digest[:20]
+        if not path.exists():
+            progress(f"Making a virtualenv for Airflow {spec.airflow_version}")
+            path.mkdir(parents=True)
+        return Venv(spec, digest, path, {})
+
+
+@dataclass
+class World:
+    """Fleet on a fresh store, and hands that do the worker's part step by step."""
+
+    store: Store
+    clock: Clock
+    root: Path
+    confirm_timeout_s: float = 60
+    rings: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.runtime = FolderRuntime(self.root / "runtime")
+        self.venvs = FolderVenvs(self.root / "venvs")
+        self.bundles = BundleStore(self.root / "bundles")
+        self.secrets = LocalSecretStore(self.store, open_keyring(self.root))
+        self.context = FleetContext(
+            self.store,
+            self.bundles,
+            self.venvs,
+            self.runtime,
+            self.secrets,
+            self.clock,
+            lambda: self.rings.append(1),
+            "http://127.0.0.1:8701",
+        )
+        clusters.ensure_local(self.context)
+        self.fleet = Fleet(self.context)
+        self.reconciler = Reconciler(self.context, self.confirm_timeout_s)
+
+    def project(self, dag: str = "one", **files: str) -> Bundle:
+        """Freeze a project with one DAG file; further files by name, "__" for a dot."""
+        folder = self.root / "project" / digest_of([dag, files])[:12]
+        (folder / "dags").mkdir(parents=True, exist_ok=True)
+        (folder / "dags" / "flow.py").write_text(f"# {dag}\n")
+        for name, text in files.items():
+            (folder / name.replace("__", ".")).write_text(text)
+        return self.bundles.put(folder)
+
+    def deployment(self, name: str = "shop", workspace: str = "team", **wish: Any) -> DeploymentView:
+        """Make a deployment, and its workspace when it is new."""
+        if workspace not in {view.name for view in self.fleet.list_workspaces(SYSTEM)}:
+            self.fleet.create_workspace(SYSTEM, workspace)
+        return self.fleet.create_deployment(SYSTEM, NewDeployment(name, workspace, **wish))
+
+    def look(self) -> int:
+        """Do what a worker would do now: lease each job that is due and run it once. Gives how many there were."""
+        count = 0
+        while (job := jobs.lease(self.store, self.clock, "test", 60, [KIND])) is not None:
+            again_at = self.reconciler.look(job)
+            jobs.finish(self.store, job, look_again_at=again_at)
+            count += 1
+        return count
+
+    def show(self, ref: str = "shop") -> DeploymentView:
+        return self.fleet.get_deployment(SYSTEM, ref)
