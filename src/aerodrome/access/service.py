@@ -16,6 +16,7 @@ from aerodrome.access import audit, credentials, sessions, tokens, users
 from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.access.audit import AuditView
 from aerodrome.access.permissions import allows, require
+from aerodrome.access.throttle import Throttle
 from aerodrome.access.views import LoginLinkView, SessionView, TokenView, UserView
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import Denied
@@ -41,6 +42,7 @@ class Access:
         self._clock = clock
         self._session_span = timedelta(hours=session_hours)
         self._link_span = timedelta(minutes=login_link_minutes)
+        self._throttle = Throttle(clock, limit=10, window=timedelta(minutes=5))
 
     # --- the first start
 
@@ -89,7 +91,11 @@ class Access:
         )
 
     def sign_in(self, name: str, password: Secret) -> tuple[SessionView, Secret]:
-        """Start a session with a password, for a person who has set one. Denied tells nothing about which part is wrong."""
+        """Start a session with a password, for a person who has set one. Denied tells nothing about which part is wrong.
+
+        Unavailable after ten failures for a name within five minutes.
+        """
+        self._throttle.check(name)
         with self._store.reading() as session:
             found = users.named(session, name)
             stored = found.password_hash if found else None
@@ -98,6 +104,7 @@ class Access:
                 user = users.find(session, found.id)
                 if user.is_active and user.password_hash == stored:
                     return self._start(session, user, "password")
+        self._throttle.failed(name)
         raise Denied("The name or the password is wrong.", code="login-failed", hint="Or use a login link.")
 
     def _start(self, session: Session, user: User, by: str) -> tuple[SessionView, Secret]:

@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.errors import Broken, Invalid, Unavailable
 from aerodrome.store import outbox
+from aerodrome.store.failures import translated
 
 BUSY_TIMEOUT_S = 30
 
@@ -48,7 +49,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session on a consistent snapshot that is rolled back at the end; what was read stays readable."""
-        with Session(self._reading, expire_on_commit=False, info={"clock": self.clock}) as session:
+        with translated(), Session(self._reading, expire_on_commit=False, info={"clock": self.clock}) as session:
             yield session
 
     @contextmanager
@@ -62,7 +63,8 @@ class Store:
             raise Broken("A writing transaction was opened inside another one.", code="transaction-nested")
         self._mine.is_writing = True
         try:
-            with Session(self._writing, expire_on_commit=False, info={"clock": self.clock}) as session, session.begin():
+            session = Session(self._writing, expire_on_commit=False, info={"clock": self.clock})
+            with translated(), session, session.begin():
                 yield session
                 outbox.write_pending(session)
         finally:

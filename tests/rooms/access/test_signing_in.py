@@ -10,7 +10,7 @@ import pytest
 
 from aerodrome.access import Access, Actor
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
+from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.store import Store
 
@@ -242,3 +242,20 @@ def test_only_hashes_are_kept(access: Access, admin: Actor, admin_cookie: Secret
     for secret in (token, code, admin_cookie, PASSWORD):
         assert secret.reveal() not in everything
     assert "$argon2id$" in everything
+
+
+def test_guessing_is_slowed_down_for_that_name_only(
+    access: Access, admin: Actor, ann: Actor, clock: ManualClock
+) -> None:
+    access.set_password(admin, "admin", PASSWORD)
+    access.set_password(ann, "ann", PASSWORD)
+    for _ in range(10):
+        with pytest.raises(Denied):
+            access.sign_in("admin", Secret("wrong"))
+    with pytest.raises(Unavailable) as caught:
+        access.sign_in("admin", PASSWORD)
+    assert caught.value.code == "login-throttled"
+    assert caught.value.retry_after_s == 300
+    access.sign_in("ann", PASSWORD)
+    clock.advance(timedelta(minutes=5))
+    access.sign_in("admin", PASSWORD)
