@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aerodrome.kernel.clock import to_text
@@ -74,6 +74,15 @@ def _missed(calendar: Calendar | None, last: Interval, upcoming: Interval) -> tu
 def texts(interval: Interval | None) -> list[str | None] | None:
     """Write an interval as two ISO texts."""
     return [to_text(interval[0]), to_text(interval[1])] if interval else None
+
+
+def show(interval: Interval | None) -> str:
+    """Write an interval for people, in UTC."""
+    if interval is None:
+        return "none"
+    start, end = (moment.astimezone(UTC) for moment in interval)
+    form = "%Y-%m-%d %H:%M:%S" if start.second or end.second else "%Y-%m-%d %H:%M"
+    return f"{start:{form}} to {end:{form}} UTC"
 
 
 def describe_missed(missed: tuple[Interval, ...]) -> dict[str, Any]:

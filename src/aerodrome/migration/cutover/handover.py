@@ -10,7 +10,7 @@ from aerodrome.airflowkit.rest import RestDag
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Broken, Conflict, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.expectation import Verdict, compare, describe_missed, texts
+from aerodrome.migration.cutover.expectation import Verdict, compare, describe_missed, show, texts
 from aerodrome.migration.cutover.holding import target_dag, what_runs
 from aerodrome.migration.cutover.intervals import Interval, calendar_of
 from aerodrome.migration.cutover.target import newest_scheduled
@@ -79,6 +79,7 @@ def prove(
                 "next_interval": texts(dag.next_interval),
                 "reason": verdict.reason,
                 **describe_missed(verdict.missed),
+                "summary": f"{verdict.reason} {show(dag.next_interval)}.{_gap(verdict)}",
             }
         if now - began_at >= timedelta(seconds=limit_s):
             if not is_fresh:
@@ -119,6 +120,7 @@ def unpause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
         "last_source_interval": texts(state.last_interval),
         "expected_interval": texts(dag.next_interval),
         **(describe_missed(verdict.missed) if is_new else {}),
+        "summary": f"Live in the target; next interval {show(dag.next_interval)}.{_gap(verdict) if is_new else ''}",
     }
 
 
@@ -155,13 +157,21 @@ def mismatch(dag_id: str, state: DagState, dag: RestDag, newest: Interval | None
     }
     reason = verdict.reason if not verdict.is_agreed else "The newest scheduled run is not the same."
     return Broken(
-        f"{dag_id}: {reason} Source: last {_shown(state.last_interval)}, next {_shown(state.next_interval)}. "
-        f"Target: last {_shown(newest)}, next {_shown(dag.next_interval)}.",
+        f"{dag_id}: {reason} Source: last {show(state.last_interval)}, next {show(state.next_interval)}. "
+        f"Target: last {show(newest)}, next {show(dag.next_interval)}.",
         code="interval-mismatch",
         hint="Nothing was started. Repeat the cutover to sync again, or roll this DAG back.",
         details=dict(details),
     )
 
 
-def _shown(interval: Interval | None) -> str:
-    return f"{to_text(interval[0])}/{to_text(interval[1])}" if interval else "none"
+def _gap(verdict: Verdict) -> str:
+    """Say honestly what nobody runs: the DAG was held over its fire time and its schedule does not catch up."""
+    if not verdict.missed:
+        return ""
+    first, last = verdict.missed[0], verdict.missed[-1]
+    count = len(verdict.missed)
+    return (
+        f" {count} interval{'' if count == 1 else 's'} passed while it was held and will not run by schedule"
+        f" (from {to_text(first[0])} to {to_text(last[1])}); backfill them in the target if they are needed."
+    )

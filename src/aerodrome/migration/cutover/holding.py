@@ -9,7 +9,7 @@ from aerodrome.airflowkit.rest import RestDag
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.expectation import texts
+from aerodrome.migration.cutover.expectation import show, texts
 from aerodrome.migration.sources.contract import DagState
 
 
@@ -25,7 +25,7 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str
         raise Conflict(
             f"{dag_id} was {now} in the source since the plan was made.",
             code="plan-stale",
-            hint="Run `aerodrome migrate plan` again.",
+            hint="Run `aerodrome migrate assess NAME` again and look at the new plan.",
             details={"dag_id": dag_id, "is_paused": state.is_paused},
         )
     dag = target_dag(context, dag_id)
@@ -42,6 +42,7 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str
         "source_next_interval": texts(state.next_interval),
         "target_next_interval": texts(dag.next_interval),
         "in_flight": dict(state.in_flight),
+        "summary": "Ready on both sides.",
     }
 
 
@@ -62,7 +63,7 @@ def target_dag(context: CutoverContext, dag_id: str) -> RestDag:
         raise NotFound(
             f"The target has no DAG {dag_id}.",
             code="target-dag-missing",
-            hint="Run `aerodrome migrate validate`: it shows why its file does not give this DAG.",
+            hint="See the validation rows: `aerodrome migrate show NAME` tells why its file does not give this DAG.",
             details={"dag_id": dag_id},
         )
     return dag
@@ -86,6 +87,7 @@ def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
         "was_held": before.is_paused,
         "paused_at": to_text(context.clock.now()),
         "in_flight": dict(state.in_flight),
+        "summary": f"Held in the source; in flight: {what_runs(state)}.",
     }
 
 
@@ -116,6 +118,7 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
                 "seconds": round((now - began_at).total_seconds(), 1),
                 "last_source_interval": texts(state.last_interval),
                 "last_source_state": state.last_run_state,
+                "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}.",
             }
         context.sleep(context.poll_s)
 

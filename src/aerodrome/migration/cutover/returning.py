@@ -39,6 +39,7 @@ def roll_back(context: CutoverContext, dag_id: str) -> dict[str, Any]:
         "rolled_back_at": to_text(context.clock.now()),
         "is_paused_in_source": state.is_paused,
         "source_next_interval": texts(state.next_interval),
+        "summary": "The source runs it again." if not state.is_paused else "It is paused on both sides, as before.",
     }
 
 

@@ -9,7 +9,7 @@ from aerodrome.airflowkit.rest import RestRun
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Broken, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.expectation import describe_missed, texts
+from aerodrome.migration.cutover.expectation import describe_missed, show, texts
 from aerodrome.migration.cutover.handover import compare_with
 from aerodrome.migration.cutover.holding import target_dag
 from aerodrome.migration.cutover.target import first_scheduled_after
@@ -70,6 +70,7 @@ def _judged(context: CutoverContext, dag_id: str, state: DagState, run: RestRun,
         "first_target_run_id": run.run_id,
         "seconds": round(seconds, 1),
         **describe_missed(verdict.missed),
+        "summary": f"First run {run.state}: {show(run.interval)}.",
     }
     if not verdict.is_agreed:
         raise Broken(
@@ -95,5 +96,6 @@ def _nothing(dag_id: str, state: DagState, word: str, text: str) -> dict[str, An
         "first_target_interval": None,
         "first_target_state": word,
         "message": text,
+        "summary": text,
         "seconds": 0.0,
     }

@@ -10,7 +10,7 @@ import yaml
 from aerodrome.kernel.errors import Invalid
 
 Path = tuple[str | int, ...]
-HINT = "Edit the plan file, then run `aerodrome migrate plan --check FILE`."
+HINT = "Mend the plan file, then run `aerodrome migrate plan NAME --file FILE` again."
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def parse(text: str) -> Document:
                 raise Invalid(
                     "The plan file is empty.",
                     code="plan-empty",
-                    hint="Write a fresh one with `aerodrome migrate plan`.",
+                    hint="Write a fresh one with `aerodrome migrate plan NAME --out FILE`.",
                     details={"line": 1, "field": ""},
                 )
             document = Document(None, {})

@@ -43,7 +43,7 @@ def stale(planned: str, found: str) -> Conflict:
     return Conflict(
         "The source has changed since this plan was made.",
         code="plan-stale",
-        hint="Run `aerodrome migrate plan` again; your edits are kept where they still fit.",
+        hint="Run `aerodrome migrate assess NAME` again: it scans the source afresh and proposes a new plan.",
         details={"planned_estate": planned, "present_estate": found},
     )
 

@@ -16,9 +16,10 @@ _COMMENT_COLUMN = 42
 
 _HEAD = """\
 # Migration plan. Edit it, commit it, then:
-#   aerodrome migrate plan --check FILE    checks it and prints the very steps that apply runs
-#   aerodrome migrate apply                moves everything up to the cutover
-#   aerodrome migrate cutover WAVE         hands over one wave
+#   aerodrome migrate plan NAME --file FILE       checks and keeps it
+#   aerodrome migrate apply NAME --dry-run        prints the very steps that apply runs
+#   aerodrome migrate apply NAME                  moves everything up to the cutover
+#   aerodrome migrate cutover NAME --wave WAVE    hands one wave over
 """
 
 _SECTION_COMMENTS = {

@@ -19,7 +19,7 @@ PRESETS = {
 }
 """Airflow shows presets as cron texts (airflow/timetables/_cron.py and utils/dates.py, 3.3.2)."""
 
-_CODE_HINT = "See the diff of its file: `aerodrome migrate show` lists what the code upgrade changed."
+_CODE_HINT = "See what the code upgrade changed in its file: `aerodrome migrate code NAME`."
 
 
 def compare(record: DagRecord, dag: RestDag, tasks: Sequence[RestTaskSpec]) -> Iterator[CheckRow]:

@@ -96,12 +96,12 @@ def test_no_interval_runs_twice_and_none_is_lost_unseen(
 @given(kill_at=st.integers(1, 40), done=st.integers(1, 5))
 @settings(deadline=None, max_examples=30)
 def test_the_way_back_gives_the_dag_to_the_source(kill_at: int, done: int) -> None:
-    world = World("@hourly", "preset", run_s=5)
+    world = World(run_s=5)
     world.pass_time(130)
     hand_over(world, dict(list(ACTS.items())[: done + 1]))
     world.kill_at = world.calls + kill_at
     hand_over(world, {"roll_back": lambda context: cutover.roll_back(context, DAG)})
-    world.pass_time(7300)
+    world.pass_time(1300)
     assert not world.old.is_paused
     assert world.new.is_paused
     assert world.new.own == []
@@ -127,6 +127,7 @@ def test_the_result_tells_the_whole_story() -> None:
     assert results["check"]["in_flight"] == {"run:running": 1}
     assert results["drain"]["last_source_interval"] == ["2026-03-01T12:00:00.000000Z", "2026-03-01T12:10:00.000000Z"]
     assert results["prove"]["reason"] == "Both sides go on with the same interval."
+    assert results["prove"]["summary"].endswith("2026-03-01 12:10 to 2026-03-01 12:20 UTC.")
     assert results["watch"] | {"seconds": 0} == {
         "dag_id": DAG,
         "last_source_interval": ["2026-03-01T12:00:00.000000Z", "2026-03-01T12:10:00.000000Z"],
@@ -136,6 +137,7 @@ def test_the_result_tells_the_whole_story() -> None:
         "seconds": 0,
         "missed_count": 0,
         "missed": [],
+        "summary": "First run success: 2026-03-01 12:10 to 2026-03-01 12:20 UTC.",
     }
 
 

@@ -96,7 +96,7 @@ def test_a_plan_of_another_estate_is_stale(estate: MemoryEstate, opinion: Opinio
     assert raised.value.code == "plan-stale"
     with pytest.raises(Conflict) as raised:
         compile_plan(propose(estate, opinion, PlanDefaults()), changed)
-    assert (raised.value.code, "migrate plan" in raised.value.hint) == ("plan-stale", True)
+    assert (raised.value.code, "migrate assess" in raised.value.hint) == ("plan-stale", True)
 
 
 def test_the_steps_of_a_plan(estate: MemoryEstate, opinion: Opinion) -> None:
