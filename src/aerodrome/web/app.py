@@ -64,7 +64,7 @@ def _describe(web: FastAPI) -> dict[str, Any]:
             title=web.title,
             version=web.version,
             description=web.description,
-            routes=[route for route in web.routes if getattr(route, "path", "").startswith(API)],
+            routes=web.routes,  # pages are not in the schema
             tags=api.TAGS,
         )
         components = schema.setdefault("components", {})

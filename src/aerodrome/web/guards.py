@@ -27,7 +27,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
@@ -61,12 +61,11 @@ class RequestLog:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 await self.app(scope, receive, sending)
         finally:
-            route = scope.get("route")
             log.info(
                 "request.answered",
                 method=scope["method"],
-                # The pattern, not the path: a path may hold what a person typed in the wrong place.
-                route=getattr(route, "path", None) or "unmatched",
+                # The name of the route, not the path: a path may hold what a person typed in the wrong place.
+                route=getattr(scope.get("route"), "name", None) or "unmatched",
                 status=status,
                 ms=round((time.monotonic() - started) * 1000, 1),
                 request_id=request_id,

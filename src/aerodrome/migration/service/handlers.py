@@ -74,18 +74,18 @@ def make_deployment(context: StepContext, params: Params) -> Result:
 
 def set_variables(context: StepContext, params: Params) -> Result:
     """Carry environment variables over; Airflow options that the platform owns are left out with a reason."""
-    carried = environment.target_environment(context.source, params["names"])
-    secrets = frozenset(params["secret_names"]) & set(carried.values)
+    moved = environment.env_values(context.source, params["names"])
+    secrets = frozenset(moved.renamed.get(name, name) for name in params["secret_names"]) & set(moved.values)
     values: dict[str, str | Secret | None] = {
-        name: value if name in secrets else value.reveal() for name, value in carried.values.items()
+        name: value if name in secrets else value.reveal() for name, value in moved.values.items()
     }
     context.fleet.set_env(context.actor, context.deployment_id, values, secrets)
-    left_out = [asdict(item) for item in carried.left_out]
     return {
         "found": len(params["names"]),
-        "moved": len(params["names"]) - len(left_out),
-        "left_out": left_out,
-        "summary": f"{len(values)} set, {len(left_out)} left out with a reason.",
+        "moved": len(moved.values),
+        "renamed": dict(moved.renamed),
+        "left_out": [item.as_data() for item in moved.dropped],
+        "summary": f"{len(values)} set, {len(moved.dropped)} left out with a reason.",
     }
 
 

@@ -65,7 +65,8 @@ def _kinds(view: MigrationView, steps: Iterable[StepView]) -> dict[str, Any]:
             kinds["env_var"] = {
                 "found": result["found"],
                 "moved": result["moved"],
-                "failed": result["found"] - result["moved"],
+                "failed": 0,
+                "left_out": len(result["left_out"]),
                 "reasons": result["left_out"],
             }
         elif step.kind == "validate.dags" and result:

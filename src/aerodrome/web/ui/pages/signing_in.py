@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Form as Field
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from aerodrome.kernel.errors import Denied
 from aerodrome.web.credentials import SESSION_COOKIE
@@ -23,7 +23,7 @@ def login_page(request: Request, code: Annotated[str, Query(max_length=200)] = "
 
 
 @router.post("/login")
-def login(request: Request, the: The, code: Annotated[str, Field(max_length=400)]) -> HTMLResponse | RedirectResponse:
+def login(request: Request, the: The, code: Annotated[str, Field(max_length=400)]) -> Response:
     """Use the link up and start a session. Takes the bare code or the whole link."""
     bare = code.strip().rsplit("code=", 1)[-1]
     try:
