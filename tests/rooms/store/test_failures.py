@@ -29,11 +29,10 @@ def _paths(store: Store) -> list[str]:
 
 def test_a_full_disk(store: Store) -> None:
     if store.dialect == "postgresql":  # PostgreSQL's own words and state for it (53100), raised by the server
+        words = "could not extend file: No space left on device"
+        raising = text(f"do $$ begin raise exception using errcode = '53100', message = '{words}'; end $$")
         with pytest.raises(Unavailable) as caught, store.writing() as session:
-            raising = (
-                "raise exception using errcode = '53100', message = 'could not extend file: No space left on device'"
-            )
-            session.execute(text(f"do $$ begin {raising}; end $$"))
+            session.execute(raising)
         assert caught.value.code == "disk-full"
         return
     _put(store, "before", 10)
