@@ -117,7 +117,11 @@ class AirflowRest:
         self._health_path = "/api/v2/monitor/health" if version.major >= 3 else "/health"
         self._api = "/api/v2" if version.major >= 3 else "/api/v1"
         self._client = httpx2.Client(
-            base_url=base_url.rstrip("/"), transport=transport, timeout=timeout_s, trust_env=False
+            base_url=base_url.rstrip("/"),
+            transport=transport,
+            timeout=timeout_s,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),  # nothing stays open, so a client may be forgotten
         )
 
     @classmethod
