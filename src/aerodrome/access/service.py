@@ -36,13 +36,20 @@ class Access:
     """People, sessions, tokens and the audit trail."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, session_hours: float = 12, login_link_minutes: float = 60
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        session_hours: float = 12,
+        login_link_minutes: float = 60,
+        max_failures: int = 10,
     ) -> None:
+        """`max_failures` wrong passwords for a name within five minutes close it for that long."""
         self._store = store
         self._clock = clock
         self._session_span = timedelta(hours=session_hours)
         self._link_span = timedelta(minutes=login_link_minutes)
-        self._throttle = Throttle(clock, limit=10, window=timedelta(minutes=5))
+        self._throttle = Throttle(clock, limit=max_failures, window=timedelta(minutes=5))
 
     # --- the first start
 
@@ -93,7 +100,7 @@ class Access:
     def sign_in(self, name: str, password: Secret) -> tuple[SessionView, Secret]:
         """Start a session with a password, for a person who has set one. Denied tells nothing about which part is wrong.
 
-        Unavailable after ten failures for a name within five minutes.
+        Unavailable after too many failures for that name.
         """
         self._throttle.check(name)
         with self._store.reading() as session:
