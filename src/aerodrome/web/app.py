@@ -19,6 +19,7 @@ from aerodrome.web.ui.router import pages as all_pages
 from aerodrome.web.ui.router import render_problem
 
 MIB = 1 << 20
+PLAN_LIMIT = 24 * MIB  # a plan of some thousand DAGs, as people edit it
 API = "/api/v1"
 DESCRIPTION = """The REST interface of Aerodrome. Every route but `health` and `auth/exchange` wants
 `Authorization: Bearer <API token>`; errors are problem documents (RFC 9457); lists come in pages (`next_cursor`)."""
@@ -51,7 +52,13 @@ def create_app(platform: Platform) -> FastAPI:
 
 def _limit_of(platform: Platform) -> Callable[[str], int]:
     upload = platform.settings.max_upload_mb * MIB
-    return lambda path: upload if path.startswith(API) and path.endswith("/deploys") else MIB
+
+    def limit_of(path: str) -> int:
+        if path.startswith(API) and path.endswith("/deploys"):
+            return upload
+        return PLAN_LIMIT if path.endswith("/plan") else MIB
+
+    return limit_of
 
 
 def _operation_id(route: APIRoute) -> str:
