@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aerodrome.kernel.digest import canonical_json, digest_of
 from aerodrome.kernel.errors import Broken, Conflict, Invalid, NotFound
@@ -40,6 +40,19 @@ class EstateHeader:
     facts: Mapping[str, Any]
 
 
+class Described(Protocol):
+    """What the header takes from a source's description."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def airflow_version(self) -> str: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def schema_revision(self) -> str: ...
+
+
 class EstateWriter:
     """Writes an estate into an empty or new folder. Records may come in any order; each key once per kind."""
 
@@ -53,6 +66,20 @@ class EstateWriter:
         self._folder = folder
         self._header = header
         self._files = {kind: _KindFile(folder / f"{kind}.ndjson.gz") for kind in KINDS}
+
+    @classmethod
+    def begin(cls, folder: Path, description: Described, *, taken_at: str | None) -> EstateWriter:
+        """Start an estate of a source that was described."""
+        header = EstateHeader(
+            source_kind=description.kind,
+            source_name="",
+            source_version=description.airflow_version,
+            database=description.database,
+            schema_revision=description.schema_revision,
+            taken_at=taken_at or "",
+            facts={},
+        )
+        return cls(folder, header)
 
     def add(self, record: Record) -> None:
         """Append a record; Broken `estate-key-twice` when the source gave one key twice."""

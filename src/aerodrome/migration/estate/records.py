@@ -213,6 +213,25 @@ class ImportErrorRecord(Record):
         return self.file
 
 
+@dataclass(frozen=True)
+class CodeFactRecord(Record):
+    """Something that stands in the code, found by reading it (never by running it); no text of the code itself."""
+
+    kind: ClassVar[str] = "code_fact"
+    part: str  # dags | plugins | include
+    path: str  # relative to its part's folder
+    line: int
+    rule: str  # a ruff rule ("AIR301"), or one of airflowkit.code ("orm-access", "plain-secret", …)
+    message: str
+    hint: str
+    is_fixable: bool
+    number: int  # among equal ones
+
+    @property
+    def key(self) -> str:
+        return f"{self.part}/{self.path}:{self.line}:{self.rule}:{self.number}"
+
+
 KINDS: dict[str, type[Record]] = {
     record.kind: record
     for record in (
@@ -226,5 +245,6 @@ KINDS: dict[str, type[Record]] = {
         FileRecord,
         UserRecord,
         ImportErrorRecord,
+        CodeFactRecord,
     )
 }

@@ -99,6 +99,7 @@ class AirflowDatabaseSource:
         yield from self._told("file", surroundings.file_records(self._config), progress)
         yield from self._told("user", objects.users(self._database), progress)
         yield from self._told("import_error", reader.import_errors(), progress)
+        yield from self._told("code_fact", surroundings.code_facts(self._config), progress)
 
     @staticmethod
     def _told(kind: str, records: Iterator[Record], progress: Progress) -> Iterator[Record]:

@@ -1,0 +1,307 @@
+"""Reads DAG code by its syntax tree and names what matters when Airflow changes its major version.
+
+Complements ruff's rules (airflowkit.lint): what they do not see. Pure; never imports what it reads, never gives its text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+REMOVED_CONTEXT = {
+    "execution_date": "Use logical_date.",
+    "next_ds": "Use data_interval_end | ds.",
+    "next_ds_nodash": "Use data_interval_end | ds_nodash.",
+    "next_execution_date": "Use data_interval_end.",
+    "prev_ds": "There is no equal; prev_data_interval_start_success comes near.",
+    "prev_ds_nodash": "There is no equal; prev_data_interval_start_success comes near.",
+    "prev_execution_date": "There is no equal; prev_data_interval_start_success comes near.",
+    "prev_execution_date_success": "Use prev_data_interval_start_success.",
+    "tomorrow_ds": "Use macros.ds_add(ds, 1).",
+    "tomorrow_ds_nodash": "Use macros.ds_add(ds, 1).",
+    "yesterday_ds": "Use macros.ds_add(ds, -1).",
+    "yesterday_ds_nodash": "Use macros.ds_add(ds, -1).",
+    "conf": "Use airflow.configuration.conf in code; the context key conf is gone.",
+}
+"""Template variables that Airflow 3 removed (task-sdk context, 3.3.2)."""
+
+_SESSION_NAMES = {"create_session", "provide_session", "NEW_SESSION"}
+_BASE_CLASSES = {
+    "BaseOperator": "operator",
+    "BaseSensorOperator": "sensor",
+    "BaseHook": "hook",
+    "BaseTrigger": "trigger",
+}
+_SECRET_NAME = re.compile(r"(?i)(passwo?r?d|passwd|secret|api_?key|token|private_?key|credential)")
+_NOT_SECRET_NAME = re.compile(r"(?i)(_id|_name|_path|_file|_url|_key_name|_conn|_env|_var|_field|_type|_header)$")
+_NOT_SECRET_VALUE = re.compile(
+    r"^$|\{\{|^\$|^<|^[A-Z_]+$|^(none|null|true|false|changeme|xxx+|\*+)$|^(token|password|secret)$", re.IGNORECASE
+)
+_URI_PASSWORD = re.compile(r"[a-z][\w+.-]*://[^\s:/@]*:([^\s@/{}]+)@")
+_JINJA = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
+_OLD_CLI = re.compile(
+    r"\bairflow\s+(trigger_dag|initdb|upgradedb|webserver|dags\s+backfill|db\s+init|db\s+upgrade|tasks\s+run)\b"
+)
+_OLD_API = re.compile(r"/api/(v1|experimental)/")
+
+
+SHORTEST_SECRET = 4
+
+
+@dataclass(frozen=True)
+class CodeFact:
+    """One place in a file."""
+
+    rule: str
+    line: int
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class PlainSecret:
+    """A literal that looks like a secret. `value` is for masking only and must not be shown."""
+
+    line: int
+    name: str
+    value: str
+
+
+def parse(source: str) -> ast.Module | None:
+    """Parse a file's text; None when it is not Python 3."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def facts(source: str) -> tuple[CodeFact, ...]:
+    """Give the facts of one file, by line."""
+    tree = parse(source)
+    if tree is None:
+        return ()
+    found = {*_imports(tree), *_calls(tree), *_classes(tree), *_strings(tree), *_contexts(tree), *_at_parse_time(tree)}
+    for secret in plain_secrets(tree):
+        found.add(
+            CodeFact(
+                "plain-secret",
+                secret.line,
+                f"{secret.name} looks like a secret that stands in the code.",
+                "Move it into a connection or a secret environment variable, and change the value.",
+            )
+        )
+    return tuple(sorted(found, key=lambda fact: (fact.line, fact.rule, fact.message)))
+
+
+def plain_secrets(tree: ast.Module) -> Iterator[PlainSecret]:
+    """Give literals that are assigned or passed under a secret's name, and passwords within URLs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                name = target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
+                yield from _secret(name, node.value)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield from _secret(node.target.id, node.value)
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield from _secret(node.arg, node.value)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield from _secret(key.value, value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for match in _URI_PASSWORD.finditer(node.value):
+                yield PlainSecret(node.lineno, "The password within a URL", match[1])
+
+
+def _secret(name: str, value: ast.expr) -> Iterator[PlainSecret]:
+    if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
+        return
+    text = value.value
+    is_named = _SECRET_NAME.search(name) and not _NOT_SECRET_NAME.search(name)
+    if is_named and len(text) >= SHORTEST_SECRET and " " not in text and not _NOT_SECRET_VALUE.search(text):
+        yield PlainSecret(value.lineno, name, text)
+
+
+def _imports(tree: ast.Module) -> Iterator[CodeFact]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not node.module or not node.module.startswith("airflow"):
+            continue
+        for alias in node.names:
+            full = f"{node.module}.{alias.name}"
+            if alias.name in _SESSION_NAMES or full in ("airflow.settings.Session", "airflow.settings.engine"):
+                yield _orm(node.lineno, alias.name)
+            if "subdag" in node.module or alias.name == "SubDagOperator":
+                yield CodeFact("subdag", node.lineno, "SubDagOperator is gone in Airflow 3.", "Use a TaskGroup.")
+            if alias.name == "*":
+                yield CodeFact(
+                    "star-import",
+                    node.lineno,
+                    f"Names come from `{node.module}` by a star.",
+                    "Import names one by one.",
+                )
+            if alias.name == "AirflowPlugin":
+                yield CodeFact(
+                    "plugin",
+                    node.lineno,
+                    "The file defines an Airflow plugin.",
+                    "Check it on Airflow 3: Flask views, menu links and operators lists are no longer taken.",
+                )
+            if node.module.startswith("airflow.contrib"):
+                yield CodeFact(
+                    "contrib", node.lineno, f"`{full}` is an Airflow 1.10 path.", "Import it from its provider."
+                )
+
+
+def _orm(line: int, name: str) -> CodeFact:
+    return CodeFact(
+        "orm-access",
+        line,
+        f"`{name}` opens the metadata database, which tasks of Airflow 3 may not reach.",
+        "Use the REST API, or the task context, instead of the ORM.",
+    )
+
+
+def _calls(tree: ast.Module) -> Iterator[CodeFact]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("settings.Session", "settings.engine"):
+            yield _orm(node.lineno, f"settings.{node.attr}")
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        names = {keyword.arg for keyword in node.keywords}
+        if name == "xcom_pull" and "task_ids" not in names and not node.args:
+            yield CodeFact(
+                "xcom-pull-all",
+                node.lineno,
+                "xcom_pull without task_ids reads only the task's own XComs in Airflow 3.",
+                "Name the tasks: xcom_pull(task_ids=…).",
+            )
+        for keyword in node.keywords:
+            if keyword.arg in ("sla", "sla_miss_callback") and not _is_none(keyword.value):
+                yield _sla(keyword.value.lineno)
+            if keyword.arg == "python_callable" and name == "TriggerDagRunOperator":
+                yield CodeFact(
+                    "trigger-callable",
+                    node.lineno,
+                    "TriggerDagRunOperator(python_callable=…) is gone.",
+                    "Use conf=, or call the REST API from a task.",
+                )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            keys = [key for key in node.keys if isinstance(key, ast.Constant)]
+            yield from (_sla(key.lineno) for key in keys if key.value == "sla")
+
+
+def _sla(line: int) -> CodeFact:
+    return CodeFact(
+        "sla",
+        line,
+        "SLAs are ignored by Airflow 3: nobody is told when the task is late.",
+        "Use a deadline alert (airflow.sdk DeadlineAlert) or an alert rule of the platform.",
+    )
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _classes(tree: ast.Module) -> Iterator[CodeFact]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for base in node.bases:
+                name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+                kind = _BASE_CLASSES.get(name) or ("operator" if name.endswith("Operator") else None)
+                if kind:
+                    yield CodeFact(
+                        f"custom-{kind}",
+                        node.lineno,
+                        f"{node.name} is a {kind} of your own.",
+                        "Run a DAG that uses it on the target before its wave.",
+                    )
+                    break
+
+
+def _strings(tree: ast.Module) -> Iterator[CodeFact]:
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        text = node.value
+        for block in _JINJA.finditer(text):
+            for name in re.findall(r"(?<![\w.'\"])([a-z_]+)\b(?!\s*\()", block[1]):
+                if name in REMOVED_CONTEXT and name != "conf":
+                    yield _context(node.lineno, name)
+        if _OLD_CLI.search(text):
+            yield CodeFact(
+                "old-cli",
+                node.lineno,
+                "A command of Airflow's old CLI is called.",
+                "See `airflow --help` of the target.",
+            )
+        if _OLD_API.search(text):
+            yield CodeFact(
+                "old-rest-api",
+                node.lineno,
+                "Airflow's REST API v1 is called, which is gone.",
+                "Call /api/v2 with a token.",
+            )
+
+
+def _context(line: int, name: str) -> CodeFact:
+    return CodeFact("context-key", line, f"`{name}` is no longer in the task context.", REMOVED_CONTEXT[name])
+
+
+def _contexts(tree: ast.Module) -> Iterator[CodeFact]:
+    for node in ast.walk(tree):
+        key: object = None
+        owner: ast.expr | None = None
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            key, owner = node.slice.value, node.value
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "get"
+            and node.args
+        ):
+            first = node.args[0]
+            key, owner = (first.value if isinstance(first, ast.Constant) else None), node.func.value
+        if isinstance(key, str) and key in REMOVED_CONTEXT and owner is not None and _is_context(owner):
+            yield _context(owner.lineno, key)
+        if isinstance(node, ast.Attribute) and node.attr == "execution_date":
+            yield CodeFact(
+                "context-key",
+                node.lineno,
+                "`.execution_date` is gone from runs and task instances.",
+                "Use logical_date of the context or of dag_run.",
+            )
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for argument in (*node.args.args, *node.args.kwonlyargs):
+                if argument.arg in REMOVED_CONTEXT and argument.arg != "conf":
+                    yield _context(argument.lineno, argument.arg)
+
+
+def _is_context(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("context", "kwargs", "ctx", "ti_context", "_context")
+
+
+def _at_parse_time(tree: ast.Module) -> Iterator[CodeFact]:
+    """Variable.get and connections outside of functions: a query at every parse of the file."""
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if node.func.attr == "get" and isinstance(owner, ast.Name) and owner.id == "Variable":
+                yield CodeFact(
+                    "variable-at-parse",
+                    node.lineno,
+                    "Variable.get runs at every parse of the file.",
+                    "Read it within a task or by {{ var.value.… }}.",
+                )
+        stack.extend(ast.iter_child_nodes(node))

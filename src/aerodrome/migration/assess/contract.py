@@ -1,0 +1,85 @@
+"""What an assessment is made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from aerodrome.migration.assess.inventory import Inventory
+
+Severity = Literal["blocker", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("blocker", "warning", "info")
+Risk = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a check reports: whom it concerns, where, and a sentence. The rest stands in the Check."""
+
+    subject: str  # "dag:daily_sales", "connection:warehouse", "file:dags/x.py", "source"
+    message: str
+    file: str | None = None  # "dags/daily_sales.py"
+    line: int | None = None
+    hint: str = ""  # instead of the check's hint where the place knows better
+
+
+@dataclass(frozen=True)
+class Check:
+    """One assessed question: pure, never raises. `hours` is the usual effort per place."""
+
+    code: str
+    severity: Severity
+    title: str
+    hint: str
+    find: Callable[[Inventory], Iterator[Place]]
+    hours: float = 0.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One assessed fact."""
+
+    code: str
+    severity: Severity
+    subject: str
+    file: str | None
+    line: int | None
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class DagRisk:
+    """How risky it is to move a DAG, why, and how much work remains for people."""
+
+    risk: Risk
+    reasons: tuple[str, ...]
+    effort_h: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What follows from an estate for a target version. `totals`: dags, tasks, effort_h, dags by risk."""
+
+    target_version: str
+    findings: tuple[Finding, ...]
+    dag_risks: Mapping[str, DagRisk]
+    totals: Mapping[str, Any]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Give the number of findings per severity, all three named."""
+        found = Counter(finding.severity for finding in self.findings)
+        return {severity: found[severity] for severity in SEVERITIES}
+
+    def as_data(self) -> dict[str, Any]:
+        """Give the assessment as plain JSON data."""
+        return {
+            "target_version": self.target_version,
+            "counts": self.counts,
+            "totals": dict(self.totals),
+            "dag_risks": {dag_id: asdict(risk) for dag_id, risk in sorted(self.dag_risks.items())},
+            "findings": [asdict(finding) for finding in self.findings],
+        }

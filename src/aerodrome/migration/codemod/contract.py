@@ -1,0 +1,88 @@
+"""What an upgrade of code gives back, and what a rule is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import libcst as cst
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """Something in the upgraded code that a person must look at."""
+
+    rule: str
+    file: str
+    line: int
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file: `diff` is unified and empty when only findings remain; `rules` counts what was applied."""
+
+    path: str  # relative to the project, "dags/daily_sales.py"
+    diff: str  # values that look like secrets are masked
+    rules: Mapping[str, int]
+    findings: tuple[Remaining, ...]
+
+
+@dataclass(frozen=True)
+class CodeUpgrade:
+    """An upgraded project: files that changed or need a look, in order of their paths."""
+
+    target_version: str
+    files: tuple[FileChange, ...]
+    files_total: int
+
+    @property
+    def rules(self) -> dict[str, int]:
+        """Give how often each rule was applied."""
+        found: Counter[str] = Counter()
+        for file in self.files:
+            found.update(file.rules)
+        return dict(sorted(found.items()))
+
+    @property
+    def findings(self) -> tuple[Remaining, ...]:
+        return tuple(finding for file in self.files for finding in file.findings)
+
+    def as_data(self) -> dict[str, Any]:
+        """Give plain JSON data."""
+        return {
+            "target_version": self.target_version,
+            "files_total": self.files_total,
+            "files_changed": sum(bool(file.diff) for file in self.files),
+            "rules": self.rules,
+            "files": [
+                {
+                    "path": file.path,
+                    "diff": file.diff,
+                    "rules": dict(file.rules),
+                    "findings": [asdict(finding) for finding in file.findings],
+                }
+                for file in self.files
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """What decides how code must be changed to go on meaning the same."""
+
+    catchup_by_default: bool = True  # of the source; Airflow 3 has False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rewriting. `before` and `after` are its example, its test and its documentation."""
+
+    code: str
+    title: str
+    before: str
+    after: str
+    apply: Callable[[cst.Module, Options], tuple[cst.Module, int]]
