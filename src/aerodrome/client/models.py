@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast
 
 from aerodrome.kernel.clock import from_text
+from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
 
 T = TypeVar("T")
@@ -188,9 +189,19 @@ class Health:
 
 
 def read(cls: type[T], data: Any) -> T:
-    """Make a dataclass of JSON data: nested dataclasses, tuples, moments and Secrets included; KeyError when one lacks."""
+    """Make a dataclass of JSON data: nested dataclasses, tuples, moments and Secrets included.
+
+    Broken when the data does not fit: the server is of another version, or it is no Aerodrome.
+    """
     hints = _hints(cast("Any", cls))
-    return cls(**{item.name: _read(hints[item.name], data[item.name]) for item in fields(cast("Any", cls))})
+    try:
+        return cls(**{item.name: _read(hints[item.name], data[item.name]) for item in fields(cast("Any", cls))})
+    except (KeyError, TypeError, ValueError) as error:
+        raise Broken(
+            f"The server's answer does not describe a {cls.__name__.lower()}.",
+            code="answer-unreadable",
+            hint="Compare `aerodrome version` here and on the server, and check the address.",
+        ) from error
 
 
 @cache

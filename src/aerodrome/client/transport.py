@@ -121,11 +121,14 @@ class Transport:
             raise Invalid(
                 "The server's address is not a URL.", code="url-invalid", hint="Write it like http://127.0.0.1:8700."
             ) from error
-        if answer.is_success:
-            if is_document:
-                return answer.text
+        if not answer.is_success:
+            raise error_of(answer)
+        if is_document:
+            return answer.text
+        try:
             return answer.json() if answer.content else None
-        raise error_of(answer)
+        except ValueError:
+            raise _foreign(answer) from None
 
 
 def _is_loopback(url: str) -> bool:
