@@ -182,7 +182,7 @@ def _task_like(row: Sequence[Any], *, is_try: bool, note: str | None) -> MappedR
     key: Key = (dag_id, run_id, task_id, map_index)
     if is_try:
         key = (*key, try_number)
-    if not is_try and state not in FINAL_TASK_STATES:
+    if not is_try and state is not None and state not in FINAL_TASK_STATES:
         return Rejected(label_of(key), "task-not-final", f"The task instance is {state}; only finished ones move.")
     if state is not None and state not in TASK_STATES:
         return Rejected(label_of(key), "task-state-unknown", f"Airflow 3 has no task state {state}.")

@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchTableError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from aerodrome.airflowkit.fernet import AirflowFernet
 from aerodrome.kernel.errors import Broken, Denied, Invalid, Unavailable
@@ -24,6 +23,7 @@ from aerodrome.runtimes.contract import AirflowAccess
 
 BUSY_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
+_POOL: dict[str, Any] = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
 
 KNOWN_SCHEMAS = {
     "29ce7909c52b": "3.0.0",
@@ -37,7 +37,7 @@ KNOWN_SCHEMAS = {
 
 
 class TargetDatabase:
-    """A deployment's metadata database. Cheap to make; connects at first use, keeps no connection open."""
+    """A deployment's metadata database. Cheap to make; connects at first use. Close it: it keeps a connection or two."""
 
     def __init__(self, access: AirflowAccess) -> None:
         self.airflow_version = access.airflow_version
@@ -144,7 +144,7 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(
             url,
-            poolclass=NullPool,
+            **_POOL,
             hide_parameters=True,
             connect_args={
                 "connect_timeout": CONNECT_TIMEOUT_S,
@@ -154,7 +154,7 @@ def _engine(url: URL) -> Engine:
         )
     engine = create_engine(
         url,
-        poolclass=NullPool,
+        **_POOL,
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )

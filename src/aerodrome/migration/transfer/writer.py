@@ -206,10 +206,11 @@ class HistoryWriter:
         ours = f"t.{owner} is null" if owner in present else "1 = 1"
         if self.kind in {"run", "task_instance"}:
             ours += f" and t.state in {states!r}"
-        return (
-            f"select {', '.join(selected)}, {'n.content' if notes else 'null'}, ({ours}) from {self._table} t{joined} "
-            f"where t.dag_id = {self._mark} and t.run_id {self._among()}"
-        )
+        where = f"t.dag_id = {self._mark} and t.run_id {self._among()}"
+        if self.kind == "xcom":  # its key starts with the run's id; no index starts with dag_id and run_id
+            where = f"t.dag_run_id in (select id from dag_run t where {where})"
+        note = "n.content" if notes else "null"
+        return f"select {', '.join(selected)}, {note}, ({ours}) from {self._table} t{joined} where {where}"
 
     def _as_text(self, name: str) -> str:
         return "::text" if name in JSONS and not self._is_sqlite else ""
