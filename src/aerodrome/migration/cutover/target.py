@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Protocol
 
 from aerodrome.airflowkit.rest import RestDag, RestRun
@@ -24,6 +25,10 @@ class TargetSide(Protocol):
 
     def set_paused(self, dag_id: str, *, is_paused: bool) -> None: ...
 
+    def backfill(self, dag_id: str, first: datetime, last: datetime) -> None:
+        """Ask for runs of the intervals that start from `first` to `last`; existing runs stay. Conflict while one goes on."""
+        ...
+
     def ask_to_parse(self, dag_id: str) -> None:
         """Ask the target's DAG processor to read the DAG's file soon; doing nothing is allowed."""
         ...
@@ -34,13 +39,13 @@ def newest_scheduled(target: TargetSide, dag_id: str) -> Interval | None:
     return next((run.interval for run in target.dag_runs(dag_id) if run.run_type == "scheduled" and run.interval), None)
 
 
-def first_scheduled_after(target: TargetSide, dag_id: str, last: Interval | None) -> RestRun | None:
-    """Give the oldest scheduled run whose interval starts after that of `last`."""
-    first: RestRun | None = None
+def scheduled_after(target: TargetSide, dag_id: str, last: Interval | None) -> list[RestRun]:
+    """Give the scheduled runs whose interval starts after that of `last`, the oldest first."""
+    found: list[RestRun] = []
     for run in target.dag_runs(dag_id):
         if run.run_type != "scheduled" or run.interval is None:
             continue
         if last is not None and run.interval[0] <= last[0]:
             break
-        first = run
-    return first
+        found.append(run)
+    return found[::-1]

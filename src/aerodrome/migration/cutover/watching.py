@@ -1,36 +1,49 @@
-"""The last act: watch the first run in the target."""
+"""The last act: watch the first run in the target, and see that nothing between the sides was left out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice, pairwise
 from typing import Any
 
 from aerodrome.airflowkit.rest import RestRun
 from aerodrome.kernel.clock import to_text
-from aerodrome.kernel.errors import Broken, Unavailable
+from aerodrome.kernel.errors import Broken, Conflict, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.expectation import describe_missed, show, texts
+from aerodrome.migration.cutover.expectation import MAX_MISSED, describe_missed, show, texts
 from aerodrome.migration.cutover.handover import compare_with
 from aerodrome.migration.cutover.holding import target_dag
-from aerodrome.migration.cutover.target import first_scheduled_after
+from aerodrome.migration.cutover.intervals import Interval, between, calendar_of
+from aerodrome.migration.cutover.target import scheduled_after
 from aerodrome.migration.sources.contract import DagState
 
 
-def watch(context: CutoverContext, dag_id: str, *, limit_s: float) -> dict[str, Any]:
+def watch(context: CutoverContext, dag_id: str, *, limit_s: float, missed: str = "report") -> dict[str, Any]:
     """Await the first scheduled run of the target: the interval that must come next, and success.
 
     A DAG without a schedule of its own has nothing to wait for (`first_target_state` "none"); one whose next run is
-    due later than `limit_s` from now is not waited for ("not-due"). Broken `first-run-failed` when it fails, Broken
-    `first-run-unexpected` for another interval, Unavailable `first-run-late` when it is not there in time.
+    due later than `limit_s` from now is not waited for ("not-due"). Intervals that passed while a DAG without catchup
+    was held are reported, or with `missed` "backfill" run in the target and awaited as well.
+
+    Broken `first-run-failed` when it fails, Broken `first-run-unexpected` for another interval, Unavailable
+    `first-run-late` or `backfill-late` when something is not there in time.
     """
     began_at = context.clock.now()
     while True:
         state = context.held(dag_id)
         dag = target_dag(context, dag_id)
         now = context.clock.now()
-        run = first_scheduled_after(context.target, dag_id, state.last_interval)
+        runs = scheduled_after(context.target, dag_id, state.last_interval)
+        run = runs[0] if runs else None
         if run is not None and run.is_finished:
-            return _judged(context, dag_id, state, run, began_at)
+            result = _judged(context, dag_id, state, run, began_at)
+            lost = gaps(context, dag_id, state.last_interval, runs)
+            result |= describe_missed(lost)
+            if lost and missed == "backfill":
+                _fill(context, dag_id, lost, limit_s)
+                result["summary"] += f" {len(lost)} missed interval{'' if len(lost) == 1 else 's'} backfilled."
+            return result | {"backfilled_count": len(lost) if missed == "backfill" else 0}
         if run is None:
             if dag.next_interval is None and dag.next_run_after is None:
                 return _nothing(dag_id, state, "none", "It has no schedule of its own; there is nothing to wait for.")
@@ -43,8 +56,9 @@ def watch(context: CutoverContext, dag_id: str, *, limit_s: float) -> dict[str, 
                 }
             context.progress(f"waiting for the run that is due at {to_text(due_at)}")
         else:
+            due_at = run.run_after or began_at
             context.progress(f"the run {run.run_id} is {run.state}")
-        if now - max(began_at, _due(run, began_at)) >= timedelta(seconds=limit_s):
+        if now - max(began_at, due_at) >= timedelta(seconds=limit_s):
             what = f"is {run.state}" if run else "has not started"
             raise Unavailable(
                 f"The first run of {dag_id} in the target {what} after {limit_s:.0f} s.",
@@ -55,8 +69,60 @@ def watch(context: CutoverContext, dag_id: str, *, limit_s: float) -> dict[str, 
         context.sleep(context.poll_s)
 
 
-def _due(run: RestRun | None, otherwise: datetime) -> datetime:
-    return run.run_after if run and run.run_after else otherwise
+def gaps(context: CutoverContext, dag_id: str, last: Interval | None, runs: Sequence[RestRun]) -> tuple[Interval, ...]:
+    """Give the intervals of the schedule that lie between the source's last and the target's newest run, run by nobody."""
+    calendar = calendar_of(context.dags[dag_id])
+    if calendar is None or last is None:
+        return ()
+    chain = [last, *(run.interval for run in runs if run.interval)]
+    return tuple(
+        islice((lost for before, later in pairwise(chain) for lost in between(calendar, before, later)), MAX_MISSED)
+    )
+
+
+def _fill(context: CutoverContext, dag_id: str, lost: Sequence[Interval], limit_s: float) -> None:
+    """Have the lost intervals run in the target. A run that stands there already, from an earlier try, is not repeated."""
+    deadline = context.clock.now() + timedelta(seconds=limit_s)
+    wanted = {interval[0] for interval in lost}
+    is_asked = False
+    while True:
+        states = _states(context, dag_id, wanted)
+        if failed := sorted(moment for moment, state in states.items() if state == "failed"):
+            raise Broken(
+                f"{len(failed)} backfilled runs of {dag_id} failed in the target.",
+                code="backfill-failed",
+                hint="Read their logs in the target's Airflow. Clear them once mended; the cutover then watches on.",
+                details={"dag_id": dag_id, "failed": [to_text(moment) for moment in failed]},
+            )
+        if len(states) == len(wanted) and set(states.values()) == {"success"}:
+            return
+        absent = wanted - set(states)
+        if absent and not is_asked:
+            try:
+                context.target.backfill(dag_id, min(absent), max(absent))
+            except Conflict:
+                context.progress("another backfill goes on")
+            else:
+                is_asked = True
+        if context.clock.now() >= deadline:
+            raise Unavailable(
+                f"The backfill of {len(wanted)} intervals of {dag_id} is not done after {limit_s:.0f} s.",
+                code="backfill-late",
+                hint="Repeat the cutover: it watches on.",
+                details={"dag_id": dag_id},
+            )
+        context.progress(f"backfilling {len(wanted)} missed intervals")
+        context.sleep(context.poll_s)
+
+
+def _states(context: CutoverContext, dag_id: str, wanted: set[datetime]) -> dict[datetime, str]:
+    states: dict[datetime, str] = {}
+    for run in context.target.dag_runs(dag_id):
+        if run.logical_date in wanted:
+            states[run.logical_date] = run.state
+        if len(states) == len(wanted):
+            break
+    return states
 
 
 def _judged(context: CutoverContext, dag_id: str, state: DagState, run: RestRun, began_at: datetime) -> dict[str, Any]:
@@ -69,7 +135,6 @@ def _judged(context: CutoverContext, dag_id: str, state: DagState, run: RestRun,
         "first_target_state": run.state,
         "first_target_run_id": run.run_id,
         "seconds": round(seconds, 1),
-        **describe_missed(verdict.missed),
         "summary": f"First run {run.state}: {show(run.interval)}.",
     }
     if not verdict.is_agreed:

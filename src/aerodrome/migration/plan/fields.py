@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aerodrome.airflowkit import versions
+
 VERSION = 1
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)?")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -57,6 +59,9 @@ def name(value: Any) -> str:
 def airflow_version(value: Any) -> str:
     if not isinstance(value, str) or not _AIRFLOW.fullmatch(value):
         raise Wrong('a full version in quotes, such as "3.3.2"')
+    if value not in versions.SUPPORTED:
+        close = [version for version in versions.SUPPORTED if version.startswith(value.rpartition(".")[0] + ".")]
+        raise Wrong(f"a version that can be hosted ({', '.join((close or list(versions.SUPPORTED))[-5:])})")
     return value
 
 
@@ -129,8 +134,8 @@ MIGRATED_CONFIG = {
 TARGET: Mapping[str, Field] = {
     "workspace": Field(name, "default", "made when it does not exist"),
     "deployment": Field(name, "migrated", "made when it does not exist"),
-    "airflow": Field(airflow_version, "3.3.2", "Airflow version of the target"),
-    "python": Field(python_version, "3.11", ""),
+    "airflow": Field(airflow_version, versions.DEFAULT, "Airflow version of the target"),
+    "python": Field(python_version, versions.DEFAULT_PYTHON, ""),
     "cluster": Field(text, "local", "where it runs: aerodrome cluster list"),
     "parallelism": Field(count, 4, "task processes at the same time"),
     "database": Field(choice("sqlite", "postgresql"), "sqlite", "metadata database: sqlite or postgresql"),
@@ -146,6 +151,11 @@ POLICIES: Mapping[str, Field] = {
     "drain_deadline": Field(duration_s, 900, "how long runs in flight may take to end after the pause", duration_text),
     "on_deadline": Field(
         choice("wait", "fail"), "fail", "then: wait (look again later) or fail (the wave stops, nothing is lost)"
+    ),
+    "missed": Field(
+        choice("report", "backfill"),
+        "report",
+        "an interval passed while a DAG without catchup was held: report it, or backfill it in the target",
     ),
     "prove_limit": Field(duration_s, 180, "how long the target may take to show the same next interval", duration_text),
     "watch_limit": Field(

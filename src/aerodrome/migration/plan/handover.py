@@ -75,4 +75,6 @@ def _params(kind: str, dag_id: str, wave: str, settings: Mapping[str, Any], dag:
         params |= {"deadline_s": policies["drain_deadline"], "on_deadline": policies["on_deadline"]}
     elif kind in ("prove", "watch"):
         params |= {"limit_s": policies[f"{kind}_limit"]}
+    if kind == "watch":
+        params |= {"missed": policies["missed"]}
     return params

@@ -259,7 +259,9 @@ def unpause(context: StepContext, params: Params) -> Result:
 
 
 def watch(context: StepContext, params: Params) -> Result:
-    return cutover.watch(_cutover(context), params["dag_id"], limit_s=params["limit_s"])
+    return cutover.watch(
+        _cutover(context), params["dag_id"], limit_s=params["limit_s"], missed=params.get("missed", "report")
+    )
 
 
 HANDLERS: Mapping[str, Handler] = {

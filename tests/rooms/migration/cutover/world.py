@@ -250,5 +250,15 @@ class World:
         self.new.is_paused = is_paused
         self._call("set_paused.after")
 
+    def backfill(self, _dag_id: str, first: datetime, last: datetime) -> None:
+        self._call("backfill")
+        calendar, current = self.new.calendar, first
+        while current <= last:
+            interval = (current, calendar.following(current))
+            if not any(run.interval == interval for run in self.new.runs):
+                self.new.runs.append(Run(interval, self.clock.now() + timedelta(seconds=5), "backfill"))
+                self._call("backfill.row")
+            current = interval[1]
+
     def ask_to_parse(self, _dag_id: str) -> None:
         self._call("ask_to_parse")

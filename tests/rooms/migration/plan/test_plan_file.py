@@ -43,6 +43,13 @@ def test_the_file_explains_itself(text: str) -> None:
         ("parallelism: 4", "paralelism: 4", "plan-unknown-field", "target.paralelism", "Did you mean parallelism?"),
         ("parallelism: 4", "parallelism: many", "plan-invalid", "target.parallelism", "a whole number"),
         ('airflow: "3.3.2"', "airflow: 3.3", "plan-invalid", "target.airflow", "a full version in quotes"),
+        (
+            'airflow: "3.3.2"',
+            'airflow: "3.3.9"',
+            "plan-invalid",
+            "target.airflow",
+            "can be hosted (3.3.0, 3.3.1, 3.3.2)",
+        ),
         ("drain_deadline: 15m", "drain_deadline: soon", "plan-invalid", "policies.drain_deadline", "not soon"),
         ("      - ingest", "      - ingestion", "plan-unknown-dag", "waves[1].dags[1]", "Did you mean ingest?"),
         ("      - ingest", "      - cleanup", "plan-dag-twice", "waves[1].dags[1]", "in wave wave-1 already"),
