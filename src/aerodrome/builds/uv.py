@@ -26,6 +26,7 @@ _NO_NETWORK = (
     "tcp connect error",
     "Network is unreachable",
     "Network connectivity is disabled",
+    "network was disabled",
     "operation timed out",
     "Request failed after",
 )
@@ -82,13 +83,6 @@ def _explain(text: str) -> AerodromeError:
             details=details,
             retry_after_s=60,
         )
-    if any(sign in text for sign in _UNSOLVABLE):
-        return Invalid(
-            f"These requirements cannot be installed together: {shown}",
-            code="requirements-unresolvable",
-            hint="Change requirements.txt so that it agrees with the packages of the chosen Airflow version.",
-            details=details,
-        )
     if any(sign in text for sign in _NO_NETWORK):
         return Unavailable(
             "The package index does not answer.",
@@ -96,6 +90,13 @@ def _explain(text: str) -> AerodromeError:
             hint="Check the network, proxy and package index settings (UV_INDEX_URL) and try again.",
             details=details,
             retry_after_s=60,
+        )
+    if any(sign in text for sign in _UNSOLVABLE):
+        return Invalid(
+            f"These requirements cannot be installed together: {shown}",
+            code="requirements-unresolvable",
+            hint="Change requirements.txt so that it agrees with the packages of the chosen Airflow version.",
+            details=details,
         )
     return Broken(
         f"uv failed: {shown}",
