@@ -26,6 +26,7 @@ class CutoverContext:
     mark: str  # left in the source by pause, found again by retries: "aerodrome:<migration id>"
     progress: Callable[[str], None] = field(default=lambda _text: None)
     poll_s: float = 2.0
+    catchup_by_default: bool = True  # the source's [scheduler] catchup_by_default: a DAG that does not say follows it
     settle_s: float = 3.0  # how long the source must stay empty before it counts as drained
 
     def state(self, dag_id: str) -> DagState:
@@ -39,6 +40,11 @@ class CutoverContext:
                 details={"dag_id": dag_id},
             )
         return states[dag_id]
+
+    def catches_up(self, dag_id: str) -> bool:
+        """Tell whether the DAG runs every interval; Airflow 2 serializes `catchup` only where it is not the default."""
+        catchup = self.dags[dag_id].catchup
+        return self.catchup_by_default if catchup is None else catchup
 
     def held(self, dag_id: str) -> DagState:
         """Read the source's state; Conflict `source-not-held` when somebody unpaused the DAG or it was never ours."""

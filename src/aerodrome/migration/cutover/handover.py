@@ -137,7 +137,7 @@ def compare_with(context: CutoverContext, dag_id: str, state: DagState, target_n
         source_next = (source_next[0], source_next[0]) if source_next else None
         target_next = (target_next[0], target_next[0]) if target_next else None
     return compare(
-        catchup=bool(record.catchup),
+        catchup=context.catches_up(dag_id),
         calendar=calendar_of(record),
         last=state.last_interval,
         source_next=source_next,

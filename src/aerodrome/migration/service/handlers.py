@@ -229,6 +229,7 @@ def _cutover(context: StepContext) -> cutover.CutoverContext:
         progress=context.progress,
         poll_s=0.5,
         settle_s=1.0,
+        catchup_by_default=_catchup(context),
     )
 
 

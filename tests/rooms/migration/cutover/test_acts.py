@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -210,6 +211,13 @@ def test_a_failed_first_run_is_told_with_its_interval() -> None:
     with pytest.raises(Broken) as raised:
         hand_over(world)
     assert (raised.value.code, raised.value.details["first_target_state"]) == ("first-run-failed", "failed")
+
+
+def test_a_dag_that_does_not_say_catches_up_as_the_source_does() -> None:
+    context = World(catchup=True).context()
+    silent = replace(context, dags={DAG: replace(context.dags[DAG], catchup=None)})
+    assert silent.catches_up(DAG)
+    assert not replace(silent, catchup_by_default=False).catches_up(DAG)
 
 
 def test_a_run_that_is_due_next_week_is_not_awaited() -> None:
