@@ -1,0 +1,134 @@
+"""`aerodrome assess`: what a self-managed Airflow contains and what stands in the way; no server, nothing is changed."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import tempfile
+from collections import Counter
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from cyclopts import App, Parameter
+
+from aerodrome.airflowkit.versions import DEFAULT
+from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
+from aerodrome.cli.output import cell, write_json, write_table
+from aerodrome.cli.words import secret_from
+from aerodrome.kernel.clock import SystemClock
+from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.assess import Assessment, assess, report
+from aerodrome.migration.assess.contract import SEVERITIES
+from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.sources.capture import capture
+from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.registry import open_source
+
+app = App(name="assess", help="Assess an Airflow without a server: what is there, and what stands in the way.")
+FOUND_AT_LEAST: Final = 1
+_SHOWN_PLACES = 3
+
+
+@app.default
+def run(
+    *,
+    database_url_env: Annotated[
+        str | None, Parameter(help="The environment variable that holds the URL of the metadata database.")
+    ] = None,
+    database_url_file: Annotated[Path | None, Parameter(help="A file that holds the URL.")] = None,
+    fernet_key_env: Annotated[
+        str | None, Parameter(help="The environment variable that holds the Fernet key (several: comma-separated).")
+    ] = None,
+    fernet_key_file: Annotated[Path | None, Parameter(help="A file that holds the Fernet key.")] = None,
+    dags: Annotated[Path | None, Parameter(help="The folder of DAGs.")] = None,
+    plugins: Annotated[Path | None, Parameter(help="The folder of plugins.")] = None,
+    include: Annotated[Path | None, Parameter(help="The folder of further code.")] = None,
+    requirements: Annotated[Path | None, Parameter(help="The source's requirements.txt.")] = None,
+    config_file: Annotated[Path | None, Parameter(help="The source's airflow.cfg.")] = None,
+    env_file: Annotated[Path | None, Parameter(help="NAME=value lines of its scheduler's environment.")] = None,
+    estate: Annotated[
+        Path | None, Parameter(help="Keep what was found in this folder; when it holds an estate already, assess that.")
+    ] = None,
+    target_version: Annotated[str, Parameter(help="The Airflow version to move to.")] = DEFAULT,
+    html: Annotated[Path | None, Parameter(help="Also write the report as one HTML page.")] = None,
+    fail_on: Annotated[
+        Literal["blocker", "warning", "never"], Parameter(help="Exit with 1 when there is a finding as grave as this.")
+    ] = "never",
+    offline: Offline = OFFLINE_DEFAULTS,
+) -> int:
+    """Read a metadata database and its folders, without changing anything, and tell what moving it takes.
+
+    The URL and the key come from the environment, from files, or from a prompt: other people see command lines.
+    """
+    with ExitStack() as stack:
+        if estate is not None and (estate / "manifest.json").exists():
+            found = Estate.open(estate)
+        else:
+            if dags is None:
+                raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER.")
+            url = secret_from(env=database_url_env, file=database_url_file, prompt="URL of the metadata database")
+            key = _fernet_key(fernet_key_env, fernet_key_file)
+            config = SourceConfig(
+                kind="airflow-db",
+                name=dags.resolve().parent.name,
+                database_url=url,
+                fernet_keys=key,
+                dags_folder=dags.resolve(),
+                plugins_folder=plugins,
+                include_folder=include,
+                requirements_file=requirements,
+                config_file=config_file,
+                env_file=env_file,
+            )
+            folder = estate or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aerodrome-"))) / "estate"
+            source = stack.enter_context(closing(open_source(config, secrets.token_bytes(32))))
+            found = capture(source, config.name, folder, SystemClock(), _progress)
+        assessment = assess(found, target_version)
+        if html is not None:
+            html.write_text(report.to_html(assessment, found), encoding="utf-8")
+            say(f"The report is in {html}.")
+        if offline.output == "json":
+            write_json(report.to_json(assessment, found))
+        else:
+            _write(assessment, found)
+    grave = () if fail_on == "never" else SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    return FOUND_AT_LEAST if any(assessment.counts[severity] for severity in grave) else 0
+
+
+def _fernet_key(env: str | None, file: Path | None) -> Secret:
+    if env is None and file is None:
+        return Secret("")  # a source that does not encrypt; the probe says so when it does
+    return secret_from(env=env, file=file, prompt="Fernet key")
+
+
+def _progress(what: str, done: int, total: int | None) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{what} {done}" + (f" of {total}" if total else ""))
+
+
+def _write(assessment: Assessment, found: Estate) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    header = found.header
+    sys.stdout.write(f"{header.source_name}: Airflow {header.source_version} on {header.database}\n")
+    sys.stdout.write("Found: " + ", ".join(f"{count:,} {kind}" for kind, count in found.counts.items() if count) + "\n")
+    counts = ", ".join(f"{count} {severity}" for severity, count in assessment.counts.items())
+    sys.stdout.write(f"Towards Airflow {assessment.target_version}: {counts}\n\n")
+    seen: dict[tuple[str, str], list[str]] = {}
+    for finding in assessment.findings:
+        place = f"{finding.file}:{finding.line}" if finding.file and finding.line else finding.file or finding.subject
+        seen.setdefault((finding.severity, finding.code), []).append(place)
+    rows = []
+    for severity in SEVERITIES:
+        for (grade, code), places in seen.items():
+            if grade == severity:
+                more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
+                rows.append([grade, code, str(len(places)), cell(places[:_SHOWN_PLACES]) + more])
+    if rows:
+        write_table(("Severity", "Finding", "Places", "Where"), rows)
+        sys.stdout.write("\n")
+    risks = Counter(risk.risk for risk in assessment.dag_risks.values())
+    shown = ", ".join(f"{risks[risk]} {risk}" for risk in ("low", "medium", "high"))
+    sys.stdout.write(f"Risk of the DAGs: {shown}\n")
