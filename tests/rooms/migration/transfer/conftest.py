@@ -226,6 +226,14 @@ def access(target_url: str, fernet_key: str) -> AirflowAccess:
 
 
 @pytest.fixture
+def sqlite_access(_sqlite_target: Path, tmp_path: Path, fernet_key: str) -> AirflowAccess:
+    """A SQLite target for tests that drive real Airflow programs, where one database is enough."""
+    shutil.copyfile(_sqlite_target, tmp_path / "airflow3.db")
+    url = f"sqlite:///{tmp_path / 'airflow3.db'}"
+    return AirflowAccess("http://127.0.0.1:1", AIRFLOW, Secret(url), Secret(fernet_key), Secret("unused"))
+
+
+@pytest.fixture
 def target(access: AirflowAccess) -> Iterator[TargetDatabase]:
     opened = TargetDatabase(access)
     yield opened

@@ -1,0 +1,33 @@
+"""Run inside Airflow 3.3: read imported history through Airflow's own REST API, then clear one run."""
+
+import json
+import sys
+from urllib.parse import quote
+
+from airflow.api_fastapi.app import create_app
+from fastapi.testclient import TestClient
+
+dag_id, run_id = sys.argv[1:]
+at = f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
+answers = {}
+with TestClient(create_app()) as client:
+    client.headers["Authorization"] = f"Bearer {client.get('/auth/token').json()['access_token']}"
+    for name, path in {
+        "runs": f"/api/v2/dags/{dag_id}/dagRuns?limit=100",
+        "run": f"/api/v2{at}",
+        "tasks": f"/api/v2{at}/taskInstances",
+        "all_tasks": "/api/v2/dags/~/dagRuns/~/taskInstances?limit=1000",
+        "tries": f"/api/v2{at}/taskInstances/extract/tries",
+        "xcoms": f"/api/v2{at}/taskInstances/load/xcomEntries",
+        "xcom": f"/api/v2{at}/taskInstances/load/xcomEntries/return_value",
+        "log": f"/api/v2{at}/taskInstances/load/logs/1",
+        "grid_runs": f"/ui/grid/runs/{dag_id}",
+        "grid_tasks": f"/ui/grid/ti_summaries/{dag_id}?run_ids={quote(run_id)}",
+    }.items():
+        answer = client.get(path)
+        is_json = "json" in answer.headers["content-type"] and "ndjson" not in answer.headers["content-type"]
+        answers[name] = [answer.status_code, answer.json() if is_json else answer.text[:200]]
+    body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False}
+    answers["clear"] = [client.post(f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body).status_code, None]
+    answers["cleared"] = [200, client.get(f"/api/v2{at}").json()]
+print(json.dumps(answers))
