@@ -20,7 +20,7 @@ with TestClient(create_app()) as client:
         "tries": f"/api/v2{at}/taskInstances/extract/tries",
         "xcoms": f"/api/v2{at}/taskInstances/load/xcomEntries",
         "xcom": f"/api/v2{at}/taskInstances/load/xcomEntries/return_value",
-        "log": f"/api/v2{at}/taskInstances/load/logs/1",
+        "log": f"/api/v2{at}/taskInstances/load/logs/2",
         "grid_runs": f"/ui/grid/runs/{dag_id}",
         "grid_tasks": f"/ui/grid/ti_summaries/{dag_id}?run_ids={quote(run_id)}",
     }.items():

@@ -1,0 +1,70 @@
+"""A person who opens the migrated Airflow sees the imported history, and can clear it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.rooms.migration.transfer.conftest import MemorySource, make_history, run_airflow
+
+from aerodrome.builds.contract import Venv
+from aerodrome.migration.transfer import TargetDatabase, move_history
+
+pytestmark = pytest.mark.airflow
+PROGRAMS = Path(__file__).parent / "programs"
+DAG = """
+from datetime import datetime
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+with DAG("daily", schedule="@daily", start_date=datetime(2026, 3, 1), catchup=True):
+    EmptyOperator(task_id="extract", retries=2) >> EmptyOperator(task_id="load", retries=2)
+"""
+
+
+def test_airflow_shows_and_clears_imported_history(
+    target: TargetDatabase, target_url: str, airflow3: Venv, tmp_path: Path
+) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "daily.py").write_text(DAG)
+    env = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS": "True",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
+    }
+    run_airflow(airflow3, tmp_path, target_url, "dags", "reserialize", env=env)
+    source = MemorySource(rows=make_history("daily", 4))
+    outcome = move_history(source, target, ["daily"])
+    assert outcome.is_proven
+    run = source.rows["run"][1]
+
+    output = run_airflow(
+        airflow3, tmp_path, target_url, str(PROGRAMS / "read_target.py"), "daily", run["run_id"], env=env
+    )
+    answers: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+
+    assert {name: status for name, (status, _) in answers.items() if status != 200} == {}
+    assert answers["runs"][1]["total_entries"] == 4
+    assert answers["all_tasks"][1]["total_entries"] == 8
+    shown = answers["run"][1]
+    assert (shown["state"], shown["run_type"], shown["triggered_by"]) == ("success", "scheduled", "timetable")
+    assert (shown["note"], shown["conf"]) == ("checked 1", json.loads(run["conf"]))
+    assert shown["data_interval_start"] == "2026-03-02T00:00:00Z"
+    tasks = {task["task_id"]: task for task in answers["tasks"][1]["task_instances"]}
+    assert (tasks["extract"]["note"], tasks["extract"]["try_number"]) == ("slow", 2)
+    assert (tasks["load"]["duration"], tasks["load"]["hostname"]) == (28.25, "")
+    tries = answers["tries"][1]["task_instances"]
+    assert [(item["try_number"], item["state"]) for item in tries] == [(1, "failed"), (2, "success")]
+    assert answers["xcom"][1]["value"] in ({"rows": 3, "share": 1.0}, '{"rows": 3, "share": 1.0}')
+    assert len(answers["grid_runs"][1]) == 4
+    assert answers["cleared"][1]["state"] == "queued"
+    states = run_airflow(
+        airflow3, tmp_path, target_url, "tasks", "states-for-dag-run", "daily", source.rows["run"][2]["run_id"], env=env
+    )
+    assert states.count("success") == 2
+
+    again = move_history(source, target, ["daily"])  # what was cleared here is the target's own from now on
+    assert again.of("run").failed_by_code == {"row-belongs-to-target": 1}
+    assert again.of("task_instance").failed_by_code == {"run-belongs-to-target": 2}
+    assert again.is_proven
