@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from aerodrome.kernel.version import version
 from aerodrome.web import guards, problems
@@ -42,11 +43,12 @@ def create_app(platform: Platform) -> FastAPI:
     web.include_router(all_pages)
     problems.install(web, render_page=render_problem)
     web.add_middleware(guards.BodyLimit, limit_of=_limit_of(platform))
+    web.add_middleware(guards.NoNul)
     web.add_middleware(guards.SameOrigin, public_url=platform.settings.public_url)
     web.add_middleware(guards.KnownHosts, hosts=hosts_of(platform))
     web.add_middleware(guards.SecurityHeaders)
     web.add_middleware(guards.RequestLog)
-    web.openapi = lambda: _describe(web)  # type: ignore[method-assign]
+    web.openapi = lambda: _describe_once(web)  # type: ignore[method-assign]
     return web
 
 
@@ -65,20 +67,26 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _describe(web: FastAPI) -> dict[str, Any]:
+def describe(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """Give the OpenAPI document of the API among these routes (pages are not in the schema)."""
+    schema = get_openapi(title="Aerodrome", version=version(), description=DESCRIPTION, routes=routes, tags=api.TAGS)
+    components = schema.setdefault("components", {})
+    components.setdefault("schemas", {})["ProblemDocument"] = ProblemDocument.model_json_schema()
+    components["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "An API token: `aero_pat_…`."}
+    }
+    schema["security"] = [{"token": []}]
+    return schema
+
+
+def describe_api() -> dict[str, Any]:
+    """Give the OpenAPI document without a platform; the reference is generated from it."""
+    web = FastAPI(generate_unique_id_function=_operation_id)
+    web.include_router(api.everything(), prefix=API)
+    return describe(web.routes)
+
+
+def _describe_once(web: FastAPI) -> dict[str, Any]:
     if web.openapi_schema is None:
-        schema = get_openapi(
-            title=web.title,
-            version=web.version,
-            description=web.description,
-            routes=web.routes,  # pages are not in the schema
-            tags=api.TAGS,
-        )
-        components = schema.setdefault("components", {})
-        components.setdefault("schemas", {})["ProblemDocument"] = ProblemDocument.model_json_schema()
-        components["securitySchemes"] = {
-            "token": {"type": "http", "scheme": "bearer", "description": "An API token: `aero_pat_…`."}
-        }
-        schema["security"] = [{"token": []}]
-        web.openapi_schema = schema
+        web.openapi_schema = describe(web.routes)
     return web.openapi_schema

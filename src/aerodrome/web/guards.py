@@ -152,6 +152,26 @@ class SameOrigin:
         }
 
 
+class NoNul:
+    """Refuses addresses with a NUL character: no name holds one, and PostgreSQL cannot even be asked for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            problem = Problem(
+                400,
+                "address-malformed",
+                "The address holds a NUL character.",
+                "Leave it out.",
+                request_id=scope.get("aerodrome.request_id"),
+            )
+            await problem.response()(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses bodies larger than `limit_of(path)` bytes, by Content-Length at once and by counting while they stream."""
 

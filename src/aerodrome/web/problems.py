@@ -105,7 +105,7 @@ class Problem:
         return {key: value for key, value in data.items() if value not in (None, "", {})}
 
     def response(self) -> Response:
-        body = json.dumps(self.as_data(), ensure_ascii=False, default=str)
+        body = json.dumps(self.as_data(), ensure_ascii=False, default=str).encode("utf-8", "replace")
         return Response(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 

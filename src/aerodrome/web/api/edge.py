@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import Invalid
@@ -36,6 +36,21 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nul(cls, data: Any) -> Any:
+        if _holds_nul(data):
+            raise ValueError("a text holds a NUL character")
+        return data
+
+
+def _holds_nul(data: Any) -> bool:
+    if isinstance(data, str):
+        return "\0" in data
+    if isinstance(data, dict):
+        return any(_holds_nul(part) for part in (*data, *data.values()))
+    return isinstance(data, list) and any(_holds_nul(part) for part in data)
+
 
 class Page(View, Generic[M]):
     """One page of a list."""
@@ -47,12 +62,12 @@ class Page(View, Generic[M]):
 class ProblemDocument(BaseModel):
     """An error (RFC 9457), served as `application/problem+json`."""
 
-    type: str = Field(examples=["urn:aerodrome:problem:deployment-unknown"])
+    type: str = Field(examples=["urn:aerodrome:problem:deployment-not-found"])
     title: str = Field(examples=["Not found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["There is no deployment named sales."])
     kind: str = Field(examples=["not-found"])
-    code: str = Field(examples=["deployment-unknown"])
+    code: str = Field(examples=["deployment-not-found"])
     hint: str | None = Field(None, examples=["`aerodrome deployment list` shows all of them."])
     details: dict[str, Any] | None = None
     request_id: str | None = None

@@ -60,3 +60,17 @@ def test_no_body_and_no_parameter_makes_the_server_fail(http: Connect, platform:
             assert answer.json()["code"]
 
     attack()
+
+
+def test_characters_that_no_database_takes_are_refused(http: Connect) -> None:
+    admin = http("admin")
+    for path in ("/api/v1/deployments/a%00b", "/api/v1/deployments?workspace=%00"):
+        assert (admin.get(path).status_code, admin.get(path).json()["code"]) == (400, "address-malformed")
+    for text in (
+        '{"name": "a\\u0000b"}',
+        '{"name": "a\\ud800"}',
+        '{"\\ud800": 1, "name": "ok"}',
+        '{"name": "\\udfff\\u0000"}',
+    ):
+        answer = admin.post("/api/v1/workspaces", content=text, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) in {(422, "request-invalid"), (422, "name-invalid")}
