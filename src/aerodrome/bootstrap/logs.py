@@ -14,6 +14,17 @@ from aerodrome.settings.model import Settings
 _QUIET = ("alembic", "sqlalchemy", "httpx2", "httpcore2", "uvicorn.access")
 
 
+class StandardError(logging.Handler):
+    """Writes to what `sys.stderr` is at that moment; a StreamHandler would keep the one of its own birth."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - the standard library's rule: logging breaks nothing
+            self.handleError(record)
+
+
 def configure(settings: Settings, redactor: Redactor) -> None:
     """Send every log line of this process through the same masks. Calling it again replaces the former set-up."""
     shared: list[Processor] = [
@@ -31,7 +42,7 @@ def configure(settings: Settings, redactor: Redactor) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
