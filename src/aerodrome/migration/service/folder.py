@@ -58,7 +58,9 @@ class MigrationFolder:
 
     def checkpoint(self, name: str) -> Path:
         """Where a transfer notes how far it is, so that it goes on there after a kill."""
-        return self.root / "checkpoints" / f"{digest_of(name)[:32]}.json"
+        place = self.root / "checkpoints"
+        place.mkdir(exist_ok=True)
+        return place / f"{digest_of(name)[:32]}.json"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,13 +6,14 @@ its own earlier act. A step that fails stops its track; `apply` (or `cutover`) a
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 
-from aerodrome.kernel.errors import AerodromeError
+from aerodrome.kernel.errors import AerodromeError, Broken, Unavailable
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.store import journal
@@ -88,6 +89,8 @@ def _run(
         started = time.monotonic()
         try:
             result = dict(handler(context, step.params))
+        except Stopped:
+            raise
         except AerodromeError as error:
             log.warning("step.failed", code=error.code, attempt=attempt)
             if error.retryable and attempt < ATTEMPTS and not context.is_stopping():
@@ -96,6 +99,22 @@ def _run(
             with store.writing() as session:
                 journal.failed(session, subject, track, step.key, error)
             return error
+        except OSError as cause:
+            log.exception("step.failed")
+            failure = _file_failure(step, cause)
+            with store.writing() as session:
+                journal.failed(session, subject, track, step.key, failure)
+            return failure
+        except Exception as cause:  # part of the worker's edge: a defect in one step must not be retried for ever
+            log.exception("step.crashed")
+            defect = Broken(
+                f"{step.title}: Aerodrome has a defect here ({type(cause).__name__}).",
+                code="step-crashed",
+                hint="The server's log has the details. Nothing is lost: apply again goes on at this step.",
+            )
+            with store.writing() as session:
+                journal.failed(session, subject, track, step.key, defect)
+            return defect
         seconds = round(time.monotonic() - started, 3)
         with store.writing() as session:
             journal.done(session, subject, track, step.key, {**result, "seconds": seconds})
@@ -103,3 +122,15 @@ def _run(
         log.info("step.done", seconds=seconds)
         return None
     raise AssertionError("unreachable: the last attempt returns")
+
+
+def _file_failure(step: Step, cause: OSError) -> AerodromeError:
+    if cause.errno == errno.ENOSPC:
+        return Unavailable(
+            f"{step.title}: the disk is full.", code="disk-full", hint="Make room, then apply again: it goes on here."
+        )
+    return Broken(
+        f"{step.title}: {cause.strerror or type(cause).__name__}: {cause.filename or 'a file'}.",
+        code="file-failed",
+        hint="Mend what stands in the way, then apply again: it goes on at this step.",
+    )
