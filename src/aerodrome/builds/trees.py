@@ -15,11 +15,15 @@ from aerodrome.kernel.errors import Invalid
 
 PARTS = ("dags", "plugins", "include", "requirements", "other")
 _SKIPPED_FOLDERS = {
-    "__pycache__", ".git", ".hg", ".svn", ".venv", "venv", "env", ".tox", ".nox", ".mypy_cache", ".ruff_cache",
-    ".pytest_cache", ".idea", ".vscode", "node_modules", "logs", ".astro",
+    "__pycache__", ".git", ".hg", ".svn", ".venv", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".idea",
+    ".vscode", "node_modules",
 }  # fmt: skip
-_SKIPPED_FILES = {".DS_Store", "airflow.db", "airflow.db-wal", "airflow.db-shm", "airflow.cfg", "webserver_config.py"}
-_SKIPPED_ENDINGS = (".pyc", ".pyo", ".swp", ".pid")
+_SKIPPED_ENDINGS = (".pyc", ".pyo", ".swp", ".DS_Store")
+# at the top of the project only: what local tools leave there, and files that hold secrets
+_SKIPPED_AT_TOP = {
+    "venv", "env", "logs", ".astro", ".env", "airflow_settings.yaml", "airflow.db", "airflow.db-wal", "airflow.db-shm",
+    "airflow.cfg", "webserver_config.py", "simple_auth_manager_passwords.json.generated",
+}  # fmt: skip
 MAX_FILES = 20_000
 MAX_BYTES = 512 * 1024 * 1024
 
@@ -89,6 +93,8 @@ def digest_tree(parts: Mapping[str, str]) -> str:
 def _walk(root: Path, folder: Path, prefix: str, seen: frozenset[Path]) -> Iterator[tuple[Path, str]]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         name = f"{prefix}{entry.name}"
+        if name in _SKIPPED_AT_TOP:
+            continue
         path = Path(entry.path)
         if entry.is_symlink():
             path = _follow(root, path, name)
@@ -97,7 +103,7 @@ def _walk(root: Path, folder: Path, prefix: str, seen: frozenset[Path]) -> Itera
                 if path in seen:
                     raise _link_error(name, "points to a folder above itself")
                 yield from _walk(root, path, f"{name}/", seen | {path.resolve()})
-        elif path.is_file() and entry.name not in _SKIPPED_FILES and not entry.name.endswith(_SKIPPED_ENDINGS):
+        elif path.is_file() and not entry.name.endswith(_SKIPPED_ENDINGS):
             yield path, name
 
 

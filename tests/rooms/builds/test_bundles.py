@@ -48,11 +48,19 @@ def test_a_bundle_holds_the_project_and_its_facts(bundles: BundleStore, project:
 def test_times_rubbish_and_order_do_not_change_the_digest(bundles: BundleStore, project: Path) -> None:
     first = bundles.put(project)
     os.utime(project / "dags/a.py", (1, 1))
-    for name in ("dags/__pycache__/a.pyc", ".git/HEAD", "venv/pyvenv.cfg", "my-env/pyvenv.cfg", "airflow.db"):
+    for name in ("dags/__pycache__/a.pyc", ".git/HEAD", "venv/pyvenv.cfg", "my-env/pyvenv.cfg", "airflow.db", ".env"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("rubbish")
     assert bundles.put(project) == first
     assert len(list((bundles._root).iterdir())) == 1
+
+
+def test_folders_that_only_look_like_rubbish_stay(bundles: BundleStore, project: Path) -> None:
+    for name in ("dags/env/x.py", "include/logs/y.py"):
+        (project / name).parent.mkdir(parents=True)
+        (project / name).write_text("X = 1")
+    assert (bundles.put(project).path / "dags/env/x.py").exists()
+    assert (bundles.put(project).path / "include/logs/y.py").exists()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from aerodrome.runtimes.local.layout import Layout, point_link, read_json, write
 
 EMPTY = "empty"
 _KEPT = 30
+_NOT_LOADED = {"dags", "tests", "docs", "Dockerfile", "Makefile", "LICENSE"}
 
 
 def install(layout: Layout, project: Path | None, digest: str | None) -> str:
@@ -55,14 +56,18 @@ def switch(layout: Layout, version: str) -> None:
 
 
 def fixed_digest(project: Path | None) -> str:
-    """Give a digest of everything outside of dags/: when it changes, running processes must start anew."""
+    """Give a digest of all that running processes may have loaded: when it changes, they must start anew.
+
+    That is everything outside of dags/, except what nobody imports: documents, tests and hidden files.
+    """
     hasher = sha256()
     if project is None:
         return hasher.hexdigest()
     for path in sorted(project.rglob("*")):
-        name = path.relative_to(project).as_posix()
-        if path.is_file() and not name.startswith("dags/") and "__pycache__" not in path.parts:
-            hasher.update(f"{name}\0{path.stat().st_size}\0".encode())
+        name = path.relative_to(project)
+        is_loaded = name.parts[0] not in _NOT_LOADED and not name.parts[0].startswith(".")
+        if is_loaded and path.is_file() and path.suffix not in {".md", ".rst", ".pyc"}:
+            hasher.update(f"{name.as_posix()}\0{path.stat().st_size}\0".encode())
             hasher.update(path.read_bytes())
     return hasher.hexdigest()
 

@@ -1,0 +1,134 @@
+"""Files of a deployment: logs that stay small, releases that switch at once, ports that two never share."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from aerodrome.runtimes.local import releases
+from aerodrome.runtimes.local.identity import ProcessIdentity, identify, is_alive, started_at
+from aerodrome.runtimes.local.layout import Layout, read_json, write_json
+from aerodrome.runtimes.local.logfiles import open_log, read_tail, rotate
+from aerodrome.runtimes.local.ports import PortBook
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout.of(tmp_path, "dep_files")
+    layout.folder.mkdir()
+    return layout
+
+
+def make_project(folder: Path, **texts: str) -> Path:
+    for name, text in {"dags_a": "A = 1", "plugins_p": "P = 1", "include_i": "I = 1", **texts}.items():
+        part, _, stem = name.partition("_")
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / part / f"{stem}.py").write_text(text)
+    return folder
+
+
+def test_a_log_is_rotated_while_its_writer_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "logs/scheduler.log"
+    writer = open_log(path)
+    for number in range(6):
+        os.write(writer, f"line {number}\n".encode())
+        rotate(path, max_bytes=10)
+    os.write(writer, b"last\n")
+    os.close(writer)
+    assert path.read_text() == "last\n"
+    assert path.with_name("scheduler.log.1").read_text() == "line 4\nline 5\n"
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "scheduler.log", "scheduler.log.1", "scheduler.log.2", "scheduler.log.3",
+    ]  # fmt: skip
+    assert list(read_tail(path, 2)) == ["line 5", "last"]
+    assert list(read_tail(path, 0)) == []
+    assert list(read_tail(tmp_path / "none.log", 5)) == []
+
+
+def test_the_tail_of_a_long_log_is_exact(tmp_path: Path) -> None:
+    path = tmp_path / "long.log"
+    path.write_text("".join(f"{number} {'x' * 100}\n" for number in range(5000)))
+    tail = list(read_tail(path, 1500))
+    assert len(tail) == 1500
+    assert tail[0].startswith("3500 ")
+
+
+def test_a_switch_is_whole_and_an_old_release_can_come_back(layout: Layout, tmp_path: Path) -> None:
+    one = releases.install(layout, make_project(tmp_path / "one"), "1" * 64)
+    releases.switch(layout, one)
+    two = releases.install(layout, make_project(tmp_path / "two", dags_a="A = 2"), "2" * 64)
+    assert (layout.project / "dags/a.py").read_text() == "A = 1"
+    releases.switch(layout, two)
+    assert (layout.project / "dags/a.py").read_text() == "A = 2"
+    assert (layout.releases / one / "dags/a.py").read_text() == "A = 1"
+    before = time.time() - 1
+    releases.switch(layout, one)
+    assert read_json(layout.pointer) == {"version": one, "releases": str(layout.releases)}
+    assert (layout.project / "dags/a.py").stat().st_mtime > before  # Airflow reads it again at once
+
+
+def test_without_a_deploy_there_are_empty_folders(layout: Layout) -> None:
+    releases.switch(layout, releases.install(layout, None, None))
+    assert sorted(path.name for path in layout.project.iterdir()) == ["dags", "include", "plugins"]
+
+
+def test_many_releases_do_not_stay_for_ever(layout: Layout, tmp_path: Path) -> None:
+    for number in range(40):
+        releases.switch(layout, releases.install(layout, make_project(tmp_path / "p"), f"{number:064d}"))
+    assert len(list(layout.releases.iterdir())) == 30
+    assert layout.project.resolve().name == f"{39:064d}"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_restart"),
+    [("dags_a", False), ("tests_t", False), ("plugins_p", True), ("include_i", True), ("shared_s", True)],
+)
+def test_only_loaded_files_ask_for_a_restart(tmp_path: Path, name: str, is_restart: bool) -> None:
+    before = releases.fixed_digest(make_project(tmp_path / "one"))
+    after = releases.fixed_digest(make_project(tmp_path / "two", **{name: "changed"}))
+    assert (before != after) is is_restart
+
+
+def test_files_with_secrets_are_private_and_replaced_whole(layout: Layout) -> None:
+    write_json(layout.desired, {"a": 1})
+    write_json(layout.desired, {"a": 2})
+    assert json.loads(layout.desired.read_text()) == {"a": 2}
+    assert layout.desired.stat().st_mode & 0o077 == 0
+    assert [path.name for path in layout.folder.iterdir()] == ["desired.json"]
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden"])
+def test_ids_that_are_no_folder_names_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot name a folder"):
+        Layout.of(tmp_path, name)
+
+
+def test_ports_are_never_shared(tmp_path: Path) -> None:
+    book = PortBook(tmp_path)
+    given: list[int] = []
+    threads = [
+        threading.Thread(target=lambda name=name: given.append(book.reserve(name, keep=False)))
+        for name in (f"dep_{number}" for number in range(12))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(given)) == 12
+    assert book.reserve("dep_0", keep=False) == book.port_of("dep_0")
+    book.release("dep_0")
+    assert book.port_of("dep_0") is None
+
+
+def test_an_identity_is_more_than_a_pid() -> None:
+    me = identify(os.getpid())
+    assert me is not None
+    assert is_alive(me)
+    assert abs(started_at(me) - time.time()) < 24 * 3600
+    assert not is_alive(ProcessIdentity(me.pid, me.start_ticks - 1, me.boot_id))
+    assert not is_alive(ProcessIdentity(me.pid, me.start_ticks, "another boot"))
