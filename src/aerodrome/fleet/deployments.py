@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from aerodrome.access import permissions
@@ -67,7 +69,7 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
         updated_at=now,
     )
     try:
-        with wishes.writing(context) as session:
+        with _unique_name(wish.name), wishes.writing(context) as session:
             _check_free(session, workspace.id, wish.name)
             session.add(row)
             session.flush()
@@ -105,8 +107,8 @@ def list_all(context: FleetContext, actor: Actor, workspace: str | None) -> list
 
 
 def update(context: FleetContext, actor: Actor, ref: str, changes: DeploymentChanges) -> DeploymentView:
-    with wishes.writing(context) as session:
-        row = lookup.deployment(session, actor, ref, "deployment.update")
+    with _unique_name(changes.name or ""), wishes.writing(context) as session:
+        row = lookup.deployment_to_change(session, actor, ref, "deployment.update")
         refuse_when_deleting(row)
         wanted = _checked(session, row, changes)
         changed = {field: value for field, value in wanted.items() if getattr(row, field) != value}
@@ -144,7 +146,7 @@ def set_env(
         vault.put_env(name, value)
     plain = {name: value for name, value in values.items() if isinstance(value, str) and name not in secret}
     with wishes.writing(context) as session:
-        row = lookup.deployment(session, actor, row.id, "deployment.env")
+        row = lookup.deployment_to_change(session, actor, row.id, "deployment.env")
         refuse_when_deleting(row)
         before = set(row.secret_env)
         kept = {name: value for name, value in row.env.items() if name not in values}
@@ -163,7 +165,7 @@ def set_desired(
     context: FleetContext, actor: Actor, ref: str, desired: Literal["running", "hibernated", "deleted"]
 ) -> DeploymentView:
     with wishes.writing(context) as session:
-        row = lookup.deployment(session, actor, ref, _PERMISSIONS[desired])
+        row = lookup.deployment_to_change(session, actor, ref, _PERMISSIONS[desired])
         if row.desired != desired:
             refuse_when_deleting(row)
             row.desired = desired
@@ -201,12 +203,25 @@ def _wish_again(session: Session, row: DeploymentRow) -> None:
 def _check_free(session: Session, workspace_id: str, name: str) -> None:
     query = select(DeploymentRow.id).where(DeploymentRow.workspace_id == workspace_id, DeploymentRow.name == name)
     if session.scalars(query).first() is not None:
-        raise Conflict(
-            f"There is already a deployment {name!r} in this workspace.",
-            code="deployment-name-taken",
-            hint="Choose another name.",
-            details={"field": "name"},
-        )
+        raise _taken(name)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(
+        f"There is already a deployment {name!r} in this workspace.",
+        code="deployment-name-taken",
+        hint="Choose another name.",
+        details={"field": "name"},
+    )
+
+
+@contextmanager
+def _unique_name(name: str) -> Iterator[None]:
+    """Two who take the same name in the same moment both find it free; the database lets one of them through."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise _taken(name) from error
 
 
 def _checked(session: Session, row: DeploymentRow, changes: DeploymentChanges) -> dict[str, object]:

@@ -27,10 +27,9 @@ def create(
     context: FleetContext, actor: Actor, ref: str, bundle: Bundle, *, description: str, origin: str
 ) -> DeployView:
     with wishes.writing(context) as session:
-        deployment = lookup.deployment(session, actor, ref, "deploy.create")
+        # held: the number and the kind depend on the deploy before
+        deployment = lookup.deployment_to_change(session, actor, ref, "deploy.create")
         refuse_when_deleting(deployment)
-        # one writer a deployment: the number and the kind depend on the deploy before
-        session.refresh(deployment, with_for_update=True)
         before = session.scalars(
             select(DeployRow)
             .where(DeployRow.deployment_id == deployment.id, DeployRow.status != "failed")

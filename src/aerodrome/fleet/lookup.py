@@ -49,6 +49,13 @@ def cluster(session: Session, ref: str) -> ClusterRow:
     return row
 
 
+def deployment_to_change(session: Session, actor: Actor, ref: str, permission: str) -> DeploymentRow:
+    """Give the deployment, held until the end of the transaction: the reconciler writes to it all the time."""
+    row = deployment(session, actor, ref, permission)
+    session.refresh(row, with_for_update=True)
+    return row
+
+
 def deployment(session: Session, actor: Actor, ref: str, permission: str) -> DeploymentRow:
     """Give the deployment. Conflict when the name stands in several workspaces that the actor may see."""
     query = select(DeploymentRow)

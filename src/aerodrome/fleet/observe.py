@@ -21,7 +21,7 @@ _PACE = {"healthy": STEADY_S, "hibernated": STEADY_S, "degraded": TROUBLED_S, "u
 def record(context: FleetContext, deployment_id: str, seen: Observation) -> float | None:
     """Write the observation and the status that follows from it; give seconds until the next look, None when it is gone."""
     with wishes.writing(context) as session:
-        row = session.get(DeploymentRow, deployment_id)
+        row = session.get(DeploymentRow, deployment_id, with_for_update=True)
         if row is None:
             return None
         observation = session.get(ObservationRow, deployment_id) or ObservationRow(deployment_id=deployment_id)

@@ -96,7 +96,7 @@ class Reconciler:
         if row.error == data:
             return
         with wishes.writing(self.context) as session:
-            now = session.get(DeploymentRow, row.id)
+            now = session.get(DeploymentRow, row.id, with_for_update=True)
             if now is not None and now.generation == row.generation:
                 now.error = data
 
@@ -110,7 +110,7 @@ class Reconciler:
             return _RETRY_S if not error.retryable else max(1.0, getattr(error, "retry_after_s", 5.0))
         DeploymentVault(self.context.secrets, row.id).clear()
         with wishes.writing(self.context) as session:
-            found = session.get(DeploymentRow, row.id)
+            found = session.get(DeploymentRow, row.id, with_for_update=True)
             if found is not None:
                 data = {"name": found.name, "workspace_id": found.workspace_id}
                 audit.record(session, SYSTEM, "deployment.deleted", lookup.deployment_scope(found), data)

@@ -161,7 +161,8 @@ def unfinished(session: Session, deployment_id: str) -> DeployRow | None:
 
 
 def _load(session: Session, deploy: DeployRow) -> tuple[DeployRow, DeploymentRow]:
-    return session.get_one(DeployRow, deploy.id), session.get_one(DeploymentRow, deploy.deployment_id)
+    deployment = session.get_one(DeploymentRow, deploy.deployment_id, with_for_update=True)
+    return session.get_one(DeployRow, deploy.id), deployment
 
 
 def _data(row: DeployRow) -> dict[str, object]:
