@@ -9,7 +9,8 @@ import structlog
 
 from aerodrome.access import Access
 from aerodrome.airflowkit.versions import DEFAULT as DEFAULT_AIRFLOW
-from aerodrome.bootstrap import logs
+from aerodrome.bootstrap import housekeeping, logs
+from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
@@ -42,6 +43,7 @@ class App:
     fleet: Fleet
     migrations: Migrations
     reconciler: Reconciler
+    housekeeper: Housekeeper
     secrets: SecretStore
     keyring: Keyring
     bundles: BundleStore
@@ -54,6 +56,7 @@ class App:
 
     def start_worker(self) -> None:
         """Adopt what runs already and begin to work; returns at once."""
+        self.housekeeper.ask()
         adopted = self.reconciler.adopt_all()
         _log.info("platform.adopting", deployments=adopted)
         self.worker.start()
@@ -87,6 +90,7 @@ def build(settings: Settings) -> App:
     clusters.ensure_local(context)
     fleet = Fleet(context)
     stopping = threading.Event()
+    housekeeper = Housekeeper(store, clock, settings)
     reconciler = Reconciler(context, is_stopping=stopping.is_set)
     migrations = Migrations(
         store=store,
@@ -99,6 +103,7 @@ def build(settings: Settings) -> App:
         ring=bell.set,
     )
     handlers: dict[str, Handler] = {
+        housekeeping.KIND: housekeeper.look,
         reconcile.KIND: reconciler.look,
         **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
@@ -119,6 +124,7 @@ def build(settings: Settings) -> App:
         fleet=fleet,
         migrations=migrations,
         reconciler=reconciler,
+        housekeeper=housekeeper,
         secrets=secrets,
         keyring=keyring,
         bundles=bundles,

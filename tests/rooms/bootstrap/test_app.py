@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import stat
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.errors import Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.settings.model import Settings
-from aerodrome.store import schema
+from aerodrome.store import jobs, schema
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +37,11 @@ def app(tmp_path: Path) -> Iterator[App]:
     app = build(Settings(home=tmp_path / "home", log_format="json"))
     yield app
     app.stop()
+
+
+def queue(app: App) -> list[jobs.JobView]:
+    with app.store.reading() as session:
+        return jobs.view(session)
 
 
 def test_the_first_start_makes_a_private_home_the_schema_and_one_admin(app: App) -> None:
@@ -75,9 +82,14 @@ def test_log_lines_of_all_kinds_show_no_secret(app: App, capsys: pytest.CaptureF
     assert "ValueError" in next(line["exception"] for line in lines if line["event"] == "it.broke")
 
 
-def test_the_worker_starts_and_stops(app: App) -> None:
+def test_the_worker_starts_tidies_up_and_stops(app: App) -> None:
     app.start_worker()
     assert app.worker.is_running
+    end = time.monotonic() + 10
+    while not (due := next(job.run_at for job in queue(app) if job.kind == "platform.tidy")) or due < app.clock.now():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert due - app.clock.now() > timedelta(hours=23)
     app.stop()
     assert not app.worker.is_running
 
