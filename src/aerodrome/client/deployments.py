@@ -9,6 +9,7 @@ from aerodrome.client.models import Deployment, read
 from aerodrome.client.transport import Transport, segment
 from aerodrome.client.waiting import wait
 from aerodrome.kernel.errors import Broken, NotFound
+from aerodrome.kernel.ids import new_id
 from aerodrome.kernel.secret import Secret
 
 
@@ -50,7 +51,7 @@ class Deployments:
             "config": dict(config or {}),
             "description": description,
         }
-        return read(Deployment, self._http.post("/deployments", body, key=key))
+        return read(Deployment, self._http.post("/deployments", body, key=key or new_id("key")))
 
     def get(self, ref: str) -> Deployment:
         return read(Deployment, self._http.get(_path(ref)))

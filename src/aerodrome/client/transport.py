@@ -33,7 +33,7 @@ Params = dict[str, str | int | None]
 
 
 class Transport:
-    """Sends requests. Reads are tried again when the server does not answer; writes never are."""
+    """Sends requests. Reads, and writes with a key, are tried again when the server does not answer; others never are."""
 
     def __init__(
         self,
@@ -65,18 +65,11 @@ class Transport:
 
     def get(self, path: str, params: Params | None = None) -> Any:
         """Read; tries again up to 4 times when the server cannot be reached or is not ready."""
-        for attempt in range(RETRIES + 1):
-            try:
-                return self._send("GET", path, params=params)
-            except Unavailable:
-                if attempt == RETRIES:
-                    raise
-                self._sleep(FIRST_PAUSE_S * 2**attempt)
-        raise AssertionError
+        return self._retried("GET", path, params=params)
 
     def get_text(self, path: str) -> str:
         """Read a document that is not JSON."""
-        return str(self._send("GET", path, is_document=True))
+        return str(self._retried("GET", path, is_document=True))
 
     def pages(self, path: str, params: Params | None = None) -> Iterator[Any]:
         """Give the items of a list, page after page."""
@@ -89,7 +82,10 @@ class Transport:
                 return
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
-        return self._send("POST", path, json=body, headers={"Idempotency-Key": key} if key else None)
+        """Write; with an Idempotency-Key it is tried again like a read, because nothing is then done twice."""
+        if key is None:
+            return self._send("POST", path, json=body)
+        return self._retried("POST", path, json=body, headers={"Idempotency-Key": key})
 
     def put(self, path: str, body: Any) -> Any:
         return self._send("PUT", path, json=body)
@@ -104,6 +100,14 @@ class Transport:
         """Send a body as a stream; the answer may take long, because the server works through it first."""
         headers = {"Content-Type": media_type}
         return self._send("POST", path, params=params, content=blocks, headers=headers, timeout=300.0)
+
+    def _retried(self, method: str, path: str, **more: Any) -> Any:
+        for attempt in range(RETRIES):
+            try:
+                return self._send(method, path, **more)
+            except Unavailable:
+                self._sleep(FIRST_PAUSE_S * 2**attempt)
+        return self._send(method, path, **more)
 
     def _send(
         self, method: str, path: str, *, params: Params | None = None, is_document: bool = False, **more: Any

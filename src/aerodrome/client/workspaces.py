@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.client.models import Cluster, Workspace, read
 from aerodrome.client.transport import Transport, segment
+from aerodrome.kernel.ids import new_id
 
 
 class Workspaces:
@@ -16,7 +17,10 @@ class Workspaces:
         return [read(Workspace, item) for item in self._http.pages("/workspaces")]
 
     def create(self, name: str, description: str = "", *, key: str | None = None) -> Workspace:
-        return read(Workspace, self._http.post("/workspaces", {"name": name, "description": description}, key=key))
+        return read(
+            Workspace,
+            self._http.post("/workspaces", {"name": name, "description": description}, key=key or new_id("key")),
+        )
 
     def get(self, ref: str) -> Workspace:
         return read(Workspace, self._http.get(f"/workspaces/{segment(ref)}"))

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from aerodrome.client.client import Client
 from aerodrome.client.transport import Transport, segment
 from aerodrome.kernel.errors import Broken, Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
@@ -107,6 +106,12 @@ def test_reads_are_tried_again_and_writes_never(http: Transport, told: Told, nap
     assert [method for method, _, _ in told.heard] == ["GET", "GET", "GET", "POST"]
 
 
+def test_a_write_with_a_key_is_tried_again_with_that_key(http: Transport, told: Told) -> None:
+    told.then(503, b"", "text/plain").then(201, {"ok": 1}, "application/json")
+    assert http.post("/x", {}, key="key_12345678") == {"ok": 1}
+    assert [headers.get("Idempotency-Key") for _, _, headers in told.heard] == ["key_12345678"] * 2
+
+
 def test_a_read_gives_up_after_four_more_tries(http: Transport, told: Told, naps: list[float]) -> None:
     told.then(503, b"", "text/plain")
     with pytest.raises(Unavailable):
@@ -115,9 +120,11 @@ def test_a_read_gives_up_after_four_more_tries(http: Transport, told: Told, naps
     assert len(naps) == 4
 
 
-def test_a_server_that_is_not_there_is_named(free_port: Callable[[], int]) -> None:
-    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(Unavailable) as caught:
-        client.workspaces.create("x")
+def test_a_server_that_is_not_there_is_named(free_port: Callable[[], int], naps: list[float]) -> None:
+    http = Transport(f"http://127.0.0.1:{free_port()}", None, sleep=naps.append)
+    with pytest.raises(Unavailable) as caught:
+        http.get("/workspaces")
+    http.close()
     assert caught.value.code == "server-unreachable"
     assert "aerodrome serve" in caught.value.hint
 

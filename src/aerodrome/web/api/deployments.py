@@ -13,6 +13,7 @@ from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
 from aerodrome.kernel.errors import Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
+from aerodrome.web.api.once import Key, once
 
 router = APIRouter(tags=["deployments"])
 Version = Annotated[str, Field(max_length=40, examples=["3.3.2"])]
@@ -127,7 +128,7 @@ def list_deployments(
 
 
 @router.post("/deployments", status_code=201, responses=NAMED | problems(409, 503))
-def create_deployment(the: The, actor: Caller, body: NewDeploymentBody) -> Deployment:
+def create_deployment(the: The, actor: Caller, body: NewDeploymentBody, key: Key = None) -> Deployment:
     """Create a deployment; it starts in the background (`status` is `creating` until Airflow is healthy)."""
     env: dict[str, str | Secret] = {**body.env, **{name: Secret(value) for name, value in body.secret_env.items()}}
     wish = NewDeployment(
@@ -141,7 +142,9 @@ def create_deployment(the: The, actor: Caller, body: NewDeploymentBody) -> Deplo
         config=body.config,
         description=body.description,
     )
-    return Deployment.model_validate(the.fleet.create_deployment(actor, wish))
+    return once(
+        the, actor, key, Deployment, ("create_deployment", body), lambda: the.fleet.create_deployment(actor, wish)
+    )
 
 
 @router.get("/deployments/{ref}", responses=NAMED)

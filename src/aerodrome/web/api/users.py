@@ -11,6 +11,7 @@ from pydantic import Field
 from aerodrome.access.views import UserView
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 from aerodrome.web.api.me import Role, roles_of
+from aerodrome.web.api.once import Key, once
 
 router = APIRouter(tags=["users"])
 RoleName = Literal["viewer", "author", "operator", "admin"]
@@ -65,10 +66,13 @@ def list_users(the: The, actor: Caller, limit: Limit = 100, cursor: Cursor = Non
 
 
 @router.post("/users", status_code=201, responses=GUARDED | problems(409))
-def create_user(the: The, actor: Caller, body: NewUserBody) -> User:
+def create_user(the: The, actor: Caller, body: NewUserBody, key: Key = None) -> User:
     """Add a person; a login link lets them in."""
-    view = the.access.create_user(actor, body.name, email=body.email, role=body.role, scope=body.scope)
-    return _user(view)
+
+    def make() -> User:
+        return _user(the.access.create_user(actor, body.name, email=body.email, role=body.role, scope=body.scope))
+
+    return once(the, actor, key, User, ("create_user", body), make)
 
 
 @router.get("/users/{ref}", responses=NAMED)

@@ -8,7 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
+from aerodrome.fleet.views import WorkspaceView
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
+from aerodrome.web.api.once import Key, once
 
 router = APIRouter(tags=["workspaces"])
 
@@ -36,10 +38,14 @@ def list_workspaces(the: The, actor: Caller, limit: Limit = 100, cursor: Cursor 
     return page_of(the.fleet.list_workspaces(actor), Workspace, limit, cursor, lambda view: view.name)
 
 
-@router.post("/workspaces", status_code=201, responses=GUARDED | problems(409))
-def create_workspace(the: The, actor: Caller, body: NewWorkspace) -> Workspace:
+@router.post("/workspaces", status_code=201, responses=GUARDED | problems(409, 503))
+def create_workspace(the: The, actor: Caller, body: NewWorkspace, key: Key = None) -> Workspace:
     """Create a workspace; its name must be free."""
-    return Workspace.model_validate(the.fleet.create_workspace(actor, body.name, body.description))
+
+    def make() -> WorkspaceView:
+        return the.fleet.create_workspace(actor, body.name, body.description)
+
+    return once(the, actor, key, Workspace, ("create_workspace", body), make)
 
 
 @router.get("/workspaces/{ref}", responses=NAMED)

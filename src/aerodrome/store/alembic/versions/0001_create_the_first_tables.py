@@ -42,6 +42,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_cluster_name")),
     )
     op.create_table(
+        "idempotent_request",
+        sa.Column("actor_id", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("request_digest", sa.String(length=64), nullable=False),
+        sa.Column("answer", Json, nullable=True),
+        sa.Column("started_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("actor_id", "key", name=op.f("pk_idempotent_request")),
+    )
+    op.create_index(op.f("ix_idempotent_request_started_at"), "idempotent_request", ["started_at"], unique=False)
+    op.create_table(
         "job",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("kind", sa.String(length=80), nullable=False),
@@ -360,6 +370,8 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_job_run_at"), table_name="job")
     op.drop_table("job")
+    op.drop_index(op.f("ix_idempotent_request_started_at"), table_name="idempotent_request")
+    op.drop_table("idempotent_request")
     op.drop_table("cluster")
     op.drop_index(op.f("ix_audit_entry_target"), table_name="audit_entry")
     op.drop_index(op.f("ix_audit_entry_actor_id"), table_name="audit_entry")
