@@ -40,10 +40,15 @@ def moment_text(value: datetime | str | None) -> str | None:
     return value.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def json_text(text: str | None) -> str | None:
-    """Give JSON in one canonical form, equal for what PostgreSQL's jsonb and SQLite's text say of the same value."""
+def json_text(text: str | float | None) -> str | None:
+    """Give JSON in one canonical form, equal for what PostgreSQL's jsonb and SQLite's text say of the same value.
+
+    SQLite gives a column declared JSON numeric affinity: the text `0.173` comes back as the number 0.173.
+    """
     if text is None:
         return None
+    if isinstance(text, int | float):
+        text = json.dumps(text)
     return json.dumps(json.loads(text, parse_float=_number), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 

@@ -82,6 +82,16 @@ def test_a_run_that_was_cleared_in_the_source_is_brought_up_to_date(target: Targ
     assert rows_of(target, "select content from dag_run_note order by 1") == [("checked 1",), ("second look",)]
 
 
+@pytest.mark.parametrize("value", ["1204", "0.173", "-7", "true", "null", '"5"', "[3, 1, 0]", "1e20"])
+def test_an_xcom_of_any_json_type_is_moved_and_proved(target: TargetDatabase, add_dags: AddDags, value: str) -> None:
+    add_dags("daily")
+    source = MemorySource(rows=make_history("daily", 1))
+    source.rows["xcom"][0] |= {"value": value}
+
+    assert move_history(source, target, ["daily"]).is_proven
+    assert move_history(source, target, ["daily"]).is_proven
+
+
 def test_what_the_target_ran_itself_is_never_touched(target: TargetDatabase, add_dags: AddDags) -> None:
     add_dags("daily")
     source = MemorySource(rows=make_history("daily", 2))
