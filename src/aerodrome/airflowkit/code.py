@@ -28,6 +28,27 @@ REMOVED_CONTEXT = {
 }
 """Template variables that Airflow 3 removed (task-sdk context, 3.3.2)."""
 
+RENAMED_IN_PYTHON = {
+    "execution_date": "logical_date",
+    "next_execution_date": "data_interval_end",
+    "prev_execution_date_success": "prev_data_interval_start_success",
+}
+"""Keys of the context that have an exact equal."""
+
+RENAMED_IN_TEMPLATES = {
+    **RENAMED_IN_PYTHON,
+    "next_ds": "data_interval_end | ds",
+    "next_ds_nodash": "data_interval_end | ds_nodash",
+    "yesterday_ds": "macros.ds_add(ds, -1)",
+    "tomorrow_ds": "macros.ds_add(ds, 1)",
+    "yesterday_ds_nodash": "macros.ds_add(ds, -1) | replace({q}-{q}, {q}{q})",
+    "tomorrow_ds_nodash": "macros.ds_add(ds, 1) | replace({q}-{q}, {q}{q})",
+}
+"""Names in Jinja and their equals, for runs of a data-interval timetable: every cron and timedelta schedule of 2.x.
+
+`{q}` is a quote that the surrounding string does not use.
+"""
+
 _SESSION_NAMES = {"create_session", "provide_session", "NEW_SESSION"}
 _BASE_CLASSES = {
     "BaseOperator": "operator",
@@ -220,7 +241,7 @@ def _classes(tree: ast.Module) -> Iterator[CodeFact]:
                     yield CodeFact(
                         f"custom-{kind}",
                         node.lineno,
-                        f"{node.name} is a {kind} of your own.",
+                        f"{node.name}: {kind} of your own.",
                         "Run a DAG that uses it on the target before its wave.",
                     )
                     break
@@ -234,7 +255,8 @@ def _strings(tree: ast.Module) -> Iterator[CodeFact]:
         for block in _JINJA.finditer(text):
             for name in re.findall(r"(?<![\w.'\"])([a-z_]+)\b(?!\s*\()", block[1]):
                 if name in REMOVED_CONTEXT and name != "conf":
-                    yield _context(node.lineno, name)
+                    rule = "context-renamed" if name in RENAMED_IN_TEMPLATES else "context-key"
+                    yield _context(node.lineno, name, rule)
         if _OLD_CLI.search(text):
             yield CodeFact(
                 "old-cli",
@@ -251,8 +273,8 @@ def _strings(tree: ast.Module) -> Iterator[CodeFact]:
             )
 
 
-def _context(line: int, name: str) -> CodeFact:
-    return CodeFact("context-key", line, f"`{name}` is no longer in the task context.", REMOVED_CONTEXT[name])
+def _context(line: int, name: str, rule: str = "context-key") -> CodeFact:
+    return CodeFact(rule, line, f"`{name}` is no longer in the task context.", REMOVED_CONTEXT[name])
 
 
 def _contexts(tree: ast.Module) -> Iterator[CodeFact]:
@@ -270,7 +292,7 @@ def _contexts(tree: ast.Module) -> Iterator[CodeFact]:
             first = node.args[0]
             key, owner = (first.value if isinstance(first, ast.Constant) else None), node.func.value
         if isinstance(key, str) and key in REMOVED_CONTEXT and owner is not None and _is_context(owner):
-            yield _context(owner.lineno, key)
+            yield _context(owner.lineno, key, "context-renamed" if key in RENAMED_IN_PYTHON else "context-key")
         if isinstance(node, ast.Attribute) and node.attr == "execution_date":
             yield CodeFact(
                 "context-key",

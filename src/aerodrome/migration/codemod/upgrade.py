@@ -28,7 +28,7 @@ from aerodrome.migration.codemod.rules.context_keys import rewrite_template
 IGNORED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "*.pyc", ".ipynb_checkpoints")
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
 _TO_LOOK_AT = {
-    "orm-access", "subdag", "sla", "context-key", "xcom-pull-all", "old-cli", "old-rest-api", "plugin", "contrib",
+    "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin", "contrib",
     "star-import", "trigger-callable",
 }  # fmt: skip
 
@@ -76,6 +76,8 @@ def _apply_ours(path: Path, applied: Counter[str], options: Options) -> None:
     except (cst.ParserSyntaxError, UnicodeDecodeError, RecursionError):
         return  # ruff says where it does not parse
     for rule in RULES:
+        if not any(word in source for word in rule.words):
+            continue
         changed, count = rule.apply(module, options)
         if count and _compiles(changed.bytes):
             module = changed

@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import typing
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -164,6 +165,7 @@ class _KindFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._raw = path.open("wb")
+        weakref.finalize(self, self._raw.close)  # an abandoned writer leaks no files
         self._stream = gzip.GzipFile(fileobj=self._raw, mode="wb", compresslevel=5, mtime=0, filename="")
         self._hasher = sha256()
         self._count = 0

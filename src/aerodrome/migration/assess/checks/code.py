@@ -40,11 +40,12 @@ def _rewritten(inventory: Inventory) -> Iterator[Place]:
     """One finding per file: the upgrade does the work, a person reads the diff."""
     counts: dict[str, int] = {}
     for fact in inventory.code_facts:
-        if fact.rule in (*BREAKING_RULES, *_DEPRECATED) and (fact.is_fixable or _ours(fact)):
+        is_ruffs = fact.rule in (*BREAKING_RULES, *_DEPRECATED) and (fact.is_fixable or _ours(fact))
+        if is_ruffs or fact.rule == "context-renamed":
             counts[f"{fact.part}/{fact.path}"] = counts.get(f"{fact.part}/{fact.path}", 0) + 1
     for file, count in sorted(counts.items()):
-        places = "place" if count == 1 else "places"
-        yield Place(f"file:{file}", f"{count} {places} use names that Airflow 3 removed or moved.", file)
+        places = "1 place uses" if count == 1 else f"{count} places use"
+        yield Place(f"file:{file}", f"{places} names that Airflow 3 removed or moved.", file)
 
 
 def _ours(fact: CodeFactRecord) -> bool:
@@ -88,7 +89,7 @@ CHECKS = (
     ),
     Check(
         "context-key", "warning", "Names that left the task context",
-        "The upgrade replaces those that have an equal; look at the rest.", _for_major(_facts("context-key")), 0.25,
+        "It has no exact equal: rewrite it by hand.", _for_major(_facts("context-key")), 0.25,
     ),
     Check(
         "plain-secret", "warning", "A secret stands in the code",

@@ -17,6 +17,20 @@ CLOUDS = {
     "salesforce": "Salesforce", "kubernetes": "Kubernetes", "ssh": "a host by SSH", "sftp": "a host by SFTP",
 }  # fmt: skip
 _PRIVATE_ENDINGS = (".internal", ".local", ".lan", ".corp", ".intra", ".intranet", ".private", ".svc", ".cluster.local")
+_PRIVATE_NETWORKS = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+        "::1/128",
+    )
+)
 _PROVIDERS = {
     "postgres": "postgres", "mysql": "mysql", "http": "http", "aws": "amazon", "s3": "amazon", "emr": "amazon",
     "redshift": "amazon", "google_cloud_platform": "google", "snowflake": "snowflake", "databricks": "databricks",
@@ -27,7 +41,6 @@ _PROVIDERS = {
     "samba": "samba", "salesforce": "salesforce", "tableau": "tableau", "kafka": "apache-kafka", "spark": "apache-spark",
     "hive_cli": "apache-hive", "livy": "apache-livy", "imap": "imap", "smtp": "smtp",
 }  # fmt: skip
-_BUNDLED = {"smtp", "http", "ftp", "imap"}  # come with images often, never with `pip install apache-airflow` of 3.x
 
 
 def _undecryptable(inventory: Inventory) -> Iterator[Place]:
@@ -88,7 +101,8 @@ def _host(text: str) -> str:
 def _is_private(host: str) -> bool:
     name = _host(host).strip("[]")
     try:
-        return ipaddress.ip_address(name).is_private
+        address = ipaddress.ip_address(name)
+        return any(address in network for network in _PRIVATE_NETWORKS if network.version == address.version)
     except ValueError:
         pass
     name = name.split(":")[0].lower()

@@ -65,7 +65,7 @@ def _in_flight(inventory: Inventory) -> Iterator[Place]:
         runs = sum(dag.run_states.get(state, 0) for state in ("running", "queued"))
         tasks = sum(dag.task_states.get(state, 0) for state in _IN_FLIGHT)
         if runs or tasks:
-            yield _place(dag, f"{runs} runs and {tasks} task instances are in flight.")
+            yield _place(dag, f"In flight: {runs} runs, {tasks} task instances.")
 
 
 def _never(inventory: Inventory) -> Iterator[Place]:
@@ -118,11 +118,11 @@ def _datasets(inventory: Inventory) -> Iterator[Place]:
 
 CHECKS = (
     Check(
-        "cron-data-interval", "warning", "Data intervals of cron schedules",
+        "cron-data-interval", "info", "Data intervals of cron schedules",
         "The plan sets create_cron_data_intervals=True in the target, which keeps 2.x meaning.", _intervals,
     ),
     Check(
-        "catchup-default", "warning", "catchup relies on the old default",
+        "catchup-default", "info", "catchup relies on the old default",
         "The code upgrade writes catchup=True where the default applied.", _catchup,
     ),
     Check(

@@ -41,6 +41,7 @@ def _apply(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
 RULE = Rule(
     code="attribute-reference",
     title="Classes that are reached through their module are imported by name",
+    words=(b"airflow",),
     before="""
 from airflow import models
 

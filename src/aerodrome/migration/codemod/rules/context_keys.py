@@ -6,24 +6,13 @@ import re
 
 import libcst as cst
 
+from aerodrome.airflowkit.code import RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Options, Rule
 from aerodrome.migration.codemod.names import Rewriter, run
 
 _CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _BLOCK = re.compile(r"(\{[{%])(.*?)([%}]\})", re.DOTALL)
-_EXPRESSIONS = {
-    "execution_date": "logical_date",
-    "next_execution_date": "data_interval_end",
-    "prev_execution_date_success": "prev_data_interval_start_success",
-    "next_ds": "data_interval_end | ds",
-    "next_ds_nodash": "data_interval_end | ds_nodash",
-    "yesterday_ds": "macros.ds_add(ds, -1)",
-    "tomorrow_ds": "macros.ds_add(ds, 1)",
-    "yesterday_ds_nodash": "macros.ds_add(ds, -1) | replace({q}-{q}, {q}{q})",
-    "tomorrow_ds_nodash": "macros.ds_add(ds, 1) | replace({q}-{q}, {q}{q})",
-}
-"""For scheduled runs of a data-interval timetable, which is what every 2.x cron and timedelta schedule is."""
-_NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_EXPRESSIONS, key=len, reverse=True))})\b")
+_NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(RENAMED_IN_TEMPLATES, key=len, reverse=True))})\b")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
     (re.compile(r"\b(?:ti|task_instance)\.execution_date\b"), "logical_date"),
@@ -42,7 +31,7 @@ def rewrite_template(text: str, quote: str = "'") -> tuple[str, int]:
             count += done
 
         def name(found: re.Match[str]) -> str:
-            new = _EXPRESSIONS[found[1]].format(q=quote)
+            new = RENAMED_IN_TEMPLATES[found[1]].format(q=quote)
             is_alone = inner.strip() == found[1]
             return new if is_alone or "|" not in new else f"({new})"
 
@@ -93,16 +82,9 @@ class _Rewriter(Rewriter):
         return updated_node.with_changes(attr=cst.Name("logical_date"))
 
 
-_PLAIN = {
-    "execution_date": "logical_date",
-    "next_execution_date": "data_interval_end",
-    "prev_execution_date_success": "prev_data_interval_start_success",
-}
-
-
 def _renamed(node: cst.BaseExpression) -> cst.SimpleString | None:
-    if isinstance(node, cst.SimpleString) and node.evaluated_value in _PLAIN:
-        return node.with_changes(value=f"{node.quote}{_PLAIN[str(node.evaluated_value)]}{node.quote}")
+    if isinstance(node, cst.SimpleString) and node.evaluated_value in RENAMED_IN_PYTHON:
+        return node.with_changes(value=f"{node.quote}{RENAMED_IN_PYTHON[str(node.evaluated_value)]}{node.quote}")
     return None
 
 
@@ -129,6 +111,7 @@ def _apply(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
 RULE = Rule(
     code="context-key",
     title="Names that left the task context are replaced by their equals",
+    words=(b"_date", b"_ds"),
     before="""
 command = "load {{ execution_date }} {{ next_ds }} {{ macros.ds_add(yesterday_ds, 1) }}"
 

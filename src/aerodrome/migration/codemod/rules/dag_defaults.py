@@ -80,6 +80,7 @@ def _pin_schedule(module: cst.Module, _options: Options) -> tuple[cst.Module, in
 CATCHUP = Rule(
     code="catchup-default",
     title="catchup is written out where the source's default was True; Airflow 3 has False",
+    words=(b"DAG", b"dag"),
     before="""
 from airflow import DAG
 
@@ -96,6 +97,7 @@ dag = DAG("sales", schedule="@daily", catchup=True)  # nightly
 SCHEDULE = Rule(
     code="implicit-schedule",
     title="The daily schedule of 2.x is written out; without a schedule Airflow 3 never runs a DAG by itself",
+    words=(b"DAG", b"dag"),
     before="""
 from airflow import DAG
 

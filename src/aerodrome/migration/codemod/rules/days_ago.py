@@ -73,6 +73,7 @@ def _apply(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
 RULE = Rule(
     code="days-ago",
     title="days_ago(n) becomes the same moment spelled with pendulum",
+    words=(b"airflow.utils.dates", b"days_ago"),
     before="""
 from airflow.utils.dates import days_ago
 

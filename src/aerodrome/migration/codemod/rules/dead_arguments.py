@@ -59,6 +59,7 @@ def _drop_view(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
 PROVIDE_CONTEXT = Rule(
     code="provide-context",
     title="provide_context is dropped: the context is always given",
+    words=(b"provide_context",),
     before="""
 task = PythonOperator(
     task_id="load",
@@ -78,6 +79,7 @@ task = PythonOperator(
 DAG_VIEW = Rule(
     code="dag-view",
     title="default_view, orientation and full_filepath are dropped: Airflow 3's pages do not know them",
+    words=(b"default_view", b"orientation", b"full_filepath", b"concurrency"),
     before="""
 from airflow import DAG
 

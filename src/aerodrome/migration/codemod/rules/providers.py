@@ -102,6 +102,14 @@ def _renames(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
 SQL = Rule(
     code="sql-operator",
     title="PostgresOperator and its kin become SQLExecuteQueryOperator(conn_id=…)",
+    words=(
+        b"PostgresOperator",
+        b"MySqlOperator",
+        b"SqliteOperator",
+        b"MsSqlOperator",
+        b"SnowflakeOperator",
+        b"VerticaOperator",
+    ),
     before="""
 from airflow.providers.postgres.operators.postgres import PostgresOperator
 
@@ -119,6 +127,7 @@ load = SQLExecuteQueryOperator(task_id="load", sql="select 1", conn_id="warehous
 RENAMES = Rule(
     code="provider-rename",
     title="Classes, modules and values that providers renamed",
+    words=(b"SimpleHttpOperator", b"kubernetes_pod", b"auto_remove"),
     before="""
 from airflow.providers.http.operators.http import SimpleHttpOperator
 

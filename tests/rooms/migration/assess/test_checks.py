@@ -1,0 +1,131 @@
+"""Checks are pure and survive any estate; each useful one finds what it is for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aerodrome.migration.assess import report
+from aerodrome.migration.assess.assessment import assess_inventory
+from aerodrome.migration.assess.checks import ALL
+from aerodrome.migration.assess.inventory import Inventory
+from aerodrome.migration.estate.archive import EstateHeader, EstateWriter
+from aerodrome.migration.estate.records import KINDS, CodeFactRecord, ConnectionRecord, DagRecord, PoolRecord
+
+DAG = DagRecord(
+    dag_id="d", file="d.py", is_paused=False, is_active=True, schedule="0 2 * * *", schedule_kind="cron",
+    timetable=None, timezone="UTC", catchup=None, start_date=None, end_date=None, max_active_runs=16,
+    max_active_tasks=16, owners=(), tags=(), description=None, task_count=1, tasks=(), depends_on_dags=(),
+    datasets_in=(), datasets_out=(), pools=("p",), queues=(), connections=("c",), variables=(), next_logical_date=None,
+    next_interval_start=None, next_interval_end=None, next_run_after=None,
+)  # fmt: skip
+CONNECTION = ConnectionRecord("c", "postgres", "10.1.2.3", 5432, None, None, None, (), True, False, "f", "metadata-db")
+
+
+def codes(inventory: Inventory) -> set[str]:
+    return {finding.code for finding in assess_inventory(inventory).findings}
+
+
+def test_useful_findings() -> None:
+    inventory = Inventory("2.11.2", "3.3.2", dags=(DAG,), connections=(CONNECTION,))
+    assert codes(inventory) >= {
+        "cron-data-interval",
+        "catchup-default",
+        "missing-pool",
+        "private-host",
+        "dag-never-ran",
+    }
+    fixed = replace(
+        inventory, pools=(PoolRecord("p", 1, None, False),), connections=(replace(CONNECTION, host="8.8.8.8"),)
+    )
+    assert not codes(fixed) & {"missing-pool", "private-host"}
+    assert not codes(replace(inventory, target_version="2.11.2")) & {"cron-data-interval", "catchup-default"}
+
+
+def test_risk_grows_with_what_is_found() -> None:
+    quiet = replace(DAG, pools=(), connections=(), catchup=False)
+    assert assess_inventory(Inventory("2.11.2", "3.3.2", dags=(quiet,))).dag_risks["d"].risk == "low"
+    fact = CodeFactRecord("dags", "d.py", 3, "orm-access", "`x` opens the database.", "h", False, 1)
+    judged = assess_inventory(Inventory("2.11.2", "3.3.2", dags=(quiet,), code_facts=(fact,))).dag_risks["d"]
+    assert judged.risk == "high"
+    assert judged.reasons == ("`x` opens the database.",)
+    assert judged.effort_h > 4
+
+
+def test_codes_are_unique_and_explained() -> None:
+    assert len({check.code for check in ALL}) == len(ALL) >= 20
+    assert all(check.title and check.hint.endswith(".") for check in ALL)
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["", "d", "c", "d.py", "{{ x }}", "@daily", "timedelta:86400", "True", "10.0.0.1", "http://[::1", "core.executor", "2.11.2"]
+)  # fmt: skip
+
+
+def _value(annotation: str) -> st.SearchStrategy[Any]:
+    optional = st.none() if "None" in annotation else st.nothing()
+    head = annotation.split(" |", maxsplit=1)[0]
+    plain: dict[str, st.SearchStrategy[Any]] = {
+        "str": _TEXT,
+        "int": st.integers(0, 10**6),
+        "bool": st.booleans(),
+        "float": st.floats(0, 1e6),
+        "tuple[str, ...]": st.lists(_TEXT, max_size=3).map(tuple),
+        "dict[str, int]": st.dictionaries(st.sampled_from(["running", "failed", "none"]), st.integers(0, 99)),
+        "tuple[dict[str, Any], ...]": st.lists(
+            st.dictionaries(st.sampled_from(["task_id", "pool", "depends_on_past"]), _TEXT | st.booleans()), max_size=3
+        ).map(tuple),
+    }
+    return plain[head] | optional
+
+
+def _records(kind: str) -> st.SearchStrategy[Any]:
+    record = KINDS[kind]
+    values = {field.name: _value(str(field.type)) for field in fields(record)}
+    return st.lists(st.builds(record, **values), max_size=3, unique_by=lambda item: item.key).map(tuple)
+
+
+_NAMES = {
+    "dag": "dags", "connection": "connections", "variable": "variables", "pool": "pools", "env_var": "env_vars",
+    "config": "config", "package": "packages", "file": "files", "user": "users", "import_error": "import_errors",
+    "code_fact": "code_facts",
+}  # fmt: skip
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> Inventory:
+    parts = {name: draw(_records(kind)) for kind, name in _NAMES.items()}
+    return Inventory(draw(st.sampled_from(["2.11.2", "1.10.15", "3.0.0", "", "x"])), "3.3.2", **parts)
+
+
+def test_every_kind_is_drawn() -> None:
+    assert set(_NAMES) == set(KINDS)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
+@given(inventories())
+def test_no_estate_makes_a_check_raise(tmp_path_factory: Any, inventory: Inventory) -> None:
+    assessment = assess_inventory(inventory)
+    assert set(assessment.dag_risks) == {dag.dag_id for dag in inventory.dags}
+    assert sum(assessment.counts.values()) == len(assessment.findings)
+    json.dumps(assessment.as_data())
+
+
+def test_report_shows_hostile_names_as_text(tmp_path: Path) -> None:
+    writer = EstateWriter(tmp_path / "e", EstateHeader("airflow-db", "<i>x", "2.11.2", "s", "r", "t", {}))
+    writer.add(replace(DAG, dag_id="<script>alert(1)</script>"))
+    estate = writer.freeze()
+    assessment = assess_inventory(Inventory.of(estate, "3.3.2"))
+    page = report.to_html(assessment, estate)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert page.count("<script>") == 1
+    assert "http://" not in page.replace("http-equiv", "")
+    assert report.to_json(assessment, estate)["found"]["dag"] == 1

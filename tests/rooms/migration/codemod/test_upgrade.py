@@ -1,0 +1,139 @@
+"""A whole 2.x project becomes one that the real Airflow 3 parses; the original stays untouched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aerodrome.builds.contract import Venv
+from aerodrome.kernel.errors import Conflict, Invalid
+from aerodrome.migration.codemod import CodeUpgrade, upgrade
+
+PROJECT = Path(__file__).parents[3] / "data" / "source_project"
+
+_PARSE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+print("RESULT", json.dumps({
+    "dags": {d.dag_id: {"catchup": d.catchup, "tasks": sorted(d.task_dict)} for d in bag.dags.values()},
+    "errors": sorted(bag.import_errors),
+}))
+"""
+
+
+@pytest.fixture
+def upgraded(tmp_path: Path) -> CodeUpgrade:
+    return upgrade(PROJECT, tmp_path / "out", "3.3.2")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and ".pyc" not in p.name
+    }
+
+
+def test_result_is_stable_and_source_untouched(tmp_path: Path) -> None:
+    before = contents(PROJECT)
+    upgrade(PROJECT, tmp_path / "one", "3.3.2")
+    assert contents(PROJECT) == before
+    again = upgrade(tmp_path / "one", tmp_path / "two", "3.3.2")
+    assert [file.path for file in again.files if file.diff] == []
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_changes_are_shown_with_rules_and_what_remains(upgraded: CodeUpgrade) -> None:
+    files = {file.path: file for file in upgraded.files}
+    sales = files["dags/daily_sales.py"]
+    assert sales.rules["days-ago"] == 1
+    assert sales.rules["provide-context"] == 2
+    assert '+    schedule="0 2 * * *",' in sales.diff
+    assert {finding.rule for finding in sales.findings} == {"sla"}
+    assert {finding.rule for finding in files["dags/maintenance.py"].findings} >= {"orm-access"}
+    assert "-apache-airflow==2.11.2" in files["requirements.txt"].diff
+    assert json.dumps(upgraded.as_data())
+
+
+def test_secrets_in_the_code_do_not_reach_the_diff(upgraded: CodeUpgrade) -> None:
+    assert "canary" not in json.dumps(upgraded.as_data())
+    assert "API_PASSWORD" in json.dumps(upgraded.as_data())
+
+
+def test_line_endings_and_comments_survive(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    text = "# één\r\nfrom airflow import DAG\r\n\r\nDAG('a', schedule_interval='@daily')  # keep\r\n"
+    (source / "d.py").write_bytes(text.encode())
+    (source / "plain.py").write_bytes(b"x = 1  \n")
+    upgrade(source, tmp_path / "out", "3.3.2")
+    changed = (tmp_path / "out" / "d.py").read_bytes()
+    assert changed.count(b"\n") == changed.count(b"\r\n")
+    assert "# één".encode() in changed
+    assert b"schedule='@daily', catchup=True)  # keep" in changed
+    assert (tmp_path / "out" / "plain.py").read_bytes() == b"x = 1  \n"
+
+
+def test_broken_file_is_reported_and_kept(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "bad.py").write_text("from airflow import DAG\nprint 'python 2'\n")
+    result = upgrade(source, tmp_path / "out", "3.3.2")
+    assert [finding.rule for finding in result.findings][:1] == ["syntax"]
+    assert (tmp_path / "out" / "bad.py").read_text() == (source / "bad.py").read_text()
+
+
+def test_imports_that_nobody_used_stay_unless_their_module_is_gone(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "d.py").write_text("from airflow.utils.dates import days_ago\nfrom airflow.hooks.base import BaseHook\n")
+    upgrade(source, tmp_path / "out", "3.3.2")
+    assert (tmp_path / "out" / "d.py").read_text() == "from airflow.hooks.base import BaseHook\n"
+
+
+def test_older_target_gets_the_code_as_it_is(tmp_path: Path) -> None:
+    assert upgrade(PROJECT, tmp_path / "out", "2.11.2").files == ()
+    assert contents(tmp_path / "out") == contents(PROJECT)
+
+
+def test_folders_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").touch()
+    with pytest.raises(Conflict):
+        upgrade(PROJECT, tmp_path / "full", "3.3.2")
+    with pytest.raises(Invalid):
+        upgrade(tmp_path / "none", tmp_path / "out", "3.3.2")
+
+
+@pytest.mark.airflow
+def test_real_airflow_3_parses_what_the_source_could(
+    upgraded: CodeUpgrade, tmp_path: Path, airflow_venv: Callable[..., Venv]
+) -> None:
+    out = tmp_path / "out"
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONDONT"))}
+    env |= {
+        "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(out / "plugins"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path / 'a.db'}",
+    }
+    python = str(airflow_venv("3.3.2").path / "bin" / "python")
+    commands: tuple[list[str], ...] = (
+        [python, "-m", "airflow", "db", "migrate"],
+        [python, "-c", _PARSE, str(out / "dags")],
+    )
+    for command in commands:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    found = json.loads(line.removeprefix("RESULT "))
+    assert sorted(found["dags"]) == ["daily_sales", "implicit_daily", "maintenance", "orders_mapped", "orders_report"]
+    assert found["dags"]["implicit_daily"]["catchup"] is True
+    assert found["dags"]["daily_sales"]["tasks"] == ["count", "extract", "load", "start"]
+    assert [Path(file).name for file in found["errors"]] == ["broken.py"]  # the source could not import it either

@@ -1,0 +1,321 @@
+"""The adapter against metadata databases that a real Airflow 2.11.2 wrote, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, text
+
+from aerodrome.kernel.clock import ManualClock
+from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.assess import assess, report
+from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.estate.history import COLUMNS, FINAL_RUN_STATES, HISTORY_KINDS, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.records import (
+    ConfigRecord,
+    ConnectionRecord,
+    DagRecord,
+    ImportErrorRecord,
+    PackageRecord,
+    PoolRecord,
+    VariableRecord,
+)
+from aerodrome.migration.sources.capture import capture
+from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
+
+pytestmark = pytest.mark.airflow
+
+DAGS = ("daily_sales", "implicit_daily", "maintenance", "orders_mapped", "orders_report")
+Opener = Callable[[SourceConfig], SourceAdapter]
+
+
+def quiet(_what: str, _done: int, _total: int | None) -> None:
+    pass
+
+
+def execute(config: SourceConfig, statement: str, **values: Any) -> None:
+    """Change the source behind the adapter's back, as its own Airflow or an administrator would."""
+    engine = create_engine(config.database_url.reveal().replace("+psycopg2", "+psycopg"))
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+    engine.dispose()
+
+
+def query(config: SourceConfig, statement: str) -> list[Any]:
+    engine = create_engine(config.database_url.reveal().replace("+psycopg2", "+psycopg"))
+    with engine.connect() as connection:
+        rows = list(connection.execute(text(statement)))
+    engine.dispose()
+    return rows
+
+
+def rows_of(source: SourceAdapter, kind: HistoryKind, window: HistoryWindow) -> list[dict[str, Any]]:
+    return [dict(zip(batch.columns, row, strict=True)) for batch in source.history(kind, window) for row in batch.rows]
+
+
+@pytest.fixture
+def estate(source: SourceAdapter, clock: ManualClock, tmp_path: Path) -> Estate:
+    return capture(source, "legacy", tmp_path / "estate", clock, quiet)
+
+
+def test_probe_tells_what_the_source_is_and_changes_nothing(source: SourceAdapter, database: str) -> None:
+    found = source.describe()
+    assert found.is_ok, [probe for probe in found.probes if not probe.is_ok]
+    assert found.airflow_version == "2.11.2"
+    assert found.schema_revision == "5f2621c13b39"
+    assert found.database.startswith(database)
+    assert {probe.name for probe in found.probes} >= {"database", "version", "reading", "pausing", "fernet key"}
+
+
+def test_wrong_fernet_key_is_told_before_anything_is_written(
+    config: SourceConfig, open_one: Opener, clock: ManualClock, tmp_path: Path
+) -> None:
+    source = open_one(replace(config, fernet_keys=Secret(Fernet.generate_key().decode())))
+    failed = [probe for probe in source.describe().probes if not probe.is_ok]
+    assert [probe.name for probe in failed] == ["fernet key"]
+    with pytest.raises(Invalid) as error:
+        next(iter(source.records(quiet)))
+    assert error.value.code == "fernet-key-wrong"
+    with pytest.raises(Invalid) as error:
+        capture(source, "legacy", tmp_path / "never", clock, quiet)
+    assert error.value.code == "fernet-key-wrong"
+    assert not (tmp_path / "never").exists()
+
+
+def test_undecryptable_row_is_named_and_the_rest_is_read(
+    config: SourceConfig, source: SourceAdapter, clock: ManualClock, tmp_path: Path
+) -> None:
+    lost = Fernet(Fernet.generate_key()).encrypt(b"x").decode()
+    execute(config, "update connection set password = :lost where conn_id = 'warehouse'", lost=lost)
+    probes = {probe.name: probe for probe in source.describe().probes}
+    assert probes["fernet key"].is_ok
+    assert "connection warehouse" in probes["undecryptable"].message
+    estate = capture(source, "legacy", tmp_path / "estate", clock, quiet)
+    found = {record.conn_id: record for record in estate.all(ConnectionRecord)}
+    assert found["warehouse"].error
+    assert found["warehouse"].fingerprint is None
+    assert found["s3_lake"].error is None
+    with pytest.raises(Invalid, match="warehouse"):
+        list(source.connection_values(["s3_lake", "warehouse"]))
+
+
+def test_old_key_behind_the_new_one_opens_rows(config: SourceConfig, open_one: Opener, fernet_key: str) -> None:
+    both = Secret(f"{Fernet.generate_key().decode()},{fernet_key}")
+    assert open_one(replace(config, fernet_keys=both)).describe().is_ok
+
+
+def test_dags_come_with_schedule_tasks_and_history(estate: Estate) -> None:
+    dags = {dag.dag_id: dag for dag in estate.all(DagRecord)}
+    assert tuple(dags) == DAGS
+    sales = dags["daily_sales"]
+    assert (sales.schedule, sales.schedule_kind, sales.timezone) == ("0 2 * * *", "cron", "UTC")
+    assert (sales.catchup, sales.max_active_runs, sales.max_active_tasks) == (False, 2, 4)
+    assert (sales.file, sales.owners, sales.tags) == ("daily_sales.py", ("sales",), ("finance", "sales"))
+    assert sales.pools == ("default_pool", "warehouse_pool")
+    assert sales.connections == ("warehouse",)
+    assert sales.variables == ("sales_region",)
+    assert sales.run_states == {"failed": 1, "running": 1, "success": 10}
+    assert sales.task_states["up_for_retry"] == 1
+    count = next(task for task in sales.tasks if task["task_id"] == "count")
+    assert (count["operator"], count["module"], count["upstream"]) == (
+        "CountRowsOperator", "acme.operators", ["extract"],
+    )  # fmt: skip
+    assert count["has_sla"]
+    assert dags["implicit_daily"].catchup is None
+    assert dags["implicit_daily"].schedule == "timedelta:86400"
+    assert dags["maintenance"].is_paused
+    assert dags["maintenance"].depends_on_dags == ("daily_sales",)
+    assert (dags["orders_mapped"].schedule_kind, dags["orders_mapped"].timezone) == ("preset", "Europe/Berlin")
+    assert dags["orders_mapped"].datasets_out == dags["orders_report"].datasets_in == ("s3://lake/orders",)
+    assert any(task["is_mapped"] for task in dags["orders_mapped"].tasks)
+    errors = list(estate.all(ImportErrorRecord))
+    assert [error.file for error in errors] == ["broken.py"]
+    assert "a_package_nobody_has" in errors[0].message
+
+
+def test_objects_come_from_database_environment_and_files(estate: Estate) -> None:
+    connections = {record.conn_id: record for record in estate.all(ConnectionRecord)}
+    assert connections["lake"].origin == "environment"
+    assert connections["warehouse"].extra_keys == ("sslmode", "token")
+    assert {record.name: record.is_sensitive for record in estate.all(VariableRecord)} == {
+        "team": False, "api_token": True, "limits": False, "sales_region": False,
+    }  # fmt: skip
+    pools = {record.name: record for record in estate.all(PoolRecord)}
+    assert (pools["warehouse_pool"].slots, pools["warehouse_pool"].include_deferred) == (3, True)
+    options = {record.option: record for record in estate.all(ConfigRecord)}
+    assert options["core.parallelism"].value == "16"
+    assert options["core.max_active_tasks_per_dag"].origin == "environment"
+    assert options["webserver.secret_key"].value is None
+    assert "python-dateutil" in {record.name for record in estate.all(PackageRecord)}
+    assert estate.header.facts["history"] == {"run": 15, "task_instance": 56, "task_try": 0, "xcom": 55}
+
+
+def test_the_same_source_has_the_same_digest(
+    source: SourceAdapter, estate: Estate, clock: ManualClock, tmp_path: Path
+) -> None:
+    clock.advance(timedelta(minutes=1))
+    again = capture(source, "legacy", tmp_path / "again", clock, quiet)
+    assert again.header.taken_at != estate.header.taken_at
+    assert again.digest == estate.digest
+
+
+def test_values_are_read_at_the_moment_of_transfer(source: SourceAdapter) -> None:
+    warehouse, lake = source.connection_values(["warehouse", "lake"])
+    assert warehouse.password is not None
+    assert warehouse.password.reveal() == "canary-conn-password-a1"
+    assert warehouse.extra is not None
+    assert json.loads(warehouse.extra.reveal())["token"] == "canary-conn-extra-b2"
+    assert (lake.conn_type, lake.login) == ("aws", "key")
+    assert [value.value.reveal() for value in source.variable_values(["limits", "team"])] == [
+        '{\n  "rows": 10\n}',
+        "data",
+    ]
+    assert dict(source.env_values(["DATA_DIR"]))["DATA_DIR"].reveal() == "/srv/data"
+    assert next(iter(source.pool_values(["warehouse_pool"]))).slots == 3
+    with pytest.raises(Invalid, match="nobody"):
+        list(source.variable_values(["nobody"]))
+
+
+def test_history_holds_finished_runs_only(source: SourceAdapter) -> None:
+    window = HistoryWindow(DAGS)
+    found = {kind: rows_of(source, kind, window) for kind in HISTORY_KINDS}
+    assert {kind: len(rows) for kind, rows in found.items()} == source.history_counts(window)
+    runs = found["run"]
+    assert all(run["state"] in FINAL_RUN_STATES for run in runs)
+    assert [(run["dag_id"], run["run_id"]) for run in runs] == sorted((run["dag_id"], run["run_id"]) for run in runs)
+    manual = next(run for run in runs if run["run_type"] == "manual")
+    assert json.loads(manual["conf"]) == {"full": True, "since": "2026-01-01"}
+    assert manual["note"] == "checked by hand"
+    assert manual["is_external_trigger"] is True
+    scheduled = next(run for run in runs if run["run_type"] == "scheduled")
+    assert scheduled["run_after"] == scheduled["data_interval_end"]
+    assert scheduled["data_interval_end"].tzinfo is not None
+    keys = {(run["dag_id"], run["run_id"]) for run in runs}
+    assert {(row["dag_id"], row["run_id"]) for row in found["task_instance"]} == keys
+    assert "slow that day" in {row["note"] for row in found["task_instance"]}
+    assert json.loads(found["xcom"][0]["value"])["rows"] == 3
+    assert tuple(found["xcom"][0]) == COLUMNS["xcom"]
+
+
+def test_history_since_gives_what_changed(config: SourceConfig, source: SourceAdapter) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert rows_of(source, "run", HistoryWindow(DAGS, since=later)) == []
+    run = query(config, "select id, run_id from dag_run where dag_id = 'orders_mapped' order by id limit 1")[0]
+    moment = later + timedelta(minutes=1)
+    stored: Any = moment.replace(tzinfo=None) if config.database_url.reveal().startswith("sqlite") else moment
+    execute(
+        config,
+        "update task_instance set updated_at = :at where run_id = :run and dag_id = 'orders_mapped'",
+        at=stored.isoformat(" ") if isinstance(stored, datetime) and stored.tzinfo is None else stored,
+        run=run.run_id,
+    )
+    assert [row["run_id"] for row in rows_of(source, "run", HistoryWindow(DAGS, since=later))] == [run.run_id]
+
+
+class Dangerous:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("executed",))
+
+
+def test_pickles_are_never_executed(
+    config: SourceConfig, source: SourceAdapter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = pickle.dumps({"x": Dangerous()})
+    execute(config, "update dag_run set conf = :evil where run_type = 'manual' and state = 'success'", evil=evil)
+    execute(config, "update xcom set value = :evil where dag_id = 'daily_sales' and task_id = 'start'", evil=evil)
+    window = HistoryWindow(("daily_sales",))
+    rejected = [item for batch in source.history("run", window) for item in batch.rejected]
+    assert [item.code for item in rejected] == ["run-conf-pickled"]
+    left = [item for batch in source.history("xcom", window) for item in batch.rejected]
+    assert {item.code for item in left} == {"xcom-pickled"}
+    assert len(left) + len(rows_of(source, "xcom", window)) == source.history_counts(window)["xcom"]
+    assert capsys.readouterr().out == ""
+
+
+def test_pause_leaves_a_mark_and_repeats_without_effect(config: SourceConfig, source: SourceAdapter) -> None:
+    source.pause_dag("daily_sales", "mig_1")
+    source.pause_dag("daily_sales", "mig_1")
+    state = source.dag_states(["daily_sales"])["daily_sales"]
+    assert (state.is_paused, state.mark) == (True, "mig_1")
+    assert query(config, "select count(*) from log where event = 'aerodrome.pause'")[0][0] == 1
+    with pytest.raises(Conflict):
+        source.pause_dag("daily_sales", "mig_2")
+    with pytest.raises(Conflict):
+        source.unpause_dag("daily_sales", "mig_2")
+    source.unpause_dag("daily_sales", "mig_1")
+    source.unpause_dag("daily_sales", "mig_1")
+    state = source.dag_states(["daily_sales"])["daily_sales"]
+    assert (state.is_paused, state.mark) == (False, None)
+    with pytest.raises(NotFound):
+        source.pause_dag("no_such_dag", "mig_1")
+
+
+def test_a_dag_that_was_paused_before_stays_paused_after_roll_back(source: SourceAdapter) -> None:
+    source.pause_dag("maintenance", "mig_1")
+    source.unpause_dag("maintenance", "mig_1")
+    assert source.dag_states(["maintenance"])["maintenance"].is_paused
+
+
+def test_states_tell_what_is_in_flight_and_what_comes_next(source: SourceAdapter) -> None:
+    states = source.dag_states([*DAGS, "no_such_dag"])
+    assert set(states) == set(DAGS)
+    sales = states["daily_sales"]
+    assert sales.in_flight == {"run:running": 1, "running": 1, "up_for_retry": 1}
+    assert sales.last_run_state == "success"
+    assert sales.last_interval is not None
+    assert sales.next_interval is not None
+    assert sales.next_interval[0] == sales.last_interval[1]
+    assert states["orders_report"].next_interval is None
+
+
+def test_no_secret_shows_in_estate_or_reports(estate: Estate, fernet_key: str) -> None:
+    assessment = assess(estate, "3.3.2")
+    stored = "".join(gzip.decompress(path.read_bytes()).decode() for path in estate.folder.glob("*.gz"))
+    stored += (estate.folder / "manifest.json").read_text()
+    stored += report.to_html(assessment, estate) + json.dumps(report.to_json(assessment, estate))
+    assert "canary" not in stored
+    assert fernet_key not in stored
+    assert {finding.code for finding in assessment.findings} >= {
+        "orm-access", "missing-pool", "import-error", "plain-secret", "sla", "catchup-default", "in-flight",
+    }  # fmt: skip
+    assert assessment.dag_risks["maintenance"].risk == "high"
+
+
+def test_a_reader_without_rights_to_write_can_do_all_but_pause(
+    config: SourceConfig, open_one: Opener, database: str
+) -> None:
+    if database == "sqlite":
+        pytest.skip("SQLite has no roles")
+    for statement in (
+        "drop role if exists source_reader",
+        "create role source_reader login password 'canary-role-password'",
+        "grant select on all tables in schema public to source_reader",
+    ):
+        execute(config, statement)
+    url = config.database_url.reveal()
+    head, _, tail = url.partition("://")
+    reader = f"{head}://source_reader:canary-role-password@{tail.split('@', 1)[1]}"
+    source = open_one(replace(config, database_url=Secret(reader)))
+    found = source.describe()
+    assert found.is_ok
+    assert [probe.name for probe in found.probes if not probe.is_ok] == ["pausing"]
+    with pytest.raises(AerodromeError) as error:
+        source.pause_dag("daily_sales", "m")
+    assert error.value.code == "source-right-missing"
+    wrong = open_one(replace(config, database_url=Secret(reader.replace("canary-role-password", "canary-wrong"))))
+    failed = wrong.describe().probes[0]
+    assert not failed.is_ok
+    assert "refuses" in failed.message
+    assert "canary" not in failed.message
+    execute(config, "drop owned by source_reader")
+    execute(config, "drop role source_reader")
