@@ -42,7 +42,14 @@ class Reconciler:
 
     def look(self, job: LeasedJob) -> datetime | None:
         """Look at the deployment `job.key`; give when to look again, None when it is gone."""
-        wait_s = self._look(job.key)
+        try:
+            wait_s = self._look(job.key)
+        except AerodromeError as error:
+            if error.retryable:
+                raise
+            # a parked job would leave the deployment unwatched; what is wrong now may be mended outside
+            _log.warning("deployment.not_looked_at", deployment=job.key, code=error.code, error=error.message)
+            wait_s = _RETRY_S
         return None if wait_s is None else self.context.clock.now() + timedelta(seconds=wait_s)
 
     def adopt_all(self) -> int:

@@ -295,3 +295,16 @@ def test_reads_take_as_many_statements_for_many_as_for_one(world: World) -> None
         world.fleet.deploy(SYSTEM, "d0", world.project(str(number)))
     world.look()
     assert count() == few
+
+
+def test_a_secret_that_is_gone_is_said_and_mended_by_setting_it_again(world: World, clock: ManualClock) -> None:
+    view = world.deployment(env={"TOKEN": Secret("some-secret")})
+    world.secrets.delete(f"deployment/{view.id}/env/TOKEN")
+    world.look()
+    seen = world.show()
+    assert seen.status == "failed"
+    assert seen.error is not None
+    assert seen.error["code"] == "secret-unknown"
+    world.fleet.set_env(SYSTEM, "shop", {"TOKEN": Secret("another-one")})
+    world.look()
+    assert world.show().status == "healthy"
