@@ -35,9 +35,10 @@ def moment_text(value: datetime | str | None) -> str | None:
         return None
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
-    if value.tzinfo is not None and value.tzinfo is not UTC:
+    zone = value.tzinfo
+    if zone is not None and zone is not UTC and value.utcoffset():
         value = value.astimezone(UTC)
-    return value.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value.isoformat(" ", "microseconds")[:26]
 
 
 def json_text(text: str | float | None) -> str | None:

@@ -188,21 +188,27 @@ def _prove(out: _SortedOut, rows: list[MappedRow], tally: Tally) -> None:
     for item in out.refused:
         tally.reject(item)
     written = {row.key for row in (*out.new, *out.changed)}
+    source_sum = target_sum = 0
     for row in rows:
         if refused and row.label in refused:
             continue
-        number = row_number((*row.proof, row.note))
+        wanted = (*row.proof, row.note)
+        number = row_number(wanted)
         stands = out.standing.get(row.key)
         proof = None if stands is None else stands.proof_for(row)
-        tally.source_sum = add(tally.source_sum, number)
-        if proof is not None:
-            tally.target_sum = add(tally.target_sum, number if proof == (*row.proof, row.note) else row_number(proof))
-        if proof != (*row.proof, row.note):
+        source_sum += number
+        if proof == wanted:
+            target_sum += number
+        else:
+            target_sum += row_number(proof) if proof is not None else 0
             tally.reject(Rejected(row.label, "not-standing", "The row does not stand in the target as it was written."))
-        elif row.key in written:
+            continue
+        if row.key in written:
             tally.moved += 1
         else:
             tally.same += 1
+    tally.source_sum = add(tally.source_sum, source_sum)
+    tally.target_sum = add(tally.target_sum, target_sum)
 
 
 def _known_dags(target: TargetDatabase, dag_ids: Sequence[str]) -> list[str]:
