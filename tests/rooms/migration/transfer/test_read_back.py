@@ -10,7 +10,17 @@ import pytest
 from tests.rooms.migration.transfer.conftest import MemorySource, make_history, run_airflow
 
 from aerodrome.builds.contract import Venv
-from aerodrome.migration.transfer import TargetDatabase, move_history
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.records import PoolRecord
+from aerodrome.migration.sources.contract import ConnectionValue, VariableValue
+from aerodrome.migration.transfer import (
+    TargetDatabase,
+    move_connections,
+    move_history,
+    move_pools,
+    move_variables,
+)
+from aerodrome.runtimes.contract import AirflowAccess
 
 pytestmark = pytest.mark.airflow
 PROGRAMS = Path(__file__).parent / "programs"
@@ -68,3 +78,37 @@ def test_airflow_shows_and_clears_imported_history(
     assert again.of("run").failed_by_code == {"row-belongs-to-target": 1}
     assert again.of("task_instance").failed_by_code == {"run-belongs-to-target": 2}
     assert again.is_proven
+
+
+def test_airflow_reads_moved_objects_with_its_own_key(
+    sqlite_access: AirflowAccess, airflow3: Venv, tmp_path: Path
+) -> None:
+    extra = '{"b":1,  "a": {"c": "ü"}}'
+    source = MemorySource(
+        connections=[
+            ConnectionValue("db", "postgres", "h", 5432, "s", "me", "note", Secret("p@ss/%"), Secret(extra)),
+        ],
+        variables=[VariableValue("limit", Secret('{"x": 1}'), "how many")],
+        pools=[PoolRecord("default_pool", 21, "Default pool", False), PoolRecord("etl", 3, None, True)],
+    )
+    target = TargetDatabase(sqlite_access)
+    outcomes = [
+        move_connections(source, target, ["db"]),
+        move_variables(source, target, ["limit"]),
+        move_pools(source, target, ["default_pool", "etl"]),
+    ]
+    target.close()
+    assert all(item.is_proven and not item.failed for item in outcomes)
+
+    output = run_airflow(
+        airflow3,
+        tmp_path,
+        sqlite_access.database_url.reveal(),
+        str(PROGRAMS / "read_objects.py"),
+        env={"AIRFLOW__CORE__FERNET_KEY": sqlite_access.fernet_key.reveal()},
+    )
+    assert json.loads(output.strip().splitlines()[-1]) == {
+        "connection": ["postgres", "h", 5432, "s", "me", "p@ss/%", extra, "note"],
+        "variable": ['{"x": 1}', "how many"],
+        "pools": {"default_pool": 21, "etl": 3},
+    }
