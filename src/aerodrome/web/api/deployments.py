@@ -56,7 +56,7 @@ class Deployment(View):
     generation: int
     observed_generation: int | None
     current_deploy_id: str | None
-    airflow_url: Annotated[str | None, Field(description="Opens Airflow's own pages, signed in.")]
+    airflow_url: Annotated[str | None, Field(description="Path of Airflow's own pages on the gate; null: not up.")]
     created_at: datetime
     updated_at: datetime
     observed_at: datetime | None
@@ -210,4 +210,4 @@ def get_airflow_link(the: The, actor: Caller, ref: str) -> AirflowLink:
             code="airflow-not-up",
             hint=f"Look at `aerodrome deployment show {view.name}`.",
         )
-    return AirflowLink(url=view.airflow_url)
+    return AirflowLink(url=f"{the.settings.url}/deployments/{view.id}/airflow")
