@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.console import Console
 from aerodrome.cli import exits
 from aerodrome.demo.story import Story
 
+WIDTH: Final = 160  # where the story goes to a file
 app = App(
     name="demo", help="The whole story on this machine: a self-managed Airflow 2, migrated to a hosted Airflow 3."
 )
@@ -33,7 +34,7 @@ def demo(
 
     Writes demo-report.json and demo-report.html into the current folder. Ctrl-C stops everything that was started.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
     story = Story(home or Path(".demo"), console)
     _stop_on_terminate()
     is_told = False
@@ -54,6 +55,6 @@ def demo(
 
 
 def _stop_on_terminate() -> None:
-    """Let TERM end the demo as Ctrl-C does, so that nothing stays behind."""
-    if os.name == "posix":
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    """Let TERM and a closed terminal end the demo as Ctrl-C does, so that nothing stays behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))

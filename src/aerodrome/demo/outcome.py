@@ -45,6 +45,7 @@ def _history(row: Mapping[str, Any]) -> dict[str, Any]:
         "found": row["found"],
         "moved": row["moved"],
         "failed": row["failed"],
+        "failed_by_code": row["failed_by_code"],
         "source_hash": _one(row["source_hashes"]),
         "target_hash": _one(row["target_hashes"]),
     }
@@ -59,7 +60,9 @@ def check(outcome: Mapping[str, Any], first_wave: Sequence[str]) -> None:
     """Raise Broken with everything that did not come out as the demo promises."""
     wrong = [f"{kind}: {row['failed']} failed" for kind, row in outcome["kinds"].items() if row["failed"]]
     for kind, row in outcome["history"].items():
-        if row["failed"] or row["source_hash"] != row["target_hash"]:
+        if row["failed"]:
+            wrong.append(f"history of {kind}: {row['failed']} rows refused ({', '.join(row['failed_by_code'])})")
+        if row["source_hash"] != row["target_hash"]:
             wrong.append(f"history of {kind}: the two sides differ")
     states = {entry["dag_id"]: entry["first_target_state"] for entry in outcome["cutover"]}
     wrong += [f"{dag_id} ended {states.get(dag_id)}" for dag_id in first_wave if states.get(dag_id) != "success"]

@@ -14,7 +14,10 @@ from aerodrome.kernel.errors import Broken
 
 @pytest.fixture
 def report() -> dict[str, Any]:
-    history = {"found": 30, "moved": 30, "failed": 0, "source_hashes": ["a", "b"], "target_hashes": ["a", "b"]}
+    history = {
+        "found": 30, "moved": 30, "failed": 0, "failed_by_code": {},
+        "source_hashes": ["a", "b"], "target_hashes": ["a", "b"],
+    }  # fmt: skip
     return {
         "source_version": "2.11.2",
         "target_version": "3.3.2",
@@ -71,6 +74,7 @@ def test_tables_show_counts_and_intervals(report: dict[str, Any]) -> None:
     ("break_it", "said"),
     [
         (lambda r: r["kinds"]["connection"].update(failed=1), "connection: 1 failed"),
+        (lambda r: r["history"]["kinds"]["run"].update(failed=2, failed_by_code={"x": 2}), "2 rows refused [(]x[)]"),
         (lambda r: r["history"]["kinds"]["run"].update(target_hashes=["a", "x"]), "history of run"),
         (lambda r: r["cutover"][0].update(first_target_state="failed"), "tills ended failed"),
         (lambda r: r["cutover"].clear(), "tills ended None"),
