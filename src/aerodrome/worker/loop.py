@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -104,8 +104,10 @@ class Worker:
         self._stopping.set()
         self._bell.set()
         end = time.monotonic() + grace_s
-        for thread in (*self._threads, *(run.thread for run in self._snapshot() if run.thread)):
-            thread.join(max(0.0, end - time.monotonic()))
+        dispatch, renew = self._threads[:1], self._threads[1:]
+        _join(dispatch, end)  # first: it may be leasing one more job at this moment
+        _join([run.thread for run in self._snapshot() if run.thread is not None], end)
+        _join(renew, end)
         left = self._snapshot()
         self._threads.clear()
         _log.info("worker.stopped", owner=self.owner, unfinished=[run.job.key for run in left])
@@ -205,6 +207,11 @@ class Worker:
                     run.is_lost = True
                 except Exception:  # noqa: BLE001 - an edge: the next round tries again, the lease lasts three rounds
                     _log.exception("worker.renew_failed", job=run.job.id)
+
+
+def _join(threads: Iterable[threading.Thread], end: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def _pause_s(attempt: int) -> float:

@@ -219,3 +219,22 @@ def test_a_worker_leases_only_what_it_can_do(store: Store, kind: str) -> None:
         enqueue(store, "a", kind=kind)
         time.sleep(0.6)
     assert seen == (["look"] if kind == "look" else [])
+
+
+def test_nothing_runs_any_more_after_a_stop_that_was_in_time(store: Store) -> None:
+    running: list[str] = []
+
+    def look(job: LeasedJob) -> None:
+        running.append(job.key)
+        time.sleep(0.02)
+        running.remove(job.key)
+
+    for number in range(12):
+        enqueue(store, f"a{number}")
+    while queue(store):
+        worker = Worker(store, SystemClock(), {"look": look}, poll_s=0.01)
+        worker.start()
+        time.sleep(0.03)
+        assert worker.stop(5) is True
+        assert running == []
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith(("worker-", "job-"))]
