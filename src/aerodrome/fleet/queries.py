@@ -20,7 +20,7 @@ from aerodrome.store.tables.workspace import WorkspaceRow
 
 def gate_path(deployment_id: str) -> str:
     """Give the path on the gate behind which a deployment's own UI stands."""
-    return f"/airflow/{deployment_id}/"
+    return f"/{deployment_id}/"
 
 
 def workspaces(session: Session, rows: Sequence[WorkspaceRow]) -> list[WorkspaceView]:

@@ -21,7 +21,7 @@ def test_a_new_deployment_becomes_healthy_without_a_deploy(world: World) -> None
     seen = world.show()
     assert (seen.status, seen.observed_generation, seen.reasons) == ("healthy", 1, ())
     assert {part.name for part in seen.components} == {"api-server", "dag-processor", "scheduler", "triggerer"}
-    assert seen.airflow_url == f"/airflow/{view.id}/"
+    assert seen.airflow_url == f"/{view.id}/"
     told = world.runtime.history(view.id)
     assert len(told) == 1
     assert told[0]["bundle"] is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aerodrome.airflowkit.rest import RestDag
@@ -11,6 +11,12 @@ from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import show, texts
 from aerodrome.migration.sources.contract import DagState
+
+GAP_S = 30.0
+"""How long pause waits for a moment at which nothing of the DAG runs."""
+GAP_POLL_S = 0.25
+MOVING = ("running", "queued", "restarting", "deferred")
+"""Task states that go on while their DAG is paused."""
 
 
 def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str, Any]:
@@ -70,8 +76,13 @@ def target_dag(context: CutoverContext, dag_id: str) -> RestDag:
 
 
 def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
-    """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing."""
-    before = context.state(dag_id)
+    """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing.
+
+    Waits up to GAP_S for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
+    scheduler looks at unpaused DAGs only, 2.11.2 DagRun.get_running_dag_runs_to_examine). A run that is caught all the
+    same is let go by drain.
+    """
+    before = _at_a_gap(context, dag_id)
     if before.is_paused and before.mark != context.mark:
         raise Conflict(
             f"{dag_id} is paused in the source, but not by this cutover.",
@@ -91,23 +102,41 @@ def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
     }
 
 
+def _at_a_gap(context: CutoverContext, dag_id: str) -> DagState:
+    until = context.clock.now() + timedelta(seconds=GAP_S)
+    state = context.state(dag_id)
+    while not state.is_paused and state.in_flight and context.clock.now() < until:
+        context.progress(f"waiting for a gap: {what_runs(state)}")
+        context.sleep(min(context.poll_s, GAP_POLL_S))
+        state = context.state(dag_id)
+    return state
+
+
 def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadline: str) -> dict[str, Any]:
     """Wait until nothing of the DAG is in flight in the source, and stays so.
+
+    A run that cannot go on because its DAG is paused (nothing of it moves any more) is let go: the DAG is unpaused under
+    our mark, kept from starting more, and paused again when nothing runs. What it starts all the same is its own and synced.
 
     At the deadline: Conflict `drain-deadline` ("fail") or Unavailable `drain-still-running` ("wait": look again later),
     both naming what is still running.
     """
     began_at = context.clock.now()
     deadline = began_at + timedelta(seconds=deadline_s)
-    empty_since = None
+    empty_since = stuck_since = None
     while True:
-        state = context.held(dag_id)
+        state = _held_again(context, dag_id, deadline)
         now = context.clock.now()
         if state.in_flight:
             empty_since = None
             if now >= deadline:
                 raise _too_late(dag_id, state, deadline_s, on_deadline)
             context.progress(f"waiting for {what_runs(state)}")
+            stuck_since = None if _moves(state) else stuck_since or now
+            if stuck_since and state.mark == context.mark and (now - stuck_since).total_seconds() >= context.settle_s:
+                context.source.unpause_dag(dag_id, context.mark)
+                context.source.hold_back(dag_id, context.mark)
+                stuck_since = None
         elif empty_since is None:
             # A scheduler that read the DAG just before the pause may still create one run: look twice.
             empty_since = now
@@ -121,6 +150,25 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
                 "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}.",
             }
         context.sleep(context.poll_s)
+
+
+def _held_again(context: CutoverContext, dag_id: str, deadline: datetime) -> DagState:
+    """Give the state of a DAG that is held; one that we let go is paused again at the first gap, or at the deadline."""
+    state = context.state(dag_id)
+    while state.let_go == context.mark:
+        if not state.in_flight or context.clock.now() >= deadline:
+            context.source.pause_dag(dag_id, context.mark)
+            break
+        context.source.hold_back(dag_id, context.mark)
+        context.progress(f"let go until it ends: {what_runs(state)}")
+        context.sleep(min(context.poll_s, GAP_POLL_S))
+        state = context.state(dag_id)
+    return context.held(dag_id)
+
+
+def _moves(state: DagState) -> bool:
+    """Tell whether something of a paused DAG can still go on by itself: a task that a worker or the triggerer has."""
+    return any(key in MOVING for key in state.in_flight)
 
 
 def what_runs(state: DagState) -> str:

@@ -62,7 +62,12 @@ class HistoryBatch:
 
 @dataclass(frozen=True)
 class HistoryWindow:
-    """Which part of the history: these DAGs; only runs in a final state; only runs changed after `since` if given."""
+    """Which part of the history: these DAGs; only runs in a final state; only runs changed in (`since`, `until`].
+
+    `until` (a source's `history_watermark`) keeps the kinds consistent while the source still runs: a run that ends
+    between the reading of runs and of their task instances belongs to the next pass, wholly.
+    """
 
     dag_ids: tuple[str, ...]
     since: datetime | None = None
+    until: datetime | None = None

@@ -94,6 +94,7 @@ class DagState:
     next_run_after: datetime | None
     last_interval: tuple[datetime, datetime] | None  # of the newest scheduled run
     last_run_state: str | None
+    let_go: str | None = None  # the mark under which we paused and unpaused it again; set only while it is not paused
     in_flight: dict[str, int] = field(default_factory=dict)  # state -> rows: runs ("run:running") and task instances
 
 
@@ -124,6 +125,10 @@ class SourceAdapter(Protocol):
         """Stream history rows of runs in a final state (all task instances final too), ordered, constant in memory."""
         ...
 
+    def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
+        """Give the moment of the newest change of a finished run, by the source's own clock; None without any."""
+        ...
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]: ...
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]: ...
@@ -134,6 +139,13 @@ class SourceAdapter(Protocol):
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         """Undo our pause; Conflict when the DAG was not paused by this mark."""
+        ...
+
+    def hold_back(self, dag_id: str, mark: str) -> None:
+        """Keep a DAG that we let go from starting scheduled runs, until the source parses it again.
+
+        For the time in which its running runs end; does nothing unless the DAG was let go under this mark.
+        """
         ...
 
     def close(self) -> None: ...

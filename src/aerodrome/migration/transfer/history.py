@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from aerodrome.kernel.clock import to_text
+from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import Progress, SourceAdapter
@@ -52,16 +52,18 @@ def move_history(
     checkpoint = checkpoint or NoCheckpoint()
     wanted = sorted(set(dag_ids))
     plan = digest_of([wanted, to_text(since), target.schema_version])
-    done, tallies = _restore(checkpoint, plan)
-    report = _Report(progress or _silent, source.history_counts(HistoryWindow(tuple(wanted), since)), tallies)
+    done, tallies, until = _restore(checkpoint, plan)
+    until = until or source.history_watermark(wanted)
+    window = HistoryWindow(tuple(wanted), since, until)
+    report = _Report(progress or _silent, source.history_counts(window), tallies)
     before = report.rows
 
     known = _known_dags(target, wanted)
     groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
     position = 0
     if position >= done:
-        _refuse_missing(source, since, sorted(set(wanted) - set(known)), tallies)
-        _save(checkpoint, plan, position + 1, tallies)
+        _refuse_missing(source, window, sorted(set(wanted) - set(known)), tallies)
+        _save(checkpoint, plan, position + 1, tallies, until)
     for group in groups:
         for kind in HISTORY_KINDS:
             position += 1
@@ -69,11 +71,11 @@ def move_history(
                 continue
             writer = HistoryWriter(target, kind)
             draft = Tally.from_state(tallies[kind].as_state())
-            for batch in source.history(kind, HistoryWindow(group, since)):
+            for batch in source.history(kind, replace(window, dag_ids=group)):
                 move_batch(target, writer, batch, draft)
                 report.tell(kind, draft)
             tallies[kind] = draft
-            _save(checkpoint, plan, position + 1, tallies)
+            _save(checkpoint, plan, position + 1, tallies, until)
     seconds = time.monotonic() - started
     return HistoryMoved(
         tuple(_outcome(kind, tallies[kind]) for kind in HISTORY_KINDS),
@@ -218,26 +220,27 @@ def _known_dags(target: TargetDatabase, dag_ids: Sequence[str]) -> list[str]:
     return [dag_id for dag_id in dag_ids if dag_id in standing]
 
 
-def _refuse_missing(source: SourceAdapter, since: datetime | None, dag_ids: Sequence[str], tallies: Tallies) -> None:
+def _refuse_missing(source: SourceAdapter, window: HistoryWindow, dag_ids: Sequence[str], tallies: Tallies) -> None:
     for dag_id in dag_ids:
-        for kind, rows in source.history_counts(HistoryWindow((dag_id,), since)).items():
+        for kind, rows in source.history_counts(replace(window, dag_ids=(dag_id,))).items():
             tallies[kind].found += rows
             if rows:
                 message = f"The target has not parsed this DAG; its {rows} rows wait until it has."
                 tallies[kind].reject(Rejected(dag_id, "dag-not-in-target", message), rows)
 
 
-def _restore(checkpoint: Checkpoint, plan: str) -> tuple[int, Tallies]:
-    """Give how many positions are done and the counts so far; a checkpoint of another transfer is not ours."""
+def _restore(checkpoint: Checkpoint, plan: str) -> tuple[int, Tallies, datetime | None]:
+    """Give how many positions are done, the counts so far and the watermark; a checkpoint of another transfer is not ours."""
     state = checkpoint.load()
     if state is None or state.get("plan") != plan:
-        return 0, {kind: Tally() for kind in HISTORY_KINDS}
-    return state["done"], {kind: Tally.from_state(state["tallies"][kind]) for kind in HISTORY_KINDS}
+        return 0, {kind: Tally() for kind in HISTORY_KINDS}, None
+    tallies = {kind: Tally.from_state(state["tallies"][kind]) for kind in HISTORY_KINDS}
+    return state["done"], tallies, from_text(state["until"])
 
 
-def _save(checkpoint: Checkpoint, plan: str, done: int, tallies: Tallies) -> None:
+def _save(checkpoint: Checkpoint, plan: str, done: int, tallies: Tallies, until: datetime | None) -> None:
     states = {kind: tally.as_state() for kind, tally in tallies.items()}
-    checkpoint.save({"plan": plan, "done": done, "tallies": states})
+    checkpoint.save({"plan": plan, "done": done, "until": to_text(until), "tallies": states})
 
 
 def _outcome(kind: HistoryKind, tally: Tally) -> KindMoved:

@@ -59,6 +59,9 @@ class Side:
     next: Interval
     runs: list[Run] = field(default_factory=list)
     parsed_at: datetime = START
+    looked_at: datetime = START
+    let_go: str | None = None
+    is_held_back: bool = False  # until the next parse
     mark: str | None = None
     is_running: bool = True
     result: str = "success"
@@ -68,7 +71,17 @@ class Side:
         if not self.is_running:
             return
         now = self.clock.now()
-        if not self.is_paused and self.next[1] <= now and not any(run.state(now) == "running" for run in self.runs):
+        if self.is_paused:  # Airflow does not advance the runs of a paused DAG: they stand still
+            for run in self.runs:
+                if run.is_ours and run.state(now) == "running":
+                    run.ends_at += now - self.looked_at
+        self.looked_at = now
+        if (
+            not self.is_paused
+            and not self.is_held_back
+            and self.next[1] <= now
+            and not any(run.state(now) == "running" for run in self.runs)
+        ):
             if not any(run.interval == self.next for run in self.runs):
                 ends_at = now + timedelta(seconds=self.run_s)
                 self.runs.append(Run(self.next, ends_at, result=self.result))
@@ -78,6 +91,7 @@ class Side:
 
     def parse(self) -> None:
         self.parsed_at = self.clock.now()
+        self.is_held_back = False
         if last := self.newest():
             self.next = due(self.calendar, last, self.clock.now(), catchup=self.catchup)
 
@@ -177,6 +191,7 @@ class World:
                 next_run_after=self.old.next[1],
                 last_interval=last,
                 last_run_state="success" if last else None,
+                let_go=self.old.let_go if not self.old.is_paused else None,
                 in_flight={"run:running": running} if running else {},
             )
             for dag_id in dag_ids
@@ -184,15 +199,20 @@ class World:
 
     def pause_dag(self, _dag_id: str, mark: str) -> None:
         self._call("pause_dag")
-        self.old.is_paused, self.old.mark = True, mark
+        self.old.is_paused, self.old.mark, self.old.let_go = True, mark, None
         self._call("pause_dag.after")
 
     def unpause_dag(self, _dag_id: str, mark: str) -> None:
         self._call("unpause_dag")
-        if self.old.mark != mark:
+        if mark not in {self.old.mark, self.old.let_go}:
             raise Conflict("not ours", code="source-dag-not-ours")
-        self.old.is_paused, self.old.mark = False, None
+        self.old.is_paused, self.old.mark, self.old.let_go = False, None, mark
         self._call("unpause_dag.after")
+
+    def hold_back(self, _dag_id: str, mark: str) -> None:
+        self._call("hold_back")
+        if self.old.let_go == mark and not self.old.is_paused:
+            self.old.is_held_back = True
 
     def history(self, _kind: str, _window: object) -> Iterator[HistoryBatch]:
         now = self.clock.now()

@@ -79,6 +79,9 @@ class MemorySource:
             rejected = self.rejected if kind == "xcom" and start == 0 else []
             yield HistoryBatch(kind, COLUMNS[kind], rows[start : start + self.batch], rejected)
 
+    def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
+        return max((row["end_date"] for row in self.rows.get("run", []) if row["dag_id"] in dag_ids), default=None)
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return {kind: sum(len(batch.rows) for batch in self.history(kind, window)) for kind in COLUMNS}
 
@@ -88,6 +91,8 @@ class MemorySource:
     def pause_dag(self, dag_id: str, mark: str) -> None: ...
 
     def unpause_dag(self, dag_id: str, mark: str) -> None: ...
+
+    def hold_back(self, dag_id: str, mark: str) -> None: ...
 
     def close(self) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -178,6 +179,9 @@ class AirflowDatabaseSource:
     def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         return HistoryReader(self._database).stream(kind, window)
 
+    def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
+        return HistoryReader(self._database).watermark(dag_ids)
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return HistoryReader(self._database).counts(window)
 
@@ -186,6 +190,9 @@ class AirflowDatabaseSource:
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         states.pause(self._database, self._clock, dag_id, mark)
+
+    def hold_back(self, dag_id: str, mark: str) -> None:
+        states.hold_back(self._database, dag_id, mark)
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         states.unpause(self._database, self._clock, dag_id, mark)

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, false, func, literal, null, or_, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import (
     COLUMNS,
     FINAL_RUN_STATES,
-    FINAL_TASK_STATES,
     HistoryBatch,
     HistoryKind,
     HistoryWindow,
@@ -29,6 +28,10 @@ from aerodrome.migration.sources.airflow_db.rows import column_or, utc
 
 RUNS_PER_PAGE = 200
 ROWS_PER_BATCH = 5_000
+UNFINISHED_TASK_STATES = (
+    "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
+    "up_for_reschedule", "awaiting_input",
+)  # fmt: skip
 _PICKLE_START = b"\x80"
 _NOT_JSON_NUMBER = re.compile(r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)")
 
@@ -45,7 +48,7 @@ class HistoryReader:
             return
         for dag_id in window.dag_ids:
             after = ""
-            while run_ids := self._run_ids(dag_id, window.since, after):
+            while run_ids := self._run_ids(dag_id, window, after):
                 after = run_ids[-1]
                 yield from self._page(kind, dag_id, run_ids)
 
@@ -57,46 +60,67 @@ class HistoryReader:
             if kind == "task_try" and not self._database.has("task_instance_history"):
                 continue
             for dag_id in window.dag_ids:
-                query = self._rows(kind, [func.count()]).where(*self._eligible(dag_id, window.since))
+                query = self._rows(kind, [func.count()]).where(*self._eligible(dag_id, window))
                 with self._database.reading() as connection:
                     found[kind] += connection.scalar(query) or 0
         return found
 
-    def _run_ids(self, dag_id: str, since: datetime | None, after: str) -> Sequence[str]:
+    def _run_ids(self, dag_id: str, window: HistoryWindow, after: str) -> Sequence[str]:
         run = self._run
         query = (
             select(run.c.run_id)
-            .where(*self._eligible(dag_id, since), run.c.run_id > after)
+            .where(*self._eligible(dag_id, window), run.c.run_id > after)
             .order_by(run.c.run_id)
             .limit(RUNS_PER_PAGE)
         )
         with self._database.reading() as connection:
             return list(connection.scalars(query))
 
-    def _eligible(self, dag_id: str, since: datetime | None) -> list[ColumnElement[bool]]:
+    def _eligible(self, dag_id: str, window: HistoryWindow) -> list[ColumnElement[bool]]:
         """Conditions on dag_run: final, with nothing in it that could still move.
 
         A task instance without a state in a finished run never started and never will (deadlock, cleared graph).
         """
         run, task = self._run, self._task.alias()
-        unfinished = exists(
-            select(literal(1))
-            .where(self._belongs(task), task.c.state.is_not(None), task.c.state.not_in(FINAL_TASK_STATES))
-            .correlate(run)
-        )
-        conditions = [run.c.dag_id == dag_id, run.c.state.in_(FINAL_RUN_STATES), ~unfinished]
-        if since is not None:
-            moment = since.replace(tzinfo=None) if self._database.dialect == "sqlite" else since
-            changed = [func.coalesce(self._column("dag_run", "updated_at"), run.c.end_date, run.c.start_date) > moment]
-            if self._database.has("task_instance", "updated_at"):
-                is_newer = and_(self._belongs(task), task.c.updated_at > moment)
-                changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
-            if self._database.has("dag_run_note"):
-                note = self._database.table("dag_run_note").alias()
-                is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)
-                changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
-            conditions.append(or_(*changed))
+        by = "run_id" if "run_id" in task.c else "execution_date"
+        # Not correlated: SQLite answers a correlated one by reading all task instances of the DAG for every run.
+        unfinished = select(task.c[by]).where(task.c.dag_id == dag_id, task.c.state.in_(UNFINISHED_TASK_STATES))
+        conditions = [run.c.dag_id == dag_id, run.c.state.in_(FINAL_RUN_STATES), run.c[by].not_in(unfinished)]
+        if window.since is not None:
+            conditions.append(self._changed_after(dag_id, window.since))
+        if window.until is not None:
+            conditions.append(~self._changed_after(dag_id, window.until))
         return conditions
+
+    def _changed_after(self, dag_id: str, moment: datetime) -> ColumnElement[bool]:
+        """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
+        run = self._run
+        moment = moment.replace(tzinfo=None) if self._database.dialect == "sqlite" else moment
+        changed: list[ColumnElement[bool]] = [func.coalesce(self._run_changed_at() > moment, false())]
+        if self._database.has("task_instance", "updated_at"):
+            task = self._task.alias()
+            by = "run_id" if "run_id" in task.c else "execution_date"
+            newer = select(task.c[by]).where(task.c.dag_id == dag_id, task.c.updated_at > moment)
+            changed.append(run.c[by].in_(newer))
+        if self._database.has("dag_run_note"):
+            note = self._database.table("dag_run_note").alias()
+            is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)
+            changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
+        return or_(*changed)
+
+    def _run_changed_at(self) -> ColumnElement[Any]:
+        return func.coalesce(self._column("dag_run", "updated_at"), self._run.c.end_date, self._run.c.start_date)
+
+    def watermark(self, dag_ids: Sequence[str]) -> datetime | None:
+        """Give the newest change of a finished run of these DAGs: one pass over dag_run per thousand DAGs."""
+        newest: list[datetime] = []
+        for start in range(0, len(dag_ids), 1000):
+            chosen = self._run.c.dag_id.in_(dag_ids[start : start + 1000])
+            query = select(func.max(self._run_changed_at())).where(chosen, self._run.c.state.in_(FINAL_RUN_STATES))
+            with self._database.reading() as connection:
+                if (found := utc(connection.scalar(query))) is not None:
+                    newest.append(found)
+        return max(newest, default=None)
 
     def _page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         run = self._run

@@ -89,6 +89,7 @@ def _page(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagSt
             next_run_after=utc(row.next_dagrun_create_after),
             last_interval=_interval(last[row.dag_id].start, last[row.dag_id].end) if row.dag_id in last else None,
             last_run_state=last[row.dag_id].state if row.dag_id in last else None,
+            let_go=_let_go(marks.get(row.dag_id), is_paused=bool(row.is_paused)),
             in_flight=dict(sorted(in_flight.get(row.dag_id, {}).items())),
         )
         for row in rows
@@ -102,6 +103,10 @@ def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, d
 
 def _standing(mark: _Mark | None, *, is_paused: bool) -> str | None:
     return mark.mark if mark and mark.event == PAUSE and is_paused else None
+
+
+def _let_go(mark: _Mark | None, *, is_paused: bool) -> str | None:
+    return mark.mark if mark and mark.event == UNPAUSE and not is_paused else None
 
 
 def _marks(database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, _Mark]:
@@ -158,6 +163,22 @@ def unpause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) ->
         if not seen.was_paused:
             _set_paused(database, connection, dag_id, is_paused=False)
         _leave(database, connection, clock.now(), dag_id, UNPAUSE, mark=mark, was_paused=seen.was_paused)
+
+
+def hold_back(database: MetadataDatabase, dag_id: str, mark: str) -> None:
+    """Empty the moment at which the scheduler makes the DAG's next run (`next_dagrun_create_after`).
+
+    The scheduler makes runs only where that moment has come (DagModel.dags_needing_dagruns, 2.0-3.3); each parse of the
+    file writes it anew, so this heals by itself, and must be repeated while it is to hold.
+    """
+    if not database.has("dag", "next_dagrun_create_after"):
+        return
+    with database.writing() as connection:
+        is_paused = _locked(database, connection, dag_id)
+        seen = _marks(database, connection, (dag_id,)).get(dag_id)
+        if _let_go(seen, is_paused=is_paused) == mark:
+            dag = database.table("dag")
+            connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(next_dagrun_create_after=None))
 
 
 def _locked(database: MetadataDatabase, connection: Connection, dag_id: str) -> bool:
