@@ -105,7 +105,8 @@ def link_token(environment: dict[str, str], link: str) -> None:
 
 def _stored_token(folder: Path) -> str:
     text = "".join(path.read_text() for path in folder.iterdir())
-    return re.findall(r"aero_pat_[\w-]+", text)[0]
+    found: list[str] = re.findall(r"aero_pat_[\w-]+", text)
+    return found[0]
 
 
 @pytest.fixture(scope="session")

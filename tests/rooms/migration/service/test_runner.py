@@ -141,7 +141,9 @@ walk(store, context(), "apply", {{"note": note}})
 """
 
 
-@pytest.mark.parametrize("die_at", [f"{when} {name}" for name in ("one", "two", "three") for when in ("before", "after")])
+@pytest.mark.parametrize(
+    "die_at", [f"{when} {name}" for name in ("one", "two", "three") for when in ("before", "after")]
+)
 def test_survives_kill_9_at_every_step(store: Store, store_url: str, tmp_path: Path, die_at: str) -> None:
     opened(store)
     script = tmp_path / "walker.py"
@@ -166,4 +168,11 @@ def test_handler_type_is_what_the_table_holds() -> None:
     from aerodrome.migration.service.handlers import HANDLERS
 
     assert all(callable(handler) for handler in cast("dict[str, Handler]", HANDLERS).values())
-    assert {kind.split(".")[0] for kind in HANDLERS} == {"environment", "code", "deploy", "transfer", "validate", "cutover"}
+    assert {kind.split(".")[0] for kind in HANDLERS} == {
+        "environment",
+        "code",
+        "deploy",
+        "transfer",
+        "validate",
+        "cutover",
+    }
