@@ -1,12 +1,12 @@
-"""`aerodrome migrate connect|list|show|assess|plan|apply|cutover|watch|code|report`."""
+"""`aerodrome migrate connect|list|show|assess|findings|plan|apply|cutover|rollback|watch|code|report`."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -138,6 +138,8 @@ def plan(
             say(f"Kept, digest {found['digest']}.")
         else:
             found = client.migrations.plan(migration)
+    for note in found["notes"]:
+        say(f"note: {note}")
     if out is not None:
         out.write_text(found["text"], encoding="utf-8")
         say(f"Written to {out}. Edit it, then: aerodrome migrate plan {migration} --file {out}")
@@ -184,6 +186,30 @@ def cutover(
             _show_steps(client, migration, common, lambda track: track == f"cutover:{wave}")
             return
         item = client.migrations.cutover(migration, wave)
+        _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def rollback(
+    migration: Ref,
+    /,
+    *,
+    wave: Annotated[str, Parameter(help="The wave that goes back, as named in the plan.")],
+    dag: Annotated[list[str] | None, Parameter(help="Only this DAG; may stand several times.")] = None,
+    dry_run: Annotated[bool, Parameter(help="Only show the very steps that would run.")] = False,
+    wait: Wait = True,
+    timeout_s: TimeoutS = 7200,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Give the DAGs of a wave back to the source: pause in the target, start in the source. Cut the wave over again later.
+
+    Refused, with nothing changed, when the target has run one of them by itself: both would run the same intervals.
+    """
+    with common.connect() as client:
+        if dry_run:
+            _write_steps(list(client.migrations.roll_back_steps(migration, wave, dag)), common)
+            return
+        item = client.migrations.roll_back(migration, wave, dag)
         _finish(client, item, common, wait=wait, timeout_s=timeout_s)
 
 
@@ -263,7 +289,10 @@ def step_teller() -> Callable[[Migration], None]:
 
 
 def _show_steps(client: Client, migration: str, common: Common, wanted: Callable[[str], bool]) -> None:
-    rows = [row for row in client.migrations.dry_run(migration) if wanted(row["track"])]
+    _write_steps([row for row in client.migrations.dry_run(migration) if wanted(row["track"])], common)
+
+
+def _write_steps(rows: list[Mapping[str, Any]], common: Common) -> None:
     columns = {"#": "number", "Phase": "phase", "Step": "title", "Key": "key"}
     write_rows(common.output, rows, columns, nothing="Nothing would run.")
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from aerodrome.client.transport import Transport, segment
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Denied, Invalid, NotFound, Stale, Unavailable
 from aerodrome.kernel.secret import Secret
 
-BUSY = ("assessing", "applying", "cutting-over")
+BUSY = ("assessing", "applying", "cutting-over", "rolling-back")
 _KINDS: dict[str, type[AerodromeError]] = {
     cls.kind: cls for cls in (Invalid, NotFound, Denied, Conflict, Stale, Unavailable, Broken)
 }
@@ -104,7 +105,7 @@ class Migrations:
         return self._http.get_text(f"{_path(ref)}/assessment.html")
 
     def plan(self, ref: str) -> Mapping[str, Any]:
-        """Give the plan: text, digest, estate_digest, steps, waves."""
+        """Give the plan: text, digest, estate_digest, steps, waves, notes."""
         return dict(self._http.get(f"{_path(ref)}/plan"))
 
     def save_plan(self, ref: str, text: str) -> Mapping[str, Any]:
@@ -119,6 +120,16 @@ class Migrations:
 
     def cutover(self, ref: str, wave: str) -> Migration:
         return Migration.of(self._http.post(f"{_path(ref)}/cutover", {"wave": wave}))
+
+    def roll_back(self, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> Migration:
+        """Give the DAGs of a wave, or some of them, back to the source."""
+        body = {"wave": wave, "dag_ids": list(dag_ids) if dag_ids else None}
+        return Migration.of(self._http.post(f"{_path(ref)}/rollback", body))
+
+    def roll_back_steps(self, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
+        """Give the very steps that a rollback would run now, in order."""
+        query = urlencode([("wave", wave), *(("dag_id", dag_id) for dag_id in dag_ids or ())])
+        yield from self._http.get(f"{_path(ref)}/rollback?{query}")
 
     def code(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/code"))

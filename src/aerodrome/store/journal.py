@@ -6,12 +6,12 @@ The one who walks a track holds the lane of its subject, so steps of one track h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
@@ -88,6 +88,25 @@ def open_track(session: Session, subject: str, track: str, steps: Sequence[Mappi
 def forget(session: Session, subject: str, track: str) -> None:
     """Remove a track whose list of steps was replaced; nobody may be walking it. Steps are idempotent: it starts anew."""
     query = delete(JournalStepRow).where(JournalStepRow.subject == subject, JournalStepRow.track == track)
+    session.execute(query)
+
+
+def reset(session: Session, subject: str, track: str, keys: Collection[str]) -> None:
+    """Make steps pending again because what they did was undone; nobody may be walking the track."""
+    query = (
+        update(JournalStepRow)
+        .where(JournalStepRow.subject == subject, JournalStepRow.track == track, JournalStepRow.key.in_(keys))
+        .values(
+            status="pending",
+            attempts=0,
+            progress="",
+            started_at=None,
+            progress_at=None,
+            finished_at=None,
+            result=None,
+            error=None,
+        )
+    )
     session.execute(query)
 
 

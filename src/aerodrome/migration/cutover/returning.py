@@ -15,6 +15,18 @@ from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryWindow
 RUNS_LOOKED_AT = 1000
 
 
+def check_return(context: CutoverContext, dag_id: str) -> dict[str, Any]:
+    """Refuse with Conflict `target-has-runs` when the target has run the DAG by itself. Changes nothing."""
+    _refuse_when_it_ran(context, dag_id)
+    state = context.state(dag_id)
+    return {
+        "dag_id": dag_id,
+        "is_paused_in_source": state.is_paused,
+        "is_ours": state.is_paused and state.mark == context.mark,
+        "summary": "The target has run nothing of its own.",
+    }
+
+
 def roll_back(context: CutoverContext, dag_id: str) -> dict[str, Any]:
     """Pause the DAG in the target, then undo our pause in the source. Repeating changes nothing.
 

@@ -6,6 +6,8 @@ from aerodrome.migration.plan.explanation import ExplainRow, explain
 from aerodrome.migration.plan.notes import describe
 from aerodrome.migration.plan.proposal import PlanDefaults, propose
 from aerodrome.migration.plan.reader import from_yaml
+from aerodrome.migration.plan.splits import split_notes
+from aerodrome.migration.plan.wayback import held, return_steps
 from aerodrome.migration.plan.writer import to_yaml
 
 __all__ = [
@@ -17,6 +19,9 @@ __all__ = [
     "describe",
     "explain",
     "from_yaml",
+    "held",
     "propose",
+    "return_steps",
+    "split_notes",
     "to_yaml",
 ]

@@ -265,6 +265,14 @@ def watch(context: StepContext, params: Params) -> Result:
     )
 
 
+def check_return(context: StepContext, params: Params) -> Result:
+    return cutover.check_return(_cutover(context), params["dag_id"])
+
+
+def roll_back(context: StepContext, params: Params) -> Result:
+    return cutover.roll_back(_cutover(context), params["dag_id"])
+
+
 HANDLERS: Mapping[str, Handler] = {
     "environment.workspace": make_workspace,
     "environment.deployment": make_deployment,
@@ -284,6 +292,8 @@ HANDLERS: Mapping[str, Handler] = {
     "cutover.prove": prove,
     "cutover.unpause": unpause,
     "cutover.watch": watch,
+    "cutover.check_return": check_return,
+    "cutover.roll_back": roll_back,
 }
 
 

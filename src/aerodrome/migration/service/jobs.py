@@ -20,7 +20,15 @@ from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
 from aerodrome.migration.service.handlers import HANDLERS
 from aerodrome.migration.service.runner import walk
-from aerodrome.migration.service.service import APPLY, ASSESS_JOB, WALK_JOB, Migrations, actor_from
+from aerodrome.migration.service.service import (
+    APPLY,
+    ASSESS_JOB,
+    WALK_JOB,
+    WALKING_STATUS,
+    Migrations,
+    actor_from,
+)
+from aerodrome.migration.service.wayback import ROLLBACK, settle
 from aerodrome.migration.sources.capture import capture
 from aerodrome.store import outbox
 from aerodrome.store.jobs import LeasedJob
@@ -73,7 +81,7 @@ class MigrationJobs:
         """Walk a track until its end or its first failure; an error stands in the journal and on the migration."""
         row = self._row(job.payload["migration"])
         track = str(job.payload["track"])
-        if row.status not in {"applying", "cutting-over"}:
+        if row.status != WALKING_STATUS[track.partition(":")[0]]:
             return None
         context = self._context(row, actor_from(job.payload["actor"]))
         try:
@@ -82,6 +90,9 @@ class MigrationJobs:
             return self.migrations.clock.now()
         finally:
             context.close()
+        if track.startswith(ROLLBACK):
+            with self.migrations.store.writing() as session:
+                settle(session, row.id, track.removeprefix(ROLLBACK))
         if error is not None:
             self._failed(row.id, error)
             return None

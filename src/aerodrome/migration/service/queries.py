@@ -14,6 +14,8 @@ from aerodrome.store.journal import JournalStep
 from aerodrome.store.tables.migration import MigrationRow
 from aerodrome.store.tables.workspace import WorkspaceRow
 
+WALKING = ("applying", "cutting-over", "rolling-back")
+
 
 def find(session: Session, ref: str) -> MigrationRow:
     """Give the row by id or name; NotFound, or Conflict when the name stands in several workspaces."""
@@ -51,7 +53,7 @@ def rows(session: Session, workspace_ids: Sequence[str] | None) -> Sequence[Migr
 def view(session: Session, row: MigrationRow) -> MigrationView:
     """Give a migration with its tracks and steps."""
     tracks = tuple(
-        _track(summary.track, journal.steps(session, row.id, summary.track))
+        _track(summary.track, journal.steps(session, row.id, summary.track), is_walked=row.status in WALKING)
         for summary in journal.tracks(session, row.id)
     )
     return MigrationView(
@@ -76,7 +78,7 @@ def view(session: Session, row: MigrationRow) -> MigrationView:
     )
 
 
-def _track(name: str, steps: Sequence[JournalStep]) -> TrackView:
+def _track(name: str, steps: Sequence[JournalStep], *, is_walked: bool) -> TrackView:
     states = {step.status for step in steps}
     status: TrackStatus
     if states <= {"done"}:
@@ -84,7 +86,7 @@ def _track(name: str, steps: Sequence[JournalStep]) -> TrackView:
     elif "failed" in states:
         status = "failed"
     elif "running" in states or "done" in states:
-        status = "running"
+        status = "running" if is_walked else "stopped"
     else:
         status = "pending"
     return TrackView(name, status, tuple(_step(step) for step in steps))

@@ -7,7 +7,7 @@ only cutover writes (it pauses DAGs, with our mark).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,21 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
 from aerodrome.kernel.ids import new_id
 from aerodrome.migration.estate.archive import Estate
-from aerodrome.migration.plan import ExplainRow, FrozenPlan, compile_plan, explain, from_yaml
+from aerodrome.migration.plan import (
+    ExplainRow,
+    FrozenPlan,
+    compile_plan,
+    explain,
+    from_yaml,
+    return_steps,
+    split_notes,
+)
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import queries, report
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.service.source_input import SourceInput
 from aerodrome.migration.service.views import MigrationView
+from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK
 from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig, SourceDescription
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.secretstores.contract import SecretStore
@@ -40,7 +49,8 @@ from aerodrome.store.tables.migration import MigrationRow
 READ, CREATE, UPDATE, APPLYING = "migration.read", "migration.create", "migration.update", "migration.apply"
 ASSESS_JOB, WALK_JOB = "migration.assess", "migration.walk"
 APPLY = "apply"
-BUSY = ("assessing", "applying", "cutting-over")
+WALKING_STATUS = {"apply": "applying", "cutover": "cutting-over", "rollback": "rolling-back"}
+BUSY = ("assessing", *WALKING_STATUS.values())
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ class PlanView:
     estate_digest: str
     steps: tuple[Mapping[str, Any], ...]
     waves: Mapping[str, tuple[Mapping[str, Any], ...]]
+    notes: tuple[str, ...] = ()  # remarks that hinder nothing, such as dependent DAGs in different waves
 
 
 class Migrations:
@@ -180,6 +191,7 @@ class Migrations:
         """Ask for a scan of the source and its assessment; the plan of an earlier estate goes stale."""
         with self._changing(actor, ref, UPDATE) as (session, row):
             self._refuse_busy(row)
+            self._refuse_begun(session, row)
             row.status, row.error = "assessing", None
             jobs.enqueue(session, ASSESS_JOB, row.id, lane=f"migration/{row.id}")
             self._record(session, actor, "migration.assess-asked", row, {})
@@ -195,7 +207,7 @@ class Migrations:
                 f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
             )
         frozen = self.frozen(row)
-        return _plan_view(row.plan_text, frozen)
+        return _plan_view(row.plan_text, frozen, self._notes(row, frozen))
 
     def save_plan(self, actor: Actor, ref: str, text: str) -> PlanView:
         """Check and keep an edited plan; Invalid names line and field, and the plan before stays."""
@@ -204,15 +216,10 @@ class Migrations:
         frozen = compile_plan(from_yaml(text, estate), estate)
         with self._changing(actor, ref, UPDATE) as (session, row):
             self._refuse_busy(row)
-            if any(summary.track != APPLY for summary in journal.tracks(session, row.id)):
-                raise Conflict(
-                    f"{row.name} has begun to cut over; its plan is fixed now.",
-                    code="plan-fixed",
-                    hint="Finish or roll back the waves that have begun.",
-                )
+            self._refuse_begun(session, row)
             self._keep_plan(session, row, text, frozen)
             self._record(session, actor, "migration.plan-saved", row, {"digest": frozen.digest})
-        return _plan_view(text, frozen)
+        return _plan_view(text, frozen, split_notes(frozen.settings, estate))
 
     def dry_run(self, actor: Actor, ref: str) -> tuple[ExplainRow, ...]:
         """Give the very steps that apply and cutover run, in order."""
@@ -231,18 +238,12 @@ class Migrations:
                 hint=f"aerodrome migrate plan {row.name}",
                 details={"plan_digest": frozen.digest},
             )
-        return self._walk(actor, ref, APPLY, frozen.steps, "applying")
+        return self._walk(actor, ref, APPLY, frozen.steps)
 
     def cutover(self, actor: Actor, ref: str, wave: str) -> MigrationView:
         """Hand the DAGs of a wave over, or go on where it stopped. Conflict before apply has finished."""
         row = self._row(actor, ref, APPLYING)
-        frozen = self.frozen(row)
-        if wave not in frozen.waves:
-            raise NotFound(
-                f"The plan has no wave {wave!r}.",
-                code="wave-unknown",
-                hint=f"Waves: {', '.join(frozen.waves) or 'none'}.",
-            )
+        steps = _wave(self.frozen(row), wave)
         with self.store.reading() as session:
             applied = [step.status for step in journal.steps(session, row.id, APPLY)]
         if not applied or any(status != "done" for status in applied):
@@ -251,11 +252,47 @@ class Migrations:
                 code="not-applied",
                 hint=f"aerodrome migrate apply {row.name}",
             )
-        return self._walk(actor, ref, f"cutover:{wave}", frozen.waves[wave], "cutting-over")
+        return self._walk(actor, ref, f"{CUTOVER}{wave}", steps)
 
-    def _walk(self, actor: Actor, ref: str, track: str, steps: tuple[Step, ...], status: str) -> MigrationView:
+    def roll_back(self, actor: Actor, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> MigrationView:
+        """Give the DAGs of a wave that we paused (or some of them) back to the source, the last one first.
+
+        The walk stops with Conflict `target-has-runs`, nothing changed, when the target has run one of them already.
+        """
+        row = self._row(actor, ref, APPLYING)
+        frozen = self.frozen(row)
+        with self._changing(actor, ref, APPLYING) as (session, fresh):
+            self._refuse_busy(fresh)
+            steps = self._return_steps(session, fresh, frozen, wave, dag_ids)
+            journal.forget(session, fresh.id, f"{ROLLBACK}{wave}")
+            view = self._open(session, actor, fresh, f"{ROLLBACK}{wave}", steps)
+        self.ring()
+        return view
+
+    def roll_back_steps(
+        self, actor: Actor, ref: str, wave: str, dag_ids: Sequence[str] | None = None
+    ) -> tuple[ExplainRow, ...]:
+        """Give the very steps that `roll_back` would run now."""
+        row = self._row(actor, ref, READ)
+        frozen = self.frozen(row)
+        with self.store.reading() as session:
+            steps = self._return_steps(session, row, frozen, wave, dag_ids)
+        return tuple(
+            ExplainRow(number, f"{ROLLBACK}{wave}", step.phase, step.key, step.title)
+            for number, step in enumerate(steps, 1)
+        )
+
+    def _return_steps(
+        self, session: Session, row: MigrationRow, frozen: FrozenPlan, wave: str, dag_ids: Sequence[str] | None
+    ) -> tuple[Step, ...]:
+        steps = _wave(frozen, wave)
+        walked = journal.steps(session, row.id, f"{CUTOVER}{wave}")
+        begun = {step.key for step in walked if step.status != "pending"}
+        return return_steps(wave, steps, begun, dag_ids)
+
+    def _walk(self, actor: Actor, ref: str, track: str, steps: tuple[Step, ...]) -> MigrationView:
         with self._changing(actor, ref, APPLYING) as (session, row):
-            self._refuse_busy(row, unless=status)
+            self._refuse_busy(row, unless=_walking(track))
             known = journal.steps(session, row.id, track)
             if known and [step.key for step in known] != [step.key for step in steps]:
                 raise Conflict(
@@ -263,19 +300,24 @@ class Migrations:
                     code="plan-changed",
                     hint="Save the plan it began with, or make a new migration.",
                 )
-            journal.open_track(session, row.id, track, [step.as_data() for step in steps])
-            row.status, row.error = status, None
-            jobs.enqueue(
-                session,
-                WALK_JOB,
-                f"{row.id}/{track}",
-                lane=f"migration/{row.id}",
-                payload={"migration": row.id, "track": track, "actor": actor_data(actor)},
-            )
-            self._record(session, actor, f"migration.{track.split(':', maxsplit=1)[0]}-asked", row, {"track": track})
-            view = queries.view(session, row)
+            view = self._open(session, actor, row, track, steps)
         self.ring()
         return view
+
+    def _open(
+        self, session: Session, actor: Actor, row: MigrationRow, track: str, steps: tuple[Step, ...]
+    ) -> MigrationView:
+        journal.open_track(session, row.id, track, [step.as_data() for step in steps])
+        row.status, row.error = _walking(track), None
+        jobs.enqueue(
+            session,
+            WALK_JOB,
+            f"{row.id}/{track}",
+            lane=f"migration/{row.id}",
+            payload={"migration": row.id, "track": track, "actor": actor_data(actor)},
+        )
+        self._record(session, actor, f"migration.{track.partition(':')[0]}-asked", row, {"track": track})
+        return queries.view(session, row)
 
     # --- what the jobs use ---------------------------------------------------------------------------------------
 
@@ -310,9 +352,12 @@ class Migrations:
         row.plan_text, row.plan_digest = text, frozen.digest
         row.target_version = frozen.settings["target"]["airflow"]
         row.waves = list(frozen.waves)
-        row.status, row.updated_at = "planned", self.clock.now()
+        row.status, row.error, row.updated_at = "planned", None, self.clock.now()
         journal.forget(session, row.id, APPLY)
         write_json(self._folder_of(row).plan_json, _plan_view(text, frozen).steps)
+
+    def _notes(self, row: MigrationRow, frozen: FrozenPlan) -> tuple[str, ...]:
+        return split_notes(frozen.settings, self._estate(row))
 
     def _estate(self, row: MigrationRow) -> Estate:
         if row.estate_digest is None:
@@ -349,6 +394,14 @@ class Migrations:
                 hint=f"aerodrome migrate watch {row.name}",
             )
 
+    def _refuse_begun(self, session: Session, row: MigrationRow) -> None:
+        if any(summary.track.startswith(CUTOVER) for summary in journal.tracks(session, row.id)):
+            raise Conflict(
+                f"{row.name} has begun to cut over; its plan is fixed now.",
+                code="plan-fixed",
+                hint=f"Finish the waves that have begun, or roll them back: aerodrome migrate rollback {row.name} --wave WAVE",
+            )
+
     def _record(
         self, session: Session, actor: Actor, action: str, row: MigrationRow, details: Mapping[str, Any]
     ) -> None:
@@ -367,7 +420,21 @@ def actor_from(data: Mapping[str, Any]) -> Actor:
     return Actor(data["id"], data["name"], data["kind"], tuple((role, scope) for role, scope in data["roles"]))
 
 
-def _plan_view(text: str, frozen: FrozenPlan) -> PlanView:
+def _walking(track: str) -> str:
+    return WALKING_STATUS[track.partition(":")[0]]
+
+
+def _wave(frozen: FrozenPlan, wave: str) -> tuple[Step, ...]:
+    if wave not in frozen.waves:
+        raise NotFound(
+            f"The plan has no wave {wave!r}.",
+            code="wave-unknown",
+            hint=f"Waves: {', '.join(frozen.waves) or 'none'}.",
+        )
+    return frozen.waves[wave]
+
+
+def _plan_view(text: str, frozen: FrozenPlan, notes: tuple[str, ...] = ()) -> PlanView:
     def plain(steps: tuple[Step, ...]) -> tuple[Mapping[str, Any], ...]:
         return tuple(json.loads(json.dumps(step.as_data())) for step in steps)
 
@@ -377,6 +444,7 @@ def _plan_view(text: str, frozen: FrozenPlan) -> PlanView:
         estate_digest=frozen.estate_digest,
         steps=plain(frozen.steps),
         waves={name: plain(steps) for name, steps in frozen.waves.items()},
+        notes=notes,
     )
 
 

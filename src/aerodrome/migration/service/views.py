@@ -30,7 +30,7 @@ class StepView:
 
 @dataclass(frozen=True)
 class TrackView:
-    """One walk over a list of steps: "apply", or "cutover:<wave>"."""
+    """One walk over a list of steps: "apply", "cutover:<wave>" or "rollback:<wave>"."""
 
     name: str
     status: TrackStatus
@@ -54,7 +54,16 @@ class MigrationView:
     target_deployment_id: str | None
     target_version: str | None
     status: Literal[
-        "connected", "assessing", "assessed", "planned", "applying", "applied", "cutting-over", "done", "failed"
+        "connected",
+        "assessing",
+        "assessed",
+        "planned",
+        "applying",
+        "applied",
+        "cutting-over",
+        "rolling-back",
+        "done",
+        "failed",
     ]
     estate_digest: str | None
     plan_digest: str | None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from pydantic import Field, SecretStr
 
@@ -34,7 +34,7 @@ class Step(View):
 
 
 class Track(View):
-    """One walk over a list of steps: `apply`, or `cutover:<wave>`."""
+    """One walk over a list of steps: `apply`, `cutover:<wave>` or `rollback:<wave>`."""
 
     name: str
     status: str
@@ -90,6 +90,7 @@ class Plan(View):
     estate_digest: str
     steps: list[Mapping[str, Any]]
     waves: Mapping[str, list[Mapping[str, Any]]]
+    notes: Annotated[list[str], Field(description="Remarks that hinder nothing: dependent DAGs in different waves.")]
 
 
 class PlanText(Body):
@@ -118,6 +119,15 @@ class CutoverWish(Body):
     """Which wave to hand over."""
 
     wave: Annotated[str, Field(min_length=1, examples=["wave-1"])]
+
+
+class RollbackWish(Body):
+    """Which wave goes back to the source, or which DAGs of it."""
+
+    wave: Annotated[str, Field(min_length=1, examples=["wave-1"])]
+    dag_ids: Annotated[list[str] | None, Field(min_length=1, description="Only these DAGs; without: all of them.")] = (
+        None
+    )
 
 
 @router.get("/migrations", responses=GUARDED)
@@ -194,6 +204,24 @@ def apply_migration(the: The, actor: Caller, ref: str, body: ApplyWish) -> Migra
 def cut_over_migration(the: The, actor: Caller, ref: str, body: CutoverWish) -> Migration:
     """Hand the DAGs of a wave over, or go on where it stopped."""
     return Migration.model_validate(the.migrations.cutover(actor, ref, body.wave))
+
+
+@router.post("/migrations/{ref}/rollback", status_code=202, responses=NAMED | problems(409))
+def roll_back_migration(the: The, actor: Caller, ref: str, body: RollbackWish) -> Migration:
+    """Give the DAGs of a wave back to the source, as long as the target has not run them by itself."""
+    return Migration.model_validate(the.migrations.roll_back(actor, ref, body.wave, body.dag_ids))
+
+
+@router.get("/migrations/{ref}/rollback", responses=NAMED | problems(409))
+def dry_run_rollback(
+    the: The,
+    actor: Caller,
+    ref: str,
+    wave: str,
+    dag_id: Annotated[list[str] | None, Query(description="Only this DAG; may stand several times.")] = None,
+) -> list[DryRunStep]:
+    """Give the very steps that a rollback would run now."""
+    return [DryRunStep.model_validate(row) for row in the.migrations.roll_back_steps(actor, ref, wave, dag_id)]
 
 
 @router.get("/migrations/{ref}/code", responses=NAMED)

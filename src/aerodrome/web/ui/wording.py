@@ -17,7 +17,7 @@ _TONES: dict[str, Tone] = {
         "info busy",
     ),
     **dict.fromkeys(("connected", "assessed", "planned", "info"), "info"),
-    "cutting-over": "info busy",
+    **dict.fromkeys(("cutting-over", "rolling-back"), "info busy"),
 }
 _NOUNS = {
     "dag": "DAG",
@@ -64,7 +64,8 @@ def track_title(name: str) -> str:
     """Name a track for people."""
     if name == "apply":
         return "Apply the plan"
-    return f"Cut over {name.removeprefix('cutover:')}"
+    kind, _, wave = name.partition(":")
+    return f"{'Roll back' if kind == 'rollback' else 'Cut over'} {wave}"
 
 
 def diff_line(line: str) -> str:

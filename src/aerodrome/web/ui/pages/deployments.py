@@ -67,7 +67,13 @@ def open_airflow(request: Request, the: The, visitor: Visitor, ref: str) -> Redi
 
 
 def _list(the: Platform, visitor: Actor) -> dict[str, Any]:
-    return {"deployments": the.fleet.list_deployments(visitor)}
+    items = the.fleet.list_deployments(visitor)
+    numbers = {
+        item.current_deploy_id: the.fleet.get_deploy(visitor, item.id, item.current_deploy_id).number
+        for item in items
+        if item.current_deploy_id
+    }
+    return {"deployments": items, "numbers": numbers}
 
 
 def _one(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import Invalid, NotFound
-from aerodrome.migration.service.views import MigrationView
+from aerodrome.migration.service.service import BUSY
+from aerodrome.migration.service.views import MigrationView, TrackView
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
@@ -34,6 +35,7 @@ class Action:
     path: str
     tone: str = ""
     wave: str = ""
+    question: str = ""  # asked before it is done
 
 
 @router.get("/migrations")
@@ -83,7 +85,9 @@ def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form
         plan = the.migrations.save_plan(visitor, ref, text)
     except Invalid as error:
         before = the.migrations.plan(visitor, ref)
-        values = {"plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves}}
+        values = {
+            "plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves, "notes": ()}
+        }
         return draw(
             request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
         )
@@ -126,6 +130,12 @@ def cut_over(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectRespon
     return _back(the.migrations.cutover(visitor, ref, form.get("wave", "")))
 
 
+@router.post("/migrations/{ref}/rollback")
+def roll_back(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
+    """Give the DAGs of a wave back to the source."""
+    return _back(the.migrations.roll_back(visitor, ref, form.get("wave", "")))
+
+
 def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
     item = the.migrations.get(visitor, ref)
     return {
@@ -138,7 +148,7 @@ def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
 
 def actions_of(item: MigrationView) -> list[Action]:
     """Give what can be done now."""
-    if item.status in {"assessing", "applying", "cutting-over"}:
+    if item.status in BUSY:
         return []
     tracks = {track.name: track for track in item.tracks}
     applied = tracks.get("apply")
@@ -152,7 +162,18 @@ def actions_of(item: MigrationView) -> list[Action]:
     waiting = [
         wave for wave in item.waves if (track := tracks.get(f"cutover:{wave}")) is None or track.status != "done"
     ]
-    return [Action(f"Cut over {waiting[0]}", "cutover", "primary", waiting[0])] if waiting else []
+    forward = [Action(f"Cut over {waiting[0]}", "cutover", "primary", waiting[0])] if waiting else []
+    return [*(_way_back(wave) for wave in waiting if _holds(tracks.get(f"cutover:{wave}"))), *forward]
+
+
+def _holds(track: TrackView | None) -> bool:
+    """Tell whether a cutover has paused something in the source."""
+    return track is not None and any(step.kind == "cutover.pause" and step.status != "pending" for step in track.steps)
+
+
+def _way_back(wave: str) -> Action:
+    question = f"Roll back {wave}? Its DAGs are paused in the target and run in the source again."
+    return Action(f"Roll back {wave}", "rollback", "danger", wave, question)
 
 
 def phases_of(item: MigrationView) -> list[dict[str, str]]:
