@@ -8,7 +8,7 @@ never travels further. Airflow's own session cookies are narrowed to the deploym
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -112,10 +112,11 @@ class Gate:
         return granted
 
     async def _forward(self, request: Request, deployment_id: str, granted: Pass) -> Response:
+        dropped = _DROPPED | _named_in(request.headers.getlist("connection"))
         headers = [
             (name, value)
             for name, value in request.headers.items()
-            if name not in _DROPPED and not name.startswith("x-forwarded-")
+            if name not in dropped and not name.startswith("x-forwarded-")
         ]
         headers += [
             ("authorization", granted.authorization),
@@ -162,6 +163,7 @@ def create_gate(platform: Platform) -> Starlette:
         Route("/{deployment_id}/{path:path}", gate.serve, methods=METHODS),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
+    app.add_middleware(guards.SameOrigin, public_url=platform.settings.gate_public_url)
     app.add_middleware(guards.KnownHosts, hosts=hosts_of(platform))
     app.add_middleware(guards.RequestLog)
     return app
@@ -183,11 +185,17 @@ def _cookies_for_airflow(cookies: dict[str, str]) -> str:
     return "; ".join(f"{name}={value}" for name, value in kept.items())
 
 
-def _answer_headers(raw: Iterable[tuple[bytes, bytes]], deployment_id: str) -> list[tuple[bytes, bytes]]:
+def _named_in(connection: Iterable[str]) -> frozenset[str]:
+    """Give the header names that a Connection header keeps to this hop (RFC 9110, 7.6.1)."""
+    return frozenset(name.strip().lower() for value in connection for name in value.split(","))
+
+
+def _answer_headers(raw: Sequence[tuple[bytes, bytes]], deployment_id: str) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
+    dropped = _HOP | _named_in(value.decode("latin-1") for name, value in raw if name.lower() == b"connection")
     for name, value in raw:
         lower = name.lower()
-        if lower.decode("latin-1") in _HOP:
+        if lower.decode("latin-1") in dropped:
             continue
         if lower == b"set-cookie":
             narrowed = _narrowed(value.decode("latin-1"), deployment_id)
