@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     )
     worker_lease_s: float = Field(
         default=15,
-        ge=5,
+        ge=2,
         description="Seconds after which the job of a dead worker is taken over; renewed at a third of it while it runs.",
     )
     worker_poll_s: float = Field(
