@@ -36,7 +36,7 @@ def demo(
     """
     console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH)
     story = Story(home or Path(".demo"), console)
-    _stop_on_terminate()
+    _end_on_signals()
     is_told = False
     try:
         story.tell(Path.cwd())
@@ -50,11 +50,18 @@ def demo(
         console.print("")
         return exits.OK if is_told else exits.INTERRUPTED
     finally:
+        _ignore_signals()
         story.stop()
     return exits.OK
 
 
-def _stop_on_terminate() -> None:
-    """Let TERM and a closed terminal end the demo as Ctrl-C does, so that nothing stays behind."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+def _end_on_signals() -> None:
+    """Let TERM and a closed terminal end the demo as Ctrl-C does, also where the shell started us with INT ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _ignore_signals() -> None:
+    """Let nothing interrupt the stopping itself; it takes seconds and ends by force where it must."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

@@ -67,10 +67,9 @@ class Story:
         if self.client:
             self.client.close()
             self.client = None
-        with self.narrator.chapter("stop", "Stopping everything the demo started") as chapter:
-            self.platform.stop(chapter.note)
-            chapter.note("stopping the source")
-            self.source.stop()
+        with self.narrator.chapter("stop", "Stopping everything the demo started"), ThreadPoolExecutor(2) as pool:
+            for stopped in [pool.submit(self.platform.stop), pool.submit(self.source.stop)]:
+                stopped.result()
 
     def pages(self) -> dict[str, str]:
         """Give the addresses for a person: the platform's pages by a fresh one-time link, and both Airflows."""
