@@ -132,7 +132,9 @@ def _engine(url: URL, *, is_read_only: bool) -> Engine:
         return create_engine("sqlite://", creator=connect, poolclass=NullPool)
     return create_engine(
         url,
-        poolclass=NullPool,
+        pool_size=2,
+        max_overflow=2,
+        pool_pre_ping=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "aerodrome"},
         execution_options={"postgresql_readonly": True} if is_read_only else {},
         hide_parameters=True,

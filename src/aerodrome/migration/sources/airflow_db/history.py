@@ -26,7 +26,7 @@ from aerodrome.migration.estate.history import (
 from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, json_text, plain_from_pickle
 from aerodrome.migration.sources.airflow_db.rows import column_or, utc
 
-RUNS_PER_PAGE = 200
+RUNS_PER_PAGE = 500
 ROWS_PER_BATCH = 5_000
 UNFINISHED_TASK_STATES = (
     "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
