@@ -260,6 +260,47 @@ def test_pause_leaves_a_mark_and_repeats_without_effect(config: SourceConfig, so
         source.pause_dag("no_such_dag", "mig_1")
 
 
+def test_a_dag_that_is_let_go_starts_nothing_new_until_it_is_parsed(
+    config: SourceConfig, source: SourceAdapter
+) -> None:
+    source.hold_back("daily_sales", "mig_1")  # nobody let it go: nothing happens
+    assert source.dag_states(["daily_sales"])["daily_sales"].next_run_after is not None
+    source.pause_dag("daily_sales", "mig_1")
+    source.unpause_dag("daily_sales", "mig_1")
+    source.hold_back("daily_sales", "mig_2")
+    state = source.dag_states(["daily_sales"])["daily_sales"]
+    assert (state.let_go, state.next_run_after is not None) == ("mig_1", True)
+    source.hold_back("daily_sales", "mig_1")
+    state = source.dag_states(["daily_sales"])["daily_sales"]
+    assert (state.next_run_after, state.next_interval is not None) == (None, True)
+    source.pause_dag("daily_sales", "mig_1")
+    state = source.dag_states(["daily_sales"])["daily_sales"]
+    assert (state.mark, state.let_go) == ("mig_1", None)
+    assert query(config, "select count(*) from log where event = 'aerodrome.pause'")[0][0] == 2
+
+
+def test_a_run_that_ends_while_history_is_read_belongs_to_the_next_pass(
+    config: SourceConfig, source: SourceAdapter
+) -> None:
+    until = source.history_watermark(DAGS)
+    assert until is not None
+    before = HistoryWindow(DAGS, until=until)
+    counts = source.history_counts(before)
+    later = until + timedelta(minutes=5)
+    is_sqlite = config.database_url.reveal().startswith("sqlite")
+    execute(
+        config,
+        "update dag_run set state = 'success', end_date = :at, updated_at = :at where state = 'running'",
+        at=later.replace(tzinfo=None).isoformat(" ") if is_sqlite else later,
+    )
+    execute(config, "update task_instance set state = 'success' where state in ('running', 'up_for_retry')")
+    assert source.history_counts(before) == counts
+    assert source.history_watermark(DAGS) == later
+    everything = source.history_counts(HistoryWindow(DAGS, until=later))
+    assert everything["run"] > counts["run"]
+    assert everything["task_instance"] > counts["task_instance"]
+
+
 def test_a_dag_that_was_paused_before_stays_paused_after_roll_back(source: SourceAdapter) -> None:
     source.pause_dag("maintenance", "mig_1")
     source.unpause_dag("maintenance", "mig_1")
