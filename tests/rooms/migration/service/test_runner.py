@@ -84,6 +84,51 @@ def test_stops_at_a_failure_and_goes_on_there(store: Store) -> None:
     assert done == ["one", "two", "three"]
 
 
+def test_a_full_disk_is_told_and_the_walk_goes_on_there_when_there_is_room(store: Store, tmp_path: Path) -> None:
+    opened(store)
+    place = [Path("/dev/full")]  # the kernel refuses every write there for want of room
+
+    def note(_context: StepContext, params: Any) -> dict[str, Any]:
+        if params["name"] == "two":
+            place[0].write_text("a checkpoint")
+        return {}
+
+    error = walk(store, context(), "apply", {"note": note})
+    assert error is not None
+    assert (error.code, error.message) == ("disk-full", "Do two: the disk is full.")
+    assert "apply again" in error.hint
+    assert states(store) == [("done", 1), ("failed", 1), ("pending", 0)]
+    place[0] = tmp_path / "room"
+    assert walk(store, context(), "apply", {"note": note}) is None
+    assert states(store) == [("done", 1), ("done", 2), ("done", 1)]
+
+
+def test_a_file_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
+    opened(store)
+
+    def note(_context: StepContext, _params: Any) -> dict[str, Any]:
+        (tmp_path / "none" / "file").write_text("x")
+        return {}
+
+    error = walk(store, context(), "apply", {"note": note})
+    assert error is not None
+    assert error.code == "file-failed"
+    assert str(tmp_path / "none" / "file") in error.message
+
+
+def test_a_defect_stops_the_walk_with_its_kind_only(store: Store) -> None:
+    opened(store)
+
+    def note(_context: StepContext, _params: Any) -> dict[str, Any]:
+        raise KeyError("canary")
+
+    error = walk(store, context(), "apply", {"note": note})
+    assert error is not None
+    assert error.code == "step-crashed"
+    with store.reading() as session:
+        assert "canary" not in str([step.error for step in journal.steps(session, "mig_1", "apply")])
+
+
 def test_tries_again_what_may_work_later(store: Store) -> None:
     opened(store)
     misses = [2]
