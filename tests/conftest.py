@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,35 @@ def airflow_venv(venv_cache: Path) -> Callable[..., Venv]:
         return venvs.ensure(VenvSpec(version, python, requirements), lambda _line: None)
 
     return ensure
+
+
+@dataclass(frozen=True)
+class Legacy:
+    """A self-managed Airflow 2.11.2 as a source: a real metadata database with history, its key and its project."""
+
+    database: Path
+    fernet_key: str
+    project: Path
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.database}"
+
+
+@pytest.fixture(scope="session")
+def _legacy(airflow_venv: Callable[..., Venv], tmp_path_factory: pytest.TempPathFactory) -> Legacy:
+    from cryptography.fernet import Fernet
+    from tests.rooms.migration.sources.conftest import PROJECT, make_source
+
+    home, key = tmp_path_factory.mktemp("legacy"), Fernet.generate_key().decode()
+    made = Legacy(home / "airflow.db", key, PROJECT)
+    make_source(airflow_venv("2.11.2"), home, made.url, key)
+    return made
+
+
+@pytest.fixture
+def legacy(_legacy: Legacy, tmp_path: Path) -> Legacy:
+    """A source of this test's own."""
+    path = tmp_path / "legacy.db"
+    shutil.copyfile(_legacy.database, path)
+    return replace(_legacy, database=path)
