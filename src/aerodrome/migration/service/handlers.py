@@ -25,6 +25,7 @@ from aerodrome.migration.validate import validate_dags, validate_objects
 LIVE_TIMEOUT_S = 600.0
 PARSE_TIMEOUT_S = 120.0
 IMPORT_ERROR_GRACE_S = 15.0
+KIND_NOUNS = {"run": "runs", "task_instance": "task instances", "task_try": "earlier tries", "xcom": "XComs"}
 Params = Mapping[str, Any]
 Result = Mapping[str, Any]
 
@@ -169,7 +170,7 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
 
 
 def _history_summary(moved: HistoryMoved) -> str:
-    parts = [f"{kind.moved + kind.same:,} {kind.kind.replace('_', ' ')}s" for kind in moved.kinds if kind.found]
+    parts = [f"{kind.moved + kind.same:,} {KIND_NOUNS[kind.kind]}" for kind in moved.kinds if kind.found]
     failed = sum(kind.failed_count for kind in moved.kinds)
     text = ", ".join(parts) or "No rows"
     return f"{text}; {failed:,} refused with a reason." if failed else f"{text}; both sides hash alike."
