@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from aerodrome.client.transport import Transport, segment
+from aerodrome.client.transport import Params, Transport, segment
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Denied, Invalid, NotFound, Stale, Unavailable
 from aerodrome.kernel.secret import Secret
 
@@ -128,8 +127,8 @@ class Migrations:
 
     def roll_back_steps(self, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
         """Give the very steps that a rollback would run now, in order."""
-        query = urlencode([("wave", wave), *(("dag_id", dag_id) for dag_id in dag_ids or ())])
-        yield from self._http.get(f"{_path(ref)}/rollback?{query}")
+        params: Params = {"wave": wave, "dag_id": list(dag_ids or ())}
+        yield from self._http.get(f"{_path(ref)}/rollback", params)
 
     def code(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/code"))

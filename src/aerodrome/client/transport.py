@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -29,7 +29,7 @@ _RETRIED = frozenset({502, 503, 504})
 _KINDS: dict[str, type[AerodromeError]] = {
     cls.kind: cls for cls in (Invalid, NotFound, Denied, Conflict, Stale, Unavailable, Broken)
 }
-Params = dict[str, str | int | None]
+Params = Mapping[str, str | int | list[str] | None]
 
 
 class Transport:

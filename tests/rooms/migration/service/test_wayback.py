@@ -165,7 +165,7 @@ def test_only_the_dags_that_went_back_are_pending_again(store: Store) -> None:
 def test_the_migration_tells_the_truth_at_every_turn(desk: Desk) -> None:
     view = desk.assessed()
     store, wave, operator = desk.platform.store, view.waves[0], desk.actor()
-    plan = desk.migrations.frozen(desk.migrations._row(operator, NAME, "migration.read"))  # noqa: SLF001
+    plan = desk.migrations.frozen(desk.migrations._row(operator, NAME, "migration.read"))
     begin(store, view.id, "apply", list(plan.steps), *(step.key for step in plan.steps))
     with pytest.raises(Conflict) as caught:
         desk.migrations.roll_back(operator, NAME, wave)
