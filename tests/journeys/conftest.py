@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,6 @@ class Moved:
     source_runs: list[Run] = field(default_factory=list)
     target_runs: list[Run] = field(default_factory=list)
     source_paused: Mapping[str, bool] = field(default_factory=dict)
-    cutover_at: datetime | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -123,6 +121,7 @@ def _tell(story: Moved) -> None:
     story.source_runs = runs_of(story.source.database_url())
     story.source_paused = paused_of(story.source.database_url())
     story.target_runs = runs_of(story.server.reach(story.deployment_id).database_url)
+    story.source.stop()  # nobody needs it any more, and the machine is small
 
 
 def new_source(source: SelfManagedAirflow) -> NewSource:

@@ -70,14 +70,9 @@ class Server:
             "AERODROME_LOG_LEVEL": "debug",
             "PYTHONUNBUFFERED": "1",
         }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "aerodrome.cli", "serve"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=env,
-            )
+        command = [sys.executable, "-m", "aerodrome.cli", "serve"]
+        with self.log.open("ab") as log, self.said.open("ab") as said:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=log, env=env)
 
     def kill(self) -> None:
         """End it as a power cut would."""
