@@ -1,0 +1,171 @@
+"""The pages of a migration over a real source: the list, progress, findings, an edited plan, the code diff, the report."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from playwright.sync_api import Browser, Page, expect
+from tests.browser.conftest import Site
+from tests.conftest import Legacy
+
+from aerodrome.access import SYSTEM
+from aerodrome.bootstrap import App, build
+from aerodrome.client.client import Client
+from aerodrome.client.migrations import NewSource
+from aerodrome.fleet.service import NewDeployment
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.service.jobs import MigrationJobs
+from aerodrome.settings import load_settings
+from aerodrome.store import jobs, journal
+from aerodrome.web.service import WebService
+
+pytestmark = [pytest.mark.browser, pytest.mark.airflow]
+NAME = "legacy"
+
+
+class Stage:
+    """A platform whose jobs run when the test says so."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.stop_before = ""
+
+    def is_stopping(self) -> bool:
+        tracks = self.app.migrations.get(SYSTEM, NAME).tracks
+        waiting = next((step.key for track in tracks for step in track.steps if step.status != "done"), None)
+        return waiting == self.stop_before
+
+    def work(self) -> None:
+        handlers = MigrationJobs(self.app.migrations, "3.3.2", is_stopping=self.is_stopping).handlers()
+        job = jobs.lease(self.app.store, self.app.clock, "test", 60, handlers)
+        assert job is not None
+        jobs.finish(self.app.store, job, look_again_at=handlers[job.kind](job))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, _legacy: Legacy) -> Iterator[Site]:
+    """A migration in the middle of its code step: environment done, code upgraded, the deploy still to come."""
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    app = build(load_settings(home=tmp_path_factory.mktemp("stage")))
+    stage = Stage(app)
+    _, code = app.access.create_login_link(SYSTEM, "admin")
+    _, cookie = app.access.redeem_login_link(code.reveal())
+    _, token = app.access.create_token(app.access.authenticate_session(cookie.reveal()), "test")
+    _, spare = app.access.create_login_link(SYSTEM, "admin")
+    with socket.create_server(("127.0.0.1", 0)) as pages, socket.create_server(("127.0.0.1", 0)) as gate:
+        service = WebService(app, pages=pages, gate=gate)
+        service.start()
+        url = f"http://127.0.0.1:{pages.getsockname()[1]}"
+        try:
+            with Client(url, token) as client:
+                client.workspaces.create("data")
+                prepare(client, stage, _legacy)
+                yield Site(url, f"{url}/login?code={spare.reveal()}", client)
+        finally:
+            service.stop()
+            app.stop()
+            root.handlers = before
+            root.setLevel(level)
+            structlog.reset_defaults()
+
+
+def prepare(client: Client, stage: Stage, legacy: Legacy) -> None:
+    project = legacy.project
+    source = NewSource(
+        database_url=Secret(legacy.url),
+        dags_folder=str(project / "dags"),
+        fernet_keys=Secret(legacy.fernet_key),
+        plugins_folder=str(project / "plugins"),
+        include_folder=str(project / "include"),
+        env_file=str(project / "scheduler.env"),
+        config_file=str(project / "airflow.cfg"),
+    )
+    for name in (NAME, "second", "stopped"):
+        client.migrations.connect(name, "data", source)
+    client.migrations.assess("stopped")
+    stage.work()
+    stage.app.fleet.create_deployment(SYSTEM, NewDeployment("stopped", "data", airflow_version="3.2.2"))
+    client.migrations.apply("stopped")
+    stage.work()
+    client.migrations.assess(NAME)
+    stage.work()
+    client.migrations.apply(NAME)
+    stage.stop_before = "deploy.bundle"
+    stage.work()
+    migration = client.migrations.get(NAME).id
+    with stage.app.store.writing() as session:
+        journal.begin(session, migration, "apply", "deploy.bundle")
+        journal.progress(session, migration, "apply", "deploy.bundle", "building and starting Airflow")
+
+
+@pytest.fixture(scope="module")
+def storage(browser: Browser, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("browser") / "state.json"
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(site.login_link)
+    page.get_by_role("button", name="Continue").click()
+    page.wait_for_url(f"{site.url}/deployments")
+    context.storage_state(path=path)
+    context.close()
+    return path
+
+
+def test_migrations_are_listed_with_what_they_wait_for(page: Page) -> None:
+    page.goto("/migrations")
+    expect(page.get_by_role("link", name=NAME)).to_be_visible()
+    expect(page.get_by_text("applying", exact=True)).to_be_visible()
+    expect(page.get_by_text("failed", exact=True)).to_be_visible()
+    expect(page.get_by_text("connected", exact=True)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Apply the plan: \d+ of \d+")).first).to_be_visible()
+
+
+def test_progress_is_shown_step_by_step(page: Page) -> None:
+    page.goto("/migrations")
+    page.get_by_role("link", name=NAME).click()
+    expect(page.get_by_role("heading", name="Apply the plan")).to_be_visible()
+    expect(page.get_by_text("building and starting Airflow")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d+ set, \d+ left out with a reason"))).to_be_visible()
+    expect(page.get_by_role("button", name="Apply the plan")).to_have_count(0)
+
+
+def test_a_failure_says_the_next_step(page: Page) -> None:
+    page.goto("/migrations/stopped")
+    expect(page.get_by_role("alert").first).to_contain_text("the plan wants 3.3.2")
+    expect(page.get_by_role("button", name="Go on applying")).to_be_visible()
+
+
+def test_findings_are_listed(page: Page) -> None:
+    page.goto(f"/migrations/{NAME}/findings")
+    expect(page.get_by_text("daily_sales").first).to_be_visible()
+    expect(page.get_by_role("link", name="Assessment report")).to_be_visible()
+
+
+def test_a_wrong_plan_names_line_and_field_and_keeps_the_text(page: Page) -> None:
+    page.goto("/migrations/stopped/plan")
+    area = page.get_by_label(re.compile("Edit and save"))
+    text = area.input_value()
+    area.fill(text.replace("parallelism: 4", "parallelism: many"))
+    page.get_by_role("button", name="Save plan").click()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Line \d+, target\.parallelism"))
+    assert "parallelism: many" in page.get_by_label(re.compile("Edit and save")).input_value()
+
+
+def test_code_changes_are_diffs(page: Page) -> None:
+    page.goto(f"/migrations/{NAME}/code")
+    expect(page.get_by_text("dags/daily_sales.py").first).to_be_visible()
+    expect(page.locator(".diff .add").first).to_be_visible()
+
+
+def test_the_report_counts_what_moved(page: Page) -> None:
+    page.goto(f"/migrations/{NAME}/report")
+    expect(page.get_by_role("heading", name="What moved")).to_be_visible()
+    expect(page.get_by_text("environment variables")).to_be_visible()
+    assert "canary" not in page.content()
