@@ -219,12 +219,15 @@ class SelfManagedAirflow:
             time.sleep(0.5)
 
     def stop(self, grace_s: float = 8) -> None:
-        """Stop the components and the database by identity; nothing runs afterwards. Data stays. Safe to repeat."""
+        """Stop the components and the database by identity; nothing runs afterwards. Safe to repeat."""
         self._group.stop(grace_s)
         if self.layout.facts_file.exists() and self.layout.secrets_file.exists():
             facts = self.facts()
             if facts.database == "postgresql":
-                self._server(facts, self.secrets()).stop(grace_s)
+                server = self._server(facts, self.secrets())
+                server.stop(grace_s)
+                if server.moved_because:  # its data lies outside our folder, where nobody would look for it
+                    server.delete()
 
     def remove(self) -> None:
         """Stop everything and remove all files, the database's among them."""
