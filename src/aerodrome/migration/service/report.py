@@ -80,38 +80,43 @@ def _kinds(view: MigrationView, steps: Iterable[StepView]) -> dict[str, Any]:
 
 
 def _history(steps: Iterable[StepView]) -> dict[str, Any]:
-    """Sum the history passes: the first transfer and each DAG's last sync after it was drained."""
+    """Sum the history passes: the first transfer whole, and of each DAG's last sync (after its drain) what was new.
+
+    A sync reads its DAG's whole history again to prove it, so rows that stood there already, and rows refused before,
+    do not count twice. `rows_per_s` counts every row that was read.
+    """
     total: dict[str, Any] = {}
-    rows = 0
-    seconds = 0.0
+    refused: dict[str, set[str]] = {}
+    rows, seconds = 0, 0.0
     for step in steps:
-        if step.kind not in PASSES or not step.result:
-            continue
-        history = step.result.get("history")
+        history = (step.result or {}).get("history") if step.kind in PASSES else None
         if not history:
             continue
         seconds += history["seconds"]
         for item in history["kinds"]:
-            kind = total.setdefault(
-                item["kind"],
-                {"found": 0, "moved": 0, "failed": 0, "failed_by_code": {}, "source_hashes": [], "target_hashes": []},
-            )
             rows += item["found"]
-            kind["found"] += item["found"]
-            kind["moved"] += item["moved"] + item["same"]
-            kind["failed"] += item["failed_count"]
-            for code, count in item["failed_by_code"].items():
-                kind["failed_by_code"][code] = kind["failed_by_code"].get(code, 0) + count
+            kind = total.setdefault(item["kind"], _nothing_yet())
+            keys = {entry["key"] for entry in item["failed"]}
+            known = refused.setdefault(item["kind"], set())
+            failed = item["failed_count"] - len(keys & known)
+            known |= keys
+            arrived = item["moved"] + (0 if step.kind == "cutover.sync" else item["same"])
+            kind["found"] += arrived + failed
+            kind["moved"] += arrived
+            kind["failed"] += failed
+            if failed:
+                for code, count in item["failed_by_code"].items():
+                    kind["failed_by_code"][code] = kind["failed_by_code"].get(code, 0) + count
             kind["source_hashes"].append(item["source_hash"])
             kind["target_hashes"].append(item["target_hash"])
     for kind in total.values():
         kind["hashes_equal"] = kind["source_hashes"] == kind["target_hashes"]
-    return {
-        "kinds": total,
-        "rows": rows,
-        "seconds": round(seconds, 3),
-        "rows_per_s": round(rows / seconds) if seconds else 0,
-    }
+    per_s = round(rows / seconds) if seconds else 0
+    return {"kinds": total, "rows": rows, "seconds": round(seconds, 3), "rows_per_s": per_s}
+
+
+def _nothing_yet() -> dict[str, Any]:
+    return {"found": 0, "moved": 0, "failed": 0, "failed_by_code": {}, "source_hashes": [], "target_hashes": []}
 
 
 def _code(code: Mapping[str, Any] | None) -> dict[str, Any]:
