@@ -12,7 +12,14 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def kind(**counts: Any) -> dict[str, Any]:
-    found = {"kind": "run", "moved": 0, "same": 0, "failed_count": 0, "failed_by_code": {}, "failed": []}
+    found: dict[str, Any] = {
+        "kind": "run",
+        "moved": 0,
+        "same": 0,
+        "failed_count": 0,
+        "failed_by_code": {},
+        "failed": [],
+    }
     found |= {"source_hash": "aa", "target_hash": "aa"} | counts
     return {**found, "found": found["moved"] + found["same"] + found["failed_count"]}
 
