@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 from tests.browser.conftest import Site
 from tests.conftest import Legacy
 
@@ -42,19 +43,30 @@ class Stage:
         return waiting == self.stop_before
 
     def work(self) -> None:
+        """Run the job that is due; one that was stopped stays so."""
         handlers = MigrationJobs(self.app.migrations, "3.3.2", is_stopping=self.is_stopping).handlers()
         job = jobs.lease(self.app.store, self.app.clock, "test", 60, handlers)
         assert job is not None
-        jobs.finish(self.app.store, job, look_again_at=handlers[job.kind](job))
+        handlers[job.kind](job)
+        jobs.finish(self.app.store, job)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, _legacy: Legacy) -> Iterator[Site]:
-    """A migration in the middle of its code step: environment done, code upgraded, the deploy still to come."""
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     root = logging.getLogger()
     before, level = root.handlers, root.level
     app = build(load_settings(home=tmp_path_factory.mktemp("stage")))
-    stage = Stage(app)
+    yield Stage(app)
+    app.stop()
+    root.handlers = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def site(stage: Stage, _legacy: Legacy) -> Iterator[Site]:
+    """Migrations at different turns: connected, failed, in the middle of a deploy, stopped in a cutover."""
+    app = stage.app
     _, code = app.access.create_login_link(SYSTEM, "admin")
     _, cookie = app.access.redeem_login_link(code.reveal())
     _, token = app.access.create_token(app.access.authenticate_session(cookie.reveal()), "test")
@@ -70,10 +82,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, _legacy: Legacy) -> Iterator[
                 yield Site(url, f"{url}/login?code={spare.reveal()}", client)
         finally:
             service.stop()
-            app.stop()
-            root.handlers = before
-            root.setLevel(level)
-            structlog.reset_defaults()
 
 
 def prepare(client: Client, stage: Stage, legacy: Legacy) -> None:
@@ -87,22 +95,45 @@ def prepare(client: Client, stage: Stage, legacy: Legacy) -> None:
         env_file=str(project / "scheduler.env"),
         config_file=str(project / "airflow.cfg"),
     )
-    for name in (NAME, "second", "stopped"):
+    for name in (NAME, "second", "stopped", "halfway"):
         client.migrations.connect(name, "data", source)
     client.migrations.assess("stopped")
     stage.work()
     stage.app.fleet.create_deployment(SYSTEM, NewDeployment("stopped", "data", airflow_version="3.2.2"))
     client.migrations.apply("stopped")
     stage.work()
+    client.migrations.assess("halfway")
+    stage.work()
+    cut_short(client, stage)
     client.migrations.assess(NAME)
     stage.work()
     client.migrations.apply(NAME)
     stage.stop_before = "deploy.bundle"
     stage.work()
+    stage.stop_before = ""
     migration = client.migrations.get(NAME).id
     with stage.app.store.writing() as session:
         journal.begin(session, migration, "apply", "deploy.bundle")
         journal.progress(session, migration, "apply", "deploy.bundle", "building and starting Airflow")
+
+
+def cut_short(client: Client, stage: Stage) -> None:
+    """Bring a migration into the middle of its first wave: one DAG is paused in the source, then something fails."""
+    item, plan = client.migrations.get("halfway"), client.migrations.plan("halfway")
+    wave = item.waves[0]
+    pause = next(step["key"] for step in plan["waves"][wave] if step["kind"] == "cutover.pause")
+    walk(stage, item.id, "apply", plan["steps"], [step["key"] for step in plan["steps"]])
+    client.migrations.cutover("halfway", wave)
+    stage.work()  # no target runs here: the first check fails
+    walk(stage, item.id, f"cutover:{wave}", [], [pause])
+
+
+def walk(stage: Stage, migration: str, track: str, steps: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> None:
+    with stage.app.store.writing() as session:
+        journal.open_track(session, migration, track, steps)
+        for key in keys:
+            journal.begin(session, migration, track, key)
+            journal.done(session, migration, track, key, {"deployment_id": "dep_gone"})
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +153,7 @@ def test_migrations_are_listed_with_what_they_wait_for(page: Page) -> None:
     page.goto("/migrations")
     expect(page.get_by_role("link", name=NAME)).to_be_visible()
     expect(page.get_by_text("applying", exact=True)).to_be_visible()
-    expect(page.get_by_text("failed", exact=True)).to_be_visible()
+    expect(page.get_by_text("failed", exact=True)).to_have_count(2)
     expect(page.get_by_text("connected", exact=True)).to_be_visible()
     expect(page.get_by_text(re.compile(r"Apply the plan: \d+ of \d+")).first).to_be_visible()
 
@@ -169,3 +200,26 @@ def test_the_report_counts_what_moved(page: Page) -> None:
     expect(page.get_by_role("heading", name="What moved")).to_be_visible()
     expect(page.get_by_text("environment variables")).to_be_visible()
     assert "canary" not in page.content()
+
+
+def test_a_rollback_asks_first_and_tells_how_it_went(page: Page, stage: Stage) -> None:
+    questions: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        dialog.dismiss()
+
+    page.goto("/migrations/halfway")
+    page.once("dialog", refuse)
+    page.get_by_role("button", name="Roll back wave-1").click()
+    assert questions == ["Roll back wave-1? Its DAGs are paused in the target and run in the source again."]
+    expect(page.get_by_role("button", name="Roll back wave-1")).to_be_visible()
+    assert stage.app.migrations.get(SYSTEM, "halfway").status == "failed"
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Roll back wave-1").click()
+    expect(page.get_by_role("heading", name="Roll back wave-1")).to_be_visible()
+    expect(page.get_by_role("button", name="Cut over wave-1")).to_have_count(0)
+    stage.work()  # fails: no target runs here; the page notices by itself
+    expect(page.get_by_role("alert").first).to_be_visible()
+    expect(page.get_by_role("button", name="Roll back wave-1")).to_be_visible()

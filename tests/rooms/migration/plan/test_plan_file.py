@@ -6,7 +6,16 @@ import pytest
 from tests.rooms.migration.plan.conftest import MemoryEstate, Opinion, dag
 
 from aerodrome.kernel.errors import Conflict, Invalid
-from aerodrome.migration.plan import PlanDefaults, compile_plan, describe, explain, from_yaml, propose, to_yaml
+from aerodrome.migration.plan import (
+    PlanDefaults,
+    compile_plan,
+    describe,
+    explain,
+    from_yaml,
+    propose,
+    split_notes,
+    to_yaml,
+)
 
 
 @pytest.fixture
@@ -167,3 +176,14 @@ def test_an_own_policy_reaches_the_steps_of_its_dag(estate: MemoryEstate, text: 
     drains = {step.params["dag_id"]: step.params for step in plan.waves["wave-2"] if step.kind == "cutover.drain"}
     assert (drains["ingest"]["deadline_s"], drains["ingest"]["on_deadline"]) == (7200, "wait")
     assert (drains["late_sensor"]["deadline_s"], drains["late_sensor"]["on_deadline"]) == (900, "fail")
+
+
+def test_dependent_dags_in_different_waves_are_remarked_not_refused() -> None:
+    estate = MemoryEstate(
+        (dag("load", datasets_out=("s3://orders",)), dag("report", datasets_in=("s3://orders",)), dag("alone"))
+    )
+    waves = [{"name": "one", "dags": ["load", "alone"]}, {"name": "two", "dags": ["report"]}]
+    (note,) = split_notes({"waves": waves}, estate)
+    assert note.startswith("load is in one, report is in two: report follows a dataset that load writes; ")
+    assert split_notes({"waves": [{"name": "one", "dags": ["load", "report"]}]}, estate) == ()
+    assert split_notes({"waves": waves[:1]}, estate)[0].startswith("load is in one, report stays behind")

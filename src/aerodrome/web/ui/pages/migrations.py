@@ -51,8 +51,13 @@ def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HT
 
 
 @router.get("/parts/migrations/{ref}")
-def migration_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    return draw(request, "parts/migration_live.html", _frame(the, visitor, ref, ""))
+def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen: str = "") -> HTMLResponse:
+    """Give what goes on now; when the status that the page has seen is over, the page loads anew with its new buttons."""
+    frame = _frame(the, visitor, ref, "")
+    answer = draw(request, "parts/migration_live.html", frame)
+    if seen and seen != frame["item"].status:
+        answer.headers["HX-Refresh"] = "true"
+    return answer
 
 
 @router.get("/migrations/{ref}/findings")
