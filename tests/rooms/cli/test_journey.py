@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.conftest import Legacy
 from tests.rooms.cli.conftest import COMMAND, Person, Server
 
 CANARY = "canary-6f1d0c"
@@ -149,3 +150,28 @@ def test_no_credential_stands_in_a_process_list(admin: Person, server: Server) -
     assert "aerodrome.cli serve" in seen
     assert token not in seen
     assert (server.link or "").rpartition("=")[2] not in seen
+
+
+@pytest.mark.airflow
+def test_a_source_is_connected_without_its_secrets_on_the_command_line(admin: Person, legacy: Legacy) -> None:
+    assert admin.run("workspace", "create", "moving").code == 0
+    words = ("migrate", "connect", "old", "--workspace", "moving", "--dags", str(legacy.project / "dags"))
+    missing = admin.run(*words)
+    assert missing.code != 0
+    assert "AERODROME_SOURCE_DATABASE_URL is not set" in missing.err
+    secrets = {"AERODROME_SOURCE_DATABASE_URL": legacy.url, "AERODROME_SOURCE_FERNET_KEY": legacy.fernet_key}
+    made = admin.run(*words, "-o", "json", **secrets)
+    assert made.code == 0, made.err
+    assert legacy.fernet_key not in made.out + made.err
+    assert "old" in admin.run("migrate", "list").out
+    for line in (
+        "plan old",
+        "apply old",
+        "rollback old --wave wave-1 --dry-run",
+        "rollback old --wave wave-1 --dag a --dag b",
+    ):
+        refused = admin.run("migrate", *line.split(), "-o", "json")
+        assert refused.code != 0
+        assert "plan-missing" in refused.err.splitlines()[-1]
+    assert admin.run("migrate", "assess", "old", "--no-wait").code == 0
+    assert "assessing" in admin.run("migrate", "show", "old").out
