@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
@@ -30,6 +31,15 @@ from aerodrome.store.tables.registry import all_tables
 _TEMPLATE = "aerodrome_template"
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")  # connecting to 0.0.0.0 reaches this machine
 _guard = {"is_on": False}
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",  # tests may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -231,3 +241,15 @@ def legacy(_legacy: Legacy, tmp_path: Path) -> Legacy:
     path = tmp_path / "legacy.db"
     shutil.copyfile(_legacy.database, path)
     return replace(_legacy, database=path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """This machine's Chromium, headless; one for the whole run, because Playwright allows one conversation a thread."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail("Chromium is missing: make setup", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGUMENTS))
+        yield browser
+        browser.close()

@@ -6,30 +6,18 @@ If this breaks, people who have moved cannot look at their DAGs, or see those of
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from tests.journeys.conftest import FIRST_WAVE, Moved
 
 from aerodrome.web.credentials import SESSION_COOKIE
 
 pytestmark = [pytest.mark.airflow, pytest.mark.journey, pytest.mark.browser]
 LOAD_MS = 30_000
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 Visit = Callable[[str | None], Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is missing: make setup"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from aerodrome.migration.estate.history import (
     RejectedRow,
 )
 from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, json_text, plain_from_pickle
-from aerodrome.migration.sources.airflow_db.rows import column_or, utc
+from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
 
 RUNS_PER_PAGE = 500
 ROWS_PER_BATCH = 5_000
@@ -112,14 +112,21 @@ class HistoryReader:
         return func.coalesce(self._column("dag_run", "updated_at"), self._run.c.end_date, self._run.c.start_date)
 
     def watermark(self, dag_ids: Sequence[str]) -> datetime | None:
-        """Give the newest change of a finished run of these DAGs: one pass over dag_run per thousand DAGs."""
+        """Give the newest change of a run, a task instance or a note of these DAGs: one pass over them."""
+        run = self._run
+        wanted: list[tuple[ColumnElement[str], ColumnElement[Any]]] = [(run.c.dag_id, self._run_changed_at())]
+        if self._database.has("task_instance", "updated_at"):
+            wanted.append((self._task.c.dag_id, self._task.c.updated_at))
         newest: list[datetime] = []
-        for start in range(0, len(dag_ids), 1000):
-            chosen = self._run.c.dag_id.in_(dag_ids[start : start + 1000])
-            query = select(func.max(self._run_changed_at())).where(chosen, self._run.c.state.in_(FINAL_RUN_STATES))
+        for page in pages(sorted(dag_ids)):
+            queries = [select(func.max(moment)).where(column.in_(page)) for column, moment in wanted]
+            if self._database.has("dag_run_note"):
+                note = self._database.table("dag_run_note")
+                queries.append(
+                    select(func.max(note.c.updated_at)).where(note.c.dag_run_id == run.c.id, run.c.dag_id.in_(page))
+                )
             with self._database.reading() as connection:
-                if (found := utc(connection.scalar(query))) is not None:
-                    newest.append(found)
+                newest += [found for query in queries if (found := utc(connection.scalar(query))) is not None]
         return max(newest, default=None)
 
     def _page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
