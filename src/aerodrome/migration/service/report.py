@@ -242,7 +242,10 @@ def _about(report: Mapping[str, Any]) -> str:
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     if not rows:
         return f"<h2>{escape(title)}</h2><p class=dim>Nothing yet.</p>"
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    head = "".join(
+        f"<th{' class=number' if isinstance(value, int | float) else ''}>{escape(column)}</th>"
+        for column, value in zip(columns, rows[0], strict=True)
+    )
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
     return (
         f"<h2>{escape(title)}</h2><div class=scroll><table><thead><tr>{head}</tr></thead>"

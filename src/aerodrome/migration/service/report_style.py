@@ -10,6 +10,6 @@ h1{font-size:1.5rem;margin:0 0 4px}h2{font-size:1.05rem;margin:28px 0 8px}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem;border:1px solid var(--line)}
 th{text-align:left;background:var(--head);font-weight:600;white-space:nowrap}
 th,td{padding:7px 12px;border-bottom:1px solid var(--line);vertical-align:top}
-td.number{text-align:right;font-variant-numeric:tabular-nums}
+td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
 @media print{body{max-width:none}}
 """

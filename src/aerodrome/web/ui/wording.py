@@ -25,6 +25,8 @@ _NOUNS = {
     "config": "config option",
     "run": "DAG run",
     "task_instance": "task instance",
+    "task_try": "earlier try",
+    "xcom": "XCom",
 }
 
 
@@ -57,7 +59,9 @@ def took(span: timedelta) -> str:
 def plural(kind: str, count: int) -> str:
     """Name a record kind for people: 1 DAG, 2 DAGs."""
     noun = _NOUNS.get(kind, kind.replace("_", " "))
-    return noun if count == 1 else f"{noun}s"
+    if count == 1:
+        return noun
+    return f"{noun[:-1]}ies" if noun.endswith("try") else f"{noun}s"
 
 
 def track_title(name: str) -> str:
