@@ -33,7 +33,7 @@ class MetadataDatabase:
         """Take a SQLAlchemy URL for SQLite or PostgreSQL, whatever driver it names."""
         self._url = _parsed(url)
         self.dialect = self._url.get_backend_name()
-        self.label = self._url.set(password=None).render_as_string(hide_password=True)
+        self.label = _label(self._url)
         self._reader = _engine(self._url, is_read_only=True)
         self._writer = _engine(self._url, is_read_only=False)
 
@@ -104,6 +104,15 @@ class MetadataDatabase:
     def close(self) -> None:
         self._reader.dispose()
         self._writer.dispose()
+
+
+def label_of(url: Secret) -> str:
+    """Write where a database is, fit to be shown: neither the password nor what stands behind the question mark."""
+    return _label(_parsed(url))
+
+
+def _label(url: URL) -> str:
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _parsed(url: Secret) -> URL:

@@ -11,7 +11,9 @@ from aerodrome.kernel.secret import MASK, Secret
 SENSITIVE_KEY = re.compile(
     r"(?i)(pass(word|wd|phrase)?|secret|token|api_?key|apikey|private_?key|fernet|credential|authorization|cookie)"
 )
-_URI_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^\s:/@]*):(?P<password>[^\s@/]+)@")
+# up to the last @ of the word: a password may hold a slash, and people forget to encode an @
+_URI_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^\s:/@]*):(?P<password>[^\s\"'<>]+)@")
+_QUERY_PASSWORD = re.compile(r"(?i)(?P<head>[?&](?:\w*pass(?:word|wd)?|pwd|token|secret)=)[^&\s\"'<>]+")
 _OWN_TOKEN = re.compile(r"aero_[a-z]+_[A-Za-z0-9_-]{16,}")
 _MIN_LENGTH = 4
 
@@ -32,6 +34,7 @@ class Redactor:
         for value in sorted(self._values, key=len, reverse=True):
             text = text.replace(value, MASK)
         text = _URI_PASSWORD.sub(rf"\g<head>:{MASK}@", text)
+        text = _QUERY_PASSWORD.sub(rf"\g<head>{MASK}", text)
         return _OWN_TOKEN.sub(MASK, text)
 
     def data(self, value: Any) -> Any:

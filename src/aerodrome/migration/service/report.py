@@ -14,6 +14,7 @@ from aerodrome.migration.service.report_style import STYLE
 from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 
 OBJECTS = {"transfer.pools": "pool", "transfer.variables": "variable", "transfer.connections": "connection"}
+FAILED_VARIABLES = ("env-gone", "env-doubled", "env-name-invalid")
 PASSES = ("transfer.history", "cutover.sync")
 
 
@@ -62,11 +63,12 @@ def _kinds(view: MigrationView, steps: Iterable[StepView]) -> dict[str, Any]:
                 "target_hash": result["target_hash"],
             }
         elif step.kind == "environment.variables" and result:
+            failed = [entry for entry in result["left_out"] if entry["code"] in FAILED_VARIABLES]
             kinds["env_var"] = {
                 "found": result["found"],
                 "moved": result["moved"],
-                "failed": 0,
-                "left_out": len(result["left_out"]),
+                "left_out": len(result["left_out"]) - len(failed),  # on purpose: the machine's own, the platform's own
+                "failed": len(failed),
                 "reasons": result["left_out"],
             }
         elif step.kind == "validate.dags" and result:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aerodrome.airflowkit.metadata import label_of
 from aerodrome.kernel.errors import Invalid
-from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.contract import SourceConfig
 
@@ -48,9 +48,9 @@ class SourceInput:
         return self
 
     def plain(self) -> dict[str, Any]:
-        """Give the part that may be stored and shown: no secret, the database URL only redacted."""
+        """Give the part that may be stored and shown: no secret; of the database URL only where it is."""
         paths = {name: getattr(self, name) for name in (*_FOLDERS, *_FILES)}
-        return {"kind": self.kind, "label": Redactor().text(self.database_url.reveal()), **paths}
+        return {"kind": self.kind, "label": label_of(self.database_url), **paths}
 
     @classmethod
     def restored(cls, plain: Mapping[str, Any], database_url: Secret, fernet_keys: Secret) -> SourceInput:

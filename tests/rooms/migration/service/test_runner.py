@@ -13,7 +13,7 @@ import pytest
 
 from aerodrome.kernel.errors import AerodromeError, Invalid, Unavailable
 from aerodrome.migration.service.context import StepContext, Stopped
-from aerodrome.migration.service.runner import Handler, walk
+from aerodrome.migration.service.runner import walk
 from aerodrome.store import Store, journal
 
 STEPS = [
@@ -206,18 +206,3 @@ def test_survives_kill_9_at_every_step(store: Store, store_url: str, tmp_path: P
     name = die_at.split()[1]
     expected = [("done", 2 if step["params"]["name"] == name else 1) for step in STEPS]  # type: ignore[index]
     assert states(store) == expected
-
-
-def test_handler_type_is_what_the_table_holds() -> None:
-    """The table of handlers covers every step kind that plans are made of."""
-    from aerodrome.migration.service.handlers import HANDLERS
-
-    assert all(callable(handler) for handler in cast("dict[str, Handler]", HANDLERS).values())
-    assert {kind.split(".")[0] for kind in HANDLERS} == {
-        "environment",
-        "code",
-        "deploy",
-        "transfer",
-        "validate",
-        "cutover",
-    }
