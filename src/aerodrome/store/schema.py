@@ -1,6 +1,6 @@
 """Brings a database to the schema of this version (Alembic), and tells where it stands.
 
-`python -m aerodrome.store.schema` writes revision 0001 anew from the models; allowed only while nothing is released.
+`python -m aerodrome.store.schema` writes the revision that is not released yet anew, from the models; released ones stay.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from aerodrome.store.tables.registry import all_tables
 from aerodrome.store.turns import take_turns
 
 _FOLDER: Final = Path(__file__).parent / "alembic"
+UNRELEASED: Final = ("0002", "Add revisions, snapshots and environments")
 
 
 def _render(kind: str, thing: Any, _context: Any) -> str | bool:
@@ -75,21 +76,22 @@ def differences(store: Store) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), all_tables()))
 
 
-def regenerate_first(folder: Path = _FOLDER / "versions") -> Path:
-    """Write revision 0001 anew from the models, into `folder`; Conflict when there is a second revision already."""
-    if [path for path in folder.glob("*.py") if not path.name.startswith("0001_")]:
-        raise Conflict("There is a revision after 0001.", code="schema-released", hint="Add a new revision instead.")
+def regenerate(folder: Path = _FOLDER / "versions") -> Path:
+    """Write the unreleased revision anew into `folder`: what leads from the last released one to the models."""
+    for path in folder.glob(f"{UNRELEASED[0]}_*.py"):
+        path.unlink()
     with tempfile.TemporaryDirectory() as scratch:
+        shutil.copytree(folder, f"{scratch}/versions", ignore=shutil.ignore_patterns("__pycache__"))
         store = open_store(f"sqlite:///{scratch}/empty.db")
         with store.engine.connect() as connection:
             config = _config(connection)
-            config.set_main_option("version_locations", scratch)
+            config.set_main_option("version_locations", f"{scratch}/versions")
+            command.upgrade(config, "head")
+            connection.commit()
             config.attributes["is_generating"] = True
-            command.revision(config, "Create the first tables", autogenerate=True, rev_id="0001")
+            command.revision(config, UNRELEASED[1], autogenerate=True, rev_id=UNRELEASED[0])
         store.close()
-        (fresh,) = Path(scratch).glob("0001_*.py")
-        for path in folder.glob("0001_*.py"):
-            path.unlink()
+        (fresh,) = Path(scratch, "versions").glob(f"{UNRELEASED[0]}_*.py")
         written = shutil.copyfile(fresh, folder / fresh.name)
     for arguments in (("check", "--quiet", "--fix"), ("format", "--quiet")):
         subprocess.run([sys.executable, "-m", "ruff", *arguments, str(written)], check=True)
@@ -121,4 +123,4 @@ def _refuse_newer(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{regenerate_first()}\n")
+    sys.stdout.write(f"{regenerate()}\n")

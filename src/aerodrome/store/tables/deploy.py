@@ -26,7 +26,8 @@ class DeployRow(Base):
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployment.id", ondelete="CASCADE"), index=True)
     number: Mapped[int] = mapped_column()
     status: Mapped[str] = mapped_column(String(20))  # see fleet/machine.py
-    kind: Mapped[str] = mapped_column(String(10))  # full | dags
+    kind: Mapped[str] = mapped_column(String(10))  # full | dags | packages | bundle: what differs from the deploy before
+    cause: Mapped[str] = mapped_column(String(12), default="deploy", server_default="deploy")  # deploy | rollback | upgrade
     bundle_digest: Mapped[str] = mapped_column(String(64))
     parts: Mapped[dict[str, Any]] = mapped_column()  # part of the bundle -> digest
     requirements: Mapped[list[Any]] = mapped_column()
@@ -34,7 +35,18 @@ class DeployRow(Base):
     size_bytes: Mapped[int] = mapped_column()
     description: Mapped[str] = mapped_column(Text, default="")
     actor: Mapped[str] = mapped_column(String(200))
-    origin: Mapped[str] = mapped_column(String(20))  # cli | api | page | migration
+    origin: Mapped[str] = mapped_column(String(20))  # cli | api | page | ci | migration
+    # The revision: with the bundles, all that this deploy wants of its deployment. None in rows older than schema 0002.
+    airflow_version: Mapped[str | None] = mapped_column(String(20))
+    python_version: Mapped[str | None] = mapped_column(String(20))
+    extra_bundles: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # named DAG bundle -> bundle digest
+    revision: Mapped[dict[str, Any] | None] = mapped_column()  # settings and versions of environment objects; no secret values
+    git: Mapped[dict[str, Any] | None] = mapped_column()  # remote, branch, commit, author, message, is_dirty
+    rollback_of: Mapped[str | None] = mapped_column(Id)  # the deploy whose state this one brings back
+    checks: Mapped[dict[str, Any] | None] = mapped_column()  # what the checks before the switch found
+    is_forced: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # failing checks do not block
+    rehearsal_id: Mapped[str | None] = mapped_column(Id)  # the rehearsal that showed this change of version to work
+    snapshot_id: Mapped[str | None] = mapped_column(Id)  # of the metadata database, taken before the Airflow version changed
     generation: Mapped[int | None] = mapped_column()  # of the deployment, given when the switch begins
     error: Mapped[dict[str, Any] | None] = mapped_column()
     version: Mapped[int] = mapped_column()

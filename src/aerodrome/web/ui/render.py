@@ -18,6 +18,7 @@ from aerodrome.web.ui import wording
 
 STATIC = Path(__file__).parent / "static"
 NAVIGATION = (("Deployments", "/deployments"), ("Migrations", "/migrations"), ("Audit", "/audit"))
+DEPLOYMENT_TABS = (("Overview", ""),)  # title, last part of the address below /deployments/{id}
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def _environment() -> Environment:
         "diff_line": wording.diff_line,
         "interval": wording.interval,
     }
+    environment.globals["deployment_tabs"] = DEPLOYMENT_TABS
     environment.globals["static"] = lambda name: f"/static/{static_version()}/{name}"
     return environment
 

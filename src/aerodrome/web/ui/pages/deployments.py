@@ -78,7 +78,7 @@ def _list(the: Platform, visitor: Actor) -> dict[str, Any]:
 
 def _one(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
     item = the.fleet.get_deployment(visitor, ref)
-    return {"item": item, "deploys": the.fleet.list_deploys(visitor, item.id)}
+    return {"item": item, "tab": "", "deploys": the.fleet.list_deploys(visitor, item.id)}
 
 
 def _log(the: Platform, visitor: Actor, ref: str, component: str) -> dict[str, Any]:

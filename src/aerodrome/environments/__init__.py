@@ -1,0 +1,1 @@
+"""The environment manager: connections, variables and environment variables of workspaces and deployments, with versions."""
