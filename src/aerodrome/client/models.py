@@ -75,7 +75,7 @@ class Deploy:
     id: str
     deployment_id: str
     number: int
-    status: str  # queued | building | switching | live | superseded | failed
+    status: str  # queued | building | switching | returning | live | superseded | failed
     bundle_digest: str
     kind: str  # full | dags
     description: str

@@ -54,6 +54,7 @@ DEPLOY = Machine(
         "queued": "Waits for its turn; one deploy of a deployment moves at a time.",
         "building": "Its virtualenv is being made ready. Nothing that runs has changed.",
         "switching": "The running Airflow is being moved to it; the version before stays at hand.",
+        "returning": "It failed after Airflow had stopped: the database and the version before it are being put back.",
         "live": "This is what runs.",
         "superseded": "A later deploy took its place.",
         "failed": "It never went live; the error says why. The version before it runs on. Deploy again.",
@@ -66,6 +67,8 @@ DEPLOY = Machine(
         ("queued", "fail"): "failed",
         ("building", "fail"): "failed",
         ("switching", "fail"): "failed",
+        ("switching", "return"): "returning",
+        ("returning", "fail"): "failed",
     },
 )
-UNFINISHED = ("queued", "building", "switching")
+UNFINISHED = ("queued", "building", "switching", "returning")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -79,15 +79,31 @@ class DeployView:
     id: str
     deployment_id: str
     number: int  # 1, 2, 3 … within the deployment
-    status: Literal["queued", "building", "switching", "live", "superseded", "failed"]
+    status: Literal["queued", "building", "switching", "returning", "live", "superseded", "failed"]
     bundle_digest: str
-    kind: Literal["full", "dags"]  # dags: only dags/ differ from the deploy before it, nothing restarts
+    # what differs from the deploy before; dags: only dags/, nothing restarts
+    kind: Literal["full", "dags", "packages", "bundle"]
     description: str
     actor: str
-    origin: str  # cli | api | page | migration
+    origin: str  # cli | api | page | ci | migration
     file_count: int
     size_bytes: int
     error: Mapping[str, Any] | None
     steps: tuple[Mapping[str, Any], ...]  # name, status, started_at, finished_at, log
     created_at: datetime
     live_at: datetime | None
+    cause: Literal["deploy", "rollback", "upgrade"] = "deploy"
+    airflow_version: str | None = None  # None in deploys from before versions were recorded
+    python_version: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)  # part of the project -> digest
+    requirements: tuple[str, ...] = ()
+    extra_bundles: Mapping[str, str] = field(default_factory=dict)  # named DAG bundle -> bundle digest
+    project: Mapping[str, Any] | None = None  # what the project file says: env, config, system_packages, remarks
+    revision: Mapping[str, Any] | None = None  # settings and versions of environment objects; never a secret value
+    git: Mapping[str, Any] | None = None  # remote, branch, commit, author, message, is_dirty
+    checks: Mapping[str, Any] | None = None  # what the checks before the switch found
+    is_forced: bool = False
+    rollback_of: str | None = None  # the deploy whose state this one brought back
+    rehearsal_id: str | None = None
+    snapshot_id: str | None = None
+    artefacts_removed_at: datetime | None = None  # its files went by age: it cannot be rolled back to

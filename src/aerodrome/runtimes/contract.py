@@ -5,11 +5,11 @@ Called by fleet's reconciler. A runtime never touches the platform's database or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from aerodrome.kernel.secret import Secret
 
@@ -37,6 +37,10 @@ class RuntimeSpec:
     parallelism: int = 4
     public_url: str | None = None  # where people reach this Airflow's UI, behind the gate; path included
     is_running: bool = True  # False: hibernated
+    drain_s: float = 0.0  # before Airflow stops, running tasks get so long to finish; nothing new is started meanwhile
+    # Airflow >= 3: named DAG bundles beside the project, name -> folder of a bundle (its dags/ is the DAG bundle) ...
+    extra_projects: Mapping[str, Path] = field(default_factory=dict)
+    extra_digests: Mapping[str, str] = field(default_factory=dict)  # ... and name -> digest, for the same names
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,50 @@ class AirflowAccess:
     signing_key: Secret
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A metadata database at rest in a folder; no secrets but what the database itself holds."""
+
+    folder: Path
+    airflow_version: str
+    dialect: str  # sqlite | postgresql
+    size_bytes: int
+    digest: str
+    row_counts: Mapping[str, int]  # table -> rows
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a change of the Airflow version did to the metadata database."""
+
+    seconds: float
+    rows_before: Mapping[str, int]
+    rows_after: Mapping[str, int]
+    loss: Mapping[str, Any] | None  # the loss report of a way back, as JSON; None for an upgrade
+    was_done: bool = False  # an earlier call had finished it; the figures are empty then
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a change of the Airflow version did to a copy. Everything is JSON; nothing of the deployment was touched."""
+
+    from_version: str
+    to_version: str
+    database: Mapping[str, Any]  # seconds, size_bytes, rows_before, rows_after
+    loss: Mapping[str, Any] | None  # for a way back: what is carried, what is only archived, and why
+    dags: Mapping[str, Any]  # equal (count), different, broken, gone: lists with reasons
+    config: tuple[Mapping[str, Any], ...]  # options that the other version does not know, with what to do
+    packages: Mapping[str, Any]  # changed, added, removed distributions
+    scheduling: Mapping[str, Any]  # the other Airflow's scheduler started on the copy: what it managed
+    problems: tuple[str, ...]  # sentences; empty when the change may be made
+    seconds: float
+
+
+Progress = Callable[[str], None]  # is given a sentence now and then
+
+
 class Runtime(Protocol):
-    """Four verbs and a few looks. All are idempotent and safe to repeat after a crash at any line."""
+    """Verbs and a few looks. All are idempotent and safe to repeat after a crash at any line."""
 
     def apply(self, spec: RuntimeSpec) -> None:
         """Make the spec true: returns once the wish is durably handed over, does not wait until Airflow is healthy."""
@@ -88,8 +134,39 @@ class Runtime(Protocol):
         """Tell what is true now, in well under a second; never raises because Airflow is down."""
         ...
 
-    def stop(self, deployment_id: str, grace_s: float) -> None:
-        """Stop all processes: TERM, wait up to `grace_s`, KILL. Leaves files and data."""
+    def stop(self, deployment_id: str, grace_s: float, drain_s: float = 0.0) -> None:
+        """Stop all processes: TERM, wait up to `grace_s`, KILL. Leaves files and data.
+
+        With `drain_s` the scheduler is asked first: it starts nothing new and running tasks may finish for so long.
+        """
+        ...
+
+    def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:
+        """Copy the metadata database into a new folder, consistently, also while Airflow runs."""
+        ...
+
+    def restore(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> None:
+        """Put a snapshot in the place of the metadata database, whole or not at all; Conflict while Airflow runs."""
+        ...
+
+    def rehearse(
+        self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, folder: Path, progress: Progress
+    ) -> Rehearsal:
+        """Try the change from `before` to `after` on a copy. `snapshot`: a way back to the Airflow that took it.
+
+        `folder` is for what the rehearsal writes; the caller removes it. Raises only when the rehearsal itself could not
+        be done; what the change would break stands in `problems`.
+        """
+        ...
+
+    def convert(
+        self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress
+    ) -> Conversion:
+        """Make the metadata database one of `after`'s Airflow, beside the present one and then swapped in one step.
+
+        Without `snapshot` it is upgraded; with it the snapshot is restored and what came since is carried back. Conflict
+        while Airflow runs. `after.generation` names the conversion: the same again changes nothing.
+        """
         ...
 
     def delete(self, deployment_id: str) -> None:

@@ -13,7 +13,7 @@ _TONES: dict[str, Tone] = {
     **dict.fromkeys(("degraded", "warning", "backing-off", "stopped"), "warn"),
     **dict.fromkeys(("unhealthy", "failed", "blocker", "missing"), "bad"),
     **dict.fromkeys(
-        ("creating", "deploying", "starting", "building", "switching", "queued", "deleting", "assessing", "applying"),
+        ("creating", "deploying", "starting", "building", "switching", "returning", "queued", "deleting", "assessing", "applying"),
         "info busy",
     ),
     **dict.fromkeys(("connected", "assessed", "planned", "info"), "info"),
