@@ -25,6 +25,34 @@ def upgrade() -> None:
     op.create_index(op.f("ix_sign_in_failure_at"), "sign_in_failure", ["at"], unique=False)
     op.create_index(op.f("ix_sign_in_failure_name_digest_at"), "sign_in_failure", ["name_digest", "at"], unique=False)
     op.create_table(
+        "environment_object",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("workspace_id", sa.String(length=40), nullable=False),
+        sa.Column("deployment_id", sa.String(length=40), nullable=True),
+        sa.Column("scope_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=250), nullable=False),
+        sa.Column("content", Json, nullable=False),
+        sa.Column("is_deleted", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("updated_by", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"],
+            ["deployment.id"],
+            name=op.f("fk_environment_object_deployment_id_deployment"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_environment_object_workspace_id_workspace")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_environment_object")),
+        sa.UniqueConstraint("scope_id", "kind", "name", name=op.f("uq_environment_object_scope_id_kind_name")),
+    )
+    op.create_index(op.f("ix_environment_object_deployment_id"), "environment_object", ["deployment_id"], unique=False)
+    op.create_index(op.f("ix_environment_object_workspace_id"), "environment_object", ["workspace_id"], unique=False)
+    op.create_table(
         "incident",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("scope", sa.String(length=40), nullable=False),
@@ -91,17 +119,39 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("deployment_id", name=op.f("pk_vital")),
     )
+    op.create_table(
+        "environment_version",
+        sa.Column("object_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("content", Json, nullable=False),
+        sa.Column("is_deleted", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("change", sa.String(length=20), nullable=False),
+        sa.Column("changed", Json, nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["object_id"],
+            ["environment_object.id"],
+            name=op.f("fk_environment_version_object_id_environment_object"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("object_id", "number", name=op.f("pk_environment_version")),
+    )
+    op.create_index(op.f("ix_environment_version_at"), "environment_version", ["at"], unique=False)
     op.add_column("deploy", sa.Column("cause", sa.String(length=12), server_default="deploy", nullable=False))
     op.add_column("deploy", sa.Column("airflow_version", sa.String(length=20), nullable=True))
     op.add_column("deploy", sa.Column("python_version", sa.String(length=20), nullable=True))
     op.add_column("deploy", sa.Column("extra_bundles", Json, server_default="{}", nullable=False))
     op.add_column("deploy", sa.Column("revision", Json, nullable=True))
+    op.add_column("deploy", sa.Column("project", Json, nullable=True))
     op.add_column("deploy", sa.Column("git", Json, nullable=True))
     op.add_column("deploy", sa.Column("rollback_of", sa.String(length=40), nullable=True))
     op.add_column("deploy", sa.Column("checks", Json, nullable=True))
     op.add_column("deploy", sa.Column("is_forced", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
     op.add_column("deploy", sa.Column("rehearsal_id", sa.String(length=40), nullable=True))
     op.add_column("deploy", sa.Column("snapshot_id", sa.String(length=40), nullable=True))
+    op.add_column("deploy", sa.Column("artefacts_removed_at", Moment(), nullable=True))
     op.add_column(
         "deployment", sa.Column("database_kind", sa.String(length=20), server_default="sqlite", nullable=False)
     )
@@ -117,17 +167,21 @@ def downgrade() -> None:
     op.drop_column("deployment", "backup_schedule")
     op.drop_column("deployment", "schedules")
     op.drop_column("deployment", "database_kind")
+    op.drop_column("deploy", "artefacts_removed_at")
     op.drop_column("deploy", "snapshot_id")
     op.drop_column("deploy", "rehearsal_id")
     op.drop_column("deploy", "is_forced")
     op.drop_column("deploy", "checks")
     op.drop_column("deploy", "rollback_of")
     op.drop_column("deploy", "git")
+    op.drop_column("deploy", "project")
     op.drop_column("deploy", "revision")
     op.drop_column("deploy", "extra_bundles")
     op.drop_column("deploy", "python_version")
     op.drop_column("deploy", "airflow_version")
     op.drop_column("deploy", "cause")
+    op.drop_index(op.f("ix_environment_version_at"), table_name="environment_version")
+    op.drop_table("environment_version")
     op.drop_table("vital")
     op.drop_index(op.f("ix_snapshot_deployment_id"), table_name="snapshot")
     op.drop_index(op.f("ix_snapshot_created_at"), table_name="snapshot")
@@ -141,6 +195,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_incident_scope_opened_at"), table_name="incident")
     op.drop_index(op.f("ix_incident_deployment_id"), table_name="incident")
     op.drop_table("incident")
+    op.drop_index(op.f("ix_environment_object_workspace_id"), table_name="environment_object")
+    op.drop_index(op.f("ix_environment_object_deployment_id"), table_name="environment_object")
+    op.drop_table("environment_object")
     op.drop_index(op.f("ix_sign_in_failure_name_digest_at"), table_name="sign_in_failure")
     op.drop_index(op.f("ix_sign_in_failure_at"), table_name="sign_in_failure")
     op.drop_table("sign_in_failure")
