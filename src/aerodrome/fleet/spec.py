@@ -16,7 +16,15 @@ from aerodrome.store.tables.deployment import DeploymentRow
 def venv_spec(row: DeploymentRow, deploy: DeployRow | None) -> VenvSpec:
     """Give the virtualenv that the deployment needs with that deploy."""
     requirements = tuple(deploy.requirements) if deploy is not None else ()
-    return VenvSpec(row.airflow_version, row.python_version, requirements)
+    airflow_version, python_version = versions_of(row, deploy)
+    return VenvSpec(airflow_version, python_version, requirements)
+
+
+def versions_of(row: DeploymentRow, deploy: DeployRow | None) -> tuple[str, str]:
+    """Give the Airflow and Python version of the deployment with that deploy; a deploy without versions takes the deployment's."""
+    if deploy is None:
+        return row.airflow_version, row.python_version
+    return deploy.airflow_version or row.airflow_version, deploy.python_version or row.python_version
 
 
 def runtime_spec(
@@ -26,11 +34,12 @@ def runtime_spec(
     venv = context.venvs.ensure(venv_spec(row, deploy), progress)
     bundle = context.bundles.get(deploy.bundle_digest) if deploy is not None else None
     vault = DeploymentVault(context.secrets, row.id)
+    airflow_version, python_version = versions_of(row, deploy)
     return RuntimeSpec(
         deployment_id=row.id,
         generation=row.generation,
-        airflow_version=row.airflow_version,
-        python_version=row.python_version,
+        airflow_version=airflow_version,
+        python_version=python_version,
         venv=venv.path,
         project=bundle.path if bundle is not None else None,
         bundle_digest=bundle.digest if bundle is not None else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,16 +12,12 @@ from aerodrome.fleet.context import FleetContext
 from aerodrome.kernel.clock import to_text
 from aerodrome.store.tables.deploy import DeployStepRow
 
-ENVIRONMENT = "environment"
-SWITCH = "switch"
-CONFIRM = "confirm"
-NAMES = (ENVIRONMENT, SWITCH, CONFIRM)
 _MAX_LOG = 60_000
 
 
-def create_all(session: Session, deploy_id: str) -> None:
-    """Write the steps of a deploy that begins."""
-    for seq, name in enumerate(NAMES, start=1):
+def create_all(session: Session, deploy_id: str, names: Sequence[str], after: int = 0) -> None:
+    """Write the steps of a deploy that begins; `after`: further steps, behind those that it has."""
+    for seq, name in enumerate(names, start=after + 1):
         session.add(DeployStepRow(deploy_id=deploy_id, seq=seq, name=name, status="pending", attempts=0, log=""))
 
 
@@ -68,15 +64,20 @@ def running(session: Session, deploy_id: str) -> DeployStepRow | None:
     return session.scalars(query.order_by(DeployStepRow.seq).limit(1)).one_or_none()
 
 
-def started(session: Session, deploy_id: str, name: str) -> DeployStepRow | None:
-    """Give the step when it has begun."""
-    step = _get(session, deploy_id, name)
-    return step if step.status == "running" else None
+def next_of(session: Session, deploy_id: str) -> DeployStepRow | None:
+    """Give the first step that is neither done nor failed; None when all are."""
+    query = select(DeployStepRow).where(
+        DeployStepRow.deploy_id == deploy_id, DeployStepRow.status.in_(("pending", "running"))
+    )
+    return session.scalars(query.order_by(DeployStepRow.seq).limit(1)).one_or_none()
 
 
-def is_done(session: Session, deploy_id: str, name: str) -> bool:
-    return _get(session, deploy_id, name).status == "done"
+def all_of(session: Session, deploy_id: str) -> list[DeployStepRow]:
+    """Give the steps of a deploy in order."""
+    query = select(DeployStepRow).where(DeployStepRow.deploy_id == deploy_id).order_by(DeployStepRow.seq)
+    return list(session.scalars(query))
 
 
 def _get(session: Session, deploy_id: str, name: str) -> DeployStepRow:
-    return session.get_one(DeployStepRow, (deploy_id, NAMES.index(name) + 1))
+    query = select(DeployStepRow).where(DeployStepRow.deploy_id == deploy_id, DeployStepRow.name == name)
+    return session.scalars(query).one()

@@ -1,8 +1,9 @@
-"""Walks one deploy from queued to live: environment -> switch -> confirm.
+"""Walks one deploy from queued to live, step by step.
 
 Called by the reconciler, again and again, also after a kill at any line: each call looks at the rows, does what is next,
-and commits the outcome. The running Airflow is touched by `switch` only; when a deploy fails there, the generation is
-raised and the reconciler puts the deploy before it back.
+and commits the outcome. When a deploy fails before it touched the running Airflow, nothing has changed. When it fails
+afterwards, the generation is raised and the reconciler puts the deploy before it back; after a change of the Airflow version
+the metadata database is put back first.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ from sqlalchemy.orm import Session
 from aerodrome.fleet import steps, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.machine import DEPLOY, UNFINISHED
-from aerodrome.fleet.spec import runtime_spec
-from aerodrome.kernel.errors import AerodromeError, Broken, Stale
-from aerodrome.runtimes.contract import Observation
+from aerodrome.fleet.rollout import plan
+from aerodrome.fleet.rollout.visit import Visit
+from aerodrome.kernel.errors import AerodromeError, Stale
 from aerodrome.store import outbox
-from aerodrome.store.tables.deploy import DeployRow
+from aerodrome.store.tables.deploy import DeployRow, DeployStepRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 _ATTEMPTS = 3
 _LONGEST_RETRY_S = 15.0  # an error that asks for more patience fails the deploy at once: a person decides
-_LOOK_AGAIN_S = 0.5
 _WORKER = "system"
 _log = structlog.get_logger("aerodrome.fleet")
 
@@ -46,14 +46,12 @@ class Rollout:
                 self._begin(deploy)
                 log.info("deploy.started")
                 return 0
-            if deploy.status == "building":
-                self._build(deployment, deploy)
+            with self.context.store.reading() as session:
+                row = steps.next_of(session, deploy.id)
+            if row is None:
+                self._go_live(deploy)
                 return 0
-            if deployment.desired == "hibernated":
-                self._go_live(deploy, "Airflow sleeps; it takes this version when it wakes.")
-                return 0
-            seen = self._switch(deployment, deploy)
-            return self._confirm(deploy, seen)
+            return self._step(deployment, deploy, row)
         except Stale:
             raise
         except AerodromeError as error:
@@ -64,59 +62,32 @@ class Rollout:
         with wishes.writing(self.context) as session:
             row, deployment = _load(session, deploy)
             row.status = DEPLOY.next(row.status, "build")
-            steps.create_all(session, row.id)
+            steps.create_all(session, row.id, [step.name for step in plan.choose(deployment, row)])
             deployment.error = None
             wishes.move(session, deployment, "deploy", actor=_WORKER, reason=f"Deploy {row.number} has begun.")
 
-    def _build(self, deployment: DeploymentRow, deploy: DeployRow) -> None:
-        steps.begin(self.context, deploy.id, steps.ENVIRONMENT)
-        runtime_spec(self.context, deployment, deploy, steps.logger(self.context, deploy.id, steps.ENVIRONMENT))
-        with wishes.writing(self.context) as session:
-            row, current = _load(session, deploy)
-            steps.end(session, row.id, steps.ENVIRONMENT, "done", self.context.clock.now())
-            row.status = DEPLOY.next(row.status, "switch")
-            current.generation += 1
-            row.generation = current.generation
-
-    def _switch(self, deployment: DeploymentRow, deploy: DeployRow) -> Observation:
-        seen = self.context.runtime.observe(deployment.id)
-        with self.context.store.reading() as session:
-            is_done = steps.is_done(session, deploy.id, steps.SWITCH)
-        if is_done and seen.generation == deployment.generation and seen.health in ("healthy", "starting"):
-            return seen
-        if not is_done:
-            steps.begin(self.context, deploy.id, steps.SWITCH)
-        spec = runtime_spec(self.context, deployment, deploy, lambda _line: None)
-        self.context.runtime.apply(spec)
-        if not is_done:
-            with self.context.store.writing() as session:
-                now = self.context.clock.now()
-                steps.add_line(steps.end(session, deploy.id, steps.SWITCH, "done", now), "Handed over.", now)
-        return self.context.runtime.observe(deployment.id)
-
-    def _confirm(self, deploy: DeployRow, seen: Observation) -> float:
-        with self.context.store.reading() as session:
-            is_running = steps.started(session, deploy.id, steps.CONFIRM)
-        step = is_running or steps.begin(self.context, deploy.id, steps.CONFIRM)
-        is_there = seen.generation is not None and seen.generation >= (deploy.generation or 0)
-        if is_there and (seen.health == "healthy" or (deploy.kind == "dags" and seen.health == "degraded")):
-            self._go_live(deploy, "Airflow is healthy with this version.")
+    def _step(self, deployment: DeploymentRow, deploy: DeployRow, row: DeployStepRow) -> float:
+        step = plan.STEPS[row.name]
+        if step.touches and deploy.status == "building":
+            self._start_to_touch(deploy)
             return 0
-        failed = [part for part in seen.components if part.state == "failed"]
-        waited_s = (self.context.clock.now() - (step.started_at or self.context.clock.now())).total_seconds()
-        is_hopeless = failed or (seen.health == "unhealthy" and waited_s > self.unhealthy_s)
-        if (is_there and is_hopeless) or waited_s > self.confirm_timeout_s:
-            why = [f"{part.name}: {part.reason or 'failed'}" for part in failed] or list(seen.reasons)
-            raise Broken(
-                f"Airflow did not become healthy with this version. {' '.join(why)}".strip(),
-                code="deploy-unhealthy",
-                hint="`aerodrome deployment logs` shows what Airflow says; mend the project and deploy again.",
-            )
-        if seen.reasons:
-            steps.logger(self.context, deploy.id, steps.CONFIRM)(seen.reasons[0])
-        return _LOOK_AGAIN_S
+        if not (step.is_polled and row.status == "running"):
+            row = steps.begin(self.context, deploy.id, row.name)
+        visit = Visit(self.context, deployment, deploy, row, self.confirm_timeout_s, self.unhealthy_s)
+        wait_s = step.run(visit)
+        if wait_s == 0:
+            with self.context.store.writing() as session:
+                steps.end(session, deploy.id, row.name, "done", self.context.clock.now())
+        return wait_s
 
-    def _go_live(self, deploy: DeployRow, line: str) -> None:
+    def _start_to_touch(self, deploy: DeployRow) -> None:
+        with wishes.writing(self.context) as session:
+            row, deployment = _load(session, deploy)
+            row.status = DEPLOY.next(row.status, "switch")
+            deployment.generation += 1
+            row.generation = deployment.generation
+
+    def _go_live(self, deploy: DeployRow) -> None:
         now = self.context.clock.now()
         with wishes.writing(self.context) as session:
             row, deployment = _load(session, deploy)
@@ -126,11 +97,11 @@ class Rollout:
             if before is not None:
                 before.status = DEPLOY.next(before.status, "supersede")
                 session.flush()
-            steps.end(session, row.id, steps.SWITCH, "done", now)
-            steps.add_line(steps.end(session, row.id, steps.CONFIRM, "done", now), line, now)
             row.status = DEPLOY.next(row.status, "confirm")
             row.live_at = now
             deployment.current_deploy_id = row.id
+            deployment.airflow_version = row.airflow_version or deployment.airflow_version
+            deployment.python_version = row.python_version or deployment.python_version
             deployment.updated_at = now
             outbox.emit(session, "deploy.live", row.id, _data(row), row.actor)
         _log.info("deploy.live", deployment=row.deployment_id, deploy=row.id, number=row.number)
