@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from aerodrome.airflowkit.vitals import Pulse
 from aerodrome.kernel.secret import Secret
 
 Health = Literal["healthy", "starting", "degraded", "unhealthy", "stopped", "missing"]
@@ -123,6 +124,30 @@ class Rehearsal:
 Progress = Callable[[str], None]  # is given a sentence now and then
 
 
+@dataclass(frozen=True)
+class ProcessUse:
+    """What one component uses with all its child processes; `supervisor` is the shim."""
+
+    component: str
+    processes: int
+    rss_bytes: int
+    pss_bytes: int | None  # None: not asked for
+    cpu_seconds: float  # since the components' processes started
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one deployment uses and how busy it is."""
+
+    deployment_id: str
+    measured_at: datetime
+    processes: tuple[ProcessUse, ...]
+    disk_free_bytes: int  # of the file system that holds the deployment
+    disk_total_bytes: int
+    pulse: Pulse | None  # of its metadata database; None when nothing runs or it did not answer
+    trouble: str | None  # why there is no pulse
+
+
 class Runtime(Protocol):
     """Verbs and a few looks. All are idempotent and safe to repeat after a crash at any line."""
 
@@ -159,9 +184,7 @@ class Runtime(Protocol):
         """
         ...
 
-    def convert(
-        self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress
-    ) -> Conversion:
+    def convert(self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress) -> Conversion:
         """Make the metadata database one of `after`'s Airflow, beside the present one and then swapped in one step.
 
         Without `snapshot` it is upgraded; with it the snapshot is restored and what came since is carried back. Conflict
@@ -179,4 +202,11 @@ class Runtime(Protocol):
 
     def access(self, spec: RuntimeSpec) -> AirflowAccess:
         """Tell how to reach this Airflow; Unavailable before its first start."""
+        ...
+
+    def measure(self, deployment_id: str, database_url: Secret | None, *, is_thorough: bool) -> Measurement:
+        """Tell what the deployment uses and how busy it is, in well under a second; never raises because Airflow is down.
+
+        `database_url` as in the spec. A thorough look also gives proportional memory, table sizes and finished rows.
+        """
         ...

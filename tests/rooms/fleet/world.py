@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.rooms.fleet.measuring import measured
+
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.builds.bundles import BundleStore
@@ -26,7 +28,7 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
-from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Observation, RuntimeSpec
+from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Measurement, Observation, RuntimeSpec
 from aerodrome.secretstores import LocalSecretStore, open_keyring
 from aerodrome.store import Store, jobs
 
@@ -92,6 +94,12 @@ class FolderRuntime:
         if told["bundle"] is not None and told["bundle"] == self.trouble.get("bad_bundle"):
             health = "failed"
         return self._seen(deployment_id, health, () if health == "healthy" else (f"It is {health}.",), told)
+
+    def measure(self, deployment_id: str, database_url: Secret | None, *, is_thorough: bool) -> Measurement:
+        """Give what the test wrote for it (`<id>.measured`, the fields of a Pulse), over a calm Airflow."""
+        path = self.root / f"{deployment_id}.measured"
+        told = json.loads(path.read_text()) if path.exists() else {}
+        return measured(deployment_id, told)
 
     def _seen(
         self, deployment_id: str, health: str, reasons: tuple[str, ...], told: dict[str, Any] | None

@@ -18,13 +18,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from aerodrome.airflowkit import config
+from aerodrome.airflowkit import config, vitals
 from aerodrome.airflowkit.tokens import key_id, new_signing_key, public_key_set
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
-from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Observation, RuntimeSpec
+from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Measurement, Observation, RuntimeSpec
 from aerodrome.runtimes.local import health, releases
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
@@ -33,6 +33,7 @@ from aerodrome.runtimes.local.logfiles import read_tail
 from aerodrome.runtimes.local.ports import DEFAULT_RANGE, PortBook
 from aerodrome.runtimes.local.processes import kill_all
 from aerodrome.runtimes.local.support import install_support
+from aerodrome.runtimes.local.usage import ProcessTable
 
 _INHERITED = (
     "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
@@ -47,6 +48,7 @@ class LocalRuntime:
     def __init__(self, root: Path, ports: range = DEFAULT_RANGE) -> None:
         self._root = root
         self._ports = PortBook(root, ports)
+        self._processes = ProcessTable()
 
     def apply(self, spec: RuntimeSpec) -> None:
         layout = self._layout(spec.deployment_id)
@@ -139,6 +141,29 @@ class LocalRuntime:
             database_url=spec.database_url or _sqlite_url(layout),
             fernet_key=spec.fernet_key,
             signing_key=spec.signing_key,
+        )
+
+    def measure(self, deployment_id: str, database_url: Secret | None, *, is_thorough: bool) -> Measurement:
+        layout = self._layout(deployment_id)
+        status, desired = read_json(layout.status) or {}, read_json(layout.desired) or {}
+        entries = [("supervisor", status.get("shim"))]
+        entries += [(entry["name"], entry["identity"]) for entry in status.get("components", ())]
+        roots = {name: ProcessIdentity.from_data(entry) for name, entry in entries if entry}
+        pulse, trouble = None, None
+        if desired.get("is_running") and layout.migrated.exists():
+            try:
+                pulse = vitals.take(database_url or _sqlite_url(layout), is_thorough=is_thorough)
+            except Unavailable as error:
+                trouble = error.message
+        disk = shutil.disk_usage(layout.folder if layout.folder.is_dir() else self._root)
+        return Measurement(
+            deployment_id,
+            datetime.now(UTC),
+            self._processes.use_of(roots, with_pss=is_thorough),
+            disk.free,
+            disk.total,
+            pulse,
+            trouble,
         )
 
     def _layout(self, deployment_id: str) -> Layout:
