@@ -69,13 +69,18 @@ class PostgresServer:
         user: str = "aerodrome",
         binaries: Path | None = None,
         is_fast: bool = False,
+        settings: str = "",
     ) -> None:
-        """Describe the server; nothing is started. `is_fast` gives up crash safety (tests only)."""
+        """Describe the server; nothing is started. `is_fast` gives up crash safety (tests only).
+
+        `settings` are further lines of postgresql.conf, written when the data folder is made.
+        """
         self.port = port
         self.user = user
         self._password = password
         self._binaries = find_binaries(binaries)
         self._is_fast = is_fast
+        self._settings = settings
         self._runs_as = _runs_as()
         self.folder, self.moved_because = _reachable(data_dir.absolute(), self._runs_as)
 
@@ -121,6 +126,14 @@ class PostgresServer:
         """Tell whether this very server (pid, program and data folder agree) is alive."""
         return self.pid() is not None
 
+    def is_answering(self) -> bool:
+        """Tell whether it lets us in now; a server that recovers after a crash does not yet."""
+        try:
+            self._connect("postgres", timeout_s=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def stop(self, grace_s: float = 20) -> None:
         """Stop the server: fast, then immediate, then KILL. Stopping a stopped server does nothing."""
         for mode in ("fast", "immediate"):
@@ -144,6 +157,58 @@ class PostgresServer:
         return Secret(
             f"postgresql+psycopg://{self.user}:{self._password.reveal()}@127.0.0.1:{self.port}/{_checked(database)}"
         )
+
+    def start_command(self) -> dict[str, object]:
+        """Give how another process starts this server: command, environment, folder, and the user that it must run as."""
+        command = [
+            str(self._binaries / "pg_ctl"),
+            "start",
+            "-w",
+            "-t",
+            "60",
+            "-l",
+            str(self.log),
+            "-o",
+            f"-p {self.port}",
+        ]
+        return {
+            "command": [*command, "-D", str(self.data)],
+            "folder": str(self.folder),
+            "data": str(self.data),
+            "log": str(self.log),
+            "uid": self._runs_as.pw_uid if self._runs_as else None,
+            "gid": self._runs_as.pw_gid if self._runs_as else None,
+        }
+
+    def create_owned(self, name: str, password: Secret) -> Secret:
+        """Make a role and a database of that name that only this role may enter; give its URL. Repeating sets the password.
+
+        The role may make further databases (for copies beside its own), and nothing else.
+        """
+        role = sql.Identifier(_checked(name))
+        with self._connect("postgres") as connection:
+            with contextlib.suppress(psycopg.errors.DuplicateObject):
+                connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+            rights = sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER CREATEDB NOCREATEROLE CONNECTION LIMIT 60 PASSWORD {}")
+            connection.execute(rights.format(role, sql.Literal(password.reveal())))
+            with contextlib.suppress(psycopg.errors.DuplicateDatabase):
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
+        return Secret(f"postgresql+psycopg://{name}:{password.reveal()}@127.0.0.1:{self.port}/{name}")
+
+    def drop_owned(self, name: str) -> None:
+        """Drop every database of that role, and the role; connections are ended. Repeating changes nothing."""
+        with self._connect("postgres") as connection:
+            query = "SELECT datname FROM pg_database JOIN pg_roles ON datdba = pg_roles.oid WHERE rolname = %s"
+            for (database,) in connection.execute(query, (_checked(name),)).fetchall():
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+    def owned(self) -> list[str]:
+        """Give the roles made by `create_owned`."""
+        with self._connect("postgres") as connection:
+            query = "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolcanlogin ORDER BY rolname"
+            return [str(row[0]) for row in connection.execute(query).fetchall()]
 
     def create_database(self, name: str, *, template: str | None = None) -> Secret:
         """Make a database unless it exists (a copy of `template` when given, which nobody may be using); give its URL."""
@@ -195,7 +260,7 @@ class PostgresServer:
         finally:
             Path(password_file).unlink()
         with (fresh / "postgresql.conf").open("a") as stream:
-            stream.write(_SETTINGS + (_FAST if self._is_fast else ""))
+            stream.write(_SETTINGS + self._settings + (_FAST if self._is_fast else ""))
         fresh.rename(self.data)
 
     def _own(self, path: Path) -> None:
