@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import Secret
 from aerodrome.secretstores.contract import SecretStore
@@ -25,6 +27,20 @@ class RememberingSecretStore:
 
     def delete(self, path: str) -> None:
         self._inner.delete(path)
+
+    def put_many(self, values: Mapping[str, Secret]) -> None:
+        for value in values.values():
+            self._remember(value)
+        self._inner.put_many(values)
+
+    def get_many(self, paths: Sequence[str]) -> dict[str, Secret]:
+        values = self._inner.get_many(paths)
+        for value in values.values():
+            self._remember(value)
+        return values
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        self._inner.delete_many(paths)
 
     def list(self, prefix: str) -> list[str]:
         return self._inner.list(prefix)

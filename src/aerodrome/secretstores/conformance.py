@@ -55,6 +55,18 @@ class SecretStoreConformance:
         _raised(NotFound, lambda: secret_store.get("a/b"))
         assert secret_store.get("a/b2").reveal() == "y"
 
+    def test_many_at_once(self, secret_store: SecretStore) -> None:
+        values = {f"many/{number:02}": Secret(f"value {number}") for number in range(23)}
+        secret_store.put_many(values)
+        assert secret_store.get_many(list(values)) == values
+        secret_store.put_many({"many/00": Secret("other"), "many/99": Secret("new")})
+        assert secret_store.get_many(["many/99", "many/00"]) == {"many/00": Secret("other"), "many/99": Secret("new")}
+        assert _raised(NotFound, lambda: secret_store.get_many(["many/01", "many/none"])).code == "secret-unknown"
+        secret_store.delete_many([*values, "many/none"])
+        assert secret_store.list("many") == ["many/99"]
+        secret_store.put_many({})
+        assert secret_store.get_many([]) == {}
+
     def test_list_knows_whole_segments(self, secret_store: SecretStore) -> None:
         for path in ("dep/1/key", "dep/1/env/A_B", "dep/1/env/AxB", "dep/10/key", "other"):
             secret_store.put(path, Secret("x"))

@@ -6,6 +6,7 @@ Called by fleet and migration; never inside a database transaction of the caller
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from aerodrome.kernel.errors import Invalid, NotFound
@@ -16,7 +17,7 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_.@:+-]+")
 
 
 class SecretStore(Protocol):
-    """Five verbs; a path is `deployment/dep_…/fernet_key`: segments of letters, digits and `_.@:+-`."""
+    """A path is `deployment/dep_…/fernet_key`: segments of letters, digits and `_.@:+-`. The `_many` verbs are bulk ones."""
 
     def put(self, path: str, value: Secret) -> None:
         """Keep a value, in place of the earlier one if there is any."""
@@ -34,8 +35,20 @@ class SecretStore(Protocol):
         """Give the paths at or below a prefix (whole segments), sorted; the empty prefix gives all."""
         ...
 
+    def put_many(self, values: Mapping[str, Secret]) -> None:
+        """Keep many values; safe to repeat after an error in the middle (only the local store is all or nothing)."""
+        ...
+
+    def get_many(self, paths: Sequence[str]) -> dict[str, Secret]:
+        """Give many values by path; NotFound when one is missing."""
+        ...
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        """Forget many values."""
+        ...
+
     def probe(self) -> None:
-        """Check that values can be written and read; Unavailable or Broken says what is wrong."""
+        """Check that values can be written and read; Denied, Unavailable or Broken says what is wrong and what to do."""
         ...
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session
 
 from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
@@ -13,6 +17,7 @@ from aerodrome.store.tables.secret import SecretRow
 from aerodrome.store.turns import take_turns
 
 _PROBE = "probe/keyring"
+_CHUNK: Final = 500
 
 
 class LocalSecretStore:
@@ -23,30 +28,45 @@ class LocalSecretStore:
         self._keyring = keyring
 
     def put(self, path: str, value: Secret) -> None:
-        check_path(path)
-        ciphertext = self._keyring.encrypt(path, value)
+        self.put_many({path: value})
+
+    def put_many(self, values: Mapping[str, Secret]) -> None:
+        sealed = {check_path(path): self._keyring.encrypt(path, values[path]) for path in sorted(values)}
         with self._store.writing() as session:
-            take_turns(session, f"secret {path}")
-            row = session.get(SecretRow, path)
+            for path in sealed:
+                take_turns(session, f"secret {path}")
+            standing = {row.path: row for row in _rows(session, list(sealed))}
             moment = now(session)
-            if row is None:
-                session.add(SecretRow(path=path, ciphertext=ciphertext, created_at=moment, updated_at=moment))
-            else:
-                row.ciphertext = ciphertext
-                row.updated_at = moment
+            for path, ciphertext in sealed.items():
+                if path in standing:
+                    standing[path].ciphertext = ciphertext
+                    standing[path].updated_at = moment
+                else:
+                    session.add(SecretRow(path=path, ciphertext=ciphertext, created_at=moment, updated_at=moment))
 
     def get(self, path: str) -> Secret:
-        check_path(path)
+        return self.get_many([path])[path]
+
+    def get_many(self, paths: Sequence[str]) -> dict[str, Secret]:
+        for path in paths:
+            check_path(path)
         with self._store.reading() as session:
-            row = session.get(SecretRow, path)
-        if row is None:
-            raise missing(path)
-        return self._keyring.decrypt(path, row.ciphertext)
+            found = {row.path: row.ciphertext for row in _rows(session, paths)}
+        for path in paths:
+            if path not in found:
+                raise missing(path)
+        return {path: self._keyring.decrypt(path, found[path]) for path in paths}
 
     def delete(self, path: str) -> None:
-        check_path(path)
+        self.delete_many([path])
+
+    def delete_many(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            check_path(path)
         with self._store.writing() as session:
-            session.execute(delete(SecretRow).where(SecretRow.path == path))
+            for start in range(0, len(paths), _CHUNK):
+                chunk = paths[start : start + _CHUNK]
+                session.execute(delete(SecretRow).where(SecretRow.path.in_(chunk)))
 
     def list(self, prefix: str) -> list[str]:
         query = select(SecretRow.path).order_by(SecretRow.path)
@@ -74,3 +94,10 @@ class LocalSecretStore:
             for row in rows:
                 row.ciphertext = self._keyring.renew(row.ciphertext)
             return len(rows)
+
+
+def _rows(session: Session, paths: Sequence[str]) -> list[SecretRow]:
+    rows: list[SecretRow] = []
+    for start in range(0, len(paths), _CHUNK):
+        rows += session.scalars(select(SecretRow).where(SecretRow.path.in_(paths[start : start + _CHUNK])))
+    return rows

@@ -25,6 +25,25 @@ def upgrade() -> None:
     op.create_index(op.f("ix_sign_in_failure_at"), "sign_in_failure", ["at"], unique=False)
     op.create_index(op.f("ix_sign_in_failure_name_digest_at"), "sign_in_failure", ["name_digest", "at"], unique=False)
     op.create_table(
+        "secrets_backend",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("workspace_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=63), nullable=False),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("settings", Json, nullable=False),
+        sa.Column("credentials", Json, nullable=False),
+        sa.Column("probe", Json, nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_secrets_backend_workspace_id_workspace")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_secrets_backend")),
+        sa.UniqueConstraint("workspace_id", "name", name=op.f("uq_secrets_backend_workspace_id_name")),
+    )
+    op.create_index(op.f("ix_secrets_backend_workspace_id"), "secrets_backend", ["workspace_id"], unique=False)
+    op.create_table(
         "environment_object",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("workspace_id", sa.String(length=40), nullable=False),
@@ -81,6 +100,23 @@ def upgrade() -> None:
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
     )
+    op.create_table(
+        "secrets_backend_link",
+        sa.Column("deployment_id", sa.String(length=40), nullable=False),
+        sa.Column("backend_id", sa.String(length=40), nullable=False),
+        sa.Column("attached_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["backend_id"], ["secrets_backend.id"], name=op.f("fk_secrets_backend_link_backend_id_secrets_backend")
+        ),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"],
+            ["deployment.id"],
+            name=op.f("fk_secrets_backend_link_deployment_id_deployment"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("deployment_id", name=op.f("pk_secrets_backend_link")),
+    )
+    op.create_index(op.f("ix_secrets_backend_link_backend_id"), "secrets_backend_link", ["backend_id"], unique=False)
     op.create_table(
         "snapshot",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -186,6 +222,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_snapshot_deployment_id"), table_name="snapshot")
     op.drop_index(op.f("ix_snapshot_created_at"), table_name="snapshot")
     op.drop_table("snapshot")
+    op.drop_index(op.f("ix_secrets_backend_link_backend_id"), table_name="secrets_backend_link")
+    op.drop_table("secrets_backend_link")
     op.drop_index(
         "uq_incident_open",
         table_name="incident",
@@ -198,6 +236,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_environment_object_workspace_id"), table_name="environment_object")
     op.drop_index(op.f("ix_environment_object_deployment_id"), table_name="environment_object")
     op.drop_table("environment_object")
+    op.drop_index(op.f("ix_secrets_backend_workspace_id"), table_name="secrets_backend")
+    op.drop_table("secrets_backend")
     op.drop_index(op.f("ix_sign_in_failure_name_digest_at"), table_name="sign_in_failure")
     op.drop_index(op.f("ix_sign_in_failure_at"), table_name="sign_in_failure")
     op.drop_table("sign_in_failure")
