@@ -31,6 +31,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 
 BUNDLE_NAME = "project"
+SECRETS_BACKEND = "aerodrome_airflow.secrets.SealedFileBackend"
 HEALTH_PATHS = {2: "/health", 3: "/api/v2/monitor/health"}
 _SQLITE_BUSY_S = 60
 
@@ -53,6 +54,8 @@ class AirflowSetup:
     key_set_path: Path  # JWK set with the public keys of the platform and of the deployment
     parallelism: int = 4
     public_url: str | None = None
+    environment_path: Path | None = None  # sealed file of the environment manager, read by the secrets backend ...
+    environment_key_path: Path | None = None  # ... with the deployment's own key
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
 
@@ -103,6 +106,7 @@ def environment(setup: AirflowSetup, base: Mapping[str, str]) -> dict[str, Secre
     values |= _as_variables(_user_config(setup.config))
     values |= setup.env
     values |= _as_variables(_musts(setup))
+    values |= _secrets_backend(setup, values)
     values |= _process(setup, str(base.get("PATH", "/usr/local/bin:/usr/bin:/bin")), base)
     return {key: value if isinstance(value, Secret) else Secret(value) for key, value in values.items()}
 
@@ -219,6 +223,30 @@ def _musts(setup: AirflowSetup) -> dict[str, str | Secret]:
         "webserver.secret_key": _derive(setup.fernet_key, "webserver.secret_key"),
         "webserver.config_file": str(setup.support / "aerodrome_airflow" / "webserver2.py"),
     }
+
+
+def _secrets_backend(setup: AirflowSetup, values: Mapping[str, str | Secret]) -> dict[str, str | Secret]:
+    """Put our secrets backend in front; one that the deployment's own configuration names is asked first by ours.
+
+    Airflow 3 asks `[workers] secrets_backend` in tasks when it is set, else `[secrets] backend` (3.3.2): both become ours.
+    """
+    if setup.environment_path is None or setup.environment_key_path is None:
+        return {}
+    ours: dict[str, str | Secret] = {
+        "AERODROME_ENVIRONMENT": str(setup.environment_path),
+        "AERODROME_ENVIRONMENT_KEY": str(setup.environment_key_path),
+        "AIRFLOW__SECRETS__BACKEND": SECRETS_BACKEND,
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": "{}",
+    }
+    for backend, kwargs in (
+        ("AIRFLOW__WORKERS__SECRETS_BACKEND", "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS"),
+        ("AIRFLOW__SECRETS__BACKEND", "AIRFLOW__SECRETS__BACKEND_KWARGS"),
+    ):
+        if values.get(backend):
+            ours["AERODROME_INNER_BACKEND"] = values[backend]
+            ours["AERODROME_INNER_BACKEND_KWARGS"] = values.get(kwargs, "")
+            ours |= {backend: SECRETS_BACKEND, kwargs: "{}"}
+    return ours
 
 
 def _derive(key: Secret, purpose: str) -> Secret:

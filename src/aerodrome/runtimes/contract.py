@@ -5,7 +5,7 @@ Called by fleet's reconciler. A runtime never touches the platform's database or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,25 @@ from aerodrome.airflowkit.vitals import Pulse
 from aerodrome.kernel.secret import Secret
 
 Health = Literal["healthy", "starting", "degraded", "unhealthy", "stopped", "missing"]
+
+
+@dataclass(frozen=True)
+class AirflowEnvironment:
+    """Connections and variables that reach a running Airflow through its secrets backend, without a restart."""
+
+    connections: Mapping[str, Secret] = field(default_factory=dict)  # conn_id -> Airflow's JSON
+    variables: Mapping[str, Secret] = field(default_factory=dict)
+    backend_class: str | None = None  # the team's own secrets backend, asked first
+    backend_kwargs: Mapping[str, Any] = field(default_factory=dict)  # JSON values, or Secret
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a command inside a deployment ended."""
+
+    exit_code: int | None  # None: the time was up
+    output: str
+    errors: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,7 @@ class RuntimeSpec:
     parallelism: int = 4
     public_url: str | None = None  # where people reach this Airflow's UI, behind the gate; path included
     is_running: bool = True  # False: hibernated
+    environment: AirflowEnvironment = field(default_factory=AirflowEnvironment)  # a change of it restarts nothing
     drain_s: float = 0.0  # before Airflow stops, running tasks get so long to finish; nothing new is started meanwhile
     # Airflow >= 3: named DAG bundles beside the project, name -> folder of a bundle (its dags/ is the DAG bundle) ...
     extra_projects: Mapping[str, Path] = field(default_factory=dict)
@@ -198,6 +218,13 @@ class Runtime(Protocol):
 
     def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
         """Give the last `tail` lines of a component's log, oldest first; NotFound for an unknown component."""
+        ...
+
+    def run(self, spec: RuntimeSpec, arguments: Sequence[str], *, given: str, timeout_s: float) -> RunResult:
+        """Run a program of the virtualenv with the deployment's environment, `given` on its standard input.
+
+        For looks that must happen where tasks run; also while the deployment sleeps. Unavailable before its first start.
+        """
         ...
 
     def access(self, spec: RuntimeSpec) -> AirflowAccess:

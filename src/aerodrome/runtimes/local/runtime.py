@@ -11,7 +11,7 @@ import hmac
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,8 +24,16 @@ from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
-from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Measurement, Observation, RuntimeSpec
-from aerodrome.runtimes.local import health, releases
+from aerodrome.runtimes.contract import (
+    AirflowAccess,
+    ComponentObservation,
+    Measurement,
+    Observation,
+    RunResult,
+    RuntimeSpec,
+)
+from aerodrome.runtimes.local import commands as programs
+from aerodrome.runtimes.local import environment, health, releases
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json, write_text
@@ -68,6 +76,7 @@ class LocalRuntime:
                 return
             version = releases.install(layout, spec.project, spec.bundle_digest)
             releases.switch(layout, version)
+            environment.seal(layout, spec.environment)
             desired = self._desired(spec, layout, version)
             if desired != read_json(layout.desired):
                 write_json(layout.desired, desired)
@@ -166,6 +175,22 @@ class LocalRuntime:
             trouble,
         )
 
+    def run(self, spec: RuntimeSpec, arguments: Sequence[str], *, given: str, timeout_s: float) -> RunResult:
+        layout = self._layout(spec.deployment_id)
+        desired = read_json(layout.desired)
+        if desired is None:
+            raise Unavailable(
+                "This Airflow was not started yet.",
+                code="airflow-not-started",
+                hint="Wait until the deployment is healthy.",
+            )
+        with _locked(layout.applying):
+            environment.seal(layout, spec.environment)
+        program = str(spec.venv / "bin" / arguments[0])
+        return programs.run(
+            [program, *arguments[1:]], desired["environment"], layout.home, given=given, timeout_s=timeout_s
+        )
+
     def _layout(self, deployment_id: str) -> Layout:
         try:
             return Layout.of(self._root, deployment_id)
@@ -193,14 +218,16 @@ class LocalRuntime:
             key_set_path=key_set,
             parallelism=spec.parallelism,
             public_url=spec.public_url,
+            environment_path=environment.sealed_path(layout),
+            environment_key_path=environment.key_path(layout),
             env=spec.env,
             config=spec.config,
         )
         base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment = {name: value.reveal() for name, value in config.environment(setup, base).items()}
+        variables = {name: value.reveal() for name, value in config.environment(setup, base).items()}
         commands = config.components(version, spec.venv, port)
         running = {
-            "environment": environment,
+            "environment": variables,
             "components": [[name, list(command)] for name, command in commands],
             "key_set": public_key_set(spec.signing_key),
             "fixed_files": releases.fixed_digest(spec.project),
