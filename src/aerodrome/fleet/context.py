@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +18,8 @@ class Bundles(Protocol):
     """Frozen project folders by digest."""
 
     def get(self, digest: str) -> Bundle: ...
+
+    def compose(self, base: Bundle, upload: Bundle, parts: AbstractSet[str]) -> Bundle: ...
 
 
 class Venvs(Protocol):

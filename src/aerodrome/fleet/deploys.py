@@ -1,67 +1,133 @@
-"""Commands on deploys: queue a bundle as the next version of a deployment."""
+"""Commands on deploys: queue the next version of a deployment; read what was put there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from aerodrome.access import audit
 from aerodrome.access.actor import Actor
-from aerodrome.builds.contract import Bundle
-from aerodrome.fleet import lookup, queries, wishes
+from aerodrome.airflowkit.versions import AirflowVersion, require_supported
+from aerodrome.fleet import composing, lookup, queries, revisions, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.deployments import refuse_when_deleting
+from aerodrome.fleet.machine import UNFINISHED
+from aerodrome.fleet.requests import NewDeploy
+from aerodrome.fleet.spec import versions_of
 from aerodrome.fleet.views import DeployView
-from aerodrome.kernel.errors import NotFound
+from aerodrome.kernel.errors import Conflict, NotFound
 from aerodrome.kernel.ids import new_id
 from aerodrome.store import outbox
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
-ORIGINS = ("cli", "api", "page", "migration")
+ORIGINS = ("cli", "api", "page", "ci", "migration")
+_TRIES = 5  # a deploy of a part is composed with the deploy before, which may change meanwhile
 
 
-def create(
-    context: FleetContext, actor: Actor, ref: str, bundle: Bundle, *, description: str, origin: str
-) -> DeployView:
-    with wishes.writing(context) as session:
-        # held: the number and the kind depend on the deploy before
-        deployment = lookup.deployment_to_change(session, actor, ref, "deploy.create")
-        refuse_when_deleting(deployment)
-        before = session.scalars(
-            select(DeployRow)
-            .where(DeployRow.deployment_id == deployment.id, DeployRow.status != "failed")
-            .order_by(DeployRow.number.desc())
-            .limit(1)
-        ).one_or_none()
-        last = session.scalar(select(func.max(DeployRow.number)).where(DeployRow.deployment_id == deployment.id))
-        row = DeployRow(
-            id=new_id("dpl"),
-            deployment_id=deployment.id,
-            number=(last or 0) + 1,
-            status="queued",
-            kind="dags" if before is not None and _only_dags_differ(before.parts, bundle.parts) else "full",
-            bundle_digest=bundle.digest,
-            parts=dict(bundle.parts),
-            requirements=list(bundle.requirements),
-            file_count=bundle.file_count,
-            size_bytes=bundle.size_bytes,
-            description=description.strip(),
-            actor=actor.name,
-            origin=origin if origin in ORIGINS else "api",
-            created_at=context.clock.now(),
+def create(context: FleetContext, actor: Actor, ref: str, wish: NewDeploy) -> DeployView:
+    """Queue a deploy. The bundle of a part is composed before the transaction, and again when it was overtaken."""
+    for _ in range(_TRIES):
+        with context.store.reading() as session:
+            before = newest(session, lookup.deployment(session, actor, ref, "deploy.create").id)
+        whole = composing.compose(context, wish, before)
+        with wishes.writing(context) as session:
+            # held: the number and the kind depend on the deploy before
+            deployment = lookup.deployment_to_change(session, actor, ref, "deploy.create")
+            now_before = newest(session, deployment.id)
+            if wish.kind == "full" or _id(now_before) == _id(before):
+                row = queue(session, context, actor, deployment, whole)
+                view = queries.deploys(session, [row])[0]
+                break
+    else:
+        raise Conflict(
+            "Other deploys of this deployment came in between again and again.",
+            code="deploy-overtaken",
+            hint="Send it again in a moment.",
         )
-        session.add(row)
-        session.flush()
-        details = {"deployment_id": deployment.id, "number": row.number, "bundle": bundle.digest, "kind": row.kind}
-        audit.record(session, actor, "deploy.create", lookup.deployment_scope(deployment), details)
-        outbox.emit(session, "deploy.queued", row.id, details, actor.name)
-        wishes.ask_to_look(session, deployment.id)
-        view = queries.deploys(session, [row])[0]
     context.ring()
     return view
+
+
+def queue(
+    session: Session, context: FleetContext, actor: Actor, deployment: DeploymentRow, wish: NewDeploy
+) -> DeployRow:
+    """Write the next deploy in the caller's transaction; the deployment's row must be held. Does not ring.
+
+    `wish.bundle` is the whole project here (see composing.compose); None takes that of the deploy before, which must exist.
+    """
+    refuse_when_deleting(deployment)
+    before = newest(session, deployment.id)
+    last = session.scalar(select(func.max(DeployRow.number)).where(DeployRow.deployment_id == deployment.id))
+    row = DeployRow(
+        id=new_id("dpl"),
+        deployment_id=deployment.id,
+        number=(last or 0) + 1,
+        status="queued",
+        description=wish.description.strip(),
+        actor=actor.name,
+        origin=wish.origin if wish.origin in ORIGINS else "api",
+        cause=wish.cause,
+        git=dict(wish.git) if wish.git else None,
+        is_forced=wish.is_forced,
+        rollback_of=wish.rollback_of,
+        rehearsal_id=wish.rehearsal_id,
+        revision=dict(wish.revision) if wish.revision is not None else revisions.take(session, deployment),
+        created_at=context.clock.now(),
+    )
+    fill(row, deployment, before, wish)
+    session.add(row)
+    session.flush()
+    details = {"deployment_id": deployment.id, "number": row.number, "bundle": row.bundle_digest, "kind": row.kind}
+    audit.record(session, actor, "deploy.create", lookup.deployment_scope(deployment), details)
+    outbox.emit(session, "deploy.queued", row.id, details, actor.name)
+    wishes.ask_to_look(session, deployment.id)
+    return row
+
+
+def fill(row: DeployRow, deployment: DeploymentRow, before: DeployRow | None, wish: NewDeploy) -> None:
+    """Write what the deploy consists of: project, named bundles, versions. Conflict when they do not fit together."""
+    bundle = wish.bundle
+    if bundle is not None:
+        row.bundle_digest, row.parts = bundle.digest, dict(bundle.parts)
+        row.requirements, row.file_count, row.size_bytes = (
+            list(bundle.requirements),
+            bundle.file_count,
+            bundle.size_bytes,
+        )
+        row.project = asdict(bundle.settings)
+        if not row.description:
+            row.description = bundle.settings.description
+    elif before is not None:
+        row.bundle_digest, row.parts = before.bundle_digest, before.parts
+        row.requirements, row.file_count, row.size_bytes = before.requirements, before.file_count, before.size_bytes
+        row.project = before.project
+    else:
+        raise Conflict(
+            f"The deployment {deployment.name!r} has no deploy yet that this one could change.",
+            code="deploy-without-base",
+            hint="Deploy the whole project first: `aerodrome deploy PATH`.",
+        )
+    extra = before.extra_bundles if before is not None and wish.extra_bundles is None else wish.extra_bundles or {}
+    row.extra_bundles = dict(extra)
+    project = row.project or {}
+    takes_pins = wish.kind in {"full", "packages"} and wish.cause == "deploy"
+    pinned_airflow, pinned_python = (project.get("airflow"), project.get("python")) if takes_pins else (None, None)
+    base = before if before is not None and before.status in UNFINISHED else None  # it changes the deployment soon
+    row.airflow_version = wish.airflow_version or pinned_airflow or versions_of(deployment, base)[0]
+    row.python_version = wish.python_version or pinned_python or versions_of(deployment, base)[1]
+    require_supported(row.airflow_version, row.python_version)
+    row.kind = _kind(row, before)
+    if row.extra_bundles and AirflowVersion.parse(row.airflow_version).major < 3:
+        raise Conflict(
+            f"Airflow {row.airflow_version} knows no named DAG bundles, and this deployment has "
+            f"{', '.join(sorted(row.extra_bundles))}.",
+            code="bundles-need-airflow-3",
+            hint="Use Airflow 3, or put the DAGs into the project's dags/ folder.",
+        )
 
 
 def list_all(context: FleetContext, actor: Actor, ref: str) -> list[DeployView]:
@@ -76,7 +142,7 @@ def list_all(context: FleetContext, actor: Actor, ref: str) -> list[DeployView]:
 def get(context: FleetContext, actor: Actor, ref: str, deploy: int | str) -> DeployView:
     with context.store.reading() as session:
         deployment = lookup.deployment(session, actor, ref, "deploy.read")
-        row = _find(session, deployment, deploy)
+        row = find(session, deployment, deploy)
         return queries.deploys(session, [row])[0]
 
 
@@ -89,7 +155,14 @@ def get_by_id(context: FleetContext, actor: Actor, deploy_id: str) -> DeployView
         return queries.deploys(session, [row])[0]
 
 
-def _find(session: Session, deployment: DeploymentRow, deploy: int | str) -> DeployRow:
+def newest(session: Session, deployment_id: str) -> DeployRow | None:
+    """Give the newest deploy that has not failed: the one that the next builds on."""
+    query = select(DeployRow).where(DeployRow.deployment_id == deployment_id, DeployRow.status != "failed")
+    return session.scalars(query.order_by(DeployRow.number.desc()).limit(1)).one_or_none()
+
+
+def find(session: Session, deployment: DeploymentRow, deploy: int | str) -> DeployRow:
+    """Give a deploy of the deployment by number or id; NotFound otherwise."""
     query = select(DeployRow).where(DeployRow.deployment_id == deployment.id)
     if isinstance(deploy, int) or deploy.isdecimal():
         number = int(deploy)
@@ -110,6 +183,23 @@ def _missing(deploy: int | str) -> NotFound:
     )
 
 
-def _only_dags_differ(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-    parts = (before.keys() | after.keys()) - {"dags"}
-    return all(before.get(part) == after.get(part) for part in parts)
+def _id(row: DeployRow | None) -> str | None:
+    return row.id if row is not None else None
+
+
+def _kind(row: DeployRow, before: DeployRow | None) -> str:
+    """Tell what differs from the deploy before. Only `dags` and `bundle` without a new name leave Airflow running."""
+    if before is None or row.airflow_version != (before.airflow_version or row.airflow_version):
+        return "full"
+    if row.python_version != (before.python_version or row.python_version):
+        return "full"
+    changed = _changed(before.parts, row.parts)
+    if dict(before.extra_bundles) != dict(row.extra_bundles):
+        return "bundle" if not changed else "full"
+    if changed <= {"dags"}:
+        return "dags"
+    return "packages" if changed <= {"requirements", "settings"} else "full"
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
+    return {part for part in before.keys() | after.keys() if before.get(part) != after.get(part)}

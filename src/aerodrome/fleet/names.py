@@ -114,3 +114,15 @@ def _owned(name: str, field: str) -> Invalid:
         hint="Leave it out: a different value would cut the deployment off from its own data or keys.",
         details={"field": field},
     )
+
+
+def check_bundle_name(name: str) -> str:
+    """Give the name of a DAG bundle back, or raise Invalid; `project` is the project's own."""
+    if _NAME.fullmatch(name) and name != "project":
+        return name
+    raise Invalid(
+        f"{name[:80]!r} cannot be the name of a DAG bundle.",
+        code="bundle-name-invalid",
+        hint='Use 1 to 63 characters of a-z, 0-9 and "-"; "project" is the project\'s own dags/.',
+        details={"field": "bundle"},
+    )

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from aerodrome.builds.contract import Bundle
 from aerodrome.kernel.secret import Secret
+
+DeployKind = Literal["full", "dags", "packages", "bundle"]
+Cause = Literal["deploy", "rollback", "upgrade"]
 
 
 @dataclass(frozen=True)
@@ -33,3 +38,29 @@ class DeploymentChanges:
     python_version: str | None = None
     parallelism: int | None = None
     config: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class NewDeploy:
+    """A wish for the next version of a deployment. What is None stays as in the deploy before (the newest not failed).
+
+    `kind` says which part of `bundle` is taken: full: all of it; dags: only dags/; packages: only requirements.txt,
+    packages.txt and the project file; bundle: its dags/ becomes the named DAG bundle `bundle_name` (None: remove it).
+    """
+
+    bundle: Bundle | None = None
+    kind: DeployKind = "full"
+    bundle_name: str | None = None
+    extra_bundles: Mapping[str, str] | None = None  # replaces all named bundles: name -> digest of a kept bundle
+    airflow_version: str | None = (
+        None  # None: the project file's, else that of the deploy before, else the deployment's
+    )
+    python_version: str | None = None
+    description: str = ""
+    origin: str = "api"  # cli | api | page | ci | migration
+    cause: Cause = "deploy"
+    git: Mapping[str, Any] | None = None  # remote, branch, commit, author, message, is_dirty
+    is_forced: bool = False  # failing checks do not block
+    rollback_of: str | None = None  # id of the deploy whose state comes back
+    rehearsal_id: str | None = None
+    revision: Mapping[str, Any] | None = None  # None: `revisions.take` of the deployment as it is

@@ -7,17 +7,18 @@ transaction. The reconciler makes it true afterwards; `wait_live` and `wait_heal
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from aerodrome.access.actor import Actor
 from aerodrome.builds.contract import Bundle
 from aerodrome.fleet import clusters, deployments, deploys, looking, waiting, workspaces
 from aerodrome.fleet.context import FleetContext
-from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
+from aerodrome.fleet.requests import DeploymentChanges, NewDeploy, NewDeployment
 from aerodrome.fleet.views import ClusterView, DeploymentView, DeployView, WorkspaceView
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import AirflowAccess
 
-__all__ = ["DeploymentChanges", "Fleet", "NewDeployment"]
+__all__ = ["DeploymentChanges", "Fleet", "NewDeploy", "NewDeployment"]
 
 
 class Fleet:
@@ -85,9 +86,12 @@ class Fleet:
         """Tell how to reach the deployment's Airflow and metadata database. Unavailable before its first start."""
         return looking.access(self._context, actor, ref)
 
-    def deploy(self, actor: Actor, ref: str, bundle: Bundle, description: str = "", origin: str = "api") -> DeployView:
-        """Queue a bundle as the next version of a deployment."""
-        return deploys.create(self._context, actor, ref, bundle, description=description, origin=origin)
+    def deploy(
+        self, actor: Actor, ref: str, bundle: Bundle | None, description: str = "", origin: str = "api", **more: Any
+    ) -> DeployView:
+        """Queue a bundle as the next version of a deployment; `more` are the further fields of `NewDeploy`."""
+        wish = NewDeploy(bundle=bundle, description=description, origin=origin, **more)
+        return deploys.create(self._context, actor, ref, wish)
 
     def list_deploys(self, actor: Actor, ref: str) -> list[DeployView]:
         """Give the deploys of a deployment, newest first."""

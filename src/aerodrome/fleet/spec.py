@@ -33,6 +33,8 @@ def runtime_spec(
     """Give the spec; makes the virtualenv ready when it is not. Raises what builds and the secret store raise."""
     venv = context.venvs.ensure(venv_spec(row, deploy), progress)
     bundle = context.bundles.get(deploy.bundle_digest) if deploy is not None else None
+    extra = {name: context.bundles.get(digest) for name, digest in (deploy.extra_bundles if deploy else {}).items()}
+    project = (deploy.project if deploy is not None else None) or {}
     vault = DeploymentVault(context.secrets, row.id)
     airflow_version, python_version = versions_of(row, deploy)
     return RuntimeSpec(
@@ -46,9 +48,11 @@ def runtime_spec(
         fernet_key=vault.fernet_key(),
         signing_key=vault.signing_key(),
         database_url=vault.database_url(),
-        env={**row.env, **vault.env(row.secret_env)},
-        config=dict(row.config),
+        env={**project.get("env", {}), **row.env, **vault.env(row.secret_env)},
+        config={**project.get("config", {}), **row.config},
         parallelism=row.parallelism,
         public_url=f"{context.gate_url.rstrip('/')}{gate_path(row.id)}" if context.gate_url else None,
         is_running=row.desired == "running",
+        extra_projects={name: bundle.path for name, bundle in extra.items()},
+        extra_digests={name: bundle.digest for name, bundle in extra.items()},
     )

@@ -186,7 +186,7 @@ def test_deploys_are_numbered_and_know_what_they_change(world: World) -> None:
             world.project("three", requirements__txt="attrs"),
         )
     ]
-    assert kinds == ["full", "dags", "full", "dags"]
+    assert kinds == ["full", "dags", "packages", "dags"]
     assert [view.number for view in world.fleet.list_deploys(SYSTEM, "shop")] == [4, 3, 2, 1]
     third = world.fleet.get_deploy(SYSTEM, "shop", 3)
     assert world.fleet.get_deploy(SYSTEM, "shop", third.id) == world.fleet.get_deploy(SYSTEM, "shop", "3") == third

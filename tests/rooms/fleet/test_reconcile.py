@@ -91,7 +91,7 @@ def test_a_deploy_whose_environment_cannot_be_made_changes_nothing_that_runs(wor
     assert bad.error["message"] in bad.steps[0]["log"]
     assert world.fleet.get_deploy(SYSTEM, "shop", 1).status == "live"
     assert {told["bundle"] for told in world.runtime.history(view.id)} == {good.digest}
-    assert world.show().status == ("healthy" if broken == "requirements" else "failed")
+    assert world.show().status == "healthy"  # the deploy that is live carries its own versions
 
 
 def test_a_deploy_that_makes_airflow_fail_is_put_back(world: World) -> None:

@@ -41,6 +41,7 @@ class DeployRow(Base):
     python_version: Mapped[str | None] = mapped_column(String(20))
     extra_bundles: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # named DAG bundle -> bundle digest
     revision: Mapped[dict[str, Any] | None] = mapped_column()  # settings and versions of environment objects; no secret values
+    project: Mapped[dict[str, Any] | None] = mapped_column()  # what the project file says, see builds.contract.ProjectSettings
     git: Mapped[dict[str, Any] | None] = mapped_column()  # remote, branch, commit, author, message, is_dirty
     rollback_of: Mapped[str | None] = mapped_column(Id)  # the deploy whose state this one brings back
     checks: Mapped[dict[str, Any] | None] = mapped_column()  # what the checks before the switch found
@@ -52,6 +53,7 @@ class DeployRow(Base):
     version: Mapped[int] = mapped_column()
     created_at: Mapped[datetime] = mapped_column()
     live_at: Mapped[datetime | None] = mapped_column()
+    artefacts_removed_at: Mapped[datetime | None] = mapped_column()  # its files went by age; it cannot be rolled back to
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
