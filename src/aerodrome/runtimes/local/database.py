@@ -1,7 +1,8 @@
 """Makes a deployment's metadata database ready before its components start. Standard library only; used by the shim.
 
 A fresh SQLite file is copied from a template that the same virtualenv's own `airflow db migrate` made once (a copy costs
-nothing, a migration 4 to 6 CPU seconds). Anything else is migrated in place, once per (database, Airflow version).
+nothing, a migration 4 to 6 CPU seconds). Another database is prepared by `airflow db migrate`, once. A database that belongs to
+another Airflow version is refused: only a deploy changes the version, by the runtime's `convert`.
 """
 
 from __future__ import annotations
@@ -33,25 +34,16 @@ def prepare(layout: Layout, desired: dict[str, Any]) -> None:
     if done == wanted and (not desired["is_sqlite"] or layout.database.exists()):
         return
     before = done.get("airflow_version") if done.get("database") == wanted["database"] else None
-    if desired["is_sqlite"]:
-        _check_sqlite_step(layout, before, desired["airflow_version"])
+    if before is not None and before != wanted["airflow_version"]:
+        raise PreparationFailed(
+            f"The metadata database belongs to Airflow {before}, and Airflow {wanted['airflow_version']} is wanted. "
+            "Only a deploy changes the version: `aerodrome deployment upgrade` or `aerodrome deploy rollback`."
+        )
     if desired["is_sqlite"] and not layout.database.exists() and desired.get("template"):
         _copy_template(layout, desired)
     else:
         _migrate(desired["migrate"], desired["environment"], layout.home, layout.log("database"))
     write_json(layout.migrated, wanted)
-
-
-def _check_sqlite_step(layout: Layout, before: str | None, after: str) -> None:
-    """Refuse the one upgrade that loses data: 2 -> 3 on SQLite empties task_instance and xcom (measured, 2.11.2 -> 3.3.2)."""
-    if before is None or not layout.database.exists():
-        return
-    if before.split(".")[0] != after.split(".", maxsplit=1)[0]:
-        raise PreparationFailed(
-            f"Airflow {before} cannot become {after} in place on SQLite: its own migration would delete the task history. "
-            "Make a new deployment and migrate to it, or use PostgreSQL."
-        )
-    shutil.copyfile(layout.database, layout.database.with_name(f"airflow-before-{after}.db"))
 
 
 def _copy_template(layout: Layout, desired: dict[str, Any]) -> None:

@@ -66,6 +66,11 @@ class Layout:
         return self.folder / "migrated.json"
 
     @property
+    def conversion(self) -> Path:
+        """Which change of the Airflow version was finished last, and what it did."""
+        return self.folder / "conversion.json"
+
+    @property
     def releases(self) -> Path:
         return self.folder / "releases"
 

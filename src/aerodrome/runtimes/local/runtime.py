@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,25 +22,31 @@ from typing import Any
 from aerodrome.airflowkit import config, vitals
 from aerodrome.airflowkit.tokens import key_id, new_signing_key, public_key_set
 from aerodrome.airflowkit.versions import AirflowVersion
+from aerodrome.databases import AirflowTool
 from aerodrome.kernel.digest import digest_of
-from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
+from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import (
     AirflowAccess,
     ComponentObservation,
+    Conversion,
     Measurement,
     Observation,
+    Progress,
+    Rehearsal,
     RunResult,
     RuntimeSpec,
+    Snapshot,
 )
+from aerodrome.runtimes.local import changes, environment, health, rehearsals, releases
 from aerodrome.runtimes.local import commands as programs
-from aerodrome.runtimes.local import environment, health, releases
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json, write_text
 from aerodrome.runtimes.local.logfiles import read_tail
-from aerodrome.runtimes.local.ports import DEFAULT_RANGE, PortBook
+from aerodrome.runtimes.local.ports import DEFAULT_RANGE, PortBook, free_port
 from aerodrome.runtimes.local.processes import kill_all
+from aerodrome.runtimes.local.rehearsals import Stage
 from aerodrome.runtimes.local.support import install_support
 from aerodrome.runtimes.local.usage import ProcessTable
 
@@ -72,7 +79,7 @@ class LocalRuntime:
             folder.mkdir(exist_ok=True, mode=0o700)
         with _locked(layout.applying):
             if not spec.is_running:
-                self._end(layout, grace_s=20, wait=False)
+                self._end(layout, grace_s=20, wait=False, drain_s=spec.drain_s)
                 return
             version = releases.install(layout, spec.project, spec.bundle_digest)
             releases.switch(layout, version)
@@ -111,11 +118,45 @@ class LocalRuntime:
             deployment_id, judged[0], judged[1], generation, version, base_url, components, datetime.now(UTC)
         )
 
-    def stop(self, deployment_id: str, grace_s: float) -> None:
+    def stop(self, deployment_id: str, grace_s: float, drain_s: float = 0.0) -> None:
         layout = self._layout(deployment_id)
         if layout.folder.is_dir():
             with _locked(layout.applying):
-                self._end(layout, grace_s, wait=True)
+                self._end(layout, grace_s, wait=True, drain_s=drain_s)
+
+    def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:
+        layout = self._layout(spec.deployment_id)
+        return changes.take(_database(spec, layout), folder, progress)
+
+    def restore(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> None:
+        layout = self._layout(spec.deployment_id)
+        with _locked(layout.applying):
+            _require_stopped(layout)
+            changes.put_back(_database(spec, layout), folder, progress)
+
+    def convert(self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress) -> Conversion:
+        layout = self._layout(after.deployment_id)
+        with _locked(layout.applying):
+            _require_stopped(layout)
+            return changes.convert(
+                _database(before, layout),
+                self._tool(before, layout),
+                self._tool(after, layout),
+                after.generation,
+                snapshot,
+                progress,
+            )
+
+    def rehearse(
+        self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, folder: Path, progress: Progress
+    ) -> Rehearsal:
+        layout = self._layout(after.deployment_id)
+        stages = [
+            Stage(spec, self._tool(spec, layout, home=folder / name), folder / f"{name}-parsing")
+            for spec, name in ((before, "before"), (after, "after"))
+        ]
+        database = _database(before, layout)
+        return rehearsals.rehearse(database, stages[0], stages[1], snapshot, folder, progress)
 
     def delete(self, deployment_id: str) -> None:
         self.stop(deployment_id, grace_s=10)
@@ -197,19 +238,17 @@ class LocalRuntime:
         except ValueError as error:
             raise Invalid(f"{deployment_id!r} is not a deployment id.", code="deployment-id-malformed") from error
 
-    def _desired(self, spec: RuntimeSpec, layout: Layout, release: str) -> dict[str, Any]:
-        version = AirflowVersion.parse(spec.airflow_version)
-        port = self._ports.reserve(spec.deployment_id, keep=_is_web_running(layout, version))
+    def _setup(self, spec: RuntimeSpec, layout: Layout, port: int) -> config.AirflowSetup:
+        """Give all that this Airflow's configuration depends on; makes its own key and the key set when they are missing."""
         own_key = _own_key(layout)
         write_json(key_set := layout.keys / "jwks.json", public_key_set(spec.signing_key, own_key))
-        support = install_support(self._root / ".support")
-        setup = config.AirflowSetup(
-            version=version,
+        return config.AirflowSetup(
+            version=AirflowVersion.parse(spec.airflow_version),
             home=layout.home,
             venv=spec.venv,
             project=layout.project,
             pointer=layout.pointer,
-            support=support,
+            support=install_support(self._root / ".support"),
             port=port,
             database_url=spec.database_url or _sqlite_url(layout),
             fernet_key=spec.fernet_key,
@@ -223,8 +262,12 @@ class LocalRuntime:
             env=spec.env,
             config=spec.config,
         )
-        base = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        variables = {name: value.reveal() for name, value in config.environment(setup, base).items()}
+
+    def _desired(self, spec: RuntimeSpec, layout: Layout, release: str) -> dict[str, Any]:
+        version = AirflowVersion.parse(spec.airflow_version)
+        port = self._ports.reserve(spec.deployment_id, keep=_is_web_running(layout, version))
+        setup = self._setup(spec, layout, port)
+        variables = {name: value.reveal() for name, value in config.environment(setup, _base()).items()}
         commands = config.components(version, spec.venv, port)
         running = {
             "environment": variables,
@@ -245,20 +288,31 @@ class LocalRuntime:
             "base_url": base_url,
             "health_url": f"{base_url}{config.HEALTH_PATHS[min(version.major, 3)]}",
             "is_sqlite": spec.database_url is None,
-            "database_key": _keyed_digest(spec.fernet_key, setup.database_url.reveal()),
+            "database_key": _database_key(spec, setup.database_url),
             "migrate": [str(spec.venv / "bin/python"), str(spec.venv / "bin/airflow"), "db", "migrate"],
             "template": _template(spec),
             "grace_s": 20,
         }
 
-    def _end(self, layout: Layout, grace_s: float, *, wait: bool) -> None:
+    def _tool(self, spec: RuntimeSpec, layout: Layout, home: Path | None = None) -> AirflowTool:
+        """Give how to run this Airflow's own programs; with `home` apart from what runs, on a port of its own."""
+        for folder in (layout.folder, layout.home, layout.keys, home):
+            if folder is not None:
+                folder.mkdir(exist_ok=True, parents=True, mode=0o700)
+        setup = self._setup(spec, layout, self._ports.port_of(spec.deployment_id) or 0)
+        if home is not None:
+            setup = replace(setup, home=home, port=free_port(), project=spec.project or home, public_url=None)
+        return AirflowTool(str(setup.version), spec.venv, config.environment(setup, _base()))
+
+    def _end(self, layout: Layout, grace_s: float, *, wait: bool, drain_s: float) -> None:
         """Ask the shim to end everything; end it here when the shim is dead."""
         desired = read_json(layout.desired)
-        if desired is not None and (desired["is_running"] or desired.get("grace_s") != grace_s):
-            write_json(layout.desired, {**desired, "is_running": False, "grace_s": grace_s})
+        wish = {"is_running": False, "grace_s": grace_s, "drain_s": drain_s}
+        if desired is not None and (desired["is_running"] or {**desired, **wish} != desired):
+            write_json(layout.desired, {**desired, **wish})
         if not wait:
             return
-        deadline = time.monotonic() + grace_s + 15
+        deadline = time.monotonic() + grace_s + drain_s + 15
         while time.monotonic() < deadline and is_shim_running(layout):
             time.sleep(0.05)
         self._end_leftovers(layout)
@@ -269,6 +323,10 @@ class LocalRuntime:
         entries = [status.get("shim"), *(entry["identity"] for entry in status.get("components", ()))]
         roots = [ProcessIdentity.from_data(entry) for entry in entries if entry]
         kill_all(family(root for root in roots if is_alive(root)))
+
+
+def _base() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def _was_just_written(layout: Layout) -> bool:
@@ -284,6 +342,21 @@ def _own_key(layout: Layout) -> Secret:
     if not path.exists():
         write_text(path, new_signing_key().reveal())
     return Secret(path.read_text())
+
+
+def _database(spec: RuntimeSpec, layout: Layout) -> changes.Database:
+    url = spec.database_url or _sqlite_url(layout)
+    return changes.Database(layout, url, _database_key(spec, url))
+
+
+def _require_stopped(layout: Layout) -> None:
+    status = read_json(layout.status) or {}
+    if is_shim_running(layout) or any(_is_alive(entry["identity"]) for entry in status.get("components", ())):
+        raise Conflict(
+            "Airflow is running, so its metadata database cannot be replaced.",
+            code="deployment-running",
+            hint="Hibernate the deployment first.",
+        )
 
 
 def _template(spec: RuntimeSpec) -> str | None:
@@ -328,6 +401,10 @@ def _observation(deployment_id: str, state: Any, reasons: tuple[str, ...]) -> Ob
 
 def _sqlite_url(layout: Layout) -> Secret:
     return Secret(f"sqlite:///{layout.database}")
+
+
+def _database_key(spec: RuntimeSpec, url: Secret) -> str:
+    return _keyed_digest(spec.fernet_key, url.reveal())
 
 
 def _keyed_digest(key: Secret, value: Any) -> str:

@@ -1,7 +1,7 @@
 """The supervising process of one deployment: `python -m aerodrome.runtimes.local.shim <folder>`.
 
 Started detached by the runtime; it belongs to the deployment and survives the platform. It obeys `desired.json`, writes
-`status.json`, prepares the database once per Airflow version, starts the components, restarts them with back-off and rotates
+`status.json`, prepares a new database, starts the components, restarts them with back-off and rotates
 their logs. It ends by itself when the wish is not to run. Standard library only; it never opens a network connection except a
 bind check of the web port.
 """
@@ -57,6 +57,7 @@ class Shim:
             if self._asked_to_end or not self._desired.get("is_running"):
                 self._phase = "stopping"
                 self._write()
+                self._drain()
                 stop_all(self._components, float(self._desired.get("grace_s", 20)))
                 self._phase = "stopped"
                 self._write()
@@ -64,6 +65,13 @@ class Shim:
             self._tick()
             self._write()
             time.sleep(_TICK_S)
+
+    def _drain(self) -> None:
+        """End the scheduler alone: it starts nothing new and waits for its running tasks, which still need the others."""
+        seconds = 0.0 if self._asked_to_end else float(self._desired.get("drain_s", 0))
+        schedulers = [component for component in self._components if component.name == "scheduler"]
+        if seconds > 0 and schedulers:
+            stop_all(schedulers, seconds)
 
     def _end(self, *_: object) -> None:
         self._asked_to_end = True

@@ -1,0 +1,131 @@
+"""Changes of a deployment's metadata database as a whole: snapshot, restore, conversion to another Airflow version.
+
+Used by the runtime, with its lock held where something is changed. `conversion.json` in the deployment's folder names the last
+conversion that was finished, and `migrated.json` the Airflow that the database belongs to; a kill between the conversion's
+own last step and these files costs a repetition, which the room `databases` recognises.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from aerodrome import databases
+from aerodrome.airflowkit.versions import AirflowVersion
+from aerodrome.databases import AirflowTool, DatabaseSnapshot
+from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import Conversion, Progress, Snapshot
+from aerodrome.runtimes.local.layout import Layout, read_json, write_json
+
+
+@dataclass(frozen=True)
+class Database:
+    """The metadata database of one deployment."""
+
+    layout: Layout
+    url: Secret
+    key: str  # recognises the URL without telling it, as in `migrated.json`
+
+    @property
+    def airflow_version(self) -> str | None:
+        """Name the Airflow that the database belongs to; None before its first start."""
+        done = read_json(self.layout.migrated) or {}
+        version = done.get("airflow_version") if done.get("database") == self.key else None
+        return str(version) if version else None
+
+    def now_belongs_to(self, airflow_version: str) -> None:
+        """Write down the Airflow that the database belongs to from now on."""
+        write_json(self.layout.migrated, {"airflow_version": airflow_version, "database": self.key})
+        # written by the Airflow before, never by people: its defaults would stay in force under the other one
+        (self.layout.home / "airflow.cfg").unlink(missing_ok=True)
+
+
+def take(database: Database, folder: Path, progress: Progress) -> Snapshot:
+    """Copy the database into a folder; Unavailable before the first start of its Airflow."""
+    version = database.airflow_version
+    if version is None:
+        raise Unavailable(
+            "This Airflow was not started yet, so there is no metadata database.",
+            code="airflow-not-started",
+            hint="Wait until the deployment is healthy.",
+        )
+    return snapshot_of(databases.snapshot(database.url, folder, version, progress))
+
+
+def put_back(database: Database, folder: Path, progress: Progress) -> None:
+    """Put a snapshot in the place of the database."""
+    taken = databases.read_snapshot(folder)
+    databases.restore(folder, database.url, progress)
+    database.now_belongs_to(taken.airflow_version)
+    database.layout.conversion.unlink(missing_ok=True)
+
+
+def convert(
+    database: Database, before: AirflowTool, after: AirflowTool, generation: int, snapshot: Path | None, say: Progress
+) -> Conversion:
+    """Make the database one of the other Airflow; the same conversion again changes nothing."""
+    name = digest_of([generation, before.version, after.version, snapshot.name if snapshot else None])
+    done = read_json(database.layout.conversion)
+    if done is not None and done["name"] == name:
+        database.now_belongs_to(after.version)
+        return _conversion(done["result"], was_done=True)
+    began = time.monotonic()
+    if database.airflow_version is None:  # nothing was ever started, or an earlier call emptied it
+        return _conversion(_result(began, {}, {}, None), was_done=True)
+    if snapshot is not None:
+        rows_before = databases.row_counts(database.url)
+        report = databases.go_back(snapshot, database.url, database.url, after, before.version, say)
+        rows_after = databases.row_counts(database.url)
+        result = _result(began, rows_before, rows_after, report.as_data())
+    elif AirflowVersion.parse(after.version) < AirflowVersion.parse(before.version):
+        rows_before = databases.row_counts(database.url)
+        empty(database.url)
+        database.layout.migrated.unlink(missing_ok=True)  # the first start makes it anew
+        return _conversion(_result(began, rows_before, {}, None), was_done=False)
+    else:
+        upgraded = databases.upgrade(database.url, before, after, say)
+        result = _result(began, upgraded.rows_before, upgraded.rows_after, None)
+    write_json(database.layout.conversion, {"name": name, "result": result})
+    database.now_belongs_to(after.version)
+    return _conversion(result, was_done=False)
+
+
+def empty(url: Secret) -> None:
+    """Remove everything from a database that nobody uses."""
+    address = sa.make_url(url.reveal())
+    if address.get_backend_name() == "sqlite":
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{address.database}{suffix}").unlink(missing_ok=True)
+        return
+    engine = sa.create_engine(address.set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text("drop schema public cascade"))
+            connection.execute(sa.text("create schema public"))
+    finally:
+        engine.dispose()
+
+
+def snapshot_of(taken: DatabaseSnapshot) -> Snapshot:
+    """Give a snapshot in the words of the contract."""
+    return Snapshot(
+        taken.folder, taken.airflow_version, taken.dialect, taken.size_bytes, taken.digest, dict(taken.row_counts)
+    )
+
+
+def _result(
+    began: float, before: Mapping[str, int], after: Mapping[str, int], loss: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    seconds = round(time.monotonic() - began, 2)
+    return {"seconds": seconds, "rows_before": dict(before), "rows_after": dict(after), "loss": loss}
+
+
+def _conversion(result: Mapping[str, Any], *, was_done: bool) -> Conversion:
+    return Conversion(result["seconds"], result["rows_before"], result["rows_after"], result["loss"], was_done)
