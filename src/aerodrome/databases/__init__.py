@@ -14,8 +14,9 @@ from aerodrome.databases.contract import (
     TryResult,
     UpgradeResult,
 )
+from aerodrome.databases.counts import row_counts
 from aerodrome.databases.scratches import scratch
-from aerodrome.databases.snapshots import read_snapshot, restore, row_counts, snapshot
+from aerodrome.databases.snapshots import read_snapshot, restore, snapshot
 from aerodrome.databases.trials import try_scheduling
 from aerodrome.databases.upgrades import upgrade
 
