@@ -1,8 +1,9 @@
-"""DAG bundle of a deployment on Airflow 3: every deploy is a version, kept on disk while anything may still run it.
+"""DAG bundles of a deployment on Airflow 3: every deploy is a version, kept on disk while anything may still run it.
 
 Loaded by Airflow (`[dag_processor] dag_bundle_config_list`). The runtime writes `current.json` atomically:
-`{"version": <bundle digest>, "releases": <folder with one folder per digest>}`. The DAG processor follows it; a task run is
-initialised with the version its run was created with and so keeps its code during deploys.
+`{"version": <digest of the project>, "bundles": {<name>: <digest>}, "releases": <folder with one folder per digest>}`; the
+bundle called `project` is the project, the others are the named ones. The DAG processor follows it; a task run is initialised
+with the version its run was created with and so keeps its code during deploys, whichever bundle it comes from.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ try:  # Airflow >= 3.3
 except ImportError:
     BundleVersion = None
 
+PROJECT = "project"  # airflowkit.config.BUNDLE_NAME
 _DIGEST = re.compile(r"[0-9a-z]{1,64}")
 
 
 class DeployBundle(BaseDagBundle):  # type: ignore[misc]  # its base is known in Airflow only
-    """The deployed project: the current release, or the pinned one."""
+    """The deployed project, or a named bundle beside it: the current release, or the pinned one."""
 
     supports_versioning = True
 
@@ -59,8 +61,12 @@ class DeployBundle(BaseDagBundle):  # type: ignore[misc]  # its base is known in
 
     def _read(self) -> None:
         pointer = json.loads(self._pointer.read_text())
-        for version in (pointer["version"], self.version):
+        named = pointer.get("bundles", {})
+        if self.name != PROJECT and self.name not in named and not self.version:
+            raise RuntimeError(f"The DAG bundle {self.name!r} was removed by a later deploy.")
+        current = pointer["version"] if self.name == PROJECT else named.get(self.name, "")
+        for version in (current, self.version):
             if version and not _DIGEST.fullmatch(version):
                 raise RuntimeError(f"{version!r} is not the name of a deploy.")
-        self._current = pointer["version"]
+        self._current = current
         self._releases = Path(pointer["releases"])

@@ -56,6 +56,7 @@ class AirflowSetup:
     public_url: str | None = None
     environment_path: Path | None = None  # sealed file of the environment manager, read by the secrets backend ...
     environment_key_path: Path | None = None  # ... with the deployment's own key
+    extra_bundles: tuple[str, ...] = ()  # names of further DAG bundles (Airflow 3)
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
 
@@ -194,11 +195,10 @@ def _musts(setup: AirflowSetup) -> dict[str, str | Secret]:
         "logging.base_log_folder": str(setup.home / "logs"),
     }
     if setup.version.major >= 3:
-        bundle = {
-            "name": BUNDLE_NAME,
-            "classpath": "aerodrome_airflow.bundle.DeployBundle",
-            "kwargs": {"refresh_interval": 2},
-        }
+        bundles = [
+            {"name": name, "classpath": "aerodrome_airflow.bundle.DeployBundle", "kwargs": {"refresh_interval": 2}}
+            for name in (BUNDLE_NAME, *sorted(setup.extra_bundles))
+        ]
         return shared | {
             "core.execution_api_server_url": f"{base_url}/execution/",
             "core.simple_auth_manager_users": "",
@@ -212,7 +212,7 @@ def _musts(setup: AirflowSetup) -> dict[str, str | Secret]:
             "api_auth.trusted_jwks_url": str(setup.key_set_path),
             "api_auth.jwt_algorithm": "EdDSA",
             "api_auth.jwt_audience": AUDIENCE,
-            "dag_processor.dag_bundle_config_list": json.dumps([bundle]),
+            "dag_processor.dag_bundle_config_list": json.dumps(bundles),
             "dag_processor.dag_bundle_storage_path": str(setup.home / "bundles"),
         }
     return shared | {

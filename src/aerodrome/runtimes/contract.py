@@ -6,6 +6,7 @@ Called by fleet's reconciler. A runtime never touches the platform's database or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -229,6 +230,13 @@ class Runtime(Protocol):
 
     def access(self, spec: RuntimeSpec) -> AirflowAccess:
         """Tell how to reach this Airflow; Unavailable before its first start."""
+        ...
+
+    def forget_releases(self, deployment_id: str, database_url: Secret | None, keep: AbstractSet[str]) -> int:
+        """Remove the copies of bundles that are neither in `keep` (digests), nor live, nor pinned by an unfinished run.
+
+        Gives how many went. Unavailable when the metadata database cannot tell what is pinned: then nothing goes.
+        """
         ...
 
     def measure(self, deployment_id: str, database_url: Secret | None, *, is_thorough: bool) -> Measurement:

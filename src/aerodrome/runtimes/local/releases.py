@@ -1,7 +1,7 @@
-"""Puts a bundle's files into a deployment: its own copy per version, then an atomic switch.
+"""Puts bundles' files into a deployment: its own copy per version, then one atomic switch for all of them.
 
 Used by the runtime. The deployment keeps copies of its own so that a running task never loses its files to somebody who cleans
-the bundle store; old ones go when there are many.
+the bundle store, and never writes into it. `tidy` removes the ones that nothing needs any more.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from pathlib import Path
 
 from aerodrome.runtimes.local.layout import Layout, point_link, read_json, write_json
 
 EMPTY = "empty"
-_KEPT = 30
-_NOT_LOADED = {"dags", "tests", "docs", "Dockerfile", "Makefile", "LICENSE"}
+_KEPT = 3  # the newest ones stay, whatever else is said
+_KEPT_S = 24 * 3600.0  # a task may have resolved the project's link (Airflow 2) and still read below it
+_NOT_LOADED = {"dags", "tests", "docs", "Dockerfile", "Makefile", "LICENSE", "aerodrome.yaml", "packages.txt"}
 
 
 def install(layout: Layout, project: Path | None, digest: str | None) -> str:
@@ -39,20 +43,51 @@ def install(layout: Layout, project: Path | None, digest: str | None) -> str:
     return version
 
 
-def switch(layout: Layout, version: str) -> None:
-    """Make the version current, for the DAG bundle (Airflow 3) and for the project link (Airflow 2, plugins, include)."""
+def switch(layout: Layout, version: str, bundles: Mapping[str, str] | None = None) -> None:
+    """Make the version current, for the DAG bundle (Airflow 3) and for the project link (Airflow 2, plugins, include).
+
+    `bundles`: the version of each further named DAG bundle, installed too. All of them change in the one replacement of the
+    pointer file.
+    """
     target = layout.releases / version
+    named = dict(bundles or {})
+    wanted = {"version": version, "releases": str(layout.releases), "bundles": named}
     current = read_json(layout.pointer) or {}
-    if current.get("version") == version and layout.project.resolve() == target.resolve():
+    if {"bundles": {}, **current} == wanted and layout.project.resolve() == target.resolve():
         return
+    before = {current.get("version"), *current.get("bundles", {}).values()}
+    for name in {version, *named.values()} - before:
+        _mark_new(layout.releases / name)
+    point_link(layout.project, target)
+    write_json(layout.pointer, wanted)
+
+
+def tidy(layout: Layout, keep: AbstractSet[str]) -> tuple[str, ...]:
+    """Remove releases that are neither current, nor in `keep`, nor among the newest, nor young; give their names."""
+    current = read_json(layout.pointer) or {}
+    keep = keep | {current.get("version", EMPTY), *current.get("bundles", {}).values(), EMPTY}
+    try:
+        found = sorted(
+            ((path.stat().st_mtime, path) for path in layout.releases.iterdir() if not path.name.startswith(".")),
+            reverse=True,
+        )
+    except FileNotFoundError:
+        return ()
+    oldest = time.time() - _KEPT_S
+    gone = [path for used_at, path in found[_KEPT:] if used_at < oldest and path.name not in keep]
+    for path in gone:
+        # the name goes first: a task run sees the whole release or none
+        path.rename(away := path.with_name(f".gone-{path.name}-{os.urandom(4).hex()}"))
+        shutil.rmtree(away, ignore_errors=True)
+    return tuple(path.name for path in gone)
+
+
+def _mark_new(release: Path) -> None:
     # Airflow parses a file again at once only when its time is newer than its last parse
-    for path in (target / "dags").rglob("*"):
+    for path in (release / "dags").rglob("*"):
         if path.suffix in {".py", ".zip"}:
             os.utime(path)
-    os.utime(target)
-    point_link(layout.project, target)
-    write_json(layout.pointer, {"version": version, "releases": str(layout.releases)})
-    _forget_old(layout, version)
+    os.utime(release)
 
 
 def fixed_digest(project: Path | None) -> str:
@@ -73,16 +108,17 @@ def fixed_digest(project: Path | None) -> str:
 
 
 def _copy_file(source: str, target: str) -> None:
-    shutil.copyfile(source, target)
-    Path(target).chmod(0o700 if os.access(source, os.X_OK) else 0o600)
-
-
-def _forget_old(layout: Layout, current: str) -> None:
-    kept = sorted(
-        (path for path in layout.releases.iterdir() if not path.name.startswith(".")),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    for path in kept[_KEPT:]:
-        if path.name != current:
-            shutil.rmtree(path, ignore_errors=True)
+    mode = 0o700 if os.access(source, os.X_OK) else 0o600
+    with Path(source).open("rb") as read, Path(target).open("xb") as write:
+        os.fchmod(write.fileno(), mode)
+        left = os.fstat(read.fileno()).st_size
+        try:
+            # shares the blocks where the file system can (Btrfs, XFS); a later write to the copy stays its own
+            while left > 0 and (done := os.copy_file_range(read.fileno(), write.fileno(), left)):
+                left -= done
+        except OSError:  # not between these file systems
+            left = 1
+        if left:
+            read.seek(0)
+            write.seek(0)
+            shutil.copyfileobj(read, write)

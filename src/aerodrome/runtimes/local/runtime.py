@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from aerodrome.airflowkit import config, vitals
+from aerodrome.airflowkit.pins import pinned_versions
 from aerodrome.airflowkit.tokens import key_id, new_signing_key, public_key_set
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.databases import AirflowTool
@@ -82,7 +84,11 @@ class LocalRuntime:
                 self._end(layout, grace_s=20, wait=False, drain_s=spec.drain_s)
                 return
             version = releases.install(layout, spec.project, spec.bundle_digest)
-            releases.switch(layout, version)
+            bundles = {
+                name: releases.install(layout, folder, spec.extra_digests[name])
+                for name, folder in spec.extra_projects.items()
+            }
+            releases.switch(layout, version, bundles)
             environment.seal(layout, spec.environment)
             desired = self._desired(spec, layout, version)
             if desired != read_json(layout.desired):
@@ -163,6 +169,14 @@ class LocalRuntime:
         layout = self._layout(deployment_id)
         shutil.rmtree(layout.folder, ignore_errors=True)
         self._ports.release(deployment_id)
+
+    def forget_releases(self, deployment_id: str, database_url: Secret | None, keep: AbstractSet[str]) -> int:
+        layout = self._layout(deployment_id)
+        if not layout.releases.is_dir() or not layout.migrated.exists():
+            return 0
+        with _locked(layout.applying):
+            pinned = pinned_versions(database_url or _sqlite_url(layout))
+            return len(releases.tidy(layout, keep | pinned))
 
     def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
         layout = self._layout(deployment_id)
@@ -257,6 +271,7 @@ class LocalRuntime:
             key_set_path=key_set,
             parallelism=spec.parallelism,
             public_url=spec.public_url,
+            extra_bundles=tuple(sorted(spec.extra_projects)),
             environment_path=environment.sealed_path(layout),
             environment_key_path=environment.key_path(layout),
             env=spec.env,

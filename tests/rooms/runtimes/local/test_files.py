@@ -68,7 +68,7 @@ def test_a_switch_is_whole_and_an_old_release_can_come_back(layout: Layout, tmp_
     assert (layout.releases / one / "dags/a.py").read_text() == "A = 1"
     before = time.time() - 1
     releases.switch(layout, one)
-    assert read_json(layout.pointer) == {"version": one, "releases": str(layout.releases)}
+    assert read_json(layout.pointer) == {"version": one, "releases": str(layout.releases), "bundles": {}}
     assert (layout.project / "dags/a.py").stat().st_mtime > before  # Airflow reads it again at once
 
 
@@ -77,11 +77,45 @@ def test_without_a_deploy_there_are_empty_folders(layout: Layout) -> None:
     assert sorted(path.name for path in layout.project.iterdir()) == ["dags", "include", "plugins"]
 
 
-def test_many_releases_do_not_stay_for_ever(layout: Layout, tmp_path: Path) -> None:
-    for number in range(40):
-        releases.switch(layout, releases.install(layout, make_project(tmp_path / "p"), f"{number:064d}"))
-    assert len(list(layout.releases.iterdir())) == 30
-    assert layout.project.resolve().name == f"{39:064d}"
+def test_several_bundles_change_in_one_replacement_of_the_pointer(layout: Layout, tmp_path: Path) -> None:
+    project = releases.install(layout, make_project(tmp_path / "one"), "1" * 64)
+    team = releases.install(layout, make_project(tmp_path / "team", dags_t="T = 1"), "2" * 64)
+    releases.switch(layout, project, {"team": team})
+    pointer = read_json(layout.pointer)
+    assert pointer == {"version": project, "releases": str(layout.releases), "bundles": {"team": team}}
+    seen_before = layout.pointer.stat().st_mtime_ns
+    releases.switch(layout, project, {"team": team})
+    assert layout.pointer.stat().st_mtime_ns == seen_before  # the same again writes nothing
+    releases.switch(layout, project)
+    assert (read_json(layout.pointer) or {})["bundles"] == {}
+
+
+def test_what_is_live_kept_or_young_survives_the_tidying(layout: Layout, tmp_path: Path) -> None:
+    names = [releases.install(layout, make_project(tmp_path / "p"), f"{number:064d}") for number in range(10)]
+    long_ago = time.time() - 3 * 24 * 3600
+    for number, name in enumerate(names[:-1]):
+        os.utime(layout.releases / name, (long_ago + number, long_ago + number))
+    releases.switch(layout, names[0], {"team": names[1]})
+    for name in names[:2]:
+        os.utime(layout.releases / name, (long_ago, long_ago))
+    gone = releases.tidy(layout, {names[2]})
+    stay = {names[0], names[1], names[2], names[-1], *names[-3:-1]}  # live, live, kept, young, the newest
+    assert set(gone) == set(names) - stay
+    assert {path.name for path in layout.releases.iterdir()} == stay
+    assert (layout.project / "dags/a.py").read_text() == "A = 1"
+
+
+def test_a_copy_of_a_bundle_is_its_own(layout: Layout, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "one")
+    (project / "dags/big.sql").write_bytes(b"x" * 3_000_000)
+    (project / "dags/tool.sh").write_text("#!/bin/sh")
+    (project / "dags/tool.sh").chmod(0o755)
+    version = releases.install(layout, project, "1" * 64)
+    copy = layout.releases / version / "dags"
+    assert (copy / "big.sql").read_bytes() == b"x" * 3_000_000
+    assert os.access(copy / "tool.sh", os.X_OK)
+    (copy / "a.py").write_text("a task wrote here")
+    assert (project / "dags/a.py").read_text() == "A = 1"
 
 
 @pytest.mark.parametrize(
