@@ -16,6 +16,9 @@ from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
 from aerodrome.fleet import clusters, reconcile
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.incidents import watch
+from aerodrome.fleet.incidents.contract import Limits
+from aerodrome.fleet.incidents.watch import Watcher
 from aerodrome.fleet.reconcile import Reconciler
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock, SystemClock
@@ -44,6 +47,7 @@ class App:
     migrations: Migrations
     reconciler: Reconciler
     housekeeper: Housekeeper
+    watcher: Watcher
     secrets: SecretStore
     keyring: Keyring
     bundles: BundleStore
@@ -57,6 +61,7 @@ class App:
     def start_worker(self) -> None:
         """Adopt what runs already and begin to work; returns at once."""
         self.housekeeper.ask()
+        self.watcher.ask()
         adopted = self.reconciler.adopt_all()
         _log.info("platform.adopting", deployments=adopted)
         self.worker.start()
@@ -86,11 +91,12 @@ def build(settings: Settings) -> App:
     bell = threading.Event()  # the commands ring it, the worker waits for it
     bundles, venvs = BundleStore(settings.bundles_dir), VenvStore(settings.venvs_dir)
     runtime = LocalRuntime(settings.deployments_dir)
-    context = FleetContext(store, bundles, venvs, runtime, secrets, clock, bell.set, settings.gate_url)
+    context = FleetContext(store, bundles, venvs, runtime, secrets, clock, bell.set, settings.gate_url, settings.home)
     clusters.ensure_local(context)
     fleet = Fleet(context)
     stopping = threading.Event()
     housekeeper = Housekeeper(store, clock, settings)
+    watcher = Watcher(context, settings.home, limits_of(settings), is_stopping=stopping.is_set)
     reconciler = Reconciler(context, is_stopping=stopping.is_set)
     migrations = Migrations(
         store=store,
@@ -104,6 +110,7 @@ def build(settings: Settings) -> App:
     )
     handlers: dict[str, Handler] = {
         housekeeping.KIND: housekeeper.look,
+        watch.KIND: watcher.look,
         reconcile.KIND: reconciler.look,
         **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
@@ -125,6 +132,7 @@ def build(settings: Settings) -> App:
         migrations=migrations,
         reconciler=reconciler,
         housekeeper=housekeeper,
+        watcher=watcher,
         secrets=secrets,
         keyring=keyring,
         bundles=bundles,
@@ -134,4 +142,14 @@ def build(settings: Settings) -> App:
         redactor=redactor,
         worker=worker,
         first_login=access.ensure_admin(),
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Give when something counts as wrong."""
+    return Limits(
+        watch_every_s=settings.watch_every_s,
+        calm_s=settings.watch_every_s * 2.25,  # not seen in two looks
+        database_bytes=int(settings.database_limit_gb * 1e9),
+        queue_wait_s=settings.queue_wait_minutes * 60,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from aerodrome.builds.contract import Bundle, Venv, VenvSpec
@@ -18,6 +19,8 @@ class Bundles(Protocol):
     """Frozen project folders by digest."""
 
     def get(self, digest: str) -> Bundle: ...
+
+    def put(self, folder: Path) -> Bundle: ...
 
     def compose(self, base: Bundle, upload: Bundle, parts: AbstractSet[str]) -> Bundle: ...
 
@@ -52,3 +55,4 @@ class FleetContext:
     clock: Clock
     ring: Callable[[], None] = field(default=lambda: None)  # wakes the worker of this process after a commit
     gate_url: str | None = None  # "http://127.0.0.1:8701": where people reach Airflow UIs
+    home: Path = Path("aerodrome-home")  # the platform's folder; snapshots and rehearsals lie below it

@@ -48,6 +48,7 @@ class DeployRow(Base):
     is_forced: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # failing checks do not block
     rehearsal_id: Mapped[str | None] = mapped_column(Id)  # the rehearsal that showed this change of version to work
     snapshot_id: Mapped[str | None] = mapped_column(Id)  # of the metadata database, taken before the Airflow version changed
+    conversion: Mapped[dict[str, Any] | None] = mapped_column()  # what the change of version did to the metadata database
     generation: Mapped[int | None] = mapped_column()  # of the deployment, given when the switch begins
     error: Mapped[dict[str, Any] | None] = mapped_column()
     version: Mapped[int] = mapped_column()

@@ -101,6 +101,33 @@ def upgrade() -> None:
         postgresql_where=sa.text("closed_at IS NULL"),
     )
     op.create_table(
+        "rehearsal",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("deployment_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("from_version", sa.String(length=20), nullable=False),
+        sa.Column("to_version", sa.String(length=20), nullable=False),
+        sa.Column("python_version", sa.String(length=20), nullable=False),
+        sa.Column("bundle_digest", sa.String(length=64), nullable=True),
+        sa.Column("extra_bundles", Json, nullable=False),
+        sa.Column("rollback_of", sa.String(length=40), nullable=True),
+        sa.Column("snapshot_id", sa.String(length=40), nullable=True),
+        sa.Column("log", sa.Text(), nullable=False),
+        sa.Column("report", Json, nullable=True),
+        sa.Column("error", Json, nullable=True),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("started_at", Moment(), nullable=True),
+        sa.Column("finished_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["deployment_id"], ["deployment.id"], name=op.f("fk_rehearsal_deployment_id_deployment"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rehearsal")),
+    )
+    op.create_index(op.f("ix_rehearsal_created_at"), "rehearsal", ["created_at"], unique=False)
+    op.create_index(op.f("ix_rehearsal_deployment_id"), "rehearsal", ["deployment_id"], unique=False)
+    op.create_table(
         "secrets_backend_link",
         sa.Column("deployment_id", sa.String(length=40), nullable=False),
         sa.Column("backend_id", sa.String(length=40), nullable=False),
@@ -187,6 +214,7 @@ def upgrade() -> None:
     op.add_column("deploy", sa.Column("is_forced", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
     op.add_column("deploy", sa.Column("rehearsal_id", sa.String(length=40), nullable=True))
     op.add_column("deploy", sa.Column("snapshot_id", sa.String(length=40), nullable=True))
+    op.add_column("deploy", sa.Column("conversion", Json, nullable=True))
     op.add_column("deploy", sa.Column("artefacts_removed_at", Moment(), nullable=True))
     op.add_column(
         "deployment", sa.Column("database_kind", sa.String(length=20), server_default="sqlite", nullable=False)
@@ -204,6 +232,7 @@ def downgrade() -> None:
     op.drop_column("deployment", "schedules")
     op.drop_column("deployment", "database_kind")
     op.drop_column("deploy", "artefacts_removed_at")
+    op.drop_column("deploy", "conversion")
     op.drop_column("deploy", "snapshot_id")
     op.drop_column("deploy", "rehearsal_id")
     op.drop_column("deploy", "is_forced")
@@ -224,6 +253,9 @@ def downgrade() -> None:
     op.drop_table("snapshot")
     op.drop_index(op.f("ix_secrets_backend_link_backend_id"), table_name="secrets_backend_link")
     op.drop_table("secrets_backend_link")
+    op.drop_index(op.f("ix_rehearsal_deployment_id"), table_name="rehearsal")
+    op.drop_index(op.f("ix_rehearsal_created_at"), table_name="rehearsal")
+    op.drop_table("rehearsal")
     op.drop_index(
         "uq_incident_open",
         table_name="incident",
