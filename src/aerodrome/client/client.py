@@ -14,6 +14,7 @@ import httpx2
 
 from aerodrome.client.deployments import Deployments
 from aerodrome.client.deploys import Deploys
+from aerodrome.client.incidents import Incidents
 from aerodrome.client.migrations import Migrations
 from aerodrome.client.people import Tokens, Users
 from aerodrome.client.records import Records
@@ -38,6 +39,7 @@ class Client:
         self.clusters = Clusters(self.http)
         self.deployments = Deployments(self.http)
         self.deploys = Deploys(self.http)
+        self.incidents = Incidents(self.http)
         self.users = Users(self.http)
         self.tokens = Tokens(self.http)
         self.records = Records(self.http)

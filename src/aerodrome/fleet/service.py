@@ -7,12 +7,17 @@ transaction. The reconciler makes it true afterwards; `wait_live` and `wait_heal
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from aerodrome.access.actor import Actor
 from aerodrome.builds.contract import Bundle
 from aerodrome.fleet import clusters, deployments, deploys, looking, waiting, workspaces
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.incidents import reading as incidents
+from aerodrome.fleet.incidents import vitals
+from aerodrome.fleet.incidents.contract import IncidentView
+from aerodrome.fleet.incidents.vitals import VitalsView
 from aerodrome.fleet.requests import DeploymentChanges, NewDeploy, NewDeployment
 from aerodrome.fleet.views import ClusterView, DeploymentView, DeployView, WorkspaceView
 from aerodrome.kernel.secret import Secret
@@ -81,6 +86,33 @@ class Fleet:
     def deployment_logs(self, actor: Actor, ref: str, component: str, tail: int = 200) -> list[str]:
         """Give the last lines of a component's log, oldest first."""
         return looking.logs(self._context, actor, ref, component, tail)
+
+    def list_incidents(
+        self,
+        actor: Actor,
+        *,
+        is_open: bool | None = None,
+        limit: int = 200,
+        before: tuple[datetime, str] | None = None,
+    ) -> list[IncidentView]:
+        """Give incidents of the platform and of all deployments that the actor may see, newest first; `before` pages on."""
+        return incidents.everywhere(self._context, actor, is_open=is_open, limit=limit, before=before)
+
+    def deployment_incidents(
+        self,
+        actor: Actor,
+        ref: str,
+        *,
+        is_open: bool | None = None,
+        limit: int = 200,
+        before: tuple[datetime, str] | None = None,
+    ) -> list[IncidentView]:
+        """Give the incidents of a deployment, newest first."""
+        return incidents.of_deployment(self._context, actor, ref, is_open=is_open, limit=limit, before=before)
+
+    def deployment_vitals(self, actor: Actor, ref: str) -> VitalsView | None:
+        """Give what was last measured of a deployment; None before the first look."""
+        return vitals.of_deployment(self._context, actor, ref)
 
     def access(self, actor: Actor, ref: str) -> AirflowAccess:
         """Tell how to reach the deployment's Airflow and metadata database. Unavailable before its first start."""

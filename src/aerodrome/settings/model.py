@@ -85,6 +85,26 @@ class Settings(BaseSettings):
     worker_poll_s: float = Field(
         default=1, gt=0, description="Seconds between two looks at an empty job table; bounds how late work starts."
     )
+    watch_every_s: float = Field(
+        default=20,
+        gt=0,
+        description="Seconds between two looks at the health of all deployments; bounds how late an incident is noticed.",
+    )
+    database_limit_gb: float = Field(
+        default=20,
+        gt=0,
+        description="Size of a deployment's metadata database in GB above which it is an incident; Airflow gets slow then.",
+    )
+    queue_wait_minutes: float = Field(
+        default=5,
+        gt=0,
+        description="Minutes that tasks may wait for a slot before it is an incident; short peaks are not worth one.",
+    )
+    metrics_on_loopback: bool = Field(
+        default=False,
+        description="Answer /metrics to this machine without a token, for a Prometheus that runs beside it. Not behind a "
+        "proxy on the same machine: everybody comes from loopback then.",
+    )
     event_retention_days: int = Field(
         default=90, ge=1, description="Days that events are kept; longer than any migration waits for a person."
     )

@@ -11,7 +11,7 @@ Tone = Literal["good", "warn", "bad", "info", "info busy", ""]
 _TONES: dict[str, Tone] = {
     **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok"), "good"),
     **dict.fromkeys(("degraded", "warning", "backing-off", "stopped"), "warn"),
-    **dict.fromkeys(("unhealthy", "failed", "blocker", "missing"), "bad"),
+    **dict.fromkeys(("unhealthy", "failed", "blocker", "missing", "critical"), "bad"),
     **dict.fromkeys(
         ("creating", "deploying", "starting", "building", "switching", "returning", "queued", "deleting", "assessing", "applying"),
         "info busy",

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.actor import Actor
+from aerodrome.fleet.incidents.contract import IncidentView
+from aerodrome.fleet.incidents.reading import by_urgency
 from aerodrome.kernel.errors import Conflict
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
@@ -73,15 +75,28 @@ def _list(the: Platform, visitor: Actor) -> dict[str, Any]:
         for item in items
         if item.current_deploy_id
     }
-    return {"deployments": items, "numbers": numbers}
+    return {"deployments": items, "numbers": numbers, "incidents": _open_incidents(the, visitor)}
 
 
 def _one(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
     item = the.fleet.get_deployment(visitor, ref)
-    return {"item": item, "tab": "", "deploys": the.fleet.list_deploys(visitor, item.id)}
+    return {
+        "item": item,
+        "tab": "",
+        "incidents": by_urgency(the.fleet.deployment_incidents(visitor, item.id, is_open=True)),
+        "deploys": the.fleet.list_deploys(visitor, item.id),
+    }
 
 
 def _log(the: Platform, visitor: Actor, ref: str, component: str) -> dict[str, Any]:
     item = the.fleet.get_deployment(visitor, ref)
     lines = the.fleet.deployment_logs(visitor, item.id, component, TAIL)
     return {"item": item, "component": component, "lines": lines}
+
+
+def _open_incidents(the: Platform, visitor: Actor) -> dict[str | None, list[IncidentView]]:
+    """Give the open incidents by deployment (None: the platform), the worst first."""
+    found: dict[str | None, list[IncidentView]] = {}
+    for incident in by_urgency(the.fleet.list_incidents(visitor, is_open=True, limit=500)):
+        found.setdefault(incident.deployment_id, []).append(incident)
+    return found
