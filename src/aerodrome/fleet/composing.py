@@ -5,18 +5,32 @@ Called by `fleet.deploys` outside of transactions: it reads and writes bundles, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
+from aerodrome.builds.contract import Bundle
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.names import check_bundle_name
 from aerodrome.fleet.requests import NewDeploy
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
 from aerodrome.store.tables.deploy import DeployRow
 
+TAKEN: Final[Mapping[str, frozenset[str] | None]] = {  # kind of deploy -> parts that are taken of the upload; None: all
+    "full": None,
+    "dags": frozenset({"dags"}),
+    "packages": frozenset({"requirements", "settings"}),
+    "bundle": frozenset({"dags"}),
+}
+
+
+def with_bundle(wish: NewDeploy, bundle: Bundle) -> NewDeploy:
+    return replace(wish, bundle=bundle)
+
 
 def compose(context: FleetContext, wish: NewDeploy, before: DeployRow | None) -> NewDeploy:
     """Give the wish with whole bundles. Conflict when there is nothing to build on, NotFound an unknown named bundle."""
-    if wish.kind == "full" or wish.extra_bundles is not None:
+    if wish.kind == "full" or wish.extra_bundles is not None or wish.source is not None:
         return wish
     if before is None:
         raise Conflict(
@@ -29,8 +43,7 @@ def compose(context: FleetContext, wish: NewDeploy, before: DeployRow | None) ->
     if wish.bundle is None:
         return wish
     base = context.bundles.get(before.bundle_digest)
-    parts = {"dags"} if wish.kind == "dags" else {"requirements", "settings"}
-    return replace(wish, bundle=context.bundles.compose(base, wish.bundle, parts))
+    return replace(wish, bundle=context.bundles.compose(base, wish.bundle, TAKEN[wish.kind] or set()))
 
 
 def _with_named(wish: NewDeploy, before: DeployRow) -> NewDeploy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ class Bundles(Protocol):
 
     def get(self, digest: str) -> Bundle: ...
 
-    def put(self, folder: Path) -> Bundle: ...
+    def put(self, folder: Path, only: AbstractSet[str] | None = None) -> Bundle: ...
 
     def compose(self, base: Bundle, upload: Bundle, parts: AbstractSet[str]) -> Bundle: ...
 
@@ -42,6 +42,12 @@ class Secrets(Protocol):
 
     def list(self, prefix: str) -> list[str]: ...
 
+    def put_many(self, values: Mapping[str, Secret]) -> None: ...
+
+    def get_many(self, paths: Sequence[str]) -> dict[str, Secret]: ...
+
+    def delete_many(self, paths: Sequence[str]) -> None: ...
+
 
 @dataclass(frozen=True)
 class FleetContext:
@@ -56,3 +62,6 @@ class FleetContext:
     ring: Callable[[], None] = field(default=lambda: None)  # wakes the worker of this process after a commit
     gate_url: str | None = None  # "http://127.0.0.1:8701": where people reach Airflow UIs
     home: Path = Path("aerodrome-home")  # the platform's folder; snapshots and rehearsals lie below it
+    git_protocols: tuple[str, ...] = ("https", "ssh")  # over which deploys may be fetched
+    git_timeout_s: float = 120.0
+    deploy_retention_days: int = 90  # files of older deploys go, unless something needs them; 0 keeps them for ever

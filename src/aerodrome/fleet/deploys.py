@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from aerodrome.access import audit
 from aerodrome.access.actor import Actor
 from aerodrome.airflowkit.versions import AirflowVersion, require_supported
-from aerodrome.fleet import composing, lookup, queries, revisions, wishes
+from aerodrome.fleet import composing, git, lookup, queries, revisions, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.deployments import refuse_when_deleting
 from aerodrome.fleet.machine import UNFINISHED
@@ -32,7 +32,11 @@ def create(context: FleetContext, actor: Actor, ref: str, wish: NewDeploy) -> De
     """Queue a deploy. The bundle of a part is composed before the transaction, and again when it was overtaken."""
     for _ in range(_TRIES):
         with context.store.reading() as session:
-            before = newest(session, lookup.deployment(session, actor, ref, "deploy.create").id)
+            deployment = lookup.deployment(session, actor, ref, "deploy.create")
+            before = newest(session, deployment.id)
+            _refuse_while_fetching(session, deployment, wish)
+        if wish.source is not None:
+            git.check(context, wish.source)
         whole = composing.compose(context, wish, before)
         with wishes.writing(context) as session:
             # held: the number and the kind depend on the deploy before
@@ -78,7 +82,12 @@ def queue(
         revision=dict(wish.revision) if wish.revision is not None else revisions.take(session, deployment),
         created_at=context.clock.now(),
     )
-    fill(row, deployment, before, wish)
+    if wish.source is not None:
+        row.kind, row.bundle_digest, row.parts, row.requirements = wish.kind, "", {}, []
+        row.file_count = row.size_bytes = 0
+        row.git = git.request(wish, wish.source)
+    else:
+        fill(row, deployment, before, wish)
     session.add(row)
     session.flush()
     details = {"deployment_id": deployment.id, "number": row.number, "bundle": row.bundle_digest, "kind": row.kind}
@@ -155,9 +164,13 @@ def get_by_id(context: FleetContext, actor: Actor, deploy_id: str) -> DeployView
         return queries.deploys(session, [row])[0]
 
 
-def newest(session: Session, deployment_id: str) -> DeployRow | None:
-    """Give the newest deploy that has not failed: the one that the next builds on."""
-    query = select(DeployRow).where(DeployRow.deployment_id == deployment_id, DeployRow.status != "failed")
+def newest(session: Session, deployment_id: str, below: int | None = None) -> DeployRow | None:
+    """Give the newest deploy that has not failed and has its bundle: the one that the next builds on."""
+    query = select(DeployRow).where(
+        DeployRow.deployment_id == deployment_id, DeployRow.status != "failed", DeployRow.bundle_digest != ""
+    )
+    if below is not None:
+        query = query.where(DeployRow.number < below)
     return session.scalars(query.order_by(DeployRow.number.desc()).limit(1)).one_or_none()
 
 
@@ -173,6 +186,21 @@ def find(session: Session, deployment: DeploymentRow, deploy: int | str) -> Depl
     if row is None:
         raise _missing(deploy)
     return row
+
+
+def _refuse_while_fetching(session: Session, deployment: DeploymentRow, wish: NewDeploy) -> None:
+    """A deploy of a part needs the whole before it; that of a deploy from git is not known before it is fetched."""
+    if wish.kind == "full":
+        return
+    query = select(DeployRow.number).where(
+        DeployRow.deployment_id == deployment.id, DeployRow.status.in_(UNFINISHED), DeployRow.bundle_digest == ""
+    )
+    if (number := session.scalars(query.limit(1)).first()) is not None:
+        raise Conflict(
+            f"Deploy {number} is still being fetched from git, and this one builds on it.",
+            code="deploy-fetching",
+            hint=f"Wait for it: `aerodrome deploy logs {number} --follow`; then deploy again.",
+        )
 
 
 def _missing(deploy: int | str) -> NotFound:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aerodrome.builds.contract import Bundle
+from aerodrome.builds.git import GitSource
 from aerodrome.kernel.secret import Secret
 
 DeployKind = Literal["full", "dags", "packages", "bundle"]
@@ -52,13 +53,12 @@ class NewDeploy:
     kind: DeployKind = "full"
     bundle_name: str | None = None
     extra_bundles: Mapping[str, str] | None = None  # replaces all named bundles: name -> digest of a kept bundle
-    airflow_version: str | None = (
-        None  # None: the project file's, else that of the deploy before, else the deployment's
-    )
+    airflow_version: str | None = None  # None: the project file's, else what the deployment has (or is about to)
     python_version: str | None = None
     description: str = ""
     origin: str = "api"  # cli | api | page | ci | migration
     cause: Cause = "deploy"
+    source: GitSource | None = None  # fetch the project from a repository, in the deploy's first step
     git: Mapping[str, Any] | None = None  # remote, branch, commit, author, message, is_dirty
     is_forced: bool = False  # failing checks do not block
     rollback_of: str | None = None  # id of the deploy whose state comes back
