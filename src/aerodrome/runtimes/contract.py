@@ -10,10 +10,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from aerodrome.airflowkit.vitals import Pulse
 from aerodrome.kernel.secret import Secret
+
+if TYPE_CHECKING:
+    from aerodrome.runtimes.databases import Databases
 
 Health = Literal["healthy", "starting", "degraded", "unhealthy", "stopped", "missing"]
 
@@ -172,6 +175,11 @@ class Measurement:
 class Runtime(Protocol):
     """Verbs and a few looks. All are idempotent and safe to repeat after a crash at any line."""
 
+    @property
+    def databases(self) -> Databases:
+        """Give the verbs for metadata databases as such."""
+        ...
+
     def apply(self, spec: RuntimeSpec) -> None:
         """Make the spec true: returns once the wish is durably handed over, does not wait until Airflow is healthy."""
         ...
@@ -185,6 +193,10 @@ class Runtime(Protocol):
 
         With `drain_s` the scheduler is asked first: it starts nothing new and running tasks may finish for so long.
         """
+        ...
+
+    def running_tasks(self, spec: RuntimeSpec) -> tuple[str, ...]:
+        """Name the task instances that the metadata database calls running: "dag run task", at most a thousand."""
         ...
 
     def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:

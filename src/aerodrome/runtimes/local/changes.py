@@ -8,7 +8,8 @@ own last step and these files costs a repetition, which the room `databases` rec
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from aerodrome.kernel.errors import Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Conversion, Progress, Snapshot
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json
+
+_MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,19 @@ def convert(
     return _conversion(result, was_done=False)
 
 
+def running_tasks(database: Database) -> tuple[str, ...]:
+    """Name the task instances in state running; none before the first start."""
+    if database.airflow_version is None:
+        return ()
+    query = sa.text(
+        "select dag_id, run_id, task_id, map_index from task_instance where state = 'running'"
+        f" order by dag_id, run_id, task_id limit {_MANY}"
+    )
+    with _connected(database.url) as connection:
+        rows = connection.execute(query).all()
+    return tuple(f"{row[0]} {row[1]} {row[2]}" + (f"[{row[3]}]" if row[3] >= 0 else "") for row in rows)
+
+
 def empty(url: Secret) -> None:
     """Remove everything from a database that nobody uses."""
     address = sa.make_url(url.reveal())
@@ -104,11 +120,26 @@ def empty(url: Secret) -> None:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{address.database}{suffix}").unlink(missing_ok=True)
         return
-    engine = sa.create_engine(address.set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    with _connected(url) as connection:
+        connection.execute(sa.text("drop schema public cascade"))
+        connection.execute(sa.text("create schema public"))
+
+
+@contextmanager
+def _connected(url: Secret) -> Iterator[sa.Connection]:
+    address = sa.make_url(url.reveal())
+    if address.get_backend_name() != "sqlite":
+        address = address.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(address, poolclass=sa.NullPool)
     try:
         with engine.begin() as connection:
-            connection.execute(sa.text("drop schema public cascade"))
-            connection.execute(sa.text("create schema public"))
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise Unavailable(
+            "The metadata database does not answer.",
+            code="metadata-database-unreachable",
+            hint="Look whether its server runs and lets the deployment in.",
+        ) from error
     finally:
         engine.dispose()
 

@@ -46,6 +46,8 @@ from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json, write_text
 from aerodrome.runtimes.local.logfiles import read_tail
+from aerodrome.runtimes.local.managed import ManagedPostgres
+from aerodrome.runtimes.local.metadatabases import LocalDatabases
 from aerodrome.runtimes.local.ports import DEFAULT_RANGE, PortBook, free_port
 from aerodrome.runtimes.local.processes import kill_all
 from aerodrome.runtimes.local.rehearsals import Stage
@@ -66,6 +68,7 @@ class LocalRuntime:
         self._root = root
         self._ports = PortBook(root, ports)
         self._processes = ProcessTable()
+        self.databases = LocalDatabases(root, ManagedPostgres(root.parent / "postgres"), self._held)
 
     def apply(self, spec: RuntimeSpec) -> None:
         layout = self._layout(spec.deployment_id)
@@ -129,6 +132,9 @@ class LocalRuntime:
         if layout.folder.is_dir():
             with _locked(layout.applying):
                 self._end(layout, grace_s, wait=True, drain_s=drain_s)
+
+    def running_tasks(self, spec: RuntimeSpec) -> tuple[str, ...]:
+        return changes.running_tasks(_database(spec, self._layout(spec.deployment_id)))
 
     def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:
         layout = self._layout(spec.deployment_id)
@@ -245,6 +251,13 @@ class LocalRuntime:
         return programs.run(
             [program, *arguments[1:]], desired["environment"], layout.home, given=given, timeout_s=timeout_s
         )
+
+    @contextmanager
+    def _held(self, spec: RuntimeSpec) -> Iterator[tuple[changes.Database, AirflowTool]]:
+        layout = self._layout(spec.deployment_id)
+        with _locked(layout.applying):
+            _require_stopped(layout)
+            yield _database(spec, layout), self._tool(spec, layout)
 
     def _layout(self, deployment_id: str) -> Layout:
         try:

@@ -1,0 +1,54 @@
+"""What a runtime offers for the metadata databases themselves: making, probing, moving and dropping them.
+
+Called by fleet. Everything happens on the machine where the deployment lives. All verbs are safe to repeat after a crash.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aerodrome.databases.crossing import Crossing
+from aerodrome.databases.probing import DatabaseFacts
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import Progress, RuntimeSpec
+
+__all__ = ["Crossing", "DatabaseFacts", "Databases"]
+
+
+class Databases(Protocol):
+    """The metadata databases of one machine."""
+
+    def create(self, name: str, password: Secret) -> Secret:
+        """Make a database on the managed server, with a role of the same name; give its URL. Starts the server when needed.
+
+        Unavailable says which package to install when the machine has no PostgreSQL.
+        """
+        ...
+
+    def drop(self, name: str) -> None:
+        """Drop what `create` made; nothing when there is nothing."""
+        ...
+
+    def keep(self) -> bool:
+        """Have the managed server run when it is wanted; tells whether it is. Called at start and now and then."""
+        ...
+
+    def probe(self, url: Secret) -> DatabaseFacts:
+        """Look at an existing PostgreSQL database; Invalid, Denied, Conflict or Unavailable say what is wrong."""
+        ...
+
+    def cross(self, before: RuntimeSpec, after: RuntimeSpec, mark: str, progress: Progress) -> Crossing:
+        """Copy the database of `before` into the empty one of `after`, with proof; Conflict while Airflow runs."""
+        ...
+
+    def settle(self, spec: RuntimeSpec) -> None:
+        """The database that a crossing filled is in use from now on."""
+        ...
+
+    def uncross(self, spec: RuntimeSpec, mark: str) -> None:
+        """Remove what the crossing of that mark put into the database of `spec`; leaves anything else alone."""
+        ...
+
+    def abandon_file(self, deployment_id: str) -> None:
+        """Remove the deployment's SQLite file, which is not in use any more."""
+        ...

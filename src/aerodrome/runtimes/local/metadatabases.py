@@ -1,0 +1,67 @@
+"""Metadata databases of the local runtime: implements `runtimes.databases.Databases`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from aerodrome.databases import crossing, probing
+from aerodrome.databases.contract import AirflowTool
+from aerodrome.databases.crossing import Crossing
+from aerodrome.databases.probing import DatabaseFacts
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import Progress, RuntimeSpec
+from aerodrome.runtimes.local.changes import Database
+from aerodrome.runtimes.local.layout import Layout
+from aerodrome.runtimes.local.managed import ManagedPostgres
+
+Held = Callable[[RuntimeSpec], AbstractContextManager[tuple[Database, AirflowTool]]]
+"""Holds the deployment's lock, requires that nothing of it runs, and gives its database and its Airflow."""
+
+
+class LocalDatabases:
+    """The managed server below the platform's home, and the SQLite files in the deployments' folders."""
+
+    def __init__(self, root: Path, managed: ManagedPostgres, held: Held) -> None:
+        self._root = root
+        self.managed = managed
+        self._held = held
+
+    def create(self, name: str, password: Secret) -> Secret:
+        return self.managed.create(name, password)
+
+    def drop(self, name: str) -> None:
+        self.managed.drop(name)
+
+    def keep(self) -> bool:
+        if not self.managed.is_wanted():
+            return False
+        self.managed.ensure()
+        return True
+
+    def probe(self, url: Secret) -> DatabaseFacts:
+        return probing.probe(url)
+
+    def cross(self, before: RuntimeSpec, after: RuntimeSpec, mark: str, progress: Progress) -> Crossing:
+        with self._held(before) as (source, tool):
+            target = Layout.of(self._root, after.deployment_id)
+            url = after.database_url or Secret(f"sqlite:///{target.database}")
+            return crossing.copy_across(source.url, url, tool, progress, mark=mark)
+
+    def settle(self, spec: RuntimeSpec) -> None:
+        with self._held(spec) as (database, tool):
+            crossing.settle(database.url)
+            database.now_belongs_to(tool.version)
+
+    def uncross(self, spec: RuntimeSpec, mark: str) -> None:
+        layout = Layout.of(self._root, spec.deployment_id)
+        if spec.database_url is not None:
+            crossing.discard(spec.database_url, mark)
+        elif layout.database.exists() and crossing.discard(Secret(f"sqlite:///{layout.database}"), mark):
+            self.abandon_file(spec.deployment_id)
+
+    def abandon_file(self, deployment_id: str) -> None:
+        layout = Layout.of(self._root, deployment_id)
+        for suffix in ("", "-wal", "-shm"):
+            layout.database.with_name(layout.database.name + suffix).unlink(missing_ok=True)
