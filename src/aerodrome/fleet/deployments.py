@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from aerodrome.access import permissions
 from aerodrome.access.actor import Actor
 from aerodrome.airflowkit.versions import DEFAULT, AirflowVersion, require_supported
-from aerodrome.fleet import lookup, names, queries, wishes
+from aerodrome.environments.writing import Scope
+from aerodrome.fleet import lookup, names, queries, variables, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
 from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.fleet.views import DeploymentView
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.ids import new_id
-from aerodrome.kernel.secret import Secret
 from aerodrome.store.tables.deployment import DeploymentRow
 from aerodrome.store.tables.workspace import WorkspaceRow
 
@@ -46,9 +46,7 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
     deployment_id, now = new_id("dep"), context.clock.now()
     vault = DeploymentVault(context.secrets, deployment_id)
     vault.create_keys()
-    secret_env = {name: value for name, value in wish.env.items() if isinstance(value, Secret)}
-    for name, value in secret_env.items():
-        vault.put_env(name, value)
+    scope = Scope(workspace.id, deployment_id)
     row = DeploymentRow(
         id=deployment_id,
         workspace_id=workspace.id,
@@ -60,8 +58,8 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
         python_version=python_version,
         executor="LocalExecutor",
         parallelism=wish.parallelism,
-        env={name: value for name, value in wish.env.items() if isinstance(value, str)},
-        secret_env=sorted(secret_env),
+        env={},
+        secret_env=[],
         config=dict(wish.config),
         generation=1,
         status="creating",
@@ -69,10 +67,12 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
         updated_at=now,
     )
     try:
+        env = variables.first(context, scope, wish.env)
         with _unique_name(wish.name), wishes.writing(context) as session:
             _check_free(session, workspace.id, wish.name)
             session.add(row)
             session.flush()
+            variables.write_first(session, actor, scope, env)
             wishes.record(session, actor, row, "created", {"airflow_version": str(version)})
             wishes.ask_to_look(session, deployment_id)
     except BaseException:
@@ -107,6 +107,7 @@ def list_all(context: FleetContext, actor: Actor, workspace: str | None) -> list
 
 
 def update(context: FleetContext, actor: Actor, ref: str, changes: DeploymentChanges) -> DeploymentView:
+    """Change what is set on the deployment's row; its versions change by deploys only, see versions.py."""
     with _unique_name(changes.name or ""), wishes.writing(context) as session:
         row = lookup.deployment_to_change(session, actor, ref, "deployment.update")
         refuse_when_deleting(row)
@@ -123,42 +124,6 @@ def update(context: FleetContext, actor: Actor, ref: str, changes: DeploymentCha
         deployment_id = row.id
     context.ring()
     return get(context, actor, deployment_id)
-
-
-def set_env(
-    context: FleetContext,
-    actor: Actor,
-    ref: str,
-    values: Mapping[str, str | Secret | None],
-    secret_names: frozenset[str],
-) -> DeploymentView:
-    names.check_env(values)
-    with context.store.reading() as session:
-        row = lookup.deployment(session, actor, ref, "deployment.env")
-        refuse_when_deleting(row)
-    vault = DeploymentVault(context.secrets, row.id)
-    secret = {
-        name: value if isinstance(value, Secret) else Secret(value)
-        for name, value in values.items()
-        if isinstance(value, Secret) or (value is not None and name in secret_names)
-    }
-    for name, value in secret.items():
-        vault.put_env(name, value)
-    plain = {name: value for name, value in values.items() if isinstance(value, str) and name not in secret}
-    with wishes.writing(context) as session:
-        row = lookup.deployment_to_change(session, actor, row.id, "deployment.env")
-        refuse_when_deleting(row)
-        before = set(row.secret_env)
-        kept = {name: value for name, value in row.env.items() if name not in values}
-        row.env = {**kept, **plain}
-        row.secret_env = sorted((before - values.keys()) | secret.keys())
-        row.updated_at = context.clock.now()
-        _wish_again(session, row)
-        wishes.record(session, actor, row, "updated", {"fields": [f"env.{name}" for name in sorted(values)]})
-    for name in before - set(row.secret_env):
-        vault.delete_env(name)
-    context.ring()
-    return get(context, actor, row.id)
 
 
 def set_desired(
@@ -236,27 +201,4 @@ def _checked(session: Session, row: DeploymentRow, changes: DeploymentChanges) -
     if changes.config is not None:
         names.check_config(changes.config)
         wanted["config"] = dict(changes.config)
-    if changes.airflow_version is not None or changes.python_version is not None:
-        airflow_version = changes.airflow_version or row.airflow_version
-        python_version = changes.python_version or row.python_version
-        version = require_supported(airflow_version, python_version)
-        _check_upgrade(AirflowVersion.parse(row.airflow_version), version)
-        wanted |= {"airflow_version": str(version), "python_version": python_version}
     return wanted
-
-
-def _check_upgrade(before: AirflowVersion, after: AirflowVersion) -> None:
-    if after < before:
-        raise Invalid(
-            f"Airflow {before} cannot go back to {after} in place.",
-            code="airflow-downgrade",
-            hint="Make a new deployment with the older version.",
-            details={"field": "airflow_version"},
-        )
-    if after.major != before.major:
-        raise Invalid(
-            f"Airflow {before} cannot become {after} in place.",
-            code="airflow-major-upgrade",
-            hint="Make a new deployment with the newer version and migrate to it: `aerodrome migrate connect`.",
-            details={"field": "airflow_version"},
-        )

@@ -9,12 +9,15 @@ from typing import Any, cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from aerodrome.fleet.views import ClusterView, ComponentView, DeploymentView, DeployView, WorkspaceView
+from aerodrome.environments.contract import Resolved
+from aerodrome.environments.resolution import resolve_all
+from aerodrome.fleet.views import ClusterView, ComponentView, DeploymentView, DeployView, RehearsalView, WorkspaceView
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.secret import MASK
 from aerodrome.store.tables.cluster import ClusterRow
 from aerodrome.store.tables.deploy import DeployRow, DeployStepRow
 from aerodrome.store.tables.deployment import DeploymentRow, ObservationRow
+from aerodrome.store.tables.rehearsal import RehearsalRow
 from aerodrome.store.tables.workspace import WorkspaceRow
 
 
@@ -48,8 +51,15 @@ def deployments(session: Session, rows: Sequence[DeploymentRow]) -> list[Deploym
             select(ObservationRow).where(ObservationRow.deployment_id.in_([row.id for row in rows]))
         )
     }
+    resolved = resolve_all(session, rows, kind="env")
     return [
-        _deployment(row, seen.get(row.id), workspace_names[row.workspace_id], cluster_names[row.cluster_id])
+        _deployment(
+            row,
+            seen.get(row.id),
+            workspace_names[row.workspace_id],
+            cluster_names[row.cluster_id],
+            _env(resolved[row.id]),
+        )
         for row in rows
     ]
 
@@ -75,13 +85,38 @@ def deploys(session: Session, rows: Sequence[DeployRow]) -> list[DeployView]:
     return [_deploy(row, steps[row.id]) for row in rows]
 
 
+def rehearsal(row: RehearsalRow) -> RehearsalView:
+    """Give the view of a rehearsal."""
+    return RehearsalView(
+        id=row.id,
+        deployment_id=row.deployment_id,
+        kind=cast("Any", row.kind),
+        status=cast("Any", row.status),
+        from_version=row.from_version,
+        to_version=row.to_version,
+        python_version=row.python_version,
+        rollback_of=row.rollback_of,
+        log=row.log,
+        report=row.report,
+        error=row.error,
+        actor=row.actor,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
 def _names(session: Session, table: type[WorkspaceRow | ClusterRow], ids: Iterable[str]) -> dict[str, str]:
     query = select(table.id, table.name).where(table.id.in_(list(ids)))
     return {row[0]: row[1] for row in session.execute(query)}
 
 
+def _env(resolved: Resolved) -> dict[str, Any]:
+    return {item.name: MASK if item.secrets else item.fields["value"] for item in resolved.items}
+
+
 def _deployment(
-    row: DeploymentRow, seen: ObservationRow | None, workspace_name: str, cluster_name: str
+    row: DeploymentRow, seen: ObservationRow | None, workspace_name: str, cluster_name: str, env: Mapping[str, Any]
 ) -> DeploymentView:
     reasons = tuple(str(reason) for reason in (seen.reasons if seen else ()))
     if row.error:
@@ -97,7 +132,7 @@ def _deployment(
         python_version=row.python_version,
         executor=row.executor,
         parallelism=row.parallelism,
-        env=dict(sorted({**row.env, **dict.fromkeys(row.secret_env, MASK)}.items())),
+        env=env,
         config=dict(sorted(row.config.items())),
         desired=cast("Any", row.desired),
         status=row.status,

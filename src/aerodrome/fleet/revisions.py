@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from aerodrome.access.actor import Actor
+from aerodrome.environments import revisions as environments
 from aerodrome.store.tables.deployment import DeploymentRow
 
 SETTINGS = ("parallelism", "config")  # columns of the deployment that go back with a rollback
@@ -19,7 +20,8 @@ SETTINGS = ("parallelism", "config")  # columns of the deployment that go back w
 
 def take(session: Session, deployment: DeploymentRow) -> dict[str, Any]:
     """Give what the deployment is set to now."""
-    return {"settings": {name: getattr(deployment, name) for name in SETTINGS}, "environment": {}}
+    settings = {name: getattr(deployment, name) for name in SETTINGS}
+    return {"settings": settings, "environment": environments.revision(session, deployment.id)}
 
 
 def put_back(session: Session, actor: Actor, deployment: DeploymentRow, revision: Mapping[str, Any]) -> list[str]:
@@ -33,4 +35,7 @@ def put_back(session: Session, actor: Actor, deployment: DeploymentRow, revision
         if value != getattr(deployment, name):
             setattr(deployment, name, value)
             changed.append(name)
+    if "environment" in revision:
+        session.flush()
+        changed += environments.restore_revision(session, actor, deployment.id, dict(revision["environment"]))
     return changed

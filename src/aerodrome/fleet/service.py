@@ -12,18 +12,26 @@ from typing import Any
 
 from aerodrome.access.actor import Actor
 from aerodrome.builds.contract import Bundle
-from aerodrome.fleet import clusters, deployments, deploys, looking, waiting, workspaces
+from aerodrome.fleet import clusters, deployments, deploys, looking, variables, versions, waiting, workspaces
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.incidents import reading as incidents
 from aerodrome.fleet.incidents import vitals
 from aerodrome.fleet.incidents.contract import IncidentView
 from aerodrome.fleet.incidents.vitals import VitalsView
 from aerodrome.fleet.requests import DeploymentChanges, NewDeploy, NewDeployment
-from aerodrome.fleet.views import ClusterView, DeploymentView, DeployView, WorkspaceView
+from aerodrome.fleet.versions import Change
+from aerodrome.fleet.views import (
+    ClusterView,
+    DeploymentView,
+    DeployView,
+    RehearsalView,
+    VersionChoice,
+    WorkspaceView,
+)
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import AirflowAccess
 
-__all__ = ["DeploymentChanges", "Fleet", "NewDeploy", "NewDeployment"]
+__all__ = ["Change", "DeploymentChanges", "Fleet", "NewDeploy", "NewDeployment"]
 
 
 class Fleet:
@@ -58,8 +66,34 @@ class Fleet:
         return deployments.get(self._context, actor, ref)
 
     def update_deployment(self, actor: Actor, ref: str, changes: DeploymentChanges) -> DeploymentView:
-        """Change what is wanted; fields that are None stay. Nothing is written when nothing differs."""
-        return deployments.update(self._context, actor, ref, changes)
+        """Change what is wanted; fields that are None stay. Nothing is written when nothing differs.
+
+        Another Airflow or Python version is an upgrade: a deploy of its own, which goes live when it is shown to work.
+        """
+        return versions.update(self._context, actor, ref, changes)
+
+    def upgrade(self, actor: Actor, ref: str, change: Change) -> DeployView:
+        """Queue an upgrade to `change.to`. Conflict when it has that version, Invalid when that is older."""
+        return versions.upgrade(self._context, actor, ref, change)
+
+    def roll_back(self, actor: Actor, ref: str, change: Change) -> DeployView:
+        """Queue the deploy `change.deploy` again. Conflict when it cannot come back."""
+        return versions.roll_back(self._context, actor, ref, change)
+
+    def rehearse(self, actor: Actor, ref: str, change: Change) -> RehearsalView:
+        """Queue a try of an upgrade or of a rollback across versions on a copy."""
+        return versions.rehearse(self._context, actor, ref, change)
+
+    def list_rehearsals(self, actor: Actor, ref: str) -> list[RehearsalView]:
+        """Give the rehearsals of a deployment, newest first."""
+        return versions.rehearsals(self._context, actor, ref)
+
+    def get_rehearsal(self, actor: Actor, ref: str, rehearsal_id: str) -> RehearsalView:
+        return versions.rehearsal(self._context, actor, ref, rehearsal_id)
+
+    def list_versions(self, actor: Actor, ref: str) -> list[VersionChoice]:
+        """Give every Airflow version, newest first, and whether the deployment can get there."""
+        return versions.choices(self._context, actor, ref)
 
     def set_env(
         self,
@@ -69,7 +103,7 @@ class Fleet:
         secret_names: frozenset[str] = frozenset(),
     ) -> DeploymentView:
         """Set environment variables; None removes one. A Secret, or a name in `secret_names`, is kept in the secret store."""
-        return deployments.set_env(self._context, actor, ref, values, secret_names)
+        return variables.set_env(self._context, actor, ref, values, secret_names)
 
     def delete_deployment(self, actor: Actor, ref: str) -> DeploymentView:
         """Ask for the removal of the deployment, its data and its secrets. Asking again changes nothing."""

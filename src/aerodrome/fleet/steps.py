@@ -44,9 +44,15 @@ def logger(context: FleetContext, deploy_id: str, name: str) -> Callable[[str], 
 
 def add_line(step: DeployStepRow, line: str, now: datetime) -> None:
     """Append a line with its time; nothing when it says the same as the last one, or the log is full."""
-    last = step.log.rstrip("\n").rpartition("\n")[2].partition(" ")[2]
-    if line != last and len(step.log) + len(line) < _MAX_LOG:
-        step.log += f"{to_text(now)} {line}\n"
+    step.log = with_line(step.log, line, now)
+
+
+def with_line(log: str, line: str, now: datetime) -> str:
+    """Give the log with one more line, or as it is when that line stands last in it or it is full."""
+    last = log.rstrip("\n").rpartition("\n")[2].partition(" ")[2]
+    if line == last or len(log) + len(line) >= _MAX_LOG:
+        return log
+    return f"{log}{to_text(now)} {line}\n"
 
 
 def end(session: Session, deploy_id: str, name: str, status: str, now: datetime) -> DeployStepRow:
@@ -70,6 +76,20 @@ def next_of(session: Session, deploy_id: str) -> DeployStepRow | None:
         DeployStepRow.deploy_id == deploy_id, DeployStepRow.status.in_(("pending", "running"))
     )
     return session.scalars(query.order_by(DeployStepRow.seq).limit(1)).one_or_none()
+
+
+def has_begun(session: Session, deploy_id: str, name: str) -> bool:
+    """Tell whether the step was ever begun."""
+    return _get(session, deploy_id, name).started_at is not None
+
+
+def skip_pending(session: Session, deploy_id: str) -> int:
+    """Mark the steps that will not come any more; give the number of the last one."""
+    rows = all_of(session, deploy_id)
+    for row in rows:
+        if row.status == "pending":
+            row.status = "skipped"
+    return rows[-1].seq if rows else 0
 
 
 def all_of(session: Session, deploy_id: str) -> list[DeployStepRow]:

@@ -107,3 +107,34 @@ class DeployView:
     rehearsal_id: str | None = None
     snapshot_id: str | None = None
     artefacts_removed_at: datetime | None = None  # its files went by age: it cannot be rolled back to
+
+
+@dataclass(frozen=True)
+class VersionChoice:
+    """An Airflow version, and how a deployment could get there."""
+
+    airflow_version: str
+    pythons: tuple[str, ...]
+    way: Literal["none", "forward", "back"]  # none: it has this one
+    is_possible: bool  # a way back needs a snapshot from when it left that version
+
+
+@dataclass(frozen=True)
+class RehearsalView:
+    """A change of version that was tried on a copy."""
+
+    id: str
+    deployment_id: str
+    kind: Literal["upgrade", "rollback"]
+    status: Literal["queued", "running", "passed", "refused", "failed"]
+    from_version: str
+    to_version: str
+    python_version: str
+    rollback_of: str | None  # the deploy that would come back
+    log: str
+    report: Mapping[str, Any] | None  # see runtimes/contract.py, Rehearsal
+    error: Mapping[str, Any] | None
+    actor: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aerodrome.fleet import steps
+from aerodrome.fleet import steps, ways
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.spec import runtime_spec
+from aerodrome.runtimes.contract import RuntimeSpec
 from aerodrome.store.tables.deploy import DeployRow, DeployStepRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
@@ -27,6 +29,11 @@ class Visit:
         steps.logger(self.context, self.deploy.id, self.step.name)(line)
 
     @property
+    def drain_s(self) -> float:
+        """Give how long running tasks may go on when Airflow is to stop."""
+        return 30.0
+
+    @property
     def is_asleep(self) -> bool:
         return self.deployment.desired == "hibernated"
 
@@ -44,3 +51,10 @@ class Step:
 def changes_version(deployment: DeploymentRow, deploy: DeployRow) -> bool:
     """Tell whether the deploy wants another Airflow than the deployment has."""
     return deploy.airflow_version is not None and deploy.airflow_version != deployment.airflow_version
+
+
+def present_spec(visit: Visit) -> RuntimeSpec:
+    """Give the spec of what is live now, with its Airflow."""
+    with visit.context.store.reading() as session:
+        current = ways.current_deploy(session, visit.deployment)
+    return runtime_spec(visit.context, visit.deployment, current, visit.say)

@@ -18,7 +18,7 @@ from aerodrome.fleet import steps, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.machine import DEPLOY, UNFINISHED
 from aerodrome.fleet.rollout import plan
-from aerodrome.fleet.rollout.visit import Visit
+from aerodrome.fleet.rollout.visit import Visit, changes_version
 from aerodrome.kernel.errors import AerodromeError, Stale
 from aerodrome.store import outbox
 from aerodrome.store.tables.deploy import DeployRow, DeployStepRow
@@ -26,6 +26,7 @@ from aerodrome.store.tables.deployment import DeploymentRow
 
 _ATTEMPTS = 3
 _LONGEST_RETRY_S = 15.0  # an error that asks for more patience fails the deploy at once: a person decides
+_LONGEST_PAUSE_S = 60.0
 _WORKER = "system"
 _log = structlog.get_logger("aerodrome.fleet")
 
@@ -49,7 +50,10 @@ class Rollout:
             with self.context.store.reading() as session:
                 row = steps.next_of(session, deploy.id)
             if row is None:
-                self._go_live(deploy)
+                if deploy.status == "returning":
+                    self._end_failed(deploy)
+                else:
+                    self._go_live(deploy)
                 return 0
             return self._step(deployment, deploy, row)
         except Stale:
@@ -116,13 +120,34 @@ class Rollout:
                 steps.add_line(step, str(error), now)
                 if error.retryable and retry_after_s <= _LONGEST_RETRY_S and step.attempts < _ATTEMPTS:
                     return float(retry_after_s)
+            if row.status == "returning":  # nothing else can help: the way back is tried until it is gone
+                deployment.error = error.as_data()
+                return min(max(float(retry_after_s), _LONGEST_RETRY_S), _LONGEST_PAUSE_S)
+            if step is not None:
                 step.status, step.finished_at = "failed", now
+            row.error = error.as_data()
             if row.status == "switching":
                 deployment.generation += 1  # whatever was handed over is overtaken by the deploy before it
-            row.status = DEPLOY.next(row.status, "fail")
-            row.error = error.as_data()
-            outbox.emit(session, "deploy.failed", row.id, {**_data(row), "error": row.error}, row.actor)
+            if row.status == "switching" and changes_version(deployment, row):
+                row.status = DEPLOY.next(row.status, "return")
+                last = steps.skip_pending(session, row.id)
+                steps.create_all(session, row.id, [step.name for step in plan.way_back()], after=last)
+            else:
+                _fail(session, row)
         return 0
+
+    def _end_failed(self, deploy: DeployRow) -> None:
+        """Write that a deploy failed whose way back is done; the reconciler starts the Airflow before again."""
+        with wishes.writing(self.context) as session:
+            row, deployment = _load(session, deploy)
+            deployment.generation += 1
+            deployment.error = None
+            _fail(session, row)
+
+
+def _fail(session: Session, row: DeployRow) -> None:
+    row.status = DEPLOY.next(row.status, "fail")
+    outbox.emit(session, "deploy.failed", row.id, {**_data(row), "error": row.error}, row.actor)
 
 
 def unfinished(session: Session, deployment_id: str) -> DeployRow | None:

@@ -67,7 +67,7 @@ class DeployStepRow(Base):
     deploy_id: Mapped[str] = mapped_column(ForeignKey("deploy.id", ondelete="CASCADE"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(40))
-    status: Mapped[str] = mapped_column(String(20))  # pending | running | done | failed
+    status: Mapped[str] = mapped_column(String(20))  # pending | running | done | failed | skipped
     attempts: Mapped[int] = mapped_column(default=0)
     log: Mapped[str] = mapped_column(Text, default="")
     started_at: Mapped[datetime | None] = mapped_column()
