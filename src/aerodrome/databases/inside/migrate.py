@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
+import uuid
 from typing import Any
 
 _SWITCH = re.compile(r"\s*pragma\s+foreign_keys\s*=", re.IGNORECASE)
@@ -21,8 +22,11 @@ def _kept_off(statement: str) -> str:
 
 
 class _Cursor(sqlite3.Cursor):
-    def execute(self, statement: str, *rest: Any) -> Any:
-        return super().execute(_kept_off(statement), *rest)
+    def execute(self, statement: str, parameters: Any = ()) -> Any:
+        if isinstance(parameters, tuple):
+            # 3.0's migration 0060 hands UUIDs to SQLite, which knows none: it fails when any task was retried (3.3.2)
+            parameters = tuple(str(one) if isinstance(one, uuid.UUID) else one for one in parameters)
+        return super().execute(_kept_off(statement), parameters)
 
 
 class _Connection(sqlite3.Connection):
