@@ -14,7 +14,7 @@ from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
-from aerodrome.fleet import clusters, reconcile
+from aerodrome.fleet import clusters, legacy_env, reconcile
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.incidents import watch
 from aerodrome.fleet.incidents.contract import Limits
@@ -93,6 +93,7 @@ def build(settings: Settings) -> App:
     runtime = LocalRuntime(settings.deployments_dir)
     context = FleetContext(store, bundles, venvs, runtime, secrets, clock, bell.set, settings.gate_url, settings.home)
     clusters.ensure_local(context)
+    legacy_env.adopt(context)
     fleet = Fleet(context)
     stopping = threading.Event()
     housekeeper = Housekeeper(store, clock, settings)

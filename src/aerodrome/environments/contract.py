@@ -7,7 +7,7 @@ that are linked to it; of two with one name its own wins. A field is `host`, `pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
@@ -24,9 +24,9 @@ class Secrets(Protocol):
 
     def put_many(self, values: Mapping[str, Secret]) -> None: ...
 
-    def get_many(self, paths: list[str]) -> dict[str, Secret]: ...
+    def get_many(self, paths: Sequence[str]) -> dict[str, Secret]: ...
 
-    def delete_many(self, paths: list[str]) -> None: ...
+    def delete_many(self, paths: Sequence[str]) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +15,8 @@ from aerodrome.environments.contract import Content, Kind
 from aerodrome.kernel.ids import new_id
 from aerodrome.store import now
 from aerodrome.store.tables.environment import EnvironmentObjectRow, EnvironmentVersionRow
+
+FEW: Final = 100  # names that are asked for one by one; more are found by reading the whole scope
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def put_all(
     wanted = list(wanted)
     scope_id = deployment_id or workspace_id
     query = select(EnvironmentObjectRow).where(EnvironmentObjectRow.scope_id == scope_id)
-    if len(wanted) < 50:
+    if len(wanted) < FEW:
         query = query.where(EnvironmentObjectRow.name.in_([item.name for item in wanted]))
     known = {(row.kind, row.name): row for row in session.scalars(query)}
     rows, fresh = [], []

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from aerodrome.environments.contract import Resolved
 from aerodrome.environments.resolution import resolve_all
+from aerodrome.environments.contract import Resolved
+from aerodrome.environments.resolution import resolve_all
 from aerodrome.fleet.views import ClusterView, ComponentView, DeploymentView, DeployView, RehearsalView, WorkspaceView
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.secret import MASK

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aerodrome.builds.contract import VenvSpec
+from aerodrome.environments import resolution
+from aerodrome.environments.contract import Values
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.queries import gate_path
 from aerodrome.fleet.vault import DeploymentVault
-from aerodrome.runtimes.contract import RuntimeSpec
+from aerodrome.runtimes.contract import AirflowEnvironment, RuntimeSpec
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
@@ -18,6 +20,12 @@ def venv_spec(row: DeploymentRow, deploy: DeployRow | None) -> VenvSpec:
     requirements = tuple(deploy.requirements) if deploy is not None else ()
     airflow_version, python_version = versions_of(row, deploy)
     return VenvSpec(airflow_version, python_version, requirements)
+
+
+def _values(context: FleetContext, row: DeploymentRow) -> Values:
+    with context.store.reading() as session:
+        resolved = resolution.resolve(session, row)
+    return resolution.values(context.secrets, resolved)
 
 
 def versions_of(row: DeploymentRow, deploy: DeployRow | None) -> tuple[str, str]:
@@ -36,6 +44,7 @@ def runtime_spec(
     extra = {name: context.bundles.get(digest) for name, digest in (deploy.extra_bundles if deploy else {}).items()}
     project = (deploy.project if deploy is not None else None) or {}
     vault = DeploymentVault(context.secrets, row.id)
+    environment = _values(context, row)
     airflow_version, python_version = versions_of(row, deploy)
     return RuntimeSpec(
         deployment_id=row.id,
@@ -48,11 +57,12 @@ def runtime_spec(
         fernet_key=vault.fernet_key(),
         signing_key=vault.signing_key(),
         database_url=vault.database_url(),
-        env={**project.get("env", {}), **row.env, **vault.env(row.secret_env)},
+        env={**project.get("env", {}), **environment.env},
         config={**project.get("config", {}), **row.config},
         parallelism=row.parallelism,
         public_url=f"{context.gate_url.rstrip('/')}{gate_path(row.id)}" if context.gate_url else None,
         is_running=row.desired == "running",
+        environment=AirflowEnvironment(environment.connections, environment.variables),
         extra_projects={name: bundle.path for name, bundle in extra.items()},
         extra_digests={name: bundle.digest for name, bundle in extra.items()},
     )

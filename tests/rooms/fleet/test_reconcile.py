@@ -299,7 +299,8 @@ def test_reads_take_as_many_statements_for_many_as_for_one(world: World) -> None
 
 def test_a_secret_that_is_gone_is_said_and_mended_by_setting_it_again(world: World, clock: ManualClock) -> None:
     view = world.deployment(env={"TOKEN": Secret("some-secret")})
-    world.secrets.delete(f"deployment/{view.id}/env/TOKEN")
+    (path,) = world.secrets.list(f"deployment/{view.id}/environment")
+    world.secrets.delete(path)
     world.look()
     seen = world.show()
     assert seen.status == "failed"
