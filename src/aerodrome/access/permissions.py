@@ -59,6 +59,7 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "migration.delete": Permission("operator", "delete a migration and its files"),
     "jobs.read": Permission("operator", "see the platform's jobs"),
     "events.read": Permission("viewer", "read the stream of events"),
+    "metrics.read": Permission("viewer", "read the metrics of the platform and all deployments"),
     "user.read": Permission("admin", "see people and their roles"),
     "user.manage": Permission("admin", "add people, give roles, make login links, end sessions"),
     "token.manage": Permission("admin", "see and revoke tokens of other people"),

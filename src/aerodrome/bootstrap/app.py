@@ -31,6 +31,7 @@ from aerodrome.runtimes.local.runtime import LocalRuntime
 from aerodrome.secretstores import Keyring, LocalSecretStore, SecretStore, open_keyring
 from aerodrome.settings.model import Settings
 from aerodrome.store import Store, open_store, schema
+from aerodrome.telemetry import Instruments
 from aerodrome.worker.loop import Handler, Worker
 
 _log = structlog.get_logger("aerodrome.bootstrap")
@@ -55,6 +56,7 @@ class App:
     runtime: Runtime
     clock: Clock
     redactor: Redactor
+    instruments: Instruments
     worker: Worker
     first_login: Secret | None  # code of the one-time link for the first admin, until somebody has signed in once
 
@@ -82,6 +84,8 @@ def build(settings: Settings) -> App:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock = SystemClock()
     store = open_store(settings.store_url.reveal(), clock)
+    instruments = Instruments()
+    store.observe = instruments.transaction
     store.check()
     schema.upgrade(store)
     keyring = open_keyring(settings.home)
@@ -113,6 +117,7 @@ def build(settings: Settings) -> App:
         housekeeping.KIND: housekeeper.look,
         watch.KIND: watcher.look,
         reconcile.KIND: reconciler.look,
+        rehearsing.KIND: Rehearser(context).look,
         **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
     worker = Worker(
@@ -124,6 +129,7 @@ def build(settings: Settings) -> App:
         poll_s=settings.worker_poll_s,
         bell=bell,
         stopping=stopping,
+        observe=instruments.job,
     )
     return App(
         settings=settings,
@@ -141,6 +147,7 @@ def build(settings: Settings) -> App:
         runtime=runtime,
         clock=clock,
         redactor=redactor,
+        instruments=instruments,
         worker=worker,
         first_login=access.ensure_admin(),
     )

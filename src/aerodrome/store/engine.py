@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ class Store:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self.engine = engine
         self.clock = clock
+        self.observe: Callable[[str, float], None] = lambda _kind, _seconds: None  # is told how long each one took
         self._writing = engine.execution_options(aerodrome_writes=True)
         self._reading = engine
         self._mine = threading.local()
@@ -49,8 +51,12 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session on a consistent snapshot that is rolled back at the end; what was read stays readable."""
-        with translated(), Session(self._reading, expire_on_commit=False, info={"clock": self.clock}) as session:
-            yield session
+        began = time.monotonic()
+        try:
+            with translated(), Session(self._reading, expire_on_commit=False, info={"clock": self.clock}) as session:
+                yield session
+        finally:
+            self.observe("reading", time.monotonic() - began)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -62,6 +68,7 @@ class Store:
         if getattr(self._mine, "is_writing", False):
             raise Broken("A writing transaction was opened inside another one.", code="transaction-nested")
         self._mine.is_writing = True
+        began = time.monotonic()
         try:
             session = Session(self._writing, expire_on_commit=False, info={"clock": self.clock})
             with translated(), session, session.begin():
@@ -69,6 +76,7 @@ class Store:
                 outbox.write_pending(session)
         finally:
             self._mine.is_writing = False
+            self.observe("writing", time.monotonic() - began)
 
     def check(self) -> None:
         """Reach the database; Unavailable with a sentence (and no password) when it does not answer."""

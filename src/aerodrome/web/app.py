@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from aerodrome.kernel.version import version
-from aerodrome.web import guards, problems
+from aerodrome.web import guards, metrics, problems
 from aerodrome.web.api import router as api
 from aerodrome.web.api.edge import ProblemDocument
 from aerodrome.web.hosts import hosts_of
@@ -40,6 +40,8 @@ def create_app(platform: Platform) -> FastAPI:
     )
     web.state.platform = platform
     web.include_router(api.everything(), prefix=API)
+    web.state.metric_rows = metrics.Rows(platform)
+    web.include_router(metrics.router)
     web.include_router(all_pages)
     problems.install(web, render_page=render_problem)
     web.add_middleware(guards.BodyLimit, limit_of=_limit_of(platform))
@@ -47,7 +49,7 @@ def create_app(platform: Platform) -> FastAPI:
     web.add_middleware(guards.SameOrigin, public_url=platform.settings.public_url)
     web.add_middleware(guards.KnownHosts, hosts=hosts_of(platform))
     web.add_middleware(guards.SecurityHeaders)
-    web.add_middleware(guards.RequestLog)
+    web.add_middleware(guards.RequestLog, observe=platform.instruments.request)
     web.openapi = lambda: _describe_once(web)  # type: ignore[method-assign]
     return web
 

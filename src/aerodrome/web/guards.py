@@ -38,8 +38,14 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 class RequestLog:
     """Gives every request an id (header X-Request-Id, taken from the caller when it is well-formed) and a log line."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        observe: Callable[[str, str, int, float], None] = lambda _method, _route, _status, _seconds: None,
+    ) -> None:
+        """`observe` is told of every answer: method, name of the route, status, seconds."""
         self.app = app
+        self.observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,13 +67,16 @@ class RequestLog:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 await self.app(scope, receive, sending)
         finally:
+            seconds = time.monotonic() - started
+            # The name of the route, not the path: a path may hold what a person typed in the wrong place.
+            route = getattr(scope.get("route"), "name", None) or "unmatched"
+            self.observe(scope["method"], route, status, seconds)
             log.info(
                 "request.answered",
                 method=scope["method"],
-                # The name of the route, not the path: a path may hold what a person typed in the wrong place.
-                route=getattr(scope.get("route"), "name", None) or "unmatched",
+                route=route,
                 status=status,
-                ms=round((time.monotonic() - started) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 request_id=request_id,
             )
 

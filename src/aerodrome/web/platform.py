@@ -13,6 +13,7 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.migration.service.service import Migrations
 from aerodrome.settings.model import Settings
 from aerodrome.store.engine import Store
+from aerodrome.telemetry import Instruments
 
 
 class Platform(Protocol):
@@ -30,6 +31,8 @@ class Platform(Protocol):
     def migrations(self) -> Migrations: ...
     @property
     def bundles(self) -> BundleStore: ...
+    @property
+    def instruments(self) -> Instruments: ...
     @property
     def clock(self) -> Clock: ...
 

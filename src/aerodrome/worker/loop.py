@@ -59,7 +59,9 @@ class Worker:
         poll_s: float = 1.0,
         bell: threading.Event | None = None,
         stopping: threading.Event | None = None,
+        observe: Callable[[str, str, float], None] = lambda _kind, _outcome, _seconds: None,
     ) -> None:
+        """`observe` is told of every run: the job's kind, its outcome (done, failed, crashed, lost) and its seconds."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{new_id('wrk')[-8:]}"
         self._store = store
         self._clock = clock
@@ -69,6 +71,7 @@ class Worker:
         self._poll_s = poll_s
         self._bell = bell or threading.Event()
         self._stopping = stopping or threading.Event()
+        self._observe = observe
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._threads: list[threading.Thread] = []
@@ -154,21 +157,23 @@ class Worker:
     def _work(self, run: _Run) -> None:
         job = run.job
         log = _log.bind(job=job.id, kind=job.kind, key=job.key, attempt=job.attempt)
-        started = time.monotonic()
+        started, outcome = time.monotonic(), "lost"
         try:
             with structlog.contextvars.bound_contextvars(job=job.id):
-                self._end(run, log)
+                outcome = self._end(run, log)
             log.debug("job.looked", seconds=round(time.monotonic() - started, 3))
         except Stale:
             log.warning("job.lease_lost")
         except Exception:
             log.exception("job.outcome_lost")  # the lease runs out and the job is looked at again
         finally:
+            self._observe(job.kind, outcome, time.monotonic() - started)
             with self._lock:
                 self._runs.pop(job.id, None)
             self._bell.set()
 
-    def _end(self, run: _Run, log: structlog.typing.FilteringBoundLogger) -> None:
+    def _end(self, run: _Run, log: structlog.typing.FilteringBoundLogger) -> str:
+        """Run the handler and write the outcome; give it as a word."""
         job = run.job
         try:
             again_at = self._handlers[job.kind](job)
@@ -177,11 +182,12 @@ class Worker:
             log.warning("job.failed", code=error.code, error=str(error), is_retried=error.retryable)
             retry_at = self._clock.now() + timedelta(seconds=retry_s) if error.retryable else None
             jobs.fail(self._store, job, error, retry_at)
+            return "failed"
         except Exception as error:
             if self._stopping.is_set():
                 log.info("job.interrupted", by=type(error).__name__)
                 jobs.finish(self._store, job, look_again_at=self._clock.now())
-                return
+                return "done"
             log.exception("job.crashed")
             data = {
                 "kind": "broken",
@@ -191,8 +197,9 @@ class Worker:
                 "details": {},
             }
             jobs.fail(self._store, job, data, self._clock.now() + timedelta(seconds=_pause_s(job.attempt)))
-        else:
-            jobs.finish(self._store, job, look_again_at=again_at)
+            return "crashed"
+        jobs.finish(self._store, job, look_again_at=again_at)
+        return "done"
 
     def _renew(self) -> None:
         while not self._stopping.wait(self._lease_s / 3) or self._snapshot():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aerodrome.access import SYSTEM, Access
 from aerodrome.builds.bundles import BundleStore
@@ -12,6 +12,7 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.service.service import Migrations
 from aerodrome.settings import Settings
 from aerodrome.store import Store
+from aerodrome.telemetry import Instruments
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class World:
     migrations: Migrations
     bundles: BundleStore
     clock: Clock
+    instruments: Instruments = field(default_factory=Instruments)
 
     def session_of(self, name: str) -> Secret:
         """Sign a person in and give the session cookie."""
