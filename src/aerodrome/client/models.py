@@ -77,16 +77,73 @@ class Deploy:
     number: int
     status: str  # queued | building | switching | returning | live | superseded | failed
     bundle_digest: str
-    kind: str  # full | dags
+    kind: str  # full | dags | packages | bundle: what differs from the deploy before
+    cause: str  # deploy | rollback | upgrade
     description: str
     actor: str
-    origin: str
+    origin: str  # cli | api | page | ci | migration
     file_count: int
     size_bytes: int
+    airflow_version: str | None
+    python_version: str | None
+    requirements: tuple[str, ...]
+    extra_bundles: Mapping[str, str]  # named DAG bundle -> digest
+    project: Mapping[str, Any] | None  # what the project file says
+    revision: Mapping[str, Any] | None
+    git: Mapping[str, Any] | None  # remote, branch, commit, author, message, is_dirty
+    checks: Mapping[str, Any] | None
+    is_forced: bool
+    rollback_of: str | None
+    snapshot_id: str | None
     error: Mapping[str, Any] | None
     steps: tuple[Mapping[str, Any], ...]
     created_at: datetime
     live_at: datetime | None
+    artefacts_removed_at: datetime | None  # its files went by age
+
+
+@dataclass(frozen=True)
+class StepLog:
+    deploy: int
+    step: str
+    status: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FileChange:
+    bundle: str
+    path: str
+    part: str
+    change: str  # added | removed | changed
+    size_before: int | None
+    size_after: int | None
+    is_binary: bool
+    diff: str | None  # unified
+
+
+@dataclass(frozen=True)
+class Change:
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class DeployDiff:
+    """What lies between two deploys."""
+
+    deployment_id: str
+    before: int
+    after: int
+    is_empty: bool
+    files: tuple[FileChange, ...]
+    requirements: tuple[Change, ...]
+    versions: tuple[Change, ...]
+    settings: tuple[Change, ...]
+    environment: tuple[Change, ...]  # environment objects by version
+    bundles: tuple[Change, ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)

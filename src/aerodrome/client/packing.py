@@ -5,8 +5,10 @@ from __future__ import annotations
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from aerodrome.builds.project import read_settings
 from aerodrome.builds.trees import TreeFile, read_tree
 from aerodrome.kernel.errors import Conflict
 
@@ -16,13 +18,23 @@ _RECORD = 512
 _GZIP = 31  # zlib's window bits for a gzip wrapper
 
 
-def pack(folder: Path, progress: Callable[[int, int], None] = lambda _done, _all: None) -> Iterator[bytes]:
-    """Give the archive of a project in blocks: what belongs to a bundle, without times and owners.
+def pack(
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    only: AbstractSet[str] | None = None,
+) -> Iterator[bytes]:
+    """Give the archive of a project in blocks: what belongs to a bundle (`only` some parts), without times and owners.
 
-    The folder is checked at once, before the first block. `progress` hears (files packed, files in all).
+    The folder and its project file are checked at once, before the first block. `progress` hears (files packed, in all).
     """
-    files = read_tree(folder)
+    files = read_tree(folder, only)
+    texts = {file.name: file.source for file in files if file.part == "settings"}
+    read_settings(lambda name: _text(texts[name]) if name in texts else None)
     return _blocks(files, progress)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig", errors="replace")
 
 
 def _blocks(files: tuple[TreeFile, ...], progress: Callable[[int, int], None]) -> Iterator[bytes]:

@@ -96,9 +96,11 @@ class Transport:
     def delete(self, path: str) -> Any:
         return self._send("DELETE", path)
 
-    def upload(self, path: str, params: Params, blocks: Iterable[bytes], media_type: str) -> Any:
+    def upload(
+        self, path: str, params: Params, blocks: Iterable[bytes], media_type: str, *, key: str | None = None
+    ) -> Any:
         """Send a body as a stream; the answer may take long, because the server works through it first."""
-        headers = {"Content-Type": media_type}
+        headers = {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
         return self._send("POST", path, params=params, content=blocks, headers=headers, timeout=300.0)
 
     def _retried(self, method: str, path: str, **more: Any) -> Any:

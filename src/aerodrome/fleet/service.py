@@ -12,8 +12,9 @@ from typing import Any
 
 from aerodrome.access.actor import Actor
 from aerodrome.builds.contract import Bundle
-from aerodrome.fleet import clusters, deployments, deploys, looking, variables, versions, waiting, workspaces
+from aerodrome.fleet import clusters, deployments, deploys, diff, looking, variables, versions, waiting, workspaces
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.diff import DeployDiff
 from aerodrome.fleet.incidents import reading as incidents
 from aerodrome.fleet.incidents import vitals
 from aerodrome.fleet.incidents.contract import IncidentView
@@ -166,6 +167,10 @@ class Fleet:
     def get_deploy(self, actor: Actor, ref: str, deploy: int | str) -> DeployView:
         """Give one deploy of a deployment by number or id."""
         return deploys.get(self._context, actor, ref, deploy)
+
+    def diff_deploys(self, actor: Actor, ref: str, before: int | str, after: int | str) -> DeployDiff:
+        """Say what differs between two deploys of a deployment: code, requirements, versions, settings, environment."""
+        return diff.compare(self._context, actor, ref, before, after)
 
     def wait_live(self, actor: Actor, deploy_id: str, timeout_s: float = 300.0) -> DeployView:
         """Wait until a deploy is live (or was, and is superseded). Raises its error when it failed, Unavailable in the end."""
