@@ -29,10 +29,13 @@ def _raised(kind: type[E], act: Callable[[], Any]) -> E:
 
 
 class SecretStoreConformance:
-    """Each method is a test."""
+    """Each method is a test. `large` is a value near the most that the service holds."""
+
+    large = "x" * 60_000
 
     def test_what_was_put_is_given(self, secret_store: SecretStore) -> None:
-        for value in ("simple", "", "two\nlines", "ünïcode ☃", '{"json": "x"}', "x" * 60_000, " spaces "):
+        texts = ("simple", "", "two\nlines", "ünïcode ☃", '{"json": "x"}', self.large, " spaces ", "aerodrome:x")
+        for value in texts:
             secret_store.put("a/b", Secret(value))
             assert secret_store.get("a/b").reveal() == value
 
@@ -66,6 +69,22 @@ class SecretStoreConformance:
         assert secret_store.list("many") == ["many/99"]
         secret_store.put_many({})
         assert secret_store.get_many([]) == {}
+
+    def test_put_after_delete(self, secret_store: SecretStore) -> None:
+        for value in ("one", "two"):
+            secret_store.put("a/b", Secret(value))
+            assert secret_store.get("a/b").reveal() == value
+            secret_store.delete("a/b")
+            _raised(NotFound, lambda: secret_store.get("a/b"))
+            assert secret_store.list("") == []
+
+    def test_capitals_are_other_letters(self, secret_store: SecretStore) -> None:
+        secret_store.put("env/DB_URL", Secret("upper"))
+        secret_store.put("env/db_url", Secret("lower"))
+        secret_store.put("env/Db-Url.x@y:z+1", Secret("mixed"))
+        assert secret_store.get("env/DB_URL").reveal() == "upper"
+        assert secret_store.get("env/db_url").reveal() == "lower"
+        assert secret_store.list("env") == ["env/DB_URL", "env/Db-Url.x@y:z+1", "env/db_url"]
 
     def test_list_knows_whole_segments(self, secret_store: SecretStore) -> None:
         for path in ("dep/1/key", "dep/1/env/A_B", "dep/1/env/AxB", "dep/10/key", "other"):
