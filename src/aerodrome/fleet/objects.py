@@ -395,3 +395,13 @@ def _refuse_own(row: EnvironmentObjectRow) -> None:
 def _path(workspace_id: str, deployment_id: str | None) -> str:
     path = lookup.workspace_scope(workspace_id)
     return f"{path}/deployment/{deployment_id}" if deployment_id else path
+
+
+def rows_of_kind(session: Session, scope: Scope, kind: Kind) -> list[EnvironmentObjectRow]:
+    """Give the living objects of a scope by name."""
+    query = select(EnvironmentObjectRow).where(
+        EnvironmentObjectRow.scope_id == scope.id,
+        EnvironmentObjectRow.kind == kind,
+        EnvironmentObjectRow.is_deleted.is_(False),
+    )
+    return list(session.scalars(query.order_by(EnvironmentObjectRow.name)))
