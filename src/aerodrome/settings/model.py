@@ -105,6 +105,20 @@ class Settings(BaseSettings):
         description="Answer /metrics to this machine without a token, for a Prometheus that runs beside it. Not behind a "
         "proxy on the same machine: everybody comes from loopback then.",
     )
+    deploy_retention_days: int = Field(
+        default=90,
+        ge=0,
+        description="Days after which the files of superseded deploys go (bundles, releases, virtualenvs that nothing "
+        "uses); never what is live, what a task run still needs or what a snapshot refers to. 0 keeps them for ever.",
+    )
+    git_protocols: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("https", "ssh"),
+        description="Protocols over which the server fetches deploys from git, of https, ssh and file, separated by "
+        "commas. With file, whoever may deploy reads every repository that the server's user can read.",
+    )
+    git_timeout_s: float = Field(
+        default=120, gt=0, description="Seconds that one git command may take; bounds how long a fetch holds a deploy."
+    )
     event_retention_days: int = Field(
         default=90, ge=1, description="Days that events are kept; longer than any migration waits for a person."
     )
@@ -112,7 +126,7 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Days that the audit trail is kept; 0 keeps it for ever, which auditors expect."
     )
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "git_protocols", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

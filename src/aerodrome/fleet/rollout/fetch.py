@@ -12,7 +12,7 @@ from functools import partial
 
 from aerodrome.builds import git as repositories
 from aerodrome.builds.trees import left_out
-from aerodrome.fleet import composing, deploys, git, steps, wishes
+from aerodrome.fleet import composing, contents, git, steps, wishes
 from aerodrome.fleet.rollout.visit import Step, Visit
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
@@ -45,14 +45,14 @@ def run(visit: Visit, choose: Choose) -> float:
         shutil.rmtree(folder, ignore_errors=True)
     visit.say(f"{bundle.file_count} files are kept.")
     with context.store.reading() as session:
-        before = deploys.newest(session, deploy.deployment_id, below=deploy.number)
+        before = contents.newest(session, deploy.deployment_id, below=deploy.number)
     whole = composing.compose(context, composing.with_bundle(wish, bundle), before)
     with wishes.writing(context) as session:
         deployment = session.get_one(DeploymentRow, deploy.deployment_id, with_for_update=True)
         row = session.get_one(DeployRow, deploy.id)
         row.git = {**(row.git or {}), **facts}
         # nothing came in between: a deployment moves one deploy at a time, in the order of their numbers
-        deploys.fill(row, deployment, deploys.newest(session, deployment.id, below=row.number), whole)
+        contents.fill(row, deployment, contents.newest(session, deployment.id, below=row.number), whole)
         steps.create_all(session, row.id, [step.name for step in choose(deployment, row)], after=1)
     return 0
 
