@@ -1,0 +1,408 @@
+"""The history that was made since: runs, task instances and all that hangs on them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import pickletools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from aerodrome.databases.back.carrying import Crossing, Staging, carry, delete_missing, merge, stage
+from aerodrome.databases.back.sides import Row
+from aerodrome.databases.contract import Carried
+
+_TASK = ("dag_id", "task_id", "run_id", "map_index")
+_IN_CHANGED_RUN = "join b_runs r on r.dag_id = n.dag_id and r.run_id = n.run_id"
+_TOUCHED = "({alias}.updated_at > {since} or {alias}.updated_at is null or r.is_whole = 1)"
+_SAME_TASK = "ti.dag_id = n.dag_id and ti.task_id = n.task_id and ti.run_id = n.run_id and ti.map_index = n.map_index"
+_TASK_ID = "ti.id = n.ti_id"
+_STATES_2 = (
+    *("removed", "scheduled", "queued", "running", "success", "restarting", "failed", "up_for_retry"),
+    *("up_for_reschedule", "upstream_failed", "skipped", "shutdown"),
+)
+_CHANGES = ("updated_at", "state")
+_NEW_IN_3_3 = ("operator_triggered", "asset_materialization")  # run types, or a little earlier
+_RUN_TYPES_2 = """case
+    when n.run_type = 'backfill' and n.state in ('queued', 'running') then 'manual'
+    when n.run_type in ('backfill', 'scheduled', 'manual') then n.run_type
+    when n.run_type = 'asset_triggered' then 'dataset_triggered'
+    else 'manual' end"""
+_UNDATED_NOTE = "Airflow 3 gave this run no logical date; the date shown is when it was due."
+_NAMES_CLASSES = frozenset(
+    {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+)
+
+
+def carry_history(crossing: Crossing) -> list[Carried]:
+    """Make the older side's history equal to the newer's; needs nothing before, leaves temporary tables behind."""
+    gone_runs, gone_tasks = _compare(crossing)
+    carried = [_carry_small(crossing, "log_template"), _carry_jobs(crossing)]
+    runs = _carry_runs(crossing)
+    tasks = _carry_tasks(crossing)
+    carried += [replace(runs, deleted=gone_runs), replace(tasks, deleted=gone_tasks + _drop_tasks(crossing))]
+    carried += [*_carry_children(crossing), *_carry_notes(crossing)]
+    return [one for one in carried if one.found or one.deleted]
+
+
+def _compare(crossing: Crossing) -> tuple[int, int]:
+    """Fill b_runs on both sides with the runs that changed, and delete those that are no more; give the numbers deleted."""
+    newer, older = crossing.newer, crossing.older
+    for side, name in ((newer, "b_mine"), (older, "b_mine")):
+        side.run(
+            f"create temp table {name} as select r.dag_id, r.run_id, count(t.task_id) as tasks, "
+            f"sum({side.functions}key_hash(t.task_id || ':' || t.map_index)) as digest "
+            "from dag_run r left join task_instance t on t.dag_id = r.dag_id and t.run_id = r.run_id "
+            "group by r.dag_id, r.run_id"
+        )
+    older.run("create temp table b_theirs as select * from b_mine where 1 = 0")
+    older.load(
+        "b_theirs",
+        ("dag_id", "run_id", "tasks", "digest"),
+        newer.stream("select dag_id, run_id, tasks, digest from b_mine"),
+    )
+    older.run("create temp table b_runs (dag_id varchar(250), run_id varchar(250), is_whole integer)")
+    newer.run("create temp table b_runs (dag_id varchar(250), run_id varchar(250), is_whole integer)")
+    for table in ("b_mine", "b_theirs"):
+        older.analyze(table)
+    older.run(
+        "insert into b_runs select y.dag_id, y.run_id, 1 from b_theirs y "
+        "left join b_mine m on m.dag_id = y.dag_id and m.run_id = y.run_id "
+        "where m.tasks is null or m.tasks <> y.tasks or coalesce(m.digest, 0) <> coalesce(y.digest, 0)"
+    )
+    newer.load("b_runs", ("dag_id", "run_id", "is_whole"), older.stream("select dag_id, run_id, is_whole from b_runs"))
+    _add_touched(crossing)
+    for side in (newer, older):
+        side.run("create index b_runs_key on b_runs (dag_id, run_id)")
+        side.analyze("b_runs")
+    return _drop_runs(crossing)
+
+
+def _add_touched(crossing: Crossing) -> None:
+    """Add the runs to the newer b_runs that were written to since, by any of the tables that say when."""
+    newer, since = crossing.newer, crossing.since
+    sources = [
+        f"select dag_id, run_id from dag_run where updated_at > {since} or updated_at is null",
+        f"select dag_id, run_id from task_instance where updated_at > {since} or updated_at is null",
+        f"select dag_id, run_id from xcom where timestamp > {since}",
+        f"select r.dag_id, r.run_id from dag_run_note n join dag_run r on r.id = n.dag_run_id where n.updated_at > {since}",
+    ]
+    link = _TASK_ID if "ti_id" in newer.columns("task_instance_note") else _SAME_TASK
+    sources.append(
+        f"select ti.dag_id, ti.run_id from task_instance_note n join task_instance ti on {link} where n.updated_at > {since}"
+    )
+    newer.run(
+        "insert into b_runs select distinct f.dag_id, f.run_id, 0 from ("
+        + " union ".join(sources)
+        + ") f where not exists (select 1 from b_runs b where b.dag_id = f.dag_id and b.run_id = f.run_id)"
+    )
+
+
+def _drop_runs(crossing: Crossing) -> tuple[int, int]:
+    """Delete the older runs that the newer side deleted; those that its own migration moved aside stay."""
+    older, newer = crossing.older, crossing.newer
+    older.run(
+        "create temp table b_gone as select m.dag_id, m.run_id, m.tasks from b_mine m "
+        "left join b_theirs y on y.dag_id = m.dag_id and y.run_id = m.run_id where y.dag_id is null"
+    )
+    for table in newer.tables():
+        if table.startswith("_airflow_moved") and {"dag_id", "run_id"} <= newer.columns(table).keys():
+            older.run("create temp table b_moved (dag_id varchar(250), run_id varchar(250))")
+            older.load("b_moved", ("dag_id", "run_id"), newer.stream(f'select dag_id, run_id from "{table}"'))
+            older.run(
+                "delete from b_gone where exists (select 1 from b_moved m where m.dag_id = b_gone.dag_id and m.run_id = b_gone.run_id)"
+            )
+            older.run("drop table b_moved")
+    tasks = int(older.one("select coalesce(sum(tasks), 0) from b_gone"))
+    runs = older.run(
+        "delete from dag_run where exists (select 1 from b_gone g where g.dag_id = dag_run.dag_id and g.run_id = dag_run.run_id)"
+    )
+    return runs, tasks
+
+
+def _carry_small(crossing: Crossing, table: str) -> Carried:
+    """Take along rows of a small table whose ids the older side does not have."""
+    last = int(crossing.older.one(f'select coalesce(max(id), 0) from "{table}"'))
+    return carry(crossing, Staging(table, table, ("id",), condition=f"n.id > {last}"))
+
+
+def _carry_jobs(crossing: Crossing) -> Carried:
+    """Take along the newer schedulers' entries, as ended: by them the older one knows orphaned tasks."""
+    last = int(crossing.older.one("select coalesce(max(id), 0) from job"))
+    ended = {"state": "case when n.state in ('running', 'restarting') then 'failed' else n.state end"}
+    return carry(crossing, Staging("job", "job", ("id",), ended, condition=f"n.id > {last}"))
+
+
+def _carry_runs(crossing: Crossing) -> Carried:
+    plan = Staging(
+        "dag_run", "dag_run", ("dag_id", "run_id"), joins=_IN_CHANGED_RUN, kept=frozenset({"id", "dag_hash"})
+    )
+    if not crossing.is_across_majors:
+        return _carry_runs_within_3(crossing, plan)
+    plan = replace(
+        plan,
+        expressions={
+            "execution_date": "coalesce(n.logical_date, n.run_after)",
+            "data_interval_start": "coalesce(n.data_interval_start, n.logical_date, n.run_after)",
+            "data_interval_end": "coalesce(n.data_interval_end, n.logical_date, n.run_after)",
+            "external_trigger": "n.run_type not in ('scheduled', 'asset_triggered', 'backfill')",
+            "run_type": _RUN_TYPES_2,
+        },
+    )
+    columns = stage(crossing, plan, _pickle_conf)
+    undated = _date_the_undated(crossing)
+    other_type = int(
+        crossing.newer.one(
+            "select count(*) from dag_run n join b_runs r on r.dag_id = n.dag_id and r.run_id = n.run_id "
+            f"where n.run_type <> 'asset_triggered' and n.run_type <> ({_RUN_TYPES_2})"
+        )
+    )
+    remark = (
+        f"{undated:,} runs without a logical date got the date when they were due and a note that says so; "
+        f"{other_type:,} runs of types that Airflow 2 does not know became manual ones."
+    )
+    carried = merge(crossing, plan, columns)
+    return replace(carried, converted=undated + other_type, remark=remark if undated + other_type else "")
+
+
+def _carry_runs_within_3(crossing: Crossing, plan: Staging) -> Carried:
+    version, newer_types = "created_dag_version_id", ", ".join(f"'{one}'" for one in _NEW_IN_3_3)
+    if crossing.older_version < (3, 3):
+        plan = replace(
+            plan, expressions={"run_type": f"case when n.run_type in ({newer_types}) then 'manual' else n.run_type end"}
+        )
+    if crossing.older_version < (3, 1):
+        plan = replace(plan, left_out=frozenset({"triggered_by"}))  # an enum that grew
+    columns = stage(crossing, plan)
+    if version in columns:
+        _point_to_known_version(crossing, plan.stage, version)
+    return merge(crossing, plan, columns)
+
+
+def _date_the_undated(crossing: Crossing) -> int:
+    """Give every run that had no logical date one that is free in its DAG: when it was due, or microseconds later."""
+    newer, older = crossing.newer, crossing.older
+    older.run("create temp table b_undated (dag_id varchar(250), run_id varchar(250), nth integer)")
+    count = older.load(
+        "b_undated",
+        ("dag_id", "run_id", "nth"),
+        newer.stream(
+            "select n.dag_id, n.run_id, row_number() over (partition by n.dag_id order by n.id) from dag_run n "
+            f"{_IN_CHANGED_RUN} where n.logical_date is null"
+        ),
+    )
+    older.run("create unique index b_undated_key on b_undated (dag_id, run_id)")
+    older.run("create index b_dag_run_key on b_dag_run (dag_id, execution_date)")
+    older.analyze("b_undated")
+    taken = """
+        exists (select 1 from b_undated u where u.dag_id = s.dag_id and u.run_id = s.run_id) and (
+            exists (select 1 from dag_run o
+                    where o.dag_id = s.dag_id and o.execution_date = s.execution_date and o.run_id <> s.run_id)
+            or exists (select 1 from b_dag_run o left join b_undated u on u.dag_id = o.dag_id and u.run_id = o.run_id
+                       where o.dag_id = s.dag_id and o.execution_date = s.execution_date and o.run_id <> s.run_id
+                       and (u.nth is null or u.nth < (select v.nth from b_undated v
+                                                      where v.dag_id = s.dag_id and v.run_id = s.run_id))))
+    """
+    later = f"execution_date = {older.functions}a_bit_later(s.execution_date)"
+    while count and older.run(f"update b_dag_run as s set {later} where {taken}"):
+        pass
+    return count
+
+
+def _carry_tasks(crossing: Crossing) -> Carried:
+    touched = _TOUCHED.format(alias="n", since=crossing.since)
+    plan = Staging(
+        "task_instance",
+        "task_instance",
+        _TASK,
+        joins=_IN_CHANGED_RUN,
+        condition=touched,
+        left_out=frozenset({"job_id"}),
+    )
+    if not crossing.is_across_majors:
+        return _carry_tasks_within_3(crossing, plan)
+    known = ", ".join(f"'{state}'" for state in _STATES_2)
+    plan = replace(
+        plan,
+        expressions={
+            "state": f"case when n.state in ({known}) then n.state end",
+            "external_executor_id": "substr(n.external_executor_id, 1, 250)",
+            **dict.fromkeys(("trigger_id", "trigger_timeout", "next_method", "next_kwargs"), "null"),
+        },
+    )
+    columns = stage(crossing, plan, _plain_executor_config)
+    anew = int(
+        crossing.newer.one(
+            f"select count(*) from task_instance n {_IN_CHANGED_RUN} where {touched} and n.state is not null and n.state not in ({known})"
+        )
+    )
+    anew += crossing.older.run(
+        "update b_task_instance set state = null, queued_by_job_id = null where state in ('queued', 'running', 'restarting') "
+        "and not exists (select 1 from job j where j.id = b_task_instance.queued_by_job_id)"
+    )
+    remark = (
+        ""
+        if not anew
+        else f"{anew:,} task instances that waited (deferred, for a person, or without a scheduler) start anew."
+    )
+    return replace(merge(crossing, plan, columns), converted=anew, remark=remark)
+
+
+def _carry_tasks_within_3(crossing: Crossing, plan: Staging) -> Carried:
+    older = crossing.older
+    if crossing.older_version < (3, 3):
+        plan = replace(plan, expressions={"state": "case when n.state <> 'awaiting_input' then n.state end"})
+    columns = stage(crossing, plan)
+    if "dag_version_id" in columns:
+        _point_to_known_version(crossing, plan.stage, "dag_version_id")
+    older.run(  # they refer to ids that change with every try; they come again from the newer side
+        "delete from task_reschedule where ti_id in (select t.id from task_instance t join b_task_instance s "
+        "on s.dag_id = t.dag_id and s.task_id = t.task_id and s.run_id = t.run_id and s.map_index = t.map_index)"
+    )
+    anew = older.run(
+        "update b_task_instance set state = case when state = 'deferred' then null else state end, "
+        "trigger_id = null, trigger_timeout = null, next_method = null, next_kwargs = null "
+        "where (trigger_id is not null or state = 'deferred') "
+        'and not exists (select 1 from "trigger" g where g.id = b_task_instance.trigger_id)'
+    )
+    remark = f"{anew:,} deferred task instances start anew." if anew else ""
+    return replace(merge(crossing, plan, columns), converted=anew, remark=remark)
+
+
+def _drop_tasks(crossing: Crossing) -> int:
+    """Delete older task instances that are no more in runs whose tasks changed."""
+    newer, older = crossing.newer, crossing.older
+    older.run(
+        "create temp table b_keys (dag_id varchar(250), task_id varchar(250), run_id varchar(250), map_index integer)"
+    )
+    older.load(
+        "b_keys",
+        _TASK,
+        newer.stream(
+            f"select n.dag_id, n.task_id, n.run_id, n.map_index from task_instance n {_IN_CHANGED_RUN} where r.is_whole = 1"
+        ),
+    )
+    older.run("create index b_keys_key on b_keys (dag_id, run_id, task_id, map_index)")
+    older.analyze("b_keys")
+    return older.run(
+        "delete from task_instance as t where exists (select 1 from b_runs r where r.dag_id = t.dag_id and r.run_id = t.run_id) "
+        "and not exists (select 1 from b_keys k where k.dag_id = t.dag_id and k.run_id = t.run_id "
+        "and k.task_id = t.task_id and k.map_index = t.map_index)"
+    )
+
+
+def _carry_children(crossing: Crossing) -> Iterator[Carried]:
+    newer, is_back = crossing.newer, crossing.is_across_majors
+    as_bytes = "cast(n.value as blob)" if newer.dialect == "sqlite" else "convert_to(n.value::text, 'UTF8')"
+    of_staged = (
+        "exists (select 1 from b_task_instance i where i.dag_id = t.dag_id and i.task_id = t.task_id "
+        "and i.run_id = t.run_id and i.map_index = t.map_index)"
+    )
+    xcom = Staging(
+        *("xcom", "xcom", ("dag_run_id", "task_id", "map_index", "key")),
+        expressions={"value": as_bytes} if is_back else {},
+        joins=_IN_CHANGED_RUN,
+        compared=("timestamp",),
+    )
+    carried = carry(crossing, xcom)
+    since = crossing.older.moment(crossing.taken_at)
+    is_archived = "_xcom_archive" in newer.tables()  # pickled values, which Airflow 3 moved there
+    yield replace(
+        carried,
+        deleted=delete_missing(crossing, xcom, of_staged + (f" and t.timestamp > {since}" if is_archived else "")),
+    )
+    yield carry(
+        crossing,
+        Staging("rendered_task_instance_fields", "rendered_task_instance_fields", _TASK, joins=_IN_CHANGED_RUN),
+    )
+    task_map = Staging("task_map", "task_map", _TASK, joins=_IN_CHANGED_RUN)
+    carried = carry(crossing, task_map)
+    yield replace(carried, deleted=delete_missing(crossing, task_map, of_staged))
+    yield _carry_reschedules(crossing, of_staged)
+    key = (*_TASK, "try_number")
+    gone = frozenset({"id", "trigger_id", "trigger_timeout", "next_method", "next_kwargs", "job_id"})
+    if "task_instance_history" in crossing.older.tables():
+        shorter = {"external_executor_id": "substr(n.external_executor_id, 1, 250)"} if is_back else {}
+        yield carry(
+            crossing,
+            Staging(
+                *("task_instance_history", "task_instance_history", key, shorter),
+                left_out=gone if is_back else frozenset({"dag_version_id"}),
+                joins=_IN_CHANGED_RUN,
+                compared=_CHANGES,
+            ),
+        )
+
+
+def _carry_reschedules(crossing: Crossing, of_staged: str) -> Carried:
+    plan = Staging("task_reschedule", "task_reschedule", ("id",), joins=f"join task_instance ti on {_TASK_ID}")
+    plan = replace(plan, joins=f"{plan.joins} join b_runs r on r.dag_id = ti.dag_id and r.run_id = ti.run_id")
+    if crossing.is_across_majors:
+        names = ("dag_id", "task_id", "run_id", "map_index", "try_number")
+        plan = replace(plan, expressions={name: f"ti.{name}" for name in names})
+    carried = carry(crossing, plan)
+    deleted = delete_missing(crossing, plan, of_staged) if crossing.is_across_majors else 0
+    return replace(carried, deleted=deleted)
+
+
+def _carry_notes(crossing: Crossing) -> Iterator[Carried]:
+    is_back = crossing.is_across_majors
+    nobody = {"user_id": "null"} if is_back else {}
+    kept = frozenset({"user_id"}) if is_back else frozenset()
+    of_run = "join dag_run d on d.id = n.dag_run_id join b_runs r on r.dag_id = d.dag_id and r.run_id = d.run_id"
+    yield carry(crossing, Staging("dag_run_note", "dag_run_note", ("dag_run_id",), nobody, joins=of_run, kept=kept))
+    if is_back:
+        crossing.older.run(
+            "insert into dag_run_note (dag_run_id, content, created_at, updated_at) "
+            f"select d.id, '{_UNDATED_NOTE}', current_timestamp, current_timestamp from dag_run d "
+            "join b_undated u on u.dag_id = d.dag_id and u.run_id = d.run_id "
+            "where not exists (select 1 from dag_run_note n where n.dag_run_id = d.id)"
+        )
+    of_task = f"join task_instance ti on {_TASK_ID} join b_runs r on r.dag_id = ti.dag_id and r.run_id = ti.run_id"
+    keys = {name: f"ti.{name}" for name in _TASK} if is_back else {}
+    by = _TASK if is_back else ("ti_id",)
+    yield carry(
+        crossing, Staging("task_instance_note", "task_instance_note", by, keys | nobody, joins=of_task, kept=kept)
+    )
+
+
+def _point_to_known_version(crossing: Crossing, table: str, column: str) -> None:
+    """Let rows of DAG versions that the older side does not have point to its own newest of the same DAG."""
+    crossing.older.run(
+        f"update {table} set {column} = (select v.id from dag_version v where v.dag_id = {table}.dag_id "
+        f"order by v.version_number desc limit 1) where {column} is not null "
+        f"and not exists (select 1 from dag_version v where v.id = {table}.{column})"
+    )
+
+
+def _pickle_conf(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
+    """Airflow 2 keeps a run's conf as a pickle, Airflow 3 as JSON."""
+    at = columns.index("conf")
+    for row in rows:
+        conf = row[at]
+        value = None if conf is None else pickle.dumps(json.loads(conf), protocol=5)
+        yield (*row[:at], value, *row[at + 1 :])
+
+
+def _plain_executor_config(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
+    """Empty an executor_config whose pickle names classes: the older Airflow may not have them, and would not start."""
+    at, empty = columns.index("executor_config"), pickle.dumps({}, protocol=5)
+    known: dict[bytes, bytes] = {}
+    for row in rows:
+        config = None if row[at] is None else bytes(row[at])
+        if config is None:
+            yield row
+            continue
+        if config not in known:
+            if len(known) > 1000:
+                known.clear()
+            known[config] = config if _is_plain(config) else empty
+        yield (*row[:at], known[config], *row[at + 1 :])
+
+
+def _is_plain(pickled: bytes) -> bool:
+    """Tell whether a pickle holds only plain data; it is never loaded."""
+    try:
+        return not any(code.name in _NAMES_CLASSES for code, _argument, _position in pickletools.genops(pickled))
+    except (ValueError, IndexError):
+        return False
