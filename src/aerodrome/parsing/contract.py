@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ FailureKind = Literal[
     "missing-module",  # `name` is the module
     "missing-variable",  # `name` is the Airflow variable that nobody defines
     "missing-connection",
+    "missing-env",  # an environment variable
     "duplicate-dag",  # a second file defines the same dag_id
     "not-serializable",  # the DAG was read, but Airflow cannot store it
     "timeout",
@@ -50,14 +51,29 @@ class NextRun:
 
 
 @dataclass(frozen=True)
+class TaskUse:
+    """One connection or pool that a task of a parsed DAG names."""
+
+    kind: Literal["connection", "pool"]
+    name: str
+    task_id: str
+    via: str  # the argument
+    is_chosen: bool  # False: the operator's own default
+
+
+@dataclass(frozen=True)
 class ParsedDag:
     """One DAG as Airflow's own serializer writes it."""
 
     dag_id: str
     file: str  # below the project, with `/`
     serialized: Mapping[str, Any]
-    digest: str  # of `serialized` without paths and versions of the serializer
+    digest: str  # of `serialized`
     next_runs: tuple[NextRun, ...] = ()
+    shape: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # its structure, in the same words under every Airflow version
+    uses: tuple[TaskUse, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,8 +140,9 @@ class ParseLimits:
     """What one file may take."""
 
     file_s: float = 30.0
-    memory_mb: int = 2048
+    memory_mb: int = 2048  # beyond what Airflow itself takes
     output_bytes: int = 16 << 20
     next_runs: int = 0  # so many fire times are computed for each DAG
     next_runs_from: datetime | None = None
     is_remembering: bool = True
+    bundle_name: str = "project"  # of the DAG bundle, Airflow 3

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from aerodrome.parsing.contract import ParseLimits, ParseResult, ParseSetting
+from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import Unavailable
+from aerodrome.parsing import failures, memory, warm
+from aerodrome.parsing.contract import (
+    ImportFailure,
+    NextRun,
+    ParsedDag,
+    ParseLimits,
+    ParseResult,
+    ParseSetting,
+    TaskUse,
+)
+
+_PARALLEL = max(1, min(4, os.cpu_count() or 1))
+_PATIENCE_S = 60.0  # beyond the time limit: starting to answer, listing files
+DEFAULT_LIMITS = ParseLimits()
+_UNSTORED = ("fileloc", "_processor_dags_folder", "last_loaded", "relative_fileloc")
+
+
+@dataclass
+class _Answers:
+    """What the interpreter said."""
+
+    airflow_version: str = ""
+    files: tuple[str, ...] = ()
+    read: dict[str, dict[str, Any]] = field(default_factory=dict)
+    plugin_errors: dict[str, str] = field(default_factory=dict)
+    is_complete: bool = False
 
 
 def parse(
@@ -13,11 +46,175 @@ def parse(
     setting: ParseSetting,
     timeout_s: float = 300.0,
     progress: Callable[[str], None] = lambda _line: None,
-    limits: ParseLimits = ParseLimits(),  # noqa: B008  (frozen)
+    limits: ParseLimits = DEFAULT_LIMITS,
 ) -> ParseResult:
     """Read every DAG file of the project; writes nothing to the metadata database and starts no scheduler.
 
     A file that hangs, ends its process or takes too much is a failure of that file alone. Broken when this Airflow cannot be
     imported at all (airflow-not-importable), Unavailable when no interpreter can be started.
     """
-    raise NotImplementedError
+    started = time.monotonic()
+    project = project.resolve()
+    interpreter = warm.interpreter_of(setting)
+    known = memory.recall(interpreter, project) if limits.is_remembering and not limits.next_runs else {}
+    request = _request(project, setting, interpreter, limits, timeout_s, sorted(known))
+    answers = _ask(interpreter, request, timeout_s) or _ask(interpreter, request, timeout_s)
+    if answers is None:
+        raise Unavailable(
+            "The interpreter that reads DAG files ended without an answer.",
+            code="parser-ended",
+            hint="Perhaps the machine has no memory left; try again.",
+        )
+    remembered = [file for file in answers.files if file in known and file not in answers.read]
+    everything = {**{file: known[file] for file in remembered}, **answers.read}
+    found = [_read_dag(file, entry, project) for file, item in everything.items() for entry in item.get("dags", ())]
+    dags = sorted(found, key=lambda dag: (dag.dag_id, dag.file))
+    failed = list(_failures(answers, everything, project, limits))
+    failed += _duplicates(dags)
+    if limits.is_remembering and not limits.next_runs:
+        memory.remember(interpreter, project, everything, dags)
+    result = ParseResult(
+        dags=tuple(dags),
+        failures=tuple(sorted(failed, key=lambda item: (item.file, item.line or 0, item.kind, item.name))),
+        seconds=round(time.monotonic() - started, 3),
+        airflow_version=answers.airflow_version,
+        file_count=len(answers.files),
+        remembered=len(remembered),
+    )
+    progress(
+        f"{len(result.dags)} DAGs in {result.file_count} files under Airflow {result.airflow_version}, "
+        f"{len(result.failures)} failures, {result.seconds:.2f} s"
+    )
+    return result
+
+
+def _request(
+    project: Path,
+    setting: ParseSetting,
+    interpreter: warm.Interpreter,
+    limits: ParseLimits,
+    timeout_s: float,
+    skip: list[str],
+) -> dict[str, Any]:
+    environment = interpreter.environment
+    dags = environment.get("AIRFLOW__CORE__DAGS_FOLDER", "")
+    old = str(Path(dags).parent) if dags.endswith("/dags") else ""
+    moved = {name: value.replace(old, str(project)) for name, value in environment.items() if old and old in value}
+    home = setting.environment.get("AIRFLOW_HOME")
+    plugins = project / "plugins"
+    start = limits.next_runs_from or datetime.now(UTC)
+    return {
+        "project": str(project),
+        "importable": str(project),
+        "dags": str(project / "dags"),
+        "plugins": str(plugins),
+        "has_plugins": plugins.is_dir() and any(path.suffix in (".py", ".zip") for path in plugins.rglob("*")),
+        "moved": [old, str(project)],
+        "environment": {
+            **moved,
+            **({"AIRFLOW_HOME": str(home)} if isinstance(home, str) else {}),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(plugins),
+        },
+        "safe_roots": [f"{root}/" for root in _safe_roots(interpreter, old)],
+        "bundle_name": limits.bundle_name,
+        "skip": skip,
+        "parallel": _PARALLEL,
+        "timeout_s": timeout_s,
+        "file_s": limits.file_s,
+        "memory_mb": limits.memory_mb,
+        "output_bytes": limits.output_bytes,
+        "next_runs": limits.next_runs,
+        "next_runs_from": start.isoformat(),
+    }
+
+
+def _safe_roots(interpreter: warm.Interpreter, old: str) -> list[str]:
+    """Name the folders whose files never change while this interpreter lives."""
+    paths = interpreter.environment.get("PYTHONPATH", "").split(":")
+    own = [path for path in paths if path and (Path(path) / "aerodrome_airflow").is_dir() and path != old]
+    return [str(interpreter.venv), str(interpreter.venv.resolve()), str(interpreter.folder), *own]
+
+
+def _ask(interpreter: warm.Interpreter, request: dict[str, Any], timeout_s: float) -> _Answers | None:
+    """Hold one conversation; None when it ended before it began."""
+    answers = _Answers()
+    try:
+        with warm.conversation(interpreter, timeout_s + _PATIENCE_S) as connection:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as stream:
+                for line in stream:
+                    _take(answers, json.loads(line))
+    except (OSError, ValueError):
+        pass  # it ended in the middle: what was not said is a failure of its file
+    return answers if answers.airflow_version else None
+
+
+def _take(answers: _Answers, message: dict[str, Any]) -> None:
+    if "file" in message:
+        answers.read[message["file"]] = message
+    elif "files" in message:
+        answers.files = tuple(message["files"])
+    elif "plugin_errors" in message:
+        answers.plugin_errors |= message["plugin_errors"]
+    elif "airflow_version" in message:
+        answers.airflow_version = message["airflow_version"]
+    elif "done" in message:
+        answers.is_complete = True
+
+
+def _read_dag(file: str, entry: dict[str, Any], project: Path) -> ParsedDag:
+    uses = tuple(TaskUse(*use) for use in entry["uses"])
+    if "serialized" in entry:  # remembered
+        return ParsedDag(entry["dag_id"], file, entry["serialized"], entry["digest"], shape=entry["shape"], uses=uses)
+    data = entry["data"]
+    dag = {key: value for key, value in data.get("dag", {}).items() if key not in _UNSTORED}
+    data = {**data, "dag": {**dag, "fileloc": file}}
+    data = json.loads(json.dumps(data).replace(json.dumps(f"{project}/")[1:-1], ""))
+    runs = tuple(NextRun(*run) for run in entry.get("runs", ()))
+    return ParsedDag(entry["dag_id"], file, data, digest_of(data), runs, entry["shape"], uses)
+
+
+def _failures(
+    answers: _Answers, everything: dict[str, dict[str, Any]], project: Path, limits: ParseLimits
+) -> Iterator[ImportFailure]:
+    for file, text in answers.plugin_errors.items():
+        failure = failures.from_traceback(file, text, project)
+        hint = failure.hint or "Airflow goes on without a plugin that cannot be loaded; its parts are missing."
+        yield replace(failure, kind="plugin-error", hint=hint)
+    for file, item in everything.items():
+        if crash := item.get("crash"):
+            yield failures.from_crash(file, crash, limits.file_s)
+        for path, text in item.get("errors", {}).items():
+            failure = failures.from_traceback(file, text, project)
+            if path.startswith("not-serializable:"):
+                dag_id = path.partition(":")[2]
+                failure = replace(
+                    failure,
+                    kind="not-serializable",
+                    name=dag_id,
+                    message=f"Airflow cannot store the DAG {dag_id}: {failure.message}",
+                )
+            yield failure
+    for file in answers.files:
+        if file not in everything:
+            yield failures.from_crash(file, "timeout-all" if answers.is_complete else "signal 9", limits.file_s)
+
+
+def _duplicates(dags: list[ParsedDag]) -> list[ImportFailure]:
+    first: dict[str, ParsedDag] = {}
+    found = []
+    for dag in dags:
+        other = first.setdefault(dag.dag_id, dag)
+        if other is not dag:
+            found.append(
+                ImportFailure(
+                    dag.file,
+                    None,
+                    "duplicate-dag",
+                    f"The dag_id {dag.dag_id} is also defined in {other.file}: Airflow would show one or the other.",
+                    dag.dag_id,
+                    "Give one of them another dag_id.",
+                )
+            )
+    return found

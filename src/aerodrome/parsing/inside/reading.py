@@ -1,0 +1,286 @@
+"""Reads one DAG file as Airflow's own DAG processor does, and says what it defines.
+
+Runs in a process of the file's own. Standard library and Airflow only, Python 3.8 and newer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import inspect
+import json
+import os
+import pathlib
+import sys
+import time
+import traceback
+import warnings
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+_UNSAFE = (
+    "socket.connect",
+    "socket.getaddrinfo",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+)
+_TASK_FIELDS = (
+    "retries", "retry_delay", "retry_exponential_backoff", "pool", "pool_slots", "queue", "trigger_rule", "depends_on_past",
+    "wait_for_downstream", "priority_weight", "weight_rule", "execution_timeout", "max_active_tis_per_dag", "executor",
+    "owner", "template_fields",
+)  # fmt: skip
+_DAG_FIELDS = (
+    "catchup", "max_active_runs", "max_active_tasks", "start_date", "end_date", "dagrun_timeout", "is_paused_upon_creation",
+    "max_consecutive_failed_dag_runs", "render_template_as_native_obj", "description",
+)  # fmt: skip
+Request = Dict[str, Any]
+
+
+class Reads:
+    """What a file's reading depended on; its hook cannot be taken away again, so it lives in the file's process only."""
+
+    is_safe = True
+    files: Set[str] = set()
+
+    @classmethod
+    def watch(cls, project: str, safe_roots: Tuple[str, ...]) -> None:
+        cls.is_safe = True
+
+        def hook(event: str, arguments: Any) -> None:
+            if event == "open":
+                path = arguments[0]
+                if isinstance(path, int):
+                    return
+                path = os.path.abspath(os.fsdecode(path)) if isinstance(path, (str, bytes)) else ""
+                if path.startswith(project + "/"):
+                    cls.files.add(path)
+                elif not path.startswith(safe_roots):
+                    cls.is_safe = False
+            elif event.startswith(_UNSAFE):
+                cls.is_safe = False
+
+        sys.addaudithook(hook)
+
+
+def read(file: str, request: Request) -> Dict[str, Any]:
+    """Read the file: its DAGs, its errors by path, the project's files that it read, and whether all it read is known."""
+    roots = (
+        sys.prefix + "/",
+        sys.base_prefix + "/",
+        "/usr/",
+        "/lib",
+        "/proc/",
+        "/dev/",
+        "/etc/",
+        *request["safe_roots"],
+    )
+    Reads.watch(request["importable"], roots)
+    try:
+        _watch_secrets()
+        is_watched = True
+    except Exception:
+        is_watched = False
+    started = time.monotonic()
+    bag = _bag(file, request)
+    errors = {str(path): str(text) for path, text in bag.import_errors.items()}
+    dags = []
+    for dag_id, dag in list(bag.dags.items()):
+        try:
+            dags.append(_facts(dag_id, dag, request))
+        except Exception:
+            errors.setdefault("not-serializable:" + dag_id, traceback.format_exc(limit=-6))
+    modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    root = request["importable"] + "/"
+    reads = Reads.files | {path for path in modules if isinstance(path, str) and path.startswith(root)}
+    return {
+        "dags": dags,
+        "errors": errors,
+        "reads": sorted(os.path.relpath(path, request["importable"]) for path in reads),
+        "is_safe": Reads.is_safe and is_watched,
+        "seconds": round(time.monotonic() - started, 4),
+    }
+
+
+def _watch_secrets() -> None:
+    """Note when anybody asks for a variable or a connection: its value is not among what a file's reading is known by."""
+    seen: List[Any] = [importlib.import_module("airflow.secrets").BaseSecretsBackend]
+    for cls in seen:
+        seen.extend(sub for sub in cls.__subclasses__() if sub not in seen)
+        for name in ("get_variable", "get_connection", "get_conn_value"):
+            act = cls.__dict__.get(name)
+            if inspect.isfunction(act):
+                setattr(cls, name, _noting(act))
+
+
+def _noting(act: Any) -> Any:
+    def noted(*arguments: Any, **named: Any) -> Any:
+        Reads.is_safe = False
+        return act(*arguments, **named)
+
+    return noted
+
+
+def _bag(file: str, request: Request) -> Any:
+    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH"] = "30"
+    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS"] = "True"
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = (
+        "server"  # Airflow 3: variables and connections come from where they do there
+    )
+    try:
+        module: Any = importlib.import_module("airflow.dag_processing.dagbag")
+        factory = getattr(module, "BundleDagBag", None) or module.DagBag
+    except ImportError:
+        module = importlib.import_module("airflow.models.dagbag")
+        factory = module.DagBag
+    known = inspect.signature(module.DagBag.__init__).parameters
+    wanted = {
+        "include_examples": False,
+        "load_op_links": False,
+        "bundle_path": pathlib.Path(request["dags"]),
+        "bundle_name": request["bundle_name"],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return factory(dag_folder=file, **{name: value for name, value in wanted.items() if name in known})
+
+
+def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
+    module: Any = importlib.import_module("airflow.serialization.serialized_objects")
+    serializer = getattr(module, "DagSerialization", None) or module.SerializedDAG
+    data = serializer.to_dict(dag)
+    text = json.dumps(data, default=str)
+    facts: Dict[str, Any] = {"dag_id": dag_id, "data": json.loads(text), "uses": _uses(dag)}
+    restored = serializer.from_dict(json.loads(text))  # as the scheduler sees it
+    facts["shape"] = _shape(dag, restored)
+    if request["next_runs"]:
+        try:
+            facts["runs"] = _next_runs(restored, request)
+        except Exception as error:
+            facts["runs_error"] = "%s: %s" % (type(error).__name__, error)
+    return facts
+
+
+def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
+    """Give what a person would call the structure of the DAG, the same words under every Airflow version."""
+    timetable = restored.timetable
+    kind = type(timetable).__name__
+    return {
+        **{name: _plain(getattr(restored, name, None)) for name in _DAG_FIELDS},
+        "tags": sorted(str(tag) for tag in restored.tags or ()),
+        "params": {str(key): _plain(value) for key, value in _params(dag).items()},
+        "schedule": {
+            "timetable": kind.replace("Dataset", "Asset"),
+            "summary": str(getattr(timetable, "summary", "")).replace("Dataset", "Asset"),
+            "timezone": str(getattr(timetable, "_timezone", "") or ""),
+        },
+        "tasks": {task.task_id: _task(task) for task in dag.tasks},
+    }
+
+
+def _params(dag: Any) -> Dict[str, Any]:
+    params: Any = getattr(dag, "params", None) or {}
+    try:
+        return dict(params.dump())
+    except Exception:
+        return {}
+
+
+def _task(task: Any) -> Dict[str, Any]:
+    found = {name: _plain(_attribute(task, name)) for name in _TASK_FIELDS}
+    rule = str(found["weight_rule"])  # a word, or the strategy that stands for it
+    found["weight_rule"] = rule[1:].replace("PriorityWeightStrategy", "").lower() if rule.startswith("_") else rule
+    found["retry_exponential_backoff"] = bool(found["retry_exponential_backoff"])  # a factor in Airflow >= 3.2
+    found["operator"] = str(_attribute(task, "task_type"))
+    found["is_mapped"] = hasattr(task, "partial_kwargs")
+    found["downstream"] = sorted(str(task_id) for task_id in task.downstream_task_ids)
+    for name in ("inlets", "outlets"):
+        found[name] = sorted(str(getattr(item, "uri", item)) for item in _attribute(task, name) or ())
+    return found
+
+
+def _attribute(task: Any, name: str) -> Any:
+    try:
+        return getattr(task, name, None)
+    except Exception:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.timezone.utc).isoformat()
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    text = str(getattr(value, "value", value))
+    return text if " object at 0x" not in text else type(value).__name__
+
+
+def _uses(dag: Any) -> List[List[Any]]:
+    """Give connections and pools that the tasks name: kind, name, task_id, argument, whether the code chose it."""
+    found = []
+    for task in dag.tasks:
+        given = getattr(task, "partial_kwargs", None)
+        values = dict(given) if isinstance(given, dict) else dict(vars(task))
+        kind = getattr(task, "operator_class", None) if isinstance(given, dict) else type(task)
+        pool = _attribute(task, "pool")
+        if isinstance(pool, str) and pool:
+            found.append(["pool", pool, task.task_id, "pool", pool != "default_pool"])
+        for name, value in values.items():
+            plain = name.lstrip("_")
+            if (
+                (plain == "conn_id" or plain.endswith("_conn_id"))
+                and isinstance(value, str)
+                and value
+                and "{{" not in value
+            ):
+                found.append(["connection", value, task.task_id, plain, value != _default(kind, plain)])
+    return found
+
+
+def _default(kind: Any, name: str) -> Optional[str]:
+    """Give the default of an argument of an operator, also when a class above takes it."""
+    for cls in getattr(kind, "__mro__", ()):
+        init = cls.__dict__.get("__init__")
+        if init is None:
+            continue
+        try:
+            parameter = inspect.signature(init).parameters.get(name)
+        except (TypeError, ValueError):
+            continue
+        if parameter is not None:
+            return parameter.default if isinstance(parameter.default, str) else None
+    for cls in getattr(kind, "__mro__", ()):
+        default = cls.__dict__.get("default_conn_name")
+        if isinstance(default, str):
+            return default
+    return None
+
+
+def _next_runs(restored: Any, request: Request) -> List[List[Optional[str]]]:
+    base: Any = importlib.import_module("airflow.timetables.base")
+    start = importlib.import_module("pendulum").parse(request["next_runs_from"])
+    first = getattr(restored, "start_date", None)
+    earliest = start if first is None or first < start else first
+    restriction = base.TimeRestriction(earliest=earliest, latest=getattr(restored, "end_date", None), catchup=True)
+    runs: List[List[Optional[str]]] = []
+    last = None
+    while len(runs) < request["next_runs"]:
+        info = restored.timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+        if info is None:
+            break
+        last = info.data_interval
+        runs.append([_text(info.run_after), _text(last and last.start), _text(last and last.end)])
+        if last is None:
+            break
+    return runs
+
+
+def _text(when: Any) -> Optional[str]:
+    return None if when is None else str(when.astimezone(dt.timezone.utc).isoformat())
