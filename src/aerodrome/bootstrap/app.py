@@ -14,12 +14,15 @@ from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
-from aerodrome.fleet import clusters, legacy_env, reconcile
+from aerodrome.fleet import acts, clusters, legacy_env, reconcile, rehearsing
+from aerodrome.fleet.acts import Acts
+from aerodrome.fleet.acts.registry import KINDS
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.incidents import watch
 from aerodrome.fleet.incidents.contract import Limits
 from aerodrome.fleet.incidents.watch import Watcher
 from aerodrome.fleet.reconcile import Reconciler
+from aerodrome.fleet.rehearsing import Rehearser
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.redaction import Redactor
@@ -47,6 +50,7 @@ class App:
     fleet: Fleet
     migrations: Migrations
     reconciler: Reconciler
+    acts: Acts
     housekeeper: Housekeeper
     watcher: Watcher
     secrets: SecretStore
@@ -64,6 +68,7 @@ class App:
         """Adopt what runs already and begin to work; returns at once."""
         self.housekeeper.ask()
         self.watcher.ask()
+        self.acts.ask_all()
         adopted = self.reconciler.adopt_all()
         _log.info("platform.adopting", deployments=adopted)
         self.worker.start()
@@ -95,7 +100,20 @@ def build(settings: Settings) -> App:
     bell = threading.Event()  # the commands ring it, the worker waits for it
     bundles, venvs = BundleStore(settings.bundles_dir), VenvStore(settings.venvs_dir)
     runtime = LocalRuntime(settings.deployments_dir)
-    context = FleetContext(store, bundles, venvs, runtime, secrets, clock, bell.set, settings.gate_url, settings.home)
+    context = FleetContext(
+        store,
+        bundles,
+        venvs,
+        runtime,
+        secrets,
+        clock,
+        bell.set,
+        settings.gate_url,
+        settings.home,
+        git_protocols=settings.git_protocols,
+        git_timeout_s=settings.git_timeout_s,
+        deploy_retention_days=settings.deploy_retention_days,
+    )
     clusters.ensure_local(context)
     legacy_env.adopt(context)
     fleet = Fleet(context)
@@ -103,6 +121,7 @@ def build(settings: Settings) -> App:
     housekeeper = Housekeeper(store, clock, settings)
     watcher = Watcher(context, settings.home, limits_of(settings), is_stopping=stopping.is_set)
     reconciler = Reconciler(context, is_stopping=stopping.is_set)
+    walker = Acts(context, KINDS, is_stopping=stopping.is_set)
     migrations = Migrations(
         store=store,
         fleet=fleet,
@@ -117,6 +136,7 @@ def build(settings: Settings) -> App:
         housekeeping.KIND: housekeeper.look,
         watch.KIND: watcher.look,
         reconcile.KIND: reconciler.look,
+        acts.KIND: walker.look,
         rehearsing.KIND: Rehearser(context).look,
         **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
@@ -138,6 +158,7 @@ def build(settings: Settings) -> App:
         fleet=fleet,
         migrations=migrations,
         reconciler=reconciler,
+        acts=walker,
         housekeeper=housekeeper,
         watcher=watcher,
         secrets=secrets,

@@ -15,6 +15,7 @@ from aerodrome.builds.git import GitSource
 from aerodrome.builds.trees import left_out
 from aerodrome.cli.ci import ci_branch, is_ci
 from aerodrome.cli.deploy_looks import diff, logs
+from aerodrome.cli.deploy_rollback import rollback
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import cell, size, write_fields, write_rows, write_table
 from aerodrome.cli.progress import changes
@@ -26,6 +27,7 @@ from aerodrome.kernel.errors import Invalid
 app = App(name="deploy", help="Put a project folder on a deployment.")
 app.command(logs)
 app.command(diff)
+app.command(rollback)
 bundles = App(name="bundle", help="Named DAG bundles beside the project (Airflow 3).")
 app.command(bundles)
 Target = Annotated[str, Parameter(help="The deployment, id or name.")]

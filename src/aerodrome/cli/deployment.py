@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from aerodrome.cli.deployment_upgrade import rehearsals, upgrade, versions
 from aerodrome.cli.incidents import incidents
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import cell, write_fields, write_json, write_rows, write_table
@@ -17,6 +18,8 @@ from aerodrome.client.client import Client
 from aerodrome.client.models import Deployment
 
 app = App(name="deployment", help="Each is one Airflow.")
+for verb in (upgrade, versions, rehearsals):
+    app.command(verb)
 app.command(incidents)
 Ref = Annotated[str, Parameter(help="Id or name.")]
 Wait = Annotated[bool, Parameter(help="Wait until it is done, and show how it goes.")]

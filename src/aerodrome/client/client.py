@@ -19,6 +19,7 @@ from aerodrome.client.migrations import Migrations
 from aerodrome.client.people import Tokens, Users
 from aerodrome.client.records import Records
 from aerodrome.client.transport import Transport
+from aerodrome.client.versions import Versions
 from aerodrome.client.workspaces import Clusters, Workspaces
 from aerodrome.kernel.secret import Secret
 
@@ -39,6 +40,7 @@ class Client:
         self.clusters = Clusters(self.http)
         self.deployments = Deployments(self.http)
         self.deploys = Deploys(self.http)
+        self.versions = Versions(self.http)
         self.incidents = Incidents(self.http)
         self.users = Users(self.http)
         self.tokens = Tokens(self.http)

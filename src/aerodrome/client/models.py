@@ -103,6 +103,35 @@ class Deploy:
 
 
 @dataclass(frozen=True)
+class VersionChoice:
+    airflow_version: str
+    pythons: tuple[str, ...]
+    way: str  # none | forward | back
+    is_possible: bool
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A change of version that was tried on a copy."""
+
+    id: str
+    deployment_id: str
+    kind: str  # upgrade | rollback
+    status: str  # queued | running | passed | refused | failed
+    from_version: str
+    to_version: str
+    python_version: str
+    rollback_of: str | None
+    log: str
+    report: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    actor: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
 class StepLog:
     deploy: int
     step: str

@@ -16,7 +16,7 @@ from tests.rooms.fleet.world import FolderRuntime, World
 from aerodrome.access import SYSTEM
 from aerodrome.fleet.reconcile import KIND, Reconciler
 from aerodrome.kernel.clock import SystemClock
-from aerodrome.runtimes.contract import RuntimeSpec
+from aerodrome.runtimes.contract import Conversion, Progress, RuntimeSpec, Snapshot
 from aerodrome.store import open_store
 from aerodrome.worker.loop import Worker
 
@@ -43,6 +43,24 @@ class DoomedRuntime(FolderRuntime):
     def apply(self, spec: RuntimeSpec) -> None:
         super().apply(spec)
         self.doom.point()
+
+    def stop(self, deployment_id: str, grace_s: float, drain_s: float = 0.0) -> None:
+        super().stop(deployment_id, grace_s, drain_s)
+        self.doom.point()
+
+    def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:
+        taken = super().snapshot(spec, folder, progress)
+        self.doom.point()
+        return taken
+
+    def restore(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> None:
+        super().restore(spec, folder, progress)
+        self.doom.point()
+
+    def convert(self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress) -> Conversion:
+        done = super().convert(before, after, snapshot, progress)
+        self.doom.point()
+        return done
 
 
 def work(url: str, root: Path, ref: str, last: int) -> None:

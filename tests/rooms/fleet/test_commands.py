@@ -152,12 +152,6 @@ def test_airflow_does_not_go_back(world: World, version: str, code: str) -> None
     assert caught.value.code.startswith(code)
 
 
-def test_a_major_version_is_a_migration_not_an_update(world: World) -> None:
-    world.deployment(airflow_version="2.11.2", python_version="3.11")
-    with pytest.raises(Invalid, match="in place"):
-        world.fleet.update_deployment(SYSTEM, "shop", DeploymentChanges(airflow_version="3.3.2"))
-
-
 def test_nobody_sees_or_changes_what_is_not_theirs(world: World) -> None:
     mine, theirs = world.deployment("mine", "team"), world.deployment("theirs", "other")
     viewer = Actor("usr_1", "ann", "user", (("viewer", f"workspace/{mine.workspace_id}"),))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 import signal
 from pathlib import Path
 
+import pytest
+from sqlalchemy import select
 from tests.rooms.fleet.doomed_worker import work
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
+from aerodrome.fleet.service import Change
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.store import Store, outbox
+from aerodrome.store.tables.snapshot import SnapshotRow
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.rooms.fleet.doomed_worker"])
@@ -48,3 +53,48 @@ def test_a_deploy_survives_a_kill_at_every_commit(store: Store, tmp_path: Path) 
         if not was_killed:
             break
     assert last > 10, "too few points: the kills did not reach the steps of the deploy"
+
+
+OLD, NEW = "2.11.2", "3.3.2"
+_EVERY = 3  # of the points of a change of version one in three is tried, each time others
+
+
+@pytest.mark.parametrize("story", ["upgrade", "failing upgrade", "rollback"])
+def test_a_change_of_version_survives_a_kill_at_every_commit(store: Store, tmp_path: Path, story: str) -> None:
+    """It is finished, or undone, by the next worker; history is neither lost nor changed twice."""
+    world = World(store, SystemClock(), tmp_path / "home")
+    offset = random.randrange(1, _EVERY + 1)
+    for last in range(offset, 200, _EVERY):
+        view = world.deployment(f"d{last}", airflow_version=OLD, python_version="3.11")
+        world.fleet.deploy(SYSTEM, view.id, world.project("first"))
+        world.look()
+        if story == "rollback":
+            world.fleet.upgrade(SYSTEM, view.id, Change(to=NEW))
+            world.look()
+        world.runtime.add_rows(view.id, 3)
+        world.runtime.set_trouble(**({"bad_version": NEW} if story == "failing upgrade" else {}))
+        change = Change(deploy=1) if story == "rollback" else Change(to=NEW)
+        ask = world.fleet.roll_back if story == "rollback" else world.fleet.upgrade
+        deploy = ask(SYSTEM, view.id, change)
+        code = run_worker(store, world, view.id, last)
+        was_killed = code == -signal.SIGKILL
+        assert was_killed or code == 0
+        if was_killed:
+            assert run_worker(store, world, view.id, 0) == 0
+
+        ended = world.fleet.get_deploy(SYSTEM, view.id, deploy.number)
+        wanted = NEW if story == "upgrade" else OLD
+        assert ended.status == ("failed" if story == "failing upgrade" else "live")
+        assert (world.show(view.id).status, world.show(view.id).airflow_version) == ("healthy", wanted)
+        database = world.runtime.database_of(view.id)
+        assert (database["version"], database["rows"]) == (wanted, 3)
+        with store.reading() as session:
+            kept = session.scalars(select(SnapshotRow).where(SnapshotRow.deploy_id == deploy.id)).all()
+            types = [event.type for event in outbox.read(session, subject=deploy.id)]
+        assert [row.status for row in kept] == ["kept"]
+        assert types == ["deploy.queued", f"deploy.{ended.status}"]
+        world.fleet.delete_deployment(SYSTEM, view.id)
+        world.look()
+        if not was_killed:
+            break
+    assert last > 20, "too few points: the kills did not reach the steps of the change"

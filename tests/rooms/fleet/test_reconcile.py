@@ -36,6 +36,7 @@ def test_a_deploy_goes_through_its_steps_and_leaves_a_journal(world: World) -> N
     assert (deploy.status, deploy.error) == ("live", None)
     assert [(step["name"], step["status"]) for step in deploy.steps] == [
         ("environment", "done"),
+        ("checks", "done"),
         ("switch", "done"),
         ("confirm", "done"),
     ]
@@ -122,7 +123,7 @@ def test_a_deploy_that_never_becomes_healthy_is_given_up(world: World, clock: Ma
     world.look()
     deploy = world.fleet.get_deploy(SYSTEM, "shop", 1)
     assert deploy.status == "failed"
-    assert "It is starting." in deploy.steps[2]["log"]
+    assert "It is starting." in deploy.steps[3]["log"]
 
 
 def test_a_hiccup_of_the_package_index_is_tried_again(world: World, clock: ManualClock) -> None:

@@ -13,22 +13,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.rooms.fleet.folder_databases import FolderDatabases
 from tests.rooms.fleet.measuring import measured
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.contract import Bundle, Venv, VenvSpec
-from aerodrome.fleet import clusters
+from aerodrome.fleet import acts, clusters, rehearsing
+from aerodrome.fleet.acts import Acts
+from aerodrome.fleet.acts.registry import KINDS
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.reconcile import KIND, Reconciler
+from aerodrome.fleet.rehearsing import Rehearser
 from aerodrome.fleet.service import Fleet, NewDeployment
 from aerodrome.fleet.views import DeploymentView
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.digest import digest_of
-from aerodrome.kernel.errors import Invalid, NotFound, Unavailable
+from aerodrome.kernel.errors import Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
-from aerodrome.runtimes.contract import AirflowAccess, ComponentObservation, Measurement, Observation, RuntimeSpec
+from aerodrome.runtimes.contract import (
+    AirflowAccess,
+    ComponentObservation,
+    Conversion,
+    Measurement,
+    Observation,
+    Progress,
+    Rehearsal,
+    RuntimeSpec,
+    Snapshot,
+)
 from aerodrome.secretstores import LocalSecretStore, open_keyring
 from aerodrome.store import Store, jobs
 
@@ -41,6 +55,7 @@ class FolderRuntime:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
+        self.databases = FolderDatabases(root)
 
     def set_trouble(self, **troubles: Any) -> None:
         """`health`: what observe says; `apply`: sentence with which apply is refused; `bad_bundle`: unhealthy with it."""
@@ -67,6 +82,8 @@ class FolderRuntime:
             "keys": digest_of([spec.fernet_key.reveal(), spec.signing_key.reveal()]),
         }
         before = self._read(spec.deployment_id)
+        if spec.is_running and not self.database_of(spec.deployment_id):
+            self._write_database(spec.deployment_id, {"version": spec.airflow_version, "rows": 0, "conversion": None})
         same = before is not None and before["is_running"] and before["fixed"] == fixed
         wish = {
             "generation": spec.generation,
@@ -92,6 +109,10 @@ class FolderRuntime:
             return self._seen(deployment_id, "stopped", ("Stopped on purpose.",), told)
         health = self.trouble.get("health", "healthy")
         if told["bundle"] is not None and told["bundle"] == self.trouble.get("bad_bundle"):
+            health = "failed"
+        if told["airflow_version"] == self.trouble.get("bad_version"):
+            health = "failed"
+        if self.database_of(deployment_id).get("version") != told["airflow_version"]:
             health = "failed"
         return self._seen(deployment_id, health, () if health == "healthy" else (f"It is {health}.",), told)
 
@@ -122,7 +143,83 @@ class FolderRuntime:
             datetime.now(UTC),
         )
 
-    def stop(self, deployment_id: str, grace_s: float) -> None:
+    def database_of(self, deployment_id: str) -> dict[str, Any]:
+        """Give the "metadata database": its Airflow, how many rows, the conversion it came from."""
+        path = self.root / f"{deployment_id}.db"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def add_rows(self, deployment_id: str, count: int) -> None:
+        """Have Airflow write history."""
+        database = self.database_of(deployment_id)
+        self._write_database(deployment_id, {**database, "rows": database["rows"] + count})
+
+    def _write_database(self, deployment_id: str, content: dict[str, Any]) -> None:
+        draft = self.root / f"{deployment_id}.db-draft"
+        draft.write_text(json.dumps(content))
+        draft.replace(self.root / f"{deployment_id}.db")
+
+    def _require_stopped(self, deployment_id: str) -> None:
+        told = self._read(deployment_id)
+        if told is not None and told["is_running"]:
+            raise Conflict("Airflow is running.", code="deployment-running")
+
+    def running_tasks(self, spec: RuntimeSpec) -> tuple[str, ...]:
+        return tuple(self.trouble.get("running_tasks", ()))
+
+    def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:
+        database = self.database_of(spec.deployment_id)
+        if not database:
+            raise Unavailable("Nothing was started.", code="airflow-not-started")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "database").write_text(json.dumps(database))
+        return Snapshot(folder, database["version"], "sqlite", 1, "d" * 64, {"dag_run": database["rows"]})
+
+    def restore(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> None:
+        self._require_stopped(spec.deployment_id)
+        if sentence := self.trouble.get("restore"):
+            raise Unavailable(sentence, code="disk-full", retry_after_s=0.01)
+        self._write_database(spec.deployment_id, json.loads((folder / "database").read_text()))
+
+    def rehearse(
+        self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, folder: Path, progress: Progress
+    ) -> Rehearsal:
+        progress("Trying it on a copy.")
+        assert folder.is_dir()
+        assert snapshot is None or (snapshot / "database").exists()
+        loss = None if snapshot is None else {"carried": [], "archived": [], "is_lossless": True}
+        problems = tuple(self.trouble.get("problems", ()))
+        return Rehearsal(
+            before.airflow_version,
+            after.airflow_version,
+            {"seconds": 1.0},
+            loss,
+            {"equal": 1},
+            (),
+            {},
+            {},
+            problems,
+            1.0,
+        )
+
+    def convert(self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress) -> Conversion:
+        self._require_stopped(after.deployment_id)
+        if sentence := self.trouble.get("convert"):
+            raise Broken(sentence, code="upgrade-lost-rows")
+        database = self.database_of(after.deployment_id)
+        if not database:
+            return Conversion(0.0, {}, {}, None, True)
+        name = f"{after.generation} {after.airflow_version}"
+        if database["conversion"] == name:
+            return Conversion(0.0, {}, {}, None, True)
+        if snapshot is not None:
+            old = json.loads((snapshot / "database").read_text())
+            assert old["version"] == after.airflow_version
+        made = {"version": after.airflow_version, "rows": database["rows"], "conversion": name}
+        self._write_database(after.deployment_id, made)
+        loss = None if snapshot is None else {"is_lossless": True}
+        return Conversion(1.0, {"dag_run": database["rows"]}, {"dag_run": made["rows"]}, loss)
+
+    def stop(self, deployment_id: str, grace_s: float, drain_s: float = 0.0) -> None:
         told = self._read(deployment_id)
         if told is not None:
             (self.root / f"{deployment_id}.json").write_text(json.dumps({**told, "is_running": False}))
@@ -131,6 +228,7 @@ class FolderRuntime:
         if sentence := self.trouble.get("delete"):
             raise Unavailable(sentence, code="busy")
         (self.root / f"{deployment_id}.json").unlink(missing_ok=True)
+        (self.root / f"{deployment_id}.db").unlink(missing_ok=True)
 
     def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
         if component not in {part.name for part in self.observe(deployment_id).components}:
@@ -199,10 +297,13 @@ class World:
             self.clock,
             lambda: self.rings.append(1),
             "http://127.0.0.1:8701",
+            self.root,
         )
         clusters.ensure_local(self.context)
         self.fleet = Fleet(self.context)
         self.reconciler = Reconciler(self.context, self.confirm_timeout_s)
+        self.handlers = {KIND: self.reconciler.look, rehearsing.KIND: Rehearser(self.context).look}
+        self.handlers[acts.KIND] = Acts(self.context, KINDS).look
 
     def project(self, dag: str = "one", **files: str) -> Bundle:
         """Freeze a project with one DAG file; further files by name, "__" for a dot."""
@@ -222,8 +323,8 @@ class World:
     def look(self) -> int:
         """Do what a worker would do now: lease each job that is due and run it once. Gives how many there were."""
         count = 0
-        while (job := jobs.lease(self.store, self.clock, "test", 60, [KIND])) is not None:
-            again_at = self.reconciler.look(job)
+        while (job := jobs.lease(self.store, self.clock, "test", 60, list(self.handlers))) is not None:
+            again_at = self.handlers[job.kind](job)
             jobs.finish(self.store, job, look_again_at=again_at)
             count += 1
         return count

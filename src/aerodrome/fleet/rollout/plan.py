@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aerodrome.fleet.rollout.checks import CHECKS
 from aerodrome.fleet.rollout.confirm import CONFIRM
 from aerodrome.fleet.rollout.convert import CONVERT
 from aerodrome.fleet.rollout.environment import ENVIRONMENT
@@ -22,7 +23,7 @@ from aerodrome.store.tables.deployment import DeploymentRow
 
 FETCH: Final = fetch_step(lambda deployment, deploy: choose(deployment, deploy))  # noqa: PLW0108  (choose stands below)
 STEPS: Final = {
-    step.name: step for step in (FETCH, ENVIRONMENT, REHEARSE, STOP, SNAPSHOT, CONVERT, SWITCH, CONFIRM, PUT_BACK)
+    step.name: step for step in (FETCH, ENVIRONMENT, CHECKS, REHEARSE, STOP, SNAPSHOT, CONVERT, SWITCH, CONFIRM, PUT_BACK)
 }
 
 
@@ -31,8 +32,8 @@ def choose(deployment: DeploymentRow, deploy: DeployRow) -> list[Step]:
     if not deploy.bundle_digest:
         return [FETCH]  # it chooses the others when the project is there
     if changes_version(deployment, deploy):
-        return [ENVIRONMENT, REHEARSE, STOP, SNAPSHOT, CONVERT, SWITCH, CONFIRM]
-    return [ENVIRONMENT, SWITCH, CONFIRM]
+        return [ENVIRONMENT, CHECKS, REHEARSE, STOP, SNAPSHOT, CONVERT, SWITCH, CONFIRM]
+    return [ENVIRONMENT, CHECKS, SWITCH, CONFIRM]
 
 
 def way_back() -> list[Step]:

@@ -10,6 +10,7 @@ from aerodrome.web.api import (
     clusters,
     deployments,
     deploys,
+    environment,
     events,
     health,
     incidents,
@@ -18,6 +19,7 @@ from aerodrome.web.api import (
     migrations,
     tokens,
     users,
+    versions,
     workspaces,
 )
 
@@ -30,6 +32,8 @@ TAGS = [
     {"name": "deployments", "description": "Each is one Airflow."},
     {"name": "deploys", "description": "Immutable versions put on a deployment."},
     {"name": "incidents", "description": "What is or was wrong, since when and why."},
+    {"name": "versions", "description": "Other Airflow versions: rehearsals, upgrades, and the way back."},
+    {"name": "environment", "description": "Connections, variables and environment variables."},
     {"name": "migrations", "description": "Moving an Airflow here, step by step."},
     {"name": "users", "description": "People and their roles."},
     {"name": "tokens", "description": "Your API tokens."},
@@ -50,6 +54,7 @@ def everything() -> APIRouter:
         clusters,
         deployments,
         deploys,
+        versions,
         incidents,
         users,
         tokens,
