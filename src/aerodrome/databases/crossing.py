@@ -40,15 +40,15 @@ class Crossing:
 def copy_across(
     source_url: Secret, target_url: Secret, tool: AirflowTool, progress: Progress, *, mark: str = "crossing"
 ) -> Crossing:
-    """Copy everything into an empty database of the other kind; nobody may be using either.
+    """Copy everything into an empty database, from SQLite to PostgreSQL, back, or between two PostgreSQL; nobody may be using either.
 
     `mark` names this crossing: what an earlier, cut off attempt of the same one left behind is removed and begun again, tables
     of anybody else are a Conflict. The mark stays until `settle`. Broken: what a table's rows cannot be, or a proof that failed.
     """
     started = time.monotonic()
     with closing(open_end(source_url)) as source, closing(open_end(target_url)) as target:
-        if source.dialect == target.dialect:
-            raise Invalid("Both databases are of the same kind.", code="crossing-same-kind")
+        if source.dialect == target.dialect == "sqlite":
+            raise Invalid("Both databases are SQLite files.", code="crossing-same-kind")
         _make_room(target, mark)
         progress(f"Airflow {tool.version} makes its tables in the new database")
         migrate(target_url, tool)
@@ -132,14 +132,15 @@ def _copy(source: End, target: End, progress: Progress) -> tuple[dict[str, int],
     rows: dict[str, int] = {}
     digests: dict[str, str] = {}
     for table in sorted(have.keys() - want.keys()):  # left by an older Airflow, or a person's own
-        target.create(table, {name: counterpart(source.dialect, kind) for name, kind in have[table].items()})
+        types = {name: counterpart(source.dialect, kind) for name, kind in have[table].items()}
+        target.create(table, have[table] if source.dialect == target.dialect else types)
     want = target.tables()
     target.loosen()
     target.clear(want)
     for table in sorted(want):
         if table not in have:
             continue
-        columns = _columns(source, have[table], want[table])
+        columns = _columns(source, target, have[table], want[table])
         digest = RowDigest(columns)
         target.fill(table, columns, _digested(source.read(table, columns), digest))
         proof = RowDigest(columns)
@@ -183,8 +184,10 @@ def _check_same_schema(
             )
 
 
-def _columns(source: End, have: Mapping[str, str], want: Mapping[str, str]) -> list[Column]:
+def _columns(source: End, target: End, have: Mapping[str, str], want: Mapping[str, str]) -> list[Column]:
     names = [name for name in want if name in have]
+    if source.dialect == target.dialect:
+        return columns_of(want, dict.fromkeys(want, ""), names)
     postgres, sqlite = (have, want) if source.dialect == "postgresql" else (want, have)
     return columns_of(postgres, sqlite, names)
 

@@ -15,7 +15,7 @@ from aerodrome.access import permissions
 from aerodrome.access.actor import Actor
 from aerodrome.airflowkit.versions import DEFAULT, AirflowVersion, require_supported
 from aerodrome.environments.writing import Scope
-from aerodrome.fleet import lookup, names, queries, variables, wishes
+from aerodrome.fleet import databases, lookup, names, options, queries, variables, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
 from aerodrome.fleet.vault import DeploymentVault
@@ -27,6 +27,14 @@ from aerodrome.store.tables.workspace import WorkspaceRow
 
 _VERBS = {"running": "woken", "hibernated": "hibernated", "deleted": "deletion_requested"}
 _PERMISSIONS = {"running": "deployment.update", "hibernated": "deployment.update", "deleted": "deployment.delete"}
+_QUIET = {
+    "name",
+    "description",
+    "drain_s",
+    "log_retention_days",
+    "pools",
+    "upkeep",
+}  # Airflow is not started again for these
 _EVENTS = {"running": "wake", "hibernated": "hibernate", "deleted": "delete"}
 
 
@@ -35,6 +43,8 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
     names.check_parallelism(wish.parallelism)
     names.check_env(wish.env)
     names.check_config(wish.config)
+    options.check(wish.config)
+    databases.check_kind(wish.database, wish.database_url)
     airflow_version = wish.airflow_version or DEFAULT
     python_version = wish.python_version or default_python(airflow_version)
     version = require_supported(airflow_version, python_version)
@@ -61,21 +71,24 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
         env={},
         secret_env=[],
         config=dict(wish.config),
+        database_kind=wish.database,
         generation=1,
         status="creating",
         created_at=now,
         updated_at=now,
     )
     try:
+        databases.make(context, deployment_id, wish.database, wish.database_url)
         env = variables.first(context, scope, wish.env)
         with _unique_name(wish.name), wishes.writing(context) as session:
             _check_free(session, workspace.id, wish.name)
             session.add(row)
             session.flush()
             variables.write_first(session, actor, scope, env)
-            wishes.record(session, actor, row, "created", {"airflow_version": str(version)})
+            wishes.record(session, actor, row, "created", {"airflow_version": str(version), "database": wish.database})
             wishes.ask_to_look(session, deployment_id)
     except BaseException:
+        databases.unmake(context, deployment_id, wish.database)
         vault.clear()
         raise
     context.ring()
@@ -116,7 +129,7 @@ def update(context: FleetContext, actor: Actor, ref: str, changes: DeploymentCha
         for field, value in changed.items():
             setattr(row, field, value)
         if changed:
-            needs_restart = changed.keys() - {"name", "description"}
+            needs_restart = changed.keys() - _QUIET
             if needs_restart:
                 _wish_again(session, row)
             row.updated_at = context.clock.now()
@@ -200,5 +213,14 @@ def _checked(session: Session, row: DeploymentRow, changes: DeploymentChanges) -
         wanted["parallelism"] = names.check_parallelism(changes.parallelism)
     if changes.config is not None:
         names.check_config(changes.config)
+        options.check(changes.config)
         wanted["config"] = dict(changes.config)
+    if changes.drain_s is not None:
+        wanted["drain_s"] = options.check_drain(changes.drain_s)
+    if changes.log_retention_days is not None:
+        wanted["log_retention_days"] = options.check_days(changes.log_retention_days)
+    if changes.pools is not None:
+        wanted["pools"] = options.check_pools(changes.pools)
+    if changes.upkeep is not None:
+        wanted["upkeep"] = options.check_upkeep(changes.upkeep)
     return wanted

@@ -11,8 +11,6 @@ from sqlalchemy.orm import Session
 
 from aerodrome.environments.contract import Resolved
 from aerodrome.environments.resolution import resolve_all
-from aerodrome.environments.contract import Resolved
-from aerodrome.environments.resolution import resolve_all
 from aerodrome.fleet.views import ClusterView, ComponentView, DeploymentView, DeployView, RehearsalView, WorkspaceView
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.secret import MASK
@@ -148,6 +146,11 @@ def _deployment(
         updated_at=row.updated_at,
         observed_at=seen.observed_at if seen else None,
         description=row.description,
+        database=row.database_kind,
+        drain_s=row.drain_s,
+        log_retention_days=row.log_retention_days,
+        pools=dict(sorted(row.pools.items())),
+        upkeep=dict(row.upkeep or {}),
         error=row.error,
     )
 

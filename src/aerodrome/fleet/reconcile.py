@@ -6,6 +6,7 @@ outside act is safe to repeat, so a kill at any line costs nothing but time. The
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,8 @@ from sqlalchemy import delete, select
 
 from aerodrome.access import audit
 from aerodrome.access.actor import SYSTEM
-from aerodrome.fleet import lookup, observe, rollout, wishes
+from aerodrome.fleet import databases, lookup, observe, rollout, wishes
+from aerodrome.fleet.acts import queries as acts
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.rollout import Rollout
 from aerodrome.fleet.spec import runtime_spec
@@ -70,8 +72,11 @@ class Reconciler:
                     return None
                 deploy = rollout.unfinished(session, deployment_id)
                 current = session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
+                is_held = acts.is_held(session, deployment_id)
             if row.desired == "deleted":
                 return self._delete(row)
+            if is_held:  # its steps alone start and stop this deployment now
+                return observe.record(self.context, deployment_id, self.context.runtime.observe(deployment_id))
             if deploy is None:
                 return self._settle(row, current)
             wait_s = walk.advance(row, deploy)
@@ -111,6 +116,8 @@ class Reconciler:
         log = _log.bind(deployment=row.id)
         try:
             self.context.runtime.delete(row.id)
+            databases.unmake(self.context, row.id, row.database_kind)
+            shutil.rmtree(self.context.home / "snapshots" / row.id, ignore_errors=True)
         except AerodromeError as error:
             log.warning("deployment.not_deleted", code=error.code, error=error.message)
             self._note(row, error)

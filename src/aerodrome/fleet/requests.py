@@ -27,6 +27,8 @@ class NewDeployment:
     env: Mapping[str, str | Secret] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)  # "section.option" -> value
     description: str = ""
+    database: str = "sqlite"  # sqlite | postgresql | existing
+    database_url: Secret | None = None  # of an existing PostgreSQL database
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class DeploymentChanges:
     python_version: str | None = None
     parallelism: int | None = None
     config: Mapping[str, str] | None = None
+    drain_s: int | None = None
+    log_retention_days: int | None = None
+    pools: Mapping[str, int] | None = None
+    upkeep: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

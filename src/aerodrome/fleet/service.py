@@ -12,8 +12,21 @@ from typing import Any
 
 from aerodrome.access.actor import Actor
 from aerodrome.builds.contract import Bundle
-from aerodrome.fleet import clusters, deployments, deploys, diff, looking, variables, versions, waiting, workspaces
+from aerodrome.fleet import (
+    clusters,
+    databases,
+    deployments,
+    deploys,
+    diff,
+    looking,
+    variables,
+    versions,
+    waiting,
+    workspaces,
+)
+from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.environment import EnvironmentManager
 from aerodrome.fleet.diff import DeployDiff
 from aerodrome.fleet.incidents import reading as incidents
 from aerodrome.fleet.incidents import vitals
@@ -40,6 +53,7 @@ class Fleet:
 
     def __init__(self, context: FleetContext) -> None:
         self._context = context
+        self.environment = EnvironmentManager(context)
 
     def create_workspace(self, actor: Actor, name: str, description: str = "") -> WorkspaceView:
         """Make a workspace. Invalid name, Conflict when the name is taken."""
@@ -148,6 +162,17 @@ class Fleet:
     def deployment_vitals(self, actor: Actor, ref: str) -> VitalsView | None:
         """Give what was last measured of a deployment; None before the first look."""
         return vitals.of_deployment(self._context, actor, ref)
+
+    def move_database(self, actor: Actor, ref: str, kind: str, url: Secret | None = None) -> ActView:
+        """Move a deployment to sqlite, postgresql (the managed server) or existing (with its URL), by a proved copy."""
+        return databases.move(self._context, actor, ref, kind, url)
+
+    def list_acts(self, actor: Actor, ref: str) -> list[ActView]:
+        """Give the moves and restores of a deployment with their steps, newest first."""
+        return databases.list_acts(self._context, actor, ref)
+
+    def get_act(self, actor: Actor, act_id: str) -> ActView:
+        return databases.get_act(self._context, actor, act_id)
 
     def access(self, actor: Actor, ref: str) -> AirflowAccess:
         """Tell how to reach the deployment's Airflow and metadata database. Unavailable before its first start."""

@@ -62,6 +62,7 @@ def runtime_spec(
         parallelism=row.parallelism,
         public_url=f"{context.gate_url.rstrip('/')}{gate_path(row.id)}" if context.gate_url else None,
         is_running=row.desired == "running",
+        drain_s=float(row.drain_s),
         environment=AirflowEnvironment(environment.connections, environment.variables),
         extra_projects={name: bundle.path for name, bundle in extra.items()},
         extra_digests={name: bundle.digest for name, bundle in extra.items()},

@@ -69,6 +69,11 @@ class DeploymentView:
     updated_at: datetime
     observed_at: datetime | None
     description: str = ""
+    database: str = "sqlite"  # sqlite | postgresql | existing
+    drain_s: int = 60
+    log_retention_days: int = 90
+    pools: Mapping[str, int] = field(default_factory=dict)
+    upkeep: Mapping[str, Any] = field(default_factory=dict)  # clean_days, cleans; empty: old rows are kept for ever
     error: Mapping[str, Any] | None = None  # code, message, hint of what keeps the wish from coming true
 
 

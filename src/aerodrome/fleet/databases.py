@@ -1,0 +1,113 @@
+"""Which metadata database a deployment has: chosen when it is made, changed by a proved copy.
+
+`sqlite` is a file in the deployment's folder, for development. `postgresql` is a database of the managed server on the machine.
+`existing` is a PostgreSQL database that a person names; its URL is a secret and never stands in a row, a log or an event.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+from sqlalchemy import select
+
+from aerodrome.access.actor import Actor
+from aerodrome.databases import probing
+from aerodrome.fleet import lookup, wishes
+from aerodrome.fleet.acts import queries as acts
+from aerodrome.fleet.acts.queries import ActView
+from aerodrome.fleet.acts.walk import queue
+from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.database_urls import CURRENT, NEXT, DatabaseUrls, new_password
+from aerodrome.kernel.errors import Conflict, Invalid, NotFound
+from aerodrome.kernel.secret import Secret
+from aerodrome.store.tables.act import ActRow
+from aerodrome.store.tables.deployment import DeploymentRow
+
+DatabaseKind: TypeAlias = Literal["sqlite", "postgresql", "existing"]
+KINDS: tuple[str, ...] = get_args(DatabaseKind)
+_WORDS = {"sqlite": "SQLite", "postgresql": "the managed PostgreSQL", "existing": "an existing PostgreSQL"}
+
+
+def check_kind(kind: str, url: Secret | None) -> None:
+    """Raise Invalid for a kind that there is not, or a URL that is missing or not wanted."""
+    if kind not in KINDS:
+        raise Invalid(
+            f"{kind[:40]!r} is no kind of metadata database.",
+            code="database-kind-unknown",
+            hint=f"Choose one of {', '.join(KINDS)}.",
+            details={"field": "database"},
+        )
+    if (kind == "existing") != (url is not None):
+        raise Invalid(
+            "An existing database needs its URL." if url is None else f"The kind {kind} takes no URL.",
+            code="database-url-missing" if url is None else "database-url-unwanted",
+            hint="Choose the kind existing and give postgresql://user:password@host:5432/name.",
+            details={"field": "database_url"},
+        )
+
+
+def make(context: FleetContext, deployment_id: str, kind: str, url: Secret | None) -> None:
+    """Make or probe the database of a new deployment and keep its URL. Raises what exactly is wrong, and leaves nothing."""
+    check_kind(kind, url)
+    urls = DatabaseUrls(context.secrets, deployment_id)
+    if kind == "postgresql":
+        urls.put(CURRENT, context.runtime.databases.create(deployment_id, new_password()))
+    if url is not None:
+        context.runtime.databases.probe(url)
+        urls.put(CURRENT, probing.normalised(url))
+
+
+def unmake(context: FleetContext, deployment_id: str, kind: str) -> None:
+    """Drop the managed database of a deployment that is gone; a database of somebody else stays as it is."""
+    if kind == "postgresql":
+        context.runtime.databases.drop(deployment_id)
+
+
+def move(context: FleetContext, actor: Actor, ref: str, kind: str, url: Secret | None = None) -> ActView:
+    """Ask for a move to another metadata database; the walk is in acts/moving.py."""
+    check_kind(kind, url)
+    with context.store.reading() as session:
+        row = lookup.deployment(session, actor, ref, "deployment.database")
+        _check_move(row, kind)
+        if acts.unfinished(session, row.id) is not None:
+            raise Conflict("Something else is under way.", code="act-under-way", hint="Wait until it has ended.")
+    urls = DatabaseUrls(context.secrets, row.id)
+    urls.forget_move()
+    if url is not None:
+        context.runtime.databases.probe(url)
+        urls.put(NEXT, probing.normalised(url))
+    with wishes.writing(context) as session:
+        row = lookup.deployment_to_change(session, actor, row.id, "deployment.database")
+        _check_move(row, kind)
+        title = f"Move from {_WORDS[row.database_kind]} to {_WORDS[kind]}"
+        act = queue(context, session, actor, row, "move", title, {"from": row.database_kind, "to": kind})
+        view = acts.view(session, act)
+    context.ring()
+    return view
+
+
+def list_acts(context: FleetContext, actor: Actor, ref: str) -> list[ActView]:
+    with context.store.reading() as session:
+        row = lookup.deployment(session, actor, ref, "deployment.read")
+        return acts.views(session, row.id)
+
+
+def get_act(context: FleetContext, actor: Actor, act_id: str) -> ActView:
+    with context.store.reading() as session:
+        row = session.scalars(select(ActRow).where(ActRow.id == act_id)).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no act {act_id!r}.", code="act-not-found")
+        lookup.deployment(session, actor, row.deployment_id, "deployment.read")
+        return acts.view(session, row)
+
+
+def _check_move(row: DeploymentRow, kind: str) -> None:
+    if row.desired == "deleted":
+        raise Conflict(f"The deployment {row.name!r} is being deleted.", code="deployment-deleting")
+    if row.database_kind == kind:
+        raise Conflict(
+            f"{row.name} uses {_WORDS[kind]} already.",
+            code="database-same-kind",
+            hint="From one PostgreSQL to another: take a backup, or move over sqlite.",
+            details={"field": "database"},
+        )
