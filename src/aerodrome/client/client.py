@@ -14,6 +14,7 @@ import httpx2
 
 from aerodrome.client.deployments import Deployments
 from aerodrome.client.deploys import Deploys
+from aerodrome.client.environment import EnvironmentObjects
 from aerodrome.client.incidents import Incidents
 from aerodrome.client.migrations import Migrations
 from aerodrome.client.people import Tokens, Users
@@ -40,6 +41,7 @@ class Client:
         self.clusters = Clusters(self.http)
         self.deployments = Deployments(self.http)
         self.deploys = Deploys(self.http)
+        self.environment = EnvironmentObjects(self.http)
         self.versions = Versions(self.http)
         self.incidents = Incidents(self.http)
         self.users = Users(self.http)

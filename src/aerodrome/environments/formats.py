@@ -145,3 +145,14 @@ def _json_or_text(value: str) -> Any:
 
 def _invalid(what: str, hint: str) -> Invalid:
     return Invalid(f"It {what}.", code="connection-malformed", hint=hint)
+
+
+def fields_of_input(
+    kind: str, fields: Mapping[str, Any], secrets: Mapping[str, str], uri: str | None
+) -> dict[str, Any]:
+    """Read what people give: a URI, fields, an `extra` object, and secret fields; later ones win."""
+    given: dict[str, Any] = fields_of_uri(uri) if uri and kind == "connection" else {}
+    given |= {name: value for name, value in fields.items() if name != "extra"}
+    if "extra" in fields and kind == "connection":
+        given |= fields_of_extra(fields["extra"])
+    return given | {name: Secret(value) for name, value in secrets.items()}

@@ -21,6 +21,7 @@ from aerodrome.web.ui.router import render_problem
 
 MIB = 1 << 20
 PLAN_LIMIT = 24 * MIB  # a plan of some thousand DAGs, as people edit it
+IMPORT_LIMIT = 32 * MIB
 API = "/api/v1"
 DESCRIPTION = """The REST interface of Aerodrome. Every route but `health` and `auth/exchange` wants
 `Authorization: Bearer <API token>`; errors are problem documents (RFC 9457); lists come in pages (`next_cursor`)."""
@@ -60,6 +61,8 @@ def _limit_of(platform: Platform) -> Callable[[str], int]:
     def limit_of(path: str) -> int:
         if path.startswith(API) and path.endswith("/deploys"):
             return upload
+        if path.startswith(API) and path.endswith("/environment-objects/import"):
+            return IMPORT_LIMIT
         return PLAN_LIMIT if path.endswith("/plan") else MIB
 
     return limit_of

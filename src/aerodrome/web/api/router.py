@@ -56,6 +56,7 @@ def everything() -> APIRouter:
         deploys,
         versions,
         incidents,
+        environment,
         users,
         tokens,
         audit,
