@@ -135,7 +135,12 @@ def _carry_jobs(crossing: Crossing) -> Carried:
 
 def _carry_runs(crossing: Crossing) -> Carried:
     plan = Staging(
-        "dag_run", "dag_run", ("dag_id", "run_id"), joins=_IN_CHANGED_RUN, kept=frozenset({"id", "dag_hash"})
+        *("dag_run", "dag_run", ("dag_id", "run_id")),
+        joins=_IN_CHANGED_RUN,
+        kept=frozenset(
+            {"id", "dag_hash", "conf"}
+        ),  # nothing changes a run's conf, but the upgrade empties unreadable ones
+        compared=_CHANGES,
     )
     if not crossing.is_across_majors:
         return _carry_runs_within_3(crossing, plan)
@@ -212,12 +217,11 @@ def _date_the_undated(crossing: Crossing) -> int:
 def _carry_tasks(crossing: Crossing) -> Carried:
     touched = _TOUCHED.format(alias="n", since=crossing.since)
     plan = Staging(
-        "task_instance",
-        "task_instance",
-        _TASK,
+        *("task_instance", "task_instance", _TASK),
         joins=_IN_CHANGED_RUN,
         condition=touched,
         left_out=frozenset({"job_id"}),
+        compared=_CHANGES,
     )
     if not crossing.is_across_majors:
         return _carry_tasks_within_3(crossing, plan)
@@ -380,7 +384,7 @@ def _pickle_conf(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
     at = columns.index("conf")
     for row in rows:
         conf = row[at]
-        value = None if conf is None else pickle.dumps(json.loads(conf), protocol=5)
+        value = pickle.dumps({} if conf is None else json.loads(conf), protocol=5)
         yield (*row[:at], value, *row[at + 1 :])
 
 
