@@ -40,8 +40,8 @@ def _render(kind: str, thing: Any, _context: Any) -> str | bool:
 RENDERING: Final[dict[str, Any]] = {"render_item": _render}
 
 
-def upgrade(store: Store) -> None:
-    """Bring the database to the newest revision, all or nothing; safe to run from several servers at once."""
+def upgrade(store: Store, revision: str = "head") -> None:
+    """Bring the database to the newest revision (or to `revision`), all or nothing; safe to run from several servers at once."""
     with store.engine.execution_options(aerodrome_writes=True).connect() as connection:
         is_sqlite = store.dialect == "sqlite"
         if is_sqlite:  # rebuilding a table (batch mode) must not cascade; not possible inside a transaction
@@ -50,7 +50,7 @@ def upgrade(store: Store) -> None:
             with connection.begin():
                 take_turns(connection, "schema")
                 _refuse_newer(connection)
-                command.upgrade(_config(connection), "head")
+                command.upgrade(_config(connection), revision)
                 if is_sqlite and (rows := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()):
                     raise Broken(f"{len(rows)} rows would point nowhere after the upgrade.", code="schema-broken")
         finally:

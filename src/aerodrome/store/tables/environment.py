@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, false
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aerodrome.store.tables.base import Base, Id
@@ -30,7 +30,7 @@ class EnvironmentObjectRow(Base):
     kind: Mapped[str] = mapped_column(String(20))  # connection | variable | env
     name: Mapped[str] = mapped_column(String(250))
     content: Mapped[dict[str, Any]] = mapped_column()
-    is_deleted: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_deleted: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     version: Mapped[int] = mapped_column()
     created_at: Mapped[datetime] = mapped_column()
     updated_at: Mapped[datetime] = mapped_column()
@@ -45,7 +45,7 @@ class EnvironmentVersionRow(Base):
     object_id: Mapped[str] = mapped_column(ForeignKey("environment_object.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     content: Mapped[dict[str, Any]] = mapped_column()
-    is_deleted: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_deleted: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     change: Mapped[str] = mapped_column(String(20))  # created | updated | linked | deleted | restored
     changed: Mapped[list[Any]] = mapped_column(default=list)  # names of what differs from the version before
     note: Mapped[str] = mapped_column(Text, default="")
