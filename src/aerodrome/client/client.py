@@ -19,6 +19,7 @@ from aerodrome.client.incidents import Incidents
 from aerodrome.client.migrations import Migrations
 from aerodrome.client.people import Tokens, Users
 from aerodrome.client.records import Records
+from aerodrome.client.secrets_backends import SecretsBackends
 from aerodrome.client.transport import Transport
 from aerodrome.client.versions import Versions
 from aerodrome.client.workspaces import Clusters, Workspaces
@@ -48,6 +49,7 @@ class Client:
         self.tokens = Tokens(self.http)
         self.records = Records(self.http)
         self.migrations = Migrations(self.http)
+        self.secrets_backends = SecretsBackends(self.http)
 
     @property
     def base_url(self) -> str:

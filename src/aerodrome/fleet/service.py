@@ -25,6 +25,7 @@ from aerodrome.fleet import (
     workspaces,
 )
 from aerodrome.fleet.acts.queries import ActView
+from aerodrome.fleet.backends import SecretsBackends
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.environment import EnvironmentManager
 from aerodrome.fleet.diff import DeployDiff
@@ -53,6 +54,7 @@ class Fleet:
 
     def __init__(self, context: FleetContext) -> None:
         self._context = context
+        self.backends = SecretsBackends(context)
         self.environment = EnvironmentManager(context)
 
     def create_workspace(self, actor: Actor, name: str, description: str = "") -> WorkspaceView:

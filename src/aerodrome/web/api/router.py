@@ -17,6 +17,7 @@ from aerodrome.web.api import (
     jobs,
     me,
     migrations,
+    secrets_backends,
     tokens,
     users,
     versions,
@@ -34,6 +35,7 @@ TAGS = [
     {"name": "incidents", "description": "What is or was wrong, since when and why."},
     {"name": "versions", "description": "Other Airflow versions: rehearsals, upgrades, and the way back."},
     {"name": "environment", "description": "Connections, variables and environment variables."},
+    {"name": "secrets-backends", "description": "Services in which teams keep connections and variables."},
     {"name": "migrations", "description": "Moving an Airflow here, step by step."},
     {"name": "users", "description": "People and their roles."},
     {"name": "tokens", "description": "Your API tokens."},
@@ -63,6 +65,7 @@ def everything() -> APIRouter:
         events,
         jobs,
         migrations,
+        secrets_backends,
     )
     for noun in nouns:
         router.include_router(noun.router)
