@@ -6,24 +6,29 @@ from aerodrome.parsing.contract import (
     ImportFailure,
     NextRun,
     ParsedDag,
+    ParseLimits,
     ParseResult,
     ParseSetting,
+    TaskUse,
     Usage,
     UsageEntry,
 )
-from aerodrome.parsing.parser import parse
+from aerodrome.parsing.parser import merge, parse
 from aerodrome.parsing.usage import usage, usage_of
 
 __all__ = [
     "DagDifference",
     "ImportFailure",
     "NextRun",
+    "ParseLimits",
     "ParseResult",
     "ParseSetting",
     "ParsedDag",
+    "TaskUse",
     "Usage",
     "UsageEntry",
     "compare",
+    "merge",
     "parse",
     "usage",
     "usage_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,17 +47,23 @@ def parse(
     timeout_s: float = 300.0,
     progress: Callable[[str], None] = lambda _line: None,
     limits: ParseLimits = DEFAULT_LIMITS,
+    bundle: tuple[str, Path] | None = None,
 ) -> ParseResult:
     """Read every DAG file of the project; writes nothing to the metadata database and starts no scheduler.
 
-    A file that hangs, ends its process or takes too much is a failure of that file alone. Broken when this Airflow cannot be
+    With `bundle` (name and folder of a named DAG bundle, Airflow 3) its dags/ is read instead, with the project's plugins/ and
+    include/; its files are called `name:dags/…`. A file that hangs, ends its process or takes too much is a failure of that file alone. Broken when this Airflow cannot be
     imported at all (airflow-not-importable), Unavailable when no interpreter can be started.
     """
     started = time.monotonic()
     project = project.resolve()
     interpreter = warm.interpreter_of(setting)
-    known = memory.recall(interpreter, project) if limits.is_remembering and not limits.next_runs else {}
-    request = _request(project, setting, interpreter, limits, timeout_s, sorted(known))
+    is_remembering = limits.is_remembering and not limits.next_runs and bundle is None
+    known = memory.recall(interpreter, project) if is_remembering else {}
+    request = _request(project, setting, interpreter, limits, timeout_s) | {"skip": sorted(known)}
+    if bundle is not None:
+        root = bundle[1].resolve()
+        request |= {"project": str(root), "dags": str(root / "dags"), "bundle_name": bundle[0]}
     answers = _ask(interpreter, request, timeout_s) or _ask(interpreter, request, timeout_s)
     if answers is None:
         raise Unavailable(
@@ -67,12 +73,19 @@ def parse(
         )
     remembered = [file for file in answers.files if file in known and file not in answers.read]
     everything = {**{file: known[file] for file in remembered}, **answers.read}
-    found = [_read_dag(file, entry, project) for file, item in everything.items() for entry in item.get("dags", ())]
+    found = [
+        _read_dag(file, entry, Path(request["project"]))
+        for file, item in everything.items()
+        for entry in item.get("dags", ())
+    ]
     dags = sorted(found, key=lambda dag: (dag.dag_id, dag.file))
-    failed = list(_failures(answers, everything, project, limits))
+    failed = list(_failures(answers, everything, Path(request["project"]), limits))
     failed += _duplicates(dags)
-    if limits.is_remembering and not limits.next_runs:
+    if is_remembering:
         memory.remember(interpreter, project, everything, dags)
+    if bundle is not None:
+        dags = [replace(dag, file=f"{bundle[0]}:{dag.file}") for dag in dags]
+        failed = [replace(failure, file=f"{bundle[0]}:{failure.file}") for failure in failed]
     result = ParseResult(
         dags=tuple(dags),
         failures=tuple(sorted(failed, key=lambda item: (item.file, item.line or 0, item.kind, item.name))),
@@ -88,13 +101,26 @@ def parse(
     return result
 
 
+def merge(results: Sequence[ParseResult]) -> ParseResult:
+    """Put the readings of a project and its named DAG bundles together: a dag_id may be defined by one of them only."""
+    dags = sorted((dag for result in results for dag in result.dags), key=lambda dag: (dag.dag_id, dag.file))
+    failed = {failure for result in results for failure in result.failures} | set(_duplicates(dags))
+    return replace(
+        results[0],
+        dags=tuple(dags),
+        failures=tuple(sorted(failed, key=lambda item: (item.file, item.line or 0, item.kind, item.name))),
+        seconds=round(sum(result.seconds for result in results), 3),
+        file_count=sum(result.file_count for result in results),
+        remembered=sum(result.remembered for result in results),
+    )
+
+
 def _request(
     project: Path,
     setting: ParseSetting,
     interpreter: warm.Interpreter,
     limits: ParseLimits,
     timeout_s: float,
-    skip: list[str],
 ) -> dict[str, Any]:
     environment = interpreter.environment
     dags = environment.get("AIRFLOW__CORE__DAGS_FOLDER", "")
@@ -118,7 +144,6 @@ def _request(
         },
         "safe_roots": [f"{root}/" for root in _safe_roots(interpreter, old)],
         "bundle_name": limits.bundle_name,
-        "skip": skip,
         "parallel": _PARALLEL,
         "timeout_s": timeout_s,
         "file_s": limits.file_s,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from aerodrome.airflowkit.vitals import Pulse
 from aerodrome.kernel.secret import Secret
+from aerodrome.parsing.contract import ParseLimits, ParseResult
 
 if TYPE_CHECKING:
     from aerodrome.runtimes.databases import Databases
@@ -207,6 +208,14 @@ class Runtime(Protocol):
         """Put a snapshot in the place of the metadata database, whole or not at all; Conflict while Airflow runs."""
         ...
 
+    def parse(self, spec: RuntimeSpec, limits: ParseLimits, progress: Progress) -> ParseResult:
+        """Read every DAG of the spec under its exact environment, beside what runs: nothing of it changes.
+
+        Broken (airflow-not-importable) when this Airflow cannot start at all, Unavailable (parser-…) when it should be tried
+        again. What a file does wrong stands in the result.
+        """
+        ...
+
     def rehearse(
         self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, folder: Path, progress: Progress
     ) -> Rehearsal:
@@ -249,6 +258,10 @@ class Runtime(Protocol):
 
         Gives how many went. Unavailable when the metadata database cannot tell what is pinned: then nothing goes.
         """
+        ...
+
+    def virtualenvs(self) -> AbstractSet[Path]:
+        """Give the virtualenvs in which its deployments run, or would when they wake."""
         ...
 
     def measure(self, deployment_id: str, database_url: Secret | None, *, is_thorough: bool) -> Measurement:

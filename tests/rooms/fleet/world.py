@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
+from aerodrome.parsing.contract import ImportFailure, ParsedDag, ParseLimits, ParseResult
 from aerodrome.runtimes.contract import (
     AirflowAccess,
     ComponentObservation,
@@ -100,6 +102,14 @@ class FolderRuntime:
         draft = self.root / f"{spec.deployment_id}.draft"
         draft.write_text(json.dumps(wish))
         draft.replace(self.root / f"{spec.deployment_id}.json")
+
+    def parse(self, spec: RuntimeSpec, limits: ParseLimits, progress: Progress) -> ParseResult:
+        """Read `readings/<bundle digest>.json` where a test has put one: DAGs and failures; else nothing is wrong."""
+        path = self.root / "readings" / f"{spec.bundle_digest}.json"
+        found = json.loads(path.read_text()) if path.exists() else {"dags": [], "failures": []}
+        dags = tuple(ParsedDag(dag["dag_id"], dag["file"], {}, "") for dag in found["dags"])
+        failures = tuple(ImportFailure(**failure) for failure in found["failures"])
+        return ParseResult(dags, failures, 0.0, spec.airflow_version, len(dags))
 
     def observe(self, deployment_id: str) -> Observation:
         told = self._read(deployment_id)
@@ -229,6 +239,16 @@ class FolderRuntime:
             raise Unavailable(sentence, code="busy")
         (self.root / f"{deployment_id}.json").unlink(missing_ok=True)
         (self.root / f"{deployment_id}.db").unlink(missing_ok=True)
+
+    def forget_releases(self, deployment_id: str, database_url: Secret | None, keep: AbstractSet[str]) -> int:
+        if sentence := self.trouble.get("database"):
+            raise Unavailable(sentence, code="database-down")
+        (self.root / f"{deployment_id}.kept").write_text(json.dumps(sorted(keep)))
+        return 0
+
+    def virtualenvs(self) -> AbstractSet[Path]:
+        told = [json.loads(path.read_text()) for path in self.root.glob("dep_*.json")]
+        return {Path(wish["fixed"]["venv"]) for wish in told}
 
     def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
         if component not in {part.name for part in self.observe(deployment_id).components}:

@@ -28,6 +28,7 @@ from aerodrome.databases import AirflowTool
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
+from aerodrome.parsing.contract import ParseLimits, ParseResult
 from aerodrome.runtimes.contract import (
     AirflowAccess,
     ComponentObservation,
@@ -40,7 +41,7 @@ from aerodrome.runtimes.contract import (
     RuntimeSpec,
     Snapshot,
 )
-from aerodrome.runtimes.local import changes, environment, health, rehearsals, releases
+from aerodrome.runtimes.local import changes, environment, health, readings, rehearsals, releases
 from aerodrome.runtimes.local import commands as programs
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
@@ -159,6 +160,16 @@ class LocalRuntime:
                 progress,
             )
 
+    def parse(self, spec: RuntimeSpec, limits: ParseLimits, progress: Progress) -> ParseResult:
+        layout = self._layout(spec.deployment_id)
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (layout.folder, layout.home, layout.keys):
+            folder.mkdir(exist_ok=True, mode=0o700)
+        with _locked(layout.applying):
+            setup = self._setup(spec, layout, self._ports.port_of(spec.deployment_id) or 0)
+            setup = readings.setup_aside(setup, layout, spec)
+        return readings.read(self._root, spec, setup, _base(), limits, progress)
+
     def rehearse(
         self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, folder: Path, progress: Progress
     ) -> Rehearsal:
@@ -175,6 +186,10 @@ class LocalRuntime:
         layout = self._layout(deployment_id)
         shutil.rmtree(layout.folder, ignore_errors=True)
         self._ports.release(deployment_id)
+
+    def virtualenvs(self) -> AbstractSet[Path]:
+        wishes = (read_json(path) for path in self._root.glob("*/desired.json"))
+        return {Path(wish["environment"]["VIRTUAL_ENV"]) for wish in wishes if wish is not None}
 
     def forget_releases(self, deployment_id: str, database_url: Secret | None, keep: AbstractSet[str]) -> int:
         layout = self._layout(deployment_id)
