@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from cyclopts import Parameter
 
 from aerodrome.bootstrap import App, build
+from aerodrome.bootstrap.safekeeping.lock import serving
 from aerodrome.cli.options import say
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.settings import Settings, load_settings
@@ -37,6 +38,7 @@ def serve(
     settings = load_settings(host=host, port=port, gate_port=gate_port, home=home)
     has_web, has_worker = role in {"all", "web"}, role in {"all", "worker"}
     with ExitStack() as stack:
+        stack.enter_context(serving(settings.home))
         doors = _open_doors(settings, stack) if has_web else {}  # before anything is started or written
         app = build(settings)
         stack.callback(app.stop, GRACE_S)

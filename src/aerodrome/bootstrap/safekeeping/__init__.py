@@ -1,0 +1,1 @@
+"""Backup of the platform's own state into one encrypted file, and the way back: database, keys, bundles, migrations."""
