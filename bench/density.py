@@ -1,0 +1,97 @@
+"""Memory that the control plane adds to idle deployments: PSS of all processes, from /proc.
+
+python -m bench.density [--deployments 6] [--settle-s 60]
+
+Half of the deployments run Airflow 2.11.2, half 3.3.2, on SQLite, each with a deployed project. Control plane: the server with its
+worker, and the supervising process (shim) of each deployment. `overhead_share` is the worst deployment's share: what the control
+plane adds for it (its own shim, and an equal part of what the server grew by when the deployments came) divided by its memory.
+`with_server_share` also counts an equal part of the whole server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from bench.deploy import dag
+from bench.rig import Rig, load, note, rig, write_project
+
+from aerodrome.runtimes.local.layout import Layout, read_json
+from aerodrome.runtimes.local.usage import pss_bytes
+
+_VERSIONS = ("2.11.2", "3.3.2")
+_MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one deployment's processes use."""
+
+    name: str
+    shim_bytes: int
+    airflow_bytes: int
+    processes: int
+
+
+def run(count: int, settle_s: float) -> dict[str, object]:
+    with rig() as the, tempfile.TemporaryDirectory() as folder:
+        time.sleep(3)
+        empty = _server_bytes(the)
+        ids = []
+        for index in range(count):
+            version = _VERSIONS[index % 2]
+            project = write_project(Path(folder) / version, {"dags/flow.py": dag(0, "v0", version[0])})
+            made = the.create(f"idle-{index}", version)
+            the.client.deploys.wait_live(made.id, the.client.deploys.create(made.id, project).id)
+            ids.append((made.id, version))
+        note(f"settling for {settle_s:.0f} s")
+        time.sleep(settle_s)
+        server = _server_bytes(the)
+        shares = [_share(the, deployment_id, version) for deployment_id, version in ids]
+    grown = max(0, server - empty)
+    for share in shares:
+        note(
+            f"{share.name}: Airflow {share.airflow_bytes / _MB:.0f} MB in {share.processes} processes, shim {share.shim_bytes / _MB:.1f} MB"
+        )
+    note(f"server {server / _MB:.0f} MB, of it {grown / _MB:.1f} MB since the first deployment")
+    return {
+        "deployments": len(shares),
+        "overhead_share": round(max((s.shim_bytes + grown / len(shares)) / s.airflow_bytes for s in shares), 4),
+        "with_server_share": round(max((s.shim_bytes + server / len(shares)) / s.airflow_bytes for s in shares), 4),
+        "pss_mb": round((server + sum(s.shim_bytes + s.airflow_bytes for s in shares)) / _MB),
+        "server_mb": round(server / _MB),
+        "server_growth_mb": round(grown / _MB, 1),
+        "shim_mb": round(max(s.shim_bytes for s in shares) / _MB, 1),
+        "load": load(),
+    }
+
+
+def _server_bytes(the: Rig) -> int:
+    server = psutil.Process(the.server.pid)
+    return sum(pss_bytes(member.pid) for member in (server, *server.children(recursive=True)))
+
+
+def _share(the: Rig, deployment_id: str, version: str) -> Share:
+    status = read_json(Layout.of(the.server.home / "deployments", deployment_id).status) or {}
+    shim = psutil.Process(status["shim"]["pid"])
+    members = shim.children(recursive=True)
+    return Share(version, pss_bytes(shim.pid), sum(pss_bytes(member.pid) for member in members), len(members))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--deployments", type=int, default=6)
+    parser.add_argument("--settle-s", type=float, default=60)
+    given = parser.parse_args()
+    sys.stdout.write(json.dumps(run(given.deployments, given.settle_s)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
