@@ -197,5 +197,6 @@ def _deploy(row: DeployRow, steps: Sequence[Mapping[str, Any]]) -> DeployView:
         rollback_of=row.rollback_of,
         rehearsal_id=row.rehearsal_id,
         snapshot_id=row.snapshot_id,
+        conversion=row.conversion,
         artefacts_removed_at=row.artefacts_removed_at,
     )

@@ -111,6 +111,7 @@ class DeployView:
     rollback_of: str | None = None  # the deploy whose state this one brought back
     rehearsal_id: str | None = None
     snapshot_id: str | None = None
+    conversion: Mapping[str, Any] | None = None  # what a change of version did to the metadata database
     artefacts_removed_at: datetime | None = None  # its files went by age: it cannot be rolled back to
 
 

@@ -20,7 +20,7 @@ from aerodrome import databases
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.databases import AirflowTool, DatabaseSnapshot
 from aerodrome.kernel.digest import digest_of
-from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Conversion, Progress, Snapshot
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json
@@ -84,9 +84,8 @@ def convert(
         return _conversion(_result(began, {}, {}, None), was_done=True)
     if snapshot is not None:
         rows_before = databases.row_counts(database.url)
-        report = databases.go_back(snapshot, database.url, database.url, after, before.version, say)
-        rows_after = databases.row_counts(database.url)
-        result = _result(began, rows_before, rows_after, report.as_data())
+        loss = go_back(snapshot, database.url, after, before.version, say)
+        result = _result(began, rows_before, databases.row_counts(database.url), loss)
     elif AirflowVersion.parse(after.version) < AirflowVersion.parse(before.version):
         rows_before = databases.row_counts(database.url)
         empty(database.url)
@@ -98,6 +97,19 @@ def convert(
     write_json(database.layout.conversion, {"name": name, "result": result})
     database.now_belongs_to(after.version)
     return _conversion(result, was_done=False)
+
+
+def go_back(
+    snapshot: Path, url: Secret, older: AirflowTool, newer_version: str, say: Progress
+) -> dict[str, Any] | None:
+    """Make the database one of the older Airflow again; None when both have the same schema, so that nothing changes."""
+    try:
+        return databases.go_back(snapshot, url, url, older, newer_version, say).as_data()
+    except Invalid as error:
+        if error.code != "way-back-not-needed":
+            raise
+        say("Both Airflow versions have the same tables; the metadata database stays as it is.")
+        return None
 
 
 def running_tasks(database: Database) -> tuple[str, ...]:

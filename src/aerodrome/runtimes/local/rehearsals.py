@@ -19,7 +19,7 @@ from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.kernel.secret import Secret
 from aerodrome.parsing.contract import DagDifference, ParseResult, ParseSetting
 from aerodrome.runtimes.contract import Progress, Rehearsal, RuntimeSpec
-from aerodrome.runtimes.local.changes import Database
+from aerodrome.runtimes.local.changes import Database, go_back
 
 _EXAMPLES = 200
 
@@ -88,7 +88,7 @@ def _on_a_copy(
             if snapshot is None:
                 databases.upgrade(copy, before.tool, after.tool, say)
             else:
-                loss = databases.go_back(snapshot, copy, copy, after.tool, before.tool.version, say).as_data()
+                loss = go_back(snapshot, copy, after.tool, before.tool.version, say)
         except Broken as error:
             problems.append(f"The metadata database cannot be changed. {error.message}")
             return figures, loss, {}

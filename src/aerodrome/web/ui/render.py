@@ -18,7 +18,7 @@ from aerodrome.web.ui import wording
 
 STATIC = Path(__file__).parent / "static"
 NAVIGATION = (("Deployments", "/deployments"), ("Migrations", "/migrations"), ("Audit", "/audit"))
-DEPLOYMENT_TABS = (("Overview", ""), ("Health", "health"))  # title, last part of the address below /deployments/{id}
+DEPLOYMENT_TABS = (("Overview", ""), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
 
 
 @dataclass(frozen=True)
