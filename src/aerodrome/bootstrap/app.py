@@ -14,7 +14,7 @@ from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
-from aerodrome.fleet import acts, clusters, legacy_env, reconcile, rehearsing
+from aerodrome.fleet import acts, clusters, legacy_env, reconcile, rehearsing, retention
 from aerodrome.fleet.acts import Acts
 from aerodrome.fleet.acts.registry import KINDS
 from aerodrome.fleet.context import FleetContext
@@ -23,6 +23,7 @@ from aerodrome.fleet.incidents.contract import Limits
 from aerodrome.fleet.incidents.watch import Watcher
 from aerodrome.fleet.reconcile import Reconciler
 from aerodrome.fleet.rehearsing import Rehearser
+from aerodrome.fleet.retention import Tidier
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.redaction import Redactor
@@ -52,6 +53,7 @@ class App:
     reconciler: Reconciler
     acts: Acts
     housekeeper: Housekeeper
+    tidier: Tidier
     watcher: Watcher
     secrets: SecretStore
     keyring: Keyring
@@ -67,6 +69,7 @@ class App:
     def start_worker(self) -> None:
         """Adopt what runs already and begin to work; returns at once."""
         self.housekeeper.ask()
+        self.tidier.ask()
         self.watcher.ask()
         self.acts.ask_all()
         adopted = self.reconciler.adopt_all()
@@ -119,6 +122,7 @@ def build(settings: Settings) -> App:
     fleet = Fleet(context)
     stopping = threading.Event()
     housekeeper = Housekeeper(store, clock, settings)
+    tidier = Tidier(context, bundles, venvs)
     watcher = Watcher(context, settings.home, limits_of(settings), is_stopping=stopping.is_set)
     reconciler = Reconciler(context, is_stopping=stopping.is_set)
     walker = Acts(context, KINDS, is_stopping=stopping.is_set)
@@ -134,6 +138,7 @@ def build(settings: Settings) -> App:
     )
     handlers: dict[str, Handler] = {
         housekeeping.KIND: housekeeper.look,
+        retention.KIND: tidier.look,
         watch.KIND: watcher.look,
         reconcile.KIND: reconciler.look,
         acts.KIND: walker.look,
@@ -160,6 +165,7 @@ def build(settings: Settings) -> App:
         reconciler=reconciler,
         acts=walker,
         housekeeper=housekeeper,
+        tidier=tidier,
         watcher=watcher,
         secrets=secrets,
         keyring=keyring,

@@ -96,6 +96,14 @@ class BundleStore:
         _remove(gone)
         return True
 
+    def sweep(self, before: datetime) -> None:
+        """Remove what killed uploads and removals left behind before that moment."""
+        for path in self._root.iterdir() if self._root.is_dir() else ():
+            with suppress(FileNotFoundError):
+                is_left = path.name.startswith((".draft-", ".upload-", ".gone-"))
+                if is_left and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    _remove(path)
+
     def _put(self, folder: Path, only: AbstractSet[str] | None, place: Callable[[Path, Path], object]) -> Bundle:
         with _disk_errors(self._root):
             files = read_tree(folder, only)

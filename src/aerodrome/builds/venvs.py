@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import shutil
 import sysconfig
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Invalid, Unavailable
 
 MARKER = "aerodrome-venv.json"
+_NOTED_EVERY_S = 3600.0
 _RECIPE = 1  # raise it when the way of building changes
 _EXTRAS = {2: ("psycopg2-binary",), 3: ("psycopg2-binary", "asyncpg")}
 _NAME = re.compile(r"[-_.]+")
@@ -45,6 +50,7 @@ class VenvStore:
         digest = self.digest(spec)
         path = self._root / digest[:20]
         if ready := _read(path, spec, digest):
+            _note_use(path)
             return ready
         try:
             with _locked(self._root, digest[:20]):
@@ -56,6 +62,25 @@ class VenvStore:
                 hint=f"Check space and permissions of {self._root}.",
                 retry_after_s=60,
             ) from error
+
+    def path(self, spec: VenvSpec) -> Path:
+        """Give where the virtualenv of the spec is, or would be."""
+        return self._root / self.digest(spec)[:20]
+
+    def forget(self, keep: AbstractSet[Path], before: datetime) -> tuple[Path, ...]:
+        """Remove the virtualenvs that are not in `keep` and that nobody asked for since `before`; give their paths."""
+        gone: list[Path] = []
+        for path in self._root.iterdir() if self._root.is_dir() else ():
+            if path in keep or not (path / MARKER).exists() or not _is_unused(path, before):
+                continue
+            with _locked(self._root, path.name):
+                if not _is_unused(path, before):
+                    continue
+                # the name goes first: whoever asks for it from now on builds it again
+                path.rename(away := path.with_name(f".gone-{path.name}"))
+            shutil.rmtree(away, ignore_errors=True)
+            gone.append(path)
+        return tuple(gone)
 
     def python(self, version: str) -> Path:
         """Give an interpreter of that minor version; Unavailable (python-missing) when it cannot be had."""
@@ -140,6 +165,20 @@ def _read(path: Path, spec: VenvSpec, digest: str) -> Venv | None:
     if marker["digest"] != digest or not (path / "bin/python").exists():
         return None
     return Venv(spec, digest, path, marker["packages"])
+
+
+def _note_use(path: Path) -> None:
+    """Remember that somebody asked for it, at most once an hour."""
+    with suppress(FileNotFoundError):
+        if time.time() - (path / MARKER).stat().st_mtime > _NOTED_EVERY_S:
+            os.utime(path / MARKER)
+
+
+def _is_unused(path: Path, before: datetime) -> bool:
+    try:
+        return datetime.fromtimestamp((path / MARKER).stat().st_mtime, UTC) < before
+    except FileNotFoundError:
+        return False
 
 
 def _packages(path: Path) -> dict[str, str]:
