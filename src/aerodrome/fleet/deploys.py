@@ -74,6 +74,7 @@ def queue(
         cause=wish.cause,
         git=dict(wish.git) if wish.git else None,
         is_forced=wish.is_forced,
+        check_policy=wish.check_policy,
         rollback_of=wish.rollback_of,
         rehearsal_id=wish.rehearsal_id,
         revision=dict(wish.revision) if wish.revision is not None else revisions.take(session, deployment),

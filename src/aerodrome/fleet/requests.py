@@ -67,6 +67,7 @@ class NewDeploy:
     source: GitSource | None = None  # fetch the project from a repository, in the deploy's first step
     git: Mapping[str, Any] | None = None  # remote, branch, commit, author, message, is_dirty
     is_forced: bool = False  # failing checks do not block
+    check_policy: Literal["block", "record"] = "block"  # record: the checks write down what they find and block nothing
     rollback_of: str | None = None  # id of the deploy whose state comes back
     rehearsal_id: str | None = None
     revision: Mapping[str, Any] | None = None  # None: `revisions.take` of the deployment as it is

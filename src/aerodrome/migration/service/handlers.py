@@ -104,7 +104,7 @@ def deploy(context: StepContext, params: Params) -> Result:
     view = next((item for item in deploys if item.bundle_digest == bundle.digest and item.status != "failed"), None)
     if view is None:
         view = context.fleet.deploy(
-            context.actor, context.deployment_id, bundle, str(params["description"]), origin="migration"
+            context.actor, context.deployment_id, bundle, str(params["description"]), "migration", check_policy="record"
         )
     context.progress("building and starting Airflow")
     live = context.fleet.wait_live(context.actor, view.id, LIVE_TIMEOUT_S)

@@ -45,6 +45,7 @@ class DeployRow(Base):
     git: Mapped[dict[str, Any] | None] = mapped_column()  # remote, branch, commit, author, message, is_dirty
     rollback_of: Mapped[str | None] = mapped_column(Id)  # the deploy whose state this one brings back
     checks: Mapped[dict[str, Any] | None] = mapped_column()  # what the checks before the switch found
+    check_policy: Mapped[str] = mapped_column(String(10), default="block", server_default="block")  # block | record
     is_forced: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # failing checks do not block
     rehearsal_id: Mapped[str | None] = mapped_column(Id)  # the rehearsal that showed this change of version to work
     snapshot_id: Mapped[str | None] = mapped_column(Id)  # of the metadata database, taken before the Airflow version changed
