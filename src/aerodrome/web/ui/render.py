@@ -17,8 +17,8 @@ from aerodrome.web.platform import platform_of
 from aerodrome.web.ui import wording
 
 STATIC = Path(__file__).parent / "static"
-NAVIGATION = (("Deployments", "/deployments"), ("Migrations", "/migrations"), ("Audit", "/audit"))
-DEPLOYMENT_TABS = (("Overview", ""), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
+NAVIGATION = (("Deployments", "/deployments"), ("Environment", "/environment"), ("Migrations", "/migrations"), ("Audit", "/audit"))
+DEPLOYMENT_TABS = (("Overview", ""), ("Environment", "environment"), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
 
 
 @dataclass(frozen=True)
