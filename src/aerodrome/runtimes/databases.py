@@ -5,6 +5,8 @@ Called by fleet. Everything happens on the machine where the deployment lives. A
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from aerodrome.databases.crossing import Crossing
@@ -47,6 +49,13 @@ class Databases(Protocol):
 
     def uncross(self, spec: RuntimeSpec, mark: str) -> None:
         """Remove what the crossing of that mark put into the database of `spec`; leaves anything else alone."""
+        ...
+
+    def verify(self, spec: RuntimeSpec, folder: Path) -> Mapping[str, int]:
+        """Restore a snapshot into a scratch database beside the deployment's, and compare every table's rows with its manifest.
+
+        Gives the rows per table. Broken when it cannot be restored or is not the same; the deployment's database is not touched.
+        """
         ...
 
     def abandon_file(self, deployment_id: str) -> None:

@@ -21,9 +21,10 @@ from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.contract import Bundle, Venv, VenvSpec
-from aerodrome.fleet import acts, clusters, rehearsing
+from aerodrome.fleet import acts, backups, clusters, rehearsing
 from aerodrome.fleet.acts import Acts
 from aerodrome.fleet.acts.registry import KINDS
+from aerodrome.fleet.backup_work import BackupWork
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.reconcile import KIND, Reconciler
 from aerodrome.fleet.rehearsing import Rehearser
@@ -323,6 +324,8 @@ class World:
         self.fleet = Fleet(self.context)
         self.reconciler = Reconciler(self.context, self.confirm_timeout_s)
         self.handlers = {KIND: self.reconciler.look, rehearsing.KIND: Rehearser(self.context).look}
+        self.backup_work = BackupWork(self.context)
+        self.handlers |= {backups.TAKE: self.backup_work.take, backups.SCHEDULE: self.backup_work.schedule}
         self.handlers[acts.KIND] = Acts(self.context, KINDS).look
 
     def project(self, dag: str = "one", **files: str) -> Bundle:

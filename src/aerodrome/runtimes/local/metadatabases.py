@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from aerodrome.databases import crossing, probing
+from aerodrome.databases import crossing, probing, read_snapshot, restore, row_counts, scratch
 from aerodrome.databases.contract import AirflowTool
 from aerodrome.databases.crossing import Crossing
 from aerodrome.databases.probing import DatabaseFacts
+from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
 from aerodrome.runtimes.local.changes import Database
@@ -60,6 +63,38 @@ class LocalDatabases:
             crossing.discard(spec.database_url, mark)
         elif layout.database.exists() and crossing.discard(Secret(f"sqlite:///{layout.database}"), mark):
             self.abandon_file(spec.deployment_id)
+
+    def verify(self, spec: RuntimeSpec, folder: Path) -> Mapping[str, int]:
+        taken = read_snapshot(folder)
+        with self._scratch(spec, taken.dialect, folder) as url:
+            restore(folder, url, lambda _line: None)
+            found = dict(row_counts(url))
+        wrong = sorted(
+            name for name in found.keys() | taken.row_counts if found.get(name) != taken.row_counts.get(name)
+        )
+        if wrong:
+            raise Broken(
+                f"The backup gives other rows than it was taken of: {', '.join(wrong[:3])}.",
+                code="backup-not-equal",
+                hint="Take another one, and keep this one for a look.",
+                details={"tables": wrong},
+            )
+        return found
+
+    @contextmanager
+    def _scratch(self, spec: RuntimeSpec, dialect: str, folder: Path) -> Iterator[Secret]:
+        if dialect == "sqlite":
+            with tempfile.TemporaryDirectory(prefix=".verify-", dir=folder.parent) as place:
+                yield Secret(f"sqlite:///{place}/airflow.db")
+        elif spec.database_url is not None:
+            with scratch(spec.database_url) as url:
+                yield url
+        else:  # the deployment has moved to SQLite since: a database of its own, for this alone
+            name = f"verify_{folder.name.lower()}"[:63]
+            try:
+                yield self.managed.create(name, Secret(secrets.token_urlsafe(32)))
+            finally:
+                self.managed.drop(name)
 
     def abandon_file(self, deployment_id: str) -> None:
         layout = Layout.of(self._root, deployment_id)
