@@ -49,7 +49,7 @@ class Access:
         self._clock = clock
         self._session_span = timedelta(hours=session_hours)
         self._link_span = timedelta(minutes=login_link_minutes)
-        self._throttle = Throttle(clock, limit=max_failures, window=timedelta(minutes=5))
+        self._throttle = Throttle(store, limit=max_failures, window=timedelta(minutes=5))
 
     # --- the first start
 
@@ -102,16 +102,19 @@ class Access:
 
         Unavailable after too many failures for that name.
         """
-        self._throttle.check(name)
+        attempt = self._throttle.attempt(name)
         with self._store.reading() as session:
             found = users.named(session, name)
             stored = found.password_hash if found else None
         if credentials.is_password(stored, password) and found:
             with self._store.writing() as session:
                 user = users.find(session, found.id)
-                if user.is_active and user.password_hash == stored:
-                    return self._start(session, user, "password")
-        self._throttle.failed(name)
+                started = (
+                    self._start(session, user, "password") if user.is_active and user.password_hash == stored else None
+                )
+            if started is not None:
+                self._throttle.succeeded(attempt)
+                return started
         raise Denied("The name or the password is wrong.", code="login-failed", hint="Or use a login link.")
 
     def _start(self, session: Session, user: User, by: str) -> tuple[SessionView, Secret]:

@@ -1,53 +1,52 @@
-"""Slows down guessing: counts failures per name within a sliding window. Kept in memory, per server process."""
+"""Slows down guessing: counts attempts per name within a sliding window. Kept in the database, so all servers count together."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from datetime import datetime, timedelta
+from datetime import timedelta
+from hashlib import sha256
 
-from aerodrome.kernel.clock import Clock
+from sqlalchemy import delete, func, select
+
 from aerodrome.kernel.errors import Unavailable
-
-_MAX_NAMES = 10_000
+from aerodrome.store import Store, now
+from aerodrome.store.tables.sign_in_failure import SignInFailure
+from aerodrome.store.turns import take_turns
 
 
 class Throttle:
-    """At most `limit` failures per name in `window`. Thread-safe."""
+    """At most `limit` failures per name in `window`. Thread-safe, and safe among processes."""
 
-    def __init__(self, clock: Clock, limit: int, window: timedelta) -> None:
-        self._clock = clock
+    def __init__(self, store: Store, limit: int, window: timedelta) -> None:
+        self._store = store
         self._limit = limit
         self._window = window
-        self._failures: dict[str, deque[datetime]] = {}
-        self._lock = threading.Lock()
 
-    def check(self, name: str) -> None:
-        """Raise Unavailable (with the seconds to wait) when the name had too many failures just now."""
-        with self._lock:
-            failures = self._recent(name)
-            if len(failures) < self._limit:
-                return
-            wait = failures[0] + self._window - self._clock.now()
+    def attempt(self, name: str) -> int:
+        """Count an attempt as failed before it is made, and give its number for `succeeded`: guesses at the same moment count too.
+
+        Unavailable (with the seconds to wait) when the name had too many failures just now.
+        """
+        digest = sha256(name.encode("utf-8", "replace")).hexdigest()
+        with self._store.writing() as session:
+            take_turns(session, f"sign-in {digest}")
+            moment = now(session)
+            session.execute(delete(SignInFailure).where(SignInFailure.at <= moment - self._window))
+            mine = SignInFailure.name_digest == digest
+            count, oldest = session.execute(select(func.count(), func.min(SignInFailure.at)).where(mine)).one()
+            if count < self._limit:
+                row = SignInFailure(name_digest=digest, at=moment)
+                session.add(row)
+                session.flush()
+                return row.seq
+        wait_s = max(1.0, (oldest + self._window - moment).total_seconds())
         raise Unavailable(
             "There were too many failed attempts for this name.",
             code="login-throttled",
-            hint=f"Wait {max(1, round(wait.total_seconds()))} seconds, or use a login link.",
-            retry_after_s=max(1.0, wait.total_seconds()),
+            hint=f"Wait {round(wait_s)} seconds, or use a login link.",
+            retry_after_s=wait_s,
         )
 
-    def failed(self, name: str) -> None:
-        """Count a failure."""
-        with self._lock:
-            failures = self._recent(name)
-            failures.append(self._clock.now())
-            if len(self._failures) >= _MAX_NAMES:
-                self._failures = {other: times for other in self._failures if (times := self._recent(other))}
-            self._failures[name] = failures
-
-    def _recent(self, name: str) -> deque[datetime]:
-        failures = self._failures.get(name) or deque(maxlen=self._limit)
-        oldest = self._clock.now() - self._window
-        while failures and failures[0] <= oldest:
-            failures.popleft()
-        return failures
+    def succeeded(self, attempt: int) -> None:
+        """Forget an attempt that was right."""
+        with self._store.writing() as session:
+            session.execute(delete(SignInFailure).where(SignInFailure.seq == attempt))
