@@ -1,6 +1,6 @@
 """Starts an Airflow on a copy of a database, to see whether it lives there. Nothing of the user's runs.
 
-The DAG processor parses the project once; then every DAG is paused but our probe (one EmptyOperator, which Airflow's
+The project is parsed once; then every DAG is paused but our probe (one EmptyOperator, which Airflow's
 scheduler carries out by itself: neither a task process nor, on 3.x, an API server is needed), and the scheduler starts.
 """
 
@@ -24,6 +24,8 @@ from aerodrome.databases.places import Place, SqlitePlace, place_of
 from aerodrome.kernel.secret import Secret
 
 _KEEPER = Path(__file__).parent / "inside" / "keeper.py"
+_PARSER = Path(__file__).parent / "inside" / "parse.py"
+_ERRORS = "import-errors.json"
 _PROBE = """\
 import datetime
 try:
@@ -66,9 +68,9 @@ def try_scheduling(
         reasons: list[str] = []
         code, parsed = _parse(tool, environment, home, deadline)
         if code != 0:
-            reasons.append(f"The DAG processor of Airflow {tool.version} " + _ending(code))
+            reasons.append(f"The parser of Airflow {tool.version} " + _ending(code))
         progress(f"Airflow {tool.version} parsed the project on the copy ({time.monotonic() - started:.1f} s).")
-        errors, count = _import_errors(place), _dag_count(place, probe)
+        errors, count = _import_errors(place, home / _ERRORS), _dag_count(place, probe)
         state, log = "", parsed
         if not reasons:
             state, code, log = _schedule(tool, environment, home, place, probe, deadline)
@@ -111,14 +113,13 @@ def _environment(tool: AirflowTool, url: Secret, project: Path, home: Path, prob
     ]
     given = environment_of(tool, url)
     is_sqlite = isinstance(place_of(url), SqlitePlace)
-    is_two = tool.version.startswith("2.")
     python_path = [str(user_dags), str(project), given.get("PYTHONPATH", "")]
     options = {
         "core.dags_folder": str(dags),
         "core.plugins_folder": str(project / "plugins"),
         "core.load_examples": "False",
         "core.dags_are_paused_at_creation": "True",
-        "core.executor": "SequentialExecutor" if is_two and is_sqlite else "LocalExecutor",
+        "core.executor": "SequentialExecutor" if _is_two(tool) and is_sqlite else "LocalExecutor",
         "core.parallelism": "1",
         "core.check_slas": "False",
         "logging.base_log_folder": str(home / "logs"),
@@ -151,7 +152,10 @@ def _environment(tool: AirflowTool, url: Secret, project: Path, home: Path, prob
 
 def _parse(tool: AirflowTool, environment: Mapping[str, str], home: Path, deadline: float) -> tuple[int | None, str]:
     log = home / "dag-processor.log"
-    with _kept(tool, ("dag-processor", "--num-runs", "1"), environment, log) as process:
+    command: tuple[str, ...] = ("-P", str(_PARSER), str(home / _ERRORS))
+    if not _is_two(tool):
+        command = (str(tool.venv / "bin" / "airflow"), "dag-processor", "--num-runs", "1")
+    with _kept(tool, command, environment, log) as process:
         try:
             code: int | None = process.wait(timeout=max(1.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -164,7 +168,8 @@ def _schedule(
 ) -> tuple[str, int | None, str]:
     _execute(place, f"update dag set is_paused = (dag_id <> '{probe}')")
     log, state = home / "scheduler.log", ""
-    with _kept(tool, ("scheduler", "--skip-serve-logs"), environment, log) as process:
+    command = (str(tool.venv / "bin" / "airflow"), "scheduler", "--skip-serve-logs")
+    with _kept(tool, command, environment, log) as process:
         while time.monotonic() < deadline and process.poll() is None:
             found = _rows(place, f"select state from dag_run where dag_id = '{probe}'")
             state = str(found[0][0]) if found else ""
@@ -179,12 +184,12 @@ def _schedule(
 def _kept(
     tool: AirflowTool, command: tuple[str, ...], environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a component; at the end, or when we die, no process of it is left."""
-    airflow = (str(tool.venv / "bin" / "python"), str(tool.venv / "bin" / "airflow"))
+    """Run something by the Airflow's Python; at the end, or when we die, no process of it is left."""
+    python = str(tool.venv / "bin" / "python")
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [sys.executable, "-S", "-E", str(_KEEPER), *airflow, *command],
+            [sys.executable, "-S", "-E", str(_KEEPER), python, *command],
             env=dict(environment),
             cwd=log.parent,
             stdin=subprocess.PIPE,
@@ -212,8 +217,15 @@ def _quieten(place: Place) -> None:
     _execute(place, "delete from import_error")
 
 
-def _import_errors(place: Place) -> dict[str, str]:
-    rows = _rows(place, "select filename, stacktrace from import_error order by filename")
+def _is_two(tool: AirflowTool) -> bool:
+    return tool.version.startswith("2.")
+
+
+def _import_errors(place: Place, file: Path) -> dict[str, str]:
+    if file.exists():
+        rows: list[Any] = sorted(json.loads(file.read_text()).items())
+    else:
+        rows = _rows(place, "select filename, stacktrace from import_error order by filename")
     return {_short_name(str(name)): _last_line(str(trace)) for name, trace in rows}
 
 
