@@ -14,11 +14,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from aerodrome.web.platform import platform_of
-from aerodrome.web.ui import wording
+from aerodrome.web.ui import deploy_wording, wording
 
 STATIC = Path(__file__).parent / "static"
 NAVIGATION = (("Deployments", "/deployments"), ("Environment", "/environment"), ("Migrations", "/migrations"), ("Audit", "/audit"))
-DEPLOYMENT_TABS = (("Overview", ""), ("Environment", "environment"), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
+DEPLOYMENT_TABS = (("Overview", ""), ("Deploys", "deploys"), ("Environment", "environment"), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ def _environment() -> Environment:
         "track_title": wording.track_title,
         "diff_line": wording.diff_line,
         "interval": wording.interval,
+        "deploy_kind": deploy_wording.deploy_kind,
+        "checks_word": deploy_wording.checks_word,
+        "step_took": deploy_wording.step_took,
+        "size": deploy_wording.size,
     }
     environment.globals["deployment_tabs"] = DEPLOYMENT_TABS
     environment.globals["static"] = lambda name: f"/static/{static_version()}/{name}"

@@ -1,0 +1,49 @@
+"""How deploys read on pages. Pure functions, used as Jinja filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from aerodrome.fleet.views import DeployView
+from aerodrome.kernel.clock import from_text
+from aerodrome.web.ui import wording
+
+_KINDS: Final = {
+    "full": "Whole project",
+    "dags": "DAGs only, nothing restarts",
+    "packages": "Packages and settings only",
+    "bundle": "DAG bundles",
+}
+
+
+def deploy_kind(deploy: DeployView) -> str:
+    """Say what a deploy is and what differs with it."""
+    what = _KINDS.get(deploy.kind, deploy.kind)
+    return what if deploy.cause == "deploy" else f"{deploy.cause.capitalize()}: {what[0].lower()}{what[1:]}"
+
+
+def checks_word(checks: Mapping[str, Any]) -> str:
+    """Say in one word what the checks before the switch found."""
+    if checks.get("is_ok", checks.get("passed", not checks.get("problems"))):
+        return "warning" if checks.get("warnings") else "ok"
+    return "failed"
+
+
+def step_took(step: Mapping[str, Any]) -> str:
+    """Say how long a step took, with a comma in front; nothing before its end."""
+    if not step["started_at"] or not step["finished_at"]:
+        return ""
+    started, finished = from_text(step["started_at"]), from_text(step["finished_at"])
+    return f", {wording.took(finished - started if finished and started else timedelta())}"
+
+
+def size(size_bytes: int) -> str:
+    """Say a number of bytes in the unit that fits."""
+    amount = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
