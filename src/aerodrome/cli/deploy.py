@@ -19,6 +19,7 @@ from aerodrome.cli.deploy_rollback import rollback
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import cell, size, write_fields, write_rows, write_table
 from aerodrome.cli.progress import changes
+from aerodrome.cli.usage import check
 from aerodrome.cli.words import confirm
 from aerodrome.client.client import Client
 from aerodrome.client.models import Deploy
@@ -117,6 +118,9 @@ def create(
             item = client.deploys.wait_live(item.deployment_id, item.id, timeout_s, changes(describe))
     write_fields(common.output, item, FIELDS)
     _remarks(item)
+
+
+app.command(check)
 
 
 @app.command(name="list")

@@ -13,6 +13,7 @@ from aerodrome.cli.incidents import incidents
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import cell, write_fields, write_json, write_rows, write_table
 from aerodrome.cli.progress import changes
+from aerodrome.cli.usage import usage
 from aerodrome.cli.words import confirm, pairs
 from aerodrome.client.client import Client
 from aerodrome.client.models import Deployment
@@ -42,6 +43,9 @@ FIELDS = {
     "Created": "created_at",
     "Seen": "observed_at",
 }
+
+
+app.command(usage)
 
 
 @app.command

@@ -21,6 +21,7 @@ from aerodrome.client.people import Tokens, Users
 from aerodrome.client.records import Records
 from aerodrome.client.secrets_backends import SecretsBackends
 from aerodrome.client.transport import Transport
+from aerodrome.client.usage import UsageOfDags
 from aerodrome.client.versions import Versions
 from aerodrome.client.workspaces import Clusters, Workspaces
 from aerodrome.kernel.secret import Secret
@@ -42,6 +43,7 @@ class Client:
         self.clusters = Clusters(self.http)
         self.deployments = Deployments(self.http)
         self.deploys = Deploys(self.http)
+        self.usage = UsageOfDags(self.http)
         self.environment = EnvironmentObjects(self.http)
         self.versions = Versions(self.http)
         self.incidents = Incidents(self.http)

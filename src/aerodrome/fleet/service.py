@@ -19,6 +19,7 @@ from aerodrome.fleet import (
     deploys,
     diff,
     looking,
+    usage,
     variables,
     versions,
     waiting,
@@ -27,13 +28,15 @@ from aerodrome.fleet import (
 from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.backends import SecretsBackends
 from aerodrome.fleet.context import FleetContext
-from aerodrome.fleet.environment import EnvironmentManager
 from aerodrome.fleet.diff import DeployDiff
+from aerodrome.fleet.environment import EnvironmentManager
 from aerodrome.fleet.incidents import reading as incidents
 from aerodrome.fleet.incidents import vitals
 from aerodrome.fleet.incidents.contract import IncidentView
 from aerodrome.fleet.incidents.vitals import VitalsView
+from aerodrome.fleet.keeping import Keeping
 from aerodrome.fleet.requests import DeploymentChanges, NewDeploy, NewDeployment
+from aerodrome.fleet.usage import UsageView
 from aerodrome.fleet.versions import Change
 from aerodrome.fleet.views import (
     ClusterView,
@@ -54,6 +57,7 @@ class Fleet:
 
     def __init__(self, context: FleetContext) -> None:
         self._context = context
+        self.keeping = Keeping(context)  # backups, schedules, cleaning
         self.backends = SecretsBackends(context)
         self.environment = EnvironmentManager(context)
 
@@ -68,6 +72,16 @@ class Fleet:
     def get_workspace(self, actor: Actor, ref: str) -> WorkspaceView:
         return workspaces.get(self._context, actor, ref)
 
+    def update_workspace(
+        self, actor: Actor, ref: str, *, name: str | None = None, description: str | None = None
+    ) -> WorkspaceView:
+        """Rename a workspace or describe it anew. Conflict when the name is taken."""
+        return workspaces.update(self._context, actor, ref, name=name, description=description)
+
+    def delete_workspace(self, actor: Actor, ref: str) -> None:
+        """Remove an empty workspace. Conflict while it has deployments."""
+        workspaces.delete(self._context, actor, ref)
+
     def list_clusters(self, actor: Actor) -> list[ClusterView]:
         return clusters.list_all(self._context, actor)
 
@@ -75,9 +89,11 @@ class Fleet:
         """Make a deployment with its own keys; Airflow starts soon after. Invalid names the field, Conflict a taken name."""
         return deployments.create(self._context, actor, wish)
 
-    def list_deployments(self, actor: Actor, workspace: str | None = None) -> list[DeploymentView]:
-        """Give the deployments that the actor may see, by workspace and name."""
-        return deployments.list_all(self._context, actor, workspace)
+    def list_deployments(
+        self, actor: Actor, workspace: str | None = None, status: str | None = None
+    ) -> list[DeploymentView]:
+        """Give the deployments that the actor may see, by workspace and name; only those in a status when it is given."""
+        return deployments.list_all(self._context, actor, workspace, status)
 
     def get_deployment(self, actor: Actor, ref: str) -> DeploymentView:
         return deployments.get(self._context, actor, ref)
@@ -186,6 +202,18 @@ class Fleet:
         """Queue a bundle as the next version of a deployment; `more` are the further fields of `NewDeploy`."""
         wish = NewDeploy(bundle=bundle, description=description, origin=origin, **more)
         return deploys.create(self._context, actor, ref, wish)
+
+    def check(self, actor: Actor, ref: str, bundle: Bundle, **more: Any) -> Mapping[str, Any]:
+        """Check a project as a deploy of it would be, under its exact target; nothing is queued. See fleet/checks."""
+        return usage.check(self._context, actor, ref, NewDeploy(bundle=bundle, **more))
+
+    def usage(self, actor: Actor, ref: str) -> UsageView:
+        """Give what the DAGs of the live deploy need: connections, variables, pools, environment variables."""
+        return usage.of_deployment(self._context, actor, ref)
+
+    def usage_of(self, actor: Actor, kind: str, name: str) -> list[UsageView]:
+        """Give the deployments whose DAGs name an object (connection, variable, pool, env), with its places."""
+        return usage.of_object(self._context, actor, kind, name)
 
     def list_deploys(self, actor: Actor, ref: str) -> list[DeployView]:
         """Give the deploys of a deployment, newest first."""

@@ -215,22 +215,10 @@ async def create_deploy(
     key: Key = None,
 ) -> Deploy:
     """Upload a project folder and put it on the deployment; answers once the upload is kept, before it is live."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in _ARCHIVE_TYPES:
-        raise Invalid(
-            "The body is not declared as a tar.gz archive.",
-            code="archive-type-wrong",
-            hint="Send Content-Type: application/gzip, or use `aerodrome deploy PATH`.",
-        )
     kind, facts = _kind(kind, bundle), _git(git)
-    await run_in_threadpool(_check_may_deploy, the, actor, ref)  # before reading hundreds of MB from a stranger
+    await run_in_threadpool(check_may_deploy, the, actor, ref)  # before reading hundreds of MB from a stranger
     with tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY) as spool:
-        async for block in request.stream():
-            if spool.tell() < _KEPT_IN_MEMORY:
-                spool.write(block)  # memory: not worth a thread
-            else:
-                await run_in_threadpool(spool.write, block)
-        spool.seek(0)
+        await receive(request, cast("BinaryIO", spool))
         kept = await run_in_threadpool(the.bundles.put_archive, cast("BinaryIO", spool), TAKEN[kind])
     more = {"kind": kind, "bundle_name": bundle, "is_forced": forced, "git": facts}
     body = _Uploaded(ref=ref, digest=kept.digest, more={**more, "description": description, "origin": origin})
@@ -289,12 +277,31 @@ def _git(text: str | None) -> dict[str, Any] | None:
         told = None
     if not isinstance(told, dict):
         raise Invalid("`git` is not a JSON object.", code="git-facts-malformed", details={"field": "git"})
-    facts: dict[str, Any] = {name: str(told[name]).replace("\0", "")[:500] for name in _GIT_FIELDS if told.get(name) is not None}
+    facts: dict[str, Any] = {
+        name: str(told[name]).replace("\0", "")[:500] for name in _GIT_FIELDS if told.get(name) is not None
+    }
     if "remote" in facts:
         facts["remote"] = clean_url(facts["remote"])
     return {**facts, "is_dirty": bool(told.get("is_dirty"))}
 
 
-def _check_may_deploy(the: Platform, actor: Actor, ref: str) -> None:
+async def receive(request: Request, spool: BinaryIO) -> None:
+    """Take the uploaded archive; Invalid when it is not declared as one."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in _ARCHIVE_TYPES:
+        raise Invalid(
+            "The body is not declared as a tar.gz archive.",
+            code="archive-type-wrong",
+            hint="Send Content-Type: application/gzip, or use `aerodrome deploy PATH`.",
+        )
+    async for block in request.stream():
+        if spool.tell() < _KEPT_IN_MEMORY:
+            spool.write(block)  # memory: not worth a thread
+        else:
+            await run_in_threadpool(spool.write, block)
+    spool.seek(0)
+
+
+def check_may_deploy(the: Platform, actor: Actor, ref: str) -> None:
     view = the.fleet.get_deployment(actor, ref)
     require(actor, "deploy.create", f"workspace/{view.workspace_id}/deployment/{view.id}")
