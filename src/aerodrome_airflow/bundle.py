@@ -8,9 +8,12 @@ with the version its run was created with and so keeps its code during deploys, 
 
 from __future__ import annotations
 
+import filecmp
 import json
+import logging
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ except ImportError:
     BundleVersion = None
 
 PROJECT = "project"  # airflowkit.config.BUNDLE_NAME
+log = logging.getLogger(__name__)
+_MOST_ASKED = 100
 _DIGEST = re.compile(r"[0-9a-z]{1,64}")
 
 
@@ -35,6 +40,9 @@ class DeployBundle(BaseDagBundle):  # type: ignore[misc]  # its base is known in
         self._pointer = Path(os.environ["AERODROME_POINTER"])
         self._current = ""
         self._releases = Path()
+        self._changed: list[str] = []
+        self._changed_at = 0.0
+        self._asks_left: list[float] = []  # seconds after the change
         self._read()
 
     def initialize(self) -> None:
@@ -49,7 +57,35 @@ class DeployBundle(BaseDagBundle):  # type: ignore[misc]  # its base is known in
     def refresh(self) -> None:
         if self.version:
             raise RuntimeError("A pinned version cannot be refreshed.")
+        before = self._current
         self._read()
+        if before and before != self._current:
+            self._changed = changed_files(self._releases / before / "dags", self.path)
+            self._asks_left = [0.0, 3.0]
+            self._changed_at = time.monotonic()
+        while self._asks_left and time.monotonic() >= self._changed_at + self._asks_left[0]:
+            self._asks_left.pop(0)
+            self._ask_to_parse()
+
+    def _ask_to_parse(self) -> None:
+        """Have the changed files parsed before all others, from where they are now.
+
+        The queue of Airflow's DAG processor keeps the folder that a file was in when it was queued, and writes what it read
+        there under the new version (3.3.2, dag_processing/manager.py); only a request puts the new folder in its place. A
+        request for a file that is being parsed at that moment is dropped, hence a second one.
+        """
+        try:
+            from airflow.models.dagbag import DagPriorityParsingRequest
+            from airflow.utils.session import create_session
+
+            with create_session() as session:
+                known = session.query(DagPriorityParsingRequest).filter_by(bundle_name=self.name)
+                asked = {request.relative_fileloc for request in known}
+                for name in self._changed:
+                    if name not in asked:
+                        session.add(DagPriorityParsingRequest(self.name, name))
+        except Exception:  # a deploy is seen a little later without it
+            log.warning("The files of a new deploy could not be put first.", exc_info=True)
 
     def get_current_version(self) -> Any:
         version = self.version or self._current
@@ -70,3 +106,17 @@ class DeployBundle(BaseDagBundle):  # type: ignore[misc]  # its base is known in
                 raise RuntimeError(f"{version!r} is not the name of a deploy.")
         self._current = current
         self._releases = Path(pointer["releases"])
+
+
+def changed_files(before: Path, after: Path) -> list[str]:
+    """Name the Python files below `after` that are new or differ, the first 100; nothing when there was no `before`."""
+    if not before.is_dir():
+        return []
+    changed = []
+    for path in sorted(after.rglob("*")):
+        if path.suffix not in {".py", ".zip"} or not path.is_file():
+            continue
+        name = path.relative_to(after)
+        if not (before / name).is_file() or not filecmp.cmp(before / name, path, shallow=False):
+            changed.append(name.as_posix())
+    return changed[:_MOST_ASKED]

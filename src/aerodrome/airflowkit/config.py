@@ -164,7 +164,7 @@ def _defaults(setup: AirflowSetup) -> dict[str, str | Secret]:
             "core.executor": "LocalExecutor",
             "scheduler.create_delta_data_intervals": "True",
             "dag_processor.parsing_processes": "1",
-            "dag_processor.refresh_interval": "2",
+            "dag_processor.refresh_interval": "1",
             "dag_processor.bundle_refresh_check_interval": "1",
             "dag_processor.print_stats_interval": "0",
             "api.workers": "1",
@@ -196,7 +196,7 @@ def _musts(setup: AirflowSetup) -> dict[str, str | Secret]:
     }
     if setup.version.major >= 3:
         bundles = [
-            {"name": name, "classpath": "aerodrome_airflow.bundle.DeployBundle", "kwargs": {"refresh_interval": 2}}
+            {"name": name, "classpath": "aerodrome_airflow.bundle.DeployBundle", "kwargs": {"refresh_interval": 1}}
             for name in (BUNDLE_NAME, *sorted(setup.extra_bundles))
         ]
         return shared | {

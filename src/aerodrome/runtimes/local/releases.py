@@ -16,8 +16,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from aerodrome.runtimes.local.layout import Layout, point_link, read_json, write_json
+from aerodrome.runtimes.local.marking import mark_changed
 
 EMPTY = "empty"
+PROJECT = "project"  # airflowkit.config.BUNDLE_NAME
 _KEPT = 3  # the newest ones stay, whatever else is said
 _KEPT_S = 24 * 3600.0  # a task may have resolved the project's link (Airflow 2) and still read below it
 _NOT_LOADED = {"dags", "tests", "docs", "Dockerfile", "Makefile", "LICENSE", "aerodrome.yaml", "packages.txt"}
@@ -55,9 +57,10 @@ def switch(layout: Layout, version: str, bundles: Mapping[str, str] | None = Non
     current = read_json(layout.pointer) or {}
     if {"bundles": {}, **current} == wanted and layout.project.resolve() == target.resolve():
         return
-    before = {current.get("version"), *current.get("bundles", {}).values()}
-    for name in {version, *named.values()} - before:
-        _mark_new(layout.releases / name)
+    former = {PROJECT: current.get("version"), **current.get("bundles", {})}
+    for bundle, name in {PROJECT: version, **named}.items():
+        if former.get(bundle) != name:
+            mark_changed(_there(layout, former.get(bundle)), layout.releases / name)
     point_link(layout.project, target)
     write_json(layout.pointer, wanted)
 
@@ -82,12 +85,9 @@ def tidy(layout: Layout, keep: AbstractSet[str]) -> tuple[str, ...]:
     return tuple(path.name for path in gone)
 
 
-def _mark_new(release: Path) -> None:
-    # Airflow parses a file again at once only when its time is newer than its last parse
-    for path in (release / "dags").rglob("*"):
-        if path.suffix in {".py", ".zip"}:
-            os.utime(path)
-    os.utime(release)
+def _there(layout: Layout, name: str | None) -> Path | None:
+    """Give the folder of a release, if it is kept."""
+    return layout.releases / name if name and (layout.releases / name / "dags").is_dir() else None
 
 
 def fixed_digest(project: Path | None) -> str:
