@@ -14,9 +14,10 @@ from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
-from aerodrome.fleet import acts, clusters, legacy_env, reconcile, rehearsing, retention
+from aerodrome.fleet import acts, backups, clusters, legacy_env, reconcile, rehearsing, retention, schedules, upkeep
 from aerodrome.fleet.acts import Acts
 from aerodrome.fleet.acts.registry import KINDS
+from aerodrome.fleet.backup_work import BackupWork
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.incidents import watch
 from aerodrome.fleet.incidents.contract import Limits
@@ -24,8 +25,11 @@ from aerodrome.fleet.incidents.watch import Watcher
 from aerodrome.fleet.reconcile import Reconciler
 from aerodrome.fleet.rehearsing import Rehearser
 from aerodrome.fleet.retention import Tidier
+from aerodrome.fleet.schedules import Scheduler
 from aerodrome.fleet.service import Fleet
+from aerodrome.fleet.upkeep import Keeper
 from aerodrome.kernel.clock import Clock, SystemClock
+from aerodrome.kernel.errors import AerodromeError
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.service.jobs import MigrationJobs
@@ -52,6 +56,9 @@ class App:
     migrations: Migrations
     reconciler: Reconciler
     acts: Acts
+    backup_work: BackupWork
+    scheduler: Scheduler
+    keeper: Keeper
     housekeeper: Housekeeper
     tidier: Tidier
     watcher: Watcher
@@ -71,7 +78,12 @@ class App:
         self.housekeeper.ask()
         self.tidier.ask()
         self.watcher.ask()
-        self.acts.ask_all()
+        try:
+            self.runtime.databases.keep()
+        except AerodromeError as error:  # deployments on SQLite or on other servers do not need it
+            _log.warning("platform.postgres_down", code=error.code, error=error.message)
+        for hand in (self.acts, self.backup_work, self.scheduler, self.keeper):
+            hand.ask_all()
         adopted = self.reconciler.adopt_all()
         _log.info("platform.adopting", deployments=adopted)
         self.worker.start()
@@ -126,6 +138,8 @@ def build(settings: Settings) -> App:
     watcher = Watcher(context, settings.home, limits_of(settings), is_stopping=stopping.is_set)
     reconciler = Reconciler(context, is_stopping=stopping.is_set)
     walker = Acts(context, KINDS, is_stopping=stopping.is_set)
+    backup_work, scheduler = BackupWork(context), Scheduler(context)
+    keeper = Keeper(context, backup_work.prune)
     migrations = Migrations(
         store=store,
         fleet=fleet,
@@ -142,6 +156,10 @@ def build(settings: Settings) -> App:
         watch.KIND: watcher.look,
         reconcile.KIND: reconciler.look,
         acts.KIND: walker.look,
+        backups.TAKE: backup_work.take,
+        backups.SCHEDULE: backup_work.schedule,
+        schedules.KIND: scheduler.look,
+        upkeep.KIND: keeper.look,
         rehearsing.KIND: Rehearser(context).look,
         **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
@@ -164,6 +182,9 @@ def build(settings: Settings) -> App:
         migrations=migrations,
         reconciler=reconciler,
         acts=walker,
+        backup_work=backup_work,
+        scheduler=scheduler,
+        keeper=keeper,
         housekeeper=housekeeper,
         tidier=tidier,
         watcher=watcher,

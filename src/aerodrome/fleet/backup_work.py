@@ -103,15 +103,8 @@ class BackupWork:
                 session.delete(item)
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
+        self._sweep(deployment_id)
         return len(places)
-
-    def prune_all(self) -> int:
-        """Prune every deployment and sweep folders that no row names; for the daily housekeeping."""
-        with self.context.store.reading() as session:
-            ids = session.scalars(select(DeploymentRow.id)).all()
-        count = sum(self.prune(deployment_id) for deployment_id in ids)
-        self._sweep()
-        return count
 
     def _take(self, backup: SnapshotRow, spec: RuntimeSpec) -> None:
         taken = self.context.runtime.snapshot(spec, self.context.home / backup.place, lambda _line: None)
@@ -153,14 +146,14 @@ class BackupWork:
             data = {"deployment_id": row.deployment_id, "error": row.error}
             outbox.emit(session, "backup.failed", row.id, data, row.actor)
 
-    def _sweep(self) -> None:
-        root = self.context.home / "snapshots"
-        if not root.is_dir():
-            return
+    def _sweep(self, deployment_id: str) -> None:
+        """Remove folders that no row names: what a kill between the commit and the removal left behind."""
         with self.context.store.reading() as session:
-            known = {self.context.home / place for place in session.scalars(select(SnapshotRow.place))}
-        for folder in root.glob("*/*"):
-            if folder not in known and not folder.name.startswith(".") and _is_old(folder):
+            query = select(SnapshotRow.place).where(SnapshotRow.deployment_id == deployment_id)
+            known = {Path(place).name for place in session.scalars(query)}
+        root = self.context.home / "snapshots" / deployment_id
+        for folder in root.iterdir() if root.is_dir() else ():
+            if folder.name not in known and _is_old(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

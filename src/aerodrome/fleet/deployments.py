@@ -15,8 +15,9 @@ from aerodrome.access import permissions
 from aerodrome.access.actor import Actor
 from aerodrome.airflowkit.versions import DEFAULT, AirflowVersion, require_supported
 from aerodrome.environments.writing import Scope
-from aerodrome.fleet import databases, lookup, names, options, queries, variables, wishes
+from aerodrome.fleet import databases, lookup, names, options, queries, upkeep, variables, wishes
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.machine import DEPLOYMENT
 from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
 from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.fleet.views import DeploymentView
@@ -87,6 +88,7 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
             variables.write_first(session, actor, scope, env)
             wishes.record(session, actor, row, "created", {"airflow_version": str(version), "database": wish.database})
             wishes.ask_to_look(session, deployment_id)
+            upkeep.ask(session, deployment_id)
     except BaseException:
         databases.unmake(context, deployment_id, wish.database)
         vault.clear()
@@ -101,7 +103,9 @@ def get(context: FleetContext, actor: Actor, ref: str) -> DeploymentView:
         return queries.deployments(session, [row])[0]
 
 
-def list_all(context: FleetContext, actor: Actor, workspace: str | None) -> list[DeploymentView]:
+def list_all(
+    context: FleetContext, actor: Actor, workspace: str | None, status: str | None = None
+) -> list[DeploymentView]:
     query = (
         select(DeploymentRow)
         .join(WorkspaceRow, WorkspaceRow.id == DeploymentRow.workspace_id)
@@ -111,6 +115,8 @@ def list_all(context: FleetContext, actor: Actor, workspace: str | None) -> list
         if workspace is not None:
             row = lookup.workspace(session, actor, workspace, "workspace.read")
             query = query.where(DeploymentRow.workspace_id == row.id)
+        if status is not None:
+            query = query.where(DeploymentRow.status == _check_status(status))
         rows = [
             row
             for row in session.scalars(query)
@@ -133,6 +139,8 @@ def update(context: FleetContext, actor: Actor, ref: str, changes: DeploymentCha
             if needs_restart:
                 _wish_again(session, row)
             row.updated_at = context.clock.now()
+            if changed.keys() & {"pools", "log_retention_days", "upkeep"}:
+                upkeep.ask(session, row.id)
             wishes.record(session, actor, row, "updated", {"fields": sorted(changed)})
         deployment_id = row.id
     context.ring()
@@ -170,6 +178,17 @@ def refuse_when_deleting(row: DeploymentRow) -> None:
             code="deployment-deleting",
             hint="Make a new one when it is gone.",
         )
+
+
+def _check_status(status: str) -> str:
+    if status in DEPLOYMENT.states:
+        return status
+    raise Invalid(
+        f"{status[:40]!r} is no status of a deployment.",
+        code="status-unknown",
+        hint=f"Choose one of {', '.join(DEPLOYMENT.states)}.",
+        details={"field": "status"},
+    )
 
 
 def _wish_again(session: Session, row: DeploymentRow) -> None:

@@ -6,6 +6,7 @@ Called by fleet. Everything happens on the machine where the deployment lives. A
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,16 @@ from aerodrome.databases.probing import DatabaseFacts
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
 
-__all__ = ["Crossing", "DatabaseFacts", "Databases"]
+__all__ = ["Crossing", "DatabaseFacts", "Databases", "Upkeep"]
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What an upkeep changed."""
+
+    pools: tuple[str, ...]  # names of pools that were made or got other slots
+    log_files: int  # removed
+    log_bytes: int
 
 
 class Databases(Protocol):
@@ -56,6 +66,10 @@ class Databases(Protocol):
 
         Gives the rows per table. Broken when it cannot be restored or is not the same; the deployment's database is not touched.
         """
+        ...
+
+    def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:
+        """Set pools in the metadata database, remove old task logs (0 days: none) and bound the components' own logs."""
         ...
 
     def abandon_file(self, deployment_id: str) -> None:

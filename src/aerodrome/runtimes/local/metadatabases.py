@@ -15,6 +15,8 @@ from aerodrome.databases.probing import DatabaseFacts
 from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
+from aerodrome.runtimes.databases import Upkeep
+from aerodrome.runtimes.local import airflow_logs, upkeep
 from aerodrome.runtimes.local.changes import Database
 from aerodrome.runtimes.local.layout import Layout
 from aerodrome.runtimes.local.managed import ManagedPostgres
@@ -95,6 +97,16 @@ class LocalDatabases:
                 yield self.managed.create(name, Secret(secrets.token_urlsafe(32)))
             finally:
                 self.managed.drop(name)
+
+    def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:
+        layout = Layout.of(self._root, spec.deployment_id)
+        if not layout.migrated.exists():
+            return Upkeep((), 0, 0)
+        url = spec.database_url or Secret(f"sqlite:///{layout.database}")
+        changed = upkeep.set_pools(url, pools) if pools else ()
+        unfinished = upkeep.unfinished_runs(url) if log_days else set()
+        removed = airflow_logs.tidy(layout.home / "logs", log_days, unfinished)
+        return Upkeep(changed, removed.files, removed.size_bytes)
 
     def abandon_file(self, deployment_id: str) -> None:
         layout = Layout.of(self._root, deployment_id)
