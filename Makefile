@@ -48,6 +48,21 @@ bench-landing: ## Time each phase of the demo and the history transfer; one JSON
 	@scripts/setup demo
 	@$(PY) bench/landing.py $(ARGS)
 
+.PHONY: bench-deploy
+bench-deploy: ## Seconds from `aerodrome deploy` until Airflow shows it, 40 in a row (ARGS=--deploys 10)
+	@scripts/setup demo
+	@$(PY) -m bench.deploy $(ARGS)
+
+.PHONY: bench-density
+bench-density: ## Memory that the control plane adds to six idle deployments
+	@scripts/setup demo
+	@$(PY) -m bench.density $(ARGS)
+
+.PHONY: bench-soak
+bench-soak: ## Deploys and rollbacks while DAGs run; lost runs and memory (ARGS=minutes, default 30)
+	@scripts/setup demo
+	@$(PY) -m bench.soak $(ARGS)
+
 .PHONY: clean
 clean: ## Remove caches and the demo folder (not the virtualenv)
 	@rm -rf .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
