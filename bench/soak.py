@@ -24,12 +24,12 @@ from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
+from bench.rig import Airflow, Rig, load, note, rig, until, write_project
 
 from aerodrome.client.client import Client
 from aerodrome.client.models import Deploy
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.runtimes.local.usage import pss_bytes
-from bench.rig import Airflow, Rig, load, note, rig, until, write_project
 
 _DAGS = """\
 from __future__ import annotations
