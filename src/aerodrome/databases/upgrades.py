@@ -68,7 +68,7 @@ def upgrade(url: Secret, before: AirflowTool, after: AirflowTool, progress: Prog
         run_migration(after, draft.place.url, Path(home), is_guarded=isinstance(place, SqlitePlace))
     progress(f"Airflow {after.version} migrated it in {time.monotonic() - migrated:.1f} s.")
     counts_after = row_counts(draft.place.url)
-    set_aside = _prove(counts, counts_after)
+    set_aside = prove(counts, counts_after)
     if isinstance(draft.place, SqlitePlace):
         _check_foreign_keys(draft.place)
     result_revision = revision_of(draft.place.url)
@@ -110,7 +110,7 @@ def _swap(place: Place, draft: Place) -> None:
         remove_sqlite(draft.path)
 
 
-def _prove(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+def prove(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
     """Raise Broken when history is missing; give what the migration moved aside or gave up, by table."""
     moved = {name: rows for name, rows in after.items() if name.startswith(("_airflow_moved", "_xcom_archive"))}
     set_aside = {name: rows - before.get(name, 0) for name, rows in moved.items() if rows > before.get(name, 0)}
