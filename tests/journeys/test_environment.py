@@ -100,7 +100,7 @@ def test_a_change_is_seen_by_the_next_task_without_a_restart(
     view = fleet.create_deployment(
         SYSTEM, NewDeployment("shop", "team", airflow_version=version, python_version="3.11", parallelism=2)
     )
-    deploy = fleet.deploy(SYSTEM, "shop", app.bundles.put_folder(project))
+    deploy = fleet.deploy(SYSTEM, "shop", app.bundles.put(project))
     fleet.wait_live(SYSTEM, deploy.id, 150)
     fleet.wait_healthy(SYSTEM, "shop", 60)
     access = fleet.access(SYSTEM, "shop")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.errors import Broken
@@ -14,7 +15,6 @@ from aerodrome.secretstores.contract import check_path, missing
 from aerodrome.secretstores.keyring import Keyring
 from aerodrome.store import Store, now
 from aerodrome.store.tables.secret import SecretRow
-from aerodrome.store.turns import take_turns
 
 _PROBE = "probe/keyring"
 _CHUNK: Final = 500
@@ -32,17 +32,20 @@ class LocalSecretStore:
 
     def put_many(self, values: Mapping[str, Secret]) -> None:
         sealed = {check_path(path): self._keyring.encrypt(path, values[path]) for path in sorted(values)}
+        if not sealed:
+            return
         with self._store.writing() as session:
-            for path in sealed:
-                take_turns(session, f"secret {path}")
-            standing = {row.path: row for row in _rows(session, list(sealed))}
             moment = now(session)
-            for path, ciphertext in sealed.items():
-                if path in standing:
-                    standing[path].ciphertext = ciphertext
-                    standing[path].updated_at = moment
-                else:
-                    session.add(SecretRow(path=path, ciphertext=ciphertext, created_at=moment, updated_at=moment))
+            # one statement for all, in the order of their paths: two writers wait for each other, and never in a circle
+            insert = (postgresql if self._store.dialect == "postgresql" else sqlite).insert(SecretRow)
+            fresh = {"ciphertext": insert.excluded.ciphertext, "updated_at": insert.excluded.updated_at}
+            session.execute(
+                insert.on_conflict_do_update(index_elements=[SecretRow.path], set_=fresh),
+                [
+                    {"path": path, "ciphertext": ciphertext, "created_at": moment, "updated_at": moment}
+                    for path, ciphertext in sealed.items()
+                ],
+            )
 
     def get(self, path: str) -> Secret:
         return self.get_many([path])[path]
