@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from aerodrome.fleet.requests import DeploymentChanges, NewDeployment
-from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
+from aerodrome.web.api.databases import DatabaseKind, DatabaseUrl
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 from aerodrome.web.api.once import Key, once
+from aerodrome.web.platform import Platform
 
 router = APIRouter(tags=["deployments"])
 Version = Annotated[str, Field(max_length=40, examples=["3.3.2"])]
@@ -49,6 +51,14 @@ class Deployment(View):
     parallelism: int
     env: Annotated[Mapping[str, Any], Field(description="Environment variables; secret values are masked.")]
     config: Mapping[str, str]
+    description: str
+    database: Annotated[str, Field(description="sqlite, postgresql (managed) or existing.", examples=["postgresql"])]
+    drain_s: Annotated[int, Field(description="Seconds that running tasks get to finish before it sleeps.")]
+    log_retention_days: Annotated[int, Field(description="Days that task logs are kept; 0 for ever.")]
+    pools: Annotated[
+        Mapping[str, int], Field(description="Pools with their slots, kept true in Airflow; -1: no limit.")
+    ]
+    upkeep: Annotated[Mapping[str, Any], Field(description="clean_days: older rows are cleaned daily; empty: never.")]
     desired: Literal["running", "hibernated", "deleted"]
     status: Annotated[str, Field(examples=["healthy"])]
     reasons: list[str]
@@ -77,6 +87,8 @@ class NewDeploymentBody(Body):
     ]
     config: Annotated[Config, Field(default_factory=dict)]
     description: Annotated[str, Field(max_length=2000)] = ""
+    database: DatabaseKind = "sqlite"
+    database_url: DatabaseUrl = None
 
 
 class DeploymentChangesBody(Body):
@@ -88,6 +100,18 @@ class DeploymentChangesBody(Body):
     python_version: Annotated[str, Field(max_length=20)] | None = None
     parallelism: Annotated[int, Field(ge=1, le=1024)] | None = None
     config: Config | None = None
+    drain_s: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    log_retention_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    pools: Annotated[dict[str, Annotated[int, Field(ge=-1, le=100_000)]], Field(max_length=500)] | None = None
+    upkeep: Annotated[dict[str, int], Field(max_length=10, examples=[{"clean_days": 365}])] | None = None
+
+
+class LifeBody(Body):
+    """How long it is to stay so, and how long running tasks get."""
+
+    until: Annotated[datetime | None, Field(description="Schedules rest till then; null: till the next event.")] = None
+    for_s: Annotated[int | None, Field(ge=60, le=31_536_000, description="The same as a span from now.")] = None
+    drain_s: Annotated[int | None, Field(ge=0, le=86_400, description="Changes the drain window.")] = None
 
 
 class EnvBody(Body):
@@ -120,11 +144,14 @@ def list_deployments(
     the: The,
     actor: Caller,
     workspace: Annotated[str | None, Query(max_length=100, description="Only of this workspace (id or name).")] = None,
+    status: Annotated[str | None, Query(max_length=40, description="Only those in this status.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Deployment]:
     """List the deployments that you may see, in the order in which they were made."""
-    return page_of(the.fleet.list_deployments(actor, workspace), Deployment, limit, cursor, lambda view: view.id)
+    return page_of(
+        the.fleet.list_deployments(actor, workspace, status), Deployment, limit, cursor, lambda view: view.id
+    )
 
 
 @router.post("/deployments", status_code=201, responses=NAMED | problems(409, 503))
@@ -141,6 +168,8 @@ def create_deployment(the: The, actor: Caller, body: NewDeploymentBody, key: Key
         env=env,
         config=body.config,
         description=body.description,
+        database=body.database,
+        database_url=Secret(body.database_url) if body.database_url else None,
     )
     return once(
         the, actor, key, Deployment, ("create_deployment", body), lambda: the.fleet.create_deployment(actor, wish)
@@ -167,15 +196,17 @@ def delete_deployment(the: The, actor: Caller, ref: str) -> Deployment:
 
 
 @router.post("/deployments/{ref}/hibernate", status_code=202, responses=NAMED | problems(409))
-def hibernate_deployment(the: The, actor: Caller, ref: str) -> Deployment:
-    """Stop all processes of a deployment and keep everything else."""
-    return Deployment.model_validate(the.fleet.hibernate(actor, ref))
+def hibernate_deployment(the: The, actor: Caller, ref: str, body: LifeBody | None = None) -> Deployment:
+    """Stop all processes of a deployment and keep everything else; running tasks may finish within the drain window."""
+    until, drain_s = _until(the, body)
+    return Deployment.model_validate(the.fleet.keeping.set_life(actor, ref, "hibernated", until, drain_s))
 
 
 @router.post("/deployments/{ref}/wake", status_code=202, responses=NAMED | problems(409))
-def wake_deployment(the: The, actor: Caller, ref: str) -> Deployment:
+def wake_deployment(the: The, actor: Caller, ref: str, body: LifeBody | None = None) -> Deployment:
     """Start a hibernated deployment."""
-    return Deployment.model_validate(the.fleet.wake(actor, ref))
+    until, drain_s = _until(the, body)
+    return Deployment.model_validate(the.fleet.keeping.set_life(actor, ref, "running", until, drain_s))
 
 
 @router.patch("/deployments/{ref}/env", responses=NAMED | problems(409))
@@ -211,3 +242,19 @@ def get_airflow_link(the: The, actor: Caller, ref: str) -> AirflowLink:
             hint=f"Look at `aerodrome deployment show {view.name}`.",
         )
     return AirflowLink(url=f"{the.settings.url}/deployments/{view.id}/airflow")
+
+
+def _until(the: Platform, body: LifeBody | None) -> tuple[datetime | None, int | None]:
+    if body is None:
+        return None, None
+    if body.for_s is not None:
+        return the.clock.now() + timedelta(seconds=body.for_s), body.drain_s
+    until = body.until
+    if until is not None and until.tzinfo is None:
+        raise Invalid(
+            "The moment has no time zone.",
+            code="until-without-zone",
+            hint="Write 2026-12-24T18:00:00+01:00.",
+            details={"field": "until"},
+        )
+    return until, body.drain_s

@@ -32,6 +32,13 @@ class NewWorkspace(Body):
     description: Annotated[str, Field(max_length=2000, examples=["Everything of the sales team"])] = ""
 
 
+class WorkspaceChanges(Body):
+    """What to change; what is left out or null stays as it is."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    description: Annotated[str, Field(max_length=2000)] | None = None
+
+
 @router.get("/workspaces", responses=GUARDED)
 def list_workspaces(the: The, actor: Caller, limit: Limit = 100, cursor: Cursor = None) -> Page[Workspace]:
     """List the workspaces that you may see, by name."""
@@ -52,3 +59,16 @@ def create_workspace(the: The, actor: Caller, body: NewWorkspace, key: Key = Non
 def get_workspace(the: The, actor: Caller, ref: str) -> Workspace:
     """Show a workspace by id or name."""
     return Workspace.model_validate(the.fleet.get_workspace(actor, ref))
+
+
+@router.patch("/workspaces/{ref}", responses=NAMED | problems(409))
+def update_workspace(the: The, actor: Caller, ref: str, body: WorkspaceChanges) -> Workspace:
+    """Rename a workspace or describe it anew."""
+    found = the.fleet.update_workspace(actor, ref, name=body.name, description=body.description)
+    return Workspace.model_validate(found)
+
+
+@router.delete("/workspaces/{ref}", status_code=204, responses=NAMED | problems(409))
+def delete_workspace(the: The, actor: Caller, ref: str) -> None:
+    """Delete an empty workspace."""
+    the.fleet.delete_workspace(actor, ref)
