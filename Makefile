@@ -27,6 +27,10 @@ test: ## Check style, types and import contracts, then run all tests
 test-fast: ## Run the tests that need neither a real Airflow nor a browser
 	@$(PY) -m pytest -n 2 -m "not airflow and not browser" $(ARGS)
 
+.PHONY: test-matrix
+test-matrix: ## Run the tests of secrets backends on every version of Airflow and every service (large virtualenvs)
+	@AERODROME_MATRIX=1 $(PY) -m pytest tests/rooms/environments/test_backends_airflow.py $(ARGS)
+
 .PHONY: lint
 lint: ## Style (ruff), types (mypy --strict), floors (import-linter)
 	@.venv/bin/ruff check src tests bench

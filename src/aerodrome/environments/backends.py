@@ -67,7 +67,16 @@ class OpenBackend:
         return backends_airflow.name_of(self.kind, self._settings, what, name)
 
     def put(self, what: What, name: str, value: Secret) -> None:
-        """Write one; a connection as Airflow's JSON or URI."""
+        """Write one; a connection as Airflow's JSON or URI. Invalid when it is neither."""
+        if what == "connection" and not _is_fields(what, value):
+            if "://" not in value.reveal():
+                raise Invalid(
+                    f"The connection {name} is neither JSON nor a URI.",
+                    code="connection-unreadable",
+                    hint="Write a JSON object with conn_type, host, …, or a URI such as postgres://user:password@host/db.",
+                )
+            if self.kind == "vault":  # VaultBackend reads fields; a URI stands in this one
+                value = Secret(json.dumps({"conn_uri": value.reveal()}))
         self._vendor.put(self.place(what, name), value, as_fields=_is_fields(what, value))
 
     def get(self, what: What, name: str) -> Secret:
@@ -221,7 +230,12 @@ def _write(
 
 
 def _is_fields(what: What, value: Secret) -> bool:
-    return what == "connection" and value.reveal().lstrip().startswith("{")
+    if what != "connection":
+        return False
+    try:
+        return isinstance(json.loads(value.reveal()), dict)
+    except ValueError:
+        return False
 
 
 def _canonical(what: What, value: Secret) -> Secret:

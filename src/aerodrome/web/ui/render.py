@@ -17,7 +17,7 @@ from aerodrome.web.platform import platform_of
 from aerodrome.web.ui import deploy_wording, wording
 
 STATIC = Path(__file__).parent / "static"
-NAVIGATION = (("Deployments", "/deployments"), ("Environment", "/environment"), ("Migrations", "/migrations"), ("Audit", "/audit"))
+NAVIGATION = (("Deployments", "/deployments"), ("Environment", "/environment"), ("Secrets", "/secrets-backends"), ("Migrations", "/migrations"), ("Audit", "/audit"))
 DEPLOYMENT_TABS = (("Overview", ""), ("Deploys", "deploys"), ("Environment", "environment"), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
 
 

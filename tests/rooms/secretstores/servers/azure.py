@@ -23,6 +23,8 @@ _PAGE = 7
 @dataclass
 class AzureServer:
     url: str = ""
+    sign_in_url: str = ""
+    resource: str = ""  # what a challenge names; the client compares it with the vault's host
     ca_file: Path = Path()
     faults: Faults = field(default_factory=Faults)
     versions: dict[str, list[str]] = field(default_factory=dict)  # by lower-case name
@@ -34,15 +36,27 @@ class AzureServer:
 
     def handle(self, request: Request) -> Answer:
         with self.lock:
+            if request.path == "/common/discovery/instance":
+                return self._discovery()
             if request.path.startswith(f"/{TENANT}/"):
                 return self._token(request)
             if request.headers.get("Authorization") != "Bearer canary-access-token":
-                challenge = f'Bearer authorization="{self.url}/{TENANT}", resource="https://0.0.1:{self.url.rpartition(chr(58))[2]}"'
+                challenge = f'Bearer authorization="{self.sign_in_url}/{TENANT}", resource="{self.resource}"'
                 return Answer(401, _error("Unauthorized", "no token"), {"WWW-Authenticate": challenge})
             return self._vault(request)
 
+    def _discovery(self) -> Answer:
+        host = self.sign_in_url.removeprefix("https://")
+        return Answer(
+            200,
+            {
+                "tenant_discovery_endpoint": f"{self.sign_in_url}/{TENANT}/v2.0/.well-known/openid-configuration",
+                "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
+            },
+        )
+
     def _token(self, request: Request) -> Answer:
-        root = f"{self.url}/{TENANT}"
+        root = f"{self.sign_in_url}/{TENANT}"
         if request.path.endswith("/openid-configuration"):
             return Answer(
                 200,
@@ -136,12 +150,17 @@ def _error(code: str, text: str, inner: str | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def azure_server(folder: Path) -> Iterator[AzureServer]:
+def azure_server(folder: Path, names: tuple[str, ...] = ("127.0.0.1",), port: int = 0) -> Iterator[AzureServer]:
+    """`names`: of the vault and of the token service, where they are real host names that lead here."""
     authority = trustme.CA()
     server = AzureServer(ca_file=folder / "azure-ca.pem")
     authority.cert_pem.write_to_path(str(server.ca_file))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    with serving(server.handle, server.faults, tls) as port:
-        server.url = f"https://127.0.0.1:{port}"
+    authority.issue_cert(*names).configure_cert(tls)
+    with serving(server.handle, server.faults, tls, port) as found:
+        server.url = f"https://127.0.0.1:{found}"
+        server.sign_in_url, server.resource = server.url, f"https://0.0.1:{found}"
+        if port:
+            server.url, server.sign_in_url = f"https://{names[0]}", f"https://{names[1]}"
+            server.resource = "https://vault.azure.net"
         yield server

@@ -119,7 +119,7 @@ def _serialize(message: Any) -> bytes:
 
 
 @contextmanager
-def gcp_server(folder: Path, host: str = "127.0.0.1") -> Iterator[GcpServer]:
+def gcp_server(folder: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[GcpServer]:
     authority = trustme.CA()
     certificate = authority.issue_cert(host)
     server = GcpServer(ca_file=folder / "gcp-ca.pem")
@@ -132,7 +132,7 @@ def gcp_server(folder: Path, host: str = "127.0.0.1") -> Iterator[GcpServer]:
     keys = grpc.ssl_server_credentials([(certificate.private_key_pem.bytes(), chain)])
     listener = grpc.server(futures.ThreadPoolExecutor(8))
     listener.add_generic_rpc_handlers((server.handlers(),))
-    port = listener.add_secure_port("127.0.0.1:0", keys)
+    port = listener.add_secure_port(f"127.0.0.1:{port}", keys)
     listener.start()
     with serving(give_token, Faults()) as token_port:
         server.endpoint = f"{host}:{port}"

@@ -48,8 +48,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handle: Callable[[Request], Answer], faults: Faults, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Serve on a free loopback port until the end of the block; give the port."""
+def serving(
+    handle: Callable[[Request], Answer], faults: Faults, tls: ssl.SSLContext | None = None, port: int = 0
+) -> Iterator[int]:
+    """Serve on a loopback port (0: a free one) until the end of the block; give the port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -87,7 +89,7 @@ def serving(handle: Callable[[Request], Answer], faults: Faults, tls: ssl.SSLCon
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_LIST = _do  # noqa: N815
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

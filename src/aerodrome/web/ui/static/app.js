@@ -24,3 +24,8 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+// A choice that decides which fields there are opens the form with those.
+document.addEventListener("change", (event) => {
+  const address = event.target.dataset.reload;
+  if (address) window.location.assign(address + encodeURIComponent(event.target.value));
+});
