@@ -29,7 +29,9 @@ def warehouse(site: Any, request: pytest.FixtureRequest) -> EnvironmentObject:
     put("variable", "region", {"value": "eu-central-1"}, workspace="data", description="Where it runs")
     put("variable", "api_token", {"value": Secret(CANARY + "-3")}, deployment="sales")
     put("env", "AIRFLOW_VAR_REGION", {"value": "us"}, deployment="sales")
-    return site.client.environment.link(item.id, "sales", {"host": "dev.internal", "password": Secret(CANARY + "-4")})
+    overrides = {"host": "dev.internal", "password": Secret(CANARY + "-4")}
+    linked: EnvironmentObject = site.client.environment.link(item.id, "sales", overrides)
+    return linked
 
 
 def test_objects_are_listed_by_kind(page: Page, warehouse: EnvironmentObject) -> None:

@@ -103,8 +103,7 @@ def test_a_change_is_seen_by_the_next_task_without_a_restart(
     deploy = fleet.deploy(SYSTEM, "shop", app.bundles.put(project))
     fleet.wait_live(SYSTEM, deploy.id, 150)
     fleet.wait_healthy(SYSTEM, "shop", 60)
-    access = fleet.access(SYSTEM, "shop")
-    rest = AirflowRest(access.base_url, access.airflow_version, access.signing_key)
+    rest = AirflowRest.of(fleet.access(SYSTEM, "shop"))
 
     def run() -> dict[str, Any]:
         until(lambda: rest.dag("looking"))
@@ -151,6 +150,8 @@ def test_a_change_is_seen_by_the_next_task_without_a_restart(
         found = {item.name: item for item in manager.effective(SYSTEM, "shop", "variable").items}
         assert [place.place for place in found["colour"].places] == ["workspace", "metadata database"]
         assert [place.place for place in found["mine"].places] == ["metadata database"]
+
+    rest.close()
 
     # nothing of it lies open anywhere
     for path in [*app.settings.home.rglob("*")]:
@@ -201,8 +202,8 @@ def test_files_of_airflows_own_command_line_come_and_go_unchanged(
     airflow("db", "migrate")
     for kind, noun in (("connection", "connections"), ("variable", "variables")):
         ours, theirs = tmp_path / f"{kind}.json", tmp_path / f"{kind}-back.json"
-        text = manager.export(SYSTEM, kind, "json", workspace="team", with_secrets=True)
-        ours.write_text(text.reveal())
+        exported = manager.export(SYSTEM, kind, "json", workspace="team", with_secrets=True)
+        ours.write_text(exported.reveal())
         airflow(noun, "import", str(ours))
         airflow(noun, "export", str(theirs))
         report = manager.import_file(
