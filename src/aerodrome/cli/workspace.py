@@ -1,4 +1,4 @@
-"""`aerodrome workspace create|list|show`."""
+"""`aerodrome workspace create|list|show|update|delete`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from aerodrome.cli.options import COMMON_DEFAULTS, Common
-from aerodrome.cli.output import write_fields, write_rows
+from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
+from aerodrome.cli.output import write_fields, write_json, write_rows
+from aerodrome.cli.words import confirm
 
 app = App(name="workspace", help="The rooms in which teams keep their deployments.")
 FIELDS = {
@@ -46,3 +47,36 @@ def show(workspace: Annotated[str, Parameter(help="Id or name.")], /, *, common:
     """Show a workspace."""
     with common.connect() as client:
         write_fields(common.output, client.workspaces.get(workspace), FIELDS)
+
+
+@app.command
+def update(
+    workspace: Annotated[str, Parameter(help="Id or name.")],
+    /,
+    *,
+    name: Annotated[str | None, Parameter(help="A new name.")] = None,
+    description: Annotated[str | None, Parameter(help="What it is for.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Rename a workspace or describe it anew."""
+    with common.connect() as client:
+        write_fields(common.output, client.workspaces.update(workspace, name=name, description=description), FIELDS)
+
+
+@app.command
+def delete(
+    workspace: Annotated[str, Parameter(help="Id or name.")],
+    /,
+    *,
+    yes: Annotated[bool, Parameter(help="Do not ask.")] = False,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Delete an empty workspace."""
+    with common.connect() as client:
+        item = client.workspaces.get(workspace)
+        confirm(f"Delete the workspace {item.name}?", yes=yes)
+        client.workspaces.delete(item.id)
+    if common.output == "json":
+        write_json(item)
+    else:
+        say(f"{item.name} is deleted.")

@@ -16,6 +16,7 @@ from aerodrome.client.deployments import Deployments
 from aerodrome.client.deploys import Deploys
 from aerodrome.client.environment import EnvironmentObjects
 from aerodrome.client.incidents import Incidents
+from aerodrome.client.keeping import Keeping
 from aerodrome.client.migrations import Migrations
 from aerodrome.client.people import Tokens, Users
 from aerodrome.client.records import Records
@@ -43,6 +44,7 @@ class Client:
         self.clusters = Clusters(self.http)
         self.deployments = Deployments(self.http)
         self.deploys = Deploys(self.http)
+        self.keeping = Keeping(self.http)
         self.usage = UsageOfDags(self.http)
         self.environment = EnvironmentObjects(self.http)
         self.versions = Versions(self.http)

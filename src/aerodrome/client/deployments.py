@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from aerodrome.client.models import Deployment, read
 from aerodrome.client.transport import Transport, segment
@@ -19,8 +20,8 @@ class Deployments:
     def __init__(self, http: Transport) -> None:
         self._http = http
 
-    def list(self, workspace: str | None = None) -> builtins.list[Deployment]:
-        pages = self._http.pages("/deployments", {"workspace": workspace})
+    def list(self, workspace: str | None = None, status: str | None = None) -> builtins.list[Deployment]:
+        pages = self._http.pages("/deployments", {"workspace": workspace, "status": status})
         return [read(Deployment, item) for item in pages]
 
     def create(
@@ -35,6 +36,8 @@ class Deployments:
         env: Mapping[str, str | Secret] | None = None,
         config: Mapping[str, str] | None = None,
         description: str = "",
+        database: str = "sqlite",
+        database_url: Secret | None = None,
         key: str | None = None,
     ) -> Deployment:
         """Make a deployment; values given as Secret cannot be read back."""
@@ -50,6 +53,8 @@ class Deployments:
             "secret_env": secret,
             "config": dict(config or {}),
             "description": description,
+            "database": database,
+            "database_url": None if database_url is None else database_url.reveal(),
         }
         return read(Deployment, self._http.post("/deployments", body, key=key or new_id("key")))
 
@@ -66,6 +71,10 @@ class Deployments:
         python_version: str | None = None,
         parallelism: int | None = None,
         config: Mapping[str, str] | None = None,
+        drain_s: int | None = None,
+        log_retention_days: int | None = None,
+        pools: Mapping[str, int] | None = None,
+        clean_days: int | None = None,
     ) -> Deployment:
         """Change what is given; None leaves it as it is. `config` replaces the whole mapping."""
         body = {
@@ -75,6 +84,10 @@ class Deployments:
             "python_version": python_version,
             "parallelism": parallelism,
             "config": None if config is None else dict(config),
+            "drain_s": drain_s,
+            "log_retention_days": log_retention_days,
+            "pools": None if pools is None else dict(pools),
+            "upkeep": None if clean_days is None else {"clean_days": clean_days},
         }
         return read(Deployment, self._http.patch(_path(ref), body))
 
@@ -86,11 +99,14 @@ class Deployments:
     def delete(self, ref: str) -> Deployment:
         return read(Deployment, self._http.delete(_path(ref)))
 
-    def hibernate(self, ref: str) -> Deployment:
-        return read(Deployment, self._http.post(f"{_path(ref)}/hibernate"))
+    def hibernate(
+        self, ref: str, *, until: datetime | None = None, for_s: int | None = None, drain_s: int | None = None
+    ) -> Deployment:
+        """Put it to sleep; with `until` or `for_s` schedules rest till then."""
+        return read(Deployment, self._http.post(f"{_path(ref)}/hibernate", _life(until, for_s, drain_s)))
 
-    def wake(self, ref: str) -> Deployment:
-        return read(Deployment, self._http.post(f"{_path(ref)}/wake"))
+    def wake(self, ref: str, *, until: datetime | None = None, for_s: int | None = None) -> Deployment:
+        return read(Deployment, self._http.post(f"{_path(ref)}/wake", _life(until, for_s, None)))
 
     def logs(self, ref: str, component: str, tail: int = 200) -> builtins.list[str]:
         """Give the last lines of a component's log, oldest first."""
@@ -141,6 +157,10 @@ def _is_healthy(seen: Deployment) -> bool:
             hint=f"`aerodrome deployment show {seen.name}` and its logs tell more.",
         )
     return seen.status == "healthy" and seen.observed_generation == seen.generation
+
+
+def _life(until: datetime | None, for_s: int | None, drain_s: int | None) -> dict[str, object]:
+    return {"until": None if until is None else until.isoformat(), "for_s": for_s, "drain_s": drain_s}
 
 
 def _path(ref: str) -> str:

@@ -57,6 +57,12 @@ class Deployment:
     parallelism: int
     env: Mapping[str, Any]  # secret values are masked
     config: Mapping[str, str]
+    description: str
+    database: str  # sqlite | postgresql | existing
+    drain_s: int
+    log_retention_days: int
+    pools: Mapping[str, int]
+    upkeep: Mapping[str, Any]
     desired: str  # running | hibernated | deleted
     status: str  # creating | deploying | healthy | degraded | unhealthy | hibernated | deleting | failed
     reasons: tuple[str, ...]

@@ -25,6 +25,13 @@ class Workspaces:
     def get(self, ref: str) -> Workspace:
         return read(Workspace, self._http.get(f"/workspaces/{segment(ref)}"))
 
+    def update(self, ref: str, *, name: str | None = None, description: str | None = None) -> Workspace:
+        body = {"name": name, "description": description}
+        return read(Workspace, self._http.patch(f"/workspaces/{segment(ref)}", body))
+
+    def delete(self, ref: str) -> None:
+        self._http.delete(f"/workspaces/{segment(ref)}")
+
 
 class Clusters:
     """`client.clusters`."""
