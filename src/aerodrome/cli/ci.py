@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-_MARKS: Final = (
+MARKS: Final = (
     "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "BUILDKITE", "CIRCLECI", "TF_BUILD", "BITBUCKET_BUILD_NUMBER",
     "TEAMCITY_VERSION", "DRONE", "CODEBUILD_BUILD_ID",
 )  # fmt: skip
@@ -19,7 +19,7 @@ _BRANCHES: Final = (
 def is_ci(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether a usual CI system started this process."""
     said = environment.get("CI", "").lower()
-    return said in {"1", "true", "yes"} or any(environment.get(name) for name in _MARKS)
+    return said in {"1", "true", "yes"} or any(environment.get(name) for name in MARKS)
 
 
 def ci_branch(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -74,7 +74,9 @@ def once(
 def _without_secrets(body: BaseModel) -> dict[str, Any]:
     # A plain hash of a short secret could be guessed from; its name is enough to tell two requests apart.
     data = body.model_dump(mode="json")
-    return data | {name: sorted(data[name]) for name in ("secret_env", "credentials") if name in data}
+    return data | {
+        name: sorted(data[name]) for name in ("secret_env", "credentials") if isinstance(data.get(name), dict)
+    }
 
 
 def _begin(session: Session, actor: Actor, key: str, digest: str) -> dict[str, Any] | None:

@@ -26,9 +26,9 @@ def deploy_kind(deploy: DeployView) -> str:
 
 def checks_word(checks: Mapping[str, Any]) -> str:
     """Say in one word what the checks before the switch found."""
-    if checks.get("is_ok", checks.get("passed", not checks.get("problems"))):
-        return "warning" if checks.get("warnings") else "ok"
-    return "failed"
+    if checks.get("is_blocking"):
+        return "failed"
+    return "warning" if checks.get("counts", {}).get("warning") else "ok"
 
 
 def step_took(step: Mapping[str, Any]) -> str:
