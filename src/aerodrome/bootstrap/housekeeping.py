@@ -1,4 +1,4 @@
-"""The platform's own daily job: removes events, sessions and audit entries that are older than the settings keep them."""
+"""The platform's own daily job: removes events, incidents, sessions and audit entries that are older than the settings keep them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from aerodrome.access.retention import tidy
+from aerodrome.fleet.incidents import journal
 from aerodrome.kernel.clock import Clock
 from aerodrome.settings.model import Settings
 from aerodrome.store import Store, jobs
@@ -38,5 +39,7 @@ class Housekeeper:
             event_days=self.settings.event_retention_days,
             audit_days=self.settings.audit_retention_days,
         )
-        _log.info("platform.tidied", events=gone.events, audit_entries=gone.audit_entries)
+        with self.store.writing() as session:
+            over = journal.prune(session, self.clock.now() - timedelta(days=self.settings.event_retention_days))
+        _log.info("platform.tidied", events=gone.events, audit_entries=gone.audit_entries, incidents=over)
         return self.clock.now() + _EVERY

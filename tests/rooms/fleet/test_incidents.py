@@ -11,6 +11,7 @@ from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
 from aerodrome.access.actor import Actor
+from aerodrome.fleet.incidents import journal
 from aerodrome.fleet.incidents.contract import Limits
 from aerodrome.fleet.incidents.watch import Watcher
 from aerodrome.fleet.views import DeploymentView
@@ -112,6 +113,19 @@ def test_a_full_disk_of_the_platform_is_its_own_incident(world: World) -> None:
     Watcher(world.context, world.root, Limits(disk_warning_share=1.1)).look()
     (incident,) = world.fleet.list_incidents(SYSTEM)
     assert (incident.deployment_id, incident.code) == (None, "disk-full")
+
+
+def test_old_ones_go(world: World, watcher: Watcher) -> None:
+    item = healthy(world)
+    measure(world, item.id, size_bytes=900 << 30)
+    watcher.look()
+    with world.store.writing() as session:
+        assert journal.prune(session, world.clock.now() + timedelta(days=1)) == 0  # still open
+    measure(world, item.id)
+    pass_time(world, watcher, 60)
+    with world.store.writing() as session:
+        assert journal.prune(session, world.clock.now() + timedelta(days=1)) == 1
+    assert codes(world, is_open=None) == []
 
 
 def test_strangers_see_no_incidents(world: World, watcher: Watcher) -> None:

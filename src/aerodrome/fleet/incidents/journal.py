@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from aerodrome.fleet.incidents.contract import PLATFORM, Limits, Problem, Verdict
@@ -56,6 +56,13 @@ def note(
             row.closed_at = now
             _tell(session, "incident.closed", row, deployment)
     return waiting
+
+
+def prune(session: Session, before: datetime) -> int:
+    """Remove incidents that were over before a moment; give how many."""
+    return len(
+        session.scalars(delete(IncidentRow).where(IncidentRow.closed_at < before).returning(IncidentRow.id)).all()
+    )
 
 
 def _open(session: Session, deployment: DeploymentRow | None, problem: Problem, now: datetime) -> None:
