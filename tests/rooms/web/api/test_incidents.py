@@ -61,7 +61,9 @@ def test_pages_neither_skip_nor_repeat(deployment: str, http: Http) -> None:
     client, seen = http("viewer"), list[str]()
     cursor: str | None = None
     while True:
-        params: dict[str, str | int] = {"state": "all", "limit": 2} | ({"cursor": cursor} if cursor else {})
+        params: dict[str, str | int] = {"state": "all", "limit": 2}
+        if cursor is not None:
+            params["cursor"] = cursor
         page = client.get(f"/api/v1/deployments/{deployment}/incidents", params=params).json()
         seen += [item["id"] for item in page["items"]]
         if (cursor := page["next_cursor"]) is None:
