@@ -19,7 +19,7 @@ _CONNECTIONS = (
     re.compile(r"Connection(?: with conn_id| with ID)? [`'\"]?([\w.:-]+)[`'\"]? (?:is )?not found"),
 )
 _DUPLICATE = re.compile(r"Ignoring DAG (\S+) from|DAG(?:s)? with (?:the )?(?:same )?dag_id '?([^\s']+)")
-_ENVIRON = re.compile(r'File "[^"]*\bos\.py", line \d+, in __getitem__')
+_ENVIRON = re.compile(r'File "(?:[^"]*\bos\.py|<frozen os>)", line \d+, in __getitem__')
 _DETAIL_LINES = 40
 # top-level module -> what to add to requirements.txt, where the names differ
 _PACKAGES = {

@@ -110,7 +110,7 @@ def _load_plugins(request: Request, writer: _Writer) -> None:
     if errors is None:
         writer.send({"plugin_errors": {"plugins": found["crash"]}})
         settings: Any = importlib.import_module("airflow.settings")
-        settings.PLUGINS_FOLDER = None
+        settings.PLUGINS_FOLDER = os.path.join(os.path.dirname(request["dags"]), ".no-plugins")  # there is none
         return
     if errors:
         writer.send({"plugin_errors": errors})
@@ -255,6 +255,9 @@ def _start(act: Callable[[Request], Answer], request: Request) -> Tuple[int, int
         return reader, pid
     try:
         os.close(reader)
+        os.register_at_fork(
+            after_in_child=functools.partial(os.close, writer)
+        )  # a process of the file's own says nothing
         _isolate(request, parent)
         try:
             found = act(request)

@@ -1,0 +1,201 @@
+"""What one file does wrong is a failure of that file alone; a deploy learns it before anything is switched."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.rooms.parsing.conftest import LIMITS, Reader, dag_text
+
+from aerodrome.kernel.errors import Broken
+from aerodrome.kernel.secret import Secret
+from aerodrome.parsing import ParseLimits, parse, warm
+
+pytestmark = pytest.mark.airflow
+WORSE = {
+    "hangs": "import time; time.sleep(600)",
+    "exits": "import os; os._exit(0)",
+    "raises_exit": "import sys; sys.exit(3)",
+    "kills_itself": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "forks": "import os, time\nif not os.fork():\n    os.setsid()\n    time.sleep(600)",
+    "chatters": "import sys\nfor _ in range(256):\n    sys.stdout.write('x' * (4 << 20))\nsys.stdout.flush()",
+    "eats": "hoard = [bytearray(1 << 20) for _ in range(4096)]",
+}
+
+
+def test_every_way_to_fail_is_a_failure_of_its_file_alone(reader: Reader) -> None:
+    for name, text in WORSE.items():
+        reader.write({f"dags/{name}.py": dag_text(reader.version, name, more=text)})
+    reader.write({"dags/unfinished.py": "from airflow import DAG\n\ndag = DAG(\n"})
+    reader.write({"dags/needs.py": "import airflow\nimport sklearn.dag\n"})
+    reader.add("fine")
+    result = reader.read(ParseLimits(file_s=4, memory_mb=512))
+    kinds = {failure.file: failure.kind for failure in result.failures}
+    assert {dag.dag_id for dag in result.dags} == {"fine", "forks", "chatters"}
+    assert kinds == {
+        "dags/hangs.py": "timeout",
+        "dags/exits.py": "crashed",
+        "dags/raises_exit.py": kinds["dags/raises_exit.py"],  # Airflow 2 stops at SystemExit, Airflow 3 tells it
+        "dags/kills_itself.py": "crashed",
+        "dags/eats.py": "crashed",
+        "dags/unfinished.py": "syntax-error",
+        "dags/needs.py": "missing-module",
+    }
+    found = {failure.file: failure for failure in result.failures}
+    assert found["dags/unfinished.py"].line == 3
+    assert "scikit-learn" in found["dags/needs.py"].hint
+    assert _processes_below(reader.project) == []
+
+
+def _processes_below(project: Path) -> list[str]:
+    """Name the processes that still belong to a reading of the project: the forked one must be gone."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+            session = (entry / "stat").read_text().rpartition(")")[2].split()[3] if line else ""
+        except OSError:
+            continue
+        if (
+            b"parsing/inside/interpreter.py" in line
+            and session == entry.name
+            and (entry / "cwd").readlink() == Path("/")
+        ):
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            found += [] if parent == "1" or _is_reaper(parent) else [entry.name]
+    return found
+
+
+def _is_reaper(pid: str) -> bool:
+    return b"interpreter.py" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_what_is_missing_is_named(reader: Reader) -> None:
+    reader.add("asks_variable", "from airflow.models import Variable\nVariable.get('region')")
+    hook = "from airflow.hooks.base import BaseHook" if reader.version[0] == "2" else "from airflow.sdk import BaseHook"
+    reader.add("opens_connection", f"{hook}\nBaseHook.get_connection('warehouse')")
+    reader.add("reads_env", "import os\nos.environ['REGION']")
+    reader.add("asks_with_default", "from airflow.models import Variable\nVariable.get('region', 'eu')")
+    result = reader.read()
+    assert {(failure.kind, failure.name) for failure in result.failures} == {
+        ("missing-variable", "region"),
+        ("missing-connection", "warehouse"),
+        ("missing-env", "REGION"),
+    }
+    assert {dag.dag_id for dag in result.dags} == {"asks_with_default"}
+
+
+def test_what_the_deployment_has_is_found(reader: Reader) -> None:
+    """Environment variables, secret ones too, and the metadata database answer as they do in the deployment."""
+    reader.database = f"sqlite:///{reader.folder / 'airflow.db'}"
+    with sqlite3.connect(reader.folder / "airflow.db") as database:
+        database.execute(
+            "create table variable (id integer primary key, key text, val text, description text, is_encrypted bool, team_name text)"
+        )
+        database.execute("insert into variable values (1, 'from_database', 'kept', null, 0, null)")
+    reader.environment = {"AIRFLOW_VAR_FROM_ENV": Secret("hidden-value"), "REGION": "eu"}
+    asked = "from airflow.models import Variable\nimport os\n"
+    check = "assert Variable.get('from_env') == 'hidden-value' and os.environ['REGION'] == 'eu'\n"
+    reader.add("asks", f"{asked}{check}assert Variable.get('from_database') == 'kept'")
+    reader.add("writes", f"{asked}try:\n    Variable.set('from_database', 'changed')\nexcept Exception:\n    pass")
+    result = reader.read()
+    assert not result.failures
+    with sqlite3.connect(reader.folder / "airflow.db") as database:
+        assert database.execute("select val from variable").fetchall() == [("kept",)]
+        assert database.execute("pragma journal_mode").fetchone() == ("delete",)
+    for path in (reader.home / "deployment", reader.project / "dags" / "__pycache__"):
+        assert not path.exists()
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert b"hidden-value" not in process.read_bytes()
+        except OSError:
+            continue
+
+
+def test_plugins_and_includes_are_there_and_a_broken_plugin_is_told(reader: Reader) -> None:
+    reader.write(
+        {
+            "plugins/acme/__init__.py": "NAME = 'acme'\n",
+            "include/lib.py": "def start():\n    return 'included'\n",
+            "dags/lib_here.py": "HERE = True\n",
+            "plugins/broken.py": "raise RuntimeError('plugin is broken')\n",
+        }
+    )
+    reader.add(
+        "imports", "from acme import NAME\nfrom include.lib import start\nfrom lib_here import HERE\nassert start()"
+    )
+    result = reader.read()
+    assert [dag.dag_id for dag in result.dags] == ["imports"]
+    assert [(failure.kind, failure.file) for failure in result.failures] == [("plugin-error", "plugins/broken.py")]
+
+
+def test_a_plugin_that_ends_its_process_does_not_end_the_reading(reader: Reader) -> None:
+    reader.write({"plugins/worse.py": "import os\nos._exit(7)\n"})
+    reader.add("fine")
+    result = reader.read()
+    assert [dag.dag_id for dag in result.dags] == ["fine"]
+    assert [failure.kind for failure in result.failures] == ["plugin-error"]
+
+
+def test_the_same_dag_id_in_two_files_is_told(reader: Reader) -> None:
+    for name in ("one", "two"):
+        reader.write({f"dags/{name}.py": dag_text(reader.version, "same")})
+    failures = reader.read().failures
+    assert [(failure.kind, failure.file, failure.name) for failure in failures] == [
+        ("duplicate-dag", "dags/two.py", "same")
+    ]
+
+
+def test_only_what_changed_is_read_again(reader: Reader) -> None:
+    """Correct before quick: a changed import, a new file and a variable that was asked for all have the file read again."""
+    reader.write({"include/lib.py": "NAME = 'first'\n"})
+    reader.add("alone")
+    reader.add("imports", "from include.lib import NAME", "EmptyOperator(task_id=NAME)")
+    reader.add("asks", "from airflow.models import Variable\nVariable.get('x', 'y')")
+    first = reader.read()
+    again = reader.read()
+    assert (first.remembered, again.remembered) == (0, 2)
+    assert again.dags == first.dags
+    reader.write({"include/lib.py": "NAME = 'second'\n"})
+    changed = reader.read()
+    assert changed.remembered == 1
+    assert {name for dag in changed.dags for name in dag.shape["tasks"]} == {"only", "second"}
+    reader.write({"include/more.py": ""})
+    assert reader.read().remembered == 0
+    assert reader.read(replace(LIMITS, is_remembering=False)).remembered == 0
+
+
+def test_an_interpreter_that_is_killed_is_started_anew(reader: Reader) -> None:
+    reader.add("fine")
+    reader.read()
+    interpreter = warm.interpreter_of(reader.setting)
+    pid = json.loads(interpreter.identity.read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert [dag.dag_id for dag in reader.read().dags] == ["fine"]
+    assert json.loads(interpreter.identity.read_text())["pid"] != pid
+
+
+def test_settings_under_which_airflow_cannot_start_are_told(reader: Reader) -> None:
+    reader.environment = {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "",
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "no.such.thing",
+    }
+    reader.add("fine")
+    with pytest.raises(Broken) as told:
+        reader.read()
+    assert told.value.code == "airflow-not-importable"
+    assert "no" in told.value.message
+
+
+def test_a_named_bundle_is_read_with_the_imports_of_the_project(reader: Reader) -> None:
+    reader.write({"include/lib.py": "NAME = 'shared'\n"})
+    other = reader.folder / "other"
+    (other / "dags").mkdir(parents=True)
+    (other / "dags" / "more.py").write_text(dag_text(reader.version, "more", "from include.lib import NAME"))
+    result = parse(reader.project, reader.setting, limits=LIMITS, bundle=("extra", other))
+    assert [(dag.dag_id, dag.file) for dag in result.dags] == [("more", "extra:dags/more.py")]
