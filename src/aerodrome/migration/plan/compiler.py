@@ -67,6 +67,14 @@ def _environment(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Ste
             "config": dict(target["config"]),
         },
     )
+    if name := _backend(settings):
+        yield Step(
+            "environment.backend",
+            "environment",
+            "environment.backend",
+            f"Let the deployment ask the secrets backend {name} first",
+            {"workspace": target["workspace"], "backend": name},
+        )
     records = selected(settings, "environment", estate.records("env_var"))
     if records:
         yield Step(
@@ -100,12 +108,16 @@ def _code(settings: Mapping[str, Any]) -> Iterator[Step]:
 
 
 def _objects(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Step]:
+    backend = _backend(settings)
     titles = {
         "pools": "Move {}",
         "variables": "Move {}, encrypted under the target's key",
         "connections": "Move {}, re-encrypted under the target's key",
     }
+    if backend:
+        titles |= dict.fromkeys(("variables", "connections"), f"Write {{}} into the secrets backend {backend}")
     for section, title in titles.items():
+        into = {"backend": backend, "workspace": settings["target"]["workspace"]}
         records = [
             record
             for record in selected(settings, section, estate.records(fields.OBJECT_KINDS[section]))
@@ -120,6 +132,7 @@ def _objects(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Step]:
                 {
                     "keys": [record.key for record in records],
                     "on_conflict": settings["policies"]["on_conflict"],
+                    **(into if backend and section != "pools" else {}),
                 },
             )
 
@@ -155,7 +168,7 @@ def _validation(
         f"Check that {_count(len(moving), 'DAG')} parse in the target with the same tasks and schedule",
         {"dag_ids": list(moving)},
     )
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str, Any] = {}
     for section, kind, used in (
         ("connections", "connection", "connections"),
         ("variables", "variable", "variables"),
@@ -168,6 +181,8 @@ def _validation(
         moved = {record.key for record in selected(settings, section, estate.records(kind))} & kept
         mentioned = {key for dag_id in moving for key in getattr(dags[dag_id], used)} & kept
         wanted[section] = sorted(moved | mentioned)
+    if name := _backend(settings):
+        wanted |= {"backend": name, "workspace": settings["target"]["workspace"]}
     yield Step(
         "validate.objects",
         "validate",
@@ -175,6 +190,11 @@ def _validation(
         "Check that the target has every connection, variable and pool that the DAGs need",
         wanted,
     )
+
+
+def _backend(settings: Mapping[str, Any]) -> str:
+    """Give the secrets backend that takes connections and variables; empty: the metadata database does."""
+    return str(settings.get("secrets", {}).get("backend", ""))
 
 
 def _count(number: int, noun: str) -> str:

@@ -176,7 +176,16 @@ HISTORY: Mapping[str, Field] = {
     "dags_per_step": Field(count, 50, "one step moves the history of this many DAGs"),
 }
 
-SECTIONS: Mapping[str, Mapping[str, Field]] = {"target": TARGET, "policies": POLICIES, "history": HISTORY}
+SECRETS: Mapping[str, Field] = {
+    "backend": Field(optional_text, "", "a secrets backend of the workspace; empty: the metadata database"),
+}
+
+SECTIONS: Mapping[str, Mapping[str, Field]] = {
+    "target": TARGET,
+    "policies": POLICIES,
+    "history": HISTORY,
+    "secrets": SECRETS,
+}
 
 OBJECT_KINDS: Mapping[str, str] = {
     # section of the plan file -> record kind

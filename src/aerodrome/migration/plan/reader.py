@@ -12,7 +12,7 @@ from aerodrome.migration.plan import fields
 from aerodrome.migration.plan.document import Document, Path
 from aerodrome.migration.plan.inventory import Inventory
 
-TOP = ("version", "estate", "target", "policies", "history", "objects", "waves", "excluded", "dags")
+TOP = ("version", "estate", "target", "policies", "history", "secrets", "objects", "waves", "excluded", "dags")
 
 
 def from_yaml(text: str, estate: Inventory) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _SECTION_COMMENTS = {
     "target": "Where it goes.",
     "policies": "How careful the move is. A DAG can have its own under `dags`.",
     "history": "Which run history moves.",
+    "secrets": "Where connections and variables go; the deployment asks a backend named here first.",
     "objects": "What moves beside the DAGs: include is all or a list of names, exclude wins. Values never stand here.",
 }
 

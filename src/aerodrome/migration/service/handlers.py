@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from aerodrome.environments.backends_airflow import What
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.clock import from_text
 from aerodrome.kernel.errors import Broken, Conflict, NotFound
@@ -18,9 +19,9 @@ from aerodrome.migration import cutover
 from aerodrome.migration.service import code
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
-from aerodrome.migration.transfer import checkpoints, environment, handoff, history, objects
+from aerodrome.migration.transfer import backend_objects, checkpoints, environment, handoff, history, objects
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
-from aerodrome.migration.validate import validate_dags, validate_objects
+from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
 LIVE_TIMEOUT_S = 600.0
 PARSE_TIMEOUT_S = 120.0
@@ -73,6 +74,13 @@ def make_deployment(context: StepContext, params: Params) -> Result:
     }
 
 
+def attach_backend(context: StepContext, params: Params) -> Result:
+    """Let the target ask the team's secrets backend first; attached already: nothing changes."""
+    ref = f"{params['workspace']}/{params['backend']}"
+    view = context.fleet.backends.attach(context.actor, context.deployment_id, ref)
+    return {"backend_id": view.id, "kind": view.kind, "summary": f"{view.title} {view.name} is asked first."}
+
+
 def set_variables(context: StepContext, params: Params) -> Result:
     """Carry environment variables over; Airflow options that the platform owns are left out with a reason."""
     moved = environment.env_values(context.source, params["names"])
@@ -120,17 +128,36 @@ def deploy(context: StepContext, params: Params) -> Result:
 
 def _moving(move: Callable[..., Moved]) -> Handler:
     def handler(context: StepContext, params: Params) -> Result:
-        moved = move(context.source, context.target, params["keys"], params["on_conflict"])
-        if not moved.is_proven:
-            raise Broken(
-                f"The target's {moved.kind}s are not what the source holds.",
-                code="hashes-differ",
-                hint="Apply again; if it stays so, somebody changes them in the target at the same time.",
-                details=moved.as_data(),
-            )
-        return {**moved.as_data(), "summary": _objects_summary(moved)}
+        return _proven(move(context.source, context.target, params["keys"], params["on_conflict"]))
 
     return handler
+
+
+def _moving_secrets(what: What, move: Callable[..., Moved]) -> Handler:
+    """Move into the metadata database, or into the secrets backend that the plan names."""
+    into_database = _moving(move)
+
+    def handler(context: StepContext, params: Params) -> Result:
+        if not params.get("backend"):
+            return into_database(context, params)
+        opened = context.fleet.backends.open(context.actor, params["backend"], params["workspace"])
+        keys, policy = params["keys"], params["on_conflict"]
+        return _proven(
+            backend_objects.move(context.source, opened, what, keys, policy, context.target.hash_key, context.progress)
+        )
+
+    return handler
+
+
+def _proven(moved: Moved) -> Result:
+    if not moved.is_proven:
+        raise Broken(
+            f"The target's {moved.kind}s are not what the source holds.",
+            code="hashes-differ",
+            hint="Apply again; if it stays so, somebody changes them in the target at the same time.",
+            details=moved.as_data(),
+        )
+    return {**moved.as_data(), "summary": _objects_summary(moved)}
 
 
 def _objects_summary(moved: Moved) -> str:
@@ -202,12 +229,26 @@ def check_dags(context: StepContext, params: Params) -> Result:
 
 def check_objects(context: StepContext, params: Params) -> Result:
     """Check that the target has every connection, variable and pool that the DAGs need."""
-    rows = [asdict(row) for row in validate_objects(context.target, params)]
+    rows = [asdict(row) for row in _object_rows(context, params)]
     missing = sum(not row["is_ok"] for row in rows)
     return {
         "rows": rows,
         "summary": f"{len(rows)} checked, {missing} missing." if missing else f"{len(rows)} are there.",
     }
+
+
+def _object_rows(context: StepContext, params: Params) -> tuple[CheckRow, ...]:
+    if not params.get("backend"):
+        return validate_objects(context.target, params)
+    opened = context.fleet.backends.open(context.actor, params["backend"], params["workspace"])
+    found = {
+        "connections": backend_objects.standing(opened, "connection", params["connections"]),
+        "variables": backend_objects.standing(opened, "variable", params["variables"]),
+    }
+    return (
+        *validate_objects(context.target, {"pools": params["pools"]}),
+        *validate_backend(params["backend"], params, found),
+    )
 
 
 # --- cutover -----------------------------------------------------------------------------------------------------
@@ -277,12 +318,13 @@ def roll_back(context: StepContext, params: Params) -> Result:
 HANDLERS: Mapping[str, Handler] = {
     "environment.workspace": make_workspace,
     "environment.deployment": make_deployment,
+    "environment.backend": attach_backend,
     "environment.variables": set_variables,
     "code.upgrade": upgrade_code,
     "deploy.bundle": deploy,
     "transfer.pools": _moving(objects.move_pools),
-    "transfer.variables": _moving(objects.move_variables),
-    "transfer.connections": _moving(objects.move_connections),
+    "transfer.variables": _moving_secrets("variable", objects.move_variables),
+    "transfer.connections": _moving_secrets("connection", objects.move_connections),
     "transfer.history": move_history,
     "validate.dags": check_dags,
     "validate.objects": check_objects,

@@ -199,7 +199,7 @@ def _variable(variable: VariableValue, target: TargetDatabase) -> _Item | Reject
 
 
 def _connection(value: ConnectionValue, target: TargetDatabase) -> _Item | Rejected:
-    problem = _connection_problem(value)
+    problem = connection_problem(value)
     if problem:
         return Rejected(value.conn_id, *problem)
     password, extra = _clear(value.password), _clear(value.extra)
@@ -228,7 +228,8 @@ def _connection(value: ConnectionValue, target: TargetDatabase) -> _Item | Rejec
     return _Item(value.conn_id, row_number(canonical, target.hash_key), store)
 
 
-def _connection_problem(value: ConnectionValue) -> tuple[str, str] | None:
+def connection_problem(value: ConnectionValue) -> tuple[str, str] | None:
+    """Give the code and the reason why Airflow 3 cannot hold the connection; None when it can."""
     if not value.conn_type:
         return "connection-type-missing", "Airflow 3 requires a connection type; set one in the source and run again."
     if value.extra:

@@ -127,6 +127,24 @@ def validate_objects(target: Database, wanted: Mapping[str, Sequence[str]]) -> t
     )
 
 
+def validate_backend(
+    name: str, wanted: Mapping[str, Sequence[str]], found: Mapping[str, frozenset[str]]
+) -> tuple[CheckRow, ...]:
+    """Give a row per connection and variable of `wanted`: the secrets backend has it."""
+    return tuple(
+        CheckRow(
+            f"{noun}-exists",
+            key,
+            key in found[section],
+            "blocker",
+            f"The secrets backend {name} {'has' if key in found[section] else 'lacks'} the {noun}.",
+            "" if key in found[section] else "Move it with the plan, or write it there.",
+        )
+        for section, noun in (("connections", "connection"), ("variables", "variable"))
+        for key in wanted.get(section, ())
+    )
+
+
 def _object(noun: str, key: str, found: Mapping[str, str | None]) -> Iterator[CheckRow]:
     if key not in found:
         yield CheckRow(
