@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from aerodrome.parsing.contract import DagDifference, ParsedDag, ParseResult
+from aerodrome.parsing.contract import DagDifference, NextRun, ParsedDag, ParseResult
 
 Severity = Literal["info", "warning", "blocker"]
 _BLOCKERS = ("tasks", "edges", "schedule")
@@ -49,15 +49,19 @@ def _why_gone(file: str, after: ParseResult) -> str:
 def _of_dag(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:
     for path, old, new in _walk("", before.shape, after.shape):
         yield DagDifference(before.dag_id, path, old, new, _severity(path, old, new), _reason(path, versions))
-    for index, (old_run, new_run) in enumerate(zip(before.next_runs, after.next_runs, strict=False)):
-        if old_run != new_run:
-            path, texts = f"next_runs[{index}]", [_run(old_run), _run(new_run)]
-            reason = _run_reason(versions)
-            yield DagDifference(before.dag_id, path, texts[0], texts[1], "blocker", reason)
-            return  # one says it: the others follow from it
+    yield from _of_runs(before, after, versions)
+
+
+def _of_runs(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:
+    """Give the first run that differs: the others follow from it."""
+    severity, reason = _run_reason(before, after, versions)
+    for index, (old, new) in enumerate(zip(before.next_runs, after.next_runs, strict=False)):
+        if old != new:
+            yield DagDifference(before.dag_id, f"next_runs[{index}]", _run(old), _run(new), severity, reason)
+            return
     if bool(before.next_runs) != bool(after.next_runs):
         counts = len(before.next_runs), len(after.next_runs)
-        yield DagDifference(before.dag_id, "next_runs", counts[0], counts[1], "blocker", _run_reason(versions))
+        yield DagDifference(before.dag_id, "next_runs", counts[0], counts[1], severity, reason)
 
 
 def _walk(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -113,16 +117,18 @@ def _reason(path: str, versions: tuple[str, str]) -> str:
     return ""
 
 
-def _run(run: Any) -> str:
+def _run(run: NextRun) -> str:
     if run.interval_start is None:
         return f"runs at {run.run_after}"
     return f"runs at {run.run_after} for {run.interval_start} to {run.interval_end}"
 
 
-def _run_reason(versions: tuple[str, str]) -> str:
+def _run_reason(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> tuple[Severity, str]:
+    if before.shape.get("start_date") != after.shape.get("start_date"):
+        return "warning", "The file computes its start date when it is read, so every reading gives other runs."
     if versions[0] == versions[1]:
-        return ""
-    return (
+        return "blocker", ""
+    return "blocker", (
         "Both Airflows compute other runs from the same schedule: look at create_cron_data_intervals, "
         "create_delta_data_intervals and the time zone."
     )

@@ -10,18 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from aerodrome import databases, parsing
+from aerodrome.airflowkit.config_lint import lint_config
 from aerodrome.databases import AirflowTool
-from aerodrome.kernel.errors import AerodromeError, Broken
+from aerodrome.kernel.errors import AerodromeError, Broken, Unavailable
 from aerodrome.kernel.secret import Secret
-from aerodrome.parsing.contract import DagDifference, ParseResult, ParseSetting
+from aerodrome.parsing.contract import DagDifference, ParseLimits, ParseResult, ParseSetting
 from aerodrome.runtimes.contract import Progress, Rehearsal, RuntimeSpec
 from aerodrome.runtimes.local.changes import Database, go_back
 
 _EXAMPLES = 200
+_NEXT_RUNS = 10  # fire times that are compared for each DAG
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def rehearse(
     dags = _dags(before, after, problems, say)
     say("Comparing the packages of both environments.")
     packages = compare_packages(packages_of(before.tool.venv), packages_of(after.tool.venv))
+    say("Holding the Airflow options against the other version.")
+    config = _config(before, after, problems)
     figures, loss, scheduling = _on_a_copy(database, before, after, snapshot, folder, problems, say)
     return Rehearsal(
         from_version=before.spec.airflow_version,
@@ -59,7 +64,7 @@ def rehearse(
         database=figures,
         loss=loss,
         dags=dags,
-        config=(),
+        config=config,
         packages=packages,
         scheduling=scheduling,
         problems=tuple(problems),
@@ -97,6 +102,17 @@ def _on_a_copy(
         return figures, loss, _try(copy, after, problems, say)
 
 
+def _config(before: Stage, after: Stage, problems: list[str]) -> tuple[dict[str, Any], ...]:
+    spec = after.spec
+    try:
+        found = lint_config(spec.config, spec.env, before.tool.version, after.tool.version, after.tool.venv)
+    except Unavailable as error:
+        problems.append(error.message)
+        return ()
+    problems += [f"{item.option}: {item.message} {item.hint}" for item in found if item.severity == "blocker"]
+    return tuple(asdict(item) for item in found)
+
+
 def _try(copy: Secret, after: Stage, problems: list[str], say: Progress) -> dict[str, Any]:
     say(f"Starting Airflow {after.tool.version} on the copy.")
     tried = databases.try_scheduling(copy, after.tool, after.project, say)
@@ -107,10 +123,11 @@ def _try(copy: Secret, after: Stage, problems: list[str], say: Progress) -> dict
 
 def _dags(before: Stage, after: Stage, problems: list[str], say: Progress) -> dict[str, Any]:
     readings = []
+    limits = ParseLimits(next_runs=_NEXT_RUNS, next_runs_from=datetime.now(UTC))
     for stage in (before, after):
         setting = ParseSetting(stage.tool.venv, stage.tool.version, stage.tool.environment, stage.parsing_home)
         try:
-            readings.append(parsing.parse(stage.project, setting, progress=say))
+            readings.append(parsing.parse(stage.project, setting, progress=say, limits=limits))
         except AerodromeError as error:
             problems.append(f"The DAGs cannot be read under Airflow {stage.tool.version}. {error.message}")
             return {"equal": 0, "different": [], "broken": [], "gone": []}
