@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from aerodrome.access import audit
 from aerodrome.access.actor import Actor
@@ -22,7 +23,7 @@ from aerodrome.fleet.spec import runtime_spec
 from aerodrome.kernel.errors import AerodromeError, Unavailable
 from aerodrome.kernel.secret import MASK
 from aerodrome.store.tables.deploy import DeployRow
-from aerodrome.store.tables.deployment import DeploymentRow
+from aerodrome.store.tables.deployment import DeploymentRow, ObservationRow
 
 _MARK: Final = "AERODROME-PROBE "
 _LONGEST_S: Final = 120.0
@@ -31,6 +32,11 @@ _TABLES: Final[Mapping[Kind, tuple[str, str]]] = {
     "variable": ("variable", "key"),
 }
 _PREFIXES: Final[Mapping[Kind, str]] = {"connection": "AIRFLOW_CONN_", "variable": "AIRFLOW_VAR_"}
+_NOTHING: Final[Mapping[Kind, frozenset[str]]] = {
+    "connection": frozenset(),
+    "variable": frozenset(),
+    "env": frozenset(),
+}
 PROVIDERS: Final = {
     "aws": "amazon", "emr": "amazon", "redshift": "amazon", "azure_data_factory": "microsoft-azure",
     "azure_data_lake": "microsoft-azure", "wasb": "microsoft-azure", "adls": "microsoft-azure", "databricks": "databricks",
@@ -69,7 +75,8 @@ def effective(context: FleetContext, actor: Actor, ref: str, kind: str | None = 
         row = lookup.deployment(session, actor, ref, "environment.read")
         resolved = resolve(session, row)
         deploy = session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
-    in_database, remark = _in_database(context, row, deploy)
+        has_started = _has_started(session, row)
+    in_database, remark = _in_database(context, row, deploy) if has_started else (_NOTHING, "")
     items = [_view(item, resolved, in_database) for item in resolved.items]
     known = {(item.kind, item.name) for item in resolved.items}
     for found, prefix in _PREFIXES.items():
@@ -90,6 +97,12 @@ def try_connection(context: FleetContext, actor: Actor, ref: str, conn_id: str, 
     with context.store.reading() as session:
         row = lookup.deployment(session, actor, ref, "environment.update")
         deploy = session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
+        if not _has_started(session, row):  # making its virtualenv would take minutes
+            raise Unavailable(
+                f"The deployment {row.name!r} has not started yet.",
+                code="deployment-not-started",
+                hint=f"`aerodrome deployment show {row.name}` tells how far it is.",
+            )
     with context.store.writing() as session:
         audit.record(session, actor, "environment.tested", lookup.deployment_scope(row), {"connection": conn_id})
     spec = runtime_spec(context, row, deploy, lambda _line: None)
@@ -133,10 +146,14 @@ def _hint(answer: Mapping[str, Any]) -> str:
     return ""
 
 
+def _has_started(session: Session, row: DeploymentRow) -> bool:
+    seen = session.get(ObservationRow, row.id)
+    return seen is not None and seen.base_url is not None
+
+
 def _in_database(
     context: FleetContext, row: DeploymentRow, deploy: DeployRow | None
-) -> tuple[dict[Kind, frozenset[str]], str]:
-    nothing: dict[Kind, frozenset[str]] = {"connection": frozenset(), "variable": frozenset(), "env": frozenset()}
+) -> tuple[Mapping[Kind, frozenset[str]], str]:
     try:
         access = context.runtime.access(runtime_spec(context, row, deploy, lambda _line: None))
         database = MetadataDatabase(access.database_url)
@@ -146,8 +163,8 @@ def _in_database(
                 for kind, (table, column) in _TABLES.items()
             }
     except AerodromeError as error:
-        return nothing, f"The metadata database could not be looked at. {error.message}"
-    return {**nothing, **found}, ""
+        return dict(_NOTHING), f"The metadata database could not be looked at. {error.message}"
+    return {**_NOTHING, **found}, ""
 
 
 def _view(item: ResolvedItem, resolved: Resolved, in_database: Mapping[Kind, frozenset[str]]) -> EffectiveView:
