@@ -240,7 +240,7 @@ class LocalRuntime:
                 pulse = vitals.take(database_url or _sqlite_url(layout), is_thorough=is_thorough)
             except Unavailable as error:
                 trouble = error.message
-        disk = shutil.disk_usage(layout.folder if layout.folder.is_dir() else self._root)
+        disk = shutil.disk_usage(next(path for path in (layout.folder, *layout.folder.parents) if path.is_dir()))
         return Measurement(
             deployment_id,
             datetime.now(UTC),
