@@ -133,6 +133,8 @@ def _environment(tool: AirflowTool, url: Secret, project: Path, home: Path, prob
         "scheduler.catchup_by_default": "False",
         "dag_processor.dag_bundle_config_list": json.dumps(bundles),
         "dag_processor.parsing_processes": "1",
+        # 3.3.2: only its statistics tell the processor which files there are; without them `--num-runs 1` ends at once
+        "dag_processor.print_stats_interval": "1",
         "smtp.smtp_host": "127.0.0.1",
         "smtp.smtp_port": "9",  # discard: nobody listens
         "metrics.statsd_on": "False",
