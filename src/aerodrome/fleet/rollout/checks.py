@@ -19,6 +19,8 @@ def run(visit: Visit) -> float:
     except Conflict as error:
         if error.code == "deploy-checks-failed":
             _keep(visit, error.details)
+            # the result stands with the deploy once, not in its error, too
+            raise Conflict(error.message, code=error.code, hint=error.hint) from None
         raise
     _keep(visit, found)
     return 0

@@ -18,7 +18,7 @@ from aerodrome.web.ui import deploy_wording, wording
 
 STATIC = Path(__file__).parent / "static"
 NAVIGATION = (("Deployments", "/deployments"), ("Environment", "/environment"), ("Secrets", "/secrets-backends"), ("Migrations", "/migrations"), ("Audit", "/audit"))
-DEPLOYMENT_TABS = (("Overview", ""), ("Deploys", "deploys"), ("Environment", "environment"), ("Versions", "versions"), ("Health", "health"))  # title, last part of the address below /deployments/{id}
+DEPLOYMENT_TABS = (("Overview", ""), ("Deploys", "deploys"), ("Environment", "environment"), ("Usage", "usage"), ("Versions", "versions"), ("Health", "health"), ("Backups", "backups"), ("Settings", "settings"))  # title, last part of the address below /deployments/{id}
 
 
 @dataclass(frozen=True)

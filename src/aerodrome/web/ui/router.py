@@ -10,12 +10,12 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from aerodrome.kernel.errors import NotFound
 from aerodrome.web.credentials import SESSION_COOKIE
 from aerodrome.web.problems import Problem
-from aerodrome.web.ui.pages import audit, deployments, deploys, environment, health, migrations, secrets_backends, signing_in, versions
+from aerodrome.web.ui.pages import audit, deployments, deploys, environment, health, keeping, migrations, secrets_backends, signing_in, usage, versions
 from aerodrome.web.ui.render import STATIC, draw
 from aerodrome.web.ui.visitor import visitor
 
 pages = APIRouter(include_in_schema=False)
-for noun in (signing_in, deployments, deploys, health, versions, environment, secrets_backends, migrations, audit):
+for noun in (signing_in, deployments, deploys, usage, health, versions, environment, keeping, secrets_backends, migrations, audit):
     pages.include_router(noun.router)
 
 
