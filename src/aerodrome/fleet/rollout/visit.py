@@ -31,7 +31,7 @@ class Visit:
     @property
     def drain_s(self) -> float:
         """Give how long running tasks may go on when Airflow is to stop."""
-        return 30.0
+        return float(self.deployment.drain_s)
 
     @property
     def is_asleep(self) -> bool:
