@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from sqlalchemy import select
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from aerodrome.access import audit
 from aerodrome.access.actor import Actor
 from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.environments import backends
 from aerodrome.environments import content as contents
 from aerodrome.environments.contract import EffectiveView, Kind, Place, Resolved, ResolvedItem
 from aerodrome.environments.resolution import resolve
@@ -24,7 +25,9 @@ from aerodrome.kernel.errors import AerodromeError, Unavailable
 from aerodrome.kernel.secret import MASK
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow, ObservationRow
+from aerodrome.store.tables.secrets_backend import SecretsBackendRow
 
+Names = Mapping[Kind, frozenset[str]]
 _MARK: Final = "AERODROME-PROBE "
 _LONGEST_S: Final = 120.0
 _TABLES: Final[Mapping[Kind, tuple[str, str]]] = {
@@ -32,7 +35,7 @@ _TABLES: Final[Mapping[Kind, tuple[str, str]]] = {
     "variable": ("variable", "key"),
 }
 _PREFIXES: Final[Mapping[Kind, str]] = {"connection": "AIRFLOW_CONN_", "variable": "AIRFLOW_VAR_"}
-_NOTHING: Final[Mapping[Kind, frozenset[str]]] = {
+_NOTHING: Final[Names] = {
     "connection": frozenset(),
     "variable": frozenset(),
     "env": frozenset(),
@@ -76,20 +79,21 @@ def effective(context: FleetContext, actor: Actor, ref: str, kind: str | None = 
         resolved = resolve(session, row)
         deploy = session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
         has_started = _has_started(session, row)
+        backend = backends.attached(session, row.id)
     in_database, remark = _in_database(context, row, deploy) if has_started else (_NOTHING, "")
-    items = [_view(item, resolved, in_database) for item in resolved.items]
+    in_backend, trouble = _in_backend(context, backend)
+    where = _Elsewhere(resolved, in_database, in_backend, backend.name if backend else "")
+    items = [_view(item, where) for item in resolved.items]
     known = {(item.kind, item.name) for item in resolved.items}
     for found, prefix in _PREFIXES.items():
         variables = {item.name for item in resolved.of("env") if item.name.startswith(prefix)}
         from_env = {name.removeprefix(prefix).lower() for name in variables}
         # an environment variable knows no case: it stands for every name that is written so in capitals
         spelled = {name.upper() for kind_, name in known if kind_ == found}
-        for name in sorted(in_database[found] | {name for name in from_env if name.upper() not in spelled}):
-            if (found, name) not in known:
-                items.append(_foreign(found, name, resolved, in_database))
-                known.add((found, name))
+        rest = in_database[found] | in_backend[found] | {name for name in from_env if name.upper() not in spelled}
+        items += [_foreign(found, name, where) for name in sorted(rest) if (found, name) not in known]
     chosen = [item for item in items if kind is None or item.kind == kind]
-    return Effective(tuple(sorted(chosen, key=lambda item: (item.kind, item.name))), remark)
+    return Effective(tuple(sorted(chosen, key=lambda item: (item.kind, item.name))), f"{remark} {trouble}".strip())
 
 
 def try_connection(context: FleetContext, actor: Actor, ref: str, conn_id: str, timeout_s: float) -> ConnectionTest:
@@ -146,14 +150,26 @@ def _hint(answer: Mapping[str, Any]) -> str:
     return ""
 
 
+def _in_backend(context: FleetContext, row: SecretsBackendRow | None) -> tuple[Names, str]:
+    if row is None:
+        return _NOTHING, ""
+    try:
+        opened = backends.open_backend(context.secrets, row)
+        found: dict[Kind, frozenset[str]] = {
+            "connection": frozenset(opened.names("connection")),
+            "variable": frozenset(opened.names("variable")),
+        }
+    except AerodromeError as error:
+        return _NOTHING, f"The secrets backend {row.name} could not be listed; what it has comes first. {error.message}"
+    return {**_NOTHING, **found}, ""
+
+
 def _has_started(session: Session, row: DeploymentRow) -> bool:
     seen = session.get(ObservationRow, row.id)
     return seen is not None and seen.base_url is not None
 
 
-def _in_database(
-    context: FleetContext, row: DeploymentRow, deploy: DeployRow | None
-) -> tuple[Mapping[Kind, frozenset[str]], str]:
+def _in_database(context: FleetContext, row: DeploymentRow, deploy: DeployRow | None) -> tuple[Names, str]:
     try:
         access = context.runtime.access(runtime_spec(context, row, deploy, lambda _line: None))
         database = MetadataDatabase(access.database_url)
@@ -167,42 +183,56 @@ def _in_database(
     return {**_NOTHING, **found}, ""
 
 
-def _view(item: ResolvedItem, resolved: Resolved, in_database: Mapping[Kind, frozenset[str]]) -> EffectiveView:
-    places = [Place(item.source, "environment manager", wins=True)]
+@dataclass(frozen=True)
+class _Elsewhere:
+    """The places outside of the environment manager's own connections and variables."""
+
+    resolved: Resolved
+    in_database: Names
+    in_backend: Names
+    backend: str
+
+    def before(self, kind: Kind, name: str) -> list[Place]:
+        """Give the places that are asked before the environment manager."""
+        found = kind != "env" and name in self.in_backend[kind]
+        return [Place("secrets backend", self.backend, wins=False)] if found else []
+
+    def after(self, kind: Kind, name: str) -> list[Place]:
+        """Give the places that are asked after it, the stronger first."""
+        found: list[Place] = []
+        if kind != "env":
+            variable = f"{_PREFIXES[kind]}{name.upper()}"
+            if any(item.name == variable for item in self.resolved.of("env")):
+                found.append(Place("env var", variable, wins=False))
+            if name in self.in_database[kind]:
+                found.append(Place("metadata database", _TABLES[kind][0], wins=False))
+        return found
+
+
+def _view(item: ResolvedItem, where: _Elsewhere) -> EffectiveView:
+    places = [*where.before(item.kind, item.name), Place(item.source, "environment manager", wins=False)]
     if item.shadows:
         places.append(Place("workspace", "environment manager", wins=False))
-    places += [
-        Place(place.place, place.detail, wins=False)
-        for place in _elsewhere(item.kind, item.name, resolved, in_database)
-    ]
+    places += where.after(item.kind, item.name)
     return EffectiveView(
         kind=item.kind,
         name=item.name,
         object_id=item.object_id,
         version=item.version,
-        source=item.source,
+        source=places[0].place,
         fields=contents.masked(item.fields, item.secrets),
         is_secret=item.is_secret,
         description=item.description,
         overridden=item.overridden,
-        places=tuple(places),
+        places=_first_wins(places),
     )
 
 
-def _foreign(kind: Kind, name: str, resolved: Resolved, in_database: Mapping[Kind, frozenset[str]]) -> EffectiveView:
-    first, *rest = _elsewhere(kind, name, resolved, in_database)
-    places = (Place(first.place, first.detail, wins=True), *rest)
+def _foreign(kind: Kind, name: str, where: _Elsewhere) -> EffectiveView:
+    places = _first_wins([*where.before(kind, name), *where.after(kind, name)])
     fields = {} if kind == "connection" else {"value": MASK}
-    return EffectiveView(kind, name, None, None, first.place, fields, True, "", (), places)
+    return EffectiveView(kind, name, None, None, places[0].place, fields, True, "", (), places)
 
 
-def _elsewhere(kind: Kind, name: str, resolved: Resolved, in_database: Mapping[Kind, frozenset[str]]) -> list[Place]:
-    """Give the places outside of the environment manager's own connections and variables, the stronger first."""
-    found: list[Place] = []
-    if kind != "env":
-        variable = f"{_PREFIXES[kind]}{name.upper()}"
-        if any(item.name == variable for item in resolved.of("env")):
-            found.append(Place("env var", variable, wins=False))
-        if name in in_database[kind]:
-            found.append(Place("metadata database", _TABLES[kind][0], wins=False))
-    return found
+def _first_wins(places: list[Place]) -> tuple[Place, ...]:
+    return tuple(replace(place, wins=number == 0) for number, place in enumerate(places))

@@ -181,11 +181,22 @@ def _object_page(
         "kinds": KINDS,
         "error": error,
         "history": the.fleet.environment.history(visitor, object_id),
+        "uses": _uses(the, visitor, item),
         "reach": [{"deployment": each, "link": links.get(each.id)} for each in deployments],
         "may_change": permissions.allows(visitor, "environment.update", _scope_of(item)),
         "mask": MASK,
     }
     return draw(request, "pages/environment_object.html", values, 422 if error else 200)
+
+
+def _uses(the: Platform, visitor: Actor, item: ObjectView) -> list[dict[str, Any]]:
+    """Give the deployments that get the object and whose live DAGs name it."""
+    views = {each.id: each for each in the.fleet.list_deployments(visitor, item.workspace_id)}
+    return [
+        {"deployment": views[found.deployment_id], "dags": found.objects[0].dag_ids, "places": found.objects[0].places}
+        for found in the.fleet.usage_of(visitor, item.kind, item.name)
+        if found.deployment_id in views and item.deployment_id in (None, found.deployment_id)
+    ]
 
 
 def _form_page(
