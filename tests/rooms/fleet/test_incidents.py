@@ -15,9 +15,10 @@ from aerodrome.fleet.incidents import journal
 from aerodrome.fleet.incidents.contract import Limits
 from aerodrome.fleet.incidents.watch import Watcher
 from aerodrome.fleet.views import DeploymentView
-from aerodrome.kernel.clock import ManualClock
+from aerodrome.kernel.clock import ManualClock, to_text
 from aerodrome.kernel.errors import NotFound
 from aerodrome.store import outbox
+from aerodrome.store.tables.deployment import DeploymentRow
 
 LIMITS = Limits(disk_warning_share=0.0, disk_critical_share=0.0)  # the disk of the test machine is nobody's business
 
@@ -113,6 +114,24 @@ def test_a_full_disk_of_the_platform_is_its_own_incident(world: World) -> None:
     Watcher(world.context, world.root, Limits(disk_warning_share=1.1)).look()
     (incident,) = world.fleet.list_incidents(SYSTEM)
     assert (incident.deployment_id, incident.code) == (None, "disk-full")
+
+
+def test_a_schedule_that_nobody_keeps_is_told(world: World, watcher: Watcher) -> None:
+    item = healthy(world)
+    measure(world, item.id)
+    next_at = to_text(world.clock.now() - timedelta(hours=2))
+    schedule = {
+        "cron": "0 * * * *",
+        "timezone": "Europe/Berlin",
+        "keep": 3,
+        "days": None,
+        "verify": "each",
+        "next_at": next_at,
+    }
+    with world.store.writing() as session:
+        session.get_one(DeploymentRow, item.id).backup_schedule = schedule
+    watcher.look()
+    assert codes(world) == ["backup-overdue"]
 
 
 def test_old_ones_go(world: World, watcher: Watcher) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
-from croniter import croniter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from aerodrome.fleet import cron
 from aerodrome.fleet.incidents.contract import Backups
+from aerodrome.kernel.clock import from_text
 from aerodrome.store.tables.deployment import DeploymentRow
 from aerodrome.store.tables.snapshot import SnapshotRow
 
@@ -33,10 +33,11 @@ def _backups(row: DeploymentRow, taken: Sequence[SnapshotRow], now: datetime) ->
 
 
 def _due_at(row: DeploymentRow, now: datetime) -> datetime | None:
-    """Give the last moment at which the schedule wanted a backup, if the deployment was there already."""
-    schedule = row.backup_schedule or {}
-    if not schedule.get("cron"):
+    """Give the last moment at which the schedule wanted a backup, since the deployment was changed last."""
+    schedule = row.backup_schedule
+    if schedule is None:
         return None
-    local = now.astimezone(ZoneInfo(schedule.get("time_zone") or "UTC"))
-    due: datetime = croniter(schedule["cron"], local).get_prev(datetime).astimezone(UTC)
-    return due if due > row.updated_at or due > row.created_at else None
+    next_at = from_text(schedule.get("next_at"))
+    if next_at is not None and next_at <= now:
+        return next_at  # the worker has not come to it yet
+    return cron.last_until(schedule["cron"], schedule["timezone"], row.updated_at, now)
