@@ -19,11 +19,12 @@ from aerodrome.kernel.secret import Secret
 
 @dataclass(frozen=True)
 class Site:
-    """A running server: its address, a page that is signed in to it, a client with an admin's token."""
+    """A running server: its address, a page that is signed in to it, a client with an admin's token, the server's home."""
 
     url: str
     login_link: str
     client: Client
+    home: Path = Path()
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
             with Client(url, token) as client:
                 client.workspaces.create("data")
                 client.deployments.create("sales", "data")
-                yield Site(url, login, client)
+                yield Site(url, login, client, home)
         finally:
             server.terminate()
             server.wait(20)
