@@ -1,0 +1,71 @@
+"""An upgrade tells which DAGs would be other DAGs, and does not cry wolf over Airflow's own spelling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.rooms.parsing.conftest import LIMITS, Reader
+
+from aerodrome.parsing import NextRun, ParsedDag, ParseResult, compare
+
+TASK = {"retries": 1, "pool": "default_pool", "trigger_rule": "all_success", "downstream": ["b"], "operator": "Bash"}
+SHAPE = {"catchup": True, "schedule": {"summary": "@daily"}, "tasks": {"a": TASK, "b": {**TASK, "downstream": []}}}
+
+
+def result(version: str, *dags: ParsedDag) -> ParseResult:
+    return ParseResult(dags, (), 0.0, version)
+
+
+def dag(dag_id: str = "x", runs: tuple[NextRun, ...] = (), **changes: Any) -> ParsedDag:
+    return ParsedDag(dag_id, "dags/x.py", {}, "", runs, {**SHAPE, **changes})
+
+
+def test_equal_dags_differ_in_nothing() -> None:
+    assert compare(result("2.11.2", dag()), result("3.3.2", dag())) == ()
+
+
+def test_each_difference_is_named_with_its_path_severity_and_reason() -> None:
+    run = NextRun("2026-01-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    later = replace(run, interval_start="2026-01-02T00:00:00+00:00")
+    tasks = {"a": {**TASK, "retries": 2, "downstream": []}}
+    before = result("2.11.2", dag(runs=(run,)), dag("gone"))
+    after = result("3.3.2", dag(runs=(later,), catchup=False, tasks=tasks), dag("new"))
+    found = {(item.dag_id, item.path): item for item in compare(before, after)}
+    assert {key: item.severity for key, item in found.items()} == {
+        ("gone", ""): "blocker",
+        ("new", ""): "info",
+        ("x", "catchup"): "warning",
+        ("x", "tasks.a.retries"): "warning",
+        ("x", "tasks.a.downstream"): "blocker",
+        ("x", "tasks.b"): "blocker",
+        ("x", "next_runs[0]"): "blocker",
+    }
+    assert "catchup_by_default" in found["x", "catchup"].reason
+    assert "create_cron_data_intervals" in found["x", "next_runs[0]"].reason
+
+
+@pytest.mark.airflow
+def test_a_dag_reads_the_same_and_its_runs_are_computed(reader: Reader) -> None:
+    """The shape is what both majors must agree upon; both are held against the same words here."""
+    reader.add(
+        "plain",
+        task="EmptyOperator(task_id='a', retries=3, pool='p', weight_rule='upstream') >> EmptyOperator(task_id='b')",
+    )
+    limits = replace(LIMITS, next_runs=3, next_runs_from=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    (found,) = reader.read(limits).dags
+    assert found.next_runs[0] == NextRun(
+        "2026-03-03T00:00:00+00:00", "2026-03-02T00:00:00+00:00", "2026-03-03T00:00:00+00:00"
+    )
+    assert [run.run_after[8:10] for run in found.next_runs] == ["03", "04", "05"]
+    task = found.shape["tasks"]["a"]
+    wanted = {"retries": 3, "pool": "p", "weight_rule": "upstream", "downstream": ["b"], "trigger_rule": "all_success"}
+    assert {name: task[name] for name in wanted} == wanted
+    assert found.shape["schedule"] == {
+        "timetable": "CronDataIntervalTimetable",
+        "summary": "0 0 * * *",
+        "timezone": "UTC",
+    }
+    assert [(use.kind, use.name, use.is_chosen) for use in found.uses if use.task_id == "a"] == [("pool", "p", True)]
