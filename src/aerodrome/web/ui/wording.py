@@ -9,7 +9,7 @@ from typing import Literal
 Tone = Literal["good", "warn", "bad", "info", "info busy", ""]
 
 _TONES: dict[str, Tone] = {
-    **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok"), "good"),
+    **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok", "kept"), "good"),
     **dict.fromkeys(("degraded", "warning", "backing-off", "stopped"), "warn"),
     **dict.fromkeys(("unhealthy", "failed", "blocker", "missing", "critical"), "bad"),
     **dict.fromkeys(
@@ -17,7 +17,7 @@ _TONES: dict[str, Tone] = {
         "info busy",
     ),
     **dict.fromkeys(("connected", "assessed", "planned", "info"), "info"),
-    **dict.fromkeys(("cutting-over", "rolling-back"), "info busy"),
+    **dict.fromkeys(("cutting-over", "rolling-back", "taking", "returning"), "info busy"),
 }
 _NOUNS = {
     "dag": "DAG",
