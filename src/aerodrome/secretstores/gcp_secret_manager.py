@@ -80,7 +80,7 @@ class GcpSecretManager:
                 initial=0.2,
                 multiplier=2,
                 maximum=2,
-                timeout=READ_S,
+                timeout=READ_S / 2,
             ),
         }
 

@@ -7,9 +7,15 @@ from tests.rooms.secretstores.servers import aws, vault
 
 
 @pytest.fixture(scope="session")
-def aws_server() -> Iterator[aws.AwsServer]:
+def _aws() -> Iterator[aws.AwsServer]:
     with aws.aws_server() as server:
         yield server
+
+
+@pytest.fixture
+def aws_server(_aws: aws.AwsServer) -> aws.AwsServer:
+    aws.reset(_aws)
+    return _aws
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ def make(request: Request, the: The, visitor: Visitor, form: Form) -> Response:
 
 @router.get("/secrets-backends/{ref}")
 def backend_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """Show a backend: settings, probe, who asks it."""
-    return _page(request, the, visitor, ref)
+    """Show a backend: settings, probe, who asks it. A choice in the address shows the fields that go with it."""
+    return _page(request, the, visitor, ref, choices=dict(request.query_params))
 
 
 @router.get("/secrets-backends/{ref}/names")
@@ -159,13 +159,16 @@ def _page(
     *,
     names: Any = None,
     error: AerodromeError | None = None,
+    choices: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     item = the.fleet.backends.get(visitor, ref)
     deployments = the.fleet.list_deployments(visitor, item.workspace_id)
     kind = kind_of(item.kind)
+    held = {**item.settings, **{name: text for name, text in (choices or {}).items() if name == "auth"}}
     values = {
         "item": item,
-        "fields": _fields(kind, item.settings),
+        "held": held,
+        "fields": _fields(kind, held),
         "kind": kind,
         "users": [each for each in deployments if each.name in item.deployments],
         "others": [each for each in deployments if each.name not in item.deployments and each.desired != "deleted"],
