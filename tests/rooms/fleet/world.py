@@ -216,6 +216,9 @@ class FolderRuntime:
             1.0,
         )
 
+    def prepare_way_back(self, spec: RuntimeSpec, snapshot: Path, progress: Progress) -> None:
+        assert (snapshot / "database").exists()
+
     def convert(self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress) -> Conversion:
         self._require_stopped(after.deployment_id)
         if sentence := self.trouble.get("convert"):

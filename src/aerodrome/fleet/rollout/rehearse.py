@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aerodrome.fleet import rehearsing, ways
-from aerodrome.fleet.rollout.visit import Step, Visit
+from aerodrome.fleet.rollout.visit import Step, Visit, present_spec
 from aerodrome.kernel.errors import Conflict
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.rehearsal import RehearsalRow
@@ -12,18 +12,29 @@ _SHOWN = 5
 
 
 def run(visit: Visit) -> float:
+    _rehearse(visit)
+    with visit.context.store.reading() as session:
+        version = visit.deploy.airflow_version or visit.deployment.airflow_version
+        snapshot = ways.require_way(session, visit.deployment, version, visit.deploy.cause)
+    if snapshot is not None:  # while Airflow still runs: the stop becomes shorter
+        folder = ways.folder_of(visit.context, snapshot)
+        visit.context.runtime.prepare_way_back(present_spec(visit), folder, visit.say)
+    return 0
+
+
+def _rehearse(visit: Visit) -> None:
     row = _known(visit)
     if row is not None and rehearsing.vouches(row, visit.deployment, visit.deploy):
         visit.say(f"It was rehearsed already ({row.id}).")
-        return 0
+        return
     row = rehearsing.perform(visit.context, _own(visit), visit.say, visit.deploy)
     if row.status == "passed":
         visit.say("The rehearsal passed.")
-        return 0
+        return
     problems = list((row.report or {}).get("problems", ())) or [str((row.error or {}).get("message", ""))]
     if row.status == "refused" and visit.deploy.is_forced:
         visit.say("The rehearsal found problems, and the deploy is forced: " + " ".join(problems[:_SHOWN]))
-        return 0
+        return
     raise Conflict(
         "The rehearsal on a copy did not pass. " + " ".join(problems[:_SHOWN]),
         code="rehearsal-not-passed",

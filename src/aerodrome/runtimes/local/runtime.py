@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from aerodrome import databases
 from aerodrome.airflowkit import config, vitals
 from aerodrome.airflowkit.pins import pinned_versions
 from aerodrome.airflowkit.tokens import key_id, new_signing_key, public_key_set
@@ -146,6 +147,11 @@ class LocalRuntime:
         with _locked(layout.applying):
             _require_stopped(layout)
             changes.put_back(_database(spec, layout), folder, progress)
+
+    def prepare_way_back(self, spec: RuntimeSpec, snapshot: Path, progress: Progress) -> None:
+        database = _database(spec, self._layout(spec.deployment_id))
+        if database.airflow_version is not None:
+            databases.prepare_way_back(snapshot, database.url, progress)
 
     def convert(self, before: RuntimeSpec, after: RuntimeSpec, snapshot: Path | None, progress: Progress) -> Conversion:
         layout = self._layout(after.deployment_id)
