@@ -33,6 +33,7 @@ _KEEP = (
     "TMPDIR",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",  # a certificate authority of the house
     "HTTPS_PROXY",
     "https_proxy",
     "NO_PROXY",
@@ -140,14 +141,17 @@ def fetch(
     login: GitLogin | None,
     timeout_s: float,
     say: Callable[[str], None],
+    known_hosts: Path | None = None,
 ) -> dict[str, Any]:
     """Check one commit out into the empty folder `target`, without history; give what `describe` gives.
 
-    Unavailable (git-unreachable, git-timeout) may be tried again; Invalid (git-ref-unknown, git-denied, git-folder-unknown).
+    `known_hosts` remembers the keys of ssh hosts: the first one that is seen counts, another one later is refused.
+    Unavailable (git-unreachable, git-timeout) may be tried again; Invalid (git-ref-unknown, git-denied, git-host-changed,
+    git-folder-unknown).
     """
     scheme = check_source(source, protocols)
     with tempfile.TemporaryDirectory(prefix="aerodrome-git-") as home:
-        git = _Git(target, _environment(Path(home), scheme, source.url, login), timeout_s)
+        git = _Git(target, _environment(Path(home), scheme, source.url, login, known_hosts), timeout_s)
         git.run("init", "--quiet", "--template=", ".")
         say(f"Fetching {source.ref or 'the default branch'} of {clean_url(source.url)}")
         ref = source.ref or git.default_branch(source.url)
@@ -217,6 +221,12 @@ def _failure(errors: str) -> Invalid | Unavailable:
             code="git-ref-unknown",
             hint="Check --ref; a commit must be given with its full id.",
         )
+    if "Host key verification failed" in errors:
+        return Invalid(
+            "The ssh host shows another key than the one that was seen before.",
+            code="git-host-changed",
+            hint="If that is right, remove its line from git_known_hosts in the platform's home folder.",
+        )
     if any(mark in errors for mark in _DENIED):
         return Invalid(
             f"The repository did not let us in, or does not exist: {said}",
@@ -232,9 +242,9 @@ def _failure(errors: str) -> Invalid | Unavailable:
     )
 
 
-def _environment(home: Path, scheme: str, url: str, login: GitLogin | None) -> dict[str, str]:
+def _environment(home: Path, scheme: str, url: str, login: GitLogin | None, known_hosts: Path | None) -> dict[str, str]:
     values = {name: os.environ[name] for name in _KEEP if name in os.environ}
-    known_hosts = home / "known_hosts"
+    known_hosts = known_hosts or home / "known_hosts"
     key = home / "key"
     if login is not None and scheme == "ssh":
         key.touch(0o600)

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.rooms.builds.git_server import serve
 
 from aerodrome.builds import git
 from aerodrome.builds.git import GitLogin, GitSource
@@ -104,6 +105,24 @@ def test_what_is_not_there_is_named(repository: Path, tmp_path: Path) -> None:
     with pytest.raises((Invalid, Unavailable)) as refused:
         fetch(GitSource((tmp_path / "none").as_uri()), tmp_path / "c")
     assert refused.value.code in {"git-denied", "git-unreachable"}
+
+
+def test_a_token_opens_a_repository_over_https_and_only_there(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(repository.parent, tmp_path, "x-access-token", "canary-6") as server:
+        monkeypatch.setenv("GIT_SSL_CAINFO", str(server.certificate))  # as a person does whose company has its own CA
+        source = GitSource(f"{server.url}/repository/.git", folder="flows")
+        facts = fetch(source, tmp_path / "in", GitLogin("x-access-token", Secret("canary-6")))
+        assert (facts["branch"], facts["message"]) == ("main", "Add a flow")
+        assert (tmp_path / "in/flows/dags/a.py").read_text() == "A = 1"
+        assert "canary-6" not in (tmp_path / "in/.git/config").read_text()
+        for login in (None, GitLogin("x-access-token", Secret("canary-wrong"))):
+            with pytest.raises(Invalid) as caught:
+                fetch(source, tmp_path / f"out-{login is None}", login)
+            assert caught.value.code == "git-denied"
+            assert "--credentials" in caught.value.hint
+            assert "canary" not in str(caught.value)
 
 
 def test_credentials_stand_in_no_argument_and_no_message(tmp_path: Path) -> None:

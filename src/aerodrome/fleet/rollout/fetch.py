@@ -36,6 +36,7 @@ def run(visit: Visit, choose: Choose) -> float:
             login=git.login(context, visit.deployment, source.credentials),
             timeout_s=context.git_timeout_s,
             say=visit.say,
+            known_hosts=context.home / "git_known_hosts",
         )
         project = folder / source.folder
         for name in left_out(project):
