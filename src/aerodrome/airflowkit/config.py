@@ -155,6 +155,8 @@ def _defaults(setup: AirflowSetup) -> dict[str, str | Secret]:
         "core.dags_are_paused_at_creation": "True",
         "core.hostname_callable": "socket.gethostname",
         "core.max_active_tasks_per_dag": str(max(setup.parallelism, 16)),
+        # Airflow's 30 s would hide the second of two deploys of a DAG until it parses the file again (read in 2.11.2 and 3.3.2)
+        "core.min_serialized_dag_update_interval": "0",
         "database.load_default_connections": "False",
         "scheduler.create_cron_data_intervals": "True",
         "usage_data_collection.enabled": "False",
@@ -172,7 +174,6 @@ def _defaults(setup: AirflowSetup) -> dict[str, str | Secret]:
         }
     return shared | {
         "core.executor": "SequentialExecutor" if setup.is_sqlite else "LocalExecutor",
-        "core.min_serialized_dag_update_interval": "1",
         "core.min_serialized_dag_fetch_interval": "1",
         "scheduler.parsing_processes": "1",
         "scheduler.dag_dir_list_interval": "3",
