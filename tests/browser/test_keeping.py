@@ -16,8 +16,7 @@ SHOTS = os.environ.get("AERODROME_SHOTS")
 def look(page: Page, name: str) -> None:
     """Keep a picture of the page when AERODROME_SHOTS names a folder."""
     if SHOTS:
-        size = page.viewport_size or {}
-        page.screenshot(path=Path(SHOTS) / f"{name}-{size.get('width')}-{os.urandom(2).hex()}.png", full_page=True)
+        page.screenshot(path=Path(SHOTS) / f"{name}-{os.urandom(3).hex()}.png", full_page=True)
 
 
 def test_settings_and_backups_are_set_up_on_their_pages(page: Page, site: Any) -> None:

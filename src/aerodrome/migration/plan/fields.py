@@ -44,14 +44,6 @@ def text(value: Any) -> str:
     return value.strip()
 
 
-def database(value: Any) -> str:
-    if value != "sqlite":
-        raise Wrong(
-            "sqlite: deployments of this version keep their metadata there and cannot be given another database"
-        )
-    return str(value)
-
-
 def optional_text(value: Any) -> str:
     if value is not None and not isinstance(value, str):
         raise Wrong("a text")
@@ -146,7 +138,11 @@ TARGET: Mapping[str, Field] = {
     "python": Field(python_version, versions.DEFAULT_PYTHON, ""),
     "cluster": Field(text, "local", "where it runs: aerodrome cluster list"),
     "parallelism": Field(count, 4, "task processes at the same time"),
-    "database": Field(database, "sqlite", "metadata database: sqlite, a file of the deployment"),
+    "database": Field(
+        choice("sqlite", "postgresql"),
+        "sqlite",
+        "metadata database: sqlite, a file of the deployment; postgresql, on the managed server, for production",
+    ),
     "config": Field(options, MIGRATED_CONFIG, "Airflow options; these two keep the data intervals of Airflow 2"),
 }
 

@@ -58,6 +58,7 @@ def make_deployment(context: StepContext, params: Params) -> Result:
                 parallelism=int(params["parallelism"]),
                 config=dict(params["config"]),
                 description="Made by a migration",
+                database=str(params.get("database") or "sqlite"),
             ),
         )
     if view.airflow_version != params["airflow_version"]:
