@@ -3,7 +3,7 @@
 Called by runtimes on the machine where the database lives. Knows URLs, folders and virtualenvs; never the platform's store.
 """
 
-from aerodrome.databases.back import go_back, prepare_way_back
+from aerodrome.databases.back import discard_way_back, go_back, prepare_way_back
 from aerodrome.databases.contract import (
     AirflowTool,
     Archived,
@@ -29,6 +29,7 @@ __all__ = [
     "Progress",
     "TryResult",
     "UpgradeResult",
+    "discard_way_back",
     "go_back",
     "prepare_way_back",
     "read_snapshot",

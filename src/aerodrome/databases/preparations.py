@@ -35,11 +35,19 @@ def prepare(place: Place) -> list[str]:
     """
     if isinstance(place, SqlitePlace):
         with closing(place.connect()) as connection:
+            if "execution_date" not in {row[1] for row in connection.execute("pragma table_info(dag_run)")}:
+                return []  # migrated before
             connection.execute("begin immediate")
             filled = connection.execute(_intervals("sqlite")).rowcount
             connection.execute("commit")
     else:
         with place.connect() as session:
+            columns = session.execute(
+                "select 1 from information_schema.columns where table_schema = current_schema() "
+                "and table_name = 'dag_run' and column_name = 'execution_date'"
+            )
+            if columns.fetchone() is None:
+                return []
             filled = session.execute(_intervals("postgresql")).rowcount
     return [f"{filled:,} runs had no data interval; it was computed from the run that followed."] if filled > 0 else []
 

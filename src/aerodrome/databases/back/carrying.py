@@ -10,6 +10,10 @@ from aerodrome.databases.back.sides import Row, Side, quoted
 from aerodrome.databases.contract import Carried
 
 _MARGIN = timedelta(minutes=5)
+TASK = ("dag_id", "task_id", "run_id", "map_index")
+IN_CHANGED_RUN = "join b_runs r on r.dag_id = n.dag_id and r.run_id = n.run_id"
+CHANGES = ("updated_at", "state")
+"""Key of a task instance; a join to the runs that changed; columns by which a changed run or task is known."""
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import pickletools
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from aerodrome.databases.back.carrying import Crossing, Staging, carry, delete_missing, merge, stage
-from aerodrome.databases.back.sides import Row
+from aerodrome.databases.back.carrying import CHANGES, IN_CHANGED_RUN, TASK, Crossing, Staging, carry, merge, stage
+from aerodrome.databases.back.children import carry_children, carry_notes
+from aerodrome.databases.back.pickles import pickle_conf, plain_executor_config
 from aerodrome.databases.contract import Carried
 
-_TASK = ("dag_id", "task_id", "run_id", "map_index")
-_IN_CHANGED_RUN = "join b_runs r on r.dag_id = n.dag_id and r.run_id = n.run_id"
 _TOUCHED = "({alias}.updated_at > {since} or {alias}.updated_at is null or r.is_whole = 1)"
 _SAME_TASK = "ti.dag_id = n.dag_id and ti.task_id = n.task_id and ti.run_id = n.run_id and ti.map_index = n.map_index"
 _TASK_ID = "ti.id = n.ti_id"
@@ -21,17 +16,12 @@ _STATES_2 = (
     *("removed", "scheduled", "queued", "running", "success", "restarting", "failed", "up_for_retry"),
     *("up_for_reschedule", "upstream_failed", "skipped", "shutdown"),
 )
-_CHANGES = ("updated_at", "state")
 _NEW_IN_3_3 = ("operator_triggered", "asset_materialization")  # run types, or a little earlier
 _RUN_TYPES_2 = """case
     when n.run_type = 'backfill' and n.state in ('queued', 'running') then 'manual'
     when n.run_type in ('backfill', 'scheduled', 'manual') then n.run_type
     when n.run_type = 'asset_triggered' then 'dataset_triggered'
     else 'manual' end"""
-_UNDATED_NOTE = "Airflow 3 gave this run no logical date; the date shown is when it was due."
-_NAMES_CLASSES = frozenset(
-    {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
-)
 
 
 def carry_history(crossing: Crossing) -> list[Carried]:
@@ -41,7 +31,7 @@ def carry_history(crossing: Crossing) -> list[Carried]:
     runs = _carry_runs(crossing)
     tasks = _carry_tasks(crossing)
     carried += [replace(runs, deleted=gone_runs), replace(tasks, deleted=gone_tasks + _drop_tasks(crossing))]
-    carried += [*_carry_children(crossing), *_carry_notes(crossing)]
+    carried += [*carry_children(crossing), *carry_notes(crossing)]
     return [one for one in carried if one.found or one.deleted]
 
 
@@ -136,11 +126,11 @@ def _carry_jobs(crossing: Crossing) -> Carried:
 def _carry_runs(crossing: Crossing) -> Carried:
     plan = Staging(
         *("dag_run", "dag_run", ("dag_id", "run_id")),
-        joins=_IN_CHANGED_RUN,
+        joins=IN_CHANGED_RUN,
         kept=frozenset(
             {"id", "dag_hash", "conf"}
         ),  # nothing changes a run's conf, but the upgrade empties unreadable ones
-        compared=_CHANGES,
+        compared=CHANGES,
     )
     if not crossing.is_across_majors:
         return _carry_runs_within_3(crossing, plan)
@@ -154,7 +144,7 @@ def _carry_runs(crossing: Crossing) -> Carried:
             "run_type": _RUN_TYPES_2,
         },
     )
-    columns = stage(crossing, plan, _pickle_conf)
+    columns = stage(crossing, plan, pickle_conf)
     undated = _date_the_undated(crossing)
     other_type = int(
         crossing.newer.one(
@@ -193,7 +183,7 @@ def _date_the_undated(crossing: Crossing) -> int:
         ("dag_id", "run_id", "nth"),
         newer.stream(
             "select n.dag_id, n.run_id, row_number() over (partition by n.dag_id order by n.id) from dag_run n "
-            f"{_IN_CHANGED_RUN} where n.logical_date is null"
+            f"{IN_CHANGED_RUN} where n.logical_date is null"
         ),
     )
     older.run("create unique index b_undated_key on b_undated (dag_id, run_id)")
@@ -217,11 +207,11 @@ def _date_the_undated(crossing: Crossing) -> int:
 def _carry_tasks(crossing: Crossing) -> Carried:
     touched = _TOUCHED.format(alias="n", since=crossing.since)
     plan = Staging(
-        *("task_instance", "task_instance", _TASK),
-        joins=_IN_CHANGED_RUN,
+        *("task_instance", "task_instance", TASK),
+        joins=IN_CHANGED_RUN,
         condition=touched,
         left_out=frozenset({"job_id"}),
-        compared=_CHANGES,
+        compared=CHANGES,
     )
     if not crossing.is_across_majors:
         return _carry_tasks_within_3(crossing, plan)
@@ -234,10 +224,10 @@ def _carry_tasks(crossing: Crossing) -> Carried:
             **dict.fromkeys(("trigger_id", "trigger_timeout", "next_method", "next_kwargs"), "null"),
         },
     )
-    columns = stage(crossing, plan, _plain_executor_config)
+    columns = stage(crossing, plan, plain_executor_config)
     anew = int(
         crossing.newer.one(
-            f"select count(*) from task_instance n {_IN_CHANGED_RUN} where {touched} and n.state is not null and n.state not in ({known})"
+            f"select count(*) from task_instance n {IN_CHANGED_RUN} where {touched} and n.state is not null and n.state not in ({known})"
         )
     )
     anew += crossing.older.run(
@@ -281,9 +271,9 @@ def _drop_tasks(crossing: Crossing) -> int:
     )
     older.load(
         "b_keys",
-        _TASK,
+        TASK,
         newer.stream(
-            f"select n.dag_id, n.task_id, n.run_id, n.map_index from task_instance n {_IN_CHANGED_RUN} where r.is_whole = 1"
+            f"select n.dag_id, n.task_id, n.run_id, n.map_index from task_instance n {IN_CHANGED_RUN} where r.is_whole = 1"
         ),
     )
     older.run("create index b_keys_key on b_keys (dag_id, run_id, task_id, map_index)")
@@ -305,81 +295,6 @@ def _drop_tasks(crossing: Crossing) -> int:
     )
 
 
-def _carry_children(crossing: Crossing) -> Iterator[Carried]:
-    newer, is_back = crossing.newer, crossing.is_across_majors
-    as_bytes = "cast(n.value as blob)" if newer.dialect == "sqlite" else "convert_to(n.value::text, 'UTF8')"
-    of_staged = (
-        "exists (select 1 from b_task_instance i where i.dag_id = t.dag_id and i.task_id = t.task_id "
-        "and i.run_id = t.run_id and i.map_index = t.map_index)"
-    )
-    xcom = Staging(
-        *("xcom", "xcom", ("dag_run_id", "task_id", "map_index", "key")),
-        expressions={"value": as_bytes} if is_back else {},
-        joins=_IN_CHANGED_RUN,
-        compared=("timestamp",),
-    )
-    carried = carry(crossing, xcom)
-    since = crossing.older.moment(crossing.taken_at)
-    is_archived = "_xcom_archive" in newer.tables()  # pickled values, which Airflow 3 moved there
-    yield replace(
-        carried,
-        deleted=delete_missing(crossing, xcom, of_staged + (f" and t.timestamp > {since}" if is_archived else "")),
-    )
-    yield carry(
-        crossing,
-        Staging("rendered_task_instance_fields", "rendered_task_instance_fields", _TASK, joins=_IN_CHANGED_RUN),
-    )
-    task_map = Staging("task_map", "task_map", _TASK, joins=_IN_CHANGED_RUN)
-    carried = carry(crossing, task_map)
-    yield replace(carried, deleted=delete_missing(crossing, task_map, of_staged))
-    yield _carry_reschedules(crossing, of_staged)
-    key = (*_TASK, "try_number")
-    gone = frozenset({"id", "trigger_id", "trigger_timeout", "next_method", "next_kwargs", "job_id"})
-    if "task_instance_history" in crossing.older.tables():
-        shorter = {"external_executor_id": "substr(n.external_executor_id, 1, 250)"} if is_back else {}
-        yield carry(
-            crossing,
-            Staging(
-                *("task_instance_history", "task_instance_history", key, shorter),
-                left_out=gone if is_back else frozenset({"dag_version_id"}),
-                joins=_IN_CHANGED_RUN,
-                compared=_CHANGES,
-            ),
-        )
-
-
-def _carry_reschedules(crossing: Crossing, of_staged: str) -> Carried:
-    plan = Staging("task_reschedule", "task_reschedule", ("id",), joins=f"join task_instance ti on {_TASK_ID}")
-    plan = replace(plan, joins=f"{plan.joins} join b_runs r on r.dag_id = ti.dag_id and r.run_id = ti.run_id")
-    if crossing.is_across_majors:
-        names = ("dag_id", "task_id", "run_id", "map_index", "try_number")
-        plan = replace(plan, expressions={name: f"ti.{name}" for name in names})
-    carried = carry(crossing, plan)
-    deleted = delete_missing(crossing, plan, of_staged) if crossing.is_across_majors else 0
-    return replace(carried, deleted=deleted)
-
-
-def _carry_notes(crossing: Crossing) -> Iterator[Carried]:
-    is_back = crossing.is_across_majors
-    nobody = {"user_id": "null"} if is_back else {}
-    kept = frozenset({"user_id"}) if is_back else frozenset()
-    of_run = "join dag_run d on d.id = n.dag_run_id join b_runs r on r.dag_id = d.dag_id and r.run_id = d.run_id"
-    yield carry(crossing, Staging("dag_run_note", "dag_run_note", ("dag_run_id",), nobody, joins=of_run, kept=kept))
-    if is_back:
-        crossing.older.run(
-            "insert into dag_run_note (dag_run_id, content, created_at, updated_at) "
-            f"select d.id, '{_UNDATED_NOTE}', current_timestamp, current_timestamp from dag_run d "
-            "join b_undated u on u.dag_id = d.dag_id and u.run_id = d.run_id "
-            "where not exists (select 1 from dag_run_note n where n.dag_run_id = d.id)"
-        )
-    of_task = f"join task_instance ti on {_TASK_ID} join b_runs r on r.dag_id = ti.dag_id and r.run_id = ti.run_id"
-    keys = {name: f"ti.{name}" for name in _TASK} if is_back else {}
-    by = _TASK if is_back else ("ti_id",)
-    yield carry(
-        crossing, Staging("task_instance_note", "task_instance_note", by, keys | nobody, joins=of_task, kept=kept)
-    )
-
-
 def _point_to_known_version(crossing: Crossing, table: str, column: str) -> None:
     """Let rows of DAG versions that the older side does not have point to its own newest of the same DAG."""
     crossing.older.run(
@@ -387,36 +302,3 @@ def _point_to_known_version(crossing: Crossing, table: str, column: str) -> None
         f"order by v.version_number desc limit 1) where {column} is not null "
         f"and not exists (select 1 from dag_version v where v.id = {table}.{column})"
     )
-
-
-def _pickle_conf(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
-    """Airflow 2 keeps a run's conf as a pickle, Airflow 3 as JSON."""
-    at = columns.index("conf")
-    for row in rows:
-        conf = row[at]
-        value = pickle.dumps({} if conf is None else json.loads(conf), protocol=5)
-        yield (*row[:at], value, *row[at + 1 :])
-
-
-def _plain_executor_config(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[Row]:
-    """Empty an executor_config whose pickle names classes: the older Airflow may not have them, and would not start."""
-    at, empty = columns.index("executor_config"), pickle.dumps({}, protocol=5)
-    known: dict[bytes, bytes] = {}
-    for row in rows:
-        config = None if row[at] is None else bytes(row[at])
-        if config is None:
-            yield row
-            continue
-        if config not in known:
-            if len(known) > 1000:
-                known.clear()
-            known[config] = config if _is_plain(config) else empty
-        yield (*row[:at], known[config], *row[at + 1 :])
-
-
-def _is_plain(pickled: bytes) -> bool:
-    """Tell whether a pickle holds only plain data; it is never loaded."""
-    try:
-        return not any(code.name in _NAMES_CLASSES for code, _argument, _position in pickletools.genops(pickled))
-    except (ValueError, IndexError):
-        return False

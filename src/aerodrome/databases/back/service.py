@@ -13,7 +13,7 @@ from aerodrome.databases.back.archive import archived
 from aerodrome.databases.back.carrying import Crossing
 from aerodrome.databases.back.objects import carry_after_history, carry_before_history, set_sequences
 from aerodrome.databases.back.runs import carry_history
-from aerodrome.databases.back.sides import reading, writing
+from aerodrome.databases.back.sides import quoted, reading, writing
 from aerodrome.databases.contract import AirflowTool, Archived, Carried, DatabaseSnapshot, LossReport, Progress
 from aerodrome.databases.counts import revision_of
 from aerodrome.databases.places import Place, PostgresPlace, SqlitePlace, place_of, remove_sqlite
@@ -41,6 +41,15 @@ def prepare_way_back(snapshot_folder: Path, older_url: Secret, progress: Progres
         _postgres_draft(made, place, progress)
 
 
+def discard_way_back(older_url: Secret) -> None:
+    """Remove what `prepare_way_back` made, when the way back is not walked after all."""
+    draft = place_of(older_url).sibling("back")
+    if isinstance(draft, SqlitePlace):
+        remove_sqlite(draft.path)
+    else:
+        draft.drop()
+
+
 def go_back(
     snapshot_folder: Path,
     newer_url: Secret,
@@ -65,6 +74,8 @@ def go_back(
         major, minor = (int(part) for part in older.version.split(".")[:2])
         crossing = Crossing(newer, side, made.taken_at, (major, minor))
         carried, left = _carry(crossing, progress)
+        if isinstance(draft, PostgresPlace):  # in the same transaction: it is no mere copy of the snapshot any more
+            side.run(f"comment on database {quoted(draft.name)} is null")
     report = LossReport(
         carried=tuple(carried),
         archived=tuple(left),
@@ -75,6 +86,7 @@ def go_back(
         remarks=_REMARKS,
     )
     _keep(made, report)
+    progress("The older database is ready; it takes its place now.")
     _swap(draft, target)
     progress(f"The database is Airflow {older.version}'s again, {time.monotonic() - started:.1f} s after the start.")
     return report
