@@ -97,10 +97,25 @@ class Reconciler:
                 _log.warning("deployment.not_applied", deployment=row.id, code=error.code, error=error.message)
                 failure = error
         self._note(row, failure)
+        if row.status == "hibernating" and seen.health == "stopped":
+            self._tell_cut_off(row, current)
         wait_s = observe.record(self.context, row.id, seen)
         if failure is None or wait_s is None:
             return wait_s
         return max(1.0, getattr(failure, "retry_after_s", _RETRY_S))
+
+    def _tell_cut_off(self, row: DeploymentRow, current: DeployRow | None) -> None:
+        """Write an event that lists the tasks which the drain window was too short for."""
+        try:
+            tasks = self.context.runtime.running_tasks(runtime_spec(self.context, row, current, lambda _line: None))
+        except AerodromeError as error:
+            _log.warning("deployment.tasks_not_read", deployment=row.id, code=error.code)
+            return
+        if tasks:
+            data = {"name": row.name, "workspace_id": row.workspace_id, "tasks": list(tasks), "drain_s": row.drain_s}
+            with self.context.store.writing() as session:
+                outbox.emit(session, "deployment.tasks_cut_off", row.id, data, SYSTEM.name)
+            _log.info("deployment.tasks_cut_off", deployment=row.id, tasks=len(tasks))
 
     def _note(self, row: DeploymentRow, failure: AerodromeError | None) -> None:
         """Keep why the wish could not be made true, or forget it; only while the wish is still the same."""

@@ -14,7 +14,7 @@ from aerodrome.fleet import cron, schedules
 from aerodrome.fleet.schedules import NewSchedule, Scheduler
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import Invalid, NotFound
-from aerodrome.store import jobs
+from aerodrome.store import jobs, outbox
 
 BERLIN = "Europe/Berlin"
 OFFICE = NewSchedule("0 19 * * 1-5", "0 7 * * 1-5", BERLIN)
@@ -136,3 +136,17 @@ def test_schedules_are_switched_off_and_removed(world: World) -> None:
         schedules.add(world.context, SYSTEM, "shop", NewSchedule(None, None))
     with pytest.raises(Invalid):
         schedules.add(world.context, SYSTEM, "shop", NewSchedule("0 1 * * *", None, "Mars/Base"))
+
+
+def test_tasks_that_are_cut_off_by_sleep_are_listed(world: World) -> None:
+    world.deployment()
+    world.look()
+    world.runtime.set_trouble(running_tasks=["sales manual__1 load"])
+    schedules.set_until(world.context, SYSTEM, "shop", "hibernated", None, 0)
+    for _ in range(5):
+        world.look()
+        world.clock.advance(timedelta(seconds=2))  # type: ignore[attr-defined]
+    assert world.show().status == "hibernated"
+    with world.store.reading() as session:
+        told = [event.data for event in outbox.read(session) if event.type == "deployment.tasks_cut_off"]
+    assert [item["tasks"] for item in told] == [["sales manual__1 load"]]
