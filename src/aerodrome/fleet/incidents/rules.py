@@ -35,7 +35,7 @@ def judge(look: Look, memory: Mapping[str, Any], limits: Limits) -> Verdict:
     problems += [
         *_heartbeats(look, pulse, limits),
         *_import_errors(look, pulse, remembered),
-        *storage.large(pulse, remembered["tables"], limits),
+        *storage.large(look.name, pulse, remembered["tables"], limits),
         *_queue(look, pulse, limits),
         *_pools(look, pulse, limits),
         *_parsing(look, pulse, limits),
@@ -163,7 +163,7 @@ def _import_errors(look: Look, pulse: Pulse, memory: Mapping[str, Any]) -> Itera
         "import-errors",
         "critical" if fresh else "warning",
         told,
-        f"Mend them and deploy again, or go back: `aerodrome deploy rollback --deployment {look.name}`.",
+        f"Mend them and deploy again, or go back: `aerodrome deploy rollback NUMBER --deployment {look.name}`.",
         patience_s=15,
         data={"count": count, "new_files": fresh[:20]},
     )
@@ -262,7 +262,8 @@ def _backups(look: Look, limits: Limits) -> Iterator[Problem]:
             "backup-failed",
             "critical",
             f"The last backup failed: {backups.last_failure.get('message', 'it gave no reason.')}",
-            str(backups.last_failure.get("hint", "")) or f"Try again: `aerodrome deployment backup {look.name}`.",
+            str(backups.last_failure.get("hint", ""))
+            or f"Try again: `aerodrome backup create --deployment {look.name}`.",
         )
     due = backups.due_at
     if due is None or (backups.last_kept_at is not None and backups.last_kept_at >= due):
@@ -273,7 +274,7 @@ def _backups(look: Look, limits: Limits) -> Iterator[Problem]:
             "backup-overdue",
             "warning",
             f"The backup that was due {span(late_s)} ago is not there.",
-            f"Make one now: `aerodrome deployment backup {look.name}`; the worker's log says why it did not run.",
+            f"Make one now: `aerodrome backup create --deployment {look.name}`; the worker's log says why it did not run.",
             data={"due_at": to_text(due)},
         )
 

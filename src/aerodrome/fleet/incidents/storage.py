@@ -39,7 +39,7 @@ def fastest(tables: Mapping[str, Any]) -> tuple[str, int] | None:
     return (name, grown[name]) if name is not None and grown[name] > 0 else None
 
 
-def large(pulse: Pulse, tables: Mapping[str, Any], limits: Limits) -> Iterator[Problem]:
+def large(name: str, pulse: Pulse, tables: Mapping[str, Any], limits: Limits) -> Iterator[Problem]:
     """Judge the size."""
     if pulse.size_bytes < limits.database_bytes:
         return
@@ -52,7 +52,7 @@ def large(pulse: Pulse, tables: Mapping[str, Any], limits: Limits) -> Iterator[P
         "database-large",
         "warning",
         f"The metadata database is {size(pulse.size_bytes)} large, over the limit of {size(limits.database_bytes)}.{most}",
-        "Clean old runs away (`airflow db clean`), after a backup.",
+        f"Remove old rows, after a backup: `aerodrome deployment clean {name} --days 90`.",
         data={
             "size_bytes": pulse.size_bytes,
             "limit_bytes": limits.database_bytes,
