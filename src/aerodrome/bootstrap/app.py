@@ -12,6 +12,7 @@ from aerodrome.airflowkit.versions import DEFAULT as DEFAULT_AIRFLOW
 from aerodrome.bootstrap import housekeeping, logs
 from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
+from aerodrome.bootstrap.secrets import open_secrets
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
 from aerodrome.fleet import acts, backups, clusters, legacy_env, reconcile, rehearsing, retention, schedules, upkeep
@@ -36,7 +37,7 @@ from aerodrome.migration.service.jobs import MigrationJobs
 from aerodrome.migration.service.service import Migrations
 from aerodrome.runtimes.contract import Runtime
 from aerodrome.runtimes.local.runtime import LocalRuntime
-from aerodrome.secretstores import Keyring, LocalSecretStore, SecretStore, open_keyring
+from aerodrome.secretstores import Keyring, SecretStore, open_keyring
 from aerodrome.settings.model import Settings
 from aerodrome.store import Store, open_store, schema
 from aerodrome.telemetry import Instruments
@@ -109,7 +110,7 @@ def build(settings: Settings) -> App:
     store.check()
     schema.upgrade(store)
     keyring = open_keyring(settings.home)
-    secrets = RememberingSecretStore(LocalSecretStore(store, keyring), redactor)
+    secrets = RememberingSecretStore(open_secrets(settings, store, keyring), redactor)
     secrets.probe()
     access = Access(store, clock, session_hours=settings.session_hours, login_link_minutes=settings.login_link_minutes)
     bell = threading.Event()  # the commands ring it, the worker waits for it
