@@ -67,6 +67,11 @@ bench-soak: ## Deploys and rollbacks while DAGs run; lost runs and memory (ARGS=
 	@scripts/setup demo
 	@$(PY) -m bench.soak $(ARGS)
 
+.PHONY: bench-rollback
+bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances on PostgreSQL (ARGS=--task-instances 20000)
+	@scripts/setup demo
+	@$(PY) -m bench.rollback $(ARGS)
+
 .PHONY: clean
 clean: ## Remove caches and the demo folder (not the virtualenv)
 	@rm -rf .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
