@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from aerodrome.cli import env_files, env_links
+from aerodrome.cli.env_options import (
+    FIELDS,
+    FromEnv,
+    FromFile,
+    Kind,
+    KindName,
+    Name,
+    Target,
+    Workspace,
+    write_env,
+    write_objects,
+)
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import cell, write_fields, write_json, write_rows, write_table
-from aerodrome.cli.words import confirm, pairs, secret_from
+from aerodrome.cli.words import pairs, secret_from
 from aerodrome.client.client import Client
-from aerodrome.client.environment import EnvironmentObject
-from aerodrome.client.models import Deployment
-from aerodrome.kernel.errors import Conflict, Invalid
+from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 
 app = App(name="env", help="Connections, Airflow variables and environment variables.")
-Kind = Annotated[
-    Literal["connection", "variable", "env"], Parameter(help="What it is; env is an environment variable.")
-]
-Workspace = Annotated[str | None, Parameter(help="The workspace (id or name): all of its deployments.")]
-Target = Annotated[str | None, Parameter(help="The deployment (id or name): it alone.")]
-Name = Annotated[str, Parameter(help="Its name.")]
-Format = Annotated[
-    Literal["json", "yaml", "env"] | None, Parameter(help="By default what the file's ending says, else json.")
-]
-FromFile = Annotated[Path | None, Parameter(help="Read the secret's value from this file.")]
-FromEnv = Annotated[str | None, Parameter(help="Read the secret's value from this environment variable.")]
-FIELDS = {
-    "Kind": "kind",
-    "Name": "name",
-    "Scope": "scope",
-    "Id": "id",
-    "Description": "description",
-    "Secret": "is_secret",
-    "Fields": "fields",
-    "All deployments": "is_auto_linked",
-    "Version": "version",
-    "Deleted": "is_deleted",
-    "Changed": "updated_at",
-    "By": "updated_by",
-}
+for command in (env_links.link, env_links.unlink, env_links.exclude, env_files.export):
+    app.command(command)
+app.command(env_files.import_file, name="import")
 
 
 @app.command(name="set")
@@ -104,7 +93,7 @@ def set_values(
     with common.connect() as client:
         is_short = kind == "env" and workspace is None and deployment is not None
         if is_short and mark_secret is None and description is None:
-            _write_env(client.deployments.set_env(str(deployment), wanted), common)
+            write_env(client.deployments.set_env(str(deployment), wanted), common)
             return
         items = [
             client.environment.put(
@@ -118,7 +107,7 @@ def set_values(
             )
             for name, value in {**wanted, **dict.fromkeys(bare)}.items()
         ]
-    _write(items, common)
+    write_objects(items, common)
 
 
 @app.command
@@ -132,16 +121,16 @@ def unset(
     """Remove objects; an older version can be restored."""
     with common.connect() as client:
         if kind == "env" and workspace is None and deployment is not None:
-            _write_env(client.deployments.set_env(deployment, dict.fromkeys(names)), common)
+            write_env(client.deployments.set_env(deployment, dict.fromkeys(names)), common)
             return
         found = [client.environment.find(kind, name, workspace=workspace, deployment=deployment) for name in names]
-        _write([client.environment.delete(item.id) for item in found], common)
+        write_objects([client.environment.delete(item.id) for item in found], common)
 
 
 @app.command(name="list")
 def list_all(
     *,
-    kind: Annotated[Literal["connection", "variable", "env"] | None, Parameter(help="Only of this kind.")] = None,
+    kind: Annotated[KindName | None, Parameter(help="Only of this kind.")] = None,
     workspace: Workspace = None,
     deployment: Target = None,
     effective: Annotated[
@@ -155,9 +144,9 @@ def list_all(
         if effective:
             _write_effective(client, _needed(deployment), kind, common)
         elif deployment is not None and kind is None and workspace is None and not deleted:
-            _write_env(client.deployments.get(deployment), common)
+            write_env(client.deployments.get(deployment), common)
         else:
-            _write(
+            write_objects(
                 client.environment.list(workspace=workspace, deployment=deployment, kind=kind, with_deleted=deleted),
                 common,
             )
@@ -223,71 +212,6 @@ def restore(
         write_fields(common.output, client.environment.restore(item.id, version), FIELDS)
 
 
-@app.command
-def link(
-    name: Name,
-    *fields: Annotated[str, Parameter(help="FIELD=VALUE in place of the object's own; an empty value removes it.")],
-    kind: Kind,
-    workspace: Annotated[str, Parameter(help="The workspace of the object.")],
-    deployment: Annotated[str | None, Parameter(help="The deployment that gets it; none: all of them.")] = None,
-    secret: Annotated[
-        str | None, Parameter(help="A field whose other value is read from the terminal or a pipe.")
-    ] = None,
-    from_file: FromFile = None,
-    from_env: FromEnv = None,
-    common: Common = COMMON_DEFAULTS,
-) -> None:
-    """Let a deployment get a workspace's object, with other fields when given; without --deployment all of them."""
-    with common.connect() as client:
-        item = client.environment.find(kind, name, workspace=workspace)
-        if deployment is None:
-            write_fields(common.output, client.environment.link_all(item.id, is_auto_linked=True), FIELDS)
-            return
-        words = pairs(fields, option="link") if kind == "connection" else _value(fields)
-        overrides: dict[str, Any] = {field: value or None for field, value in words.items()}
-        if secret is not None:
-            overrides[secret] = secret_from(env=from_env, file=from_file, prompt=f"Value of {secret}")
-        write_fields(common.output, client.environment.link(item.id, deployment, overrides), FIELDS)
-
-
-@app.command
-def unlink(
-    name: Name,
-    /,
-    *,
-    kind: Kind,
-    workspace: Annotated[str, Parameter(help="The workspace of the object.")],
-    deployment: Annotated[
-        str | None, Parameter(help="The deployment; none: only single links count from now on.")
-    ] = None,
-    common: Common = COMMON_DEFAULTS,
-) -> None:
-    """Forget other fields and exclusion of a deployment; without --deployment: not all deployments get it any more."""
-    with common.connect() as client:
-        item = client.environment.find(kind, name, workspace=workspace)
-        if deployment is None:
-            item = client.environment.link_all(item.id, is_auto_linked=False)
-        else:
-            item = client.environment.unlink(item.id, deployment)
-    write_fields(common.output, item, FIELDS)
-
-
-@app.command
-def exclude(
-    name: Name,
-    /,
-    *,
-    kind: Kind,
-    workspace: Annotated[str, Parameter(help="The workspace of the object.")],
-    deployment: Annotated[str, Parameter(help="The deployment that does not get it.")],
-    common: Common = COMMON_DEFAULTS,
-) -> None:
-    """Keep a workspace's object away from a deployment."""
-    with common.connect() as client:
-        item = client.environment.find(kind, name, workspace=workspace)
-        write_fields(common.output, client.environment.link(item.id, deployment, is_excluded=True), FIELDS)
-
-
 @app.command(name="test")
 def try_connection(
     name: Annotated[str, Parameter(help="The connection.")],
@@ -306,82 +230,6 @@ def try_connection(
     return 0 if result.outcome == "good" else 1
 
 
-@app.command(name="import")
-def import_file(
-    path: Annotated[
-        Path, Parameter(help="A file of `airflow connections|variables export`, or a .env file; - is stdin.")
-    ],
-    /,
-    *,
-    kind: Kind,
-    format: Format = None,  # noqa: A002  (the option's name)
-    workspace: Workspace = None,
-    deployment: Target = None,
-    policy: Annotated[
-        Literal["fail", "skip", "overwrite"], Parameter(help="For names that are there already.")
-    ] = "fail",
-    dry_run: Annotated[bool, Parameter(negative=(), help="Only show what would happen to each line.")] = False,
-    mark_secret: Annotated[
-        bool | None,
-        Parameter(name="--mark-secret", negative="--mark-plain", help="By default telling names are secret."),
-    ] = None,
-    common: Common = COMMON_DEFAULTS,
-) -> None:
-    """Import connections, variables or environment variables, all or nothing."""
-    text = Secret(sys.stdin.read() if str(path) == "-" else _read(path))
-    with common.connect() as client:
-        result = client.environment.import_text(
-            kind,
-            format or _format_of(path),
-            text,
-            workspace=workspace,
-            deployment=deployment,
-            policy=policy,
-            is_dry_run=dry_run,
-            is_secret=mark_secret,
-        )
-    if common.output == "json":
-        write_json(result)
-        return
-    write_table(("Name", "Outcome", "Message"), [[line.name, line.outcome, line.message] for line in result.lines])
-    counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(result.counts.items()))
-    say(f"{counted or 'Nothing in it'}.{' Nothing was written.' if dry_run else ''}")
-
-
-@app.command
-def export(
-    *,
-    kind: Kind,
-    format: Format = None,  # noqa: A002
-    workspace: Workspace = None,
-    deployment: Target = None,
-    with_secrets: Annotated[
-        bool, Parameter(negative=(), help="Secret values too: needs the right to, and is audited.")
-    ] = False,
-    to: Annotated[
-        Path | None, Parameter(help="Write this new file, readable by you alone; none: standard output.")
-    ] = None,
-    yes: Annotated[bool, Parameter(negative=(), help="Do not ask.")] = False,
-    common: Common = COMMON_DEFAULTS,
-) -> None:
-    """Export objects in the format that Airflow's own command line imports."""
-    if with_secrets:
-        confirm("Secret values will stand there in the clear. Go on?", yes=yes)
-    chosen = format or (_format_of(to) if to else "json")
-    with common.connect() as client:
-        text = client.environment.export(
-            kind, chosen, workspace=workspace, deployment=deployment, with_secrets=with_secrets
-        )
-    if to is None:
-        sys.stdout.write(text.reveal())
-        return
-    try:
-        to.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise Conflict(f"{to} is there already.", code="file-exists", hint="Name a new file.") from None
-    to.write_text(text.reveal(), encoding="utf-8")
-
-
 def _connection(
     words: list[str], secret: str | None, from_env: str | None, from_file: Path | None
 ) -> tuple[dict[str, Any], Secret | None]:
@@ -396,44 +244,10 @@ def _connection(
     return fields, uri
 
 
-def _value(words: tuple[str, ...]) -> dict[str, str]:
-    """Read the override of a variable: `value=…`, or the value itself."""
-    return {"value": words[0].removeprefix("value=")} if words else {}
-
-
 def _needed(deployment: str | None) -> str:
     if deployment is None:
         raise Invalid("Say for which deployment.", code="usage", hint="Add --deployment NAME.")
     return deployment
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(
-            f"The file {path} cannot be read as text.", code="file-unreadable", hint="Check the path."
-        ) from error
-
-
-def _format_of(path: Path) -> str:
-    ending = path.suffix.lower().lstrip(".") or path.name.lstrip(".")
-    return {"yml": "yaml", "yaml": "yaml", "env": "env"}.get(ending, "json")
-
-
-def _write(items: list[EnvironmentObject], common: Common) -> None:
-    columns = {
-        "Kind": "kind", "Name": "name", "Scope": "scope", "Secret": "is_secret", "Fields": "fields", "Version": "version",
-        "By": "updated_by", "Changed": "updated_at",
-    }  # fmt: skip
-    write_rows(common.output, items, columns, nothing="Nothing there yet: `aerodrome env set`, `aerodrome env import`.")
-
-
-def _write_env(item: Deployment, common: Common) -> None:
-    if common.output == "json":
-        write_json(item.env)
-    else:
-        write_table(("Name", "Value"), [[name, cell(value)] for name, value in sorted(item.env.items())])
 
 
 def _write_effective(client: Client, deployment: str, kind: str | None, common: Common) -> None:

@@ -33,7 +33,7 @@ COMMANDS: Final = (
     ("deployment", "deployment", "app", RUN, "Each is one Airflow."),
     ("deploy", "deploy", "app", RUN, "Put a project folder on a deployment."),
     ("backup", "backup", "app", RUN, "Copies of a deployment's metadata database, tried by restoring them."),
-    ("env", "env", "app", RUN, "Environment variables of a deployment."),
+    ("env", "env", "app", RUN, "Connections, variables and environment variables."),
     ("secrets-backend", "secrets_backend", "app", RUN, "Services in which teams keep connections and variables."),
     ("login", "login", "login", PEOPLE, "Sign in with a one-time login link."),
     ("logout", "login", "logout", PEOPLE, "Forget the stored token and revoke it."),

@@ -27,6 +27,8 @@ def history(session: Session, row: EnvironmentObjectRow) -> list[VersionView]:
     """Give the versions of an object, newest first, each with what it changed; secret values are masked."""
     query = select(EnvironmentVersionRow).where(EnvironmentVersionRow.object_id == row.id)
     found = session.scalars(query.order_by(EnvironmentVersionRow.number)).all()
+    same_workspace = select(DeploymentRow.id, DeploymentRow.name).where(DeploymentRow.workspace_id == row.workspace_id)
+    known = {each[0]: each[1] for each in session.execute(same_workspace)}
     views = []
     before = None
     for version in found:
@@ -37,9 +39,9 @@ def history(session: Session, row: EnvironmentObjectRow) -> list[VersionView]:
                 object_id=row.id,
                 number=version.number,
                 change=version.change,
-                changed=tuple(names),
-                before=contents.shown(before, names),
-                after=contents.shown(after, names),
+                changed=tuple(_named(name, known) for name in names),
+                before={_named(name, known): value for name, value in contents.shown(before, names).items()},
+                after={_named(name, known): value for name, value in contents.shown(after, names).items()},
                 note=version.note,
                 actor=version.actor,
                 at=version.at,
@@ -48,6 +50,16 @@ def history(session: Session, row: EnvironmentObjectRow) -> list[VersionView]:
         )
         before = after
     return views[::-1]
+
+
+def _named(part: str, deployments: Mapping[str, str]) -> str:
+    """Name a part of the content for people: `link dep_… host` becomes `sales: host`."""
+    head, _, rest = part.partition(" ")
+    deployment_id, _, field = rest.partition(" ")
+    if head != "link" or not deployment_id.startswith("dep_"):
+        return part
+    name = deployments.get(deployment_id, "a deployment that is gone")
+    return f"{name}: {field}" if field else f"link to {name}"
 
 
 def _object(
