@@ -126,6 +126,30 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Days that the audit trail is kept; 0 keeps it for ever, which auditors expect."
     )
 
+    secrets_store: Literal[
+        "local", "vault", "aws-secrets-manager", "aws-parameter-store", "gcp-secret-manager", "azure-key-vault"
+    ] = Field(
+        default="local",
+        description="Where the platform keeps its own secrets: encrypted in its database (local), or in a service. Chosen "
+        "before the first secret is kept.",
+    )
+    secrets_settings: dict[str, str] = Field(
+        default={},
+        description="Fields of that service as a JSON object, without credentials; `aerodrome secrets-backend kinds` "
+        "tells them.",
+    )
+    secrets_credentials: str | None = Field(
+        default=None, repr=False, description="Credentials of that service as a JSON object; a file is better."
+    )
+    secrets_credentials_file: Folder | None = Field(
+        default=None, description="JSON file with the credentials of that service, readable by the platform only."
+    )
+    secrets_root: str = Field(
+        default="aerodrome",
+        pattern=r"^[A-Za-z0-9]{1,40}$",
+        description="First part of all names in that service; another one for each platform that shares it.",
+    )
+
     @field_validator("allowed_hosts", "git_protocols", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
