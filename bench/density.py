@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 from bench.deploy import dag
-from bench.rig import Rig, load, note, rig, write_project
+from bench.rig import WORKSPACE, Rig, load, note, rig, write_project
 
 from aerodrome.runtimes.local.layout import Layout, read_json
 from aerodrome.runtimes.local.usage import pss_bytes
@@ -43,13 +43,12 @@ def run(count: int, settle_s: float) -> dict[str, object]:
     with rig() as the, tempfile.TemporaryDirectory() as folder:
         time.sleep(3)
         empty = _server_bytes(the)
-        ids = []
-        for index in range(count):
-            version = _VERSIONS[index % 2]
+        ids = [_ask(the, f"idle-{index}", _VERSIONS[index % 2]) for index in range(count)]
+        for deployment_id, version in ids:
             project = write_project(Path(folder) / version, {"dags/flow.py": dag(0, "v0", version[0])})
-            made = the.create(f"idle-{index}", version)
-            the.client.deploys.wait_live(made.id, the.client.deploys.create(made.id, project).id)
-            ids.append((made.id, version))
+            the.client.deployments.wait_healthy(deployment_id, 900)
+            the.client.deploys.wait_live(deployment_id, the.client.deploys.create(deployment_id, project).id)
+            note(f"{version} has its project")
         note(f"settling for {settle_s:.0f} s")
         time.sleep(settle_s)
         server = _server_bytes(the)
@@ -70,6 +69,11 @@ def run(count: int, settle_s: float) -> dict[str, object]:
         "shim_mb": round(max(s.shim_bytes for s in shares) / _MB, 1),
         "load": load(),
     }
+
+
+def _ask(the: Rig, name: str, version: str) -> tuple[str, str]:
+    """Ask for a deployment; they all start at once."""
+    return the.client.deployments.create(name, WORKSPACE, airflow_version=version).id, version
 
 
 def _server_bytes(the: Rig) -> int:
