@@ -5,7 +5,7 @@ python -m bench.density [--deployments 6] [--settle-s 60]
 Half of the deployments run Airflow 2.11.2, half 3.3.2, on SQLite, each with a deployed project. Control plane: the server with its
 worker, and the supervising process (shim) of each deployment. `overhead_share` is the worst deployment's share: what the control
 plane adds for it (its own shim, and an equal part of what the server grew by when the deployments came) divided by its memory.
-`with_server_share` also counts an equal part of the whole server.
+`with_server_share` also counts an equal part of the whole server. Interpreters that the checks of a deploy left warm are told apart.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def run(count: int, settle_s: float) -> dict[str, object]:
             note(f"{version} has its project")
         note(f"settling for {settle_s:.0f} s")
         time.sleep(settle_s)
-        server = _server_bytes(the)
+        server, warm = _server_bytes(the), _warm_bytes(the)
         shares = [_share(the, deployment_id, version) for deployment_id, version in ids]
     grown = max(0, server - empty)
     for share in shares:
@@ -66,6 +66,7 @@ def run(count: int, settle_s: float) -> dict[str, object]:
         "pss_mb": round((server + sum(s.shim_bytes + s.airflow_bytes for s in shares)) / _MB),
         "server_mb": round(server / _MB),
         "server_growth_mb": round(grown / _MB, 1),
+        "warm_interpreters_mb": round(warm / _MB),
         "shim_mb": round(max(s.shim_bytes for s in shares) / _MB, 1),
         "load": load(),
     }
@@ -79,6 +80,13 @@ def _ask(the: Rig, name: str, version: str) -> tuple[str, str]:
 def _server_bytes(the: Rig) -> int:
     server = psutil.Process(the.server.pid)
     return sum(pss_bytes(member.pid) for member in (server, *server.children(recursive=True)))
+
+
+def _warm_bytes(the: Rig) -> int:
+    """Give the memory of the interpreters that a deploy's checks leave warm; they end by themselves after three idle minutes."""
+    home = str(the.server.home)
+    found = (one for one in psutil.process_iter(["cmdline"]) if home in " ".join(one.info["cmdline"] or ()))
+    return sum(pss_bytes(one.pid) for one in found if "parsing/inside" in " ".join(one.info["cmdline"]))
 
 
 def _share(the: Rig, deployment_id: str, version: str) -> Share:
