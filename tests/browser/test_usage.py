@@ -22,7 +22,7 @@ def _finding(code: str, severity: str, subject: str, message: str, **more: Any) 
         "severity": severity,
         "subject": subject,
         "message": message,
-        "hint": "`aerodrome connection set warehouse` makes it; --force deploys without it.",
+        "hint": "`aerodrome env set warehouse` makes it; --force deploys without it.",
         "file": "dags/a_rather_long_folder_name/sales_of_all_regions_hourly.py",
         "line": 12,
         "kind": "",

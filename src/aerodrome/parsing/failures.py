@@ -102,7 +102,7 @@ def _kind(last: str, text: str) -> tuple[FailureKind, str, str, str]:
         return "missing-module", match[1], f"There is no module {match[1]}.", _module_hint(match[1])
     for pattern in _VARIABLES:
         if match := pattern.search(last):
-            hint = "Make it: `aerodrome variable set NAME`, or give Variable.get a default, or read it within a task."
+            hint = "Make it (`aerodrome env set … --kind variable`), give Variable.get a default, or read it within a task."
             return "missing-variable", match[1], f"The file reads the variable {match[1]}, which does not exist.", hint
     for pattern in _CONNECTIONS:
         if match := pattern.search(last):
@@ -119,7 +119,7 @@ def _kind(last: str, text: str) -> tuple[FailureKind, str, str, str]:
         return "duplicate-dag", name, f"The dag_id {name} is defined twice.", "Give one of them another dag_id."
     if error == "KeyError" and _ENVIRON.search(text):
         name = last.partition(":")[2].strip(" '\"")
-        hint = f"Set it: `aerodrome env set {name}=…`, or read it with os.environ.get and a default."
+        hint = f"Set it (`aerodrome env set {name}=… --deployment …`), or read it with os.environ.get and a default."
         return "missing-env", name, f"The file reads the environment variable {name}, which is not set.", hint
     return "import-error", "", last, ""
 

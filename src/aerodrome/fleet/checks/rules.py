@@ -16,10 +16,10 @@ from aerodrome.parsing.contract import ImportFailure, UsageEntry
 
 _WORDS = {"connection": "connection", "variable": "variable", "pool": "pool", "env": "environment variable"}
 _ACTS = {
-    "connection": "`aerodrome connection set {name}` makes it",
-    "variable": "`aerodrome variable set {name}` makes it",
-    "pool": "make it in Airflow, or as a pool of the deployment's settings",
-    "env": "`aerodrome env set {name}=…` sets it",
+    "connection": "`aerodrome env set {name} conn_type=… --kind connection --deployment …` makes it",
+    "variable": "`aerodrome env set {name}=… --kind variable --deployment …` makes it",
+    "pool": "`aerodrome deployment update … --pool {name}=4` makes it",
+    "env": "`aerodrome env set {name}=… --deployment …` sets it",
 }
 _SHOWN = 5
 
