@@ -134,7 +134,7 @@ def build(settings: Settings) -> App:
     legacy_env.adopt(context)
     fleet = Fleet(context)
     stopping = threading.Event()
-    housekeeper = Housekeeper(store, clock, settings)
+    housekeeper = Housekeeper(store, clock, settings, secrets)
     tidier = Tidier(context, bundles, venvs)
     watcher = Watcher(context, settings.home, limits_of(settings), is_stopping=stopping.is_set)
     reconciler = Reconciler(context, is_stopping=stopping.is_set)

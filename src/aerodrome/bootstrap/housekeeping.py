@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from aerodrome.access.retention import tidy
+from aerodrome.environments import retention
+from aerodrome.environments.contract import Secrets
 from aerodrome.fleet.incidents import journal
 from aerodrome.kernel.clock import Clock
 from aerodrome.settings.model import Settings
@@ -16,6 +18,7 @@ from aerodrome.store.jobs import LeasedJob
 
 KIND = "platform.tidy"
 _EVERY = timedelta(days=1)
+_VERSIONS_KEPT = timedelta(days=365)  # of environment objects; the newest ones of each stay for ever
 _log = structlog.get_logger("aerodrome.bootstrap")
 
 
@@ -26,6 +29,7 @@ class Housekeeper:
     store: Store
     clock: Clock
     settings: Settings
+    secrets: Secrets
 
     def ask(self) -> None:
         """Ask for a look; called at every start."""
@@ -41,5 +45,6 @@ class Housekeeper:
         )
         with self.store.writing() as session:
             over = journal.prune(session, self.clock.now() - timedelta(days=self.settings.event_retention_days))
-        _log.info("platform.tidied", events=gone.events, audit_entries=gone.audit_entries, incidents=over)
+        versions = retention.prune(self.store, self.secrets, self.clock.now() - _VERSIONS_KEPT)
+        _log.info("platform.tidied", events=gone.events, audit_entries=gone.audit_entries, incidents=over, versions=versions)
         return self.clock.now() + _EVERY

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
 from aerodrome.access.actor import Actor
-from aerodrome.environments import revisions
+from aerodrome.environments import retention, revisions
 from aerodrome.environments.contract import ObjectView, Wish
 from aerodrome.environments.resolution import known_names
 from aerodrome.fleet import legacy_env
 from aerodrome.fleet.environment import EnvironmentManager, ImportWish
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 from aerodrome.kernel.secret import MASK, Secret
+from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 POSTGRES = {"conn_type": "postgres", "host": "db", "port": 5432, "extra.sslmode": "require"}
@@ -325,3 +327,22 @@ def test_a_test_says_what_to_do_next(world: World, manager: EnvironmentManager) 
     world.runtime.set_trouble(probe={"outcome": "no-provider", "conn_type": "snowflake", "message": ""})
     told = manager.test(SYSTEM, "shop", "wh")
     assert "apache-airflow-providers-snowflake" in told.hint
+
+
+def test_old_versions_go_with_their_values_but_not_what_a_deploy_needs(
+    world: World, manager: EnvironmentManager
+) -> None:
+    for number in range(54):
+        put(manager, "variable", "token", {"value": Secret(f"canary-{number}")})
+    item = manager.find(SYSTEM, "variable", "token", workspace="team", deployment=None)
+    world.fleet.deploy(SYSTEM, "shop", world.project())
+    with world.store.writing() as session:
+        deploy = session.scalars(select(DeployRow)).one()
+        deploy.revision = {"environment": {item.id: 2}}
+    assert retention.prune(world.store, world.secrets, item.updated_at) == 0
+    later = item.updated_at + timedelta(days=1)
+    assert retention.prune(world.store, world.secrets, later) == 3
+    assert [entry.number for entry in manager.history(SYSTEM, item.id)][-2:] == [5, 2]
+    assert len(world.secrets.list(f"workspace/{item.workspace_id}")) == 51
+    manager.restore(SYSTEM, item.id, 2)
+    assert variable(world, "token") == "canary-1"
