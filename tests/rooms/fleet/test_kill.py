@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from tests.rooms.fleet.doomed_worker import work
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
+from aerodrome.builds.git import GitSource
 from aerodrome.fleet.service import Change
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.store import Store, outbox
 from aerodrome.store.tables.snapshot import SnapshotRow
 
+AS_ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.rooms.fleet.doomed_worker"])
 
@@ -48,6 +51,34 @@ def test_a_deploy_survives_a_kill_at_every_commit(store: Store, tmp_path: Path) 
             assert [event.type for event in outbox.read(session, subject=deploy.id)] == ["deploy.queued", "deploy.live"]
         told = world.runtime.history(view.id)
         assert {(wish["bundle"], wish["starts"]) for wish in told} == {(bundle.digest, 1)}
+        world.fleet.delete_deployment(SYSTEM, view.id)
+        world.look()
+        if not was_killed:
+            break
+    assert last > 10, "too few points: the kills did not reach the steps of the deploy"
+
+
+def test_a_deploy_from_git_survives_a_kill_at_every_commit(store: Store, tmp_path: Path) -> None:
+    """It is fetched again or gone on with; nothing of the fetch is left behind, and its steps stand there once."""
+    world = World(store, SystemClock(), tmp_path / "home")
+    repository = tmp_path / "repository"
+    (repository / "dags").mkdir(parents=True)
+    (repository / "dags/a.py").write_text("A = 1")
+    for words in (["init", "--quiet"], ["add", "."], [*AS_ADA, "commit", "--quiet", "-m", "Add a flow"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True, capture_output=True)
+    for last in range(1, 60, 3):
+        view = world.deployment(f"d{last}")
+        source = GitSource(repository.as_uri())
+        world.fleet.deploy(SYSTEM, view.id, None, source=source)
+        was_killed = run_worker(store, world, view.id, last) == -signal.SIGKILL
+        if was_killed:
+            assert run_worker(store, world, view.id, 0) == 0
+        deploy = world.fleet.get_deploy(SYSTEM, view.id, 1)
+        assert deploy.status == "live", deploy.error
+        names = [step["name"] for step in deploy.steps]
+        assert (names[0], len(names)) == ("fetch", len(set(names)))
+        assert {wish["bundle"] for wish in world.runtime.history(view.id)} == {deploy.bundle_digest}
+        assert not list((world.context.home / "fetched").iterdir())
         world.fleet.delete_deployment(SYSTEM, view.id)
         world.look()
         if not was_killed:

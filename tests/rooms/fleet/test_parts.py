@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,6 @@ from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
 from aerodrome.builds.git import GitSource
-from aerodrome.fleet.reconcile import KIND, Reconciler
-from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
 
 
@@ -147,17 +144,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def gitting(world: World) -> World:
-    """A world whose server may fetch from its own disk."""
-    world.context = replace(world.context, git_protocols=("file",), home=world.root)
-    world.fleet = Fleet(world.context)
-    world.handlers[KIND] = Reconciler(world.context, world.confirm_timeout_s).look
-    return world
-
-
-def test_a_project_is_fetched_in_the_first_step(gitting: World, repository: Path) -> None:
-    world = gitting
+def test_a_project_is_fetched_in_the_first_step(world: World, repository: Path) -> None:
     world.deployment()
     source = GitSource(repository.as_uri(), folder="flows")
     queued = world.fleet.deploy(SYSTEM, "shop", None, source=source, origin="cli")
@@ -183,8 +170,7 @@ def test_a_project_is_fetched_in_the_first_step(gitting: World, repository: Path
     assert world.fleet.get_deploy(SYSTEM, "shop", again.number).status == "live"
 
 
-def test_a_repository_that_cannot_be_fetched_fails_the_deploy_with_a_reason(gitting: World, repository: Path) -> None:
-    world = gitting
+def test_a_repository_that_cannot_be_fetched_fails_the_deploy_with_a_reason(world: World, repository: Path) -> None:
     world.deployment()
     world.fleet.deploy(SYSTEM, "shop", None, source=GitSource(repository.as_uri(), "no-such-branch"))
     world.look()
@@ -194,9 +180,9 @@ def test_a_repository_that_cannot_be_fetched_fails_the_deploy_with_a_reason(gitt
     assert world.fleet.deploy(SYSTEM, "shop", world.project()).number == 2
 
 
-def test_a_protocol_that_is_not_allowed_is_refused_at_once(world: World, repository: Path) -> None:
+def test_a_protocol_that_is_not_allowed_is_refused_at_once(world: World) -> None:
     world.deployment()
     with pytest.raises(Invalid) as caught:
-        world.fleet.deploy(SYSTEM, "shop", None, source=GitSource(repository.as_uri()))
+        world.fleet.deploy(SYSTEM, "shop", None, source=GitSource("git@git.example.com:team/flows.git"))
     assert caught.value.code == "git-protocol-refused"
     assert world.fleet.list_deploys(SYSTEM, "shop") == []

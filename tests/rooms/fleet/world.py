@@ -330,6 +330,7 @@ class World:
             lambda: self.rings.append(1),
             "http://127.0.0.1:8701",
             self.root,
+            git_protocols=("https", "file"),
         )
         clusters.ensure_local(self.context)
         self.fleet = Fleet(self.context)
