@@ -32,8 +32,8 @@ def upgraded(world: World, to: str, ref: str = "shop") -> DeployView:
     return world.fleet.get_deploy(SYSTEM, ref, deploy.number)
 
 
-def rolled_back(world: World, number: int, **more: bool) -> DeployView:
-    deploy = world.fleet.roll_back(SYSTEM, "shop", Change(deploy=number, **more))
+def rolled_back(world: World, number: int, *, with_configuration: bool = False) -> DeployView:
+    deploy = world.fleet.roll_back(SYSTEM, "shop", Change(deploy=number, with_configuration=with_configuration))
     world.look()
     return world.fleet.get_deploy(SYSTEM, "shop", deploy.number)
 
