@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 
@@ -208,10 +209,10 @@ def _sqlite(url: URL, timeout_s: float) -> Iterator[_Asker]:
 def _postgresql(url: URL, timeout_s: float) -> Iterator[_Asker]:
     milliseconds = int(timeout_s * 1000)
     options = f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds} -c default_transaction_read_only=on"
-    plain = url.set(drivername="postgresql").update_query_dict(
-        {"connect_timeout": str(_CONNECT_S), "application_name": "aerodrome-watch", "options": options}
-    )
-    with psycopg.connect(plain.render_as_string(hide_password=False), autocommit=True) as connection:
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    # not in the URL: SQLAlchemy writes a blank there as "+", which libpq does not read
+    settings = make_conninfo(plain, connect_timeout=_CONNECT_S, application_name="aerodrome-watch", options=options)
+    with psycopg.connect(settings, autocommit=True) as connection:
         yield _Asker(connection.execute)
 
 
