@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
 from aerodrome.environments.backends import airflow_requirements
+from aerodrome.fleet import ways
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.machine import UNFINISHED
 from aerodrome.fleet.spec import venv_spec
@@ -74,6 +75,7 @@ class Tidier:
         """Remove what is older than the settings keep and what nothing needs; give the counts."""
         now = self.context.clock.now()
         before = now - timedelta(days=self.context.deploy_retention_days)
+        ways.forget_snapshots(self.context, before)
         stored = self.bundles.digests()  # before the rows are read: what comes later is not touched
         with self.context.store.writing() as session:
             count = _mark(session, before, now)

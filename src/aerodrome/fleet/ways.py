@@ -7,6 +7,8 @@ database. When a version was left several times, the last time counts: its snaps
 
 from __future__ import annotations
 
+import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +69,23 @@ def require_way(session: Session, deployment: DeploymentRow, airflow_version: st
 def folder_of(context: FleetContext, snapshot: SnapshotRow) -> Path:
     """Give the folder of a snapshot."""
     return context.home / snapshot.place
+
+
+def forget_snapshots(context: FleetContext, before: datetime) -> int:
+    """Remove the snapshots of changes of version made before that moment; give how many. Safe to repeat after a kill."""
+    with context.store.writing() as session:
+        query = select(SnapshotRow).where(
+            SnapshotRow.kind == BEFORE_VERSION,
+            SnapshotRow.status.in_(("kept", "deleted")),
+            SnapshotRow.created_at < before,
+        )
+        rows = [row for row in session.scalars(query) if row.status == "kept" or folder_of(context, row).exists()]
+        for row in rows:
+            row.status = "deleted"
+        folders = [folder_of(context, row) for row in rows]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(folders)
 
 
 def current_deploy(session: Session, deployment: DeploymentRow) -> DeployRow | None:

@@ -8,6 +8,7 @@ import pytest
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
+from aerodrome.fleet import ways
 from aerodrome.fleet.service import Change, DeploymentChanges
 from aerodrome.fleet.views import DeployView
 from aerodrome.kernel.clock import ManualClock
@@ -243,3 +244,15 @@ def test_a_sleeping_deployment_is_upgraded_in_its_sleep(world: World) -> None:
     world.fleet.wake(SYSTEM, "shop")
     world.look()
     assert world.show().status == "healthy"
+
+
+def test_a_snapshot_goes_when_deploys_of_its_time_go(world: World, clock: ManualClock) -> None:
+    started(world)
+    upgraded(world, NEW)
+    kept_at = clock.now()
+    clock.advance(timedelta(days=2))
+    assert ways.forget_snapshots(world.context, kept_at) == 0
+    assert ways.forget_snapshots(world.context, clock.now()) == 1
+    assert snapshots(world) == [(OLD, "deleted")]
+    assert not list((world.context.home / "snapshots").glob("*/*"))
+    assert ways.forget_snapshots(world.context, clock.now()) == 0
