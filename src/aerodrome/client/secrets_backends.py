@@ -128,7 +128,7 @@ class SecretsBackends:
         self._http.put(f"{_path(ref)}/values", {"kind": kind, "name": name, "value": value.reveal()})
 
     def remove(self, ref: str, kind: str, name: str) -> None:
-        self._http.delete(f"{_path(ref)}/values?kind={segment(kind)}&name={segment(name)}")
+        self._http.delete(f"{_path(ref)}/values", {"kind": kind, "name": name})
 
     def attached(self, deployment: str) -> SecretsBackend | None:
         found = self._http.get(_deployment(deployment))["backend"]

@@ -94,8 +94,8 @@ class Transport:
     def patch(self, path: str, body: Any) -> Any:
         return self._send("PATCH", path, json=body)
 
-    def delete(self, path: str) -> Any:
-        return self._send("DELETE", path)
+    def delete(self, path: str, params: Params | None = None) -> Any:
+        return self._send("DELETE", path, params=params)
 
     def upload(
         self, path: str, params: Params, blocks: Iterable[bytes], media_type: str, *, key: str | None = None
