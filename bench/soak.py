@@ -39,8 +39,8 @@ import time
 
 {imports}
 
-START = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
-OPTIONS = {{"start_date": START, "catchup": False, "is_paused_upon_creation": False, "max_active_runs": 8, "tags": ["{mark}"]}}
+START = datetime.datetime.fromisoformat("{start}")
+OPTIONS = {{"start_date": START, "catchup": True, "is_paused_upon_creation": False, "max_active_runs": 8, "tags": ["{mark}"]}}
 
 
 def wait(seconds):
@@ -73,6 +73,7 @@ class Target:
     name: str
     version: str
     project: Path
+    start: str = field(default_factory=lambda: datetime.now(UTC).replace(second=0, microsecond=0).isoformat())
     deploys: int = 0
     rollbacks: int = 0
     failures: list[str] = field(default_factory=list)
@@ -130,7 +131,7 @@ def _prepare(the: Rig, folder: Path, name: str, version: str) -> Target:
 
 
 def _write(target: Target, mark: str) -> None:
-    text = _DAGS.format(mark=mark, imports=_IMPORTS[target.version[0]])
+    text = _DAGS.format(mark=mark, imports=_IMPORTS[target.version[0]], start=target.start)
     write_project(target.project, {"dags/flows.py": text})
 
 
