@@ -15,13 +15,14 @@ from aerodrome.environments.files import Format, Line
 from aerodrome.fleet import names, objects
 from aerodrome.fleet.context import FleetContext
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
-from aerodrome.kernel.redaction import SENSITIVE_KEY
+from aerodrome.kernel.redaction import SENSITIVE_KEY, Redactor
 from aerodrome.kernel.secret import MASK, Secret
 from aerodrome.store.tables.environment import EnvironmentObjectRow
 
 Policy = Literal["skip", "overwrite", "fail"]
 POLICIES = ("skip", "overwrite", "fail")
 FORMATS = ("json", "yaml", "env")
+_REDACTOR = Redactor()  # knows shapes, no values
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,9 @@ def _checked(kind: Kind, lines: Sequence[Line], is_secret: bool | None) -> tuple
 def _secrecy(kind: Kind, line: Line, is_secret: bool | None) -> bool | None:
     if is_secret is not None or kind == "connection":
         return is_secret
-    return True if SENSITIVE_KEY.search(line.name) else None
+    text = str(line.fields.get("value", ""))
+    is_telling = SENSITIVE_KEY.search(line.name) or line.name.startswith("AIRFLOW_CONN_")
+    return True if is_telling or _REDACTOR.text(text) != text else None  # a URL with a password in it, a token of ours
 
 
 def _refuse_masked(item: Wish) -> None:

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from aerodrome.kernel.errors import NotFound, Unavailable
-from aerodrome.runtimes.contract import Observation, Runtime, RuntimeSpec
+from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import AirflowEnvironment, Observation, Runtime, RuntimeSpec
 
 START_S = 60.0
 
@@ -78,6 +79,23 @@ class RuntimeConformance:
         runtime.apply(changed)
         after = wait_until(runtime, spec.deployment_id, lambda seen: seen.generation == changed.generation)
         assert pids(after) == before
+
+    def test_changed_connections_restart_nothing(self, runtime: Runtime, spec: RuntimeSpec) -> None:
+        runtime.apply(spec)
+        before = pids(self.healthy(runtime, spec))
+        environment = AirflowEnvironment({"db": Secret('{"conn_type": "http"}')}, {"colour": Secret("blue")})
+        changed = replace(spec, generation=spec.generation + 1, environment=environment)
+        runtime.apply(changed)
+        after = wait_until(runtime, spec.deployment_id, lambda seen: seen.generation == changed.generation)
+        assert pids(after) == before
+
+    def test_a_program_runs_with_the_deployments_environment(self, runtime: Runtime, spec: RuntimeSpec) -> None:
+        coloured = replace(spec, env={**spec.env, "COLOUR": "blue"})
+        runtime.apply(coloured)
+        self.healthy(runtime, coloured)
+        script = "import os, sys; print(os.environ['COLOUR'], sys.stdin.read())"
+        ran = runtime.run(coloured, ["python", "-c", script], given="sky", timeout_s=30)
+        assert (ran.exit_code, ran.output) == (0, "blue sky\n")
 
     def test_changed_settings_restart_the_processes(self, runtime: Runtime, spec: RuntimeSpec) -> None:
         runtime.apply(spec)

@@ -259,6 +259,15 @@ def test_an_import_is_all_or_nothing_and_a_dry_run_says_why(manager: Environment
     assert values == {"a": "1", "b": "2", "c": "[\n  1\n]"}
 
 
+def test_what_looks_like_a_secret_is_imported_as_one(manager: EnvironmentManager) -> None:
+    lines = "API_KEY=canary-1\nAIRFLOW_CONN_WH=http://x\nMIRROR=https://me:canary-2@host/\nLEVEL=info\nQUOTED='a b'\n"
+    manager.import_file(SYSTEM, ImportWish("env", "env", Secret(lines)), deployment="shop")
+    values = {item.name: item.fields["value"] for item in manager.list_all(SYSTEM)}
+    assert values == {"API_KEY": MASK, "AIRFLOW_CONN_WH": MASK, "MIRROR": MASK, "LEVEL": "info", "QUOTED": "a b"}
+    plain = ImportWish("env", "env", Secret("MIRROR=https://me:x@host/"), "overwrite", is_secret=False)
+    assert manager.import_file(SYSTEM, plain, deployment="shop").counts == {"changed": 1}
+
+
 def test_secrets_leave_only_when_asked_for(manager: EnvironmentManager) -> None:
     put(manager, "connection", "wh", {**POSTGRES, "password": Secret("canary-1"), "extra.token": "canary-2"})
     for format_ in ("json", "yaml", "env"):
