@@ -207,6 +207,15 @@ def test_a_rollback_brings_the_configuration_back_when_asked(world: World) -> No
     assert (world.show().parallelism, world.show().config) == (4, {})
 
 
+def test_a_failed_rollback_leaves_the_configuration_as_it_was(world: World) -> None:
+    started(world)
+    world.fleet.update_deployment(SYSTEM, "shop", DeploymentChanges(parallelism=9))
+    upgraded(world, NEW)
+    world.runtime.set_trouble(convert="Rows would be lost.")
+    assert rolled_back(world, 1, with_configuration=True).status == "failed"
+    assert (world.show().status, world.show().parallelism, world.show().airflow_version) == ("healthy", 9, NEW)
+
+
 def test_another_version_in_an_update_is_an_upgrade(world: World) -> None:
     started(world)
     view = world.fleet.update_deployment(SYSTEM, "shop", DeploymentChanges(airflow_version=NEW, parallelism=3))

@@ -23,7 +23,8 @@ from aerodrome.store.tables.deployment import DeploymentRow
 
 FETCH: Final = fetch_step(lambda deployment, deploy: choose(deployment, deploy))  # noqa: PLW0108  (choose stands below)
 STEPS: Final = {
-    step.name: step for step in (FETCH, ENVIRONMENT, CHECKS, REHEARSE, STOP, SNAPSHOT, CONVERT, SWITCH, CONFIRM, PUT_BACK)
+    step.name: step
+    for step in (FETCH, ENVIRONMENT, CHECKS, REHEARSE, STOP, SNAPSHOT, CONVERT, SWITCH, CONFIRM, PUT_BACK)
 }
 
 

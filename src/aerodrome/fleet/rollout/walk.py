@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from aerodrome.fleet import steps, wishes
+from aerodrome.access.actor import SYSTEM
+from aerodrome.fleet import revisions, steps, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.machine import DEPLOY, UNFINISHED
 from aerodrome.fleet.rollout import plan
@@ -133,7 +134,7 @@ class Rollout:
                 last = steps.skip_pending(session, row.id)
                 steps.create_all(session, row.id, [step.name for step in plan.way_back()], after=last)
             else:
-                _fail(session, row)
+                _fail(session, row, deployment)
         return 0
 
     def _end_failed(self, deploy: DeployRow) -> None:
@@ -142,11 +143,14 @@ class Rollout:
             row, deployment = _load(session, deploy)
             deployment.generation += 1
             deployment.error = None
-            _fail(session, row)
+            _fail(session, row, deployment)
 
 
-def _fail(session: Session, row: DeployRow) -> None:
+def _fail(session: Session, row: DeployRow, deployment: DeploymentRow) -> None:
     row.status = DEPLOY.next(row.status, "fail")
+    before = (row.revision or {}).get("before")  # a rollback had brought other settings with it
+    if before is not None and revisions.put_back(session, SYSTEM, deployment, before):
+        deployment.generation += 1
     outbox.emit(session, "deploy.failed", row.id, {**_data(row), "error": row.error}, row.actor)
 
 
