@@ -51,6 +51,8 @@ def run(count: int, settle_s: float) -> dict[str, object]:
             note(f"{version} has its project")
         note(f"settling for {settle_s:.0f} s")
         time.sleep(settle_s)
+        for incident in the.client.incidents.list(state="all"):
+            note(f"incident of {incident.deployment_name}: {incident.code} {incident.subject} {incident.reason}")
         server, warm = _server_bytes(the), _warm_bytes(the)
         shares = [_share(the, deployment_id, version) for deployment_id, version in ids]
     grown = max(0, server - empty)

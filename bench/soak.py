@@ -100,6 +100,8 @@ def run(minutes: float, pause_s: float) -> dict[str, object]:
         stop.set()
         for hand in hands:
             hand.join(180)
+        for incident in the.client.incidents.list(state="all"):
+            note(f"incident of {incident.deployment_name}: {incident.code} {incident.subject} {incident.reason}")
         counted = [_count(the, target, began, ended) for target in targets]
     for target in targets:
         for failure in target.failures:
