@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from aerodrome.store import open_store
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
+from aerodrome.store.tables.registry import all_tables
 
 pytestmark = pytest.mark.browser
 
@@ -83,6 +84,7 @@ def checked(site: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "dags/sales.py").write_text("import airflow\n")
     item = site.client.deployments.create("checked", "data")
     deploy = site.client.deploys.create(item.id, folder, "Forced")
+    all_tables()  # rows point to each other
     store = open_store(f"sqlite:///{site.home / 'aerodrome.db'}")
     with store.writing() as session:
         row = session.get_one(DeployRow, deploy.id)
