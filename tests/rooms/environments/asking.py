@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import aerodrome_airflow
+from aerodrome.airflowkit.config import SECRETS_BACKEND
 from aerodrome.environments import backends_airflow
 from aerodrome.environments.backends import OpenBackend, write_objects
 from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.contract import AirflowEnvironment
+from aerodrome.runtimes.local.environment import key_path, seal, sealed_path
+from aerodrome.runtimes.local.layout import Layout
 from aerodrome.secretstores.kinds import open_vendor
 
 PROGRAM = Path(__file__).parent / "programs" / "ask_backend.py"
@@ -41,8 +46,12 @@ def written_and_read(
     credentials: Mapping[str, Secret],
     venv: Path,
     environment: Mapping[str, str],
+    sealed_in: Path | None = None,
 ) -> dict[str, Any]:
-    """Write all with the platform, then give what Airflow's class reads with the platform's arguments."""
+    """Write all with the platform, then give what Airflow's class reads with the platform's arguments.
+
+    `sealed_in`: the folder of a deployment; then our class asks Airflow's, set up by the sealed file in there.
+    """
     backend = OpenBackend("team", kind, settings, open_vendor(kind, settings, credentials))
     outcomes = write_objects(backend, CONNECTIONS, VARIABLES)
     assert {item.state for item in outcomes} == {"written"}
@@ -50,12 +59,15 @@ def written_and_read(
     assert {item.state for item in write_objects(backend, CONNECTIONS, VARIABLES)} == {"same"}
     backend.put("connection", "as_uri", Secret("postgres://u:s%40crt@db.example:5432/s?sslmode=require"))
     kwargs = backends_airflow.arguments(kind, settings, credentials)
-    wish = {
+    wish: dict[str, Any] = {
         "class_path": backends_airflow.CLASSES[kind].class_path,
         "kwargs": {name: value.reveal() if isinstance(value, Secret) else value for name, value in kwargs.items()},
         "connections": [*CONNECTIONS, "as_uri", "no_such"],
         "variables": [*VARIABLES, "no_such"],
     }
+    if sealed_in is not None:
+        environment = {**environment, **_sealed(sealed_in, wish["class_path"], kwargs)}
+        wish |= {"class_path": SECRETS_BACKEND, "kwargs": {}}
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [str(venv / "bin" / "python"), str(PROGRAM)],
@@ -70,6 +82,17 @@ def written_and_read(
     assert answers, done.stderr[-3000:]
     answer: dict[str, Any] = json.loads(answers[0])
     return answer
+
+
+def _sealed(folder: Path, class_path: str, kwargs: Mapping[str, Any]) -> dict[str, str]:
+    layout = Layout(folder)
+    layout.keys.mkdir(parents=True)
+    seal(layout, AirflowEnvironment({}, {}, class_path, kwargs))
+    return {
+        "AERODROME_ENVIRONMENT": str(sealed_path(layout)),
+        "AERODROME_ENVIRONMENT_KEY": str(key_path(layout)),
+        "PYTHONPATH": str(Path(aerodrome_airflow.__file__).parents[1]),
+    }
 
 
 def check(answer: Mapping[str, Any]) -> None:

@@ -54,6 +54,16 @@ def test_vault(vault_server: VaultServer, venv: Path, home: dict[str, str], tmp_
     check(written_and_read("vault", settings, credentials, venv, home))
 
 
+def test_our_class_asks_the_teams_class_first(
+    aws_server: AwsServer, venv: Path, home: dict[str, str], tmp_path: Path
+) -> None:
+    settings = {"region": "eu-west-1", "endpoint_url": aws_server.url, "access_key_id": ACCESS_KEY}
+    keys = {"secret_access_key": Secret(SECRET_KEY)}
+    check(written_and_read("aws-secrets-manager", settings, keys, venv, home, sealed_in=tmp_path / "deployment"))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if SECRET_KEY.encode() in path.read_bytes()]
+
+
 @pytest.mark.parametrize("kind", ["aws-secrets-manager", "aws-parameter-store"])
 @pytest.mark.parametrize("prefix", ["", "/team/conns"])
 def test_aws(aws_server: AwsServer, venv: Path, home: dict[str, str], kind: str, prefix: str) -> None:

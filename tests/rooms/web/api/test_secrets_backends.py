@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -31,16 +32,9 @@ def admin(http: Connect, vault: VaultServer) -> httpx2.Client:
     return client
 
 
-def wish(vault: VaultServer, **more: str) -> dict[str, object]:
-    settings = {"url": vault.url}
-    credentials = {"token": ROOT}
-    return {
-        "workspace": "sales",
-        "name": "team",
-        "kind": "vault",
-        "settings": settings,
-        "credentials": credentials,
-    } | more
+def wish(vault: VaultServer, **more: str) -> dict[str, Any]:
+    known: dict[str, Any] = {"workspace": "sales", "name": "team", "kind": "vault"}
+    return {**known, "settings": {"url": vault.url}, "credentials": {"token": ROOT}, **more}
 
 
 def test_a_backend_is_registered_probed_changed_and_forgotten(
