@@ -28,7 +28,7 @@ def checks_word(checks: Mapping[str, Any]) -> str:
     """Say in one word what the checks before the switch found."""
     if checks.get("is_blocking"):
         return "failed"
-    return "warning" if checks.get("counts", {}).get("warning") else "ok"
+    return "warning" if checks.get("counts", {}).get("warnings") else "ok"
 
 
 def step_took(step: Mapping[str, Any]) -> str:
