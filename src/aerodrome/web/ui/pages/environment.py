@@ -16,6 +16,7 @@ from aerodrome.environments.formats import fields_of_extra
 from aerodrome.fleet.environment import ImportWish
 from aerodrome.fleet.objects import check_kind
 from aerodrome.kernel.errors import AerodromeError
+from aerodrome.kernel.redaction import SENSITIVE_KEY
 from aerodrome.kernel.secret import MASK, Secret
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
@@ -62,7 +63,7 @@ def make(request: Request, the: The, visitor: Visitor, form: Form) -> Response:
 @router.get("/environment/import")
 def import_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
     """Show the form for importing a file of Airflow's command line."""
-    return _import_page(request, the, visitor, {"is_dry_run": "yes"})
+    return _import_page(request, the, visitor, {})
 
 
 @router.post("/environment/import")
@@ -74,7 +75,7 @@ def import_file(request: Request, the: The, visitor: Visitor, form: Form) -> HTM
             form.get("format", "json"),
             Secret(form.get("text", "")),
             form.get("policy", "fail"),
-            is_dry_run="is_dry_run" in form,
+            is_dry_run=form.get("act") != "import",
         )
         report = the.fleet.environment.import_file(visitor, wish, **_place(form.get("scope", "")))
     except AerodromeError as error:
@@ -208,7 +209,7 @@ def _form_page(
     error: AerodromeError | None = None,
 ) -> HTMLResponse:
     kind = form.get("kind", "connection")
-    kept = {name: value for name, value in form.items() if name not in ("password", "secret_extra", "secret_value")}
+    kept = _without_secrets(form)
     values = {
         "item": item,
         "form": kept,
@@ -222,6 +223,16 @@ def _form_page(
     )
 
 
+def _without_secrets(form: Mapping[str, str]) -> dict[str, str]:
+    """Give what may stand in the form again when something is wrong with it: nothing that is, or looks, secret."""
+    hidden = {"password", "secret_extra", "secret_value"}
+    if "is_secret" in form or SENSITIVE_KEY.search(form.get("name", "")):
+        hidden.add("value")
+    if "is_secret" in form or SENSITIVE_KEY.search(form.get("extra", "")):
+        hidden.add("extra")
+    return {name: value for name, value in form.items() if name not in hidden}
+
+
 def _import_page(
     request: Request,
     the: Platform,
@@ -231,9 +242,8 @@ def _import_page(
     report: Any = None,
     error: AerodromeError | None = None,
 ) -> HTMLResponse:
-    # the text goes back into the form of a dry run only, so that the import itself needs one click
-    text = form.get("text", "") if error is not None or (report is not None and report.is_dry_run) else ""
-    values = {"form": form, "text": text, "kinds": KINDS, "report": report, "error": error}
+    kept = {name: value for name, value in form.items() if name != "text"}
+    values = {"form": kept, "kinds": KINDS, "report": report, "error": error}
     status = 422 if error else 200
     return draw(request, "pages/environment_import.html", {**values, "scopes": _scopes(the, visitor)}, status)
 
