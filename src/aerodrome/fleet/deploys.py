@@ -61,6 +61,7 @@ def queue(
     `wish.bundle` is the whole project here (see composing.compose); None takes that of the deploy before, which must exist.
     """
     refuse_when_deleting(deployment)
+    _refuse_while_fetching(session, deployment, wish)
     before = newest(session, deployment.id)
     last = session.scalar(select(func.max(DeployRow.number)).where(DeployRow.deployment_id == deployment.id))
     row = DeployRow(
@@ -135,18 +136,20 @@ def find(session: Session, deployment: DeploymentRow, deploy: int | str) -> Depl
 
 
 def _refuse_while_fetching(session: Session, deployment: DeploymentRow, wish: NewDeploy) -> None:
-    """A deploy of a part needs the whole before it; that of a deploy from git is not known before it is fetched."""
-    if wish.kind == "full":
-        return
-    query = select(DeployRow.number).where(
+    """Refuse what builds on a deploy from git that is not known before it is fetched."""
+    if wish.source is not None:
+        return  # it is composed when its own turn has come
+    query = select(DeployRow.number, DeployRow.kind).where(
         DeployRow.deployment_id == deployment.id, DeployRow.status.in_(UNFINISHED), DeployRow.bundle_digest == ""
     )
-    if (number := session.scalars(query.limit(1)).first()) is not None:
-        raise Conflict(
-            f"Deploy {number} is still being fetched from git, and this one builds on it.",
-            code="deploy-fetching",
-            hint=f"Wait for it: `aerodrome deploy logs {number} --follow`; then deploy again.",
-        )
+    for number, kind in session.execute(query.order_by(DeployRow.number.desc())):
+        takes_bundles = wish.extra_bundles is None and kind == "bundle"
+        if wish.kind != "full" or wish.bundle is None or takes_bundles:
+            raise Conflict(
+                f"Deploy {number} is still being fetched from git, and this one builds on it.",
+                code="deploy-fetching",
+                hint=f"Wait for it: `aerodrome deploy logs {number} --follow`; then ask again.",
+            )
 
 
 def _missing(deploy: int | str) -> NotFound:

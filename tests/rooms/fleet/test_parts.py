@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,28 @@ def test_a_project_is_fetched_in_the_first_step(world: World, repository: Path) 
     assert caught.value.code == "deploy-fetching"
     world.look()
     assert world.fleet.get_deploy(SYSTEM, "shop", again.number).status == "live"
+
+
+def test_nothing_builds_on_what_is_not_fetched_yet(world: World, repository: Path) -> None:
+    """Otherwise an upgrade, or a project, would take the bundle away that an earlier deploy is about to bring."""
+    world.deployment()
+    world.fleet.deploy(SYSTEM, "shop", world.project("one"))
+    world.look()
+    source = GitSource(repository.as_uri(), folder="flows")
+    world.fleet.deploy(SYSTEM, "shop", None, source=source, kind="bundle", bundle_name="theirs")
+    refused: list[Callable[[], object]] = [
+        lambda: world.fleet.deploy(SYSTEM, "shop", world.project("two")),
+        lambda: world.fleet.deploy(SYSTEM, "shop", world.project("two"), kind="dags"),
+        lambda: world.fleet.deploy(SYSTEM, "shop", None, cause="upgrade", airflow_version="3.3.2"),
+    ]
+    for ask in refused:
+        with pytest.raises(Conflict) as caught:
+            ask()
+        assert caught.value.code == "deploy-fetching"
+    world.fleet.deploy(SYSTEM, "shop", None, source=source, kind="dags")
+    world.look()
+    last = world.fleet.list_deploys(SYSTEM, "shop")[0]
+    assert (last.number, last.status, set(last.extra_bundles)) == (3, "live", {"theirs"})
 
 
 def test_a_repository_that_cannot_be_fetched_fails_the_deploy_with_a_reason(world: World, repository: Path) -> None:
