@@ -5,6 +5,7 @@ Breaks for everybody whose tasks run longer than the time between two deploys.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def write(folder: Path, name: str, version: str) -> Path:
     return folder
 
 
+def text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
 @pytest.mark.airflow
 @pytest.mark.journey
 def test_running_tasks_keep_the_code_of_their_bundle(app: App, tmp_path: Path) -> None:  # noqa: F811
@@ -66,7 +71,7 @@ def test_running_tasks_keep_the_code_of_their_bundle(app: App, tmp_path: Path) -
     with AirflowRest.of(fleet.access(SYSTEM, "shop")) as rest:
         first_runs = {}
         for name in ("ours", "theirs"):
-            until(lambda name=name: rest.dag(name))
+            until(partial(rest.dag, name))
             first_runs[name] = rest.trigger(name).run_id
         for name in first_runs:
             until((out / f"started-{name}").exists)
@@ -87,14 +92,14 @@ def test_running_tasks_keep_the_code_of_their_bundle(app: App, tmp_path: Path) -
         (out / "go").touch()
         for name, run_id in first_runs.items():
             told = out / f"{name}-{run_id}"
-            until(lambda told=told: told.exists() and told.read_text())
+            until(partial(text_of, told))
             assert told.read_text() == "11"
 
         def newest(name: str) -> bool:
             run_id = rest.trigger(name).run_id
             told = out / f"{name}-{run_id}"
-            until(lambda: told.exists() and told.read_text())
+            until(partial(text_of, told))
             return told.read_text() == "22"
 
         for name in first_runs:
-            until(lambda name=name: newest(name))
+            until(partial(newest, name))
