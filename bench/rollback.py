@@ -197,13 +197,14 @@ def lost_rows(before: Secret, after: Secret) -> int:
             if table in _LEFT_TO_AIRFLOW:
                 continue
             query = f'copy (select md5(t::text) from "{table}" t) to stdout'
+            new.execute("set work_mem = '256MB'")
             new.execute("create temp table theirs (digest text)")
             with old.cursor().copy(query.encode()) as source, new.cursor().copy("copy theirs from stdin") as target:
                 for block in source:
                     target.write(block)
-            row = new.execute(
-                f'select count(*) from theirs where digest not in (select md5(t::text) from "{table}" t)'.encode()
-            ).fetchone()
+            statement = f"""select count(*) from (
+                select digest from theirs except all select md5(t::text) from "{table}" t) missing"""
+            row = new.execute(statement.encode()).fetchone()
             if row and row[0]:
                 say(f"{table}: {row[0]} rows of before are not there as they were")
                 lost += row[0]

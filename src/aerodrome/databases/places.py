@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
 
-_BUSY_S = 60.0
+_BUSY_S = 30.0
 _CONNECT_S = 10
 _NAME_BYTES = 63
 _PASSED_ON = (
@@ -83,10 +83,27 @@ class SqlitePlace:
         """Put a finished file in the place of this one, durably and in one step. Nobody may have this one open."""
         with draft.open("rb") as stream:
             os.fsync(stream.fileno())
-        for suffix in ("-wal", "-shm", "-journal"):  # of the old file: they must not be applied to the new one
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._settle()
         draft.replace(self.path)
         sync_folder(self.path.parent)
+
+    def _settle(self) -> None:
+        """Write what is in the WAL or the journal into the file: neither may be applied to the file that comes."""
+        if self.path.exists() and self.path.stat().st_size:
+            try:
+                with closing(self.connect()) as connection:
+                    connection.execute("pragma journal_mode=delete").fetchall()
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error):
+                    raise Conflict(
+                        f"The database {self.label} is still in use by another program.",
+                        code="database-in-use",
+                        hint="Stop everything that has it open, then try again.",
+                    ) from error
+            except sqlite3.DatabaseError:  # it is no database any more: nothing to save
+                pass
+        for suffix in ("-wal", "-shm", "-journal"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
 def remove_sqlite(path: Path) -> None:

@@ -88,13 +88,28 @@ def fill_old(url: Secret) -> None:
             {"key": "kept", "val": "1", "is_encrypted": False},
             {"key": "gone", "val": "2", "is_encrypted": False},
         )
-        db.add("connection", {"conn_id": "c", "conn_type": "http", "password": "cipher", "is_encrypted": True})
+        db.add(
+            "connection",
+            {
+                "conn_id": "c",
+                "conn_type": "http",
+                "password": "cipher",
+                "is_encrypted": True,
+                "is_extra_encrypted": False,
+            },
+        )
         db.add("slot_pool", {"pool": "p", "slots": 3, "include_deferred": False})
         moment = {"created_at": START, "updated_at": START}
-        db.add("dataset", {"id": 1, "uri": "s3://a", "extra": {}, "is_orphaned": False, **moment})
+        db.add("dataset", {"uri": "s3://a", "extra": {}, "is_orphaned": False, **moment})
         db.add(
             "dataset_event",
-            {"dataset_id": 1, "extra": {"n": 1}, "source_dag_id": "daily", "source_map_index": -1, "timestamp": START},
+            {
+                "dataset_id": db.one("select id from dataset"),
+                "extra": {"n": 1},
+                "source_dag_id": "daily",
+                "source_map_index": -1,
+                "timestamp": START,
+            },
         )
         db.add("log", {"dttm": START, "event": "cli", "dag_id": "daily"})
         db.run("update dag_run set data_interval_start = null, data_interval_end = null where id <= 2")

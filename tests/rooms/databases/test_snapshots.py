@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tests.rooms.databases.history import digest, rows
 from aerodrome import databases
 from aerodrome.databases import tools
 from aerodrome.databases.places import place_of
-from aerodrome.kernel.errors import AerodromeError, Broken, Invalid, NotFound, Unavailable
+from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 
 _PEOPLE = 2000
@@ -194,3 +195,24 @@ def test_other_databases_are_refused_without_telling_the_url(url: str) -> None:
     with pytest.raises(Invalid) as refusal:
         databases.row_counts(Secret(url))
     assert "canary" not in str(refusal.value)
+
+
+def test_what_only_the_wal_holds_is_not_lost_when_a_database_is_replaced(tmp_path: Path) -> None:
+    """After a killed Airflow the newest rows are in the WAL; a replacement that is refused must not cost them."""
+    path = tmp_path / "airflow.db"
+    url = Secret(f"sqlite:///{path}")
+    path.touch()
+    with rows(url) as db:
+        db.run("create table people (id integer)")
+    databases.snapshot(url, tmp_path / "empty", "2.11.2", quiet)
+    writer = sqlite3.connect(path)
+    writer.execute("pragma journal_mode=wal")
+    writer.execute("insert into people values (1)")
+    writer.commit()
+    with pytest.raises(Conflict):
+        databases.restore(tmp_path / "empty", url, quiet)  # the writer still has it open
+    writer.close()
+    assert databases.row_counts(url) == {"people": 1}
+    databases.restore(tmp_path / "empty", url, quiet)
+    assert databases.row_counts(url) == {"people": 0}
+    assert [one.name for one in tmp_path.glob("airflow.db*")] == ["airflow.db"]
