@@ -10,7 +10,19 @@ from fastapi.responses import FileResponse, RedirectResponse, Response
 from aerodrome.kernel.errors import NotFound
 from aerodrome.web.credentials import SESSION_COOKIE
 from aerodrome.web.problems import Problem
-from aerodrome.web.ui.pages import audit, deployments, deploys, environment, health, keeping, migrations, secrets_backends, signing_in, usage, versions
+from aerodrome.web.ui.pages import (
+    audit,
+    deployments,
+    deploys,
+    environment,
+    health,
+    keeping,
+    migrations,
+    secrets_backends,
+    signing_in,
+    usage,
+    versions,
+)
 from aerodrome.web.ui.render import STATIC, draw
 from aerodrome.web.ui.visitor import visitor
 
