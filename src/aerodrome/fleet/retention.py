@@ -11,8 +11,9 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -87,7 +88,7 @@ class Tidier:
         gone = [name for name, used_at in stored.items() if name not in needed and used_at < young]
         bundles = sum(self.bundles.remove(digest) for digest in gone)
         self.bundles.sweep(young)
-        self._sweep_fetched(kept)
+        self._sweep_fetched(young)
         releases = sum(self._releases(row, kept.get(row.id, ())) for row in deployments)
         specs = [
             venv_spec(row, deploy, more[row.id]) for row in deployments for deploy in (None, *kept.get(row.id, ()))
@@ -103,13 +104,13 @@ class Tidier:
             _log.warning("deploys.releases_kept", deployment=row.id, code=error.code, error=error.message)
             return 0
 
-    def _sweep_fetched(self, kept: Mapping[str, Sequence[DeployRow]]) -> None:
-        """Remove work trees that a killed fetch left behind."""
-        fetching = {row.id for rows in kept.values() for row in rows if row.status in UNFINISHED}
+    def _sweep_fetched(self, before: datetime) -> None:
+        """Remove work trees that a killed fetch left behind before that moment."""
         folder = self.context.home / "fetched"
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.name not in fetching:
-                shutil.rmtree(path, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _mark(session: Session, before: datetime, now: datetime) -> int:

@@ -203,12 +203,16 @@ def test_a_kill_after_the_marks_leaves_files_for_the_next_look(
 
 
 def test_what_killed_fetches_and_uploads_left_is_swept(world: World, tidier: Tidier, clock: ManualClock) -> None:
-    left = world.root / "fetched/dpl_gone/dags"
+    left, at_work = world.root / "fetched/dpl_gone", world.root / "fetched/dpl_now"
     left.mkdir(parents=True)
+    at_work.mkdir()
     draft: Path = world.root / "bundles/.draft-x"
     draft.mkdir(parents=True)
     moment = (clock.now() - timedelta(days=3)).timestamp()
     os.utime(draft, (moment, moment))
+    os.utime(left, (moment, moment))
+    os.utime(at_work, (clock.now().timestamp(),) * 2)
     tidier.tidy()
     assert not left.exists()
+    assert at_work.exists()
     assert not draft.exists()
