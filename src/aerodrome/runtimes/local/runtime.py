@@ -136,20 +136,20 @@ class LocalRuntime:
                 self._end(layout, grace_s, wait=True, drain_s=drain_s)
 
     def running_tasks(self, spec: RuntimeSpec) -> tuple[str, ...]:
-        return changes.running_tasks(_database(spec, self._layout(spec.deployment_id)))
+        return changes.running_tasks(database_of(spec, self._layout(spec.deployment_id)))
 
     def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:
         layout = self._layout(spec.deployment_id)
-        return changes.take(_database(spec, layout), folder, progress)
+        return changes.take(database_of(spec, layout), folder, progress)
 
     def restore(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> None:
         layout = self._layout(spec.deployment_id)
         with _locked(layout.applying):
             _require_stopped(layout)
-            changes.put_back(_database(spec, layout), folder, progress)
+            changes.put_back(database_of(spec, layout), folder, progress)
 
     def prepare_way_back(self, spec: RuntimeSpec, snapshot: Path, progress: Progress) -> None:
-        database = _database(spec, self._layout(spec.deployment_id))
+        database = database_of(spec, self._layout(spec.deployment_id))
         if database.airflow_version is not None:
             databases.prepare_way_back(snapshot, database.url, progress)
 
@@ -158,7 +158,7 @@ class LocalRuntime:
         with _locked(layout.applying):
             _require_stopped(layout)
             return changes.convert(
-                _database(before, layout),
+                database_of(before, layout),
                 self._tool(before, layout),
                 self._tool(after, layout),
                 after.generation,
@@ -184,7 +184,7 @@ class LocalRuntime:
             Stage(spec, self._tool(spec, layout, home=folder / name), folder / f"{name}-parsing")
             for spec, name in ((before, "before"), (after, "after"))
         ]
-        database = _database(before, layout)
+        database = database_of(before, layout)
         return rehearsals.rehearse(database, stages[0], stages[1], snapshot, folder, progress)
 
     def delete(self, deployment_id: str) -> None:
@@ -278,7 +278,7 @@ class LocalRuntime:
         layout = self._layout(spec.deployment_id)
         with _locked(layout.applying):
             _require_stopped(layout)
-            yield _database(spec, layout), self._tool(spec, layout)
+            yield database_of(spec, layout), self._tool(spec, layout)
 
     def _layout(self, deployment_id: str) -> Layout:
         try:
@@ -393,7 +393,8 @@ def _own_key(layout: Layout) -> Secret:
     return Secret(path.read_text())
 
 
-def _database(spec: RuntimeSpec, layout: Layout) -> changes.Database:
+def database_of(spec: RuntimeSpec, layout: Layout) -> changes.Database:
+    """Give the metadata database of a deployment."""
     url = spec.database_url or _sqlite_url(layout)
     return changes.Database(layout, url, _database_key(spec, url))
 

@@ -149,6 +149,18 @@ def test_the_stop_ladder_ends_stubborn_families(runtime: LocalRuntime, spec: Run
     assert [process for process in processes if is_alive(process)] == []
 
 
+def test_a_drain_waits_for_the_scheduler_before_it_ends_the_others(
+    runtime: LocalRuntime, spec: RuntimeSpec, tmp_path: Path
+) -> None:
+    runtime.apply(replace(spec, env={"TOY_STUBBORN": "scheduler"}))
+    healthy(runtime)
+    processes = family_of(tmp_path / "runtime")
+    began = time.monotonic()
+    runtime.stop("dep_test", grace_s=5, drain_s=2)
+    assert 2 <= time.monotonic() - began < 8  # the scheduler would not end: the window, and then all at once
+    assert [process for process in processes if is_alive(process)] == []
+
+
 def test_a_stolen_port_is_named_and_the_next_apply_takes_another(runtime: LocalRuntime, spec: RuntimeSpec) -> None:
     runtime.apply(spec)
     url = healthy(runtime).base_url
@@ -216,12 +228,12 @@ def test_a_failing_migration_is_told_and_tried_again(runtime: LocalRuntime, spec
     healthy(runtime)
 
 
-def test_two_to_three_in_place_on_sqlite_is_refused(runtime: LocalRuntime, spec: RuntimeSpec) -> None:
+def test_the_supervisor_changes_no_version_by_itself(runtime: LocalRuntime, spec: RuntimeSpec) -> None:
     runtime.apply(replace(spec, airflow_version="2.11.2"))
     healthy(runtime)
     runtime.apply(replace(spec, generation=2))
     seen = wait_until(runtime, "dep_test", lambda seen: seen.health == "unhealthy")
-    assert "would delete the task history" in seen.reasons[0]
+    assert "Only a deploy changes the version" in seen.reasons[0]
 
 
 def test_a_folder_without_airflow_is_refused(runtime: LocalRuntime, spec: RuntimeSpec, tmp_path: Path) -> None:
