@@ -136,6 +136,8 @@ class Acts:
         _log.warning("act.step_failed", act=act.id, step=step.key, code=error.code, error=error.message)
         with self.context.store.writing() as session:
             now = {entry.key: entry for entry in journal.steps(session, act.id, FORWARD)}[step.key]
+            if now.status == "done":
+                raise _elsewhere()
             if now.status != "running":
                 journal.begin(session, act.id, FORWARD, step.key)
             journal.failed(session, act.id, FORWARD, step.key, error)
@@ -186,21 +188,30 @@ class Acts:
     ) -> None:
         before = known[step.key]
         if before.status != "running" or before.started_at is None:
-            with self.context.store.writing() as session:
-                before = journal.begin(session, act.id, track, step.key)
+            try:
+                with self.context.store.writing() as session:
+                    before = journal.begin(session, act.id, track, step.key)
+            except Conflict as error:
+                raise _elsewhere() from error
         now = self.context.clock.now()
         waited_s = (now - (before.started_at or now)).total_seconds()
         results = {key: entry.result or {} for key, entry in known.items() if entry.status == "done"}
         begun = frozenset(key.removeprefix(f"{FORWARD}.") for key, entry in known.items() if entry.status != "pending")
         say = self._teller(act.id, track, step.key)
         result = step.run(Scene(self.context, act, deployment, results, begun, waited_s, say))
-        with self.context.store.writing() as session:
-            journal.done(session, act.id, track, step.key, result)
+        try:
+            with self.context.store.writing() as session:
+                journal.done(session, act.id, track, step.key, result)
+        except Conflict as error:
+            raise _elsewhere() from error
 
     def _teller(self, act_id: str, track: str, key: str) -> Callable[[str], None]:
         def say(line: str) -> None:
-            with self.context.store.writing() as session:
-                journal.progress(session, act_id, track, key, line)
+            try:
+                with self.context.store.writing() as session:
+                    journal.progress(session, act_id, track, key, line)
+            except Conflict as error:
+                raise _elsewhere() from error
 
         return say
 
@@ -222,6 +233,11 @@ class Acts:
             wishes.ask_to_look(session, deployment.id)
         _log.info("act.ended", act=act.id, kind=act.kind, status=status)
         self.context.ring()
+
+
+def _elsewhere() -> Stale:
+    """This worker was away so long that its lease went to another one, which walks the act now."""
+    return Stale("Another worker walks this act.", code="act-elsewhere", hint="It is looked at again by itself.")
 
 
 def _cut_off(step: Step) -> Broken:
