@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from aerodrome.store import open_store
-from aerodrome.store.tables.deploy import DeployRow
+from aerodrome.store.tables.deploy import DeployRow, DeployUsageRow
 from aerodrome.store.tables.deployment import DeploymentRow
 from aerodrome.store.tables.registry import all_tables
 
@@ -64,16 +64,15 @@ CHECKS = {
         _finding("syntax-error", "blocker", "x", "The file is not valid Python.", detail="Traceback\n" + "x" * 300),
         _finding("missing-variable", "warning", "region", "The variable region does not exist.", kind="variable"),
     ],
-    "dags": [],
-    "usage": [
-        _use("connection", "warehouse"),
-        _use("connection", "aws_default", is_required=False),
-        _use("variable", "region", is_required=False),
-        _use("pool", "crm"),
-    ],
     "airflow_version": "3.3.2",
     "seconds": 0.42,
 }
+USAGE = [
+    _use("connection", "warehouse"),
+    _use("connection", "aws_default", is_required=False),
+    _use("variable", "region", is_required=False),
+    _use("pool", "crm"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +88,7 @@ def checked(site: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     with store.writing() as session:
         row = session.get_one(DeployRow, deploy.id)
         row.checks, row.status, row.is_forced, row.live_at = CHECKS, "live", True, datetime.now(UTC)
+        session.add(DeployUsageRow(deploy_id=row.id, dags=[], usage=USAGE))
         session.get_one(DeploymentRow, item.id).current_deploy_id = row.id
     store.close()
     return str(item.id)

@@ -25,7 +25,7 @@ from aerodrome.fleet.requests import NewDeploy
 from aerodrome.fleet.spec import runtime_spec
 from aerodrome.kernel.errors import NotFound
 from aerodrome.kernel.ids import new_id
-from aerodrome.store.tables.deploy import DeployRow
+from aerodrome.store.tables.deploy import DeployRow, DeployUsageRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 
@@ -105,16 +105,20 @@ def check(context: FleetContext, actor: Actor, ref: str, wish: NewDeploy) -> Map
     return look(context, row, draft, spec, lambda _line: None)
 
 
-def _live(session: Session, row: DeploymentRow) -> DeployRow | None:
-    return session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
+def _live(session: Session, row: DeploymentRow) -> tuple[DeployRow, DeployUsageRow | None] | None:
+    live = session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
+    return (live, session.get(DeployUsageRow, live.id)) if live is not None else None
 
 
-def _view(context: FleetContext, row: DeploymentRow, live: DeployRow | None) -> UsageView:
-    if live is None:
+def _view(
+    context: FleetContext, row: DeploymentRow, found: tuple[DeployRow, DeployUsageRow | None] | None
+) -> UsageView:
+    if found is None:
         return UsageView(row.id, row.name, None, None, ())
-    checks = live.checks or {}
-    entries = checks["usage"] if "usage" in checks else list(_by_text(context, live))
-    missing = {(item["kind"], item["subject"]) for item in checks.get("findings", ()) if item["kind"]}
+    live, kept = found
+    entries = kept.usage if kept is not None else list(_by_text(context, live))
+    findings = (live.checks or {}).get("findings", ())
+    missing = {(item["kind"], item["subject"]) for item in findings if item["kind"]}
     return UsageView(row.id, row.name, live.number, live.live_at, tuple(_objects(entries, missing)))
 
 

@@ -22,6 +22,7 @@ _ACTS = {
     "env": "`aerodrome env set {name}=… --deployment …` sets it",
 }
 _SHOWN = 5
+_OBJECTS = ("missing-variable", "missing-connection", "missing-env")
 
 
 def findings(reading: Reading) -> Iterator[CheckFinding]:
@@ -48,7 +49,7 @@ def _unreadable(reading: Reading, failure: ImportFailure) -> CheckFinding:
         hint=failure.hint,
         file=failure.file,
         line=failure.line,
-        kind=failure.kind.partition("-")[2] if failure.kind in ("missing-variable", "missing-connection") else "",
+        kind=failure.kind.partition("-")[2] if failure.kind in _OBJECTS else "",
         detail=failure.detail,
     )
 
@@ -70,8 +71,9 @@ def _vanished(reading: Reading) -> Iterator[CheckFinding]:
 
 def _missing(reading: Reading) -> Iterator[CheckFinding]:
     named: dict[tuple[str, str], list[UsageEntry]] = defaultdict(list)
+    told = {(failure.kind, failure.name) for failure in reading.result.failures}  # it is why a file cannot be read
     for entry in reading.usage:
-        if not reading.known.has(entry.kind, entry.name):
+        if not reading.known.has(entry.kind, entry.name) and (f"missing-{entry.kind}", entry.name) not in told:
             named[entry.kind, entry.name].append(entry)
     for (kind, name), entries in sorted(named.items()):
         required = [entry for entry in entries if entry.is_required]

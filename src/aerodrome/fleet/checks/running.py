@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -20,10 +20,11 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict
 from aerodrome.parsing.contract import ParseLimits
 from aerodrome.runtimes.contract import RuntimeSpec
-from aerodrome.store.tables.deploy import DeployRow
+from aerodrome.store.tables.deploy import DeployRow, DeployUsageRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 _MOST_FINDINGS = 500
+_MOST_DETAILS = 50  # findings with a traceback
 _MOST_ENTRIES = 5000
 _SAID = 12
 Result = dict[str, Any]
@@ -82,7 +83,7 @@ def look(
         "is_forced": False,
         "policy": deploy.check_policy,
         "counts": counts,
-        "findings": [asdict(finding) for finding in found[:_MOST_FINDINGS]],
+        "findings": [_data(finding, index < _MOST_DETAILS) for index, finding in enumerate(found[:_MOST_FINDINGS])],
         "dags": [{"dag_id": dag.dag_id, "file": dag.file} for dag in parsed.dags[:_MOST_ENTRIES]],
         "usage": [asdict(entry) for entry in usage[:_MOST_ENTRIES]],
         "airflow_version": parsed.airflow_version,
@@ -116,16 +117,21 @@ def _before(context: FleetContext, deployment: DeploymentRow, deploy: DeployRow)
         query = select(DeployRow).where(DeployRow.deployment_id == deployment.id, DeployRow.status == "live")
         live = session.scalars(query).one_or_none()
         target = session.get(DeployRow, deploy.rollback_of) if deploy.rollback_of else None
+        read = session.get(DeployUsageRow, live.id) if live is not None else None
     if live is None:
         return Before()
     checks, older = live.checks or {}, (target.checks if target is not None else None) or {}
     missing = [item for item in checks.get("findings", ()) if item["code"].startswith("missing-") and item["kind"]]
     return Before(
         number=live.number,
-        dag_ids=frozenset(dag["dag_id"] for dag in checks.get("dags", ())),
+        dag_ids=frozenset(dag["dag_id"] for dag in (read.dags if read is not None else ())),
         missing=frozenset((item["kind"], item["subject"]) for item in missing),
         broken=frozenset((item["code"], item["file"]) for item in older.get("findings", ())),
     )
+
+
+def _data(finding: CheckFinding, has_detail: bool) -> dict[str, Any]:
+    return asdict(finding if has_detail else replace(finding, detail=""))
 
 
 def _order(finding: CheckFinding) -> tuple[Any, ...]:

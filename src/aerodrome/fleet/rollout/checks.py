@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aerodrome.fleet import checks
+from aerodrome.fleet.checks.keeping import keep
 from aerodrome.fleet.rollout.visit import Step, Visit
 from aerodrome.fleet.spec import runtime_spec
 from aerodrome.kernel.errors import Conflict
-from aerodrome.store.tables.deploy import DeployRow
 
 
 def run(visit: Visit) -> float:
@@ -28,7 +28,7 @@ def run(visit: Visit) -> float:
 
 def _keep(visit: Visit, found: Mapping[str, Any]) -> None:
     with visit.context.store.writing() as session:
-        session.get_one(DeployRow, visit.deploy.id).checks = dict(found)
+        keep(session, visit.deploy.id, found)
 
 
 CHECKS = Step("checks", run)

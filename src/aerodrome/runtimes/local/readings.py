@@ -16,6 +16,7 @@ from aerodrome.runtimes.contract import Progress, RuntimeSpec
 from aerodrome.runtimes.local import environment
 from aerodrome.runtimes.local.layout import Layout
 
+_TIMEOUT_S = 600.0  # for all files of a project together
 _HOME = ".parsing"  # below the runtime's folder: warm interpreters of all deployments
 
 
@@ -47,7 +48,7 @@ def read(
     if project is None:
         project = home / "empty-project"
         (project / "dags").mkdir(parents=True, exist_ok=True, mode=0o700)
-    results = [parsing.parse(project, setting, progress=progress, limits=limits)]
+    results = [parsing.parse(project, setting, _TIMEOUT_S, progress, limits=limits)]
     for name, folder in sorted(spec.extra_projects.items()):
-        results.append(parsing.parse(project, setting, progress=progress, limits=limits, bundle=(name, folder)))
+        results.append(parsing.parse(project, setting, _TIMEOUT_S, progress, limits=limits, bundle=(name, folder)))
     return parsing.merge(results)

@@ -73,3 +73,13 @@ class DeployStepRow(Base):
     log: Mapped[str] = mapped_column(Text, default="")
     started_at: Mapped[datetime | None] = mapped_column()
     finished_at: Mapped[datetime | None] = mapped_column()
+
+
+class DeployUsageRow(Base):
+    """What the checks of a deploy read: its DAGs and what they name. Apart from the deploy, because lists never need it."""
+
+    __tablename__ = "deploy_usage"
+
+    deploy_id: Mapped[str] = mapped_column(ForeignKey("deploy.id", ondelete="CASCADE"), primary_key=True)
+    dags: Mapped[list[Any]] = mapped_column()  # dag_id, file
+    usage: Mapped[list[Any]] = mapped_column()  # see parsing.contract.UsageEntry

@@ -203,6 +203,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("deployment_id", name=op.f("pk_vital")),
     )
     op.create_table(
+        "deploy_usage",
+        sa.Column("deploy_id", sa.String(length=40), nullable=False),
+        sa.Column("dags", Json, nullable=False),
+        sa.Column("usage", Json, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["deploy_id"], ["deploy.id"], name=op.f("fk_deploy_usage_deploy_id_deploy"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("deploy_id", name=op.f("pk_deploy_usage")),
+    )
+    op.create_table(
         "environment_version",
         sa.Column("object_id", sa.String(length=40), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -277,6 +287,7 @@ def downgrade() -> None:
     op.drop_column("deploy", "cause")
     op.drop_index(op.f("ix_environment_version_at"), table_name="environment_version")
     op.drop_table("environment_version")
+    op.drop_table("deploy_usage")
     op.drop_table("vital")
     op.drop_index(op.f("ix_snapshot_deployment_id"), table_name="snapshot")
     op.drop_index(op.f("ix_snapshot_created_at"), table_name="snapshot")
