@@ -236,7 +236,7 @@ class Acts:
 
 
 def _elsewhere() -> Stale:
-    """This worker was away so long that its lease went to another one, which walks the act now."""
+    """Give the error of a worker that was away so long that another one walks the act now."""
     return Stale("Another worker walks this act.", code="act-elsewhere", hint="It is looked at again by itself.")
 
 
