@@ -1,11 +1,9 @@
-"""The secrets of a deployment: its keys, made at creation, and the values of its secret environment variables.
+"""The secrets of a deployment: its keys, made at creation, in the secret store under `deployment/<id>/…`.
 
-They live in the secret store under `deployment/<id>/…`; tables hold names only.
+The values of its own environment objects lie below the same path (environments/drafting.py), so that they go with it.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
@@ -43,15 +41,6 @@ class DeploymentVault:
             return self._secrets.get(f"{self._root}/database-url")
         except NotFound:
             return None
-
-    def put_env(self, name: str, value: Secret) -> None:
-        self._secrets.put(f"{self._root}/env/{name}", value)
-
-    def delete_env(self, name: str) -> None:
-        self._secrets.delete(f"{self._root}/env/{name}")
-
-    def env(self, names: Iterable[str]) -> dict[str, Secret]:
-        return {name: self._secrets.get(f"{self._root}/env/{name}") for name in names}
 
     def clear(self) -> None:
         """Remove everything; safe to repeat."""

@@ -1,6 +1,7 @@
 """Deployments: what is wanted (deployment) and what was seen (observation), in two tables.
 
-Secret values never stand here: `secret_env` holds names only, the values live in the secret store.
+Secret values never stand here. Environment variables are environment objects; the columns `env` and `secret_env` are those of
+older databases, read once and emptied (fleet/legacy_env.py).
 """
 
 from __future__ import annotations
