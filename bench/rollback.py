@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -271,6 +272,7 @@ def main() -> int:
     parser.add_argument("--task-instances", type=int, default=1_000_000)
     parser.add_argument("--unprepared", action="store_true", help="restore the older snapshot after the stop, too")
     wanted = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up then, too
     folder = Path(tempfile.mkdtemp(prefix="aerodrome-rollback-", dir="/var/tmp" if os.geteuid() == 0 else None))
     folder.chmod(0o711)
     bench = make(folder)
