@@ -49,14 +49,14 @@ def test_the_life_of_a_connection(client: Client, http: Connect, platform: World
     # every page and every answer, also those with mistakes, shows no value
     answers = http("admin")
     page = http(None, Cookie=f"{SESSION_COOKIE}={platform.session_of('admin').reveal()}")
-    paths = ("", "?kind=variable", "/new?kind=connection", "/import", f"/{made.id}")
+    paths = ("", "?kind=variable", "?q=nothing", "/new?kind=connection", "/import", f"/{made.id}")
     texts = [page.get(f"/environment{path}") for path in paths]
     texts.append(page.get("/deployments/sales/environment"))
     texts += [answers.get(f"/api/v1/{path}") for path in ("audit", "events", "jobs", "environment-objects")]
     bad = {"workspace": "data", "kind": "connection", "name": "w", "fields": {"port": CANARY, "conn_type": "http"}}
     texts.append(answers.put("/api/v1/environment-objects", json=bad))
     texts.append(answers.put("/api/v1/environment-objects", json={**bad, "secrets": {"password": [CANARY]}}))
-    assert [answer.status_code for answer in texts] == [200] * 10 + [422, 422]
+    assert [answer.status_code for answer in texts] == [200] * 11 + [422, 422]
     assert all(CANARY not in answer.text for answer in texts)
 
 

@@ -25,19 +25,33 @@ from aerodrome.web.ui.visitor import Form, The, Visitor
 router = APIRouter(include_in_schema=False)
 KINDS: Final = {"connection": "Connections", "variable": "Variables", "env": "Environment variables"}
 NOUNS: Final = {"connection": "connection", "variable": "variable", "env": "environment variable"}
+_MOST: Final = 300  # rows on one page
 _SHORT: Final = ("conn_type", "host", "port", "schema", "login")
 
 
 @router.get("/environment")
 def environment_page(
-    request: Request, the: The, visitor: Visitor, kind: str = "connection", workspace: str = ""
+    request: Request, the: The, visitor: Visitor, kind: str = "connection", workspace: str = "", q: str = ""
 ) -> HTMLResponse:
-    """List the objects of one kind, of one workspace or of all."""
+    """List the objects of one kind, of one workspace or of all, whose name or description holds `q`."""
     chosen = check_kind(kind)
     found = the.fleet.environment.list_all(visitor, kind=chosen)
     workspaces = the.fleet.list_workspaces(visitor)
-    shown = [item for item in found if workspace in ("", item.workspace_name)]
-    values = {"items": shown, "kind": chosen, "kinds": KINDS, "workspaces": workspaces, "workspace": workspace}
+    wanted = q.strip().lower()
+    shown = [
+        item
+        for item in found
+        if workspace in ("", item.workspace_name) and wanted in f"{item.name} {item.description}".lower()
+    ]
+    values = {
+        "items": shown[:_MOST],
+        "more": max(0, len(shown) - _MOST),
+        "q": q,
+        "kind": chosen,
+        "kinds": KINDS,
+        "workspaces": workspaces,
+        "workspace": workspace,
+    }
     return draw(request, "pages/environment.html", {**values, "may_change": _may_change(visitor, workspaces)})
 
 
