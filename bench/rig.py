@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -152,6 +153,7 @@ def rig(**settings: str) -> Iterator[Rig]:
     root = Path(tempfile.mkdtemp(prefix="aerodrome-bench-"))
     server = Server(root, **settings)
     (server.home / "venvs").symlink_to(cache / "venvs")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # also then nothing is left running
     try:
         server.start()
         with server.sign_in() as client:
