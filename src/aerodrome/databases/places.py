@@ -231,12 +231,23 @@ class PostgresPlace:
             found = connection.execute("select 1 from pg_database where datname = %s", [self.name]).fetchone()
         return found is not None
 
-    def create(self, template: PostgresPlace | None = None) -> None:
-        """Make this database anew; with a template, as a copy of that one, whose connections are ended first."""
+    def create(self, template: PostgresPlace | None = None, *, like: PostgresPlace | None = None) -> None:
+        """Make this database anew: as a copy of a template, whose connections are ended first, or empty.
+
+        An empty one gets the encoding and the collation of `like`, when that exists.
+        """
         with self.maintenance().connect() as connection:
             _drop(connection, self.name)
             if template is None:
-                connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(self.name)))
+                statement = sql.SQL("create database {} template template0").format(sql.Identifier(self.name))
+                row = connection.execute(
+                    "select pg_encoding_to_char(encoding), datcollate, datctype from pg_database where datname = %s",
+                    [like.name if like else ""],
+                ).fetchone()
+                if row and all(row):
+                    wanted = sql.SQL(" encoding {} lc_collate {} lc_ctype {}")
+                    statement += wanted.format(*(sql.Literal(value) for value in row))
+                connection.execute(statement)
                 return
             _retried(
                 connection,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aerodrome.databases.places import Place, SqlitePlace, place_of, remove_sqlite
+from aerodrome.databases.places import Place, PostgresPlace, SqlitePlace, place_of, remove_sqlite
 from aerodrome.kernel.errors import Denied
 from aerodrome.kernel.secret import Secret
 
@@ -38,7 +38,7 @@ def scratch(url: Secret) -> Iterator[Secret]:
             code="database-right-missing",
             hint="As an administrator of the server: ALTER ROLE … CREATEDB.",
         )
-    draft.create()
+    draft.create(like=place if isinstance(place, PostgresPlace) else None)
     try:
         yield draft.url
     finally:

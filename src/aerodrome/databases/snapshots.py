@@ -108,7 +108,7 @@ def restore(folder: Path, url: Secret, progress: Progress) -> None:
         place.take_over(draft)
     elif place.may_make_databases():
         sibling = place.sibling("restore")
-        sibling.create()
+        sibling.create(like=place)
         tools.load(sibling, folder / _DUMP, jobs=JOBS)
         with sibling.connect() as connection:
             connection.execute("analyze")

@@ -133,7 +133,7 @@ def _postgres_draft(made: DatabaseSnapshot, target: PostgresPlace, progress: Pro
         if row and row[0] == mark:
             return draft
         started = time.monotonic()
-        draft.create()
+        draft.create(like=target)
         load_postgres(made, draft)
         with draft.connect() as fresh:
             fresh.execute("analyze")
