@@ -91,15 +91,22 @@ def describe(folder: Path) -> dict[str, Any] | None:
 def clean_url(url: str) -> str:
     """Give the URL without user, password, query and fragment; `git@host:path` keeps its user, which is no secret."""
     if "://" not in url:
-        return url
-    parts = urlsplit(url)
+        user, at, rest = url.rpartition("@")
+        return f"{user.partition(':')[0]}{at}{rest}"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def check_source(source: GitSource, protocols: Sequence[str]) -> str:
     """Give the URL's protocol. Invalid for anything but a plain URL of an allowed one, an unsafe ref or folder."""
-    scheme = _scheme(source.url)
+    try:
+        scheme = _scheme(source.url)
+    except ValueError:
+        scheme = ""
     if scheme not in PROTOCOLS or scheme not in protocols:
         raise Invalid(
             f"Repositories cannot be fetched with {scheme or 'an address of this kind'}.",

@@ -82,6 +82,7 @@ def test_branches_tags_and_commits_are_fetched(repository: Path, tmp_path: Path)
         (GitSource("http://git.example.com/x.git"), "git-protocol-refused"),
         (GitSource("git@git.example.com:team/x.git"), "git-protocol-refused"),  # ssh is not among the allowed here
         (GitSource("--upload-pack=id"), "git-protocol-refused"),
+        (GitSource("https://[bad"), "git-protocol-refused"),
         (GitSource("https://ada:canary-4@git.example.com/x.git"), "git-url-holds-secret"),
         (GitSource("https://git.example.com/x.git", "--upload-pack=id"), "git-ref-invalid"),
         (GitSource("https://git.example.com/x.git", "a..b"), "git-ref-invalid"),
@@ -94,6 +95,21 @@ def test_unsafe_sources_are_refused_before_git_runs(source: GitSource, code: str
         git.check_source(source, ("https", "file"))
     assert caught.value.code == code
     assert "canary-4" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "clean"),
+    [
+        ("https://ada:canary@git.example.com:8443/x.git?token=canary#f", "https://git.example.com:8443/x.git"),
+        ("ssh://git:canary@git.example.com/x.git", "ssh://git.example.com/x.git"),
+        ("git@git.example.com:team/x.git", "git@git.example.com:team/x.git"),
+        ("ada:canary@git.example.com:team/x.git", "ada@git.example.com:team/x.git"),
+        ("https://[canary", ""),
+        ("/srv/x.git", "/srv/x.git"),
+    ],
+)
+def test_a_url_is_kept_without_secrets(url: str, clean: str) -> None:
+    assert git.clean_url(url) == clean
 
 
 def test_what_is_not_there_is_named(repository: Path, tmp_path: Path) -> None:
