@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
@@ -225,7 +226,9 @@ def checked(kind: BackendKind, settings: Mapping[str, str], credentials: Mapping
 def open_vendor(kind_name: str, settings: Mapping[str, str], credentials: Mapping[str, Secret]) -> Vendor:
     """Open a backend under its own names. Broken when its library is not installed; connects at first use."""
     kind = kind_of(kind_name)
-    return kind.open(checked(kind, settings, credentials))
+    plain = checked(kind, settings, credentials)
+    _check_certificates(plain.get("ca_file"))
+    return kind.open(plain)
 
 
 def open_mapped(
@@ -236,6 +239,16 @@ def open_mapped(
     spelling = SPELLINGS[kind_name]
     place = spelling.encode(f"{root}/")
     return MappedSecretStore(vendor, spelling, f"/{place}" if kind_name == "aws-parameter-store" else place)
+
+
+def _check_certificates(path: str) -> None:
+    """Raise Invalid unless the file (on the server's machine) holds certificates; each library fails in its own way."""
+    try:
+        is_good = not path or b"-----BEGIN CERTIFICATE-----" in Path(path).read_bytes()
+    except OSError:
+        is_good = False
+    if not is_good:
+        raise _wrong("ca_file", f"ca_file: {path} holds no certificate.", "Name a PEM file on the server's machine.")
 
 
 def _matters(kind: BackendKind, item: Field, settings: Mapping[str, str]) -> bool:

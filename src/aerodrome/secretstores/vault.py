@@ -33,6 +33,8 @@ SERVICE: Final = "Vault"
 SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _NAME: Final = re.compile(r"[^\s/%?#\\]+(/[^\s/%?#\\]+)*")
 _FIELD: Final = "value"
+_TOKEN: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_MOST_TOKEN: Final = 16_384
 T = TypeVar("T")
 
 
@@ -253,7 +255,7 @@ class Vault:
         else:
             self._client.auth.kubernetes.login(
                 role=plain.get("kubernetes_role"),
-                jwt=Path(plain.get("kubernetes_jwt_path") or SERVICE_ACCOUNT).read_text().strip(),
+                jwt=_token_in(Path(plain.get("kubernetes_jwt_path") or SERVICE_ACCOUNT)),
                 mount_point=plain.get("auth_mount") or "kubernetes",
             )
 
@@ -270,6 +272,16 @@ class Vault:
         return check_name(
             SERVICE, name, lambda text: len(text) <= 500 and _NAME.fullmatch(text), "paths without spaces or % ? # \\"
         )
+
+
+def _token_in(path: Path) -> str:
+    """Read a service account's token. Anything else is not sent: who names the file must not learn other files by it."""
+    with path.open(encoding="ascii", errors="replace") as stream:
+        text = stream.read(_MOST_TOKEN + 1).strip()
+    if len(text) > _MOST_TOKEN or not _TOKEN.fullmatch(text):
+        hint = "Name the file into which Kubernetes puts the token, or leave the field empty."
+        raise not_signed_in(SERVICE, f"{path} holds no service account's token.", hint)
+    return text
 
 
 def _quoted(capability: str) -> str:

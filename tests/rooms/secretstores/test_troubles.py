@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -202,6 +203,13 @@ def test_a_server_that_is_not_there_is_unavailable(case: Case) -> None:
     assert "127.0.0.1:1" in caught.value.message
 
 
+def test_a_file_without_certificates_is_told(case: Case, tmp_path: Path) -> None:
+    case.settings["ca_file"] = str(tmp_path / "none.pem")
+    with pytest.raises(Invalid) as caught:
+        case.open()
+    assert caught.value.details["field"] == "ca_file"
+
+
 def test_too_large_a_value_names_the_limit(case: Case) -> None:
     vendor = case.open()
     with pytest.raises(Invalid) as caught:
@@ -229,6 +237,29 @@ def test_a_vault_token_that_ran_out_is_renewed_by_signing_in_again(vault_server:
     vault_server.forget_logins()
     assert vendor.get("a") == Secret("x")
     assert vault_server.logins == 2
+
+
+def test_only_a_token_is_read_from_a_file_and_sent(vault_server: VaultServer, tmp_path: Path) -> None:
+    file = tmp_path / "jwt"
+    settings = {
+        "url": vault_server.url,
+        "auth": "kubernetes",
+        "kubernetes_role": "aerodrome",
+        "kubernetes_jwt_path": str(file),
+    }
+    file.write_text("canary.jwt.token\n")
+    open_vendor("vault", settings, {}).put("a", Secret("x"))
+    sent = len(vault_server.faults.seen)
+    for text in ("canary-keyring-line=\nanother=", "x" * 20_000):
+        file.write_text(text)
+        with pytest.raises(Denied) as caught:
+            open_vendor("vault", settings, {}).get("a")
+        assert caught.value.code == "backend-sign-in-failed"
+        assert "canary" not in str(caught.value.as_data())
+    file.unlink()
+    with pytest.raises(Denied, match="cannot be read"):
+        open_vendor("vault", settings, {}).get("a")
+    assert len(vault_server.faults.seen) == sent
 
 
 def test_a_soft_deleted_version_of_vault_reads_as_missing_and_can_be_written(vault_server: VaultServer) -> None:
