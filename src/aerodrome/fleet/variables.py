@@ -41,10 +41,11 @@ def set_env(
         fresh = writing.keep_values(context.secrets, drafts)
         try:
             with wishes.writing(context) as session:
-                row = lookup.deployment_to_change(session, actor, row.id, "deployment.env")
-                _refuse_when_deleting(row)
+                # objects first, the deployment afterwards: everybody locks in this order
                 objects.write_in(session, actor, scope, drafts, lookup.deployment_scope(row))
                 objects.remove_all(session, actor, scope, removed)
+                row = lookup.deployment_to_change(session, actor, row.id, "deployment.env")
+                _refuse_when_deleting(row)
                 row.updated_at = context.clock.now()
                 wishes.record(session, actor, row, "updated", {"fields": [f"env.{name}" for name in sorted(values)]})
         except Stale:
