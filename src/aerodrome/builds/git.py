@@ -115,9 +115,9 @@ def check_source(source: GitSource, protocols: Sequence[str]) -> str:
             "A folder on your own machine is deployed with `aerodrome deploy PATH`.",
             details={"field": "url"},
         )
-    if scheme == "https" and "@" in urlsplit(source.url).netloc:
+    if _holds_secret(scheme, source.url):
         raise Invalid(
-            "The URL holds a user or a password.",
+            "The URL holds a user, a password or a query.",
             code="git-url-holds-secret",
             hint="Take it out, keep it as a secret in the environment manager, and name that with --credentials.",
             details={"field": "url"},
@@ -138,6 +138,14 @@ def check_source(source: GitSource, protocols: Sequence[str]) -> str:
             details={"field": "folder"},
         )
     return scheme
+
+
+def _holds_secret(scheme: str, url: str) -> bool:
+    if "://" not in url:
+        return False  # git@host:path, whose form allows no password
+    parts = urlsplit(url)
+    has_user = "@" in parts.netloc and scheme != "ssh"
+    return has_user or parts.password is not None or bool(parts.query or parts.fragment)
 
 
 def fetch(

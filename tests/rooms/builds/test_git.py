@@ -84,6 +84,7 @@ def test_branches_tags_and_commits_are_fetched(repository: Path, tmp_path: Path)
         (GitSource("--upload-pack=id"), "git-protocol-refused"),
         (GitSource("https://[bad"), "git-protocol-refused"),
         (GitSource("https://ada:canary-4@git.example.com/x.git"), "git-url-holds-secret"),
+        (GitSource("https://git.example.com/x.git?private_token=canary-4"), "git-url-holds-secret"),
         (GitSource("https://git.example.com/x.git", "--upload-pack=id"), "git-ref-invalid"),
         (GitSource("https://git.example.com/x.git", "a..b"), "git-ref-invalid"),
         (GitSource("https://git.example.com/x.git", folder="../etc"), "git-folder-invalid"),
@@ -110,6 +111,13 @@ def test_unsafe_sources_are_refused_before_git_runs(source: GitSource, code: str
 )
 def test_a_url_is_kept_without_secrets(url: str, clean: str) -> None:
     assert git.clean_url(url) == clean
+
+
+def test_an_ssh_url_may_name_a_user_but_no_password() -> None:
+    assert git.check_source(GitSource("ssh://git@git.example.com/x.git"), ("ssh",)) == "ssh"
+    assert git.check_source(GitSource("git@git.example.com:team/x.git"), ("ssh",)) == "ssh"
+    with pytest.raises(Invalid, match="password"):
+        git.check_source(GitSource("ssh://git:canary@git.example.com/x.git"), ("ssh",))
 
 
 def test_what_is_not_there_is_named(repository: Path, tmp_path: Path) -> None:
