@@ -107,6 +107,8 @@ def check_source(source: GitSource, protocols: Sequence[str]) -> str:
         scheme = _scheme(source.url)
     except ValueError:
         scheme = ""
+    if not source.url.isprintable() or " " in source.url:
+        scheme = ""
     if scheme not in PROTOCOLS or scheme not in protocols:
         raise Invalid(
             f"Repositories cannot be fetched with {scheme or 'an address of this kind'}.",
@@ -130,7 +132,7 @@ def check_source(source: GitSource, protocols: Sequence[str]) -> str:
             details={"field": "ref"},
         )
     parts = Path(source.folder).parts
-    if Path(source.folder).is_absolute() or ".." in parts or ".git" in parts:
+    if Path(source.folder).is_absolute() or ".." in parts or ".git" in parts or not source.folder.isprintable():
         raise Invalid(
             f"{source.folder[:80]!r} is no folder inside of the repository.",
             code="git-folder-invalid",

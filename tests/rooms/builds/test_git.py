@@ -83,6 +83,8 @@ def test_branches_tags_and_commits_are_fetched(repository: Path, tmp_path: Path)
         (GitSource("git@git.example.com:team/x.git"), "git-protocol-refused"),  # ssh is not among the allowed here
         (GitSource("--upload-pack=id"), "git-protocol-refused"),
         (GitSource("https://[bad"), "git-protocol-refused"),
+        (GitSource("https://git.example.com/x\0.git"), "git-protocol-refused"),
+        (GitSource("https://git.example.com/x.git", folder="a\0b"), "git-folder-invalid"),
         (GitSource("https://ada:canary-4@git.example.com/x.git"), "git-url-holds-secret"),
         (GitSource("https://git.example.com/x.git?private_token=canary-4"), "git-url-holds-secret"),
         (GitSource("https://git.example.com/x.git", "--upload-pack=id"), "git-ref-invalid"),
