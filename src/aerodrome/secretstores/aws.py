@@ -42,6 +42,7 @@ _BAD_KEYS: Final = frozenset(
 _THROTTLED: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException"}
 )
+_WRITES: Final = frozenset({"PutSecretValue", "CreateSecret", "PutParameter"})
 _DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 
 
@@ -135,4 +136,6 @@ def _client_error(service: str, action: str, resource: str, plain: Plain, error:
         return throttled(service)
     if status >= 500 or code in {"InternalServiceError", "InternalServerError", "ServiceUnavailable"}:
         return failing(service, code or str(status))
+    if error.operation_name in _WRITES:  # their words may quote the value
+        return refused(service, resource, f"{code}. A Parameter Store takes no value with {{{{ in it.")
     return refused(service, resource, f"{code}: {said}")

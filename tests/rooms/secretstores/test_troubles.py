@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import grpc
@@ -228,6 +229,16 @@ def test_many_names_come_in_pages(case: Case) -> None:
         vendor.put(name, Secret("x"))
     assert vendor.names(f"{case.name}-") == names
     assert len(vendor.get_many(names)) == 17
+
+
+def test_a_refused_value_is_not_quoted(aws_server: AwsServer) -> None:
+    vendor = aws_case(aws_server, "aws-parameter-store").open()
+    value = Secret("canary {{ ds }}")
+    with pytest.raises(Invalid) as caught:
+        vendor.put("/team/x", value)
+    assert caught.value.code == "secret-value-refused"
+    assert "{{" in caught.value.message
+    assert "canary" not in str(caught.value.as_data()) + "".join(format_exception(caught.value))
 
 
 def test_a_vault_token_that_ran_out_is_renewed_by_signing_in_again(vault_server: VaultServer) -> None:

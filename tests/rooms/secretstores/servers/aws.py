@@ -1,6 +1,7 @@
 """moto's server in a process of its own, and a proxy in front of it that answers faults and refusals on demand.
 
-The proxy also refuses to write a secret that is marked for deletion, as AWS does and moto 5.2 does not.
+The proxy also refuses to write a secret that is marked for deletion, and a parameter with {{ in it, as AWS does and moto 5.2
+does not.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ def _proxy(moto: int) -> Iterator[AwsServer]:
             elif action in state.denied:
                 who = "User: arn:aws:iam::123456789012:user/aerodrome is not authorized to perform"
                 self._refuse(400, "AccessDeniedException", f"{who}: {action}")
+            elif action == "PutParameter" and "{{" in (value := json.loads(body)["Value"]):
+                self._refuse(400, "ValidationException", f"Parameter value can't nest another parameter: {value}")
             elif action == "PutSecretValue" and self._is_deleted(body):
                 text = "You can't perform this operation on the secret because it was marked for deletion."
                 self._refuse(400, "InvalidRequestException", text)
