@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, cast
 
 import structlog
@@ -29,7 +29,6 @@ from aerodrome.store.tables.deployment import DeploymentRow
 
 KIND = "deployment.schedule"
 MOST = 50
-_BACK = timedelta(days=8)  # an override that ends looks so far back for the event that counts
 _ACTIONS: Mapping[str, Literal["running", "hibernated"]] = {"hibernate": "hibernated", "wake": "running"}
 _log = structlog.get_logger("aerodrome.fleet")
 
@@ -142,8 +141,8 @@ def set_until(
         kept = dict(row.hibernation or {})
         former = kept.pop("override", None)
         if until is not None:
-            back_to = former["back_to"] if former else row.desired
-            kept["override"] = {"desired": desired, "until": to_text(until), "back_to": back_to}
+            begun = former or {"back_to": row.desired, "since": to_text(now)}
+            kept["override"] = {**begun, "desired": desired, "until": to_text(until)}
         row.hibernation = {**kept, "applied_at": to_text(now)}
         row.updated_at = now
         _ask(session, row, now)
@@ -194,7 +193,7 @@ def _due(row: DeploymentRow, now: datetime) -> Literal["running", "hibernated"] 
     if override:
         if now < _moment(override["until"]):
             return None
-        newest = _newest(row.schedules, now - _BACK, now)
+        newest = _newest(row.schedules, _moment(override["since"]), now)
         return newest or cast("Any", override["back_to"])
     applied = (row.hibernation or {}).get("applied_at")
     return _newest(row.schedules, _moment(applied) if applied else row.created_at, now)
@@ -218,7 +217,7 @@ def _next(row: DeploymentRow, now: datetime) -> tuple[datetime, str] | None:
     override = _override(row)
     if override:
         until = _moment(override["until"])
-        state = _newest(row.schedules, until - _BACK, until) or override["back_to"]
+        state = _newest(row.schedules, _moment(override["since"]), until) or override["back_to"]
         return until, "wake" if state == "running" else "hibernate"
     events = [
         (cron.next_after(entry[action], entry["timezone"], now), action)
