@@ -90,7 +90,7 @@ def keep_values(secrets: Secrets, drafts: Iterable[Draft]) -> list[str]:
 def write(session: Session, actor: Actor, scope: Scope, drafts: Sequence[Draft], *, note: str = "") -> list[Written]:
     """Write drafts as new versions; give those that changed something. Stale when one was made from an older version."""
     take_turns(session, f"environment {scope.id}")
-    known = rows_of(session, scope, [(draft.kind, draft.name) for draft in drafts])
+    known = rows_of(session, scope, [(draft.kind, draft.name) for draft in drafts], is_held=True)
     before: dict[str, Content | None] = {}
     for draft in drafts:
         row = known.get((draft.kind, draft.name))
@@ -117,12 +117,14 @@ def write(session: Session, actor: Actor, scope: Scope, drafts: Sequence[Draft],
 
 
 def rows_of(
-    session: Session, scope: Scope, names: Sequence[tuple[str, str]]
+    session: Session, scope: Scope, names: Sequence[tuple[str, str]], *, is_held: bool = False
 ) -> dict[tuple[str, str], EnvironmentObjectRow]:
     """Give the rows of a scope by kind and name, deleted ones included; all of the scope when many are asked for."""
     query = select(EnvironmentObjectRow).where(EnvironmentObjectRow.scope_id == scope.id)
     if len(names) < versions.FEW:
         query = query.where(EnvironmentObjectRow.name.in_([name for _, name in names]))
+    if is_held:  # until the end of the transaction; in one order, so that nobody waits in a circle
+        query = query.order_by(EnvironmentObjectRow.id).with_for_update()
     wanted = set(names)
     return {(row.kind, row.name): row for row in session.scalars(query) if (row.kind, row.name) in wanted}
 

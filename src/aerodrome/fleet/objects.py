@@ -27,7 +27,7 @@ from aerodrome.store import outbox
 from aerodrome.store.tables.deployment import DeploymentRow
 from aerodrome.store.tables.environment import EnvironmentObjectRow, EnvironmentVersionRow
 
-_ATTEMPTS = 4
+_ATTEMPTS = 12
 _NAMED = 50  # names that an audit entry of a bulk change lists
 
 
@@ -157,7 +157,7 @@ def delete(context: FleetContext, actor: Actor, object_id: str) -> ObjectView:
 def remove_all(session: Session, actor: Actor, scope: Scope, names_: Iterable[tuple[str, str]]) -> None:
     """Delete objects by name inside the caller's transaction; those that are not there are left out."""
     gone = []
-    for row in writing.rows_of(session, scope, list(names_)).values():
+    for row in writing.rows_of(session, scope, list(names_), is_held=True).values():
         if not row.is_deleted:
             gone.append(Written(row, contents.read(row.content), None))
             versions.delete(session, actor, row)

@@ -18,7 +18,7 @@ from aerodrome.kernel.errors import Conflict, Stale
 from aerodrome.kernel.secret import Secret
 from aerodrome.store.tables.deployment import DeploymentRow
 
-_ATTEMPTS = 4
+_ATTEMPTS = 12
 
 
 def set_env(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -355,3 +356,23 @@ def test_old_versions_go_with_their_values_but_not_what_a_deploy_needs(
     assert len(world.secrets.list(f"workspace/{item.workspace_id}")) == 51
     manager.restore(SYSTEM, item.id, 2)
     assert variable(world, "token") == "canary-1"
+
+
+def test_many_hands_at_once_lose_no_change(world: World, manager: EnvironmentManager) -> None:
+    item = put(manager, "connection", "wh", {**POSTGRES, "password": Secret("canary-0")})
+
+    def work(number: int) -> None:
+        for turn in range(4):
+            put(manager, "connection", "wh", {f"extra.k{number}": turn, "password": Secret(f"canary-{number}-{turn}")})
+            world.fleet.set_env(SYSTEM, "shop", {f"E{number}": str(turn)})
+            manager.link(SYSTEM, item.id, "dev", {"login": f"me-{number}-{turn}"})
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work, number) for number in range(3)]:
+            done.result()
+    view = manager.get(SYSTEM, item.id)
+    assert {name: view.fields[f"extra.{name}"] for name in ("k0", "k1", "k2")} == {"k0": 3, "k1": 3, "k2": 3}
+    assert world.show("shop").env == {"E0": "3", "E1": "3", "E2": "3"}
+    assert [entry.number for entry in manager.history(SYSTEM, item.id)] == list(range(25, 0, -1))
+    password = (connection(world, "wh") or {})["password"]
+    assert password in {"canary-0-3", "canary-1-3", "canary-2-3"}
