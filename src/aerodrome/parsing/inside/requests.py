@@ -278,9 +278,9 @@ def _isolate(request: Request, parent: int) -> None:
         os.dup2(null, handle)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with open("/proc/self/statm") as stream:
-        in_use = int(stream.read().split()[0]) * resource.getpagesize()
+        in_use = int(stream.read().split()[5]) * resource.getpagesize()
     limit = in_use + (request["memory_mb"] << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))  # what it writes to: big libraries alone do not count
 
 
 def _descendants() -> List[int]:
