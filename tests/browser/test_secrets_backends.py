@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-
 from tests.rooms.secretstores.servers.vault import ROOT, VaultServer, vault_server
 
 pytestmark = pytest.mark.browser
