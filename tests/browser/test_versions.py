@@ -48,7 +48,7 @@ REPORT: dict[str, Any] = {
         ],
         "gone": [],
     },
-    "config": [{"option": "webserver.rbac", "message": "It is gone: remove it."}],
+    "config": [{"option": "webserver.rbac", "severity": "info", "message": "It is gone.", "hint": "Remove it."}],
     "packages": {
         "changed": [{"name": "sqlalchemy", "before": "1.4.54", "after": "2.0.49"}],
         "added": [{"name": "apache-airflow-task-sdk", "after": "1.3.2"}],

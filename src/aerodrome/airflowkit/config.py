@@ -170,6 +170,7 @@ def _defaults(setup: AirflowSetup) -> dict[str, str | Secret]:
             "dag_processor.bundle_refresh_check_interval": "1",
             "dag_processor.print_stats_interval": "0",
             "api.workers": "1",
+            "workers.execution_api_timeout": "30",  # its own 5 s fail the first tasks after a start on a busy machine
             "api.expose_config": "non-sensitive-only",
         }
     return shared | {
