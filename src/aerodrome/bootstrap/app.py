@@ -15,7 +15,18 @@ from aerodrome.bootstrap.remembering import RememberingSecretStore
 from aerodrome.bootstrap.secrets import open_secrets
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
-from aerodrome.fleet import acts, backups, clusters, legacy_env, reconcile, rehearsing, retention, schedules, upkeep
+from aerodrome.fleet import (
+    acts,
+    backups,
+    clusters,
+    databases,
+    legacy_env,
+    reconcile,
+    rehearsing,
+    retention,
+    schedules,
+    upkeep,
+)
 from aerodrome.fleet.acts import Acts
 from aerodrome.fleet.acts.registry import KINDS
 from aerodrome.fleet.backup_work import BackupWork
@@ -81,6 +92,8 @@ class App:
         self.watcher.ask()
         try:
             self.runtime.databases.keep()
+            for deployment_id in databases.make_missing(self.reconciler.context):
+                _log.warning("deployment.database_made_anew", deployment=deployment_id)
         except AerodromeError as error:  # deployments on SQLite or on other servers do not need it
             _log.warning("platform.postgres_down", code=error.code, error=error.message)
         for hand in (self.acts, self.backup_work, self.scheduler, self.keeper):

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 from sqlalchemy import select
 
-from aerodrome.access.actor import Actor
+from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.databases import probing
 from aerodrome.fleet import lookup, wishes
 from aerodrome.fleet.acts import queries as acts
@@ -61,6 +61,29 @@ def unmake(context: FleetContext, deployment_id: str, kind: str) -> None:
     """Drop the managed database of a deployment that is gone; a database of somebody else stays as it is."""
     if kind == "postgresql":
         context.runtime.databases.drop(deployment_id)
+
+
+def make_missing(context: FleetContext) -> list[str]:
+    """Make the managed databases that are not there: the platform was restored on another machine. Gives the deployments.
+
+    They begin empty; a backup that came along is put back by a restore. Called at start, when nothing walks yet.
+    """
+    with context.store.reading() as session:
+        query = select(DeploymentRow.id).where(
+            DeploymentRow.database_kind == "postgresql", DeploymentRow.desired != "deleted"
+        )
+        wanted = list(session.scalars(query))
+        wanted = [deployment_id for deployment_id in wanted if not acts.is_held(session, deployment_id)]
+    missing = sorted(set(wanted) - context.runtime.databases.names()) if wanted else []
+    for deployment_id in missing:
+        url = context.runtime.databases.create(deployment_id, new_password())
+        DatabaseUrls(context.secrets, deployment_id).put(CURRENT, url)
+        with wishes.writing(context) as session:
+            row = session.get_one(DeploymentRow, deployment_id, with_for_update=True)
+            row.generation += 1
+            wishes.record(session, SYSTEM, row, "database_made_anew", {})
+            wishes.ask_to_look(session, deployment_id)
+    return missing
 
 
 def move(context: FleetContext, actor: Actor, ref: str, kind: str, url: Secret | None = None) -> ActView:

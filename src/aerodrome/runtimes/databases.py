@@ -6,6 +6,7 @@ Called by fleet. Everything happens on the machine where the deployment lives. A
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +40,10 @@ class Databases(Protocol):
 
     def drop(self, name: str) -> None:
         """Drop what `create` made; nothing when there is nothing."""
+        ...
+
+    def names(self) -> AbstractSet[str]:
+        """Name what `create` made and nobody dropped."""
         ...
 
     def keep(self) -> bool:

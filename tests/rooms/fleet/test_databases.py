@@ -10,6 +10,7 @@ from tests.rooms.fleet.folder_databases import FolderDatabases
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM
+from aerodrome.fleet import databases
 from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.views import DeploymentView
 from aerodrome.kernel.clock import ManualClock
@@ -42,10 +43,10 @@ def last(world: World) -> ActView:
 
 
 def test_the_database_is_chosen_when_a_deployment_is_made(world: World) -> None:
-    databases = world.runtime.databases
+    managed_ones = world.runtime.databases
     assert world.deployment("plain").database == "sqlite"
     managed = world.deployment("managed", database="postgresql")
-    assert databases.names() == {managed.id}
+    assert managed_ones.names() == {managed.id}
     url = world.secrets.get(f"deployment/{managed.id}/database-url").reveal()
     assert managed.id in url
     theirs = world.deployment("theirs", database="existing", database_url=ELSEWHERE)
@@ -83,7 +84,8 @@ def test_a_deleted_deployment_takes_its_managed_database_along(world: World) -> 
 
 def test_a_move_copies_switches_and_keeps_the_old_database_as_a_snapshot(world: World) -> None:
     view = healthy(world)
-    assert isinstance(databases := world.runtime.databases, FolderDatabases)
+    places = world.runtime.databases
+    assert isinstance(places, FolderDatabases)
     act = world.fleet.move_database(SYSTEM, "shop", "postgresql")
     with pytest.raises(Conflict):
         world.fleet.move_database(SYSTEM, "shop", "existing", ELSEWHERE)
@@ -92,8 +94,8 @@ def test_a_move_copies_switches_and_keeps_the_old_database_as_a_snapshot(world: 
     assert (done.id, done.status, done.error) == (act.id, "done", None)
     assert [step["status"] for step in done.steps] == ["done"] * 7
     url = world.secrets.get(f"deployment/{view.id}/database-url").reveal()
-    assert databases.rows(url) == {"rows": ["a", "b"]}
-    assert databases.rows(f"sqlite:{view.id}") is None
+    assert places.rows(url) == {"rows": ["a", "b"]}
+    assert places.rows(f"sqlite:{view.id}") is None
     assert world.secrets.list(f"deployment/{view.id}/database-url-") == []
     now = world.show()
     assert (now.database, now.status, now.observed_generation) == ("postgresql", "healthy", now.generation)
@@ -102,8 +104,8 @@ def test_a_move_copies_switches_and_keeps_the_old_database_as_a_snapshot(world: 
     world.fleet.move_database(SYSTEM, "shop", "sqlite")
     settle(world)
     assert last(world).status == "done"
-    assert databases.rows(f"sqlite:{view.id}") == {"rows": ["a", "b"]}
-    assert databases.names() == set()
+    assert places.rows(f"sqlite:{view.id}") == {"rows": ["a", "b"]}
+    assert places.names() == set()
 
 
 @pytest.mark.parametrize("trouble", ["create", "cross"])
@@ -162,3 +164,14 @@ def test_a_sleeping_deployment_moves_asleep_and_nobody_else_starts_it_meanwhile(
     assert last(world).status == "done"
     assert world.show().status == "hibernated"
     assert world.runtime.history(view.id)[-1]["is_running"] is False
+
+
+def test_managed_databases_that_are_gone_are_made_anew_on_another_machine(world: World) -> None:
+    view = healthy(world, database="postgresql")
+    before = world.secrets.get(f"deployment/{view.id}/database-url").reveal()
+    assert databases.make_missing(world.context) == []
+    world.runtime.databases.drop(view.id)
+    assert databases.make_missing(world.context) == [view.id]
+    assert world.secrets.get(f"deployment/{view.id}/database-url").reveal() != before
+    assert world.show().generation > view.generation
+    assert databases.make_missing(world.context) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -38,6 +39,9 @@ class LocalDatabases:
 
     def drop(self, name: str) -> None:
         self.managed.drop(name)
+
+    def names(self) -> AbstractSet[str]:
+        return frozenset(self.managed.names())
 
     def keep(self) -> bool:
         if not self.managed.is_wanted():
