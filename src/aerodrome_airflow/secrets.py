@@ -35,8 +35,11 @@ log = logging.getLogger(__name__)
 class SealedFileBackend(BaseSecretsBackend):  # type: ignore[misc]  # its base is known in Airflow only
     """Asks the team's own backend, then the sealed file. What neither knows, Airflow looks for elsewhere."""
 
-    def __init__(self, **_kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__()
+        self._given = (
+            kwargs  # Airflow >= 3.3 hands over AIRFLOW__SECRETS__BACKEND_KWARG__<NAME> one by one: for the inner one
+        )
         self._seen: tuple[tuple[int, int, int] | None, dict[str, Any]] = (None, _NOTHING)
         self._inner: tuple[str, Any] = ("", None)
         self._told: set[str] = set()
@@ -89,10 +92,11 @@ class SealedFileBackend(BaseSecretsBackend):  # type: ignore[misc]  # its base i
     def _inner_backend(self) -> Any:
         told = self._content().get("backend")
         if told is None:
-            told = {"class": os.environ.get(INNER, ""), "kwargs": _json_object(os.environ.get(INNER_KWARGS, ""))}
+            kwargs = {**_json_object(os.environ.get(INNER_KWARGS, "")), **self._given}
+            told = {"class": os.environ.get(INNER, ""), "kwargs": kwargs}
         if not told["class"]:
             return None
-        name = json.dumps(told, sort_keys=True)
+        name = json.dumps(told, sort_keys=True, default=str)
         if self._inner[0] != name:
             try:
                 module, _, attribute = told["class"].rpartition(".")

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from aerodrome.airflowkit.config import AirflowSetup, airflow_database_url, components, environment, local_base_url
+from aerodrome.airflowkit.config import (
+    SECRETS_BACKEND,
+    AirflowSetup,
+    airflow_database_url,
+    components,
+    environment,
+    local_base_url,
+)
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
@@ -39,6 +46,25 @@ def test_data_intervals_stay_as_in_airflow_2_unless_asked_otherwise() -> None:
     changed = revealed(config={"scheduler.create_cron_data_intervals": "False", "scheduler.catchup_by_default": "True"})
     assert changed["AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS"] == "False"
     assert changed["AIRFLOW__SCHEDULER__CATCHUP_BY_DEFAULT"] == "True"
+
+
+def test_a_secrets_backend_of_the_team_is_asked_through_ours() -> None:
+    paths: dict[str, Any] = {
+        "environment_path": Path("/d/environment.sealed"),
+        "environment_key_path": Path("/d/keys/environment.key"),
+    }
+    plain = revealed(**paths)
+    assert plain["AIRFLOW__SECRETS__BACKEND"] == SECRETS_BACKEND
+    assert plain["AERODROME_ENVIRONMENT"] == "/d/environment.sealed"
+    assert "AERODROME_INNER_BACKEND" not in plain
+    theirs = {"AIRFLOW__SECRETS__BACKEND": "team.Vault", "AIRFLOW__SECRETS__BACKEND_KWARGS": '{"url": "x"}'}
+    wrapped = revealed(**paths, env=theirs)
+    assert wrapped["AIRFLOW__SECRETS__BACKEND"] == SECRETS_BACKEND
+    assert wrapped["AERODROME_INNER_BACKEND"] == "team.Vault"
+    assert wrapped["AERODROME_INNER_BACKEND_KWARGS"] == '{"url": "x"}'
+    workers = revealed(**paths, config={"workers.secrets_backend": "team.Workers"})
+    assert workers["AIRFLOW__WORKERS__SECRETS_BACKEND"] == SECRETS_BACKEND
+    assert workers["AERODROME_INNER_BACKEND"] == "team.Workers"
 
 
 @pytest.mark.parametrize("version", ["2.11.2", "3.3.2"])
