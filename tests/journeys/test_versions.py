@@ -66,12 +66,13 @@ class Story:
     def runs(self) -> list[Run]:
         return runs_of(self.server.reach("shop").database_url)
 
-    def await_run(self, after: int) -> list[Run]:
-        """Wait until more than so many runs have succeeded."""
+    def await_run(self, known: list[Run]) -> list[Run]:
+        """Wait until a run has succeeded that had not before; gives all runs."""
+        before = {run.run_id for run in known if run.state == "success"}
 
         def look() -> list[Run] | None:
             found = self.runs()
-            return found if sum(run.state == "success" for run in found) > after else None
+            return found if {run.run_id for run in found if run.state == "success"} - before else None
 
         seen: list[Run] = until(look, 150, every_s=0.5)
         return seen
@@ -117,7 +118,7 @@ def started(story: Story, tmp_path: Path, *options: str) -> list[Run]:
     words = ("--workspace", "team", "--airflow-version", OLD, "--python-version", "3.11", *options)
     story.run("deployment", "create", "shop", *words)
     story.run("deploy", str(project), "--deployment", "shop")
-    return story.await_run(1)
+    return story.await_run([])
 
 
 def intervals(runs: list[Run]) -> list[Any]:
@@ -164,7 +165,7 @@ def test_up_and_back_on_sqlite_while_the_server_is_killed(story: Story, tmp_path
     assert len(killed) == 4
     live = until(lambda: _live(story, deploy.number), 200, every_s=0.5)
     assert (live.cause, live.airflow_version) == ("upgrade", NEW)
-    upgraded = story.await_run(len(story.runs()))
+    upgraded = story.await_run(story.runs())
     kept = {run.run_id: (run.state, run.tasks) for run in before if run.state == "success"}
     assert kept.items() <= {run.run_id: (run.state, run.tasks) for run in upgraded}.items()
     assert_nothing_twice_or_lost(upgraded)
@@ -173,7 +174,7 @@ def test_up_and_back_on_sqlite_while_the_server_is_killed(story: Story, tmp_path
     kill_at(story, back.number, ["rehearse", "convert", "confirm"])
     live = until(lambda: _live(story, back.number), 200, every_s=0.5)
     assert (live.cause, live.airflow_version) == ("rollback", OLD)
-    returned = story.await_run(len(story.runs()))
+    returned = story.await_run(story.runs())
     kept_states = {run.run_id: run.state for run in upgraded if run.state == "success"}
     assert kept_states.items() <= {run.run_id: run.state for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
@@ -188,7 +189,7 @@ def test_up_and_back_on_postgresql_on_the_command_line(story: Story, tmp_path: P
     live = story.run("deployment", "upgrade", "shop", "--to", NEW, "--yes")
     assert (live["status"], live["cause"], live["airflow_version"]) == ("live", "upgrade", NEW)
     assert live["snapshot_id"] is not None
-    upgraded = story.await_run(len(before) + 1)
+    upgraded = story.await_run(story.runs())
     kept = {run.run_id: (run.state, run.tasks) for run in before if run.state == "success"}
     assert kept.items() <= {run.run_id: (run.state, run.tasks) for run in upgraded}.items()
     assert_nothing_twice_or_lost(upgraded)
@@ -199,7 +200,7 @@ def test_up_and_back_on_postgresql_on_the_command_line(story: Story, tmp_path: P
     assert (tried.kind, tried.status) == ("rollback", "passed")
     assert tried.report is not None
     assert {row["kind"] for row in tried.report["loss"]["carried"]} >= {"dag_run", "task_instance"}
-    returned = story.await_run(len(upgraded))
+    returned = story.await_run(story.runs())
     kept_states = {run.run_id: run.state for run in upgraded if run.state == "success"}
     assert kept_states.items() <= {run.run_id: run.state for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
