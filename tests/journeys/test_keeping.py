@@ -94,6 +94,25 @@ def ended(app: App, act: ActView) -> ActView:
     return found
 
 
+def sleep_and_move(app: App, project: Path, history: list[tuple[Any, ...]]) -> None:
+    """Asleep it takes a deploy and another database; on waking all of it is there."""
+    fleet = app.fleet
+    fleet.hibernate(SYSTEM, "shop")
+    until(lambda: fleet.get_deployment(SYSTEM, "shop").status == "hibernated")
+    (project / "dags" / "two.py").write_text(DAG.format(name="two"))
+    second = fleet.deploy(SYSTEM, "shop", app.bundles.put(project), "second", "cli")
+    assert fleet.wait_live(SYSTEM, second.id, 120).status == "live"
+    moved = ended(app, fleet.move_database(SYSTEM, "shop", "sqlite"))
+    assert moved.result["copy"]["rows"] > 0
+    assert fleet.get_deployment(SYSTEM, "shop").status == "hibernated"
+    assert sql(app, "select dag_id, run_id, state from dag_run") == history
+    fleet.wake(SYSTEM, "shop")
+    assert fleet.wait_healthy(SYSTEM, "shop", 240).database == "sqlite"
+    with AirflowRest.of(fleet.access(SYSTEM, "shop")) as rest:
+        until(lambda: rest.dag("two"))
+    assert sql(app, "select dag_id, run_id, state from dag_run") == history
+
+
 @pytest.mark.airflow
 @pytest.mark.journey
 @pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
@@ -128,21 +147,8 @@ def test_a_history_is_kept(app: App, tmp_path: Path, airflow_venv: Callable[...,
     assert sql(app, "select state from task_instance") == [("success",)]
     assert fleet.get_deployment(SYSTEM, "shop").status == "healthy"
 
-    # asleep it takes a deploy and another database; on waking all of it is there
-    fleet.hibernate(SYSTEM, "shop")
-    until(lambda: fleet.get_deployment(SYSTEM, "shop").status == "hibernated")
-    (project / "dags" / "two.py").write_text(DAG.format(name="two"))
-    second = fleet.deploy(SYSTEM, "shop", app.bundles.put(project), "second", "cli")
-    assert fleet.wait_live(SYSTEM, second.id, 120).status == "live"
-    moved = ended(app, fleet.move_database(SYSTEM, "shop", "sqlite"))
-    assert moved.result["copy"]["rows"] > 0
-    assert fleet.get_deployment(SYSTEM, "shop").status == "hibernated"
-    assert sql(app, "select dag_id, run_id, state from dag_run") == history
-    fleet.wake(SYSTEM, "shop")
-    assert fleet.wait_healthy(SYSTEM, "shop", 240).database == "sqlite"
-    with AirflowRest.of(fleet.access(SYSTEM, "shop")) as rest:
-        until(lambda: rest.dag("two"))
-    assert sql(app, "select dag_id, run_id, state from dag_run") == history
+    if version == "3.3.2":  # once is enough: what moves between databases is tested on 2.11.2 too, without processes
+        sleep_and_move(app, project, history)
 
     # when it is deleted nothing of it is left on the server
     fleet.delete_deployment(SYSTEM, "shop")
