@@ -181,7 +181,8 @@ def until_healthy(bench: Bench, spec: RuntimeSpec) -> None:
     """Start this Airflow and wait until all its components are healthy."""
     bench.runtime.apply(spec)
     deadline = time.monotonic() + 300
-    while (seen := bench.runtime.observe(spec.deployment_id)).health != "healthy":
+    wanted = ("healthy", spec.generation, spec.airflow_version)
+    while ((seen := bench.runtime.observe(spec.deployment_id)).health, seen.generation, seen.airflow_version) != wanted:
         if time.monotonic() > deadline:
             raise SystemExit(f"Airflow {spec.airflow_version} did not become healthy: {seen.reasons}")
         time.sleep(0.2)
