@@ -15,7 +15,9 @@ from aerodrome.kernel.secret import MASK, Secret
 
 GOOD = frozenset({"healthy", "live", "done", "success", "running", "active"})
 BAD = frozenset({"failed", "unhealthy", "missing"})
-BUSY = frozenset({"creating", "deploying", "queued", "building", "switching", "returning", "starting", "deleting", "degraded"})
+BUSY = frozenset(
+    {"creating", "deploying", "queued", "building", "switching", "returning", "starting", "deleting", "degraded"}
+)
 
 
 def plain(value: Any) -> Any:
