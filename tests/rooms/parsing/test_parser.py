@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +25,7 @@ WORSE = {
     "raises_exit": "import sys; sys.exit(3)",
     "kills_itself": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "forks": "import os, time\nif not os.fork():\n    os.setsid()\n    time.sleep(600)",
-    "chatters": "import sys\nfor _ in range(256):\n    sys.stdout.write('x' * (4 << 20))\nsys.stdout.flush()",
+    "chatters": "import os\nblock = b'x' * (4 << 20)\nfor _ in range(256):\n    os.write(1, block)",
     "eats": "hoard = [bytearray(1 << 20) for _ in range(4096)]",
 }
 
@@ -34,7 +36,7 @@ def test_every_way_to_fail_is_a_failure_of_its_file_alone(reader: Reader) -> Non
     reader.write({"dags/unfinished.py": "from airflow import DAG\n\ndag = DAG(\n"})
     reader.write({"dags/needs.py": "import airflow\nimport sklearn.dag\n"})
     reader.add("fine")
-    result = reader.read(ParseLimits(file_s=4, memory_mb=512))
+    result = reader.read(ParseLimits(file_s=8, memory_mb=512))
     kinds = {failure.file: failure.kind for failure in result.failures}
     assert {dag.dag_id for dag in result.dags} == {"fine", "forks", "chatters"}
     assert kinds == {
@@ -49,30 +51,8 @@ def test_every_way_to_fail_is_a_failure_of_its_file_alone(reader: Reader) -> Non
     found = {failure.file: failure for failure in result.failures}
     assert found["dags/unfinished.py"].line == 3
     assert "scikit-learn" in found["dags/needs.py"].hint
-    assert _processes_below(reader.project) == []
-
-
-def _processes_below(project: Path) -> list[str]:
-    """Name the processes that still belong to a reading of the project: the forked one must be gone."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-            session = (entry / "stat").read_text().rpartition(")")[2].split()[3] if line else ""
-        except OSError:
-            continue
-        if (
-            b"parsing/inside/interpreter.py" in line
-            and session == entry.name
-            and (entry / "cwd").readlink() == Path("/")
-        ):
-            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-            found += [] if parent == "1" or _is_reaper(parent) else [entry.name]
-    return found
-
-
-def _is_reaper(pid: str) -> bool:
-    return b"interpreter.py" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    pid = json.loads(warm.interpreter_of(reader.setting).identity.read_text())["pid"]
+    _wait(lambda: _below(pid) == [])  # also what a file forked away
 
 
 def test_what_is_missing_is_named(reader: Reader) -> None:
@@ -178,6 +158,50 @@ def test_an_interpreter_that_is_killed_is_started_anew(reader: Reader) -> None:
     os.kill(pid, signal.SIGKILL)
     assert [dag.dag_id for dag in reader.read().dags] == ["fine"]
     assert json.loads(interpreter.identity.read_text())["pid"] != pid
+
+
+def test_nothing_goes_on_when_who_asked_is_killed(reader: Reader) -> None:
+    """kill -9 of the server in the middle of a reading: the file's process ends, the interpreter stays for the next."""
+    reader.add("fine")
+    reader.read()
+    reader.write({"dags/hangs.py": dag_text(reader.version, "hangs", "import time; time.sleep(600)")})
+    pid = json.loads(warm.interpreter_of(reader.setting).identity.read_text())["pid"]
+    asking = os.fork()
+    if not asking:
+        try:
+            reader.read(replace(LIMITS, file_s=300))
+        finally:
+            os._exit(0)
+    _wait(lambda: len(_below(pid)) >= 2)  # the request's process and the file's
+    os.kill(asking, signal.SIGKILL)
+    os.waitpid(asking, 0)
+    _wait(lambda: _below(pid) == [])
+    (reader.project / "dags/hangs.py").unlink()
+    assert [dag.dag_id for dag in reader.read().dags] == ["fine"]
+    assert json.loads(warm.interpreter_of(reader.setting).identity.read_text())["pid"] == pid
+
+
+def _wait(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _below(pid: int) -> list[int]:
+    """Name the living processes below one."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] not in "ZX":
+            parents[int(entry.name)] = int(fields[1])
+    found, layer = [], [pid]
+    while layer := [child for child, parent in parents.items() if parent in layer]:
+        found += layer
+    return found
 
 
 def test_settings_under_which_airflow_cannot_start_are_told(reader: Reader) -> None:
