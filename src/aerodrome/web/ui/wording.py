@@ -9,9 +9,9 @@ from typing import Literal
 Tone = Literal["good", "warn", "bad", "info", "info busy", ""]
 
 _TONES: dict[str, Tone] = {
-    **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok", "kept"), "good"),
+    **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok", "kept", "passed"), "good"),
     **dict.fromkeys(("degraded", "warning", "backing-off", "stopped"), "warn"),
-    **dict.fromkeys(("unhealthy", "failed", "blocker", "missing", "critical"), "bad"),
+    **dict.fromkeys(("unhealthy", "failed", "blocker", "missing", "critical", "refused"), "bad"),
     **dict.fromkeys(
         (
             "creating",
