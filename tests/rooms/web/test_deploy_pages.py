@@ -95,6 +95,23 @@ def test_what_went_by_age_and_what_was_checked_is_said(visitor: httpx2.Client, p
     assert "; forced" in new
 
 
+def test_a_repository_is_deployed_by_a_form_and_shown_before_it_is_fetched(
+    visitor: httpx2.Client, platform: World
+) -> None:
+    page = visitor.get("/deployments/nightly/deploys").text
+    csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
+    form = {"csrf": csrf, "url": "https://git.example.com/team/flows.git", "ref": "release", "dags": "yes"}
+    answer = visitor.post("/deployments/nightly/deploys", data=form)
+    assert answer.status_code == 303, answer.text
+    shown = visitor.get(answer.headers["location"])
+    assert "not fetched yet" in shown.text
+    assert "https://git.example.com/team/flows.git" in shown.text
+    assert visitor.get("/deployments/nightly/deploys").status_code == 200
+    refused = visitor.post("/deployments/nightly/deploys", data={**form, "url": "file:///etc"})
+    assert (refused.status_code, "AERODROME_GIT_PROTOCOLS" in refused.text) == (422, True)
+    assert visitor.post("/deployments/nightly/deploys", data={**form, "csrf": "wrong"}).status_code == 403
+
+
 def test_the_way_to_a_comparison_is_a_plain_address(visitor: httpx2.Client, platform: World) -> None:
     item = platform.fleet.get_deployment(SYSTEM, "nightly").id
     for asked, leads in (("", "1/diff/2"), ("?to=1", "1/diff/2"), ("?to=2", "2/diff/2"), ("?to=x", "1/diff/2")):
