@@ -17,8 +17,23 @@ from aerodrome.web.platform import platform_of
 from aerodrome.web.ui import deploy_wording, wording
 
 STATIC = Path(__file__).parent / "static"
-NAVIGATION = (("Deployments", "/deployments"), ("Environment", "/environment"), ("Secrets", "/secrets-backends"), ("Migrations", "/migrations"), ("Audit", "/audit"))
-DEPLOYMENT_TABS = (("Overview", ""), ("Deploys", "deploys"), ("Environment", "environment"), ("Usage", "usage"), ("Versions", "versions"), ("Health", "health"), ("Backups", "backups"), ("Settings", "settings"))  # title, last part of the address below /deployments/{id}
+NAVIGATION = (
+    ("Deployments", "/deployments"),
+    ("Environment", "/environment"),
+    ("Secrets", "/secrets-backends"),
+    ("Migrations", "/migrations"),
+    ("Audit", "/audit"),
+)
+DEPLOYMENT_TABS = (
+    ("Overview", ""),
+    ("Deploys", "deploys"),
+    ("Environment", "environment"),
+    ("Usage", "usage"),
+    ("Versions", "versions"),
+    ("Health", "health"),
+    ("Backups", "backups"),
+    ("Settings", "settings"),
+)  # title, last part of the address below /deployments/{id}
 
 
 @dataclass(frozen=True)
