@@ -27,7 +27,19 @@ from aerodrome.web.ui.render import STATIC, draw
 from aerodrome.web.ui.visitor import visitor
 
 pages = APIRouter(include_in_schema=False)
-for noun in (signing_in, deployments, deploys, usage, health, versions, environment, keeping, secrets_backends, migrations, audit):
+for noun in (
+    signing_in,
+    deployments,
+    deploys,
+    usage,
+    health,
+    versions,
+    environment,
+    keeping,
+    secrets_backends,
+    migrations,
+    audit,
+):
     pages.include_router(noun.router)
 
 
