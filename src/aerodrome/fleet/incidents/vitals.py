@@ -76,7 +76,7 @@ def _facts(vital: VitalRow, pulse: Mapping[str, Any] | None) -> list[tuple[str, 
 
 def _ago(now: datetime, text: str) -> str:
     at = from_text(text)
-    return "never" if at is None else f"{span(max(0.0, (now - at).total_seconds()))} before"
+    return "never" if at is None else f"{span(max(0.0, (now - at).total_seconds()))} ago"
 
 
 def _use(use: Mapping[str, Any]) -> UseView:
