@@ -11,6 +11,7 @@ from psycopg import sql
 
 from aerodrome.databases.back.archive import archived
 from aerodrome.databases.back.carrying import Crossing
+from aerodrome.databases.back.naming import free_next_names
 from aerodrome.databases.back.objects import carry_after_history, carry_before_history, set_sequences
 from aerodrome.databases.back.runs import carry_history
 from aerodrome.databases.back.sides import quoted, reading, writing
@@ -74,6 +75,7 @@ def go_back(
         major, minor = (int(part) for part in older.version.split(".")[:2])
         crossing = Crossing(newer, side, made.taken_at, (major, minor))
         carried, left = _carry(crossing, progress)
+        free_next_names(crossing)
         if isinstance(draft, PostgresPlace):  # in the same transaction: it is no mere copy of the snapshot any more
             side.run(f"comment on database {quoted(draft.name)} is null")
     report = LossReport(
