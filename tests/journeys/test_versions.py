@@ -175,8 +175,8 @@ def test_up_and_back_on_sqlite_while_the_server_is_killed(story: Story, tmp_path
     live = until(lambda: _live(story, back.number), 200, every_s=0.5)
     assert (live.cause, live.airflow_version) == ("rollback", OLD)
     returned = story.await_run(story.runs())
-    kept_states = {run.run_id: run.state for run in upgraded if run.state == "success"}
-    assert kept_states.items() <= {run.run_id: run.state for run in returned}.items()
+    kept_states = {run.begin: run.state for run in upgraded if run.state == "success"}
+    assert kept_states.items() <= {run.begin: run.state for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
     assert story.client.deployments.get("shop").airflow_version == OLD
 
@@ -201,8 +201,8 @@ def test_up_and_back_on_postgresql_on_the_command_line(story: Story, tmp_path: P
     assert tried.report is not None
     assert {row["kind"] for row in tried.report["loss"]["carried"]} >= {"dag_run", "task_instance"}
     returned = story.await_run(story.runs())
-    kept_states = {run.run_id: run.state for run in upgraded if run.state == "success"}
-    assert kept_states.items() <= {run.run_id: run.state for run in returned}.items()
+    kept_states = {run.begin: run.state for run in upgraded if run.state == "success"}
+    assert kept_states.items() <= {run.begin: run.state for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
 
 
