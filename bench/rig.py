@@ -138,7 +138,11 @@ class Server:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         folder = self.home / "deployments"
         runtime = LocalRuntime(folder)
         for deployment in folder.glob("dep_*"):
