@@ -10,7 +10,7 @@ import logging
 import os
 from typing import Any
 
-import jwt  # type: ignore[import-not-found]  # comes with Airflow
+import jwt  # comes with Airflow
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
 from flask_appbuilder.const import AUTH_REMOTE_USER
 

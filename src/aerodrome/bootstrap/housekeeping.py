@@ -46,5 +46,7 @@ class Housekeeper:
         with self.store.writing() as session:
             over = journal.prune(session, self.clock.now() - timedelta(days=self.settings.event_retention_days))
         versions = retention.prune(self.store, self.secrets, self.clock.now() - _VERSIONS_KEPT)
-        _log.info("platform.tidied", events=gone.events, audit_entries=gone.audit_entries, incidents=over, versions=versions)
+        _log.info(
+            "platform.tidied", events=gone.events, audit_entries=gone.audit_entries, incidents=over, versions=versions
+        )
         return self.clock.now() + _EVERY

@@ -84,7 +84,7 @@ class Transport:
     def post(self, path: str, body: Any = None, *, key: str | None = None, timeout_s: float | None = None) -> Any:
         """Write; with an Idempotency-Key it is tried again like a read, because nothing is then done twice."""
         if key is None:
-            more = {} if timeout_s is None else {"timeout": timeout_s}
+            more: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
             return self._send("POST", path, json=body, **more)
         return self._retried("POST", path, json=body, headers={"Idempotency-Key": key})
 

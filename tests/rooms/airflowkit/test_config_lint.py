@@ -21,7 +21,7 @@ OPTIONS = {
 
 
 def test_an_upgrade_tells_what_is_gone_renamed_and_different(airflow_venv: Callable[..., Venv]) -> None:
-    env = {
+    env: dict[str, str | Secret] = {
         "AIRFLOW__SMTP__SMTP_PASSWORD": Secret("canary-smtp-password"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "cat /run/url",
         "PATH": "/bin",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_a_changed_value_changes_the_digest_and_the_order_does_not() -> None:
         (None, 1, "2026-01-01 00:00:01"),
     ]
 
-    def digest(rows: list[tuple[object, ...]]) -> str:
+    def digest(rows: Sequence[tuple[object, ...]]) -> str:
         found = RowDigest(columns)
         found.add(rows)
         return found.text()

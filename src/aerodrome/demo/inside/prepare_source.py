@@ -22,7 +22,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
-from werkzeug.security import generate_password_hash  # type: ignore[import-not-found]
+from werkzeug.security import generate_password_hash
 
 
 def main() -> None:

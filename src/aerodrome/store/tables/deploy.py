@@ -26,8 +26,12 @@ class DeployRow(Base):
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployment.id", ondelete="CASCADE"), index=True)
     number: Mapped[int] = mapped_column()
     status: Mapped[str] = mapped_column(String(20))  # see fleet/machine.py
-    kind: Mapped[str] = mapped_column(String(10))  # full | dags | packages | bundle: what differs from the deploy before
-    cause: Mapped[str] = mapped_column(String(12), default="deploy", server_default="deploy")  # deploy | rollback | upgrade
+    kind: Mapped[str] = mapped_column(
+        String(10)
+    )  # full | dags | packages | bundle: what differs from the deploy before
+    cause: Mapped[str] = mapped_column(
+        String(12), default="deploy", server_default="deploy"
+    )  # deploy | rollback | upgrade
     bundle_digest: Mapped[str] = mapped_column(String(64))
     parts: Mapped[dict[str, Any]] = mapped_column()  # part of the bundle -> digest
     requirements: Mapped[list[Any]] = mapped_column()
@@ -39,23 +43,35 @@ class DeployRow(Base):
     # The revision: with the bundles, all that this deploy wants of its deployment. None in rows older than schema 0002.
     airflow_version: Mapped[str | None] = mapped_column(String(20))
     python_version: Mapped[str | None] = mapped_column(String(20))
-    extra_bundles: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # named DAG bundle -> bundle digest
-    revision: Mapped[dict[str, Any] | None] = mapped_column()  # settings and versions of environment objects; no secret values
-    project: Mapped[dict[str, Any] | None] = mapped_column()  # what the project file says, see builds.contract.ProjectSettings
+    extra_bundles: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}"
+    )  # named DAG bundle -> bundle digest
+    revision: Mapped[dict[str, Any] | None] = (
+        mapped_column()
+    )  # settings and versions of environment objects; no secret values
+    project: Mapped[dict[str, Any] | None] = (
+        mapped_column()
+    )  # what the project file says, see builds.contract.ProjectSettings
     git: Mapped[dict[str, Any] | None] = mapped_column()  # remote, branch, commit, author, message, is_dirty
     rollback_of: Mapped[str | None] = mapped_column(Id)  # the deploy whose state this one brings back
     checks: Mapped[dict[str, Any] | None] = mapped_column()  # what the checks before the switch found
     check_policy: Mapped[str] = mapped_column(String(10), default="block", server_default="block")  # block | record
     is_forced: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # failing checks do not block
     rehearsal_id: Mapped[str | None] = mapped_column(Id)  # the rehearsal that showed this change of version to work
-    snapshot_id: Mapped[str | None] = mapped_column(Id)  # of the metadata database, taken before the Airflow version changed
-    conversion: Mapped[dict[str, Any] | None] = mapped_column()  # what the change of version did to the metadata database
+    snapshot_id: Mapped[str | None] = mapped_column(
+        Id
+    )  # of the metadata database, taken before the Airflow version changed
+    conversion: Mapped[dict[str, Any] | None] = (
+        mapped_column()
+    )  # what the change of version did to the metadata database
     generation: Mapped[int | None] = mapped_column()  # of the deployment, given when the switch begins
     error: Mapped[dict[str, Any] | None] = mapped_column()
     version: Mapped[int] = mapped_column()
     created_at: Mapped[datetime] = mapped_column()
     live_at: Mapped[datetime | None] = mapped_column()
-    artefacts_removed_at: Mapped[datetime | None] = mapped_column()  # its files went by age; it cannot be rolled back to
+    artefacts_removed_at: Mapped[datetime | None] = (
+        mapped_column()
+    )  # its files went by age; it cannot be rolled back to
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 

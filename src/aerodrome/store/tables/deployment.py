@@ -36,12 +36,20 @@ class DeploymentRow(Base):
     env: Mapped[dict[str, Any]] = mapped_column(default=dict)  # plain values only
     secret_env: Mapped[list[Any]] = mapped_column(default=list)  # names whose values are in the secret store
     config: Mapped[dict[str, Any]] = mapped_column(default=dict)  # "section.option" -> value
-    database_kind: Mapped[str] = mapped_column(String(20), default="sqlite", server_default="sqlite")  # sqlite | postgresql | existing
-    schedules: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # hibernate and wake times, see fleet/schedules.py
+    database_kind: Mapped[str] = mapped_column(
+        String(20), default="sqlite", server_default="sqlite"
+    )  # sqlite | postgresql | existing
+    schedules: Mapped[list[Any]] = mapped_column(
+        default=list, server_default="[]"
+    )  # hibernate and wake times, see fleet/schedules.py
     backup_schedule: Mapped[dict[str, Any] | None] = mapped_column()  # cron, time zone, how many are kept
-    hibernation: Mapped[dict[str, Any] | None] = mapped_column()  # override until a moment, last event; see fleet/schedules.py
+    hibernation: Mapped[dict[str, Any] | None] = (
+        mapped_column()
+    )  # override until a moment, last event; see fleet/schedules.py
     drain_s: Mapped[int] = mapped_column(default=60, server_default="60")  # running tasks get so long before it sleeps
-    pools: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # pool -> slots, kept true in Airflow
+    pools: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}"
+    )  # pool -> slots, kept true in Airflow
     upkeep: Mapped[dict[str, Any] | None] = mapped_column()  # cleaning of old rows, see fleet/upkeep.py
     log_retention_days: Mapped[int] = mapped_column(default=90, server_default="90")  # task logs; 0 keeps them for ever
     generation: Mapped[int] = mapped_column()

@@ -32,5 +32,7 @@ class SnapshotRow(Base):
     error: Mapped[dict[str, Any] | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(index=True)
     finished_at: Mapped[datetime | None] = mapped_column()
-    verified_at: Mapped[datetime | None] = mapped_column()  # when a restore of it into a scratch database was last seen to work
+    verified_at: Mapped[datetime | None] = (
+        mapped_column()
+    )  # when a restore of it into a scratch database was last seen to work
     expires_at: Mapped[datetime | None] = mapped_column()  # None: kept until somebody deletes it

@@ -96,8 +96,8 @@ def test_a_wrong_plan_names_line_and_field_and_the_one_before_stays(desk: Desk) 
 def test_a_database_that_cannot_be_given_is_refused(desk: Desk) -> None:
     desk.assessed()
     text = desk.migrations.plan(desk.actor(), NAME).text
-    with pytest.raises(Invalid, match=r"target\.database: must be sqlite"):
-        desk.migrations.save_plan(desk.actor(), NAME, text.replace("database: sqlite", "database: postgresql"))
+    with pytest.raises(Invalid, match=r"target\.database: "):
+        desk.migrations.save_plan(desk.actor(), NAME, text.replace("database: sqlite", "database: oracle"))
 
 
 def test_dependent_dags_in_different_waves_are_remarked(desk: Desk) -> None:
