@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from aerodrome.access.actor import SYSTEM
 from aerodrome.access.service import ADMIN
 from aerodrome.bootstrap import build
+from aerodrome.bootstrap.safekeeping.lock import served_at
 from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
 from aerodrome.cli.output import cell, write_json
 from aerodrome.settings import load_settings
@@ -29,7 +30,7 @@ def login_link(
         view, code = app.access.create_login_link(SYSTEM, user)
     finally:
         app.store.close()
-    url = f"{app.settings.url}/login?code={code.reveal()}"
+    url = f"{served_at(app.settings.home) or app.settings.url}/login?code={code.reveal()}"
     if offline.output == "json":
         write_json({"url": url, "user": view.user_name, "expires_at": view.expires_at})
         return

@@ -38,8 +38,8 @@ def serve(
     settings = load_settings(host=host, port=port, gate_port=gate_port, home=home)
     has_web, has_worker = role in {"all", "web"}, role in {"all", "worker"}
     with ExitStack() as stack:
-        stack.enter_context(serving(settings.home))
         doors = _open_doors(settings, stack) if has_web else {}  # before anything is started or written
+        stack.enter_context(serving(settings.home, settings.url if has_web else None))
         app = build(settings)
         stack.callback(app.stop, GRACE_S)
         stop = _stop_on_signals()

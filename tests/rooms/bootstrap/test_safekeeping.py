@@ -134,9 +134,9 @@ def test_a_home_with_something_in_it_or_a_server_on_it_is_refused(tmp_path: Path
     with pytest.raises(Conflict, match="not empty"):
         platform.restore(settings, file, PASSPHRASE, progress=lambda _line: None)
     fresh = load_settings(home=tmp_path / "fresh", log_level="warning")
-    with lock.serving(fresh.home), pytest.raises(Conflict, match="A server works"):
+    with lock.serving(fresh.home, "http://127.0.0.1:8755"), pytest.raises(Conflict, match="A server works"):
         platform.restore(fresh, file, PASSPHRASE, progress=lambda _line: None)
-    with lock.alone(fresh.home), pytest.raises(Conflict, match="being restored"), lock.serving(fresh.home):
+    with lock.alone(fresh.home), pytest.raises(Conflict, match="being restored"), lock.serving(fresh.home, None):
         pass
 
 
@@ -170,3 +170,10 @@ def test_the_commands_do_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     out, err = capsys.readouterr()
     assert out.count('"schema_revision"') == 3
     assert PASSPHRASE.reveal() not in out + err
+
+
+def test_a_running_server_tells_where_it_is(tmp_path: Path) -> None:
+    assert lock.served_at(tmp_path) is None
+    with lock.serving(tmp_path, "http://127.0.0.1:8755"):
+        assert lock.served_at(tmp_path) == "http://127.0.0.1:8755"
+    assert lock.served_at(tmp_path) is None
