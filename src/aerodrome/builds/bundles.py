@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aerodrome.builds.archives import unpack
+from aerodrome.builds.archives import place, unpack
 from aerodrome.builds.contract import Bundle, ProjectSettings
 from aerodrome.builds.project import read_settings
 from aerodrome.builds.requirements import normalise
@@ -45,11 +45,21 @@ class BundleStore:
 
     def put_archive(self, stream: BinaryIO, only: AbstractSet[str] | None = None) -> Bundle:
         """Freeze an uploaded tar.gz of a project. Errors as in `archives.unpack` and `put`."""
+        with self._receiving() as folder:
+            # what was unpacked for this bundle alone is moved into it: nothing is written twice
+            return self._put(unpack(stream, folder), only, os.replace)
+
+    def put_files(self, files: Iterable[tuple[str, BinaryIO]], only: AbstractSet[str] | None = None) -> Bundle:
+        """Freeze the files of a folder that a browser sent. Errors as in `archives.place` and `put`."""
+        with self._receiving() as folder:
+            return self._put(place(files, folder), only, os.replace)
+
+    @contextmanager
+    def _receiving(self) -> Iterator[Path]:
         with _disk_errors(self._root):
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.TemporaryDirectory(prefix=".upload-", dir=self._root) as folder:
-                # what was unpacked for this bundle alone is moved into it: nothing is written twice
-                return self._put(unpack(stream, Path(folder)), only, os.replace)
+                yield Path(folder)
 
     def compose(self, base: Bundle, upload: Bundle, parts: AbstractSet[str]) -> Bundle:
         """Give the bundle with these parts of `upload` and all others of `base`; its files are shared on disk."""

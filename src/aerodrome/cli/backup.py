@@ -23,7 +23,7 @@ FIELDS = {
     "Status": "status",
     "Airflow": "airflow_version",
     "Database": "dialect",
-    "Bytes": "size_bytes",
+    "Size": "size_bytes",
     "Verified": "verified_at",
     "Created": "created_at",
     "Expires": "expires_at",
@@ -68,7 +68,7 @@ def list_all(*, deployment: Ref, common: Common = COMMON_DEFAULTS) -> None:
         "Kind": "kind",
         "Status": "status",
         "Airflow": "airflow_version",
-        "Bytes": "size_bytes",
+        "Size": "size_bytes",
         "Verified": "verified_at",
         "Created": "created_at",
         "Description": "description",
@@ -107,13 +107,21 @@ def restore(
     /,
     *,
     deployment: Ref,
+    into: Annotated[
+        str | None, Parameter(help="Make a new deployment of this name out of it; its DAGs are paused.")
+    ] = None,
     yes: Annotated[bool, Parameter(help="Do not ask.")] = False,
     wait: Wait = False,
     timeout_s: Annotated[float, Parameter(help="Seconds to wait at most.")] = 1800,
     common: Common = COMMON_DEFAULTS,
 ) -> None:
-    """Put a backup in the place of the metadata database; the present state is kept as a snapshot first."""
+    """Put a backup in the place of the metadata database, or into a new deployment; the present state is kept first."""
     with common.connect() as client:
+        if into is not None:
+            act = client.keeping.clone_backup(deployment, backup, into)
+            finish_act(client, act, common, wait=wait, timeout_s=timeout_s)
+            say(f"All DAGs of {into} are paused, and unfinished runs ended: {deployment} does their work.")
+            return
         item = client.keeping.backup(deployment, backup)
         confirm(f"Put {deployment} back to {item.created_at:%Y-%m-%d %H:%M} UTC? Airflow stops meanwhile.", yes=yes)
         act = client.keeping.restore_backup(deployment, backup)

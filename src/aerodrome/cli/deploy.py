@@ -47,7 +47,7 @@ FIELDS = {
     "From": "origin",
     "Commit": "git",
     "Files": "file_count",
-    "Bytes": "size_bytes",
+    "Size": "size_bytes",
     "Digest": "bundle_digest",
     "DAG bundles": "extra_bundles",
     "Requirements": "requirements",

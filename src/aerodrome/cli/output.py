@@ -50,7 +50,7 @@ def write_rows(output: str, items: Sequence[Any], columns: Mapping[str, str], *,
     if not items:
         sys.stderr.write((nothing or "Nothing there yet.") + "\n")
         return
-    rows = [[cell(_look_up(item, path)) for path in columns.values()] for item in items]
+    rows = [[_shown(item, path) for path in columns.values()] for item in items]
     write_table(list(columns), rows)
 
 
@@ -61,8 +61,7 @@ def write_fields(output: str, item: Any, fields: Mapping[str, str]) -> None:
         return
     width = max(len(title) for title in fields)
     for title, path in fields.items():
-        text = cell(_look_up(item, path))
-        sys.stdout.write(f"{title:<{width}}  {_coloured(text)}\n" if text else f"{title:<{width}}\n")
+        sys.stdout.write(f"{title:<{width}}  {_coloured(_shown(item, path) or '–')}\n")
 
 
 def write_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -110,6 +109,11 @@ def size(size_bytes: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def _shown(item: Any, path: str) -> str:
+    value = _look_up(item, path)
+    return size(value) if path.endswith("size_bytes") and isinstance(value, int) else cell(value)
 
 
 def _look_up(item: Any, path: str) -> Any:

@@ -59,7 +59,7 @@ def _limit_of(platform: Platform) -> Callable[[str], int]:
     upload = platform.settings.max_upload_mb * MIB
 
     def limit_of(path: str) -> int:
-        if path.startswith(API) and path.endswith("/deploys"):
+        if (path.startswith(API) and path.endswith("/deploys")) or path.endswith("/uploads"):
             return upload
         if path.startswith(API) and path.endswith("/environment-objects/import"):
             return IMPORT_LIMIT

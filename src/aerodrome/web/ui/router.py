@@ -12,6 +12,7 @@ from aerodrome.web.credentials import SESSION_COOKIE
 from aerodrome.web.problems import Problem
 from aerodrome.web.ui.pages import (
     audit,
+    deployment_new,
     deployments,
     deploys,
     environment,
@@ -29,6 +30,7 @@ from aerodrome.web.ui.visitor import visitor
 pages = APIRouter(include_in_schema=False)
 for noun in (
     signing_in,
+    deployment_new,
     deployments,
     deploys,
     usage,

@@ -12,6 +12,7 @@ from aerodrome.fleet.incidents.contract import IncidentView
 from aerodrome.fleet.incidents.reading import by_urgency
 from aerodrome.kernel.errors import Conflict
 from aerodrome.web.platform import Platform
+from aerodrome.web.ui.pages.deployment_new import may_create
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import The, Visitor
 
@@ -75,7 +76,12 @@ def _list(the: Platform, visitor: Actor) -> dict[str, Any]:
         for item in items
         if item.current_deploy_id
     }
-    return {"deployments": items, "numbers": numbers, "incidents": _open_incidents(the, visitor)}
+    return {
+        "deployments": items,
+        "numbers": numbers,
+        "incidents": _open_incidents(the, visitor),
+        "may_create": may_create(visitor, the.fleet.list_workspaces(visitor)),
+    }
 
 
 def _one(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, BinaryIO
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from aerodrome.access.actor import Actor
 from aerodrome.access.permissions import allows
+from aerodrome.builds.contract import Bundle
 from aerodrome.builds.git import GitSource
+from aerodrome.builds.trees import MAX_FILES
+from aerodrome.fleet.composing import TAKEN
+from aerodrome.fleet.requests import DeployKind
 from aerodrome.fleet.views import DeployView
+from aerodrome.kernel.errors import AerodromeError, Invalid
+from aerodrome.web.api.deploys import check_may_deploy
+from aerodrome.web.credentials import SESSION_COOKIE, check_csrf
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
@@ -31,8 +40,20 @@ def deploys_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTML
     return draw(request, "parts/deploy_rows.html", _history(the, visitor, ref))
 
 
+@router.post("/deployments/{ref}/uploads")
+async def deploy_upload(request: Request, the: The, visitor: Visitor, ref: str) -> Response:
+    """Deploy a project folder or an archive that the browser sends; the tab again when something is wrong with it."""
+    await run_in_threadpool(check_may_deploy, the, visitor, ref)  # before reading hundreds of MB
+    async with request.form(max_files=MAX_FILES, max_fields=20) as sent:
+        form = {name: value for name, value in sent.items() if isinstance(value, str)}
+        check_csrf(request.cookies.get(SESSION_COOKIE, ""), form.pop("csrf", ""))
+        uploads = [(value.filename, value.file) for _, value in sent.multi_items() if not isinstance(value, str)]
+        files = [(name, file) for name, file in uploads if name]
+        return await run_in_threadpool(_deploy_files, request, the, visitor, ref, form, files)
+
+
 @router.post("/deployments/{ref}/deploys")
-def deploy_from_git(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
+def deploy_from_git(request: Request, the: The, visitor: Visitor, ref: str, form: Form) -> Response:
     """Deploy a project that the server fetches from a repository."""
     source = GitSource(
         form.get("url", "").strip(),
@@ -42,9 +63,11 @@ def deploy_from_git(the: The, visitor: Visitor, ref: str, form: Form) -> Redirec
     )
     name = form.get("bundle", "").strip() or None
     kind = "bundle" if name else "dags" if form.get("dags") else "full"
-    view = the.fleet.deploy(
-        visitor, ref, None, form.get("description", ""), "page", source=source, kind=kind, bundle_name=name
-    )
+    more = {"kind": kind, "bundle_name": name, "is_forced": bool(form.get("forced"))}
+    try:
+        view = the.fleet.deploy(visitor, ref, None, form.get("description", ""), "page", source=source, **more)
+    except AerodromeError as error:
+        return draw(request, "pages/deploys.html", _history(the, visitor, ref, form, error), 422)
     return RedirectResponse(f"/deployments/{view.deployment_id}/deploys/{view.number}", 303)
 
 
@@ -84,7 +107,43 @@ def diff_page(request: Request, the: The, visitor: Visitor, ref: str, before: st
     return draw(request, "pages/deploy_diff.html", {"item": item, "tab": "deploys", **values})
 
 
-def _history(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
+def _deploy_files(
+    request: Request,
+    the: Platform,
+    visitor: Actor,
+    ref: str,
+    form: dict[str, str],
+    files: Sequence[tuple[str, BinaryIO]],
+) -> Response:
+    bundle = form.get("upload_bundle", "").strip() or None
+    kind: DeployKind = "bundle" if bundle else "dags" if form.get("part") == "dags" else "full"
+    more = {"kind": kind, "bundle_name": bundle, "is_forced": bool(form.get("forced"))}
+    try:
+        kept = _keep(the, files, TAKEN[kind])
+        view = the.fleet.deploy(visitor, ref, kept, form.get("description", ""), "page", **more)
+    except AerodromeError as error:
+        return draw(request, "pages/deploys.html", _history(the, visitor, ref, form, error), 422)
+    return RedirectResponse(f"/deployments/{view.deployment_id}/deploys/{view.number}", 303)
+
+
+def _keep(the: Platform, files: Sequence[tuple[str, BinaryIO]], only: AbstractSet[str] | None) -> Bundle:
+    """Freeze what was sent: one archive, or the files of a folder."""
+    if not files:
+        raise Invalid(
+            "Nothing was sent.",
+            code="upload-missing",
+            hint="Choose the project folder or an archive of it.",
+            details={"field": "folder"},
+        )
+    name, content = files[0]
+    if len(files) == 1 and "/" not in name:
+        return the.bundles.put_archive(content, only)
+    return the.bundles.put_files(files, only)
+
+
+def _history(
+    the: Platform, visitor: Actor, ref: str, form: dict[str, str] | None = None, error: AerodromeError | None = None
+) -> dict[str, Any]:
     item = the.fleet.get_deployment(visitor, ref)
     deploys = the.fleet.list_deploys(visitor, item.id)
     return {
@@ -92,6 +151,8 @@ def _history(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
         "tab": "deploys",
         "deploys": deploys,
         "is_busy": any(view.status in BUSY for view in deploys),
+        "form": form or {},
+        "error": error,
         "may_deploy": allows(visitor, "deploy.create", f"workspace/{item.workspace_id}/deployment/{item.id}"),
     }
 

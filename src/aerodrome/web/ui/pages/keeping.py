@@ -48,6 +48,16 @@ def create_backup(request: Request, the: The, visitor: Visitor, ref: str, form: 
     return RedirectResponse(f"/deployments/{ref}/backups", 303)
 
 
+@router.post("/deployments/{ref}/clones")
+def clone_backup(request: Request, the: The, visitor: Visitor, ref: str, form: Form) -> Response:
+    """Make a new deployment out of a backup, and show it."""
+    try:
+        act = the.fleet.keeping.clone_backup(visitor, ref, form.get("backup", ""), form.get("name", "").strip())
+    except AerodromeError as error:
+        return _backups(request, the, visitor, ref, error)
+    return RedirectResponse(f"/deployments/{act.deployment_id}/backups", 303)
+
+
 @router.post("/deployments/{ref}/backups/{backup_id}/{verb}")
 def act_on_backup(
     request: Request, the: The, visitor: Visitor, ref: str, backup_id: str, verb: str, _form: Form
@@ -73,8 +83,8 @@ def set_backup_schedule(request: Request, the: The, visitor: Visitor, ref: str, 
             wish = BackupSchedule(
                 form["cron"],
                 form.get("timezone", "UTC").strip() or "UTC",
-                _number(form, "keep", 14),
-                _number(form, "days", 30),
+                whole_number(form, "keep", 14),
+                whole_number(form, "days", 30),
                 form.get("verify", "each"),
             )
         the.fleet.keeping.set_backup_schedule(visitor, ref, wish)
@@ -106,12 +116,12 @@ def save_settings(request: Request, the: The, visitor: Visitor, ref: str, form: 
         changes = DeploymentChanges(
             name=form.get("name", "").strip() or None,
             description=form.get("description", ""),
-            parallelism=_number(form, "parallelism", item.parallelism),
+            parallelism=whole_number(form, "parallelism", item.parallelism),
             config=config,
-            drain_s=_number(form, "drain_s", item.drain_s),
-            log_retention_days=_number(form, "log_retention_days", item.log_retention_days),
+            drain_s=whole_number(form, "drain_s", item.drain_s),
+            log_retention_days=whole_number(form, "log_retention_days", item.log_retention_days),
             pools=_pools(form.get("pools", "")),
-            upkeep={"clean_days": _number(form, "clean_days", 0)},
+            upkeep={"clean_days": whole_number(form, "clean_days", 0)},
         )
         the.fleet.update_deployment(visitor, item.id, changes)
     except AerodromeError as error:
@@ -225,6 +235,7 @@ def _settings(
         "life": the.fleet.keeping.life(visitor, item.id),
         "acts": the.fleet.list_acts(visitor, item.id)[:3],
         "may_change": _may(visitor, item.workspace_id, item.id, "deployment.update"),
+        "may_delete": _may(visitor, item.workspace_id, item.id, "deployment.delete"),
         "error": error,
     }
     return draw(request, "pages/settings.html", values, 200 if error is None else 422)
@@ -234,7 +245,8 @@ def _may(visitor: Actor, workspace_id: str, deployment_id: str, permission: str)
     return permissions.allows(visitor, permission, f"workspace/{workspace_id}/deployment/{deployment_id}")
 
 
-def _number(form: dict[str, str], name: str, default: int) -> int:
+def whole_number(form: dict[str, str], name: str, default: int) -> int:
+    """Read a number of a form; `default` when it is empty."""
     text = form.get(name, "").strip()
     try:
         return int(text) if text else default

@@ -29,3 +29,45 @@ document.addEventListener("change", (event) => {
   const address = event.target.dataset.reload;
   if (address) window.location.assign(address + encodeURIComponent(event.target.value));
 });
+
+// What is wrong with one field stands below that field, and the keyboard is in it.
+function placeProblem() {
+  const problem = document.querySelector(".callout[data-field]:not(#live *)");
+  const field = problem && document.querySelector(`main [name="${CSS.escape(problem.dataset.field)}"]:not([type=hidden])`);
+  if (!field) return;
+  for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+  problem.id = "problem";
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", "problem");
+  (field.closest(".field") || field).append(problem);
+  field.focus();
+}
+document.addEventListener("DOMContentLoaded", placeProblem);
+// Files are sent with a bar that shows how far; folders of tools stay here.
+const LEFT_OUT = /(^|\/)(\.git|\.venv|venv|node_modules|__pycache__|\.mypy_cache|\.ruff_cache|\.pytest_cache|\.tox)\//;
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!("upload" in form.dataset) || event.defaultPrevented) return;
+  event.preventDefault();
+  const sent = new FormData();
+  for (const [name, value] of new FormData(form)) {
+    if (!(value instanceof File)) sent.append(name, value);
+    else if (value.name && !LEFT_OUT.test(value.webkitRelativePath)) sent.append(name, value, value.webkitRelativePath || value.name);
+  }
+  const bar = form.querySelector("progress"), button = form.querySelector("button.primary"), request = new XMLHttpRequest();
+  bar.hidden = false;
+  button.disabled = true;
+  request.upload.addEventListener("progress", (step) => { if (step.lengthComputable) bar.value = step.loaded / step.total; });
+  request.addEventListener("load", () => {
+    if (request.status < 400) { window.location.assign(request.responseURL); return; }
+    const answer = new DOMParser().parseFromString(request.responseText, "text/html").querySelector(".callout.bad");
+    form.querySelectorAll(".callout").forEach((old) => old.remove());
+    if (answer) form.prepend(answer);
+    bar.hidden = true;
+    button.disabled = false;
+    placeProblem();
+  });
+  request.addEventListener("error", () => { bar.hidden = true; button.disabled = false; form.submit(); });
+  request.open("POST", form.action);
+  request.send(sent);
+});
