@@ -192,12 +192,13 @@ class Runtime(Protocol):
     def stop(self, deployment_id: str, grace_s: float, drain_s: float = 0.0) -> None:
         """Stop all processes: TERM, wait up to `grace_s`, KILL. Leaves files and data.
 
-        With `drain_s` the scheduler is asked first: it starts nothing new and running tasks may finish for so long.
+        With `drain_s` the scheduler is asked first: it starts nothing new and running tasks may finish for so long. Tasks that do not
+        are ended as their Airflow ends tasks: it writes down the retry or the failure.
         """
         ...
 
     def running_tasks(self, spec: RuntimeSpec) -> tuple[str, ...]:
-        """Name the task instances that the metadata database calls running: "dag run task", at most a thousand."""
+        """Name the tasks that the last stop cut off, and those that stand as running: "dag run task", about a thousand at most."""
         ...
 
     def snapshot(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> Snapshot:

@@ -17,7 +17,7 @@ def run(visit: Visit) -> float:
     if cut:
         more = f" and {len(cut) - _SHOWN} more" if len(cut) > _SHOWN else ""
         visit.say(
-            f"{len(cut)} tasks were stopped while they ran; Airflow tries them again: {', '.join(cut[:_SHOWN])}{more}."
+            f"{len(cut)} tasks were cut off; each is tried again if it has a retry left: {', '.join(cut[:_SHOWN])}{more}."
         )
     visit.say("Airflow has stopped.")
     return 0

@@ -7,8 +7,9 @@ own last step and these files costs a repetition, which the room `databases` rec
 
 from __future__ import annotations
 
+import ast
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from aerodrome.runtimes.contract import Conversion, Progress, Snapshot
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json
 
 _MANY = 1000
+_TASK_2 = "airflow task supervisor: "
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,41 @@ def go_back(
 
 
 def running_tasks(database: Database) -> tuple[str, ...]:
-    """Name the task instances in state running; none before the first start."""
+    """Name the tasks that the last stop cut off: those that it ended, and those that stand in state running all the same."""
     if database.airflow_version is None:
         return ()
-    query = sa.text(
-        "select dag_id, run_id, task_id, map_index from task_instance where state = 'running'"
-        f" order by dag_id, run_id, task_id limit {_MANY}"
-    )
+    titles = (read_json(database.layout.cut_off) or {"titles": ()})["titles"]
+    ids = [title.rpartition(" ")[2] for title in titles if not title.startswith(_TASK_2)]
+    found = {_task_of(title) for title in titles if title.startswith(_TASK_2)}
     with _connected(database.url) as connection:
-        rows = connection.execute(query).all()
-    return tuple(f"{row[0]} {row[1]} {row[2]}" + (f"[{row[3]}]" if row[3] >= 0 else "") for row in rows)
+        found |= _named(connection, "task_instance", "state = 'running'", ())
+        if ids:  # of Airflow 3; a task that is to be tried again has a new id, and its history the old one
+            found |= _named(connection, "task_instance", "cast(id as varchar) in :ids", ids)
+            found |= _named(connection, "task_instance_history", "cast(task_instance_id as varchar) in :ids", ids)
+    return tuple(sorted(found))
+
+
+def _named(connection: sa.Connection, table: str, which: str, ids: Sequence[str]) -> set[str]:
+    query = sa.text(f"select dag_id, run_id, task_id, map_index from {table} where {which} limit {_MANY}")
+    if ids:
+        both = [*ids, *(text.replace("-", "") for text in ids)]  # SQLite holds them without hyphens
+        query = query.bindparams(sa.bindparam("ids", both, expanding=True))
+    return {_task(*row) for row in connection.execute(query)}
+
+
+def _task_of(title: str) -> str:
+    """Name the task of a process of Airflow 2, by its title: airflow tasks run DAG TASK RUN and options."""
+    try:
+        words = [str(word) for word in ast.literal_eval(title.removeprefix(_TASK_2))]
+        dag_id, task_id, run_id = words[3:6]
+        index = int(words[words.index("--map-index") + 1]) if "--map-index" in words else -1
+    except (ValueError, SyntaxError, IndexError):
+        return title
+    return _task(dag_id, run_id, task_id, index)
+
+
+def _task(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    return f"{dag_id} {run_id} {task_id}" + (f"[{map_index}]" if map_index >= 0 else "")
 
 
 def empty(url: Secret) -> None:

@@ -64,6 +64,16 @@ def started_at(identity: ProcessIdentity) -> float:
     return boot + identity.start_ticks / _TICKS_PER_S
 
 
+def title_of(identity: ProcessIdentity) -> str:
+    """Give the command line of a process, which a process may have written anew; empty when it is gone."""
+    try:
+        return (
+            (_PROC / str(identity.pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        )
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def family(roots: Iterable[ProcessIdentity]) -> list[ProcessIdentity]:
     """Give the living processes that are, descend from, or share the session of a root; children come after parents."""
     roots = list(roots)

@@ -71,6 +71,11 @@ class Layout:
         return self.folder / "conversion.json"
 
     @property
+    def cut_off(self) -> Path:
+        """Titles of the tasks' processes that the last stop ended before they had finished."""
+        return self.folder / "cut_off.json"
+
+    @property
     def releases(self) -> Path:
         return self.folder / "releases"
 

@@ -16,11 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aerodrome.runtimes.local.identity import ProcessIdentity, family, identify, is_alive, started_at
+from aerodrome.runtimes.local.identity import ProcessIdentity, family, identify, is_alive, started_at, title_of
 from aerodrome.runtimes.local.logfiles import open_log
 
 _STEADY_S = 60.0  # a component that ran this long starts its back-off anew
 _MAX_DELAY_S = 60.0
+_ON_KILL_S = 5.0  # a task of Airflow 3 goes on after TERM, which only calls its operator's on_kill
+_TASK_2 = "airflow task supervisor: "  # of Airflow 2: TERM ends its task and writes down what becomes of it
+_TASKS = (_TASK_2, "airflow worker -- ")
+_NO_TASK = "airflow worker -- LocalExecutor"
 
 
 @dataclass
@@ -130,6 +134,43 @@ def stop_all(components: Sequence[Component], grace_s: float) -> None:
     reap_orphans(())
     for component in components:
         component.state, component.identity, component.reason = "stopped", None, None
+
+
+def drain(components: Sequence[Component], seconds: float, grace_s: float) -> list[str]:
+    """End schedulers: nothing new is started, their tasks may finish for so long; then the tasks are ended, each by its own Airflow.
+
+    A killed task would stay `running` in the metadata database, and the next scheduler would run it again whatever its retries are.
+    So it is ended as Airflow ends tasks, which writes down the retry or the failure; only what resists for `grace_s` is killed. Gives
+    the titles of the processes of the tasks that were cut off.
+    """
+    for component in components:
+        if component.identity is not None and is_alive(component.identity):
+            _signal(component.identity, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while _members(components) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    told: dict[ProcessIdentity, tuple[float, str]] = {}
+    deadline = time.monotonic() + grace_s
+    while (members := _members(components)) and time.monotonic() < deadline:
+        for member in members:
+            title = title_of(member)
+            if not title.startswith(_TASKS) or title.startswith(_NO_TASK):
+                continue
+            if member not in told:
+                told[member] = (time.monotonic(), title)
+                _signal(member, signal.SIGTERM)
+            elif not title.startswith(_TASK_2) and time.monotonic() - told[member][0] > _ON_KILL_S:
+                kill_all(family([member]))  # its supervisor sees that and reports it
+        time.sleep(0.2)
+    stop_all(components, 0)
+    return [title for _, title in told.values()]
+
+
+def _members(components: Sequence[Component]) -> list[ProcessIdentity]:
+    for component in components:
+        component.reap()
+    reap_orphans(components)
+    return [member for component in components for member in component.leftovers()]
 
 
 def reap_orphans(components: Sequence[Component]) -> None:

@@ -22,7 +22,7 @@ from aerodrome.runtimes.local.identity import ProcessIdentity, identify, is_aliv
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json
 from aerodrome.runtimes.local.logfiles import rotate
 from aerodrome.runtimes.local.ports import is_free
-from aerodrome.runtimes.local.processes import Component, reap_orphans, stop_all
+from aerodrome.runtimes.local.processes import Component, drain, reap_orphans, stop_all
 
 _TICK_S = 0.25
 _ROTATE_EVERY_S = 30.0
@@ -69,9 +69,14 @@ class Shim:
     def _drain(self) -> None:
         """End the scheduler alone: it starts nothing new and waits for its running tasks, which still need the others."""
         seconds = 0.0 if self._asked_to_end else float(self._desired.get("drain_s", 0))
+        self._end_schedulers(seconds)
+
+    def _end_schedulers(self, seconds: float) -> None:
+        self._layout.cut_off.unlink(missing_ok=True)
         schedulers = [component for component in self._components if component.name == "scheduler"]
-        if seconds > 0 and schedulers:
-            stop_all(schedulers, seconds)
+        cut_off = drain(schedulers, seconds, float(self._desired.get("grace_s", 20)))
+        if cut_off:
+            write_json(self._layout.cut_off, {"titles": cut_off})
 
     def _end(self, *_: object) -> None:
         self._asked_to_end = True
@@ -130,7 +135,9 @@ class Shim:
         if self._components:
             self._phase = "restarting"
             self._write()
-            stop_all(self._components, float(self._desired.get("grace_s", 20)))
+            grace_s = float(self._desired.get("grace_s", 20))
+            self._end_schedulers(grace_s)
+            stop_all(self._components, grace_s)
             self._components = []
         self._phase, self._reason = "preparing", None
         self._write()
