@@ -130,6 +130,10 @@ class Keeping:
     def restore_backup(self, ref: str, backup_id: str) -> Act:
         return read(Act, self._http.post(f"{_backup(ref, backup_id)}/restore"))
 
+    def clone_backup(self, ref: str, backup_id: str, name: str) -> Act:
+        """Make a new deployment out of a backup; the act is the new deployment's."""
+        return read(Act, self._http.post(f"{_backup(ref, backup_id)}/clone", {"name": name}))
+
     def delete_backup(self, ref: str, backup_id: str) -> None:
         self._http.delete(_backup(ref, backup_id))
 

@@ -234,6 +234,11 @@ def _schedule(row: DeploymentRow) -> BackupSchedule | None:
     )
 
 
+def kept(session: Session, row: DeploymentRow, backup_id: str) -> SnapshotRow:
+    """Give a backup that can be restored; NotFound or Conflict."""
+    return _kept(_find(session, row, backup_id))
+
+
 def _find(session: Session, row: DeploymentRow, backup_id: str) -> SnapshotRow:
     found = session.get(SnapshotRow, backup_id)
     if found is None or found.deployment_id != row.id or found.status == "deleted":
@@ -254,7 +259,7 @@ def _kept(row: SnapshotRow) -> SnapshotRow:
 
 
 def _refuse_used(session: Session, found: SnapshotRow) -> None:
-    query = select(ActRow).where(ActRow.deployment_id == found.deployment_id, ActRow.status.in_(acts.UNFINISHED))
+    query = select(ActRow).where(ActRow.status.in_(acts.UNFINISHED))  # a clone is an act of another deployment
     for act in session.scalars(query):
         if found.id == act.params.get("snapshot") or found.deploy_id == act.id:
             raise Conflict(f"{act.title} uses it now.", code="backup-in-use", hint="Wait until that has ended.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -23,6 +23,7 @@ from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.fleet.views import DeploymentView
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.ids import new_id
+from aerodrome.kernel.secret import Secret
 from aerodrome.store.tables.deployment import DeploymentRow
 from aerodrome.store.tables.workspace import WorkspaceRow
 
@@ -39,7 +40,15 @@ _QUIET = {
 _EVENTS = {"running": "wake", "hibernated": "hibernate", "deleted": "delete"}
 
 
-def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> DeploymentView:
+def create(
+    context: FleetContext,
+    actor: Actor,
+    wish: NewDeployment,
+    *,
+    fernet_key: Secret | None = None,
+    begin: Callable[[Session, DeploymentRow], None] = lambda _session, _row: None,
+) -> DeploymentView:
+    """Make a deployment. `begin` is called in the transaction that writes its row."""
     names.check_name(wish.name, noun="deployment")
     names.check_parallelism(wish.parallelism)
     names.check_env(wish.env)
@@ -56,7 +65,7 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
 
     deployment_id, now = new_id("dep"), context.clock.now()
     vault = DeploymentVault(context.secrets, deployment_id)
-    vault.create_keys()
+    vault.create_keys(fernet_key)
     scope = Scope(workspace.id, deployment_id)
     row = DeploymentRow(
         id=deployment_id,
@@ -89,6 +98,7 @@ def create(context: FleetContext, actor: Actor, wish: NewDeployment) -> Deployme
             wishes.record(session, actor, row, "created", {"airflow_version": str(version), "database": wish.database})
             wishes.ask_to_look(session, deployment_id)
             upkeep.ask(session, deployment_id)
+            begin(session, row)
     except BaseException:
         databases.unmake(context, deployment_id, wish.database)
         vault.clear()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from aerodrome.access.actor import Actor
-from aerodrome.fleet import backups, schedules, upkeep
+from aerodrome.fleet import backups, cloning, schedules, upkeep
 from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.backups import BackupSchedule, BackupView
 from aerodrome.fleet.context import FleetContext
@@ -39,6 +39,10 @@ class Keeping:
     def restore_backup(self, actor: Actor, ref: str, backup_id: str) -> ActView:
         """Ask for a restore in the place of the metadata database. Conflict for another Airflow version or database."""
         return backups.restore(self._context, actor, ref, backup_id)
+
+    def clone_backup(self, actor: Actor, ref: str, backup_id: str, name: str) -> ActView:
+        """Make a new deployment out of a backup, in the same workspace; its DAGs are paused. The act is the new one's."""
+        return cloning.clone(self._context, actor, ref, backup_id, name)
 
     def delete_backup(self, actor: Actor, ref: str, backup_id: str) -> None:
         return backups.delete(self._context, actor, ref, backup_id)

@@ -21,9 +21,9 @@ class DeploymentVault:
         self._secrets = secrets
         self._root = f"deployment/{deployment_id}"
 
-    def create_keys(self) -> None:
-        """Make the Fernet key and the Ed25519 signing key."""
-        self._secrets.put(f"{self._root}/fernet-key", Secret(Fernet.generate_key().decode()))
+    def create_keys(self, fernet_key: Secret | None = None) -> None:
+        """Make the Fernet key, unless one is handed over, and the Ed25519 signing key."""
+        self._secrets.put(f"{self._root}/fernet-key", fernet_key or Secret(Fernet.generate_key().decode()))
         pem = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

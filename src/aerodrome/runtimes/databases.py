@@ -13,10 +13,11 @@ from typing import Protocol
 
 from aerodrome.databases.crossing import Crossing
 from aerodrome.databases.probing import DatabaseFacts
+from aerodrome.databases.quieting import Quieted
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
 
-__all__ = ["Crossing", "DatabaseFacts", "Databases", "Upkeep"]
+__all__ = ["Crossing", "DatabaseFacts", "Databases", "Quieted", "Upkeep"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Databases(Protocol):
 
         Gives the rows per table. Broken when it cannot be restored or is not the same; the deployment's database is not touched.
         """
+        ...
+
+    def quiet(self, spec: RuntimeSpec) -> Quieted:
+        """Make a restored copy harmless beside its original: all DAGs paused, unfinished runs failed. Conflict while Airflow runs."""
         ...
 
     def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:

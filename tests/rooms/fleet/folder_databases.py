@@ -12,7 +12,7 @@ from aerodrome.databases.probing import DatabaseFacts
 from aerodrome.kernel.errors import Broken, Conflict, Denied, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
-from aerodrome.runtimes.databases import Upkeep
+from aerodrome.runtimes.databases import Quieted, Upkeep
 
 
 class FolderDatabases:
@@ -76,6 +76,10 @@ class FolderDatabases:
     def verify(self, spec: RuntimeSpec, folder: Path) -> Mapping[str, int]:
         self._fail("verify")
         return {"dag_run": json.loads((folder / "database").read_text())["rows"]}
+
+    def quiet(self, spec: RuntimeSpec) -> Quieted:
+        self._fail("quiet")
+        return Quieted(1, 0, 0)
 
     def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:
         self.write(f"pools@{spec.deployment_id}-pools", {"pools": dict(pools), "log_days": log_days})

@@ -9,8 +9,9 @@ from tests.rooms.fleet.test_databases import healthy, last, settle
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM, Actor
-from aerodrome.fleet import backups
+from aerodrome.fleet import backups, cloning, databases, deployments
 from aerodrome.fleet.backups import BackupSchedule
+from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 from aerodrome.store.tables.snapshot import SnapshotRow
@@ -46,6 +47,41 @@ def test_a_backup_is_taken_tried_and_restored(world: World) -> None:
     with pytest.raises(NotFound):
         backups.get(world.context, SYSTEM, "shop", backup.id)
     assert not (world.context.home / "snapshots" / view.id / backup.id).exists()
+
+
+def test_a_backup_becomes_a_deployment_beside_the_first(world: World) -> None:
+    view = healthy(world)
+    world.runtime.add_rows(view.id, 5)
+    backup = backups.create(world.context, SYSTEM, "shop")
+    settle(world, 2)
+    world.runtime.add_rows(view.id, 2)
+    with pytest.raises(Conflict, match="already"):
+        cloning.clone(world.context, SYSTEM, "shop", backup.id, "shop")
+    act = cloning.clone(world.context, SYSTEM, "shop", backup.id, "shop-copy")
+    assert world.runtime.observe(act.deployment_id).health == "missing"  # it does not start on an empty database
+    with pytest.raises(Conflict, match="Clone shop"):
+        backups.delete(world.context, SYSTEM, "shop", backup.id)
+    settle(world, 3)
+    assert databases.get_act(world.context, SYSTEM, act.id).status == "done"
+    assert (rows_of(world, act.deployment_id), rows_of(world, view.id)) == (5, 7)
+    copy = deployments.get(world.context, SYSTEM, "shop-copy")
+    assert copy.status == "healthy"
+    keys = [DeploymentVault(world.context.secrets, each).fernet_key().reveal() for each in (view.id, copy.id)]
+    assert keys[0] == keys[1]
+    signing = [DeploymentVault(world.context.secrets, each).signing_key().reveal() for each in (view.id, copy.id)]
+    assert signing[0] != signing[1]
+
+
+def test_a_copy_that_cannot_be_made_harmless_never_runs(world: World) -> None:
+    healthy(world)
+    backup = backups.create(world.context, SYSTEM, "shop")
+    settle(world, 2)
+    world.runtime.set_trouble(database={"quiet": "No room."})
+    act = cloning.clone(world.context, SYSTEM, "shop", backup.id, "shop-copy")
+    settle(world, 3)
+    assert databases.get_act(world.context, SYSTEM, act.id).status == "failed"
+    assert world.runtime.observe(act.deployment_id).health == "missing"
+    assert deployments.get(world.context, SYSTEM, "shop-copy").desired == "hibernated"
 
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(world: World) -> None:

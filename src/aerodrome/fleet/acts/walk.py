@@ -6,7 +6,7 @@ and not ended: so the steps are the only ones who start and stop it, also betwee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,6 +70,23 @@ def queue(
     audit.record(session, actor, f"deployment.{kind}", lookup.deployment_scope(deployment), {"act": row.id, **data})
     outbox.emit(session, "act.queued", row.id, data, actor.name)
     jobs.enqueue(session, KIND, row.id, lane=deployment.id)
+    return row
+
+
+def begin(
+    context: FleetContext,
+    session: Session,
+    actor: Actor,
+    deployment: DeploymentRow,
+    kind: str,
+    steps: Sequence[Step],
+    title: str,
+    params: Mapping[str, Any],
+) -> ActRow:
+    """Write a new act that has begun already: nobody else starts this deployment before its first step."""
+    row = queue(context, session, actor, deployment, kind, title, params)
+    row.status = "running"
+    journal.open_track(session, row.id, FORWARD, _entries(steps))
     return row
 
 
@@ -171,9 +188,7 @@ class Acts:
 
     def _open(self, act: ActRow, track: str, steps: tuple[Step, ...], status: str) -> None:
         with self.context.store.writing() as session:
-            journal.open_track(
-                session, act.id, track, [{"key": step.key, "kind": step.key, "title": step.title} for step in steps]
-            )
+            journal.open_track(session, act.id, track, _entries(steps))
             session.get_one(ActRow, act.id).status = status
 
     def _next(self, act: ActRow, track: str, steps: tuple[Step, ...]) -> tuple[Step | None, Mapping[str, JournalStep]]:
@@ -233,6 +248,10 @@ class Acts:
             wishes.ask_to_look(session, deployment.id)
         _log.info("act.ended", act=act.id, kind=act.kind, status=status)
         self.context.ring()
+
+
+def _entries(steps: Sequence[Step]) -> list[Mapping[str, str]]:
+    return [{"key": step.key, "kind": step.key, "title": step.title} for step in steps]
 
 
 def _elsewhere() -> Stale:

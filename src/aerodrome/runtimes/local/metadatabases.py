@@ -9,10 +9,11 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from aerodrome.databases import crossing, probing, read_snapshot, restore, row_counts, scratch
+from aerodrome.databases import crossing, probing, quieting, read_snapshot, restore, row_counts, scratch
 from aerodrome.databases.contract import AirflowTool
 from aerodrome.databases.crossing import Crossing
 from aerodrome.databases.probing import DatabaseFacts
+from aerodrome.databases.quieting import Quieted
 from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
@@ -101,6 +102,10 @@ class LocalDatabases:
                 yield self.managed.create(name, Secret(secrets.token_urlsafe(32)))
             finally:
                 self.managed.drop(name)
+
+    def quiet(self, spec: RuntimeSpec) -> Quieted:
+        with self._held(spec) as (database, _tool):
+            return quieting.quiet(database.url)
 
     def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:
         layout = Layout.of(self._root, spec.deployment_id)

@@ -144,6 +144,9 @@ class LocalRuntime:
 
     def restore(self, spec: RuntimeSpec, folder: Path, progress: Progress) -> None:
         layout = self._layout(spec.deployment_id)
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for place in (layout.folder, layout.home):  # of a deployment that was never started
+            place.mkdir(exist_ok=True, mode=0o700)
         with _locked(layout.applying):
             _require_stopped(layout)
             changes.put_back(database_of(spec, layout), folder, progress)
@@ -361,13 +364,12 @@ class LocalRuntime:
             write_json(layout.desired, {**desired, **wish})
         if not wait:
             return
-        deadline = time.monotonic() + grace_s + drain_s + 15
+        deadline = time.monotonic() + drain_s + 2 * grace_s + 15  # tasks, then everything else, get the grace
         while time.monotonic() < deadline and is_shim_running(layout):
             time.sleep(0.05)
         self._end_leftovers(layout)
 
     def _end_leftovers(self, layout: Layout) -> None:
-
         status = read_json(layout.status) or {}
         entries = [status.get("shim"), *(entry["identity"] for entry in status.get("components", ()))]
         roots = [ProcessIdentity.from_data(entry) for entry in entries if entry]

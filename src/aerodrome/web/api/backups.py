@@ -44,6 +44,12 @@ class NewBackupBody(Body):
     description: Annotated[str, Field(max_length=500)] = ""
 
 
+class CloneBody(Body):
+    """A new deployment out of a backup."""
+
+    name: Annotated[str, Field(max_length=63, examples=["shop-copy"], description="Of the new deployment.")]
+
+
 class BackupScheduleBody(Body):
     """When backups are taken and how long they are kept; 0 is no limit."""
 
@@ -96,6 +102,12 @@ def verify_backup(the: The, actor: Caller, ref: str, backup_id: str) -> Backup:
 def restore_backup(the: The, actor: Caller, ref: str, backup_id: str) -> Act:
     """Put the backup in the place of the metadata database; the present state is kept as a snapshot first."""
     return Act.model_validate(the.fleet.keeping.restore_backup(actor, ref, backup_id))
+
+
+@router.post("/deployments/{ref}/backups/{backup_id}/clone", status_code=202, responses=NAMED | problems(409))
+def clone_backup(the: The, actor: Caller, ref: str, backup_id: str, body: CloneBody) -> Act:
+    """Make a new deployment out of the backup; all its DAGs are paused, so that no interval runs twice."""
+    return Act.model_validate(the.fleet.keeping.clone_backup(actor, ref, backup_id, body.name))
 
 
 @router.delete("/deployments/{ref}/backups/{backup_id}", status_code=204, responses=NAMED | problems(409))
