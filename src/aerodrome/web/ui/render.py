@@ -70,6 +70,8 @@ def _environment() -> Environment:
         "track_title": wording.track_title,
         "diff_line": wording.diff_line,
         "interval": wording.interval,
+        "log_lines": wording.log_lines,
+        "with_code": wording.with_code,
         "deploy_kind": deploy_wording.deploy_kind,
         "checks_word": deploy_wording.checks_word,
         "step_took": deploy_wording.step_took,

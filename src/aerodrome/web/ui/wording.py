@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from markupsafe import Markup, escape
+
 Tone = Literal["good", "warn", "bad", "info", "info busy", ""]
 
+_MOMENT = re.compile(r"^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\.\d+Z", re.MULTILINE)
 _TONES: dict[str, Tone] = {
     **dict.fromkeys(("healthy", "live", "running", "done", "applied", "success", "ok", "kept", "passed"), "good"),
     **dict.fromkeys(("degraded", "warning", "backing-off", "stopped"), "warn"),
@@ -81,6 +85,20 @@ def track_title(name: str) -> str:
         return "Apply the plan"
     kind, _, wave = name.partition(":")
     return f"{'Roll back' if kind == 'rollback' else 'Cut over'} {wave}"
+
+
+def log_lines(text: str) -> str:
+    """Shorten the moments at the begin of log lines to the second."""
+    return _MOMENT.sub(r"\1", text)
+
+
+def with_code(text: str) -> Markup:
+    """Show what stands between backticks as code; all else is escaped."""
+    parts = (
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(text.split("`"))
+    )
+    return Markup("").join(parts)
 
 
 def diff_line(line: str) -> str:
