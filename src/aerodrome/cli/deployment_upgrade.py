@@ -69,6 +69,11 @@ def versions(deployment: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
     """List the Airflow versions, and whether the deployment can get there."""
     with common.connect() as client:
         items = client.versions.list(deployment)
+    if common.output != "json":
+        closed = sum(not item.is_possible for item in items)
+        items = [item for item in items if item.is_possible]
+        if closed:
+            say(f"Not shown: {closed} versions, to which no kept snapshot leads back.")
     columns = {"Airflow": "airflow_version", "Way": "way", "Possible": "is_possible", "Pythons": "pythons"}
     write_rows(common.output, items, columns)
 

@@ -84,7 +84,8 @@ def clean(
         write_json(done)
         return
     say(f"{'Would remove' if dry_run else 'Removed'} {sum(done.rows.values()):,} rows older than {cell(done.before)}.")
-    write_table(("Table", "Rows"), [[name, f"{count:,}"] for name, count in sorted(done.rows.items())])
+    if rows := [[name, f"{count:,}"] for name, count in sorted(done.rows.items())]:
+        write_table(("Table", "Rows"), rows)
 
 
 @schedule.command

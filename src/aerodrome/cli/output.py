@@ -93,10 +93,13 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, float):
+        return f"{value:.1f}"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={cell(item)}" for key, item in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return ", ".join(cell(item) for item in value)
+        texts = [cell(item) for item in value]
+        return (" " if texts and all(text.endswith(".") for text in texts) else ", ").join(texts)
     # Text of the server may hold control sequences that would act on the terminal.
     return "".join(letter if letter.isprintable() else "�" for letter in str(value))
 

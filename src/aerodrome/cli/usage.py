@@ -36,7 +36,7 @@ def usage(
     elif not objects:
         say("Nothing is deployed yet." if found.deploy_number is None else "The DAGs name nothing of the kind.")
     elif name is None:
-        write_table(("Kind", "Name", "State", "Needed by"), [_row(item) for item in objects])
+        write_table(("Kind", "Name", "When checked", "Needed by"), [_row(item) for item in objects])
     else:
         rows = [
             (item.kind, f"{place.file}:{place.line}" if place.line else place.file, place.via, _some(place.dag_ids))
@@ -75,9 +75,13 @@ def show(found: CheckResult) -> None:
         write_table(("Severity", "Where", "What", "What to do"), rows)
     counts = found.counts
     say(
-        f"{counts['dags']} DAGs in {counts['files']} files under Airflow {found.airflow_version}: "
-        f"{counts['blockers']} blockers, {counts['warnings']} warnings, {found.seconds:.1f} s."
+        f"{_count(counts['dags'], 'DAG')} in {_count(counts['files'], 'file')} under Airflow {found.airflow_version}: "
+        f"{_count(counts['blockers'], 'blocker')}, {_count(counts['warnings'], 'warning')}, {found.seconds:.1f} s."
     )
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _row(item: UsedObject) -> tuple[str, str, str, str]:

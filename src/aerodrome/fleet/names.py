@@ -93,6 +93,13 @@ def check_config(config: Mapping[str, str]) -> None:
             )
         if key in _OWNED:
             raise _owned(key, f"config.{key}")
+        if key == "core.parallelism":
+            raise Invalid(
+                "core.parallelism is a setting of the deployment by its own name.",
+                code="setting-owned",
+                hint="Use --parallelism, or the field Parallelism of the page Settings.",
+                details={"field": f"config.{key}"},
+            )
 
 
 def _option_of(env_name: str) -> str | None:

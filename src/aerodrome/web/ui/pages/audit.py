@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from aerodrome.access.audit import AuditView
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import The, Visitor
 
@@ -14,4 +17,27 @@ router = APIRouter(include_in_schema=False)
 @router.get("/audit")
 def audit_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
     """Show who did what, newest first."""
-    return draw(request, "pages/audit.html", {"entries": the.access.list_audit(visitor, limit=200)})
+    entries = the.access.list_audit(visitor, limit=200)
+    names = {item.id: item.name for item in the.fleet.list_workspaces(visitor)}
+    names |= {item.id: item.name for item in the.fleet.list_deployments(visitor)}
+    names |= {entry.actor_id: entry.actor_name for entry in entries}
+    rows = [{"entry": entry, "target": _readable(entry.target, names), "what": _what(entry)} for entry in entries]
+    return draw(request, "pages/audit.html", {"rows": rows})
+
+
+def _readable(target: str, names: Mapping[str, str]) -> str:
+    """Write a scope with the names that its ids have now: `workspace sales, deployment shop`."""
+    parts = target.split("/")
+    if len(parts) % 2:
+        return " ".join(names.get(part, part) for part in parts)
+    return ", ".join(f"{kind} {names.get(ref, ref)}" for kind, ref in zip(parts[::2], parts[1::2], strict=True))
+
+
+def _what(entry: AuditView) -> str:
+    """Write the plain details in short; ids that the target names already are left away."""
+    plain = {
+        key: value for key, value in entry.details.items() if isinstance(value, str | int) and value not in ("", None)
+    }
+    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in plain.items() if not key.endswith("_id"))[
+        :200
+    ]

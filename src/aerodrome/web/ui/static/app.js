@@ -43,6 +43,10 @@ function placeProblem() {
   field.focus();
 }
 document.addEventListener("DOMContentLoaded", placeProblem);
+// On a phone the tabs are wider than the screen: begin at the one that is open.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("nav [aria-current]").forEach((item) => { item.parentElement.scrollLeft = item.offsetLeft - item.parentElement.offsetLeft - 40; });
+});
 // Files are sent with a bar that shows how far; folders of tools stay here.
 const LEFT_OUT = /(^|\/)(\.git|\.venv|venv|node_modules|__pycache__|\.mypy_cache|\.ruff_cache|\.pytest_cache|\.tox)\//;
 document.addEventListener("submit", (event) => {
