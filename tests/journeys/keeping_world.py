@@ -15,6 +15,7 @@ import structlog
 from aerodrome.access import SYSTEM
 from aerodrome.bootstrap import App, build
 from aerodrome.fleet.acts.queries import ActView
+from aerodrome.fleet.database_urls import CURRENT, DatabaseUrls
 from aerodrome.runtimes.local.runtime import LocalRuntime
 from aerodrome.settings.model import Settings
 
@@ -61,7 +62,10 @@ def until(look: Callable[[], Any], timeout_s: float = 120) -> Any:
 
 def sql(app: App, text: str, name: str = "shop") -> list[tuple[Any, ...]]:
     """Read or write the deployment's metadata database, whatever it is."""
-    engine = sa.create_engine(app.fleet.access(SYSTEM, name).database_url.reveal(), poolclass=sa.NullPool)
+    deployment_id = app.fleet.get_deployment(SYSTEM, name).id
+    url = DatabaseUrls(app.secrets, deployment_id).get(CURRENT)
+    file = f"sqlite:///{app.settings.deployments_dir / deployment_id / 'home' / 'airflow.db'}"
+    engine = sa.create_engine(url.reveal() if url else file, poolclass=sa.NullPool)
     with closing(engine.connect()) as connection:
         answer = connection.execute(sa.text(text))
         rows = [tuple(row) for row in answer] if answer.returns_rows else []

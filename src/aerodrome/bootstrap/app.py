@@ -12,6 +12,7 @@ from aerodrome.airflowkit.versions import DEFAULT as DEFAULT_AIRFLOW
 from aerodrome.bootstrap import housekeeping, logs
 from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
+from aerodrome.bootstrap.safekeeping import metadata
 from aerodrome.bootstrap.secrets import open_secrets
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
@@ -96,6 +97,7 @@ class App:
                 _log.warning("deployment.database_made_anew", deployment=deployment_id)
         except AerodromeError as error:  # deployments on SQLite or on other servers do not need it
             _log.warning("platform.postgres_down", code=error.code, error=error.message)
+        metadata.bring_back(self.reconciler.context)
         for hand in (self.acts, self.backup_work, self.scheduler, self.keeper):
             hand.ask_all()
         adopted = self.reconciler.adopt_all()

@@ -84,6 +84,8 @@ def clean(
         write_json(done)
         return
     say(f"{'Would remove' if dry_run else 'Removed'} {sum(done.rows.values()):,} rows older than {cell(done.before)}.")
+    if done.held_by:
+        say(f"The run {done.held_by} is not finished: what is younger than it stays.")
     if rows := [[name, f"{count:,}"] for name, count in sorted(done.rows.items())]:
         write_table(("Table", "Rows"), rows)
 

@@ -9,15 +9,18 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from aerodrome.bootstrap import build
+from aerodrome.bootstrap.safekeeping import metadata
 from aerodrome.bootstrap.safekeeping import platform as safekeeping
 from aerodrome.bootstrap.safekeeping.platform import Contents
 from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
 from aerodrome.cli.output import size, write_fields, write_json
 from aerodrome.cli.words import secret_from
 from aerodrome.kernel.clock import SystemClock
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.settings import load_settings
+from aerodrome.settings.model import Settings
 
 app = App(name="platform", help="Back the platform up, and restore it.")
 File = Annotated[Path, Parameter(help="The backup file.")]
@@ -37,6 +40,9 @@ def backup(
     snapshots: Annotated[
         bool, Parameter(help="Also the snapshots of metadata databases; they can be large.", negative=())
     ] = False,
+    with_databases: Annotated[
+        bool, Parameter(help="First take a snapshot of every metadata database, and put it in.", negative=())
+    ] = False,
     passphrase_file: KeyFile = None,
     passphrase_env: KeyEnv = None,
     home: Home = None,
@@ -45,7 +51,10 @@ def backup(
     """Write database, keys, bundles and migrations into one encrypted file; the server may be running."""
     passphrase = _passphrase(passphrase_file, passphrase_env, is_new=True)
     settings = load_settings(home=home, log_level="warning")
-    contents = safekeeping.back_up(settings, SystemClock(), file, passphrase, with_snapshots=snapshots, progress=say)
+    fresh = _snapshots(settings, file) if with_databases else {}
+    contents = safekeeping.back_up(
+        settings, SystemClock(), file, passphrase, with_snapshots=snapshots, progress=say, fresh=fresh
+    )
     _show(file, contents, offline)
     say("Keep the passphrase apart from the file: without it nobody can open it.")
 
@@ -79,6 +88,16 @@ def restore(
     contents = safekeeping.restore(settings, file, passphrase, progress=say)
     _show(file, contents, offline)
     say(f"Start it: aerodrome serve --home {settings.home}. Virtualenvs are built again, which takes some minutes.")
+
+
+def _snapshots(settings: Settings, file: Path) -> dict[str, str]:
+    if file.exists():  # before minutes are spent
+        raise Conflict(f"{file} exists already.", code="backup-exists", hint="Choose another name.")
+    platform = build(settings)
+    try:
+        return metadata.take_all(platform.reconciler.context, say)
+    finally:
+        platform.store.close()
 
 
 def _passphrase(file: Path | None, env: str | None, *, is_new: bool = False) -> Secret:

@@ -88,6 +88,7 @@ class Cleaning:
     before: datetime
     rows: Mapping[str, int]
     is_dry_run: bool
+    held_by: str | None
 
 
 class Keeping:

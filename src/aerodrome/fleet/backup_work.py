@@ -71,6 +71,14 @@ class BackupWork:
             self._failed(backup, error)
         return None
 
+    def take_now(self, backup: SnapshotRow, spec: RuntimeSpec) -> None:
+        """Take a backup here and now; when it fails, its row says why and the error is raised."""
+        try:
+            self._take(backup, spec)
+        except AerodromeError as error:
+            self._failed(backup, error)
+            raise
+
     def schedule(self, job: LeasedJob) -> datetime | None:
         """Queue the backup that is due, remove the ones that are too many or too old; give when the next is due."""
         now = self.context.clock.now()

@@ -172,9 +172,16 @@ def set_schedule(context: FleetContext, actor: Actor, ref: str, wish: BackupSche
 
 
 def new_row(
-    context: FleetContext, session: Session, row: DeploymentRow, kind: str, actor: str, description: str
+    context: FleetContext,
+    session: Session,
+    row: DeploymentRow,
+    kind: str,
+    actor: str,
+    description: str,
+    *,
+    is_queued: bool = True,
 ) -> SnapshotRow:
-    """Write a backup that is to be taken, and its job."""
+    """Write a backup that is to be taken, and its job unless the caller takes it."""
     backup_id = new_id("snp")
     made = SnapshotRow(
         id=backup_id,
@@ -192,7 +199,8 @@ def new_row(
     )
     session.add(made)
     session.flush()
-    jobs.enqueue(session, TAKE, made.id, lane=f"{TAKE}:{row.id}")
+    if is_queued:
+        jobs.enqueue(session, TAKE, made.id, lane=f"{TAKE}:{row.id}")
     outbox.emit(session, "backup.queued", made.id, {"deployment_id": row.id, "kind": kind}, actor)
     return made
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, TypeAlias, get_args
 
 from sqlalchemy import select
@@ -18,13 +19,16 @@ from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.acts.walk import queue
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.database_urls import CURRENT, NEXT, DatabaseUrls, new_password
+from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
+from aerodrome.kernel.ids import made_at
 from aerodrome.kernel.secret import Secret
 from aerodrome.store.tables.act import ActRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 DatabaseKind: TypeAlias = Literal["sqlite", "postgresql", "existing"]
 KINDS: tuple[str, ...] = get_args(DatabaseKind)
+_ORPHAN_AGE = timedelta(hours=1)
 _WORDS = {"sqlite": "SQLite", "postgresql": "the managed PostgreSQL", "existing": "an existing PostgreSQL"}
 
 
@@ -61,6 +65,24 @@ def unmake(context: FleetContext, deployment_id: str, kind: str) -> None:
     """Drop the managed database of a deployment that is gone; a database of somebody else stays as it is."""
     if kind == "postgresql":
         context.runtime.databases.drop(deployment_id)
+
+
+def drop_orphans(context: FleetContext) -> list[str]:
+    """Drop managed databases that a death between their making and the deployment's row left behind; gives their names.
+
+    Only what nobody ever used: no row, no table, and made more than an hour ago. Whatever holds data is left to people.
+    """
+    names = [name for name in sorted(context.runtime.databases.names()) if name.startswith("dep_")]
+    with context.store.reading() as session:
+        known = set(session.scalars(select(DeploymentRow.id).where(DeploymentRow.id.in_(names))))
+    before = context.clock.now() - _ORPHAN_AGE
+    dropped = []
+    for name in names:
+        if name not in known and made_at(name) < before and context.runtime.databases.is_empty(name):
+            context.runtime.databases.drop(name)
+            DeploymentVault(context.secrets, name).clear()
+            dropped.append(name)
+    return dropped
 
 
 def make_missing(context: FleetContext) -> list[str]:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
 from aerodrome.environments.backends import airflow_requirements
-from aerodrome.fleet import ways
+from aerodrome.fleet import databases, ways
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.machine import UNFINISHED
 from aerodrome.fleet.spec import venv_spec
@@ -70,6 +70,11 @@ class Tidier:
         if self.context.deploy_retention_days:
             gone = self.tidy()
             _log.info("deploys.tidied", **vars(gone))
+        try:
+            for name in databases.drop_orphans(self.context):
+                _log.info("deployment.orphan_dropped", deployment=name)
+        except AerodromeError as error:  # PostgreSQL is down: tomorrow
+            _log.warning("deployment.orphans_kept", code=error.code, error=error.message)
         return self.context.clock.now() + _EVERY
 
     def tidy(self) -> Tidied:

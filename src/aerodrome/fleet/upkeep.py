@@ -1,7 +1,7 @@
 """The upkeep of deployments: pools as wished, old task logs removed, and, when wished, old rows of the metadata database cleaned.
 
 The job "deployment.upkeep" of a deployment runs once a day, and soon after a change of the wishes. Cleaning uses Airflow's own
-`airflow db clean`, which keeps the newest run of every DAG.
+`airflow db clean`, which keeps the newest run of every DAG; unfinished runs, and all that is younger than they are, are kept by us.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Cleaning:
     before: datetime
     rows: Mapping[str, int]  # table -> rows; only tables with some
     is_dry_run: bool
+    held_by: str | None = None  # an unfinished run older than was wished; `before` is when it began
 
 
 def ask(session: Session, deployment_id: str) -> None:
@@ -115,6 +116,10 @@ def _clean(context: FleetContext, row: DeploymentRow, days: int, *, is_dry_run: 
     with context.store.reading() as session:
         deploy = session.get(DeployRow, row.current_deploy_id) if row.current_deploy_id else None
     spec = runtime_spec(context, row, deploy, lambda _line: None)
+    oldest = context.runtime.databases.oldest_unfinished(spec)
+    held_by = None
+    if oldest is not None and oldest.since <= before:  # Airflow would remove the run while it is on its way
+        before, held_by = oldest.since, f"{oldest.dag_id} {oldest.run_id}"
     moment = to_text(before) or ""
     words = ["airflow", "db", "clean", "--clean-before-timestamp", moment, "--yes"]
     words += ["--dry-run"] if is_dry_run else ["--skip-archive"]
@@ -126,7 +131,7 @@ def _clean(context: FleetContext, row: DeploymentRow, days: int, *, is_dry_run: 
             code="clean-failed",
             hint="Nothing else was changed.",
         )
-    return Cleaning(before, read_counts(done.output), is_dry_run)
+    return Cleaning(before, read_counts(done.output), is_dry_run, held_by)
 
 
 def read_counts(output: str) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import NewType
 
 WorkspaceId = NewType("WorkspaceId", str)  # ws_
@@ -18,6 +19,14 @@ TokenId = NewType("TokenId", str)  # tok_
 SessionId = NewType("SessionId", str)  # ses_
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def made_at(identifier: str) -> datetime:
+    """Give when an identifier was made; ValueError when it is none."""
+    value = 0
+    for character in identifier.rpartition("_")[2]:
+        value = value << 5 | _ALPHABET.index(character)
+    return datetime.fromtimestamp((value >> 80) / 1000, UTC)
 
 
 def new_id(prefix: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from aerodrome.databases.quieting import Quieted
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
 
-__all__ = ["Crossing", "DatabaseFacts", "Databases", "Quieted", "Upkeep"]
+__all__ = ["Crossing", "DatabaseFacts", "Databases", "Quieted", "Unfinished", "Upkeep"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Upkeep:
     pools: tuple[str, ...]  # names of pools that were made or got other slots
     log_files: int  # removed
     log_bytes: int
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """The oldest run that is not finished."""
+
+    dag_id: str
+    run_id: str
+    since: datetime  # of the run, or of its oldest task
 
 
 class Databases(Protocol):
@@ -45,6 +55,10 @@ class Databases(Protocol):
 
     def names(self) -> AbstractSet[str]:
         """Name what `create` made and nobody dropped."""
+        ...
+
+    def is_empty(self, name: str) -> bool:
+        """Tell whether nothing was ever written into what `create` made."""
         ...
 
     def keep(self) -> bool:
@@ -80,6 +94,10 @@ class Databases(Protocol):
 
     def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:
         """Set pools in the metadata database, remove old task logs (0 days: none) and bound the components' own logs."""
+        ...
+
+    def oldest_unfinished(self, spec: RuntimeSpec) -> Unfinished | None:
+        """Give the unfinished run that began first; None when there is none."""
         ...
 
     def abandon_file(self, deployment_id: str) -> None:

@@ -12,7 +12,7 @@ from aerodrome.databases.probing import DatabaseFacts
 from aerodrome.kernel.errors import Broken, Conflict, Denied, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
-from aerodrome.runtimes.databases import Quieted, Upkeep
+from aerodrome.runtimes.databases import Quieted, Unfinished, Upkeep
 
 
 class FolderDatabases:
@@ -45,6 +45,9 @@ class FolderDatabases:
 
     def names(self) -> set[str]:
         return {path.name.removeprefix("managed-") for path in self.root.glob("managed-*")}
+
+    def is_empty(self, name: str) -> bool:
+        return not self._path(f"postgresql://x@managed/{name}").exists()
 
     def keep(self) -> bool:
         return bool(self.names())
@@ -80,6 +83,9 @@ class FolderDatabases:
     def quiet(self, spec: RuntimeSpec) -> Quieted:
         self._fail("quiet")
         return Quieted(1, 0, 0)
+
+    def oldest_unfinished(self, spec: RuntimeSpec) -> Unfinished | None:
+        return None
 
     def keep_up(self, spec: RuntimeSpec, pools: Mapping[str, int], log_days: int) -> Upkeep:
         self.write(f"pools@{spec.deployment_id}-pools", {"pools": dict(pools), "log_days": log_days})

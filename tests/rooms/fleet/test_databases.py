@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,11 @@ from tests.rooms.fleet.world import World
 from aerodrome.access import SYSTEM
 from aerodrome.fleet import databases
 from aerodrome.fleet.acts.queries import ActView
+from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.fleet.views import DeploymentView
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import Conflict, Denied, Invalid
+from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
+from aerodrome.kernel.ids import new_id
 from aerodrome.kernel.secret import Secret
 from aerodrome.store import outbox
 
@@ -175,3 +177,20 @@ def test_managed_databases_that_are_gone_are_made_anew_on_another_machine(world:
     assert world.secrets.get(f"deployment/{view.id}/database-url").reveal() != before
     assert world.show().generation > view.generation
     assert databases.make_missing(world.context) == []
+
+
+def test_a_database_that_nobody_ever_used_is_dropped_and_nothing_else(world: World) -> None:
+    """The platform died between the making of the database and the deployment's row."""
+    assert isinstance(world.clock, ManualClock)
+    view = healthy(world, database="postgresql")
+    orphan, used = new_id("dep"), new_id("dep")
+    for name in (orphan, used):
+        world.runtime.databases.create(name, Secret("a-password"))
+    world.runtime.databases.write(f"postgresql://x@managed/{used}", {"rows": [1]})
+    DeploymentVault(world.context.secrets, orphan).create_keys()
+    assert databases.drop_orphans(world.context) == []  # it may be on its way
+    world.clock.advance(datetime.now(UTC) - world.clock.now() + timedelta(hours=2))
+    assert databases.drop_orphans(world.context) == [orphan]
+    assert world.runtime.databases.names() == {view.id, used}
+    with pytest.raises(NotFound):
+        DeploymentVault(world.context.secrets, orphan).fernet_key()

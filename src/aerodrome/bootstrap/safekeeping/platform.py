@@ -14,10 +14,11 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import IO, Any, Final
 
 from sqlalchemy import Connection, MetaData, inspect
@@ -35,6 +36,7 @@ from aerodrome.store import Store, open_store, schema
 FORMAT: Final = 1
 FOLDERS: Final = ("keys", "bundles", "migrations")
 SNAPSHOTS: Final = "snapshots"
+BRING_BACK: Final = "bring-back.json"  # deployment -> snapshot that the restored platform begins with
 _ABOUT, _MANIFEST = "about.json", "manifest.json"
 _ROWS: Final = "rows"
 _STAGE: Final = ".restoring"
@@ -67,9 +69,19 @@ class Contents:
 
 
 def back_up(
-    settings: Settings, clock: Clock, file: Path, passphrase: Secret, *, with_snapshots: bool, progress: Progress
+    settings: Settings,
+    clock: Clock,
+    file: Path,
+    passphrase: Secret,
+    *,
+    with_snapshots: bool,
+    progress: Progress,
+    fresh: Mapping[str, str] = MappingProxyType({}),
 ) -> Contents:
-    """Write the backup; the server may run meanwhile. The database is read first, in one snapshot: what it names is older."""
+    """Write the backup; the server may run meanwhile. The database is read first, in one snapshot: what it names is older.
+
+    `fresh`: deployment -> snapshot that was taken for this backup. They are in it, and the restored platform begins with them.
+    """
     store = open_store(settings.store_url.reveal(), clock)
     try:
         store.check()
@@ -81,7 +93,7 @@ def back_up(
                 hint="Start this version's server once, or back up with the version that wrote it.",
                 details={"database": at, "wanted": schema.newest()},
             )
-        about = About(FORMAT, version(), at, store.dialect, str(to_text(clock.now())), with_snapshots)
+        about = About(FORMAT, version(), at, store.dialect, str(to_text(clock.now())), with_snapshots or bool(fresh))
         contents = Contents(about)
         with sealed(file, passphrase) as sink, tarfile.open(fileobj=sink, mode="w|gz") as archive:
             _add(archive, contents, _ABOUT, io.BytesIO(json.dumps(asdict(about)).encode()))
@@ -90,6 +102,12 @@ def back_up(
             for name in (*FOLDERS, *((SNAPSHOTS,) if with_snapshots else ())):
                 count = _add_folder(archive, contents, settings.home, name)
                 progress(f"{name}: {count} files")
+            if not with_snapshots:
+                for deployment_id, snapshot_id in fresh.items():
+                    _add_folder(archive, contents, settings.home, f"{SNAPSHOTS}/{deployment_id}/{snapshot_id}")
+            if fresh:
+                _add(archive, contents, f"{SNAPSHOTS}/{BRING_BACK}", io.BytesIO(json.dumps(dict(fresh)).encode()))
+                progress(f"metadata databases: {len(fresh)}")
             manifest = {"files": contents.files, "rows": contents.row_counts}
             _add(archive, contents, _MANIFEST, io.BytesIO(json.dumps(manifest).encode()))
     finally:

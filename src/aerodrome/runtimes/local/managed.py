@@ -73,6 +73,11 @@ class ManagedPostgres:
             if not server.owned():
                 self._stop(server)
 
+    def is_empty(self, name: str) -> bool:
+        """Tell whether nothing was ever written into the database of that name."""
+        with self._locked():
+            return not self.is_wanted() or self._ensure(_START_S).is_empty(name)
+
     def names(self) -> list[str]:
         """Give the names of all databases made by `create`."""
         with self._locked():

@@ -17,7 +17,7 @@ from aerodrome.databases.quieting import Quieted
 from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
-from aerodrome.runtimes.databases import Upkeep
+from aerodrome.runtimes.databases import Unfinished, Upkeep
 from aerodrome.runtimes.local import airflow_logs, upkeep
 from aerodrome.runtimes.local.changes import Database
 from aerodrome.runtimes.local.layout import Layout
@@ -43,6 +43,9 @@ class LocalDatabases:
 
     def names(self) -> AbstractSet[str]:
         return frozenset(self.managed.names())
+
+    def is_empty(self, name: str) -> bool:
+        return self.managed.is_empty(name)
 
     def keep(self) -> bool:
         if not self.managed.is_wanted():
@@ -116,6 +119,10 @@ class LocalDatabases:
         unfinished = upkeep.unfinished_runs(url) if log_days else set()
         removed = airflow_logs.tidy(layout.home / "logs", log_days, unfinished)
         return Upkeep(changed, removed.files, removed.size_bytes)
+
+    def oldest_unfinished(self, spec: RuntimeSpec) -> Unfinished | None:
+        layout = Layout.of(self._root, spec.deployment_id)
+        return upkeep.oldest_unfinished(spec.database_url or Secret(f"sqlite:///{layout.database}"))
 
     def abandon_file(self, deployment_id: str) -> None:
         layout = Layout.of(self._root, deployment_id)

@@ -210,6 +210,18 @@ class PostgresServer:
             query = "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolcanlogin ORDER BY rolname"
             return [str(row[0]) for row in connection.execute(query).fetchall()]
 
+    def is_empty(self, name: str) -> bool:
+        """Tell whether a database of that name is there and has no table; a role alone is empty too."""
+        with self._connect("postgres") as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if connection.execute(query, (_checked(name),)).fetchone() is None:
+                return True
+        with self._connect(name) as connection:
+            query = (
+                "SELECT 1 FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public' LIMIT 1"
+            )
+            return connection.execute(query).fetchone() is None
+
     def create_database(self, name: str, *, template: str | None = None) -> Secret:
         """Make a database unless it exists (a copy of `template` when given, which nobody may be using); give its URL."""
         statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_checked(name)))

@@ -143,6 +143,8 @@ def drain(components: Sequence[Component], seconds: float, grace_s: float) -> li
     So it is ended as Airflow ends tasks, which writes down the retry or the failure; only what resists for `grace_s` is killed. Gives
     the titles of the processes of the tasks that were cut off.
     """
+    if seconds <= 0 and not has_tasks(components):
+        return []
     for component in components:
         if component.identity is not None and is_alive(component.identity):
             _signal(component.identity, signal.SIGTERM)
@@ -151,11 +153,11 @@ def drain(components: Sequence[Component], seconds: float, grace_s: float) -> li
         time.sleep(0.2)
     told: dict[ProcessIdentity, tuple[float, str]] = {}
     deadline = time.monotonic() + grace_s
-    while (members := _members(components)) and time.monotonic() < deadline:
-        for member in members:
-            title = title_of(member)
-            if not title.startswith(_TASKS) or title.startswith(_NO_TASK):
-                continue
+    while _members(components) and time.monotonic() < deadline:
+        tasks = _tasks(components)
+        if not tasks and not told:
+            break  # it resists although it has nothing to wait for
+        for member, title in tasks.items():
             if member not in told:
                 told[member] = (time.monotonic(), title)
                 _signal(member, signal.SIGTERM)
@@ -164,6 +166,18 @@ def drain(components: Sequence[Component], seconds: float, grace_s: float) -> li
         time.sleep(0.2)
     stop_all(components, 0)
     return [title for _, title in told.values()]
+
+
+def has_tasks(components: Sequence[Component]) -> bool:
+    """Tell whether tasks run in the families of the components."""
+    return bool(_tasks(components))
+
+
+def _tasks(components: Sequence[Component]) -> dict[ProcessIdentity, str]:
+    titles = {member: title_of(member) for member in _members(components)}
+    return {
+        member: title for member, title in titles.items() if title.startswith(_TASKS) and not title.startswith(_NO_TASK)
+    }
 
 
 def _members(components: Sequence[Component]) -> list[ProcessIdentity]:

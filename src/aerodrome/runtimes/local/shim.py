@@ -22,7 +22,7 @@ from aerodrome.runtimes.local.identity import ProcessIdentity, identify, is_aliv
 from aerodrome.runtimes.local.layout import Layout, read_json, write_json
 from aerodrome.runtimes.local.logfiles import rotate
 from aerodrome.runtimes.local.ports import is_free
-from aerodrome.runtimes.local.processes import Component, drain, reap_orphans, stop_all
+from aerodrome.runtimes.local.processes import Component, drain, has_tasks, reap_orphans, stop_all
 
 _TICK_S = 0.25
 _ROTATE_EVERY_S = 30.0
@@ -136,7 +136,8 @@ class Shim:
             self._phase = "restarting"
             self._write()
             grace_s = float(self._desired.get("grace_s", 20))
-            self._end_schedulers(grace_s)
+            if has_tasks(self._components):
+                self._end_schedulers(grace_s)
             stop_all(self._components, grace_s)
             self._components = []
         self._phase, self._reason = "preparing", None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.secret import Secret
+from aerodrome.runtimes.databases import Unfinished
 
 _FINISHED = ("success", "failed")
 
@@ -48,3 +50,31 @@ def unfinished_runs(url: Secret) -> set[tuple[str, str]]:
             return {(row.dag_id, row.run_id) for row in connection.execute(query)}
     finally:
         database.close()
+
+
+def oldest_unfinished(url: Secret) -> Unfinished | None:
+    """Give the unfinished run that began first, by its own begin or by that of its oldest task."""
+    database = MetadataDatabase(url)
+    try:
+        runs, tasks = database.table("dag_run"), database.table("task_instance")
+        began = sa.func.min(tasks.c.start_date)
+        query = (
+            sa.select(runs.c.dag_id, runs.c.run_id, runs.c.start_date, runs.c.queued_at, began)
+            .outerjoin(tasks, sa.and_(tasks.c.dag_id == runs.c.dag_id, tasks.c.run_id == runs.c.run_id))
+            .where(sa.or_(runs.c.state.is_(None), runs.c.state.not_in(_FINISHED)))
+            .group_by(runs.c.dag_id, runs.c.run_id, runs.c.start_date, runs.c.queued_at)
+        )
+        with database.reading() as connection:
+            found = [
+                Unfinished(dag_id, run_id, min(_moment(moment) for moment in moments if moment is not None))
+                for dag_id, run_id, *moments in connection.execute(query)
+                if any(moment is not None for moment in moments)
+            ]
+        return min(found, key=lambda item: item.since, default=None)
+    finally:
+        database.close()
+
+
+def _moment(value: datetime | str) -> datetime:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

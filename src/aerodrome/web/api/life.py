@@ -69,6 +69,7 @@ class Cleaning(View):
     before: datetime
     rows: Mapping[str, int]
     is_dry_run: bool
+    held_by: Annotated[str | None, Field(description="An unfinished run for whose sake `before` is earlier.")]
 
 
 @router.get("/deployments/{ref}/life", responses=NAMED)

@@ -46,6 +46,7 @@ def test_each_deployment_has_a_database_that_no_other_enters(managed: ManagedPos
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
     with pytest.raises(psycopg.OperationalError, match="password"):
         connect(one)
+    assert (managed.is_empty("dep_one"), managed.is_empty("dep_two")) == (False, True)
     managed.drop("dep_one")
     managed.drop("dep_one")
     assert managed.names() == ["dep_two"]
