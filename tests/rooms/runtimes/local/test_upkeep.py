@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,23 @@ def test_pools_are_made_true_and_others_are_left_alone(legacy: Legacy) -> None:
     assert pools["default_pool"] == 77
     assert pools["warehouse"] == 3
     assert isinstance(upkeep.unfinished_runs(url), set)
+
+
+@pytest.mark.airflow
+def test_the_oldest_unfinished_run_holds_a_cleaning_back(legacy: Legacy) -> None:
+    url, engine = Secret(legacy.url), sa.create_engine(legacy.url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("update dag_run set state = 'success'"))
+    assert upkeep.oldest_unfinished(url) is None
+    with engine.begin() as connection:
+        row = connection.execute(sa.text("select dag_id, run_id from task_instance limit 1")).one()
+        which = "where dag_id = :dag_id and run_id = :run_id"
+        names = {"dag_id": row.dag_id, "run_id": row.run_id}
+        connection.execute(sa.text(f"update dag_run set state = 'running' {which}"), names)
+        # cleared: the run began again, and a task of it is older than that
+        connection.execute(sa.text(f"update task_instance set start_date = '2020-02-02 02:00:00' {which}"), names)
+    engine.dispose()
+    found = upkeep.oldest_unfinished(url)
+    assert found is not None
+    assert (found.dag_id, found.run_id) == (row.dag_id, row.run_id)
+    assert found.since == datetime(2020, 2, 2, 2, tzinfo=UTC)
