@@ -48,9 +48,10 @@ def run(
         log(f"{_count(len(blockers), 'problem')} would block this deploy; it is forced.")
         return {**result, "is_forced": True}
     first = blockers[0]
+    where = f"{first['file']}:{first['line']}: " if first["line"] else f"{first['file']}: " if first["file"] else ""
     more = f" And {_count(len(blockers) - 1, 'more problem')}." if len(blockers) > 1 else ""
     raise Conflict(
-        f"The checks before the switch found what would break: {first['message']}{more}",
+        f"The checks before the switch found what would break: {where}{first['message']}{more}",
         code="deploy-checks-failed",
         hint=f"Nothing was changed. {first['hint']} `--force` deploys in spite of it.".replace(
             "; --force deploys without it.", "."
