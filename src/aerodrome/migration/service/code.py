@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aerodrome.migration.codemod import Options, upgrade
 from aerodrome.migration.service.folder import MigrationFolder, write_json
 from aerodrome.migration.sources.contract import SourceConfig
 
@@ -18,6 +17,8 @@ def upgrade_into(
     folder: MigrationFolder, source: SourceConfig, target_version: str, *, catchup_by_default: bool
 ) -> Mapping[str, Any]:
     """Write the upgraded project to `folder.code` and its diffs to `folder.code_json`; the source's files stay as they are."""
+    from aerodrome.migration.codemod import Options, upgrade  # libcst: 12 MB that a server at rest does not need
+
     gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)
     found = upgrade(folder.gathered, folder.code, target_version, Options(catchup_by_default=catchup_by_default))
