@@ -46,7 +46,7 @@ def test_the_history_tells_what_was_put_there(page: Page, flows: str) -> None:
     page.goto(f"/deployments/{flows}")
     page.get_by_role("navigation", name="Deployment").get_by_role("link", name="Deploys").click()
     expect(page.get_by_role("link", name="#2")).to_be_visible()
-    expect(page.get_by_text("0123456789", exact=True)).to_be_visible()
+    expect(page.get_by_text("01234567", exact=True)).to_be_visible()
     expect(page.get_by_text("main, with changes")).to_be_visible()
     expect(page.get_by_text("DAG bundles, forced")).to_be_visible()
     page.get_by_text("Deploy from a repository").click()

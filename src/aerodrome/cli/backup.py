@@ -8,10 +8,11 @@ from cyclopts import App, Parameter
 
 from aerodrome.cli.keeping import finish_act
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
-from aerodrome.cli.output import size, write_fields, write_json, write_rows
+from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.cli.progress import changes
 from aerodrome.cli.words import confirm
 from aerodrome.client.keeping import Backup
+from aerodrome.kernel.amounts import size
 
 app = App(name="backup", help="Copies of a deployment's metadata database, tried by restoring them.")
 Ref = Annotated[str, Parameter(name=["--deployment", "-d"], help="The deployment, id or name.")]

@@ -17,12 +17,13 @@ from aerodrome.cli.ci import ci_branch, is_ci
 from aerodrome.cli.deploy_looks import diff, logs
 from aerodrome.cli.deploy_rollback import rollback
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
-from aerodrome.cli.output import cell, size, write_fields, write_rows, write_table
+from aerodrome.cli.output import cell, write_fields, write_rows, write_table
 from aerodrome.cli.progress import changes
 from aerodrome.cli.usage import check
 from aerodrome.cli.words import confirm
 from aerodrome.client.client import Client
 from aerodrome.client.models import Deploy
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.errors import Invalid
 
 app = App(name="deploy", help="Put a project folder on a deployment.")

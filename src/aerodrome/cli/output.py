@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.secret import MASK, Secret
 
@@ -102,16 +103,6 @@ def cell(value: Any) -> str:
         return (" " if texts and all(text.endswith(".") for text in texts) else ", ").join(texts)
     # Text of the server may hold control sequences that would act on the terminal.
     return "".join(letter if letter.isprintable() else "�" for letter in str(value))
-
-
-def size(size_bytes: int) -> str:
-    """Write a number of bytes for eyes."""
-    amount = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 def _shown(item: Any, path: str) -> str:

@@ -14,8 +14,9 @@ from aerodrome.bootstrap.safekeeping import metadata
 from aerodrome.bootstrap.safekeeping import platform as safekeeping
 from aerodrome.bootstrap.safekeeping.platform import Contents
 from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
-from aerodrome.cli.output import size, write_fields, write_json
+from aerodrome.cli.output import write_fields, write_json
 from aerodrome.cli.words import secret_from
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.secret import Secret

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aerodrome.cli.output import cell, size, write_table
+from aerodrome.cli.output import cell, write_table
 from aerodrome.client.models import Rehearsal
+from aerodrome.kernel.amounts import size
 
 _SHOWN = 20
 

@@ -8,8 +8,9 @@ import pytest
 
 from aerodrome.cli.exits import MEANINGS, OF_ERROR, exit_code
 from aerodrome.cli.main import wants_json
-from aerodrome.cli.output import cell, plain, size, write_fields, write_rows
+from aerodrome.cli.output import cell, plain, write_fields, write_rows
 from aerodrome.cli.words import pairs
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.errors import Invalid, Stale
 from aerodrome.kernel.secret import Secret
 from aerodrome.web.problems import TooLarge

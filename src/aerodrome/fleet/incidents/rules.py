@@ -12,7 +12,8 @@ from typing import Any, Final
 from aerodrome.airflowkit.vitals import Pulse
 from aerodrome.fleet.incidents import storage
 from aerodrome.fleet.incidents.contract import Limits, Look, Problem, Severity, Verdict
-from aerodrome.fleet.incidents.wording import size, span
+from aerodrome.fleet.incidents.wording import span
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.clock import from_text, to_text
 
 _SETTLED: Final = ("healthy", "degraded", "unhealthy")

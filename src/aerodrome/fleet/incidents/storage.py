@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aerodrome.airflowkit.vitals import Pulse
 from aerodrome.fleet.incidents.contract import Limits, Problem
-from aerodrome.fleet.incidents.wording import size
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.clock import from_text, to_text
 
 _DAY: Final = timedelta(days=1)

@@ -11,7 +11,8 @@ from aerodrome.access.actor import Actor
 from aerodrome.fleet import lookup
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.incidents.storage import fastest
-from aerodrome.fleet.incidents.wording import size, span
+from aerodrome.fleet.incidents.wording import span
+from aerodrome.kernel.amounts import size
 from aerodrome.kernel.clock import from_text
 from aerodrome.store.tables.incident import VitalRow
 

@@ -1,16 +1,6 @@
-"""Writes sizes and durations in sentences."""
+"""Writes durations in sentences."""
 
 from __future__ import annotations
-
-
-def size(size_bytes: int) -> str:
-    """Write bytes in the unit that fits: 3.2 GB."""
-    amount = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit in ("B", "kB") else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 def span(seconds: float) -> str:

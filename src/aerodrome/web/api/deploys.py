@@ -12,14 +12,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from aerodrome.access.actor import Actor
-from aerodrome.access.permissions import require
 from aerodrome.builds.git import GitSource, clean_url
 from aerodrome.fleet.composing import TAKEN
 from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.web.api.edge import NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 from aerodrome.web.api.once import Key, once
-from aerodrome.web.platform import Platform
+from aerodrome.web.uploads import check_may_deploy
 
 router = APIRouter(tags=["deploys"])
 _KEPT_IN_MEMORY = 4 << 20
@@ -300,8 +298,3 @@ async def receive(request: Request, spool: BinaryIO) -> None:
         else:
             await run_in_threadpool(spool.write, block)
     spool.seek(0)
-
-
-def check_may_deploy(the: Platform, actor: Actor, ref: str) -> None:
-    view = the.fleet.get_deployment(actor, ref)
-    require(actor, "deploy.create", f"workspace/{view.workspace_id}/deployment/{view.id}")

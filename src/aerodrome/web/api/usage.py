@@ -11,8 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from aerodrome.fleet.composing import TAKEN
-from aerodrome.web.api.deploys import BundleName, Kind, check_may_deploy, receive
+from aerodrome.web.api.deploys import BundleName, Kind, receive
 from aerodrome.web.api.edge import GUARDED, NAMED, Caller, The, View, problems
+from aerodrome.web.uploads import check_may_deploy
 
 router = APIRouter(tags=["deploys"])
 ObjectKind = Literal["connection", "variable", "pool", "env"]

@@ -21,7 +21,10 @@ _KINDS: Final = {
 def deploy_kind(deploy: DeployView) -> str:
     """Say what a deploy is and what differs with it."""
     what = _KINDS.get(deploy.kind, deploy.kind)
-    return what if deploy.cause == "deploy" else f"{deploy.cause.capitalize()}: {what[0].lower()}{what[1:]}"
+    if deploy.cause == "deploy":
+        return what
+    word = what if what[:2].isupper() else what[0].lower() + what[1:]  # DAGs stay DAGs
+    return f"{deploy.cause.capitalize()}: {word}"
 
 
 def checks_word(checks: Mapping[str, Any]) -> str:
@@ -37,13 +40,3 @@ def step_took(step: Mapping[str, Any]) -> str:
         return ""
     started, finished = from_text(step["started_at"]), from_text(step["finished_at"])
     return f", {wording.took(finished - started if finished and started else timedelta())}"
-
-
-def size(size_bytes: int) -> str:
-    """Say a number of bytes in the unit that fits."""
-    amount = float(size_bytes)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"

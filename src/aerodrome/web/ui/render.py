@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from aerodrome.kernel.amounts import size
 from aerodrome.web.platform import platform_of
 from aerodrome.web.ui import deploy_wording, wording
 
@@ -75,7 +76,7 @@ def _environment() -> Environment:
         "deploy_kind": deploy_wording.deploy_kind,
         "checks_word": deploy_wording.checks_word,
         "step_took": deploy_wording.step_took,
-        "size": deploy_wording.size,
+        "size": size,
     }
     environment.globals["deployment_tabs"] = DEPLOYMENT_TABS
     environment.globals["static"] = lambda name: f"/static/{static_version()}/{name}"

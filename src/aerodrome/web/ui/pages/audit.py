@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,8 @@ from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import The, Visitor
 
 router = APIRouter(include_in_schema=False)
+_DIGEST = re.compile(r"([0-9a-f]{12})[0-9a-f]{28,}")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)[\d:.]*(?:Z|\+00:00)")
 
 
 @router.get("/audit")
@@ -21,6 +24,9 @@ def audit_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
     names = {item.id: item.name for item in the.fleet.list_workspaces(visitor)}
     names |= {item.id: item.name for item in the.fleet.list_deployments(visitor)}
     names |= {entry.actor_id: entry.actor_name for entry in entries}
+    names |= {
+        entry.target: entry.details["name"] for entry in entries if entry.action in {"user.create", "token.create"}
+    }
     rows = [{"entry": entry, "target": _readable(entry.target, names), "what": _what(entry)} for entry in entries]
     return draw(request, "pages/audit.html", {"rows": rows})
 
@@ -35,9 +41,6 @@ def _readable(target: str, names: Mapping[str, str]) -> str:
 
 def _what(entry: AuditView) -> str:
     """Write the plain details in short; ids that the target names already are left away."""
-    plain = {
-        key: value for key, value in entry.details.items() if isinstance(value, str | int) and value not in ("", None)
-    }
-    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in plain.items() if not key.endswith("_id"))[
-        :200
-    ]
+    plain = {key: value for key, value in entry.details.items() if isinstance(value, str | int) and value != ""}
+    text = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in plain.items() if not key.endswith("_id"))
+    return _MOMENT.sub(r"\1 \2", _DIGEST.sub(r"\1", text))[:200]

@@ -19,11 +19,11 @@ from aerodrome.fleet.composing import TAKEN
 from aerodrome.fleet.requests import DeployKind
 from aerodrome.fleet.views import DeployView
 from aerodrome.kernel.errors import AerodromeError, Invalid
-from aerodrome.web.api.deploys import check_may_deploy
 from aerodrome.web.credentials import SESSION_COOKIE, check_csrf
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
+from aerodrome.web.uploads import check_may_deploy
 
 router = APIRouter(include_in_schema=False)
 BUSY = frozenset({"queued", "building", "switching"})
