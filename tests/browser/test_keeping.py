@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ def test_settings_and_backups_are_set_up_on_their_pages(page: Page, site: Any) -
     page.get_by_label("What it is for").fill("before the import")
     page.get_by_role("button", name="Take a backup").click()
     expect(page.get_by_role("cell", name="before the import")).to_be_visible()
+    with sqlite3.connect(site.home / "aerodrome.db") as database:  # as the worker would
+        database.execute("update snapshot set status = 'kept', size_bytes = 4200")
+    database.close()
+    page.reload()
     look(page, "backups")
-    assert site.client.keeping.backups(name)[0].status == "taking"
+    page.set_viewport_size({"width": 390, "height": 844})
+    look(page, "backups-narrow")
+    page.get_by_label("Name").fill(f"{name}-copy")
+    page.get_by_role("button", name="Make a copy").click()
+    expect(page.get_by_role("heading", name=f"Clone {name} as of")).to_be_visible()
+    look(page, "clone-narrow")
+    assert site.client.deployments.get(f"{name}-copy").status == "creating"
     assert site.client.keeping.backup_schedule(name).timezone == "Europe/Berlin"

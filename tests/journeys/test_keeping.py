@@ -144,6 +144,17 @@ def keep(app: App, tmp_path: Path, venv_cache: Path, version: str) -> None:
     if version == "3.3.2":  # once is enough: what moves between databases is tested on 2.11.2 too, without processes
         sleep_and_move(app, project, history)
 
+    # old rows go, unfinished runs stay: Airflow's own command would remove those too
+    sql(app, "update log set dttm = '2020-01-01 00:00:00.000000'")
+    sql(app, "update dag_run set start_date = '2020-02-01 00:00:00.000000', state = 'queued'")
+    sql(app, "update dag set is_paused = true")
+    would = fleet.keeping.clean(SYSTEM, "shop", 365, is_dry_run=True)
+    assert would.held_by == f"one {history[0][1]}"
+    assert set(would.rows) == {"log"}
+    assert fleet.keeping.clean(SYSTEM, "shop", 365, is_dry_run=False).rows == would.rows
+    assert sql(app, "select count(*) from log where dttm < '2021-01-01'") == [(0,)]
+    assert len(sql(app, HISTORY)) == 1
+
     # when it is deleted nothing of it is left on the server
     fleet.delete_deployment(SYSTEM, "shop")
     until(lambda: not fleet.list_deployments(SYSTEM))

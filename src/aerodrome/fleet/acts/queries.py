@@ -25,7 +25,7 @@ class ActView:
 
     id: str
     deployment_id: str
-    kind: str  # move | restore
+    kind: str  # move | restore | clone | bring-back
     status: str  # queued | running | returning | done | failed
     title: str
     result: Mapping[str, Any]

@@ -36,7 +36,7 @@ class Act(View):
 
     id: Annotated[str, Field(examples=["act_01k9zq3v5m8n2p4r6s8t0w2x4y"])]
     deployment_id: str
-    kind: Literal["move", "restore"]
+    kind: Literal["move", "restore", "clone", "bring-back"]
     status: Literal["queued", "running", "returning", "done", "failed"]
     title: str
     result: Mapping[str, Any]

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import httpx2
 import pytest
+from tests.rooms.web.world import World
+
+from aerodrome.store.tables.snapshot import SnapshotRow
 
 Connect = Callable[..., httpx2.Client]
 SHOP = "/api/v1/deployments/shop"
@@ -33,6 +36,21 @@ def test_backups_and_their_schedule(admin: httpx2.Client) -> None:
     assert admin.delete(f"{SHOP}/backup-schedule").status_code == 204
     assert admin.delete(f"{SHOP}/backups/{asked.json()['id']}").status_code == 204
     assert admin.get(f"{SHOP}/backups/{asked.json()['id']}").status_code == 404
+
+
+def test_a_backup_becomes_another_deployment(admin: httpx2.Client, platform: World) -> None:
+    backup = admin.post(f"{SHOP}/backups", json={}).json()["id"]
+    refused = admin.post(f"{SHOP}/backups/{backup}/clone", json={"name": "shop-copy"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "backup-not-kept")
+    with platform.store.writing() as session:
+        session.get_one(SnapshotRow, backup).status = "kept"  # as the worker would
+    taken = admin.post(f"{SHOP}/backups/{backup}/clone", json={"name": "shop"})
+    assert taken.json()["code"] == "deployment-name-taken"
+    act = admin.post(f"{SHOP}/backups/{backup}/clone", json={"name": "shop-copy"})
+    assert (act.status_code, act.json()["kind"]) == (202, "clone")
+    copy = admin.get("/api/v1/deployments/shop-copy").json()
+    assert (copy["id"], copy["database"]) == (act.json()["deployment_id"], "sqlite")
+    assert [step["title"] for step in act.json()["steps"]][-1] == "Pause all DAGs, end unfinished runs"
 
 
 def test_sleep_schedules_and_overrides(admin: httpx2.Client) -> None:
