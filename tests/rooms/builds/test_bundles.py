@@ -178,3 +178,20 @@ def add_huge(tar: tarfile.TarFile) -> None:
     member.size = 1 << 40
     assert tar.fileobj is not None
     tar.fileobj.write(member.tobuf())  # the head only: who believes it would fill the disk
+
+
+def sent(project: Path) -> list[tuple[str, io.BytesIO]]:
+    """The files as a browser names them: the folder that was chosen stands in front."""
+    files = sorted(path for path in project.rglob("*") if path.is_file())
+    return [(f"{project.name}/{path.relative_to(project)}", io.BytesIO(path.read_bytes())) for path in files]
+
+
+def test_a_folder_that_a_browser_sent_is_the_same_bundle(bundles: BundleStore, project: Path) -> None:
+    assert bundles.put_files(sent(project)).digest == bundles.put(project).digest
+
+
+@pytest.mark.parametrize("name", ["../dags/a.py", "/dags/a.py", "project/../../a.py", "a.py", "project/dags/a.py/b.py"])
+def test_a_sent_file_stays_in_its_folder(bundles: BundleStore, project: Path, name: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        bundles.put_files([*sent(project), (name, io.BytesIO(b"x"))])
+    assert caught.value.code == "archive-unsafe"
