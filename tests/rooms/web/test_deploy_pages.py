@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -124,3 +125,22 @@ def test_the_way_to_a_comparison_is_a_plain_address(visitor: httpx2.Client, plat
 
 def _id(platform: World, number: int) -> str:
     return platform.fleet.get_deploy(SYSTEM, "nightly", number).id
+
+
+def test_an_upload_needs_the_token_of_the_session(visitor: httpx2.Client) -> None:
+    address = "/deployments/nightly/uploads"
+    files = {"archive": ("flows.tar.gz", archive(dags__one_py="A = 3"), "application/gzip")}
+    refused = visitor.post(address, data={"csrf": "wrong"}, files=files)
+    assert refused.status_code == 403
+    token = re.findall(r'name="csrf" value="([^"]+)"', visitor.get("/deployments/nightly/deploys").text)[0]
+    taken = visitor.post(address, data={"csrf": token, "description": "By hand"}, files=files, follow_redirects=False)
+    assert taken.status_code == 303, taken.text
+    assert taken.headers["Location"].endswith("/deploys/3")
+    nothing = visitor.post(address, data={"csrf": token}, files={"archive": ("", b"", "application/gzip")})
+    assert nothing.status_code == 422
+    assert 'data-field="folder"' in nothing.text
+
+
+def test_a_rollback_of_dags_is_written_so(visitor: httpx2.Client, platform: World) -> None:
+    change(platform, 2, cause="rollback", kind="dags")
+    assert "Rollback: DAGs only" in visitor.get("/deployments/nightly/deploys").text
