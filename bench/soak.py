@@ -5,7 +5,8 @@ python -m bench.soak [minutes, default 30] [--pause-s 5]
 Three deployments (2.11.2 and twice 3.3.2), each with three DAGs: one runs every minute,
 one takes longer than a deploy, one is mapped. Deploys of one changed DAG alternate with rollbacks. At the end every minute of the
 schedule between the first run and the stop is looked for in the metadata databases: `lost_runs` are minutes without a run or runs
-that failed, `double_runs` are minutes with two. Memory is the PSS of the server, the median of the last quarter against that of the second
+that failed, `double_runs` are minutes with two (Airflow's own unique key all but forbids these; a task that ran twice within one run
+is not seen). The first two minutes are not counted: below ten minutes `expected_runs` is too small to prove anything. Memory is the PSS of the server, the median of the last quarter against that of the second
 (the first one fills caches).
 """
 
