@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -60,7 +61,8 @@ class BackupWork:
         try:
             spec = runtime_spec(self.context, row, deploy, lambda _line: None)
             if backup.status == "taking":
-                self._take(backup, spec)
+                if not self._take(backup, spec):
+                    return None
                 self.prune(row.id)
                 if not self._is_to_verify(row, backup):
                     return None
@@ -114,10 +116,17 @@ class BackupWork:
         self._sweep(deployment_id)
         return len(places)
 
-    def _take(self, backup: SnapshotRow, spec: RuntimeSpec) -> None:
-        taken = self.context.runtime.snapshot(spec, self.context.home / backup.place, lambda _line: None)
+    def _take(self, backup: SnapshotRow, spec: RuntimeSpec) -> bool:
+        """Take it; False when it, or its deployment, was deleted meanwhile: then nothing of it stays."""
+        folder = self.context.home / backup.place
+        taken = self.context.runtime.snapshot(spec, folder, lambda _line: None)
         with self.context.store.writing() as session:
-            row = session.get_one(SnapshotRow, backup.id)
+            row = session.get(SnapshotRow, backup.id, with_for_update=True)
+            if row is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # other backups are in it
+                    folder.parent.rmdir()
+                return False
             row.status = "kept"
             row.airflow_version, row.dialect = taken.airflow_version, taken.dialect
             row.size_bytes, row.digest = taken.size_bytes, taken.digest
@@ -126,11 +135,14 @@ class BackupWork:
             data = {"deployment_id": row.deployment_id, "size_bytes": row.size_bytes, "kind": row.kind}
             outbox.emit(session, "backup.taken", row.id, data, row.actor)
         _log.info("backup.taken", deployment=backup.deployment_id, backup=backup.id, size_bytes=taken.size_bytes)
+        return True
 
     def _verify(self, backup: SnapshotRow, spec: RuntimeSpec) -> None:
         self.context.runtime.databases.verify(spec, self.context.home / backup.place)
         with self.context.store.writing() as session:
-            row = session.get_one(SnapshotRow, backup.id)
+            row = session.get(SnapshotRow, backup.id)
+            if row is None:  # deleted meanwhile
+                return
             row.verified_at, row.error = self.context.clock.now(), None
             outbox.emit(session, "backup.verified", row.id, {"deployment_id": row.deployment_id}, row.actor)
 
@@ -146,7 +158,9 @@ class BackupWork:
     def _failed(self, backup: SnapshotRow, error: AerodromeError) -> None:
         _log.warning("backup.failed", deployment=backup.deployment_id, backup=backup.id, code=error.code)
         with self.context.store.writing() as session:
-            row = session.get_one(SnapshotRow, backup.id)
+            row = session.get(SnapshotRow, backup.id)
+            if row is None:  # deleted meanwhile
+                return
             if row.status == "taking":
                 row.status = "failed"
             row.error = error.as_data()
@@ -169,8 +183,11 @@ def _superfluous(session: Session, row: DeploymentRow, now: datetime) -> list[Sn
     wish = row.backup_schedule or {}
     keep, days = int(wish.get("keep", 0)), int(wish.get("days", 0))
     query = select(SnapshotRow).where(SnapshotRow.deployment_id == row.id, SnapshotRow.status.in_(("kept", "failed")))
+    used = acts.snapshots_in_use(session)
     rows = [
-        item for item in session.scalars(query.order_by(SnapshotRow.created_at.desc())) if item.kind != "before-version"
+        item
+        for item in session.scalars(query.order_by(SnapshotRow.created_at.desc()))
+        if item.kind != "before-version" and item.id not in used and item.deploy_id not in used
     ]
     scheduled = [item for item in rows if item.kind == "backup" and item.status == "kept"]
     oldest = now - timedelta(days=days) if days else None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Literal
 
 from aerodrome.fleet.context import Secrets
 from aerodrome.kernel.errors import NotFound
 from aerodrome.kernel.secret import Secret
 
-Slot = Literal["database-url", "database-url-next", "database-url-before"]
+Slot = str
 CURRENT: Slot = "database-url"
-NEXT: Slot = "database-url-next"
 BEFORE: Slot = "database-url-before"
+
+
+def next_of(act_id: str) -> Slot:
+    """Give the slot of the database to which an act moves: two who ask for a move at once must not mix up their URLs."""
+    return f"database-url-next-{act_id}"
 
 
 def new_password() -> Secret:
@@ -41,9 +44,9 @@ class DatabaseUrls:
         elif self.get(slot) is not None:
             self.store.delete(self._path(slot))
 
-    def forget_move(self) -> None:
+    def forget_move(self, act_id: str) -> None:
         """Empty the two slots of a move."""
-        self.put(NEXT, None)
+        self.put(next_of(act_id), None)
         self.put(BEFORE, None)
 
     def _path(self, slot: Slot) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 
 from sqlalchemy import select
 
+from aerodrome.access import permissions
 from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.databases import probing
 from aerodrome.fleet import lookup, wishes
@@ -18,10 +19,10 @@ from aerodrome.fleet.acts import queries as acts
 from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.acts.walk import queue
 from aerodrome.fleet.context import FleetContext
-from aerodrome.fleet.database_urls import CURRENT, NEXT, DatabaseUrls, new_password
+from aerodrome.fleet.database_urls import CURRENT, DatabaseUrls, new_password, next_of
 from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
-from aerodrome.kernel.ids import made_at
+from aerodrome.kernel.ids import made_at, new_id
 from aerodrome.kernel.secret import Secret
 from aerodrome.store.tables.act import ActRow
 from aerodrome.store.tables.deployment import DeploymentRow
@@ -62,8 +63,14 @@ def make(context: FleetContext, deployment_id: str, kind: str, url: Secret | Non
 
 
 def unmake(context: FleetContext, deployment_id: str, kind: str) -> None:
-    """Drop the managed database of a deployment that is gone; a database of somebody else stays as it is."""
-    if kind == "postgresql":
+    """Drop the managed database of a deployment that is gone, also one to or from which it was just moving.
+
+    A database of somebody else stays as it is.
+    """
+    with context.store.reading() as session:
+        moves = session.scalars(select(ActRow).where(ActRow.deployment_id == deployment_id, ActRow.kind == "move"))
+        was_moving = any("postgresql" in act.params.values() for act in moves if act.status in acts.UNFINISHED)
+    if kind == "postgresql" or was_moving:
         context.runtime.databases.drop(deployment_id)
 
 
@@ -117,16 +124,20 @@ def move(context: FleetContext, actor: Actor, ref: str, kind: str, url: Secret |
         if acts.unfinished(session, row.id) is not None:
             raise Conflict("Something else is under way.", code="act-under-way", hint="Wait until it has ended.")
     urls = DatabaseUrls(context.secrets, row.id)
-    urls.forget_move()
+    act_id = new_id("act")
     if url is not None:
         context.runtime.databases.probe(url)
-        urls.put(NEXT, probing.normalised(url))
-    with wishes.writing(context) as session:
-        row = lookup.deployment_to_change(session, actor, row.id, "deployment.database")
-        _check_move(row, kind)
-        title = f"Move from {_WORDS[row.database_kind]} to {_WORDS[kind]}"
-        act = queue(context, session, actor, row, "move", title, {"from": row.database_kind, "to": kind})
-        view = acts.view(session, act)
+        urls.put(next_of(act_id), probing.normalised(url))
+    try:
+        with wishes.writing(context) as session:
+            row = lookup.deployment_to_change(session, actor, row.id, "deployment.database")
+            _check_move(row, kind)
+            title = f"Move from {_WORDS[row.database_kind]} to {_WORDS[kind]}"
+            params = {"from": row.database_kind, "to": kind}
+            view = acts.view(session, queue(context, session, actor, row, "move", title, params, act_id=act_id))
+    except BaseException:
+        urls.put(next_of(act_id), None)
+        raise
     context.ring()
     return view
 
@@ -140,9 +151,10 @@ def list_acts(context: FleetContext, actor: Actor, ref: str) -> list[ActView]:
 def get_act(context: FleetContext, actor: Actor, act_id: str) -> ActView:
     with context.store.reading() as session:
         row = session.scalars(select(ActRow).where(ActRow.id == act_id)).one_or_none()
-        if row is None:
+        home = session.get(DeploymentRow, row.deployment_id) if row is not None else None
+        is_seen = home is not None and permissions.allows(actor, "deployment.read", lookup.deployment_scope(home))
+        if row is None or not is_seen:
             raise NotFound(f"There is no act {act_id!r}.", code="act-not-found")
-        lookup.deployment(session, actor, row.deployment_id, "deployment.read")
         return acts.view(session, row)
 
 

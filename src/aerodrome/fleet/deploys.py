@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from aerodrome.access import audit
+from aerodrome.access import audit, permissions
 from aerodrome.access.actor import Actor
 from aerodrome.fleet import composing, git, lookup, queries, revisions, wishes
 from aerodrome.fleet.contents import fill, newest
@@ -115,9 +115,10 @@ def get(context: FleetContext, actor: Actor, ref: str, deploy: int | str) -> Dep
 def get_by_id(context: FleetContext, actor: Actor, deploy_id: str) -> DeployView:
     with context.store.reading() as session:
         row = session.get(DeployRow, deploy_id)
-        if row is None:
+        home = session.get(DeploymentRow, row.deployment_id) if row is not None else None
+        is_seen = home is not None and permissions.allows(actor, "deploy.read", lookup.deployment_scope(home))
+        if row is None or not is_seen:
             raise _missing(deploy_id)
-        lookup.deployment(session, actor, row.deployment_id, "deploy.read")
         return queries.deploys(session, [row])[0]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from aerodrome.access import audit
+from aerodrome.access import audit, permissions
 from aerodrome.access.actor import Actor
 from aerodrome.airflowkit.versions import SUPPORTED, AirflowVersion, require_supported
 from aerodrome.builds.contract import Bundle
@@ -87,6 +87,9 @@ def roll_back(context: FleetContext, actor: Actor, ref: str, change: Change) -> 
     target, bundle = _target(context, actor, ref, change)
     with wishes.writing(context) as session:
         deployment = lookup.deployment_to_change(session, actor, ref, "deploy.create")
+        if change.with_configuration:  # writes what `deployment update` and `env set` write
+            permissions.require(actor, "deployment.update", lookup.deployment_scope(deployment))
+            permissions.require(actor, "environment.update", lookup.deployment_scope(deployment))
         if target.id == deployment.current_deploy_id and not change.with_configuration:
             raise Conflict(
                 f"Deploy {target.number} is what runs.",
@@ -98,6 +101,8 @@ def roll_back(context: FleetContext, actor: Actor, ref: str, change: Change) -> 
             before = revisions.take(session, deployment)
             revisions.put_back(session, actor, deployment, target.revision or {})
             wish = replace(wish, revision={**revisions.take(session, deployment), "before": before})
+        if wish.airflow_version != deployment.airflow_version:  # replaces the metadata database, as an upgrade does
+            permissions.require(actor, "deployment.update", lookup.deployment_scope(deployment))
         ways.require_way(session, deployment, wish.airflow_version or deployment.airflow_version, "rollback")
         view = _queue(session, context, actor, deployment, wish, "deployment.rollback")
     context.ring()

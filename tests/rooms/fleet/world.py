@@ -62,9 +62,13 @@ class FolderRuntime:
         self.environments: dict[str, AirflowEnvironment] = {}  # what was sealed last, by deployment
         root.mkdir(parents=True, exist_ok=True)
         self.databases = FolderDatabases(root)
+        self.while_copying: Callable[[], object] = lambda: None  # what happens elsewhere while a snapshot is taken
 
     def set_trouble(self, **troubles: Any) -> None:
-        """`health`: what observe says; `apply`: sentence with which apply is refused; `bad_bundle`: unhealthy with it."""
+        """`health`: what observe says; `apply`: sentence with which apply is refused; `bad_bundle`: unhealthy with it.
+
+        `crashing`, `young`: Airflow versions whose scheduler dies and looks healthy in between; whose processes started just now.
+        """
         (self.root / "troubles.json").write_text(json.dumps(troubles))
 
     @property
@@ -146,7 +150,13 @@ class FolderRuntime:
         version = told["airflow_version"] if told else None
         names = AirflowVersion.parse(version).components if version and is_up else ()
         pid = told["starts"] if told else None
-        parts = tuple(ComponentObservation(name, state, pid, STARTED_AT, 0, None, None) for name in names)
+        is_young = version is not None and version == self.trouble.get("young")
+        began = datetime.now(UTC) if is_young else STARTED_AT
+        dying = "scheduler" if version is not None and version == self.trouble.get("crashing") else None
+        parts = tuple(
+            ComponentObservation(name, state, pid, began, int(name == dying), 1 if name == dying else None, None)
+            for name in names
+        )
         return Observation(
             deployment_id,
             judged,
@@ -185,6 +195,7 @@ class FolderRuntime:
         database = self.database_of(spec.deployment_id)
         if not database:
             raise Unavailable("Nothing was started.", code="airflow-not-started")
+        self.while_copying()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "database").write_text(json.dumps(database))
         return Snapshot(folder, database["version"], "sqlite", 1, "d" * 64, {"dag_run": database["rows"]})

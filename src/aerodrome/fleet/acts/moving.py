@@ -9,7 +9,7 @@ from typing import Any
 from aerodrome.fleet import wishes
 from aerodrome.fleet.acts import stages
 from aerodrome.fleet.acts.contract import ActKind, Scene, Step
-from aerodrome.fleet.database_urls import BEFORE, CURRENT, NEXT, DatabaseUrls, new_password
+from aerodrome.fleet.database_urls import BEFORE, CURRENT, DatabaseUrls, new_password, next_of
 from aerodrome.kernel.errors import Broken
 from aerodrome.runtimes.contract import RuntimeSpec
 from aerodrome.store.tables.deployment import DeploymentRow
@@ -19,10 +19,10 @@ def make_ready(scene: Scene) -> Mapping[str, Any]:
     """Make or probe the new database, while Airflow still runs on the old one."""
     urls, databases = _urls(scene), scene.context.runtime.databases
     if scene.act.params["to"] == "postgresql":
-        urls.put(NEXT, databases.create(scene.deployment.id, new_password()))
+        urls.put(next_of(scene.act.id), databases.create(scene.deployment.id, new_password()))
         return {"database": "managed"}
     if scene.act.params["to"] == "existing":
-        url = urls.get(NEXT)
+        url = urls.get(next_of(scene.act.id))
         if url is None:
             raise Broken(
                 "The URL of the new database is gone.", code="database-url-missing", hint="Ask for the move again."
@@ -59,7 +59,7 @@ def tidy(scene: Scene) -> None:
         databases.drop(scene.deployment.id)
     if came_from == "sqlite":
         databases.abandon_file(scene.deployment.id)
-    _urls(scene).forget_move()
+    _urls(scene).forget_move(scene.act.id)
 
 
 def point_back(scene: Scene) -> None:
@@ -81,7 +81,7 @@ def discard(scene: Scene) -> None:
         databases.drop(scene.deployment.id)
     elif "copy" in scene.begun:
         databases.uncross(_after(scene), scene.act.id)
-    _urls(scene).forget_move()
+    _urls(scene).forget_move(scene.act.id)
 
 
 def _point(scene: Scene, kind: str) -> None:
@@ -103,7 +103,7 @@ def _before(scene: Scene) -> RuntimeSpec:
 
 
 def _after(scene: Scene) -> RuntimeSpec:
-    url = None if scene.act.params["to"] == "sqlite" else _urls(scene).get(NEXT)
+    url = None if scene.act.params["to"] == "sqlite" else _urls(scene).get(next_of(scene.act.id))
     return replace(stages.spec_of(scene), database_url=url)
 
 

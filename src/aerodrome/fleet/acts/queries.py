@@ -47,6 +47,12 @@ def unfinished(session: Session, deployment_id: str) -> ActRow | None:
     return session.scalars(query.order_by(ActRow.created_at).limit(1)).first()
 
 
+def snapshots_in_use(session: Session) -> frozenset[str]:
+    """Give the ids of snapshots that unfinished acts restore, and of those acts, whose own snapshots are their way back."""
+    rows = session.scalars(select(ActRow).where(ActRow.status.in_(UNFINISHED)))  # a clone reads another one's backup
+    return frozenset(name for row in rows for name in (row.id, row.params.get("snapshot")) if name)
+
+
 def views(session: Session, deployment_id: str, limit: int = 20) -> list[ActView]:
     """Give the acts of a deployment, newest first."""
     query = (

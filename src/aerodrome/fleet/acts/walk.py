@@ -44,6 +44,8 @@ def queue(
     kind: str,
     title: str,
     params: Mapping[str, Any],
+    *,
+    act_id: str | None = None,
 ) -> ActRow:
     """Write a new act and the job that walks it; Conflict while another one is under way."""
     if (other := unfinished(session, deployment.id)) is not None:
@@ -54,7 +56,7 @@ def queue(
             details={"act": other.id},
         )
     row = ActRow(
-        id=new_id("act"),
+        id=act_id or new_id("act"),
         deployment_id=deployment.id,
         kind=kind,
         status="queued",
