@@ -40,6 +40,7 @@ def test_what_is_wrong_is_said_exactly(
     assert code_of(f"{base}/no_such_database") == "database-unknown"
     assert code_of("mysql://x:sesame@h/a") == "database-kind-unsupported"
     assert code_of("postgresql://x:sesame") == "database-url-malformed"
+    assert code_of("postgresql://x:open@sesame@h/a") == "database-url-malformed"  # an @ that is not in percent form
     with psycopg.connect(postgres_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("create table theirs (n int)")
         assert code_of(postgres_url) == "database-not-empty"
