@@ -70,6 +70,8 @@ def _top(text: str) -> dict[str, yaml.Node]:
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 1
         raise _wrong(FILE, line, "", f"is no YAML: {error.problem}", "Mend that line.") from None
+    except RecursionError:
+        raise _wrong(FILE, 1, "", "is nested too deeply", "It holds names and values, nothing deeper.") from None
     except yaml.YAMLError:
         raise _wrong(FILE, 1, "", "is no YAML text", "Save it as UTF-8 without control characters.") from None
     fields = {} if node is None else dict(_entries(node, "", "fields, one per line, for example `airflow: 3.3.2`"))

@@ -61,13 +61,25 @@ def _load(format_: Format, text: str) -> Any:
     if not text.strip():
         return {}
     try:
-        return json.loads(text, object_pairs_hook=_once) if format_ == "json" else yaml.safe_load(text)
+        return json.loads(text, object_pairs_hook=_once) if format_ == "json" else yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
     except _TwiceError as error:
         raise _unreadable(f"holds {error} twice") from None
+    except RecursionError:
+        raise _unreadable("is nested too deeply") from None
     except (ValueError, yaml.YAMLError) as error:
         place = getattr(error, "problem_mark", None)
         line = getattr(error, "lineno", None) or (place.line + 1 if place else None)
         raise _unreadable(f"is no {format_.upper()}" + (f" (line {line})" if line else "")) from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads YAML without references: a few lines of them can stand for terabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "holds a reference", self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
 
 class _TwiceError(ValueError):
@@ -99,7 +111,7 @@ def _connection(name: str, value: Any) -> Line:
             return Line(name, formats.fields_of_uri(text))
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, dict):
         raise Invalid(

@@ -136,3 +136,8 @@ def test_parts_are_composed_without_reading_them_again(tmp_path: Path, project: 
     assert (packages.requirements, packages.settings.airflow) == (("requests",), "3.3.2")
     (project / "plugins/p.py").write_text("P = 1")
     assert store.put(project).digest == packages.digest  # the same content is the same bundle, however it came together
+
+
+def test_what_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(Invalid, match="nested too deeply"):
+        settings_of("airflow: " + "[" * 5000)

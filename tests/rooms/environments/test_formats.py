@@ -101,3 +101,12 @@ def test_secrets_stay_secret_until_a_file_is_written() -> None:
         "conn_type": "http", "password": "canary-1", "extra": {"token": "canary-2"},
     }  # fmt: skip
     assert read({"conn_type": "x-y", "port": "5"}) == {"conn_type": "x_y", "port": 5}
+
+
+def test_a_small_file_that_stands_for_a_huge_one_is_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    for format_, text in (("yaml", "\n".join(lines)), ("yaml", "a: " + "[" * 5000), ("json", '{"a": ' + "[" * 100_000)):
+        with pytest.raises(Invalid) as caught:
+            files.read("variable", format_, text)  # type: ignore[arg-type]
+        assert caught.value.code == "environment-file-unreadable"

@@ -271,7 +271,7 @@ def _git(text: str | None) -> dict[str, Any] | None:
         return None
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise Invalid("`git` is not a JSON object.", code="git-facts-malformed", details={"field": "git"})

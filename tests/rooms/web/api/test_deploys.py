@@ -77,3 +77,8 @@ def test_a_viewer_sees_differences_and_changes_nothing(admin: httpx2.Client, htt
     git = viewer.post("/api/v1/deployments/nightly/git-deploys", json={"url": "https://git.example.com/x.git"})
     assert git.status_code == 403
     assert viewer.delete("/api/v1/deployments/nightly/dag-bundles/x").status_code == 403
+
+
+def test_git_facts_that_are_nested_without_end_are_refused(admin: httpx2.Client) -> None:  # noqa: F811
+    made = admin.post(PATH, content=archive(dags__one_py="A = 1"), headers=GZIP, params={"git": "[" * 3900})
+    assert (made.status_code, made.json()["code"]) == (422, "git-facts-malformed")
