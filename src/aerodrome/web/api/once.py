@@ -53,7 +53,7 @@ def once(
     if key is None:
         return model.model_validate(make())
     route, body = request
-    digest = digest_of([route, _without_secrets(body)])
+    digest = digest_of([route, without_secrets(body)])
     with the.store.writing() as session:
         kept = _begin(session, actor, key, digest)
     if kept is not None:
@@ -71,12 +71,13 @@ def once(
     return made
 
 
-def _without_secrets(body: BaseModel) -> dict[str, Any]:
+def without_secrets(body: BaseModel) -> dict[str, Any]:
     # A plain hash of a short secret could be guessed from; its name is enough to tell two requests apart.
     data = body.model_dump(mode="json")
-    return data | {
+    hidden: dict[str, Any] = {
         name: sorted(data[name]) for name in ("secret_env", "credentials") if isinstance(data.get(name), dict)
     }
+    return data | hidden | {name: True for name in ("database_url",) if data.get(name)}
 
 
 def _begin(session: Session, actor: Actor, key: str, digest: str) -> dict[str, Any] | None:

@@ -12,6 +12,8 @@ from tests.rooms.web.world import World
 from aerodrome.access import SYSTEM
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.store.tables.idempotency import IdempotentRequest
+from aerodrome.web.api.deployments import NewDeploymentBody
+from aerodrome.web.api.once import without_secrets
 
 Connect = Callable[..., httpx2.Client]
 KEY = {"Idempotency-Key": "wish-0001"}
@@ -79,3 +81,13 @@ def test_no_secret_is_kept_with_the_key(http: Connect, platform: World) -> None:
         rows = session.query(IdempotentRequest).all()
         assert len(rows) == 2
         assert "canary-31" not in str([row.answer for row in rows])
+
+
+def test_no_digest_is_kept_from_which_a_secret_could_be_guessed() -> None:
+    wish = {"name": "shop", "workspace": "sales", "database": "existing"}
+    first, second = (
+        NewDeploymentBody.model_validate({**wish, "database_url": f"postgresql://x:{password}@h/a"})
+        for password in ("sesame", "abracadabra")
+    )
+    assert without_secrets(first) == without_secrets(second)
+    assert without_secrets(first) != without_secrets(NewDeploymentBody.model_validate(wish))
