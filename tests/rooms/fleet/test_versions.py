@@ -130,6 +130,28 @@ def test_a_failed_upgrade_goes_back_by_itself(world: World, trouble: str) -> Non
     assert upgraded(world, NEW).status == "live"
 
 
+def test_a_scheduler_that_dies_again_and_again_fails_the_upgrade_though_it_looks_healthy(world: World) -> None:
+    deployment = started(world)
+    world.runtime.set_trouble(crashing=NEW)
+    deploy = upgraded(world, NEW)
+    assert deploy.status == "failed"
+    assert deploy.error is not None
+    assert deploy.error["code"] == "deploy-unhealthy"
+    assert "scheduler ended with 1" in deploy.error["message"]
+    assert "line 3" in deploy.error["message"]  # the end of its log
+    assert statuses(deploy)[-1] == ("put-back", "done")
+    assert world.runtime.database_of(deployment) == {"version": OLD, "rows": 3, "conversion": None}
+    assert (world.show().status, world.show().airflow_version) == ("healthy", OLD)
+
+
+def test_an_upgrade_is_live_only_after_all_was_up_for_a_while(world: World) -> None:
+    started(world)
+    world.runtime.set_trouble(young=NEW)
+    watched = upgraded(world, NEW)
+    assert watched.status == "switching"
+    assert "it is watched" in watched.steps[-1]["log"]
+
+
 def test_the_way_back_is_tried_until_it_works(world: World, clock: ManualClock) -> None:
     deployment = started(world)
     world.runtime.set_trouble(convert="Rows would be lost.", restore="The disk is full.")

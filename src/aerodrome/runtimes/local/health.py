@@ -11,12 +11,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aerodrome.runtimes.contract import ComponentObservation, Health
 
 STARTING_S = 120.0  # so long a component may take to report itself
 _TIMEOUT_S = 0.6
+_CLOCK_S = 1.0  # the kernel tells a process's start to the second only
 _REPORTS = {
     "scheduler": "scheduler",
     "triggerer": "triggerer",
@@ -46,8 +48,7 @@ def judge(
         if component.state in {"backing-off", "failed"}:
             bad.append((component.name, f"{component.reason or f'{component.name} is not running.'} See its log."))
             continue
-        said = _status(report, component.name)
-        if said == "healthy":
+        if _status(report, component.name) == "healthy" and not _is_of_before(report, component):
             continue
         if _age_s(component) < STARTING_S:
             waiting.append(f"{component.name} is starting.")
@@ -66,6 +67,20 @@ def judge(
 def _status(report: Mapping[str, Any] | None, component: str) -> str | None:
     entry = (report or {}).get(_REPORTS.get(component, component))
     return entry.get("status") if isinstance(entry, dict) else None
+
+
+def _is_of_before(report: Mapping[str, Any] | None, component: ComponentObservation) -> bool:
+    """Tell whether the heartbeat is one of the process before: for half a minute Airflow calls that healthy, too."""
+    name = _REPORTS.get(component.name, component.name)
+    text = ((report or {}).get(name) or {}).get(f"latest_{name}_heartbeat")
+    if not isinstance(text, str) or component.started_at is None:
+        return False
+    try:
+        beat = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    beat = beat if beat.tzinfo is not None else beat.replace(tzinfo=UTC)
+    return beat < component.started_at - timedelta(seconds=_CLOCK_S)
 
 
 def _age_s(component: ComponentObservation) -> float:
