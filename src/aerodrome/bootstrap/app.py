@@ -107,6 +107,7 @@ class App:
     def stop(self, grace_s: float = 10.0) -> None:
         """Stop working and let go of the database. Deployments keep running."""
         self.worker.stop(grace_s)
+        self.runtime.rest()
         self.store.close()
 
 

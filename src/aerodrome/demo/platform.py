@@ -72,6 +72,7 @@ class DemoPlatform:
             if deployment.name.startswith("dep_"):
                 note("stopping the deployment")
                 runtime.stop(deployment.name, 8)
+        runtime.rest()
         self._group.stop(grace_s=2)
 
 

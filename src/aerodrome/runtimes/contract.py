@@ -243,6 +243,10 @@ class Runtime(Protocol):
         """Stop and remove everything that this runtime keeps for the deployment, its metadata database file included."""
         ...
 
+    def rest(self) -> None:
+        """End what is kept warm for the next call; deployments keep running, and the next call only takes longer."""
+        ...
+
     def logs(self, deployment_id: str, component: str, tail: int) -> Iterator[str]:
         """Give the last `tail` lines of a component's log, oldest first; NotFound for an unknown component."""
         ...

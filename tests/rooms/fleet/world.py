@@ -265,6 +265,9 @@ class FolderRuntime:
         (self.root / f"{deployment_id}.kept").write_text(json.dumps(sorted(keep)))
         return 0
 
+    def rest(self) -> None:
+        (self.root / "rested").touch()
+
     def virtualenvs(self) -> AbstractSet[Path]:
         told = [json.loads(path.read_text()) for path in self.root.glob("dep_*.json")]
         return {Path(wish["fixed"]["venv"]) for wish in told}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aerodrome import parsing
 from aerodrome.airflowkit import config
+from aerodrome.parsing import warm
 from aerodrome.parsing.contract import ParseLimits, ParseResult, ParseSetting
 from aerodrome.runtimes.contract import Progress, RuntimeSpec
 from aerodrome.runtimes.local import environment
@@ -52,3 +53,8 @@ def read(
     for name, folder in sorted(spec.extra_projects.items()):
         results.append(parsing.parse(project, setting, _TIMEOUT_S, progress, limits=limits, bundle=(name, folder)))
     return parsing.merge(results)
+
+
+def end_interpreters(root: Path) -> None:
+    """End the warm interpreters of all deployments."""
+    warm.end_all(root / _HOME)

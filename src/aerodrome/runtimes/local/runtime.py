@@ -196,6 +196,9 @@ class LocalRuntime:
         shutil.rmtree(layout.folder, ignore_errors=True)
         self._ports.release(deployment_id)
 
+    def rest(self) -> None:
+        readings.end_interpreters(self._root)
+
     def virtualenvs(self) -> AbstractSet[Path]:
         wishes = (read_json(path) for path in self._root.glob("*/desired.json"))
         return {Path(wish["environment"]["VIRTUAL_ENV"]) for wish in wishes if wish is not None}

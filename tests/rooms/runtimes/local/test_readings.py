@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aerodrome.airflowkit.tokens import new_signing_key
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.secret import Secret
-from aerodrome.parsing import ParseLimits, warm
+from aerodrome.parsing import ParseLimits
 from aerodrome.runtimes.contract import AirflowEnvironment, RuntimeSpec
 from aerodrome.runtimes.local.runtime import LocalRuntime
 
@@ -50,8 +52,14 @@ def test_a_spec_is_read_with_its_own_environment(
         result = runtime.parse(spec, ParseLimits(), lambda _line: None)
         assert result.failures == ()
         assert [dag.shape["tags"] for dag in result.dags] == [["eu"]]
+        kept = list((tmp_path / "deployments" / ".parsing").glob("*.json"))
+        pids = [json.loads(path.read_text())["pid"] for path in kept]
+        assert all(psutil.pid_exists(pid) for pid in pids)
+        assert pids
     finally:
-        warm.end_all(tmp_path / "deployments" / ".parsing")
+        runtime.rest()
+    psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=10)
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert runtime.observe("dep_reading").health == "missing"  # nothing was started or wished
     assert not (tmp_path / "deployments/dep_reading/environment.sealed").exists()
     for path in tmp_path.rglob("*"):
