@@ -19,7 +19,20 @@ from fastapi.routing import APIRoute
 from tests.journeys.conftest import NAME, Moved
 
 from aerodrome.web.credentials import SESSION_COOKIE
-from aerodrome.web.ui.pages import audit, deployments, migrations, signing_in
+from aerodrome.web.ui.pages import (
+    audit,
+    deployment_new,
+    deployments,
+    deploys,
+    environment,
+    health,
+    keeping,
+    migrations,
+    secrets_backends,
+    signing_in,
+    usage,
+    versions,
+)
 
 pytestmark = [pytest.mark.airflow, pytest.mark.journey]
 
@@ -103,7 +116,7 @@ def test_no_page_holds_one(moved: Moved, canaries: dict[str, bytes]) -> None:
         for path in _pages():
             for url, _params in _addresses(moved, path):
                 answer = http.get(url)
-                assert answer.status_code in {200, 303, 307}, url
+                assert answer.status_code in {200, 303, 307} or (NONE in url and answer.status_code == 404), url
                 assert _in(answer.content + str(answer.headers).encode(), canaries) == [], url
                 seen += 1
         assert seen > 12
@@ -122,6 +135,9 @@ def test_no_process_shows_one_in_its_arguments(moved: Moved, canaries: dict[str,
     assert looked > 8
 
 
+NONE = "none-such"
+
+
 def _in(content: bytes, canaries: dict[str, bytes]) -> list[str]:
     return [name for name, value in canaries.items() if value in content]
 
@@ -137,7 +153,8 @@ def _files(home: Path) -> Iterator[Path]:
 
 
 def _pages() -> Iterator[str]:
-    for noun in (signing_in, deployments, migrations, audit):
+    nouns = (signing_in, deployments, deployment_new, deploys, environment, usage, versions, health, keeping)
+    for noun in (*nouns, secrets_backends, migrations, audit):
         for route in noun.router.routes:
             if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
                 yield route.path
@@ -154,8 +171,17 @@ def _addresses(moved: Moved, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         "workspaces": deployment.workspace_id,
         "users": client.users.me().id,
     }
-    url = path.replace("{ref}", refs.get(noun, "")).replace("{number}", "1")
-    if "{component}" in url:
+    url = path.replace("{ref}", refs.get(noun, NONE))
+    for gap, value in {"number": "1", "before": "1", "after": "1", "step": "switch"}.items():
+        url = url.replace(f"{{{gap}}}", value)
+    if "{object_id}" in url:
+        for item in client.environment.list():
+            yield url.replace("{object_id}", item.id), {}
+    elif "_id}" in url:  # what this story did not make: also the answer that says so is searched
+        yield re.sub(r"\{\w+_id\}", NONE, url), {}
+    elif url.endswith("/api/v1/usage"):
+        yield url, {"kind": "connection", "name": "canary"}
+    elif "{component}" in url:
         for component in deployment.components:
             yield url.replace("{component}", component.name), {}
     elif url.endswith("/logs"):
@@ -174,7 +200,8 @@ def _read(http: httpx2.Client, url: str, params: dict[str, Any]) -> bytes:
     content = b""
     for _ in range(200):
         answer = http.get(url, params=params)
-        assert answer.status_code == 200 or (url.endswith("/rollback") and answer.status_code == 409), (
+        is_fine = answer.status_code == 200 or (url.endswith("/rollback") and answer.status_code == 409)
+        assert is_fine or (answer.status_code == 404 and (NONE in url or url.endswith("/secrets-backend"))), (
             url,
             answer.text,
         )

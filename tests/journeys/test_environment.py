@@ -209,9 +209,9 @@ def test_files_of_airflows_own_command_line_come_and_go_unchanged(
         report = manager.import_file(
             SYSTEM, ImportWish(kind, "json", Secret(theirs.read_text()), is_dry_run=True), workspace="team"
         )
-        # Airflow itself writes JSON anew when it exports a variable, so one that was written compactly comes back spaced
+        # Airflow 3 itself writes JSON anew when it exports a variable, so one that was written compactly comes back spaced
         odd = {line.name for line in report.lines if line.outcome != "same"}
-        assert odd == ({"compact"} if kind == "variable" else set()), report
+        assert odd == ({"compact"} if kind == "variable" and version.startswith("3") else set()), report
         assert len(report.lines) == (2 if kind == "connection" else 5)
     airflow("connections", "export", str(tmp_path / "back.env"), "--file-format", "env")
     wish = ImportWish("connection", "env", Secret((tmp_path / "back.env").read_text()), is_dry_run=True)
