@@ -29,6 +29,8 @@ def free_next_names(crossing: Crossing) -> int:
     taken = [(str(row[0]), str(row[1])) for row in newest if _is_of_airflow_3(str(row[1]), str(row[2]))]
     if not taken:
         return 0
+    if older.dialect == "sqlite":
+        older.run("pragma defer_foreign_keys = on")  # until the transaction ends: a run is renamed before its tasks
     constraints = _foreign_keys(older)
     for table, name in constraints:
         older.run(f"alter table {table} alter constraint {quoted(name)} deferrable")
