@@ -32,13 +32,13 @@ def test_a_login_link_works_once(browser: Browser, site: Any, storage: object) -
 def test_deployments_are_listed(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_role("heading", name="Deployments")).to_be_visible()
-    expect(page.get_by_role("link", name="sales")).to_be_visible()
-    expect(page.get_by_text("creating")).to_be_visible()
+    expect(page.get_by_role("link", name="sales").first).to_be_visible()
+    expect(page.get_by_text("creating").first).to_be_visible()
 
 
 def test_a_deployment_says_what_it_waits_for(page: Page) -> None:
     page.goto("/deployments")
-    page.get_by_role("link", name="sales").click()
+    page.get_by_role("link", name="sales").first.click()
     expect(page.get_by_role("heading", name="sales", level=1)).to_be_visible()
     expect(page.get_by_text("aerodrome deploy . --deployment sales")).to_be_visible()
     expect(page.get_by_text("Nothing runs yet")).to_be_visible()
