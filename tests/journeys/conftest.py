@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tests.journeys.server import Run, Server, paused_of, runs_of, until
 
+from aerodrome.access import SYSTEM
+from aerodrome.bootstrap import App, build
 from aerodrome.builds.contract import Venv
 from aerodrome.client.client import Client
 from aerodrome.client.migrations import Migration, NewSource, error_of
@@ -51,6 +55,25 @@ class Moved:
     def deployment_id(self) -> str:
         assert self.migration is not None
         return str(self.migration.data["target_deployment_id"])
+
+
+@pytest.fixture
+def app(tmp_path: Path, venv_cache: Path) -> Iterator[App]:
+    """Give a platform in this process, its worker running; its deployments go with it."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "venvs").symlink_to(venv_cache / "venvs")
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    app = build(Settings(home=home, log_format="json"))
+    app.start_worker()
+    yield app
+    for view in app.fleet.list_deployments(SYSTEM):
+        app.runtime.delete(view.id)
+    app.stop()
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

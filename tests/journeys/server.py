@@ -130,7 +130,7 @@ class Server:
             runtime.delete(folder.name)
 
 
-def until(look: Callable[[], Any], timeout_s: float = 60, every_s: float = 0.05) -> Any:
+def until(look: Callable[[], Any], timeout_s: float = 90, every_s: float = 0.05) -> Any:
     """Look until there is something."""
     end = time.monotonic() + timeout_s
     while not (seen := look()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.journeys.server import until
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest
@@ -77,14 +77,6 @@ def fleet_on(settings: Settings) -> Fleet:
             gate_url=settings.gate_url,
         )
     )
-
-
-def until(look: Callable[[], Any], timeout_s: float = 90) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (seen := look()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.3)
-    return seen
 
 
 @pytest.fixture

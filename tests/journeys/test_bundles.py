@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.journeys.test_deploy import app, until  # noqa: F401  (the fixture)
+from tests.journeys.server import until
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest
@@ -53,7 +53,7 @@ def text_of(path: Path) -> str:
 
 @pytest.mark.airflow
 @pytest.mark.journey
-def test_running_tasks_keep_the_code_of_their_bundle(app: App, tmp_path: Path) -> None:  # noqa: F811
+def test_running_tasks_keep_the_code_of_their_bundle(app: App, tmp_path: Path) -> None:
     fleet, out = app.fleet, tmp_path / "out"
     out.mkdir()
     fleet.create_workspace(SYSTEM, "team")

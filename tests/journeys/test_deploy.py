@@ -5,15 +5,13 @@ Breaks for everybody who hosts an Airflow here.
 
 from __future__ import annotations
 
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from tests.journeys.server import until
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest, RestRun
@@ -21,7 +19,6 @@ from aerodrome.bootstrap import App, build
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.kernel.secret import Secret
-from aerodrome.settings.model import Settings
 
 DAG = """
 import datetime, os
@@ -40,23 +37,10 @@ def {name}():
 """
 
 
-@pytest.fixture
-def app(tmp_path: Path, venv_cache: Path, airflow_venv: Callable[..., Any]) -> Iterator[App]:
+@pytest.fixture(autouse=True)
+def airflow_3(airflow_venv: Callable[..., Any]) -> None:
+    """Have the virtualenv before a deployment waits for it."""
     airflow_venv("3.3.2")
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    (home / "venvs").symlink_to(venv_cache / "venvs")
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    app = build(Settings(home=home, log_format="json"))
-    app.start_worker()
-    yield app
-    for view in app.fleet.list_deployments(SYSTEM):
-        app.runtime.delete(view.id)
-    app.stop()
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def write(folder: Path, *names: str, requirements: str = "") -> Path:
@@ -65,14 +49,6 @@ def write(folder: Path, *names: str, requirements: str = "") -> Path:
         (folder / "dags" / f"{name}.py").write_text(DAG.format(name=name))
     (folder / "requirements.txt").write_text(requirements)
     return folder
-
-
-def until(look: Callable[[], Any], timeout_s: float = 90) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (seen := look()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.3)
-    return seen
 
 
 def run(rest: AirflowRest, dag_id: str) -> RestRun:

@@ -6,23 +6,20 @@ Breaks for every team that keeps its passwords in a service of its own.
 from __future__ import annotations
 
 import json
-import logging
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from tests.journeys.server import until
 from tests.rooms.secretstores.servers.vault import VaultServer, vault_server
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest
-from aerodrome.bootstrap import App, build
+from aerodrome.bootstrap import App
 from aerodrome.environments.contract import Wish
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.secret import Secret
-from aerodrome.settings.model import Settings
 
 VERSION = "3.3.2"
 DAG = """
@@ -45,32 +42,6 @@ with DAG("looking", schedule=None, start_date=datetime.datetime(2026, 1, 1), is_
 def vault() -> Iterator[VaultServer]:
     with vault_server() as server:
         yield server
-
-
-@pytest.fixture
-def app(tmp_path: Path, venv_cache: Path) -> Iterator[App]:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    (home / "venvs").symlink_to(venv_cache / "venvs")
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    app = build(Settings(home=home, log_format="json"))
-    app.start_worker()
-    yield app
-    for view in app.fleet.list_deployments(SYSTEM):
-        app.runtime.delete(view.id)
-    app.stop()
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
-def until(look: Callable[[], Any], timeout_s: float = 90) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (seen := look()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.3)
-    return seen
 
 
 @pytest.mark.airflow

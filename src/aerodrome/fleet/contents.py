@@ -59,6 +59,12 @@ def fill(row: DeployRow, deployment: DeploymentRow, before: DeployRow | None, wi
         )
 
 
+def changes_version(row: DeployRow, deployment: DeploymentRow, before: DeployRow | None) -> bool:
+    """Tell whether the deploy wants another Airflow or Python than is there or on its way."""
+    base = before if before is not None and before.status in UNFINISHED else None
+    return (row.airflow_version, row.python_version) != versions_of(deployment, base)
+
+
 def newest(session: Session, deployment_id: str, below: int | None = None) -> DeployRow | None:
     """Give the newest deploy that has not failed and has its bundle: the one that the next builds on."""
     query = select(DeployRow).where(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from aerodrome.access import audit, permissions
 from aerodrome.access.actor import Actor
 from aerodrome.fleet import composing, git, lookup, queries, revisions, wishes
-from aerodrome.fleet.contents import fill, newest
+from aerodrome.fleet.contents import changes_version, fill, newest
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.deployments import refuse_when_deleting
 from aerodrome.fleet.machine import UNFINISHED
@@ -84,9 +84,12 @@ def queue(
     if wish.source is not None:
         row.kind, row.bundle_digest, row.parts, row.requirements = wish.kind, "", {}, []
         row.file_count = row.size_bytes = 0
-        row.git = git.request(wish, wish.source)
+        may_change = permissions.allows(actor, "deployment.update", lookup.deployment_scope(deployment))
+        row.git = git.request(wish, wish.source, may_change_version=may_change)
     else:
         fill(row, deployment, before, wish)
+        if changes_version(row, deployment, before):  # replaces the metadata database, as an upgrade does
+            permissions.require(actor, "deployment.update", lookup.deployment_scope(deployment))
     session.add(row)
     session.flush()
     details = {"deployment_id": deployment.id, "number": row.number, "bundle": row.bundle_digest, "kind": row.kind}

@@ -20,7 +20,7 @@ from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 
-def request(wish: NewDeploy, source: GitSource) -> dict[str, Any]:
+def request(wish: NewDeploy, source: GitSource, *, may_change_version: bool) -> dict[str, Any]:
     """Give what stands in `DeployRow.git` until the project is there; it holds no secrets."""
     return {
         "remote": git.clean_url(source.url),
@@ -30,6 +30,7 @@ def request(wish: NewDeploy, source: GitSource) -> dict[str, Any]:
         "credentials": source.credentials,
         "wanted_kind": wish.kind,
         "bundle_name": wish.bundle_name,
+        "may_change_version": may_change_version,  # the right of who asked, when they asked
     }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from aerodrome.fleet import steps, ways, wishes
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.hiding import Hiding
 from aerodrome.fleet.spec import runtime_spec
 from aerodrome.kernel.errors import AerodromeError, Stale
 from aerodrome.kernel.ids import new_id
@@ -104,7 +105,10 @@ def perform(
         before = runtime_spec(context, deployment, current, note)
         after = runtime_spec(context, deployment, wanted, note)
         place = ways.folder_of(context, snapshot) if snapshot is not None else None
-        report = context.runtime.rehearse(before, after, place, folder, note)
+        hiding = Hiding(before, after)
+        with hiding.errors():
+            tried = context.runtime.rehearse(before, after, place, folder, lambda line: note(hiding.text(line)))
+        report = hiding.data(asdict(tried))
     except Stale:
         raise
     except AerodromeError as failure:
@@ -114,9 +118,9 @@ def perform(
         shutil.rmtree(folder, ignore_errors=True)
     with wishes.writing(context) as session:
         row = session.get_one(RehearsalRow, rehearsal_id)
-        row.report = asdict(report) if report is not None else None
+        row.report = report
         row.error = error
-        row.status = "failed" if report is None else "refused" if report.problems else "passed"
+        row.status = "failed" if report is None else "refused" if report["problems"] else "passed"
         row.finished_at = context.clock.now()
         data = {"deployment_id": row.deployment_id, "from": row.from_version, "to": row.to_version}
         outbox.emit(session, f"rehearsal.{row.status}", row.id, data, row.actor)

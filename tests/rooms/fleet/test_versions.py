@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.rooms.fleet.world import World
 
-from aerodrome.access import SYSTEM
+from aerodrome.access import SYSTEM, Actor
+from aerodrome.builds.git import GitSource
 from aerodrome.fleet import ways
 from aerodrome.fleet.service import Change, DeploymentChanges
 from aerodrome.fleet.views import DeployView
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import Conflict, Invalid
+from aerodrome.kernel.errors import Conflict, Denied, Invalid
+from aerodrome.kernel.secret import Secret
 from aerodrome.store.tables.snapshot import SnapshotRow
 
 OLD, MIDDLE, NEW = "2.11.2", "3.0.6", "3.3.2"
@@ -142,6 +146,54 @@ def test_a_scheduler_that_dies_again_and_again_fails_the_upgrade_though_it_looks
     assert statuses(deploy)[-1] == ("put-back", "done")
     assert world.runtime.database_of(deployment) == {"version": OLD, "rows": 3, "conversion": None}
     assert (world.show().status, world.show().airflow_version) == ("healthy", OLD)
+
+
+def test_what_a_dying_component_or_a_rehearsal_says_shows_no_secret(world: World) -> None:
+    started(world)
+    world.fleet.set_env(SYSTEM, "shop", {"SHOP_TOKEN": Secret("canary-41fa")}, frozenset({"SHOP_TOKEN"}))
+    world.look()
+    said = "OperationalError: refused by postgresql://shop:canary-url@db/x with canary-41fa"
+    world.runtime.set_trouble(crashing=NEW, said=[said])
+    deploy = upgraded(world, NEW)
+    assert deploy.error is not None
+    assert "OperationalError: refused by postgresql://shop:" in deploy.error["message"]
+    assert "canary" not in str(deploy)
+    world.runtime.set_trouble(problems=[f"a.py cannot be read: {said}"])
+    tried = world.fleet.rehearse(SYSTEM, "shop", Change(to=NEW))
+    world.look()
+    report = world.fleet.get_rehearsal(SYSTEM, "shop", tried.id)
+    assert report.status == "refused"
+    assert "a.py cannot be read: OperationalError" in str(report.report)
+    assert "canary" not in str(report)
+
+
+def test_who_may_not_upgrade_changes_no_version_by_a_project_file(world: World, tmp_path: Path) -> None:
+    deployment = started(world)
+    view = world.show()
+    author = Actor("usr_2", "bob", "user", (("author", f"workspace/{view.workspace_id}/deployment/{deployment}"),))
+    pinned = world.project("pinned", aerodrome__yaml=f"airflow: {NEW}\n")
+    with pytest.raises(Denied):
+        world.fleet.deploy(author, "shop", pinned)
+    assert [deploy.number for deploy in world.fleet.list_deploys(SYSTEM, "shop")] == [1]
+    same = world.project("same", aerodrome__yaml=f"airflow: {OLD}\n")
+    assert world.fleet.deploy(author, "shop", same).number == 2
+
+    folder = tmp_path / "repository"
+    (folder / "dags").mkdir(parents=True)
+    (folder / "aerodrome.yaml").write_text(f"airflow: {NEW}\n")
+    (folder / "dags" / "a.py").write_text("A = 1")
+    for words in (
+        ["init", "--quiet"],
+        ["add", "."],
+        ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True)
+    world.look()
+    number = world.fleet.deploy(author, "shop", None, source=GitSource(folder.as_uri())).number
+    world.look()
+    fetched = world.fleet.get_deploy(SYSTEM, "shop", number)
+    assert (fetched.status, (fetched.error or {}).get("code")) == ("failed", "permission-missing")
+    assert world.show().airflow_version == OLD
 
 
 def test_an_upgrade_is_live_only_after_all_was_up_for_a_while(world: World) -> None:

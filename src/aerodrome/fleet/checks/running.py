@@ -12,10 +12,10 @@ from sqlalchemy import select
 
 from aerodrome.fleet.checks import rules
 from aerodrome.fleet.checks.contract import Before, CheckFinding, Reading, Severity
-from aerodrome.fleet.checks.hiding import without_secrets
 from aerodrome.fleet.checks.known import known_objects
 from aerodrome.fleet.checks.uses import uses_of
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.hiding import Hiding
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict
 from aerodrome.parsing.contract import ParseLimits
@@ -65,7 +65,9 @@ def look(
 ) -> Result:
     """Check a deploy and give the result; raises only when it cannot be read at all."""
     started = time.monotonic()
-    parsed = without_secrets(spec, context.runtime.parse(spec, ParseLimits(), log))
+    hiding = Hiding(spec)
+    with hiding.errors():
+        parsed = hiding.failures(context.runtime.parse(spec, ParseLimits(), log))
     usage = uses_of(spec, parsed)
     before = _before(context, deployment, deploy)
     reading = Reading(parsed, usage, known_objects(context, deployment, spec), before, _rules(deploy, before))

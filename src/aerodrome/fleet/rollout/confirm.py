@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from aerodrome.fleet.hiding import Hiding
 from aerodrome.fleet.rollout import switch
 from aerodrome.fleet.rollout.visit import Step, Visit, changes_version
+from aerodrome.fleet.spec import runtime_spec
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.runtimes.contract import ComponentObservation, Observation
 
@@ -61,9 +63,10 @@ def _require_no_death(visit: Visit, components: Sequence[ComponentObservation]) 
     died = [part for part in components if part.restarts > 0 and part.last_exit_code is not None]
     if not died:
         return
+    hiding = Hiding(runtime_spec(visit.context, visit.deployment, visit.deploy, visit.say))
     why = [
         f"{part.name} ended with {part.last_exit_code} and was started {part.restarts} times again:"
-        f" {_last_words(visit, part.name)}"
+        f" {hiding.text(_last_words(visit, part.name))[:_LONGEST_REASON]}"
         for part in died
     ]
     raise Broken(
@@ -81,7 +84,7 @@ def _last_words(visit: Visit, component: str) -> str:
         return error.message
     said = [line for line in lines if line]
     errors = [line for line in said if _ERROR_LINE.match(line)]
-    return (errors or said or ["its log is empty."])[-1][:_LONGEST_REASON]
+    return (errors or said or ["its log is empty."])[-1]
 
 
 def _until_steady_s(seen: Observation) -> float:

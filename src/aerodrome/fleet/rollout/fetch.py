@@ -14,6 +14,7 @@ from aerodrome.builds import git as repositories
 from aerodrome.builds.trees import left_out
 from aerodrome.fleet import composing, contents, git, steps, wishes
 from aerodrome.fleet.rollout.visit import Step, Visit
+from aerodrome.kernel.errors import Denied
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
@@ -53,7 +54,15 @@ def run(visit: Visit, choose: Choose) -> float:
         row = session.get_one(DeployRow, deploy.id)
         row.git = {**(row.git or {}), **facts}
         # nothing came in between: a deployment moves one deploy at a time, in the order of their numbers
-        contents.fill(row, deployment, contents.newest(session, deployment.id, below=row.number), whole)
+        before = contents.newest(session, deployment.id, below=row.number)
+        contents.fill(row, deployment, before, whole)
+        if contents.changes_version(row, deployment, before) and not (deploy.git or {}).get("may_change_version"):
+            raise Denied(
+                f"The project file asks for Airflow {row.airflow_version} on Python {row.python_version}, and"
+                f" {row.actor} may not change the deployment's versions.",
+                code="permission-missing",
+                hint="Somebody with the role operator can deploy it, or upgrade the deployment first.",
+            )
         steps.create_all(session, row.id, [step.name for step in choose(deployment, row)], after=1)
     return 0
 
