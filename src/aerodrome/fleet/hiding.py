@@ -1,6 +1,6 @@
 """Takes secret values out of what Airflow and DAG files say: their errors and log lines are shown to people and kept.
 
-The border where such text comes in: checks (failures of files), rehearsals (reports) and `confirm` (last words of a component).
+The border where such text comes in: checks (failures of files), rehearsals (reports), `convert` (a failed migration) and `confirm` (last words of a component).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from aerodrome.fleet import ways
+from aerodrome.fleet.hiding import Hiding
 from aerodrome.fleet.rollout.visit import Step, Visit, present_spec
 from aerodrome.fleet.spec import runtime_spec
 from aerodrome.store.tables.deploy import DeployRow
@@ -17,7 +18,10 @@ def run(visit: Visit) -> float:
         snapshot = ways.require_way(session, deployment, version, deploy.cause)
     folder = ways.folder_of(visit.context, snapshot) if snapshot is not None else None
     wanted = runtime_spec(visit.context, deployment, deploy, visit.say)
-    done = visit.context.runtime.convert(present_spec(visit), wanted, folder, visit.say)
+    present = present_spec(visit)
+    hiding = Hiding(present, wanted)
+    with hiding.errors():  # a failed migration quotes Airflow
+        done = visit.context.runtime.convert(present, wanted, folder, lambda line: visit.say(hiding.text(line)))
     with visit.context.store.writing() as session:
         row = session.get_one(DeployRow, deploy.id)
         row.conversion = {**asdict(done), "from": deployment.airflow_version, "to": version}
