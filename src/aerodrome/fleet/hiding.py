@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -57,14 +56,9 @@ class Hiding:
         try:
             yield
         except AerodromeError as error:
-            told = copy(error)
-            told.message, told.hint, told.details = (
-                self.text(error.message),
-                self.text(error.hint),
-                self.data(error.details),
-            )
-            told.args = (told.message,)
-            raise told from None
+            error.message, error.hint = self.text(error.message), self.text(error.hint)
+            error.details, error.args = self.data(error.details), (error.message,)
+            raise
 
 
 def _values(spec: RuntimeSpec) -> Iterator[str]:

@@ -158,6 +158,11 @@ def test_what_a_dying_component_or_a_rehearsal_says_shows_no_secret(world: World
     assert deploy.error is not None
     assert "OperationalError: refused by postgresql://shop:" in deploy.error["message"]
     assert "canary" not in str(deploy)
+    world.runtime.set_trouble(convert=said)
+    failed = upgraded(world, NEW)
+    assert failed.error is not None
+    assert "OperationalError" in failed.error["message"]
+    assert "canary" not in str(failed)
     world.runtime.set_trouble(problems=[f"a.py cannot be read: {said}"])
     tried = world.fleet.rehearse(SYSTEM, "shop", Change(to=NEW))
     world.look()
