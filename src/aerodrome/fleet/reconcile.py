@@ -45,7 +45,7 @@ class Reconciler:
     def look(self, job: LeasedJob) -> datetime | None:
         """Look at the deployment `job.key`; give when to look again, None when it is gone."""
         try:
-            wait_s = self._look(job.key)
+            wait_s = self._look(job.key, job.attempt)
         except AerodromeError as error:
             if error.retryable:
                 raise
@@ -63,7 +63,7 @@ class Reconciler:
         self.context.ring()
         return len(ids)
 
-    def _look(self, deployment_id: str) -> float | None:
+    def _look(self, deployment_id: str, attempt: int) -> float | None:
         walk = Rollout(self.context, self.confirm_timeout_s)
         while True:
             with self.context.store.reading() as session:
@@ -79,7 +79,7 @@ class Reconciler:
                 return observe.record(self.context, deployment_id, self.context.runtime.observe(deployment_id))
             if deploy is None:
                 return self._settle(row, current)
-            wait_s = walk.advance(row, deploy)
+            wait_s = walk.advance(row, deploy, attempt)
             if wait_s > 0 or self.is_stopping():
                 observe.record(self.context, deployment_id, self.context.runtime.observe(deployment_id))
                 return wait_s

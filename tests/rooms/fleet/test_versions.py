@@ -134,6 +134,18 @@ def test_a_failed_upgrade_goes_back_by_itself(world: World, trouble: str) -> Non
     assert upgraded(world, NEW).status == "live"
 
 
+def test_an_upgrade_that_meets_an_unforeseen_error_goes_back_and_does_not_stay_down(world: World) -> None:
+    deployment = started(world)
+    world.runtime.set_trouble(bug="Nobody thought of this.")
+    deploy = upgraded(world, NEW)
+    assert deploy.status == "failed"
+    assert deploy.error is not None
+    assert deploy.error["code"] == "deploy-step-crashed"
+    assert statuses(deploy)[-1] == ("put-back", "done")
+    assert world.runtime.database_of(deployment) == {"version": OLD, "rows": 3, "conversion": None}
+    assert (world.show().status, world.show().airflow_version) == ("healthy", OLD)
+
+
 def test_a_scheduler_that_dies_again_and_again_fails_the_upgrade_though_it_looks_healthy(world: World) -> None:
     deployment = started(world)
     world.runtime.set_trouble(crashing=NEW)

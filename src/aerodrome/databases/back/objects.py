@@ -40,10 +40,14 @@ def set_sequences(crossing: Crossing) -> None:
     older = crossing.older
     if older.dialect == "sqlite":
         return
+    # by the catalog itself: a function over a view of all schemas may be evaluated before the schema is filtered
     owned = older.rows(
-        "select table_name, column_name, pg_get_serial_sequence(quote_ident(table_name), column_name) "
-        "from information_schema.columns where table_schema = current_schema() "
-        "and pg_get_serial_sequence(quote_ident(table_name), column_name) is not null"
+        "select t.relname, a.attname, s.oid::regclass::text from pg_class s "
+        "join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype in ('a', 'i') "
+        "and d.refclassid = 'pg_class'::regclass "
+        "join pg_class t on t.oid = d.refobjid "
+        "join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid "
+        "where s.relkind = 'S' and t.relnamespace = current_schema()::regnamespace"
     )
     for table, column, sequence in owned:
         older.rows(

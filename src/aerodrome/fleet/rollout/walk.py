@@ -19,13 +19,14 @@ from aerodrome.fleet import revisions, steps, wishes
 from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.machine import DEPLOY, UNFINISHED
 from aerodrome.fleet.rollout import plan
-from aerodrome.fleet.rollout.visit import Visit, changes_version
-from aerodrome.kernel.errors import AerodromeError, Stale
+from aerodrome.fleet.rollout.visit import Step, Visit, changes_version
+from aerodrome.kernel.errors import AerodromeError, Broken, Stale
 from aerodrome.store import outbox
 from aerodrome.store.tables.deploy import DeployRow, DeployStepRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
 _ATTEMPTS = 3
+_CRASHES = 6  # so often a step may be cut off, by a kill or an error that nobody foresaw, before the deploy fails
 _LONGEST_RETRY_S = 15.0  # an error that asks for more patience fails the deploy at once: a person decides
 _LONGEST_PAUSE_S = 60.0
 _WORKER = "system"
@@ -40,8 +41,11 @@ class Rollout:
     confirm_timeout_s: float = 300.0
     unhealthy_s: float = 60.0  # a version that keeps Airflow unhealthy so long is given up
 
-    def advance(self, deployment: DeploymentRow, deploy: DeployRow) -> float:
-        """Do what is next for an unfinished deploy; give the seconds until the next look, 0 for at once."""
+    def advance(self, deployment: DeploymentRow, deploy: DeployRow, attempt: int = 1) -> float:
+        """Do what is next for an unfinished deploy; give the seconds until the next look, 0 for at once.
+
+        `attempt`: how many looks in a row, this one included, did not come to their end.
+        """
         log = _log.bind(deployment=deployment.id, deploy=deploy.id, number=deploy.number)
         try:
             if deploy.status == "queued":
@@ -56,7 +60,7 @@ class Rollout:
                 else:
                     self._go_live(deploy)
                 return 0
-            return self._step(deployment, deploy, row)
+            return self._step(deployment, deploy, row, attempt)
         except Stale:
             raise
         except AerodromeError as error:
@@ -71,8 +75,10 @@ class Rollout:
             deployment.error = None
             wishes.move(session, deployment, "deploy", actor=_WORKER, reason=f"Deploy {row.number} has begun.")
 
-    def _step(self, deployment: DeploymentRow, deploy: DeployRow, row: DeployStepRow) -> float:
+    def _step(self, deployment: DeploymentRow, deploy: DeployRow, row: DeployStepRow, attempt: int) -> float:
         step = plan.STEPS[row.name]
+        if deploy.status != "returning" and _is_given_up(step, row, attempt):  # the way back is tried until it is gone
+            raise _cut_off(step)
         if step.touches and deploy.status == "building":
             self._start_to_touch(deploy)
             return 0
@@ -144,6 +150,19 @@ class Rollout:
             deployment.generation += 1
             deployment.error = None
             _fail(session, row, deployment)
+
+
+def _is_given_up(step: Step, row: DeployStepRow, attempt: int) -> bool:
+    cut_off = attempt - 1 if step.is_polled else row.attempts
+    return row.status == "running" and cut_off >= _CRASHES
+
+
+def _cut_off(step: Step) -> Broken:
+    return Broken(
+        f"The step “{step.name}” was cut off {_CRASHES} times.",
+        code="deploy-step-crashed",
+        hint="The server's log has the details. What ran before runs on, or was put back.",
+    )
 
 
 def _fail(session: Session, row: DeployRow, deployment: DeploymentRow) -> None:

@@ -124,6 +124,12 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
+def remove_drafts(path: Path) -> None:
+    """Remove what a kill in the middle of `write_text` left beside the file; the caller alone writes it at this time."""
+    for draft in path.parent.glob(f".{path.name}-????????"):
+        draft.unlink(missing_ok=True)
+
+
 def point_link(link: Path, target: Path) -> None:
     """Make the link point to the target in one step."""
     draft = link.with_name(f".{link.name}-{os.getpid()}-{os.urandom(4).hex()}")

@@ -46,7 +46,7 @@ from aerodrome.runtimes.local import changes, environment, health, readings, reh
 from aerodrome.runtimes.local import commands as programs
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
-from aerodrome.runtimes.local.layout import Layout, read_json, write_json, write_text
+from aerodrome.runtimes.local.layout import Layout, read_json, remove_drafts, write_json, write_text
 from aerodrome.runtimes.local.logfiles import read_tail
 from aerodrome.runtimes.local.managed import ManagedPostgres
 from aerodrome.runtimes.local.metadatabases import LocalDatabases
@@ -85,6 +85,7 @@ class LocalRuntime:
         for folder in (layout.folder, layout.home, layout.logs, layout.keys):
             folder.mkdir(exist_ok=True, mode=0o700)
         with _locked(layout.applying):
+            remove_drafts(layout.desired)  # they hold the environment variables of tasks
             if not spec.is_running:
                 self._end(layout, grace_s=20, wait=False, drain_s=spec.drain_s)
                 return

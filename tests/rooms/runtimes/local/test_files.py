@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from aerodrome.runtimes.local import releases
 from aerodrome.runtimes.local.identity import ProcessIdentity, identify, is_alive, started_at
-from aerodrome.runtimes.local.layout import Layout, read_json, write_json
+from aerodrome.runtimes.local.layout import Layout, read_json, remove_drafts, write_json
 from aerodrome.runtimes.local.logfiles import open_log, read_tail, rotate
 from aerodrome.runtimes.local.ports import PortBook
 
@@ -30,6 +32,28 @@ def make_project(folder: Path, **texts: str) -> Path:
         (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / part / f"{stem}.py").write_text(text)
     return folder
+
+
+_KILLED_WRITE = """
+import os, signal, sys
+from pathlib import Path
+from aerodrome.runtimes.local.layout import write_text
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+write_text(Path(sys.argv[1]), "canary")
+"""
+
+
+def test_a_write_that_was_killed_leaves_nothing_behind(layout: Layout) -> None:
+    """The wish holds environment variables of tasks: half a file of it must not lie about for ever."""
+    write_json(layout.desired, {"generation": 1})
+    killed = subprocess.run([sys.executable, "-c", _KILLED_WRITE, str(layout.desired)], check=False)
+    assert killed.returncode == -9
+    (draft,) = (path for path in layout.folder.iterdir() if path != layout.desired)
+    assert draft.read_text() == "canary"
+    assert draft.stat().st_mode & 0o077 == 0
+    remove_drafts(layout.desired)
+    assert list(layout.folder.iterdir()) == [layout.desired]
+    assert read_json(layout.desired) == {"generation": 1}
 
 
 def test_a_log_is_rotated_while_its_writer_goes_on(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def example_body(operation: dict[str, Any]) -> Any:
         "add_schedule": {"hibernate": "0 20 * * *"},
         "enable_schedule": {"is_enabled": False},
         "clean_rows": {"days": 30},
+        "clone_backup": {"name": "two"},
         "put_environment_object": {"kind": "variable", "name": "A", "fields": {"value": "1"}, "workspace": "sales"},
         "import_environment_objects": {"kind": "variable", "text": "{}", "workspace": "sales"},
         "export_environment_objects": {"kind": "variable", "workspace": "sales"},
