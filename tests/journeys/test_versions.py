@@ -26,6 +26,9 @@ from aerodrome.runtimes.local.runtime import LocalRuntime
 from aerodrome.settings.model import Settings
 
 OLD, NEW = "2.11.2", "3.3.2"
+IS_WIDE = "AERODROME_MATRIX" in os.environ
+LOWER = ("3.0.6", "3.1.8", "3.2.2") if IS_WIDE else ("3.1.8",)
+LOWER_ON = ("sqlite", "postgresql") if IS_WIDE else ("postgresql",)
 DAG = """
 import datetime
 try:
@@ -108,14 +111,14 @@ def story(
             postgres.delete()
 
 
-def started(story: Story, tmp_path: Path, *options: str) -> list[Run]:
-    """Make the deployment on the old Airflow, deploy, and wait for its first runs."""
+def started(story: Story, tmp_path: Path, *options: str, version: str = OLD) -> list[Run]:
+    """Make the deployment on an Airflow, the old one unless said otherwise, deploy, and wait for its first runs."""
     project = tmp_path / "project"
     (project / "dags").mkdir(parents=True)
     start = time.strftime("%Y-%m-%dT%H:%M:00+00:00", time.gmtime(time.time() - 120))
     (project / "dags" / "tick.py").write_text(DAG.replace("{start}", start))
     story.client.workspaces.create("team")
-    words = ("--workspace", "team", "--airflow-version", OLD, "--python-version", "3.11", *options)
+    words = ("--workspace", "team", "--airflow-version", version, "--python-version", "3.11", *options)
     story.run("deployment", "create", "shop", *words)
     story.run("deploy", str(project), "--deployment", "shop")
     return story.await_run([])
@@ -204,6 +207,34 @@ def test_up_and_back_on_postgresql_on_the_command_line(story: Story, tmp_path: P
     kept_states = {run.begin: run.state for run in upgraded if run.state == "success"}
     assert kept_states.items() <= {run.begin: run.state for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
+
+
+@pytest.mark.airflow
+@pytest.mark.journey
+@pytest.mark.parametrize("kind", LOWER_ON)
+@pytest.mark.parametrize("lower", LOWER)
+def test_up_and_back_within_airflow_3(
+    story: Story, tmp_path: Path, airflow_venv: Callable[..., Any], lower: str, kind: str
+) -> None:
+    """The older scheduler goes on with rows that the newer one wrote: no crash, nothing twice, nothing lost."""
+    airflow_venv(lower)
+    before = started(story, tmp_path, "--database", kind, version=lower)
+    live = story.run("deployment", "upgrade", "shop", "--to", NEW, "--yes")
+    assert (live["status"], live["airflow_version"]) == ("live", NEW)
+    upgraded = story.await_run(story.runs())
+    assert {run.run_id for run in before} <= {run.run_id for run in upgraded}
+    assert_nothing_twice_or_lost(upgraded)
+
+    live = story.run("deploy", "rollback", "1", "--deployment", "shop", "--yes")
+    assert (live["status"], live["cause"], live["airflow_version"]) == ("live", "rollback", lower)
+    returned = story.await_run(story.runs())
+    kept = {run.run_id: (run.state, run.tasks) for run in upgraded if run.state == "success"}
+    assert kept.items() <= {run.run_id: (run.state, run.tasks) for run in returned}.items()
+    assert_nothing_twice_or_lost(returned)
+    scheduler = next(
+        part for part in story.client.deployments.get("shop").components if part.name == "scheduler"
+    )
+    assert (scheduler.state, scheduler.restarts) == ("running", 0)
 
 
 def _live(story: Story, number: int) -> Any:

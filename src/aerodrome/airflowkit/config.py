@@ -32,6 +32,8 @@ from aerodrome.kernel.secret import Secret
 
 BUNDLE_NAME = "project"
 SECRETS_BACKEND = "aerodrome_airflow.secrets.SealedFileBackend"
+PASSWORDS = "no-passwords.json"  # of local users, in AIRFLOW_HOME: there are none
+NOBODY = "nobody"
 HEALTH_PATHS = {2: "/health", 3: "/api/v2/monitor/health"}
 _SQLITE_BUSY_S = 60
 
@@ -110,6 +112,22 @@ def environment(setup: AirflowSetup, base: Mapping[str, str]) -> dict[str, Secre
     values |= _secrets_backend(setup, values)
     values |= _process(setup, str(base.get("PATH", "/usr/local/bin:/usr/bin:/bin")), base)
     return {key: value if isinstance(value, Secret) else Secret(value) for key, value in values.items()}
+
+
+def passwords(version: AirflowVersion) -> str | None:
+    """Give the content of the passwords file that must stand there before the web server starts; None when it needs none.
+
+    A password that is null: Airflow makes none in its place (and prints none), and no text that is sent equals it.
+    """
+    return None if version.major < 3 or _takes_no_users(version) else json.dumps({NOBODY: None})
+
+
+def _takes_no_users(version: AirflowVersion) -> bool:
+    """Tell whether Airflow starts without local users: 3.0 and 3.1 take an empty list for one user without a name and end.
+
+    Seen in simple_auth_manager.get_users of 3.0.6 and 3.1.8; 3.2.2 and 3.3.2 start.
+    """
+    return (version.major, version.minor) >= (3, 2)
 
 
 def _as_variables(options: Mapping[str, str | Secret]) -> dict[str, str | Secret]:
@@ -203,8 +221,8 @@ def _musts(setup: AirflowSetup) -> dict[str, str | Secret]:
         ]
         return shared | {
             "core.execution_api_server_url": f"{base_url}/execution/",
-            "core.simple_auth_manager_users": "",
-            "core.simple_auth_manager_passwords_file": str(setup.home / "no-passwords.json"),
+            "core.simple_auth_manager_users": "" if _takes_no_users(setup.version) else f"{NOBODY}:viewer",
+            "core.simple_auth_manager_passwords_file": str(setup.home / PASSWORDS),
             "api.base_url": f"{public_url}/",
             "api.host": "127.0.0.1",
             "api.port": str(setup.port),

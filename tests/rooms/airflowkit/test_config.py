@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from aerodrome.airflowkit.config import (
+    PASSWORDS,
     SECRETS_BACKEND,
     AirflowSetup,
     airflow_database_url,
     components,
     environment,
     local_base_url,
+    passwords,
 )
 from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.kernel.errors import Invalid
@@ -136,3 +138,16 @@ def test_an_option_without_a_section_is_refused() -> None:
     with pytest.raises(Invalid) as caught:
         revealed(config={"parallelism": "4"})
     assert caught.value.code == "airflow-option-malformed"
+
+
+def test_airflow_3_has_no_local_user_whose_password_anybody_knows() -> None:
+    """3.0 and 3.1 do not start with an empty list of users: theirs has a password that no text equals."""
+    for version in ("3.2.2", "3.3.2"):
+        assert revealed(version)["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == ""
+        assert passwords(AirflowVersion.parse(version)) is None
+    for version in ("3.0.6", "3.1.8"):
+        values = revealed(version)
+        assert values["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] == "nobody:viewer"
+        assert values["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] == f"/d/home/{PASSWORDS}"
+        assert json.loads(passwords(AirflowVersion.parse(version)) or "") == {"nobody": None}
+    assert passwords(AirflowVersion.parse("2.11.2")) is None

@@ -297,8 +297,11 @@ class LocalRuntime:
         """Give all that this Airflow's configuration depends on; makes its own key and the key set when they are missing."""
         own_key = _own_key(layout)
         write_json(key_set := layout.keys / "jwks.json", public_key_set(spec.signing_key, own_key))
+        version = AirflowVersion.parse(spec.airflow_version)
+        if (passwords := config.passwords(version)) is not None:
+            write_text(layout.home / config.PASSWORDS, passwords)
         return config.AirflowSetup(
-            version=AirflowVersion.parse(spec.airflow_version),
+            version=version,
             home=layout.home,
             venv=spec.venv,
             project=layout.project,
