@@ -124,6 +124,14 @@ def started(story: Story, tmp_path: Path, *options: str, version: str = OLD) -> 
     return story.await_run([])
 
 
+def assert_logs_are_where_runs_say(story: Story, runs: list[Run]) -> None:
+    """Every run that came to its end has its task's log under its own name, also when it was renamed on the way back."""
+    home = story.server.settings.deployments_dir / story.client.deployments.get("shop").id / "home"
+    for run in runs:
+        if run.state == "success":
+            assert list((home / "logs" / f"dag_id={run.dag_id}" / f"run_id={run.run_id}").rglob("*.log")), run.run_id
+
+
 def intervals(runs: list[Run]) -> list[Any]:
     return [run.begin for run in runs if run.run_type == "scheduled"]
 
@@ -207,6 +215,7 @@ def test_up_and_back_on_postgresql_on_the_command_line(story: Story, tmp_path: P
     kept_states = {run.begin: run.state for run in upgraded if run.state == "success"}
     assert kept_states.items() <= {run.begin: run.state for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
+    assert_logs_are_where_runs_say(story, returned)
 
 
 @pytest.mark.airflow
@@ -228,12 +237,11 @@ def test_up_and_back_within_airflow_3(
     live = story.run("deploy", "rollback", "1", "--deployment", "shop", "--yes")
     assert (live["status"], live["cause"], live["airflow_version"]) == ("live", "rollback", lower)
     returned = story.await_run(story.runs())
-    kept = {run.run_id: (run.state, run.tasks) for run in upgraded if run.state == "success"}
-    assert kept.items() <= {run.run_id: (run.state, run.tasks) for run in returned}.items()
+    kept_states = {run.begin: (run.state, run.tasks) for run in upgraded if run.state == "success"}
+    assert kept_states.items() <= {run.begin: (run.state, run.tasks) for run in returned}.items()
     assert_nothing_twice_or_lost(returned)
-    scheduler = next(
-        part for part in story.client.deployments.get("shop").components if part.name == "scheduler"
-    )
+    assert_logs_are_where_runs_say(story, returned)
+    scheduler = next(part for part in story.client.deployments.get("shop").components if part.name == "scheduler")
     assert (scheduler.state, scheduler.restarts) == ("running", 0)
 
 

@@ -95,6 +95,15 @@ class Archived:
 
 
 @dataclass(frozen=True)
+class Renamed:
+    """A run whose name the older Airflow gives to the next one; its task logs are filed under its name, too."""
+
+    dag_id: str
+    run_id: str
+    renamed_to: str
+
+
+@dataclass(frozen=True)
 class LossReport:
     """What a way back carried along and what it left behind. Nothing from before the upgrade is ever in `archived`."""
 
@@ -105,6 +114,7 @@ class LossReport:
     newer_version: str
     taken_at: datetime  # when the snapshot was taken that the older database came from
     remarks: tuple[str, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
 
     @property
     def is_lossless(self) -> bool:

@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.rooms.databases.conftest import Upgraded, quiet
-from tests.rooms.databases.history import DAYS, START, digest, rows, work_since
+from tests.rooms.databases.history import DAYS, START, add_scheduled_run, digest, rows, work_since
 
 from aerodrome import databases
 from aerodrome.databases import AirflowTool, LossReport
@@ -261,6 +261,25 @@ def test_within_airflow_3_rows_keep_their_shape(
                 assert db.one(count.format(table)) == newer.one(count.format(table)), table
             assert db.one("select run_type from dag_run where run_id = 'new__3'") == "manual"
     assert report.archived == ()
+
+
+@pytest.mark.parametrize(("older_version", "is_renamed"), [("3.0.6", True), ("3.1.8", True), ("3.2.0", False)])
+def test_the_name_of_the_next_run_is_free_for_an_older_airflow_3(
+    made: Upgraded, newer_url: Secret, newer_tool: AirflowTool, tmp_path: Path, older_version: str, *, is_renamed: bool
+) -> None:
+    """Up to 3.1 a run is called after its logical date, later after the moment it was due: that of the one before."""
+    databases.snapshot(newer_url, tmp_path / "three", older_version, quiet)
+    due = datetime(2026, 2, 1, 12, tzinfo=UTC)
+    names = [add_scheduled_run(newer_url, due - timedelta(hours=hours)) for hours in (1, 0)]
+    with databases.scratch(newer_url) as older:
+        tool = replace(newer_tool, version=older_version)
+        report = databases.go_back(tmp_path / "three", newer_url, older, tool, "3.3.2", quiet)
+        assert [(run.dag_id, run.run_id) for run in report.renamed] == ([("daily", names[1])] if is_renamed else [])
+        with rows(older) as db:
+            newest = f"{names[1]}__airflow3" if is_renamed else names[1]
+            for table in ("dag_run", "task_instance", "xcom"):
+                found = {row[0] for row in db.all(f"select run_id from {table} where run_id like 'scheduled%2026-02%'")}
+                assert found == {names[0], newest}, table
 
 
 def test_the_older_airflow_lives_on_it(

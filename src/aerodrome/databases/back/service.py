@@ -15,7 +15,15 @@ from aerodrome.databases.back.naming import free_next_names
 from aerodrome.databases.back.objects import carry_after_history, carry_before_history, set_sequences
 from aerodrome.databases.back.runs import carry_history
 from aerodrome.databases.back.sides import quoted, reading, writing
-from aerodrome.databases.contract import AirflowTool, Archived, Carried, DatabaseSnapshot, LossReport, Progress
+from aerodrome.databases.contract import (
+    AirflowTool,
+    Archived,
+    Carried,
+    DatabaseSnapshot,
+    LossReport,
+    Progress,
+    Renamed,
+)
 from aerodrome.databases.counts import revision_of
 from aerodrome.databases.places import Place, PostgresPlace, SqlitePlace, place_of, remove_sqlite
 from aerodrome.databases.snapshots import check_dialect, check_files, load_postgres, read_snapshot, restore_sqlite
@@ -75,7 +83,7 @@ def go_back(
         major, minor = (int(part) for part in older.version.split(".")[:2])
         crossing = Crossing(newer, side, made.taken_at, (major, minor))
         carried, left = _carry(crossing, progress)
-        free_next_names(crossing)
+        renamed = free_next_names(crossing)
         if isinstance(draft, PostgresPlace):  # in the same transaction: it is no mere copy of the snapshot any more
             side.run(f"comment on database {quoted(draft.name)} is null")
     report = LossReport(
@@ -86,6 +94,7 @@ def go_back(
         newer_version=newer_version,
         taken_at=made.taken_at,
         remarks=_REMARKS,
+        renamed=renamed,
     )
     _keep(made, report)
     progress("The older database is ready; it takes its place now.")
@@ -186,4 +195,5 @@ def _report_of_before(made: DatabaseSnapshot) -> LossReport:
         newer_version=data["newer_version"],
         taken_at=taken_at,
         remarks=tuple(data["remarks"]),
+        renamed=tuple(Renamed(**one) for one in data.get("renamed", ())),
     )

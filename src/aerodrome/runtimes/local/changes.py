@@ -87,6 +87,7 @@ def convert(
     if snapshot is not None:
         rows_before = databases.row_counts(database.url)
         loss = go_back(snapshot, database.url, after, before.version, say)
+        _move_logs(database.layout.home / "logs", loss)
         result = _result(began, rows_before, databases.row_counts(database.url), loss)
     elif AirflowVersion.parse(after.version) < AirflowVersion.parse(before.version):
         rows_before = databases.row_counts(database.url)
@@ -112,6 +113,15 @@ def go_back(
             raise
         say("Both Airflow versions have the same tables; the metadata database stays as it is.")
         return None
+
+
+def _move_logs(logs: Path, loss: Mapping[str, Any] | None) -> None:
+    """Let task logs follow runs that were renamed; else the next run, which has the old name, would write into them."""
+    for run in (loss or {}).get("renamed", ()):
+        folder = logs / f"dag_id={run['dag_id']}"
+        before, after = (folder / f"run_id={run[name]}" for name in ("run_id", "renamed_to"))
+        if before.is_dir() and not after.exists():
+            before.rename(after)
 
 
 def running_tasks(database: Database) -> tuple[str, ...]:

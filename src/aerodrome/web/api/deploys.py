@@ -43,7 +43,7 @@ class Deploy(View):
     id: Annotated[str, Field(examples=["dpl_01k9zq3v5m8n2p4r6s8t0w2x4y"])]
     deployment_id: str
     number: Annotated[int, Field(description="1, 2, 3 … within the deployment.")]
-    status: Literal["queued", "building", "switching", "live", "superseded", "failed"]
+    status: Literal["queued", "building", "switching", "returning", "live", "superseded", "failed"]
     bundle_digest: Annotated[str, Field(description="Empty while a project is still being fetched from git.")]
     kind: Annotated[
         Literal["full", "dags", "packages", "bundle"],

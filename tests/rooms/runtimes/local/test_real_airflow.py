@@ -180,7 +180,13 @@ def test_pages_and_api_need_the_platforms_token(airflow3: Deployed) -> None:
         AirflowRest.of(replace(access, signing_key=new_signing_key())).dags()
     with pytest.raises(Denied):
         AirflowRest.of(access, role="viewer").set_paused("hello", is_paused=True)
-    for name, password in (("admin", "admin"), ("nobody", "null"), ("nobody", "None"), ("nobody", None), ("nobody", "")):
+    for name, password in (
+        ("admin", "admin"),
+        ("nobody", "null"),
+        ("nobody", "None"),
+        ("nobody", None),
+        ("nobody", ""),
+    ):
         login = {"username": name, "password": password}
         assert httpx2.post(f"{access.base_url}/auth/token", json=login).status_code in {400, 401, 403, 422}, login
     assert "Password for user" not in "".join(airflow3.runtime.logs("dep_real", "api-server", 5000))
