@@ -15,6 +15,37 @@ from aerodrome.migration.sources.airflow_db import objects
 from aerodrome.migration.sources.contract import Probe, SourceConfig
 
 SHOWN_NAMES = 5
+_BY = ("run_id", "execution_date")
+_NEEDED: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
+    ("DAGs", "dag", (("dag_id",), ("is_paused",), ("fileloc",), ("owners",))),
+    (
+        "runs",
+        "dag_run",
+        (
+            ("dag_id",),
+            ("run_id",),
+            ("state",),
+            ("logical_date", "execution_date"),
+            ("start_date",),
+            ("end_date",),
+            ("conf",),
+        ),
+    ),
+    ("task instances", "task_instance", (("dag_id",), ("task_id",), ("state",), _BY)),
+    ("XComs", "xcom", (("task_id",), ("key",), ("value",), ("timestamp",), _BY)),
+    ("connections", "connection", (("conn_id",), ("conn_type",), ("password",), ("extra",))),
+    ("variables", "variable", (("key",), ("val",))),
+    ("pools", "slot_pool", (("pool",), ("slots",))),
+    ("the audit log", "log", (("dag_id",), ("event",), ("extra",), ("dttm",))),
+)
+"""What must be there: of each group of columns one."""
+
+_OPTIONAL = (
+    ("serialized DAGs", "serialized_dag"),
+    ("table of tries", "task_instance_history"),
+    ("notes", "dag_run_note"),
+    ("users", "ab_user"),
+)
 
 
 def attempt(name: str, check: Callable[[], Probe], *, is_required: bool = True) -> Probe:
@@ -39,6 +70,22 @@ def reading(database: MetadataDatabase) -> Probe:
         for name in names:
             connection.execute(select(text("1")).select_from(database.table(name)).limit(1)).all()
     return Probe("reading", True, f"All {len(names)} tables that are needed can be read.")
+
+
+def schema(database: MetadataDatabase) -> Probe:
+    """Check that the schema holds what is read, whatever version it is of; name what is missing and what that makes unreadable."""
+    lacking = [
+        f"{what} (no column {' or '.join(f'{table}.{name}' for name in names)})"
+        for what, table, alternatives in _NEEDED
+        for names in alternatives
+        if not any(database.has(table, name) for name in names)
+    ]
+    if lacking:
+        message = f"This schema cannot be read in full: {'; '.join(lacking)}."
+        return Probe("schema", False, message, "Update Aerodrome; this Airflow may be newer than it knows.")
+    left_out = [what for what, table in _OPTIONAL if not database.has(table)]
+    note = f" It has no {', no '.join(left_out)}." if left_out else ""
+    return Probe("schema", True, f"Everything that is read has its columns.{note}")
 
 
 def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
