@@ -1,6 +1,7 @@
 """Run by the Python of Airflow 1.10 to 2.11: make a metadata database whose runs that Airflow itself executed.
 
-Usage: AIRFLOW_HOME=… AIRFLOW__CORE__SQL_ALCHEMY_CONN=… AIRFLOW__CORE__FERNET_KEY=… python make_aged_source.py [days]
+Usage: AIRFLOW_HOME=… AIRFLOW__CORE__SQL_ALCHEMY_CONN=… AIRFLOW__CORE__FERNET_KEY=… python make_aged_source.py [days] [options]
+Options: --serialized (1.10: store serialized DAGs), --behind (daily_orders has two more intervals to run).
 Task instances run in this process through TaskInstance.run: states, tries, XComs and failures are Airflow's own writing.
 """
 
@@ -90,6 +91,8 @@ def runs_of(dag_id, logicals):
 now = timezone.utcnow().replace(microsecond=0)
 two = now.replace(hour=2, minute=0, second=0)
 last = two if two <= now else two - timedelta(days=1)  # the newest complete interval ends here
+if "--behind" in sys.argv:
+    last -= timedelta(days=2)
 runs_of("daily_orders", [last - timedelta(days=back) for back in range(days, 0, -1)])
 tick = now.replace(hour=now.hour - now.hour % 6, minute=0, second=0)
 runs_of("six_hourly", [tick - timedelta(hours=6 * back) for back in range(4, 0, -1)])

@@ -255,6 +255,7 @@ def _outcome(kind: HistoryKind, tally: Tally) -> KindMoved:
         tuple(tally.notices),
         hash_text(tally.source_sum),
         hash_text(tally.target_sum),
+        dict(sorted(tally.noticed.items())),
     )
 
 

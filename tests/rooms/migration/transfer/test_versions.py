@@ -119,7 +119,7 @@ def test_its_whole_history_stands_in_the_target(old: Aged, source: SourceAdapter
         assert outcome.moved == outcome.found - outcome.failed_count
         assert outcome.notices == ()
     for kind, table in (("run", "dag_run"), ("task_instance", "task_instance"), ("xcom", "xcom")):
-        assert _rows(new, f"select count(*) from {table}") == [(moved.of(kind).moved,)]  # type: ignore[arg-type]
+        assert _rows(new, f"select count(*) from {table}") == [(moved.of(kind).moved,)]
 
     again = move_history(source, new, DAG_IDS)
     assert again.is_proven
