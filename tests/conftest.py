@@ -256,6 +256,24 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Give a function `(kind) -> MariaServer` of this test run: "mariadb", or "mysql": one that says it is a MySQL 5.7."""
+    from tests.rooms.migration import mariadb
+
+    running: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+
+        def give(kind: str) -> Any:
+            if kind not in running:
+                version = "5.7.10-log" if kind == "mysql" else None
+                opened = mariadb.running(tmp_path_factory.mktemp(kind), _free_port(), version)
+                running[kind] = stack.enter_context(opened)
+            return running[kind]
+
+        yield give
+
+
+@pytest.fixture(scope="session")
 def aged(
     venv_cache: Path,
     airflow_venv: Callable[..., Venv],
@@ -275,6 +293,8 @@ def aged(
         home, key = tmp_path_factory.mktemp("aged"), Fernet.generate_key().decode()
         if database == "sqlite":
             url = f"sqlite:///{home / 'airflow.db'}"
+        elif database in ("mysql", "mariadb"):
+            url = request.getfixturevalue("mysql_server")(database).create_database(f"aged_{os.urandom(4).hex()}")
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database(f"aged_{os.urandom(4).hex()}").reveal().replace("+psycopg:", "+psycopg2:")

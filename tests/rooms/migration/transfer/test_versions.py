@@ -18,6 +18,7 @@ from tests.rooms.migration.aged import DAYS, Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
 
 from aerodrome.kernel.clock import SystemClock
+from aerodrome.kernel.errors import Denied
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryWindow
 from aerodrome.migration.estate.records import DagRecord
@@ -33,6 +34,7 @@ MATRIX = bool(os.environ.get("AERODROME_MATRIX"))
 CASES = [("1.10.15", "sqlite"), ("2.3.4", "sqlite")]
 if MATRIX:
     CASES += [(version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2")]
+    CASES += [("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql")]
     CASES += [(version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2")]
 
 
@@ -51,7 +53,7 @@ def source(old: Aged) -> Iterator[SourceAdapter]:
 
 @pytest.fixture
 def new(old: Aged, request: pytest.FixtureRequest, tmp_path: Path, fernet_key: str) -> Iterator[TargetDatabase]:
-    """A target on the same kind of database, its DAGs known and paused."""
+    """A target on PostgreSQL for a source on PostgreSQL, else on SQLite; its DAGs known and paused."""
     server = request.getfixturevalue("postgres_server") if old.url.startswith("postgresql") else None
     name = f"t_{os.urandom(8).hex()}"
     if server is None:
@@ -80,6 +82,19 @@ def test_the_source_tells_what_it_is_and_may(old: Aged, source: SourceAdapter) -
         probe.name for probe in found.probes
     }
     assert found.airflow_version.rsplit(".", 1)[0] == old.version.rsplit(".", 1)[0]
+
+
+def test_a_user_who_may_only_read_reads(old: Aged, request: pytest.FixtureRequest) -> None:
+    if not old.url.startswith("mysql"):
+        pytest.skip("rights on PostgreSQL are tested on 2.11; SQLite has none")
+    server = request.getfixturevalue("mysql_server")("mariadb" if old.version.startswith("1.") else "mysql")
+    url = server.reader(old.url.rsplit("/", 1)[1])
+    source = open_source(Aged(old.version, url, old.fernet_key).config, b"k", SystemClock())
+    probes = {probe.name: probe.is_ok for probe in source.describe().probes}
+    assert (probes["reading"], probes["fernet key"], probes["pausing"]) == (True, True, False)
+    with pytest.raises(Denied):
+        source.pause_dag("by_hand", "mark-2")
+    source.close()
 
 
 def test_its_records_are_read(old: Aged, source: SourceAdapter) -> None:
@@ -162,18 +177,18 @@ def test_the_next_interval_follows_the_last(old: Aged, source: SourceAdapter) ->
 
 
 def test_pausing_leaves_a_mark_and_is_taken_back(old: Aged, tmp_path: Path) -> None:
-    if not old.url.startswith("sqlite"):
-        pytest.skip("the database is shared by these tests; pausing on PostgreSQL is tested on 2.11")
-    shutil.copyfile(old.url.removeprefix("sqlite:///"), tmp_path / "copy.db")
-    source = open_source(
-        Aged(old.version, f"sqlite:///{tmp_path / 'copy.db'}", old.fernet_key).config, b"k", SystemClock()
-    )
-    source.pause_dag("daily_orders", "mark-1")
-    state = source.dag_states(["daily_orders"])["daily_orders"]
+    url = old.url
+    if url.startswith("sqlite"):
+        shutil.copyfile(url.removeprefix("sqlite:///"), tmp_path / "copy.db")
+        url = f"sqlite:///{tmp_path / 'copy.db'}"
+    source = open_source(Aged(old.version, url, old.fernet_key).config, b"k", SystemClock())
+    source.pause_dag("six_hourly", "mark-1")
+    state = source.dag_states(["six_hourly"])["six_hourly"]
     assert (state.is_paused, state.mark) == (True, "mark-1")
-    source.unpause_dag("daily_orders", "mark-1")
-    source.hold_back("daily_orders", "mark-1")
-    assert not source.dag_states(["daily_orders"])["daily_orders"].is_paused
+    source.unpause_dag("six_hourly", "mark-1")
+    source.hold_back("six_hourly", "mark-1")
+    state = source.dag_states(["six_hourly"])["six_hourly"]
+    assert (state.is_paused, state.let_go) == (False, "mark-1")
     source.close()
 
 

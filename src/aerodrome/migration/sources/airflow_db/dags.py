@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select, text
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
@@ -166,8 +166,8 @@ class DagReader:
                 summary = found[row.dag_id]
                 summary.run_states[row.state or "none"] = row.total
                 summary.last_run_at = max(filter(None, (summary.last_run_at, utc(row.last))), default=None)
-                summary.runs_30d += row.recent or 0
-                summary.failures_30d += (row.recent or 0) if row.state == "failed" else 0
+                summary.runs_30d += int(row.recent or 0)
+                summary.failures_30d += int(row.recent or 0) if row.state == "failed" else 0
             for row in connection.execute(tasks):
                 found[row.dag_id].task_states[row.state or "none"] = row.total
             for row in connection.execute(self._durations()):
@@ -178,6 +178,8 @@ class DagReader:
         run = self._database.table("dag_run")
         if self._database.dialect == "sqlite":
             seconds = (func.julianday(run.c.end_date) - func.julianday(run.c.start_date)) * 86400.0
+        elif self._database.dialect == "mysql":
+            seconds = func.timestampdiff(text("MICROSECOND"), run.c.start_date, run.c.end_date) / 1e6
         else:
             seconds = func.extract("epoch", run.c.end_date - run.c.start_date)
         ranked = (
@@ -197,7 +199,7 @@ class DagReader:
         )
 
     def _moment(self, moment: datetime) -> datetime:
-        return moment.replace(tzinfo=None) if self._database.dialect == "sqlite" else moment
+        return self._database.stored(moment)
 
     def _grouped(self, name: str, key: str, value: str) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

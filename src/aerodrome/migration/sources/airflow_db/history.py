@@ -10,7 +10,23 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, false, func, literal, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.calendars import Interval
@@ -86,7 +102,10 @@ class HistoryReader:
         query = self._orphans(kind, dag_id, [table.c.execution_date, table.c.task_id])
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
-            for chunk in result.partitions():
+            partitions = result.partitions()
+            if self._database.dialect == "sqlite":  # leave the file before the consumer works on the rows
+                partitions = iter(list(partitions))
+            for chunk in partitions:
                 refused = [
                     RejectedRow(
                         f"{dag_id}/{utc(row.execution_date)}/{row.task_id}",
@@ -132,7 +151,7 @@ class HistoryReader:
     def _changed_after(self, dag_id: str, moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._run
-        moment = moment.replace(tzinfo=None) if self._database.dialect == "sqlite" else moment
+        moment = self._database.stored(moment)
         changed: list[ColumnElement[bool]] = [func.coalesce(self._run_changed_at() > moment, false())]
         if self._database.has("task_instance", "updated_at"):
             task = self._task.alias()
@@ -192,10 +211,10 @@ class HistoryReader:
             return self._run_columns(), [], run_converter(self._interval)
         if kind == "xcom":
             table = self._database.table("xcom")
-            return self._xcom_columns(), [table.c.task_id, self._map_index("xcom"), table.c.key], convert_xcom
+            return self._xcom_columns(), [table.c.task_id, *self._mapped("xcom"), table.c.key], convert_xcom
         name = "task_instance" if kind == "task_instance" else "task_instance_history"
         table = self._database.table(name)
-        order = [table.c.task_id, self._map_index(name)]
+        order = [table.c.task_id, *self._mapped(name)]
         if kind == "task_try":
             order.append(self._column(name, "try_number"))
         return self._task_columns(name, kind), order, convert_task
@@ -247,6 +266,10 @@ class HistoryReader:
     def _map_index(self, table: str) -> ColumnElement[Any]:
         return self._column(table, "map_index", default=-1)
 
+    def _mapped(self, table: str) -> list[ColumnElement[Any]]:
+        """Give `map_index` to order by, where the table has it (MySQL orders by no constant)."""
+        return [self._map_index(table)] if self._database.has(table, "map_index") else []
+
     def _run_columns(self) -> list[ColumnElement[Any]]:
         run = self._run
         has_note = self._database.has("dag_run_note")
@@ -291,7 +314,8 @@ class HistoryReader:
             table.c.task_id,
             self._map_index("xcom"),
             table.c.key,
-            table.c.value,
+            # MariaDB keeps JSON as text: as bytes it is read as what it is
+            cast(table.c.value, LargeBinary) if isinstance(table.c.value.type, String) else table.c.value,
             table.c.timestamp,
         ]
         return [column.label(name) for column, name in zip(columns, COLUMNS["xcom"], strict=True)]

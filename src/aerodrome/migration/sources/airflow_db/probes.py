@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select, text
@@ -93,6 +94,12 @@ def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
     hint = "At cutover: GRANT UPDATE ON dag, INSERT ON log, USAGE ON SEQUENCE log_id_seq to this user."
     if path is not None:
         is_ok = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    elif database.dialect == "mysql":
+        hint = "At cutover: GRANT UPDATE ON dag and INSERT ON log to this user."
+        with database.reading() as connection:
+            schema_name = str(connection.scalar(text("select database()")))
+            grants = [str(row[0]) for row in connection.execute(text("show grants"))]
+        is_ok = all(_grants(grants, schema_name, *right) for right in (("dag", "UPDATE"), ("log", "INSERT")))
     else:
         rights = (("dag", "UPDATE"), ("log", "INSERT"))
         with database.reading() as connection:
@@ -106,6 +113,18 @@ def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
     if is_ok:
         return Probe("pausing", True, "DAGs can be paused and marked at cutover.", is_required=False)
     return Probe("pausing", False, "This user may not pause DAGs; cutover needs that.", hint, is_required=False)
+
+
+def _grants(grants: Sequence[str], schema_name: str, table: str, right: str) -> bool:
+    """Tell whether one of MySQL's GRANT lines gives the right on the table. Roles count once they are active."""
+    for line in grants:
+        match = re.match(r"GRANT (.+?) ON (?:TABLE )?(\S+)\.(\S+) TO ", line)
+        if match is None or not re.search(rf"\b({right}|ALL PRIVILEGES)\b", re.sub(r"\([^)]*\)", "", match[1])):
+            continue
+        on_schema, on_table = (part.strip("`").replace("\\", "") for part in (match[2], match[3]))
+        if on_schema in ("*", schema_name) and on_table in ("*", table):
+            return True
+    return False
 
 
 def fernet_key(database: MetadataDatabase, fernet: AirflowFernet) -> Iterator[Probe]:

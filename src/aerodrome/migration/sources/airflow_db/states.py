@@ -237,7 +237,7 @@ def _leave(
     log = database.table("log")
     connection.execute(
         insert(log).values(
-            dttm=now.replace(tzinfo=None) if database.dialect == "sqlite" else now,
+            dttm=database.stored(now),
             dag_id=dag_id,
             event=event,
             owner="aerodrome",
