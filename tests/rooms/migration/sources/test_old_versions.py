@@ -22,6 +22,7 @@ from aerodrome.kernel.clock import ManualClock
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow, RejectedRow
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, plain_from_pickle, xcom_text
+from aerodrome.migration.sources.airflow_db.probes import grants_right
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.sources.registry import open_source
 
@@ -193,3 +194,19 @@ def test_nothing_in_a_pickle_runs() -> None:
         deep = [deep]
     with pytest.raises(NotPlainError, match="nested too deeply"):
         xcom_text(deep)
+
+
+@pytest.mark.parametrize(
+    ("grant", "may"),
+    [
+        ("GRANT ALL PRIVILEGES ON *.* TO `a`@`%`", True),
+        ("GRANT SELECT, UPDATE ON `air\\_flow`.* TO `a`@`%`", True),
+        ("GRANT SELECT, UPDATE ON `air_flow`.`dag` TO `a`@`%`", True),
+        ("GRANT SELECT, UPDATE ON `air_flow`.`log` TO `a`@`%`", False),
+        ("GRANT SELECT, UPDATE ON `other`.* TO `a`@`%`", False),
+        ("GRANT SELECT ON `air_flow`.* TO `a`@`%`", False),
+        ("GRANT USAGE ON *.* TO `a`@`%` IDENTIFIED BY PASSWORD '*UPDATE'", False),
+    ],
+)
+def test_rights_on_mysql_are_read_from_its_grants(grant: str, *, may: bool) -> None:
+    assert grants_right([grant], "air_flow", "dag", "UPDATE") is may

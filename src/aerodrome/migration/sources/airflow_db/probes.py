@@ -99,7 +99,7 @@ def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
         with database.reading() as connection:
             schema_name = str(connection.scalar(text("select database()")))
             grants = [str(row[0]) for row in connection.execute(text("show grants"))]
-        is_ok = all(_grants(grants, schema_name, *right) for right in (("dag", "UPDATE"), ("log", "INSERT")))
+        is_ok = all(grants_right(grants, schema_name, *right) for right in (("dag", "UPDATE"), ("log", "INSERT")))
     else:
         rights = (("dag", "UPDATE"), ("log", "INSERT"))
         with database.reading() as connection:
@@ -115,7 +115,7 @@ def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
     return Probe("pausing", False, "This user may not pause DAGs; cutover needs that.", hint, is_required=False)
 
 
-def _grants(grants: Sequence[str], schema_name: str, table: str, right: str) -> bool:
+def grants_right(grants: Sequence[str], schema_name: str, table: str, right: str) -> bool:
     """Tell whether one of MySQL's GRANT lines gives the right on the table. Roles count once they are active."""
     for line in grants:
         match = re.match(r"GRANT (.+?) ON (?:TABLE )?(\S+)\.(\S+) TO ", line)
