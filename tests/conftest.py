@@ -253,3 +253,58 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGUMENTS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Give a function `(kind) -> MariaServer` of this test run: "mariadb", or "mysql": one that says it is a MySQL 5.7."""
+    from tests.rooms.migration import mariadb
+
+    running: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+
+        def give(kind: str) -> Any:
+            if kind not in running:
+                version = "5.7.10-log" if kind == "mysql" else None
+                opened = mariadb.running(tmp_path_factory.mktemp(kind), _free_port(), version)
+                running[kind] = stack.enter_context(opened)
+            return running[kind]
+
+        yield give
+
+
+@pytest.fixture(scope="session")
+def aged(
+    venv_cache: Path,
+    airflow_venv: Callable[..., Venv],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Callable[..., Any]:
+    """Give a function `(version, database="sqlite") -> Aged`: a real metadata database of that Airflow, made once a run."""
+    from cryptography.fernet import Fernet
+    from tests.rooms.migration import aged as makers
+
+    made: dict[tuple[str, str, tuple[str, ...]], Any] = {}
+
+    def make(version: str, database: str = "sqlite", *options: str) -> Any:
+        known = made.get((version, database, options))
+        if known is not None:
+            return known
+        home, key = tmp_path_factory.mktemp("aged"), Fernet.generate_key().decode()
+        if database == "sqlite":
+            url = f"sqlite:///{home / 'airflow.db'}"
+        elif database in ("mysql", "mariadb"):
+            url = request.getfixturevalue("mysql_server")(database).create_database(f"aged_{os.urandom(4).hex()}")
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            url = server.create_database(f"aged_{os.urandom(4).hex()}").reveal().replace("+psycopg:", "+psycopg2:")
+        if version.startswith("3."):
+            makers.make_new(airflow_venv(version, python="3.12").path, home, url, key)
+        else:
+            is_hosted = not (makers.LOCKS / f"airflow-{version}.txt").exists()
+            venv = airflow_venv(version).path if is_hosted else makers.old_venv(venv_cache, version)
+            makers.make_old(venv, home, url, key, *options)
+        made[version, database, options] = makers.Aged(version, url, key)
+        return made[version, database, options]
+
+    return make

@@ -1,6 +1,6 @@
 """An Airflow metadata database, opened for reading and known by reflection: which tables and columns it really has.
 
-The rest of a session may not write: SQLite opens with `mode=ro`, PostgreSQL begins READ ONLY transactions. Only
+The rest of a session may not write: SQLite opens with `mode=ro`, PostgreSQL and MySQL begin READ ONLY transactions. Only
 `writing()` may, and only sources use it, to pause a DAG. Errors never show the URL's password.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_engine, inspect, make_url, text
+from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
@@ -30,7 +31,7 @@ class MetadataDatabase:
     """A metadata database. Cheap to make; nothing connects before the first use."""
 
     def __init__(self, url: Secret) -> None:
-        """Take a SQLAlchemy URL for SQLite or PostgreSQL, whatever driver it names."""
+        """Take a SQLAlchemy URL for SQLite, PostgreSQL, MySQL or MariaDB, whatever driver it names."""
         self._url = _parsed(url)
         self.dialect = self._url.get_backend_name()
         self.label = _label(self._url)
@@ -90,11 +91,18 @@ class MetadataDatabase:
         return self.table(table).c[name]
 
     def version(self) -> str:
-        """Give the database's product and version: "sqlite 3.40.1", "postgresql 15.18"."""
+        """Give the database's product and version: "sqlite 3.40.1", "postgresql 15.18", "mariadb 10.11.19"."""
         with self.reading() as connection:
             if self.dialect == "sqlite":
                 return f"sqlite {connection.scalar(text('select sqlite_version()'))}"
+            if self.dialect == "mysql":
+                version, _, product = str(connection.scalar(text("select version()"))).partition("-")
+                return f"{'mariadb' if 'mariadb' in product.lower() else 'mysql'} {version}"
             return f"postgresql {str(connection.scalar(text('show server_version'))).split()[0]}"
+
+    def stored(self, moment: datetime) -> datetime:
+        """Give an aware moment as this database compares and stores it: all but PostgreSQL know naive ones, in UTC."""
+        return moment if self.dialect == "postgresql" else moment.astimezone(UTC).replace(tzinfo=None)
 
     def revision(self) -> str:
         """Give the alembic revision of the schema; empty when the table is."""
@@ -116,7 +124,7 @@ def _label(url: URL) -> str:
 
 
 def _parsed(url: Secret) -> URL:
-    hint = "Give it as postgresql://user:password@host:5432/airflow or sqlite:////path/to/airflow.db."
+    hint = "Give it as postgresql://user:password@host:5432/airflow, mysql://… or sqlite:////path/to/airflow.db."
     try:
         parsed = make_url(url.reveal().replace("postgres://", "postgresql://", 1))
         backend = parsed.get_backend_name()
@@ -126,6 +134,9 @@ def _parsed(url: Secret) -> URL:
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database:
         return parsed.set(drivername="sqlite")
+    if backend in ("mysql", "mariadb"):
+        kept = {name: value for name, value in parsed.query.items() if name.startswith("ssl_") or name == "unix_socket"}
+        return parsed.set(drivername="mysql+pymysql", query={**kept, "charset": "utf8mb4"})
     raise Invalid(
         f"A metadata database of the kind {backend} cannot be read.", code="database-kind-unsupported", hint=hint
     )
@@ -139,6 +150,8 @@ def _engine(url: URL, *, is_read_only: bool) -> Engine:
             return _sqlite(path, is_read_only=is_read_only)
 
         return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    if url.get_backend_name() == "mysql":
+        return _mysql(url, is_read_only=is_read_only)
     return create_engine(
         url,
         pool_size=2,
@@ -148,6 +161,33 @@ def _engine(url: URL, *, is_read_only: bool) -> Engine:
         execution_options={"postgresql_readonly": True} if is_read_only else {},
         hide_parameters=True,
     )
+
+
+def _mysql(url: URL, *, is_read_only: bool) -> Engine:
+    try:
+        engine = create_engine(
+            url,
+            pool_size=2,
+            max_overflow=2,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError:
+        raise Invalid(
+            "Reading MySQL and MariaDB takes a driver that is not installed.",
+            code="database-driver-missing",
+            hint="Install aerodrome[mysql] where this runs.",
+        ) from None
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION time_zone = '+00:00'")  # its TIMESTAMP columns are shown in the session's zone
+            if is_read_only:
+                cursor.execute("SET SESSION TRANSACTION READ ONLY")
+
+    return engine
 
 
 def _sqlite(path: Path, *, is_read_only: bool) -> sqlite3.Connection:
@@ -169,8 +209,16 @@ def _translated(label: str) -> Iterator[None]:
         raise _as_error(error, label) from error.orig
 
 
+_MYSQL_STATES: dict[Any, str] = {
+    1045: "28000", 1698: "28000", 1049: "3D000", 1146: "42P01", 1054: "42703",
+    1044: "42501", 1142: "42501", 1143: "42501", 1227: "42501", 1370: "42501", 1792: "42501",
+}  # fmt: skip
+"""Error numbers of MySQL and MariaDB -> the SQLSTATE by which PostgreSQL says the same."""
+
+
 def _as_error(error: DBAPIError, label: str) -> AerodromeError:
-    state = getattr(error.orig, "sqlstate", None)
+    number = next(iter(getattr(error.orig, "args", ())), None)
+    state = _MYSQL_STATES.get(number) or getattr(error.orig, "sqlstate", None)
     message = str(error.orig).lower()
     if state in ("28P01", "28000") or "authentication failed" in message or "no password supplied" in message:
         return Denied(

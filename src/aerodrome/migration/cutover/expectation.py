@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aerodrome.kernel.clock import to_text
-from aerodrome.migration.cutover.intervals import Calendar, Interval, after, between
+from aerodrome.migration.estate.calendars import Calendar, Interval, after, between
 
 MAX_MISSED = 500
 

@@ -12,8 +12,8 @@ from aerodrome.kernel.errors import Broken, Conflict, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import Verdict, compare, describe_missed, show, texts
 from aerodrome.migration.cutover.holding import target_dag, what_runs
-from aerodrome.migration.cutover.intervals import Interval, calendar_of
 from aerodrome.migration.cutover.target import newest_scheduled
+from aerodrome.migration.estate.calendars import Interval, calendar_of
 from aerodrome.migration.sources.contract import DagState
 
 SYNC_ROUNDS = 3

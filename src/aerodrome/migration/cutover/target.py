@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from aerodrome.airflowkit.rest import RestDag, RestRun
-from aerodrome.migration.cutover.intervals import Interval
+from aerodrome.migration.estate.calendars import Interval
 
 
 class TargetSide(Protocol):

@@ -14,8 +14,8 @@ from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import MAX_MISSED, describe_missed, show, texts
 from aerodrome.migration.cutover.handover import compare_with
 from aerodrome.migration.cutover.holding import target_dag
-from aerodrome.migration.cutover.intervals import Interval, between, calendar_of
 from aerodrome.migration.cutover.target import scheduled_after
+from aerodrome.migration.estate.calendars import Interval, between, calendar_of
 from aerodrome.migration.sources.contract import DagState
 
 

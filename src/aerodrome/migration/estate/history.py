@@ -42,7 +42,8 @@ COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
 class RejectedRow:
     """A row, or a value in it, that cannot move, with the reason. `key` names it; values are never shown.
 
-    Codes: "xcom-pickled", "xcom-unreadable" (the row stays behind), "run-conf-pickled" (the run moves, its conf does not).
+    The row stays behind: "xcom-pickled", "xcom-unreadable", "row-without-run", "try-number-unknown".
+    The run moves, a part of it does not: "run-conf-pickled", "run-interval-unknown".
     """
 
     key: str

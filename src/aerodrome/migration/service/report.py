@@ -5,7 +5,7 @@ Composed from the journal and the assessment alone, so it can be made at any tim
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -16,6 +16,8 @@ from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 OBJECTS = {"transfer.pools": "pool", "transfer.variables": "variable", "transfer.connections": "connection"}
 FAILED_VARIABLES = ("env-gone", "env-doubled", "env-name-invalid")
 PASSES = ("transfer.history", "cutover.sync")
+SHOWN_REASONS = 200
+"""How many rows that stayed behind a report names per kind; all of them are counted."""
 
 
 def compose(
@@ -109,6 +111,7 @@ def _history(steps: Iterable[StepView]) -> dict[str, Any]:
             if failed:
                 for code, count in item["failed_by_code"].items():
                     kind["failed_by_code"][code] = kind["failed_by_code"].get(code, 0) + count
+            _tell_reasons(kind, item)
             kind["source_hashes"].append(item["source_hash"])
             kind["target_hashes"].append(item["target_hash"])
     for kind in total.values():
@@ -117,8 +120,30 @@ def _history(steps: Iterable[StepView]) -> dict[str, Any]:
     return {"kinds": total, "rows": rows, "seconds": round(seconds, 3), "rows_per_s": per_s}
 
 
+def _tell_reasons(kind: dict[str, Any], item: Mapping[str, Any]) -> None:
+    """Add the rows that stayed behind, and the parts of moved rows that did (notices), each once with its reason."""
+    shown = {(entry["key"], entry["code"]) for entry in kind["reasons"]}
+    notices = item.get("notices", ())
+    known = sum((entry["key"], entry["code"]) in shown for entry in notices)
+    if sum(item.get("noticed_by_code", {}).values()) > known:  # else a sync read again what a pass before told
+        for code, count in item["noticed_by_code"].items():
+            kind["noticed_by_code"][code] = kind["noticed_by_code"].get(code, 0) + count
+    for entry in (*item["failed"], *notices):
+        if (entry["key"], entry["code"]) not in shown and len(kind["reasons"]) < SHOWN_REASONS:
+            kind["reasons"].append({"message": "", **entry})
+
+
+def _left_behind(kind: str, row: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    for code, count in (*row["failed_by_code"].items(), *row["noticed_by_code"].items()):
+        first = next((entry for entry in row["reasons"] if entry["code"] == code), {"key": "", "message": ""})
+        yield kind, code, count, first["key"], first["message"]
+
+
 def _nothing_yet() -> dict[str, Any]:
-    return {"found": 0, "moved": 0, "failed": 0, "failed_by_code": {}, "source_hashes": [], "target_hashes": []}
+    return {
+        "found": 0, "moved": 0, "failed": 0, "failed_by_code": {}, "noticed_by_code": {}, "reasons": [],
+        "source_hashes": [], "target_hashes": [],
+    }  # fmt: skip
 
 
 def _code(code: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -197,6 +222,11 @@ def to_html(report: Mapping[str, Any]) -> str:
                 (kind, row["found"], row["moved"], row["failed"], "equal" if row["hashes_equal"] else "DIFFERENT")
                 for kind, row in report["history"]["kinds"].items()
             ],
+        ),
+        _table(
+            "History that stayed behind, in whole or in part",
+            ("Kind", "Reason", "Rows", "For example", "Why"),
+            [line for kind, row in report["history"]["kinds"].items() for line in _left_behind(kind, row)],
         ),
         _table(
             "Cutover",

@@ -27,7 +27,7 @@ from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Stan
 DAGS_PER_GROUP = 20
 """A checkpoint is saved after each kind of each group of this many DAGs."""
 
-NOTICE_CODES = frozenset({"run-conf-pickled"})
+NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
 """Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
 
 DATE = TARGET_COLUMNS["run"].index("logical_date")
@@ -255,6 +255,7 @@ def _outcome(kind: HistoryKind, tally: Tally) -> KindMoved:
         tuple(tally.notices),
         hash_text(tally.source_sum),
         hash_text(tally.target_sum),
+        dict(sorted(tally.noticed.items())),
     )
 
 

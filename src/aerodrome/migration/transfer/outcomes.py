@@ -74,9 +74,12 @@ class KindMoved:
     failed_count: int
     failed_by_code: Mapping[str, int]
     failed: tuple[Rejected, ...]
-    notices: tuple[Rejected, ...]  # parts of moved rows that stayed behind (a pickled conf, an overlong note)
+    notices: tuple[
+        Rejected, ...
+    ]  # parts of moved rows that stayed behind (a pickled conf, an overlong note): the first
     source_hash: str
     target_hash: str
+    noticed_by_code: Mapping[str, int] = field(default_factory=dict)  # all of them
 
     @property
     def is_proven(self) -> bool:
@@ -92,6 +95,7 @@ class KindMoved:
             "failed_by_code": dict(self.failed_by_code),
             "failed": [item.as_data() for item in self.failed],
             "notices": [item.as_data() for item in self.notices],
+            "noticed_by_code": dict(self.noticed_by_code),
             "source_hash": self.source_hash,
             "target_hash": self.target_hash,
         }
@@ -130,6 +134,7 @@ class Tally:
     rejections: Counter[str] = field(default_factory=Counter)
     shown: list[Rejected] = field(default_factory=list)
     notices: list[Rejected] = field(default_factory=list)
+    noticed: Counter[str] = field(default_factory=Counter)
     source_sum: int = 0
     target_sum: int = 0
 
@@ -139,6 +144,7 @@ class Tally:
             self.shown.append(rejected)
 
     def notice(self, notice: Rejected) -> None:
+        self.noticed[notice.code] += 1
         if len(self.notices) < SHOWN_REJECTIONS:
             self.notices.append(notice)
 
@@ -150,6 +156,7 @@ class Tally:
             "rejections": dict(self.rejections),
             "shown": [item.as_data() for item in self.shown],
             "notices": [item.as_data() for item in self.notices],
+            "noticed": dict(self.noticed),
             "source_sum": f"{self.source_sum:x}",
             "target_sum": f"{self.target_sum:x}",
         }
@@ -163,6 +170,7 @@ class Tally:
             rejections=Counter(state["rejections"]),
             shown=[Rejected(**item) for item in state["shown"]],
             notices=[Rejected(**item) for item in state["notices"]],
+            noticed=Counter(state.get("noticed", {})),
             source_sum=int(state["source_sum"], 16),
             target_sum=int(state["target_sum"], 16),
         )

@@ -16,8 +16,8 @@ from tests.rooms.migration.cutover.world import DAG, START, Killed, Run, World
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration import cutover
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.intervals import after, between, calendar_of
 from aerodrome.migration.cutover.returning import own_runs
+from aerodrome.migration.estate.calendars import after, between, calendar_of
 
 Act = Callable[[CutoverContext], dict[str, Any]]
 

@@ -16,7 +16,7 @@ from tests.rooms.migration.plan.conftest import dag
 
 from aerodrome.builds import Venv
 from aerodrome.migration.cutover.expectation import compare
-from aerodrome.migration.cutover.intervals import (
+from aerodrome.migration.estate.calendars import (
     Calendar,
     CronCalendar,
     DeltaCalendar,

@@ -17,7 +17,7 @@ from aerodrome.airflowkit.rest import RestDag, RestRun
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import Conflict
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.intervals import Calendar, Interval, calendar_of, due
+from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.contract import DagState

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from aerodrome.migration.service.report import compose
+from aerodrome.migration.service.report import compose, to_html
 from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -29,17 +29,25 @@ def step(name: str, item: dict[str, Any]) -> StepView:
     return StepView(f"{name}:x", "transfer", name, "Move", "done", 1, None, NOW, NOW, result, None)
 
 
-def report(*steps: StepView) -> dict[str, Any]:
+def whole(*steps: StepView) -> dict[str, Any]:
     view = MigrationView(
         "mig_1", "legacy", "ws_1", "airflow-db", "sqlite", "2.11.2", None, "3.3.2", "applied", None, None, {}, {}, (),
         (TrackView("apply", "done", steps),), None, NOW, NOW,
     )  # fmt: skip
-    history: dict[str, Any] = compose(view, None, None)["history"]
+    return compose(view, None, None)
+
+
+def report(*steps: StepView) -> dict[str, Any]:
+    history: dict[str, Any] = whole(*steps)["history"]
     return history
 
 
 def test_rows_that_a_sync_reads_again_count_once() -> None:
-    lost = {"failed_count": 1, "failed_by_code": {"run-conf": 1}, "failed": [{"key": "a/1"}]}
+    lost = {
+        "failed_count": 1,
+        "failed_by_code": {"run-conf": 1},
+        "failed": [{"key": "a/1", "code": "run-conf", "message": "Why."}],
+    }
     history = report(
         step("transfer.history", kind(moved=5, same=2, **lost)), step("cutover.sync", kind(moved=1, same=7, **lost))
     )
@@ -52,3 +60,17 @@ def test_rows_that_a_sync_reads_again_count_once() -> None:
 def test_a_pass_whose_sides_differ_is_not_equal() -> None:
     history = report(step("transfer.history", kind(moved=1)), step("cutover.sync", kind(moved=1, target_hash="bb")))
     assert not history["kinds"]["run"]["hashes_equal"]
+
+
+def test_what_stayed_behind_is_counted_and_shown_with_its_reason() -> None:
+    pickled = {"key": "a/1", "code": "run-conf-pickled", "message": "It holds an object of x.Y."}
+    lost = {"key": "a/2", "code": "run-conf", "message": "Why."}
+    first = kind(moved=4, failed_count=1, failed_by_code={"run-conf": 1}, failed=[lost])
+    noticed = {"notices": [pickled], "noticed_by_code": {"run-conf-pickled": 1}}
+    history = report(step("transfer.history", first | noticed), step("cutover.sync", kind(same=4) | noticed))
+    run = history["kinds"]["run"]
+    assert run["noticed_by_code"] == {"run-conf-pickled": 1}
+    assert run["reasons"] == [lost, pickled]
+    page = to_html(whole(step("transfer.history", first | noticed)))
+    assert "It holds an object of x.Y." in page
+    assert "run-conf-pickled" in page

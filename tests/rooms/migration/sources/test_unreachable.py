@@ -43,7 +43,7 @@ def test_closed_port_is_unreachable(free_port: Callable[[], int]) -> None:
 @pytest.mark.parametrize(
     ("url", "code"),
     [
-        ("mysql://u:canary@h/x", "database-kind-unsupported"),
+        ("oracle://u:canary@h/x", "database-kind-unsupported"),
         ("no url with canary", "database-url-malformed"),
         ("sqlite://", "database-kind-unsupported"),
     ],

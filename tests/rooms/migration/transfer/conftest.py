@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,26 +246,27 @@ def target(access: AirflowAccess) -> Iterator[TargetDatabase]:
     opened.close()
 
 
+def add_dags_to(target: TargetDatabase, *dag_ids: str, timetable: str = "CronDataIntervalTimetable") -> None:
+    """Put parsed, paused DAGs into the target, as the DAG processor would."""
+    columns = {
+        "is_paused": True, "is_stale": False, "exceeds_max_non_backfill": False, "timetable_partitioned": False,
+        "timetable_periodic": True, "has_task_concurrency_limits": False, "fail_fast": False,
+        "bundle_name": "dags-folder", "max_active_tasks": 16, "max_active_runs": 16,
+        "max_consecutive_failed_dag_runs": 0, "timetable_type": f"airflow.timetables.interval.{timetable}",
+        "partition_mapper_info": "[]",
+    }  # fmt: skip
+    names = ", ".join(["dag_id", *columns])
+    marks = ", ".join(f":{name}" for name in ["dag_id", *columns])
+    with target.writing() as connection:
+        connection.execute(
+            text("insert into dag_bundle (name, active) values ('dags-folder', :yes) on conflict do nothing"),
+            {"yes": True},
+        )
+        for dag_id in dag_ids:
+            connection.execute(text(f"insert into dag ({names}) values ({marks})"), {"dag_id": dag_id} | columns)
+
+
 @pytest.fixture
 def add_dags(target: TargetDatabase) -> Callable[..., None]:
-    """Give a function that puts parsed, paused DAGs into the target, as the DAG processor would."""
-
-    def add(*dag_ids: str, timetable: str = "CronDataIntervalTimetable") -> None:
-        columns = {
-            "is_paused": True, "is_stale": False, "exceeds_max_non_backfill": False, "timetable_partitioned": False,
-            "timetable_periodic": True, "has_task_concurrency_limits": False, "fail_fast": False,
-            "bundle_name": "dags-folder", "max_active_tasks": 16, "max_active_runs": 16,
-            "max_consecutive_failed_dag_runs": 0, "timetable_type": f"airflow.timetables.interval.{timetable}",
-            "partition_mapper_info": "[]",
-        }  # fmt: skip
-        names = ", ".join(["dag_id", *columns])
-        marks = ", ".join(f":{name}" for name in ["dag_id", *columns])
-        with target.writing() as connection:
-            connection.execute(
-                text("insert into dag_bundle (name, active) values ('dags-folder', :yes) on conflict do nothing"),
-                {"yes": True},
-            )
-            for dag_id in dag_ids:
-                connection.execute(text(f"insert into dag ({names}) values ({marks})"), {"dag_id": dag_id} | columns)
-
-    return add
+    """Give `add_dags_to` for this test's target."""
+    return partial(add_dags_to, target)

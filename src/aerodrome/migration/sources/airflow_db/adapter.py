@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,8 @@ from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import objects, probes, states, surroundings
 from aerodrome.migration.sources.airflow_db.dags import DagReader
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
-from aerodrome.migration.sources.airflow_db.revisions import version_of
+from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
+from aerodrome.migration.sources.airflow_db.schedules import Schedules
 from aerodrome.migration.sources.contract import (
     ConnectionValue,
     DagState,
@@ -47,6 +49,26 @@ class AirflowDatabaseSource:
     def _env(self) -> dict[str, Secret]:
         return surroundings.read_env(self._config.env_file)
 
+    @property
+    def _history(self) -> HistoryReader:
+        return HistoryReader(self._database, self._schedules())
+
+    def _schedules(self) -> Schedules:
+        """Give the schedules, read anew: DAGs change while a source runs."""
+        options: dict[str, str] = {}
+        with suppress(AerodromeError):  # the probes of the folders say it
+            for record in surroundings.config_records(self._config.config_file, self._env):
+                options[record.option] = record.value or ""
+        # True by default before Airflow 3; said only when the configuration is known
+        default = "true" if self._config.config_file and not self._database.has("dag_run", "logical_date") else ""
+        catchup = options.get("scheduler.catchup_by_default", default)
+        return Schedules(
+            self._database,
+            self._config.dags_folder,
+            options.get("core.default_timezone"),
+            {"true": True, "false": False}.get(catchup.lower()),
+        )
+
     def describe(self) -> SourceDescription:
         """Probe the source; a failed check is a Probe."""
         database = self._database
@@ -55,8 +77,10 @@ class AirflowDatabaseSource:
         if found[0].is_ok:
             product, revision = database.version(), database.revision()
             known, reason = version_of(revision, self._claimed_version())
-            version = known or ("3" if database.has("dag_run", "logical_date") else "2")
-            found.append(Probe("version", known is not None, f"Airflow {version}: {reason}.", is_required=False))
+            version = known or oldest_with(database)
+            said = f"Airflow {version}" if known else f"Airflow {version} or newer, by its tables"
+            found.append(Probe("version", known is not None, f"{said}: {reason}.", is_required=False))
+            found.append(probes.attempt("schema", lambda: probes.schema(database)))
             found.append(probes.attempt("reading", lambda: probes.reading(database)))
             path = Path(self._config.database_url.reveal().partition("///")[2].partition("?")[0])
             found.append(
@@ -89,7 +113,7 @@ class AirflowDatabaseSource:
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate. Invalid `fernet-key-wrong` before the first record when the key opens nothing."""
         self._check_fernet_key()
-        reader = DagReader(self._database, self._config.dags_folder, self._clock.now())
+        reader = DagReader(self._database, self._config.dags_folder, self._clock.now(), self._schedules())
         yield from self._told("dag", reader.records(), progress)
         yield from self._told("connection", self._connection_records(), progress)
         yield from self._told("variable", self._variable_records(), progress)
@@ -177,16 +201,16 @@ class AirflowDatabaseSource:
             yield name, self._env[name]
 
     def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
-        return HistoryReader(self._database).stream(kind, window)
+        return self._history.stream(kind, window)
 
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
-        return HistoryReader(self._database).watermark(dag_ids)
+        return self._history.watermark(dag_ids)
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
-        return HistoryReader(self._database).counts(window)
+        return self._history.counts(window)
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
-        return states.dag_states(self._database, dag_ids)
+        return states.dag_states(self._database, dag_ids, self._schedules(), self._clock.now())
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         states.pause(self._database, self._clock, dag_id, mark)

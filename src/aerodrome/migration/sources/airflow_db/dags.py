@@ -5,16 +5,14 @@ A fixed number of grouped queries reads all DAGs, however many there are.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select, text
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
@@ -22,6 +20,7 @@ from aerodrome.kernel.redaction import Redactor
 from aerodrome.migration.estate.records import DagRecord, ImportErrorRecord
 from aerodrome.migration.sources.airflow_db import serialized
 from aerodrome.migration.sources.airflow_db.rows import column_or, utc
+from aerodrome.migration.sources.airflow_db.schedules import Schedules, column_schedule
 from aerodrome.migration.sources.mentions import Mentions, mentions
 
 RECENT = timedelta(days=30)
@@ -42,8 +41,11 @@ class _Summary:
 class DagReader:
     """Reads all DAG records of one database."""
 
-    def __init__(self, database: MetadataDatabase, dags_folder: Path, now: datetime) -> None:
+    def __init__(
+        self, database: MetadataDatabase, dags_folder: Path, now: datetime, schedules: Schedules | None = None
+    ) -> None:
         self._database = database
+        self._schedules = schedules or Schedules(database, dags_folder)
         self._dags_folder = dags_folder
         self._now = now
         self._mentions: dict[str, Mentions] = {}
@@ -58,7 +60,7 @@ class DagReader:
             facts = serialized.facts_of({**dag, "_dag_id": row.dag_id} if dag else {"_dag_id": row.dag_id})
             schedule = facts.schedule
             if dag is None or (schedule.kind == "none" and schedule.timetable is None):
-                schedule = _column_schedule(row.schedule_interval, schedule)
+                schedule = column_schedule(row.schedule_interval, schedule)
             file = self._relative(row.fileloc or "", row.relative_fileloc, facts.dags_folder)
             summary = summaries[row.dag_id]
             names = self._mentioned(file)
@@ -70,7 +72,7 @@ class DagReader:
                 schedule=schedule.text,
                 schedule_kind=schedule.kind,
                 timetable=schedule.timetable,
-                timezone=facts.timezone,
+                timezone=facts.timezone or (None if dag else self._schedules.of(row.dag_id).timezone),
                 catchup=facts.catchup,
                 start_date=facts.start_date,
                 end_date=facts.end_date,
@@ -143,20 +145,8 @@ class DagReader:
         with database.reading() as connection:
             rows = [row for row in connection.execute(select(*columns).order_by(dag.c.dag_id)) if not row.is_subdag]
         for row in rows:
-            data, compressed = self._serialized(row.dag_id)
+            data, compressed = self._schedules.serialized_form(row.dag_id)
             yield row, data, compressed
-
-    def _serialized(self, dag_id: str) -> tuple[Any, bytes | None]:
-        """Give the newest serialized form. By primary key, one row at a time: a big estate's forms fill gigabytes."""
-        if not self._database.has("serialized_dag"):
-            return None, None
-        table = self._database.table("serialized_dag")
-        compressed = column_or(self._database, "serialized_dag", "data_compressed").label("data_compressed")
-        order = column_or(self._database, "serialized_dag", "created_at", "last_updated")
-        query = select(table.c.data, compressed).where(table.c.dag_id == dag_id).order_by(order.desc()).limit(1)
-        with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return (row.data, row.data_compressed) if row else (None, None)
 
     def _summaries(self) -> dict[str, _Summary]:
         run, task = self._database.table("dag_run"), self._database.table("task_instance")
@@ -176,8 +166,8 @@ class DagReader:
                 summary = found[row.dag_id]
                 summary.run_states[row.state or "none"] = row.total
                 summary.last_run_at = max(filter(None, (summary.last_run_at, utc(row.last))), default=None)
-                summary.runs_30d += row.recent or 0
-                summary.failures_30d += (row.recent or 0) if row.state == "failed" else 0
+                summary.runs_30d += int(row.recent or 0)
+                summary.failures_30d += int(row.recent or 0) if row.state == "failed" else 0
             for row in connection.execute(tasks):
                 found[row.dag_id].task_states[row.state or "none"] = row.total
             for row in connection.execute(self._durations()):
@@ -188,6 +178,8 @@ class DagReader:
         run = self._database.table("dag_run")
         if self._database.dialect == "sqlite":
             seconds = (func.julianday(run.c.end_date) - func.julianday(run.c.start_date)) * 86400.0
+        elif self._database.dialect == "mysql":
+            seconds = func.timestampdiff(text("MICROSECOND"), run.c.start_date, run.c.end_date) / 1e6
         else:
             seconds = func.extract("epoch", run.c.end_date - run.c.start_date)
         ranked = (
@@ -207,7 +199,7 @@ class DagReader:
         )
 
     def _moment(self, moment: datetime) -> datetime:
-        return moment.replace(tzinfo=None) if self._database.dialect == "sqlite" else moment
+        return self._database.stored(moment)
 
     def _grouped(self, name: str, key: str, value: str) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)
@@ -240,13 +232,3 @@ class DagReader:
                 mentions(path.read_text(encoding="utf-8", errors="replace")) if is_readable else Mentions()
             )
         return self._mentions[file]
-
-
-def _column_schedule(value: Any, otherwise: serialized.Schedule) -> serialized.Schedule:
-    """Read `dag.schedule_interval`: JSON text in 2.x."""
-    if value is None:
-        return otherwise
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = json.loads(value)
-    return serialized.schedule_of(value)

@@ -6,15 +6,30 @@ vacuum of a PostgreSQL source. Finished runs do not move, so pages by (dag_id, r
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, false, func, literal, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.migration.estate.calendars import Interval
 from aerodrome.migration.estate.history import (
     COLUMNS,
     FINAL_RUN_STATES,
@@ -23,8 +38,10 @@ from aerodrome.migration.estate.history import (
     HistoryWindow,
     RejectedRow,
 )
-from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, json_text, plain_from_pickle
+from aerodrome.migration.sources.airflow_db.conversion import Convert, convert_task, convert_xcom, run_converter
 from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
+from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
+from aerodrome.migration.sources.airflow_db.tries import convert_attempt, failed_attempts, has_failed_attempts
 
 RUNS_PER_PAGE = 500
 ROWS_PER_BATCH = 5_000
@@ -32,38 +49,77 @@ UNFINISHED_TASK_STATES = (
     "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
     "up_for_reschedule", "awaiting_input",
 )  # fmt: skip
-_PICKLE_START = b"\x80"
-_NOT_JSON_NUMBER = re.compile(r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)")
+_TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom"}
 
 
 class HistoryReader:
     """Reads the history of one database."""
 
-    def __init__(self, database: MetadataDatabase) -> None:
+    def __init__(self, database: MetadataDatabase, schedules: Schedules | None = None) -> None:
+        """Take the schedules of the same database, which tell the intervals of runs of Airflow before 2.2."""
         self._database = database
+        self._schedules = schedules or Schedules(database)
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id."""
-        if kind == "task_try" and not self._database.has("task_instance_history"):
+        if not self._is_kept(kind):
             return
         for dag_id in window.dag_ids:
             after = ""
             while run_ids := self._run_ids(dag_id, window, after):
                 after = run_ids[-1]
                 yield from self._page(kind, dag_id, run_ids)
+            if window.since is None and self._may_lack_runs(kind):
+                yield from self._without_run(kind, dag_id)
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         """Count what `stream` gives, rejected rows included."""
         found: dict[HistoryKind, int] = {}
         for kind in COLUMNS:
             found[kind] = 0
-            if kind == "task_try" and not self._database.has("task_instance_history"):
-                continue
-            for dag_id in window.dag_ids:
-                query = self._rows(kind, [func.count()]).where(*self._eligible(dag_id, window))
+            for dag_id in window.dag_ids if self._is_kept(kind) else ():
+                eligible = self._eligible(dag_id, window)
+                if kind == "task_try" and has_failed_attempts(self._database):
+                    query = failed_attempts(self._database, eligible, [func.count()])
+                else:
+                    query = self._rows(kind, [func.count()]).where(*eligible)
                 with self._database.reading() as connection:
                     found[kind] += connection.scalar(query) or 0
+                    if window.since is None and self._may_lack_runs(kind):
+                        found[kind] += connection.scalar(self._orphans(kind, dag_id, [func.count()])) or 0
         return found
+
+    def _is_kept(self, kind: HistoryKind) -> bool:
+        return kind != "task_try" or self._database.has("task_instance_history") or has_failed_attempts(self._database)
+
+    def _may_lack_runs(self, kind: HistoryKind) -> bool:
+        """Tell whether rows of this kind can be without their run: while no foreign key tied them to it."""
+        return kind in _TABLES and not self._database.has(_TABLES[kind], "run_id")
+
+    def _without_run(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
+        """Refuse the rows whose run was deleted. Airflow's own upgrade to 2.2 puts them aside (`_airflow_moved`)."""
+        table = self._database.table(_TABLES[kind])
+        query = self._orphans(kind, dag_id, [table.c.execution_date, table.c.task_id])
+        with self._database.reading() as connection:
+            result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
+            partitions = result.partitions()
+            if self._database.dialect == "sqlite":  # leave the file before the consumer works on the rows
+                partitions = iter(list(partitions))
+            for chunk in partitions:
+                refused = [
+                    RejectedRow(
+                        f"{dag_id}/{utc(row.execution_date)}/{row.task_id}",
+                        "row-without-run",
+                        "The source has no run for this date any more; Airflow since 2.2 keeps no row without its run.",
+                    )
+                    for row in chunk
+                ]
+                yield HistoryBatch(kind, COLUMNS[kind], (), refused)
+
+    def _orphans(self, kind: HistoryKind, dag_id: str, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        table, run = self._database.table(_TABLES[kind]), self._run
+        its_run = select(literal(1)).where(run.c.dag_id == dag_id, run.c.execution_date == table.c.execution_date)
+        return select(*columns).where(table.c.dag_id == dag_id, ~exists(its_run.correlate(table)))
 
     def _run_ids(self, dag_id: str, window: HistoryWindow, after: str) -> Sequence[str]:
         run = self._run
@@ -95,7 +151,7 @@ class HistoryReader:
     def _changed_after(self, dag_id: str, moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._run
-        moment = moment.replace(tzinfo=None) if self._database.dialect == "sqlite" else moment
+        moment = self._database.stored(moment)
         changed: list[ColumnElement[bool]] = [func.coalesce(self._run_changed_at() > moment, false())]
         if self._database.has("task_instance", "updated_at"):
             task = self._task.alias()
@@ -131,12 +187,13 @@ class HistoryReader:
 
     def _page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         run = self._run
-        columns, order, convert = self._reading(kind)
-        query = (
-            self._rows(kind, columns)
-            .where(run.c.dag_id == dag_id, run.c.run_id.in_(run_ids))
-            .order_by(run.c.run_id, *order)
-        )
+        chosen = [run.c.dag_id == dag_id, run.c.run_id.in_(run_ids)]
+        if kind == "task_try" and has_failed_attempts(self._database):
+            query = failed_attempts(self._database, chosen)
+            convert: Convert = convert_attempt
+        else:
+            columns, order, convert = self._reading(kind)
+            query = self._rows(kind, columns).where(*chosen).order_by(run.c.run_id, *order)
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
             partitions = result.partitions()
@@ -149,24 +206,18 @@ class HistoryReader:
                     convert(row, rows, rejected)
                 yield HistoryBatch(kind, COLUMNS[kind], rows, tuple(rejected))
 
-    def _reading(
-        self, kind: HistoryKind
-    ) -> tuple[
-        list[ColumnElement[Any]],
-        list[ColumnElement[Any]],
-        Callable[[Any, list[tuple[Any, ...]], list[RejectedRow]], None],
-    ]:
+    def _reading(self, kind: HistoryKind) -> tuple[list[ColumnElement[Any]], list[ColumnElement[Any]], Convert]:
         if kind == "run":
-            return self._run_columns(), [], _convert_run
+            return self._run_columns(), [], run_converter(self._interval)
         if kind == "xcom":
             table = self._database.table("xcom")
-            return self._xcom_columns(), [table.c.task_id, self._map_index("xcom"), table.c.key], _convert_xcom
+            return self._xcom_columns(), [table.c.task_id, *self._mapped("xcom"), table.c.key], convert_xcom
         name = "task_instance" if kind == "task_instance" else "task_instance_history"
         table = self._database.table(name)
-        order = [table.c.task_id, self._map_index(name)]
+        order = [table.c.task_id, *self._mapped(name)]
         if kind == "task_try":
             order.append(self._column(name, "try_number"))
-        return self._task_columns(name, kind), order, _convert_task
+        return self._task_columns(name, kind), order, convert_task
 
     def _rows(self, kind: HistoryKind, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Select from the kind's table joined to its runs, notes joined for the columns that need them."""
@@ -197,6 +248,10 @@ class HistoryReader:
         by = "run_id" if "run_id" in table.c else "execution_date"
         return and_(table.c.dag_id == run.c.dag_id, table.c[by] == run.c[by])
 
+    def _interval(self, dag_id: str, logical: datetime) -> tuple[Interval | None, str]:
+        known = self._schedules.of(dag_id)
+        return known.interval(logical), known.reason
+
     @property
     def _run(self) -> Table:
         return self._database.table("dag_run")
@@ -211,16 +266,19 @@ class HistoryReader:
     def _map_index(self, table: str) -> ColumnElement[Any]:
         return self._column(table, "map_index", default=-1)
 
+    def _mapped(self, table: str) -> list[ColumnElement[Any]]:
+        """Give `map_index` to order by, where the table has it (MySQL orders by no constant)."""
+        return [self._map_index(table)] if self._database.has(table, "map_index") else []
+
     def _run_columns(self) -> list[ColumnElement[Any]]:
         run = self._run
-        logical = self._column("dag_run", "logical_date", "execution_date")
         has_note = self._database.has("dag_run_note")
         columns = [
             run.c.dag_id,
             run.c.run_id,
-            run.c.run_type,
+            run_type(self._database),
             run.c.state,
-            logical,
+            logical_date(self._database),
             self._column("dag_run", "data_interval_start"),
             self._column("dag_run", "data_interval_end"),
             self._column("dag_run", "run_after"),
@@ -256,86 +314,8 @@ class HistoryReader:
             table.c.task_id,
             self._map_index("xcom"),
             table.c.key,
-            table.c.value,
+            # MariaDB keeps JSON as text: as bytes it is read as what it is
+            cast(table.c.value, LargeBinary) if isinstance(table.c.value.type, String) else table.c.value,
             table.c.timestamp,
         ]
         return [column.label(name) for column, name in zip(columns, COLUMNS["xcom"], strict=True)]
-
-
-def _plain(value: Any) -> Any:
-    return utc(value) if isinstance(value, datetime) else value
-
-
-def _convert_run(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
-    values = [_plain(value) for value in row]
-    named = dict(zip(COLUMNS["run"], values, strict=True))
-    named["run_after"] = named["run_after"] or named["data_interval_end"] or named["logical_date"]
-    if named["is_external_trigger"] is None:
-        named["is_external_trigger"] = named["run_type"] != "scheduled"
-    named["is_external_trigger"] = bool(named["is_external_trigger"])
-    try:
-        named["conf"] = _conf_text(named["conf"])
-    except NotPlainError as error:
-        named["conf"] = None
-        rejected.append(
-            RejectedRow(
-                f"{row.dag_id}/{row.run_id}",
-                "run-conf-pickled",
-                f"The run moves without its conf: {error}.",
-            )
-        )
-    rows.append(tuple(named.values()))
-
-
-def _conf_text(conf: Any) -> str | None:
-    if conf is None:
-        return None
-    if isinstance(conf, bytes | memoryview):
-        conf = plain_from_pickle(bytes(conf))
-    elif isinstance(conf, str):
-        return conf
-    return None if conf is None else json_text(conf)
-
-
-def _convert_task(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
-    rows.append(tuple([utc(value) if isinstance(value, datetime) else value for value in row]))
-
-
-def _convert_xcom(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
-    dag_id, run_id, task_id, map_index, key, value, timestamp = row
-    label = f"{dag_id}/{run_id}/{task_id}[{map_index}]/{key}"
-    if isinstance(value, bytes | memoryview):
-        data = bytes(value)
-        if data[:1] == _PICKLE_START:
-            rejected.append(RejectedRow(label, "xcom-pickled", "The value is a pickle; Airflow 3 stores JSON only."))
-            return
-        try:
-            text: str | None = _strict_json(data.decode())
-        except ValueError:
-            rejected.append(RejectedRow(label, "xcom-unreadable", "The value is not JSON."))
-            return
-    elif value is None:
-        text = None
-    else:
-        text = json.dumps(value)
-    rows.append((dag_id, run_id, task_id, map_index, key, text, utc(timestamp)))
-
-
-def _strict_json(text: str) -> str:
-    """Check JSON text and mend what Airflow's own upgrade mends (0049, 3.3.2): NaN becomes null, NUL goes."""
-    if "\\u0000" in text:
-        text = text.replace("\\\\", "\x01").replace("\\u0000", "").replace("\x01", "\\\\")
-    try:
-        json.loads(text, parse_constant=_refuse)
-    except _NotStrictError:
-        text = _NOT_JSON_NUMBER.sub(r"\1null", text)
-        json.loads(text)
-    return text
-
-
-class _NotStrictError(ValueError):
-    pass
-
-
-def _refuse(name: str) -> None:
-    raise _NotStrictError(name)

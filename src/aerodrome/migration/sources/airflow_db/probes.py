@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select, text
@@ -15,6 +16,37 @@ from aerodrome.migration.sources.airflow_db import objects
 from aerodrome.migration.sources.contract import Probe, SourceConfig
 
 SHOWN_NAMES = 5
+_BY = ("run_id", "execution_date")
+_NEEDED: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
+    ("DAGs", "dag", (("dag_id",), ("is_paused",), ("fileloc",), ("owners",))),
+    (
+        "runs",
+        "dag_run",
+        (
+            ("dag_id",),
+            ("run_id",),
+            ("state",),
+            ("logical_date", "execution_date"),
+            ("start_date",),
+            ("end_date",),
+            ("conf",),
+        ),
+    ),
+    ("task instances", "task_instance", (("dag_id",), ("task_id",), ("state",), _BY)),
+    ("XComs", "xcom", (("task_id",), ("key",), ("value",), ("timestamp",), _BY)),
+    ("connections", "connection", (("conn_id",), ("conn_type",), ("password",), ("extra",))),
+    ("variables", "variable", (("key",), ("val",))),
+    ("pools", "slot_pool", (("pool",), ("slots",))),
+    ("the audit log", "log", (("dag_id",), ("event",), ("extra",), ("dttm",))),
+)
+"""What must be there: of each group of columns one."""
+
+_OPTIONAL = (
+    ("serialized DAGs", "serialized_dag"),
+    ("table of tries", "task_instance_history"),
+    ("notes", "dag_run_note"),
+    ("users", "ab_user"),
+)
 
 
 def attempt(name: str, check: Callable[[], Probe], *, is_required: bool = True) -> Probe:
@@ -41,11 +73,33 @@ def reading(database: MetadataDatabase) -> Probe:
     return Probe("reading", True, f"All {len(names)} tables that are needed can be read.")
 
 
+def schema(database: MetadataDatabase) -> Probe:
+    """Check that the schema holds what is read, whatever version it is of; name what is missing and what that makes unreadable."""
+    lacking = [
+        f"{what} (no column {' or '.join(f'{table}.{name}' for name in names)})"
+        for what, table, alternatives in _NEEDED
+        for names in alternatives
+        if not any(database.has(table, name) for name in names)
+    ]
+    if lacking:
+        message = f"This schema cannot be read in full: {'; '.join(lacking)}."
+        return Probe("schema", False, message, "Update Aerodrome; this Airflow may be newer than it knows.")
+    left_out = [what for what, table in _OPTIONAL if not database.has(table)]
+    note = f" It has no {', no '.join(left_out)}." if left_out else ""
+    return Probe("schema", True, f"Everything that is read has its columns.{note}")
+
+
 def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
     """Tell whether DAGs can be paused: UPDATE on dag and INSERT on log. Needed at cutover only; nothing is written."""
     hint = "At cutover: GRANT UPDATE ON dag, INSERT ON log, USAGE ON SEQUENCE log_id_seq to this user."
     if path is not None:
         is_ok = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    elif database.dialect == "mysql":
+        hint = "At cutover: GRANT UPDATE ON dag and INSERT ON log to this user."
+        with database.reading() as connection:
+            schema_name = str(connection.scalar(text("select database()")))
+            grants = [str(row[0]) for row in connection.execute(text("show grants"))]
+        is_ok = all(grants_right(grants, schema_name, *right) for right in (("dag", "UPDATE"), ("log", "INSERT")))
     else:
         rights = (("dag", "UPDATE"), ("log", "INSERT"))
         with database.reading() as connection:
@@ -59,6 +113,18 @@ def pausing(database: MetadataDatabase, path: Path | None) -> Probe:
     if is_ok:
         return Probe("pausing", True, "DAGs can be paused and marked at cutover.", is_required=False)
     return Probe("pausing", False, "This user may not pause DAGs; cutover needs that.", hint, is_required=False)
+
+
+def grants_right(grants: Sequence[str], schema_name: str, table: str, right: str) -> bool:
+    """Tell whether one of MySQL's GRANT lines gives the right on the table. Roles count once they are active."""
+    for line in grants:
+        match = re.match(r"GRANT (.+?) ON (?:TABLE )?(\S+)\.(\S+) TO ", line)
+        if match is None or not re.search(rf"\b({right}|ALL PRIVILEGES)\b", re.sub(r"\([^)]*\)", "", match[1])):
+            continue
+        on_schema, on_table = (part.strip("`").replace("\\", "") for part in (match[2], match[3]))
+        if on_schema in ("*", schema_name) and on_table in ("*", table):
+            return True
+    return False
 
 
 def fernet_key(database: MetadataDatabase, fernet: AirflowFernet) -> Iterator[Probe]:

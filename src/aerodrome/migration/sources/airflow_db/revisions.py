@@ -1,8 +1,15 @@
-"""Which Airflow versions have which schema: alembic heads as in `airflow/utils/db.py` of 2.11.2 and 3.3.2."""
+"""Which Airflow versions have which schema: alembic heads as in `airflow/utils/db.py` of 2.11.2 and 3.3.2.
+
+Those of 1.10 are the heads of `airflow/migrations/versions` in the wheels of 1.10.10 to 1.10.15.
+"""
 
 from __future__ import annotations
 
+from aerodrome.airflowkit.metadata import MetadataDatabase
+
 HEADS = {
+    "952da73b5eff": ("1.10.10", "1.10.10"), "a66efa278eea": ("1.10.11", "1.10.11"), "da3f683c3a5a": ("1.10.12", "1.10.12"),
+    "03afc6b6f902": ("1.10.13", "1.10.15"),
     "e959f08ac86c": ("2.0.0", "2.0.0"), "82b7c48c147f": ("2.0.1", "2.0.1"), "2e42bb497a22": ("2.0.2", "2.0.2"),
     "a13f7613ad25": ("2.1.0", "2.1.2"), "97cdd93827b8": ("2.1.3", "2.1.3"), "ccde3e26fe78": ("2.1.4", "2.1.4"),
     "7b2661a43ba3": ("2.2.0", "2.2.2"), "be2bfac3da23": ("2.2.3", "2.2.3"), "587bdf053233": ("2.2.4", "2.2.5"),
@@ -37,3 +44,20 @@ def version_of(revision: str, claimed: str | None) -> tuple[str | None, str]:
         return claimed, f"schema {revision} and the source's requirements or environment agree"
     span = first if first == last else f"{first} to {last}"
     return last, f"schema {revision} belongs to {span}"
+
+
+def oldest_with(database: MetadataDatabase) -> str:
+    """Give the minor version in which a schema of an unknown revision began, by what it has: "2.2" means 2.2 or newer."""
+    for version, table, column in _BEGINNINGS:
+        if database.has(table, column):
+            return version
+    return "1.10"
+
+
+_BEGINNINGS = (
+    ("3.0", "dag_run", "logical_date"),
+    ("2.10", "task_instance_history", None),
+    ("2.3", "task_instance", "map_index"),
+    ("2.2", "dag_run", "data_interval_start"),
+    ("2.0", "dag_run", "run_type"),
+)

@@ -188,11 +188,17 @@ def _raw_tasks(dag: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield task
 
 
+def _downstream(task: dict[str, Any]) -> list[str]:
+    """Give the tasks below; the name begins with an underscore in 1.10 and 2.0."""
+    found = _plain(task.get("downstream_task_ids") or task.get("_downstream_task_ids"))
+    return list(found or ())
+
+
 def _tasks(dag: dict[str, Any]) -> Iterator[dict[str, Any]]:
     upstream: dict[str, list[str]] = {}
     raw = list(_raw_tasks(dag))
     for task in raw:
-        for below in task.get("downstream_task_ids") or ():
+        for below in _downstream(task):
             upstream.setdefault(below, []).append(task["task_id"])
     for task in raw:
         partial = _plain(task.get("partial_kwargs")) or {}
@@ -205,7 +211,7 @@ def _tasks(dag: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "pool": both.get("pool") or "default_pool",
             "queue": both.get("queue"),
             "upstream": sorted(upstream.get(task["task_id"], ())),
-            "downstream": sorted(task.get("downstream_task_ids") or ()),
+            "downstream": sorted(_downstream(task)),
             "trigger_rule": both.get("trigger_rule") or "all_success",
             "has_sla": both.get("sla") is not None,
             "has_callbacks": any("callback" in key and both[key] for key in both),

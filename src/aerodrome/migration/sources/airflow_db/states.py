@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import Conflict, NotFound
 from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
+from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
 from aerodrome.migration.sources.contract import DagState
 
 PAUSE, UNPAUSE = "aerodrome.pause", "aerodrome.unpause"
@@ -35,17 +36,25 @@ class _Mark:
     was_paused: bool
 
 
-def dag_states(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagState]:
-    """Read the states of the DAGs that exist, with a fixed number of queries per 500 DAGs."""
+def dag_states(
+    database: MetadataDatabase, dag_ids: Sequence[str], schedules: Schedules, now: datetime
+) -> dict[str, DagState]:
+    """Read the states of the DAGs that exist, with a fixed number of queries per 500 DAGs.
+
+    Before Airflow 2.2 the database tells no intervals, in 1.10 no next run either: they come from the schedule then (a
+    query or two per DAG), and stay None where it is not known for certain.
+    """
     found: dict[str, DagState] = {}
     for page in pages(sorted(set(dag_ids))):
-        found.update(_page(database, page))
+        found.update(_page(database, page, schedules, now))
     return found
 
 
-def _page(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagState]:
+def _page(
+    database: MetadataDatabase, dag_ids: Sequence[str], schedules: Schedules, now: datetime
+) -> dict[str, DagState]:
     dag, run, task = (database.table(name) for name in ("dag", "dag_run", "task_instance"))
-    logical = column_or(database, "dag_run", "logical_date", "execution_date")
+    logical = logical_date(database)
     columns = [
         column_or(database, "dag", name).label(name)
         for name in (
@@ -59,11 +68,12 @@ def _page(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagSt
         select(
             run.c.dag_id,
             run.c.state,
+            logical.label("logical"),
             column_or(database, "dag_run", "data_interval_start").label("start"),
             column_or(database, "dag_run", "data_interval_end").label("end"),
             func.row_number().over(partition_by=run.c.dag_id, order_by=logical.desc()).label("position"),
         )
-        .where(run.c.dag_id.in_(dag_ids), run.c.run_type == "scheduled")
+        .where(run.c.dag_id.in_(dag_ids), run_type(database) == "scheduled")
         .subquery()
     )
     in_flight: dict[str, dict[str, int]] = defaultdict(dict)
@@ -79,7 +89,7 @@ def _page(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagSt
             for row in connection.execute(query.where(table.c.dag_id.in_(dag_ids), table.c.state.in_(states))):
                 in_flight[row.dag_id][f"{prefix}{row.state}"] = row.total
         marks = _marks(database, connection, dag_ids)
-    return {
+    found = {
         row.dag_id: DagState(
             dag_id=row.dag_id,
             is_paused=bool(row.is_paused),
@@ -94,6 +104,27 @@ def _page(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, DagSt
         )
         for row in rows
     }
+    newest_dates = {dag_id: utc(row.logical) for dag_id, row in last.items()}
+    has_next = database.has("dag", "next_dagrun")
+    return {
+        dag_id: _completed(state, schedules, newest_dates.get(dag_id), now, has_next=has_next)
+        for dag_id, state in found.items()
+    }
+
+
+def _completed(
+    state: DagState, schedules: Schedules, newest: datetime | None, now: datetime, *, has_next: bool
+) -> DagState:
+    """Add what an Airflow before 2.2 does not store, where the schedule tells it for certain."""
+    if state.last_interval is None and newest is not None:
+        state = replace(state, last_interval=schedules.of(state.dag_id).interval(newest))
+    if has_next and state.next_logical_date is not None and state.next_interval is None:  # 2.0, 2.1
+        return replace(state, next_interval=schedules.of(state.dag_id).interval(state.next_logical_date))
+    if not has_next and state.last_interval is not None:  # 1.10
+        upcoming = schedules.of(state.dag_id).next(state.last_interval, now)
+        if upcoming is not None:
+            return replace(state, next_logical_date=upcoming[0], next_interval=upcoming, next_run_after=upcoming[1])
+    return state
 
 
 def _interval(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime] | None:
@@ -206,7 +237,7 @@ def _leave(
     log = database.table("log")
     connection.execute(
         insert(log).values(
-            dttm=now.replace(tzinfo=None) if database.dialect == "sqlite" else now,
+            dttm=database.stored(now),
             dag_id=dag_id,
             event=event,
             owner="aerodrome",

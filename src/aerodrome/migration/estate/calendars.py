@@ -29,7 +29,7 @@ PRESETS = {
     "@quarterly": "0 0 1 */3 *",
     "@yearly": "0 0 1 1 *",
 }
-_INTERVAL_TIMETABLES = {"CronDataIntervalTimetable", "DeltaDataIntervalTimetable"}
+INTERVAL_TIMETABLES = {"CronDataIntervalTimetable", "DeltaDataIntervalTimetable"}
 
 
 class Calendar(Protocol):
@@ -91,6 +91,11 @@ class DeltaCalendar:
 
     period: timedelta
 
+    @classmethod
+    def of_seconds(cls, seconds: float) -> DeltaCalendar | None:
+        """Give the calendar; None when the period is not positive."""
+        return cls(timedelta(seconds=seconds)) if seconds > 0 else None
+
     def following(self, moment: datetime) -> datetime:
         return moment + self.period
 
@@ -106,12 +111,11 @@ class DeltaCalendar:
 
 def calendar_of(dag: DagRecord) -> Calendar | None:
     """Give the calendar of a DAG; None when its schedule makes no plain data intervals."""
-    if dag.timetable and dag.timetable.rpartition(".")[2] not in _INTERVAL_TIMETABLES:
+    if dag.timetable and dag.timetable.rpartition(".")[2] not in INTERVAL_TIMETABLES:
         return None
     schedule = dag.schedule or ""
     if dag.schedule_kind == "timedelta":
-        seconds = float(schedule.removeprefix("timedelta:"))
-        return DeltaCalendar(timedelta(seconds=seconds)) if seconds > 0 else None
+        return DeltaCalendar.of_seconds(float(schedule.removeprefix("timedelta:")))
     if dag.schedule_kind not in ("cron", "preset"):
         return None
     expression = PRESETS.get(schedule, schedule)

@@ -1,0 +1,185 @@
+"""A team comes from Airflow 1.10 or 2.3 straight to 3.3: its history is there, and its DAG goes on with the next interval.
+
+Runs with AERODROME_MATRIX=1 (`make test-matrix`). The source is a real metadata database whose runs that version executed;
+the target is a real deployment whose scheduler runs all the time. `daily_orders` catches up from 2021 on: one wrong row of
+the hand-over, and thousands of runs start.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from cryptography.fernet import Fernet
+from tests.rooms.migration.aged import DAYS, PROJECT, Aged
+
+from aerodrome.airflowkit.rest import AirflowRest
+from aerodrome.airflowkit.tokens import mint, new_signing_key
+from aerodrome.builds import BundleStore, Venv
+from aerodrome.kernel.clock import SystemClock
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration import cutover
+from aerodrome.migration.sources.contract import SourceAdapter
+from aerodrome.migration.sources.registry import open_source
+from aerodrome.migration.transfer import TargetDatabase, handoff, move_history
+from aerodrome.runtimes.conformance import wait_until
+from aerodrome.runtimes.contract import AirflowAccess, RuntimeSpec
+from aerodrome.runtimes.local.runtime import LocalRuntime
+
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.journey,
+    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1"),
+]
+
+MOVING = ("berlin_nightly", "daily_orders", "six_hourly")
+BEHIND = 2
+
+
+@pytest.fixture(scope="module", params=("1.10.15", "2.3.4"))
+def old(request: pytest.FixtureRequest, aged: Callable[..., Aged]) -> Aged:
+    return aged(request.param, "sqlite", "--behind")
+
+
+@pytest.fixture(scope="module")
+def source(old: Aged) -> Iterator[SourceAdapter]:
+    opened = open_source(old.config, b"fingerprints", SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def access(
+    old: Aged, tmp_path_factory: pytest.TempPathFactory, airflow_venv: Callable[..., Venv]
+) -> Iterator[AirflowAccess]:
+    folder = tmp_path_factory.mktemp("new")
+    bundle = BundleStore(folder / "bundles").put(PROJECT)
+    spec = RuntimeSpec(
+        deployment_id="dep_new",
+        generation=1,
+        airflow_version="3.3.2",
+        python_version="3.11",
+        venv=airflow_venv("3.3.2").path,
+        project=bundle.path,
+        bundle_digest=bundle.digest,
+        fernet_key=Secret(Fernet.generate_key().decode()),
+        signing_key=new_signing_key(),
+        config=dict(handoff.SCHEDULER_OPTIONS),
+        parallelism=2,
+    )
+    runtime = LocalRuntime(folder / "runtime")
+    runtime.apply(spec)
+    try:
+        wait_until(runtime, "dep_new", lambda seen: seen.health == "healthy", 240)
+        yield runtime.access(spec)
+    finally:
+        runtime.delete("dep_new")
+
+
+def _context(source: SourceAdapter, target: TargetDatabase, rest: AirflowRest) -> cutover.CutoverContext:
+    def sync(dag_id: str) -> Mapping[str, Any]:
+        moved = move_history(source, target, [dag_id])
+        return {"history": moved.as_data(), "hand_off": handoff.hand_off(source, target, dag_id).as_data()}
+
+    return cutover.CutoverContext(
+        source=source,
+        target=rest,
+        sync=sync,
+        dags={record.dag_id: record for record in source.records(lambda *_: None) if record.kind == "dag"},  # type: ignore[attr-defined, misc]
+        clock=SystemClock(),
+        sleep=time.sleep,
+        mark="aerodrome:mig_old",
+        poll_s=0.5,
+        settle_s=1.0,
+    )
+
+
+def test_the_old_history_is_there_and_the_schedule_goes_on(
+    old: Aged, source: SourceAdapter, access: AirflowAccess
+) -> None:
+    target, rest = TargetDatabase(access), AirflowRest.of(access)
+    _until("the DAGs are parsed", lambda: {dag.dag_id for dag in rest.dags()} >= {*MOVING, "by_hand"}, 240)
+    assert move_history(source, target, ["by_hand"]).is_proven
+    context = _context(source, target, rest)
+    last = {dag_id: state.last_interval for dag_id, state in source.dag_states(MOVING).items()}
+    results: dict[str, dict[str, Any]] = {}
+    for dag_id in MOVING:
+        cutover.check(context, dag_id, was_paused=False)
+        cutover.pause(context, dag_id)
+        cutover.drain(context, dag_id, deadline_s=60, on_deadline="fail")
+        cutover.sync(context, dag_id)
+        cutover.prove(context, dag_id, limit_s=180)
+        cutover.unpause(context, dag_id)
+    for dag_id in MOVING:
+        results[dag_id] = cutover.watch(context, dag_id, limit_s=240)
+
+    # exactly the next intervals, from the first that the source did not run to the newest that is over
+    before = last["daily_orders"]
+    assert before is not None
+    assert results["daily_orders"]["first_target_state"] == "success"
+    wanted = [before[0] + timedelta(days=day) for day in range(1 - DAYS, BEHIND + 1)]
+
+    _until("the target caught up", lambda: _dates(rest, "daily_orders", ("success",)) == wanted, 240)
+    time.sleep(15)  # some more rounds of the scheduler and a parse: nothing else may start
+    assert _dates(rest, "daily_orders") == wanted
+    for dag_id in ("berlin_nightly", "six_hourly"):  # nothing of theirs was due
+        moved = last[dag_id]
+        assert moved is not None
+        runs = _dates(rest, dag_id)
+        assert len(runs) == len(set(runs))
+        assert runs[-1] == moved[0] or results[dag_id]["first_target_state"] == "success"
+
+    _shows_the_past(old, access, before[0])
+    target.close()
+    rest.close()
+
+
+def _dates(rest: AirflowRest, dag_id: str, states: Sequence[str] = ()) -> list[datetime]:
+    return sorted(run.logical_date for run in rest.dag_runs(dag_id, states=states) if run.logical_date is not None)
+
+
+def _shows_the_past(old: Aged, access: AirflowAccess, logical: Any) -> None:
+    """Ask the target's own API for an old run, its tries and its XComs."""
+    token = mint(access.signing_key, "journey", "admin")
+    headers = {"Authorization": f"Bearer {token.reveal()}"}
+    with httpx2.Client(base_url=f"{access.base_url}/api/v2", headers=headers, timeout=60) as api:
+        run_id = f"scheduled__{logical.isoformat()}"
+        run = api.get(f"/dags/daily_orders/dagRuns/{run_id}").raise_for_status().json()
+        assert (run["state"], run["run_type"]) == ("success", "scheduled")
+        assert run["data_interval_end"].startswith((logical + timedelta(days=1)).isoformat()[:19])
+        path = f"/dags/daily_orders/dagRuns/{run_id}/taskInstances"
+        tasks = {task["task_id"]: task for task in api.get(path).raise_for_status().json()["task_instances"]}
+        assert {name: (task["state"], task["try_number"]) for name, task in tasks.items()} == {
+            "extract": ("success", 1),
+            "load": ("success", 2),
+        }
+        tries = api.get(f"{path}/load/tries").raise_for_status().json()["task_instances"]
+        assert sorted((one["try_number"], one["state"]) for one in tries) == [(1, "failed"), (2, "success")]
+        xcom = api.get(f"{path}/extract/xcomEntries/return_value").raise_for_status().json()["value"]
+        assert _read(xcom) == {"rows": 3, "share": 0.5, "names": ["ä", "b"]}
+        if old.version.startswith("1."):
+            runs = api.get("/dags/by_hand/dagRuns").raise_for_status().json()["dag_runs"]
+            values = [
+                api.get(f"/dags/by_hand/dagRuns/{one['dag_run_id']}/taskInstances/work/xcomEntries/tuple")
+                for one in runs
+            ]
+            (found,) = [value.json()["value"] for value in values if value.status_code == 200]
+            assert list(_read(found)) == [1, "two"]
+
+
+def _read(value: Any) -> Any:
+    """The API gives values as data or as text, by version."""
+    return ast.literal_eval(value) if isinstance(value, str) and value[:1] in "{[(" else value
+
+
+def _until(what: str, is_true: Callable[[], bool], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not is_true():
+        assert time.monotonic() < deadline, what
+        time.sleep(1)

@@ -1,0 +1,206 @@
+"""Makes real metadata databases of old and new Airflow versions, whose runs Airflow itself executed.
+
+Versions that Aerodrome does not host come from locks in `tests/data/locks`, on Python 3.8. Airflow 3 executes its runs with
+its real scheduler (it has no way to run a task in one process).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from aerodrome.builds.pythons import find_python
+from aerodrome.builds.uv import run_uv
+from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.sources.contract import SourceConfig
+
+DATA = Path(__file__).parents[2] / "data"
+PROJECT = DATA / "aged_project"
+LOCKS = DATA / "locks"
+OLD_PYTHON = "3.8"
+DAYS = 3
+"""Scheduled runs of `daily_orders`."""
+
+
+@dataclass(frozen=True)
+class Aged:
+    """A source: its version, where its database is, and the key of its secrets."""
+
+    version: str
+    url: str  # SQLAlchemy
+    fernet_key: str
+
+    @property
+    def config(self) -> SourceConfig:
+        return SourceConfig(
+            kind="airflow-db",
+            name=f"airflow {self.version}",
+            database_url=Secret(self.url),
+            fernet_keys=Secret(self.fernet_key),
+            dags_folder=PROJECT / "dags",
+        )
+
+    def count(self, sql: str) -> int:
+        """Ask the database without any code of ours."""
+        engine = create_engine(self.url.replace("+psycopg2", "+psycopg"))
+        try:
+            with engine.connect() as connection:
+                return int(connection.scalar(text(sql)) or 0)
+        finally:
+            engine.dispose()
+
+
+def old_venv(cache: Path, version: str) -> Path:
+    """Give the virtualenv of a version that Aerodrome does not host, made once per lock."""
+    lock = LOCKS / f"airflow-{version}.txt"
+    path = cache / "aged" / f"{version}-{digest_of(lock.read_text())[:12]}"
+    if not (path / "ready").exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        shutil.rmtree(draft, ignore_errors=True)
+        run_uv(["venv", "--no-project", "--no-config", "--relocatable", "--python", str(_python()), str(draft)])
+        run_uv(["pip", "sync", "--python", str(draft / "bin/python"), str(lock)])
+        (draft / "ready").touch()
+        if not path.exists():
+            draft.rename(path)
+    return path
+
+
+def _python() -> Path:
+    """Give a Python 3.8: pyenv keeps it out of sight of uv while another version is chosen."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = sorted(root.glob(f"{OLD_PYTHON}.*/bin/python{OLD_PYTHON}")) if root.is_dir() else []
+    return found[-1] if found else find_python(OLD_PYTHON)
+
+
+def environment(venv: Path, home: Path, url: str, fernet_key: str, **more: str) -> dict[str, str]:
+    """Give the environment for programs of any Airflow version."""
+    return {
+        "PATH": f"{venv / 'bin'}:/usr/bin:/bin",
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__FERNET_KEY": fernet_key,
+        "AIRFLOW__CORE__SQL_ALCHEMY_CONN": url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+    } | more
+
+
+def make_old(venv: Path, home: Path, url: str, fernet_key: str, *options: str) -> None:
+    """Make the database of a 1.10 or 2.x and execute its runs."""
+    done = subprocess.run(
+        [venv / "bin" / "python", "-W", "ignore", DATA / "make_aged_source.py", str(DAYS), *options],
+        env=environment(venv, home, url, fernet_key),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def make_new(venv: Path, home: Path, url: str, fernet_key: str) -> None:
+    """Make the database of a 3.x: its DAG processor parses, its scheduler creates and executes the runs."""
+    port = _free_port()
+    env = environment(
+        venv,
+        home,
+        url,
+        fernet_key,
+        AGED_DAYS=str(DAYS),
+        AIRFLOW__CORE__EXECUTOR="LocalExecutor",
+        AIRFLOW__CORE__PARALLELISM="2",
+        AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
+        AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"http://127.0.0.1:{port}/execution/",
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS="admin:admin",
+        AIRFLOW__API__PORT=str(port),
+        AIRFLOW__API__BASE_URL=f"http://127.0.0.1:{port}",
+        AIRFLOW__API_AUTH__JWT_SECRET="s" * 64,
+        AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS="True",
+        AIRFLOW__SCHEDULER__CREATE_DELTA_DATA_INTERVALS="True",
+        AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES="1",
+    )
+    _run(env, "db", "migrate")
+    _run(env, "connections", "add", "warehouse", "--conn-type", "postgres", "--conn-host", "warehouse.internal",
+         "--conn-password", "canary-conn-password-a1", "--conn-extra", '{"token": "canary-conn-extra-b2"}')  # fmt: skip
+    _run(env, "variables", "set", "api_token", "canary-variable-c3")
+    _run(env, "pools", "set", "warehouse_pool", "3", "")
+    wanted = (
+        "select count(*) from dag_run where state = 'success' and run_type = 'scheduled' and dag_id = 'daily_orders'"
+    )
+    components = (("api-server", "--host", "127.0.0.1"), ("dag-processor",), ("scheduler", "-s"))
+    with _running(env, home, components):
+        source = Aged("", url, fernet_key)
+        _await(lambda: source.count("select count(*) from dag where dag_id = 'by_hand'") == 1, home)
+        _run(env, "dags", "trigger", "by_hand", "--conf", '{"full": true, "since": "2026-01-01"}')
+        _run(env, "dags", "trigger", "by_hand", "--conf", "{}")
+        by_hand = "select count(*) from dag_run where state = 'success' and dag_id = 'by_hand'"
+        _await(lambda: source.count(wanted) >= DAYS and source.count(by_hand) == 2, home)
+        unfinished = "select count(*) from dag_run where state in ('running', 'queued')"
+        _await(lambda: source.count(unfinished) == 0, home)
+        _run(env, "dags", "pause", "by_hand")
+        _run(env, "dags", "trigger", "by_hand", "--conf", '{"live": true}')  # stays queued: must not move
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _run(env: dict[str, str], *arguments: str) -> None:
+    program = Path(env["PATH"].split(":")[0]) / "airflow"
+    done = subprocess.run([program, *arguments], env=env, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@contextmanager
+def _running(env: dict[str, str], home: Path, components: Sequence[tuple[str, ...]]) -> Iterator[None]:
+    program = Path(env["PATH"].split(":")[0]) / "airflow"
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for arguments in components:
+            with (home / f"{arguments[0]}.log").open("wb") as log:
+                started.append(
+                    subprocess.Popen(
+                        [program, *arguments], env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                    )
+                )
+        yield
+    finally:
+        for process in reversed(started):
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a component with its children: they share the group that it began."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _await(is_done: Callable[[], bool], home: Path, limit_s: float = 240) -> None:
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        if is_done():
+            return
+        time.sleep(1)
+    logs = "\n".join(f"== {path.name}\n{path.read_text()[-2500:]}" for path in sorted(home.glob("*.log")))
+    raise AssertionError(f"Airflow did not get that far in {limit_s:.0f} s\n{logs}")
