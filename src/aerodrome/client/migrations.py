@@ -64,6 +64,20 @@ class NewSource:
     config_file: str | None = None
     env_file: str | None = None
 
+    def body(self) -> dict[str, Any]:
+        return {**vars(self), "database_url": self.database_url.reveal(), "fernet_keys": self.fernet_keys.reveal()}
+
+
+@dataclass(frozen=True)
+class NewArchive:
+    """An archive to register as a source; its path is on the server's machine, the key is sent."""
+
+    archive: str
+    key: Secret
+
+    def body(self) -> dict[str, Any]:
+        return {"kind": "airflow-archive", "archive": self.archive, "archive_key": self.key.reveal()}
+
 
 class Migrations:
     """The noun `migration`."""
@@ -78,21 +92,9 @@ class Migrations:
     def get(self, ref: str) -> Migration:
         return Migration.of(self._http.get(_path(ref)))
 
-    def connect(self, name: str, workspace: str, source: NewSource) -> Migration:
+    def connect(self, name: str, workspace: str, source: NewSource | NewArchive) -> Migration:
         """Register a source; Invalid with the failed checks when it cannot be used."""
-        body = {
-            "name": name,
-            "workspace": workspace,
-            "database_url": source.database_url.reveal(),
-            "fernet_keys": source.fernet_keys.reveal(),
-            "dags_folder": source.dags_folder,
-            "plugins_folder": source.plugins_folder,
-            "include_folder": source.include_folder,
-            "requirements_file": source.requirements_file,
-            "config_file": source.config_file,
-            "env_file": source.env_file,
-        }
-        return Migration.of(self._http.post("/migrations", body))
+        return Migration.of(self._http.post("/migrations", {"name": name, "workspace": workspace, **source.body()}))
 
     def assess(self, ref: str) -> Migration:
         return Migration.of(self._http.post(f"{_path(ref)}/assess"))

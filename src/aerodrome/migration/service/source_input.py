@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aerodrome.airflowkit.metadata import label_of
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.airflow_archive.sealing import public_half
+from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, SourceConfig
+from aerodrome.migration.sources.registry import unknown_kind
 
 _FOLDERS = ("dags_folder", "plugins_folder", "include_folder")
 _FILES = ("requirements_file", "config_file", "env_file")
+Secrets = Callable[[str], Secret]
+"""Gives a stored secret of the migration by its name."""
 
 
 @dataclass(frozen=True)
 class SourceInput:
-    """How to reach a self-managed Airflow. Paths are on the platform's machine."""
+    """How to read a self-managed Airflow's metadata database. Paths are on the platform's machine."""
 
     database_url: Secret
     dags_folder: str
@@ -30,21 +34,10 @@ class SourceInput:
     config_file: str | None = None
     env_file: str | None = None
 
-    def checked(self) -> SourceInput:
+    def checked(self) -> Self:
         """Give the input back when every named folder and file exists; Invalid naming the field otherwise."""
         for name in (*_FOLDERS, *_FILES):
-            text = getattr(self, name)
-            if text is None:
-                continue
-            path = Path(text)
-            exists = path.is_dir() if name in _FOLDERS else path.is_file()
-            if not exists:
-                raise Invalid(
-                    f"{name}: there is no {'folder' if name in _FOLDERS else 'file'} {text}.",
-                    code="source-path-missing",
-                    hint="Name a path on the machine that runs `aerodrome serve`.",
-                    details={"field": name},
-                )
+            _exists(name, getattr(self, name))
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -52,27 +45,89 @@ class SourceInput:
         paths = {name: getattr(self, name) for name in (*_FOLDERS, *_FILES)}
         return {"kind": self.kind, "label": label_of(self.database_url), **paths}
 
+    def secrets(self) -> dict[str, Secret]:
+        """Give the part that the secret store keeps."""
+        return {"database_url": self.database_url, "fernet_keys": self.fernet_keys}
+
     @classmethod
-    def restored(cls, plain: Mapping[str, Any], database_url: Secret, fernet_keys: Secret) -> SourceInput:
+    def restored(cls, plain: Mapping[str, Any], secret: Secrets) -> Self:
         """Put the stored parts together again."""
         paths: dict[str, Any] = {name: plain.get(name) for name in (*_FOLDERS, *_FILES)}
-        return cls(kind=plain["kind"], database_url=database_url, fernet_keys=fernet_keys, **paths)
+        return cls(kind=plain["kind"], database_url=secret("database_url"), fernet_keys=secret("fernet_keys"), **paths)
 
-    def config(self, name: str) -> SourceConfig:
+    def config(self, name: str, folder: Path) -> AnySourceConfig:
         """Give what source adapters take."""
-
-        def path(text: str | None) -> Path | None:
-            return Path(text) if text else None
-
+        del folder
         return SourceConfig(
             kind=self.kind,
             name=name,
             database_url=self.database_url,
             fernet_keys=self.fernet_keys,
             dags_folder=Path(self.dags_folder),
-            plugins_folder=path(self.plugins_folder),
-            include_folder=path(self.include_folder),
-            requirements_file=path(self.requirements_file),
-            config_file=path(self.config_file),
-            env_file=path(self.env_file),
+            plugins_folder=_path(self.plugins_folder),
+            include_folder=_path(self.include_folder),
+            requirements_file=_path(self.requirements_file),
+            config_file=_path(self.config_file),
+            env_file=_path(self.env_file),
         )
+
+
+@dataclass(frozen=True)
+class ArchiveInput:
+    """An archive that an exporter script wrote, on the platform's machine, and the private key that opens it."""
+
+    archive: str
+    key: Secret
+    kind: str = "airflow-archive"
+
+    def checked(self) -> Self:
+        """Give the input back when the file exists and the key is one; Invalid naming the field otherwise."""
+        _exists("archive", self.archive)
+        public_half(self.key)
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        return {"kind": self.kind, "label": self.archive, "archive": self.archive}
+
+    def secrets(self) -> dict[str, Secret]:
+        return {"archive_key": self.key}
+
+    @classmethod
+    def restored(cls, plain: Mapping[str, Any], secret: Secrets) -> Self:
+        return cls(archive=plain["archive"], key=secret("archive_key"))
+
+    def config(self, name: str, folder: Path) -> AnySourceConfig:
+        return ArchiveConfig(name=name, archive=Path(self.archive), key=self.key, unpacked=folder / "archive")
+
+
+AnySourceInput = SourceInput | ArchiveInput
+_INPUTS: dict[str, type[SourceInput | ArchiveInput]] = {
+    "airflow-db": SourceInput,
+    "airflow-archive": ArchiveInput,
+}
+
+
+def restored(plain: Mapping[str, Any], secret: Secrets) -> AnySourceInput:
+    """Put the stored parts of a source of any kind together again."""
+    found = _INPUTS.get(plain["kind"])
+    if found is None:
+        raise unknown_kind(plain["kind"])
+    return found.restored(plain, secret)
+
+
+def _exists(name: str, text: str | None) -> None:
+    if text is None:
+        return
+    path = Path(text)
+    exists = path.is_dir() if name in _FOLDERS else path.is_file()
+    if not exists:
+        raise Invalid(
+            f"{name}: there is no {'folder' if name in _FOLDERS else 'file'} {text}.",
+            code="source-path-missing",
+            hint="Name a path on the machine that runs `aerodrome serve`.",
+            details={"field": name},
+        )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
