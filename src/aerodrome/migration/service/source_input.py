@@ -115,6 +115,33 @@ def restored(plain: Mapping[str, Any], secret: Secrets) -> AnySourceInput:
     return found.restored(plain, secret)
 
 
+def from_fields(kind: str, fields: Mapping[str, str | None]) -> AnySourceInput:
+    """Make a source of what a form or a request says; Invalid `field-missing` naming a field that the kind needs."""
+
+    def needed(name: str) -> str:
+        value = fields.get(name)
+        if not value:
+            raise Invalid(
+                f"{name} is missing.",
+                code="field-missing",
+                hint=f"A source of the kind {kind} needs it.",
+                details={"field": name},
+            )
+        return value
+
+    if kind == "airflow-archive":
+        return ArchiveInput(archive=needed("archive"), key=Secret(needed("archive_key")))
+    if kind != "airflow-db":
+        raise unknown_kind(kind)
+    paths: dict[str, Any] = {name: fields.get(name) or None for name in (*_FOLDERS[1:], *_FILES)}
+    return SourceInput(
+        database_url=Secret(needed("database_url")),
+        dags_folder=needed("dags_folder"),
+        fernet_keys=Secret(fields.get("fernet_keys") or ""),
+        **paths,
+    )
+
+
 def _exists(name: str, text: str | None) -> None:
     if text is None:
         return

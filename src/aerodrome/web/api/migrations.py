@@ -10,9 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from pydantic import Field, SecretStr
 
-from aerodrome.kernel.errors import Invalid
-from aerodrome.kernel.secret import Secret
-from aerodrome.migration.service.source_input import AnySourceInput, ArchiveInput, SourceInput
+from aerodrome.migration.service.source_input import AnySourceInput, from_fields
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 
 router = APIRouter(tags=["migrations"])
@@ -97,33 +95,11 @@ class NewMigration(Body):
 
     def source(self) -> AnySourceInput:
         """Give the source; Invalid `field-missing` naming the field that this kind needs."""
-        if self.kind == "airflow-archive":
-            return ArchiveInput(archive=needed("archive", self.archive), key=secret("archive_key", self.archive_key))
-        return SourceInput(
-            database_url=secret("database_url", self.database_url),
-            fernet_keys=Secret(self.fernet_keys.get_secret_value()),
-            dags_folder=needed("dags_folder", self.dags_folder),
-            plugins_folder=self.plugins_folder,
-            include_folder=self.include_folder,
-            requirements_file=self.requirements_file,
-            config_file=self.config_file,
-            env_file=self.env_file,
-        )
-
-
-def needed(name: str, value: str | None) -> str:
-    if not value:
-        raise Invalid(
-            f"{name} is missing.",
-            code="field-missing",
-            hint=f"This kind of source needs {name}.",
-            details={"field": name},
-        )
-    return value
-
-
-def secret(name: str, value: SecretStr | None) -> Secret:
-    return Secret(needed(name, None if value is None else value.get_secret_value()))
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in ("name", "workspace")}
+        plain = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
+        }
+        return from_fields(self.kind, plain)
 
 
 class Plan(View):

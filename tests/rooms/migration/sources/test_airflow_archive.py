@@ -10,13 +10,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 from tests.rooms.migration.sources.conftest import PROJECT
+from tests.rooms.migration.sources.place import Place
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
@@ -36,45 +37,6 @@ CANARIES = (b"canary-conn-password-a1", b"canary-conn-extra-b2", b"canary-variab
 
 def quiet(_what: str, _done: int, _total: int | None) -> None:
     pass
-
-
-@dataclass
-class Place:
-    """The machine of a source, with the exporter on it."""
-
-    python: Path
-    folder: Path
-    key: Secret
-    url: str
-    fernet_key: str
-
-    @property
-    def archive(self) -> Path:
-        return self.folder / "estate.aerodrome"
-
-    @property
-    def part(self) -> Path:
-        return self.folder / "estate.aerodrome.part"
-
-    def command(self, *words: str) -> dict[str, Any]:
-        script = self.folder / "exporter.py"
-        script.write_text(exporter(public_half(self.key)))
-        env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        env |= {
-            "AIRFLOW_HOME": str(self.folder),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
-            "AIRFLOW__CORE__FERNET_KEY": self.fernet_key,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.url,
-            "AIRFLOW_CONN_FROM_ENV": "postgres://u:canary-env-d4@h:5432/db",
-            "SHOP_PEM": "-----BEGIN-----\nseveral\nlines\n",
-        }
-        more = ("--include", str(PROJECT / "include"), "--requirements", str(PROJECT / "requirements.txt"))
-        return {"args": [self.python, "-W", "ignore", script, *words, *more], "env": env}
-
-    def export(self) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(**self.command("--out", str(self.archive)), capture_output=True, check=False)
 
 
 @pytest.fixture(scope="session")

@@ -43,9 +43,11 @@ class AirflowArchiveSource:
         self._clock = clock
 
     def describe(self) -> SourceDescription:
-        """Read the archive to its end, checking every part; nothing is unpacked."""
+        """Read the archive to its end, checking every part, unless that was done; nothing is unpacked."""
+        config = self._config
         try:
-            summary = unpacking.check(self._config.archive, self._config.key)
+            summary = unpacking.known(config.archive, config.key, config.unpacked)
+            summary = summary or unpacking.check(config.archive, config.key)
         except AerodromeError as error:
             return SourceDescription(
                 self._config.kind, "", "", "", (Probe("archive", False, error.message, error.hint),)

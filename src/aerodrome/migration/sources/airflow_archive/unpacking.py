@@ -86,19 +86,50 @@ def check(path: Path, key: Secret) -> Summary:
     return _reading(path, key, None)
 
 
+def known(path: Path, key: Secret, folder: Path) -> Summary | None:
+    """Give what was unpacked into the folder; None when nothing was, or another file stands at the path since."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if _stamp(path) not in (None, found["stamp"]):
+        return None
+    return Summary(
+        surroundings(folder, key),
+        found["digest"],
+        found["rows"],
+        tuple(found["skipped_files"]),
+        found["sittings"],
+        found["started_at"],
+        found["ended_at"],
+    )
+
+
 def unpack(path: Path, key: Secret, folder: Path) -> None:
-    """Unpack into the folder, anew unless it was done; the same archive is unpacked once."""
-    if (folder / MANIFEST).exists():
+    """Unpack into the folder, unless this was done; then the archive itself is no more needed.
+
+    A newer archive at the same path takes the place of the older one.
+    """
+    if known(path, key, folder) is not None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
+    stamp = _stamp(path)
     with closing(_Unpacker(folder, key)) as unpacker:
         summary = _reading(path, key, unpacker)
         unpacker.finish()
-    written = {"digest": summary.digest, "rows": dict(summary.rows)}
+    written = {name: value for name, value in vars(summary).items() if name != "surroundings"}
     part = folder / f"{MANIFEST}.part"
-    part.write_text(json.dumps(written, sort_keys=True), encoding="utf-8")
+    part.write_text(json.dumps({**written, "stamp": stamp}, sort_keys=True), encoding="utf-8")
     part.replace(folder / MANIFEST)
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def surroundings(folder: Path, key: Secret) -> Surroundings:
