@@ -23,7 +23,7 @@ from aerodrome.migration.assess import Assessment, assess, report
 from aerodrome.migration.assess.contract import SEVERITIES
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.sources.capture import capture
-from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, SourceConfig
 from aerodrome.migration.sources.registry import open_source
 
 app = App(name="assess", help="Assess an Airflow without a server: what is there, and what stands in the way.")
@@ -48,6 +48,10 @@ def run(
     requirements: Annotated[Path | None, Parameter(help="The source's requirements.txt.")] = None,
     config_file: Annotated[Path | None, Parameter(help="The source's airflow.cfg.")] = None,
     env_file: Annotated[Path | None, Parameter(help="NAME=value lines of its scheduler's environment.")] = None,
+    archive: Annotated[
+        Path | None, Parameter(help="Instead of a database: what the script of `aerodrome export` wrote.")
+    ] = None,
+    archive_key: Annotated[Path | None, Parameter(help="The private key of that archive.")] = None,
     estate: Annotated[
         Path | None, Parameter(help="Keep what was found in this folder; when it holds an estate already, assess that.")
     ] = None,
@@ -66,23 +70,33 @@ def run(
         if estate is not None and (estate / "manifest.json").exists():
             found = Estate.open(estate)
         else:
-            if dags is None:
-                raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER.")
-            url = secret_from(env=database_url_env, file=database_url_file, prompt="URL of the metadata database")
-            key = _fernet_key(fernet_key_env, fernet_key_file)
-            config = SourceConfig(
-                kind="airflow-db",
-                name=dags.resolve().parent.name,
-                database_url=url,
-                fernet_keys=key,
-                dags_folder=dags.resolve(),
-                plugins_folder=plugins,
-                include_folder=include,
-                requirements_file=requirements,
-                config_file=config_file,
-                env_file=env_file,
-            )
-            folder = estate or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aerodrome-"))) / "estate"
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aerodrome-")))
+            config: AnySourceConfig
+            if archive is not None:
+                if archive_key is None:
+                    raise Invalid("The key of the archive is missing.", code="usage", hint="Add --archive-key FILE.")
+                key = secret_from(file=archive_key, prompt="Private key of the archive")
+                config = ArchiveConfig(archive.stem, archive, key, scratch / "archive")
+            else:
+                if dags is None:
+                    raise Invalid(
+                        "The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER, or --archive FILE."
+                    )
+                url = secret_from(env=database_url_env, file=database_url_file, prompt="URL of the metadata database")
+                key = _fernet_key(fernet_key_env, fernet_key_file)
+                config = SourceConfig(
+                    kind="airflow-db",
+                    name=dags.resolve().parent.name,
+                    database_url=url,
+                    fernet_keys=key,
+                    dags_folder=dags.resolve(),
+                    plugins_folder=plugins,
+                    include_folder=include,
+                    requirements_file=requirements,
+                    config_file=config_file,
+                    env_file=env_file,
+                )
+            folder = estate or scratch / "estate"
             source = stack.enter_context(closing(open_source(config, secrets.token_bytes(32))))
             found = capture(source, config.name, folder, SystemClock(), _progress)
         assessment = assess(found, target_version)

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     ("demo", "demo", "app", MOVE, "The whole story on this machine."),
     ("migrate", "migrate", "app", MOVE, "Move a self-managed Airflow here, step by step."),
     ("assess", "assess", "app", MOVE, "Assess an Airflow without a server: what is there, and what stands in the way."),
+    ("export", "export", "app", MOVE, "Make the script that writes an Airflow into one sealed archive."),
     ("upgrade", "upgrade", "app", MOVE, "Upgrade DAG code to another Airflow version, without a server."),
     ("workspace", "workspace", "app", RUN, "The rooms in which teams keep their deployments."),
     ("cluster", "cluster", "app", RUN, "Where deployments run."),

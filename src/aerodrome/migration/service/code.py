@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from aerodrome.migration.service.folder import MigrationFolder, write_json
-from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.contract import CodeFolders
 
 _SKIPPED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "*.pyc")
 
 
 def upgrade_into(
-    folder: MigrationFolder, source: SourceConfig, target_version: str, *, catchup_by_default: bool
+    folder: MigrationFolder, source: CodeFolders, target_version: str, *, catchup_by_default: bool
 ) -> Mapping[str, Any]:
     """Write the upgraded project to `folder.code` and its diffs to `folder.code_json`; the source's files stay as they are."""
     from aerodrome.migration.codemod import Options, upgrade  # libcst: 12 MB that a server at rest does not need
@@ -34,7 +34,7 @@ def upgrade_into(
     }
 
 
-def gather(source: SourceConfig, into: Path) -> None:
+def gather(source: CodeFolders, into: Path) -> None:
     """Copy dags/, plugins/, include/ and requirements.txt into one project folder, anew each time."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)

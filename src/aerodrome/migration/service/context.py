@@ -17,7 +17,7 @@ from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.service.folder import MigrationFolder
-from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
+from aerodrome.migration.sources.contract import AnySourceConfig, SourceAdapter
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.runtimes.contract import AirflowAccess
 
@@ -39,7 +39,7 @@ class StepContext:
     clock: Clock
     open_source: Callable[[], SourceAdapter]
     estate_digest: str
-    source_config: SourceConfig
+    source_config: AnySourceConfig
     results: dict[str, Mapping[str, Any]]  # step key -> result of every step that is done
     progress: Callable[[str], None] = field(default=lambda _text: None)  # the runner sets it for each step
     is_stopping: Callable[[], bool] = field(default=lambda: False)

@@ -18,9 +18,14 @@ class MigrationFolder:
 
     @classmethod
     def of(cls, home: Path, migration_id: str) -> MigrationFolder:
-        root = home / "migrations" / migration_id
+        root = cls.place(home, migration_id)
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(root)
+
+    @staticmethod
+    def place(home: Path, migration_id: str) -> Path:
+        """Give where the folder is, or would be."""
+        return home / "migrations" / migration_id
 
     @property
     def estates(self) -> Path:

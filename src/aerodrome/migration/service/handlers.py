@@ -19,6 +19,7 @@ from aerodrome.migration import cutover
 from aerodrome.migration.service import code
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
+from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, handoff, history, objects
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
@@ -102,7 +103,10 @@ def set_variables(context: StepContext, params: Params) -> Result:
 def upgrade_code(context: StepContext, params: Params) -> Result:
     """Copy the source's code and upgrade it to the target version, with a diff per file."""
     return code.upgrade_into(
-        context.folder, context.source_config, str(params["target_version"]), catchup_by_default=_catchup(context)
+        context.folder,
+        code_of(context.source_config),
+        str(params["target_version"]),
+        catchup_by_default=_catchup(context),
     )
 
 

@@ -36,10 +36,10 @@ from aerodrome.migration.plan import (
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import queries, report
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
-from aerodrome.migration.service.source_input import SourceInput
+from aerodrome.migration.service.source_input import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
 from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK
-from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig, SourceDescription
+from aerodrome.migration.sources.contract import AnySourceConfig, SourceAdapter, SourceDescription
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.secretstores.contract import SecretStore
 from aerodrome.store import jobs, journal, outbox
@@ -91,7 +91,7 @@ class Migrations:
 
     # --- sources -------------------------------------------------------------------------------------------------
 
-    def connect(self, actor: Actor, name: str, workspace: str, source: SourceInput) -> MigrationView:
+    def connect(self, actor: Actor, name: str, workspace: str, source: AnySourceInput) -> MigrationView:
         """Register a source after probing it read-only; Invalid with the failed checks, and nothing is kept, otherwise."""
         home = self.fleet.get_workspace(actor, workspace)
         require(actor, CREATE, f"workspace/{home.id}")
@@ -102,12 +102,13 @@ class Migrations:
                 details={"field": "name"},
             )
         source.checked()
-        with closing(open_source(source.config(name), self.fingerprint_key)) as adapter:
+        migration_id = new_id("mig")
+        config = source.config(name, MigrationFolder.place(self.home, migration_id))
+        with closing(open_source(config, self.fingerprint_key)) as adapter:
             description = adapter.describe()
         _refuse_failed_probes(description)
-        migration_id = new_id("mig")
-        self.secrets.put(f"migration/{migration_id}/database_url", source.database_url)
-        self.secrets.put(f"migration/{migration_id}/fernet_keys", source.fernet_keys)
+        for secret_name, value in source.secrets().items():
+            self.secrets.put(f"migration/{migration_id}/{secret_name}", value)
         now = self.clock.now()
         with self.store.writing() as session:
             if any(row.name == name for row in queries.rows(session, [home.id])):
@@ -330,10 +331,10 @@ class Migrations:
         estate = self._estate(row)
         return compile_plan(from_yaml(row.plan_text, estate), estate)
 
-    def config_of(self, row: MigrationRow) -> SourceConfig:
+    def config_of(self, row: MigrationRow) -> AnySourceConfig:
         """Give how to reach the source of a migration, secrets included."""
-        secrets = (self.secrets.get(f"migration/{row.id}/{name}") for name in ("database_url", "fernet_keys"))
-        return SourceInput.restored(row.source, *secrets).config(row.name)
+        source = restored(row.source, lambda name: self.secrets.get(f"migration/{row.id}/{name}"))
+        return source.config(row.name, MigrationFolder.place(self.home, row.id))
 
     def open_source(self, row: MigrationRow) -> SourceAdapter:
         """Open the source of a migration; close it afterwards."""

@@ -18,7 +18,7 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """How to reach a self-managed Airflow. Held encrypted by the platform; only `database_url` and `fernet_keys` are secret."""
+    """How to read a metadata database. Held encrypted by the platform; only `database_url` and `fernet_keys` are secret."""
 
     kind: str  # "airflow-db"
     name: str
@@ -30,6 +30,48 @@ class SourceConfig:
     requirements_file: Path | None = None
     config_file: Path | None = None  # airflow.cfg
     env_file: Path | None = None  # NAME=value lines of the scheduler's environment
+
+
+@dataclass(frozen=True)
+class ArchiveConfig:
+    """How to read what an exporter script wrote (`aerodrome export`)."""
+
+    name: str
+    archive: Path
+    key: Secret  # the private key, PEM
+    unpacked: Path  # a folder of ours, made when the archive is first read
+    kind: str = "airflow-archive"
+
+
+@dataclass(frozen=True)
+class RestConfig:
+    """How to read an Airflow over its REST API; code and surroundings are files here, as with a database."""
+
+    name: str
+    base_url: str
+    user: str
+    password: Secret  # empty when a token is given
+    token: Secret
+    dags_folder: Path
+    plugins_folder: Path | None = None
+    include_folder: Path | None = None
+    requirements_file: Path | None = None
+    config_file: Path | None = None
+    env_file: Path | None = None
+    kind: str = "airflow-rest"
+
+
+AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig
+
+
+@dataclass(frozen=True)
+class CodeFolders:
+    """Where a source's code lies on this machine."""
+
+    dags_folder: Path
+    plugins_folder: Path | None = None
+    include_folder: Path | None = None
+    requirements_file: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
-from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
+from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
+from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, CodeFolders, RestConfig, SourceAdapter
 
-KINDS = ("airflow-db",)
+KINDS = ("airflow-db", "airflow-archive", "airflow-rest")
 
 
-def open_source(config: SourceConfig, fingerprint_key: bytes, clock: Clock | None = None) -> SourceAdapter:
+def open_source(config: AnySourceConfig, fingerprint_key: bytes, clock: Clock | None = None) -> SourceAdapter:
     """Give the adapter; Invalid `source-kind-unknown`, `database-url-malformed` or `database-kind-unsupported`."""
+    if isinstance(config, ArchiveConfig):
+        return AirflowArchiveSource(config, fingerprint_key, clock or SystemClock())
+    if isinstance(config, RestConfig):
+        return AirflowRestSource(config, fingerprint_key, clock or SystemClock())
     if config.kind == "airflow-db":
         return AirflowDatabaseSource(config, fingerprint_key, clock or SystemClock())
-    raise Invalid(
-        f"There is no kind of source {config.kind}.", code="source-kind-unknown", hint=f"Known: {', '.join(KINDS)}."
+    raise unknown_kind(config.kind)
+
+
+def code_of(config: AnySourceConfig) -> CodeFolders:
+    """Give where the source's code lies; an archive is unpacked for it."""
+    if isinstance(config, ArchiveConfig):
+        return unpacked_code(config)
+    return CodeFolders(config.dags_folder, config.plugins_folder, config.include_folder, config.requirements_file)
+
+
+def unknown_kind(kind: str) -> Invalid:
+    return Invalid(
+        f"There is no kind of source {kind}.", code="source-kind-unknown", hint=f"Known: {', '.join(KINDS)}."
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from pydantic import Field, SecretStr
 
-from aerodrome.kernel.secret import Secret
-from aerodrome.migration.service.source_input import SourceInput
+from aerodrome.migration.service.source_input import AnySourceInput, from_fields
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 
 router = APIRouter(tags=["migrations"])
@@ -66,20 +65,51 @@ class Migration(View):
 
 
 class NewMigration(Body):
-    """A source to register. Paths are on the machine that runs the server."""
+    """A source to register. Paths are on the machine that runs the server; each kind of source has its own fields."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["legacy"])]
     workspace: Annotated[str, Field(min_length=1, examples=["data"])]
-    database_url: Annotated[SecretStr, Field(description="SQLAlchemy URL of the source's metadata database.")]
-    fernet_keys: Annotated[SecretStr, Field(description="The source's Fernet keys, newest first, comma-separated.")] = (
-        SecretStr("")
-    )
-    dags_folder: Annotated[str, Field(min_length=1, examples=["/opt/airflow/dags"])]
+    kind: Annotated[
+        Literal["airflow-db", "airflow-archive", "airflow-rest"],
+        Field(
+            description="A metadata database, an archive that the script of `aerodrome export` wrote, or a REST API."
+        ),
+    ] = "airflow-db"
+    database_url: Annotated[
+        SecretStr | None, Field(description="`airflow-db`: SQLAlchemy URL of the source's metadata database.")
+    ] = None
+    fernet_keys: Annotated[
+        SecretStr, Field(description="`airflow-db`: the source's Fernet keys, newest first, comma-separated.")
+    ] = SecretStr("")
+    dags_folder: Annotated[
+        str | None,
+        Field(min_length=1, examples=["/opt/airflow/dags"], description="Needed unless the kind brings the code."),
+    ] = None
     plugins_folder: str | None = None
     include_folder: str | None = None
     requirements_file: str | None = None
     config_file: Annotated[str | None, Field(description="The source's airflow.cfg.")] = None
     env_file: Annotated[str | None, Field(description="NAME=value lines of the scheduler's environment.")] = None
+    archive: Annotated[str | None, Field(description="`airflow-archive`: the file.")] = None
+    archive_key: Annotated[
+        SecretStr | None, Field(description="`airflow-archive`: the private key (PEM) that `aerodrome export` wrote.")
+    ] = None
+
+    base_url: Annotated[
+        str | None,
+        Field(description="`airflow-rest`: where Airflow's web server is.", examples=["https://airflow.example.org"]),
+    ] = None
+    user: Annotated[str | None, Field(description="`airflow-rest`: a user, with `password`; or give `token`.")] = None
+    password: SecretStr | None = None
+    token: Annotated[SecretStr | None, Field(description="`airflow-rest`: a bearer token.")] = None
+
+    def source(self) -> AnySourceInput:
+        """Give the source; Invalid `field-missing` naming the field that this kind needs."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in ("name", "workspace")}
+        plain = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
+        }
+        return from_fields(self.kind, plain)
 
 
 class Plan(View):
@@ -139,17 +169,7 @@ def list_migrations(the: The, actor: Caller, limit: Limit = 100, cursor: Cursor 
 @router.post("/migrations", status_code=201, responses=GUARDED | problems(404, 409))
 def connect_migration(the: The, actor: Caller, body: NewMigration) -> Migration:
     """Register a source. It is probed first, read-only; nothing is kept when a check fails."""
-    source = SourceInput(
-        database_url=Secret(body.database_url.get_secret_value()),
-        fernet_keys=Secret(body.fernet_keys.get_secret_value()),
-        dags_folder=body.dags_folder,
-        plugins_folder=body.plugins_folder,
-        include_folder=body.include_folder,
-        requirements_file=body.requirements_file,
-        config_file=body.config_file,
-        env_file=body.env_file,
-    )
-    return Migration.model_validate(the.migrations.connect(actor, body.name, body.workspace, source))
+    return Migration.model_validate(the.migrations.connect(actor, body.name, body.workspace, body.source()))
 
 
 @router.get("/migrations/{ref}", responses=NAMED)

@@ -18,6 +18,7 @@ from aerodrome.web.ui.pages import (
     environment,
     health,
     keeping,
+    migration_new,
     migrations,
     secrets_backends,
     signing_in,
@@ -39,6 +40,7 @@ for noun in (
     environment,
     keeping,
     secrets_backends,
+    migration_new,
     migrations,
     audit,
 ):

@@ -13,6 +13,7 @@ from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.migration.service.service import BUSY
 from aerodrome.migration.service.views import MigrationView, TrackView
 from aerodrome.web.platform import Platform
+from aerodrome.web.ui.pages.migration_new import may_connect
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
 
@@ -41,7 +42,11 @@ class Action:
 @router.get("/migrations")
 def migrations_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
     """List the migrations."""
-    return draw(request, "pages/migrations.html", {"migrations": the.migrations.list(visitor)})
+    values = {
+        "migrations": the.migrations.list(visitor),
+        "may_connect": may_connect(visitor, the.fleet.list_workspaces(visitor)),
+    }
+    return draw(request, "pages/migrations.html", values)
 
 
 @router.get("/migrations/{ref}")

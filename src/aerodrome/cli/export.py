@@ -1,0 +1,63 @@
+"""`aerodrome export`: the script that writes an Airflow into one sealed archive where nothing else can reach it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
+from aerodrome.cli.output import write_fields
+from aerodrome.kernel.errors import Conflict, Invalid
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.sources.airflow_archive.script import exporter
+from aerodrome.migration.sources.airflow_archive.sealing import key_id, new_key, public_half
+
+app = App(name="export", help="Make the script that writes an Airflow into one sealed archive.")
+
+
+@app.default
+def run(
+    *,
+    out: Annotated[Path, Parameter(help="The script to write.")],
+    key: Annotated[
+        Path | None,
+        Parameter(
+            help="The private key: used when it is there, else made. By default beside the script, ending in .key."
+        ),
+    ] = None,
+    offline: Offline = OFFLINE_DEFAULTS,
+) -> None:
+    """Write one Python file that needs nothing but the source's own Airflow, 1.10 to 3.x, and no network.
+
+    It only reads. What it writes can be opened with the private key alone, which stays here: carry the script, not the key.
+    Then: `aerodrome migrate connect NAME --archive FILE --archive-key KEY`.
+    """
+    place = key or out.with_suffix(".key")
+    if out.exists():
+        raise Conflict(f"{out} is there already.", code="file-exists", hint="Name another file, or remove it.")
+    private = _read(place) if place.exists() else _made(place)
+    public = public_half(private)
+    out.write_text(exporter(public), encoding="utf-8")
+    out.chmod(0o755)
+    found = {"script": str(out), "key": str(place), "key_id": key_id(public)}
+    write_fields(offline.output, found, {"Script": "script", "Key": "key", "Key id": "key_id"})
+    say(f"In the source: python {out.name} --out estate.aerodrome")
+    say(f"or: docker exec -i CONTAINER python - --out - < {out} > estate.aerodrome")
+
+
+def _made(place: Path) -> Secret:
+    private = new_key()
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(private.reveal())
+    return private
+
+
+def _read(place: Path) -> Secret:
+    try:
+        return Secret(place.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{place} cannot be read.", code="file-unreadable", hint="Name the private key.") from error
