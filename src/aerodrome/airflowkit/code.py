@@ -111,17 +111,12 @@ def nodes_of(tree: ast.Module) -> list[ast.AST]:
     """Give a file's nodes as `ast.walk` does, contexts left out: walked once, read many times."""
     found: list[ast.AST] = [tree]
     for node in found:
-        found.extend(_children(node))
+        for value in vars(node).values():
+            if isinstance(value, list):
+                found.extend([item for item in value if isinstance(item, ast.AST)])
+            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+                found.append(value)
     return found
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            yield from (item for item in value if isinstance(item, ast.AST))
-        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
-            yield value
 
 
 def facts_in(nodes: Sequence[ast.AST]) -> tuple[CodeFact, ...]:
@@ -341,19 +336,28 @@ def _is_context(node: ast.expr) -> bool:
 
 
 def _at_parse_time(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
-    """Variable.get and connections outside of functions: a query at every parse of the file."""
-    stack: list[ast.AST] = list(nodes[:1])
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = node.func.value
-            if node.func.attr == "get" and isinstance(owner, ast.Name) and owner.id == "Variable":
-                yield CodeFact(
-                    "variable-at-parse",
-                    node.lineno,
-                    "Variable.get runs at every parse of the file.",
-                    "Read it within a task or by {{ var.value.… }}.",
-                )
-        stack.extend(_children(node))
+    """Variable.get outside of functions: a query at every parse of the file."""
+    calls = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "get"
+        and _names(node.func.value, "Variable")
+    ]
+    if not calls:
+        return
+    within = [
+        (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
+    for call in calls:
+        at = (call.lineno, call.col_offset)
+        if not any((top, left) <= at < (bottom, right) for top, left, bottom, right in within):
+            yield CodeFact(
+                "variable-at-parse",
+                call.lineno,
+                "Variable.get runs at every parse of the file.",
+                "Read it within a task or by {{ var.value.… }}.",
+            )

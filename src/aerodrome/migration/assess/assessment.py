@@ -87,6 +87,7 @@ def _placed(inventory: Inventory, risks: Mapping[str, DagRisk], waves: Sequence[
             group=first.get(dag.dag_id, dag.dag_id),
             wave=wave.get(dag.dag_id, ""),
             stays_because=reason_to_exclude(dag) or "",
+            file=f"dags/{dag.file}",
         )
     return found
 

@@ -64,6 +64,7 @@ class DagRisk:
     group: str = ""  # the first of the DAGs that depend on each other; the DAG itself where it stands alone
     wave: str = ""  # a proposal; empty where it is proposed to stay behind
     stays_because: str = ""
+    file: str = ""  # "dags/daily_sales.py"
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ def _tasks(number: int, verb: str = "") -> str:
     return f"1 task{f' {verb}s' if verb else ''}" if number == 1 else f"{number} tasks{f' {verb}' if verb else ''}"
 
 
-def _of(words: tuple[str, ...], sentence: str) -> Callable[[Inventory], Iterator[Place]]:
+def _of(words: tuple[str, ...], verb: str, rest: str) -> Callable[[Inventory], Iterator[Place]]:
     def find(inventory: Inventory) -> Iterator[Place]:
         for dag in inventory.active_dags:
             names = [str(task.get("class") or task.get("operator") or "") for task in dag.tasks]
             count = sum(any(word in name for word in words) for name in names)
             if count:
-                yield _place(dag, f"{_tasks(count)} {sentence}.")
+                yield _place(dag, f"{_tasks(count, verb)} {rest}.")
 
     return find
 
@@ -86,19 +86,19 @@ CHECKS = (
     ),
     Check(
         "kubernetes-task", "warning", "Tasks that start pods",
-        "The target needs a cluster, a service account and a namespace for them.", _of(_KUBERNETES, "start pods in Kubernetes"), 1,
+        "The target needs a cluster, a service account and a namespace for them.", _of(_KUBERNETES, "start", "pods in Kubernetes"), 1,
     ),
     Check(
         "docker-task", "warning", "Tasks that start containers",
-        "They need a Docker daemon beside the worker: most hosted places give none.", _of(_DOCKER, "start containers"), 2,
+        "They need a Docker daemon beside the worker: most hosted places give none.", _of(_DOCKER, "start", "containers"), 2,
     ),
     Check(
         "spark-task", "warning", "Tasks that submit to Spark",
-        "The target needs the client, its settings and a path to the cluster.", _of(_SPARK, "submit to Spark"), 1,
+        "The target needs the client, its settings and a path to the cluster.", _of(_SPARK, "submit", "to Spark"), 1,
     ),
     Check(
         "virtualenv-task", "info", "Tasks with a Python of their own",
-        "The other Python must exist in the target, or be built there.", _of(_VENV, "run in another Python"), 0.5,
+        "The other Python must exist in the target, or be built there.", _of(_VENV, "run", "in another Python"), 0.5,
     ),
     Check(
         "poke-sensor", "info", "Sensors that hold a slot while they wait",

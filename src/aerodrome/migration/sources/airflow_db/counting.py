@@ -17,11 +17,16 @@ _TABLES: dict[HistoryKind, str] = {
 }
 
 
-def whole_counts(database: MetadataDatabase, window: HistoryWindow) -> dict[HistoryKind, int] | None:
-    """Count what `HistoryReader.stream` gives; None where it must be asked DAG by DAG (parts of history, before 2.3)."""
+def whole_counts(
+    database: MetadataDatabase, window: HistoryWindow, least: int = ID_PAGE
+) -> dict[HistoryKind, int] | None:
+    """Count what `HistoryReader.stream` gives; None where it must be asked DAG by DAG (parts of history, before 2.3).
+
+    A few DAGs (up to `least`) are asked one by one: a pass over the whole history would take longer.
+    """
     tables = {kind: name for kind, name in _TABLES.items() if database.has(name)}
     is_keyed = all(database.has(name, "run_id") for name in tables.values())
-    if window.since is not None or window.until is not None or not is_keyed or len(window.dag_ids) <= ID_PAGE:
+    if window.since is not None or window.until is not None or not is_keyed or len(window.dag_ids) <= least:
         return None
     run, task = database.table("dag_run"), database.table("task_instance").alias()
     unfinished = select(task.c.dag_id, task.c.run_id).where(task.c.state.in_(UNFINISHED_TASK_STATES)).distinct()
