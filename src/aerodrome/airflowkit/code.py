@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 REMOVED_CONTEXT = {
@@ -104,10 +104,27 @@ def parse(source: str) -> ast.Module | None:
 def facts(source: str) -> tuple[CodeFact, ...]:
     """Give the facts of one file, by line."""
     tree = parse(source)
-    if tree is None:
-        return ()
-    found = {*_imports(tree), *_calls(tree), *_classes(tree), *_strings(tree), *_contexts(tree), *_at_parse_time(tree)}
-    for secret in plain_secrets(tree):
+    return () if tree is None else facts_in(nodes_of(tree))
+
+
+def nodes_of(tree: ast.Module) -> list[ast.AST]:
+    """Give a file's nodes as `ast.walk` does, contexts left out: walked once, read many times."""
+    found: list[ast.AST] = [tree]
+    for node in found:
+        for value in vars(node).values():
+            if isinstance(value, list):
+                found.extend([item for item in value if isinstance(item, ast.AST)])
+            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+                found.append(value)
+    return found
+
+
+def facts_in(nodes: Sequence[ast.AST]) -> tuple[CodeFact, ...]:
+    """Give the facts of one file by its nodes (the module first), by line."""
+    found = {
+        *_imports(nodes), *_calls(nodes), *_classes(nodes), *_strings(nodes), *_contexts(nodes), *_at_parse_time(nodes),
+    }  # fmt: skip
+    for secret in _secrets(nodes):
         found.add(
             CodeFact(
                 "plain-secret",
@@ -121,7 +138,11 @@ def facts(source: str) -> tuple[CodeFact, ...]:
 
 def plain_secrets(tree: ast.Module) -> Iterator[PlainSecret]:
     """Give literals that are assigned or passed under a secret's name, and passwords within URLs."""
-    for node in ast.walk(tree):
+    return _secrets(nodes_of(tree))
+
+
+def _secrets(nodes: Sequence[ast.AST]) -> Iterator[PlainSecret]:
+    for node in nodes:
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 name = target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
@@ -148,8 +169,8 @@ def _secret(name: str, value: ast.expr) -> Iterator[PlainSecret]:
         yield PlainSecret(value.lineno, name, text)
 
 
-def _imports(tree: ast.Module) -> Iterator[CodeFact]:
-    for node in ast.walk(tree):
+def _imports(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    for node in nodes:
         if not isinstance(node, ast.ImportFrom) or not node.module or not node.module.startswith("airflow"):
             continue
         for alias in node.names:
@@ -187,9 +208,9 @@ def _orm(line: int, name: str) -> CodeFact:
     )
 
 
-def _calls(tree: ast.Module) -> Iterator[CodeFact]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("settings.Session", "settings.engine"):
+def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr in ("Session", "engine") and _names(node.value, "settings"):
             yield _orm(node.lineno, f"settings.{node.attr}")
         if not isinstance(node, ast.Call):
             continue
@@ -212,10 +233,14 @@ def _calls(tree: ast.Module) -> Iterator[CodeFact]:
                     "TriggerDagRunOperator(python_callable=…) is gone.",
                     "Use conf=, or call the REST API from a task.",
                 )
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Dict):
             keys = [key for key in node.keys if isinstance(key, ast.Constant)]
             yield from (_sla(key.lineno) for key in keys if key.value == "sla")
+
+
+def _names(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
 
 
 def _sla(line: int) -> CodeFact:
@@ -231,8 +256,8 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _classes(tree: ast.Module) -> Iterator[CodeFact]:
-    for node in ast.walk(tree):
+def _classes(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    for node in nodes:
         if isinstance(node, ast.ClassDef):
             for base in node.bases:
                 name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
@@ -247,8 +272,8 @@ def _classes(tree: ast.Module) -> Iterator[CodeFact]:
                     break
 
 
-def _strings(tree: ast.Module) -> Iterator[CodeFact]:
-    for node in ast.walk(tree):
+def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    for node in nodes:
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
             continue
         text = node.value
@@ -277,8 +302,8 @@ def _context(line: int, name: str, rule: str = "context-key") -> CodeFact:
     return CodeFact(rule, line, f"`{name}` is no longer in the task context.", REMOVED_CONTEXT[name])
 
 
-def _contexts(tree: ast.Module) -> Iterator[CodeFact]:
-    for node in ast.walk(tree):
+def _contexts(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    for node in nodes:
         key: object = None
         owner: ast.expr | None = None
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
@@ -310,20 +335,29 @@ def _is_context(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in ("context", "kwargs", "ctx", "ti_context", "_context")
 
 
-def _at_parse_time(tree: ast.Module) -> Iterator[CodeFact]:
-    """Variable.get and connections outside of functions: a query at every parse of the file."""
-    stack: list[ast.AST] = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = node.func.value
-            if node.func.attr == "get" and isinstance(owner, ast.Name) and owner.id == "Variable":
-                yield CodeFact(
-                    "variable-at-parse",
-                    node.lineno,
-                    "Variable.get runs at every parse of the file.",
-                    "Read it within a task or by {{ var.value.… }}.",
-                )
-        stack.extend(ast.iter_child_nodes(node))
+def _at_parse_time(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    """Variable.get outside of functions: a query at every parse of the file."""
+    calls = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "get"
+        and _names(node.func.value, "Variable")
+    ]
+    if not calls:
+        return
+    within = [
+        (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0)
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
+    for call in calls:
+        at = (call.lineno, call.col_offset)
+        if not any((top, left) <= at < (bottom, right) for top, left, bottom, right in within):
+            yield CodeFact(
+                "variable-at-parse",
+                call.lineno,
+                "Variable.get runs at every parse of the file.",
+                "Read it within a task or by {{ var.value.… }}.",
+            )

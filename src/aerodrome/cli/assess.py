@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import secrets
+import socket
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -21,7 +27,9 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.assess import Assessment, assess, report
 from aerodrome.migration.assess.contract import SEVERITIES
+from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.estate.difference import KEY_FACT, Change, difference
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, SourceConfig
 from aerodrome.migration.sources.registry import open_source
@@ -29,6 +37,9 @@ from aerodrome.migration.sources.registry import open_source
 app = App(name="assess", help="Assess an Airflow without a server: what is there, and what stands in the way.")
 FOUND_AT_LEAST: Final = 1
 _SHOWN_PLACES = 3
+_LONGEST = 80
+_KEY_BYTES = 32
+_RESOLVERS = 16
 
 
 @app.default
@@ -57,6 +68,15 @@ def run(
     ] = None,
     target_version: Annotated[str, Parameter(help="The Airflow version to move to.")] = DEFAULT,
     html: Annotated[Path | None, Parameter(help="Also write the report as one HTML page.")] = None,
+    resolve_hosts: Annotated[
+        bool, Parameter(negative=(), help="Ask DNS, from this machine, which hosts are in private networks.")
+    ] = False,
+    fingerprint_key_file: Annotated[
+        Path | None,
+        Parameter(
+            help="A file with the key of fingerprints, made when missing: two scans with one key can be compared."
+        ),
+    ] = None,
     fail_on: Annotated[
         Literal["blocker", "warning", "never"], Parameter(help="Exit with 1 when there is a finding as grave as this.")
     ] = "never",
@@ -97,9 +117,11 @@ def run(
                     env_file=env_file,
                 )
             folder = estate or scratch / "estate"
-            source = stack.enter_context(closing(open_source(config, secrets.token_bytes(32))))
-            found = capture(source, config.name, folder, SystemClock(), _progress)
-        assessment = assess(found, target_version)
+            fingerprint_key = _fingerprint_key(fingerprint_key_file)
+            source = stack.enter_context(closing(open_source(config, fingerprint_key)))
+            facts = {KEY_FACT: sha256(b"fingerprint key:" + fingerprint_key).hexdigest()[:16]}
+            found = capture(source, config.name, folder, SystemClock(), _progress, facts)
+        assessment = assess(found, target_version, _addresses(found) if resolve_hosts else None)
         if html is not None:
             html.write_text(report.to_html(assessment, found), encoding="utf-8")
             say(f"The report is in {html}.")
@@ -109,6 +131,94 @@ def run(
             _write(assessment, found)
     grave = () if fail_on == "never" else SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return FOUND_AT_LEAST if any(assessment.counts[severity] for severity in grave) else 0
+
+
+@app.command
+def diff(
+    before: Annotated[Path, Parameter(help="The folder of the earlier estate (`--estate` of that scan).")],
+    after: Annotated[Path, Parameter(help="The folder of the later one.")],
+    /,
+    *,
+    activity: Annotated[
+        bool, Parameter(negative=(), help="Also show what moves while a source works: runs, sizes.")
+    ] = False,
+    offline: Offline = OFFLINE_DEFAULTS,
+) -> None:
+    """Show what changed between two scans: added, removed, and changed field by field; secrets as changed or not."""
+    found = difference(Estate.open(before), Estate.open(after), with_activity=activity)
+    if offline.output == "json":
+        write_json(found.as_data())
+        return
+    if not found.are_secrets_compared:
+        say("The scans were made with different fingerprint keys: secrets are not compared (--fingerprint-key-file).")
+    rows = [[change.kind, change.what, change.key, field] for change in found.changes for field in _shown(change)]
+    if rows:
+        write_table(("Kind", "Change", "Which", "Field"), rows)
+    else:
+        sys.stdout.write("Nothing changed.\n")
+
+
+def _shown(change: Change) -> list[str]:
+    lines = [
+        f"{field.name} changed"
+        if field.before is None and field.after is None
+        else f"{field.name}: {_short(field.before)} -> {_short(field.after)}"
+        for field in change.fields
+    ]
+    return lines or [""]
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _fingerprint_key(file: Path | None) -> bytes:
+    """Give the key of a file, made with it when there is none; without a file one that dies with this process."""
+    if file is None:
+        return secrets.token_bytes(32)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = bytes.fromhex(_hex_or_empty(file))
+        if len(key) != _KEY_BYTES:
+            raise Invalid(
+                f"{file} holds no key of fingerprints.",
+                code="fingerprint-key-malformed",
+                hint="Name a new file; it is made.",
+            ) from None
+        return key
+    except OSError:
+        raise Invalid(
+            f"{file} cannot be made.", code="file-unwritable", hint="Check the folder and its rights."
+        ) from None
+    key = secrets.token_bytes(_KEY_BYTES)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(key.hex() + "\n")
+    return key
+
+
+def _hex_or_empty(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return text if re.fullmatch(r"([0-9a-f]{2})+", text) else ""
+
+
+def _addresses(estate: Estate) -> dict[str, tuple[str, ...]]:
+    """Ask DNS for the hosts that connections and code name; one that does not answer stays unknown."""
+    inventory = Inventory.of(estate, "")
+    hosts = sorted({reach.host for reach in inventory.reaches if reach.path in ("unknown", "public")})
+    with ThreadPoolExecutor(_RESOLVERS) as pool:
+        return {host: found for host, found in zip(hosts, pool.map(_resolve, hosts), strict=True) if found}
+
+
+def _resolve(host: str) -> tuple[str, ...]:
+    try:
+        return tuple(sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}))
+    except (OSError, UnicodeError):
+        return ()
 
 
 def _fernet_key(env: str | None, file: Path | None) -> Secret:

@@ -137,15 +137,31 @@ def assess(
 
 
 @app.command
-def findings(migration: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
+def findings(
+    migration: Ref,
+    /,
+    *,
+    severity: Annotated[Literal["blocker", "warning", "info"] | None, Parameter(help="Only these.")] = None,
+    code: Annotated[str | None, Parameter(help="Only those of this code (see the reference of findings).")] = None,
+    dag: Annotated[str | None, Parameter(help="Only those of this DAG and of its file.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
     """Show what the assessment found, the worst first."""
     with common.connect() as client:
         assessment = client.migrations.assessment(migration)
+    file = assessment["dag_risks"].get(dag, {}).get("file")
+    kept = [
+        finding
+        for finding in assessment["findings"]
+        if severity in (None, finding["severity"])
+        and code in (None, finding["code"])
+        and (dag is None or finding["subject"] == f"dag:{dag}" or (file and finding["file"] == file))
+    ]
     if common.output == "json":
-        write_json(assessment)
+        write_json({**assessment, "findings": kept})
         return
     columns = {"Severity": "severity", "Code": "code", "Where": "subject", "Finding": "message"}
-    write_rows(common.output, assessment["findings"], columns, nothing="No finding stands against this estate.")
+    write_rows(common.output, kept, columns, nothing="No finding stands against this estate.")
 
 
 @app.command

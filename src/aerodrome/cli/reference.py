@@ -1,6 +1,6 @@
 """Writes the reference pages from the code: `python -m aerodrome.cli.reference` (a test compares them).
 
-cli.md from the command tree, api.md from the OpenAPI document, settings.md from the settings.
+cli.md from the command tree, api.md from the OpenAPI document, settings.md from the settings, findings.md from the checks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from aerodrome.access.permissions import PERMISSIONS, ROLES
 from aerodrome.cli.exits import MEANINGS
 from aerodrome.cli.main import build
+from aerodrome.migration.assess.checks import TOPICS
 from aerodrome.settings.model import PREFIX, Settings
 from aerodrome.web.app import describe_api
 
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "api.md": _page(_api(describe_api())),
         "settings.md": _page(_settings()),
         "permissions.md": _page(_permissions()),
+        "findings.md": _page(_findings()),
     }
 
 
@@ -146,6 +148,19 @@ def _permissions() -> Iterator[str]:
     yield "\n| permission | least role | allows to |\n| --- | --- | --- |"
     for name, permission in PERMISSIONS.items():
         yield f"| `{name}` | `{permission.role}` | {_cell(permission.sentence)} |"
+
+
+def _findings() -> Iterator[str]:
+    total = sum(len(checks) for checks in TOPICS.values())
+    yield "# Findings of an assessment\n"
+    yield f"What `aerodrome assess` and `aerodrome migrate assess` ask of an estate: {total} questions. A **blocker** must be mended"
+    yield "before its DAG moves, a **warning** needs a decision, an **info** is to be known. Hours are the usual effort per place."
+    for topic, checks in TOPICS.items():
+        yield f"\n## {topic}\n"
+        yield "| code | severity | what it says | next act | hours |\n| --- | --- | --- | --- | --- |"
+        for check in checks:
+            hours = f"{check.hours:g}" if check.hours else ""
+            yield f"| `{check.code}` | {check.severity} | {_cell(check.title)} | {_cell(check.hint)} | {hours} |"
 
 
 def _cell(text: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from aerodrome.migration.assess.inventory import Inventory
+from aerodrome.migration.assess.network import Reach
+from aerodrome.migration.assess.waves import Wave
 
 Severity = Literal["blocker", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("blocker", "warning", "info")
@@ -57,6 +59,12 @@ class DagRisk:
     risk: Risk
     reasons: tuple[str, ...]
     effort_h: float
+    criticality: str = "low"  # a proposal: low | medium | high
+    criticality_reasons: tuple[str, ...] = ()
+    group: str = ""  # the first of the DAGs that depend on each other; the DAG itself where it stands alone
+    wave: str = ""  # a proposal; empty where it is proposed to stay behind
+    stays_because: str = ""
+    file: str = ""  # "dags/daily_sales.py"
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,8 @@ class Assessment:
     findings: tuple[Finding, ...]
     dag_risks: Mapping[str, DagRisk]
     totals: Mapping[str, Any]
+    waves: tuple[Wave, ...] = ()
+    reaches: tuple[Reach, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,6 +90,20 @@ class Assessment:
             "target_version": self.target_version,
             "counts": self.counts,
             "totals": dict(self.totals),
-            "dag_risks": {dag_id: asdict(risk) for dag_id, risk in sorted(self.dag_risks.items())},
-            "findings": [asdict(finding) for finding in self.findings],
+            "dag_risks": {dag_id: vars(risk) for dag_id, risk in sorted(self.dag_risks.items())},
+            "waves": [
+                {"name": wave.name, "criticality": wave.criticality, "dags": list(wave.dag_ids)} for wave in self.waves
+            ],
+            "hosts": [
+                {
+                    "host": reach.host,
+                    "port": reach.port,
+                    "path": reach.path,
+                    "connections": list(reach.connections),
+                    "files": list(reach.files),
+                    "dags": len(reach.dag_ids),
+                }
+                for reach in self.reaches
+            ],
+            "findings": [vars(finding) for finding in self.findings],
         }

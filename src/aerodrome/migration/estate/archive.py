@@ -180,7 +180,7 @@ class _KindFile:
                 hint="Report this: a source adapter must give each key once.",
             )
         self._keys.add(key)
-        line = canonical_json(asdict(record)).encode(errors="backslashreplace") + b"\n"
+        line = canonical_json(vars(record)).encode(errors="backslashreplace") + b"\n"
         self._hasher.update(line)
         self._stream.write(line)
         self._count += 1

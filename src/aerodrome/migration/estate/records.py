@@ -62,6 +62,10 @@ class DagRecord(Record):
     failures_30d: int = 0
     duration_p95_s: float | None = None
     import_error: str | None = None
+    runs_1d: int = 0
+    runs_7d: int = 0
+    runs_365d: int = 0
+    callbacks: tuple[str, ...] = ()  # of the DAG itself: names of its arguments
 
     @property
     def key(self) -> str:
@@ -232,6 +236,56 @@ class CodeFactRecord(Record):
         return f"{self.part}/{self.path}:{self.line}:{self.rule}:{self.number}"
 
 
+@dataclass(frozen=True)
+class EndpointRecord(Record):
+    """A host that a file of the code names in a URL; neither user, password, path nor query is kept."""
+
+    kind: ClassVar[str] = "endpoint"
+    part: str  # dags | plugins | include
+    path: str  # relative to its part's folder
+    line: int
+    scheme: str
+    host: str
+    port: int | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.part}/{self.path}:{self.line}:{self.scheme}://{self.host}:{self.port or ''}"
+
+
+@dataclass(frozen=True)
+class RoleRecord(Record):
+    """A role of the source's Airflow (FAB)."""
+
+    kind: ClassVar[str] = "role"
+    name: str
+    permissions: int
+    users: int
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class MeasureRecord(Record):
+    """A figure about the source as a whole.
+
+    `rows:<table>` and `bytes:<table>` (by the database's own statistics where it keeps them), `bytes:database`,
+    `xcom:sampled`, `xcom:pickled`, `unencrypted:connection`, `unencrypted:variable`, `pending:dataset-events`,
+    `running:backfill`, `state:<state of task instances in flight>`.
+    """
+
+    kind: ClassVar[str] = "measure"
+    name: str
+    amount: int
+    is_estimate: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
 KINDS: dict[str, type[Record]] = {
     record.kind: record
     for record in (
@@ -246,5 +300,8 @@ KINDS: dict[str, type[Record]] = {
         UserRecord,
         ImportErrorRecord,
         CodeFactRecord,
+        EndpointRecord,
+        RoleRecord,
+        MeasureRecord,
     )
 }

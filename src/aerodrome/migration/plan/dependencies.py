@@ -1,69 +1,13 @@
-"""Which DAGs belong together, and in which order a group is held, and let go again.
-
-An edge leads from the DAG that is needed to the DAG that needs it:
-- dataset: producer -> consumer, - trigger: triggering DAG -> triggered DAG, - sensor: awaited DAG -> waiting DAG.
-"""
+"""In which order a group of DAGs that depend on each other is held, and let go again (edges: estate.dependencies)."""
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from aerodrome.migration.estate.records import DagRecord
+from aerodrome.migration.estate.dependencies import Edge, EdgeKind, components, edges
 
-EdgeKind = Literal["dataset", "trigger", "sensor"]
-
-
-@dataclass(frozen=True, order=True)
-class Edge:
-    """`follower` depends on `leader`."""
-
-    leader: str
-    follower: str
-    kind: EdgeKind
-
-
-def edges(dags: Iterable[DagRecord]) -> tuple[Edge, ...]:
-    """Find the edges between these DAGs, sorted; edges to DAGs outside are dropped."""
-    dags = list(dags)
-    known = {dag.dag_id for dag in dags}
-    producers: dict[str, list[str]] = {}
-    for dag in dags:
-        for uri in dag.datasets_out:
-            producers.setdefault(uri, []).append(dag.dag_id)
-    found: set[Edge] = set()
-    for dag in dags:
-        for uri in dag.datasets_in:
-            found |= {Edge(producer, dag.dag_id, "dataset") for producer in producers.get(uri, ())}
-        does_trigger, does_wait = _habits(dag)
-        for other in dag.depends_on_dags:
-            if does_trigger and not does_wait:
-                found.add(Edge(dag.dag_id, other, "trigger"))
-            else:
-                found.add(Edge(other, dag.dag_id, "sensor"))
-    return tuple(
-        sorted(edge for edge in found if {edge.leader, edge.follower} <= known and edge.leader != edge.follower)
-    )
-
-
-def components(dag_ids: Iterable[str], links: Iterable[Edge]) -> list[tuple[str, ...]]:
-    """Give the groups that depend on each other in any direction; each sorted, the list sorted by first member."""
-    leader = {dag_id: dag_id for dag_id in dag_ids}
-
-    def find(dag_id: str) -> str:
-        while leader[dag_id] != dag_id:
-            leader[dag_id] = leader[leader[dag_id]]
-            dag_id = leader[dag_id]
-        return dag_id
-
-    for link in links:
-        first, second = sorted((find(link.leader), find(link.follower)))
-        leader[second] = first
-    groups: dict[str, list[str]] = {}
-    for dag_id in leader:
-        groups.setdefault(find(dag_id), []).append(dag_id)
-    return sorted(tuple(sorted(group)) for group in groups.values())
+__all__ = ["Edge", "EdgeKind", "components", "edges", "hold_order", "release_order"]
 
 
 def hold_order(group: Sequence[str], links: Iterable[Edge]) -> list[str]:
@@ -84,13 +28,6 @@ def release_order(group: Sequence[str], links: Iterable[Edge]) -> list[str]:
     return _sort(group, [(link.follower, link.leader) for link in _within(group, links)])
 
 
-def _habits(dag: DagRecord) -> tuple[bool, bool]:
-    operators = {str(task.get(name) or "") for task in dag.tasks for name in ("operator", "class")}
-    triggers = any("TriggerDagRun" in operator for operator in operators)
-    waits = any("ExternalTask" in operator for operator in operators)
-    return triggers, waits
-
-
 def _within(group: Sequence[str], links: Iterable[Edge]) -> list[Edge]:
     members = set(group)
     return [link for link in links if link.leader in members and link.follower in members]
@@ -99,10 +36,26 @@ def _within(group: Sequence[str], links: Iterable[Edge]) -> list[Edge]:
 def _sort(group: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Sort so that every pair stands in order; ties and members of a cycle go by name."""
     waiting = set(group)
+    needs: dict[str, set[str]] = {dag_id: set() for dag_id in waiting}
+    followers: dict[str, set[str]] = {dag_id: set() for dag_id in waiting}
+    for before, after in pairs:
+        if before != after:
+            needs[after].add(before)
+            followers[before].add(after)
+    free = [dag_id for dag_id, others in needs.items() if not others]
+    heapq.heapify(free)
+    everyone = sorted(waiting, reverse=True)  # for cycles: the first by name that still waits
     ordered: list[str] = []
     while waiting:
-        blocked = {after for before, after in pairs if before in waiting and after in waiting}
-        chosen = min((waiting - blocked) or waiting)
+        while free and free[0] not in waiting:
+            heapq.heappop(free)
+        while not free and everyone[-1] not in waiting:
+            everyone.pop()
+        chosen = heapq.heappop(free) if free else everyone.pop()
         waiting.remove(chosen)
         ordered.append(chosen)
+        for after in followers[chosen]:
+            needs[after].discard(chosen)
+            if not needs[after] and after in waiting:
+                heapq.heappush(free, after)
     return ordered

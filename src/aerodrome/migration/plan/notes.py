@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from aerodrome.migration.assess.waves import criticality, reason_to_exclude
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan.dependencies import edges
 from aerodrome.migration.plan.inventory import Inventory, Judgement
-from aerodrome.migration.plan.proposal import criticality, reason_to_exclude, risk_of
+from aerodrome.migration.plan.proposal import risk_of
 
 
 def describe(estate: Inventory, assessment: Judgement) -> dict[str, str]:

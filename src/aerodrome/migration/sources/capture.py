@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aerodrome.kernel.clock import Clock, to_text
 from aerodrome.kernel.errors import Invalid
@@ -12,10 +14,17 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.contract import Progress, SourceAdapter
 
 
-def capture(source: SourceAdapter, name: str, folder: Path, clock: Clock, progress: Progress) -> Estate:
+def capture(
+    source: SourceAdapter,
+    name: str,
+    folder: Path,
+    clock: Clock,
+    progress: Progress,
+    facts: Mapping[str, Any] | None = None,
+) -> Estate:
     """Probe, read everything and freeze. A failed probe raises Invalid `source-not-ready` before anything is written.
 
-    `header.facts`: `history` (rows per kind that can move now), `probes` (every probe's outcome).
+    `header.facts`: `history` (rows per kind that can move now), `probes` (every probe's outcome), and what is given.
     """
     description = source.describe()
     failed = [probe for probe in description.probes if not probe.is_ok and probe.is_required]
@@ -35,7 +44,7 @@ def capture(source: SourceAdapter, name: str, folder: Path, clock: Clock, progre
             database=description.database,
             schema_revision=description.schema_revision,
             taken_at=to_text(clock.now()) or "",
-            facts={"probes": {probe.name: probe.is_ok for probe in description.probes}},
+            facts={**(facts or {}), "probes": {probe.name: probe.is_ok for probe in description.probes}},
         ),
     )
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from aerodrome.airflowkit import code
 
 _CONN_TEMPLATE = re.compile(r"\bconn\.([A-Za-z_]\w*)\b|\bconn\.get\(\s*['\"]([^'\"]+)")
 _VAR_TEMPLATE = re.compile(r"\bvar\.(?:value|json)\.([A-Za-z_]\w*)|\bvar\.(?:value|json)\.get\(\s*['\"]([^'\"]+)")
@@ -21,22 +23,21 @@ class Mentions:
 
 def mentions(source: str) -> Mentions:
     """Read a file's text; a file that does not parse mentions nothing."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Mentions()
+    tree = code.parse(source)
+    return Mentions() if tree is None else mentions_in(code.nodes_of(tree))
+
+
+def mentions_in(nodes: Iterable[ast.AST]) -> Mentions:
+    """Read a file's nodes."""
     connections: set[str] = set()
     variables: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
             first = _constant(node.args[0]) if node.args else None
             if name in ("get_connection", "get_hook", "get_connections") and first:
                 connections.add(first)
-            if name in ("get", "get_variable") and first and (owner.rpartition(".")[2] == "Variable"):
+            if name in ("get", "get_variable") and first and _owner(node.func) == "Variable":
                 variables.add(first)
         elif isinstance(node, ast.keyword) and node.arg and node.arg.endswith("conn_id"):
             value = _constant(node.value)
@@ -46,6 +47,12 @@ def mentions(source: str) -> Mentions:
             connections.update(one or other for one, other in _CONN_TEMPLATE.findall(node.value))
             variables.update(one or other for one, other in _VAR_TEMPLATE.findall(node.value))
     return Mentions(frozenset(connections), frozenset(variables))
+
+
+def _owner(function: ast.expr) -> str:
+    """Give the last name before the method: "Variable" of `models.Variable.get`."""
+    owner = function.value if isinstance(function, ast.Attribute) else None
+    return owner.attr if isinstance(owner, ast.Attribute) else owner.id if isinstance(owner, ast.Name) else ""
 
 
 def _constant(node: ast.expr) -> str | None:

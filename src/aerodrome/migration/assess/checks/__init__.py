@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from aerodrome.migration.assess.checks import code, objects, platform, schedules
+from aerodrome.migration.assess.checks import (
+    code,
+    groups,
+    history,
+    network,
+    objects,
+    platform,
+    schedules,
+    secrets,
+    tasks,
+)
 from aerodrome.migration.assess.contract import Check
 
-ALL: tuple[Check, ...] = (*platform.CHECKS, *code.CHECKS, *schedules.CHECKS, *objects.CHECKS)
+TOPICS: dict[str, tuple[Check, ...]] = {
+    "Readiness of the installation": platform.CHECKS,
+    "Code": code.CHECKS,
+    "Schedules": schedules.CHECKS,
+    "Tasks": tasks.CHECKS,
+    "Secrets": secrets.CHECKS,
+    "Network": network.CHECKS,
+    "Objects and packages": objects.CHECKS,
+    "Dependencies": groups.CHECKS,
+    "History": history.CHECKS,
+}
+ALL: tuple[Check, ...] = tuple(check for checks in TOPICS.values() for check in checks)

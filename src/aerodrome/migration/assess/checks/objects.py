@@ -1,36 +1,16 @@
-"""Connections, variables, pools and environment: what is broken, missing, or reaches somewhere."""
+"""Connections, variables, pools and packages: what DAGs name and the source does not have, and the other way round."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.estate.records import ConnectionRecord
 
-CLOUDS = {
-    "aws": "Amazon Web Services", "emr": "Amazon EMR", "redshift": "Amazon Redshift", "s3": "Amazon S3",
-    "google_cloud_platform": "Google Cloud", "gcpbigquery": "BigQuery", "gcpcloudsql": "Cloud SQL",
-    "azure": "Azure", "wasb": "Azure Blob Storage", "adls": "Azure Data Lake", "azure_data_factory": "Data Factory",
-    "snowflake": "Snowflake", "databricks": "Databricks", "slack": "Slack", "slackwebhook": "Slack",
-    "salesforce": "Salesforce", "kubernetes": "Kubernetes", "ssh": "a host by SSH", "sftp": "a host by SFTP",
-}  # fmt: skip
-_PRIVATE_ENDINGS = (".internal", ".local", ".lan", ".corp", ".intra", ".intranet", ".private", ".svc", ".cluster.local")
-_PRIVATE_NETWORKS = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-        "::1/128",
-    )
-)
+DEFAULT_POOL = "default_pool"
+DEFAULT_SLOTS = 128
+"""What `airflow db migrate` creates (core.default_pool_task_slot_count, 2.11.2 and 3.3.2)."""
 _PROVIDERS = {
     "postgres": "postgres", "mysql": "mysql", "http": "http", "aws": "amazon", "s3": "amazon", "emr": "amazon",
     "redshift": "amazon", "google_cloud_platform": "google", "snowflake": "snowflake", "databricks": "databricks",
@@ -41,15 +21,6 @@ _PROVIDERS = {
     "samba": "samba", "salesforce": "salesforce", "tableau": "tableau", "kafka": "apache-kafka", "spark": "apache-spark",
     "hive_cli": "apache-hive", "livy": "apache-livy", "imap": "imap", "smtp": "smtp",
 }  # fmt: skip
-
-
-def _undecryptable(inventory: Inventory) -> Iterator[Place]:
-    for connection in inventory.connections:
-        if connection.error:
-            yield Place(f"connection:{connection.conn_id}", f"The connection {connection.conn_id} cannot be decrypted.")
-    for variable in inventory.variables:
-        if variable.error:
-            yield Place(f"variable:{variable.name}", f"The variable {variable.name} cannot be decrypted.")
 
 
 def _missing_pool(inventory: Inventory) -> Iterator[Place]:
@@ -85,54 +56,6 @@ def _unused(inventory: Inventory) -> Iterator[Place]:
             yield Place(f"connection:{connection.conn_id}", f"No DAG file names the connection {connection.conn_id}.")
 
 
-def _private(inventory: Inventory) -> Iterator[Place]:
-    for connection in inventory.connections:
-        if connection.host and _is_private(connection.host):
-            where = f"{_host(connection.host)}{f':{connection.port}' if connection.port else ''}"
-            yield Place(
-                f"connection:{connection.conn_id}", f"{connection.conn_id} reaches {where} in a private network."
-            )
-
-
-def _host(text: str) -> str:
-    return text.rsplit("://", maxsplit=1)[-1].split("/", maxsplit=1)[0].rsplit("@", maxsplit=1)[-1]
-
-
-def _is_private(host: str) -> bool:
-    name = _host(host).strip("[]")
-    try:
-        address = ipaddress.ip_address(name)
-        return any(address in network for network in _PRIVATE_NETWORKS if network.version == address.version)
-    except ValueError:
-        pass
-    name = name.split(":")[0].lower()
-    return bool(name) and ("." not in name or name.endswith(_PRIVATE_ENDINGS))
-
-
-def _cloud(inventory: Inventory) -> Iterator[Place]:
-    for connection in inventory.connections:
-        service = CLOUDS.get(connection.conn_type or "")
-        if service:
-            how = (
-                "with a stored key"
-                if connection.has_password
-                else "without a stored key (perhaps by the machine's role)"
-            )
-            yield Place(f"connection:{connection.conn_id}", f"{connection.conn_id} reaches {service} {how}.")
-
-
-def _open_env(inventory: Inventory) -> Iterator[Place]:
-    for variable in inventory.env_vars:
-        if variable.is_secret and variable.purpose in ("user", "airflow-connection"):
-            yield Place(f"env:{variable.name}", f"{variable.name} holds a secret in the plain environment.")
-
-
-def _sensitive_variable(inventory: Inventory) -> Iterator[Place]:
-    for variable in inventory.variables:
-        if variable.is_sensitive and not variable.error:
-            yield Place(f"variable:{variable.name}", f"The variable {variable.name} holds a secret.")
-
-
 def _provider(inventory: Inventory) -> Iterator[Place]:
     if not inventory.packages:
         return
@@ -150,11 +73,52 @@ def _provider(inventory: Inventory) -> Iterator[Place]:
         )
 
 
+def _unlimited(inventory: Inventory) -> Iterator[Place]:
+    for pool in inventory.pools:
+        if pool.slots < 0:
+            yield Place(f"pool:{pool.name}", f"The pool {pool.name} has no limit.")
+
+
+def _unused_pool(inventory: Inventory) -> Iterator[Place]:
+    used = {pool for dag in inventory.dags for pool in dag.pools}
+    for pool in inventory.pools:
+        if pool.name not in used and pool.name != DEFAULT_POOL:
+            yield Place(f"pool:{pool.name}", f"No task asks for the pool {pool.name} ({pool.slots} slots).")
+
+
+def _default_pool(inventory: Inventory) -> Iterator[Place]:
+    for pool in inventory.pools:
+        if pool.name == DEFAULT_POOL and pool.slots != DEFAULT_SLOTS:
+            yield Place(
+                f"pool:{pool.name}", f"The default pool has {pool.slots} slots; a new Airflow has {DEFAULT_SLOTS}."
+            )
+
+
+def _by_url(inventory: Inventory) -> Iterator[Place]:
+    for package in inventory.packages:
+        if (package.version or "").lstrip().startswith("@"):
+            yield Place(f"package:{package.name}", f"{package.name} is installed from a URL, not from an index.")
+
+
+def _unpinned(inventory: Inventory) -> Iterator[Place]:
+    asked = [package for package in inventory.packages if package.origin == "requirements"]
+    loose = [
+        package.name for package in asked if "==" not in (package.version or "") and "@" not in (package.version or "")
+    ]
+    if loose:
+        yield Place(
+            "source", f"{len(loose)} of {len(asked)} requirements have no exact version: {', '.join(loose[:8])}."
+        )
+
+
+def _airflow_pin(inventory: Inventory) -> Iterator[Place]:
+    for package in inventory.packages:
+        is_airflow = package.name == "apache-airflow" and package.origin == "requirements" and bool(package.version)
+        if is_airflow and (package.version or "").removeprefix("==").strip() != inventory.target_version:
+            yield Place(f"package:{package.name}", f"The requirements ask for apache-airflow {package.version}.")
+
+
 CHECKS = (
-    Check(
-        "undecryptable", "warning", "Secrets that nobody can read",
-        "Enter the value anew in the source or in the target; it cannot move.", _undecryptable, 0.5,
-    ),
     Check(
         "missing-pool", "blocker", "Pools that do not exist",
         "Create the pool: its tasks are never queued otherwise, here and there.", _missing_pool, 0.25,
@@ -169,20 +133,25 @@ CHECKS = (
     ),
     Check("unused-connection", "info", "Connections that no file names", "Ask whether it must move.", _unused),
     Check(
-        "private-host", "warning", "Hosts in private networks",
-        "The target must have a network path to it; test the connection from there.", _private, 0.5,
-    ),
-    Check("cloud-service", "info", "Cloud services", "The target needs the same identity or key.", _cloud, 0.25),
-    Check(
-        "env-secret", "warning", "Secrets in the plain environment",
-        "Mark it as a secret in the plan; better a connection.", _open_env, 0.1,
-    ),
-    Check(
-        "secret-variable", "info", "Variables that hold secrets",
-        "It moves encrypted; better a connection or a secrets backend.", _sensitive_variable, 0.1,
-    ),
-    Check(
         "missing-provider", "warning", "Providers that the requirements do not name",
         "Add it to requirements.txt: Airflow 3 installs no providers but a few.", _provider, 0.1,
+    ),
+    Check("pool-unlimited", "info", "Pools without a limit", "Give it one: the target's machines have an end.", _unlimited),
+    Check("pool-unused", "info", "Pools that no task asks for", "Ask whether it must move.", _unused_pool),
+    Check(
+        "pool-default", "info", "A default pool of another size",
+        "Move the pools before the first wave: most tasks run in this one.", _default_pool,
+    ),
+    Check(
+        "requirement-url", "warning", "Requirements from URLs",
+        "The target's build must reach it: publish it in an index, or bring the wheel.", _by_url, 1,
+    ),
+    Check(
+        "requirement-unpinned", "info", "Requirements without an exact version",
+        "Pin what the source really has (`pip freeze`): the target may get something newer.", _unpinned, 0.5,
+    ),
+    Check(
+        "requirement-airflow", "info", "Requirements that name another Airflow",
+        "Leave the line out: the deployment brings its Airflow.", _airflow_pin, 0.1,
     ),
 )  # fmt: skip

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
 
 _LOCAL_EXECUTORS = ("LocalExecutor", "SequentialExecutor")
-_OWN_SECTIONS = (
-    "core.security",
-    "webserver.config_file",
-    "core.plugins_folder",
-    "secrets.backend",
-    "logging.logging_config_class",
+_STOCK_ROLES = ("Admin", "Op", "User", "Viewer", "Public")
+_STOCK_AUTH = (
+    "airflow.api.auth.backend.session",
+    "airflow.api.auth.backend.basic_auth",
+    "airflow.api.auth.backend.default",
+    "airflow.api.auth.backend.deny_all",
+    "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth",
+    "airflow.providers.fab.auth_manager.api.auth.backend.session",
 )
+_STOCK_MANAGERS = ("FabAuthManager", "SimpleAuthManager")
 
 
 def _import_errors(inventory: Inventory) -> Iterator[Place]:
@@ -31,12 +36,6 @@ def _executor(inventory: Inventory) -> Iterator[Place]:
     executor = inventory.option("core.executor")
     if executor and executor not in _LOCAL_EXECUTORS:
         yield Place("source", f"Tasks run by the {executor}.")
-
-
-def _secrets_backend(inventory: Inventory) -> Iterator[Place]:
-    backend = inventory.option("secrets.backend")
-    if backend:
-        yield Place("source", f"Secrets also come from {backend.rpartition('.')[2]}; they are not in this inventory.")
 
 
 def _queues(inventory: Inventory) -> Iterator[Place]:
@@ -63,8 +62,106 @@ def _users(inventory: Inventory) -> Iterator[Place]:
 
 
 def _old(inventory: Inventory) -> Iterator[Place]:
-    if inventory.source_version.startswith("1."):
-        yield Place("source", f"Airflow {inventory.source_version} is older than what can move in one step.")
+    parts = inventory.source_version.split(".")
+    minor = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
+    if parts[0] == "1" and (minor is None or minor < 10):
+        yield Place("source", f"Airflow {inventory.source_version} is older than what can be read.")
+
+
+def _legacy(inventory: Inventory) -> Iterator[Place]:
+    if inventory.source_version.startswith("1.10"):
+        yield Place(
+            "source", f"Airflow {inventory.source_version}: its code, its history and its plugins are of the 1.10 kind."
+        )
+
+
+def _config_removed(inventory: Inventory) -> Iterator[Place]:
+    if inventory.is_major_upgrade:
+        for record in inventory.config:
+            if record.option in REMOVED:
+                yield Place(f"config:{record.option}", f"Airflow 3 no longer has the option {record.option}.")
+
+
+def _config_renamed(inventory: Inventory) -> Iterator[Place]:
+    if inventory.is_major_upgrade:
+        for record in inventory.config:
+            name = RENAMED.get(record.option)
+            if name:
+                yield Place(f"config:{record.option}", f"In Airflow 3 the option {record.option} is called {name}.")
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").strip().lower() in ("true", "1", "t", "yes", "on")
+
+
+def _logs_remote(inventory: Inventory) -> Iterator[Place]:
+    if any(_is_on(inventory.option(name)) for name in ("logging.remote_logging", "core.remote_logging")):
+        folder = inventory.option("logging.remote_base_log_folder") or inventory.option("core.remote_base_log_folder")
+        yield Place("source", f"Task logs are in {folder or 'a remote store'}.")
+
+
+def _logs_local(inventory: Inventory) -> Iterator[Place]:
+    known = [inventory.option(name) for name in ("logging.remote_logging", "core.remote_logging")]
+    if inventory.config and not any(_is_on(value) for value in known):
+        folder = inventory.option("logging.base_log_folder") or inventory.option("core.base_log_folder")
+        yield Place("source", f"Task logs are files of the source's machines{f', in {folder}' if folder else ''}.")
+
+
+def _xcom_backend(inventory: Inventory) -> Iterator[Place]:
+    backend = inventory.option("core.xcom_backend")
+    if backend and backend.rpartition(".")[2] != "BaseXCom":
+        yield Place("source", f"XComs go through {backend}.")
+
+
+def _auth(inventory: Inventory) -> Iterator[Place]:
+    manager = inventory.option("core.auth_manager")
+    if manager and manager.rpartition(".")[2] not in _STOCK_MANAGERS:
+        yield Place("source", f"People sign in through {manager.rpartition('.')[2]}.")
+    backends = inventory.option("api.auth_backends") or inventory.option("api.auth_backend") or ""
+    others = [name.strip() for name in backends.split(",") if name.strip() and name.strip() not in _STOCK_AUTH]
+    if others:
+        yield Place("source", f"The REST API takes {', '.join(others)}.")
+
+
+def _policy(inventory: Inventory) -> Iterator[Place]:
+    for file in inventory.files:
+        if file.path.rpartition("/")[2] == "airflow_local_settings.py":
+            yield Place(
+                f"file:{file.key}", "Policies and hooks of the cluster stand in airflow_local_settings.py.", file.key
+            )
+
+
+def _metrics(inventory: Inventory) -> Iterator[Place]:
+    for name in ("metrics.statsd_on", "scheduler.statsd_on", "metrics.otel_on"):
+        if _is_on(inventory.option(name)):
+            yield Place(f"config:{name}", f"The source sends metrics ({name}).")
+
+
+def _mail(inventory: Inventory) -> Iterator[Place]:
+    host = inventory.option("smtp.smtp_host")
+    if host:
+        yield Place("config:smtp.smtp_host", f"Alerts go by e-mail through {host}.")
+
+
+def _parallel(inventory: Inventory) -> Iterator[Place]:
+    text = inventory.option("core.parallelism") or ""
+    if text.strip().isdigit():
+        yield Place("config:core.parallelism", f"Up to {int(text)} tasks run at a time per scheduler.")
+
+
+def _roles(inventory: Inventory) -> Iterator[Place]:
+    for role in inventory.roles:
+        if role.name not in _STOCK_ROLES and role.users:
+            users = "1 user has" if role.users == 1 else f"{role.users} users have"
+            yield Place(f"role:{role.name}", f"{users} the role {role.name}, of {role.permissions} permissions.")
+
+
+def _people(inventory: Inventory) -> Iterator[Place]:
+    counts: Counter[str] = Counter(role for user in inventory.users if user.is_active for role in user.roles)
+    if counts:
+        shown = ", ".join(f"{total} {role}" for role, total in sorted(counts.items()))
+        active = sum(user.is_active for user in inventory.users)
+        yield Place("source", f"{active} of {len(inventory.users)} users are active: {shown}.")
 
 
 CHECKS = (
@@ -78,15 +175,39 @@ CHECKS = (
     Check(
         "executor", "info", "Another executor", "The hosted deployment runs tasks itself; size it for their peak.", _executor,
     ),
-    Check(
-        "secrets-backend", "warning", "A secrets backend", "Give the target access to it, or put the secrets into the platform.",
-        _secrets_backend, 2,
-    ),
     Check("queue", "warning", "Queues of their own", "Name the workers that serve it in the target.", _queues, 0.5),
     Check(
         "executor-config", "warning", "Tasks with an executor_config",
         "Kubernetes pod overrides have no effect on another executor.", _executor_config, 1,
     ),
     Check("admin-user", "info", "Administrators", "Give roles in the platform to those who need them.", _users),
-    Check("source-version", "blocker", "The source's version", "Upgrade the source to 2.x first.", _old, 8),
+    Check("source-version", "blocker", "A source older than 1.10", "Upgrade it to 1.10.15 first.", _old, 8),
+    Check(
+        "source-legacy", "warning", "A source of the 1.10 line",
+        "Expect rewritten imports everywhere; rehearse one DAG of each kind before the first wave.", _legacy, 8,
+    ),
+    Check(
+        "config-removed", "warning", "Options that Airflow 3 no longer has",
+        "Leave it out, or find what does its work now.", _config_removed, 0.25,
+    ),
+    Check("config-renamed", "info", "Options with another name", "Set it under its new name in the target.", _config_renamed, 0.1),
+    Check("logs-remote", "info", "Task logs in a remote store", "Give the target's identity the right to read it.", _logs_remote, 1),
+    Check(
+        "logs-local", "info", "Task logs on the source's machines",
+        "Old logs are seen in the target only when their files are copied; keep the source until then.", _logs_local, 1,
+    ),
+    Check(
+        "xcom-backend", "warning", "An XCom backend of your own",
+        "Install the class in the target; the values in its store need its rights.", _xcom_backend, 2,
+    ),
+    Check("custom-auth", "warning", "A way to sign in of your own", "Decide how people and programs sign in to the target.", _auth, 4),
+    Check(
+        "cluster-policy", "warning", "Cluster policies",
+        "They change tasks at parse time: install the file in the target before comparing.", _policy, 2,
+    ),
+    Check("metrics-export", "info", "Metrics of the source", "Point your dashboards at the target's metrics.", _metrics, 1),
+    Check("mail-alerts", "info", "Alerts by e-mail", "Give the target the same server, and send a test.", _mail, 0.5),
+    Check("parallelism", "info", "Tasks at a time", "Size the target for it.", _parallel),
+    Check("role-custom", "info", "Roles of your own", "Give its users a role of the platform that allows as much.", _roles, 0.5),
+    Check("users", "info", "Who works in the source", "Invite the active ones before the first wave.", _people),
 )  # fmt: skip

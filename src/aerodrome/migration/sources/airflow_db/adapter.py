@@ -16,11 +16,12 @@ from aerodrome.kernel.errors import AerodromeError, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
-from aerodrome.migration.sources.airflow_db import objects, probes, states, surroundings
+from aerodrome.migration.sources.airflow_db import counting, measures, objects, probes, states, surroundings
 from aerodrome.migration.sources.airflow_db.dags import DagReader
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
 from aerodrome.migration.sources.airflow_db.schedules import Schedules
+from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
     ConnectionValue,
     DagState,
@@ -113,7 +114,11 @@ class AirflowDatabaseSource:
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate. Invalid `fernet-key-wrong` before the first record when the key opens nothing."""
         self._check_fernet_key()
-        reader = DagReader(self._database, self._config.dags_folder, self._clock.now(), self._schedules())
+        progress("reading code", 0, None)
+        code = CodeReading.of(self._config)
+        reader = DagReader(
+            self._database, self._config.dags_folder, self._clock.now(), self._schedules(), code.mentions
+        )
         yield from self._told("dag", reader.records(), progress)
         yield from self._told("connection", self._connection_records(), progress)
         yield from self._told("variable", self._variable_records(), progress)
@@ -124,7 +129,10 @@ class AirflowDatabaseSource:
         yield from self._told("file", surroundings.file_records(self._config), progress)
         yield from self._told("user", objects.users(self._database), progress)
         yield from self._told("import_error", reader.import_errors(), progress)
-        yield from self._told("code_fact", surroundings.code_facts(self._config), progress)
+        yield from self._told("code_fact", code.facts(), progress)
+        yield from self._told("endpoint", code.endpoints(), progress)
+        yield from self._told("role", measures.roles(self._database), progress)
+        yield from self._told("measure", measures.measures(self._database), progress)
 
     @staticmethod
     def _told(kind: str, records: Iterator[Record], progress: Progress) -> Iterator[Record]:
@@ -207,7 +215,8 @@ class AirflowDatabaseSource:
         return self._history.watermark(dag_ids)
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
-        return self._history.counts(window)
+        found = counting.whole_counts(self._database, window)
+        return self._history.counts(window) if found is None else found
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return states.dag_states(self._database, dag_ids, self._schedules(), self._clock.now())

@@ -6,25 +6,27 @@ A fixed number of grouped queries reads all DAGs, however many there are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, select, text
+from sqlalchemy import ColumnElement, Select, Table, case, func, select, text
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.migration.estate.records import DagRecord, ImportErrorRecord
 from aerodrome.migration.sources.airflow_db import serialized
-from aerodrome.migration.sources.airflow_db.rows import column_or, utc
+from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, column_schedule
 from aerodrome.migration.sources.mentions import Mentions, mentions
 
 RECENT = timedelta(days=30)
 DURATION_WINDOW = timedelta(days=90)
+WINDOWS = {"1d": timedelta(days=1), "7d": timedelta(days=7), "30d": RECENT, "365d": timedelta(days=365)}
+FORMS_PER_PAGE = 50
 _MASKED = Redactor()
 
 
@@ -33,7 +35,7 @@ class _Summary:
     run_states: dict[str, int] = field(default_factory=dict)
     task_states: dict[str, int] = field(default_factory=dict)
     last_run_at: datetime | None = None
-    runs_30d: int = 0
+    runs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WINDOWS, 0))
     failures_30d: int = 0
     duration_p95_s: float | None = None
 
@@ -42,13 +44,19 @@ class DagReader:
     """Reads all DAG records of one database."""
 
     def __init__(
-        self, database: MetadataDatabase, dags_folder: Path, now: datetime, schedules: Schedules | None = None
+        self,
+        database: MetadataDatabase,
+        dags_folder: Path,
+        now: datetime,
+        schedules: Schedules | None = None,
+        known: Mapping[str, Mentions] | None = None,
     ) -> None:
+        """Take the mentions of files that were read already, by path in the folder."""
         self._database = database
         self._schedules = schedules or Schedules(database, dags_folder)
         self._dags_folder = dags_folder
         self._now = now
-        self._mentions: dict[str, Mentions] = {}
+        self._mentions: dict[str, Mentions] = dict(known or {})
 
     def records(self) -> Iterator[DagRecord]:
         """Give every DAG that is not a sub-DAG, by dag_id."""
@@ -97,10 +105,14 @@ class DagReader:
                 run_states=dict(sorted(summary.run_states.items())),
                 task_states=dict(sorted(summary.task_states.items())),
                 last_run_at=to_text(summary.last_run_at),
-                runs_30d=summary.runs_30d,
+                runs_30d=summary.runs["30d"],
                 failures_30d=summary.failures_30d,
                 duration_p95_s=summary.duration_p95_s,
                 import_error=errors.get(file),
+                runs_1d=summary.runs["1d"],
+                runs_7d=summary.runs["7d"],
+                runs_365d=summary.runs["365d"],
+                callbacks=facts.callbacks,
             )
 
     def import_errors(self) -> Iterator[ImportErrorRecord]:
@@ -144,30 +156,48 @@ class DagReader:
         ]
         with database.reading() as connection:
             rows = [row for row in connection.execute(select(*columns).order_by(dag.c.dag_id)) if not row.is_subdag]
-        for row in rows:
-            data, compressed = self._schedules.serialized_form(row.dag_id)
-            yield row, data, compressed
+        for page in pages(rows, FORMS_PER_PAGE):
+            forms = self._serialized([row.dag_id for row in page])
+            for row in page:
+                data, compressed = forms.pop(row.dag_id, (None, None))
+                yield row, data, compressed
+
+    def _serialized(self, dag_ids: Sequence[str]) -> dict[str, tuple[Any, bytes | None]]:
+        """Give the newest serialized forms. A page at a time: a big estate's forms fill gigabytes."""
+        if not self._database.has("serialized_dag"):
+            return {}
+        table = self._database.table("serialized_dag")
+        compressed = column_or(self._database, "serialized_dag", "data_compressed").label("data_compressed")
+        order = column_or(self._database, "serialized_dag", "created_at", "last_updated")
+        query = select(table.c.dag_id, table.c.data, compressed).where(table.c.dag_id.in_(dag_ids))
+        if not _is_key(table):  # 3.x keeps a form per version
+            position = func.row_number().over(partition_by=table.c.dag_id, order_by=order.desc()).label("position")
+            ranked = query.add_columns(position).subquery()
+            query = select(ranked.c.dag_id, ranked.c.data, ranked.c.data_compressed).where(ranked.c.position == 1)
+        with self._database.reading() as connection:
+            return {row.dag_id: (row.data, row.data_compressed) for row in connection.execute(query)}
 
     def _summaries(self) -> dict[str, _Summary]:
         run, task = self._database.table("dag_run"), self._database.table("task_instance")
         found: dict[str, _Summary] = defaultdict(_Summary)
-        recent = self._moment(self._now - RECENT)
-        is_recent = run.c.start_date >= recent
+        began = {name: self._moment(self._now - length) for name, length in WINDOWS.items()}
         by_state = select(
             run.c.dag_id,
             run.c.state,
             func.count().label("total"),
             func.max(run.c.start_date).label("last"),
-            func.sum(case((is_recent, 1), else_=0)).label("recent"),
+            *(func.sum(case((run.c.start_date >= moment, 1), else_=0)).label(name) for name, moment in began.items()),
         ).group_by(run.c.dag_id, run.c.state)
         tasks = select(task.c.dag_id, task.c.state, func.count().label("total")).group_by(task.c.dag_id, task.c.state)
         with self._database.reading() as connection:
             for row in connection.execute(by_state):
+                windows = row._asdict()
                 summary = found[row.dag_id]
                 summary.run_states[row.state or "none"] = row.total
                 summary.last_run_at = max(filter(None, (summary.last_run_at, utc(row.last))), default=None)
-                summary.runs_30d += int(row.recent or 0)
-                summary.failures_30d += int(row.recent or 0) if row.state == "failed" else 0
+                for name in WINDOWS:
+                    summary.runs[name] += int(windows[name] or 0)
+                summary.failures_30d += int(windows["30d"] or 0) if row.state == "failed" else 0
             for row in connection.execute(tasks):
                 found[row.dag_id].task_states[row.state or "none"] = row.total
             for row in connection.execute(self._durations()):
@@ -232,3 +262,7 @@ class DagReader:
                 mentions(path.read_text(encoding="utf-8", errors="replace")) if is_readable else Mentions()
             )
         return self._mentions[file]
+
+
+def _is_key(table: Table) -> bool:
+    return [column.name for column in table.primary_key.columns] == ["dag_id"]

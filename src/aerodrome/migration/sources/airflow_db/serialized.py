@@ -218,7 +218,8 @@ def _tasks(dag: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "has_executor_config": bool(both.get("executor_config")),
             "is_mapped": bool(both.get("_is_mapped")),
             "is_sensor": both.get("mode") is not None or "Sensor" in str(both.get("_task_type")),
-            "depends_on_past": bool(both.get("depends_on_past")),
+            "depends_on_past": bool(both.get("depends_on_past") or both.get("wait_for_downstream")),
+            "is_poking": both.get("mode") == "poke" and not both.get("deferrable"),
             "retries": both.get("retries"),
         }
 

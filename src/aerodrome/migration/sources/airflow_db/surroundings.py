@@ -6,25 +6,23 @@ import configparser
 import json
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from aerodrome.airflowkit import code, lint
 from aerodrome.kernel.digest import digest_of_file
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.records import CodeFactRecord, ConfigRecord, EnvVarRecord, FileRecord, PackageRecord
 from aerodrome.migration.sources.airflow_db.objects import is_sensitive
+from aerodrome.migration.sources.code_reading import CodeReading, walk
 from aerodrome.migration.sources.contract import ConnectionValue, SourceConfig, VariableValue
 
 CONN_PREFIX = "AIRFLOW_CONN_"
 VAR_PREFIX = "AIRFLOW_VAR_"
 SECRET_OPTIONS = re.compile(r"(?i)(sql_alchemy_conn|result_backend|broker_url|_url$|_conn$|_cmd$|secret|sentry_dsn)")
-IGNORED_FOLDERS = {"__pycache__", ".git", ".venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
 _MASKED = Redactor()
 
 
@@ -217,34 +215,7 @@ def file_records(config: SourceConfig) -> Iterator[FileRecord]:
 
 def code_facts(config: SourceConfig) -> Iterator[CodeFactRecord]:
     """Give what ruff's Airflow rules and our reader find in the code; the code itself is not kept."""
-    parts = (("dags", config.dags_folder), ("plugins", config.plugins_folder), ("include", config.include_folder))
-    for part, folder in parts:
-        if folder is None or not folder.is_dir():
-            continue
-        found = [
-            (item.file, item.line, item.rule, item.message, item.hint, item.is_fixable)
-            for item in lint.diagnose(folder)
-        ]
-        for path in walk(folder):
-            if path.suffix == ".py":
-                name = path.relative_to(folder).as_posix()
-                text = path.read_text(encoding="utf-8", errors="replace")
-                found += [(name, fact.line, fact.rule, fact.message, fact.hint, False) for fact in code.facts(text)]
-        seen: Counter[tuple[str, int, str]] = Counter()
-        for file, line, rule, message, hint, is_fixable in sorted(found):
-            seen[file, line, rule] += 1
-            number = seen[file, line, rule]
-            yield CodeFactRecord(part, file, line, rule, message, hint, is_fixable, number)
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Give the files below a folder in a stable order, caches left out."""
-    root = folder.resolve()
-    for path in sorted(folder.rglob("*")):
-        if IGNORED_FOLDERS.intersection(path.relative_to(folder).parts) or path.suffix == ".pyc":
-            continue
-        if path.is_file() and path.resolve().is_relative_to(root):
-            yield path
+    return CodeReading.of(config).facts()
 
 
 def _text(path: Path, what: str) -> str:

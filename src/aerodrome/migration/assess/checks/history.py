@@ -1,0 +1,105 @@
+"""The history as a whole: its size, what of it cannot move as it is, and what is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aerodrome.migration.assess.contract import Check, Place
+from aerodrome.migration.assess.estimate import ROWS_PER_S, STAYS, duration_text, estimate, size_text
+from aerodrome.migration.assess.inventory import Inventory
+
+LONG_S = 3600
+MANY_ROWS = 10_000_000
+
+
+def _size(inventory: Inventory) -> Iterator[Place]:
+    runs = sum(sum(dag.run_states.values()) for dag in inventory.dags)
+    tasks = sum(sum(dag.task_states.values()) for dag in inventory.dags)
+    if runs or tasks:
+        size = inventory.measure("bytes:database")
+        yield Place(
+            "source",
+            f"{runs:,} runs, {tasks:,} task instances, {inventory.measure('rows:xcom') or 0:,} XComs"
+            + (f"; the database takes {size_text(size)}." if size else "."),
+        )
+
+
+def _time(inventory: Inventory) -> Iterator[Place]:
+    found = estimate(inventory)
+    if found.rows:
+        yield Place(
+            "source",
+            f"About {found.rows:,} rows of history move in {duration_text(found.seconds)} at {ROWS_PER_S:,} rows a second.",
+        )
+
+
+def _long(inventory: Inventory) -> Iterator[Place]:
+    found = estimate(inventory)
+    if found.seconds > LONG_S:
+        yield Place("source", f"Moving all {found.rows:,} rows of history takes about {duration_text(found.seconds)}.")
+
+
+def _stays(inventory: Inventory) -> Iterator[Place]:
+    for name in STAYS:
+        rows = inventory.measure(f"rows:{name}") or 0
+        if rows > MANY_ROWS:
+            size = inventory.measure(f"bytes:{name}")
+            yield Place(
+                f"table:{name}",
+                f"{name} holds {rows:,} rows{f' ({size_text(size)})' if size else ''} that do not move.",
+            )
+
+
+def _pickles(inventory: Inventory) -> Iterator[Place]:
+    pickled, sampled = inventory.measure("xcom:pickled") or 0, inventory.measure("xcom:sampled") or 0
+    if pickled:
+        yield Place("source", f"{pickled:,} of the newest {sampled:,} XComs are pickles.")
+
+
+def _in_flight(inventory: Inventory) -> Iterator[Place]:
+    states = {
+        measure.name.removeprefix("state:"): measure.amount
+        for measure in inventory.measures
+        if measure.name.startswith("state:") and measure.amount
+    }
+    if states:
+        shown = ", ".join(f"{amount:,} {state}" for state, amount in sorted(states.items()))
+        yield Place("source", f"Task instances in flight when this was read: {shown}.")
+
+
+def _pending(inventory: Inventory) -> Iterator[Place]:
+    amount = inventory.measure("pending:dataset-events") or 0
+    if amount:
+        yield Place("source", f"{amount:,} dataset events wait for the DAGs that they start.")
+
+
+def _backfill(inventory: Inventory) -> Iterator[Place]:
+    amount = inventory.measure("running:backfill") or 0
+    if amount:
+        yield Place("source", f"{amount:,} runs of backfills are not finished.")
+
+
+CHECKS = (
+    Check("history-size", "info", "The size of the history", "Decide in the plan how much of it must move.", _size),
+    Check("transfer-time", "info", "How long the history takes to move", "Plan it before the cutover; only the rest moves then.", _time),
+    Check(
+        "transfer-long", "warning", "A history that takes hours to move",
+        "Prune it first (`airflow db clean`), or move it days ahead and top it up.", _long, 2,
+    ),
+    Check(
+        "history-stays", "info", "Large tables that do not move",
+        "Keep a backup of the source's database where an audit asks for them.", _stays,
+    ),
+    Check(
+        "xcom-pickled", "warning", "XComs that are pickles",
+        "They stay behind with a reason each; make the tasks return JSON.", _pickles, 2,
+    ),
+    Check("in-flight-total", "info", "Task instances in flight", "Cutover drains DAG by DAG; choose a quiet hour.", _in_flight),
+    Check(
+        "dataset-events-pending", "warning", "Dataset events that wait",
+        "Let the DAGs that they start run before the cutover: pending events do not move.", _pending, 0.5,
+    ),
+    Check(
+        "backfill-running", "warning", "Backfills under way", "Let them end in the source: a backfill does not move half done.", _backfill, 0.5,
+    ),
+)  # fmt: skip

@@ -1,0 +1,103 @@
+"""Proposes how critical a DAG is, and in which wave it moves: groups that depend on each other are never split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aerodrome.migration.estate.dependencies import Edge, components, edges
+from aerodrome.migration.estate.records import DagRecord
+
+Criticality = Literal["low", "medium", "high"]
+CRITICALITIES: tuple[Criticality, ...] = ("low", "medium", "high")
+SHORT_RUN_S = 300.0
+SHARE_FAILED = 0.2
+FIRST_WAVE = 5
+"""Live DAGs in the first wave: the canaries."""
+WAVE = 25
+"""Live DAGs in every other wave."""
+
+
+@dataclass(frozen=True)
+class Wave:
+    """DAGs that move together, group by group."""
+
+    name: str
+    criticality: Criticality
+    groups: tuple[tuple[str, ...], ...]
+
+    @property
+    def dag_ids(self) -> tuple[str, ...]:
+        return tuple(dag_id for group in self.groups for dag_id in group)
+
+
+def reason_to_exclude(dag: DagRecord) -> str | None:
+    """Tell why a DAG is proposed to stay behind, or None."""
+    if not dag.is_active:
+        return "the source no longer has its file"
+    if dag.import_error:
+        return "its file does not import in the source"
+    return None
+
+
+def criticality(dag: DagRecord, risk: str) -> tuple[Criticality, tuple[str, ...]]:
+    """Judge a DAG, with the reasons."""
+    if dag.is_paused:
+        return "low", ("paused in the source",)
+    reasons: list[str] = []
+    level = 0
+    if risk in ("medium", "high"):
+        level = ("low", "medium", "high").index(risk)
+        reasons.append(f"{risk} risk in the assessment")
+    if dag.duration_p95_s is not None and dag.duration_p95_s > SHORT_RUN_S:
+        level = max(level, 1)
+        reasons.append(f"long runs ({dag.duration_p95_s / 60:.0f} min)")
+    if dag.failures_30d:
+        level = max(level, 2 if dag.failures_30d > SHARE_FAILED * max(dag.runs_30d, 1) else 1)
+        reasons.append(f"{dag.failures_30d} of {dag.runs_30d} runs failed in 30 days")
+    if not reasons:
+        reasons.append("short runs, none failed")
+    return CRITICALITIES[level], tuple(reasons)
+
+
+def propose_waves(
+    dags: Sequence[DagRecord],
+    risk_of: Callable[[str], str],
+    *,
+    first_size: int = FIRST_WAVE,
+    size: int = WAVE,
+    links: Sequence[Edge] | None = None,
+) -> list[Wave]:
+    """Put groups that depend on each other into waves of one criticality, from low to high."""
+    by_id = {dag.dag_id: dag for dag in dags}
+    levels = {dag.dag_id: CRITICALITIES.index(criticality(dag, risk_of(dag.dag_id))[0]) for dag in dags}
+
+    def rank(group: tuple[str, ...]) -> tuple[Any, ...]:
+        members = [by_id[dag_id] for dag_id in group]
+        return (
+            max(levels[dag_id] for dag_id in group),
+            not all(dag.is_paused for dag in members),
+            len(group),
+            -min(dag.runs_30d for dag in members),  # who runs often shows soon whether it works
+            max(dag.duration_p95_s or 0.0 for dag in members),
+            min((pool for dag in members for pool in dag.pools if pool != "default_pool"), default=""),
+            group,
+        )
+
+    found: list[tuple[Criticality, list[tuple[str, ...]]]] = []
+    room = 0
+    for group in sorted(components(by_id, edges(dags) if links is None else links), key=rank):
+        level = CRITICALITIES[max(levels[dag_id] for dag_id in group)]
+        live = sum(not by_id[dag_id].is_paused for dag_id in group)
+        if not found or found[-1][0] != level or live > room:
+            room = size if found else first_size
+            found.append((level, []))
+        found[-1][1].append(group)
+        room -= live
+    return [Wave(f"wave-{number}", level, tuple(groups)) for number, (level, groups) in enumerate(found, 1)]
+
+
+def wave_of(waves: Sequence[Wave]) -> Mapping[str, str]:
+    """Give the name of the wave per DAG."""
+    return {dag_id: wave.name for wave in waves for dag_id in wave.dag_ids}
