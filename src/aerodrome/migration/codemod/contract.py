@@ -121,3 +121,4 @@ class Rule:
     after: str
     find: Callable[[Source, Options], Iterator[Change | Spot]]
     finding: str = ""
+    is_last: bool = False  # asked when no other rule has anything left to fix: it takes away what they know old code by

@@ -44,18 +44,22 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
     done = Rewritten(data)
     refused: set[str] = set()
     for _ in range(_ROUNDS):
-        found, done.spots = _look(
-            source, [rule for rule in rules if any(word in source.text for word in rule.words)], options, refused
-        )
-        if not found:
+        found, done.spots = _look(source, _rules(source, rules, is_last=False), options, refused)
+        last, spots = _look(source, _rules(source, rules, is_last=True), options, refused)
+        done.spots += spots
+        if not (found or last):
             break
-        source = _make(source, found, done, refused)
+        source = _make(source, found or last, done, refused)
     done.spots += [
         (code, Spot(1, "A fix would have broken the file and was left out.", "Fix it by hand."))
         for code in sorted(refused)
     ]
     done.text = mark + source.text.decode("utf-8").encode(encoding) if done.rules else data
     return done
+
+
+def _rules(source: Source, rules: Sequence[Rule], *, is_last: bool) -> list[Rule]:
+    return [rule for rule in rules if rule.is_last == is_last and any(word in source.text for word in rule.words)]
 
 
 def _decode(data: bytes) -> tuple[str, bytes, bytes]:

@@ -53,7 +53,8 @@ class Source:
             node, scope = stack.pop()
             self._by_type.setdefault(type(node), []).append(node)
             self._scopes[node] = scope
-            _bind(node, scope)
+            if not self._is_placeholder(node):
+                _bind(node, scope)
             inner = scope
             if isinstance(node, _SCOPES):
                 inner = Scope(scope, is_class=isinstance(node, ast.ClassDef))
@@ -63,6 +64,12 @@ class Source:
             for child in reversed(list(ast.iter_child_nodes(node))):
                 self.parents[child] = node
                 stack.append((child, scope if child in outer else inner))
+
+    def _is_placeholder(self, node: ast.AST) -> bool:
+        """Tell whether a name stands for an import that may fail: `X = None`."""
+        parent = self.parents.get(node)
+        value = parent.value if isinstance(parent, ast.Assign | ast.AnnAssign) else node
+        return isinstance(node, ast.Name) and isinstance(value, ast.Constant) and value.value is None
 
     def each(self, *kinds: type[_Node]) -> Iterator[_Node]:
         """Give the nodes of these classes."""

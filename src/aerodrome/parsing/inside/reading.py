@@ -35,6 +35,7 @@ _DAG_FIELDS = (
     "catchup", "max_active_runs", "max_active_tasks", "start_date", "end_date", "dagrun_timeout", "is_paused_upon_creation",
     "max_consecutive_failed_dag_runs", "render_template_as_native_obj", "description",
 )  # fmt: skip
+_ALWAYS = ("retry_exponential_backoff", "weight_rule")
 _CALLBACKS = (
     "on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback", "on_skipped_callback",
 )  # fmt: skip
@@ -163,8 +164,10 @@ def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
     facts["shape"] = _shape(dag, restored)
     if request["next_runs"]:
         try:
+            first = _start_date(dag, restored)
+            starts = request["next_runs_from"]
             facts["runs"] = [
-                run for start in request["next_runs_from"] for run in _next_runs(restored, start, request["next_runs"])
+                run for start in starts for run in _next_runs(restored, first, start, request["next_runs"])
             ]
         except Exception as error:
             facts["runs_error"] = "%s: %s" % (type(error).__name__, error)
@@ -174,13 +177,24 @@ def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
 def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
     """Give what a person would call the structure of the DAG, the same words under every Airflow version."""
     return {
-        **{name: _plain(getattr(restored, name, None)) for name in _DAG_FIELDS},
+        **{name: _plain(getattr(restored, name, None)) for name in _DAG_FIELDS if hasattr(restored, name)},
+        "start_date": _plain(_start_date(dag, restored)),
+        "max_active_tasks": getattr(restored, "max_active_tasks", None) or getattr(restored, "concurrency", None),
         "tags": sorted(str(tag) for tag in restored.tags or ()),
         "params": {str(key): _plain(value) for key, value in _params(dag).items()},
         "schedule": _schedule(restored),
         "callbacks": sorted(name for name in _CALLBACKS if getattr(dag, name, None)),
         "tasks": {task.task_id: _task(task) for task in dag.tasks},
     }
+
+
+def _start_date(dag: Any, restored: Any) -> Any:
+    """Airflow 3 lifts it from default_args; before, the DAG begins with its first task."""
+    found = getattr(restored, "start_date", None)
+    if found is None:
+        dates = [date for date in (_attribute(task, "start_date") for task in dag.tasks) if date is not None]
+        found = min(dates) if dates else None
+    return found
 
 
 def _schedule(restored: Any) -> Dict[str, str]:
@@ -215,7 +229,7 @@ def _params(dag: Any) -> Dict[str, Any]:
 
 
 def _task(task: Any) -> Dict[str, Any]:
-    found = {name: _plain(_attribute(task, name)) for name in _TASK_FIELDS}
+    found = {name: _plain(_attribute(task, name)) for name in _TASK_FIELDS if name in _ALWAYS or hasattr(task, name)}
     rule = str(found["weight_rule"])  # a word, or the strategy that stands for it
     found["weight_rule"] = rule[1:].replace("PriorityWeightStrategy", "").lower() if rule.startswith("_") else rule
     found["retry_exponential_backoff"] = bool(found["retry_exponential_backoff"])  # a factor in Airflow >= 3.2
@@ -294,12 +308,11 @@ def _default(kind: Any, name: str) -> Optional[str]:
     return None
 
 
-def _next_runs(restored: Any, start_text: str, count: int) -> List[List[Optional[str]]]:
+def _next_runs(restored: Any, first: Any, start_text: str, count: int) -> List[List[Optional[str]]]:
     start = importlib.import_module("pendulum").parse(start_text)
     if not hasattr(restored, "timetable"):
-        return _next_runs_of_1(restored, start, count)
+        return _next_runs_of_1(restored, first or start, start, count)
     base: Any = importlib.import_module("airflow.timetables.base")
-    first = getattr(restored, "start_date", None)
     earliest = start if first is None or first < start else first
     restriction = base.TimeRestriction(earliest=earliest, latest=getattr(restored, "end_date", None), catchup=True)
     runs: List[List[Optional[str]]] = []
@@ -315,9 +328,8 @@ def _next_runs(restored: Any, start_text: str, count: int) -> List[List[Optional
     return runs
 
 
-def _next_runs_of_1(restored: Any, start: Any, count: int) -> List[List[Optional[str]]]:
+def _next_runs_of_1(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
     """Airflow 1.10 runs a DAG for each date of its schedule, when the next one has come."""
-    first = getattr(restored, "start_date", None) or start
     if restored.schedule_interval in (None, "@once"):
         return []
     when = restored.normalize_schedule(first) if first >= start else first

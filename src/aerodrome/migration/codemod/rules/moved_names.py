@@ -152,6 +152,7 @@ start = EmptyOperator(task_id="start")
 run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
 """,
     find=_moved,
+    is_last=True,
 )
 
 BY_MODULE = Rule(
