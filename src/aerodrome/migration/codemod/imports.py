@@ -12,10 +12,10 @@ from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.source import Source
 
 
-def unused_imports(source: Source | None) -> set[str]:
-    """Give the names that a file imports from airflow at any level and never uses ("module.name" as imported)."""
+def unused_imports(source: Source | None) -> dict[str, str]:
+    """Give the names that a file imports from airflow at any level and never uses: "module.name" as imported -> the name it is bound to."""
     if source is None:
-        return set()
+        return {}
     used = {node.id for node in source.each(ast.Name)} | _exported(source.tree)
     found: dict[str, str] = {}
     for node in source.each(ast.ImportFrom):
@@ -27,13 +27,13 @@ def unused_imports(source: Source | None) -> set[str]:
             for alias in plain.names
             if alias.name.split(".")[0] == "airflow"
         }
-    return {origin for origin, name in found.items() if name not in used and name != "*"}
+    return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 
 
 def is_gone(origin: str) -> bool:
     """Tell whether Airflow 3 fails to import this, even when nothing uses it."""
     known = table()
-    return origin in known.moves or origin in known.gone or known.is_missing(origin.rpartition(".")[0])
+    return origin in known.gone or known.is_missing(origin.rpartition(".")[0])
 
 
 def drop(source: Source, origins: Collection[str]) -> list[Edit]:

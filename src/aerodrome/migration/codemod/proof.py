@@ -82,32 +82,38 @@ def prove(
     target: Interpreter,
     *,
     is_pinned: bool,
+    home: Path | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
     """Read `before` under the source and `after` under the target and compare file by file; both are project or DAG folders.
 
     `is_pinned`: the code itself says its data intervals; else the target runs with create_cron_data_intervals on, as every
-    deployment that a migration makes does. Broken (airflow-not-importable) when a virtualenv does not work.
+    deployment that a migration makes does. `home`: a folder in which the interpreters stay warm for the next proof. Broken (airflow-not-importable) when a virtualenv does not work.
     """
     started = time.monotonic()
+    options = (
+        {} if is_pinned else {f"AIRFLOW__SCHEDULER__CREATE_{name}_DATA_INTERVALS": "True" for name in ("CRON", "DELTA")}
+    )
     with tempfile.TemporaryDirectory(prefix="aerodrome-proof-") as folder:
-        home = Path(folder)
-        old = _read(before, source, home / "source", {}, progress)
-        options = (
-            {}
-            if is_pinned
-            else {f"AIRFLOW__SCHEDULER__CREATE_{name}_DATA_INTERVALS": "True" for name in ("CRON", "DELTA")}
-        )
-        new = _read(after, target, home / "target", options, progress)
+        place = home or Path(folder)
+        old = _read(before, source, place / "source", {}, progress, is_kept=home is not None)
+        new = _read(after, target, place / "target", options, progress, is_kept=home is not None)
     files = tuple(_prove_file(file, old, new) for file in sorted(_files(old) | _files(new)))
     return Proof(source.version, target.version, files, round(time.monotonic() - started, 2))
 
 
 def _read(
-    project: Path, airflow: Interpreter, home: Path, options: Mapping[str, str], progress: Callable[[str], None]
+    project: Path,
+    airflow: Interpreter,
+    home: Path,
+    options: Mapping[str, str],
+    progress: Callable[[str], None],
+    *,
+    is_kept: bool,
 ) -> ParseResult:
     """Read a copy: the project's own folder is not written, and its path does not matter."""
     stage = home / "project"
+    shutil.rmtree(stage, ignore_errors=True)
     is_project = (project / "dags").is_dir()
     shutil.copytree(
         project, stage if is_project else stage / "dags", ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__")
@@ -135,7 +141,8 @@ def _read(
     try:
         return parse(stage, setting, timeout_s=_TIMEOUT_S, progress=progress, limits=limits)
     finally:
-        end(interpreter_of(setting))
+        if not is_kept:
+            end(interpreter_of(setting))
 
 
 def _files(result: ParseResult) -> set[str]:
@@ -164,6 +171,11 @@ def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof
         reason = old.failures[0].message if old.failures else "It holds no DAG."
         return proof("not-comparable", f"Airflow {before.airflow_version}: {reason}")
     differences = compare(old, new)
+    lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
+    if any(_is_hard(item) for item in differences) and lacking:
+        return proof(
+            "not-comparable", f"A virtualenv lacks {', '.join(lacking)}: its operators could not be made.", differences
+        )
     if any(_is_hard(item) for item in differences):
         return proof("different", "", differences)
     return proof("equal-but-for" if differences else "equal", "", differences)

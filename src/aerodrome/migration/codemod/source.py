@@ -29,9 +29,12 @@ class Scope:
     parent: Scope | None
     is_class: bool = False
     bound: dict[str, set[str]] = field(default_factory=dict)
+    rebound: dict[str, int] = field(default_factory=dict)  # the first line that binds a name to what is no import
 
-    def bind(self, name: str, origin: str = "") -> None:
+    def bind(self, name: str, origin: str = "", line: int = 0) -> None:
         self.bound.setdefault(name, set()).add(origin)
+        if not origin:
+            self.rebound[name] = min(line, self.rebound.get(name, line))
 
 
 class Source:
@@ -114,7 +117,8 @@ class Source:
         while scope is not None:
             if node.id in scope.bound and (is_first or not scope.is_class):
                 found = scope.bound[node.id]
-                return frozenset() if "" in found else frozenset(found)
+                is_before = is_first and node.lineno < scope.rebound.get(node.id, 0)
+                return frozenset(found - {""}) if is_before or "" not in found else frozenset()
             scope, is_first = scope.parent, False
         return frozenset()
 
@@ -193,8 +197,8 @@ def _bind(node: ast.AST, scope: Scope) -> None:
                 alias.asname or alias.name.split(".")[0], alias.name if alias.asname else alias.name.split(".")[0]
             )
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        scope.bind(node.name)
+        scope.bind(node.name, line=node.lineno)
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        scope.bind(node.id)
+        scope.bind(node.id, line=node.lineno)
     elif isinstance(node, ast.ExceptHandler | ast.MatchAs) and node.name:
         scope.bind(node.name)

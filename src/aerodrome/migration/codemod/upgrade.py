@@ -21,6 +21,7 @@ from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange
 from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
+from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.requirements import upgrade_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
@@ -132,8 +133,10 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
     unused = unused_imports(source)
     if source is None or not unused:
         return
-    known = unused_imports(read(original))
-    gone = {name for name in unused if name not in known or is_gone(name)}
+    before = unused_imports(read(original))
+    known = {*before, *(table().moves.get(origin, origin) for origin in before)}
+    names = set(before.values())
+    gone = {origin for origin, name in unused.items() if (origin not in known and name not in names) or is_gone(origin)}
     if not gone:
         return
     cleaned = apply(source, [Change(tuple(drop(source, gone)))])

@@ -188,6 +188,11 @@ def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
     }
 
 
+def _zone(zone: Any) -> str:
+    """Give a zone's name: pendulum 2 and 3 write it differently."""
+    return str(getattr(zone, "name", None) or zone or "")
+
+
 def _start_date(dag: Any, restored: Any) -> Any:
     """Airflow 3 lifts it from default_args; before, the DAG begins with its first task."""
     found = getattr(restored, "start_date", None)
@@ -216,7 +221,7 @@ def _schedule(restored: Any) -> Dict[str, str]:
     return {
         "timetable": kind.replace("Dataset", "Asset"),
         "summary": str(getattr(timetable, "summary", "")).replace("Dataset", "Asset"),
-        "timezone": str(getattr(timetable, "_timezone", "") or ""),
+        "timezone": _zone(getattr(timetable, "_timezone", None)),
     }
 
 

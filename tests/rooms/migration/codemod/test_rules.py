@@ -154,6 +154,16 @@ def test_rewritten(code: str, source: str, expected: str) -> None:
     assert apply(named(code), source) == expected
 
 
+def test_a_name_means_its_import_until_it_is_bound_again() -> None:
+    source = "from airflow.decorators import dag\n\n\n@dag(schedule_interval=None)\ndef f():\n    pass\n\n\ndag = f()\n"
+    assert "@dag(schedule=None)" in everything(source)
+
+
+def test_an_import_that_may_fail_is_an_import() -> None:
+    source = "DAG = None\ntry:\n    from airflow import DAG\nexcept ImportError:\n    pass\nDAG('a', schedule_interval=None)\n"
+    assert "DAG('a', schedule=None)" in everything(source)
+
+
 def test_catchup_follows_the_source() -> None:
     source = "from airflow import DAG\nDAG('a', schedule='@daily')\n"
     assert apply(named("catchup-default"), source, Options(catchup_by_default=False)) == source

@@ -30,10 +30,13 @@ _SNOWFLAKE = frozenset(
     }
 )
 SQL_NAMES = frozenset(_SQL) | _SNOWFLAKE
+_HOOK_ONLY = ("warehouse", "role", "authenticator", "session_parameters", "schema")
 _DOCKER = frozenset(
     {
         "airflow.providers.docker.operators.docker.DockerOperator",
         "airflow.operators.docker_operator.DockerOperator",
+        "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
+        "airflow.contrib.operators.docker_swarm_operator.DockerSwarmOperator",
     }
 )
 _TRIGGER_RUN = "TriggerDagRunOperator"
@@ -47,12 +50,8 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         meaning = next(iter(source.meanings(call.func) & SQL_NAMES), None)
         if meaning is None:
             continue
-        if has_open_end(call) or (
-            meaning in _SNOWFLAKE
-            and any(
-                keyword(call, name) for name in ("warehouse", "role", "authenticator", "session_parameters", "schema")
-            )
-        ):
+        hooked = _HOOK_ONLY if meaning in _SNOWFLAKE else ("runtime_parameters",)
+        if has_open_end(call) or any(keyword(call, name) for name in hooked):
             yield Spot(
                 call.lineno,
                 f"{meaning.rpartition('.')[2]} is gone.",
@@ -88,7 +87,9 @@ def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 start = source.start(item)
                 word = "delete_pod" if item.value.value else "keep_pod"
                 yield Change((Edit(start, source.end(item.value), f'on_finish_action="{word}"'),))
-        if names & {"PythonVirtualenvOperator", "ExternalPythonOperator"} and (item := keyword(call, "use_dill")):
+        if names & {"PythonVirtualenvOperator", "ExternalPythonOperator", "virtualenv", "external_python"} and (
+            item := keyword(call, "use_dill")
+        ):
             if isinstance(item.value, ast.Constant) and item.value.value is True:
                 yield Change((Edit(source.start(item), source.end(item.value), 'serializer="dill"'),))
             elif isinstance(item.value, ast.Constant):
