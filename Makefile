@@ -70,6 +70,11 @@ bench-soak: ## Deploys and rollbacks while DAGs run; lost runs and memory (ARGS=
 	@scripts/setup demo
 	@$(PY) -m bench.soak $(ARGS)
 
+.PHONY: bench-upgrade
+bench-upgrade: ## Upgrade and prove the example DAGs of Airflow's packages (CORPUS=DIR adds a folder; ARGS=--corpus … --source … --target …)
+	@scripts/setup demo
+	@CORPUS=$(CORPUS) $(PY) -m bench.upgrade $(ARGS)
+
 .PHONY: bench-rollback
 bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances on PostgreSQL (ARGS=--task-instances 20000)
 	@scripts/setup demo

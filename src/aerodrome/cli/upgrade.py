@@ -1,41 +1,178 @@
-"""`aerodrome upgrade`: DAG code for another Airflow version; no server, the source folder is not touched."""
+"""`aerodrome upgrade`: DAG code for another Airflow version, with proof; no server, and no file is touched without --write."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from aerodrome.airflowkit.versions import DEFAULT
+from aerodrome.airflowkit.versions import DEFAULT, SUPPORTED, AirflowVersion
+from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
 from aerodrome.cli.output import write_json, write_table
+from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration import codemod
 
 app = App(name="upgrade", help="Upgrade DAG code to another Airflow version, without a server.")
+_LONG = 60
 
 
 @app.default
 def run(
-    path: Annotated[Path, Parameter(help="The project folder.")],
+    path: Annotated[Path, Parameter(help="The project folder, a folder of DAGs, or one file.")],
     /,
     *,
-    out: Annotated[Path, Parameter(help="Where the upgraded project goes: a new or empty folder.")],
-    target_version: Annotated[str, Parameter(help="The Airflow version to move to.")] = DEFAULT,
+    from_version: Annotated[
+        str, Parameter(name="--from", help="The Airflow that the code was written for; auto finds out.")
+    ] = "auto",
+    to_version: Annotated[
+        str, Parameter(name=("--to", "--target-version"), help="The Airflow to move to: 3.3 or 3.3.2.")
+    ] = DEFAULT,
+    write: Annotated[bool, Parameter(negative="", help="Change the files where they are.")] = False,
+    out: Annotated[
+        Path | None, Parameter(help="Put the upgraded project into this new or empty folder instead.")
+    ] = None,
     diff: Annotated[bool, Parameter(help="Show the changes line by line.")] = True,
+    report: Annotated[Path | None, Parameter(help="Write everything that was found as JSON into this file.")] = None,
+    intervals: Annotated[
+        Literal["pin", "keep"],
+        Parameter(
+            help="pin: schedules say their data intervals. keep: the target runs with create_cron_data_intervals."
+        ),
+    ] = "pin",
+    catchup: Annotated[bool, Parameter(help="What the source's catchup_by_default is.")] = True,
+    prove: Annotated[bool, Parameter(negative="", help="Read every DAG under both Airflows and compare.")] = False,
+    source_venv: Annotated[
+        Path | None, Parameter(help="A virtualenv with the source's Airflow (else one is made).")
+    ] = None,
+    target_venv: Annotated[
+        Path | None, Parameter(help="A virtualenv with the target's Airflow (else one is made).")
+    ] = None,
     offline: Offline = OFFLINE_DEFAULTS,
 ) -> None:
-    """Copy a project and upgrade the copy; shows what changed and what remains for a person to look at."""
-    done = codemod.upgrade(path, out, target_version)
+    """Upgrade DAG code: shows what changes, by which rule, and what remains for a person to look at.
+
+    Nothing is changed unless --write or --out says where to. With --prove every DAG is really read under both Airflows: exit code 1 when one is
+    broken or different. Virtualenvs that are not given are made below ~/.cache/aerodrome (needs the package index).
+    """
+    if write and out is not None:
+        raise Invalid("--write and --out are two places.", code="upgrade-two-places", hint="Give one of them.")
+    source, why = codemod.source_version(path) if from_version == "auto" else (from_version, "")
+    target = _full(to_version)
+    say(f"From Airflow {source}{f' ({why})' if why else ''} to {target}.")
+    options = codemod.Options(catchup_by_default=catchup, is_pinning_intervals=intervals == "pin")
+    with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
+        before = _folder_of(path, Path(folder))
+        after = out or Path(folder) / "after"
+        done = codemod.upgrade(before, after, target, options)
+        proof = None
+        if prove:
+            first = codemod.Interpreter(source, source_venv or _venv(source, before))
+            second = codemod.Interpreter(target, target_venv or _venv(target, after))
+            proof = codemod.prove(before, after, first, second, is_pinned=intervals == "pin", progress=say)
+        if write:
+            _write_back(done, after, path)
+    data = {"source_version": source, **done.as_data(), "proof": proof.as_data() if proof else None}
+    if report is not None:
+        report.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
     if offline.output == "json":
-        write_json(done.as_data())
-        return
-    if diff:
-        for file in done.files:
-            sys.stdout.write(file.diff + ("\n" if file.diff and not file.diff.endswith("\n") else ""))
-    changed = sum(bool(file.diff) for file in done.files)
+        write_json(data)
+    else:
+        _show(done, proof, is_diff=diff)
+        changed = sum(bool(file.diff) for file in done.files)
+        where = (
+            f"the result is in {out}"
+            if out
+            else "the files were changed"
+            if write
+            else "nothing was written (--write, --out)"
+        )
+        say(f"{changed} of {done.files_total} files changed for Airflow {target}; {where}.")
+    if proof and any(file.verdict in ("broken", "different") for file in proof.files):
+        sys.exit(1)
+
+
+def _full(text: str) -> str:
+    """Give the newest release of a minor version."""
+    if text.count(".") == 1:
+        found = [version for version in SUPPORTED if version.startswith(f"{text}.")]
+        if not found:
+            raise Invalid(
+                f"There is no Airflow {text}.", code="airflow-version-unsupported", hint="Give --to 3.3, for example."
+            )
+        return max(found, key=AirflowVersion.parse)
+    return str(AirflowVersion.parse(text))
+
+
+def _folder_of(path: Path, scratch: Path) -> Path:
+    if not path.is_file():
+        return path
+    (scratch / "before").mkdir()
+    shutil.copy2(path, scratch / "before" / path.name)
+    return scratch / "before"
+
+
+def _venv(version: str, project: Path) -> Path:
+    """Make or find a virtualenv of that Airflow with the project's packages."""
+    if version not in SUPPORTED:
+        raise Invalid(
+            f"A virtualenv with Airflow {version} cannot be made here.",
+            code="upgrade-venv-needed",
+            hint="Give --source-venv: for 1.10.15, Python 3.8 with `apache-airflow==1.10.15`, `sqlalchemy<1.4`, `markupsafe<2.1`.",
+        )
+    requirements = project / "requirements.txt"
+    lines = requirements.read_text(encoding="utf-8").splitlines() if requirements.is_file() else []
+    wanted = tuple(
+        line.strip()
+        for line in lines
+        if line.strip()
+        and not line.strip().startswith(("#", "-"))
+        and not line.strip().lower().startswith(("apache-airflow=", "apache-airflow["))
+    )
+    parsed = AirflowVersion.parse(version)
+    python = "3.11" if "3.11" in parsed.pythons else parsed.pythons[-1]
+    store = VenvStore(Path.home() / ".cache" / "aerodrome" / "venvs")
+    return store.ensure(VenvSpec(version, python, wanted), say).path
+
+
+def _write_back(done: codemod.CodeUpgrade, after: Path, path: Path) -> None:
+    for file in done.files:
+        if not file.diff:
+            continue
+        target = path if path.is_file() else path / file.path
+        if target.is_symlink():
+            raise Conflict(f"{target} is a link.", code="upgrade-link", hint="Use --out.")
+        target.write_bytes((after / file.path).read_bytes())
+
+
+def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bool) -> None:
+    for file in done.files if is_diff else ():
+        sys.stdout.write(file.diff + ("\n" if file.diff and not file.diff.endswith("\n") else ""))
+    if done.rules:
+        write_table(("Rule", "Fixes"), [[rule, str(count)] for rule, count in done.rules.items()])
     if done.findings:
-        rows = [[f"{item.file}:{item.line}", item.rule, item.message] for item in done.findings]
-        write_table(("Where", "Rule", "What a person must look at"), rows)
-    say(f"{changed} of {done.files_total} files changed for Airflow {target_version}; the result is in {out}.")
+        rows = [[f"{item.file}:{item.line}", item.rule, item.message, item.hint] for item in done.findings]
+        write_table(("Where", "Rule", "What a person must look at", "What to do"), rows)
+    if proof is None:
+        return
+    rows = [[item.file, item.verdict, _why(item)] for item in proof.files if item.verdict != "equal"]
+    if rows:
+        write_table(("File", "Proof", "Why"), rows)
+    say(
+        f"Proof of {len(proof.files)} files in {proof.seconds} s: "
+        + ", ".join(f"{count} {word}" for word, count in proof.verdicts.items())
+    )
+
+
+def _why(item: codemod.FileProof) -> str:
+    if item.reason:
+        return item.reason
+    first = item.differences[0]
+    more = f" (and {len(item.differences) - 1} more)" if len(item.differences) > 1 else ""
+    values = f"{str(first.before)[:_LONG]} -> {str(first.after)[:_LONG]}"
+    return f"{first.dag_id}: {first.path} {values}. {first.reason}{more}"

@@ -15,6 +15,8 @@ from aerodrome.parsing.contract import DagDifference, NextRun, ParsedDag, ParseR
 Severity = Literal["info", "warning", "blocker"]
 _BLOCKERS = ("tasks", "edges", "schedule")
 _INFO = ("tags", "owner", "operator", "template_fields", "doc_md", "description")
+_TASK_ITSELF = re.compile(r"tasks\.[^.]+$")
+_UNSCHEDULED = ("NullTimetable", "OnceTimetable", "ContinuousTimetable", "AssetTriggeredTimetable")
 _TASK = re.compile(r"tasks\.(.+)\.([a-z_]+)$")
 
 
@@ -48,8 +50,15 @@ def _why_gone(file: str, after: ParseResult) -> str:
 
 def _of_dag(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:
     for path, old, new in _walk("", before.shape, after.shape):
-        yield DagDifference(before.dag_id, path, old, new, _severity(path, old, new), _reason(path, versions))
+        severity, reason = _severity(path, old, new), _reason(path, versions)
+        if path == "catchup" and _is_unscheduled(before) and _is_unscheduled(after):
+            severity, reason = "info", "The DAG has no schedule, so there is nothing to catch up with."
+        yield DagDifference(before.dag_id, path, old, new, severity, reason)
     yield from _of_runs(before, after, versions)
+
+
+def _is_unscheduled(dag: ParsedDag) -> bool:
+    return dict(dag.shape.get("schedule") or {}).get("timetable") in _UNSCHEDULED
 
 
 def _of_runs(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:
@@ -70,6 +79,8 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
             name = f"{path}.{key}" if path else str(key)
             if path == "tasks" and (key not in before or key not in after):
                 yield name, "there" if key in before else None, "there" if key in after else None
+            elif (not path or _TASK_ITSELF.match(path)) and (key not in before or key not in after):
+                continue  # one of the versions does not know the field
             else:
                 yield from _walk(name, before.get(key), after.get(key))
     elif before != after:

@@ -99,6 +99,7 @@ class ParseResult:
     airflow_version: str = ""
     file_count: int = 0
     remembered: int = 0  # so many files were not read again, because nothing that they read had changed
+    stand_ins: Mapping[str, tuple[StandIn, ...]] = field(default_factory=dict)  # by file; of a lenient reading only
 
 
 @dataclass(frozen=True)
@@ -144,5 +145,17 @@ class ParseLimits:
     output_bytes: int = 16 << 20
     next_runs: int = 0  # so many fire times are computed for each DAG
     next_runs_from: datetime | None = None
+    more_runs_from: datetime | None = None  # as many again from here: the other change of the clock
     is_remembering: bool = True
     bundle_name: str = "project"  # of the DAG bundle, Airflow 3
+    is_lenient: bool = (
+        False  # missing modules, variables, connections and environment variables are stood in for, and named
+    )
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Something missing that a lenient reading stood in for."""
+
+    kind: Literal["module", "variable", "connection", "env"]
+    name: str

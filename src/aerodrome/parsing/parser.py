@@ -21,6 +21,7 @@ from aerodrome.parsing.contract import (
     ParseLimits,
     ParseResult,
     ParseSetting,
+    StandIn,
     TaskUse,
 )
 
@@ -58,7 +59,7 @@ def parse(
     started = time.monotonic()
     project = project.resolve()
     interpreter = warm.interpreter_of(setting)
-    is_remembering = limits.is_remembering and not limits.next_runs and bundle is None
+    is_remembering = limits.is_remembering and not (limits.next_runs or limits.is_lenient) and bundle is None
     known = memory.recall(interpreter, project) if is_remembering else {}
     request = _request(project, setting, interpreter, limits, timeout_s) | {"skip": sorted(known)}
     if bundle is not None:
@@ -93,6 +94,11 @@ def parse(
         airflow_version=answers.airflow_version,
         file_count=len(answers.files),
         remembered=len(remembered),
+        stand_ins={
+            file: tuple(StandIn(*names) for names in item["stand_ins"])
+            for file, item in answers.read.items()
+            if item.get("stand_ins")
+        },
     )
     progress(
         f"{len(result.dags)} DAGs in {result.file_count} files under Airflow {result.airflow_version}, "
@@ -150,7 +156,8 @@ def _request(
         "memory_mb": limits.memory_mb,
         "output_bytes": limits.output_bytes,
         "next_runs": limits.next_runs,
-        "next_runs_from": start.isoformat(),
+        "is_lenient": limits.is_lenient,
+        "next_runs_from": [start.isoformat(), *([limits.more_runs_from.isoformat()] if limits.more_runs_from else [])],
     }
 
 

@@ -1,6 +1,20 @@
-"""Upgrades DAG code to the target's Airflow: our rules and ruff's, shown as diffs, with what remains to be done."""
+"""Upgrades DAG code to the target's Airflow: our rules and ruff's, shown as diffs, with what remains to be done, and the proof."""
 
 from aerodrome.migration.codemod.contract import CodeUpgrade, FileChange, Options, Remaining, Rule
+from aerodrome.migration.codemod.origin import source_version
+from aerodrome.migration.codemod.proof import FileProof, Interpreter, Proof, prove
 from aerodrome.migration.codemod.upgrade import upgrade
 
-__all__ = ["CodeUpgrade", "FileChange", "Options", "Remaining", "Rule", "upgrade"]
+__all__ = [
+    "CodeUpgrade",
+    "FileChange",
+    "FileProof",
+    "Interpreter",
+    "Options",
+    "Proof",
+    "Remaining",
+    "Rule",
+    "prove",
+    "source_version",
+    "upgrade",
+]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import libcst as cst
+from aerodrome.migration.codemod.source import Source
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,43 @@ class Options:
     """What decides how code must be changed to go on meaning the same."""
 
     catchup_by_default: bool = True  # of the source; Airflow 3 has False
+    is_pinning_intervals: bool = (
+        False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
+    )
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Bytes `start` to `end` of a file become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fix: its edits are made together or not at all. `imports` are (module, name), or (module, "") for `import module`."""
+
+    edits: tuple[Edit, ...]
+    imports: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place that a rule understands and must not change."""
+
+    line: int
+    message: str
+    hint: str
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rewriting. `before` and `after` are its example, its test and its documentation.
+    """One rewriting: a matcher that gives fixes and findings. `before` and `after` are its example, its test and its documentation.
 
-    `words`: a file without any of them cannot concern the rule and is not looked at (syntax trees are slow).
+    `words`: a file without any of them cannot concern the rule and is not looked at. A rule whose example stays as it is
+    only finds; `finding` is then what it says. A fix, made, must leave nothing for the rule to fix again.
     """
 
     code: str
@@ -89,4 +119,6 @@ class Rule:
     words: tuple[bytes, ...]
     before: str
     after: str
-    apply: Callable[[cst.Module, Options], tuple[cst.Module, int]]
+    find: Callable[[Source, Options], Iterator[Change | Spot]]
+    finding: str = ""
+    is_last: bool = False  # asked when no other rule has anything left to fix: it takes away what they know old code by

@@ -1,4 +1,4 @@
-"""Drops imports that the fixes made unused, and only those: what nobody used before stays as the author left it."""
+"""Drops imports that the fixes made unused, and only those: what nobody used before stays as the author left it. Pure."""
 
 from __future__ import annotations
 
@@ -6,77 +6,89 @@ import ast
 import re
 from collections.abc import Collection
 
-import libcst as cst
-
-GONE_MODULES = re.compile(
-    r"airflow\.(contrib|utils\.dates|utils\.apply_defaults|utils\.decorators|utils\.helpers|operators\.\w+_operator"
-    r"|operators\.(subdag|dummy)|hooks\.\w+_hook|sensors\.\w+_sensor|hooks\.base_hook|datasets)\b"
-)
-"""Modules that Airflow 3 does not have: importing them fails even when nothing uses the name."""
+from aerodrome.migration.codemod.contract import Edit
+from aerodrome.migration.codemod.editing import import_text
+from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.source import Source
 
 
-def unused_imports(source: str) -> set[str]:
-    """Give the names that a file imports from airflow at any level and never uses ("module.name as bound")."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return set()
-    bound: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level and node.module.startswith("airflow"):
-            for alias in node.names:
-                bound[f"{node.module}.{alias.name}"] = alias.asname or alias.name
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("airflow"):
-                    bound[alias.name] = (alias.asname or alias.name).split(".")[0]
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    exported = set(re.findall(r"\w+", " ".join(_exported(tree))))
-    return {origin for origin, name in bound.items() if name not in used and name not in exported and name != "*"}
+def unused_imports(source: Source | None) -> dict[str, str]:
+    """Give the names that a file imports from airflow at any level and never uses: "module.name" as imported -> the name it is bound to."""
+    if source is None:
+        return {}
+    used = {node.id for node in source.each(ast.Name)} | _exported(source.tree)
+    found: dict[str, str] = {}
+    for node in source.each(ast.ImportFrom):
+        if node.module and not node.level and node.module.split(".")[0] == "airflow":
+            found |= {f"{node.module}.{alias.name}": alias.asname or alias.name for alias in node.names}
+    for plain in source.each(ast.Import):
+        found |= {
+            alias.name: alias.asname or alias.name.split(".")[0]
+            for alias in plain.names
+            if alias.name.split(".")[0] == "airflow"
+        }
+    return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 
 
-def _exported(tree: ast.Module) -> list[str]:
-    found: list[str] = []
+def is_gone(origin: str) -> bool:
+    """Tell whether Airflow 3 fails to import this, even when nothing uses it."""
+    known = table()
+    return origin in known.gone or known.is_missing(origin.rpartition(".")[0])
+
+
+def drop(source: Source, origins: Collection[str]) -> list[Edit]:
+    """Take these names out of their imports; a statement left empty goes, in a block that would be empty it becomes `pass`."""
+    edits = []
+    nodes: list[ast.ImportFrom | ast.Import] = [*source.each(ast.ImportFrom), *source.each(ast.Import)]
+    for node in nodes:
+        module = node.module if isinstance(node, ast.ImportFrom) else None
+        if isinstance(node, ast.ImportFrom) and (node.level or not module):
+            continue
+        kept = [alias for alias in node.names if (f"{module}.{alias.name}" if module else alias.name) not in origins]
+        if len(kept) == len(node.names):
+            continue
+        edits.append(_without(source, node, kept))
+    return edits
+
+
+def written(alias: ast.alias) -> str:
+    return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
+
+
+def indent_of(source: Source, node: ast.stmt) -> str:
+    start = source.line_start(node.lineno)
+    return re.match(rb"[ \t]*", source.text[start : source.start(node)])[0].decode()  # type: ignore[index]
+
+
+def is_alone(source: Source, node: ast.stmt) -> bool:
+    """Tell whether nothing but a comment shares the statement's lines."""
+    before = source.text[source.line_start(node.lineno) : source.start(node)]
+    after = source.text[source.end(node) : source.line_end(node.end_lineno or node.lineno)].strip()
+    return not before.strip() and (not after or after.startswith(b"#"))
+
+
+def _without(source: Source, node: ast.ImportFrom | ast.Import, kept: list[ast.alias]) -> Edit:
+    names = [written(alias) for alias in kept]
+    start, end = source.start(node), source.end(node)
+    if kept:
+        if isinstance(node, ast.Import):
+            return Edit(start, end, f"import {', '.join(names)}")
+        text = import_text(str(node.module), names, indent_of(source, node), source.newline.decode())
+        return Edit(start, end, text)
+    parent = source.parents[node]
+    siblings = next((body for _, body in ast.iter_fields(parent) if isinstance(body, list) and node in body), [])
+    if (len(siblings) == 1 and not isinstance(parent, ast.Module)) or not is_alone(source, node):
+        return Edit(start, end, "pass")
+    return Edit(source.line_start(node.lineno), source.line_end(node.end_lineno or node.lineno), "")
+
+
+def _exported(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            found += [
+            found |= {
                 item.value
                 for item in ast.walk(node.value)
                 if isinstance(item, ast.Constant) and isinstance(item.value, str)
-            ]
+            }
     return found
-
-
-class _Remover(cst.CSTTransformer):
-    def __init__(self, origins: Collection[str]) -> None:
-        super().__init__()
-        self._origins = origins
-
-    def leave_ImportFrom(
-        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
-    ) -> cst.ImportFrom | cst.RemovalSentinel:
-        if updated_node.module is None or isinstance(updated_node.names, cst.ImportStar):
-            return updated_node
-        module = cst.Module([]).code_for_node(updated_node.module)
-        kept = [item for item in updated_node.names if f"{module}.{item.evaluated_name}" not in self._origins]
-        if len(kept) == len(updated_node.names):
-            return updated_node
-        if not kept:
-            return cst.RemoveFromParent()
-        if updated_node.names[-1] not in kept:
-            kept[-1] = kept[-1].with_changes(comma=updated_node.names[-1].comma)
-        return updated_node.with_changes(names=kept)
-
-    def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import | cst.RemovalSentinel:
-        kept = [item for item in updated_node.names if item.evaluated_name not in self._origins]
-        if len(kept) == len(updated_node.names):
-            return updated_node
-        if not kept:
-            return cst.RemoveFromParent()
-        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        return updated_node.with_changes(names=kept)
-
-
-def drop_imports(source: bytes, origins: Collection[str]) -> bytes:
-    """Remove these imports."""
-    return cst.parse_module(source).visit(_Remover(origins)).bytes

@@ -12,25 +12,28 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import libcst as cst
-
 from aerodrome.airflowkit import code as code_reader
 from aerodrome.airflowkit import lint
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
-from aerodrome.migration.codemod.contract import CodeUpgrade, FileChange, Options, Remaining
-from aerodrome.migration.codemod.imports import GONE_MODULES, drop_imports, unused_imports
+from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
+from aerodrome.migration.codemod.editing import apply
+from aerodrome.migration.codemod.engine import rewrite
+from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
+from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.requirements import upgrade_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
+from aerodrome.migration.codemod.source import read
 
 IGNORED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "*.pyc", ".ipynb_checkpoints")
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
 _TO_LOOK_AT = {
-    "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin", "contrib",
-    "star-import", "trigger-callable",
+    "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
+    "trigger-callable",
 }  # fmt: skip
+_BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
 
 def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Options | None = None) -> CodeUpgrade:
@@ -50,15 +53,22 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
         return CodeUpgrade(target_version, (), total)
     before = {path: path.read_bytes() for path in python_files}
     applied: dict[Path, Counter[str]] = {path: Counter() for path in python_files}
-    for path in python_files:
-        _apply_ours(path, applied[path], options or Options())
+    wanted = options or Options()
+    spots = {path: _apply_ours(path, applied[path], wanted) for path in python_files}
+    ours = {path: path.read_bytes() for path in python_files}
     findings = _apply_ruff(out_dir, before, applied)
+    for path in python_files:
+        if path.read_bytes() != ours[path]:
+            spots[path] = _apply_ours(path, applied[path], wanted)  # lines moved, and more may be seen now
+    for path, found in spots.items():
+        name = path.relative_to(out_dir).as_posix()
+        findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]
     changes = [
         FileChange(
             path.relative_to(out_dir).as_posix(),
             _diff(before[path], path.read_bytes(), path.relative_to(out_dir).as_posix()),
             dict(sorted(applied[path].items())),
-            tuple(findings.get(path, ())),
+            tuple(sorted(set(findings.get(path, ())), key=lambda item: (item.line, item.rule, item.message))),
         )
         for path in python_files
     ]
@@ -67,23 +77,15 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), total)
 
 
-def _apply_ours(path: Path, applied: Counter[str], options: Options) -> None:
-    source = path.read_bytes()
-    if b"airflow" not in source:
-        return
-    try:
-        module = cst.parse_module(source)
-    except (cst.ParserSyntaxError, UnicodeDecodeError, RecursionError):
-        return  # ruff says where it does not parse
-    for rule in RULES:
-        if not any(word in source for word in rule.words):
-            continue
-        changed, count = rule.apply(module, options)
-        if count and _compiles(changed.bytes):
-            module = changed
-            applied[rule.code] += count
-    if applied:
-        path.write_bytes(module.bytes)
+def _apply_ours(path: Path, applied: Counter[str], options: Options) -> list[tuple[str, Spot]]:
+    data = path.read_bytes()
+    if b"airflow" not in data:
+        return []
+    done = rewrite(data, RULES, options)
+    applied.update(done.rules)
+    if done.text != data:
+        path.write_bytes(done.text)
+    return done.spots
 
 
 def _apply_ruff(
@@ -99,6 +101,8 @@ def _apply_ruff(
         if path.read_bytes() != ours[path] and not _compiles(path.read_bytes()):
             path.write_bytes(ours[path])
             broken.append(path)
+    for path in files:
+        _drop_unused(path, originals[path], applied[path])
     remaining = lint.diagnose(out_dir)
     last = Counter((item.file, item.rule) for item in remaining)
     for (file, rule), count in first.items():
@@ -107,39 +111,36 @@ def _apply_ruff(
             applied[out_dir / file][rule] += done
     findings: dict[Path, list[Remaining]] = {path: [] for path in files}
     for path in files:
-        _drop_unused(path, originals[path], applied[path])
         name = path.relative_to(out_dir).as_posix()
         if path in broken:
-            findings[path].append(
-                Remaining(
-                    "not-fixed",
-                    name,
-                    1,
-                    "ruff's fixes would have broken the file; they were taken back.",
-                    "Fix it by hand.",
-                )
-            )
-        source = path.read_text(encoding="utf-8", errors="replace")
-        for fact in code_reader.facts(source):
+            findings[path].append(Remaining("not-fixed", name, 1, _BROKEN, "Fix it by hand."))
+        for fact in code_reader.facts(path.read_text(encoding="utf-8", errors="replace")):
             if fact.rule in _TO_LOOK_AT:
                 findings[path].append(Remaining(fact.rule, name, fact.line, fact.message, fact.hint))
-    for item in lint.diagnose(out_dir):
+    for item in remaining:
         findings.setdefault(out_dir / item.file, []).append(
             Remaining(item.rule, item.file, item.line, item.message, item.hint)
         )
-    return {path: sorted(items, key=lambda item: (item.line, item.rule)) for path, items in findings.items()}
+    return findings
 
 
 def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
-    """Drop imports that were used before and are not now, and unused ones of modules that are gone."""
-    source = path.read_bytes()
-    known = unused_imports(original.decode("utf-8", errors="replace"))
-    unused = unused_imports(source.decode("utf-8", errors="replace"))
-    gone = {name for name in unused if name not in known or GONE_MODULES.match(name)}
+    """Drop imports that were used before and are not now, and unused ones of names that are gone."""
+    data = path.read_bytes()
+    if b"airflow" not in data:
+        return
+    source = read(data)
+    unused = unused_imports(source)
+    if source is None or not unused:
+        return
+    before = unused_imports(read(original))
+    known = {*before, *(table().moves.get(origin, origin) for origin in before)}
+    names = set(before.values())
+    gone = {origin for origin, name in unused.items() if (origin not in known and name not in names) or is_gone(origin)}
     if not gone:
         return
-    cleaned = drop_imports(source, gone)
-    if cleaned != source and _compiles(cleaned):
+    cleaned = apply(source, [Change(tuple(drop(source, gone)))])
+    if cleaned != data and _compiles(cleaned):
         path.write_bytes(cleaned)
         applied["unused-import"] += len(gone)
 

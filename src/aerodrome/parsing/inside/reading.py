@@ -35,6 +35,10 @@ _DAG_FIELDS = (
     "catchup", "max_active_runs", "max_active_tasks", "start_date", "end_date", "dagrun_timeout", "is_paused_upon_creation",
     "max_consecutive_failed_dag_runs", "render_template_as_native_obj", "description",
 )  # fmt: skip
+_ALWAYS = ("retry_exponential_backoff", "weight_rule")
+_CALLBACKS = (
+    "on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback", "on_skipped_callback",
+)  # fmt: skip
 Request = Dict[str, Any]
 
 
@@ -82,6 +86,9 @@ def read(file: str, request: Request) -> Dict[str, Any]:
         is_watched = True
     except Exception:
         is_watched = False
+    lenient: Any = sys.modules["__main__"].sibling("lenient") if request.get("is_lenient") else None
+    if lenient:
+        lenient.install(request["importable"])
     started = time.monotonic()
     bag = _bag(file, request)
     errors = {str(path): str(text) for path, text in bag.import_errors.items()}
@@ -100,6 +107,7 @@ def read(file: str, request: Request) -> Dict[str, Any]:
         "reads": sorted(os.path.relpath(path, request["importable"]) for path in reads),
         "is_safe": Reads.is_safe and is_watched,
         "seconds": round(time.monotonic() - started, 4),
+        "stand_ins": sorted(lenient.used()) if lenient else [],
     }
 
 
@@ -156,7 +164,11 @@ def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
     facts["shape"] = _shape(dag, restored)
     if request["next_runs"]:
         try:
-            facts["runs"] = _next_runs(restored, request)
+            first = _start_date(dag, restored)
+            starts = request["next_runs_from"]
+            facts["runs"] = [
+                run for start in starts for run in _next_runs(restored, first, start, request["next_runs"])
+            ]
         except Exception as error:
             facts["runs_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
@@ -164,18 +176,52 @@ def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
 
 def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
     """Give what a person would call the structure of the DAG, the same words under every Airflow version."""
-    timetable = restored.timetable
-    kind = type(timetable).__name__
     return {
-        **{name: _plain(getattr(restored, name, None)) for name in _DAG_FIELDS},
+        **{name: _plain(getattr(restored, name, None)) for name in _DAG_FIELDS if hasattr(restored, name)},
+        "start_date": _plain(_start_date(dag, restored)),
+        "max_active_tasks": getattr(restored, "max_active_tasks", None) or getattr(restored, "concurrency", None),
         "tags": sorted(str(tag) for tag in restored.tags or ()),
         "params": {str(key): _plain(value) for key, value in _params(dag).items()},
-        "schedule": {
-            "timetable": kind.replace("Dataset", "Asset"),
-            "summary": str(getattr(timetable, "summary", "")).replace("Dataset", "Asset"),
-            "timezone": str(getattr(timetable, "_timezone", "") or ""),
-        },
+        "schedule": _schedule(restored),
+        "callbacks": sorted(name for name in _CALLBACKS if getattr(dag, name, None)),
         "tasks": {task.task_id: _task(task) for task in dag.tasks},
+    }
+
+
+def _zone(zone: Any) -> str:
+    """Give a zone's name: pendulum 2 and 3 write it differently."""
+    return str(getattr(zone, "name", None) or zone or "")
+
+
+def _start_date(dag: Any, restored: Any) -> Any:
+    """Airflow 3 lifts it from default_args; before, the DAG begins with its first task."""
+    found = getattr(restored, "start_date", None)
+    if found is None:
+        dates = [date for date in (_attribute(task, "start_date") for task in dag.tasks) if date is not None]
+        found = min(dates) if dates else None
+    return found
+
+
+def _schedule(restored: Any) -> Dict[str, str]:
+    timetable = getattr(restored, "timetable", None)
+    if timetable is None:  # Airflow 1.10 has none: the words of 2.x for what it does
+        value = restored.schedule_interval
+        if hasattr(value, "total_seconds"):
+            return {"timetable": "DeltaDataIntervalTimetable", "summary": str(value), "timezone": ""}
+        kind = {None: "NullTimetable", "@once": "OnceTimetable"}.get(value, "CronDataIntervalTimetable")
+        cron = {"None": "None", "@once": "@once"}.get(str(value)) or str(
+            getattr(restored, "normalized_schedule_interval", value)
+        )
+        return {
+            "timetable": kind,
+            "summary": cron,
+            "timezone": str(getattr(restored.timezone, "name", restored.timezone)) if kind.startswith("Cron") else "",
+        }
+    kind = type(timetable).__name__
+    return {
+        "timetable": kind.replace("Dataset", "Asset"),
+        "summary": str(getattr(timetable, "summary", "")).replace("Dataset", "Asset"),
+        "timezone": _zone(getattr(timetable, "_timezone", None)),
     }
 
 
@@ -188,11 +234,15 @@ def _params(dag: Any) -> Dict[str, Any]:
 
 
 def _task(task: Any) -> Dict[str, Any]:
-    found = {name: _plain(_attribute(task, name)) for name in _TASK_FIELDS}
+    found = {name: _plain(_attribute(task, name)) for name in _TASK_FIELDS if name in _ALWAYS or hasattr(task, name)}
     rule = str(found["weight_rule"])  # a word, or the strategy that stands for it
     found["weight_rule"] = rule[1:].replace("PriorityWeightStrategy", "").lower() if rule.startswith("_") else rule
     found["retry_exponential_backoff"] = bool(found["retry_exponential_backoff"])  # a factor in Airflow >= 3.2
     found["operator"] = str(_attribute(task, "task_type"))
+    given = getattr(task, "partial_kwargs", None)
+    found["callbacks"] = sorted(
+        name for name in _CALLBACKS if (given.get(name) if isinstance(given, dict) else _attribute(task, name))
+    )
     found["is_mapped"] = hasattr(task, "partial_kwargs")
     found["downstream"] = sorted(str(task_id) for task_id in task.downstream_task_ids)
     for name in ("inlets", "outlets"):
@@ -263,15 +313,16 @@ def _default(kind: Any, name: str) -> Optional[str]:
     return None
 
 
-def _next_runs(restored: Any, request: Request) -> List[List[Optional[str]]]:
+def _next_runs(restored: Any, first: Any, start_text: str, count: int) -> List[List[Optional[str]]]:
+    start = importlib.import_module("pendulum").parse(start_text)
+    if not hasattr(restored, "timetable"):
+        return _next_runs_of_1(restored, first or start, start, count)
     base: Any = importlib.import_module("airflow.timetables.base")
-    start = importlib.import_module("pendulum").parse(request["next_runs_from"])
-    first = getattr(restored, "start_date", None)
     earliest = start if first is None or first < start else first
     restriction = base.TimeRestriction(earliest=earliest, latest=getattr(restored, "end_date", None), catchup=True)
     runs: List[List[Optional[str]]] = []
     last = None
-    while len(runs) < request["next_runs"]:
+    while len(runs) < count:
         info = restored.timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
         if info is None:
             break
@@ -279,6 +330,24 @@ def _next_runs(restored: Any, request: Request) -> List[List[Optional[str]]]:
         runs.append([_text(info.run_after), _text(last and last.start), _text(last and last.end)])
         if last is None:
             break
+    return runs
+
+
+def _next_runs_of_1(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
+    """Airflow 1.10 runs a DAG for each date of its schedule, when the next one has come."""
+    if restored.schedule_interval in (None, "@once"):
+        return []
+    when = restored.normalize_schedule(first) if first >= start else first
+    if first < start:
+        when = restored.following_schedule(restored.previous_schedule(start))
+        if when < start:
+            when = restored.following_schedule(when)
+    end = getattr(restored, "end_date", None)
+    runs: List[List[Optional[str]]] = []
+    while len(runs) < count and when is not None and not (end and when > end):
+        after = restored.following_schedule(when)
+        runs.append([_text(after), _text(when), _text(after)])
+        when = after
     return runs
 
 

@@ -2,26 +2,63 @@
 
 from __future__ import annotations
 
-import libcst as cst
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aerodrome.migration.codemod import Options, Rule
+from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.rules import RULES
 
+PINNING = Options(is_pinning_intervals=True)
 
-def apply(rule: Rule, source: str, options: Options | None = None) -> str:
-    return rule.apply(cst.parse_module(source), options or Options())[0].code
+
+def apply(rule: Rule, source: str, options: Options = PINNING) -> str:
+    return rewrite(source.encode(), [rule], options).text.decode()
+
+
+def everything(source: str, options: Options = PINNING) -> str:
+    return rewrite(source.encode(), RULES, options).text.decode()
 
 
 def named(code: str) -> Rule:
     return next(rule for rule in RULES if rule.code == code)
 
 
+def test_codes_are_unique() -> None:
+    assert len({rule.code for rule in RULES}) == len(RULES)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_example(rule: Rule) -> None:
-    assert apply(rule, rule.before) == rule.after
+    done = rewrite(rule.before.encode(), [rule], PINNING)
+    assert done.text.decode() == rule.after
+    assert set(done.rules) <= {rule.code}
     assert apply(rule, rule.after) == rule.after
     compile(rule.after, rule.code, "exec")
+    if rule.finding:
+        assert any(rule.finding in spot.message for _, spot in done.spots)
+    else:
+        assert rule.before != rule.after
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    chosen=st.lists(
+        st.sampled_from([text for rule in RULES for text in (rule.before, rule.after)]), min_size=1, max_size=4
+    ),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    comment=st.sampled_from(["", "# größer\n", '"""Doc."""\n']),
+)
+def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: str, comment: str) -> None:
+    source = (comment + "".join(chosen)).replace("\n", ending)
+    once = everything(source)
+    compile(once, "once", "exec")
+    assert everything(once) == once
+    assert once.count("\n") == once.count(ending)
+    assert [line for line in source.splitlines() if line.startswith("#")] == [
+        line for line in once.splitlines() if line.startswith("#")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -37,18 +74,104 @@ def test_example(rule: Rule) -> None:
         ("days-ago", "from mine import days_ago\nx = days_ago(1)\n"),
         ("context-key", "x = '{{ params.execution_date }} execution_date'\n"),
         ("context-key", "x = row['execution_date']\n"),
+        ("context-key", "def load(execution_date):\n    return execution_date\n"),
         ("attribute-reference", "from airflow import models\nDAG = 1\nmodels.DAG('a')\n"),
         ("attribute-reference", "from airflow.utils.trigger_rule import TriggerRule\nTriggerRule.ALL_DONE\n"),
         ("sql-operator", "from mine import PostgresOperator\nPostgresOperator(postgres_conn_id='a')\n"),
+        (
+            "sql-operator",
+            "from airflow.operators.postgres_operator import PostgresOperator\nPostgresOperator(**options)\n",
+        ),
+        ("provide-context", "def make(provide_context):\n    pass\n\n\nmake(provide_context=True)\n"),
+        ("moved-name", "from .contrib.operators.ssh_operator import SSHOperator\n"),
+        ("data-interval", "from airflow import DAG\nDAG('a', schedule='0 2 * * *', start_date=when(), catchup=True)\n"),
+        ("data-interval", "from airflow import DAG\nDAG('a', schedule='@once', catchup=True)\n"),
+        ("operator-argument", "from mine import TriggerDagRunOperator\nTriggerDagRunOperator(execution_date=1)\n"),
     ],
 )
 def test_left_alone(code: str, source: str) -> None:
     assert apply(named(code), source) == source
 
 
-def test_catchup_follows_the_source(tmp_path: object) -> None:
+@pytest.mark.parametrize(
+    ("code", "source", "expected"),
+    [
+        (
+            "moved-name",
+            "from airflow.operators.dummy_operator import DummyOperator\nEmptyOperator = 1\nDummyOperator()\n",
+            "from airflow.providers.standard.operators.empty import EmptyOperator as DummyOperator\nEmptyOperator = 1\nDummyOperator()\n",
+        ),
+        (
+            "moved-name",
+            "try: from airflow.operators import BashOperator, PythonOperator as P\nexcept ImportError: pass\n",
+            (
+                "try: from airflow.providers.standard.operators.bash import BashOperator; "
+                "from airflow.providers.standard.operators.python import PythonOperator as P\nexcept ImportError: pass\n"
+            ),
+        ),
+        (
+            "moved-name",
+            "from airflow.operators.bash_operator import *\nBashOperator()\n",
+            "from airflow.providers.standard.operators.bash import BashOperator\nBashOperator()\n",
+        ),
+        (
+            "dag-argument",
+            "from airflow import DAG\nargs = {'schedule_interval': '@daily', 'orientation': 'LR'}\nDAG('a', **args)\n",
+            "from airflow import DAG\nargs = {'schedule': '@daily'}\nDAG('a', **args)\n",
+        ),
+        (
+            "dag-argument",
+            "from airflow import DAG\nDAG('a', concurrency=1, max_active_tasks=2)\n",
+            "from airflow import DAG\nDAG('a', max_active_tasks=2)\n",
+        ),
+        ("provide-context", "f(\n    a=(1),\n    provide_context=True)\n", "f(\n    a=(1))\n"),
+        (
+            "provide-context",
+            "f(\n    a='(',  # why\n    provide_context=True,  # gone\n)\n",
+            "f(\n    a='(',  # why\n)\n",
+        ),
+        ("provide-context", "d = {'owner': 'a', 'provide_context': True}\n", "d = {'owner': 'a'}\n"),
+        (
+            "context-key",
+            "def load(execution_date, **kwargs):\n    return execution_date\n\n\nPythonOperator(python_callable=load)\n",
+            "def load(logical_date, **kwargs):\n    return logical_date\n\n\nPythonOperator(python_callable=load)\n",
+        ),
+        (
+            "data-interval",
+            (
+                "from airflow import DAG\nfrom datetime import datetime\nd = {'start_date': datetime(2024, 1, 1)}\n"
+                "DAG('a', default_args=d, schedule='@daily')\n"
+            ),
+            (
+                "from airflow import DAG\nfrom datetime import datetime\nfrom airflow.timetables.interval import CronDataIntervalTimetable\n"
+                "d = {'start_date': datetime(2024, 1, 1)}\n"
+                'DAG(\'a\', default_args=d, schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"))\n'
+            ),
+        ),
+    ],
+)
+def test_rewritten(code: str, source: str, expected: str) -> None:
+    assert apply(named(code), source) == expected
+
+
+def test_a_name_means_its_import_until_it_is_bound_again() -> None:
+    source = "from airflow.decorators import dag\n\n\n@dag(schedule_interval=None)\ndef f():\n    pass\n\n\ndag = f()\n"
+    assert "@dag(schedule=None)" in everything(source)
+
+
+def test_an_import_that_may_fail_is_an_import() -> None:
+    source = "DAG = None\ntry:\n    from airflow import DAG\nexcept ImportError:\n    pass\nDAG('a', schedule_interval=None)\n"
+    assert "DAG('a', schedule=None)" in everything(source)
+
+
+def test_catchup_follows_the_source() -> None:
     source = "from airflow import DAG\nDAG('a', schedule='@daily')\n"
     assert apply(named("catchup-default"), source, Options(catchup_by_default=False)) == source
+
+
+def test_intervals_are_pinned_only_when_asked() -> None:
+    rule = named("data-interval")
+    assert apply(rule, rule.before, Options()) == rule.before
 
 
 def test_bare_decorator_gets_its_schedule() -> None:
@@ -58,15 +181,17 @@ def test_bare_decorator_gets_its_schedule() -> None:
 
 def test_last_argument_keeps_comments_and_commas() -> None:
     source = "from airflow import DAG\ndag = DAG(\n    'a',  # name\n    schedule='@daily',  # nightly\n)\n"
-    expected = (
-        "from airflow import DAG\ndag = DAG(\n    'a',  # name\n    schedule='@daily', catchup=True,  # nightly\n)\n"
-    )
     changed = apply(named("catchup-default"), source)
-    assert "# name" in changed
-    assert "# nightly" in changed
-    assert "catchup=True" in changed
-    compile(changed, "x", "exec")
-    assert len(expected.splitlines()) <= len(changed.splitlines()) + 1
+    assert changed == source.replace("'@daily',  #", "'@daily',\n    catchup=True,  #")
+
+
+def test_other_encodings_and_marks_survive() -> None:
+    text = "# -*- coding: latin-1 -*-\n# größer\nfrom airflow.utils.dates import days_ago\nx = days_ago(1)\n"
+    done = rewrite(text.encode("latin-1"), RULES, PINNING)
+    assert "größer" in done.text.decode("latin-1")
+    assert done.rules["days-ago"] == 1
+    marked = b"\xef\xbb\xbf" + rewrite(text.replace("latin-1", "utf-8").encode(), RULES, PINNING).text
+    assert rewrite(marked, RULES, PINNING).text == marked
 
 
 def test_templates_choose_quotes_that_the_string_does_not_use() -> None:
@@ -75,3 +200,8 @@ def test_templates_choose_quotes_that_the_string_does_not_use() -> None:
     compile(changed, "x", "exec")
     assert 'replace("-", "")' in changed.splitlines()[0]
     assert "replace('-', '')" in changed.splitlines()[1]
+
+
+def test_what_is_gone_is_a_finding_with_its_line() -> None:
+    done = rewrite(b"import os\nfrom airflow.operators.subdag_operator import get_none_at_all\n", RULES, PINNING)
+    assert [(code, spot.line) for code, spot in done.spots] == [("moved-name", 2)]

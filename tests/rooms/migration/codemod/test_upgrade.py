@@ -94,7 +94,7 @@ def test_imports_that_nobody_used_stay_unless_their_module_is_gone(tmp_path: Pat
     source.mkdir()
     (source / "d.py").write_text("from airflow.utils.dates import days_ago\nfrom airflow.hooks.base import BaseHook\n")
     upgrade(source, tmp_path / "out", "3.3.2")
-    assert (tmp_path / "out" / "d.py").read_text() == "from airflow.hooks.base import BaseHook\n"
+    assert (tmp_path / "out" / "d.py").read_text() == "from airflow.sdk import BaseHook\n"
 
 
 def test_older_target_gets_the_code_as_it_is(tmp_path: Path) -> None:

@@ -1,25 +1,30 @@
-"""Our rules, for what ruff does not fix; in the order in which they run. Each rule's example is its test."""
+"""Our rules; in the order in which they are asked. Each rule's example is its test and its page in the reference."""
 
 from __future__ import annotations
 
 from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
-    attribute_references,
     context_keys,
+    dag_arguments,
     dag_defaults,
     days_ago,
-    dead_arguments,
+    moved_names,
     providers,
 )
 
 RULES: tuple[Rule, ...] = (
-    attribute_references.RULE,
+    providers.SQL,
+    providers.ARGUMENTS,
+    providers.APPLY_DEFAULTS,
     days_ago.RULE,
+    dag_arguments.DAG_ARGUMENTS,
+    dag_arguments.TASK_ARGUMENTS,
+    dag_arguments.PROVIDE_CONTEXT,
+    dag_arguments.TRIGGER_RULES,
     dag_defaults.SCHEDULE,
     dag_defaults.CATCHUP,
-    dead_arguments.PROVIDE_CONTEXT,
-    dead_arguments.DAG_VIEW,
+    dag_defaults.INTERVALS,
     context_keys.RULE,
-    providers.SQL,
-    providers.RENAMES,
+    moved_names.BY_MODULE,
+    moved_names.MOVED,
 )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
-
-import libcst as cst
+from collections.abc import Iterator
 
 from aerodrome.airflowkit.code import RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
-from aerodrome.migration.codemod.contract import Options, Rule
-from aerodrome.migration.codemod.names import Rewriter, run
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import replace
+from aerodrome.migration.codemod.source import Source
 
 _CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _BLOCK = re.compile(r"(\{[{%])(.*?)([%}]\})", re.DOTALL)
-_NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(RENAMED_IN_TEMPLATES, key=len, reverse=True))})\b")
+_NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(RENAMED_IN_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
     (re.compile(r"\b(?:ti|task_instance)\.execution_date\b"), "logical_date"),
@@ -42,70 +43,103 @@ def rewrite_template(text: str, quote: str = "'") -> tuple[str, int]:
     return _BLOCK.sub(block, text), count
 
 
-class _Rewriter(Rewriter):
-    def leave_SimpleString(self, original_node: cst.SimpleString, updated_node: cst.SimpleString) -> cst.BaseExpression:
-        if "{{" not in updated_node.value and "{%" not in updated_node.value:
-            return updated_node
-        quote = "'" if '"' in updated_node.quote else '"'
-        text, count = rewrite_template(updated_node.value, quote)
-        self.count += count
-        return updated_node.with_changes(value=text) if count else updated_node
-
-    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
-        owner = updated_node.value
-        if not (isinstance(owner, cst.Name) and owner.value in _CONTEXTS and len(updated_node.slice) == 1):
-            return updated_node
-        index = updated_node.slice[0].slice
-        if not isinstance(index, cst.Index) or (key := _renamed(index.value)) is None:
-            return updated_node
-        self.count += 1
-        element = updated_node.slice[0].with_changes(slice=index.with_changes(value=key))
-        return updated_node.with_changes(slice=[element])
-
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        func = updated_node.func
-        is_get = isinstance(func, cst.Attribute) and func.attr.value in ("get", "pop")
-        if not is_get or not updated_node.args or not isinstance(func, cst.Attribute):
-            return updated_node
-        if not (isinstance(func.value, cst.Name) and func.value.value in _CONTEXTS):
-            return updated_node
-        key = _renamed(updated_node.args[0].value)
-        if key is None:
-            return updated_node
-        self.count += 1
-        return updated_node.with_changes(args=[updated_node.args[0].with_changes(value=key), *updated_node.args[1:]])
-
-    def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
-        if updated_node.attr.value != "execution_date" or not _is_dag_run(updated_node.value):
-            return updated_node
-        self.count += 1
-        return updated_node.with_changes(attr=cst.Name("logical_date"))
+def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    yield from _templates(source)
+    yield from _keys(source)
+    yield from _attributes(source)
+    yield from _parameters(source)
 
 
-def _renamed(node: cst.BaseExpression) -> cst.SimpleString | None:
-    if isinstance(node, cst.SimpleString) and node.evaluated_value in RENAMED_IN_PYTHON:
-        return node.with_changes(value=f"{node.quote}{RENAMED_IN_PYTHON[str(node.evaluated_value)]}{node.quote}")
+def _templates(source: Source) -> Iterator[Change | Spot]:
+    for node in source.each(ast.Constant):
+        if not isinstance(node.value, str) or ("{{" not in node.value and "{%" not in node.value):
+            continue
+        if isinstance(source.parents[node], ast.JoinedStr):
+            continue
+        code = source.code(node)
+        text, count = rewrite_template(code, '"' if code.rstrip().endswith("'") else "'")
+        if count:
+            yield Change((replace(source, node, text),))
+
+
+def _is_context(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in _CONTEXTS
+
+
+def _keys(source: Source) -> Iterator[Change | Spot]:
+    for node in source.each(ast.Subscript):
+        if _is_context(node.value) and isinstance(node.ctx, ast.Load) and (edit := _renamed(source, node.slice)):
+            yield Change((edit,))
+    for call in source.each(ast.Call):
+        func = call.func
+        is_get = isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and _is_context(func.value)
+        if is_get and call.args and (edit := _renamed(source, call.args[0])):
+            yield Change((edit,))
+
+
+def _renamed(source: Source, node: ast.expr) -> Edit | None:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value not in RENAMED_IN_PYTHON:
+        return None
+    quote = source.code(node)[-1]
+    return replace(source, node, f"{quote}{RENAMED_IN_PYTHON[node.value]}{quote}")
+
+
+def _attributes(source: Source) -> Iterator[Change | Spot]:
+    for node in source.each(ast.Attribute):
+        if node.attr != "execution_date" or not isinstance(node.ctx, ast.Load):
+            continue
+        end = source.end(node)
+        if _is_key(node.value, "dag_run"):
+            yield Change((Edit(end - len(node.attr), end, "logical_date"),))
+        elif (name := _task_instance(node.value)) is not None:
+            yield Change((replace(source, node, name),))
+
+
+def _is_key(node: ast.expr, *names: str) -> bool:
+    """Tell whether an expression is a value of the context: `dag_run`, `context["dag_run"]`."""
+    if isinstance(node, ast.Name):
+        return node.id in names
+    return isinstance(node, ast.Subscript) and _is_context(node.value) and getattr(node.slice, "value", None) in names
+
+
+def _task_instance(node: ast.expr) -> str | None:
+    """A task instance of Airflow 3 has no date of its own; the context it comes from has."""
+    if isinstance(node, ast.Subscript) and _is_key(node, "ti", "task_instance") and isinstance(node.value, ast.Name):
+        return f'{node.value.id}["logical_date"]'
     return None
 
 
-def _is_dag_run(node: cst.BaseExpression) -> bool:
-    if isinstance(node, cst.Name):
-        return node.value == "dag_run"
-    if isinstance(node, cst.Subscript) and len(node.slice) == 1:
-        index = node.slice[0].slice
-        is_text = isinstance(index, cst.Index) and isinstance(index.value, cst.SimpleString)
-        return (
-            is_text and isinstance(node.value, cst.Name) and node.value.value in _CONTEXTS and "dag_run" in _text(index)
-        )
+def _parameters(source: Source) -> Iterator[Change | Spot]:
+    """`def load(execution_date, **kwargs)`, called by a PythonOperator: the parameter gets its new name, and its uses."""
+    callables = {
+        item.value.id
+        for call in source.each(ast.Call)
+        for item in call.keywords
+        if item.arg in ("python_callable", "execution_date_fn") and isinstance(item.value, ast.Name)
+        if item.arg == "python_callable"
+    }
+    for function in source.each(ast.FunctionDef):
+        if function.name not in callables and not _is_task(source, function):
+            continue
+        arguments = [*function.args.args, *function.args.kwonlyargs]
+        taken = {arg.arg for arg in arguments}
+        names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+        for arg in arguments:
+            new = RENAMED_IN_PYTHON.get(arg.arg)
+            if new is None or new in taken or any(node.id == new for node in names):
+                continue
+            at = source.start(arg)
+            edits = [Edit(at, at + len(arg.arg), new)]
+            edits += [replace(source, node, new) for node in names if node.id == arg.arg]
+            yield Change(tuple(edits))
+
+
+def _is_task(source: Source, function: ast.FunctionDef) -> bool:
+    for item in function.decorator_list:
+        target = item.func if isinstance(item, ast.Call) else item
+        if source.means(target, {"airflow.decorators.task", "airflow.sdk.task"}):
+            return True
     return False
-
-
-def _text(node: cst.CSTNode) -> str:
-    return cst.Module([]).code_for_node(node)
-
-
-def _apply(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
-    return run(module, _Rewriter())
 
 
 RULE = Rule(
@@ -117,14 +151,14 @@ command = "load {{ execution_date }} {{ next_ds }} {{ macros.ds_add(yesterday_ds
 
 
 def load(**context):
-    return context["execution_date"], context["dag_run"].execution_date
+    return context["execution_date"], context["dag_run"].execution_date, context["ti"].execution_date
 """,
     after="""
 command = "load {{ logical_date }} {{ data_interval_end | ds }} {{ macros.ds_add(macros.ds_add(ds, -1), 1) }}"
 
 
 def load(**context):
-    return context["logical_date"], context["dag_run"].logical_date
+    return context["logical_date"], context["dag_run"].logical_date, context["logical_date"]
 """,
-    apply=_apply,
+    find=_find,
 )

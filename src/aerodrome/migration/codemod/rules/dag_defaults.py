@@ -1,80 +1,166 @@
-"""Defaults of a DAG that changed silently: catchup (2.x: True) and the schedule (2.x: daily), written out."""
+"""Defaults of a DAG that changed silently, written out: catchup, the daily schedule, the data interval of a schedule."""
 
 from __future__ import annotations
 
-import libcst as cst
+import ast
+from collections.abc import Iterator
 
-from aerodrome.migration.codemod.contract import Options, Rule
-from aerodrome.migration.codemod.names import (
-    DAG_CLASSES,
-    DAG_DECORATORS,
-    Rewriter,
-    has_double_star,
-    is_free,
-    keyword,
-    run,
-    with_keyword,
+from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
+from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.source import Source
+
+_PRESETS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *", "@yearly": "0 0 1 1 *", "@midnight": "0 0 * * *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
+_INTERVAL = "airflow.timetables.interval"
+_CRON, _DELTA = "CronDataIntervalTimetable", "DeltaDataIntervalTimetable"
+_DATES = frozenset(
+    {
+        "datetime.datetime",
+        "datetime.datetime.strptime",
+        "pendulum.datetime",
+        "airflow.utils.dates.days_ago",
+        "pendulum.parse",
+        "airflow.utils.timezone.datetime",
+        "airflow.sdk.timezone.datetime",
+        "pendulum.DateTime",
+    }
 )
-
-_SCHEDULES = ("schedule", "schedule_interval", "timetable")
-_POSITIONAL = 2  # dag_id and description; a third would be the schedule
-
-
-def _has_open_end(call: cst.Call) -> bool:
-    """Tell whether arguments stand there that cannot be seen."""
-    positional = [arg for arg in call.args if arg.keyword is None and not arg.star]
-    return has_double_star(call) or any(arg.star == "*" for arg in call.args) or len(positional) > _POSITIONAL
+_ZONES = frozenset(
+    {"pendulum.timezone", "pendulum.tz.timezone", "zoneinfo.ZoneInfo", "pytz.timezone", "pendulum.Timezone"}
+)
+_DELTAS = frozenset({"datetime.timedelta", "pendulum.duration"})
 
 
-class _Catchup(Rewriter):
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        if not self.means(original_node.func, DAG_CLASSES | DAG_DECORATORS):
-            return updated_node
-        if keyword(updated_node, "catchup") or _has_open_end(updated_node) or self._is_unscheduled(original_node):
-            return updated_node
-        self.count += 1
-        return with_keyword(updated_node, "catchup", "True")
+def _catchup(source: Source, options: Options) -> Iterator[Change | Spot]:
+    if not options.catchup_by_default:
+        return
+    for call in dags.calls(source, dags.OLD):
+        if not keyword(call, "catchup") and not dags.is_open(call) and not _is_unscheduled(source, call):
+            yield Change((add_keyword(source, call, "catchup", "True"),))
+        elif any(item.arg is None for item in call.keywords) and not keyword(call, "catchup"):
+            yield Spot(
+                call.lineno,
+                "It cannot be seen whether this DAG sets catchup: it was True, and is False in Airflow 3.",
+                "Write catchup=True or catchup=False.",
+            )
 
-    def _is_unscheduled(self, call: cst.Call) -> bool:
-        """Tell whether catchup has no meaning: triggered by hand or by datasets."""
-        for name in _SCHEDULES:
-            arg = keyword(call, name)
-            if arg is None:
+
+def _is_unscheduled(source: Source, call: ast.Call) -> bool:
+    """Tell whether catchup has no meaning: triggered by hand or by datasets."""
+    for name in dags.SCHEDULES:
+        if (item := keyword(call, name)) is None:
+            continue
+        value = item.value
+        if isinstance(value, ast.List | ast.Tuple) or (isinstance(value, ast.Constant) and value.value is None):
+            return True
+        if isinstance(value, ast.Call) and any(
+            "Dataset" in name or "Asset" in name for name in source.meanings(value.func)
+        ):
+            return True
+    return False
+
+
+def _schedule(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    if not source.is_free("timedelta", "datetime.timedelta"):
+        return
+    for call in dags.calls(source, dags.OLD):
+        if not any(keyword(call, name) for name in dags.SCHEDULES) and not dags.is_open(call):
+            yield Change((add_keyword(source, call, "schedule", "timedelta(days=1)"),), (("datetime", "timedelta"),))
+    for node in source.each(ast.FunctionDef):
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Name) and source.means(decorator, dags.DECORATORS):
+                edit = replace(source, decorator, f"{decorator.id}(schedule=timedelta(days=1))")
+                yield Change((edit,), (("datetime", "timedelta"),))
+
+
+def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
+    if not options.is_pinning_intervals:
+        return
+    for call in dags.calls(source, dags.ANY):
+        item = keyword(call, "schedule")
+        if item is None:
+            continue
+        value = _constant(source, item.value)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            cron = _PRESETS.get(value.value, value.value)
+            if cron.startswith("@") or len(cron.split()) not in (5, 6, 7):
                 continue
-            value = arg.value
-            if isinstance(value, cst.List | cst.Tuple) or (isinstance(value, cst.Name) and value.value == "None"):
-                return True
-            if isinstance(value, cst.Call) and any("Dataset" in name for name in self.meanings(value.func)):
-                return True
-        return False
+            if (zone := _zone(source, call)) is None:
+                yield Spot(
+                    item.value.lineno,
+                    "Airflow 3 gives runs of this cron schedule no data interval, and the time zone of start_date cannot be seen.",
+                    f"Write schedule={_CRON}({source.code(item.value)}, timezone=…).",
+                )
+            elif source.is_free(_CRON, f"{_INTERVAL}.{_CRON}"):
+                text = f"{_CRON}({source.code(item.value) if value.value == cron else repr(cron)}, timezone={zone})".replace(
+                    "'", '"'
+                )
+                yield Change((replace(source, item.value, text),), ((_INTERVAL, _CRON),))
+        elif (
+            isinstance(value, ast.Call)
+            and source.means(value.func, _DELTAS)
+            and source.is_free(_DELTA, f"{_INTERVAL}.{_DELTA}")
+        ):
+            text = f"{_DELTA}({source.code(item.value)})"
+            yield Change((replace(source, item.value, text),), ((_INTERVAL, _DELTA),))
 
 
-class _Schedule(Rewriter):
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        if not self.means(original_node.func, DAG_CLASSES | DAG_DECORATORS):
-            return updated_node
-        if any(keyword(updated_node, name) for name in _SCHEDULES) or _has_open_end(updated_node):
-            return updated_node
-        return self._scheduled(updated_node)
-
-    def leave_Decorator(self, original_node: cst.Decorator, updated_node: cst.Decorator) -> cst.Decorator:
-        bare = updated_node.decorator
-        if isinstance(bare, cst.Name) and self.means(original_node.decorator, DAG_DECORATORS):
-            return updated_node.with_changes(decorator=self._scheduled(cst.Call(bare)))
-        return updated_node
-
-    def _scheduled(self, call: cst.Call) -> cst.Call:
-        self.count += 1
-        self.imports.append(("datetime", "timedelta"))
-        return with_keyword(call, "schedule", "timedelta(days=1)")
+def _constant(source: Source, node: ast.expr) -> ast.expr:
+    """Follow a name that the file assigns once."""
+    if not isinstance(node, ast.Name):
+        return node
+    values = [
+        item.value
+        for item in source.each(ast.Assign)
+        if any(isinstance(target, ast.Name) and target.id == node.id for target in item.targets)
+    ]
+    is_once = (
+        len(values) == 1
+        and len([n for n in source.each(ast.Name) if n.id == node.id and isinstance(n.ctx, ast.Store)]) == 1
+    )
+    return values[0] if is_once else node
 
 
-def _pin_catchup(module: cst.Module, options: Options) -> tuple[cst.Module, int]:
-    return run(module, _Catchup()) if options.catchup_by_default else (module, 0)
+def _zone(source: Source, call: ast.Call) -> str | None:
+    """Give the time zone in which Airflow 2 read the DAG's cron: that of its start_date, else of default_args."""
+    start = keyword(call, "start_date")
+    value = start.value if start else None
+    if value is None:
+        defaults = keyword(call, "default_args")
+        mapping = _constant(source, defaults.value) if defaults else None
+        if mapping is None:
+            return '"UTC"' if not any(item.arg is None for item in call.keywords) else None
+        if not isinstance(mapping, ast.Dict) or None in mapping.keys:
+            return None
+        found = dags.entry(mapping, "start_date")
+        if found is None:
+            return '"UTC"'
+        value = found[1]
+    return _zone_of(source, _constant(source, value))
 
 
-def _pin_schedule(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
-    return run(module, _Schedule()) if is_free(module, "timedelta", "datetime.timedelta") else (module, 0)
+def _zone_of(source: Source, value: ast.expr) -> str | None:
+    if not isinstance(value, ast.Call):
+        return None
+    if source.code(value).startswith(('pendulum.today("UTC")', "pendulum.today('UTC')")):
+        return '"UTC"'
+    if not source.means(value.func, _DATES) or any(item.arg is None for item in value.keywords):
+        return None
+    given = keyword(value, "tz") or keyword(value, "tzinfo")
+    if given is None:
+        return '"UTC"' if len(value.args) < 8 else None
+    zone = _constant(source, given.value)
+    if isinstance(zone, ast.Constant) and isinstance(zone.value, str):
+        return f'"{zone.value}"'
+    if isinstance(zone, ast.Call) and source.means(zone.func, _ZONES) and len(zone.args) == 1 and not zone.keywords:
+        name = zone.args[0]
+        return f'"{name.value}"' if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+    if source.means(zone, {"datetime.timezone.utc", "pendulum.UTC", "pytz.UTC", "pytz.utc", "datetime.UTC"}):
+        return '"UTC"'
+    return None
 
 
 CATCHUP = Rule(
@@ -91,9 +177,8 @@ from airflow import DAG
 
 dag = DAG("sales", schedule="@daily", catchup=True)  # nightly
 """,
-    apply=_pin_catchup,
+    find=_catchup,
 )
-
 SCHEDULE = Rule(
     code="implicit-schedule",
     title="The daily schedule of 2.x is written out; without a schedule Airflow 3 never runs a DAG by itself",
@@ -116,5 +201,24 @@ dag = DAG(
     schedule=timedelta(days=1),
 )
 """,
-    apply=_pin_schedule,
+    find=_schedule,
+)
+INTERVALS = Rule(
+    code="data-interval",
+    title="Cron and timedelta schedules keep the data intervals of 2.x (when the target's create_cron_data_intervals is off)",
+    words=(b"schedule",),
+    before="""
+from airflow import DAG
+import pendulum
+
+dag = DAG("sales", schedule="0 2 * * *", start_date=pendulum.datetime(2024, 1, 1, tz="Europe/Amsterdam"), catchup=True)
+""",
+    after="""
+from airflow import DAG
+import pendulum
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+dag = DAG("sales", schedule=CronDataIntervalTimetable("0 2 * * *", timezone="Europe/Amsterdam"), start_date=pendulum.datetime(2024, 1, 1, tz="Europe/Amsterdam"), catchup=True)
+""",
+    find=_intervals,
 )

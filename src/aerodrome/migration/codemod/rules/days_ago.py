@@ -1,79 +1,46 @@
-"""`days_ago(n)` is gone: midnight UTC n days ago, spelled with pendulum."""
+"""`days_ago(n)` is gone: midnight UTC n days ago, spelled with pendulum. So are the accidental names of its module."""
 
 from __future__ import annotations
 
-import libcst as cst
+import ast
+from collections.abc import Iterator
 
-from aerodrome.migration.codemod.contract import Options, Rule
-from aerodrome.migration.codemod.names import Rewriter, is_free, run
+from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import replace
+from aerodrome.migration.codemod.source import Source
 
 _MEANING = "airflow.utils.dates.days_ago"
 _FIELDS = ("n", "hour", "minute", "second", "microsecond")
 
 
-class _Rewriter(Rewriter):
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        if not self.means(original_node.func, (_MEANING,)) or any(arg.star for arg in updated_node.args):
-            return updated_node
-        given = {
-            (arg.keyword.value if arg.keyword else _FIELDS[position]): arg.value
-            for position, arg in enumerate(updated_node.args)
-        }
-        if "n" not in given or not set(given) <= set(_FIELDS):
-            return updated_node
-        text = 'pendulum.today("UTC")'
-        days = given.pop("n")
-        code = _code(days)
-        if not (isinstance(days, cst.Integer) and days.evaluated_value == 0):
-            text += f".add(days=-{code})" if isinstance(days, cst.Integer | cst.Name) else f".add(days=-({code}))"
-        if given:
-            text += f".replace({', '.join(f'{name}={_code(value)}' for name, value in given.items())})"
-        self.count += 1
-        self.imports.append(("pendulum", None))
-        return cst.parse_expression(text).with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
+def _days_ago(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        if not source.means(call.func, (_MEANING,)):
+            continue
+        given = dict(zip(_FIELDS, call.args, strict=False)) | {str(item.arg): item.value for item in call.keywords}
+        is_plain = not any(isinstance(arg, ast.Starred) for arg in call.args) and set(given) <= set(_FIELDS)
+        if not is_plain or "n" not in given or not source.is_free("pendulum", "pendulum"):
+            yield Spot(call.lineno, "days_ago is gone in Airflow 3.", 'Write pendulum.today("UTC").add(days=-n).')
+            continue
+        yield Change((replace(source, call, _spelled(source, given)),), (("pendulum", ""),))
 
 
-class _Reexports(Rewriter):
-    """`from airflow.utils.dates import timedelta` worked by accident."""
-
-    def leave_ImportFrom(
-        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
-    ) -> cst.ImportFrom | cst.RemovalSentinel:
-        if updated_node.module is None or _code(updated_node.module) != "airflow.utils.dates":
-            return updated_node
-        if isinstance(updated_node.names, cst.ImportStar):
-            return updated_node
-        kept = []
-        for item in updated_node.names:
-            if item.evaluated_name in ("datetime", "timedelta") and item.asname is None:
-                self.count += 1
-                self.imports.append(("datetime", item.evaluated_name))
-            else:
-                kept.append(item)
-        if len(kept) == len(updated_node.names):
-            return updated_node
-        if not kept:
-            return cst.RemoveFromParent()
-        kept[-1] = kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-        return updated_node.with_changes(names=kept)
-
-
-def _code(node: cst.CSTNode) -> str:
-    return cst.Module([]).code_for_node(node)
-
-
-def _apply(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
-    module, moved = run(module, _Reexports())
-    if not is_free(module, "pendulum", "pendulum"):
-        return module, moved
-    module, count = run(module, _Rewriter())
-    return module, moved + count
+def _spelled(source: Source, given: dict[str, ast.expr]) -> str:
+    text = 'pendulum.today("UTC")'
+    days = given.pop("n")
+    code = source.code(days)
+    if not (isinstance(days, ast.Constant) and days.value == 0):
+        is_simple = isinstance(days, ast.Name | ast.Constant)
+        text += f".add(days=-{code})" if is_simple else f".add(days=-({code}))"
+    if given:
+        text += f".replace({', '.join(f'{name}={source.code(value)}' for name, value in given.items())})"
+    return text
 
 
 RULE = Rule(
     code="days-ago",
     title="days_ago(n) becomes the same moment spelled with pendulum",
-    words=(b"airflow.utils.dates", b"days_ago"),
+    words=(b"days_ago",),
     before="""
 from airflow.utils.dates import days_ago
 
@@ -85,5 +52,5 @@ import pendulum
 
 start = pendulum.today("UTC").add(days=-2).replace(hour=6)
 """,
-    apply=_apply,
+    find=_days_ago,
 )

@@ -1,115 +1,117 @@
-"""Operators that left their providers: the SQL operators of one database each, SimpleHttpOperator, moved modules."""
+"""Operators whose arguments changed when they left core or their provider."""
 
 from __future__ import annotations
 
-import libcst as cst
+import ast
+from collections.abc import Iterator
 
-from aerodrome.migration.codemod.contract import Options, Rule
-from aerodrome.migration.codemod.names import Rewriter, has_double_star, is_free, keyword, run, with_keyword
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, rename_keyword, replace
+from aerodrome.migration.codemod.source import Source
 
 _SQL_MODULE, _SQL_CLASS = "airflow.providers.common.sql.operators.sql", "SQLExecuteQueryOperator"
-_SQL: dict[str, tuple[str, str]] = {}
-for _name, _db, _paths in (
-    ("PostgresOperator", "postgres", ("providers.postgres.operators.postgres", "operators.postgres_operator")),
-    ("MySqlOperator", "mysql", ("providers.mysql.operators.mysql", "operators.mysql_operator")),
-    ("SqliteOperator", "sqlite", ("providers.sqlite.operators.sqlite", "operators.sqlite_operator")),
-    ("MsSqlOperator", "mssql", ("providers.microsoft.mssql.operators.mssql", "operators.mssql_operator")),
-    ("SnowflakeOperator", "snowflake", ("providers.snowflake.operators.snowflake",)),
-    ("TrinoOperator", "trino_", ("providers.trino.operators.trino",)),
-    ("VerticaOperator", "vertica", ("providers.vertica.operators.vertica",)),
-):
+_SQL: dict[str, tuple[str, str, str]] = {}
+for _name, _db, _field, _paths in (
+    ("PostgresOperator", "postgres", "database", ("providers.postgres.operators.postgres", "operators.postgres_operator", "operators.postgres")),
+    ("MySqlOperator", "mysql", "schema", ("providers.mysql.operators.mysql", "operators.mysql_operator", "operators.mysql")),
+    ("SqliteOperator", "sqlite", "", ("providers.sqlite.operators.sqlite", "operators.sqlite_operator", "operators.sqlite")),
+    ("MsSqlOperator", "mssql", "schema", ("providers.microsoft.mssql.operators.mssql", "operators.mssql_operator", "operators.mssql")),
+    ("OracleOperator", "oracle", "schema", ("providers.oracle.operators.oracle", "operators.oracle_operator", "operators.oracle")),
+    ("JdbcOperator", "jdbc", "", ("providers.jdbc.operators.jdbc", "operators.jdbc_operator", "operators.jdbc")),
+    ("VerticaOperator", "vertica", "", ("providers.vertica.operators.vertica", "contrib.operators.vertica_operator")),
+    ("RedshiftSQLOperator", "redshift", "", ("providers.amazon.aws.operators.redshift_sql",)),
+):  # fmt: skip
     for _path in _paths:
-        if _db != "trino_":  # TrinoOperator called its argument trino_conn_id in late versions, conn_id before
-            _SQL[f"airflow.{_path}.{_name}"] = (f"{_db}_conn_id", f"{_db}_default")
-
-_RENAMED = {
-    "airflow.providers.http.operators.http.SimpleHttpOperator": (
-        "airflow.providers.http.operators.http",
-        "HttpOperator",
-    ),
-    "airflow.operators.http_operator.SimpleHttpOperator": ("airflow.providers.http.operators.http", "HttpOperator"),
-}
-_MOVED = {
-    "airflow.providers.cncf.kubernetes.operators.kubernetes_pod": "airflow.providers.cncf.kubernetes.operators.pod",
-}
-_DOCKER = frozenset(
-    {"airflow.providers.docker.operators.docker.DockerOperator", "airflow.operators.docker_operator.DockerOperator"}
+        _SQL[f"airflow.{_path}.{_name}"] = (f"{_db}_conn_id", f"{_db}_default", _field)
+_SNOWFLAKE = frozenset(
+    {
+        "airflow.providers.snowflake.operators.snowflake.SnowflakeOperator",
+        "airflow.contrib.operators.snowflake_operator.SnowflakeOperator",
+    }
 )
+SQL_NAMES = frozenset(_SQL) | _SNOWFLAKE
+_HOOK_ONLY = ("warehouse", "role", "authenticator", "session_parameters", "schema")
+_DOCKER = frozenset(
+    {
+        "airflow.providers.docker.operators.docker.DockerOperator",
+        "airflow.operators.docker_operator.DockerOperator",
+        "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
+        "airflow.contrib.operators.docker_swarm_operator.DockerSwarmOperator",
+    }
+)
+_TRIGGER_RUN = "TriggerDagRunOperator"
+_MARKER = "ExternalTaskMarker"
 
 
-class _Sql(Rewriter):
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        known = next((_SQL[name] for name in self.meanings(original_node.func) if name in _SQL), None)
-        if known is None or has_double_star(updated_node):
-            return updated_node
-        argument, default = known
-        args = [
-            arg.with_changes(keyword=cst.Name("conn_id")) if arg.keyword and arg.keyword.value == argument else arg
-            for arg in updated_node.args
-        ]
-        call = updated_node.with_changes(func=cst.Name(_SQL_CLASS), args=args)
-        if not keyword(call, "conn_id"):
-            call = with_keyword(call, "conn_id", f'"{default}"')
-        self.count += 1
-        self.imports.append((_SQL_MODULE, _SQL_CLASS))
-        return call
+def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    if not source.is_free(_SQL_CLASS, f"{_SQL_MODULE}.{_SQL_CLASS}"):
+        return
+    for call in source.each(ast.Call):
+        meaning = next(iter(source.meanings(call.func) & SQL_NAMES), None)
+        if meaning is None:
+            continue
+        hooked = _HOOK_ONLY if meaning in _SNOWFLAKE else ("runtime_parameters",)
+        if has_open_end(call) or any(keyword(call, name) for name in hooked):
+            yield Spot(
+                call.lineno,
+                f"{meaning.rpartition('.')[2]} is gone.",
+                f"Use {_SQL_CLASS}(conn_id=…, hook_params={{…}}).",
+            )
+            continue
+        argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
+        edits = [replace(source, call.func, _SQL_CLASS)]
+        edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
+        if (item := keyword(call, field)) and field != "database":
+            edits.append(rename_keyword(source, item, "database"))
+        if not keyword(call, "conn_id") and not keyword(call, argument):
+            edits.append(add_keyword(source, call, "conn_id", f'"{default}"'))
+        yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
 
 
-class _Renames(Rewriter):
-    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        for meaning in self.meanings(original_node):
-            if meaning in _RENAMED:
-                module, name = _RENAMED[meaning]
-                self.count += 1
-                self.imports.append((module, name))
-                return updated_node.with_changes(value=name)
-        return updated_node
-
-    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool:
-        return False
-
-    def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.ImportFrom:
-        if updated_node.module is None:
-            return updated_node
-        moved = _MOVED.get(cst.Module([]).code_for_node(updated_node.module))
-        if moved is None:
-            return updated_node
-        self.count += 1
-        module = cst.parse_expression(moved)
-        return updated_node.with_changes(module=module) if isinstance(module, cst.Attribute) else updated_node
-
-    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
-        arg = keyword(updated_node, "auto_remove")
-        if arg is None or not self.means(original_node.func, _DOCKER) or not isinstance(arg.value, cst.Name):
-            return updated_node
-        word = {"True": '"success"', "False": '"never"'}.get(arg.value.value)
-        if word is None:
-            return updated_node
-        self.count += 1
-        new = [item.with_changes(value=cst.SimpleString(word)) if item is arg else item for item in updated_node.args]
-        return updated_node.with_changes(args=new)
+def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        item = keyword(call, "auto_remove")
+        if (
+            item
+            and source.means(call.func, _DOCKER)
+            and isinstance(item.value, ast.Constant)
+            and isinstance(item.value.value, bool)
+        ):
+            yield Change((replace(source, item.value, '"success"' if item.value.value else '"never"'),))
+        names = {meaning.rpartition(".")[2] for meaning in source.meanings(call.func) if meaning.startswith("airflow.")}
+        if names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
+            yield Change((rename_keyword(source, item, "logical_date"),))
+        if "is_delete_operator_pod" in {item.arg for item in call.keywords} and "KubernetesPodOperator" in names:
+            item = keyword(call, "is_delete_operator_pod")
+            if item and isinstance(item.value, ast.Constant) and isinstance(item.value.value, bool):
+                start = source.start(item)
+                word = "delete_pod" if item.value.value else "keep_pod"
+                yield Change((Edit(start, source.end(item.value), f'on_finish_action="{word}"'),))
+        if names & {"PythonVirtualenvOperator", "ExternalPythonOperator", "virtualenv", "external_python"} and (
+            item := keyword(call, "use_dill")
+        ):
+            if isinstance(item.value, ast.Constant) and item.value.value is True:
+                yield Change((Edit(source.start(item), source.end(item.value), 'serializer="dill"'),))
+            elif isinstance(item.value, ast.Constant):
+                yield Change((drop_item(source, item),))
 
 
-def _sql(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
-    is_possible = is_free(module, _SQL_CLASS, f"{_SQL_MODULE}.{_SQL_CLASS}")
-    return run(module, _Sql()) if is_possible else (module, 0)
-
-
-def _renames(module: cst.Module, _options: Options) -> tuple[cst.Module, int]:
-    return run(module, _Renames())
+def _apply_defaults(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    wanted = {"airflow.utils.decorators.apply_defaults", "airflow.utils.apply_defaults.apply_defaults"}
+    for function in source.each(ast.FunctionDef):
+        for decorator in function.decorator_list:
+            if source.means(decorator, wanted):
+                start, end = (
+                    source.line_start(decorator.lineno),
+                    source.line_end(decorator.end_lineno or decorator.lineno),
+                )
+                yield Change((Edit(start, end, ""),))
 
 
 SQL = Rule(
     code="sql-operator",
     title="PostgresOperator and its kin become SQLExecuteQueryOperator(conn_id=…)",
-    words=(
-        b"PostgresOperator",
-        b"MySqlOperator",
-        b"SqliteOperator",
-        b"MsSqlOperator",
-        b"SnowflakeOperator",
-        b"VerticaOperator",
-    ),
+    words=tuple(sorted({name.rpartition(".")[2].encode() for name in SQL_NAMES})),
     before="""
 from airflow.providers.postgres.operators.postgres import PostgresOperator
 
@@ -121,22 +123,48 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
 load = SQLExecuteQueryOperator(task_id="load", sql="select 1", conn_id="warehouse")
 """,
-    apply=_sql,
+    find=_sql,
 )
-
-RENAMES = Rule(
-    code="provider-rename",
-    title="Classes, modules and values that providers renamed",
-    words=(b"SimpleHttpOperator", b"kubernetes_pod", b"auto_remove"),
+ARGUMENTS = Rule(
+    code="operator-argument",
+    title="Arguments of operators get their new names and values",
+    words=(b"auto_remove", b"execution_date", b"is_delete_operator_pod", b"use_dill"),
     before="""
-from airflow.providers.http.operators.http import SimpleHttpOperator
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
-ping = SimpleHttpOperator(task_id="ping", endpoint="/")
+run = DockerOperator(task_id="run", image="shop", auto_remove=True)
+then = TriggerDagRunOperator(task_id="then", trigger_dag_id="report", execution_date="{{ ds }}")
 """,
     after="""
-from airflow.providers.http.operators.http import HttpOperator, SimpleHttpOperator
+from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
-ping = HttpOperator(task_id="ping", endpoint="/")
+run = DockerOperator(task_id="run", image="shop", auto_remove="success")
+then = TriggerDagRunOperator(task_id="then", trigger_dag_id="report", logical_date="{{ ds }}")
 """,
-    apply=_renames,
+    find=_arguments,
+)
+APPLY_DEFAULTS = Rule(
+    code="apply-defaults",
+    title="apply_defaults is dropped: BaseOperator does it for every operator since 2.1",
+    words=(b"apply_defaults",),
+    before="""
+from airflow.utils.decorators import apply_defaults
+
+
+class Load(BaseOperator):
+    @apply_defaults
+    def __init__(self, table, **kwargs):
+        super().__init__(**kwargs)
+""",
+    after="""
+from airflow.utils.decorators import apply_defaults
+
+
+class Load(BaseOperator):
+    def __init__(self, table, **kwargs):
+        super().__init__(**kwargs)
+""",
+    find=_apply_defaults,
 )

@@ -1,0 +1,110 @@
+"""Upgrades the text of one file: every rule looks at one tree, their fixes are made together, until nothing is left to fix.
+
+So an upgrade of an upgraded file changes nothing. A fix that would break the file is left out, and said.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import tokenize
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import apply, is_overlapping
+from aerodrome.migration.codemod.source import Source, read
+
+_ROUNDS = 8
+
+
+@dataclass
+class Rewritten:
+    """`spots` are what the rules found and left, by rule; of the last round."""
+
+    text: bytes
+    rules: Counter[str] = field(default_factory=Counter)
+    spots: list[tuple[str, Spot]] = field(default_factory=list)
+    is_python: bool = True
+
+
+def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
+    """Upgrade a file's bytes; the encoding, the byte order mark and the line endings stay."""
+    try:
+        encoding, mark, text = _decode(data)
+    except (SyntaxError, UnicodeDecodeError, LookupError):
+        return Rewritten(data, is_python=False)
+    concerned = [rule for rule in rules if any(word in text for word in rule.words)]
+    if not concerned:
+        return Rewritten(data)
+    source = read(text)
+    if source is None:
+        return Rewritten(data, is_python=False)
+    done = Rewritten(data)
+    refused: set[str] = set()
+    for _ in range(_ROUNDS):
+        found, done.spots = _look(source, _rules(source, rules, is_last=False), options, refused)
+        last, spots = _look(source, _rules(source, rules, is_last=True), options, refused)
+        done.spots += spots
+        if not (found or last):
+            break
+        source = _make(source, found or last, done, refused)
+    done.spots += [
+        (code, Spot(1, "A fix would have broken the file and was left out.", "Fix it by hand."))
+        for code in sorted(refused)
+    ]
+    done.text = mark + source.text.decode("utf-8").encode(encoding) if done.rules else data
+    return done
+
+
+def _rules(source: Source, rules: Sequence[Rule], *, is_last: bool) -> list[Rule]:
+    return [rule for rule in rules if rule.is_last == is_last and any(word in source.text for word in rule.words)]
+
+
+def _decode(data: bytes) -> tuple[str, bytes, bytes]:
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    body = data[len(mark) :]
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(body).readline)
+    if encoding in ("utf-8", "utf-8-sig"):
+        body.decode("utf-8")
+        return "utf-8", mark, body
+    return encoding, mark, body.decode(encoding).encode("utf-8")
+
+
+def _look(
+    source: Source, rules: Sequence[Rule], options: Options, refused: set[str]
+) -> tuple[list[tuple[str, Change]], list[tuple[str, Spot]]]:
+    changes: list[tuple[str, Change]] = []
+    spots: list[tuple[str, Spot]] = []
+    for rule in rules:
+        if rule.code in refused:
+            continue
+        for found in rule.find(source, options):
+            if isinstance(found, Change):
+                changes.append((rule.code, found))
+            else:
+                spots.append((rule.code, found))
+    return changes, spots
+
+
+def _make(source: Source, found: list[tuple[str, Change]], done: Rewritten, refused: set[str]) -> Source:
+    """Make what fits together; the next round makes the rest."""
+    taken: list[Edit] = []
+    fitting: list[tuple[str, Change]] = []
+    for code, change in found:
+        if not any(is_overlapping(edit, taken) for edit in change.edits):
+            taken += change.edits
+            fitting.append((code, change))
+    made = read(apply(source, [change for _, change in fitting]))
+    if made is not None:
+        done.rules.update(code for code, _ in fitting)
+        return made
+    for code in dict.fromkeys(code for code, _ in fitting):  # one of them breaks the file: rule by rule, then
+        own = [change for other, change in fitting if other == code]
+        made = read(apply(source, own))
+        if made is not None:
+            done.rules[code] += len(own)
+            return made
+        refused.add(code)
+    return source

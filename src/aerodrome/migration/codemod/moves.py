@@ -1,0 +1,45 @@
+"""Where the names of Airflow 1.10 and 2 are in Airflow 3.3.2: a table, made by `scripts/moves` from the packages themselves.
+
+`moves`: old dotted name -> new one; every entry was imported from a real 3.3.2 with its providers. `gone`: names of the old core and of
+contrib that have no new place. `modules`: the modules of the core of 3.3.2; what is imported from another one fails.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+_PROVIDER = "airflow.providers."
+_TWO_WORDS = ("apache", "cncf", "common", "dbt", "microsoft", "atlassian")
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The table."""
+
+    moves: dict[str, str]
+    gone: frozenset[str]
+    modules: frozenset[str]
+
+    def is_missing(self, module: str) -> bool:
+        """Tell whether Airflow 3.3.2 itself has no such module."""
+        return module.startswith("airflow.") and not module.startswith(_PROVIDER) and module not in self.modules
+
+
+@cache
+def table() -> Moves:
+    """Read the table, once."""
+    text = (resources.files(__package__) / "moves.json").read_text(encoding="utf-8")
+    data = json.loads(text)
+    return Moves(data["moves"], frozenset(data["gone"]), frozenset(data["modules"]))
+
+
+def package_of(module: str) -> str | None:
+    """Give the name of the package that brings a provider's module."""
+    if not module.startswith(_PROVIDER):
+        return None
+    words = module.removeprefix(_PROVIDER).split(".")
+    name = words[:2] if words[0] in _TWO_WORDS else words[:1]
+    return "apache-airflow-providers-" + "-".join(name)

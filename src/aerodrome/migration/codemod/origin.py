@@ -1,0 +1,49 @@
+"""Tells for which Airflow a project was written: by its requirements and images, else by what it imports. Pure but for reading."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+NEWEST = {"1": "1.10.15", "2": "2.11.2", "3": "3.3.2"}
+_PIN = re.compile(
+    r"(?im)^\s*(?:apache-airflow(?:\[[^\]]*\])?\s*==|FROM\s+\S*apache/airflow:|ARG\s+AIRFLOW_VERSION=|AIRFLOW_VERSION=)\s*[\"']?(\d+\.\d+\.\d+)"
+)
+_FILES = ("requirements.txt", "Dockerfile", "docker-compose.yaml", "docker-compose.yml", ".env", "constraints.txt")
+_OF_1 = re.compile(
+    rb"(?m)^\s*(?:from|import)\s+airflow\.(?:contrib\b|operators\.\w+_operator\b|hooks\.\w+_hook\b|sensors\.\w+_sensor\b)|^\s*from airflow\.(?:operators|hooks|sensors) import [A-Z]"
+)
+_OF_3 = re.compile(rb"(?m)^\s*(?:from|import)\s+airflow\.(?:sdk|providers\.standard)\b")
+_OF_2 = re.compile(
+    rb"(?m)^\s*(?:from|import)\s+airflow\.(?:decorators|providers|datasets|operators\.(?:python|bash|empty|dummy|email)\b)"
+)
+
+
+def source_version(project: Path) -> tuple[str, str]:
+    """Give the version and a sentence that says why."""
+    folders = [project, project.parent] if project.is_dir() else [project.parent]
+    for folder in folders:
+        for name in _FILES:
+            path = folder / name
+            if path.is_file() and (found := _PIN.search(path.read_text(encoding="utf-8", errors="replace"))):
+                return found[1], f"{name} names it"
+    counts = {"1": 0, "2": 0, "3": 0}
+    for path in _python(project):
+        text = path.read_bytes()
+        kind = "3" if _OF_3.search(text) else "2" if _OF_2.search(text) else "1" if _OF_1.search(text) else None
+        if kind:
+            counts[kind] += 1
+    if not any(counts.values()):
+        return NEWEST["2"], "nothing tells, so the last 2.x is taken"
+    major = max(counts, key=lambda key: (counts[key], key == "2"))
+    return NEWEST[major], f"{counts[major]} of {sum(counts.values())} telling files import as {major}.x code does"
+
+
+def _python(project: Path) -> Iterator[Path]:
+    if project.is_file():
+        yield project
+        return
+    for path in project.rglob("*.py"):
+        if path.is_file() and not {".venv", ".git", "venv", "node_modules"} & set(path.relative_to(project).parts):
+            yield path

@@ -1,0 +1,189 @@
+"""Proves an upgrade: both projects are really read, each under its Airflow, and what their DAGs are is compared.
+
+Away from a deployment things are missing: both readings get the same stand-ins (parsing, `is_lenient`), and every one is named. No
+code leaves the machine, no metadata database exists. The interpreters are the caller's virtualenvs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from aerodrome.parsing import DagDifference, ParseLimits, ParseResult, ParseSetting, compare, parse
+from aerodrome.parsing.warm import end, interpreter_of
+
+Verdict = Literal["equal", "equal-but-for", "different", "broken", "not-comparable"]
+RUNS = 50
+FIRST_RUN_AT = datetime(2026, 3, 27, tzinfo=UTC)
+"""The next fire times are computed from here and from half a year later, so that both changes of the clock are among them."""
+SECOND_RUN_AT = datetime(2026, 10, 23, tzinfo=UTC)
+_TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One exact Airflow: its version, and its virtualenv with the packages that the DAGs need."""
+
+    version: str
+    venv: Path
+
+
+@dataclass(frozen=True)
+class FileProof:
+    """One DAG file. `reason` says why there is nothing to compare, or what fails under the target.
+
+    equal: no difference. equal-but-for: every difference has its explanation and changes no run. different: look at it.
+    broken: the target cannot read it. not-comparable: the source cannot, or it holds no DAG.
+    """
+
+    file: str
+    verdict: Verdict
+    reason: str
+    dag_ids: tuple[str, ...]
+    differences: tuple[DagDifference, ...]
+    stand_ins: tuple[str, ...]  # "module pandas"; what neither reading could have
+
+
+@dataclass(frozen=True)
+class Proof:
+    """All DAG files, by path."""
+
+    source_version: str
+    target_version: str
+    files: tuple[FileProof, ...]
+    seconds: float
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        return dict(sorted(Counter(file.verdict for file in self.files).items()))
+
+    def as_data(self) -> dict[str, Any]:
+        """Give plain JSON data."""
+        return {
+            "source_version": self.source_version,
+            "target_version": self.target_version,
+            "seconds": self.seconds,
+            "verdicts": self.verdicts,
+            "files": [asdict(file) for file in self.files],
+        }
+
+
+def prove(
+    before: Path,
+    after: Path,
+    source: Interpreter,
+    target: Interpreter,
+    *,
+    is_pinned: bool,
+    home: Path | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> Proof:
+    """Read `before` under the source and `after` under the target and compare file by file; both are project or DAG folders.
+
+    `is_pinned`: the code itself says its data intervals; else the target runs with create_cron_data_intervals on, as every
+    deployment that a migration makes does. `home`: a folder in which the interpreters stay warm for the next proof. Broken (airflow-not-importable) when a virtualenv does not work.
+    """
+    started = time.monotonic()
+    options = (
+        {} if is_pinned else {f"AIRFLOW__SCHEDULER__CREATE_{name}_DATA_INTERVALS": "True" for name in ("CRON", "DELTA")}
+    )
+    with tempfile.TemporaryDirectory(prefix="aerodrome-proof-") as folder:
+        place = home or Path(folder)
+        old = _read(before, source, place / "source", {}, progress, is_kept=home is not None)
+        new = _read(after, target, place / "target", options, progress, is_kept=home is not None)
+    files = tuple(_prove_file(file, old, new) for file in sorted(_files(old) | _files(new)))
+    return Proof(source.version, target.version, files, round(time.monotonic() - started, 2))
+
+
+def _read(
+    project: Path,
+    airflow: Interpreter,
+    home: Path,
+    options: Mapping[str, str],
+    progress: Callable[[str], None],
+    *,
+    is_kept: bool,
+) -> ParseResult:
+    """Read a copy: the project's own folder is not written, and its path does not matter."""
+    stage = home / "project"
+    shutil.rmtree(stage, ignore_errors=True)
+    is_project = (project / "dags").is_dir()
+    shutil.copytree(
+        project, stage if is_project else stage / "dags", ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__")
+    )
+    place = home / "home"
+    environment = {
+        "PATH": f"{airflow.venv / 'bin'}:/usr/bin:/bin",
+        "HOME": str(home),
+        "AIRFLOW_HOME": str(place),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(stage / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(stage / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__SQL_ALCHEMY_CONN": f"sqlite:///{place}/none.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place}/none.db",
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "PYTHONPATH": f"{stage}:{stage / 'dags'}:{stage / 'plugins'}",
+        "TZ": "UTC",
+        **options,
+    }
+    setting = ParseSetting(airflow.venv, airflow.version, environment, home / "warm")
+    limits = ParseLimits(
+        is_lenient=True, is_remembering=False, next_runs=RUNS, next_runs_from=FIRST_RUN_AT, more_runs_from=SECOND_RUN_AT
+    )
+    try:
+        return parse(stage, setting, timeout_s=_TIMEOUT_S, progress=progress, limits=limits)
+    finally:
+        if not is_kept:
+            end(interpreter_of(setting))
+
+
+def _files(result: ParseResult) -> set[str]:
+    return {dag.file for dag in result.dags} | {
+        failure.file for failure in result.failures if failure.kind != "duplicate-dag"
+    }
+
+
+def _of_file(result: ParseResult, file: str) -> ParseResult:
+    failures = tuple(item for item in result.failures if item.file == file and item.kind != "duplicate-dag")
+    return replace(result, dags=tuple(dag for dag in result.dags if dag.file == file), failures=failures)
+
+
+def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof:
+    old, new = _of_file(before, file), _of_file(after, file)
+    names = {f"{item.kind} {item.name}" for result in (before, after) for item in result.stand_ins.get(file, ())}
+    dag_ids = tuple(sorted({dag.dag_id for dag in (*old.dags, *new.dags)}))
+
+    def proof(verdict: Verdict, reason: str = "", differences: tuple[DagDifference, ...] = ()) -> FileProof:
+        return FileProof(file, verdict, reason, dag_ids, differences, tuple(sorted(names)))
+
+    if new.failures:
+        verdict: Verdict = "not-comparable" if old.failures and not old.dags else "broken"
+        return proof(verdict, f"Airflow {after.airflow_version}: {new.failures[0].message}")
+    if old.failures or not old.dags:
+        reason = old.failures[0].message if old.failures else "It holds no DAG."
+        return proof("not-comparable", f"Airflow {before.airflow_version}: {reason}")
+    differences = compare(old, new)
+    lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
+    if any(_is_hard(item) for item in differences) and lacking:
+        return proof(
+            "not-comparable", f"A virtualenv lacks {', '.join(lacking)}: its operators could not be made.", differences
+        )
+    if any(_is_hard(item) for item in differences):
+        return proof("different", "", differences)
+    return proof("equal-but-for" if differences else "equal", "", differences)
+
+
+def _is_hard(item: DagDifference) -> bool:
+    """Tell whether a difference changes what runs, or has no explanation."""
+    if item.severity == "info":
+        return False
+    changes_runs = item.path == "catchup" or item.path.endswith(".trigger_rule")
+    return item.severity == "blocker" or changes_runs or not item.reason

@@ -1,0 +1,186 @@
+"""Arguments of DAGs and tasks that Airflow 3 calls otherwise, or does not take."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import drop_item, keyword, rename_keyword, replace
+from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.source import Source
+
+_RENAMED = {
+    "schedule_interval": "schedule",
+    "timetable": "schedule",
+    "concurrency": "max_active_tasks",
+    "fail_stop": "fail_fast",
+}
+_DROPPED = ("default_view", "orientation", "full_filepath")
+_TASK_RENAMED = {"task_concurrency": "max_active_tis_per_dag"}
+_RULES = {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"}
+_RULE_NAMES = {"DUMMY": "ALWAYS", "NONE_FAILED_OR_SKIPPED": "NONE_FAILED_MIN_ONE_SUCCESS"}
+_TRIGGERS = frozenset({"airflow.utils.trigger_rule.TriggerRule", "airflow.sdk.TriggerRule"})
+_BASH = "airflow.providers.standard.operators.bash.BashOperator"
+
+
+def _quoted(source: Source, node: ast.AST, text: str) -> str:
+    quote = source.code(node)[-1]
+    return f"{quote}{text}{quote}"
+
+
+def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in dags.calls(source, dags.ANY):
+        for item in call.keywords:
+            new = _RENAMED.get(item.arg or "")
+            if new and keyword(call, new):  # 2.x took the new name; ruff would write it twice
+                yield Change((drop_item(source, item),))
+            elif new:
+                yield Change((rename_keyword(source, item, new),))
+            elif item.arg in _DROPPED:
+                yield Change((drop_item(source, item),))
+    for mapping, way in dags.dictionaries(source, dags.ANY):
+        if way == "**":
+            for key, value in zip(mapping.keys, mapping.values, strict=True):
+                name = key.value if isinstance(key, ast.Constant) else None
+                new = _RENAMED.get(str(name))
+                if key is not None and (name in _DROPPED or (new and dags.entry(mapping, new))):
+                    yield Change((drop_item(source, value, first=source.start(key)),))
+                elif key is not None and new:
+                    yield Change((replace(source, key, _quoted(source, key, new)),))
+        elif found := dags.entry(mapping, "schedule_interval"):
+            # in default_args it never had an effect on the DAG: BaseOperator of 2.x took and ignored it
+            yield Change((drop_item(source, found[1], first=source.start(found[0])),))
+
+
+def _is_operator(call: ast.Call) -> bool:
+    return keyword(call, "task_id") is not None
+
+
+def _task_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        if not _is_operator(call):
+            continue
+        for item in call.keywords:
+            if new := _TASK_RENAMED.get(item.arg or ""):
+                yield Change((drop_item(source, item) if keyword(call, new) else rename_keyword(source, item, new),))
+            elif (
+                item.arg == "xcom_push" and isinstance(item.value, ast.Constant) and isinstance(item.value.value, bool)
+            ):
+                yield Change((rename_keyword(source, item, "do_xcom_push"),))
+    for mapping, _ in dags.dictionaries(source, dags.ANY):
+        for old, new in _TASK_RENAMED.items():
+            if found := dags.entry(mapping, old):
+                yield Change((replace(source, found[0], _quoted(source, found[0], new)),))
+
+
+def _own_parameters(source: Source, name: str) -> set[str]:
+    """Give the functions and classes of the file that take an argument of this name themselves."""
+    found = set()
+    for node in source.each(ast.FunctionDef):
+        if name in {arg.arg for arg in (*node.args.args, *node.args.kwonlyargs)}:
+            parent = source.parents[node]
+            found.add(parent.name if node.name == "__init__" and isinstance(parent, ast.ClassDef) else node.name)
+    return found
+
+
+def _provide_context(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    own = _own_parameters(source, "provide_context")
+    for call in source.each(ast.Call):
+        if getattr(call.func, "id", getattr(call.func, "attr", "")) in own:
+            continue
+        if item := keyword(call, "provide_context"):
+            yield Change((drop_item(source, item),))
+    for mapping in source.each(ast.Dict):
+        if found := dags.entry(mapping, "provide_context"):
+            yield Change((drop_item(source, found[1], first=source.start(found[0])),))
+
+
+def _trigger_rules(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        if (
+            (item := keyword(call, "trigger_rule"))
+            and isinstance(item.value, ast.Constant)
+            and item.value.value in _RULES
+        ):
+            yield Change((replace(source, item.value, _quoted(source, item.value, _RULES[str(item.value.value)])),))
+    for mapping in source.each(ast.Dict):
+        if (
+            (found := dags.entry(mapping, "trigger_rule"))
+            and isinstance(found[1], ast.Constant)
+            and found[1].value in _RULES
+        ):
+            yield Change((replace(source, found[1], _quoted(source, found[1], _RULES[str(found[1].value)])),))
+    for node in source.each(ast.Attribute):
+        if node.attr in _RULE_NAMES and source.means(node.value, _TRIGGERS):
+            end = source.end(node)
+            yield Change((Edit(end - len(node.attr), end, _RULE_NAMES[node.attr]),))
+
+
+DAG_ARGUMENTS = Rule(
+    code="dag-argument",
+    title="Arguments of a DAG get their new names; those without effect on Airflow 3 are dropped",
+    words=(
+        b"schedule_interval",
+        b"timetable",
+        b"concurrency",
+        b"fail_stop",
+        b"default_view",
+        b"orientation",
+        b"full_filepath",
+    ),
+    before="""
+from airflow import DAG
+
+dag = DAG("sales", schedule_interval=None, default_view="graph", concurrency=4, tags=["a"])
+""",
+    after="""
+from airflow import DAG
+
+dag = DAG("sales", schedule=None, max_active_tasks=4, tags=["a"])
+""",
+    find=_dag_arguments,
+)
+TASK_ARGUMENTS = Rule(
+    code="task-argument",
+    title="Arguments of tasks get their new names",
+    words=(b"task_concurrency", b"xcom_push"),
+    before="""
+run = BashOperator(task_id="run", bash_command="date", task_concurrency=1, xcom_push=True)
+""",
+    after="""
+run = BashOperator(task_id="run", bash_command="date", max_active_tis_per_dag=1, do_xcom_push=True)
+""",
+    find=_task_arguments,
+)
+PROVIDE_CONTEXT = Rule(
+    code="provide-context",
+    title="provide_context is dropped: the context is always given",
+    words=(b"provide_context",),
+    before="""
+task = PythonOperator(
+    task_id="load",
+    python_callable=load,
+    provide_context=True,
+)
+""",
+    after="""
+task = PythonOperator(
+    task_id="load",
+    python_callable=load,
+)
+""",
+    find=_provide_context,
+)
+TRIGGER_RULES = Rule(
+    code="trigger-rule",
+    title="The trigger rules dummy and none_failed_or_skipped get their new names",
+    words=(b"dummy", b"DUMMY", b"none_failed_or_skipped", b"NONE_FAILED_OR_SKIPPED"),
+    before="""
+join = EmptyOperator(task_id="join", trigger_rule="none_failed_or_skipped")
+""",
+    after="""
+join = EmptyOperator(task_id="join", trigger_rule="none_failed_min_one_success")
+""",
+    find=_trigger_rules,
+)

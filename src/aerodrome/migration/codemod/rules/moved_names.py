@@ -1,0 +1,176 @@
+"""Names that moved: imports are rewritten by the table, references follow where the name changed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import import_text, replace
+from aerodrome.migration.codemod.imports import indent_of, is_alone, written
+from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.source import Source
+
+_OWNERS = re.compile(r"airflow(\.(models|operators|sensors|hooks|contrib|datasets|providers|utils)(\.\w+)*)?")
+
+
+def _moved(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for node in source.each(ast.ImportFrom):
+        if node.level or not node.module or node.module.split(".")[0] != "airflow":
+            continue
+        if node.names[0].name == "*":
+            yield from _star(source, node)
+            continue
+        moved = {alias: new for alias in node.names if (new := table().moves.get(f"{node.module}.{alias.name}"))}
+        if moved:
+            yield _change(source, node, moved)
+        for alias in node.names:
+            if alias not in moved and _is_lost(node.module, alias.name):
+                yield _lost(alias.lineno, f"{node.module}.{alias.name}")
+
+
+def _is_lost(module: str, name: str) -> bool:
+    known = table()
+    origin = f"{module}.{name}"
+    if origin in known.gone:
+        return True
+    return known.is_missing(module) and not any(old.startswith(f"{origin}.") for old in known.moves)
+
+
+def _lost(line: int, origin: str) -> Spot:
+    if origin.startswith("airflow.contrib"):
+        return Spot(
+            line,
+            f"`{origin}` is an Airflow 1.10 path that no provider continues.",
+            "Use another operator, or copy the code.",
+        )
+    return Spot(
+        line,
+        f"`{origin}` is gone in Airflow 3, and there is no equal.",
+        "See Airflow's release notes; the code needs another way.",
+    )
+
+
+def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -> Change:
+    edits: list[Edit] = []
+    groups: dict[str, list[str]] = {}
+    for alias in node.names:
+        if alias not in moved:
+            groups.setdefault(str(node.module), []).append(written(alias))
+            continue
+        module, _, name = moved[alias].rpartition(".")
+        text = name
+        if alias.asname and alias.asname != name:
+            text = f"{name} as {alias.asname}"
+        elif not alias.asname and name != alias.name:
+            references = _references(source, f"{node.module}.{alias.name}", alias.name)
+            if references is not None and source.is_free(name, moved[alias]):
+                edits += [replace(source, item, name) for item in references]
+            else:
+                text = f"{name} as {alias.name}"
+        names = groups.setdefault(module, [])
+        if text not in names:
+            names.append(text)
+    indent, newline = indent_of(source, node), source.newline.decode()
+    start, end = source.start(node), source.end(node)
+    lines = [import_text(module, names, indent, newline) for module, names in groups.items()]
+    if is_alone(source, node):
+        comments = (
+            [source.text[a:b].decode() for a, b in source.comments if start <= a < end]
+            if b"#" in source.text[start:end]
+            else []
+        )
+        text = f"{newline}{indent}".join([*comments, *lines])
+    else:
+        text = "; ".join(line.replace(newline, " ") for line in lines)
+    return Change((Edit(start, end, text), *edits))
+
+
+def _references(source: Source, origin: str, name: str) -> list[ast.Name] | None:
+    """Give all uses of an imported name; None when the name means something else, too."""
+    uses = [item for item in source.each(ast.Name) if item.id == name]
+    return uses if all(source.meanings(item) == {origin} for item in uses) else None
+
+
+def _star(source: Source, node: ast.ImportFrom) -> Iterator[Change | Spot]:
+    prefix = f"{node.module}."
+    known = {old.removeprefix(prefix): new for old, new in table().moves.items() if old.startswith(prefix)}
+    known = {name: new for name, new in known.items() if "." not in name}
+    if not known and not table().is_missing(str(node.module)):
+        return
+    used = {item.id for item in source.each(ast.Name) if item.id not in source.top.bound} & known.keys()
+    if not used:
+        yield Spot(
+            node.lineno,
+            f"Names come from `{node.module}` by a star, and the module is gone.",
+            "Import the names that you use.",
+        )
+        return
+    text = import_text(str(node.module), sorted(used), indent_of(source, node), source.newline.decode())
+    yield Change((replace(source, node, text),))
+
+
+def _references_by_module(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    known = table()
+    for node in source.each(ast.Attribute):
+        for meaning in source.meanings(node):
+            owner, _, name = meaning.rpartition(".")
+            is_class = (name[:1].isupper() and name[1:2].islower()) or name == "DAG"
+            if meaning not in known.moves and not (is_class and _OWNERS.fullmatch(owner) and owner not in known.moves):
+                continue
+            if not isinstance(node.ctx, ast.Load):
+                continue
+            if source.is_free(name, meaning):
+                yield Change((replace(source, node, name),), ((owner, name),))
+            elif meaning in known.moves:
+                yield Spot(
+                    node.lineno,
+                    f"`{meaning}` moved to `{known.moves[meaning]}`.",
+                    f"The name {name} is taken in this file: import it under another.",
+                )
+
+
+MOVED = Rule(
+    code="moved-name",
+    title="What moved is imported from its new place, by a table of Airflow's own moves",
+    words=(b"airflow",),
+    before="""
+from airflow.contrib.operators.ssh_operator import SSHOperator
+from airflow.operators import BashOperator
+from airflow.operators.dummy_operator import DummyOperator  # start
+
+start = DummyOperator(task_id="start")
+run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
+""",
+    after="""
+from airflow.providers.ssh.operators.ssh import SSHOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator  # start
+
+start = EmptyOperator(task_id="start")
+run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
+""",
+    find=_moved,
+    is_last=True,
+)
+
+BY_MODULE = Rule(
+    code="attribute-reference",
+    title="Classes that are reached through their module are imported by name",
+    words=(b"airflow",),
+    before="""
+from airflow import models
+
+with models.DAG("sales", catchup=False, schedule="@daily"):
+    pass
+""",
+    after="""
+from airflow import models
+from airflow.models import DAG
+
+with DAG("sales", catchup=False, schedule="@daily"):
+    pass
+""",
+    find=_references_by_module,
+)

@@ -1,0 +1,254 @@
+"""Stands in for what is missing while a file is read: modules, variables, connections, environment variables. Everything is noted.
+
+For proofs that compare two readings away from a deployment: both get the same stand-ins. Modules of Airflow and of installed providers
+are never stood in for: that they are missing is what a proof must find. Standard library and Airflow only, Python 3.8 and newer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import inspect
+import os
+import sys
+import types
+from typing import Any, List, Optional, Set, Tuple
+
+_found: Set[Tuple[str, str]] = set()
+VALUE = "stand-in"
+
+
+def used() -> List[List[str]]:
+    return [list(item) for item in _found]
+
+
+def install(project: str) -> None:
+    """Stand in from here on, in this process."""
+    sys.meta_path.append(_Finder())  # the last to be asked
+    _stand_in_for_environment(project)
+    _stand_in_for_secrets()
+
+
+class _Kind(type):
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _named(name)
+
+    def __iter__(cls) -> Any:
+        return iter(())
+
+
+class Thing(metaclass=_Kind):
+    """Takes every call, attribute and operator."""
+
+    def __init__(self, *_arguments: Any, **_named: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Thing()
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if len(arguments) == 1 and not named and isinstance(arguments[0], (types.FunctionType, type)):
+            return arguments[0]  # a decorator
+        return Thing()
+
+    def __getitem__(self, _key: Any) -> Any:
+        return Thing()
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_arguments: object) -> None:
+        return None
+
+    def __str__(self) -> str:
+        return VALUE
+
+    __repr__ = __str__
+
+    def __add__(self, other: Any) -> Any:
+        return self
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __mod__ = __or__ = __and__ = __add__
+
+    def __rshift__(self, other: Any) -> Any:
+        return other
+
+    __lshift__ = __rrshift__ = __rlshift__ = __rshift__
+
+
+def _named(name: str) -> Any:
+    """Make a class for a name: an operator when it is called one, so that DAGs keep their tasks."""
+    if name.endswith(("Operator", "Sensor", "OperatorAsync", "SensorAsync", "Transfer")):
+        return _operator(name)
+    return _Kind(name, (Thing,), {})
+
+
+def _operator(name: str) -> Any:
+    try:
+        base: Any = importlib.import_module("airflow.sdk").BaseOperator
+    except ImportError:
+        base = importlib.import_module("airflow.models.baseoperator").BaseOperator
+    taken = set(inspect.signature(base.__init__).parameters) - {"self", "args", "kwargs"}
+
+    def begin(self: Any, *_arguments: Any, **named: Any) -> None:
+        named.pop("provide_context", None)
+        base.__init__(self, **{key: value for key, value in named.items() if key in taken and key != "dag_run_id"})
+
+    return type(base)(name, (base,), {"__init__": begin, "execute": _execute, "__module__": "stand_in"})
+
+
+def _execute(_self: Any, _context: Any) -> None:
+    return None
+
+
+class _Module(types.ModuleType):
+    __path__: List[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = _named(name)
+        setattr(self, name, found)
+        return found
+
+
+class _Finder(importlib.abc.Loader):
+    """Asked last: whatever nobody has."""
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Optional[Any]:
+        words = name.split(".")
+        if words[0] == "airflow" and not _is_missing_provider(words):
+            return None
+        if words[0] in sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else False:
+            return None
+        if len(words) > 1 and not isinstance(sys.modules.get(".".join(words[:-1])), _Module) and words[0] != "airflow":
+            return None  # the package is there, and has no such module
+        if not _is_asked_by_the_project():
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: Any) -> Any:
+        words = spec.name.split(".")
+        _found.add(("module", ".".join(words[:3]) if words[0] == "airflow" else words[0]))
+        return _Module(spec.name)
+
+    def exec_module(self, _module: Any) -> None:
+        return None
+
+
+def _is_asked_by_the_project() -> bool:
+    """Packages try modules that they can do without: those stay missing."""
+    frame: Any = inspect.currentframe()
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith("<frozen") and file != __file__ and "importlib" not in file:
+            return not file.startswith((sys.prefix, sys.base_prefix, "/usr/lib")) or "/site-packages/airflow/" in file
+        frame = frame.f_back
+    return False
+
+
+def _is_missing_provider(words: List[str]) -> bool:
+    if words[:2] != ["airflow", "providers"] or len(words) < 3:
+        return False
+    parent = sys.modules.get("airflow.providers")
+    folders = list(getattr(parent, "__path__", ()))
+    two = words[2] in ("apache", "common", "cncf", "microsoft", "dbt", "atlassian")
+    if two and len(words) == 3:
+        return not any(os.path.isdir(os.path.join(folder, words[2])) for folder in folders)
+    place = os.path.join(*words[2 : 4 if two else 3])
+    return not any(os.path.isdir(os.path.join(folder, place)) for folder in folders)
+
+
+def _caller() -> Any:
+    frame: Any = inspect.currentframe()
+    while frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
+
+
+def _stand_in_for_environment(project: str) -> None:
+    kind: Any = type(os.environ)
+    original = kind.__getitem__
+
+    def get(self: Any, key: str) -> Any:
+        try:
+            return original(self, key)
+        except KeyError:
+            if not _caller().f_code.co_filename.startswith(project):
+                raise
+            _found.add(("env", str(key)))
+            return VALUE
+
+    kind.__getitem__ = get
+
+
+def _stand_in_for_secrets() -> None:
+    for module, name in (
+        ("airflow.models.variable", "Variable"),
+        ("airflow.models", "Variable"),
+        ("airflow.sdk", "Variable"),
+    ):
+        try:
+            _stand_in_for_variables(getattr(importlib.import_module(module), name))
+        except (ImportError, AttributeError):
+            continue
+    for module in ("airflow.hooks.base_hook", "airflow.hooks.base", "airflow.sdk.bases.hook"):
+        try:
+            _stand_in_for_connections(importlib.import_module(module).BaseHook)
+        except (ImportError, AttributeError):
+            continue
+
+
+def _stand_in_for_variables(variable: Any) -> None:
+    original = variable.get
+    if getattr(original, "is_stand_in", False):
+        return
+
+    def get(key: str, *arguments: Any, **named: Any) -> Any:
+        try:
+            return original(key, *arguments, **named)
+        except Exception:
+            _found.add(("variable", str(key)))
+            is_json = bool(named.get("deserialize_json")) or (len(arguments) > 1 and bool(arguments[1]))
+            return _Json() if is_json else VALUE
+
+    get.is_stand_in = True  # type: ignore[attr-defined]
+    variable.get = staticmethod(get)
+
+
+class _Json(dict):  # type: ignore[type-arg]
+    def __missing__(self, _key: Any) -> str:
+        return VALUE
+
+
+def _stand_in_for_connections(hook: Any) -> None:
+    original = hook.get_connection
+    if getattr(original, "is_stand_in", False):
+        return
+
+    def get(conn_id: str, *arguments: Any, **named: Any) -> Any:
+        try:
+            return original(conn_id, *arguments, **named)
+        except Exception:
+            _found.add(("connection", str(conn_id)))
+            made: Any = importlib.import_module("airflow.models").Connection
+            return made(
+                conn_id=str(conn_id), conn_type="generic", host=VALUE, login=VALUE, password=VALUE, schema=VALUE, port=1
+            )
+
+    get.is_stand_in = True  # type: ignore[attr-defined]
+    hook.get_connection = staticmethod(get)
