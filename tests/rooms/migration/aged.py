@@ -139,7 +139,7 @@ def make_new(venv: Path, home: Path, url: str, fernet_key: str) -> None:
     wanted = (
         "select count(*) from dag_run where state = 'success' and run_type = 'scheduled' and dag_id = 'daily_orders'"
     )
-    components = (("api-server", "--host", "127.0.0.1"), ("dag-processor",), ("scheduler", "-s"))
+    components = (("api-server", "--host", "127.0.0.1", "--workers", "1"), ("dag-processor",), ("scheduler", "-s"))
     with _running(env, home, components):
         source = Aged("", url, fernet_key)
         _await(lambda: source.count("select count(*) from dag where dag_id = 'by_hand'") == 1, home)

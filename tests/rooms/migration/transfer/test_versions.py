@@ -157,9 +157,9 @@ def test_runs_have_their_intervals_and_tries(old: Aged, source: SourceAdapter, n
         new,
         "select try_number, state, max_tries from task_instance_history where task_id = 'load' and dag_id = 'daily_orders'",
     )
-    assert tries
-    assert set(tries) == {(1, "failed", 1)}
-    assert set(_rows(new, "select try_number, state from task_instance where task_id = 'load'")) == {(2, "success")}
+    assert (1, "failed", 1) in tries
+    assert len(tries) == old.count("select count(*) from task_instance where task_id = 'load' and try_number = 2")
+    assert (2, "success") in _rows(new, "select try_number, state from task_instance where task_id = 'load'")
     confs = _rows(new, "select conf from dag_run where dag_id = 'by_hand'")
     assert any("2026-01-01" in str(conf) for (conf,) in confs)
 
