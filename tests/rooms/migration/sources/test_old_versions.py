@@ -7,6 +7,7 @@ import json
 import pickle
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.rooms.migration.aged import Aged
 
+from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow, RejectedRow
 from aerodrome.migration.estate.records import DagRecord
@@ -195,6 +197,28 @@ def test_plain_xcoms_come_back_equal(value: Any, protocol: int) -> None:
 
 def _has_marks(value: Any) -> bool:
     return "__classname__" in repr(value) or "__type" in repr(value)
+
+
+SERIALIZE = """
+import datetime as dt, json
+from airflow.sdk.bases.xcom import BaseXCom
+values = [(1, "two"), {3, 1}, frozenset([2]), dt.date(2026, 1, 2), dt.timedelta(seconds=1.5), {"a": [None, (True,)]},
+          dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.timezone.utc)]
+print("SHOWN" + json.dumps([BaseXCom.serialize_value(value) for value in values]))
+"""
+
+
+@pytest.mark.airflow
+def test_typed_values_are_written_as_airflow_3_writes_them(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    python = airflow_venv("3.3.2", ("asyncpg", "psycopg2-binary")).path / "bin" / "python"
+    env = {"HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    shown = subprocess.run([python, "-c", SERIALIZE], env=env, capture_output=True, text=True, check=True).stdout
+    values = [
+        (1, "two"), {3, 1}, frozenset([2]), dt.date(2026, 1, 2), dt.timedelta(seconds=1.5), {"a": [None, (True,)]},
+        dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC),
+    ]  # fmt: skip
+    theirs = json.loads(shown.partition("SHOWN")[2])
+    assert [json.loads(xcom_text(plain_from_pickle(pickle.dumps(value)))) for value in values] == theirs
 
 
 @pytest.mark.parametrize(
