@@ -299,7 +299,7 @@ def aged(
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database(f"aged_{os.urandom(4).hex()}").reveal().replace("+psycopg:", "+psycopg2:")
         if version.startswith("3."):
-            makers.make_new(airflow_venv(version, python="3.12").path, home, url, key)
+            makers.make_new(airflow_venv(version).path, home, url, key)
         else:
             is_hosted = not (makers.LOCKS / f"airflow-{version}.txt").exists()
             venv = airflow_venv(version).path if is_hosted else makers.old_venv(venv_cache, version)

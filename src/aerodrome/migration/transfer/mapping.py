@@ -1,8 +1,10 @@
 """Turns a neutral history row into the row of an Airflow 3 table, or says why it cannot be one.
 
 Pure: no database. Facts were read in Airflow 3.3.2 (airflow/models/{dagrun,taskinstance,taskinstancehistory,xcom}.py):
-`triggered_by` stores the NAME of the enum, a wrong one makes every read of the run fail; a `hostname` makes the API
-server call that host for logs, so it stays empty; job, trigger and pid references point to rows that do not move.
+`triggered_by` stores the NAME of the enum, a wrong one makes every read of the run fail; a try without a
+`task_display_name` makes every read of the tries fail (the column may be NULL, the API's answer may not); a `hostname`
+makes the API server call that host for logs, so it stays empty; job, trigger and pid references point to rows that do
+not move.
 """
 
 from __future__ import annotations
@@ -192,7 +194,8 @@ def _task_like(row: Sequence[Any], *, is_try: bool, note: str | None) -> MappedR
     values = (
         dag_id, run_id, task_id, map_index, try_number or 0, max_tries or 0, state, started, ended,
         None if duration is None else float(duration), "", unixname, pool or DEFAULT_POOL, pool_slots or 1, queue,
-        priority_weight, operator, custom_name, moment_text(queued_at), display_name, rendered_map_index, executor,
+        priority_weight, operator, custom_name, moment_text(queued_at), display_name or (task_id if is_try else None),
+        rendered_map_index, executor,
     )  # fmt: skip
     return MappedRow(key, values, values, (stable_uuid7(key, started or ended), "not_started", ended or started), note)
 

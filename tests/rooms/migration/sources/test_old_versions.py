@@ -7,8 +7,10 @@ import json
 import pickle
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.rooms.migration.aged import Aged
 
+from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow, RejectedRow
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, plain_from_pickle, xcom_text
 from aerodrome.migration.sources.airflow_db.probes import grants_right
+from aerodrome.migration.sources.airflow_db.written import written
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.sources.registry import open_source
 
@@ -46,12 +50,13 @@ def old(aged: Callable[..., Aged], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_old(aged: Callable[..., Aged], old: Path) -> Iterator[Callable[[], SourceAdapter]]:
+def open_old(aged: Callable[..., Aged], old: Path) -> Iterator[Callable[..., SourceAdapter]]:
     opened: list[SourceAdapter] = []
 
-    def opener() -> SourceAdapter:
+    def opener(**more: Any) -> SourceAdapter:
         clock = ManualClock(dt.datetime.now(dt.UTC))
-        opened.append(open_source(Aged("1.10.15", f"sqlite:///{old}", aged("1.10.15").fernet_key).config, b"k", clock))
+        config = Aged("1.10.15", f"sqlite:///{old}", aged("1.10.15").fernet_key).config
+        opened.append(open_source(replace(config, **more), b"k", clock))
         return opened[-1]
 
     yield opener
@@ -118,15 +123,41 @@ def test_a_time_zone_is_believed_only_when_the_runs_prove_it(
 
 @pytest.mark.airflow
 def test_without_a_known_catchup_the_next_interval_is_told_only_when_it_is_the_same_either_way(
-    old: Path, open_old: Callable[[], SourceAdapter]
+    old: Path, open_old: Callable[..., SourceAdapter], tmp_path: Path
 ) -> None:
-    assert open_old().dag_states(["daily_orders"])["daily_orders"].next_interval is not None
     change(old, "delete from dag_run where dag_id = 'daily_orders' and id > (select min(id) from dag_run)")
-    state = open_old().dag_states(["daily_orders"])[
-        "daily_orders"
-    ]  # two days behind: catch up, or go on with the newest?
+    state = open_old().dag_states(["daily_orders"])["daily_orders"]  # two days behind, and its file says catchup=True
+    assert state.last_interval is not None
+    assert state.next_interval is not None
+    assert state.next_interval[0] == state.last_interval[1]
+    (tmp_path / "none").mkdir()
+    state = open_old(dags_folder=tmp_path / "none").dag_states(["daily_orders"])["daily_orders"]
     assert state.last_interval is not None
     assert state.next_interval is None
+
+
+@pytest.mark.parametrize(
+    ("source", "catchup", "is_default"),
+    [
+        ("DAG('a', catchup=True)", True, False),
+        ("DAG('a', catchup=False)\nDAG('b', catchup=False)", False, False),
+        ("DAG('a', catchup=False)\nDAG('b', catchup=True)", None, False),
+        ("DAG('a', catchup=False)\nDAG('b')", None, False),
+        ("DAG('a')", None, True),
+        ("DAG('a', **more)", None, False),
+        ("DAG('a', default_args={'catchup': False})", None, False),
+        ("d = DAG('a')\nd.catchup = False", None, False),
+        ("make('a', catchup=False)\nDAG('b')", None, False),
+        ("DAG('a', catchup=not x)", None, False),
+        ("x = 1", None, False),
+        ("DAG(", None, False),
+    ],
+)
+def test_what_a_file_says_of_catchup_is_believed_only_when_it_is_sure(
+    source: str, *, catchup: bool | None, is_default: bool
+) -> None:
+    said = written(source)
+    assert (said.catchup, said.is_catchup_default) == (catchup, is_default)
 
 
 @pytest.mark.airflow
@@ -166,6 +197,28 @@ def test_plain_xcoms_come_back_equal(value: Any, protocol: int) -> None:
 
 def _has_marks(value: Any) -> bool:
     return "__classname__" in repr(value) or "__type" in repr(value)
+
+
+SERIALIZE = """
+import datetime as dt, json
+from airflow.sdk.bases.xcom import BaseXCom
+values = [(1, "two"), {3, 1}, frozenset([2]), dt.date(2026, 1, 2), dt.timedelta(seconds=1.5), {"a": [None, (True,)]},
+          dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.timezone.utc)]
+print("SHOWN" + json.dumps([BaseXCom.serialize_value(value) for value in values]))
+"""
+
+
+@pytest.mark.airflow
+def test_typed_values_are_written_as_airflow_3_writes_them(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    python = airflow_venv("3.3.2", ("asyncpg", "psycopg2-binary")).path / "bin" / "python"
+    env = {"HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    shown = subprocess.run([python, "-c", SERIALIZE], env=env, capture_output=True, text=True, check=True).stdout
+    values = [
+        (1, "two"), {3, 1}, frozenset([2]), dt.date(2026, 1, 2), dt.timedelta(seconds=1.5), {"a": [None, (True,)]},
+        dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC),
+    ]  # fmt: skip
+    theirs = json.loads(shown.partition("SHOWN")[2])
+    assert [json.loads(xcom_text(plain_from_pickle(pickle.dumps(value)))) for value in values] == theirs
 
 
 @pytest.mark.parametrize(

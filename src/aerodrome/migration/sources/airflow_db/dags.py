@@ -81,7 +81,7 @@ class DagReader:
                 schedule_kind=schedule.kind,
                 timetable=schedule.timetable,
                 timezone=facts.timezone or (None if dag else self._schedules.of(row.dag_id).timezone),
-                catchup=facts.catchup,
+                catchup=facts.catchup if dag else self._schedules.of(row.dag_id).catchup,
                 start_date=facts.start_date,
                 end_date=facts.end_date,
                 max_active_runs=facts.max_active_runs or row.max_active_runs,

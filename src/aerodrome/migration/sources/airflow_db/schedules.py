@@ -8,15 +8,13 @@ but only when the history proves the calendar: every known scheduled run must li
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from croniter import croniter
 from croniter.croniter import CroniterError
@@ -27,11 +25,11 @@ from aerodrome.migration.estate.calendars import INTERVAL_TIMETABLES as TIMETABL
 from aerodrome.migration.estate.calendars import PRESETS, Calendar, CronCalendar, DeltaCalendar, Interval, due
 from aerodrome.migration.sources.airflow_db import serialized
 from aerodrome.migration.sources.airflow_db.rows import column_or, utc
+from aerodrome.migration.sources.airflow_db.written import Written, written
 
 PROVING_RUNS = 100
 """How many of the newest scheduled runs must lie on a calendar before it is believed."""
 
-_ZONE_NAME = re.compile(r"""["']([A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+|UTC|[A-Z]{3}[0-9A-Z]*)["']""")
 _ZONED = ("cron", "preset")
 
 
@@ -111,7 +109,10 @@ class Schedules:
             )
         form = serialized.load(*self.serialized_form(dag_id))
         facts = serialized.facts_of({**form, "_dag_id": dag_id}) if form else None
-        catchup = facts.catchup if facts and facts.catchup is not None else self._default_catchup
+        said = Written() if facts else self._written(row.fileloc or "")
+        catchup = facts.catchup if facts else said.catchup
+        if catchup is None and (facts or said.is_catchup_default):
+            catchup = self._default_catchup
         schedule = facts.schedule if facts else serialized.Schedule(None, "none")
         if facts is None or (schedule.kind == "none" and schedule.timetable is None):
             schedule = column_schedule(row.schedule, schedule)
@@ -125,10 +126,10 @@ class Schedules:
                 schedule, facts.timezone if facts else None, DeltaCalendar.of_seconds(seconds), catchup,
                 "" if seconds > 0 else "its period is not positive",
             )  # fmt: skip
-        return self._proved(dag_id, schedule, facts.timezone if facts else None, catchup, row.fileloc or "")
+        return self._proved(dag_id, schedule, facts.timezone if facts else None, catchup, said)
 
     def _proved(
-        self, dag_id: str, schedule: serialized.Schedule, zone: str | None, catchup: bool | None, fileloc: str
+        self, dag_id: str, schedule: serialized.Schedule, zone: str | None, catchup: bool | None, said: Written
     ) -> KnownSchedule:
         expression = PRESETS.get(schedule.text or "", schedule.text or "")
         try:
@@ -141,7 +142,7 @@ class Schedules:
                 schedule, zone, calendar, catchup, "" if calendar else f"its time zone {zone} is unknown"
             )
         moments = self._scheduled_dates(dag_id)
-        for candidate in (*self._zones_named_in(fileloc), self._default_zone or "UTC"):
+        for candidate in (*said.zones, self._default_zone or "UTC"):
             calendar = _cron(expression, candidate)
             if calendar is not None and moments and all(calendar.aligned(moment) == moment for moment in moments):
                 return KnownSchedule(schedule, candidate, calendar, catchup)
@@ -160,17 +161,16 @@ class Schedules:
         with self._database.reading() as connection:
             return [moment for value in connection.scalars(query) if (moment := utc(value)) is not None]
 
-    def _zones_named_in(self, fileloc: str) -> tuple[str, ...]:
-        """Give the time zones that the DAG's file names in a literal, in order; nothing when the file is not here."""
+    def _written(self, fileloc: str) -> Written:
+        """Give what the DAG's file says; nothing when the file is not here."""
         if self._folder is None:
-            return ()
+            return Written()
         parts = PurePosixPath(fileloc).parts
         for start in range(1, len(parts)):
             path = self._folder / Path(*parts[start:])
             if path.is_file() and path.suffix == ".py":
-                text = path.read_text(encoding="utf-8", errors="replace")
-                return tuple(name for name in dict.fromkeys(_ZONE_NAME.findall(text)) if name in _zones())
-        return ()
+                return written(path.read_text(encoding="utf-8", errors="replace"))
+        return Written()
 
 
 def column_schedule(value: Any, otherwise: serialized.Schedule) -> serialized.Schedule:
@@ -210,8 +210,3 @@ def _cron(expression: str, zone: str) -> CronCalendar | None:
         return CronCalendar(expression, ZoneInfo(zone))
     except (ValueError, KeyError, OSError):  # ZoneInfoNotFoundError is a KeyError
         return None
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
