@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
-from aerodrome.client.migrations import Migration, NewArchive, NewSource
+from aerodrome.client.migrations import Migration, NewArchive, NewRest, NewSource
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 
@@ -52,6 +52,13 @@ def connect(
     archive_key: Annotated[
         Path | None, Parameter(help="The private key of that archive, on this machine: the file ending in .key.")
     ] = None,
+    rest_url: Annotated[
+        str | None, Parameter(help="Instead of a database: the address of Airflow's web server, for its REST API.")
+    ] = None,
+    rest_user: Annotated[str, Parameter(help="A user there; without one, a token is taken.")] = "",
+    rest_login_env: Annotated[
+        str, Parameter(help="The environment variable that holds the user's password, or the token.")
+    ] = "AERODROME_SOURCE_REST_LOGIN",
     database_url_env: Annotated[
         str, Parameter(help="The environment variable that holds the URL of the metadata database.")
     ] = "AERODROME_SOURCE_DATABASE_URL",
@@ -68,26 +75,30 @@ def connect(
     """Register a self-managed Airflow as a source. It is probed read-only; nothing changes there.
 
     The database URL and the Fernet key are taken from environment variables, so that they stand in no process list.
+    So is what signs in to a REST API: with `--rest-user` its password, without it a token.
     An archive carries the DAGs, the code and everything else: beside `--archive` only `--archive-key` is needed.
     """
-    source: NewSource | NewArchive
+    paths = {
+        "plugins_folder": _optional(plugins),
+        "include_folder": _optional(include),
+        "requirements_file": _optional(requirements),
+        "config_file": _optional(config_file),
+        "env_file": _optional(env_file),
+    }
+    source: NewSource | NewArchive | NewRest
     if archive is not None:
         if archive_key is None:
             raise Invalid("The key of the archive is missing.", code="usage", hint="Add --archive-key FILE.")
         source = NewArchive(_path(archive), Secret(_read(archive_key)))
+    elif dags is None:
+        raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER, or --archive FILE.")
+    elif rest_url is not None:
+        secret = _from_env(rest_login_env, "the password of the user in the source, or a token")
+        password, token = (secret, Secret("")) if rest_user else (Secret(""), secret)
+        source = NewRest(rest_url, _path(dags), rest_user, password, token, **paths)
     else:
-        if dags is None:
-            raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER, or --archive FILE.")
-        source = NewSource(
-            database_url=_from_env(database_url_env, "the URL of the source's metadata database"),
-            fernet_keys=Secret(os.environ.get(fernet_key_env, "")),
-            dags_folder=_path(dags),
-            plugins_folder=_optional(plugins),
-            include_folder=_optional(include),
-            requirements_file=_optional(requirements),
-            config_file=_optional(config_file),
-            env_file=_optional(env_file),
-        )
+        url = _from_env(database_url_env, "the URL of the source's metadata database")
+        source = NewSource(url, _path(dags), Secret(os.environ.get(fernet_key_env, "")), **paths)
     with common.connect() as client:
         write_fields(common.output, client.migrations.connect(name, workspace, source), FIELDS)
 

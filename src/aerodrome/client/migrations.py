@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aerodrome.client.transport import Params, Transport, segment
@@ -79,6 +79,26 @@ class NewArchive:
         return {"kind": "airflow-archive", "archive": self.archive, "archive_key": self.key.reveal()}
 
 
+@dataclass(frozen=True)
+class NewRest:
+    """An Airflow's REST API to register as a source: a user with a password, or a token; paths are on the server's machine."""
+
+    base_url: str
+    dags_folder: str
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+    token: Secret = field(default_factory=lambda: Secret(""))
+    plugins_folder: str | None = None
+    include_folder: str | None = None
+    requirements_file: str | None = None
+    config_file: str | None = None
+    env_file: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        secrets = {"password": self.password.reveal(), "token": self.token.reveal()}
+        return {**vars(self), **secrets, "kind": "airflow-rest"}
+
+
 class Migrations:
     """The noun `migration`."""
 
@@ -92,7 +112,7 @@ class Migrations:
     def get(self, ref: str) -> Migration:
         return Migration.of(self._http.get(_path(ref)))
 
-    def connect(self, name: str, workspace: str, source: NewSource | NewArchive) -> Migration:
+    def connect(self, name: str, workspace: str, source: NewSource | NewArchive | NewRest) -> Migration:
         """Register a source; Invalid with the failed checks when it cannot be used."""
         return Migration.of(self._http.post("/migrations", {"name": name, "workspace": workspace, **source.body()}))
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from aerodrome.airflowkit.metadata import label_of
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive.sealing import public_half
-from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, SourceConfig
+from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, RestConfig, SourceConfig
 from aerodrome.migration.sources.registry import unknown_kind
 
 _FOLDERS = ("dags_folder", "plugins_folder", "include_folder")
@@ -100,9 +101,82 @@ class ArchiveInput:
         return ArchiveConfig(name=name, archive=Path(self.archive), key=self.key, unpacked=folder / "archive")
 
 
-AnySourceInput = SourceInput | ArchiveInput
-_INPUTS: dict[str, type[SourceInput | ArchiveInput]] = {
+@dataclass(frozen=True)
+class RestInput:
+    """An Airflow with its REST API: a user with a password, or a token; its files on the platform's machine."""
+
+    base_url: str
+    dags_folder: str
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+    token: Secret = field(default_factory=lambda: Secret(""))
+    kind: str = "airflow-rest"
+    plugins_folder: str | None = None
+    include_folder: str | None = None
+    requirements_file: str | None = None
+    config_file: str | None = None
+    env_file: str | None = None
+
+    def checked(self) -> Self:
+        """Give the input back when it can be used; Invalid naming the field otherwise."""
+        for name in (*_FOLDERS, *_FILES):
+            _exists(name, getattr(self, name))
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
+            raise Invalid(
+                "base_url: it must be https://host, with a path if there is one, and without user and password.",
+                code="source-address-malformed",
+                hint="Give the address of Airflow's web server, as you open it in a browser.",
+                details={"field": "base_url"},
+            )
+        if not self.token and not (self.user and self.password):
+            raise Invalid(
+                "user: a user with a password, or a token is missing.",
+                code="field-missing",
+                hint="Give one of them.",
+                details={"field": "user"},
+            )
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        paths = {name: getattr(self, name) for name in (*_FOLDERS, *_FILES)}
+        return {"kind": self.kind, "label": self.base_url, "base_url": self.base_url, "user": self.user, **paths}
+
+    def secrets(self) -> dict[str, Secret]:
+        return {"rest_password": self.password, "rest_token": self.token}
+
+    @classmethod
+    def restored(cls, plain: Mapping[str, Any], secret: Secrets) -> Self:
+        paths: dict[str, Any] = {name: plain.get(name) for name in (*_FOLDERS, *_FILES)}
+        return cls(
+            base_url=plain["base_url"],
+            user=plain["user"],
+            password=secret("rest_password"),
+            token=secret("rest_token"),
+            **paths,
+        )
+
+    def config(self, name: str, folder: Path) -> AnySourceConfig:
+        del folder
+        return RestConfig(
+            name=name,
+            base_url=self.base_url,
+            user=self.user,
+            password=self.password,
+            token=self.token,
+            dags_folder=Path(self.dags_folder),
+            plugins_folder=_path(self.plugins_folder),
+            include_folder=_path(self.include_folder),
+            requirements_file=_path(self.requirements_file),
+            config_file=_path(self.config_file),
+            env_file=_path(self.env_file),
+        )
+
+
+AnySourceInput = SourceInput | ArchiveInput | RestInput
+_INPUTS: dict[str, type[AnySourceInput]] = {
     "airflow-db": SourceInput,
+    "airflow-rest": RestInput,
     "airflow-archive": ArchiveInput,
 }
 
@@ -131,9 +205,18 @@ def from_fields(kind: str, fields: Mapping[str, str | None]) -> AnySourceInput:
 
     if kind == "airflow-archive":
         return ArchiveInput(archive=needed("archive"), key=Secret(needed("archive_key")))
+    paths: dict[str, Any] = {name: fields.get(name) or None for name in (*_FOLDERS[1:], *_FILES)}
+    if kind == "airflow-rest":
+        return RestInput(
+            base_url=needed("base_url"),
+            dags_folder=needed("dags_folder"),
+            user=fields.get("user") or "",
+            password=Secret(fields.get("password") or ""),
+            token=Secret(fields.get("token") or ""),
+            **paths,
+        )
     if kind != "airflow-db":
         raise unknown_kind(kind)
-    paths: dict[str, Any] = {name: fields.get(name) or None for name in (*_FOLDERS[1:], *_FILES)}
     return SourceInput(
         database_url=Secret(needed("database_url")),
         dags_folder=needed("dags_folder"),

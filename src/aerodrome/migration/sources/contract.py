@@ -43,7 +43,25 @@ class ArchiveConfig:
     kind: str = "airflow-archive"
 
 
-AnySourceConfig = SourceConfig | ArchiveConfig
+@dataclass(frozen=True)
+class RestConfig:
+    """How to read an Airflow over its REST API; code and surroundings are files here, as with a database."""
+
+    name: str
+    base_url: str
+    user: str
+    password: Secret  # empty when a token is given
+    token: Secret
+    dags_folder: Path
+    plugins_folder: Path | None = None
+    include_folder: Path | None = None
+    requirements_file: Path | None = None
+    config_file: Path | None = None
+    env_file: Path | None = None
+    kind: str = "airflow-rest"
+
+
+AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig
 
 
 @dataclass(frozen=True)

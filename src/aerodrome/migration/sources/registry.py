@@ -6,15 +6,18 @@ from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
-from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, CodeFolders, SourceAdapter
+from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
+from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, CodeFolders, RestConfig, SourceAdapter
 
-KINDS = ("airflow-db", "airflow-archive")
+KINDS = ("airflow-db", "airflow-archive", "airflow-rest")
 
 
 def open_source(config: AnySourceConfig, fingerprint_key: bytes, clock: Clock | None = None) -> SourceAdapter:
     """Give the adapter; Invalid `source-kind-unknown`, `database-url-malformed` or `database-kind-unsupported`."""
     if isinstance(config, ArchiveConfig):
         return AirflowArchiveSource(config, fingerprint_key, clock or SystemClock())
+    if isinstance(config, RestConfig):
+        return AirflowRestSource(config, fingerprint_key, clock or SystemClock())
     if config.kind == "airflow-db":
         return AirflowDatabaseSource(config, fingerprint_key, clock or SystemClock())
     raise unknown_kind(config.kind)

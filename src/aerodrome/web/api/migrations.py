@@ -70,8 +70,10 @@ class NewMigration(Body):
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["legacy"])]
     workspace: Annotated[str, Field(min_length=1, examples=["data"])]
     kind: Annotated[
-        Literal["airflow-db", "airflow-archive"],
-        Field(description="A metadata database, or an archive that the script of `aerodrome export` wrote."),
+        Literal["airflow-db", "airflow-archive", "airflow-rest"],
+        Field(
+            description="A metadata database, an archive that the script of `aerodrome export` wrote, or a REST API."
+        ),
     ] = "airflow-db"
     database_url: Annotated[
         SecretStr | None, Field(description="`airflow-db`: SQLAlchemy URL of the source's metadata database.")
@@ -92,6 +94,14 @@ class NewMigration(Body):
     archive_key: Annotated[
         SecretStr | None, Field(description="`airflow-archive`: the private key (PEM) that `aerodrome export` wrote.")
     ] = None
+
+    base_url: Annotated[
+        str | None,
+        Field(description="`airflow-rest`: where Airflow's web server is.", examples=["https://airflow.example.org"]),
+    ] = None
+    user: Annotated[str | None, Field(description="`airflow-rest`: a user, with `password`; or give `token`.")] = None
+    password: SecretStr | None = None
+    token: Annotated[SecretStr | None, Field(description="`airflow-rest`: a bearer token.")] = None
 
     def source(self) -> AnySourceInput:
         """Give the source; Invalid `field-missing` naming the field that this kind needs."""

@@ -17,8 +17,12 @@ from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
 
 router = APIRouter(include_in_schema=False)
-KINDS = {"airflow-db": "its metadata database", "airflow-archive": "an archive that an exporter wrote there"}
-SECRETS = ("database_url", "fernet_keys", "archive_key")
+KINDS = {
+    "airflow-db": "its metadata database",
+    "airflow-archive": "an archive that an exporter wrote there",
+    "airflow-rest": "its REST API",
+}
+SECRETS = ("database_url", "fernet_keys", "archive_key", "password", "token")
 
 
 @router.get("/migrations/new")
