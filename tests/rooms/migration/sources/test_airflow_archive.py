@@ -240,6 +240,22 @@ def test_archive_goes_through_a_pipe(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.airflow
+def test_script_is_a_dag_too(place: Place) -> None:
+    wish = place.command("--out", "-")
+    dags = place.folder / "dags"
+    dags.mkdir()
+    (dags / "exporter.py").write_bytes(wish["args"][3].read_bytes())
+    env = {name: value for name, value in wish["env"].items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
+    conf = json.dumps({"out": str(place.archive)})
+    words = [str(place.python.parent / "airflow"), "dags", "test", "aerodrome_export", "-c", conf]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    rows = unpacking.check(place.archive, place.key).rows
+    assert (rows["dag"], rows["files"]) == (5, 2)  # two of plugins; neither the script nor its own DAG
+
+
+@pytest.mark.airflow
 def test_picture_refuses_to_act(exported: Place, tmp_path: Path) -> None:
     picture = open_source(ArchiveConfig("legacy", exported.archive, exported.key, tmp_path / "unpacked"), b"x")
     acts: list[Callable[[], object]] = [

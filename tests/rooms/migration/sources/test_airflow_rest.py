@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ from typing import Any
 import httpx2
 import pytest
 from tests.conftest import Legacy
+from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F401 - a fixture
 from tests.rooms.migration.sources.conftest import DATA, PROJECT
+from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
 
 from aerodrome.builds.contract import Venv
+from aerodrome.client.client import Client
+from aerodrome.client.migrations import NewRest
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
@@ -26,6 +31,7 @@ from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import RestConfig, SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import open_source
+from aerodrome.web.credentials import SESSION_COOKIE
 
 START_S = 90
 
@@ -40,19 +46,22 @@ class Running:
 
     config: RestConfig
     database: SourceConfig
+    opened: list[SourceAdapter] = field(default_factory=list)
 
-    def open(self) -> SourceAdapter:
-        return open_source(self.config, b"fingerprints", SystemClock())
+    def open(self, **changes: Secret) -> SourceAdapter:
+        self.opened.append(open_source(replace(self.config, **changes), b"fingerprints", SystemClock()))  # type: ignore[arg-type]
+        return self.opened[-1]
 
     def behind(self) -> SourceAdapter:
-        return open_source(self.database, b"fingerprints", SystemClock())
+        self.opened.append(open_source(self.database, b"fingerprints", SystemClock()))
+        return self.opened[-1]
 
 
-def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def wait_for(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            httpx2.get(url, timeout=5, trust_env=False)
+            httpx2.get(address, timeout=5, trust_env=False)
         except httpx2.TransportError:
             assert process.poll() is None, log.read_text()[-3000:]
             assert time.monotonic() < deadline, log.read_text()[-3000:]
@@ -61,7 +70,7 @@ def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
             return
 
 
-def environment(home: Path, url: str, fernet_key: str) -> dict[str, str]:
+def environment(home: Path, database_url: str, fernet_key: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return kept | {
         "AIRFLOW_HOME": str(home),
@@ -69,7 +78,7 @@ def environment(home: Path, url: str, fernet_key: str) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
         "AIRFLOW__CORE__FERNET_KEY": fernet_key,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
         "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
     }
 
@@ -84,11 +93,11 @@ def running(
     home, port = tmp_path_factory.mktemp("rest"), free_port()
     database = home / "airflow.db"
     database.write_bytes(_legacy.database.read_bytes())
-    url, log = f"sqlite:///{database}", home / "log"
+    database_url, log = f"sqlite:///{database}", home / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [airflow_venv("2.11.2").path / "bin" / "python", "-W", "ignore", DATA / "serve_rest.py", str(port)],
-            env=environment(home, url, _legacy.fernet_key),
+            env=environment(home, database_url, _legacy.fernet_key),
             stdout=stream,
             stderr=stream,
         )
@@ -109,7 +118,12 @@ def running(
             PROJECT / "scheduler.env",
         )
         files = {name: value for name, value in vars(config).items() if name.endswith(("_folder", "_file"))}
-        yield Running(config, SourceConfig("airflow-db", "legacy", Secret(url), Secret(_legacy.fernet_key), **files))
+        made = Running(
+            config, SourceConfig("airflow-db", "legacy", Secret(database_url), Secret(_legacy.fernet_key), **files)
+        )
+        yield made
+        for source in made.opened:
+            source.close()
     finally:
         process.terminate()
         process.wait(30)
@@ -138,7 +152,7 @@ def test_rest_says_what_the_database_says_or_why_not(running: Running, tmp_path:
     assert list(found) == list(there)
     same = ("file", "is_paused", "is_active", "schedule", "owners", "tags", "pools", "task_count", "run_states",
             "next_logical_date", "next_interval_end", "runs_30d", "failures_30d", "last_run_at", "start_date", "variables",
-            "datasets_in", "datasets_out", "max_active_runs", "timezone", "import_error")  # fmt: skip
+            "datasets_in", "datasets_out", "max_active_runs", "import_error")  # fmt: skip
     for dag_id, dag in found.items():
         assert there[dag_id].catchup in (dag.catchup, None)  # REST tells the default, too
         for name in same:
@@ -154,7 +168,8 @@ def test_rest_says_what_the_database_says_or_why_not(running: Running, tmp_path:
     with pytest.raises(Invalid, match="warehouse") as unreadable:
         list(source.connection_values(["warehouse"]))
     assert unreadable.value.code == "connection-unreadable"
-    assert list(estate.records("variable")) == list(direct.records("variable"))
+    theirs = [each for each in direct.records("variable") if not each.name.startswith("aerodrome.pause.")]
+    assert list(estate.records("variable")) == theirs
     assert [value.value.reveal() for value in source.variable_values(["sales_region"])] == ["eu"]
 
 
@@ -221,14 +236,55 @@ def test_pause_leaves_a_mark_and_can_be_undone(running: Running) -> None:
 
 @pytest.mark.airflow
 def test_wrong_password_is_told(running: Running) -> None:
-    wrong = open_source(replace(running.config, password=Secret("canary-wrong")), b"x").describe()
+    wrong = running.open(password=Secret("canary-wrong")).describe()
     assert not wrong.is_ok
     assert "refuses the user" in str(wrong.probes) or "may not GET /api/v1/dags" in str(wrong.probes)
     assert "canary" not in str(wrong)
-    token = open_source(replace(running.config, password=Secret(""), token=Secret("canary-token")), b"x").describe()
+    token = running.open(password=Secret(""), token=Secret("canary-token")).describe()
     assert not token.is_ok
     assert "may not GET /api/v1/dags" in str(token.probes)
     assert "canary" not in str(token)
+
+
+@pytest.mark.airflow
+def test_rest_source_is_connected_assessed_and_planned(running: Running, desk: Desk, url: str) -> None:  # noqa: F811
+    desk.platform.fleet.create_workspace(desk.actor("admin"), "data")
+    there = running.config
+    files: dict[str, Any] = {
+        name: str(value) for name, value in vars(there).items() if name.endswith(("_folder", "_file"))
+    }
+    source = NewRest(there.base_url, user=there.user, password=there.password, **files)
+    with Client(url, desk.platform.token_of("operator")) as client:
+        for wrong, name in (
+            (replace(source, user=""), "user"),
+            (replace(source, base_url="https://u:p@airflow"), "base_url"),
+            (replace(source, dags_folder="/nowhere"), "dags_folder"),
+        ):
+            with pytest.raises(Invalid) as refused:
+                client.migrations.connect(NAME, "data", wrong)
+            assert refused.value.details["field"] == name
+        with pytest.raises(Invalid) as login:
+            client.migrations.connect(NAME, "data", replace(source, password=Secret("canary-wrong")))
+        assert login.value.code == "source-not-usable"
+        made = client.migrations.connect(NAME, "data", source)
+        assert (made.data["source_kind"], made.data["source_label"]) == ("airflow-rest", there.base_url)
+        client.migrations.assess(NAME)
+        desk.work()
+        seen = client.migrations.get(NAME)
+        assert (seen.status, seen.data["found"]["dag"], seen.data["error"]) == ("planned", 5, None)
+        assert "daily_sales" in client.migrations.plan(NAME)["text"]
+    browser = httpx2.Client(base_url=url, trust_env=False, timeout=60)
+    browser.headers["Cookie"] = f"{SESSION_COOKIE}={desk.platform.session_of('operator').reveal()}"
+    csrf = re.search(r'name="csrf" value="([^"]+)"', browser.get("/migrations/new").text)
+    assert csrf is not None
+    form = {"csrf": csrf[1], "name": "again", "workspace": "data", "kind": "airflow-rest", "base_url": there.base_url}
+    form |= {"user": there.user, "password": "canary-rest-password", "dags_folder": "/nowhere"}
+    headers = {"Origin": url}
+    shown = browser.post("/migrations/new", data=form, headers=headers)
+    assert (shown.status_code, "canary" in shown.text) == (422, False)
+    done = browser.post("/migrations/new", data=form | {"dags_folder": str(there.dags_folder)}, headers=headers)
+    assert done.status_code == 303, done.text
+    browser.close()
 
 
 def served(*answers: httpx2.Response) -> tuple[RestReader, list[float], list[httpx2.Request]]:

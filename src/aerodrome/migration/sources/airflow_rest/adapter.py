@@ -112,7 +112,9 @@ class AirflowRestSource:
         ]
         if hidden:
             said.insert(1, ("variable secrets", f"{len(hidden)} variables are masked: {', '.join(hidden[:5])}.", _ELSE))
-        if self._reader.is_v2:
+        if not self._reader.is_v2:
+            said.append(("time zones", "The time zones of DAGs do not come over REST of Airflow 2.", ""))
+        else:
             said.append(("users", "Users and roles do not come over REST of Airflow 3.", ""))
         for name, message, hint in said:
             yield Probe(name, False, message, hint, is_required=False)

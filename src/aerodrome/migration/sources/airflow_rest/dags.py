@@ -25,6 +25,7 @@ from aerodrome.migration.sources.airflow_rest.client import RestReader, quoted
 from aerodrome.migration.sources.mentions import Mentions, mentions
 
 AT_A_TIME, DAGS_PER_PAGE = 4, 100
+DEFAULT_QUEUE = "default"  # REST names it where the task does not
 RECENT = timedelta(days=30)
 _DELTA = re.compile(r"(?:(\d+) days?, )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _MASKED = Redactor()
@@ -128,9 +129,7 @@ class DagReader:
             schedule=schedule.text,
             schedule_kind=schedule.kind,
             timetable=schedule.timetable,
-            timezone=str(detail["timezone"]).removeprefix("Timezone('").removesuffix("')")
-            if detail.get("timezone")
-            else None,
+            timezone=_timezone(detail) if is_v2 else None,
             catchup=detail.get("catchup"),
             start_date=to_text(from_text(detail.get("start_date"))),
             end_date=to_text(from_text(detail.get("end_date"))),
@@ -194,25 +193,36 @@ def _schedule(entry: dict[str, Any]) -> serialized.Schedule:
     return serialized.schedule_of(given)
 
 
+def _timezone(detail: dict[str, Any]) -> str | None:
+    """Give the DAG's time zone. Not in 2.x: there v1 says the server's own (get_dag_details, dag_endpoint.py, 2.11.2)."""
+    said = detail.get("timezone")
+    return re.sub(r"^Timezone\('(.+)'\)$", r"\1", said) if isinstance(said, str) else None
+
+
 def _tasks(tasks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     upstream: dict[str, list[str]] = defaultdict(list)
     for task in tasks:
         for name in task["downstream_task_ids"] or ():
             upstream[name].append(task["task_id"])
-    return tuple(
-        {
-            "task_id": task["task_id"],
-            "operator": (task.get("class_ref") or {}).get("class_name"),
-            "module": (task.get("class_ref") or {}).get("module_path"),
-            "pool": task.get("pool") or "default_pool",
-            "queue": task.get("queue"),
-            "upstream": sorted(upstream[task["task_id"]]),
-            "downstream": sorted(task["downstream_task_ids"] or ()),
-            "is_mapped": bool(task.get("is_mapped")),
-            "depends_on_past": bool(task.get("depends_on_past")),
-        }
-        for task in sorted(tasks, key=lambda each: str(each["task_id"]))
-    )
+    found = []
+    for task in sorted(tasks, key=lambda each: str(each["task_id"])):
+        reference = task.get("class_ref") or {}
+        found.append(
+            {
+                "task_id": task["task_id"],
+                "operator": task.get("operator_name") or reference.get("class_name"),
+                "class": reference.get("class_name"),
+                "module": reference.get("module_path"),
+                "pool": task.get("pool") or "default_pool",
+                "queue": None if task.get("queue") == DEFAULT_QUEUE else task.get("queue"),
+                "upstream": sorted(upstream[task["task_id"]]),
+                "downstream": sorted(task["downstream_task_ids"] or ()),
+                "trigger_rule": task.get("trigger_rule"),
+                "is_mapped": bool(task.get("is_mapped")),
+                "depends_on_past": bool(task.get("depends_on_past")),
+            }
+        )
+    return tuple(found)
 
 
 def _moment(entry: dict[str, Any], name: str) -> str | None:

@@ -167,5 +167,6 @@ def _task(task: Mapping[str, Any]) -> tuple[Any, ...]:
         "start_date": from_text(task.get("start_date")),
         "end_date": from_text(task.get("end_date")),
         "queued_at": from_text(task.get("queued_when")),
+        "custom_operator_name": shown if (shown := task.get("operator_name")) != task.get("operator") else None,  # v2
     }
     return tuple(values.get(column) for column in COLUMNS["task_instance"])
