@@ -56,6 +56,7 @@ OPERATORS = (
 CONNECTIONS = 300
 VARIABLES = 500
 POOLS = 20
+DAGS_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,9 @@ def fill(
             _patterns(connection, size, is_sqlite=is_sqlite)
             connection.execute(text(_RUNS))
             note("task instances")
-            connection.execute(text(_TASKS))
+            total = connection.scalar(text("select count(*) from dag")) or 0
+            for start in range(0, total, DAGS_AT_ONCE):  # sorted for the primary key, within memory
+                connection.execute(text(_TASKS), {"start": start, "amount": DAGS_AT_ONCE})
             note("XComs")
             connection.execute(text(_XCOMS), {"every": size.xcom_every, "value": b'"s3://lake/part"'})
             for name in ("bench_run", "bench_task"):
@@ -363,7 +366,8 @@ _TASKS = f"""insert into task_instance (dag_id, task_id, run_id, map_index, star
     max_tries, hostname, unixname, pool, pool_slots, queue, priority_weight, operator, task_display_name, job_id)
   select d.dag_id, t.task_id, r.run_id, -1, r.ends, r.done, 3.25, {_STATE}, 1, 2, 'worker-7', 'airflow', 'default_pool', 1,
     'default', 1, t.operator, t.task_id, null
-  from dag d cross join bench_task t cross join bench_run r order by d.dag_id, t.task_id, r.run_id"""
+  from (select dag_id, max_active_runs from dag order by dag_id limit :amount offset :start) d
+    cross join bench_task t cross join bench_run r order by d.dag_id, t.task_id, r.run_id"""
 _XCOMS = """insert into xcom (dag_run_id, task_id, map_index, key, dag_id, run_id, value, timestamp)
   select r.id, t.task_id, -1, 'return_value', r.dag_id, r.run_id, :value, r.start_date
   from dag_run r cross join bench_task t where t.number % :every = 0 order by r.id, t.task_id"""
