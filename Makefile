@@ -81,6 +81,11 @@ bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances o
 	@scripts/setup demo
 	@$(PY) -m bench.rollback $(ARGS)
 
+.PHONY: bench-assess
+bench-assess: ## Assess 14,000 DAGs with 10 million task instances (ARGS="--dags 200 --runs 10", --db sqlite)
+	@scripts/setup demo
+	@$(PY) -m bench.assess $(ARGS)
+
 .PHONY: clean
 clean: ## Remove caches and the demo folder (not the virtualenv)
 	@rm -rf .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -56,6 +56,7 @@ OPERATORS = (
 CONNECTIONS = 300
 VARIABLES = 500
 POOLS = 20
+DAGS_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,8 @@ def serialized(number: int, tasks: int) -> dict[str, Any]:
 
 def _task(number: int, task: int, tasks: int) -> dict[str, Any]:
     operator, module = OPERATORS[(number + task) % len(OPERATORS)]
+    if operator == "KubernetesPodOperator" and number % 12:  # a few teams have a cluster
+        operator, module = OPERATORS[0]
     data: dict[str, Any] = {
         "task_id": f"task_{task}",
         "_task_type": operator,
@@ -242,14 +245,20 @@ def migrate(venv: Venv, home: Path, url: str) -> None:
     subprocess.run([venv.path / "bin" / "airflow", "db", "migrate"], env=settings, check=True, capture_output=True)
 
 
-def fill(url: str, size: Size, fernet_key: str, note: Callable[[str], None] = lambda _text: None) -> None:
-    """Fill a freshly migrated database."""
+def fill(
+    url: str, size: Size, fernet_key: str, note: Callable[[str], None] = lambda _text: None, *, is_shared: bool = True
+) -> None:
+    """Fill a freshly migrated database. `is_shared`: its server serves others too, so its settings stay."""
     engine = create_engine(url)
     is_sqlite = engine.dialect.name == "sqlite"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not is_sqlite:
             connection.execute(text("set session_replication_role = replica"))  # the rows are consistent by design
             connection.execute(text("set maintenance_work_mem = '1GB'"))
+            connection.execute(text("set work_mem = '256MB'"))
+            if not is_shared:  # a server of our own: one checkpoint at the end instead of one every few seconds
+                connection.execute(text("alter system set max_wal_size = '32GB'"))
+                connection.execute(text("select pg_reload_conf()"))
             connection.execute(text("set synchronous_commit = off"))
         else:
             connection.execute(text("pragma synchronous = off"))
@@ -264,7 +273,9 @@ def fill(url: str, size: Size, fernet_key: str, note: Callable[[str], None] = la
             _patterns(connection, size, is_sqlite=is_sqlite)
             connection.execute(text(_RUNS))
             note("task instances")
-            connection.execute(text(_TASKS))
+            total = connection.scalar(text("select count(*) from dag")) or 0
+            for start in range(0, total, DAGS_AT_ONCE):  # sorted for the primary key, within memory
+                connection.execute(text(_TASKS), {"start": start, "amount": DAGS_AT_ONCE})
             note("XComs")
             connection.execute(text(_XCOMS), {"every": size.xcom_every, "value": b'"s3://lake/part"'})
             for name in ("bench_run", "bench_task"):
@@ -355,7 +366,8 @@ _TASKS = f"""insert into task_instance (dag_id, task_id, run_id, map_index, star
     max_tries, hostname, unixname, pool, pool_slots, queue, priority_weight, operator, task_display_name, job_id)
   select d.dag_id, t.task_id, r.run_id, -1, r.ends, r.done, 3.25, {_STATE}, 1, 2, 'worker-7', 'airflow', 'default_pool', 1,
     'default', 1, t.operator, t.task_id, null
-  from dag d cross join bench_task t cross join bench_run r order by d.dag_id, t.task_id, r.run_id"""
+  from (select dag_id, max_active_runs from dag order by dag_id limit :amount offset :start) d
+    cross join bench_task t cross join bench_run r order by d.dag_id, t.task_id, r.run_id"""
 _XCOMS = """insert into xcom (dag_run_id, task_id, map_index, key, dag_id, run_id, value, timestamp)
   select r.id, t.task_id, -1, 'return_value', r.dag_id, r.run_id, :value, r.start_date
   from dag_run r cross join bench_task t where t.number % :every = 0 order by r.id, t.task_id"""
@@ -490,7 +502,7 @@ def made(kind: str, size: Size, folder: Path, note: Callable[[str], None]) -> It
         migrate(venv, folder, url)
         began = time.monotonic()
         key = Fernet.generate_key().decode()
-        fill(url, size, key, note)
+        fill(url, size, key, note, is_shared=False)
         note("DAG files")
         write_files(folder / "dags", size)
         yield url, key, time.monotonic() - began

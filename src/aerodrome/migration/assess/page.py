@@ -64,7 +64,7 @@ table { width: 100%; border-collapse: collapse }
 th, td { text-align: left; vertical-align: top; padding: .45rem .7rem; border-bottom: 1px solid var(--line) }
 tr:last-child td { border-bottom: 0 } td { overflow-wrap: anywhere }
 th { color: var(--dim); font-weight: 500; white-space: nowrap } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-code.k { white-space: nowrap }
+code.k { white-space: nowrap } @media (min-width: 641px) { #dags td:first-child { min-width: 14rem } #dags td:nth-child(8) { white-space: nowrap } }
 summary { cursor: pointer; padding: .35rem 0 } details > .wide { margin-bottom: .6rem }
 td button { padding: 0; border: 0; min-height: 0; background: none; color: var(--blue); text-align: left; overflow-wrap: anywhere }
 .tag { font-size: .85em; padding: .05rem .5rem; border: 1px solid currentColor; border-radius: 99px; white-space: nowrap }

@@ -227,7 +227,7 @@ def _select(name: str, what: str, values: Sequence[str]) -> str:
 
 def _table(name: str, title: str, columns: Sequence[str], filters: str) -> str:
     head = "".join(f"<th class=n>{c[1:]}</th>" if c.startswith("#") else f"<th>{escape(c)}</th>" for c in columns)
-    label = escape(f"Filter {title.lower()}")
+    label = escape(f"Filter {title if title == 'DAGs' else title.lower()}")
     return (
         f"<section id={name}><h2>{escape(title)}</h2><div class=filters>{filters}"
         f"<input type=search data-filter=words placeholder='{label}' aria-label='{label}'><span class=count></span></div>"

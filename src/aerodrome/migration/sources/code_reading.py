@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from sys import intern
 from typing import Protocol
 
 from aerodrome.airflowkit import code, lint
 from aerodrome.migration.estate.records import CodeFactRecord, EndpointRecord
-from aerodrome.migration.sources.endpoints import endpoints
+from aerodrome.migration.sources.endpoints import Endpoint, endpoints
 from aerodrome.migration.sources.mentions import Mentions, mentions_in
 
+PARALLEL_FROM = 2_000
+"""From how many files on more than one process reads."""
+_MOST_WORKERS = 4
+_CHUNK = 250
 IGNORED_FOLDERS = {"__pycache__", ".git", ".venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
 
 
@@ -56,28 +63,21 @@ class CodeReading:
         for part, folder in parts:
             if folder is None or not folder.is_dir():
                 continue
-            found: list[_Fact] = [
-                (item.file, item.line, item.rule, item.message, item.hint, item.is_fixable)
-                for item in lint.stream(folder)
-            ]
-            for path in walk(folder):
-                if path.suffix != ".py":
-                    continue
-                name = path.relative_to(folder).as_posix()
-                tree = code.parse(path.read_text(encoding="utf-8", errors="replace"))
-                if tree is None:
-                    continue
-                nodes = code.nodes_of(tree)
-                if part == "dags":
-                    named[name] = mentions_in(nodes)
-                found += [
-                    (name, fact.line, fact.rule, intern(fact.message), intern(fact.hint), False)
-                    for fact in code.facts_in(nodes)
+            files = [path.relative_to(folder).as_posix() for path in walk(folder) if path.suffix == ".py"]
+            with _reading(folder, files) as pieces:
+                found: list[_Fact] = [
+                    (item.file, item.line, item.rule, item.message, item.hint, item.is_fixable)
+                    for item in lint.stream(folder)
                 ]
-                places += [
-                    EndpointRecord(part, name, item.line, item.scheme, item.host, item.port)
-                    for item in endpoints(nodes)
-                ]
+                for name, told, hosts, names in pieces:
+                    found += [
+                        (name, line, rule, intern(message), intern(hint), False) for line, rule, message, hint in told
+                    ]
+                    places += [
+                        EndpointRecord(part, name, item.line, item.scheme, item.host, item.port) for item in hosts
+                    ]
+                    if part == "dags":
+                        named[name] = names
             found.sort()
             facts[part] = found
         return cls(named, facts, tuple(places))
@@ -94,6 +94,37 @@ class CodeReading:
     def endpoints(self) -> Iterator[EndpointRecord]:
         """Give the hosts that the code names."""
         yield from self._endpoints
+
+
+_Piece = tuple[str, list[tuple[int, str, str, str]], list[Endpoint], Mentions]  # file, facts, hosts, names
+
+
+@contextmanager
+def _reading(folder: Path, files: Sequence[str]) -> Iterator[Iterator[_Piece]]:
+    """Give what stands in each file, in order; many files are read by other processes, while ruff runs."""
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    if len(files) < PARALLEL_FROM or workers < 2:
+        yield (
+            piece for start in range(0, len(files), _CHUNK) for piece in _read(folder, files[start : start + _CHUNK])
+        )
+        return
+    # spawned, not forked: the caller may have threads
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        chunks = [pool.submit(_read, folder, files[start : start + _CHUNK]) for start in range(0, len(files), _CHUNK)]
+        chunks.reverse()  # each is let go as soon as it was given
+        yield (piece for _ in range(len(chunks)) for piece in chunks.pop().result())
+
+
+def _read(folder: Path, files: Sequence[str]) -> list[_Piece]:
+    """Read some files; one that does not parse gives nothing."""
+    found: list[_Piece] = []
+    for name in files:
+        tree = code.parse((folder / name).read_text(encoding="utf-8", errors="replace"))
+        if tree is not None:
+            nodes = code.nodes_of(tree)
+            told = [(fact.line, fact.rule, fact.message, fact.hint) for fact in code.facts_in(nodes)]
+            found.append((name, told, list(endpoints(nodes)), mentions_in(nodes)))
+    return found
 
 
 def walk(folder: Path) -> Iterator[Path]:

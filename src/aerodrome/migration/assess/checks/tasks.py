@@ -86,15 +86,15 @@ CHECKS = (
     ),
     Check(
         "kubernetes-task", "warning", "Tasks that start pods",
-        "The target needs a cluster, a service account and a namespace for them.", _of(_KUBERNETES, "start", "pods in Kubernetes"), 1,
+        "The target needs a cluster, a service account and a namespace for them.", _of(_KUBERNETES, "start", "pods in Kubernetes"), 0.25,
     ),
     Check(
         "docker-task", "warning", "Tasks that start containers",
-        "They need a Docker daemon beside the worker: most hosted places give none.", _of(_DOCKER, "start", "containers"), 2,
+        "They need a Docker daemon beside the worker: most hosted places give none.", _of(_DOCKER, "start", "containers"), 0.5,
     ),
     Check(
         "spark-task", "warning", "Tasks that submit to Spark",
-        "The target needs the client, its settings and a path to the cluster.", _of(_SPARK, "submit", "to Spark"), 1,
+        "The target needs the client, its settings and a path to the cluster.", _of(_SPARK, "submit", "to Spark"), 0.25,
     ),
     Check(
         "virtualenv-task", "info", "Tasks with a Python of their own",

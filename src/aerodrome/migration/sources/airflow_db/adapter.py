@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
@@ -115,11 +116,12 @@ class AirflowDatabaseSource:
         """Stream the estate. Invalid `fernet-key-wrong` before the first record when the key opens nothing."""
         self._check_fernet_key()
         progress("reading code", 0, None)
-        code = CodeReading.of(self._config)
-        reader = DagReader(
-            self._database, self._config.dags_folder, self._clock.now(), self._schedules(), code.mentions
-        )
-        yield from self._told("dag", reader.records(), progress)
+        reader = DagReader(self._database, self._config.dags_folder, self._clock.now(), self._schedules())
+        with ThreadPoolExecutor(1) as beside:  # the database sums up while we read files
+            history = beside.submit(reader.summaries)
+            code = CodeReading.of(self._config)
+            summaries = history.result()
+        yield from self._told("dag", reader.records(code.mentions, summaries), progress)
         yield from self._told("connection", self._connection_records(), progress)
         yield from self._told("variable", self._variable_records(), progress)
         yield from self._told("pool", objects.pools(self._database), progress)

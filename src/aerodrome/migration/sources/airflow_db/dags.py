@@ -40,27 +40,30 @@ class _Summary:
     duration_p95_s: float | None = None
 
 
+Summaries = dict[str, _Summary]
+
+
 class DagReader:
     """Reads all DAG records of one database."""
 
     def __init__(
-        self,
-        database: MetadataDatabase,
-        dags_folder: Path,
-        now: datetime,
-        schedules: Schedules | None = None,
-        known: Mapping[str, Mentions] | None = None,
+        self, database: MetadataDatabase, dags_folder: Path, now: datetime, schedules: Schedules | None = None
     ) -> None:
-        """Take the mentions of files that were read already, by path in the folder."""
         self._database = database
         self._schedules = schedules or Schedules(database, dags_folder)
         self._dags_folder = dags_folder
         self._now = now
-        self._mentions: dict[str, Mentions] = dict(known or {})
+        self._mentions: dict[str, Mentions] = {}
 
-    def records(self) -> Iterator[DagRecord]:
-        """Give every DAG that is not a sub-DAG, by dag_id."""
-        summaries = self._summaries()
+    def records(
+        self, known: Mapping[str, Mentions] | None = None, summaries: Summaries | None = None
+    ) -> Iterator[DagRecord]:
+        """Give every DAG that is not a sub-DAG, by dag_id.
+
+        `known`: what files mention that were read already, by path in the folder.
+        """
+        self._mentions.update(known or {})
+        summaries = self.summaries() if summaries is None else summaries
         tags = self._grouped("dag_tag", "dag_id", "name")
         errors = {record.file: record.message for record in self.import_errors()}
         for row, data, compressed in self._rows():
@@ -177,7 +180,8 @@ class DagReader:
         with self._database.reading() as connection:
             return {row.dag_id: (row.data, row.data_compressed) for row in connection.execute(query)}
 
-    def _summaries(self) -> dict[str, _Summary]:
+    def summaries(self) -> Summaries:
+        """Sum up the history per DAG, whole: the database does the work, so call it beside other work."""
         run, task = self._database.table("dag_run"), self._database.table("task_instance")
         found: dict[str, _Summary] = defaultdict(_Summary)
         began = {name: self._moment(self._now - length) for name, length in WINDOWS.items()}
