@@ -28,9 +28,9 @@ test-fast: ## Run the tests that need neither a real Airflow nor a browser
 	@$(PY) -m pytest -n 2 -m "not airflow and not browser" $(ARGS)
 
 .PHONY: test-matrix
-test-matrix: ## Run what CI runs on one version of Airflow on every version: secrets backends, sleep, backups
+test-matrix: ## Run what CI runs on one version of Airflow on every version: secrets backends, sleep, backups; the table of moved names
 	@AERODROME_MATRIX=1 $(PY) -m pytest tests/rooms/environments/test_backends_airflow.py tests/journeys/test_sleeping.py \
-		tests/journeys/test_keeping.py $(ARGS)
+		tests/journeys/test_keeping.py tests/rooms/migration/codemod/test_moves.py $(ARGS)
 
 .PHONY: lint
 lint: ## Style (ruff), types (mypy --strict), floors (import-linter)
