@@ -9,6 +9,8 @@ import pytest
 
 from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Interpreter, Options, prove, source_version, upgrade
+from aerodrome.migration.codemod.proof import _masked
+from aerodrome.parsing import DagDifference
 
 _HEAD = "import pendulum\nfrom airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
 _START = "start_date=pendulum.datetime(2025, 1, 1, tz='Europe/Amsterdam')"
@@ -70,6 +72,18 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
     }
     cron = next(item for item in plain.files if "cron" in item.file)
     assert {"catchup", "next_runs[0]", "schedule.timetable"} <= {item.path for item in cron.differences}
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "shown"),
+    [
+        ("params.password", "canary-1", "•••"),
+        ("params.url", "postgresql://me:canary-2@box/db", "postgresql://me:•••@box/db"),
+        ("tasks.a.retries", 3, 3),
+    ],
+)
+def test_a_proof_shows_no_secrets(path: str, before: object, shown: object) -> None:
+    assert _masked(DagDifference("a", path, before, "x", "warning")).before == shown
 
 
 @pytest.mark.parametrize(
