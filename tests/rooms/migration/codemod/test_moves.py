@@ -21,6 +21,7 @@ _FACTS = {
 }  # fmt: skip
 _NEED_LIBRARIES = (
     "mysql",
+    "hdfs",
     "samba",
     "winrm",
     "psrp",
