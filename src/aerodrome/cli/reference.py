@@ -15,6 +15,9 @@ from aerodrome.access.permissions import PERMISSIONS, ROLES
 from aerodrome.cli.exits import MEANINGS
 from aerodrome.cli.main import build
 from aerodrome.migration.assess.checks import TOPICS
+from aerodrome.migration.codemod.coverage import COVERAGE
+from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules import RULES
 from aerodrome.settings.model import PREFIX, Settings
 from aerodrome.web.app import describe_api
 
@@ -34,6 +37,7 @@ def pages() -> dict[str, str]:
         "settings.md": _page(_settings()),
         "permissions.md": _page(_permissions()),
         "findings.md": _page(_findings()),
+        "upgrade-rules.md": _page(_upgrade_rules()),
     }
 
 
@@ -53,6 +57,22 @@ def _cli() -> Iterator[str]:
     yield ""
     text = build().generate_docs(output_format="markdown", heading_level=2, usage_name="aerodrome")
     yield _STARTER.sub(r"\1", text)
+
+
+def _upgrade_rules() -> Iterator[str]:
+    yield "# Rules of `aerodrome upgrade`\n"
+    yield "Each example is a test. The rules run together until nothing is left to fix; then ruff's Airflow rules (AIR3xx) run,"
+    yield "and imports that became unused go. See [the guide](../guides/upgrade.md)."
+    for rule in RULES:
+        yield f"\n## `{rule.code}`\n\n{rule.title}.\n"
+        yield f"```python\n{rule.before.strip()}\n```"
+        if rule.after != rule.before:
+            yield f"becomes\n```python\n{rule.after.strip()}\n```"
+    yield f"\nThe table of `moved-name` has {len(table().moves)} names, and {len(table().gone)} that are gone.\n"
+    yield "## What Airflow 3 changed, and what is done about it\n"
+    yield "| change | treatment | by | |\n| --- | --- | --- | --- |"
+    for item in COVERAGE:
+        yield f"| {item.change} | {item.treatment} | {', '.join(f'`{code}`' for code in item.codes)} | {item.note} |"
 
 
 def _api(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from aerodrome.kernel.redaction import Redactor
+from aerodrome.kernel.secret import MASK
 from aerodrome.parsing import DagDifference, ParseLimits, ParseResult, ParseSetting, compare, parse
 from aerodrome.parsing.warm import end, interpreter_of
 
@@ -162,7 +164,7 @@ def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof
     dag_ids = tuple(sorted({dag.dag_id for dag in (*old.dags, *new.dags)}))
 
     def proof(verdict: Verdict, reason: str = "", differences: tuple[DagDifference, ...] = ()) -> FileProof:
-        return FileProof(file, verdict, reason, dag_ids, differences, tuple(sorted(names)))
+        return FileProof(file, verdict, Redactor().text(reason), dag_ids, differences, tuple(sorted(names)))
 
     if new.failures:
         verdict: Verdict = "not-comparable" if old.failures and not old.dags else "broken"
@@ -170,7 +172,7 @@ def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof
     if old.failures or not old.dags:
         reason = old.failures[0].message if old.failures else "It holds no DAG."
         return proof("not-comparable", f"Airflow {before.airflow_version}: {reason}")
-    differences = compare(old, new)
+    differences = tuple(_masked(item) for item in compare(old, new))
     lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
     if any(_is_hard(item) for item in differences) and lacking:
         return proof(
@@ -179,6 +181,14 @@ def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof
     if any(_is_hard(item) for item in differences):
         return proof("different", "", differences)
     return proof("equal-but-for" if differences else "equal", "", differences)
+
+
+def _masked(item: DagDifference) -> DagDifference:
+    """Hide values that are called like secrets, and secrets within values: a proof is shown and written."""
+    name = item.path.rpartition(".")[2]
+    shown = Redactor().data({name: [item.before, item.after]})[name]
+    before, after = shown if isinstance(shown, list) else (MASK, MASK)
+    return replace(item, before=before, after=after)
 
 
 def _is_hard(item: DagDifference) -> bool:

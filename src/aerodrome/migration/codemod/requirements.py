@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 
 from aerodrome.migration.codemod.contract import Remaining
+from aerodrome.migration.codemod.moves import package_of
+
+_IMPORT = re.compile(rb"(?m)^\s*(?:from|import)\s+(airflow\.providers\.[\w.]+)")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_OWN = {f"apache-airflow-providers-{name}" for name in ("standard", "common-compat", "common-io", "common-sql", "smtp")}
+"""What apache-airflow 3.3.2 itself requires."""
 
 _AIRFLOW = re.compile(r"(?i)^apache[-_.]airflow\s*(\[(?P<extras>[^\]]*)\])?\s*([=<>!~;@ ].*)?$")
 _PROVIDER = re.compile(
@@ -12,8 +19,22 @@ _PROVIDER = re.compile(
 )
 
 
-def upgrade_requirements(text: str, file: str) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
-    """Give the new text, the rules applied, and what a person must look at."""
+def providers_of(source: bytes) -> frozenset[str]:
+    """Give the provider packages that a file imports from, but for those that every Airflow 3 brings."""
+    found = {package_of(match.decode()) for match in _IMPORT.findall(source)}
+    return frozenset(name for name in found if name and name not in _OWN)
+
+
+def needed_findings(needed: Collection[str], file: str) -> Iterator[Remaining]:
+    for name in sorted(needed):
+        hint = "Write it into the requirements of the deployment."
+        yield Remaining("provider-needed", file, 1, f"The upgraded code imports from {name}.", hint)
+
+
+def upgrade_requirements(
+    text: str, file: str, needed: Collection[str] = ()
+) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
+    """Give the new text, the rules applied, and what a person must look at; `needed` packages are added when absent."""
     lines: list[str] = []
     rules: dict[str, int] = {}
     findings: list[Remaining] = []
@@ -44,4 +65,13 @@ def upgrade_requirements(text: str, file: str) -> tuple[str, dict[str, int], tup
             )
         else:
             lines.append(line)
+    named = (_NAME.match(line.strip()) for line in lines)
+    there = {match[0].lower().replace("_", "-").replace(".", "-") for match in named if match}
+    missing = sorted(set(needed) - there)
+    if missing and lines and not lines[-1].endswith(("\n", "\r")):
+        lines[-1] += "\n"
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines += [name + ending for name in missing]
+    if missing:
+        rules["provider-needed"] = len(missing)
     return "".join(lines), rules, tuple(findings)

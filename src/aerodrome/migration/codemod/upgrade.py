@@ -22,7 +22,7 @@ from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
-from aerodrome.migration.codemod.requirements import upgrade_requirements
+from aerodrome.migration.codemod.requirements import needed_findings, providers_of, upgrade_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
 from aerodrome.migration.codemod.source import read
@@ -72,7 +72,8 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
         )
         for path in python_files
     ]
-    changes += _others(out_dir)
+    needed = frozenset().union(*(providers_of(path.read_bytes()) - providers_of(before[path]) for path in python_files))
+    changes += _others(out_dir, needed)
     interesting = [change for change in changes if change.diff or change.findings]
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), total)
 
@@ -145,8 +146,10 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
         applied["unused-import"] += len(gone)
 
 
-def _others(out_dir: Path) -> Iterator[FileChange]:
-    """Templates and requirements."""
+def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
+    """Templates and requirements; `needed` are packages that the code did not need before."""
+    if needed and not (out_dir / "requirements.txt").exists():
+        yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
     for path in sorted(out_dir.rglob("*")):
         if not path.is_file():
             continue
@@ -160,7 +163,7 @@ def _others(out_dir: Path) -> Iterator[FileChange]:
         except UnicodeDecodeError:
             continue
         if is_requirements:
-            new, rules, findings = upgrade_requirements(text, name)
+            new, rules, findings = upgrade_requirements(text, name, needed if path.parent == out_dir else frozenset())
         else:
             new, count = rewrite_template(text)
             rules, findings = ({"context-key": count} if count else {}), ()

@@ -17,7 +17,7 @@ def upgrade_into(
     folder: MigrationFolder, source: CodeFolders, target_version: str, *, catchup_by_default: bool
 ) -> Mapping[str, Any]:
     """Write the upgraded project to `folder.code` and its diffs to `folder.code_json`; the source's files stay as they are."""
-    from aerodrome.migration.codemod import Options, upgrade  # libcst: 12 MB that a server at rest does not need
+    from aerodrome.migration.codemod import Options, upgrade  # rules and tables that a server at rest does not need
 
     gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)

@@ -11,9 +11,11 @@ from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Sp
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.source import Source
 
+_PYTHON = {**RENAMED_IN_PYTHON, "triggering_dataset_events": "triggering_asset_events"}
+_TEMPLATES = {**RENAMED_IN_TEMPLATES, "triggering_dataset_events": "triggering_asset_events"}
 _CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _BLOCK = re.compile(r"(\{[{%])(.*?)([%}]\})", re.DOTALL)
-_NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(RENAMED_IN_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
+_NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
     (re.compile(r"\b(?:ti|task_instance)\.execution_date\b"), "logical_date"),
@@ -32,7 +34,7 @@ def rewrite_template(text: str, quote: str = "'") -> tuple[str, int]:
             count += done
 
         def name(found: re.Match[str]) -> str:
-            new = RENAMED_IN_TEMPLATES[found[1]].format(q=quote)
+            new = _TEMPLATES[found[1]].format(q=quote)
             is_alone = inner.strip() == found[1]
             return new if is_alone or "|" not in new else f"({new})"
 
@@ -78,10 +80,10 @@ def _keys(source: Source) -> Iterator[Change | Spot]:
 
 
 def _renamed(source: Source, node: ast.expr) -> Edit | None:
-    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value not in RENAMED_IN_PYTHON:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value not in _PYTHON:
         return None
     quote = source.code(node)[-1]
-    return replace(source, node, f"{quote}{RENAMED_IN_PYTHON[node.value]}{quote}")
+    return replace(source, node, f"{quote}{_PYTHON[node.value]}{quote}")
 
 
 def _attributes(source: Source) -> Iterator[Change | Spot]:
@@ -125,7 +127,7 @@ def _parameters(source: Source) -> Iterator[Change | Spot]:
         taken = {arg.arg for arg in arguments}
         names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
         for arg in arguments:
-            new = RENAMED_IN_PYTHON.get(arg.arg)
+            new = _PYTHON.get(arg.arg)
             if new is None or new in taken or any(node.id == new for node in names):
                 continue
             at = source.start(arg)
@@ -145,7 +147,7 @@ def _is_task(source: Source, function: ast.FunctionDef) -> bool:
 RULE = Rule(
     code="context-key",
     title="Names that left the task context are replaced by their equals",
-    words=(b"_date", b"_ds"),
+    words=(b"_date", b"_ds", b"triggering_dataset_events"),
     before="""
 command = "load {{ execution_date }} {{ next_ds }} {{ macros.ds_add(yesterday_ds, 1) }}"
 

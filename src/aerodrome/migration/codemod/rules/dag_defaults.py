@@ -143,6 +143,8 @@ def _zone(source: Source, call: ast.Call) -> str | None:
 
 
 def _zone_of(source: Source, value: ast.expr) -> str | None:
+    if source.means(value, {"datetime.datetime.min"}):
+        return '"UTC"'
     if not isinstance(value, ast.Call):
         return None
     if source.code(value).startswith(('pendulum.today("UTC")', "pendulum.today('UTC')")):

@@ -1,0 +1,88 @@
+"""What Airflow 3 removed or changed for DAG code, and what the upgrade does about each. Data for the reference; a test checks the names.
+
+Sources: the breaking changes of the release notes of Airflow 3.0 to 3.3 ("Significant changes"), as far as DAG code can meet them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Treatment = Literal["rule", "ruff", "finding", "proof only", "not applicable"]
+
+
+class Removal(NamedTuple):
+    """One change; `codes` are rules of ours, of ruff, or of findings. "proof only": nothing names it, but the proof does."""
+
+    change: str
+    treatment: Treatment
+    codes: tuple[str, ...] = ()
+    note: str = ""
+
+
+COVERAGE: tuple[Removal, ...] = (
+    Removal(
+        "Imports of Airflow 1.10: contrib, *_operator, *_hook, *_sensor, flat imports",
+        "rule",
+        ("moved-name", "attribute-reference"),
+    ),
+    Removal("Core operators and sensors moved to the provider `standard` and others", "rule", ("moved-name",)),
+    Removal(
+        "Classes of providers that were renamed or moved", "rule", ("moved-name",), "as far as the table knows them"
+    ),
+    Removal("Names imported by a star from a module that moved", "rule", ("moved-name",)),
+    Removal("Names of core that are gone without an equal", "finding", ("moved-name",)),
+    Removal("Authoring classes are in airflow.sdk (DAG, task, Variable, …)", "ruff", ("AIR311", "AIR321")),
+    Removal("Other names removed in 3.0", "ruff", ("AIR301", "AIR302")),
+    Removal("Changed signatures of lineage collectors", "ruff", ("AIR303",)),
+    Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
+    Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
+    Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
+    Removal("task_concurrency, xcom_push of a task", "rule", ("task-argument",)),
+    Removal("provide_context", "rule", ("provide-context",)),
+    Removal("apply_defaults", "rule", ("apply-defaults",)),
+    Removal("A DAG without a schedule was daily, and never runs now", "rule", ("implicit-schedule",)),
+    Removal("catchup_by_default is False", "rule", ("catchup-default",), "a finding where arguments come from `**`"),
+    Removal(
+        "create_cron_data_intervals and create_delta_data_intervals are False",
+        "rule",
+        ("data-interval",),
+        "or keep the options on",
+    ),
+    Removal("airflow.utils.dates: days_ago, and names it had by accident", "rule", ("days-ago", "moved-name")),
+    Removal(
+        "Context: execution_date, next_ds, next_execution_date, tomorrow_ds, yesterday_ds, prev_execution_date_success",
+        "rule",
+        ("context-key",),
+    ),
+    Removal("Context: prev_ds, prev_execution_date, conf", "finding", ("context-key",), "there is no exact equal"),
+    Removal("Context: triggering_dataset_events", "rule", ("context-key",)),
+    Removal("execution_date of a DAG run", "rule", ("context-key",)),
+    Removal("Trigger rules dummy and none_failed_or_skipped", "rule", ("trigger-rule",)),
+    Removal("Datasets are assets", "rule", ("moved-name",)),
+    Removal("SubDagOperator", "finding", ("subdag",), "write a TaskGroup"),
+    Removal("SLAs", "finding", ("sla",), "deadline alerts need a decision of a person"),
+    Removal("Tasks may not reach the metadata database", "finding", ("orm-access",)),
+    Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all",)),
+    Removal("TriggerDagRunOperator and ExternalTaskMarker: execution_date", "rule", ("operator-argument",)),
+    Removal("TriggerDagRunOperator: python_callable", "finding", ("trigger-callable",)),
+    Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
+    Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),
+    Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
+    Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
+    Removal(
+        "Other arguments of operators of providers",
+        "proof only",
+        (),
+        "the target names the argument that it does not take",
+    ),
+    Removal("Plugins: Flask views, menu links, operators and hooks lists", "finding", ("plugin",)),
+    Removal("Commands of the old CLI in strings", "finding", ("old-cli",)),
+    Removal("REST API v1 and the experimental one in strings", "finding", ("old-rest-api",)),
+    Removal("Pins of Airflow and constraints in requirements.txt", "rule", ("airflow-pin", "constraint")),
+    Removal("Pins of providers that are too old", "finding", ("provider-pin",)),
+    Removal("Providers that the code needs now", "rule", ("provider-needed",), "added to requirements.txt"),
+    Removal(
+        "XCom pickling; executors; options of airflow.cfg", "not applicable", (), "not DAG code: `aerodrome assess`"
+    ),
+    Removal("Views, roles and the web server", "not applicable", (), "not DAG code"),
+)

@@ -1,0 +1,52 @@
+"""`aerodrome upgrade` writes only where it was told to, and its report holds everything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aerodrome.cli.upgrade import run
+from aerodrome.kernel.errors import Invalid
+
+_OLD = "from airflow.operators.bash_operator import BashOperator\nfrom airflow import DAG\n\ndag = DAG('a', schedule_interval=None)\nBashOperator(task_id='b', dag=dag)\n"
+
+
+def _project(folder: Path) -> Path:
+    (folder / "dags").mkdir(parents=True)
+    (folder / "dags" / "a.py").write_text(_OLD)
+    return folder
+
+
+def test_nothing_is_written_unless_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = _project(tmp_path / "project")
+    run(project, to_version="3.3", report=tmp_path / "report.json")
+    assert (project / "dags" / "a.py").read_text() == _OLD
+    shown = capsys.readouterr().out
+    assert "+from airflow.providers.standard.operators.bash import BashOperator" in shown
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["source_version"] == "1.10.15"
+    assert report["target_version"].startswith("3.3.")
+    assert report["rules"]["moved-name"] == 1
+    assert report["proof"] is None
+
+
+def test_files_are_changed_where_they_are(tmp_path: Path) -> None:
+    project = _project(tmp_path / "project")
+    run(project, write=True, diff=False)
+    once = (project / "dags" / "a.py").read_text()
+    assert "schedule=None" in once
+    run(project / "dags" / "a.py", write=True, diff=False)
+    assert (project / "dags" / "a.py").read_text() == once
+
+
+def test_wrong_wishes_are_refused(tmp_path: Path) -> None:
+    project = _project(tmp_path / "project")
+    with pytest.raises(Invalid):
+        run(project, write=True, out=tmp_path / "out")
+    with pytest.raises(Invalid):
+        run(project, to_version="3.9")
+    with pytest.raises(Invalid) as caught:
+        run(project, prove=True)
+    assert caught.value.code == "upgrade-venv-needed"

@@ -1,0 +1,86 @@
+"""The table of moved names is true: the real Airflow 3.3.2 imports what it says. What needs providers runs with AERODROME_MATRIX=1."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aerodrome.builds.contract import Venv
+from aerodrome.migration.codemod.coverage import COVERAGE
+from aerodrome.migration.codemod.moves import package_of, table
+from aerodrome.migration.codemod.rules import RULES
+
+_FACTS = {
+    "subdag", "sla", "orm-access", "xcom-pull-all", "trigger-callable", "plugin", "old-cli", "old-rest-api",
+    "airflow-pin", "constraint", "provider-pin", "provider-needed", "unused-import",
+}  # fmt: skip
+_NEED_LIBRARIES = (
+    "mysql",
+    "hdfs",
+    "samba",
+    "winrm",
+    "psrp",
+    "druid",
+    "beam",
+    "kylin",
+)  # of the system; read as text by scripts/moves
+_IMPORT = """
+import importlib, json, logging, sys, warnings
+warnings.simplefilter("ignore"); logging.disable(50)
+broken = {}
+for name in json.load(sys.stdin):
+    module, _, item = name.rpartition(".")
+    try:
+        getattr(importlib.import_module(module), item)
+    except Exception as error:
+        broken[name] = repr(error)
+print("RESULT" + json.dumps(broken))
+"""
+
+
+def test_no_way_goes_on() -> None:
+    known = table()
+    assert not set(known.moves.values()) & set(known.moves)
+    assert not set(known.moves.values()) & known.gone
+    assert not set(known.moves) & known.gone
+    assert len(known.moves) > 800
+
+
+def test_coverage_names_what_exists() -> None:
+    codes = {rule.code for rule in RULES} | _FACTS
+    for item in COVERAGE:
+        assert item.codes or item.treatment in ("proof only", "not applicable"), item.change
+        assert all(code in codes or code.startswith("AIR") for code in item.codes), item.change
+    assert {rule.code for rule in RULES} <= {code for item in COVERAGE for code in item.codes}
+
+
+def _broken(venv: Venv, names: set[str], home: Path) -> dict[str, str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
+    env |= {"AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/none.db"}
+    command = [str(venv.path / "bin/python"), "-c", _IMPORT]
+    done = subprocess.run(command, input=json.dumps(sorted(names)), env=env, capture_output=True, text=True, check=True)
+    found: dict[str, str] = json.loads(done.stdout.rpartition("RESULT")[2])
+    return found
+
+
+@pytest.mark.airflow
+def test_core_imports_what_the_table_says(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    wanted = {new for new in table().moves.values() if (package_of(new) or "standard").endswith("standard")}
+    assert len(wanted) > 80
+    assert _broken(airflow_venv("3.3.2"), wanted, tmp_path) == {}
+    old = {name for name in table().gone if name.startswith(("airflow.operators.", "airflow.utils.dates."))}
+    assert set(_broken(airflow_venv("3.3.2"), old, tmp_path)) == old
+
+
+@pytest.mark.airflow
+@pytest.mark.skipif(os.environ.get("AERODROME_MATRIX") != "1", reason="about 60 provider packages: make test-matrix")
+def test_providers_import_what_the_table_says(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    wanted = {new: package_of(new) for new in table().moves.values() if package_of(new)}
+    names = {new for new, package in wanted.items() if not str(package).endswith(_NEED_LIBRARIES)}
+    packages = tuple(sorted({str(wanted[new]) for new in names}))
+    assert _broken(airflow_venv("3.3.2", packages), names, tmp_path) == {}

@@ -1,0 +1,104 @@
+"""A proof tells equal, explained, different and broken DAGs apart, under the real Airflow 2.11.2 and 3.3.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aerodrome.builds.contract import Venv
+from aerodrome.migration.codemod import Interpreter, Options, prove, source_version, upgrade
+from aerodrome.migration.codemod.proof import _masked
+from aerodrome.parsing import DagDifference
+
+_HEAD = "import pendulum\nfrom airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
+_START = "start_date=pendulum.datetime(2025, 1, 1, tz='Europe/Amsterdam')"
+_BODY = (
+    "    BashOperator(task_id='a', bash_command='{{ ds }}', retries=2) >> BashOperator(task_id='b', bash_command='x')\n"
+)
+_DAGS = {
+    "cron": f"{_HEAD}with DAG('cron', schedule_interval='30 2 * * *', {_START}):\n{_BODY}",
+    "implicit": f"{_HEAD}with DAG('implicit', {_START}):\n{_BODY}",
+    "computed": f"{_HEAD}with DAG('computed', schedule=None, **{{'start_date': pendulum.now()}}):\n{_BODY}",
+    "missing": (
+        "import pandas_of_ours\nfrom airflow.models import Variable\n"
+        f"{_HEAD}rate = Variable.get('rate')\nwith DAG('missing', schedule=None, {_START}):\n{_BODY}"
+    ),
+    "argument": f"{_HEAD}with DAG('argument', schedule=None, {_START}):\n    BashOperator(task_id='a', bash_command='x', sla=1, mine=2)\n",
+    "gone": f"from airflow.utils.dates import round_time\n{_HEAD}rounded = round_time\nwith DAG('gone', schedule=None, {_START}):\n{_BODY}",
+    "never": "from airflow import DAG\nimport os\nraise ValueError('dag')\n",
+}
+
+
+def _write(folder: Path) -> Path:
+    folder.mkdir()
+    for name, text in _DAGS.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+@pytest.mark.airflow
+def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    before, after = _write(tmp_path / "before"), tmp_path / "after"
+    upgrade(before, after, "3.3.2", Options(is_pinning_intervals=True))
+    source = Interpreter("2.11.2", airflow_venv("2.11.2").path)
+    target = Interpreter("3.3.2", airflow_venv("3.3.2").path)
+    proof = prove(before, after, source, target, is_pinned=True, home=tmp_path / "warm")
+    found = {Path(item.file).stem: item for item in proof.files}
+    assert {name: item.verdict for name, item in found.items()} == {
+        "cron": "equal",
+        "implicit": "equal",
+        "computed": "equal-but-for",
+        "missing": "equal-but-for",  # catchup without a schedule means nothing
+        "argument": "not-comparable",
+        "gone": "broken",
+        "never": "not-comparable",
+    }
+    assert found["missing"].stand_ins == ("module pandas_of_ours", "variable rate")
+    assert "round_time" in found["gone"].reason
+    # without the upgrade the same files parse, and run otherwise: that is what the comparison is for
+    for name in ("cron", "implicit"):
+        text = _DAGS[name].replace("schedule_interval", "schedule")
+        (before / f"{name}.py").write_text(
+            text.replace("airflow.operators.bash", "airflow.providers.standard.operators.bash")
+        )
+    plain = prove(_write(tmp_path / "again"), before, source, target, is_pinned=True, home=tmp_path / "warm")
+    assert {
+        Path(item.file).stem: item.verdict for item in plain.files if "cron" in item.file or "implicit" in item.file
+    } == {
+        "cron": "different",
+        "implicit": "different",
+    }
+    cron = next(item for item in plain.files if "cron" in item.file)
+    assert {"catchup", "next_runs[0]", "schedule.timetable"} <= {item.path for item in cron.differences}
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "shown"),
+    [
+        ("params.password", "canary-1", "•••"),
+        ("params.url", "postgresql://me:canary-2@box/db", "postgresql://me:•••@box/db"),
+        ("tasks.a.retries", 3, 3),
+    ],
+)
+def test_a_proof_shows_no_secrets(path: str, before: object, shown: object) -> None:
+    assert _masked(DagDifference("a", path, before, "x", "warning")).before == shown
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({"requirements.txt": "apache-airflow==2.4.3\n"}, "2.4.3"),
+        ({"Dockerfile": "FROM apache/airflow:2.10.5-python3.11\n"}, "2.10.5"),
+        ({"d.py": "from airflow.contrib.hooks.ssh_hook import SSHHook\n"}, "1.10.15"),
+        ({"d.py": "from airflow.decorators import dag\n"}, "2.11.2"),
+        ({"d.py": "from airflow.sdk import dag\n"}, "3.3.2"),
+        ({"d.py": "x = 1\n"}, "2.11.2"),
+    ],
+)
+def test_the_source_is_found_out(files: dict[str, str], version: str, tmp_path: Path) -> None:
+    (project := tmp_path / "project").mkdir()
+    for name, text in files.items():
+        (project / name).write_text(text)
+    assert source_version(project)[0] == version
