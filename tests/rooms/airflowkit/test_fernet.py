@@ -26,7 +26,9 @@ def test_without_key_values_stand_in_the_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "code"), [("", "fernet-key-missing"), (NEW, "fernet-key-wrong"), ("short-canary", "fernet-key-malformed")]
+    ("keys", "code"),
+    [("", "fernet-key-missing"), (NEW, "fernet-key-wrong"), ("short-canary", "fernet-key-malformed")],
+    ids=["missing", "wrong", "malformed"],  # the same in every process
 )
 def test_wrong_keys_are_told_without_showing_anything(keys: str, code: str) -> None:
     text, _ = AirflowFernet(Secret(OLD)).encrypt(Secret("p@ss"))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from tests.rooms.migration.aged import old_venv
 from tests.rooms.migration.sources.test_airflow_rest import quiet, rows_of, wait_for
 
 from aerodrome.builds.contract import Venv
@@ -178,7 +179,7 @@ def test_rest_of_3_3_says_what_its_database_says(airflow3: Home, free_port: Call
 
 
 def test_exporter_runs_in_1_10(tmp_path: Path, venv_cache: Path) -> None:
-    python = _airflow_1_10(venv_cache)
+    python = old_venv(venv_cache, "1.10.15") / "bin" / "python"
     folder = tmp_path / "one"
     (folder / "dags").mkdir(parents=True)
     url = f"sqlite:///{folder / 'airflow.db'}"
@@ -201,18 +202,3 @@ def test_exporter_runs_in_1_10(tmp_path: Path, venv_cache: Path) -> None:
             after.execute("SELECT count(*) FROM connection").fetchone()
         )
     assert unpacking.check(archive, key).rows["variable"] == 1
-
-
-def _airflow_1_10(venv_cache: Path) -> Path:
-    """Make or find it; its dependencies are those of its day (SQLAlchemy 1.4 came two days before and breaks it)."""
-    from uv import find_uv_bin
-
-    folder = venv_cache / "airflow-1.10.15"
-    python = folder / "bin" / "python"
-    if not (folder / "bin" / "airflow").exists():
-        uv = find_uv_bin()
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.8", folder], check=True)
-        wanted = ["apache-airflow==1.10.15", "sqlalchemy<1.4"]
-        more = ["--quiet", "--exclude-newer", "2021-03-20"]
-        subprocess.run([uv, "pip", "install", "--python", python, *more, *wanted], check=True)
-    return python
