@@ -18,10 +18,14 @@ demo: ## Tell the whole story on this machine: a self-managed Airflow, migrated 
 	@.venv/bin/aerodrome demo $(ARGS)
 
 .PHONY: test
-test: ## Check style, types and import contracts, then run all tests
+test: ## Check style, types and import contracts, then run all tests (light ones two at a time)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
+ifeq ($(strip $(ARGS)),)
+	@code=0; $(PY) -m pytest -n 2 -m "not airflow and not browser" || code=1; $(PY) -m pytest -m "airflow or browser" || code=1; exit $$code
+else
 	@$(PY) -m pytest $(ARGS)
+endif
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need neither a real Airflow nor a browser

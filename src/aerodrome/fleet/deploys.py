@@ -99,13 +99,16 @@ def queue(
     return row
 
 
-def list_all(context: FleetContext, actor: Actor, ref: str) -> list[DeployView]:
+def list_all(
+    context: FleetContext, actor: Actor, ref: str, *, limit: int | None = None, below: int | None = None
+) -> list[DeployView]:
+    """Give the deploys of a deployment, newest first: at most `limit`, and only those with a number below `below`."""
     with context.store.reading() as session:
         deployment = lookup.deployment(session, actor, ref, "deploy.read")
-        rows = session.scalars(
-            select(DeployRow).where(DeployRow.deployment_id == deployment.id).order_by(DeployRow.number.desc())
-        ).all()
-        return queries.deploys(session, rows)
+        query = select(DeployRow).where(DeployRow.deployment_id == deployment.id).order_by(DeployRow.number.desc())
+        if below is not None:
+            query = query.where(DeployRow.number < below)
+        return queries.deploys(session, session.scalars(query.limit(limit)).all())
 
 
 def get(context: FleetContext, actor: Actor, ref: str, deploy: int | str) -> DeployView:

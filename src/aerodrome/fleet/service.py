@@ -215,9 +215,11 @@ class Fleet:
         """Give the deployments whose DAGs name an object (connection, variable, pool, env), with its places."""
         return usage.of_object(self._context, actor, kind, name)
 
-    def list_deploys(self, actor: Actor, ref: str) -> list[DeployView]:
-        """Give the deploys of a deployment, newest first."""
-        return deploys.list_all(self._context, actor, ref)
+    def list_deploys(
+        self, actor: Actor, ref: str, *, limit: int | None = None, below: int | None = None
+    ) -> list[DeployView]:
+        """Give the deploys of a deployment, newest first: at most `limit`, and only those with a number below `below`."""
+        return deploys.list_all(self._context, actor, ref, limit=limit, below=below)
 
     def get_deploy(self, actor: Actor, ref: str, deploy: int | str) -> DeployView:
         """Give one deploy of a deployment by number or id."""

@@ -15,12 +15,26 @@ from pydantic import Field
 from aerodrome.builds.git import GitSource, clean_url
 from aerodrome.fleet.composing import TAKEN
 from aerodrome.kernel.errors import Invalid, NotFound
-from aerodrome.web.api.edge import NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
+from aerodrome.web.api.edge import (
+    NAMED,
+    Body,
+    Caller,
+    Cursor,
+    Limit,
+    Page,
+    The,
+    View,
+    malformed_cursor,
+    page_of,
+    problems,
+    read_cursor,
+)
 from aerodrome.web.api.once import Key, once
 from aerodrome.web.uploads import check_may_deploy
 
 router = APIRouter(tags=["deploys"])
 _KEPT_IN_MEMORY = 4 << 20
+_DIGITS = 12  # of a deploy's number in a cursor
 _ARCHIVE_TYPES = frozenset(
     {"application/gzip", "application/x-gzip", "application/x-tar+gzip", "application/octet-stream"}
 )
@@ -152,8 +166,18 @@ class _Uploaded(Body):
 @router.get("/deployments/{ref}/deploys", responses=NAMED)
 def list_deploys(the: The, actor: Caller, ref: str, limit: Limit = 100, cursor: Cursor = None) -> Page[Deploy]:
     """List the deploys of a deployment, newest first."""
-    views = the.fleet.list_deploys(actor, ref)
-    return page_of(views, Deploy, limit, cursor, lambda view: f"{view.number:012}", newest=True)
+    views = the.fleet.list_deploys(actor, ref, limit=limit + 1, below=_below(cursor))
+    return page_of(views, Deploy, limit, None, lambda view: f"{view.number:0{_DIGITS}}", newest=True)
+
+
+def _below(cursor: str | None) -> int | None:
+    """Give the number of the last deploy of the page before; only what stands below it is read."""
+    if cursor is None:
+        return None
+    text = read_cursor(cursor)
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise malformed_cursor()
+    return int(text)
 
 
 @router.get("/deployments/{ref}/deploys/{number}", responses=NAMED)

@@ -121,6 +121,10 @@ def read_cursor(cursor: str) -> str:
         padded = cursor + "=" * (-len(cursor) % 4)
         return base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
-        raise Invalid(
-            "The cursor was not made by this server.", code="cursor-invalid", hint="Start again without a cursor."
-        ) from None
+        raise malformed_cursor() from None
+
+
+def malformed_cursor() -> Invalid:
+    return Invalid(
+        "The cursor was not made by this server.", code="cursor-invalid", hint="Start again without a cursor."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import httpx2
@@ -82,3 +83,18 @@ def test_a_viewer_sees_differences_and_changes_nothing(admin: httpx2.Client, htt
 def test_git_facts_that_are_nested_without_end_are_refused(admin: httpx2.Client) -> None:  # noqa: F811
     made = admin.post(PATH, content=archive(dags__one_py="A = 1"), headers=GZIP, params={"git": "[" * 3900})
     assert (made.status_code, made.json()["code"]) == (422, "git-facts-malformed")
+
+
+def test_deploys_come_in_pages(admin: httpx2.Client) -> None:  # noqa: F811
+    for number in range(5):
+        admin.post(PATH, content=archive(dags__one_py=f"A = {number}"), headers=GZIP)
+    seen, cursor = [], None
+    while True:
+        page = admin.get(PATH, params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen.append([item["number"] for item in page["items"]])
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert seen == [[5, 4], [3, 2], [1]]
+    for text in ("x", "9" * 40, "-1"):
+        wrong = admin.get(PATH, params={"cursor": base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "cursor-invalid")

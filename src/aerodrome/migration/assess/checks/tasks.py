@@ -56,8 +56,8 @@ def _rules(inventory: Inventory) -> Iterator[Place]:
 def _callbacks(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         count = sum(bool(task.get("has_callbacks")) for task in dag.tasks)
-        if count or dag.callbacks:
-            own = ", ".join(dag.callbacks)
+        own = ", ".join(filter(None, dag.callbacks))
+        if count or own:
             parts = [
                 part
                 for part in (f"{_tasks(count, 'call')} back" if count else "", f"the DAG has {own}" if own else "")
