@@ -136,7 +136,7 @@ def keep(app: App, tmp_path: Path, venv_cache: Path, version: str) -> None:
     ended(app, fleet.keeping.restore_backup(SYSTEM, "shop", backup.id))
     assert sql(app, HISTORY) == history
     assert sql(app, "select state from task_instance") == [("success",)]
-    assert fleet.get_deployment(SYSTEM, "shop").status == "healthy"
+    assert fleet.wait_healthy(SYSTEM, "shop", 60).status == "healthy"
 
     copy_beside(app, backup.id, history)
     until(lambda: len(fleet.list_deployments(SYSTEM)) == 1)
