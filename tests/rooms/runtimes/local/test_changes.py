@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,11 @@ def test_up_and_back_keep_the_history(
     assert scalar(layout.database, "select count(*) from task_instance") == tasks
 
     with closing(sqlite3.connect(layout.database)) as connection:
-        connection.execute("update dag_run set state = 'failed' where id = (select max(id) from dag_run)")
+        # as Airflow writes: each change of a run moves its updated_at, by which the way back knows it
+        connection.execute(
+            "update dag_run set state = 'failed', updated_at = ? where id = (select max(id) from dag_run)",
+            (datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),),
+        )
         connection.commit()
     back = runtime.convert(newer, replace(older, generation=3), tmp_path / "kept", print)
     assert back.loss is not None
