@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.listening import listening_addresses
 
 from aerodrome.builds.contract import Venv
 from aerodrome.demo.processes import ProcessGroup
@@ -35,17 +36,11 @@ def test_source_makes_real_history_listens_on_loopback_and_leaves_nothing(
         assert (source.layout.warehouse / "tills").is_dir()
 
         members = list(ProcessGroup(source.layout.state_file).members())
-        listening: set[str] = set()
+        assert listening_addresses(members) == {"127.0.0.1"}
         hidden = source.secrets()
         for process in members:
             with suppress(psutil.NoSuchProcess):  # a task that ended meanwhile
                 assert hidden.database_password not in " ".join(process.cmdline())
-                listening |= {
-                    connection.laddr[0]
-                    for connection in process.net_connections(kind="inet")
-                    if connection.status == psutil.CONN_LISTEN
-                }
-        assert listening == {"127.0.0.1"}
         database = psutil.Process(_listener(facts.database_port))
 
         # Whoever started it is gone: a fresh object on the same folder stops everything.

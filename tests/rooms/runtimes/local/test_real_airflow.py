@@ -13,6 +13,7 @@ import httpx2
 import psutil
 import pytest
 from cryptography.fernet import Fernet
+from tests.listening import listening_addresses
 
 from aerodrome.airflowkit.rest import AirflowRest, RestRun
 from aerodrome.airflowkit.tokens import mint, new_signing_key
@@ -204,13 +205,7 @@ def test_a_killed_scheduler_comes_back_and_runs_tasks(airflow3: Deployed) -> Non
 
 
 def test_it_listens_on_loopback_only(airflow3: Deployed) -> None:
-    addresses = {
-        connection.laddr.ip
-        for process in _family(airflow3)
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert addresses == {"127.0.0.1"}
+    assert listening_addresses(_family(airflow3)) == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("version", AIRFLOWS_2)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.listening import listening_addresses
 
 from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
@@ -210,13 +211,7 @@ def test_secrets_are_in_no_command_line_and_in_no_open_file(
 def test_everything_listens_on_loopback(runtime: LocalRuntime, spec: RuntimeSpec, tmp_path: Path) -> None:
     runtime.apply(spec)
     healthy(runtime)
-    addresses = {
-        connection.laddr.ip
-        for process in family_of(tmp_path / "runtime")
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert addresses == {"127.0.0.1"}
+    assert listening_addresses(family_of(tmp_path / "runtime")) == {"127.0.0.1"}
 
 
 def test_a_failing_migration_is_told_and_tried_again(runtime: LocalRuntime, spec: RuntimeSpec) -> None:
