@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from cyclopts import Parameter
 
 from aerodrome.bootstrap import App, build
+from aerodrome.bootstrap.memory import give_back_until, share_heaps
 from aerodrome.bootstrap.safekeeping.lock import serving
 from aerodrome.cli.options import say
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
@@ -35,6 +36,7 @@ def serve(
     home: Annotated[Path | None, Parameter(help="Folder that holds everything.")] = None,
 ) -> None:
     """Run the platform: API, pages, worker. Ctrl-C stops it; deployments keep running."""
+    share_heaps()
     settings = load_settings(host=host, port=port, gate_port=gate_port, home=home)
     has_web, has_worker = role in {"all", "web"}, role in {"all", "worker"}
     with ExitStack() as stack:
@@ -50,7 +52,7 @@ def serve(
             stack.callback(service.stop, GRACE_S)
             service.start()
         _greet(app, has_web=has_web)
-        stop.wait()
+        give_back_until(stop)
         say("Stopping. Deployments keep running.")
 
 

@@ -15,6 +15,7 @@ from tests.rooms.web.world import World
 from aerodrome.access import SYSTEM
 from aerodrome.store.tables.deploy import DeployRow, DeployStepRow
 from aerodrome.web.credentials import SESSION_COOKIE
+from aerodrome.web.ui.pages import deploys
 
 API = "/api/v1/deployments/nightly/deploys"
 
@@ -144,3 +145,17 @@ def test_an_upload_needs_the_token_of_the_session(visitor: httpx2.Client) -> Non
 def test_a_rollback_of_dags_is_written_so(visitor: httpx2.Client, platform: World) -> None:
     change(platform, 2, cause="rollback", kind="dags")
     assert "Rollback: DAGs only" in visitor.get("/deployments/nightly/deploys").text
+
+
+def test_a_long_history_is_shown_in_pages(
+    visitor: httpx2.Client, platform: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploys, "_ROWS", 1)
+    first = visitor.get("/deployments/nightly/deploys").text
+    older = re.search(r'href="(/deployments/[^"]+\?below=2)"', first)
+    assert older is not None
+    assert "#1</strong>" not in first
+    second = visitor.get(older[1]).text
+    assert "#1</strong>" in second
+    assert "Newest deploys" in second
+    assert "Older deploys" not in second

@@ -90,7 +90,7 @@ def _one(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
         "item": item,
         "tab": "",
         "incidents": by_urgency(the.fleet.deployment_incidents(visitor, item.id, is_open=True)),
-        "deploys": the.fleet.list_deploys(visitor, item.id),
+        "deploys": the.fleet.list_deploys(visitor, item.id, limit=5),
     }
 
 

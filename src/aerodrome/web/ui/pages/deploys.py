@@ -27,17 +27,19 @@ from aerodrome.web.uploads import check_may_deploy
 
 router = APIRouter(include_in_schema=False)
 BUSY = frozenset({"queued", "building", "switching"})
+_ROWS = 50  # deploys on a page
+_CHOICES = 200  # deploys that a comparison offers
 
 
 @router.get("/deployments/{ref}/deploys")
-def deploys_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """Show what was put there, newest first."""
-    return draw(request, "pages/deploys.html", _history(the, visitor, ref))
+def deploys_page(request: Request, the: The, visitor: Visitor, ref: str, below: int | None = None) -> HTMLResponse:
+    """Show what was put there, newest first: fifty at a time, those with a number below `below`."""
+    return draw(request, "pages/deploys.html", _history(the, visitor, ref, below=below))
 
 
 @router.get("/parts/deployments/{ref}/deploys")
-def deploys_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    return draw(request, "parts/deploy_rows.html", _history(the, visitor, ref))
+def deploys_part(request: Request, the: The, visitor: Visitor, ref: str, below: int | None = None) -> HTMLResponse:
+    return draw(request, "parts/deploy_rows.html", _history(the, visitor, ref, below=below))
 
 
 @router.post("/deployments/{ref}/uploads")
@@ -91,9 +93,8 @@ def deploy_part(request: Request, the: The, visitor: Visitor, ref: str, number: 
 def choose_diff(the: The, visitor: Visitor, ref: str, number: str, to: str = "") -> RedirectResponse:
     """Go to the comparison that was chosen; without a choice with the deploy before."""
     item = the.fleet.get_deployment(visitor, ref)
-    deploys = the.fleet.list_deploys(visitor, item.id)
     this = the.fleet.get_deploy(visitor, item.id, number)
-    other = to if to.isdecimal() else str(_before(deploys, this) or this.number)
+    other = to if to.isdecimal() else str(_before(the, visitor, this) or this.number)
     first, second = sorted((int(other), this.number))
     return RedirectResponse(f"/deployments/{item.id}/deploys/{first}/diff/{second}", 303)
 
@@ -103,7 +104,7 @@ def diff_page(request: Request, the: The, visitor: Visitor, ref: str, before: st
     """Show what differs between two deploys."""
     item = the.fleet.get_deployment(visitor, ref)
     found = the.fleet.diff_deploys(visitor, item.id, before, after)
-    values = {"found": found, "numbers": [view.number for view in the.fleet.list_deploys(visitor, item.id)]}
+    values = {"found": found, "numbers": _choices(the, visitor, item.id)}
     return draw(request, "pages/deploy_diff.html", {"item": item, "tab": "deploys", **values})
 
 
@@ -142,14 +143,22 @@ def _keep(the: Platform, files: Sequence[tuple[str, BinaryIO]], only: AbstractSe
 
 
 def _history(
-    the: Platform, visitor: Actor, ref: str, form: dict[str, str] | None = None, error: AerodromeError | None = None
+    the: Platform,
+    visitor: Actor,
+    ref: str,
+    form: dict[str, str] | None = None,
+    error: AerodromeError | None = None,
+    below: int | None = None,
 ) -> dict[str, Any]:
     item = the.fleet.get_deployment(visitor, ref)
-    deploys = the.fleet.list_deploys(visitor, item.id)
+    found = the.fleet.list_deploys(visitor, item.id, limit=_ROWS + 1, below=below)
+    deploys = found[:_ROWS]
     return {
         "item": item,
         "tab": "deploys",
         "deploys": deploys,
+        "below": below,
+        "older": deploys[-1].number if len(found) > _ROWS else None,
         "is_busy": any(view.status in BUSY for view in deploys),
         "form": form or {},
         "error": error,
@@ -159,22 +168,26 @@ def _history(
 
 def _one(the: Platform, visitor: Actor, ref: str, number: str) -> dict[str, Any]:
     item = the.fleet.get_deployment(visitor, ref)
-    deploys = the.fleet.list_deploys(visitor, item.id)
     deploy = the.fleet.get_deploy(visitor, item.id, number)
-    numbers = {view.id: view.number for view in deploys}
+    brought_back = deploy.rollback_of and the.fleet.get_deploy(visitor, item.id, deploy.rollback_of).number
     return {
         "item": item,
         "tab": "deploys",
         "deploy": deploy,
         "is_busy": deploy.status in BUSY,
-        "before": _before(deploys, deploy),
-        "others": [view.number for view in deploys if view.number != deploy.number],
-        "rolled_back_to": numbers.get(deploy.rollback_of or ""),
+        "before": _before(the, visitor, deploy),
+        "others": [number for number in _choices(the, visitor, item.id) if number != deploy.number],
+        "rolled_back_to": brought_back,
     }
 
 
-def _before(deploys: Sequence[DeployView], deploy: DeployView) -> int | None:
+def _choices(the: Platform, visitor: Actor, deployment_id: str) -> list[int]:
+    """Give the numbers of the newest deploys, which a comparison offers; any other can be written into the address."""
+    return [view.number for view in the.fleet.list_deploys(visitor, deployment_id, limit=_CHOICES)]
+
+
+def _before(the: Platform, visitor: Actor, deploy: DeployView) -> int | None:
     """Give the number of what was there before: the newest earlier deploy that went live, else the newest earlier one."""
-    earlier = [view for view in deploys if view.number < deploy.number]
+    earlier = the.fleet.list_deploys(visitor, deploy.deployment_id, limit=_ROWS, below=deploy.number)
     live = [view.number for view in earlier if view.live_at is not None]
     return max(live, default=max((view.number for view in earlier), default=None))
