@@ -18,18 +18,19 @@ demo: ## Tell the whole story on this machine: a self-managed Airflow, migrated 
 	@.venv/bin/aerodrome demo $(ARGS)
 
 .PHONY: test
-test: ## Check style, types and import contracts, then run all tests (light ones two at a time)
+test: ## Check style, types and import contracts, then run all tests (two at a time, those of running Airflows alone)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 ifeq ($(strip $(ARGS)),)
-	@code=0; $(PY) -m pytest -n 2 -m "not airflow and not browser" || code=1; $(PY) -m pytest -m "airflow or browser" || code=1; exit $$code
+	@code=0; $(PY) -m pytest -n 2 --dist worksteal -m "not journey and not browser" || code=1; \
+		$(PY) -m pytest -m "journey or browser" || code=1; exit $$code
 else
 	@$(PY) -m pytest $(ARGS)
 endif
 
 .PHONY: test-fast
 test-fast: ## Run the tests that need neither a real Airflow nor a browser
-	@$(PY) -m pytest -n 2 -m "not airflow and not browser" $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not airflow and not browser" $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: ## Run what CI runs on one version of Airflow on every version: runtime, ways back, sources, moved names, secrets backends, sleep, backups

@@ -103,6 +103,7 @@ def _answers(url: str) -> bool:
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_two_webs_and_two_workers_are_one_platform(cluster: Cluster, tmp_path: Path) -> None:
     app = build(cluster.settings)
     with closing(app.store):

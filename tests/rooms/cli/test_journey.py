@@ -153,6 +153,7 @@ def test_no_credential_stands_in_a_process_list(admin: Person, server: Server) -
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_a_source_is_connected_without_its_secrets_on_the_command_line(admin: Person, legacy: Legacy) -> None:
     assert admin.run("workspace", "create", "moving").code == 0
     words = ("migrate", "connect", "old", "--workspace", "moving", "--dags", str(legacy.project / "dags"))

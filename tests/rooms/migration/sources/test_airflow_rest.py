@@ -135,6 +135,7 @@ def rows_of(source: SourceAdapter, kind: HistoryKind, window: HistoryWindow) -> 
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_rest_says_what_the_database_says_or_why_not(running: Running, tmp_path: Path) -> None:
     source, behind = running.open(), running.behind()
     description = source.describe()
@@ -174,6 +175,7 @@ def test_rest_says_what_the_database_says_or_why_not(running: Running, tmp_path:
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_history_over_rest_is_that_of_the_database(running: Running) -> None:
     source, behind = running.open(), running.behind()
     dag_ids = ("daily_sales", "orders_mapped")
@@ -203,6 +205,7 @@ def test_history_over_rest_is_that_of_the_database(running: Running) -> None:
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_pause_leaves_a_mark_and_can_be_undone(running: Running) -> None:
     source, behind = running.open(), running.behind()
     first = source.dag_states(["daily_sales", "nowhere"])
@@ -235,6 +238,7 @@ def test_pause_leaves_a_mark_and_can_be_undone(running: Running) -> None:
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_wrong_password_is_told(running: Running) -> None:
     wrong = running.open(password=Secret("canary-wrong")).describe()
     assert not wrong.is_ok
@@ -247,6 +251,7 @@ def test_wrong_password_is_told(running: Running) -> None:
 
 
 @pytest.mark.airflow
+@pytest.mark.journey
 def test_rest_source_is_connected_assessed_and_planned(running: Running, desk: Desk, url: str) -> None:  # noqa: F811
     desk.platform.fleet.create_workspace(desk.actor("admin"), "data")
     there = running.config

@@ -24,7 +24,7 @@ from aerodrome.runtimes.conformance import pids, wait_until
 from aerodrome.runtimes.contract import RuntimeSpec
 from aerodrome.runtimes.local.runtime import LocalRuntime
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.journey]
 IS_WIDE = "AERODROME_MATRIX" in os.environ
 AIRFLOWS_3 = ("3.0.6", "3.1.8", "3.2.2", "3.3.2") if IS_WIDE else ("3.3.2",)  # the newest patch of each minor
 AIRFLOWS_2 = ("2.10.5", "2.11.2") if IS_WIDE else ("2.11.2",)
