@@ -177,6 +177,11 @@ def test_findings_are_listed(page: Page) -> None:
     page.goto(f"/migrations/{NAME}/findings")
     expect(page.get_by_text("daily_sales").first).to_be_visible()
     expect(page.get_by_role("link", name="Assessment report")).to_be_visible()
+    page.get_by_label("With the words").fill("no such words anywhere")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_text("No finding fits this choice.")).to_be_visible()
+    page.get_by_role("link", name="Show all").click()
+    expect(page.get_by_text("daily_sales").first).to_be_visible()
 
 
 def test_a_wrong_plan_names_line_and_field_and_keeps_the_text(page: Page) -> None:

@@ -13,6 +13,7 @@ from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.migration.service.service import BUSY
 from aerodrome.migration.service.views import MigrationView, TrackView
 from aerodrome.web.platform import Platform
+from aerodrome.web.ui.pages import migration_findings
 from aerodrome.web.ui.pages.migration_new import may_connect
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
@@ -66,14 +67,23 @@ def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen:
 
 
 @router.get("/migrations/{ref}/findings")
-def findings_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """Show what the assessment found."""
+def findings_page(
+    request: Request,
+    the: The,
+    visitor: Visitor,
+    ref: str,
+    severity: str = "",
+    code: str = "",
+    text: str = "",
+    page: int = 1,
+) -> HTMLResponse:
+    """Show what the assessment found, filtered and in pages: an estate may have a hundred thousand findings."""
     values = _frame(the, visitor, ref, "/findings")
-    return draw(
-        request,
-        "pages/migration_findings.html",
-        {**values, "assessment": _or_none(the.migrations.assessment, visitor, ref)},
-    )
+    assessment = _or_none(the.migrations.assessment, visitor, ref)
+    if assessment:
+        wanted = migration_findings.Filter(severity, code, text.strip(), page)
+        values |= migration_findings.shown(assessment["findings"], wanted)
+    return draw(request, "pages/migration_findings.html", {**values, "assessment": assessment})
 
 
 @router.get("/migrations/{ref}/plan")
