@@ -5,6 +5,7 @@ Called by the virtualenv store. Never touches the interpreter it finds.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,9 +48,21 @@ def _look_up(version: str) -> Path | None:
     try:
         answer = run_uv(["python", "find", "--no-project", "--no-python-downloads", "--system", version], timeout_s=60)
     except AerodromeError:
-        return None
+        return _of_pyenv(version)
     path = Path(answer.strip())
-    return path if _is_version(path, version) else None
+    return path if _is_version(path, version) else _of_pyenv(version)
+
+
+def _of_pyenv(version: str) -> Path | None:
+    """Look where pyenv keeps interpreters: its launchers on the PATH refuse those that are not chosen at the moment."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = [path for path in root.glob(f"{version}.*/bin/python{version}") if _is_version(path, version)]
+    return max(found, key=_patch, default=None)
+
+
+def _patch(path: Path) -> int:
+    digits = path.parents[1].name.rpartition(".")[2]
+    return int(digits) if digits.isdecimal() else -1
 
 
 def _is_version(path: Path, version: str) -> bool:

@@ -79,11 +79,7 @@ def old_venv(cache: Path, version: str) -> Path:
 
 
 def _python() -> Path:
-    """Give a Python 3.8, or skip: few systems still have one. pyenv keeps it out of sight of uv while another is chosen."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = sorted(root.glob(f"{OLD_PYTHON}.*/bin/python{OLD_PYTHON}")) if root.is_dir() else []
-    if found:
-        return found[-1]
+    """Give a Python 3.8, or skip: few systems still have one."""
     try:
         return find_python(OLD_PYTHON)
     except Unavailable as error:
