@@ -1,6 +1,7 @@
 """Writes the reference pages from the code: `python -m aerodrome.cli.reference` (a test compares them).
 
-cli.md from the command tree, api.md from the OpenAPI document, settings.md from the settings, findings.md from the checks.
+cli.md from the command tree, api.md from the OpenAPI document, settings.md from the settings, findings.md from the checks,
+errors.md from the places that raise them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from aerodrome.access.permissions import PERMISSIONS, ROLES
 from aerodrome.cli.exits import MEANINGS
 from aerodrome.cli.main import build
+from aerodrome.cli.reference_errors import KINDS, known_errors
 from aerodrome.migration.assess.checks import TOPICS
 from aerodrome.migration.codemod.coverage import COVERAGE
 from aerodrome.migration.codemod.moves import table
@@ -38,6 +40,7 @@ def pages() -> dict[str, str]:
         "permissions.md": _page(_permissions()),
         "findings.md": _page(_findings()),
         "upgrade-rules.md": _page(_upgrade_rules()),
+        "errors.md": _page(_errors()),
     }
 
 
@@ -181,6 +184,20 @@ def _findings() -> Iterator[str]:
         for check in checks:
             hours = f"{check.hours:g}" if check.hours else ""
             yield f"| `{check.code}` | {check.severity} | {_cell(check.title)} | {_cell(check.hint)} | {hours} |"
+
+
+def _errors() -> Iterator[str]:
+    errors = known_errors()
+    yield "# Errors\n"
+    yield "Every error says what is wrong and what to do next. Its code stands in JSON (`--output json`, the API) and in brackets in the"
+    yield "terminal; it does not change, the words may. `…` is what is only known when it happens."
+    for room in sorted({error.room for error in errors}):
+        yield f"\n## {room}\n"
+        yield "| code | kind | message | next |\n| --- | --- | --- | --- |"
+        for error in errors:
+            if error.room == room:
+                kind = error.kind if error.kind in KINDS else ""
+                yield f"| `{error.code}` | {kind} | {_cell(error.message)} | {_cell(error.hint)} |"
 
 
 def _cell(text: str) -> str:
