@@ -174,7 +174,28 @@ def pause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) -> N
                 details={"dag_id": dag_id, "mark": standing},
             )
         _set_paused(database, connection, dag_id, is_paused=True)
-        _leave(database, connection, clock.now(), dag_id, PAUSE, mark=mark, was_paused=was_paused)
+        position = newest_event(database, connection)  # in this transaction: what comes later finds the DAG paused
+        _leave(
+            database, connection, clock.now(), dag_id, PAUSE, mark=mark, was_paused=was_paused, newest_event=position
+        )
+
+
+def newest_event(database: MetadataDatabase, connection: Connection) -> int:
+    """Give the id of the newest asset event that a transaction sees; 0 without any, and before Airflow 2.4."""
+    for name in ("asset_event", "dataset_event"):
+        if database.has(name):
+            return int(connection.scalar(select(func.max(database.column(name, "id")))) or 0)
+    return 0
+
+
+def event_position(database: MetadataDatabase, dag_id: str) -> int | None:
+    """Give the newest asset event at the moment of our newest pause of a DAG; None when there was none."""
+    log = database.table("log")
+    query = select(log.c.extra).where(log.c.dag_id == dag_id, log.c.event == PAUSE).order_by(log.c.id.desc()).limit(1)
+    with database.reading() as connection:
+        extra = connection.scalar(query)
+    position = json.loads(extra or "{}").get("newest_event")
+    return None if position is None else int(position)
 
 
 def unpause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) -> None:
