@@ -37,10 +37,10 @@ _NAME = re.compile(r"[-_.]+")
 
 
 class VenvStore:
-    """Keeps virtualenvs below one folder."""
+    """Keeps virtualenvs below one folder; its real path is used, because scripts name their interpreter by it."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = root.resolve()
 
     def ensure(self, spec: VenvSpec, progress: Callable[[str], None] = lambda _: None) -> Venv:
         """Give the virtualenv of the spec, building it first when needed; safe to repeat and to call from many processes.
@@ -70,8 +70,9 @@ class VenvStore:
     def forget(self, keep: AbstractSet[Path], before: datetime) -> tuple[Path, ...]:
         """Remove the virtualenvs that are not in `keep` and that nobody asked for since `before`; give their paths."""
         gone: list[Path] = []
+        kept = {path.resolve() for path in keep}
         for path in self._root.iterdir() if self._root.is_dir() else ():
-            if path in keep or not (path / MARKER).exists() or not _is_unused(path, before):
+            if path in kept or not (path / MARKER).exists() or not _is_unused(path, before):
                 continue
             with _locked(self._root, path.name):
                 if not _is_unused(path, before):
@@ -162,9 +163,18 @@ def _read(path: Path, spec: VenvSpec, digest: str) -> Venv | None:
         marker = json.loads((path / MARKER).read_text())
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return None
-    if marker["digest"] != digest or not (path / "bin/python").exists():
+    if marker["digest"] != digest or not (path / "bin/python").exists() or _was_moved(path):
         return None
     return Venv(spec, digest, path, marker["packages"])
+
+
+def _was_moved(path: Path) -> bool:
+    """Tell whether the folder was built elsewhere: its scripts would not start, and Airflow 2 starts tasks by a script."""
+    try:
+        with (path / "bin/airflow").open("rb") as script:
+            return os.fsencode(path / "bin") not in script.read(1000)
+    except FileNotFoundError:
+        return False
 
 
 def _note_use(path: Path) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from aerodrome.airflowkit.versions import AirflowVersion
-from aerodrome.builds import Venv, VenvSpec, VenvStore
+from aerodrome.builds import Venv, VenvSpec, VenvStore, venvs
 from aerodrome.builds.locks import read_lock
 from aerodrome.builds.pythons import find_python
 from aerodrome.builds.uv import run_uv, shorten
@@ -43,6 +45,35 @@ def test_the_digest_depends_on_what_is_wanted_only(tmp_path: Path) -> None:
     assert one.digest(spec) == two.digest(VenvSpec("3.3.2", "3.11", ("pandas", "requests")))
     others = [VenvSpec("3.3.1", "3.11"), VenvSpec("3.3.2", "3.12"), VenvSpec("3.3.2", "3.11", ("requests",))]
     assert len({one.digest(other) for other in [spec, *others]}) == 4
+
+
+def _made(root: Path, spec: VenvSpec, interpreter: Path) -> Path:
+    """Write what the store knows a finished virtualenv by, with one script of Airflow."""
+    path = VenvStore(root).path(spec)
+    (path / "bin").mkdir(parents=True)
+    (path / "bin/python").symlink_to(sys.executable)
+    (path / "bin/airflow").write_text(f"#!{interpreter}\n")
+    (path / MARKER).write_text(json.dumps({"digest": VenvStore(root).digest(spec), "packages": {}}))
+    return path
+
+
+def test_a_virtualenv_that_was_moved_is_not_taken_as_it_is(tmp_path: Path) -> None:
+    spec = VenvSpec("2.11.2", "3.11")
+    path = _made(tmp_path / "here", spec, VenvStore(tmp_path / "here").path(spec) / "bin/python")
+    assert VenvStore(tmp_path / "here").ensure(spec).path == path
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert venvs._read(VenvStore(tmp_path / "there").path(spec), spec, VenvStore(tmp_path).digest(spec)) is None
+
+
+def test_a_folder_behind_a_link_is_known_by_its_real_path(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    spec, store = VenvSpec("2.11.2", "3.11"), VenvStore(tmp_path / "link")
+    path = _made(tmp_path / "link", spec, tmp_path / "real" / store.path(spec).name / "bin/python")
+    assert path == tmp_path / "real" / path.name
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    assert store.forget({tmp_path / "link" / path.name}, later) == ()
+    assert store.forget(set(), later) == (path,)
 
 
 def test_the_running_python_is_found_at_once() -> None:

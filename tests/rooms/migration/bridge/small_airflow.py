@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 SCHEMA = """
 create table alembic_version (version_num text); create table task_instance (dag_id text); create table connection (conn_id text);
@@ -82,7 +83,7 @@ class SmallAirflow:
                 self.register(dag_id, f"{dag_id}-{run}-{self.noun}", at)
         return ready
 
-    def _run(self, query: str, *values: object) -> list[tuple[object, ...]]:
+    def _run(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.path)) as connection:
             found = connection.execute(query, values).fetchall()
             connection.commit()
