@@ -6,7 +6,7 @@ The one who walks a track holds the lane of its subject, so steps of one track h
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -152,6 +152,75 @@ def failed(
     row.finished_at = row.progress_at = now(session)
     session.flush()
     return _view(row)
+
+
+def begin_many(session: Session, subject: str, track: str, keys: Collection[str]) -> None:
+    """Mark many steps as running at once, as `begin` does; steps that are done stay so."""
+    moment = now(session)
+    rows = JournalStepRow
+    for page in _pages(keys):
+        session.execute(
+            update(rows)
+            .where(rows.subject == subject, rows.track == track, rows.key.in_(page), rows.status != "done")
+            .values(
+                status="running",
+                attempts=rows.attempts + 1,
+                started_at=moment,
+                progress_at=moment,
+                finished_at=None,
+                error=None,
+                progress="",
+            )
+        )
+
+
+def done_many(session: Session, subject: str, track: str, results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Mark running steps as done with what each gave."""
+    _end_many(
+        session, subject, track, {key: {"status": "done", "result": masked(dict(results[key]))} for key in results}
+    )
+
+
+def failed_many(session: Session, subject: str, track: str, errors: Mapping[str, AerodromeError]) -> None:
+    """Mark running steps as failed, each with its reason."""
+    _end_many(session, subject, track, {key: {"status": "failed", "error": errors[key].as_data()} for key in errors})
+
+
+def progress_many(session: Session, subject: str, track: str, texts: Mapping[str, str]) -> None:
+    """Say how far running steps are."""
+    moment = now(session)
+    _change_many(session, subject, track, {key: {"progress": texts[key], "progress_at": moment} for key in texts})
+
+
+def _end_many(session: Session, subject: str, track: str, changes: Mapping[str, dict[str, Any]]) -> None:
+    moment = now(session)
+    _change_many(
+        session,
+        subject,
+        track,
+        {key: {**change, "finished_at": moment, "progress_at": moment} for key, change in changes.items()},
+    )
+
+
+def _change_many(session: Session, subject: str, track: str, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Change running steps: one read of their ids, one statement for all rows."""
+    if not changes:
+        return
+    rows, ids = JournalStepRow, dict[str, str]()
+    for page in _pages(changes):
+        found = session.execute(
+            select(rows.key, rows.id).where(
+                rows.subject == subject, rows.track == track, rows.key.in_(page), rows.status == "running"
+            )
+        )
+        ids |= {row.key: row.id for row in found}
+    session.execute(update(rows), [{"id": ids[key], **change} for key, change in changes.items() if key in ids])
+
+
+def _pages(keys: Collection[str], size: int = 500) -> Iterator[list[str]]:
+    ordered = list(keys)
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
 
 
 def steps(session: Session, subject: str, track: str) -> list[JournalStep]:

@@ -47,14 +47,16 @@ class Bridge:
         memory: MemoryFile,
         clock: Clock,
         held: Callable[[Collection[str]], Collection[str]],
+        floor: Callable[[str], int],
     ) -> None:
-        """`held` tells which of some DAGs are paused in the source by this migration."""
+        """`held`: which of some DAGs are paused in the source by this migration. `floor`: the source's newest event at its pause."""
         self._name = migration_id
         self._source = source
         self._target = target
         self._memory = memory
         self._clock = clock
         self._held = held
+        self._floor = floor
         self._waits = {dag_id: frozenset(dag.datasets_in) for dag_id, dag in dags.items() if dag.datasets_in}
         self._makes = {dag_id: frozenset(dag.datasets_out) for dag_id, dag in dags.items() if dag.datasets_out}
 
@@ -77,8 +79,8 @@ class Bridge:
 
     # --- around the hand-over of one DAG -------------------------------------------------------------------------
 
-    def before_start(self, dag_id: str, floor: int) -> None:
-        """Call while the DAG is paused on both sides. `floor`: the source's newest event at its pause (the pause's mark)."""
+    def before_start(self, dag_id: str) -> None:
+        """Bring what it missed into its queue in the target. Call while the DAG is paused on both sides."""
         with self._memory.changing() as (memory, save):
             self._carry(memory, save)
             if dag_id in self._makes and dag_id not in memory.producers:
@@ -86,7 +88,7 @@ class Bridge:
                 save()
             if dag_id not in self._waits or dag_id in memory.consumers:
                 return
-            uris = self._waits[dag_id]
+            uris, floor = self._waits[dag_id], self._floor(dag_id)
             queued = self._source.queued(dag_id)
             low = min([floor, *map(self._source.position_before, queued.values())])
             used = self._source.consumed(dag_id, low)
@@ -110,12 +112,14 @@ class Bridge:
         lost = {event.uri for event in events if event.id not in used} - set(self._target.queued(dag_id))
         self._target.enqueue(dag_id, lost, self._clock.now())
 
-    def take_back(self, dag_id: str, floor: int) -> None:
-        """Call while the DAG is paused on both sides and the target has run nothing of it: the source goes on with it."""
+    def take_back(self, dag_id: str) -> None:
+        """Bring what it was not started for in the target into its queue in the source. Call while it is paused on both sides."""
         with self._memory.changing() as (memory, save):
             self._carry(memory, save)
             if dag_id in self._waits:
-                missed = {event.uri for event in self._source.events(self._waits[dag_id], floor)}
+                events = self._source.events(self._waits[dag_id], self._floor(dag_id))
+                used = self._target.consumed_marks(dag_id)
+                missed = {event.uri for event in events if self._mark("source", event) not in used}
                 wanted = {*missed, *self._target.queued(dag_id), *memory.owed.get(dag_id, ())}
                 self._source.enqueue(dag_id, wanted, self._clock.now())
                 self._target.dequeue(dag_id)

@@ -117,6 +117,21 @@ class AssetLedger:
         with self._database.reading() as connection:
             return frozenset(connection.scalars(query))
 
+    def consumed_marks(self, dag_id: str) -> frozenset[str]:
+        """Give the marks of the carried events that a run of the DAG was started with."""
+        if not self.has_events:
+            return frozenset()
+        used, run = self._database.table(f"dagrun_{self._noun}_event"), self._database.table("dag_run")
+        event = self._table("event")
+        query = (
+            select(event.c.extra)
+            .join(used, used.c.event_id == event.c.id)
+            .join(run, run.c.id == used.c.dag_run_id)
+            .where(run.c.dag_id == dag_id)
+        )
+        with self._database.reading() as connection:
+            return frozenset(extra[MARK] for extra in connection.scalars(query) if extra and MARK in extra)
+
     def enqueue(self, dag_id: str, uris: Collection[str], now: datetime) -> tuple[str, ...]:
         """Let assets stand in the queue of a DAG, paused or not; give those that this side knows. Repeating changes nothing."""
         if not (self.has_events and uris):

@@ -6,25 +6,27 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from aerodrome.airflowkit.rest import RestDag
 from aerodrome.kernel.clock import to_text
-from aerodrome.kernel.errors import Broken, Conflict, Unavailable
+from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import Verdict, compare, describe_missed, show, texts
 from aerodrome.migration.cutover.holding import target_dag, what_runs
-from aerodrome.migration.cutover.target import newest_scheduled
-from aerodrome.migration.estate.calendars import Interval, calendar_of
+from aerodrome.migration.cutover.requests import Act, AskToParse, Events, Look, Sleep, Start, Sync, View
+from aerodrome.migration.cutover.target import TargetDag
+from aerodrome.migration.estate.calendars import Interval, after, calendar_of, is_on
 from aerodrome.migration.sources.contract import DagState
 
 SYNC_ROUNDS = 3
 
 
-def sync(context: CutoverContext, dag_id: str) -> dict[str, Any]:
+def sync(context: CutoverContext, dag_id: str) -> Act:
     """Move every finished run that the target lacks. The source is read again afterwards: nothing may have moved."""
-    before = _quiet(context, dag_id)
+    view: View = yield Look(dag_id, with_target=False)
+    before = _quiet(context, dag_id, view)
     for _ in range(SYNC_ROUNDS):
-        moved = context.sync(dag_id)
-        state = _quiet(context, dag_id)
+        moved = yield Sync(dag_id)
+        view = yield Look(dag_id, with_target=False)
+        state = _quiet(context, dag_id, view)
         if (state.last_interval, state.last_run_state) == (before.last_interval, before.last_run_state):
             return {
                 "dag_id": dag_id,
@@ -41,8 +43,8 @@ def sync(context: CutoverContext, dag_id: str) -> dict[str, Any]:
     )
 
 
-def _quiet(context: CutoverContext, dag_id: str) -> DagState:
-    state = context.held(dag_id)
+def _quiet(context: CutoverContext, dag_id: str, view: View) -> DagState:
+    state = context.held(dag_id, view)
     if state.in_flight:
         raise Conflict(
             f"The source started work of {dag_id} after it was drained: {what_runs(state)}.",
@@ -53,31 +55,35 @@ def _quiet(context: CutoverContext, dag_id: str) -> DagState:
     return state
 
 
-def prove(
-    context: CutoverContext, dag_id: str, *, limit_s: float, parsed_after: datetime | None = None
-) -> dict[str, Any]:
+def prove(context: CutoverContext, dag_id: str, *, limit_s: float, is_on_calendar: bool = False) -> Act:
     """Prove that both sides stand at the same run and go on with the same interval.
 
-    Waits until the target has parsed the DAG after `parsed_after` (the end of sync; now when not given), because each
-    parse computes the next interval anew. Broken `interval-mismatch` shows both sides.
+    What the target has in its row may be what we wrote there, so one more witness is asked for. `is_on_calendar` says
+    that the interval which the target had computed by itself before was one of the schedule that the source follows:
+    then the arithmetic of that schedule is the witness, and the proof needs no waiting. Otherwise the target must have
+    parsed the DAG after the sync, because each parse computes the next interval anew.
+
+    Broken `interval-mismatch` shows both sides.
     """
     began_at = context.clock.now()
-    parsed_after = parsed_after or began_at
-    context.target.ask_to_parse(dag_id)
+    parsed_after: datetime | None = None
     while True:
-        state = _quiet(context, dag_id)
-        dag = target_dag(context, dag_id)
+        view: View = yield Look(dag_id)
+        state = _quiet(context, dag_id, view)
+        dag = target_dag(context, dag_id, view)
         now = context.clock.now()
-        newest = newest_scheduled(context.target, dag_id)
-        verdict = judge(context, dag_id, state, dag)
+        parsed_after = parsed_after or view.now or now
+        verdict = judge(context, dag_id, view)
         is_fresh = dag.parsed_at is not None and dag.parsed_at > parsed_after
-        if is_fresh and verdict.is_agreed and newest == state.last_interval:
+        by = "parse" if is_fresh else "arithmetic" if _follows(context, dag_id, state, dag, is_on_calendar) else ""
+        if by and verdict.is_agreed and dag.newest == state.last_interval:
             return {
                 "dag_id": dag_id,
                 "last_source_interval": texts(state.last_interval),
                 "source_next_interval": texts(state.next_interval),
                 "next_interval": texts(dag.next_interval),
                 "reason": verdict.reason,
+                "proved_by": by,
                 **describe_missed(verdict.missed),
                 "summary": f"{verdict.reason} {show(dag.next_interval)}.{_gap(verdict)}",
             }
@@ -89,30 +95,46 @@ def prove(
                     hint="Look at the DAG processor: `aerodrome deployment logs NAME dag-processor`.",
                     details={"dag_id": dag_id, "parsed_at": to_text(dag.parsed_at)},
                 )
-            raise mismatch(dag_id, state, dag, newest, verdict)
-        context.progress("waiting until the target has parsed the DAG again" if not is_fresh else verdict.reason)
-        context.sleep(context.poll_s)
-
-
-def unpause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
-    """Start the DAG in the target. Every check comes before the one irreversible line; repeating recognises it."""
-    state = _quiet(context, dag_id)
-    dag = target_dag(context, dag_id)
-    verdict = judge(context, dag_id, state, dag)
-    is_new = dag.is_paused
-    if is_new:
-        newest = newest_scheduled(context.target, dag_id)
-        if not verdict.is_agreed or newest != state.last_interval:
-            raise mismatch(dag_id, state, dag, newest, verdict)
-        context.target.set_paused(dag_id, is_paused=False)  # irreversible: from here on the target may run it
-    dag = target_dag(context, dag_id)
-    if dag.is_paused:
-        raise Unavailable(
-            f"The target still shows {dag_id} as paused.",
-            code="target-still-paused",
-            hint="The cutover tries again; look at the target's API server if it stays so.",
-            details={"dag_id": dag_id},
+            raise mismatch(dag_id, state, dag, verdict)
+        if now == began_at:
+            yield AskToParse(dag_id)
+        yield Sleep(
+            context.poll_s, "waiting until the target has parsed the DAG again" if not is_fresh else verdict.reason
         )
+
+
+def _follows(context: CutoverContext, dag_id: str, state: DagState, dag: TargetDag, is_on_calendar: bool) -> bool:
+    """Tell whether the target's next interval is the one that the schedule's arithmetic gives after the last run."""
+    if dag.next_interval is None and state.next_interval is None and not state.in_flight:
+        return True  # no run of its own to come on either side: manual, asset-driven, finished
+    calendar = calendar_of(context.dags[dag_id])
+    if calendar is None or not is_on_calendar or state.last_interval is None or dag.next_interval is None:
+        return False
+    if dag.next_interval == after(calendar, state.last_interval):
+        return True
+    return not context.catches_up(dag_id) and is_on(calendar, dag.next_interval)
+
+
+def unpause(context: CutoverContext, dag_id: str) -> Act:
+    """Start the DAG in the target. Every check comes before the one irreversible line; repeating recognises it."""
+    view: View = yield Look(dag_id)
+    state = _quiet(context, dag_id, view)
+    dag = target_dag(context, dag_id, view)
+    verdict = judge(context, dag_id, view)
+    is_new = dag.is_paused
+    if is_new and context.bridges(dag_id):
+        yield Events(dag_id, "before_start")
+    if is_new:
+        dag = yield Start(dag_id, lambda now: _not_startable(context, dag_id, now))  # irreversible: it may run now
+    elif dag.started_by != context.mark:
+        raise Conflict(
+            f"{dag_id} was unpaused in the target, but not by this cutover.",
+            code="target-unpaused-by-others",
+            hint="Pause it in the target and look at what it ran there; then repeat the cutover.",
+            details={"dag_id": dag_id, "started_by": dag.started_by},
+        )
+    if context.bridges(dag_id):
+        yield Events(dag_id, "after_start")
     return {
         "dag_id": dag_id,
         "was_live": not is_new,
@@ -124,12 +146,29 @@ def unpause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
     }
 
 
-def judge(context: CutoverContext, dag_id: str, state: DagState, dag: RestDag) -> Verdict:
-    """Compare the two sides' next intervals at this moment."""
-    return compare_with(context, dag_id, state, dag.next_interval)
+def _not_startable(context: CutoverContext, dag_id: str, view: View) -> AerodromeError | None:
+    """Judge by a view of this very moment whether the target may run the DAG; None: it may."""
+    try:
+        state = _quiet(context, dag_id, view)
+        dag = target_dag(context, dag_id, view)
+        verdict = judge(context, dag_id, view)
+        if not verdict.is_agreed or dag.newest != state.last_interval:
+            raise mismatch(dag_id, state, dag, verdict)
+    except AerodromeError as error:
+        return error
+    return None
 
 
-def compare_with(context: CutoverContext, dag_id: str, state: DagState, target_next: Interval | None) -> Verdict:
+def judge(context: CutoverContext, dag_id: str, view: View) -> Verdict:
+    """Compare the two sides' next intervals at this moment, by the target's clock: the target is who goes on."""
+    assert view.source is not None  # noqa: S101 - both were read and checked before
+    assert view.target is not None  # noqa: S101
+    return compare_with(context, dag_id, view.source, view.target.next_interval, view.now)
+
+
+def compare_with(
+    context: CutoverContext, dag_id: str, state: DagState, target_next: Interval | None, now: datetime | None = None
+) -> Verdict:
     """Compare an interval of the target with what the source stands at."""
     record = context.dags[dag_id]
     source_next = state.next_interval
@@ -142,23 +181,23 @@ def compare_with(context: CutoverContext, dag_id: str, state: DagState, target_n
         last=state.last_interval,
         source_next=source_next,
         target_next=target_next,
-        now=context.clock.now(),
+        now=now or context.clock.now(),
     )
 
 
-def mismatch(dag_id: str, state: DagState, dag: RestDag, newest: Interval | None, verdict: Verdict) -> Broken:
+def mismatch(dag_id: str, state: DagState, dag: TargetDag, verdict: Verdict) -> Broken:
     """Make the error that shows both sides."""
     details: Mapping[str, Any] = {
         "dag_id": dag_id,
         "source_last_interval": texts(state.last_interval),
-        "target_last_interval": texts(newest),
+        "target_last_interval": texts(dag.newest),
         "source_next_interval": texts(state.next_interval),
         "target_next_interval": texts(dag.next_interval),
     }
     reason = verdict.reason if not verdict.is_agreed else "The newest scheduled run is not the same."
     return Broken(
         f"{dag_id}: {reason} Source: last {show(state.last_interval)}, next {show(state.next_interval)}. "
-        f"Target: last {show(newest)}, next {show(dag.next_interval)}.",
+        f"Target: last {show(dag.newest)}, next {show(dag.next_interval)}.",
         code="interval-mismatch",
         hint="Nothing was started. Repeat the cutover to sync again, or roll this DAG back.",
         details=dict(details),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import datetime, timedelta
 from typing import Any
 
-from aerodrome.airflowkit.rest import RestDag
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import show, texts
+from aerodrome.migration.cutover.requests import Act, GiveBack, HoldBack, Look, Pause, Request, Sleep, View
+from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import DagState
 
 GAP_S = 30.0
@@ -19,13 +21,14 @@ MOVING = ("running", "queued", "restarting", "deferred")
 """Task states that go on while their DAG is paused."""
 
 
-def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str, Any]:
+def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> Act:
     """Check that the DAG can move: parsed and paused in the target, known in the source, as the plan knew it.
 
     Changes nothing. A DAG that an earlier attempt of ours holds already (or has moved already) passes.
     """
-    state = context.state(dag_id)
-    is_ours = state.is_paused and state.mark == context.mark
+    view: View = yield Look(dag_id, with_errors=True)
+    state = context.known(dag_id, view)
+    is_ours = context.mark in {state.mark, state.let_go}
     if state.is_paused != was_paused and not is_ours:
         now = "paused" if state.is_paused else "unpaused"
         raise Conflict(
@@ -34,7 +37,9 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str
             hint="Run `aerodrome migrate assess NAME` again and look at the new plan.",
             details={"dag_id": dag_id, "is_paused": state.is_paused},
         )
-    dag = target_dag(context, dag_id)
+    dag = target_dag(context, dag_id, view)
+    if view.problem is not None:
+        raise view.problem
     if not dag.is_paused and not is_ours:
         raise Conflict(
             f"{dag_id} is not paused in the target, while the source still runs it.",
@@ -52,12 +57,11 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> dict[str
     }
 
 
-def target_dag(context: CutoverContext, dag_id: str) -> RestDag:
+def target_dag(context: CutoverContext, dag_id: str, view: View) -> TargetDag:
     """Give the target's DAG; NotFound or Invalid when it is not there in a state to run."""
-    dag = context.target.dag(dag_id)
-    record = context.dags.get(dag_id)
+    dag, record = view.target, context.dags.get(dag_id)
     if record is not None:
-        for file, text in context.target.import_errors():
+        for file, text in view.import_errors:
             if file == record.file or file.endswith("/" + record.file):
                 raise Invalid(
                     f"{file} does not import in the target: {_last_line(text)}",
@@ -72,17 +76,28 @@ def target_dag(context: CutoverContext, dag_id: str) -> RestDag:
             hint="See the validation rows: `aerodrome migrate show NAME` tells why its file does not give this DAG.",
             details={"dag_id": dag_id},
         )
+    if dag.has_import_errors:
+        raise Invalid(
+            f"{dag.file} does not import in the target.",
+            code="target-import-error",
+            hint="Mend the file, deploy again, then repeat the cutover.",
+            details={"dag_id": dag_id, "file": dag.file},
+        )
     return dag
 
 
-def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
+def pause(context: CutoverContext, dag_id: str) -> Act:
     """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing.
 
     Waits up to GAP_S for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
     scheduler looks at unpaused DAGs only, 2.11.2 DagRun.get_running_dag_runs_to_examine). A run that is caught all the
     same is let go by drain.
     """
-    before = _at_a_gap(context, dag_id)
+    until = context.clock.now() + timedelta(seconds=GAP_S)
+    before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
+    while not before.is_paused and before.in_flight and context.clock.now() < until:
+        yield Sleep(min(context.poll_s, GAP_POLL_S), f"waiting for a gap: {what_runs(before)}")
+        before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
     if before.is_paused and before.mark != context.mark:
         raise Conflict(
             f"{dag_id} is paused in the source, but not by this cutover.",
@@ -91,8 +106,8 @@ def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
             details={"dag_id": dag_id},
         )
     if not before.is_paused:
-        context.source.pause_dag(dag_id, context.mark)
-    state = context.held(dag_id)
+        yield Pause(dag_id)
+    state = context.held(dag_id, (yield Look(dag_id, with_target=False)))
     return {
         "dag_id": dag_id,
         "was_held": before.is_paused,
@@ -102,17 +117,7 @@ def pause(context: CutoverContext, dag_id: str) -> dict[str, Any]:
     }
 
 
-def _at_a_gap(context: CutoverContext, dag_id: str) -> DagState:
-    until = context.clock.now() + timedelta(seconds=GAP_S)
-    state = context.state(dag_id)
-    while not state.is_paused and state.in_flight and context.clock.now() < until:
-        context.progress(f"waiting for a gap: {what_runs(state)}")
-        context.sleep(min(context.poll_s, GAP_POLL_S))
-        state = context.state(dag_id)
-    return state
-
-
-def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadline: str) -> dict[str, Any]:
+def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadline: str) -> Act:
     """Wait until nothing of the DAG is in flight in the source, and stays so.
 
     A run that cannot go on because its DAG is paused (nothing of it moves any more) is let go: the DAG is unpaused under
@@ -123,19 +128,20 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
     """
     began_at = context.clock.now()
     deadline = began_at + timedelta(seconds=deadline_s)
-    empty_since = stuck_since = None
+    empty_since = stuck_since = busy_until = None
     while True:
-        state = _held_again(context, dag_id, deadline)
+        state = yield from _held_again(context, dag_id, deadline)
         now = context.clock.now()
+        text = ""
         if state.in_flight:
-            empty_since = None
+            empty_since, busy_until = None, now
             if now >= deadline:
                 raise _too_late(dag_id, state, deadline_s, on_deadline)
-            context.progress(f"waiting for {what_runs(state)}")
+            text = f"waiting for {what_runs(state)}"
             stuck_since = None if _moves(state) else stuck_since or now
             if stuck_since and state.mark == context.mark and (now - stuck_since).total_seconds() >= context.settle_s:
-                context.source.unpause_dag(dag_id, context.mark)
-                context.source.hold_back(dag_id, context.mark)
+                yield GiveBack(dag_id)
+                yield HoldBack(dag_id)
                 stuck_since = None
         elif empty_since is None:
             # A scheduler that read the DAG just before the pause may still create one run: look twice.
@@ -144,26 +150,29 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
             return {
                 "dag_id": dag_id,
                 "drained_at": to_text(now),
+                "busy_until": to_text(busy_until),
                 "seconds": round((now - began_at).total_seconds(), 1),
                 "last_source_interval": texts(state.last_interval),
                 "last_source_state": state.last_run_state,
                 "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}.",
             }
-        context.sleep(context.poll_s)
+        yield Sleep(context.poll_s, text)
 
 
-def _held_again(context: CutoverContext, dag_id: str, deadline: datetime) -> DagState:
+def _held_again(context: CutoverContext, dag_id: str, deadline: datetime) -> Generator[Request, Any, DagState]:
     """Give the state of a DAG that is held; one that we let go is paused again at the first gap, or at the deadline."""
-    state = context.state(dag_id)
+    view: View = yield Look(dag_id, with_target=False)
+    state = context.known(dag_id, view)
     while state.let_go == context.mark:
         if not state.in_flight or context.clock.now() >= deadline:
-            context.source.pause_dag(dag_id, context.mark)
+            yield Pause(dag_id)
+            view = yield Look(dag_id, with_target=False)
             break
-        context.source.hold_back(dag_id, context.mark)
-        context.progress(f"let go until it ends: {what_runs(state)}")
-        context.sleep(min(context.poll_s, GAP_POLL_S))
-        state = context.state(dag_id)
-    return context.held(dag_id)
+        yield HoldBack(dag_id)
+        yield Sleep(min(context.poll_s, GAP_POLL_S), f"let go until it ends: {what_runs(state)}")
+        view = yield Look(dag_id, with_target=False)
+        state = context.known(dag_id, view)
+    return context.held(dag_id, view)
 
 
 def _moves(state: DagState) -> bool:

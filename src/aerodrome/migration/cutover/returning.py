@@ -1,80 +1,120 @@
-"""The way back: the source runs the DAG again, as long as the target has not run anything of its own."""
+"""The way back: the source runs the DAG again. What the target ran meanwhile is marked done there first."""
 
 from __future__ import annotations
 
-from itertools import islice
+from datetime import timedelta
 from typing import Any
 
-from aerodrome.airflowkit.rest import RestRun
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import texts
-from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryWindow
+from aerodrome.migration.cutover.requests import (
+    Act,
+    Carry,
+    Events,
+    GiveBack,
+    Look,
+    OwnRuns,
+    Pause,
+    Sleep,
+    Start,
+    Stop,
+    View,
+)
+from aerodrome.migration.cutover.target import TargetRun
 
-RUNS_LOOKED_AT = 1000
+DEADLINE_S = 900.0
 
 
-def check_return(context: CutoverContext, dag_id: str) -> dict[str, Any]:
-    """Refuse with Conflict `target-has-runs` when the target has run the DAG by itself. Changes nothing."""
-    _refuse_when_it_ran(context, dag_id)
-    state = context.state(dag_id)
+def check_return(context: CutoverContext, dag_id: str) -> Act:
+    """Tell what a way back would do: which runs of the target would be marked done in the source. Changes nothing."""
+    view: View = yield Look(dag_id, with_target=False)
+    state = context.known(dag_id, view)
+    runs: list[TargetRun] = (yield OwnRuns(dag_id)) or []
+    _refuse_uncarried(context, dag_id, runs)
     return {
         "dag_id": dag_id,
         "is_paused_in_source": state.is_paused,
         "is_ours": state.is_paused and state.mark == context.mark,
-        "summary": "The target has run nothing of its own.",
+        "target_runs": len(runs),
+        "summary": f"The target has made {_count(runs)} of its own; the source will count them as done."
+        if runs
+        else "The target has run nothing of its own.",
     }
 
 
-def roll_back(context: CutoverContext, dag_id: str) -> dict[str, Any]:
-    """Pause the DAG in the target, then undo our pause in the source. Repeating changes nothing.
+def roll_back(context: CutoverContext, dag_id: str, *, deadline_s: float = DEADLINE_S) -> Act:
+    """Pause the DAG in the target, mark what it ran as done in the source, then undo our pause there. Repeatable.
 
-    Conflict `target-has-runs` lists the runs that only the target has; then nothing is changed, because the source
-    would run those intervals a second time.
+    The target is paused at a moment at which none of its runs is under way; Conflict `target-still-running` when there
+    is none until the deadline, and then the target goes on with it. Conflict `target-has-runs` when the source is one
+    in which nothing can be marked done (REST): it would run those intervals a second time.
     """
-    _refuse_when_it_ran(context, dag_id)
-    dag = context.target.dag(dag_id)
-    if dag is not None and not dag.is_paused:
-        context.target.set_paused(dag_id, is_paused=True)
-        try:
-            _refuse_when_it_ran(context, dag_id)
-        except Conflict:
-            context.target.set_paused(dag_id, is_paused=False)  # it ran just now: it stays with the target
-            raise
-    state = context.state(dag_id)
+    deadline = context.clock.now() + timedelta(seconds=deadline_s)
+    view: View = yield Look(dag_id)
+    while True:
+        runs: list[TargetRun] = (yield OwnRuns(dag_id)) or []
+        _refuse_uncarried(context, dag_id, runs)
+        busy = [run for run in runs if not run.is_finished]
+        if not busy:
+            if view.target is None or view.target.is_paused:
+                break
+            yield Stop(dag_id)
+            view = yield Look(dag_id)
+            continue  # a run may have begun just before the pause: look again
+        if view.target is not None and view.target.is_paused:
+            yield Start(dag_id, lambda _now: None)  # Airflow does not advance the runs of a paused DAG
+            view = yield Look(dag_id)
+        if context.clock.now() >= deadline:
+            raise Conflict(
+                f"The target still runs {dag_id} after {deadline_s:.0f} s: {busy[0].run_id} is {busy[0].state}.",
+                code="target-still-running",
+                hint="It goes on in the target. Let the run end or stop it there, then roll back again.",
+                details={"dag_id": dag_id, "runs": [run.run_id for run in busy]},
+            )
+        yield Sleep(min(context.poll_s, 0.25), f"waiting until the target has ended {busy[0].run_id}")
+    return (yield from _give_back(context, dag_id, runs))
+
+
+def _give_back(context: CutoverContext, dag_id: str, runs: list[TargetRun]) -> Act:
+    state = context.known(dag_id, (yield Look(dag_id, with_target=False)))
+    if runs and not state.is_paused and state.let_go != context.mark:
+        yield Pause(dag_id)  # somebody unpaused it: nothing may start while we write what is done
+    carried: int = (yield Carry(dag_id)) if runs else 0
+    state = context.known(dag_id, (yield Look(dag_id, with_target=False)))
     if state.is_paused and state.mark == context.mark:
-        context.source.unpause_dag(dag_id, context.mark)
-        state = context.state(dag_id)
-    return {
+        if context.bridges(dag_id):
+            yield Events(dag_id, "take_back")
+        yield GiveBack(dag_id)
+        state = context.known(dag_id, (yield Look(dag_id, with_target=False)))
+    text = "It is paused on both sides, as before." if state.is_paused else "The source runs it again."
+    result: dict[str, Any] = {
         "dag_id": dag_id,
         "rolled_back_at": to_text(context.clock.now()),
         "is_paused_in_source": state.is_paused,
         "source_next_interval": texts(state.next_interval),
-        "summary": "The source runs it again." if not state.is_paused else "It is paused on both sides, as before.",
+        "carried_runs": [run.run_id for run in runs[:100]],
+        "carried_count": len(runs),
+        "written_count": carried,
+        "summary": f"{text} {_count(runs)} of the target count{'s' if len(runs) == 1 else ''} as done there."
+        if runs
+        else text,
     }
+    return result
 
 
-def own_runs(context: CutoverContext, dag_id: str) -> list[RestRun]:
-    """Give the target's runs that did not come from the source, newest first."""
-    if context.target.dag(dag_id) is None:
-        return []
-    runs = list(islice(context.target.dag_runs(dag_id), RUNS_LOOKED_AT))
-    if not runs:
-        return []
-    position = RUN_COLUMNS.index("run_id")
-    known = {row[position] for batch in context.source.history("run", HistoryWindow((dag_id,))) for row in batch.rows}
-    return [run for run in runs if run.run_id not in known]
-
-
-def _refuse_when_it_ran(context: CutoverContext, dag_id: str) -> None:
-    runs = own_runs(context, dag_id)
-    if not runs:
+def _refuse_uncarried(context: CutoverContext, dag_id: str, runs: list[TargetRun]) -> None:
+    if not runs or context.carried is not None:
         return
     shown = ", ".join(run.run_id for run in runs[:5]) + (", …" if len(runs) > 5 else "")
     raise Conflict(
         f"The target has run {dag_id} already: {shown}.",
         code="target-has-runs",
-        hint="The source would run the same intervals again. Go on in the target, or delete those runs there first.",
+        hint="This source cannot be told so: it would run the same intervals again. Go on in the target.",
         details={"dag_id": dag_id, "runs": [run.run_id for run in runs]},
     )
+
+
+def _count(runs: list[TargetRun]) -> str:
+    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}"

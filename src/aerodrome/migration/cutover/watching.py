@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-from aerodrome.airflowkit.rest import RestRun
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Broken, Conflict, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import MAX_MISSED, describe_missed, show, texts
 from aerodrome.migration.cutover.handover import compare_with
 from aerodrome.migration.cutover.holding import target_dag
-from aerodrome.migration.cutover.target import scheduled_after
+from aerodrome.migration.cutover.requests import Act, Backfill, Look, Request, Runs, RunStates, Sleep, View
+from aerodrome.migration.cutover.target import TargetRun
 from aerodrome.migration.estate.calendars import Interval, between, calendar_of
 from aerodrome.migration.sources.contract import DagState
 
+WATCH_POLL_S = 15.0
+SLOW = 2.0
+"""A first run that took this many times the source's 95th percentile is called slow."""
+LATE_S = 60.0
+"""A first run that the target made this long after it was due is called late."""
 
-def watch(context: CutoverContext, dag_id: str, *, limit_s: float, missed: str = "report") -> dict[str, Any]:
+
+def watch(context: CutoverContext, dag_id: str, *, limit_s: float, missed: str = "report") -> Act:
     """Await the first scheduled run of the target: the interval that must come next, and success.
 
     A DAG without a schedule of its own has nothing to wait for (`first_target_state` "none"); one whose next run is
@@ -31,17 +37,18 @@ def watch(context: CutoverContext, dag_id: str, *, limit_s: float, missed: str =
     """
     began_at = context.clock.now()
     while True:
-        state = context.held(dag_id)
-        dag = target_dag(context, dag_id)
+        view: View = yield Look(dag_id)
+        state = context.held(dag_id, view)
+        dag = target_dag(context, dag_id, view)
         now = context.clock.now()
-        runs = scheduled_after(context.target, dag_id, state.last_interval)
+        runs: list[TargetRun] = yield Runs(dag_id, state.last_interval)
         run = runs[0] if runs else None
         if run is not None and run.is_finished:
             result = _judged(context, dag_id, state, run, began_at)
             lost = gaps(context, dag_id, state.last_interval, runs)
             result |= describe_missed(lost)
             if lost and missed == "backfill":
-                _fill(context, dag_id, lost, limit_s)
+                yield from _fill(context, dag_id, lost, limit_s)
                 result["summary"] += f" {len(lost)} missed interval{'' if len(lost) == 1 else 's'} backfilled."
             return result | {"backfilled_count": len(lost) if missed == "backfill" else 0}
         if run is None:
@@ -54,10 +61,10 @@ def watch(context: CutoverContext, dag_id: str, *, limit_s: float, missed: str =
                     "first_target_interval": texts(dag.next_interval),
                     "due_at": to_text(due_at),
                 }
-            context.progress(f"waiting for the run that is due at {to_text(due_at)}")
+            text = f"waiting for the run that is due at {to_text(due_at)}"
         else:
             due_at = run.run_after or began_at
-            context.progress(f"the run {run.run_id} is {run.state}")
+            text = f"the run {run.run_id} is {run.state}"
         if now - max(began_at, due_at) >= timedelta(seconds=limit_s):
             what = f"is {run.state}" if run else "has not started"
             raise Unavailable(
@@ -66,10 +73,13 @@ def watch(context: CutoverContext, dag_id: str, *, limit_s: float, missed: str =
                 hint="Look at the target's scheduler and at the DAG's log; then repeat the cutover: it watches on.",
                 details={"dag_id": dag_id, "run_id": run.run_id if run else None},
             )
-        context.sleep(context.poll_s)
+        # What is due in an hour need not be asked for every second.
+        yield Sleep(min(max(context.poll_s, (due_at - now).total_seconds() / 4), WATCH_POLL_S), text)
 
 
-def gaps(context: CutoverContext, dag_id: str, last: Interval | None, runs: Sequence[RestRun]) -> tuple[Interval, ...]:
+def gaps(
+    context: CutoverContext, dag_id: str, last: Interval | None, runs: Sequence[TargetRun]
+) -> tuple[Interval, ...]:
     """Give the intervals of the schedule that lie between the source's last and the target's newest run, run by nobody."""
     calendar = calendar_of(context.dags[dag_id])
     if calendar is None or last is None:
@@ -80,13 +90,15 @@ def gaps(context: CutoverContext, dag_id: str, last: Interval | None, runs: Sequ
     )
 
 
-def _fill(context: CutoverContext, dag_id: str, lost: Sequence[Interval], limit_s: float) -> None:
+def _fill(
+    context: CutoverContext, dag_id: str, lost: Sequence[Interval], limit_s: float
+) -> Generator[Request, Any, None]:
     """Have the lost intervals run in the target. A run that stands there already, from an earlier try, is not repeated."""
     deadline = context.clock.now() + timedelta(seconds=limit_s)
-    wanted = {interval[0] for interval in lost}
+    wanted = frozenset(interval[0] for interval in lost)
     is_asked = False
     while True:
-        states = _states(context, dag_id, wanted)
+        states: dict[datetime, str] = yield RunStates(dag_id, wanted)
         if failed := sorted(moment for moment, state in states.items() if state == "failed"):
             raise Broken(
                 f"{len(failed)} backfilled runs of {dag_id} failed in the target.",
@@ -97,11 +109,12 @@ def _fill(context: CutoverContext, dag_id: str, lost: Sequence[Interval], limit_
         if len(states) == len(wanted) and set(states.values()) == {"success"}:
             return
         absent = wanted - set(states)
+        text = f"backfilling {len(wanted)} missed intervals"
         if absent and not is_asked:
             try:
-                context.target.backfill(dag_id, min(absent), max(absent))
+                yield Backfill(dag_id, min(absent), max(absent))
             except Conflict:
-                context.progress("another backfill goes on")
+                text = "another backfill goes on"
             else:
                 is_asked = True
         if context.clock.now() >= deadline:
@@ -111,24 +124,15 @@ def _fill(context: CutoverContext, dag_id: str, lost: Sequence[Interval], limit_
                 hint="Repeat the cutover: it watches on.",
                 details={"dag_id": dag_id},
             )
-        context.progress(f"backfilling {len(wanted)} missed intervals")
-        context.sleep(context.poll_s)
+        yield Sleep(context.poll_s, text)
 
 
-def _states(context: CutoverContext, dag_id: str, wanted: set[datetime]) -> dict[datetime, str]:
-    states: dict[datetime, str] = {}
-    for run in context.target.dag_runs(dag_id):
-        if run.logical_date in wanted:
-            states[run.logical_date] = run.state
-        if len(states) == len(wanted):
-            break
-    return states
-
-
-def _judged(context: CutoverContext, dag_id: str, state: DagState, run: RestRun, began_at: datetime) -> dict[str, Any]:
+def _judged(
+    context: CutoverContext, dag_id: str, state: DagState, run: TargetRun, began_at: datetime
+) -> dict[str, Any]:
     verdict = compare_with(context, dag_id, state, run.interval)
     seconds = (context.clock.now() - began_at).total_seconds()
-    result = {
+    result: dict[str, Any] = {
         "dag_id": dag_id,
         "last_source_interval": texts(state.last_interval),
         "first_target_interval": texts(run.interval),
@@ -136,7 +140,9 @@ def _judged(context: CutoverContext, dag_id: str, state: DagState, run: RestRun,
         "first_target_run_id": run.run_id,
         "seconds": round(seconds, 1),
         "summary": f"First run {run.state}: {show(run.interval)}.",
+        **_timing(context, dag_id, run),
     }
+    result["summary"] += "".join(f" {remark}" for remark in result["remarks"])
     if not verdict.is_agreed:
         raise Broken(
             f"The first run of {dag_id} in the target has another interval than expected. {verdict.reason}",
@@ -152,6 +158,25 @@ def _judged(context: CutoverContext, dag_id: str, state: DagState, run: RestRun,
             details=result,
         )
     return result
+
+
+def _timing(context: CutoverContext, dag_id: str, run: TargetRun) -> dict[str, Any]:
+    """Compare when the run was made and how long it took with what the source is used to; remarks are sentences."""
+    usual_s = context.dags[dag_id].duration_p95_s
+    made_at = run.queued_at or run.started_at
+    late_s = (made_at - run.run_after).total_seconds() if made_at and run.run_after else None
+    run_s = (run.ended_at - run.started_at).total_seconds() if run.ended_at and run.started_at else None
+    remarks = []
+    if late_s is not None and late_s > LATE_S:
+        remarks.append(f"It was made {late_s:.0f} s after it was due.")
+    if run_s is not None and usual_s and run_s > SLOW * usual_s and run_s > LATE_S:
+        remarks.append(f"It took {run_s:.0f} s; in the source 95 % of the runs took at most {usual_s:.0f} s.")
+    return {
+        "late_s": late_s and round(late_s, 1),
+        "run_s": run_s and round(run_s, 1),
+        "usual_p95_s": usual_s,
+        "remarks": remarks,
+    }
 
 
 def _nothing(dag_id: str, state: DagState, word: str, text: str) -> dict[str, Any]:

@@ -140,6 +140,12 @@ def due(calendar: Calendar, last: Interval, now: datetime, *, catchup: bool) -> 
     return following if catchup else max(following, calendar.newest_complete(now))
 
 
+def is_on(calendar: Calendar, interval: Interval) -> bool:
+    """Tell whether an interval is one of the schedule."""
+    before = (interval[0] - (interval[1] - interval[0]), interval[0])  # only its end matters to `after`
+    return after(calendar, before) == interval
+
+
 def between(calendar: Calendar, last: Interval, upcoming: Interval, *, limit: int = 1000) -> Iterator[Interval]:
     """Give the intervals after `last` and before `upcoming`, oldest first, at most `limit`."""
     current = after(calendar, last)

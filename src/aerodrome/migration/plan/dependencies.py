@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from aerodrome.migration.estate.dependencies import Edge, EdgeKind, components, edges
 
-__all__ = ["Edge", "EdgeKind", "components", "edges", "hold_order", "release_order"]
+__all__ = ["Edge", "EdgeKind", "components", "edges", "hold_order", "hold_pairs", "release_order", "release_pairs"]
 
 
 def hold_order(group: Sequence[str], links: Iterable[Edge]) -> list[str]:
@@ -16,16 +16,36 @@ def hold_order(group: Sequence[str], links: Iterable[Edge]) -> list[str]:
     A producer or triggering DAG stops before the DAG that it starts: a paused DAG never runs what was queued for it.
     A waiting DAG stops before the DAG that it waits for: its sensors still need the other's runs.
     """
-    pairs = [
+    return _sort(group, _hold_pairs(group, links))
+
+
+def hold_pairs(group: Sequence[str], links: Iterable[Edge]) -> list[tuple[str, str]]:
+    """Give (first, then) for the order of holding; in a cycle, only those that the order keeps."""
+    pairs = _hold_pairs(group, links)
+    return _kept(pairs, _sort(group, pairs))
+
+
+def _hold_pairs(group: Sequence[str], links: Iterable[Edge]) -> list[tuple[str, str]]:
+    return [
         (link.follower, link.leader) if link.kind == "sensor" else (link.leader, link.follower)
         for link in _within(group, links)
     ]
-    return _sort(group, pairs)
 
 
 def release_order(group: Sequence[str], links: Iterable[Edge]) -> list[str]:
     """Order in which to unpause in the target: who is started by others first, so that no event meets a paused DAG."""
     return _sort(group, [(link.follower, link.leader) for link in _within(group, links)])
+
+
+def release_pairs(group: Sequence[str], links: Iterable[Edge]) -> list[tuple[str, str]]:
+    """Give (first, then) for the order of starting; in a cycle, only those that the order keeps."""
+    pairs = [(link.follower, link.leader) for link in _within(group, links)]
+    return _kept(pairs, _sort(group, pairs))
+
+
+def _kept(pairs: Iterable[tuple[str, str]], order: Sequence[str]) -> list[tuple[str, str]]:
+    place = {dag_id: index for index, dag_id in enumerate(order)}
+    return sorted({(before, after) for before, after in pairs if place[before] < place[after]})
 
 
 def _within(group: Sequence[str], links: Iterable[Edge]) -> list[Edge]:

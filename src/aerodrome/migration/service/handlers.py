@@ -1,4 +1,4 @@
-"""One handler per step kind of a plan. Each is idempotent: after a kill it may run again from its start.
+"""One handler per step kind of a plan up to cutover (which `conducting` walks). Each is idempotent: after a kill it may run again from its start.
 
 A handler acts through the rooms below and gives a plain JSON result; `summary` in it is a sentence for the pages.
 """
@@ -12,15 +12,14 @@ from typing import Any
 
 from aerodrome.environments.backends_airflow import What
 from aerodrome.fleet.service import NewDeployment
-from aerodrome.kernel.clock import from_text
+from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.errors import Broken, Conflict, NotFound
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration import cutover
 from aerodrome.migration.service import code
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
 from aerodrome.migration.sources.registry import code_of
-from aerodrome.migration.transfer import backend_objects, checkpoints, environment, handoff, history, objects
+from aerodrome.migration.transfer import backend_objects, checkpoints, environment, history, objects
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
@@ -106,7 +105,7 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         context.folder,
         code_of(context.source_config),
         str(params["target_version"]),
-        catchup_by_default=_catchup(context),
+        catchup_by_default=catches_up(context),
     )
 
 
@@ -174,7 +173,7 @@ def move_history(context: StepContext, params: Params) -> Result:
     """Move the finished runs of some DAGs, once the target has parsed them."""
     _wait_parsed(context, params["dag_ids"])
     moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
-    return {"history": moved.as_data(), "summary": _history_summary(moved)}
+    return {"history": moved.as_data(), "until": to_text(moved.until), "summary": history_summary(moved)}
 
 
 def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:
@@ -201,7 +200,7 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
     return moved
 
 
-def _history_summary(moved: HistoryMoved) -> str:
+def history_summary(moved: HistoryMoved) -> str:
     parts = [f"{kind.moved + kind.same:,} {KIND_NOUNS[kind.kind]}" for kind in moved.kinds if kind.found]
     failed = sum(kind.failed_count for kind in moved.kinds)
     text = ", ".join(parts) or "No rows"
@@ -256,70 +255,6 @@ def _object_rows(context: StepContext, params: Params) -> tuple[CheckRow, ...]:
     )
 
 
-# --- cutover -----------------------------------------------------------------------------------------------------
-
-
-def _cutover(context: StepContext) -> cutover.CutoverContext:
-    def sync(dag_id: str) -> Mapping[str, Any]:
-        moved = _history(context, [dag_id], None, f"sync-{dag_id}")
-        handoff.hand_off(context.source, context.target, dag_id)
-        return {"history": moved.as_data(), "summary": _history_summary(moved)}
-
-    return cutover.CutoverContext(
-        source=context.source,
-        target=context.rest,
-        sync=sync,
-        dags=context.dags,
-        clock=context.clock,
-        sleep=context.sleep,
-        mark=f"aerodrome:{context.migration_id}",
-        progress=context.progress,
-        poll_s=0.5,
-        settle_s=1.0,
-        catchup_by_default=_catchup(context),
-    )
-
-
-def check_ready(context: StepContext, params: Params) -> Result:
-    return cutover.check(_cutover(context), params["dag_id"], was_paused=params["was_paused"])
-
-
-def pause(context: StepContext, params: Params) -> Result:
-    return cutover.pause(_cutover(context), params["dag_id"])
-
-
-def drain(context: StepContext, params: Params) -> Result:
-    return cutover.drain(
-        _cutover(context), params["dag_id"], deadline_s=params["deadline_s"], on_deadline=params["on_deadline"]
-    )
-
-
-def sync(context: StepContext, params: Params) -> Result:
-    return cutover.sync(_cutover(context), params["dag_id"])
-
-
-def prove(context: StepContext, params: Params) -> Result:
-    return cutover.prove(_cutover(context), params["dag_id"], limit_s=params["limit_s"])
-
-
-def unpause(context: StepContext, params: Params) -> Result:
-    return cutover.unpause(_cutover(context), params["dag_id"])
-
-
-def watch(context: StepContext, params: Params) -> Result:
-    return cutover.watch(
-        _cutover(context), params["dag_id"], limit_s=params["limit_s"], missed=params.get("missed", "report")
-    )
-
-
-def check_return(context: StepContext, params: Params) -> Result:
-    return cutover.check_return(_cutover(context), params["dag_id"])
-
-
-def roll_back(context: StepContext, params: Params) -> Result:
-    return cutover.roll_back(_cutover(context), params["dag_id"])
-
-
 HANDLERS: Mapping[str, Handler] = {
     "environment.workspace": make_workspace,
     "environment.deployment": make_deployment,
@@ -333,19 +268,10 @@ HANDLERS: Mapping[str, Handler] = {
     "transfer.history": move_history,
     "validate.dags": check_dags,
     "validate.objects": check_objects,
-    "cutover.check": check_ready,
-    "cutover.pause": pause,
-    "cutover.drain": drain,
-    "cutover.sync": sync,
-    "cutover.prove": prove,
-    "cutover.unpause": unpause,
-    "cutover.watch": watch,
-    "cutover.check_return": check_return,
-    "cutover.roll_back": roll_back,
 }
 
 
-def _catchup(context: StepContext) -> bool:
+def catches_up(context: StepContext) -> bool:
     """Tell the source's own default for DAGs that do not say: True in Airflow 2 unless its configuration says no."""
     for option in context.estate.records("config"):
         if option.option == "scheduler.catchup_by_default" and option.value is not None:

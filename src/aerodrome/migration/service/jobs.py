@@ -13,9 +13,11 @@ from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.assess import assess
 from aerodrome.migration.assess import report as assess_report
+from aerodrome.migration.cutover import Ended
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
 from aerodrome.migration.service import queries
+from aerodrome.migration.service.conducting import conduct, worst
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
 from aerodrome.migration.service.handlers import HANDLERS
@@ -28,7 +30,7 @@ from aerodrome.migration.service.service import (
     Migrations,
     actor_from,
 )
-from aerodrome.migration.service.wayback import ROLLBACK, settle
+from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK, settle
 from aerodrome.migration.sources.capture import capture
 from aerodrome.store import outbox
 from aerodrome.store.jobs import LeasedJob
@@ -84,8 +86,13 @@ class MigrationJobs:
         if row.status != WALKING_STATUS[track.partition(":")[0]]:
             return None
         context = self._context(row, actor_from(job.payload["actor"]))
+        ended: Ended | None = None
         try:
-            error = walk(self.migrations.store, context, track, HANDLERS)
+            if track.startswith((CUTOVER, ROLLBACK)):
+                ended = conduct(self.migrations.store, context, track)
+                error = worst(ended)
+            else:
+                error = walk(self.migrations.store, context, track, HANDLERS)
         except Stopped:
             return self.migrations.clock.now()
         finally:

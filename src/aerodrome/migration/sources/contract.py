@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from aerodrome.kernel.errors import AerodromeError
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
@@ -140,6 +142,28 @@ class DagState:
     in_flight: dict[str, int] = field(default_factory=dict)  # state -> rows: runs ("run:running") and task instances
 
 
+@dataclass(frozen=True)
+class CarriedRuns:
+    """Runs that the target made of a DAG, to be written into the source as finished ones."""
+
+    dag_id: str
+    runs: Sequence[Mapping[str, Any]]  # estate.history.RUN_COLUMNS
+    tasks: Sequence[Mapping[str, Any]]  # estate.history.TASK_COLUMNS
+    next_interval: tuple[datetime, datetime] | None  # what the target would run next
+    next_run_after: datetime | None
+
+
+def for_each(act: Callable[[str], None], dag_ids: Sequence[str]) -> dict[str, AerodromeError]:
+    """Do something for one DAG after the other; give the errors of those for which it failed."""
+    failed: dict[str, AerodromeError] = {}
+    for dag_id in dag_ids:
+        try:
+            act(dag_id)
+        except AerodromeError as error:
+            failed[dag_id] = error
+    return failed
+
+
 class SourceAdapter(Protocol):
     """A source system. Errors: Unavailable (no reach), Denied (rights), Invalid (wrong Fernet key, missing folder)."""
 
@@ -181,6 +205,26 @@ class SourceAdapter(Protocol):
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         """Undo our pause; Conflict when the DAG was not paused by this mark."""
+        ...
+
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        """Pause many DAGs, each as `pause_dag` does; give the errors of those that could not be."""
+        ...
+
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        """Undo our pause of many DAGs; give the errors of those that could not be."""
+        ...
+
+    def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        """Keep others from changing these DAGs inside the block, where the source can do that. Stay in it for moments only."""
+        ...
+
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        """Write runs that another Airflow made as finished ones, with what comes next; give how many were new.
+
+        One transaction; runs that stand there already are left alone. Conflict `source-cannot-carry` where that cannot be
+        done, or when the DAG is not held (or was let go) under this mark.
+        """
         ...
 
     def hold_back(self, dag_id: str, mark: str) -> None:

@@ -11,15 +11,16 @@ timedelta as well (task SDK, definitions/dag.py); the documented `create_delta_d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from aerodrome.kernel.clock import to_text
-from aerodrome.kernel.errors import Conflict, NotFound
-from aerodrome.migration.sources.contract import DagState, SourceAdapter
+from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
+from aerodrome.migration.sources.contract import DagState
 from aerodrome.migration.transfer.target import TargetDatabase
 
 SCHEDULER_OPTIONS = {
@@ -32,7 +33,17 @@ CATCHUP_OPTION = "scheduler.catchup_by_default"
 """True by default in Airflow 2 and False in Airflow 3: a migrated deployment keeps the source's value."""
 
 AUTOMATED_RUN_TYPES = ("scheduled", "backfill")
+_READ = (
+    "dag_id", "is_paused", "next_dagrun", "next_dagrun_data_interval_start", "next_dagrun_data_interval_end",
+    "next_dagrun_create_after",
+)  # fmt: skip
 _POINT_IN_TIME = ("CronTriggerTimetable", "DeltaTriggerTimetable")
+
+
+class StateSource(Protocol):
+    """What a hand-off reads of a source."""
+
+    def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]: ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ def source_interval(state: DagState) -> NextInterval:
     return NextInterval(state.next_logical_date, start, end, state.next_run_after)
 
 
-def hand_off(source: SourceAdapter, target: TargetDatabase, dag_id: str) -> HandOff:
+def hand_off(source: StateSource, target: TargetDatabase, dag_id: str) -> HandOff:
     """Write the source's next interval into the target's DAG, in one transaction with every check that it is right.
 
     NotFound when a side does not know the DAG. Conflict when the target's DAG is not paused, when the source's newest
@@ -100,22 +111,52 @@ def hand_off(source: SourceAdapter, target: TargetDatabase, dag_id: str) -> Hand
     target's timetable has no data intervals though the source's has. Safe to repeat; a DAG without a planned run
     (asset-scheduled, manual, finished) is left as it is.
     """
-    state = source.dag_states((dag_id,)).get(dag_id)
+    found = hand_off_many(source, target, (dag_id,))[dag_id]
+    if isinstance(found, AerodromeError):
+        raise found
+    return found
+
+
+def hand_off_many(
+    source: StateSource, target: TargetDatabase, dag_ids: Sequence[str]
+) -> dict[str, HandOff | AerodromeError]:
+    """Hand many schedules over in one transaction; what `hand_off` would raise for a DAG is its outcome here."""
+    states = source.dag_states(dag_ids)
+    outcomes: dict[str, HandOff | AerodromeError] = {}
+    with target.writing() as connection:
+        rows = _dag_rows(target, connection, dag_ids)
+        newest = _newest_automated(target, connection, dag_ids)
+        changes: list[dict[str, Any]] = []
+        for dag_id in dag_ids:
+            try:
+                outcomes[dag_id] = made = _made(dag_id, states.get(dag_id), rows.get(dag_id), newest.get(dag_id))
+            except AerodromeError as error:
+                outcomes[dag_id] = error
+                continue
+            if made.target != made.computed:
+                changes.append({"b_dag_id": dag_id, **_columns(target, made.target)})
+        if changes:
+            dag = target.table("dag")
+            connection.execute(
+                update(dag)
+                .where(dag.c.dag_id == bindparam("b_dag_id"))
+                .values({name: bindparam(name) for name in changes[0] if name != "b_dag_id"}),
+                changes,
+            )
+    return outcomes
+
+
+def _made(dag_id: str, state: DagState | None, row: dict[str, Any] | None, newest: datetime | None) -> HandOff:
     if state is None:
         raise NotFound(f"The source has no DAG {dag_id}.", code="dag-not-in-source")
-    wanted = source_interval(state)
-    with target.writing() as connection:
-        row = _dag_row(target, connection, dag_id)
-        computed = _next(row)
-        _check(target, connection, row, state, wanted)
-        if wanted.is_planned and wanted != computed:
-            dag = target.table("dag")
-            connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(_columns(target, wanted)))
-        standing = _next(_dag_row(target, connection, dag_id))
-    return HandOff(dag_id, wanted, computed, standing)
+    if row is None:
+        raise _not_parsed(dag_id)
+    wanted, computed = source_interval(state), _next(row)
+    _check(row, newest, state, wanted)
+    return HandOff(dag_id, wanted, computed, wanted if wanted.is_planned else computed)
 
 
-def _check(target: TargetDatabase, connection: Connection, row: Any, state: DagState, wanted: NextInterval) -> None:
+def _check(row: dict[str, Any], newest: datetime | None, state: DagState, wanted: NextInterval) -> None:
     dag_id = state.dag_id
     if not row["is_paused"]:
         raise Conflict(
@@ -130,7 +171,6 @@ def _check(target: TargetDatabase, connection: Connection, row: Any, state: DagS
             code="timetable-differs",
             hint="Set scheduler.create_cron_data_intervals=True on the deployment and wait for the next parse.",
         )
-    newest = _newest_automated(target, connection, dag_id)
     if state.last_interval is not None and (newest is None or newest < state.last_interval[0]):
         raise Conflict(
             f"The newest scheduled run of {dag_id} in the source ({to_text(state.last_interval[0])}) "
@@ -146,27 +186,38 @@ def _check(target: TargetDatabase, connection: Connection, row: Any, state: DagS
         )
 
 
-def _newest_automated(target: TargetDatabase, connection: Connection, dag_id: str) -> datetime | None:
+def _newest_automated(target: TargetDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, datetime]:
     run = target.table("dag_run")
-    moment: datetime | None = connection.scalar(
-        select(run.c.logical_date)
-        .where(run.c.dag_id == dag_id, run.c.run_type.in_(AUTOMATED_RUN_TYPES), run.c.logical_date.is_not(None))
-        .order_by(run.c.logical_date.desc())
-        .limit(1)
+    query = (
+        select(run.c.dag_id, func.max(run.c.logical_date))
+        .where(run.c.dag_id.in_(dag_ids), run.c.run_type.in_(AUTOMATED_RUN_TYPES), run.c.logical_date.is_not(None))
+        .group_by(run.c.dag_id)
     )
-    return _aware(moment)
+    return {row[0]: moment for row in connection.execute(query) if (moment := _aware(row[1])) is not None}
 
 
 def _dag_row(target: TargetDatabase, connection: Connection, dag_id: str) -> dict[str, Any]:
-    dag: Table = target.table("dag")
-    row = connection.execute(select(dag).where(dag.c.dag_id == dag_id)).mappings().first()
-    if row is None:
-        raise NotFound(
-            f"The target has not parsed the DAG {dag_id}.",
-            code="dag-not-in-target",
-            hint="Deploy its code and wait until the import succeeds.",
-        )
-    return dict(row)
+    found = _dag_rows(target, connection, (dag_id,))
+    if dag_id not in found:
+        raise _not_parsed(dag_id)
+    return found[dag_id]
+
+
+def _dag_rows(target: TargetDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    dag = target.table("dag")
+    wanted = [dag.c[name] for name in (*_READ, "timetable_type") if name in dag.c]
+    return {
+        row["dag_id"]: dict(row)
+        for row in connection.execute(select(*wanted).where(dag.c.dag_id.in_(dag_ids))).mappings()
+    }
+
+
+def _not_parsed(dag_id: str) -> NotFound:
+    return NotFound(
+        f"The target has not parsed the DAG {dag_id}.",
+        code="dag-not-in-target",
+        hint="Deploy its code and wait until the import succeeds.",
+    )
 
 
 def _next(row: dict[str, Any]) -> NextInterval:

@@ -81,6 +81,7 @@ def move_history(
         tuple(_outcome(kind, tallies[kind]) for kind in HISTORY_KINDS),
         seconds,
         (report.rows - before) / seconds if seconds else 0.0,
+        until,
     )
 
 

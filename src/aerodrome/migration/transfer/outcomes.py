@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from aerodrome.migration.estate.history import HistoryKind
@@ -108,6 +109,7 @@ class HistoryMoved:
     kinds: tuple[KindMoved, ...]
     seconds: float
     rows_per_s: float  # found rows of all kinds, reading, writing and proving included
+    until: datetime | None = None  # every run that had changed up to then, by the source's clock, was looked at
 
     @property
     def is_proven(self) -> bool:

@@ -54,10 +54,13 @@ class World:
     def bridge(self) -> Bridge:
         """A fresh one each time, as after a restart."""
         first, second = (AssetLedger(database) for database in self.databases)
-        return Bridge("mig", first, second, DAGS, self.memory, self.clock, self._held)
+        return Bridge("mig", first, second, DAGS, self.memory, self.clock, self._held, self._floor)
 
     def _held(self, dag_ids: Collection[str]) -> set[str]:
         return self.held & set(dag_ids)
+
+    def _floor(self, dag_id: str) -> int:
+        return event_position(self.databases[0], dag_id) or 0
 
     @property
     def now(self) -> str:
@@ -76,12 +79,12 @@ class World:
 
     def hold(self, dag_id: str) -> None:
         if self.home[dag_id] == "source" and dag_id not in self.held:
-            pause(self.databases[0], self.clock, dag_id, MARK)
+            pause(self.databases[0], self.clock, [dag_id], MARK)
             self.held.add(dag_id)
 
     def move(self, dag_id: str) -> None:
         if dag_id in self.held:
-            self.bridge.before_start(dag_id, event_position(self.databases[0], dag_id) or 0)
+            self.bridge.before_start(dag_id)
             self.target.pause(dag_id, is_paused=False)
             self.bridge.after_start(dag_id)
             self.home[dag_id] = "target"
@@ -90,8 +93,8 @@ class World:
     def give_up(self, dag_id: str) -> None:
         """Roll back a DAG that is held and has not started in the target."""
         if dag_id in self.held:
-            self.bridge.take_back(dag_id, event_position(self.databases[0], dag_id) or 0)
-            unpause(self.databases[0], self.clock, dag_id, MARK)
+            self.bridge.take_back(dag_id)
+            unpause(self.databases[0], self.clock, [dag_id], MARK)
             self.held.discard(dag_id)
 
     def settle(self) -> None:

@@ -123,16 +123,19 @@ def test_events_of_real_airflows_reach_every_dag_once(sides: tuple[Side, Side], 
     def ours(dag_ids: Collection[str]) -> set[str]:
         return held & set(dag_ids)
 
+    def floor(dag_id: str) -> int:
+        return event_position(source.database, dag_id) or 0
+
     clock = SystemClock()
     ledgers = AssetLedger(source.database), AssetLedger(target.database)
-    bridge = Bridge("mig", *ledgers, dags, MemoryFile(tmp_path / "bridge.json"), clock, ours)
+    bridge = Bridge("mig", *ledgers, dags, MemoryFile(tmp_path / "bridge.json"), clock, ours, floor)
 
     def hold(dag_id: str) -> None:
-        pause(source.database, clock, dag_id, "aerodrome:mig")
+        pause(source.database, clock, [dag_id], "aerodrome:mig")
         held.add(dag_id)
 
     def move(dag_id: str) -> None:
-        bridge.before_start(dag_id, event_position(source.database, dag_id) or 0)
+        bridge.before_start(dag_id)
         target.tell("pause", dag=dag_id, is_paused=False)
         bridge.after_start(dag_id)
         held.discard(dag_id)

@@ -15,20 +15,20 @@ from tests.rooms.migration.cutover.world import DAG, START, Killed, Run, World
 
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration import cutover
+from aerodrome.migration.cutover import run
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.cutover.returning import own_runs
 from aerodrome.migration.estate.calendars import after, between, calendar_of
 
 Act = Callable[[CutoverContext], dict[str, Any]]
 
 ACTS: dict[str, Act] = {
-    "check": lambda context: cutover.check(context, DAG, was_paused=False),
-    "pause": lambda context: cutover.pause(context, DAG),
-    "drain": lambda context: cutover.drain(context, DAG, deadline_s=900, on_deadline="fail"),
-    "sync": lambda context: cutover.sync(context, DAG),
-    "prove": lambda context: cutover.prove(context, DAG, limit_s=120),
-    "unpause": lambda context: cutover.unpause(context, DAG),
-    "watch": lambda context: cutover.watch(context, DAG, limit_s=4000),
+    "check": lambda context: run(context, cutover.check(context, DAG, was_paused=False)),
+    "pause": lambda context: run(context, cutover.pause(context, DAG)),
+    "drain": lambda context: run(context, cutover.drain(context, DAG, deadline_s=900, on_deadline="fail")),
+    "sync": lambda context: run(context, cutover.sync(context, DAG)),
+    "prove": lambda context: run(context, cutover.prove(context, DAG, limit_s=120)),
+    "unpause": lambda context: run(context, cutover.unpause(context, DAG)),
+    "watch": lambda context: run(context, cutover.watch(context, DAG, limit_s=4000)),
 }
 
 
@@ -79,7 +79,7 @@ def test_no_interval_runs_twice_and_none_is_lost_unseen(
         return ACTS["unpause"](context)
 
     def watch(context: CutoverContext) -> dict[str, Any]:
-        return cutover.watch(context, DAG, limit_s=4000, missed=missed)
+        return run(context, cutover.watch(context, DAG, limit_s=4000, missed=missed))
 
     stalled = {**ACTS, "unpause": unpause_late, "watch": watch}
     results = hand_over(world, stalled)
@@ -107,7 +107,7 @@ def test_the_way_back_gives_the_dag_to_the_source(kill_at: int, done: int) -> No
     world.pass_time(130)
     hand_over(world, dict(list(ACTS.items())[: done + 1]))
     world.kill_at = world.calls + kill_at
-    hand_over(world, {"roll_back": lambda context: cutover.roll_back(context, DAG)})
+    hand_over(world, {"roll_back": lambda context: run(context, cutover.roll_back(context, DAG))})
     world.pass_time(1300)
     assert not world.old.is_paused
     assert world.new.is_paused
@@ -115,16 +115,46 @@ def test_the_way_back_gives_the_dag_to_the_source(kill_at: int, done: int) -> No
     assert list(between(calendar_of(world.record), world.old.own[0], world.old.own[-1])) == world.old.own[1:-1]  # type: ignore[arg-type]
 
 
-def test_the_way_back_is_closed_once_the_target_has_run() -> None:
-    world = World()
+@given(kill_at=st.integers(1, 40), lived_s=st.integers(1, 3000), catchup=st.booleans())
+@settings(deadline=None, max_examples=25)
+def test_what_the_target_ran_is_not_repeated_after_the_way_back(kill_at: int, lived_s: int, catchup: bool) -> None:
+    world = World(run_s=20, catchup=catchup)
+    world.pass_time(130)
+    hand_over(world)
+    world.pass_time(lived_s)
+    world.kill_at = world.calls + kill_at
+    results = hand_over(world, {"roll_back": lambda context: run(context, cutover.roll_back(context, DAG))})
+    made = len(world.new.own)
+    world.pass_time(1300)
+    assert (world.old.is_paused, world.new.is_paused) == (False, True)
+    assert results["roll_back"]["carried_count"] == made == len(world.new.own) > 0
+    assert not set(world.old.own) & set(world.new.own)
+    ran = sorted({*world.old.own, *world.new.own})
+    calendar = calendar_of(world.record)
+    assert calendar is not None
+    assert [lost for first, later in pairwise(ran) for lost in between(calendar, first, later)] == []
+    assert max(world.old.own) > max(world.new.own)
+
+
+def test_the_way_back_is_closed_when_the_source_cannot_be_told_what_ran() -> None:
+    world = World(can_carry=False)
     world.pass_time(700)
     hand_over(world)
     with pytest.raises(Conflict) as raised:
-        cutover.roll_back(world.context(), DAG)
+        run(world.context(), cutover.roll_back(world.context(), DAG))
     assert raised.value.code == "target-has-runs"
     assert len(raised.value.details["runs"]) == 1
     assert (world.new.is_paused, world.old.is_paused) == (False, True)
-    assert [run.interval for run in own_runs(world.context(), DAG)] != []
+
+
+def test_a_target_that_keeps_running_keeps_the_dag() -> None:
+    world = World(run_s=100_000)
+    hand_over(world, dict(list(ACTS.items())[:6]))
+    world.pass_time(700)
+    with pytest.raises(Conflict) as raised:
+        run(world.context(), cutover.roll_back(world.context(), DAG, deadline_s=60))
+    assert raised.value.code == "target-still-running"
+    assert (world.new.is_paused, world.old.is_paused) == (False, True)
 
 
 def test_the_result_tells_the_whole_story() -> None:
@@ -145,6 +175,10 @@ def test_the_result_tells_the_whole_story() -> None:
         "missed_count": 0,
         "missed": [],
         "backfilled_count": 0,
+        "late_s": None,
+        "run_s": None,
+        "usual_p95_s": None,
+        "remarks": [],
         "summary": "First run success: 2026-03-01 12:10 to 2026-03-01 12:20 UTC.",
     }
 
@@ -156,9 +190,9 @@ def test_the_result_tells_the_whole_story() -> None:
 def test_a_drain_names_what_still_runs(on_deadline: str, kind: type[AerodromeError], code: str) -> None:
     world = World(run_s=100_000)
     world.pass_time(10)
-    cutover.pause(world.context(), DAG)
+    run(world.context(), cutover.pause(world.context(), DAG))
     with pytest.raises(kind, match="1 run running of daily_sales") as raised:
-        cutover.drain(world.context(), DAG, deadline_s=60, on_deadline=on_deadline)
+        run(world.context(), cutover.drain(world.context(), DAG, deadline_s=60, on_deadline=on_deadline))
     assert (raised.value.code, world.old.is_paused) == (code, True)
 
 
@@ -168,7 +202,7 @@ def test_a_dag_that_someone_unpauses_in_the_source_is_not_started() -> None:
     hand_over(world, dict(list(ACTS.items())[:5]))
     world.old.is_paused = False
     with pytest.raises(Conflict) as raised:
-        cutover.unpause(world.context(), DAG)
+        run(world.context(), cutover.unpause(world.context(), DAG))
     assert (raised.value.code, world.new.is_paused) == ("source-not-held", True)
 
 
@@ -178,7 +212,7 @@ def test_a_run_triggered_in_the_source_between_the_acts_stops_the_hand_over() ->
     hand_over(world, dict(list(ACTS.items())[:4]))
     world.old.runs.append(Run((START, START), world.clock.now() + timedelta(hours=1), "manual"))
     with pytest.raises(Conflict) as raised:
-        cutover.prove(world.context(), DAG, limit_s=60)
+        run(world.context(), cutover.prove(world.context(), DAG, limit_s=60))
     assert raised.value.code == "source-not-drained"
 
 
@@ -189,7 +223,7 @@ def test_a_missing_last_run_is_a_mismatch_that_shows_both_sides() -> None:
     world.new.runs.pop()
     world.new.parse()
     with pytest.raises(Broken) as raised:
-        cutover.prove(world.context(), DAG, limit_s=60)
+        run(world.context(), cutover.prove(world.context(), DAG, limit_s=60))
     assert raised.value.code == "interval-mismatch"
     assert raised.value.details["source_last_interval"][0] == "2026-03-01T12:10:00.000000Z"
     assert raised.value.details["target_last_interval"][0] == "2026-03-01T12:00:00.000000Z"
@@ -200,7 +234,7 @@ def test_a_target_that_never_parses_is_said_to() -> None:
     world.pass_time(700)
     hand_over(world, dict(list(ACTS.items())[:4]))
     with pytest.raises(Unavailable) as raised:
-        cutover.prove(world.context(), DAG, limit_s=60)
+        run(world.context(), cutover.prove(world.context(), DAG, limit_s=60))
     assert raised.value.code == "target-not-parsed"
 
 
@@ -233,17 +267,17 @@ def test_checks_come_before_anything_is_touched() -> None:
     context = world.context()
     world.in_target = False
     with pytest.raises(NotFound, match="The target has no DAG"):
-        cutover.check(context, DAG, was_paused=False)
+        run(context, cutover.check(context, DAG, was_paused=False))
     world.in_target = True
     world.errors = [("/opt/project/dags/daily_sales.py", "Traceback\n  …\nImportError: no module named x\n")]
     with pytest.raises(Invalid, match="ImportError: no module named x"):
-        cutover.check(context, DAG, was_paused=False)
+        run(context, cutover.check(context, DAG, was_paused=False))
     world.errors = []
     with pytest.raises(Conflict, match="unpaused in the source since the plan"):
-        cutover.check(context, DAG, was_paused=True)
+        run(context, cutover.check(context, DAG, was_paused=True))
     world.new.is_paused = False
     with pytest.raises(Conflict, match="not paused in the target"):
-        cutover.check(context, DAG, was_paused=False)
+        run(context, cutover.check(context, DAG, was_paused=False))
     assert world.old.is_paused is False
 
 
@@ -251,14 +285,14 @@ def test_a_dag_that_someone_else_paused_is_left_alone() -> None:
     world = World()
     world.old.is_paused = True
     with pytest.raises(Conflict) as raised:
-        cutover.pause(world.context(), DAG)
+        run(world.context(), cutover.pause(world.context(), DAG))
     assert raised.value.code == "source-paused-by-others"
 
 
 def test_a_paused_dag_is_synced_without_being_held() -> None:
     world = World(was_paused=True)
     context = world.context()
-    cutover.check(context, DAG, was_paused=True)
-    cutover.drain(context, DAG, deadline_s=60, on_deadline="fail")
-    cutover.sync(context, DAG)
+    run(context, cutover.check(context, DAG, was_paused=True))
+    run(context, cutover.drain(context, DAG, deadline_s=60, on_deadline="fail"))
+    run(context, cutover.sync(context, DAG))
     assert (world.old.mark, world.new.is_paused) == (None, True)

@@ -7,20 +7,26 @@ computes it anew from the newest scheduled run; without catchup both skip to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.rooms.migration.plan.conftest import dag
 
-from aerodrome.airflowkit.rest import RestDag, RestRun
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import Conflict
+from aerodrome.kernel.errors import AerodromeError, Conflict
+from aerodrome.migration.cutover import Conductor, Ended, Limits
 from aerodrome.migration.cutover.context import CutoverContext
-from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due
-from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch
+from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
+from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due, is_on
 from aerodrome.migration.estate.records import DagRecord
-from aerodrome.migration.sources.contract import DagState
+from aerodrome.migration.plan.contract import Step
+from aerodrome.migration.plan.handover import wave_steps
+from aerodrome.migration.plan.needs import needs_of
+from aerodrome.migration.service.conducting import act_of
+from aerodrome.migration.sources.contract import CarriedRuns, DagState
 
 DAG = "daily_sales"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -105,7 +111,7 @@ class Side:
 
 @dataclass
 class World:
-    """Two sides, and the platform between them, which can be killed at any call it makes."""
+    """Two sides with some DAGs, and the platform between them, which can be killed at any call it makes."""
 
     schedule: str = "*/10 * * * *"
     kind: str = "cron"
@@ -114,26 +120,36 @@ class World:
     kill_at: int | None = None
     target_parse_s: float = 30.0
     was_paused: bool = False
+    more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # further DAGs: schedule, kind, catchup, run_s
+    skew_s: float = 0.0  # how far the target's clock is ahead of the source's
+    our_skew_s: float = 0.0  # how far our clock is ahead of the source's
+    can_carry: bool = True
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START)
-        self.record: DagRecord = dag(
-            DAG,
-            schedule=self.schedule,
-            schedule_kind=self.kind,
-            catchup=self.catchup,
-            is_paused=self.was_paused,
-        )
-        calendar = calendar_of(self.record)
-        assert calendar is not None
-        first = calendar.newest_complete(START)
-        shared = (self.clock, calendar, self.catchup, self.run_s)
-        self.old = Side(*shared, 30.0, self.was_paused, first)
-        self.new = Side(*shared, self.target_parse_s, True, first)
+        self.our_clock = ManualClock(START + timedelta(seconds=self.our_skew_s))
+        self.target_clock = ManualClock(START + timedelta(seconds=self.skew_s))
+        self.records: dict[str, DagRecord] = {}
+        self.olds: dict[str, Side] = {}
+        self.news: dict[str, Side] = {}
+        first = {"schedule": self.schedule, "kind": self.kind, "catchup": self.catchup, "run_s": self.run_s}
+        for dag_id, how in {DAG: first, **self.more}.items():
+            self._add(dag_id, **{**first, **how})
+        self.record, self.old, self.new = self.records[DAG], self.olds[DAG], self.news[DAG]
         self.calls = 0
         self.errors: list[tuple[str, str]] = []
         self.on_call: Callable[[str], None] = lambda _name: None
         self.in_target = True
+        self.problems: dict[str, AerodromeError] = {}
+
+    def _add(self, dag_id: str, *, schedule: str, kind: str, catchup: bool, run_s: float) -> None:
+        record = dag(dag_id, schedule=schedule, schedule_kind=kind, catchup=catchup, is_paused=self.was_paused)
+        calendar = calendar_of(record)
+        assert calendar is not None
+        self.records[dag_id] = record
+        begin = calendar.newest_complete(START)
+        self.olds[dag_id] = Side(self.clock, calendar, catchup, run_s, 30.0, self.was_paused, begin)
+        self.news[dag_id] = Side(self.target_clock, calendar, catchup, run_s, self.target_parse_s, True, begin)
 
     def _call(self, name: str) -> None:
         self.calls += 1
@@ -145,140 +161,275 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let both Airflows live for a while, second by second."""
         for _ in range(max(1, round(seconds))):
-            self.clock.advance(timedelta(seconds=1))
-            self.old.look()
-            self.new.look()
+            for clock in (self.clock, self.our_clock, self.target_clock):
+                clock.advance(timedelta(seconds=1))
+            for side in (*self.olds.values(), *self.news.values()):
+                side.look()
 
     def context(self) -> CutoverContext:
         def sleep(seconds: float) -> None:
+            if seconds <= 0:
+                return  # only asks whether the platform goes down
             self._call("sleep")
             self.pass_time(seconds)
 
         return CutoverContext(
-            source=self,  # type: ignore[arg-type] # only the part that a cutover uses
-            target=self,
+            source=self,
+            target=_Target(self),
             sync=self._sync,
-            dags={DAG: self.record},
-            clock=self.clock,
+            dags=self.records,
+            clock=self.our_clock,
             sleep=sleep,
             mark="aerodrome:mig_1",
+            carried=self._carried if self.can_carry else None,
+            problems=lambda _ids: self.problems,
         )
 
-    def _sync(self, _dag_id: str) -> dict[str, int]:
+    def _sync(self, dag_ids: Sequence[str], _since: datetime | None) -> dict[str, dict[str, Any]]:
         self._call("sync")
-        now = self.clock.now()
-        have = {run.run_id for run in self.new.runs}
-        for run in self.old.runs:
-            if run.run_id not in have and run.state(now) != "running":
-                self.new.runs.append(Run(run.interval, run.ends_at, run.run_type, is_ours=False))
-                self._call("sync.row")
-        return {"moved": len(self.new.runs) - len(have)}
+        outcomes = {}
+        for dag_id in dag_ids:
+            old, new = self.olds[dag_id], self.news[dag_id]
+            computed, have = new.next, {run.run_id for run in new.runs}
+            for run in old.runs:
+                if run.run_id not in have and run.state(self.clock.now()) != "running":
+                    copied = Run(run.interval, run.ends_at, run.run_type, is_ours=False, result=run.result)
+                    new.runs.append(copied)
+                    self._call("sync.row")
+            new.next = old.next
+            self._call("sync.hand_off")
+            outcomes[dag_id] = {"moved": len(new.runs) - len(have), "is_on_calendar": is_on(new.calendar, computed)}
+        return outcomes
+
+    def _carried(self, dag_id: str) -> CarriedRuns:
+        self._call("carried")
+        runs = [
+            {"run_id": run.run_id, "interval": run.interval, "run_type": run.run_type, "result": run.result}
+            for run in self.news[dag_id].runs
+            if run.is_ours
+        ]
+        return CarriedRuns(dag_id, runs, [], self.news[dag_id].next, None)
 
     # the source's side ---------------------------------------------------------------------------------------------
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         self._call("dag_states")
-        now = self.clock.now()
-        running = sum(run.state(now) == "running" for run in self.old.runs)
-        last = self.old.newest()
-        return {
-            dag_id: DagState(
-                dag_id=DAG,
-                is_paused=self.old.is_paused,
-                mark=self.old.mark if self.old.is_paused else None,
-                next_logical_date=self.old.next[0],
-                next_interval=self.old.next,
-                next_run_after=self.old.next[1],
-                last_interval=last,
-                last_run_state="success" if last else None,
-                let_go=self.old.let_go if not self.old.is_paused else None,
-                in_flight={"run:running": running} if running else {},
-            )
-            for dag_id in dag_ids
-        }
+        return {dag_id: self._state(dag_id, self.olds[dag_id]) for dag_id in dag_ids}
 
-    def pause_dag(self, _dag_id: str, mark: str) -> None:
-        self._call("pause_dag")
-        self.old.is_paused, self.old.mark, self.old.let_go = True, mark, None
-        self._call("pause_dag.after")
+    def _state(self, dag_id: str, side: Side) -> DagState:
+        running = sum(run.state(self.clock.now()) == "running" for run in side.runs)
+        last = side.newest()
+        return DagState(
+            dag_id=dag_id,
+            is_paused=side.is_paused,
+            mark=side.mark if side.is_paused else None,
+            next_logical_date=side.next[0],
+            next_interval=side.next,
+            next_run_after=side.next[1],
+            last_interval=last,
+            last_run_state="success" if last else None,
+            let_go=side.let_go if not side.is_paused else None,
+            in_flight={"run:running": running} if running else {},
+        )
 
-    def unpause_dag(self, _dag_id: str, mark: str) -> None:
-        self._call("unpause_dag")
-        if mark not in {self.old.mark, self.old.let_go}:
-            raise Conflict("not ours", code="source-dag-not-ours")
-        self.old.is_paused, self.old.mark, self.old.let_go = False, None, mark
-        self._call("unpause_dag.after")
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        self._call("pause_dags")
+        for dag_id in dag_ids:
+            old = self.olds[dag_id]
+            old.is_paused, old.mark, old.let_go = True, mark, None
+        self._call("pause_dags.after")
+        return {}
 
-    def hold_back(self, _dag_id: str, mark: str) -> None:
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        self._call("unpause_dags")
+        failed: dict[str, AerodromeError] = {}
+        for dag_id in dag_ids:
+            old = self.olds[dag_id]
+            if mark not in {old.mark, old.let_go}:
+                failed[dag_id] = Conflict("not ours", code="source-dag-not-ours")
+                continue
+            old.is_paused, old.mark, old.let_go = False, None, mark
+        self._call("unpause_dags.after")
+        return failed
+
+    def hold_back(self, dag_id: str, mark: str) -> None:
         self._call("hold_back")
-        if self.old.let_go == mark and not self.old.is_paused:
-            self.old.is_held_back = True
+        old = self.olds[dag_id]
+        if old.let_go == mark and not old.is_paused:
+            old.is_held_back = True
 
-    def history(self, _kind: str, _window: object) -> Iterator[HistoryBatch]:
-        now = self.clock.now()
-        rows = [
-            tuple(run.run_id if column == "run_id" else None for column in RUN_COLUMNS)
-            for run in self.old.runs
-            if run.state(now) != "running"
-        ]
-        yield HistoryBatch("run", RUN_COLUMNS, rows)
+    def locked(self, _dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        self._call("locked")
+        return nullcontext()
 
-    # the target's side ---------------------------------------------------------------------------------------------
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        self._call("carry_runs")
+        old = self.olds[carried.dag_id]
+        assert mark in {old.mark, old.let_go}
+        have = {run.run_id for run in old.runs}
+        fresh = [run for run in carried.runs if run["run_id"] not in have]
+        for run in fresh:
+            done = Run(run["interval"], self.clock.now(), run["run_type"], is_ours=False, result=run["result"])
+            old.runs.append(done)
+        assert carried.next_interval is not None
+        old.next = carried.next_interval
+        self._call("carry_runs.after")
+        return len(fresh)
 
-    def dag(self, dag_id: str) -> RestDag | None:
-        self._call("dag")
-        if not self.in_target:
-            return None
-        side = self.new
-        return RestDag(
+
+@dataclass
+class _Target:
+    """The target's side of a world."""
+
+    world: World
+
+    def now(self) -> datetime:
+        return self.world.target_clock.now()
+
+    def dags(self, dag_ids: Sequence[str]) -> dict[str, TargetDag]:
+        self.world._call("dags")
+        return {dag_id: self._dag(dag_id) for dag_id in dag_ids} if self.world.in_target else {}
+
+    def _dag(self, dag_id: str) -> TargetDag:
+        side = self.world.news[dag_id]
+        return TargetDag(
             dag_id=dag_id,
             is_paused=side.is_paused,
             is_stale=False,
             has_import_errors=False,
             file=f"{dag_id}.py",
             parsed_at=side.parsed_at,
-            bundle_version=None,
-            next_logical_date=side.next[0],
             next_interval=side.next,
             next_run_after=side.next[1],
-            file_token="",
+            newest=side.newest(),
+            started_by=None if side.is_paused else side.mark,
         )
 
     def import_errors(self) -> list[tuple[str, str]]:
-        return self.errors
+        return self.world.errors
 
-    def dag_runs(self, dag_id: str) -> Iterator[RestRun]:
-        self._call("dag_runs")
-        now = self.clock.now()
-        for run in sorted(self.new.runs, key=lambda run: run.interval, reverse=True):
-            yield RestRun(
-                dag_id=dag_id,
-                run_id=run.run_id,
-                run_type=run.run_type,
-                state=run.state(now),
-                logical_date=run.interval[0],
-                interval=run.interval,
-                run_after=run.interval[1],
-                queued_at=None,
-                started_at=None,
-                ended_at=None,
-                bundle_version=None,
+    def start(self, judges: Mapping[str, Judge], mark: str) -> dict[str, AerodromeError | TargetDag]:
+        self.world._call("start")
+        outcomes: dict[str, AerodromeError | TargetDag] = {}
+        for dag_id, judge in judges.items():
+            seen = self._dag(dag_id)
+            outcomes[dag_id] = judge(seen) or seen
+        for dag_id, outcome in outcomes.items():
+            if isinstance(outcome, TargetDag):
+                self.world.news[dag_id].is_paused, self.world.news[dag_id].mark = False, mark
+        self.world._call("start.after")
+        return outcomes
+
+    def stop(self, dag_ids: Sequence[str], _mark: str) -> None:
+        self.world._call("stop")
+        for dag_id in dag_ids:
+            self.world.news[dag_id].is_paused = True
+        self.world._call("stop.after")
+
+    def _runs(self, dag_id: str) -> list[tuple[Run, TargetRun]]:
+        now = self.world.target_clock.now()
+        return [
+            (
+                run,
+                TargetRun(
+                    run_id=run.run_id,
+                    run_type=run.run_type,
+                    state=run.state(now),
+                    logical_date=run.interval[0],
+                    interval=run.interval,
+                    run_after=run.interval[1],
+                ),
             )
+            for run in sorted(self.world.news[dag_id].runs, key=lambda run: run.interval)
+        ]
 
-    def set_paused(self, _dag_id: str, *, is_paused: bool) -> None:
-        self._call("set_paused")
-        self.new.is_paused = is_paused
-        self._call("set_paused.after")
+    def runs_after(self, lasts: Mapping[str, Interval | None]) -> dict[str, list[TargetRun]]:
+        self.world._call("runs_after")
+        return {
+            dag_id: [
+                seen
+                for run, seen in self._runs(dag_id)
+                if run.run_type == "scheduled" and (last is None or run.interval[0] > last[0])
+            ]
+            for dag_id, last in lasts.items()
+        }
 
-    def backfill(self, _dag_id: str, first: datetime, last: datetime) -> None:
-        self._call("backfill")
-        calendar, current = self.new.calendar, first
+    def own_runs(self, dag_ids: Sequence[str]) -> dict[str, list[TargetRun]]:
+        self.world._call("own_runs")
+        return {dag_id: [seen for run, seen in self._runs(dag_id) if run.is_ours] for dag_id in dag_ids}
+
+    def run_states(self, dag_id: str, moments: Collection[datetime]) -> dict[datetime, str]:
+        self.world._call("run_states")
+        return {seen.logical_date: seen.state for _, seen in self._runs(dag_id) if seen.logical_date in moments}  # type: ignore[misc]
+
+    def backfill(self, dag_id: str, first: datetime, last: datetime) -> None:
+        self.world._call("backfill")
+        side, current = self.world.news[dag_id], first
         while current <= last:
-            interval = (current, calendar.following(current))
-            if not any(run.interval == interval for run in self.new.runs):
-                self.new.runs.append(Run(interval, self.clock.now() + timedelta(seconds=5), "backfill"))
-                self._call("backfill.row")
+            interval = (current, side.calendar.following(current))
+            if not any(run.interval == interval for run in side.runs):
+                side.runs.append(Run(interval, self.world.target_clock.now() + timedelta(seconds=5), "backfill"))
+                self.world._call("backfill.row")
             current = interval[1]
 
     def ask_to_parse(self, _dag_id: str) -> None:
-        self._call("ask_to_parse")
+        self.world._call("ask_to_parse")
+
+
+@dataclass
+class MemoryLedger:
+    """A journal in memory: it survives the kill of whoever writes it."""
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    errors: dict[str, AerodromeError] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    halts: bool = False
+    on_write: Callable[[], None] = lambda: None
+
+    def begin(self, keys: Sequence[str]) -> None:
+        self.on_write()
+        assert not any(self.statuses.get(key) == "done" for key in keys)
+        self.statuses |= dict.fromkeys(keys, "running")
+        self.on_write()
+
+    def done(self, results: Mapping[str, Mapping[str, Any]]) -> None:
+        self.on_write()
+        assert all(self.statuses[key] == "running" for key in results)
+        self.statuses |= dict.fromkeys(results, "done")
+        self.results |= results
+        self.on_write()
+
+    def failed(self, errors: Mapping[str, AerodromeError]) -> None:
+        self.on_write()
+        self.statuses |= dict.fromkeys(errors, "failed")
+        self.errors |= errors
+
+    def progress(self, texts: Mapping[str, str]) -> None:
+        self.told += texts.values()
+
+    def is_halted(self) -> bool:
+        return self.halts
+
+
+def wave(world: World, *kinds: str, **settings: Any) -> list[Step]:
+    """The steps of one wave with every DAG of the world; `kinds` chooses some of them."""
+    plan = {
+        "policies": {
+            "drain_deadline": 900, "on_deadline": "fail", "prove_limit": 120, "watch_limit": 4000, "missed": "report",
+            **settings,
+        },
+        "dags": {},
+    }  # fmt: skip
+    steps = wave_steps({"name": "wave-1", "dags": list(world.records)}, plan, world.records)
+    return [step for step in steps if not kinds or step.kind.removeprefix("cutover.") in kinds]
+
+
+def conduct(world: World, ledger: MemoryLedger, steps: Sequence[Step], limits: Limits | None = None) -> Ended:
+    """Walk steps as the service does."""
+    context = world.context()
+    done = {key: result for key, result in ledger.results.items() if ledger.statuses[key] == "done"}
+    needs = needs_of(steps, world.records)
+    return Conductor(
+        context, steps, needs, done, lambda step, found: act_of(context, step, found), ledger, limits or Limits()
+    ).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +21,7 @@ from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
 from aerodrome.migration.sources.airflow_db.surroundings import config_records
 from aerodrome.migration.sources.contract import (
     ArchiveConfig,
+    CarriedRuns,
     CodeFolders,
     ConnectionValue,
     DagState,
@@ -28,6 +30,7 @@ from aerodrome.migration.sources.contract import (
     SourceConfig,
     SourceDescription,
     VariableValue,
+    for_each,
 )
 
 SHOWN_NAMES = 5
@@ -138,6 +141,20 @@ class AirflowArchiveSource:
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         del dag_id, mark
         _refuse("unpause a DAG")
+
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return for_each(lambda dag_id: self.pause_dag(dag_id, mark), dag_ids)
+
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return for_each(lambda dag_id: self.unpause_dag(dag_id, mark), dag_ids)
+
+    def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        del dag_ids
+        return nullcontext()
+
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        del carried, mark
+        _refuse("write runs")
 
     def hold_back(self, dag_id: str, mark: str) -> None:
         del dag_id, mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +13,18 @@ from pathlib import Path
 from aerodrome.airflowkit.fernet import AirflowFernet
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import Clock
-from aerodrome.kernel.errors import AerodromeError, Invalid
+from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
-from aerodrome.migration.sources.airflow_db import counting, measures, objects, probes, states, surroundings
+from aerodrome.migration.sources.airflow_db import carrying, counting, measures, objects, probes, states, surroundings
 from aerodrome.migration.sources.airflow_db.dags import DagReader
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
 from aerodrome.migration.sources.airflow_db.schedules import Schedules
 from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
+    CarriedRuns,
     ConnectionValue,
     DagState,
     Probe,
@@ -224,16 +225,41 @@ class AirflowDatabaseSource:
         return states.dag_states(self._database, dag_ids, self._schedules(), self._clock.now())
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
-        states.pause(self._database, self._clock, dag_id, mark)
+        _raise_first(self.pause_dags((dag_id,), mark))
+
+    def unpause_dag(self, dag_id: str, mark: str) -> None:
+        _raise_first(self.unpause_dags((dag_id,), mark))
+
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return states.pause(self._database, self._clock, dag_ids, mark)
+
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return states.unpause(self._database, self._clock, dag_ids, mark)
+
+    def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        return states.locked(self._database, dag_ids)
+
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        state = self.dag_states((carried.dag_id,)).get(carried.dag_id)
+        if state is None or mark not in {state.mark, state.let_go}:
+            raise Conflict(
+                f"{carried.dag_id} is not held in the source by this cutover.",
+                code="source-cannot-carry",
+                hint="Pause it in the source by hand, then roll back again.",
+                details={"dag_id": carried.dag_id},
+            )
+        return carrying.carry(self._database, self._clock, carried)
 
     def hold_back(self, dag_id: str, mark: str) -> None:
         states.hold_back(self._database, dag_id, mark)
 
-    def unpause_dag(self, dag_id: str, mark: str) -> None:
-        states.unpause(self._database, self._clock, dag_id, mark)
-
     def close(self) -> None:
         self._database.close()
+
+
+def _raise_first(failed: Mapping[str, AerodromeError]) -> None:
+    for error in failed.values():
+        raise error
 
 
 def _all_readable(what: str, wanted: Sequence[str], found: Mapping[str, object]) -> None:

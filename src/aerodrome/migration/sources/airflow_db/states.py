@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import Clock
-from aerodrome.kernel.errors import Conflict, NotFound
+from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
 from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
 from aerodrome.migration.sources.contract import DagState
@@ -158,26 +159,35 @@ def _marks(database: MetadataDatabase, connection: Connection, dag_ids: Sequence
     return found
 
 
-def pause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) -> None:
-    """Pause and mark in one transaction. Conflict when another mark's pause stands; repeating changes nothing."""
+def pause(database: MetadataDatabase, clock: Clock, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+    """Pause and mark DAGs in one transaction; give the errors of those that could not be. Repeating changes nothing.
+
+    Conflict `source-dag-marked` for a DAG on which another mark's pause stands, NotFound for one that is not there.
+    """
+    failed: dict[str, AerodromeError] = {}
     with database.writing() as connection:
-        was_paused = _locked(database, connection, dag_id)
-        seen = _marks(database, connection, (dag_id,)).get(dag_id)
-        standing = _standing(seen, is_paused=was_paused)
-        if standing == mark:
-            return
-        if standing is not None:
-            raise Conflict(
-                f"The DAG {dag_id} was paused in the source by another migration.",
-                code="source-dag-marked",
-                hint="Finish or roll back the other migration's cutover of this DAG first.",
-                details={"dag_id": dag_id, "mark": standing},
-            )
-        _set_paused(database, connection, dag_id, is_paused=True)
-        position = newest_event(database, connection)  # in this transaction: what comes later finds the DAG paused
-        _leave(
-            database, connection, clock.now(), dag_id, PAUSE, mark=mark, was_paused=was_paused, newest_event=position
-        )
+        paused = _locked(database, connection, dag_ids)
+        seen = _marks(database, connection, list(paused))
+        ours = []
+        for dag_id in dag_ids:
+            if dag_id not in paused:
+                failed[dag_id] = _missing(dag_id)
+                continue
+            standing = _standing(seen.get(dag_id), is_paused=paused[dag_id])
+            if standing is None:
+                ours.append(dag_id)
+            elif standing != mark:
+                failed[dag_id] = Conflict(
+                    f"The DAG {dag_id} was paused in the source by another migration.",
+                    code="source-dag-marked",
+                    hint="Finish or roll back the other migration's cutover of this DAG first.",
+                    details={"dag_id": dag_id, "mark": standing},
+                )
+        _set_paused(database, connection, ours, is_paused=True)
+        position = newest_event(database, connection)  # in this transaction: what comes later finds the DAGs paused
+        extras = {dag_id: {"mark": mark, "was_paused": paused[dag_id], "newest_event": position} for dag_id in ours}
+        _leave(database, connection, clock.now(), PAUSE, extras)
+    return failed
 
 
 def newest_event(database: MetadataDatabase, connection: Connection) -> int:
@@ -198,23 +208,38 @@ def event_position(database: MetadataDatabase, dag_id: str) -> int | None:
     return None if position is None else int(position)
 
 
-def unpause(database: MetadataDatabase, clock: Clock, dag_id: str, mark: str) -> None:
-    """Undo our pause: back to what it was before. Conflict when the newest pause of ours has another mark."""
+def unpause(database: MetadataDatabase, clock: Clock, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+    """Undo our pause of DAGs: back to what each was before. Conflict where the newest pause of ours has another mark."""
+    failed: dict[str, AerodromeError] = {}
     with database.writing() as connection:
-        _locked(database, connection, dag_id)
-        seen = _marks(database, connection, (dag_id,)).get(dag_id)
-        if seen is None or seen.mark != mark:
-            raise Conflict(
-                f"The DAG {dag_id} was not paused in the source by this cutover.",
-                code="source-dag-not-ours",
-                hint="Unpause it in the source's Airflow if that is what you want.",
-                details={"dag_id": dag_id},
-            )
-        if seen.event == UNPAUSE:
-            return
-        if not seen.was_paused:
-            _set_paused(database, connection, dag_id, is_paused=False)
-        _leave(database, connection, clock.now(), dag_id, UNPAUSE, mark=mark, was_paused=seen.was_paused)
+        paused = _locked(database, connection, dag_ids)
+        marks = _marks(database, connection, list(paused))
+        extras: dict[str, dict[str, Any]] = {}
+        for dag_id in dag_ids:
+            seen = marks.get(dag_id)
+            if dag_id not in paused:
+                failed[dag_id] = _missing(dag_id)
+            elif seen is None or seen.mark != mark:
+                failed[dag_id] = Conflict(
+                    f"The DAG {dag_id} was not paused in the source by this cutover.",
+                    code="source-dag-not-ours",
+                    hint="Unpause it in the source's Airflow if that is what you want.",
+                    details={"dag_id": dag_id},
+                )
+            elif seen.event == PAUSE:
+                extras[dag_id] = {"mark": mark, "was_paused": seen.was_paused}
+        freed = [dag_id for dag_id, extra in extras.items() if not extra["was_paused"]]
+        _set_paused(database, connection, freed, is_paused=False)
+        _leave(database, connection, clock.now(), UNPAUSE, extras)
+    return failed
+
+
+@contextmanager
+def locked(database: MetadataDatabase, dag_ids: Sequence[str]) -> Iterator[None]:
+    """Hold the rows of DAGs: nobody else pauses or unpauses them, no scheduler makes runs of them, until the block ends."""
+    with database.writing() as connection:
+        _locked(database, connection, dag_ids)
+        yield
 
 
 def hold_back(database: MetadataDatabase, dag_id: str, mark: str) -> None:
@@ -226,42 +251,54 @@ def hold_back(database: MetadataDatabase, dag_id: str, mark: str) -> None:
     if not database.has("dag", "next_dagrun_create_after"):
         return
     with database.writing() as connection:
-        is_paused = _locked(database, connection, dag_id)
+        is_paused = _locked(database, connection, [dag_id]).get(dag_id, False)
         seen = _marks(database, connection, (dag_id,)).get(dag_id)
         if _let_go(seen, is_paused=is_paused) == mark:
             dag = database.table("dag")
             connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(next_dagrun_create_after=None))
 
 
-def _locked(database: MetadataDatabase, connection: Connection, dag_id: str) -> bool:
-    """Lock the DAG's row by a write that changes nothing (both databases), and tell whether it is paused."""
+def _locked(database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, bool]:
+    """Lock the rows of DAGs by a write that changes nothing (all databases), and tell which are paused; in one order."""
     dag = database.table("dag")
-    touched = connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(is_paused=dag.c.is_paused))
-    if touched.rowcount == 0:
-        raise NotFound(f"The source has no DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again.")
-    return bool(connection.scalar(select(dag.c.is_paused).where(dag.c.dag_id == dag_id)))
+    paused: dict[str, bool] = {}
+    for page in pages(sorted(set(dag_ids))):
+        if database.dialect == "postgresql":  # in the order of ids, so that two cutovers never wait for each other
+            query = select(dag.c.dag_id).where(dag.c.dag_id.in_(page)).order_by(dag.c.dag_id).with_for_update()
+            connection.execute(query)
+        else:
+            connection.execute(update(dag).where(dag.c.dag_id.in_(page)).values(is_paused=dag.c.is_paused))
+        rows = connection.execute(select(dag.c.dag_id, dag.c.is_paused).where(dag.c.dag_id.in_(page)))
+        paused |= {row.dag_id: bool(row.is_paused) for row in rows}
+    return paused
 
 
-def _set_paused(database: MetadataDatabase, connection: Connection, dag_id: str, *, is_paused: bool) -> None:
+def _missing(dag_id: str) -> NotFound:
+    return NotFound(f"The source has no DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again.")
+
+
+def _set_paused(database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str], *, is_paused: bool) -> None:
     dag = database.table("dag")
-    connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(is_paused=is_paused))
+    for page in pages(dag_ids):
+        connection.execute(update(dag).where(dag.c.dag_id.in_(page)).values(is_paused=is_paused))
 
 
 def _leave(
     database: MetadataDatabase,
     connection: Connection,
     now: datetime,
-    dag_id: str,
     event: str,
-    **extra: Any,
+    extras: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    log = database.table("log")
-    connection.execute(
-        insert(log).values(
-            dttm=database.stored(now),
-            dag_id=dag_id,
-            event=event,
-            owner="aerodrome",
-            extra=json.dumps(extra),
-        )
-    )
+    rows = [
+        {
+            "dttm": database.stored(now),
+            "dag_id": dag_id,
+            "event": event,
+            "owner": "aerodrome",
+            "extra": json.dumps(extra),
+        }
+        for dag_id, extra in extras.items()
+    ]
+    if rows:
+        connection.execute(insert(database.table("log")), rows)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import cached_property
 
 from aerodrome.kernel.clock import Clock
-from aerodrome.kernel.errors import AerodromeError, Denied, Invalid
+from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
@@ -19,6 +19,7 @@ from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.airflow_rest.dags import DagReader
 from aerodrome.migration.sources.airflow_rest.history import RestHistory
 from aerodrome.migration.sources.contract import (
+    CarriedRuns,
     ConnectionValue,
     DagState,
     Probe,
@@ -27,6 +28,7 @@ from aerodrome.migration.sources.contract import (
     SourceConfig,
     SourceDescription,
     VariableValue,
+    for_each,
 )
 
 _ELSE = "Connect the metadata database or an archive (`aerodrome export`) instead, or provide them in the target."
@@ -210,6 +212,26 @@ class AirflowRestSource:
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         states.unpause(self._reader, dag_id, mark)
+
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return for_each(lambda dag_id: self.pause_dag(dag_id, mark), dag_ids)
+
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return for_each(lambda dag_id: self.unpause_dag(dag_id, mark), dag_ids)
+
+    def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        """Lock nothing: REST cannot. The fence finds a DAG that somebody unpauses in that moment."""
+        del dag_ids
+        return nullcontext()
+
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        del mark
+        raise Conflict(
+            f"A source over REST cannot be told that {carried.dag_id} ran elsewhere.",
+            code="source-cannot-carry",
+            hint="Connect the source by its metadata database for this way back, or go on in the target.",
+            details={"dag_id": carried.dag_id},
+        )
 
     def hold_back(self, dag_id: str, mark: str) -> None:
         """Do nothing: REST has no way to keep an unpaused DAG from starting; a run that starts is moved, too."""

@@ -1,0 +1,228 @@
+"""Walks a cutover or rollback track with the conductor: the wave's DAGs side by side, each step in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid
+from aerodrome.migration import cutover
+from aerodrome.migration.cutover.hosted import HostedTarget
+from aerodrome.migration.cutover.requests import Act
+from aerodrome.migration.plan.contract import Step
+from aerodrome.migration.plan.needs import needs_of
+from aerodrome.migration.service import controls, handlers, syncing
+from aerodrome.migration.service.context import StepContext
+from aerodrome.migration.service.folder import read_json
+from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.store import journal
+from aerodrome.store.engine import Store
+
+HALT_LOOK_S = 0.5
+_log = structlog.get_logger("aerodrome.migration")
+
+
+def conduct(store: Store, context: StepContext, track: str) -> cutover.Ended:
+    """Walk every step of the track that is not done yet; see `cutover.Conductor`."""
+    subject = context.migration_id
+    steps: list[Step] = []
+    done: dict[str, Mapping[str, Any]] = {}
+    transfers: dict[str, Sequence[str]] = {}
+    with store.reading() as session:
+        for summary in journal.tracks(session, subject):
+            for row in journal.steps(session, subject, summary.track):
+                if summary.track == track:
+                    steps.append(Step(row.key, row.phase, row.kind, row.title, row.params))
+                    if row.status == "done":
+                        done[row.key] = row.result or {}
+                elif row.status == "done":
+                    context.results[row.key] = row.result or {}
+                    if row.kind == "transfer.history":
+                        transfers[row.key] = row.params["dag_ids"]
+    sides = sides_of(context, transfers)
+    conductor = cutover.Conductor(
+        sides,
+        steps,
+        needs_of(steps, context.dags),
+        done,
+        lambda step, results: act_of(sides, step, results),
+        StoreLedger(store, subject, track),
+        limits_of(context.settings, track),
+    )
+    ended = conductor.run()
+    _log.info("wave.ended", migration=subject, track=track, how=ended.how, failed=len(ended.errors))
+    return ended
+
+
+def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cutover.CutoverContext:
+    """Give both sides of a migration's hand-overs."""
+    target = HostedTarget(context.target, context.rest)
+    return cutover.CutoverContext(
+        source=context.source,
+        target=target,
+        sync=syncing.Syncing(
+            context.source,
+            context.target,
+            context.dags,
+            handlers.history_summary,
+            syncing.moved_until(context.results, transfers),
+        ),
+        dags=context.dags,
+        clock=context.clock,
+        sleep=context.sleep,
+        mark=mark_of(context.migration_id),
+        carried=target.carried if context.source_config.kind == "airflow-db" else None,
+        problems=lambda dag_ids: problems_of(context, dag_ids),
+        poll_s=0.5,
+        settle_s=1.0,
+        catchup_by_default=handlers.catches_up(context),
+    )
+
+
+def mark_of(migration_id: str) -> str:
+    return f"aerodrome:{migration_id}"
+
+
+def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapping[str, Any]]) -> Act:
+    """Give the act of a step."""
+    params, dag_id = step.params, str(step.params["dag_id"])
+    synced = results.get(f"cutover.sync:{dag_id}") or {}
+    acts: Mapping[str, Callable[[], Act]] = {
+        "cutover.check": lambda: cutover.check(sides, dag_id, was_paused=params["was_paused"]),
+        "cutover.pause": lambda: cutover.pause(sides, dag_id),
+        "cutover.drain": lambda: cutover.drain(
+            sides, dag_id, deadline_s=params["deadline_s"], on_deadline=params["on_deadline"]
+        ),
+        "cutover.sync": lambda: cutover.sync(sides, dag_id),
+        "cutover.prove": lambda: cutover.prove(
+            sides, dag_id, limit_s=params["limit_s"], is_on_calendar=bool(synced.get("is_on_calendar"))
+        ),
+        "cutover.unpause": lambda: cutover.unpause(sides, dag_id),
+        "cutover.watch": lambda: cutover.watch(
+            sides, dag_id, limit_s=params["limit_s"], missed=params.get("missed", "report")
+        ),
+        "cutover.check_return": lambda: cutover.check_return(sides, dag_id),
+        "cutover.roll_back": lambda: cutover.roll_back(sides, dag_id),
+    }
+    return acts[step.kind]()
+
+
+def limits_of(settings: Mapping[str, Any], track: str) -> cutover.Limits:
+    """Give the limits of a track: the plan's lanes, and what the plan says of the wave. A way back has no budget: all go."""
+    lanes = settings.get("lanes", {})
+    limits = cutover.Limits(
+        held=lanes.get("held", cutover.Limits.held),
+        source_per_s=lanes.get("source_per_s", cutover.Limits.source_per_s),
+        target_per_s=lanes.get("target_per_s", cutover.Limits.target_per_s),
+    )
+    kind, _, name = track.partition(":")
+    if kind == "rollback":
+        return replace(limits, error_budget=1_000_000)
+    wave: Mapping[str, Any] = next((wave for wave in settings.get("waves", ()) if wave["name"] == name), {})
+    return replace(limits, error_budget=wave.get("error_budget", 0), canary=wave.get("canary", 0))
+
+
+@dataclass
+class StoreLedger:
+    """The conductor's journal in the store."""
+
+    store: Store
+    subject: str
+    track: str
+    _looked_at: float = -1e9
+    _is_halted: bool = False
+
+    def begin(self, keys: Sequence[str]) -> None:
+        with self.store.writing() as session:
+            journal.begin_many(session, self.subject, self.track, keys)
+
+    def done(self, results: Mapping[str, Mapping[str, Any]]) -> None:
+        with self.store.writing() as session:
+            journal.done_many(session, self.subject, self.track, results)
+
+    def failed(self, errors: Mapping[str, AerodromeError]) -> None:
+        with self.store.writing() as session:
+            journal.failed_many(session, self.subject, self.track, errors)
+
+    def progress(self, texts: Mapping[str, str]) -> None:
+        with self.store.writing() as session:
+            journal.progress_many(session, self.subject, self.track, texts)
+
+    def is_halted(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at >= HALT_LOOK_S:
+            self._looked_at = now
+            with self.store.reading() as session:
+                self._is_halted = controls.is_halted(session, self.subject, self.track)
+        return self._is_halted
+
+
+def problems_of(context: StepContext, dag_ids: Collection[str]) -> dict[str, AerodromeError]:
+    """Give what stands against moving DAGs: open blockers of the assessment, pools and connections the target lacks."""
+    found: dict[str, AerodromeError] = {}
+    pools, connections = _names(context.target, "slot_pool", "pool"), _names(context.target, "connection", "conn_id")
+    kept = {
+        record.key for record in context.estate.records("connection") if record.origin == "metadata-db"
+    }  # the others come from a secrets backend or the environment
+    elsewhere = bool(context.settings.get("secrets", {}).get("backend"))
+    blockers = _blockers(context)
+    for dag_id in dag_ids:
+        record = context.dags.get(dag_id)
+        if record is None:
+            continue
+        missing_pools = sorted(set(record.pools) - pools)
+        missing = [] if elsewhere else sorted((set(record.connections) & kept) - connections)
+        if dag_id in blockers:
+            found[dag_id] = Conflict(
+                f"A blocking finding stands against {dag_id}: {blockers[dag_id]}",
+                code="finding-open",
+                hint="Mend it and assess again, or leave the DAG out of the wave.",
+                details={"dag_id": dag_id},
+            )
+        elif missing_pools or missing:
+            what = ", ".join(
+                [*(f"the pool {name}" for name in missing_pools), *(f"the connection {n}" for n in missing)]
+            )
+            found[dag_id] = Invalid(
+                f"The target lacks {what}, which {dag_id} needs.",
+                code="target-object-missing",
+                hint="Apply the plan again: it moves what is missing.",
+                details={"dag_id": dag_id, "pools": missing_pools, "connections": missing},
+            )
+    return found
+
+
+def _names(target: TargetDatabase, table: str, column: str) -> set[str]:
+    names = target.table(table).c[column]
+    with target.reading() as connection:
+        return set(connection.scalars(select(names)))
+
+
+def _blockers(context: StepContext) -> dict[str, str]:
+    """Give the blocking findings by DAG that the assessment left open; the code upgrade may have mended code findings."""
+    assessment = read_json(context.folder.assessment_json) or {}
+    return {
+        finding["subject"].removeprefix("dag:"): finding["message"]
+        for finding in assessment.get("findings", ())
+        if finding["severity"] == "blocker" and finding["subject"].startswith("dag:")
+    }
+
+
+def worst(ended: cutover.Ended) -> AerodromeError | None:
+    """Give the error that a migration shows for a walk that did not end well; None when it did or somebody halted it."""
+    if not ended.errors:
+        return None
+    dag_id, error = next(iter(ended.errors.items()))
+    if len(ended.errors) == 1:
+        return error
+    return Broken(
+        f"{len(ended.errors)} DAGs failed; the first: {error.message}",
+        code=error.code,
+        hint=error.hint,
+        details={"dags": list(ended.errors)[:50], "first": dag_id},
+    )

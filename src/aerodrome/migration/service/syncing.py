@@ -1,0 +1,88 @@
+"""Moves the last history of many DAGs at once and hands their schedules over. Called by the cutover, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from aerodrome.kernel.clock import from_text
+from aerodrome.kernel.errors import AerodromeError, Broken
+from aerodrome.migration.estate.calendars import calendar_of, is_on
+from aerodrome.migration.estate.records import DagRecord
+from aerodrome.migration.sources.contract import SourceAdapter
+from aerodrome.migration.transfer import handoff, history
+from aerodrome.migration.transfer.outcomes import HistoryMoved
+from aerodrome.migration.transfer.target import TargetDatabase
+
+OVERLAP = timedelta(minutes=5)
+"""A source commits a row some time after the moment that it writes into it: so much is read again."""
+
+
+@dataclass(frozen=True)
+class Syncing:
+    """Moves what the target lacks. `since` holds, by DAG, the moment up to which its history was moved whole before."""
+
+    source: SourceAdapter
+    target: TargetDatabase
+    dags: Mapping[str, DagRecord]
+    summary: Callable[[HistoryMoved], str]
+    since: Mapping[str, datetime] = field(default_factory=dict)
+
+    def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
+        """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG."""
+        known = [self.since.get(dag_id) for dag_id in dag_ids]
+        oldest = since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
+        outcomes: dict[str, Any] = {}
+        moved = history.move_history(self.source, self.target, dag_ids, since=oldest)
+        if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
+            for dag_id in dag_ids:
+                outcomes |= self((dag_id,), oldest)
+            return outcomes
+        if not moved.is_proven:
+            return {dag_ids[0]: _differs(dag_ids[0], moved)}
+        handed = handoff.hand_off_many(self.source, self.target, dag_ids)
+        for position, dag_id in enumerate(dag_ids):
+            found = handed[dag_id]
+            if isinstance(found, AerodromeError):
+                outcomes[dag_id] = found
+                continue
+            outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
+            if position == 0:
+                outcome["history"] = moved.as_data()
+            together = f" Moved together with {len(dag_ids) - 1} other DAGs." if len(dag_ids) > 1 else ""
+            outcomes[dag_id] = outcome | {"summary": f"{self.summary(moved)}{together}"}
+        return outcomes
+
+    def _is_on_calendar(self, handed: handoff.HandOff) -> bool:
+        """Tell whether what the target had computed by itself is an interval of the schedule that the source follows."""
+        calendar = calendar_of(self.dags[handed.dag_id])
+        computed = handed.computed
+        if calendar is None or computed.start is None or computed.end is None:
+            return False
+        return is_on(calendar, (computed.start, computed.end))
+
+
+def moved_until(results: Mapping[str, Mapping[str, Any]], steps: Mapping[str, Sequence[str]]) -> dict[str, datetime]:
+    """Give, by DAG, up to when the transfer before the cutover moved everything; `steps` holds the DAGs per step key.
+
+    A DAG of a step in which rows were refused is left out: its whole history is read again.
+    """
+    found: dict[str, datetime] = {}
+    for key, dag_ids in steps.items():
+        result = results.get(key) or {}
+        until = from_text(result.get("until"))
+        refused = sum(kind["failed_count"] for kind in result.get("history", {}).get("kinds", ()))
+        if until is not None and not refused:
+            found |= dict.fromkeys(dag_ids, until)
+    return found
+
+
+def _differs(dag_id: str, moved: HistoryMoved) -> Broken:
+    return Broken(
+        f"The target's history of {dag_id} is not what the source holds.",
+        code="hashes-differ",
+        hint="Repeat the cutover; the report names the kind of rows that differ.",
+        details=moved.as_data(),
+    )
