@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
@@ -18,6 +19,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
+app.command(bridge)
 Ref = Annotated[str, Parameter(help="Id or name.")]
 Wait = Annotated[bool, Parameter(help="Wait until it is done, and show each step.")]
 TimeoutS = Annotated[float, Parameter(help="Seconds to wait at most.")]

@@ -155,6 +155,9 @@ class Migrations:
     def code(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/code"))
 
+    def bridge(self, ref: str) -> Mapping[str, Any]:
+        return dict(self._http.get(f"{_path(ref)}/bridge"))
+
     def report(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/report"))
 

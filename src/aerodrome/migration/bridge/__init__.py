@@ -1,7 +1,7 @@
 """Carries asset events between the sides while a part of the DAGs has moved. A migration uses `Bridge`; see docs/decisions/0010."""
 
-from aerodrome.migration.bridge.bridge import Bridge, Crossing
+from aerodrome.migration.bridge.bridge import Assets, Bridge, Crossing
 from aerodrome.migration.bridge.ledger import AssetLedger
-from aerodrome.migration.bridge.memory import BridgeMemory
+from aerodrome.migration.bridge.memory import BridgeMemory, MemoryFile
 
-__all__ = ["AssetLedger", "Bridge", "BridgeMemory", "Crossing"]
+__all__ = ["AssetLedger", "Assets", "Bridge", "BridgeMemory", "Crossing", "MemoryFile"]

@@ -35,15 +35,32 @@ class Crossing:
     direction: str  # "to-target" | "to-source"
 
 
+@dataclass(frozen=True)
+class Assets:
+    """Which DAG waits for which assets, and which makes them."""
+
+    waits: Mapping[str, frozenset[str]]
+    makes: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, dags: Iterable[DagRecord]) -> Assets:
+        """Read them from an estate's DAGs."""
+        dags = list(dags)
+        return cls(
+            {dag.dag_id: frozenset(dag.datasets_in) for dag in dags if dag.datasets_in},
+            {dag.dag_id: frozenset(dag.datasets_out) for dag in dags if dag.datasets_out},
+        )
+
+
 class Bridge:
-    """Both ledgers, the estate's DAGs, and the memory of one migration. Cheap to make."""
+    """Both ledgers, and the memory of one migration. Cheap to make."""
 
     def __init__(
         self,
         migration_id: str,
         source: AssetLedger,
         target: AssetLedger,
-        dags: Mapping[str, DagRecord],
+        assets: Assets,
         memory: MemoryFile,
         clock: Clock,
         held: Callable[[Collection[str]], Collection[str]],
@@ -57,16 +74,20 @@ class Bridge:
         self._clock = clock
         self._held = held
         self._floor = floor
-        self._waits = {dag_id: frozenset(dag.datasets_in) for dag_id, dag in dags.items() if dag.datasets_in}
-        self._makes = {dag_id: frozenset(dag.datasets_out) for dag_id, dag in dags.items() if dag.datasets_out}
+        self._waits, self._makes = assets.waits, assets.makes
+
+    @property
+    def memory(self) -> BridgeMemory:
+        """Give what was carried so far, and who lives where."""
+        return self._memory.read()
 
     def concerns(self, dag_id: str) -> bool:
         """Tell whether a DAG makes assets or waits for some."""
         return dag_id in self._waits or dag_id in self._makes
 
-    def crossings(self, memory: BridgeMemory | None = None) -> tuple[Crossing, ...]:
+    def crossings(self) -> tuple[Crossing, ...]:
         """Give the pairs that are on different sides at the moment, sorted."""
-        now = memory or self._memory.read()
+        now = self.memory
         moved = set(now.consumers) | set(now.producers)
         found = [
             Crossing(uri, producer, consumer, "to-target" if consumer in moved else "to-source")

@@ -49,6 +49,10 @@ class BridgeMemory:
         default_factory=dict
     )  # the same, for events whose asset the other side does not know
     last_at: str | None = None  # when an event was carried last
+    problem: str | None = None  # why the last look failed
+    states: dict[str, str] = field(
+        default_factory=dict
+    )  # DAG that others wait for -> how far its run states were carried
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> BridgeMemory:

@@ -16,7 +16,7 @@ from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.cutover.requests import Act
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.needs import needs_of
-from aerodrome.migration.service import controls, handlers, syncing
+from aerodrome.migration.service import bridging, controls, handlers, syncing
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import read_json
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -44,17 +44,18 @@ def conduct(store: Store, context: StepContext, track: str) -> cutover.Ended:
                     context.results[row.key] = row.result or {}
                     if row.kind == "transfer.history":
                         transfers[row.key] = row.params["dag_ids"]
-    sides = sides_of(context, transfers)
-    conductor = cutover.Conductor(
-        sides,
-        steps,
-        needs_of(steps, context.dags),
-        done,
-        lambda step, results: act_of(sides, step, results),
-        StoreLedger(store, subject, track),
-        limits_of(context.settings, track),
-    )
-    ended = conductor.run()
+    with bridging.opened(context) as bridge:
+        sides = replace(sides_of(context, transfers), events=bridge)
+        conductor = cutover.Conductor(
+            sides,
+            steps,
+            needs_of(steps, context.dags),
+            done,
+            lambda step, results: act_of(sides, step, results),
+            StoreLedger(store, subject, track),
+            limits_of(context.settings, track),
+        )
+        ended = conductor.run()
     _log.info("wave.ended", migration=subject, track=track, how=ended.how, failed=len(ended.errors))
     return ended
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aerodrome.access.actor import Actor
+from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.assess import assess
 from aerodrome.migration.assess import report as assess_report
 from aerodrome.migration.cutover import Ended
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
-from aerodrome.migration.service import queries
+from aerodrome.migration.service import bridging, queries
 from aerodrome.migration.service.conducting import conduct, worst
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
@@ -48,7 +48,7 @@ class MigrationJobs:
     is_stopping: Callable[[], bool] = lambda: False
 
     def handlers(self) -> Mapping[str, JobHandler]:
-        return {ASSESS_JOB: self.assess, WALK_JOB: self.walk}
+        return {ASSESS_JOB: self.assess, WALK_JOB: self.walk, bridging.JOB: self.bridge}
 
     def assess(self, job: LeasedJob) -> None:
         """Scan the source into a new frozen estate, assess it, propose a plan. Writes the row only at the end."""
@@ -115,6 +115,27 @@ class MigrationJobs:
             outbox.emit(session, "migration.track-done", scope, {"name": fresh.name, "track": track}, "system")
 
         return None
+
+    def bridge(self, job: LeasedJob) -> datetime | None:
+        """Carry between the sides what DAGs on the other one wait for, while a part of the DAGs has moved."""
+        row = self._row(job.key)
+        if row.estate_digest is None or row.target_deployment_id is None:
+            return None
+        with self.migrations.store.reading() as session:
+            moved = queries.moved(session, row.id)
+        context = self._context(row, SYSTEM)
+        context.results["environment.deployment"] = {"deployment_id": row.target_deployment_id}
+        try:
+            is_needed = bridging.look(context, moved)
+        except (
+            AerodromeError
+        ) as error:  # a side that does not answer now will later; people see it on the migration's page
+            bridging.note_problem(context.folder, error)
+            return self.migrations.clock.now() + bridging.AGAIN_AFTER
+        finally:
+            context.close()
+        is_walking = row.status in queries.WALKING
+        return self.migrations.clock.now() + bridging.EVERY if is_needed or is_walking else None
 
     # --- inside --------------------------------------------------------------------------------------------------
 

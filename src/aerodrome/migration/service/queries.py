@@ -11,6 +11,7 @@ from aerodrome.kernel.errors import Conflict, NotFound
 from aerodrome.migration.service.views import MigrationView, StepView, TrackStatus, TrackView
 from aerodrome.store import journal
 from aerodrome.store.journal import JournalStep
+from aerodrome.store.tables.journal import JournalStepRow
 from aerodrome.store.tables.migration import MigrationRow
 from aerodrome.store.tables.workspace import WorkspaceRow
 
@@ -76,6 +77,16 @@ def view(session: Session, row: MigrationRow) -> MigrationView:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+def moved(session: Session, migration_id: str) -> set[str]:
+    """Give the DAGs that live in the target now: started there, and not rolled back (that makes their steps pending again)."""
+    query = select(JournalStepRow.params).where(
+        JournalStepRow.subject == migration_id,
+        JournalStepRow.kind == "cutover.unpause",
+        JournalStepRow.status == "done",
+    )
+    return {str(params["dag_id"]) for params in session.scalars(query)}
 
 
 def _track(name: str, steps: Sequence[JournalStep], *, is_walked: bool) -> TrackView:

@@ -34,7 +34,7 @@ from aerodrome.migration.plan import (
     split_notes,
 )
 from aerodrome.migration.plan.contract import Step
-from aerodrome.migration.service import queries, report
+from aerodrome.migration.service import bridging, queries, report
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.service.source_input import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
@@ -174,6 +174,13 @@ class Migrations:
             read_json(self._folder(actor, ref).code_json), "code upgrade", "aerodrome migrate apply"
         )
         return found
+
+    def bridge(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Tell which chains of DAGs cross the sides now, and what was carried between them so far."""
+        row = self._row(actor, ref, READ)
+        with self.store.reading() as session:
+            moved = queries.moved(session, row.id)
+        return bridging.shown(self._folder_of(row), row.source["kind"], moved)
 
     def report(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Give the report as data: what was found, moved, failed, proved and cut over so far."""
@@ -317,6 +324,8 @@ class Migrations:
             lane=f"migration/{row.id}",
             payload={"migration": row.id, "track": track, "actor": actor_data(actor)},
         )
+        if track != APPLY:
+            jobs.enqueue(session, bridging.JOB, row.id, lane=f"bridge/{row.id}")
         self._record(session, actor, f"migration.{track.partition(':')[0]}-asked", row, {"track": track})
         return queries.view(session, row)
 

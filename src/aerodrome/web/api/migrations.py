@@ -250,6 +250,12 @@ def get_migration_code(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
     return the.migrations.code_changes(actor, ref)
 
 
+@router.get("/migrations/{ref}/bridge", responses=NAMED)
+def get_migration_bridge(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
+    """Tell which DAGs wait across the sides for assets or runs of each other, and what was carried between them."""
+    return the.migrations.bridge(actor, ref)
+
+
 @router.get("/migrations/{ref}/report", responses=NAMED)
 def get_migration_report(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
     """Give the report as data."""

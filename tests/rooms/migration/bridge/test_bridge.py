@@ -21,7 +21,7 @@ from tests.rooms.migration.bridge.small_airflow import MAKES, WAITS, SmallAirflo
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.bridge import AssetLedger, Bridge, Crossing
+from aerodrome.migration.bridge import AssetLedger, Assets, Bridge, Crossing
 from aerodrome.migration.bridge.memory import MemoryFile, Saver
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_db.states import event_position, pause, unpause
@@ -54,7 +54,7 @@ class World:
     def bridge(self) -> Bridge:
         """A fresh one each time, as after a restart."""
         first, second = (AssetLedger(database) for database in self.databases)
-        return Bridge("mig", first, second, DAGS, self.memory, self.clock, self._held, self._floor)
+        return Bridge("mig", first, second, Assets.of(DAGS.values()), self.memory, self.clock, self._held, self._floor)
 
     def _held(self, dag_ids: Collection[str]) -> set[str]:
         return self.held & set(dag_ids)

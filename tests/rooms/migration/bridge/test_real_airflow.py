@@ -20,7 +20,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.bridge import AssetLedger, Bridge
+from aerodrome.migration.bridge import AssetLedger, Assets, Bridge
 from aerodrome.migration.bridge.memory import MemoryFile
 from aerodrome.migration.sources.airflow_db.states import event_position, pause
 
@@ -128,7 +128,7 @@ def test_events_of_real_airflows_reach_every_dag_once(sides: tuple[Side, Side], 
 
     clock = SystemClock()
     ledgers = AssetLedger(source.database), AssetLedger(target.database)
-    bridge = Bridge("mig", *ledgers, dags, MemoryFile(tmp_path / "bridge.json"), clock, ours, floor)
+    bridge = Bridge("mig", *ledgers, Assets.of(dags.values()), MemoryFile(tmp_path / "bridge.json"), clock, ours, floor)
 
     def hold(dag_id: str) -> None:
         pause(source.database, clock, [dag_id], "aerodrome:mig")

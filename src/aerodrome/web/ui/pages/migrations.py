@@ -53,13 +53,13 @@ def migrations_page(request: Request, the: The, visitor: Visitor) -> HTMLRespons
 @router.get("/migrations/{ref}")
 def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show how far a migration has come."""
-    return draw(request, "pages/migration.html", _frame(the, visitor, ref, ""))
+    return draw(request, "pages/migration.html", _live(the, visitor, ref))
 
 
 @router.get("/parts/migrations/{ref}")
 def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen: str = "") -> HTMLResponse:
     """Give what goes on now; when the status that the page has seen is over, the page loads anew with its new buttons."""
-    frame = _frame(the, visitor, ref, "")
+    frame = _live(the, visitor, ref)
     answer = draw(request, "parts/migration_live.html", frame)
     if seen and seen != frame["item"].status:
         answer.headers["HX-Refresh"] = "true"
@@ -164,6 +164,10 @@ def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
         "actions": actions_of(item),
         "tabs": [{"title": title, "path": path, "is_current": path == tab} for title, path in TABS],
     }
+
+
+def _live(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
+    return {**_frame(the, visitor, ref, ""), "bridge": the.migrations.bridge(visitor, ref)}
 
 
 def actions_of(item: MigrationView) -> list[Action]:
