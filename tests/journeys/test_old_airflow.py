@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,9 +27,14 @@ from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration import cutover
+from aerodrome.migration.cutover.hosted import HostedTarget
+from aerodrome.migration.cutover.requests import Act
+from aerodrome.migration.estate.records import DagRecord
+from aerodrome.migration.service.syncing import Syncing
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.sources.registry import open_source
-from aerodrome.migration.transfer import TargetDatabase, handoff, move_history
+from aerodrome.migration.transfer import TargetDatabase, move_history
+from aerodrome.migration.transfer.handoff import SCHEDULER_OPTIONS
 from aerodrome.runtimes.conformance import wait_until
 from aerodrome.runtimes.contract import AirflowAccess, RuntimeSpec
 from aerodrome.runtimes.local.postgres import PostgresServer
@@ -77,7 +82,7 @@ def access(
         fernet_key=Secret(Fernet.generate_key().decode()),
         signing_key=new_signing_key(),
         database_url=postgres_server.create_database(f"journey_{os.urandom(4).hex()}"),
-        config=dict(handoff.SCHEDULER_OPTIONS),
+        config=dict(SCHEDULER_OPTIONS),
         parallelism=2,
     )
     runtime = LocalRuntime(folder / "runtime")
@@ -90,21 +95,22 @@ def access(
 
 
 def _context(source: SourceAdapter, target: TargetDatabase, rest: AirflowRest) -> cutover.CutoverContext:
-    def sync(dag_id: str) -> Mapping[str, Any]:
-        moved = move_history(source, target, [dag_id])
-        return {"history": moved.as_data(), "hand_off": handoff.hand_off(source, target, dag_id).as_data()}
-
+    dags = {record.dag_id: record for record in source.records(lambda *_: None) if isinstance(record, DagRecord)}
     return cutover.CutoverContext(
         source=source,
-        target=rest,
-        sync=sync,
-        dags={record.dag_id: record for record in source.records(lambda *_: None) if record.kind == "dag"},  # type: ignore[attr-defined, misc]
+        target=HostedTarget(target, rest),
+        sync=Syncing(source, target, dags, lambda _moved: ""),
+        dags=dags,
         clock=SystemClock(),
         sleep=time.sleep,
         mark="aerodrome:mig_old",
         poll_s=0.5,
         settle_s=1.0,
     )
+
+
+def do(context: cutover.CutoverContext, act: Callable[..., Act], *arguments: Any, **more: Any) -> dict[str, Any]:
+    return cutover.run(context, act(context, *arguments, **more))
 
 
 def test_the_old_history_is_there_and_the_schedule_goes_on(
@@ -123,14 +129,14 @@ def test_the_old_history_is_there_and_the_schedule_goes_on(
     last = {dag_id: state.last_interval for dag_id, state in source.dag_states(MOVING).items()}
     results: dict[str, dict[str, Any]] = {}
     for dag_id in MOVING:
-        cutover.check(context, dag_id, was_paused=False)
-        cutover.pause(context, dag_id)
-        cutover.drain(context, dag_id, deadline_s=60, on_deadline="fail")
-        cutover.sync(context, dag_id)
-        _again(lambda dag_id=dag_id: cutover.prove(context, dag_id, limit_s=180))  # type: ignore[misc]
-        cutover.unpause(context, dag_id)
+        do(context, cutover.check, dag_id, was_paused=False)
+        do(context, cutover.pause, dag_id)
+        do(context, cutover.drain, dag_id, deadline_s=60, on_deadline="fail")
+        do(context, cutover.sync, dag_id)
+        _again(lambda dag_id=dag_id: do(context, cutover.prove, dag_id, limit_s=180))  # type: ignore[misc]
+        do(context, cutover.unpause, dag_id)
     for dag_id in MOVING:
-        results[dag_id] = _again(lambda dag_id=dag_id: cutover.watch(context, dag_id, limit_s=240))  # type: ignore[misc]
+        results[dag_id] = _again(lambda dag_id=dag_id: do(context, cutover.watch, dag_id, limit_s=240))  # type: ignore[misc]
 
     # exactly the next intervals, from the first that the source did not run to the newest that is over
     before = last["daily_orders"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -27,8 +29,10 @@ HALT_LOOK_S = 0.5
 _log = structlog.get_logger("aerodrome.migration")
 
 
-def conduct(store: Store, context: StepContext, track: str) -> cutover.Ended:
-    """Walk every step of the track that is not done yet; see `cutover.Conductor`."""
+def conduct(
+    store: Store, context: StepContext, track: str, sides: cutover.CutoverContext | None = None
+) -> cutover.Ended:
+    """Walk every step of the track that is not done yet; see `cutover.Conductor`. `sides`: other than the migration's own."""
     subject = context.migration_id
     steps: list[Step] = []
     done: dict[str, Mapping[str, Any]] = {}
@@ -44,14 +48,14 @@ def conduct(store: Store, context: StepContext, track: str) -> cutover.Ended:
                     context.results[row.key] = row.result or {}
                     if row.kind == "transfer.history":
                         transfers[row.key] = row.params["dag_ids"]
-    with bridging.opened(context) as bridge:
-        sides = replace(sides_of(context, transfers), events=bridge)
+    with bridging.opened(context) if sides is None else nullcontext() as bridge:
+        sides = sides or replace(sides_of(context, transfers), events=bridge)
         conductor = cutover.Conductor(
             sides,
             steps,
-            needs_of(steps, context.dags),
+            needs_of(steps, sides.dags),
             done,
-            lambda step, results: act_of(sides, step, results),
+            partial(act_of, sides),
             StoreLedger(store, subject, track),
             limits_of(context.settings, track),
         )

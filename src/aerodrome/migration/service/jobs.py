@@ -95,6 +95,10 @@ class MigrationJobs:
                 error = walk(self.migrations.store, context, track, HANDLERS)
         except Stopped:
             return self.migrations.clock.now()
+        except AerodromeError as failure:  # a side that cannot be opened at all
+            if failure.retryable and job.attempt < 3:
+                raise
+            error = failure
         finally:
             context.close()
         if track.startswith(ROLLBACK):

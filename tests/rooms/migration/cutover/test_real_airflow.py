@@ -6,7 +6,7 @@ If this breaks, a team's DAG runs an interval twice, skips one, or does not star
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,10 +23,13 @@ from aerodrome.kernel.clock import SystemClock, from_text
 from aerodrome.kernel.errors import Conflict
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration import cutover
+from aerodrome.migration.cutover.hosted import HostedTarget
+from aerodrome.migration.cutover.requests import Act
+from aerodrome.migration.estate.records import DagRecord
+from aerodrome.migration.service.syncing import Syncing
 from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import open_source
-from aerodrome.migration.transfer import handoff
-from aerodrome.migration.transfer.history import move_history
+from aerodrome.migration.transfer.handoff import SCHEDULER_OPTIONS
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.validate import validate_dags
 from aerodrome.runtimes.conformance import wait_until
@@ -83,7 +86,7 @@ def start(folder: Path, venv: Venv, operators: str, first_day: datetime) -> Side
         bundle_digest=bundle.digest,
         fernet_key=Secret(Fernet.generate_key().decode()),
         signing_key=new_signing_key(),
-        config=dict(handoff.SCHEDULER_OPTIONS) if venv.spec.airflow_version.startswith("3") else {},
+        config=dict(SCHEDULER_OPTIONS) if venv.spec.airflow_version.startswith("3") else {},
         parallelism=2,
     )
     runtime = LocalRuntime(folder / "runtime")
@@ -116,15 +119,14 @@ def until(what: str, is_true: Callable[[], bool], limit_s: float = 90) -> None:
 
 
 def hand_over_context(source: SourceAdapter, new: Side, target: TargetDatabase) -> cutover.CutoverContext:
-    def sync(dag_id: str) -> Mapping[str, Any]:
-        moved = move_history(source, target, [dag_id])
-        return {"history": moved.as_data(), "hand_off": handoff.hand_off(source, target, dag_id).as_data()}
-
+    dags = {record.dag_id: record for record in source.records(lambda *_: None) if isinstance(record, DagRecord)}
+    hosted = HostedTarget(target, new.rest)
     return cutover.CutoverContext(
         source=source,
-        target=new.rest,
-        sync=sync,
-        dags={record.dag_id: record for record in source.records(lambda *_: None) if record.kind == "dag"},  # type: ignore[attr-defined, misc]
+        target=hosted,
+        carried=hosted.carried,
+        sync=Syncing(source, target, dags, lambda _moved: ""),
+        dags=dags,
         clock=SystemClock(),
         sleep=time.sleep,
         mark="aerodrome:mig_test",
@@ -147,20 +149,20 @@ def test_the_first_interval_of_the_target_follows_the_last_of_the_source(sides: 
     assert [row for row in validate_dags(new.rest, _Records(context), LIVE) if not row.is_ok] == []
 
     for dag_id in LIVE:
-        cutover.check(context, dag_id, was_paused=False)
-        cutover.pause(context, dag_id)
+        do(context, cutover.check, dag_id, was_paused=False)
+        do(context, cutover.pause, dag_id)
     with pytest.raises(Conflict, match="paused in the source, but not by this cutover"):
-        cutover.pause(_with_mark(context, "aerodrome:other"), "by_hand")
+        do(_with_mark(context, "aerodrome:other"), cutover.pause, "by_hand")
     results: dict[str, dict[str, Any]] = {}
     for dag_id in LIVE:
-        cutover.drain(context, dag_id, deadline_s=60, on_deadline="fail")
-        cutover.sync(context, dag_id)
-        cutover.sync(context, dag_id)  # as after a kill: nothing doubles
-        results[dag_id] = cutover.prove(context, dag_id, limit_s=90)
-        cutover.unpause(context, dag_id)
-        assert cutover.unpause(context, dag_id)["was_live"]
+        do(context, cutover.drain, dag_id, deadline_s=60, on_deadline="fail")
+        do(context, cutover.sync, dag_id)
+        do(context, cutover.sync, dag_id)  # as after a kill: nothing doubles
+        results[dag_id] = do(context, cutover.prove, dag_id, limit_s=90)
+        do(context, cutover.unpause, dag_id)
+        assert do(context, cutover.unpause, dag_id)["was_live"]
     for dag_id in LIVE:
-        results[dag_id] = cutover.watch(context, dag_id, limit_s=120)
+        results[dag_id] = do(context, cutover.watch, dag_id, limit_s=120)
 
     assert {dag_id: result["first_target_state"] for dag_id, result in results.items()} == {
         "minutely": "success",
@@ -179,13 +181,28 @@ def test_the_first_interval_of_the_target_follows_the_last_of_the_source(sides: 
     after = [run for run in new.rest.dag_runs("minutely") if run.run_type == "scheduled"]
     assert before <= {run.logical_date for run in after}
     assert len({run.logical_date for run in after}) == len(after)
-    with pytest.raises(Conflict) as raised:
-        cutover.roll_back(context, "minutely")
-    assert raised.value.code == "target-has-runs"
-    cutover.roll_back(context, "by_hand")
+    do(context, cutover.roll_back, "by_hand")
     assert (old.rest.dag("by_hand").is_paused, new.rest.dag("by_hand").is_paused) == (False, True)  # type: ignore[union-attr]
+
+    back = do(context, cutover.roll_back, "minutely")
+    assert back["carried_count"] == back["written_count"] >= 1
+    made_there = {run.logical_date for run in new.rest.dag_runs("minutely") if run.run_type == "scheduled"}
+    until("the source goes on", lambda: any(
+        run.logical_date not in made_there and run.state == "success" for run in old.rest.dag_runs("minutely")
+    ))  # fmt: skip
+    runs = [run for run in old.rest.dag_runs("minutely") if run.run_type == "scheduled"]
+    dates = sorted(run.logical_date for run in runs if run.logical_date)
+    assert made_there <= set(dates)
+    assert len(dates) == len(set(dates))
+    assert dates == [dates[0] + timedelta(minutes=number) for number in range(len(dates))]
+    carried = [run for run in runs if run.run_id in back["carried_runs"]]
+    assert {(run.state, len(old.rest.task_instances("minutely", run.run_id))) for run in carried} == {("success", 1)}
     target.close()
     source.close()
+
+
+def do(context: cutover.CutoverContext, act: Callable[..., Act], *arguments: Any, **more: Any) -> dict[str, Any]:
+    return cutover.run(context, act(context, *arguments, **more))
 
 
 @dataclass

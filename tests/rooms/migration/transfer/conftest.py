@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,16 +18,18 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from aerodrome.builds.contract import Venv
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import AerodromeError, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import COLUMNS, HistoryBatch, HistoryKind, HistoryWindow, RejectedRow
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.contract import (
+    CarriedRuns,
     ConnectionValue,
     DagState,
     Progress,
     SourceDescription,
     VariableValue,
+    for_each,
 )
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.runtimes.contract import AirflowAccess
@@ -92,6 +95,19 @@ class MemorySource:
     def pause_dag(self, dag_id: str, mark: str) -> None: ...
 
     def unpause_dag(self, dag_id: str, mark: str) -> None: ...
+
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return for_each(lambda dag_id: self.pause_dag(dag_id, mark), dag_ids)
+
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return for_each(lambda dag_id: self.unpause_dag(dag_id, mark), dag_ids)
+
+    def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        del dag_ids
+        return nullcontext()
+
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        raise NotImplementedError
 
     def hold_back(self, dag_id: str, mark: str) -> None: ...
 

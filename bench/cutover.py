@@ -1,0 +1,181 @@
+"""The cutover of 4,072 DAGs while both sides live: how long it takes, and how long a DAG stands between the sides.
+
+Source and target are real metadata databases of Airflow 2.11.2 and 3.3.2 on PostgreSQL (bench/two_airflows.py); the journal
+is the platform's own, on PostgreSQL as well. `max_gap_s` is the longest time in which neither side would have scheduled a
+DAG: from its pause (or the end of what was still running then: the drain) to its start in the target.
+
+    python -m bench.cutover [--dags 4072] [--runs 10]      last line: one JSON object
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aerodrome.kernel.clock import SystemClock, from_text
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration import cutover
+from aerodrome.migration.cutover.hosted import HostedTarget
+from aerodrome.migration.plan.contract import Step
+from aerodrome.migration.plan.handover import wave_steps
+from aerodrome.migration.plan.needs import needs_of
+from aerodrome.migration.service.conducting import StoreLedger, act_of
+from aerodrome.migration.service.syncing import Syncing
+from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.registry import open_source
+from aerodrome.migration.transfer.history import move_history
+from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.store import journal, schema
+from aerodrome.store.engine import Store, open_store
+from bench.rig import load, note
+from bench.two_airflows import TwoAirflows, made
+
+SUBJECT, TRACK = "mig_bench", "cutover:wave-1"
+MARK = f"aerodrome:{SUBJECT}"
+POLICIES = {
+    "drain_deadline": 600, "on_deadline": "fail", "prove_limit": 120, "watch_limit": 100, "missed": "report",
+}  # fmt: skip
+
+
+class NoApi:
+    """Airflow's REST API is not there: nothing of this cutover may need it."""
+
+    def backfill(self, dag_id: str, first: datetime, last: datetime) -> None:
+        raise NotImplementedError(f"{dag_id} {first} {last}")
+
+    def ask_to_parse(self, dag_id: str) -> None:
+        """Do nothing, as is allowed: every DAG is parsed every 30 s."""
+
+
+def steps_of(world: TwoAirflows) -> tuple[Step, ...]:
+    return wave_steps({"name": "wave-1", "dags": list(world.dags)}, {"policies": POLICIES, "dags": {}}, world.dags)
+
+
+def open_sides(world: TwoAirflows, since: Mapping[str, datetime]) -> cutover.CutoverContext:
+    """Open both sides as the service does."""
+    config = SourceConfig("airflow-db", "old", Secret(world.urls["source"]), Secret(""), world.folder / "dags")
+    source, target = open_source(config, b"bench"), TargetDatabase(world.access())
+    hosted = HostedTarget(target, NoApi())
+    return cutover.CutoverContext(
+        source=source,
+        target=hosted,
+        sync=Syncing(source, target, world.dags, lambda _moved: "", since),
+        dags=world.dags,
+        clock=SystemClock(),
+        sleep=time.sleep,
+        mark=MARK,
+        carried=hosted.carried,
+        poll_s=0.5,
+        settle_s=1.0,
+    )
+
+
+def apply(world: TwoAirflows) -> dict[str, datetime]:
+    """Move the history before the cutover, as `migrate apply` does; gives up to when, by DAG."""
+    config = SourceConfig("airflow-db", "old", Secret(world.urls["source"]), Secret(""), world.folder / "dags")
+    source, target = open_source(config, b"bench"), TargetDatabase(world.access())
+    until: dict[str, datetime] = {}
+    ids = list(world.dags)
+    for start in range(0, len(ids), 50):
+        part = ids[start : start + 50]
+        moved = move_history(source, target, part)
+        assert moved.is_proven
+        if moved.until:
+            until |= dict.fromkeys(part, moved.until)
+    return until
+
+
+def open_journal(world: TwoAirflows, steps: Sequence[Step]) -> Store:
+    store = open_store(world.server.create_database("platform").reveal())
+    schema.upgrade(store)
+    with store.writing() as session:
+        journal.open_track(session, SUBJECT, TRACK, [step.as_data() for step in steps])
+    return store
+
+
+def walk(world: TwoAirflows, store: Store, since: Mapping[str, datetime], limits: cutover.Limits) -> cutover.Ended:
+    """Walk the track, or go on where it stopped."""
+    with store.reading() as session:
+        rows = journal.steps(session, SUBJECT, TRACK)
+    steps = [Step(row.key, row.phase, row.kind, row.title, row.params) for row in rows]
+    done = {row.key: row.result or {} for row in rows if row.status == "done"}
+    sides = open_sides(world, since)
+    ledger = StoreLedger(store, SUBJECT, TRACK)
+    return cutover.Conductor(
+        sides, steps, needs_of(steps, world.dags), done, lambda step, found: act_of(sides, step, found), ledger, limits
+    ).run()
+
+
+def gaps_s(store: Store) -> dict[str, float]:
+    """Give per DAG how long neither side would have scheduled it, drain left out."""
+    with store.reading() as session:
+        results: dict[str, Mapping[str, Any]] = {
+            row.key: row.result for row in journal.steps(session, SUBJECT, TRACK) if row.result
+        }
+    found = {}
+    for key, started in results.items():
+        kind, _, dag_id = key.partition(":")
+        if kind != "cutover.unpause":
+            continue
+        paused, drained = results[f"cutover.pause:{dag_id}"], results[f"cutover.drain:{dag_id}"]
+        began = from_text(drained["busy_until"]) or from_text(paused["paused_at"])
+        ended = from_text(started["unpaused_at"])
+        assert began is not None
+        assert ended is not None
+        found[dag_id] = (ended - began).total_seconds()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dags", type=int, default=4072)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--tasks", type=int, default=2)
+    parser.add_argument("--held", type=int, default=cutover.Limits.held)
+    wanted = parser.parse_args()
+    period = "case d % 20 when 0 then 300 when 1 then 600 when 2 then 900 when 3 then 1800 when 4 then 3600 else 86400 end"
+    with tempfile.TemporaryDirectory() as folder:
+        note(f"making two Airflows with {wanted.dags} DAGs")
+        with made(Path(folder), wanted.dags, runs=wanted.runs, tasks=wanted.tasks, period=period, run_s="1 + d % 4") as world:
+            note("moving the history")
+            began = time.monotonic()
+            since = apply(world)
+            applied_s = time.monotonic() - began
+            with world.working():
+                time.sleep(20)
+                note("cutting over")
+                store = open_journal(world, steps_of(world))
+                began = time.monotonic()
+                ended = walk(world, store, since, cutover.Limits(held=wanted.held))
+                seconds = time.monotonic() - began
+                note(f"{ended.how}; {len(ended.errors)} failed; living on for a while")
+                for dag_id, error in list(ended.errors.items())[:5]:
+                    note(f"{dag_id}: {error}")
+                time.sleep(45)
+            found = sorted(gaps_s(store).values())
+            intervals, doubled, lost = world.owners()
+            store.close()
+    figures = {
+        "dags": len(found),
+        "seconds": round(seconds, 1),
+        "max_gap_s": round(found[-1], 2),
+        "median_gap_s": round(found[len(found) // 2], 2),
+        "failed": len(ended.errors),
+        "intervals": intervals,
+        "duplicates": doubled,
+        "gaps": lost,
+        "apply_seconds": round(applied_s, 1),
+        "load": load(),
+    }
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
