@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler, Unsupported
 from aerodrome.migration.convert.oozie.el import Name
@@ -83,8 +83,8 @@ class Action:
         return (
             bool(known)
             and not known.startswith("/")
-            and not re.match(r"[A-Za-z][\w+.-]*:", str(known))
-            and not (len(pieces) > 1 and str(known).isalpha() and isinstance(first, Name))
+            and not re.match(r"[A-Za-z][\w+.-]*:", known)
+            and not (len(pieces) > 1 and known.isalpha() and isinstance(first, Name))
         )
 
     def app_folder(self) -> str:
@@ -264,7 +264,7 @@ _SPARK_FLAGS: Final = {
 }
 
 
-def _spark_options(action: Action) -> dict[str, object]:
+def _spark_options(action: Action) -> dict[str, Any]:
     """Give spark-opts as properties, for engines that take no command line; what is none of them is said."""
     words = re.findall(r'(?:"[^"]*"|[^\s"])+', action.body.value("spark-opts"))
     properties: dict[str, str] = {
