@@ -13,6 +13,7 @@ from aerodrome.migration.convert.contract import (
     Account,
     Code,
     Dag,
+    Edge,
     Expression,
     Function,
     Origin,

@@ -71,21 +71,13 @@ class Action:
         return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
 
     def is_relative(self, text: str) -> bool:
+        """Tell whether a path stands below the application's folder; one that begins with a value that nobody knows does not."""
         pieces = self.compiler.pieces(text.strip())
         first = pieces[0] if pieces else ""
-        known = (
-            first
-            if isinstance(first, str)
-            else self.compiler.scope.constant(first.name)
-            if isinstance(first, Name)
-            else None
-        )
-        return (
-            bool(known)
-            and not known.startswith("/")
-            and not re.match(r"[A-Za-z][\w+.-]*:", known)
-            and not (len(pieces) > 1 and known.isalpha() and isinstance(first, Name))
-        )
+        if not isinstance(first, str):
+            known = self.compiler.scope.constant(first.name) if isinstance(first, Name) else None
+            first = known if known and len(pieces) == 1 else "/"
+        return bool(first) and not first.startswith("/") and not re.match(r"[A-Za-z][\w+.-]*:", first)
 
     def app_folder(self) -> str:
         inner = self.compiler.name(APP_PATH)
