@@ -1,0 +1,70 @@
+"""`aerodrome convert`: Oozie and Control-M definitions become an Airflow project; no server, nothing leaves the machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
+from aerodrome.cli.output import write_json, write_table
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert import report as accounts
+from aerodrome.migration.convert.emission import compose, emit
+from aerodrome.migration.convert.registry import FORMATS, convert, read_profile
+
+app = App(name="convert", help="Convert Oozie or Control-M definitions into Airflow DAGs, without a server.")
+
+
+@app.default
+def run(
+    source: Annotated[str, Parameter(help=f"The format: {' or '.join(FORMATS)}.")],
+    path: Annotated[Path, Parameter(help="A folder with definitions, or one file.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="The project folder to write; new or empty.")],
+    target: Annotated[Literal["2.11", "3.3"], Parameter(help="The Airflow to write for.")] = "3.3",
+    profile: Annotated[
+        Path | None, Parameter(help="A YAML file: where things run, values that the definitions leave open.")
+    ] = None,
+    strict: Annotated[
+        bool,
+        Parameter(negative="", help="Exit code 1 when an element became a task that raises, or a file was rejected."),
+    ] = False,
+    report: Annotated[
+        Path | None, Parameter(help="Write what became of every element into this file: .html, or else JSON.")
+    ] = None,
+    offline: Offline = OFFLINE_DEFAULTS,
+) -> None:
+    """Convert definitions into a project: DAG files, plugins, requirements, connections to create, tests.
+
+    Every element of the source ends converted, converted with a named caveat, or as a task that raises; the report counts them for each DAG.
+    """
+    conversion = convert(source, path, read_profile(profile))
+    if not conversion.dags and not conversion.rejected:
+        raise Invalid(
+            f"There is no {source} definition in {path}.", code="convert-nothing", hint="Give the folder that has them."
+        )
+    emit(compose(conversion, target), out)
+    data = accounts.as_data(conversion, target)
+    if report is not None:
+        text = accounts.as_html(data) if report.suffix in {".html", ".htm"} else json.dumps(data, indent=1) + "\n"
+        report.write_text(text, encoding="utf-8")
+    if offline.output == "json":
+        write_json(data)
+    else:
+        rows = [
+            [dag["dag_id"], dag["file"], *(str(dag["totals"][name]) for name in ("converted", "caveat", "raises"))]
+            for dag in data["dags"]
+        ]
+        write_table(("DAG", "From", "Converted", "Caveats", "Raise"), rows)
+        if conversion.rejected:
+            write_table(("Not converted", "Why"), [[item.file, item.message] for item in conversion.rejected])
+        for question in conversion.questions:
+            say(f"Question: {question.text}")
+        say(f"{len(conversion.dags)} DAGs for Airflow {target} from {conversion.definitions} definitions are in {out}.")
+    if strict and accounts.raising(conversion):
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Reads Oozie workflows, coordinators and bundles into neutral DAGs."""
