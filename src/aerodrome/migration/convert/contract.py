@@ -25,7 +25,7 @@ Rule = Literal[
     "one_done",
     "always",
 ]
-Role = Literal["real", "control", "raises"]
+Role = Literal["real", "control", "fails", "raises"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,11 @@ class Function:
     name: str
     source: str
     imports: tuple[Symbol, ...] = ()
+    sources: Mapping[Target, str] = field(default_factory=dict)  # where a target needs another text
+
+    def source_in(self, target: Target) -> str:
+        """Give its text for a target."""
+        return self.sources.get(target, self.source)
 
 
 # ---- a DAG
@@ -129,7 +134,8 @@ class Choice:
 class Task:
     """One task. `task_id` is without the prefix of its group; edges and choices name tasks by `full_id`.
 
-    Role: *real* does what a source element does; *control* only steers (a branch, a join); *raises* fails on purpose and says why.
+    Role: *real* does what a source element does; *control* only steers (a branch, a join); *fails* fails because the source fails there
+    (a kill node); *raises* stands for what could not be converted: it fails on purpose and says why.
     """
 
     task_id: str

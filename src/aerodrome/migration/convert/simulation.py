@@ -62,7 +62,7 @@ class Simulator:
     def _execute(
         self, task: Task, states: Mapping[str, State], outcomes: Outcomes, choices: Choices, skipped: set[str]
     ) -> State:
-        if task.role == "raises":
+        if task.role in ("raises", "fails"):
             return "failed"
         label = None
         if task.watches:

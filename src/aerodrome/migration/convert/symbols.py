@@ -78,6 +78,7 @@ SUBPROCESS: Final = _both("subprocess", "")  # a whole module: `import subproces
 JSON: Final = _both("json", "")
 OS: Final = _both("os", "")
 RE: Final = _both("re", "")
+SHLEX: Final = _both("shlex", "")
 DATETIME: Final = _both("datetime", "datetime")
 TIMEDELTA: Final = _both("timedelta", "datetime")
 ZONE_INFO: Final = _both("ZoneInfo", "zoneinfo")

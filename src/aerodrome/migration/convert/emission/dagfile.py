@@ -36,7 +36,7 @@ def write_dag(dag: Dag, target: Target) -> tuple[str, tuple[Symbol, ...]]:
     for function in dag.functions:
         for symbol in function.imports:
             writer.use(symbol)
-        functions.append(function.source.strip("\n"))
+        functions.append(function.source_in(target).strip("\n"))
     used = tuple(writer.symbols[key] for key in sorted(writer.symbols))
     parts = [
         docstring(_doc(dag)),

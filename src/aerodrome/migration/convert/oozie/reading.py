@@ -1,15 +1,96 @@
-"""Reads every Oozie definition below a path."""
+"""Reads every Oozie definition below a path into a conversion."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aerodrome.migration.convert.contract import Conversion
+from aerodrome.migration.convert.contract import Conversion, Dag, Origin, Question, Schedule
+from aerodrome.migration.convert.oozie.building import Body, make_dag
+from aerodrome.migration.convert.oozie.estate import Application, Estate, read_estate
+from aerodrome.migration.convert.oozie.profiles import read_profile
+from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.subworkflows import Children
 
 
 def read(path: Path, profile: Mapping[str, Any]) -> Conversion:
-    """Read definitions; nothing is found yet."""
-    del path, profile
-    return Conversion("oozie", ())
+    """Read definitions. Files that cannot be read are rejected; everything else becomes DAGs."""
+    estate = read_estate(path, read_profile(profile))
+    ids = name_dags(estate)
+    children = Children(estate, ids)
+    dags = [workflow_dag(estate, children, item) for item in estate.of_kind("workflow")]
+    return Conversion(
+        "oozie",
+        tuple(dags),
+        definitions=len(estate.applications) + len(estate.rejected),
+        connections=estate.profile.connections(),
+        rejected=tuple(estate.rejected),
+        questions=tuple(question for dag in dags for question in questions_of(dag)),
+    )
+
+
+def name_dags(estate: Estate) -> dict[str, str]:
+    """Name the DAG of every definition: its own name, with its folder when several have that name or it is not known."""
+    wanted: dict[str, str] = {}
+    for file, item in estate.applications.items():
+        scope = scope_of(estate, item)
+        name = scope.text(item.root.get("name"))
+        plain = clean(name) if name else clean(re.sub(r"\$\{[^}]*\}", "", item.root.get("name")))
+        wanted[file] = estate.profile.dag_id_prefix + (
+            plain if plain and name is not None else clean(f"{item.folder}/{plain}".strip("./")) or "dag"
+        )
+    counts = Counter(name.lower() for name in wanted.values())
+    taken: set[str] = set()
+    for file, name in wanted.items():
+        item = estate.applications[file]
+        if counts[name.lower()] > 1:
+            name = clean(f"{item.folder}/{name}".strip("./").replace("/", "."))
+        if name.lower() in taken:
+            name = f"{name}.{item.kind}"
+        number, free = 1, name
+        while free.lower() in taken:
+            number += 1
+            free = f"{name}_{number}"
+        taken.add(free.lower())
+        wanted[file] = free
+    return wanted
+
+
+def clean(text: str) -> str:
+    """Give a text as a dag_id: letters, digits, dash, dot, underscore; at most 200."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_")[-200:]
+
+
+def scope_of(estate: Estate, item: Application) -> Scope:
+    """Give where the values of a definition come from when it is submitted by itself."""
+    return Scope().with_layers(*estate.job(item), *estate.defaults(item))
+
+
+def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
+    """Make the DAG of a workflow that people or other DAGs start."""
+    assert item.workflow is not None  # noqa: S101
+    scope = scope_of(estate, item)
+    name = scope.text(item.root.get("name")) or children.dag_ids[item.file]
+    body = Body(
+        item.workflow,
+        scope,
+        name,
+        estate.profile,
+        lambda file: estate.read_configuration(item.folder, file),
+        children.start,
+    )
+    return make_dag(
+        body, children.dag_ids[item.file], schedule=Schedule(), origin=Origin(item.file, "workflow-app", item.root.line)
+    )
+
+
+def questions_of(dag: Dag) -> list[Question]:
+    """Ask for the values that nobody gave."""
+    names = [item.name for item in dag.parameters if item.default is None]
+    if not names:
+        return []
+    text = f"{dag.dag_id} needs values that no file gives: {', '.join(names)}."
+    return [Question("unknown-values", text, dag.origin, dag.dag_id)]

@@ -1,0 +1,387 @@
+"""Makes one DAG of one workflow: its actions become tasks, its transitions are steered, and everything is accounted for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import (
+    Account,
+    Code,
+    Dag,
+    Expression,
+    Function,
+    Origin,
+    Parameter,
+    Schedule,
+    Task,
+)
+from aerodrome.migration.convert.oozie import commands, flow
+from aerodrome.migration.convert.oozie.compiling import Compiler, Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.model import Node, Workflow
+from aerodrome.migration.convert.oozie.profiles import Profile, operator
+from aerodrome.migration.convert.oozie.properties import Scope, configuration
+from aerodrome.migration.convert.xmlreading import to_text
+
+_FAIL: Final = Function(
+    "not_converted",
+    '''
+def not_converted(reason, **_):
+    """Stand for something that could not be converted: fail, and say why."""
+    raise AirflowFailException(reason)
+''',
+    (symbols.FAIL,),
+)
+_CHECK: Final = Function(
+    "check_params",
+    '''
+def check_params(params, names, **_):
+    """Fail when a value that the workflow needs was never given."""
+    missing = [name for name in names if params[name] is None]
+    if missing:
+        raise AirflowFailException(f"no value for {', '.join(missing)}: set the params of this DAG")
+''',
+    (symbols.FAIL,),
+)
+
+
+@dataclass
+class Body:
+    """A workflow that becomes (a part of) a DAG: where its values come from and what is around it."""
+
+    workflow: Workflow
+    scope: Scope
+    app_name: str
+    profile: Profile
+    read_job_xml: Callable[[str], Mapping[str, str] | None]
+    start_child: Callable[[Body, Compiler, Node], tuple[tuple[tuple[str, Expression], ...], dict[str, str]]]
+    zone: str = "UTC"
+    events: Mapping[str, str] = field(default_factory=dict)
+    needs: Needs = field(default_factory=Needs)
+    accounts: list[Account] = field(default_factory=list)
+
+    def account(self, element: str, node: Node, caveats: Mapping[str, str], failure: Unsupported | None = None) -> None:
+        """Write down what became of a node; each caveat counts once more."""
+        if failure is not None:
+            self.accounts.append(Account(element, "raises", node.origin, failure.code, failure.reason, node.name))
+        elif caveats:
+            codes, reasons = ",".join(caveats), "; ".join(caveats.values())
+            self.accounts.append(Account(element, "caveat", node.origin, codes, reasons, node.name))
+        else:
+            self.accounts.append(Account(element, "converted", node.origin, name=node.name))
+
+
+def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], flow.Steering]:
+    """Make the tasks and edges of a workflow, after the tasks `before`."""
+    workflow = body.workflow
+    ids = {name: name for name in workflow.nodes}
+    if workflow.defects:
+        reason = "Oozie refuses this workflow: " + "; ".join(workflow.defects[:3])
+        task = Task(
+            "workflow",
+            symbols.PYTHON,
+            _raises(reason),
+            role="raises",
+            origin=Origin(workflow.file, "workflow-app", workflow.root.line),
+        )
+        body.needs.functions[_FAIL.name] = _FAIL
+        body.accounts.append(
+            Account(
+                "workflow",
+                "raises",
+                Origin(workflow.file, "workflow-app", workflow.root.line),
+                "workflow-refused",
+                reason,
+                body.app_name,
+            )
+        )
+        made = flow.Steering(tasks=[task])
+        made.edges = [flow.Edge(item.full_id, "workflow") for item in before]
+        return [*before, *made.tasks], made
+    routers = tuple(f"after_{node.name}" for node in workflow.order() if flow.needs_router(workflow, node))
+    words = Words(body.app_name, ids, routers, body.zone, body.events, body.profile.probe)
+    bodies: dict[str, Task] = {}
+    predicates: dict[str, list[tuple[str, str]]] = {}
+    for node in workflow.order():
+        if node.kind == "action":
+            bodies[node.name] = _action(body, words, node)
+        elif node.kind == "decision":
+            bodies[node.name], predicates[node.name] = _decision(body, words, node)
+        elif node.kind == "kill":
+            bodies[node.name] = _kill(body, words, node)
+        elif node.kind in ("fork", "join", "end"):
+            body.account(node.kind, node, {})
+    body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
+    for name in workflow.unreachable:
+        node = workflow.node(name)
+        body.account(
+            node.kind,
+            node,
+            {"unreachable": "nothing leads to it, so Oozie never runs it"} if node.kind not in ("kill", "end") else {},
+        )
+    made = flow.steer(workflow, bodies, ids, tuple(item.full_id for item in before))
+    for name, cases in predicates.items():
+        _write_decision(body, made, bodies[name], cases)
+    body.needs.functions |= made.functions
+    if any(task.role == "fails" for task in made.tasks):
+        body.needs.functions[flow.KILL.name] = flow.KILL
+    forks = [node for node in workflow.order() if node.kind == "fork"]
+    if forks:
+        place = next(at for at, item in enumerate(body.accounts) if item.element == "fork")
+        body.accounts[place] = replace(
+            body.accounts[place],
+            outcome="caveat",
+            code="kill-does-not-stop-others",
+            reason="when one branch fails, the others go on until the join; Oozie stops them",
+        )
+    return [*before, *made.tasks], made
+
+
+def _raises(reason: str) -> tuple[tuple[str, Expression], ...]:
+    return (("python_callable", Code(_FAIL.name)), ("op_kwargs", {"reason": reason}))
+
+
+def _action(body: Body, words: Words, node: Node) -> Task:
+    assert node.body is not None  # noqa: S101  (a workflow without defects)
+    kind = node.body.name
+    snapshot = (dict(body.needs.parameters), dict(body.needs.functions), dict(body.needs.caveats))
+    body.needs.caveats.clear()
+    compiler = Compiler(body.scope, words, body.needs)
+    caveats: dict[str, str] = {}
+    doc = ""
+    try:
+        if kind == "sub-workflow":
+            arguments, caveats = body.start_child(body, compiler, node)
+            task = Task(node.name, symbols.TRIGGER_DAG, arguments)
+        elif kind == "email":
+            task = _email(compiler, node, caveats)
+        else:
+            action = _prepare(body, compiler, node, kind)
+            command = commands.translate(action)
+            caveats |= action.caveats
+            if command.is_capturing and body.profile.runner_of(kind) != "local":
+                raise Unsupported(
+                    "capture-elsewhere",
+                    f"captured output is only read from the local runner, not {body.profile.runner_of(kind)}",
+                )
+            chosen, arguments = operator(body.profile, kind, command)
+            if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
+                caveats["spark-engine"] = "the flags of spark-opts are given as properties"
+            task = Task(node.name, chosen, arguments)
+        caveats |= body.needs.caveats
+        task = _retrying(compiler, node, task, caveats)
+        failure = None
+    except Unsupported as error:
+        body.needs.parameters, body.needs.functions = snapshot[0], snapshot[1]
+        body.needs.functions[_FAIL.name] = _FAIL
+        failure = error
+        doc = f"```xml\n{to_text(node.element)}\n```"
+        task = Task(
+            node.name, symbols.PYTHON, _raises(f"{node.name} ({kind}) is not converted: {error.reason}"), role="raises"
+        )
+    body.needs.caveats = snapshot[2]
+    if node.element.get("cred"):
+        caveats["credentials"] = (
+            f"the worker needs its own ticket or login in place of the credentials {node.element.get('cred')}"
+        )
+    if node.element.first("info") is not None or (node.body is not None and node.body.first("sla") is not None):
+        caveats["sla"] = "the SLA of an action is not watched"
+    body.account(f"action/{kind}", node, caveats, failure)
+    return replace(task, origin=node.origin, doc=doc)
+
+
+def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> commands.Action:
+    assert node.body is not None  # noqa: S101
+    root = body.workflow.root.first("global")
+    common = configuration(root.first("configuration")) if root is not None else {}
+    files = tuple(item.text.strip() for item in root.every("job-xml")) if root is not None else ()
+    return commands.Action(kind, node.body, compiler, common, body.read_job_xml, files)
+
+
+def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str]) -> Task:
+    most = compiler.scope.text(node.element.get("retry-max", "0")) or ""
+    if not most.isdigit():
+        raise Unsupported("retry-max", "retry-max is not known")
+    if int(most) == 0:
+        return task
+    interval = compiler.scope.text(node.element.get("retry-interval", "10")) or "10"
+    caveats["retry-any-error"] = "Oozie tries again only after certain errors; here after any"
+    is_exponential = node.element.get("retry-policy", "periodic").lower() == "exponential"
+    delay = timedelta(minutes=int(interval) if interval.isdigit() else 10)
+    return replace(task, retries=int(most), retry_delay=delay, is_retry_exponential=is_exponential)
+
+
+def _email(compiler: Compiler, node: Node, caveats: dict[str, str]) -> Task:
+    assert node.body is not None  # noqa: S101
+    if node.body.first("attachment") is not None:
+        raise Unsupported("email-attachment", "attachments are files in HDFS, which the mail operator does not read")
+    arguments: list[tuple[str, Expression]] = [("to", compiler.template(node.body.value("to")))]
+    arguments += [(name, compiler.template(node.body.value(name))) for name in ("cc", "bcc") if node.body.value(name)]
+    arguments.append(("subject", compiler.template(node.body.value("subject")) or "Oozie"))
+    text = compiler.template(node.body.value("body"))
+    if "html" not in node.body.value("content_type"):
+        text = f"<pre>{text}</pre>"
+        caveats["email-html"] = "mail is sent as HTML; the text stands in <pre>"
+    caveats["email-sender"] = "the sender is that of the connection smtp_default"
+    return Task(node.name, symbols.EMAIL, (*arguments, ("html_content", text)))
+
+
+def _kill(body: Body, words: Words, node: Node) -> Task:
+    saved = (dict(body.needs.parameters), dict(body.needs.caveats))
+    caveats: dict[str, str] = {}
+    compiler = Compiler(body.scope, words, body.needs)
+    try:
+        message = compiler.template(node.message)
+    except Unsupported as error:
+        message = flow_text(node.message)
+        caveats["kill-message"] = f"the message is given as written: {error.reason}"
+    is_reached = any(
+        node.name in other.following and not (other.kind == "action" and other.error == node.name != other.ok)
+        for other in body.workflow.order()
+    )
+    if not is_reached:
+        body.needs.parameters, body.needs.caveats = saved
+        caveats = {
+            "kill-message": "only failures lead to it: the failed task fails the run, and its log says why in place of the message"
+        }
+    else:
+        caveats |= {key: value for key, value in body.needs.caveats.items() if key not in saved[1]}
+        body.needs.caveats = saved[1]
+    body.account("kill", node, caveats)
+    arguments = (("python_callable", Code(flow.KILL.name)), ("op_kwargs", {"message": message}))
+    return Task(node.name, symbols.PYTHON, arguments, role="fails", origin=node.origin)
+
+
+def flow_text(text: str) -> str:
+    """Write a text so that Jinja leaves it alone."""
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", text)
+
+
+def _decision(body: Body, words: Words, node: Node) -> tuple[Task, list[tuple[str, str]]]:
+    compiler = Compiler(body.scope, words, body.needs, "python")
+    saved = dict(body.needs.parameters)
+    try:
+        cases = [(case.to, compiler.condition(case.predicate) if case.predicate else "True") for case in node.cases]
+    except Unsupported as error:
+        body.needs.parameters = saved
+        body.needs.functions[_FAIL.name] = _FAIL
+        body.account("decision", node, {}, error)
+        doc = f"```xml\n{to_text(node.element)}\n```"
+        return (
+            Task(
+                node.name,
+                symbols.BRANCH,
+                _raises(f"the decision {node.name} is not converted: {error.reason}"),
+                role="raises",
+                origin=node.origin,
+                doc=doc,
+            ),
+            [],
+        )
+    caveats = (
+        {}
+        if any(not case.predicate for case in node.cases)
+        else {"no-default": "it has no default: the run fails when no case holds"}
+    )
+    body.account("decision", node, caveats)
+    return Task(
+        node.name,
+        symbols.BRANCH,
+        (("python_callable", Code(f"decide_{_identifier(node.name)}")),),
+        role="control",
+        origin=node.origin,
+    ), cases
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_").lower()
+
+
+def _write_decision(body: Body, made: flow.Steering, task: Task, cases: list[tuple[str, str]]) -> None:
+    """Write the function of a decision: the first case that holds names the tasks that run next."""
+    if not cases:
+        return
+    place = next(at for at, item in enumerate(made.tasks) if item.full_id == task.full_id)
+    chosen = {choice.label: list(choice.tasks) for choice in made.tasks[place].choices}
+    name = f"decide_{_identifier(task.task_id)}"
+    lines = [
+        f"def {name}(params, ti, dag_run, run_id, logical_date=None, **_):",
+        f'    """Choose as the decision {task.task_id} does: the first case that holds."""',
+    ]
+    for to, condition in cases:
+        answer = "[" + ", ".join(f'"{item}"' for item in chosen.get(to, [])) + "]"
+        if condition == "True":
+            lines.append(f"    return {answer}")
+            break
+        lines += [f"    if {condition}:", f"        return {answer}"]
+    else:
+        lines.append('    raise AirflowFailException("no case holds, and there is no default")')
+    text = "\n".join(lines)
+    imports = [symbols.FAIL] if "AirflowFailException" in text else []
+    imports += [
+        symbol
+        for function in body.needs.functions.values()
+        if function.name.startswith("import ")
+        for symbol in function.imports
+    ]
+    body.needs.functions[name] = Function(name, text, tuple(imports))
+
+
+def make_dag(
+    body: Body, dag_id: str, *, schedule: Schedule, before: tuple[Task, ...] = (), origin: Origin, doc: str = ""
+) -> Dag:
+    """Make the whole DAG; callers add what a coordinator says."""
+    tasks, made = make_body(body, before)
+    needs = body.needs
+    is_scheduled = schedule.expression is not None
+    edges = list(made.edges)
+    unknown = [name for name, value in needs.parameters.items() if value is None]
+    if unknown and is_scheduled:
+        check = Task(
+            "check_params",
+            symbols.PYTHON,
+            (("python_callable", Code(_CHECK.name)), ("op_kwargs", {"names": unknown})),
+            role="control",
+            comment="Values that the definitions leave open.",
+        )
+        starts = {task.full_id for task in tasks} - {edge.after for edge in edges}
+        edges = [*(flow.Edge("check_params", task.full_id) for task in tasks if task.full_id in starts), *edges]
+        tasks = [check, *tasks]
+        needs.functions[_CHECK.name] = _CHECK
+    parameters = tuple(
+        Parameter(
+            name,
+            value,
+            has_default=value is not None or is_scheduled,
+            description="" if value is not None else "No value was found.",
+        )
+        for name, value in needs.parameters.items()
+    )
+    arguments: list[tuple[str, Expression]] = []
+    if needs.is_quoting:
+        arguments.append(("user_defined_filters", {"quote": Code("shlex.quote", (_SHLEX,))}))
+    if needs.macros:
+        arguments.append(("user_defined_macros", dict(needs.macros)))
+    functions = tuple(function for function in needs.functions.values() if not function.name.startswith("import "))
+    is_bash = any(task.operator is symbols.BASH for task in tasks)
+    return Dag(
+        dag_id,
+        tuple(tasks),
+        tuple(dict.fromkeys(edges)),
+        schedule=schedule,
+        parameters=parameters,
+        functions=functions,
+        default_arguments=(("skip_on_exit_code", None),) if is_bash else (),
+        arguments=tuple(arguments),
+        tags=("oozie",),
+        doc=doc or f"Workflow {body.app_name}.",
+        origin=origin,
+        accounts=tuple(body.accounts),
+    )
+
+
+_SHLEX: Final = symbols.SHLEX

@@ -1,0 +1,522 @@
+"""Compiles EL into Jinja (arguments of tasks) and Python (branches), and collects what the DAG must declare for it.
+
+Names become params; names whose value is put together at run time are written out where they are used. What has no equivalent raises
+`Unsupported`, and the task that needs it becomes one that raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.contract import Code, Function, Symbol
+from aerodrome.migration.convert.oozie import javatext
+from aerodrome.migration.convert.oozie.el import (
+    Binary,
+    Conditional,
+    Index,
+    Literal,
+    Name,
+    Node,
+    Piece,
+    Unary,
+    parse,
+)
+from aerodrome.migration.convert.oozie.el import Function as Call
+from aerodrome.migration.convert.oozie.properties import Scope
+
+_SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
+_RE: Final = Symbol("re", {"2.11": "", "3.3": ""})
+_QUOTE_PLUS: Final = Symbol("quote_plus", {"2.11": "urllib.parse", "3.3": "urllib.parse"})
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_RESERVED: Final = {
+    "get",
+    "items",
+    "keys",
+    "values",
+    "update",
+    "pop",
+    "copy",
+    "setdefault",
+    "validate",
+    "dump",
+    "popitem",
+    "clear",
+    "deserialize",
+    "suppress_exception",
+}
+APP_PATH: Final = "oozie.wf.application.path"
+_TIME: Final = "%Y-%m-%dT%H:%MZ"
+
+
+class Unsupported(Exception):
+    """What has no equivalent; `code` and a sentence."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass
+class Needs:
+    """What a DAG must declare, in the order of first use."""
+
+    parameters: dict[str, str | None] = field(default_factory=dict)  # name -> default; None: nobody knows it
+    optional: set[str] = field(default_factory=set)  # only looked up by wf:conf: may be absent
+    functions: dict[str, Function] = field(default_factory=dict)
+    macros: dict[str, Code] = field(default_factory=dict)
+    is_quoting: bool = False
+    caveats: dict[str, str] = field(default_factory=dict)  # code -> sentence
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the functions of one application mean: constants and further names of this DAG."""
+
+    app_name: str
+    tasks: Mapping[str, str]  # node -> full task id
+    routers: tuple[str, ...] = ()
+    zone: str = "UTC"
+    events: Mapping[str, str] = field(
+        default_factory=dict
+    )  # data-in and data-out -> name of the function that gives its URIs
+    probe: Function | None = None  # asks HDFS: hdfs_test(flag, path) and hdfs_size(path)
+
+
+class Compiler:
+    """Compiles for one language: "jinja" or "python"; both share one `Needs`."""
+
+    def __init__(self, scope: Scope, words: Words, needs: Needs, language: str = "jinja") -> None:
+        self.scope, self.words, self.needs, self.language = scope, words, needs, language
+        self.open: list[str] = []
+        self.place = (0, False)
+
+    # ---- whole texts
+
+    def template(self, text: str, *, is_quoted: bool = False) -> str:
+        """Give a Jinja template for a text; with `is_quoted` one shell word that is exactly its value."""
+        parts: list[str] = []
+        for piece in self.pieces(text):
+            if isinstance(piece, str):
+                parts.append(_literal(_shell_word(piece) if is_quoted else piece))
+                continue
+            inner = self.text_of(piece)
+            if is_quoted:
+                self.needs.is_quoting = True
+                inner = f"{_grouped(inner)} | quote"
+            parts.append("{{ " + inner + " }}")
+        return "".join(parts) or ("''" if is_quoted else "")
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """Read a text."""
+        try:
+            return parse(text)
+        except Invalid as error:
+            raise Unsupported("el-invalid", error.message) from error
+
+    def condition(self, text: str) -> str:
+        """Give a Python condition for the predicate of a case."""
+        pieces = tuple(piece for piece in self.pieces(text) if not (isinstance(piece, str) and not piece.strip()))
+        if len(pieces) == 1 and not isinstance(pieces[0], str):
+            return self.truth(pieces[0])
+        if all(isinstance(piece, str) for piece in pieces):
+            return repr("".join(map(str, pieces)).strip().lower() == "true")
+        joined = " + ".join(
+            repr(piece) if isinstance(piece, str) else _grouped(self.text_of(piece)) for piece in pieces
+        )
+        return f'({joined}).strip().lower() == "true"'
+
+    # ---- by type
+
+    def kind(self, node: Node) -> str:
+        """Tell the type of an expression: text, number, truth, time, map."""
+        match node:
+            case Literal(value):
+                return "truth" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "text"
+            case Unary(operator, _):
+                return "number" if operator == "-" else "truth"
+            case Binary(operator, _, _):
+                return "number" if operator in "+-*/%" else "truth"
+            case Conditional(_, yes, no):
+                return self.kind(yes) if self.kind(yes) == self.kind(no) else "text"
+            case Call(name, _):
+                return _KINDS.get(name, "text")
+        return "text"
+
+    def text_of(self, node: Node) -> str:
+        """Compile to a text, as Oozie writes the value."""
+        kind, inner = self.kind(node), self.value(node)
+        if kind == "text":
+            return inner
+        if kind == "time":
+            return f'{inner}.strftime("{_TIME}")'
+        if isinstance(node, Literal):
+            return repr(str(node.value).lower() if kind == "truth" else str(node.value))
+        if kind == "truth":
+            return f'("true" if {inner} else "false")'
+        if kind == "map":
+            raise Unsupported("el-map", "a map cannot be written as text")
+        return f"{_grouped(inner)} | string" if self.language == "jinja" else f"str({inner})"
+
+    def number_of(self, node: Node) -> str:
+        if self.kind(node) == "number":
+            return self.value(node)
+        inner = _grouped(self.text_of(node))
+        return f"({inner} | float)" if self.language == "jinja" else f"float({inner} or 0)"
+
+    def truth(self, node: Node) -> str:
+        if self.kind(node) == "truth":
+            return self.value(node)
+        inner = _grouped(self.text_of(node))
+        return f'({inner} | lower) == "true"' if self.language == "jinja" else f'{inner}.strip().lower() == "true"'
+
+    def value(self, node: Node) -> str:
+        match node:
+            case Literal(value):
+                return _string(value) if isinstance(value, str) else '""' if value is None else repr(value)
+            case Name(name):
+                return self.name(name)
+            case Conditional(test, yes, no):
+                same = self.kind(yes) == self.kind(no)
+                first, second = (self.value(yes), self.value(no)) if same else (self.text_of(yes), self.text_of(no))
+                return f"({first} if {self.truth(test)} else {second})"
+            case Unary("-", inner):
+                return f"-{_grouped(self.number_of(inner))}"
+            case Unary("empty", inner):
+                return f"not {_grouped(self.value(inner) if self.kind(inner) == 'map' else self.text_of(inner))}"
+            case Unary(_, inner):
+                return f"not ({self.truth(inner)})"
+            case Binary():
+                return self.binary(node)
+            case Index(value, key):
+                if self.kind(value) != "map":
+                    raise Unsupported("el-index", "only maps of action data are looked into")
+                return f"{self.value(value)}[{self.text_of(key)}]"
+            case Call(name, arguments):
+                return self.call(name, arguments)
+
+    def binary(self, node: Binary) -> str:
+        if node.operator in ("and", "or"):
+            return f"({self.truth(node.left)} {node.operator} {self.truth(node.right)})"
+        kinds = {self.kind(node.left), self.kind(node.right)}
+        if node.operator in "+-*/%":
+            return f"({self.number_of(node.left)} {node.operator} {self.number_of(node.right)})"
+        if "number" in kinds:
+            left, right = self.number_of(node.left), self.number_of(node.right)
+        elif "truth" in kinds:
+            left, right = f"({self.truth(node.left)})", f"({self.truth(node.right)})"
+        else:
+            left, right = _grouped(self.text_of(node.left)), _grouped(self.text_of(node.right))
+        return f"{left} {node.operator} {right}"
+
+    # ---- names
+
+    def name(self, name: str) -> str:
+        """Compile a variable: a param, or what it is put together from."""
+        start, is_only = self.place
+        found = self.scope.find(name, start, is_job_only=is_only)
+        if found is None:
+            return self.parameter(name, None)
+        known = self.scope.constant(name, start, is_job_only=is_only)
+        if known is not None:
+            if start and self.scope.constant(name) != known:  # another layer's value of the same name
+                return _string(known)
+            return self.parameter(name, known)
+        if len(self.open) > 20:
+            raise Unsupported("el-recursion", f"the value of {name} uses itself")
+        saved = self.place
+        self.open.append(name)
+        parts: list[str] = []
+        for piece in found.pieces:
+            if isinstance(piece, str):
+                parts.append(_string(piece))
+                continue
+            layer = self.scope.layers[found.layer]
+            self.place = (found.layer + (layer.is_outward or piece == Name(name)), not layer.is_default)
+            parts.append(_grouped(self.text_of(piece)))
+        self.open.pop()
+        self.place = saved
+        return parts[0] if len(parts) == 1 else f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"
+
+    def parameter(self, name: str, default: str | None) -> str:
+        if self.needs.parameters.get(name) is None:
+            self.needs.parameters[name] = default
+        self.needs.optional.discard(name)
+        return self.access(name)
+
+    def access(self, name: str) -> str:
+        if self.language == "jinja" and _PLAIN.match(name) and name not in _RESERVED:
+            return f"params.{name}"
+        return f"params[{_string(name)}]"
+
+    # ---- functions
+
+    def call(self, name: str, arguments: tuple[Node, ...]) -> str:
+        """Compile a call; Unsupported names what has no equivalent."""
+        made = _CALLS.get(name)
+        if made is None:
+            raise Unsupported("el-function", f"{name}() has no equivalent")
+        try:
+            return made(self, *arguments)
+        except TypeError as error:
+            raise Unsupported("el-arguments", f"{name}() has wrong arguments") from error
+
+    def conf(self, key: Node) -> str:
+        if not isinstance(key, Literal):
+            raise Unsupported("el-dynamic", "the name in wf:conf() is not fixed")
+        name = str(key.value)
+        if self.scope.find(name) is not None or name in self.needs.parameters:
+            return self.name(name)
+        self.needs.parameters[name] = ""
+        self.needs.optional.add(name)
+        return self.access(name)
+
+    def filtered(self, node: Node, jinja: str, python: str) -> str:
+        inner = _grouped(self.text_of(node))
+        return f"({inner} | {jinja})" if self.language == "jinja" else f"{inner}.{python}"
+
+    def joined(self, *nodes: Node) -> str:
+        return (
+            f"({(' ~ ' if self.language == 'jinja' else ' + ').join(_grouped(self.text_of(node)) for node in nodes)})"
+        )
+
+    def macro(self, name: str, code: Code) -> str:
+        if self.language == "jinja":
+            self.needs.macros[name] = code
+        else:
+            self.needs.functions.setdefault(f"import {name}", Function(f"import {name}", "", code.imports))
+        return name if self.language == "jinja" else code.text
+
+    def action_data(self, node: Node) -> str:
+        if not isinstance(node, Literal) or str(node.value) not in self.words.tasks:
+            raise Unsupported("el-action-data", "the action whose data is read is not fixed, or not in this workflow")
+        return f"ti.xcom_pull(task_ids={_string(self.words.tasks[str(node.value)])})"
+
+    def last_error_node(self) -> str:
+        routers = list(self.words.routers)
+        if not routers:
+            return '""'
+        pull = f'ti.xcom_pull(task_ids={routers!r}, key="error_node")'.replace("'", '"')
+        return (
+            f'({pull} | select | list | last | default("", true))'
+            if self.language == "jinja"
+            else f'([item for item in {pull} if item] or [""])[-1]'
+        )
+
+    def error_message(self, node: Node) -> str:
+        self.needs.caveats["error-text"] = (
+            "the text of an error is in the log of the failed task; messages name the task"
+        )
+        return (
+            f'("task " ~ {_grouped(self.text_of(node))} ~ " failed, see its log")'
+            if self.language == "jinja"
+            else f'("task " + {_grouped(self.text_of(node))} + " failed, see its log")'
+        )
+
+    def error_code(self, _node: Node) -> str:
+        self.needs.caveats["error-code"] = "Airflow has no error codes: the code is given as FAILED"
+        return '"FAILED"'
+
+    def probe(self, call: str, *nodes: Node) -> str:
+        if self.words.probe is None:
+            raise Unsupported("el-fs", "no way to HDFS is known in this profile")
+        self.needs.functions[self.words.probe.name] = self.words.probe
+        inner = (
+            f"{call[0]}({', '.join([*map(_string, call[1:2]), *(self.text_of(node) for node in nodes)])})"
+            if isinstance(call, tuple)
+            else call
+        )
+        if self.language == "jinja":
+            self.needs.macros[call[0]] = Code(call[0])
+        return inner
+
+    # ---- times
+
+    def time_of(self, node: Node) -> str:
+        """Compile to a datetime."""
+        if self.kind(node) == "time":
+            return self.value(node)
+        parsed = "macros.datetime.strptime" if self.language == "jinja" else "datetime.strptime"
+        if self.language != "jinja":
+            raise Unsupported("el-time", "a time that is a text cannot be read in a branch")
+        return f'{parsed}({self.text_of(node)}, "{_TIME}")'
+
+    def nominal(self) -> str:
+        return "logical_date"
+
+    def actual(self) -> str:
+        self.needs.caveats["actual-time"] = "coord:actualTime() is the start of the run"
+        return "dag_run.start_date"
+
+    def offset(self, time: Node, amount: Node, unit: Node) -> str:
+        word = {
+            "MINUTE": "minutes",
+            "HOUR": "hours",
+            "DAY": "days",
+            "WEEK": "weeks",
+            "MONTH": "months",
+            "YEAR": "years",
+        }
+        if not isinstance(unit, Literal) or str(unit.value).upper() not in word:
+            raise Unsupported("el-unit", "the unit of coord:dateOffset() is not fixed")
+        return f"{self.time_of(time)}.add({word[str(unit.value).upper()]}={self.whole(amount)})"
+
+    def whole(self, node: Node) -> str:
+        match node:
+            case Literal(int()):
+                return repr(node.value)
+            case Unary("-", Literal(int() as value)):
+                return repr(-value)
+        return f"({self.number_of(node)} | int)" if self.language == "jinja" else f"int({self.number_of(node)})"
+
+    def in_zone(self, time: Node, zone: Node) -> str:
+        return f"{self.time_of(time)}.in_timezone({self.text_of(zone)})"
+
+    def formatted(self, time: Node, pattern: Node) -> str:
+        if not isinstance(pattern, Literal):
+            raise Unsupported("el-pattern", "the pattern of coord:formatTime() is not fixed")
+        code = javatext.strftime(str(pattern.value))
+        if code is None:
+            raise Unsupported("el-pattern", f"the pattern {pattern.value!r} of coord:formatTime() has no equivalent")
+        return f"{self.time_of(time)}.strftime({_string(code)})"
+
+    def event(self, node: Node) -> str:
+        if not isinstance(node, Literal) or str(node.value) not in self.words.events:
+            raise Unsupported("el-event", "the data event is not known in this coordinator")
+        return self.words.events[str(node.value)]
+
+
+def _grouped(text: str) -> str:
+    simple = re.fullmatch(r"[\w.]+(\[\"[^\"\]]*\"\])*|\"[^\"\\]*\"|\w[\w.]*\([^()]*\)(\[[^\]]*\])*", text)
+    return text if simple or (text.startswith("(") and _closes_last(text)) else f"({text})"
+
+
+def _closes_last(text: str) -> bool:
+    depth = 0
+    for place, mark in enumerate(text):
+        depth += (mark == "(") - (mark == ")")
+        if depth == 0:
+            return place == len(text) - 1
+    return False
+
+
+def _string(value: object) -> str:
+    text = repr(str(value))
+    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+
+
+def _literal(text: str) -> str:
+    """Write a text so that Jinja gives it back."""
+    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", text)
+
+
+def _shell_word(text: str) -> str:
+    return text if re.fullmatch(r"[\w@%+=:,./-]+", text, re.ASCII) else "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def _replace_all(compiler: Compiler, text: Node, pattern: Node, new: Node) -> str:
+    if not isinstance(pattern, Literal) or not isinstance(new, Literal):
+        raise Unsupported("el-regex", "the pattern of replaceAll() is not fixed")
+    found = javatext.regex(str(pattern.value), str(new.value))
+    if found is None:
+        raise Unsupported("el-regex", f"the Java pattern {pattern.value!r} has no equivalent")
+    name = compiler.macro("re_sub", Code("re.sub", (_RE,)))
+    return f"{name}({_string(found[0])}, {_string(found[1])}, {compiler.text_of(text)})"
+
+
+def _append_all(compiler: Compiler, text: Node, more: Node, mark: Node) -> str:
+    separator = _grouped(compiler.text_of(mark))
+    if compiler.language == "jinja":
+        parts, tail = f"{_grouped(compiler.text_of(text))}.split({separator})", _grouped(compiler.text_of(more))
+        return f"({parts} | map('replace', '', '') | join({tail} ~ {separator}) ~ {tail})"
+    tail = _grouped(compiler.text_of(more))
+    return f"{separator}.join(part + {tail} for part in {_grouped(compiler.text_of(text))}.split({separator}))"
+
+
+def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
+    return f"({compiler.text_of(first)} or {compiler.text_of(second)})"
+
+
+def _timestamp(compiler: Compiler) -> str:
+    if compiler.language != "jinja":
+        raise Unsupported("el-time", "timestamp() is not read in a branch")
+    return f'macros.datetime.utcnow().strftime("{_TIME}")'
+
+
+def _json(compiler: Compiler, value: Node) -> str:
+    if compiler.kind(value) != "map" or compiler.language != "jinja":
+        raise Unsupported("el-map", "toJsonStr() is only given maps of action data")
+    return f"({compiler.value(value)} | tojson)"
+
+
+def _run(compiler: Compiler) -> str:
+    compiler.needs.caveats["wf-run"] = "wf:run() is 0: a run that is cleared keeps its number"
+    return "0"
+
+
+def _fs(name: str, flag: str = "") -> Callable[..., str]:
+    def made(compiler: Compiler, path: Node) -> str:
+        return compiler.probe((name, flag) if flag else (name,), path)  # type: ignore[arg-type]
+
+    return made
+
+
+_CALLS: Final[Mapping[str, Callable[..., str]]] = {
+    "wf:id": lambda c: "run_id",
+    "wf:name": lambda c: _string(c.words.app_name),
+    "wf:appPath": lambda c: c.name(APP_PATH),
+    "wf:conf": Compiler.conf,
+    "wf:user": lambda c: c.name("user.name"),
+    "wf:group": lambda c: c.name("group.name"),
+    "wf:run": _run,
+    "wf:actionData": Compiler.action_data,
+    "wf:lastErrorNode": Compiler.last_error_node,
+    "wf:errorMessage": Compiler.error_message,
+    "wf:errorCode": Compiler.error_code,
+    "concat": Compiler.joined,
+    "trim": lambda c, text: c.filtered(text, "trim", "strip()"),
+    "toLowerCase": lambda c, text: c.filtered(text, "lower", "lower()"),
+    "toUpperCase": lambda c, text: c.filtered(text, "upper", "upper()"),
+    "replaceAll": _replace_all,
+    "appendAll": _append_all,
+    "firstNotNull": _first_not_null,
+    "urlEncode": lambda c, text: f"{c.macro('quote_plus', Code('quote_plus', (_QUOTE_PLUS,)))}({c.text_of(text)})",
+    "timestamp": _timestamp,
+    "toJsonStr": _json,
+    "fs:exists": _fs("hdfs_test", "-e"),
+    "fs:isDir": _fs("hdfs_test", "-d"),
+    "fs:dirSize": _fs("hdfs_size"),
+    "fs:fileSize": _fs("hdfs_size"),
+    "coord:nominalTime": Compiler.nominal,
+    "coord:actualTime": Compiler.actual,
+    "coord:dateOffset": Compiler.offset,
+    "coord:dateTzOffset": Compiler.in_zone,
+    "coord:formatTime": Compiler.formatted,
+    "coord:epochTime": lambda c, time, millis: (
+        f"{c.time_of(time)}.int_timestamp" + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
+    ),
+    "coord:user": lambda c: c.name("user.name"),
+    "coord:name": lambda c: _string(c.words.app_name),
+    "coord:actionId": lambda c: "run_id",
+    "coord:conf": Compiler.conf,
+    "coord:dataIn": lambda c, name: f'({c.event(name)}(logical_date, params) | join(","))',
+    "coord:dataOut": lambda c, name: f'({c.event(name)}(logical_date, params) | join(","))',
+}
+_KINDS: Final = {
+    "wf:actionData": "map",
+    "wf:run": "number",
+    "fs:exists": "truth",
+    "fs:isDir": "truth",
+    "fs:dirSize": "number",
+    "fs:fileSize": "number",
+    "coord:nominalTime": "time",
+    "coord:actualTime": "time",
+    "coord:dateOffset": "time",
+    "coord:dateTzOffset": "time",
+    "coord:epochTime": "number",
+}
+SUPPORTED: Final = tuple(sorted(_CALLS))

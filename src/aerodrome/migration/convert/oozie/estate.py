@@ -1,0 +1,193 @@
+"""Everything Oozie that stands below a path: applications, their properties, and how they refer to each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.contract import Rejected
+from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
+from aerodrome.migration.convert.oozie.profiles import Profile
+from aerodrome.migration.convert.oozie.properties import Layer, configuration, read_properties
+from aerodrome.migration.convert.xmlreading import Element, read_file
+
+ROOTS: Final = {"workflow-app": "workflow", "coordinator-app": "coordinator", "bundle-app": "bundle"}
+_SKIPPED: Final = {".git", ".svn", ".hg", "node_modules", "target"}
+_NAMES: Final = {
+    "workflow": ("job.properties", "workflow.properties", "coordinator.properties", "bundle.properties"),
+    "coordinator": ("coordinator.properties", "job.properties", "bundle.properties"),
+    "bundle": ("bundle.properties", "job.properties", "coordinator.properties"),
+}
+
+
+@dataclass(frozen=True)
+class Application:
+    """One definition file."""
+
+    kind: str
+    file: str  # below the converted path
+    root: Element
+    workflow: Workflow | None = None
+
+    @property
+    def folder(self) -> str:
+        return str(PurePosixPath(self.file).parent)
+
+
+@dataclass
+class Estate:
+    """The files, read once. Names are paths below `root`, with `/`."""
+
+    root: Path
+    profile: Profile
+    applications: dict[str, Application] = field(default_factory=dict)
+    datasets: dict[str, Element] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    properties: dict[str, list[str]] = field(default_factory=dict)  # folder -> names of properties files
+    configurations: dict[str, Element] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> list[Application]:
+        return [item for item in self.applications.values() if item.kind == kind]
+
+    def defaults(self, application: Application) -> tuple[Layer, ...]:
+        """Give config-default.xml and the defaults of <parameters>."""
+        beside = self.configurations.get(str(PurePosixPath(application.folder) / "config-default.xml"))
+        layers = [Layer("config-default.xml", configuration(beside), is_default=True)] if beside is not None else []
+        formal = configuration(application.root.first("parameters"))
+        return (*layers, Layer("parameters", formal, is_default=True)) if formal else tuple(layers)
+
+    def job(self, application: Application) -> tuple[Layer, ...]:
+        """Give the properties that the job is submitted with: of the profile, then of the file beside the definition."""
+        layers = [Layer("profile", self.profile.properties)] if self.profile.properties else []
+        layers += [self._layer(name) for name in self.profile.properties_files]
+        if not self.profile.properties_files and (name := self.properties_beside(application)):
+            layers.append(self._layer(name))
+        return tuple(layers)
+
+    def properties_beside(self, application: Application) -> str:
+        """Name the properties file of an application: of its folder, by usual names, or the only one there is."""
+        stem = PurePosixPath(application.file).stem
+        there = self.properties.get(application.folder, [])
+        for name in (f"{stem}.properties", *_NAMES[application.kind]):
+            if name in there:
+                return str(PurePosixPath(application.folder) / name)
+        return str(PurePosixPath(application.folder) / there[0]) if len(there) == 1 else ""
+
+    def _layer(self, name: str) -> Layer:
+        path = self.root / name
+        try:
+            return Layer(name, read_properties(path))
+        except OSError as error:
+            raise Invalid(
+                f"{path} cannot be read ({error.strerror}).",
+                code="convert-properties",
+                hint="Correct properties_files in the profile.",
+            ) from error
+
+    def read_configuration(self, folder: str, name: str) -> Mapping[str, str] | None:
+        """Give the configuration that a job-xml names, when it is a file that is here."""
+        path = str(PurePosixPath(folder) / name)
+        if "$" in name or name.startswith("/") or ".." in name:
+            return None
+        if path not in self.configurations:
+            target = self.root / path
+            if not target.is_file():
+                return None
+            try:
+                self.configurations[path] = read_file(target, path)
+            except Invalid:
+                return None
+        return configuration(self.configurations[path])
+
+    def locate(self, kind: str, text: str, folder: str) -> Application | None:
+        """Find the definition that an application path names; None when none fits, or several fit alike."""
+        text = re.sub(r"^\$\{\s*wf:appPath\(\)\s*\}", "//" + folder, text.strip())
+        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part]
+        known: list[str] = []
+        for part in reversed(segments):
+            if "$" in part or "{" in part or "}" in part:
+                break
+            known.append(part)
+        known.reverse()
+        while ".." in known[1:]:
+            at = known.index("..", 1)
+            del known[at - 1 : at + 1]
+        if not known:
+            return None
+        file = known.pop() if known[-1].endswith(".xml") else f"{kind}.xml"
+        best: list[tuple[int, int, str]] = []
+        for name, application in self.applications.items():
+            path = PurePosixPath(name)
+            if application.kind != kind or (path.name != file and not (known and path.name == file)):
+                continue
+            common = _common_tail(path.parts[:-1], known)
+            if common or (not known and str(path.parent) == folder):
+                near = sum(1 for one, two in zip(path.parts, PurePosixPath(folder).parts, strict=False) if one == two)
+                best.append((common, near, name))
+        if not best:
+            return None
+        best.sort(reverse=True)
+        if len(best) > 1 and best[0][:2] == best[1][:2]:
+            return None
+        return self.applications[best[0][2]]
+
+
+def _common_tail(parts: tuple[str, ...], known: list[str]) -> int:
+    count = 0
+    for one, two in zip(reversed(parts), reversed(known), strict=False):
+        if one != two:
+            break
+        count += 1
+    return count
+
+
+def read_estate(path: Path, profile: Profile) -> Estate:
+    """Read every definition below a folder, or one file with what stands beside it."""
+    only = path.name if path.is_file() else None
+    root = path.parent if only else path
+    estate = Estate(root, profile)
+    for file in sorted(root.glob("*") if only else root.rglob("*")):
+        if _SKIPPED & set(file.relative_to(root).parts[:-1]) or not file.is_file():
+            continue
+        name = file.relative_to(root).as_posix()
+        if file.suffix == ".properties":
+            estate.properties.setdefault(str(PurePosixPath(name).parent), []).append(file.name)
+        elif file.suffix == ".xml":
+            _take(estate, file, name, is_definition=only is None or file.name == only)
+    return estate
+
+
+def _take(estate: Estate, file: Path, name: str, *, is_definition: bool) -> None:
+    try:
+        root = read_file(file, name)
+    except Invalid as error:
+        if is_definition and _looks_like_oozie(file):
+            estate.rejected.append(
+                Rejected(name, error.code, error.message, error.hint, int(error.details.get("line", 0)))
+            )
+        return
+    if root.name in ROOTS and is_definition:
+        kind = ROOTS[root.name]
+        workflow = read_workflow(root, name) if kind == "workflow" else None
+        estate.applications[name] = Application(kind, name, root, workflow)
+    elif root.name == "datasets":
+        estate.datasets[name] = root
+    elif root.name == "configuration":
+        estate.configurations[name] = root
+
+
+def _looks_like_oozie(file: Path) -> bool:
+    """Tell whether a file that cannot be read was meant as a definition."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(1 << 16)
+    except OSError:
+        return False
+    return any(
+        word in head or word in head.replace(b"\0", b"")
+        for word in (b"workflow-app", b"coordinator-app", b"bundle-app", b"uri:oozie")
+    ) or (file.name in {"workflow.xml", "coordinator.xml", "bundle.xml"})

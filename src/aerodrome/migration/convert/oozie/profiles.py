@@ -1,0 +1,231 @@
+"""Where the work of actions runs: turns a shell command into the operator of an execution profile.
+
+The profile file (YAML) names a runner, for all actions and for each type; `local` is the default:
+
+    runner: ssh
+    runners: {spark: livy}
+    ssh: {conn_id: hadoop_edge}
+    kubernetes: {image: registry/hadoop-client:3.3, namespace: jobs}
+    emr: {job_flow_id: j-123}
+    dataproc: {project_id: p, region: r, cluster: c}
+    livy: {conn_id: livy_default}
+    properties: {nameNode: "hdfs://cluster"}
+    properties_files: [prod/job.properties]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Function, Symbol
+
+RUNNERS: Final = ("local", "ssh", "kubernetes", "emr", "dataproc", "livy")
+_KEYS: Final = {"runner", "runners", "properties", "properties_files", "dag_id_prefix", *RUNNERS}
+_HDFS_LOCAL: Final = Function(
+    "hdfs_test",
+    '''
+def hdfs_test(flag, path):
+    """Ask HDFS about a path, as `hdfs dfs -test` does: -e it exists, -d it is a directory, -z it is empty."""
+    code = subprocess.run(["hdfs", "dfs", "-test", flag, path], check=False).returncode
+    if code not in (0, 1):
+        raise RuntimeError(f"hdfs dfs -test {flag} {path} ended with {code}")
+    return code == 0
+
+
+def hdfs_size(path):
+    """Give the bytes of a file, or of everything below a directory."""
+    done = subprocess.run(["hdfs", "dfs", "-du", "-s", path], check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[0])
+''',
+    (symbols.SUBPROCESS,),
+)
+_SSH_TEXT: Final = '''
+def on_edge_node(command):
+    """Run a command through the SSH connection; give its exit code and output."""
+    with SSHHook(ssh_conn_id="{conn_id}").get_conn() as client:
+        _, stdout, _ = client.exec_command(command)
+        output = stdout.read().decode()
+        return stdout.channel.recv_exit_status(), output
+
+
+def hdfs_test(flag, path):
+    """Ask HDFS about a path, as `hdfs dfs -test` does: -e it exists, -d it is a directory, -z it is empty."""
+    code, _ = on_edge_node(shlex.join(["hdfs", "dfs", "-test", flag, path]))
+    if code not in (0, 1):
+        raise RuntimeError(f"hdfs dfs -test {{flag}} {{path}} ended with {{code}}")
+    return code == 0
+
+
+def hdfs_size(path):
+    """Give the bytes of a file, or of everything below a directory."""
+    code, output = on_edge_node(shlex.join(["hdfs", "dfs", "-du", "-s", path]))
+    if code != 0:
+        raise RuntimeError(f"hdfs dfs -du -s {{path}} ended with {{code}}")
+    return int(output.split()[0])
+'''
+
+
+@dataclass(frozen=True)
+class Command:
+    """What an action does, as a bash script of one or more lines, and the pieces that engines want apart.
+
+    `argv` is the main command as shell words (templates); `lines` all of them in order, the main one included.
+    """
+
+    lines: tuple[str, ...]
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    is_capturing: bool = False
+    engine: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # spark: file, class, arguments, conf … for Livy and Dataproc
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A profile file, checked."""
+
+    runner: str = "local"
+    runners: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    properties_files: tuple[str, ...] = ()
+    dag_id_prefix: str = ""
+
+    def runner_of(self, action: str) -> str:
+        """Name the runner of an action type; engines that cannot run it leave it to the local client."""
+        chosen = self.runners.get(action, self.runner)
+        able = {"livy": ("spark",), "dataproc": ("spark", "hive", "pig")}
+        return chosen if action in able.get(chosen, (action,)) else "local"
+
+    @property
+    def probe(self) -> Function:
+        """Give the functions that ask HDFS."""
+        if self.runner == "ssh":
+            text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"))
+            return Function("hdfs_test", text, (symbols.SSH_HOOK, Symbol("shlex", {"2.11": "", "3.3": ""})))
+        return _HDFS_LOCAL
+
+    def option(self, runner: str, key: str, default: str = "") -> str:
+        """Give one option of a runner as text."""
+        return str(self.options.get(runner, {}).get(key, default))
+
+    def connections(self) -> tuple[ConnectionNeed, ...]:
+        """Give the connections that its runners use."""
+        used = {self.runner, *self.runners.values()}
+        needs = []
+        if "ssh" in used:
+            needs.append(ConnectionNeed(self.option("ssh", "conn_id", "ssh_default"), "ssh", why="commands run there"))
+        if "livy" in used:
+            needs.append(
+                ConnectionNeed(self.option("livy", "conn_id", "livy_default"), "livy", why="Spark jobs run there")
+            )
+        if "emr" in used:
+            needs.append(
+                ConnectionNeed(self.option("emr", "aws_conn_id", "aws_default"), "aws", why="EMR steps run there")
+            )
+        if "dataproc" in used:
+            needs.append(
+                ConnectionNeed(
+                    self.option("dataproc", "gcp_conn_id", "google_cloud_default"),
+                    "google_cloud_platform",
+                    why="Dataproc jobs run there",
+                )
+            )
+        return tuple(needs)
+
+
+def read_profile(content: Mapping[str, Any]) -> Profile:
+    """Check a profile; Invalid names the key."""
+    for key in content:
+        if key not in _KEYS:
+            raise _invalid(f"{key} is no key of a profile.", f"Keys: {', '.join(sorted(_KEYS))}.")
+    runners = content.get("runners") or {}
+    for where, name in (
+        ("runner", content.get("runner", "local")),
+        *((f"runners.{key}", value) for key, value in runners.items()),
+    ):
+        if name not in RUNNERS:
+            raise _invalid(f"{where} is {name!r}.", f"Runners: {', '.join(RUNNERS)}.")
+    options = {name: content.get(name) or {} for name in RUNNERS}
+    for name, given in (*options.items(), ("properties", content.get("properties") or {})):
+        if not isinstance(given, Mapping):
+            raise _invalid(f"{name} is not a mapping.", "docs/guides/convert.md shows one.")
+    return Profile(
+        content.get("runner", "local"),
+        dict(runners),
+        options,
+        {str(key): str(value) for key, value in (content.get("properties") or {}).items()},
+        tuple(map(str, content.get("properties_files") or ())),
+        str(content.get("dag_id_prefix") or ""),
+    )
+
+
+def _invalid(message: str, hint: str) -> Invalid:
+    return Invalid(f"The profile cannot be used: {message}", code="convert-profile-invalid", hint=hint)
+
+
+def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, tuple[tuple[str, Expression], ...]]:
+    """Give the operator and its arguments for a command of an action type."""
+    runner = profile.runner_of(action)
+    script = _script(command)
+    if runner == "local":
+        arguments: list[tuple[str, Expression]] = [("bash_command", script)]
+        if command.environment:
+            arguments += [("env", dict(command.environment)), ("append_env", True)]
+        if command.is_capturing:
+            arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
+        return symbols.BASH, tuple(arguments)
+    if command.is_capturing and runner != "local":
+        script = script  # the last line of the output is JSON there, too; see capture in commands
+    exports = "".join(f"export {key}={value}\n" for key, value in command.environment.items())
+    if runner == "ssh":
+        conn = profile.option("ssh", "conn_id", "ssh_default")
+        return symbols.SSH, (("ssh_conn_id", conn), ("command", exports + script), ("cmd_timeout", None))
+    if runner == "kubernetes":
+        options = profile.options.get("kubernetes", {})
+        return symbols.POD, (
+            ("name", action),
+            ("image", str(options.get("image", ""))),
+            ("namespace", str(options.get("namespace", "default"))),
+            ("cmds", ["bash", "-ec"]),
+            ("arguments", [exports + script]),
+        )
+    if runner == "emr":
+        step: Expression = {
+            "Name": action,
+            "ActionOnFailure": "CONTINUE",
+            "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-ec", exports + script]},
+        }
+        return symbols.EMR_STEPS, (
+            ("job_flow_id", profile.option("emr", "job_flow_id")),
+            ("aws_conn_id", profile.option("emr", "aws_conn_id", "aws_default")),
+            ("steps", [step]),
+            ("wait_for_completion", True),
+        )
+    if runner == "livy":
+        return symbols.LIVY, (
+            ("livy_conn_id", profile.option("livy", "conn_id", "livy_default")),
+            *command.engine["livy"],
+            ("polling_interval", 30),
+        )
+    job = command.engine["dataproc"]
+    return symbols.DATAPROC, (
+        ("project_id", profile.option("dataproc", "project_id")),
+        ("region", profile.option("dataproc", "region")),
+        ("gcp_conn_id", profile.option("dataproc", "gcp_conn_id", "google_cloud_default")),
+        ("job", {"placement": {"cluster_name": profile.option("dataproc", "cluster")}, **job}),
+    )
+
+
+def _script(command: Command) -> str:
+    script = "\n".join(command.lines)
+    if len(command.lines) > 1:
+        script = "set -e\n" + script
+    return (
+        script + " " if script.endswith((".sh", ".bash", ".json", ".yaml", ".yml")) else script
+    )  # Airflow would read a file of that name

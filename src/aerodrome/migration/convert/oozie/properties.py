@@ -1,0 +1,147 @@
+"""Job properties and configurations, in Oozie's precedence.
+
+A name is looked up in layers, first wins: the configuration that the parent gives (coordinator, bundle, sub-workflow), the job's
+properties, config-default.xml, defaults of <parameters>. A value may use other names: of its own layer and of those behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.oozie.el import Name, Piece, parse
+from aerodrome.migration.convert.xmlreading import Element, read_file
+
+_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values from one place. `is_outward`: its values see only the layers behind it (a coordinator's <configuration>)."""
+
+    title: str
+    values: Mapping[str, str]
+    is_outward: bool = False
+    is_default: bool = False  # config-default.xml and <parameters>: values of the job do not see it
+
+
+@dataclass(frozen=True)
+class Found:
+    pieces: tuple[Piece, ...]
+    layer: int
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The layers of one application."""
+
+    layers: tuple[Layer, ...] = ()
+
+    def find(self, name: str, start: int = 0, *, is_job_only: bool = False) -> Found | None:
+        """Give the value of a name, looked up from a layer on."""
+        for number in range(start, len(self.layers)):
+            layer = self.layers[number]
+            if name in layer.values and not (is_job_only and layer.is_default):
+                text = layer.values[name]
+                try:
+                    return Found(parse(text), number)
+                except Invalid:
+                    return Found((text,), number)
+        return None
+
+    def behind(self, found: Found, name: str, inner: str) -> tuple[int, bool]:
+        """Tell where to look for a name that a found value uses: the first layer, and whether defaults are left out."""
+        layer = self.layers[found.layer]
+        is_next = layer.is_outward or name == inner
+        return found.layer + is_next, not layer.is_default
+
+    def constant(self, name: str, start: int = 0, *, is_job_only: bool = False, depth: int = 0) -> str | None:
+        """Give the value of a name when it is known now, all names in it put in; else None."""
+        found = self.find(name, start, is_job_only=is_job_only)
+        if found is None or depth > _DEPTH:
+            return None
+        parts: list[str] = []
+        for piece in found.pieces:
+            if isinstance(piece, str):
+                parts.append(piece)
+                continue
+            if not isinstance(piece, Name):
+                return None
+            place, is_only = self.behind(found, name, piece.name)
+            value = self.constant(piece.name, place, is_job_only=is_only, depth=depth + 1)
+            if value is None:
+                return None
+            parts.append(value)
+        return "".join(parts)
+
+    def text(self, text: str) -> str | None:
+        """Put known values into a text; None when one is not known now, or it calls functions."""
+        try:
+            pieces = parse(text)
+        except Invalid:
+            return None
+        parts: list[str] = []
+        for piece in pieces:
+            value = piece if isinstance(piece, str) else self.constant(piece.name) if isinstance(piece, Name) else None
+            if value is None:
+                return None
+            parts.append(value)
+        return "".join(parts)
+
+    def partly(self, text: str) -> str:
+        """Put what is known into a text and leave the rest as it is written."""
+        return re.sub(r"\$\{([\w.\-]+)\}", lambda match: self.constant(match[1]) or match[0], text)
+
+    def with_layers(self, *layers: Layer) -> Scope:
+        """Give a scope with layers before and defaults kept behind."""
+        front = [layer for layer in (*layers, *self.layers) if not layer.is_default]
+        back = [layer for layer in (*layers, *self.layers) if layer.is_default]
+        return Scope((*front, *back))
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Read a Java properties file: comments, continued lines, escapes, the three separators."""
+    found: dict[str, str] = {}
+    lines = iter(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+    for raw in lines:
+        line = raw.lstrip(" \t\f")
+        if not line or line[0] in "#!":
+            continue
+        while (len(line) - len(line.rstrip("\\"))) % 2:
+            line = line[:-1] + next(lines, "").lstrip(" \t\f")
+        match = re.match(r"((?:\\.|[^\\\s=:])*)\s*[=:]?\s*(.*)", line, re.DOTALL)
+        if match and match[1]:
+            found[_unescape(match[1])] = _unescape(match[2]).rstrip()
+    return found
+
+
+def _unescape(text: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        mark = match[1]
+        return chr(int(mark[1:], 16)) if len(mark) == 5 else _ESCAPES.get(mark, mark)
+
+    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", one, text, flags=re.DOTALL)
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """Read a properties file, UTF-8 or Latin-1; or a configuration in XML."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return configuration(read_file(path)) if text.lstrip().startswith("<") else parse_properties(text)
+
+
+def configuration(element: Element | None) -> dict[str, str]:
+    """Read the <property> children of a <configuration> (or <parameters>) that have a value; later ones win."""
+    found: dict[str, str] = {}
+    for item in element.every("property") if element is not None else ():
+        value = item.first("value")
+        if value is not None and (name := item.value("name")):
+            found[name] = value.text.strip()
+    return found

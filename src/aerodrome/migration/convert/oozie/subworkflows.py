@@ -1,0 +1,170 @@
+"""Sub-workflows: the parent triggers the DAG of the child, waits for it and gives it its configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.contract import Expression
+from aerodrome.migration.convert.oozie.building import Body
+from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler
+from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
+from aerodrome.migration.convert.oozie.estate import Application, Estate
+from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
+from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.xmlreading import Element
+
+
+@dataclass
+class Children:
+    """Knows the DAG of every workflow, and what each needs from its parent."""
+
+    estate: Estate
+    dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
+    wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: list[tuple[Body, WorkflowNode, str]] = field(default_factory=list)
+
+    def start(
+        self, body: Body, compiler: Compiler, node: WorkflowNode
+    ) -> tuple[tuple[tuple[str, Expression], ...], dict[str, str]]:
+        """Give the arguments of the operator that triggers a child, and the caveats."""
+        assert node.body is not None  # noqa: S101
+        path = node.body.value("app-path")
+        folder = body.workflow.file.rpartition("/")[0]
+        child = self.find(body, path, folder)
+        caveats: dict[str, str] = {}
+        own = configuration(node.body.first("configuration"))
+        is_propagating = node.body.first("propagate-configuration") is not None
+        target: str
+        wanted: tuple[str, ...] = ()
+        if child is not None:
+            target = self.dag_ids[child.file]
+            wanted = self.needs_of(child)
+        else:
+            name = re.sub(r"/workflow\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
+            if "$" in name or "}" in name or not name:
+                target = compiler.template("${" + f"dag_id.{node.name}" + "}")
+                caveats["sub-workflow-unknown"] = (
+                    f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
+                )
+            else:
+                target = re.sub(r"[^\w.-]+", "_", name)
+                caveats["sub-workflow-missing"] = (
+                    f"its definition is not among those given: the DAG {target} has to exist"
+                )
+            self.unknown.append((body, node, target))
+        conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
+        if is_propagating:
+            for name in wanted if child is not None else list(body.needs.parameters):
+                if name not in own and name != APP_PATH and self.is_known(body, child, name):
+                    conf[name] = compiler.template("${" + name + "}") if re.fullmatch(r"[\w.\-]+", name) else ""
+            if child is None:
+                caveats["sub-workflow-propagation"] = (
+                    "it gets the params that this DAG knows, for its definition is not there"
+                )
+        for name, value in own.items():
+            conf[name] = compiler.template(value)
+        if child is not None:
+            given = {*conf}
+            left = [name for name in wanted if name not in given and not self.has_default(child, name)]
+            if left:
+                caveats["sub-workflow-values"] = f"it gets no value for {', '.join(left[:8])}, neither did it in Oozie"
+        return (
+            ("trigger_dag_id", target),
+            ("conf", conf),
+            ("wait_for_completion", True),
+            ("poke_interval", 30),
+            ("allowed_states", ["success"]),
+            ("failed_states", ["failed"]),
+        ), caveats
+
+    def find(self, body: Body, path: str, folder: str) -> Application | None:
+        """Find the workflow that an app-path names."""
+        text = re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path)
+        found = self.estate.locate("workflow", body.scope.partly(text), folder)
+        return found if found is not None and found.file != body.workflow.file else None
+
+    def has_default(self, child: Application, name: str) -> bool:
+        return any(name in layer.values for layer in self.estate.defaults(child))
+
+    def is_known(self, body: Body, child: Application | None, name: str) -> bool:
+        """Tell whether the parent passes a name on: it knows a value, or the child has none of its own."""
+        return (
+            body.scope.find(name) is not None
+            or name in body.needs.parameters
+            or child is None
+            or not self.has_default(child, name)
+        )
+
+    def needs_of(self, application: Application, open_now: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Name the variables that a workflow uses, with those of children that it passes its configuration to."""
+        if application.file in self.wanted:
+            return self.wanted[application.file]
+        assert application.workflow is not None  # noqa: S101
+        names: dict[str, None] = {}
+        reached = set(application.workflow.nodes) - set(application.workflow.unreachable)
+        for element in application.root.children:
+            if element.get("name") in reached or element.name == "global":
+                for item in element.walk():
+                    for text in (item.text, *item.attributes.values()):
+                        names |= dict.fromkeys(names_in(text))
+        for layer in self.estate.defaults(application):
+            for value in layer.values.values():
+                names |= dict.fromkeys(names_in(value))
+        if application.file not in open_now:
+            for node in application.workflow.nodes.values():
+                if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
+                    names |= dict.fromkeys(self._passed(application, node.body, open_now))
+        found = tuple(name for name in names if not name.startswith("dag_id."))
+        if not open_now:
+            self.wanted[application.file] = found
+        return found
+
+    def _passed(self, application: Application, body: Element, open_now: tuple[str, ...]) -> tuple[str, ...]:
+        if body.first("propagate-configuration") is None:
+            return ()
+        child = self.estate.locate("workflow", body.value("app-path"), application.folder)
+        if child is None or child.file == application.file:
+            return ()
+        own = configuration(body.first("configuration"))
+        inner = self.needs_of(child, (*open_now, application.file))
+        return tuple(name for name in inner if name not in own and not self.has_default(child, name))
+
+
+def names_in(text: str) -> list[str]:
+    """Name the variables that a text uses."""
+    if "${" not in text:
+        return []
+    try:
+        pieces = parse(text)
+    except Invalid:
+        return []
+    found: list[str] = []
+    for piece in pieces:
+        if not isinstance(piece, str):
+            _gather(piece, found)
+    return found
+
+
+def _gather(node: Node, found: list[str]) -> None:
+    match node:
+        case Name(name):
+            found.append(name)
+        case Function("wf:conf" | "coord:conf", (Literal(value),)):
+            del value  # may be absent: the child takes it as it comes
+        case Function(_, arguments):
+            for item in arguments:
+                _gather(item, found)
+        case Index(value, key):
+            _gather(value, found)
+            _gather(key, found)
+        case Unary(_, value):
+            _gather(value, found)
+        case Binary(_, left, right):
+            _gather(left, found)
+            _gather(right, found)
+        case Conditional(test, yes, no):
+            for item in (test, yes, no):
+                _gather(item, found)
