@@ -1,7 +1,7 @@
-"""Compiles %% variables and functions (AutoEdit) into Jinja, for the fields that Airflow renders.
+r"""Compiles %% variables and functions (AutoEdit) into Jinja, for the fields that Airflow renders.
 
 Control-M Variables guide (9.0.2x): a variable ends at the first character that no name has; one period after it joins it to what
-follows and disappears; `%%\\NAME` is global and `%%\\\\POOL\\NAME` of a pool; functions stand in the values of variables. A variable that the
+follows and disappears; `%%\NAME` is global and `%%\\POOL\NAME` of a pool; functions stand in the values of variables. A variable that the
 export does not define becomes an Airflow variable, whose absence fails the task: nothing is replaced by nothing.
 """
 
@@ -61,13 +61,15 @@ class Compiled:
     macros: set[str] = field(default_factory=set)
 
 
-type _Part = tuple[bool, str]  # is it an expression, or plain text
+_Part = tuple[bool, str]  # is it an expression, or plain text
 
 
 def compile_text(text: str, scope: Scope) -> Compiled:
     """Compile one field of a definition."""
     done = Compiled()
-    done.text = "".join(f"{{{{ {value} }}}}" if is_code else _plain(value) for is_code, value in _Compiler(scope, done).parts(text, 0))
+    done.text = "".join(
+        f"{{{{ {value} }}}}" if is_code else _plain(value) for is_code, value in _Compiler(scope, done).parts(text, 0)
+    )
     return done
 
 

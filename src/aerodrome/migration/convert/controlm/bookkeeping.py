@@ -8,18 +8,106 @@ from __future__ import annotations
 from typing import Final
 
 BOOKKEEPING: Final = frozenset(
-    "JOBISN CREATED_BY CREATION_USER CREATION_DATE CREATION_TIME CHANGE_USERID CHANGE_DATE CHANGE_TIME AUTHOR "
-    "LAST_UPLOAD REAL_FOLDER_ID REAL_TABLE_ID TABLE_ID FOLDER_ID MODIFIED TYPE USED_BY_CODE VERSION VERSION_HOST VERSION_OPCODE "
-    "VERSION_SERIAL IS_CURRENT_VERSION JOB_VERSION JOBS_IN_GROUP PARENT_FOLDER PARENT_TABLE SITE_STANDARD_NAME ENFORCE_VALIDATION "
-    "DOCLIB DOCMEM DOCUMENTATION BUSINESS_FIELDS AUTOARCH SYSDB PLATFORM DATACENTER APPL_VER CM_VER APPL_FORM TASK_CLASS "
-    "REMOVEATONCE DAYSKEEPINNOTOK KEEP_ACTIVE SYNC_STATE SYNC_IND OPERATION_TYPE TABLE_DSN FOLDER_DSN TABLE_LIBRARY "
-    "MAXDAYS MAXRUNS IND_CYCLIC INTERVAL CYCLIC CYCLIC_TYPE END_FOLDER JSON.CreationDate JSON.CreatedBy JSON.Documentation "
-    "USE_INSTREAM_JCL MULTY_AGENT ADJUST_COND CYCLIC_TOLERANCE LEVEL DAYSOFFSET PREVENTNCT2 TAG GROUP "
-    "JSON.ServicePriority JSON.JobRunsDeviationsTolerance JSON.ReferencePath JSON.Comment JSON.Comments RETRO MAXWAIT DAYS_AND_OR "
-    "TASKTYPE APPL_TYPE FOLDER_NAME TABLE_NAME JSON_TYPE".split()
+    [
+        "JOBISN",
+        "CREATED_BY",
+        "CREATION_USER",
+        "CREATION_DATE",
+        "CREATION_TIME",
+        "CHANGE_USERID",
+        "CHANGE_DATE",
+        "CHANGE_TIME",
+        "AUTHOR",
+        "LAST_UPLOAD",
+        "REAL_FOLDER_ID",
+        "REAL_TABLE_ID",
+        "TABLE_ID",
+        "FOLDER_ID",
+        "MODIFIED",
+        "TYPE",
+        "USED_BY_CODE",
+        "VERSION",
+        "VERSION_HOST",
+        "VERSION_OPCODE",
+        "VERSION_SERIAL",
+        "IS_CURRENT_VERSION",
+        "JOB_VERSION",
+        "JOBS_IN_GROUP",
+        "PARENT_FOLDER",
+        "PARENT_TABLE",
+        "SITE_STANDARD_NAME",
+        "ENFORCE_VALIDATION",
+        "DOCLIB",
+        "DOCMEM",
+        "DOCUMENTATION",
+        "BUSINESS_FIELDS",
+        "AUTOARCH",
+        "SYSDB",
+        "PLATFORM",
+        "DATACENTER",
+        "APPL_VER",
+        "CM_VER",
+        "APPL_FORM",
+        "TASK_CLASS",
+        "REMOVEATONCE",
+        "DAYSKEEPINNOTOK",
+        "KEEP_ACTIVE",
+        "SYNC_STATE",
+        "SYNC_IND",
+        "OPERATION_TYPE",
+        "TABLE_DSN",
+        "FOLDER_DSN",
+        "TABLE_LIBRARY",
+        "MAXDAYS",
+        "MAXRUNS",
+        "IND_CYCLIC",
+        "INTERVAL",
+        "CYCLIC",
+        "CYCLIC_TYPE",
+        "END_FOLDER",
+        "JSON.CreationDate",
+        "JSON.CreatedBy",
+        "JSON.Documentation",
+        "USE_INSTREAM_JCL",
+        "MULTY_AGENT",
+        "ADJUST_COND",
+        "CYCLIC_TOLERANCE",
+        "LEVEL",
+        "DAYSOFFSET",
+        "PREVENTNCT2",
+        "TAG",
+        "GROUP",
+        "JSON.ServicePriority",
+        "JSON.JobRunsDeviationsTolerance",
+        "JSON.ReferencePath",
+        "JSON.Comment",
+        "JSON.Comments",
+        "RETRO",
+        "MAXWAIT",
+        "DAYS_AND_OR",
+        "TASKTYPE",
+        "APPL_TYPE",
+        "FOLDER_NAME",
+        "TABLE_NAME",
+        "JSON_TYPE",
+    ]
 )
 
 DETAILS: Final = frozenset(
-    "CMDLINE PRECMD POSTCMD MEMNAME MEMLIB FILE_NAME FILE_PATH INSTREAM_JCL USE_INSTREAM_JCL OVERLIB OVERRIDE_PATH "
-    "ATTACH_SYSOUT MULTY_AGENT END_FOLDER".split()
+    [
+        "CMDLINE",
+        "PRECMD",
+        "POSTCMD",
+        "MEMNAME",
+        "MEMLIB",
+        "FILE_NAME",
+        "FILE_PATH",
+        "INSTREAM_JCL",
+        "USE_INSTREAM_JCL",
+        "OVERLIB",
+        "OVERRIDE_PATH",
+        "ATTACH_SYSOUT",
+        "MULTY_AGENT",
+        "END_FOLDER",
+    ]
 )

@@ -15,7 +15,6 @@ from aerodrome.migration.convert.contract import (
     Choice,
     Code,
     ConnectionNeed,
-    Dag,
     Edge,
     Expression,
     Function,
@@ -28,8 +27,8 @@ from aerodrome.migration.convert.contract import (
     Task,
 )
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.autoedit import Compiled, Scope, compile_text
-from aerodrome.migration.convert.controlm.conditions import is_ambiguous, tree_of
+from aerodrome.migration.convert.controlm.autoedit import Compiled, compile_text
+from aerodrome.migration.convert.controlm.conditions import event_of, is_ambiguous, tree_of
 from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
 from aerodrome.migration.convert.controlm.gates import Gates
 from aerodrome.migration.convert.controlm.linking import Link, days_of
@@ -71,8 +70,22 @@ class Built:
 class Builder:
     """Builds one DAG. `jobs` are those that it holds; `is_apart` when it holds one job outside of its folder's DAG."""
 
-    def __init__(self, world: World, plan: Plan, jobs: Sequence[Job], *, is_apart: bool, tick: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        plan: Plan,
+        jobs: Sequence[Job],
+        *,
+        is_apart: bool = False,
+        tick: int = 0,
+        times: tuple[int, ...] = (),
+        dates: frozenset[date] | None = None,
+    ) -> None:
         self.world, self.plan, self.jobs, self.is_apart, self.tick = world, plan, jobs, is_apart, tick
+        self.times, self.dates = (
+            times,
+            dates,
+        )  # of a cyclic job whose cron expression chooses more than its times and dates
         self.built = Built()
         self.gates = Gates(world.site.horizon)
         self._here = {job.path for job in jobs}
@@ -101,15 +114,20 @@ class Builder:
 
     def _containers(self, folder: Folder, group: str) -> None:
         self._group[folder.path] = group
-        if folder.waits or folder.must_confirm or (folder.path != self.plan.folder.path and folder.time_from is not None):
-            tree = tree_of(folder.waits)
+        if (
+            folder.waits
+            or folder.must_confirm
+            or (folder.path != self.plan.folder.path and folder.time_from is not None)
+        ):
             parent = self._starts.get(folder.path[:-1])
             also = (*((parent,) if parent else ()), *self._time(folder, f"{folder.name}_not_before", group, None))
-            gate = self._upstream(folder, tree, also, group, None)
+            gate = self._upstream(folder, also, group, None)
             name = self._free(f"{sanitize(folder.name)}_starts", group)
             self._starts[folder.path] = name
             upstream = self._approval(folder, gate, group, None)
-            self._task(name, symbols.EMPTY, (), role="control", rule=upstream.rule, before=upstream.ids, origin=folder.origin)
+            self._task(
+                name, symbols.EMPTY, (), role="control", rule=upstream.rule, before=upstream.ids, origin=folder.origin
+            )
         elif folder.path[:-1] in self._starts:
             self._starts[folder.path] = self._starts[folder.path[:-1]]
         for inner in (member for member in folder.members if isinstance(member, Folder)):
@@ -136,13 +154,24 @@ class Builder:
         if effects.on_ok:
             callbacks.append(("on_success_callback", effects.on_ok))
         if callbacks:
-            self.built.tasks = [replace(t, arguments=(*t.arguments, *callbacks)) if t.full_id == name else t for t in self.built.tasks]
+            self.built.tasks = [
+                replace(t, arguments=(*t.arguments, *callbacks)) if t.full_id == name else t for t in self.built.tasks
+            ]
         if effects.on_notok or any(item.event == "notok" for item in effects.after):
             text = "Its actions for NOTOK do not happen for a folder: they belong to its jobs here."
-            self._account("FOLDER/ON" if is_top else "SUB_FOLDER/ON", "caveat", folder.origin, "folder-notok", text, folder.name)
+            self._account(
+                "FOLDER/ON" if is_top else "SUB_FOLDER/ON", "caveat", folder.origin, "folder-notok", text, folder.name
+            )
         for item in effects.after:
             if item.event == "ok":
-                self._after_task(item.suffix, folder, name, item.operator, item.arguments, "raises" if item.role == "raises" else "real")
+                self._after_task(
+                    item.suffix,
+                    folder,
+                    name,
+                    item.operator,
+                    item.arguments,
+                    "raises" if item.role == "raises" else "real",
+                )
         self._change_tasks(folder, name, changes)
 
     def _end_gate(self, folder: Folder) -> str:
@@ -152,7 +181,15 @@ class Builder:
         name = self._free(f"{sanitize(folder.name)}_ended", group)
         self._ends[folder.path] = name
         inside = tuple(self._ends[job.path] for job in folder.jobs() if job.path in self._here)
-        self._task(name, symbols.EMPTY, (), role="control", rule="none_failed_min_one_success", before=inside, origin=folder.origin)
+        self._task(
+            name,
+            symbols.EMPTY,
+            (),
+            role="control",
+            rule="none_failed_min_one_success",
+            before=inside,
+            origin=folder.origin,
+        )
         return name
 
     # ---- jobs
@@ -167,7 +204,7 @@ class Builder:
         zone_of = self._zone(job)
         start = self._starts.get(job.path[:-1]) if not self.is_apart else None
         also = (*((start,) if start else ()), *self._time(job, f"{sanitize(job.name)}_not_before", group, predicate))
-        upstream = self._upstream(job, tree_of(job.waits), also, group, predicate)
+        upstream = self._upstream(job, also, group, predicate)
         upstream = self._approval(job, upstream, group, predicate)
         self._steps(job, work, effects, upstream, predicate, zone_of)
         end = self._ends[job.path]
@@ -185,7 +222,9 @@ class Builder:
         self._macros(work.macros)
         self.built.connections += work.connections
 
-    def _steps(self, job: Job, work: Work, effects: Effects, upstream: Upstream, predicate: str | None, zone: str) -> None:
+    def _steps(
+        self, job: Job, work: Work, effects: Effects, upstream: Upstream, predicate: str | None, zone: str
+    ) -> None:
         end = self._ends[job.path]
         group, _, last = end.rpartition(".")
         before = upstream
@@ -195,7 +234,9 @@ class Builder:
             task_id = end if is_last else self._free(f"{last}{step.suffix or f'_{number + 1}'}", group)
             arguments: list[tuple[str, Expression]] = list(step.arguments)
             operator = step.operator
-            if check and operator is symbols.EMPTY:  # an EmptyOperator never runs its checks: the scheduler only marks it
+            if (
+                check and operator is symbols.EMPTY
+            ):  # an EmptyOperator never runs its checks: the scheduler only marks it
                 operator, arguments = symbols.PYTHON, [("python_callable", Code("do_nothing"))]
                 self._need(snippets.DO_NOTHING)
             if check:
@@ -209,18 +250,34 @@ class Builder:
             if operator is symbols.SSH and step.operator is symbols.SSH:
                 arguments = [item for item in arguments if item[0] != "cmd_timeout"] + [("cmd_timeout", None)]
             role: Role = "raises" if work.failure else "real"
-            self._task(task_id, operator, tuple(arguments), role=role, rule=before.rule, before=before.ids, job=job, effects=effects, queue=work.queue, is_waiting=step.is_waiting, raw=True)
+            self._task(
+                task_id,
+                operator,
+                tuple(arguments),
+                role=role,
+                rule=before.rule,
+                before=before.ids,
+                job=job,
+                effects=effects,
+                queue=work.queue,
+                is_waiting=step.is_waiting,
+                raw=True,
+            )
             before = Upstream((task_id,))
 
     def _after_job(self, job: Job, effects: Effects, end: str) -> None:
         for item in effects.after:
             if item.event == "ok":
-                self._after_task(item.suffix, job, end, item.operator, item.arguments, "raises" if item.role == "raises" else "real")
+                self._after_task(
+                    item.suffix, job, end, item.operator, item.arguments, "raises" if item.role == "raises" else "real"
+                )
         behind = [item for item in effects.after if item.event == "notok"]
         if behind or job.path in self._notok or self._stores_on_notok(job):
             name = self._notok_gate(job)
             for item in behind:
-                self._after_task(item.suffix, job, name, item.operator, item.arguments, "raises" if item.role == "raises" else "real")
+                self._after_task(
+                    item.suffix, job, name, item.operator, item.arguments, "raises" if item.role == "raises" else "real"
+                )
 
     def _notok_gate(self, job: Job) -> str:
         """Give the control task that succeeds exactly when a job has ended NOTOK."""
@@ -231,21 +288,50 @@ class Builder:
         router, gate, ok = (self._free(f"{last}_{word}", group) for word in ("end", "notok", "ok"))
         self._notok[job.path] = gate
         self._need(snippets.AFTER)
-        arguments: tuple[tuple[str, Expression], ...] = (("python_callable", Code("after")), ("op_kwargs", {"task_id": end, "notok": gate}))
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("after")),
+            ("op_kwargs", {"task_id": end, "notok": gate}),
+        )
         choices = (Choice("ok", ()), Choice("error", (gate,)))
-        self._task(router, symbols.BRANCH, arguments, role="control", rule="all_done", before=(end,), choices=choices, watches=end, origin=job.origin)
+        self._task(
+            router,
+            symbols.BRANCH,
+            arguments,
+            role="control",
+            rule="all_done",
+            before=(end,),
+            choices=choices,
+            watches=end,
+            origin=job.origin,
+        )
         self._task(gate, symbols.EMPTY, (), role="control", before=(router,), origin=job.origin)
-        self._task(ok, symbols.EMPTY, (), role="control", before=(end,), origin=job.origin, comment="Keeps the run failed when the job has failed.")
+        self._task(
+            ok,
+            symbols.EMPTY,
+            (),
+            role="control",
+            before=(end,),
+            origin=job.origin,
+            comment="Keeps the run failed when the job has failed.",
+        )
         return gate
 
-    def _after_task(self, suffix: str, node: Node, before: str, operator: Symbol, arguments: tuple[tuple[str, Expression], ...], role: Role) -> None:
+    def _after_task(
+        self,
+        suffix: str,
+        node: Node,
+        before: str,
+        operator: Symbol,
+        arguments: tuple[tuple[str, Expression], ...],
+        role: Role,
+    ) -> None:
         group = self._group[node.path]
         name = self._free(f"{sanitize(node.name)}_{sanitize(suffix)}", group)
         self._task(name, operator, arguments, role=role, before=(before,), origin=node.origin)
 
     # ---- conditions
 
-    def _upstream(self, node: Node, tree: object, also: tuple[str, ...], group: str, predicate: str | None) -> Upstream:
+    def _upstream(self, node: Node, also: tuple[str, ...], group: str, predicate: str | None) -> Upstream:
         count = 0
 
         def gate(ids: tuple[str, ...], rule: Rule) -> str:
@@ -256,12 +342,22 @@ class Builder:
             return name
 
         def leaf(wait: Wait) -> tuple[str, ...]:
-            return tuple(self._link(node, wait, link, group, predicate) for link in self.world.links.of(self.plan.number, node, wait))
+            return tuple(
+                self._link(node, wait, link, group, predicate)
+                for link in self.world.links.of(self.plan.number, node, wait)
+            )
 
         if self.is_apart and node.path in self.plan.forced and node.path not in self.plan.apart:
             if node.waits:
                 names = ", ".join(wait.name for wait in node.waits)
-                self._account("INCOND", "caveat", node.origin, "force-conditions", f"Ordered alone, it does not wait for {names}.", node.name)
+                self._account(
+                    "INCOND",
+                    "caveat",
+                    node.origin,
+                    "force-conditions",
+                    f"Ordered alone, it does not wait for {names}.",
+                    node.name,
+                )
             return Upstream(also)
         return upstream_of(tree_of(node.waits), leaf, gate, also)
 
@@ -272,31 +368,55 @@ class Builder:
             if not link.producer.is_job:
                 folder = next(item for item in (self.plan.folder, *self.plan.folder.folders()) if item.path == path)
                 return self._end_gate(folder)
-            return self._ends[path] if link.producer.event == "ok" else self._notok_gate(next(job for job in self.jobs if job.path == path))
+            return (
+                self._ends[path]
+                if link.producer.event == "ok"
+                else self._notok_gate(next(job for job in self.jobs if job.path == path))
+            )
         if link.kind == "never":
             self._need(snippets.RAISE)
             reason = f"The in-condition {wait.name} with the date {wait.odate} is not converted."
             self._account("INCOND", "raises", _at(node, wait.line), link.why, reason, node.name)
             name = self._free(base, group)
-            self._task(name, symbols.PYTHON, (("python_callable", Code("not_converted")), ("op_args", [reason])), role="raises", origin=node.origin)
+            self._task(
+                name,
+                symbols.PYTHON,
+                (("python_callable", Code("not_converted")), ("op_args", [reason])),
+                role="raises",
+                origin=node.origin,
+            )
             return name
         limit = timedelta(days=3650) if node.max_wait == 99 else timedelta(days=(node.max_wait or 0) + 1)
-        options: list[tuple[str, Expression]] = [("mode", "reschedule"), ("poke_interval", 60), ("timeout", limit), ("soft_fail", True)]
-        if predicate:
-            self._need(snippets.ONLY_ON)
-            options.append(("pre_execute", Code(f"only_on({predicate})")))
+        options: list[tuple[str, Expression]] = [
+            ("mode", "reschedule"),
+            ("poke_interval", 60),
+            ("timeout", limit),
+            ("soft_fail", True),
+        ]
+        if guard := self._guard(predicate):
+            options.append(("pre_execute", Code(guard)))
         if link.kind == "sensor" and link.producer is not None:
             return self._run_sensor(node, link, base, group, options, predicate)
         self._need_conditions()
         self._need(snippets.IS_ADDED)
         given: dict[str, Expression] = {"name": wait.name, "days": link.days}
         name = self._free(base, group)
-        arguments: list[tuple[str, Expression]] = [("python_callable", Code("is_added")), ("op_kwargs", given), *options]
+        arguments: list[tuple[str, Expression]] = [
+            ("python_callable", Code("is_added")),
+            ("op_kwargs", given),
+            *options,
+        ]
         self._task(name, symbols.PYTHON_SENSOR, tuple(arguments), is_waiting=True, origin=node.origin)
         return name
 
     def _run_sensor(
-        self, node: Node, link: Link, base: str, group: str, options: list[tuple[str, Expression]], predicate: str | None
+        self,
+        node: Node,
+        link: Link,
+        base: str,
+        group: str,
+        options: list[tuple[str, Expression]],
+        predicate: str | None,
     ) -> str:
         assert link.producer is not None  # noqa: S101
         source = self.world.plans[link.producer.folder]
@@ -320,7 +440,11 @@ class Builder:
             name, about, imports = f"{name}_before_{test}", "the order date before this one", (symbols.TIMEDELTA,)
             step = f"    day -= timedelta(days=1)\n    while not {test}(day):\n        day -= timedelta(days=1)\n"
         elif link.days:
-            name, about, imports = f"{name}_{'plus' if link.days > 0 else 'minus'}_{abs(link.days)}", f"the order date {link.days:+} days", (symbols.TIMEDELTA,)
+            name, about, imports = (
+                f"{name}_{'plus' if link.days > 0 else 'minus'}_{abs(link.days)}",
+                f"the order date {link.days:+} days",
+                (symbols.TIMEDELTA,),
+            )
             step = f"    day += timedelta(days={link.days})\n"
         source_text = f'\ndef {name}(logical_date, **_):\n    """Give the run of {source.dag_id} for {about}."""\n    day = order_date(logical_date)\n{step}    return at_time(day, {source.tick})\n'
         self._need(Function(name, source_text, imports))
@@ -335,18 +459,23 @@ class Builder:
             days = days_of(odate)
             for kept in sorted(wanted.get(name, ()), key=str):
                 if kept is None or isinstance(days, int):
-                    found.append((name, None if kept is None else days if isinstance(days, int) else 0, is_added, event))
+                    found.append(
+                        (name, None if kept is None else days if isinstance(days, int) else 0, is_added, event)
+                    )
 
         for out in node.outs:
             add(out.name, out.odate, out.sign == "+", "ok")
         for reaction in node.reactions:
-            from aerodrome.migration.convert.controlm.conditions import event_of  # noqa: PLC0415
-
             event = event_of(reaction.statement, reaction.code)
             for action in reaction.actions:
                 if action.kind == "cond" and event is not None:
                     sign = action.values.get("SIGN", "+").strip() or "+"
-                    add(action.values.get("NAME", ""), action.values.get("ODATE", "ODAT") or "ODAT", sign in ("+", "ADD"), event)
+                    add(
+                        action.values.get("NAME", ""),
+                        action.values.get("ODATE", "ODAT") or "ODAT",
+                        sign in ("+", "ADD"),
+                        event,
+                    )
         return list(dict.fromkeys(found))
 
     def _stores_on_notok(self, job: Job) -> bool:
@@ -358,13 +487,22 @@ class Builder:
             self._need(snippets.CHANGE_CONDITION)
             before = end if event == "ok" or not isinstance(node, Job) else self._notok_gate(node)
             given: dict[str, Expression] = {"name": name, "days": days, "is_added": is_added}
-            arguments: tuple[tuple[str, Expression], ...] = (("python_callable", Code("change_condition")), ("op_kwargs", given))
-            self._after_task(f"{'adds' if is_added else 'deletes'}_{name}"[:200], node, before, symbols.PYTHON, arguments, "real")
+            arguments: tuple[tuple[str, Expression], ...] = (
+                ("python_callable", Code("change_condition")),
+                ("op_kwargs", given),
+            )
+            self._after_task(
+                f"{'adds' if is_added else 'deletes'}_{name}"[:200], node, before, symbols.PYTHON, arguments, "real"
+            )
 
     # ---- time, approval, dates
 
     def _time(self, node: Node, name: str, group: str, predicate: str | None) -> tuple[str, ...]:
-        if node.time_from is None or (node.time_from % 1440 == self.tick and not node.timezone) or (self.is_apart and isinstance(node, Job) and node.cyclic):
+        if (
+            node.time_from is None
+            or (node.time_from % 1440 == self.tick and not node.timezone)
+            or (self.is_apart and isinstance(node, Job) and node.cyclic)
+        ):
             return ()
         self._need_dates()
         self._macros({"at_time"})
@@ -372,11 +510,17 @@ class Builder:
         shown = f", zone='{zone}'" if zone != self.world.site.clock.timezone else ""
         target = f"{{{{ at_time(odate(dag_run), {node.time_from % 1440}{shown}).isoformat() }}}}"
         options: list[tuple[str, Expression]] = [("target_time", target)]
-        if predicate:
-            self._need(snippets.ONLY_ON)
-            options.append(("pre_execute", Code(f"only_on({predicate})")))
+        if guard := self._guard(predicate):
+            options.append(("pre_execute", Code(guard)))
         full = self._free(sanitize(name), group)
-        self._task(full, TIME_SENSOR, tuple(options), is_waiting=True, origin=node.origin, comment=f"TIMEFROM {clock(node.time_from % 1440)}")
+        self._task(
+            full,
+            TIME_SENSOR,
+            tuple(options),
+            is_waiting=True,
+            origin=node.origin,
+            comment=f"TIMEFROM {clock(node.time_from % 1440)}",
+        )
         return (full,)
 
     def _approval(self, node: Node, upstream: Upstream, group: str, predicate: str | None) -> Upstream:
@@ -385,15 +529,19 @@ class Builder:
         self.built.needs_approval = True
         name = self._free(f"{sanitize(node.name)}_confirm", group)
         options: list[tuple[str, Expression]] = [("subject", f"Confirm {'/'.join(node.path)}")]
-        if predicate:
-            self._need(snippets.ONLY_ON)
-            options.append(("pre_execute", Code(f"only_on({predicate})")))
-        self._task(name, APPROVAL, tuple(options), is_waiting=True, rule=upstream.rule, before=upstream.ids, origin=node.origin)
+        if guard := self._guard(predicate):
+            options.append(("pre_execute", Code(guard)))
+        self._task(
+            name, APPROVAL, tuple(options), is_waiting=True, rule=upstream.rule, before=upstream.ids, origin=node.origin
+        )
         return Upstream((name,))
 
     def _predicate(self, job: Job) -> str | None:
         """Give the predicate that skips a job on dates of its DAG on which it is not ordered; None when there is no such date."""
         ordered = self.plan.ordered(job)
+        if self.dates is not None:
+            self._need_dates()
+            return self.gates.predicate(self.dates)
         if self.is_apart or not ordered.is_known or not self.plan.is_scheduled or ordered.dates == self.plan.dates:
             return None
         self._need_dates()
@@ -406,6 +554,13 @@ class Builder:
             extra = f", {predicate}" if predicate else ""
             days = 3650 if job.max_wait == 99 else job.max_wait or 0
             return f"not_after({job.time_to % 1440}, {days}, {zone!r}{extra})"
+        return self._guard(predicate)
+
+    def _guard(self, predicate: str | None) -> str | None:
+        """Give the check that skips a task outside of its dates and times."""
+        if self.times:
+            self._need(snippets.only_at(self.world.site.clock.timezone))
+            return f"only_at({set(self.times)!r}, {predicate or 'None'})"
         if predicate:
             self._need(snippets.ONLY_ON)
             return f"only_on({predicate})"
@@ -449,7 +604,9 @@ class Builder:
             task_id,
             operator,
             arguments,
-            trigger_rule=rule if len(before) > 1 or rule in ("all_done", "none_failed_min_one_success") else "all_success",
+            trigger_rule=rule
+            if len(before) > 1 or rule in ("all_done", "none_failed_min_one_success")
+            else "all_success",
             role=role,
             group=group,
             choices=choices,
@@ -468,7 +625,13 @@ class Builder:
         if job.resources:
             first = job.resources[0]
             pool = first.name
-            slots = first.quantity if first.kind == "quantitative" else shared_slots(self.world) if first.kind == "exclusive" and _is_shared(self.world, first.name) else 1
+            slots = (
+                first.quantity
+                if first.kind == "quantitative"
+                else shared_slots(self.world)
+                if first.kind == "exclusive" and _is_shared(self.world, first.name)
+                else 1
+            )
         weight = weight_of(job.priority)
         arguments = (*task.arguments, ("weight_rule", "absolute")) if weight != 1 else task.arguments
         return replace(
@@ -497,10 +660,7 @@ class Builder:
         return found
 
     def _effects(self, node: Node) -> Effects:
-        if isinstance(node, Job):
-            scope = scope_of(self.plan.folder, node)
-        else:
-            scope = scope_of(self.plan.folder, None)
+        scope = scope_of(self.plan.folder, node if isinstance(node, Job) else None)
 
         def text(value: str) -> Compiled:
             done = compile_text(value, scope)
@@ -524,7 +684,7 @@ class Builder:
             self.built.macros.add("odate")
 
     def _need(self, function: Function) -> None:
-        if function.name in ("only_on", "not_after"):
+        if function.name in ("only_on", "only_at", "not_after"):
             self._need_dates()
         self.built.functions.setdefault(function.name, function)
 
@@ -540,7 +700,9 @@ class Builder:
 
     # ---- the account
 
-    def _account(self, element: str, outcome: Outcome, origin: Origin, code: str = "", reason: str = "", name: str = "") -> None:
+    def _account(
+        self, element: str, outcome: Outcome, origin: Origin, code: str = "", reason: str = "", name: str = ""
+    ) -> None:
         self.built.accounts.append(Account(element, outcome, origin, code, reason, name))
 
     def _job_accounts(self, job: Job, work: Work) -> None:
@@ -553,20 +715,31 @@ class Builder:
             self._account(element, "caveat", job.origin, code, text, job.name)
         for name in work.unknown:
             self.built.unknown.setdefault(name, f"used by {'/'.join(job.path)}")
-            text = f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
+            text = (
+                f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
+            )
             self._account("JOB/variable", "caveat", job.origin, "variable-unknown", text, job.name)
         self._node_accounts(job)
 
     def _node_accounts(self, node: Node) -> None:
         if is_ambiguous(node.waits):
-            text = "AND and OR are mixed without parentheses: each mark joins its condition to the one before, AND first."
+            text = (
+                "AND and OR are mixed without parentheses: each mark joins its condition to the one before, AND first."
+            )
             self._account("INCOND", "caveat", node.origin, "condition-order", text, node.name)
         own = {wait.name for wait in node.waits}
         for wait in node.waits:
             self._wait_account(node, wait)
         for out in node.outs:
-            if out.sign == "-" and out.name not in own and out.name not in self.world.links.stored and self.world.index.of(out.name, self.plan.number):
-                text = f"It deletes {out.name}, which is an edge or a run here: later jobs of the same date still see it."
+            if (
+                out.sign == "-"
+                and out.name not in own
+                and out.name not in self.world.links.stored
+                and self.world.index.of(out.name, self.plan.number)
+            ):
+                text = (
+                    f"It deletes {out.name}, which is an edge or a run here: later jobs of the same date still see it."
+                )
                 self._account("OUTCOND", "caveat", _at(node, out.line), "condition-delete", text, node.name)
             else:
                 self._account("OUTCOND", "converted", _at(node, out.line), name=node.name)
@@ -601,7 +774,9 @@ class Builder:
         if not why:
             has_previous = any(link.is_previous for link in links)
             text = "The first run has no run before it to wait for: mark its sensor as success." if has_previous else ""
-            self._account("INCOND", "caveat" if text else "converted", origin, "condition-first" if text else "", text, node.name)
+            self._account(
+                "INCOND", "caveat" if text else "converted", origin, "condition-first" if text else "", text, node.name
+            )
             return
         key = f"controlm.condition.{wait.name}"
         texts = {
@@ -623,7 +798,12 @@ def shared_slots(world: World) -> int:
 
 
 def _is_shared(world: World, name: str) -> bool:
-    return any(r.kind == "shared" and r.name == name for folder in world.export.folders for job in folder.jobs() for r in job.resources)
+    return any(
+        r.kind == "shared" and r.name == name
+        for folder in world.export.folders
+        for job in folder.jobs()
+        for r in job.resources
+    )
 
 
 def start_of(world: World, plan: Plan) -> datetime:

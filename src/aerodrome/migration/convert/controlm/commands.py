@@ -12,7 +12,20 @@ from aerodrome.migration.convert.controlm.autoedit import joined_lines
 from aerodrome.migration.convert.controlm.model import Job
 
 _CODE: Final = re.compile(r"(?:COMPSTAT)?\s*(EQ|NE|GT|GE|LT|LE|=|<>|>=|<=|>|<)?\s*(\d+)\Z", re.IGNORECASE)
-_TESTS: Final = {"EQ": "-eq", "=": "-eq", "NE": "-ne", "<>": "-ne", "GT": "-gt", ">": "-gt", "GE": "-ge", ">=": "-ge", "LT": "-lt", "<": "-lt", "LE": "-le", "<=": "-le"}
+_TESTS: Final = {
+    "EQ": "-eq",
+    "=": "-eq",
+    "NE": "-ne",
+    "<>": "-ne",
+    "GT": "-gt",
+    ">": "-gt",
+    "GE": "-ge",
+    ">=": "-ge",
+    "LT": "-lt",
+    "<": "-lt",
+    "LE": "-le",
+    "<=": "-le",
+}
 _WINDOWS: Final = re.compile(r'^\s*"?[A-Za-z]:[\\/]|\.(bat|cmd|exe|ps1)\b', re.IGNORECASE)
 
 
@@ -43,7 +56,15 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
     elif job.kind == "script":
         folder = details.get("OVERLIB") or details.get("MEMLIB") or details.get("FILE_PATH", "")
         name = details.get("MEMNAME") or details.get("FILE_NAME", "")
-        path = f"{folder.rstrip('/')}/{name}" if folder and "\\" not in folder else f"{folder}{name}" if folder.endswith("\\") else f"{folder}\\{name}" if folder else name
+        path = (
+            f"{folder.rstrip('/')}/{name}"
+            if folder and "\\" not in folder
+            else f"{folder}{name}"
+            if folder.endswith("\\")
+            else f"{folder}\\{name}"
+            if folder
+            else name
+        )
         main = " ".join([_word(path), *_arguments(details, values)])
     else:
         main = details.get("CMDLINE", "")
@@ -74,7 +95,9 @@ def _word(path: str) -> str:
 
 
 def _arguments(details: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
-    numbered = sorted((int(name[4:]), value) for name, value in values.items() if re.fullmatch(r"PARM\d+", name.upper()))
+    numbered = sorted(
+        (int(name[4:]), value) for name, value in values.items() if re.fullmatch(r"PARM\d+", name.upper())
+    )
     found = [value if re.fullmatch(r"[\w./:=%@$-]+", value) else f'"{value}"' for _, value in numbered]
     if extra := details.get("Arguments"):
         found += [str(item) for item in _listed(extra)]
@@ -82,7 +105,11 @@ def _arguments(details: Mapping[str, str], values: Mapping[str, str]) -> list[st
 
 
 def _listed(text: str) -> list[str]:
-    return [part.strip().strip('"') for part in text.strip().strip("[]").split('",')] if text.strip().startswith("[") else [text]
+    return (
+        [part.strip().strip('"') for part in text.strip().strip("[]").split('",')]
+        if text.strip().startswith("[")
+        else [text]
+    )
 
 
 def _embedded(script: str, name: str, arguments: list[str]) -> str:
@@ -91,7 +118,19 @@ def _embedded(script: str, name: str, arguments: list[str]) -> str:
     while mark in text:
         mark += "_"
     suffix = name.rpartition(".")[2] if "." in name else "sh"
-    start = '"$script"' if text.startswith("#!") else "python3 \"$script\"" if suffix == "py" else 'sh "$script"'
+    start = '"$script"' if text.startswith("#!") else 'python3 "$script"' if suffix == "py" else 'sh "$script"'
     run = " ".join([start, *arguments])
     chmod = ['chmod 700 "$script"'] if text.startswith("#!") else []
-    return "\n".join(['script=$(mktemp)', f"cat > \"$script\" <<'{mark}'", text.rstrip("\n"), mark, *chmod, run, "code=$?", 'rm -f "$script"', "exit $code"])
+    return "\n".join(
+        [
+            "script=$(mktemp)",
+            f"cat > \"$script\" <<'{mark}'",
+            text.rstrip("\n"),
+            mark,
+            *chmod,
+            run,
+            "code=$?",
+            'rm -f "$script"',
+            "exit $code",
+        ]
+    )

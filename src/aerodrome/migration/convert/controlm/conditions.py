@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Union
 
 from aerodrome.migration.convert.controlm.model import Folder, Job, Node, Wait
 
@@ -22,7 +22,7 @@ class Any:
     parts: tuple[Tree, ...]
 
 
-type Tree = Wait | All | Any
+Tree = Union[Wait, "All", "Any"]
 
 
 def tree_of(waits: Sequence[Wait]) -> Tree | None:
@@ -118,7 +118,11 @@ class Index:
 
     def of(self, name: str, folder: int) -> list[Producer]:
         """Give who adds a condition, as a job of a folder sees it, in the order of the exports."""
-        return [item for item in self.producers.get(name, []) if item.folder == folder or self.names[item.folder] != self.names[folder]]
+        return [
+            item
+            for item in self.producers.get(name, [])
+            if item.folder == folder or self.names[item.folder] != self.names[folder]
+        ]
 
 
 def index_of(folders: Iterable[Folder]) -> Index:
@@ -150,7 +154,9 @@ def added_by_reactions(node: Node) -> list[tuple[str, str, Literal["ok", "notok"
         for action in reaction.actions:
             sign = action.values.get("SIGN", "+").strip() or "+"
             if event is not None and action.kind == "cond" and sign in ("+", "ADD"):
-                found.append((action.values.get("NAME", ""), action.values.get("ODATE", "ODAT").strip().upper() or "ODAT", event))
+                found.append(
+                    (action.values.get("NAME", ""), action.values.get("ODATE", "ODAT").strip().upper() or "ODAT", event)
+                )
     return found
 
 

@@ -46,7 +46,9 @@ class Context:
     """What effects need from around them: compile a text, and where a forced job runs (dag_id, or why it cannot)."""
 
     text: Callable[[str], Compiled]
-    forced: Callable[[str, str], tuple[str, str]]  # folder, job -> dag_id, caveat; dag_id "" when it is not in the exports
+    forced: Callable[
+        [str, str], tuple[str, str]
+    ]  # folder, job -> dag_id, caveat; dag_id "" when it is not in the exports
     own_zone: str = "UTC"
 
 
@@ -80,13 +82,20 @@ class _Maker:
             if event != "notok":
                 self._raise(action, where, "rerun-code", f"{where} reruns the job, which retries cannot say.")
         elif action.kind == "stop-cyclic":
-            self._note(action, "stop-cyclic", f"{where} stops the cyclic job: pause its DAG; it does not happen by itself.")
+            self._note(
+                action, "stop-cyclic", f"{where} stops the cyclic job: pause its DAG; it does not happen by itself."
+            )
         elif action.kind in ("mail", "shout"):
             self._tell(reaction, action, event, is_whole, where)
         elif action.kind == "cond":
             if event is None:
                 name = action.values.get("NAME", "")
-                self._raise(action, where, "condition-code", f"{where} changes the condition {name}, which only OK and NOTOK can do here.")
+                self._raise(
+                    action,
+                    where,
+                    "condition-code",
+                    f"{where} changes the condition {name}, which only OK and NOTOK can do here.",
+                )
             else:
                 self._note(action, "", "")
         elif action.kind == "force":
@@ -94,7 +103,11 @@ class _Maker:
         elif action.kind == "variable":
             self._set(action, event, where)
         elif action.kind == "output":
-            self._note(action, "output-handling", f"{where} moves or copies the output of the job; Airflow keeps the log of every try.")
+            self._note(
+                action,
+                "output-handling",
+                f"{where} moves or copies the output of the job; Airflow keeps the log of every try.",
+            )
         else:
             word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
             self._raise(action, where, "action-unknown", f"{where} does {word}, which is not converted.")
@@ -107,7 +120,9 @@ class _Maker:
         elif event in ("notok", "rerun"):
             self.effects.on_notok.append(self._call(shout.destination, shout.message))
         else:
-            text = f"The message to {shout.destination} when {shout.when} {shout.time} is not sent: add a deadline alert."
+            text = (
+                f"The message to {shout.destination} when {shout.when} {shout.time} is not sent: add a deadline alert."
+            )
             self._account("SHOUT", "caveat", origin, "shout-late", text)
             return
         text = f"The message to {shout.destination} goes into the log of the task; `shout` in the DAG file is the place for your channel."
@@ -121,7 +136,9 @@ class _Maker:
             self.effects.retries = job.max_reruns or 1
             self.effects.retry_delay = timedelta(minutes=job.rerun_minutes)
             if not job.max_reruns:
-                self._account("DO RERUN", "caveat", job.origin, "rerun-limit", "The export sets no MAXRERUN: it is rerun once.")
+                self._account(
+                    "DO RERUN", "caveat", job.origin, "rerun-limit", "The export sets no MAXRERUN: it is rerun once."
+                )
         elif job.max_reruns and not job.type_name.startswith("Job"):
             text = f"MAXRERUN={job.max_reruns} has no effect: no ON block reruns the job."
             self._account("JOB@MAXRERUN", "caveat", job.origin, "rerun-unused", text)
@@ -134,14 +151,30 @@ class _Maker:
     def _result(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
         test = exit_test(reaction.code) if is_whole else None
         if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
-            self._raise(action, where, "result-by-output", f"{where} ends the job {action.kind.upper()}, which an exit code cannot say here.")
+            self._raise(
+                action,
+                where,
+                "result-by-output",
+                f"{where} ends the job {action.kind.upper()}, which an exit code cannot say here.",
+            )
             return
         self.effects.exit_rules.append(ExitRule(test, action.kind == "ok"))
         self._note(action, "", "")
 
     def _tell(self, reaction: Reaction, action: Action, event: str | None, is_whole: bool, where: str) -> None:
-        call = self._mail(action.values) if action.kind == "mail" else self._call(action.values.get("DEST", ""), action.values.get("MESSAGE", ""))
-        code, text = ("", "") if action.kind == "mail" else ("shout-log", "The message goes into the log of the task; `shout` in the DAG file is the place for your channel.")
+        call = (
+            self._mail(action.values)
+            if action.kind == "mail"
+            else self._call(action.values.get("DEST", ""), action.values.get("MESSAGE", ""))
+        )
+        code, text = (
+            ("", "")
+            if action.kind == "mail"
+            else (
+                "shout-log",
+                "The message goes into the log of the task; `shout` in the DAG file is the place for your channel.",
+            )
+        )
         if action.values.get("ATTACH_SYSOUT", "N").upper() in ("Y", "1"):
             code, text = "mail-output", "The output of the job is not attached; it is in the log of the task."
         if event == "ok":
@@ -153,11 +186,19 @@ class _Maker:
             self.effects.on_notok.append(call)
             code, text = "message-code", f"{where} sends its message after every failure, not only after that code."
         else:
-            code, text = "message-output", f"{where} listens to the output: its message to {action.values.get('DEST', '')} is not sent."
+            code, text = (
+                "message-output",
+                f"{where} listens to the output: its message to {action.values.get('DEST', '')} is not sent.",
+            )
         self._note(action, code, text)
 
     def _force(self, action: Action, event: str | None, where: str) -> None:
-        folder = action.values.get("TABLE_NAME") or action.values.get("FOLDER_NAME") or action.values.get("FOLDER", "") or self.node.path[0]
+        folder = (
+            action.values.get("TABLE_NAME")
+            or action.values.get("FOLDER_NAME")
+            or action.values.get("FOLDER", "")
+            or self.node.path[0]
+        )
         job = action.values.get("NAME", "").strip()
         shown = "/".join(part for part in (folder, job) if part)
         if event is None:
@@ -177,29 +218,51 @@ class _Maker:
             self._raise(action, where, "variable-code", f"{where} sets %%{name}, which only OK and NOTOK can do here.")
             return
         if not name.startswith("\\"):
-            self._note(action, "variable-local", f"{where} sets %%{name} for later runs of the same job only; it has no effect here.")
+            self._note(
+                action,
+                "variable-local",
+                f"{where} sets %%{name} for later runs of the same job only; it has no effect here.",
+            )
             return
         value = self.context.text(action.values.get("VALUE", ""))
         self.effects.functions.append(snippets.SET_VARIABLE)
         given: dict[str, Expression] = {"name": variable_key(name), "value": value.text}
         self._note(action, "", "")
-        self._after(f"sets_{name}", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event)
+        self._after(
+            f"sets_{name}", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event
+        )
 
     # ---- parts
 
-    def _after(self, suffix: str, operator: Symbol, arguments: tuple[tuple[str, Expression], ...], event: str, role: str = "real") -> None:
+    def _after(
+        self,
+        suffix: str,
+        operator: Symbol,
+        arguments: tuple[tuple[str, Expression], ...],
+        event: str,
+        role: str = "real",
+    ) -> None:
         self.effects.after.append(After(suffix, operator, arguments, event, role))
 
     def _raise(self, action: Action, where: str, code: str, reason: str, event: str = "ok") -> None:
         del where
         self._count += 1
         self.effects.functions.append(snippets.RAISE)
-        arguments: tuple[tuple[str, Expression], ...] = (("python_callable", Code("not_converted")), ("op_args", [reason]))
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("not_converted")),
+            ("op_args", [reason]),
+        )
         self._after(f"action_{self._count}", symbols.PYTHON, arguments, event, "raises")
         self._account(f"ON/{action.values.get('TAG', action.kind)}", "raises", self._origin(action.line), code, reason)
 
     def _note(self, action: Action, code: str, text: str) -> None:
-        self._account(f"ON/{action.values.get('TAG', action.kind)}", "caveat" if code else "converted", self._origin(action.line), code, text)
+        self._account(
+            f"ON/{action.values.get('TAG', action.kind)}",
+            "caveat" if code else "converted",
+            self._origin(action.line),
+            code,
+            text,
+        )
 
     def _account(self, element: str, outcome: Outcome, origin: Origin, code: str, text: str) -> None:
         self.effects.accounts.append(Account(element, outcome, origin, code, text, self.node.name))
@@ -210,7 +273,9 @@ class _Maker:
     def _mail(self, values: Mapping[str, str]) -> Expression:
         subject = self.context.text(joined_lines(values.get("SUBJECT", "")))
         message = self.context.text(joined_lines(values.get("MESSAGE", "")))
-        keywords: list[tuple[str, Expression]] = [("to", self.context.text(values.get("DEST", "").replace(";", ",")).text)]
+        keywords: list[tuple[str, Expression]] = [
+            ("to", self.context.text(values.get("DEST", "").replace(";", ",")).text)
+        ]
         if copies := values.get("CC_DEST", ""):
             keywords.append(("cc", copies.replace(";", ",")))
         keywords += [("subject", subject.text or self.node.name), ("html_content", message.text)]

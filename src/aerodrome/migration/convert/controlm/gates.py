@@ -48,7 +48,10 @@ def {name}(day):
 '''
             return Function(name, source)
         if fields is None:
-            return Function(name, f'\ndef {name}(day):\n    """Nothing orders the job: its criteria choose no date."""\n    return False\n')
+            return Function(
+                name,
+                f'\ndef {name}(day):\n    """Nothing orders the job: its criteria choose no date."""\n    return False\n',
+            )
         tests, imports = [], ()
         if fields.days == "L":
             tests.append("(day + timedelta(days=1)).day == 1")

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from aerodrome.migration.convert.contract import Account, Origin
@@ -38,7 +39,21 @@ _ACTIONS: Final = {
     "SPCYC": "stop-cyclic",
     "STOP CYCLIC": "stop-cyclic",
 }
-_PLUGIN_PREFIXES: Final = ("FTP-", "FILEWATCH-", "UCM-", "DB-", "UDJ-", "SAPR3-", "SAP-", "WS-", "INF-", "HDP-", "AI-", "AFT-", "BIM-")
+_PLUGIN_PREFIXES: Final = (
+    "FTP-",
+    "FILEWATCH-",
+    "UCM-",
+    "DB-",
+    "UDJ-",
+    "SAPR3-",
+    "SAP-",
+    "WS-",
+    "INF-",
+    "HDP-",
+    "AI-",
+    "AFT-",
+    "BIM-",
+)
 
 
 class Interpreter:
@@ -51,19 +66,27 @@ class Interpreter:
     def folder(self, element: Element, parents: tuple[str, ...] = (), is_mainframe: bool = False) -> Folder:
         """Understand a folder or sub-folder with everything in it."""
         first = len(self.accounts)
-        name = element.take("FOLDER_NAME", "TABLE_NAME", "SCHED_TABLE_NAME", "GROUP_NAME", "JOBNAME", "GROUP", default="folder")
+        name = element.take(
+            "FOLDER_NAME", "TABLE_NAME", "SCHED_TABLE_NAME", "GROUP_NAME", "JOBNAME", "GROUP", default="folder"
+        )
         path = (*parents, name)
         platform = element.take("PLATFORM")
         is_mainframe = is_mainframe or platform.upper() == "MVS"
         members: list[Job | Folder] = []
         rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
         for child in element.take_children("JOB", *SUB_TAGS):
-            members.append(self.job(child, path, is_mainframe) if child.tag == "JOB" else self.folder(child, path, is_mainframe))
-        members = _with_flows(_apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")])
+            members.append(
+                self.job(child, path, is_mainframe) if child.tag == "JOB" else self.folder(child, path, is_mainframe)
+            )
+        members = _with_flows(
+            _apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")]
+        )
         method: str | None = None
         if not parents and any(element.has(word) for word in ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")):
             method = element.take("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")
-        element.take("TASKTYPE", "RUN_AS", "NODEID", "APPL_TYPE", "CYCLIC", "INTERVAL", "MEMNAME", "MEMLIB", "IND_CYCLIC")
+        element.take(
+            "TASKTYPE", "RUN_AS", "NODEID", "APPL_TYPE", "CYCLIC", "INTERVAL", "MEMNAME", "MEMLIB", "IND_CYCLIC"
+        )
         common = self._common(element, path)
         server = element.take("DATACENTER")
         self._leftovers(element, path)
@@ -103,7 +126,7 @@ class Interpreter:
             details=details,
             host=element.take("NODEID", "NODEGRP", "HOST"),
             run_as=element.take("RUN_AS", "OWNER"),
-            cyclic=self._cyclic(element, (*parents, name)),
+            cyclic=_cyclic(element),
             max_reruns=_number(element.take("MAXRERUN")),
             rerun_minutes=(seconds_of(element.take("RERUN_INTERVAL", "RERUNINTERVAL", "INTERVAL")) or 0) // 60,
         )
@@ -145,33 +168,15 @@ class Interpreter:
             "origin": Origin(self.file, "/".join(path), element.line),
         }
 
-    def _cyclic(self, element: Element, path: tuple[str, ...]) -> Cyclic | None:
-        times = ",".join(child.take("TIME", "SPECIFIC_TIME") for child in element.take_children("SPECIFIC_TIMES"))
-        steps = ",".join(child.take("INTERVAL") for child in element.take_children("INTERVAL_SEQUENCE"))
-        kind = element.take("CYCLIC_TYPE")[:1].upper()
-        times, steps = times or element.take("SPECIFIC_TIMES", "CYCLIC_TIMES_SEQUENCE"), steps or element.take("INTERVAL_SEQUENCE")
-        interval = element.take("INTERVAL")
-        starts: dict[str, CyclicStart] = {"S": "start", "E": "end", "T": "target"}
-        start = starts.get(element.take("IND_CYCLIC")[:1].upper(), "start")
-        runs = _number(element.take("MAXRUNS")) or (_number(element.take("MAXRERUN")) if element.flag("CYCLIC") else 0)
-        if not element.flag("CYCLIC") and "CYCLIC" not in element.take("TASKTYPE").upper():
-            return None
-        if kind == "S" and times:
-            found = [minutes_of(word) for word in times.replace(" ", "").split(",") if word]
-            return Cyclic("times", tuple(item for item in found if item is not None), start, runs)
-        if kind == "V" and steps:
-            seconds = [seconds_of(word) for word in steps.replace(" ", "").split(",") if word]
-            return Cyclic("sequence", tuple((item or 0) // 60 for item in seconds), start, runs)
-        length = seconds_of(interval) or 0
-        return Cyclic("interval", (length // 60,), start, runs, length % 60 if length < 60 else 0)
-
     def _reaction(self, element: Element, path: tuple[str, ...]) -> Reaction:
         actions = []
         for child in element.children:
             element.read.add(f"<{child.tag}>")
             actions.append(_action(child))
             self._leftovers(child, path)
-        reaction = Reaction(element.take("STMT", default="*"), element.take("CODE", default="*"), tuple(actions), element.line)
+        reaction = Reaction(
+            element.take("STMT", default="*"), element.take("CODE", default="*"), tuple(actions), element.line
+        )
         element.take("PGMS", "PROCS", "AND_OR")
         return reaction
 
@@ -183,7 +188,7 @@ class Interpreter:
             text = f"{name}={element.attributes[name][:80]!r} is not known to the converter and has no effect."
             self._note(element, path, f"{element.tag}@{name.removeprefix('JSON.')}", "unknown-attribute", text)
         for child in element.unread_children():
-            if child.tag in ("ADDITIONAL_FOLDER_DETAILS",) and not child.attributes:
+            if child.tag == "ADDITIONAL_FOLDER_DETAILS" and not child.attributes:
                 continue
             text = f"<{child.tag}> with {json.dumps(child.attributes, sort_keys=True)[:120]} is not known to the converter and has no effect."
             self._note(child, path, child.tag, "unknown-element", text)
@@ -193,6 +198,30 @@ class Interpreter:
         self.accounts.append(Account(what, "caveat", origin, code, text, path[-1]))
 
 
+def _cyclic(element: Element) -> Cyclic | None:
+    times = ",".join(child.take("TIME", "SPECIFIC_TIME") for child in element.take_children("SPECIFIC_TIMES"))
+    steps = ",".join(child.take("INTERVAL") for child in element.take_children("INTERVAL_SEQUENCE"))
+    kind = element.take("CYCLIC_TYPE")[:1].upper()
+    times, steps = (
+        times or element.take("SPECIFIC_TIMES", "CYCLIC_TIMES_SEQUENCE"),
+        steps or element.take("INTERVAL_SEQUENCE"),
+    )
+    interval = element.take("INTERVAL")
+    starts: dict[str, CyclicStart] = {"S": "start", "E": "end", "T": "target"}
+    start = starts.get(element.take("IND_CYCLIC")[:1].upper(), "start")
+    runs = _number(element.take("MAXRUNS")) or (_number(element.take("MAXRERUN")) if element.flag("CYCLIC") else 0)
+    if not element.flag("CYCLIC") and "CYCLIC" not in element.take("TASKTYPE").upper():
+        return None
+    if kind == "S" and times:
+        found = [minutes_of(word) for word in times.replace(" ", "").split(",") if word]
+        return Cyclic("times", tuple(item for item in found if item is not None), start, runs)
+    if kind == "V" and steps:
+        seconds = [seconds_of(word) for word in steps.replace(" ", "").split(",") if word]
+        return Cyclic("sequence", tuple((item or 0) // 60 for item in seconds), start, runs)
+    length = seconds_of(interval) or 0
+    return Cyclic("interval", (length // 60,), start, runs, length % 60 if length < 60 else 0)
+
+
 def _apart(members: list[Job | Folder]) -> list[Job | Folder]:
     """Give jobs of the same name in one folder different paths: Control-M allows them."""
     seen: Counter[str] = Counter()
@@ -200,7 +229,9 @@ def _apart(members: list[Job | Folder]) -> list[Job | Folder]:
     for member in members:
         seen[member.name] += 1
         is_second = seen[member.name] > 1 and isinstance(member, Job)
-        found.append(replace(member, path=(*member.path[:-1], f"{member.name}#{seen[member.name]}")) if is_second else member)
+        found.append(
+            replace(member, path=(*member.path[:-1], f"{member.name}#{seen[member.name]}")) if is_second else member
+        )
     return found
 
 
@@ -209,7 +240,7 @@ def _with_flows(members: list[Job | Folder], flows: Iterable[list[str]]) -> list
     waits: dict[str, list[Wait]] = {}
     outs: dict[str, list[Out]] = {}
     for steps in flows:
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             name = f"{before}-TO-{after}"
             outs.setdefault(before, []).append(Out(name))
             waits.setdefault(after, []).append(Wait(name))
@@ -235,7 +266,14 @@ def _max_wait(text: str) -> int | None:
 def _wait(element: Element) -> Wait:
     marks = element.take("OP")
     joins: Literal["A", "O"] = "O" if element.take("AND_OR").upper().startswith("O") else "A"
-    return Wait(element.take("NAME"), element.take("ODATE", default="ODAT").upper(), joins, marks.count("("), marks.count(")"), element.line)
+    return Wait(
+        element.take("NAME"),
+        element.take("ODATE", default="ODAT").upper(),
+        joins,
+        marks.count("("),
+        marks.count(")"),
+        element.line,
+    )
 
 
 def _out(element: Element) -> Out:

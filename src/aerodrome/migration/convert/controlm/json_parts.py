@@ -106,7 +106,9 @@ def _add_rules(element: Element, value: Mapping[str, Any]) -> None:
     for name in value.get("Excluded", []):
         element.children.append(Element("RULE_BASED_CALENDARS", {"NAME": f"!{name}"}))
     if "Relationship" in value:
-        element.attributes["RULE_BASED_CALENDAR_RELATIONSHIP"] = "A" if str(value["Relationship"]).upper() == "AND" else "O"
+        element.attributes["RULE_BASED_CALENDAR_RELATIONSHIP"] = (
+            "A" if str(value["Relationship"]).upper() == "AND" else "O"
+        )
     for name, rule in value.items():
         if isinstance(rule, dict):
             made = Element("RULE_BASED_CALENDAR", {"NAME": name})
@@ -159,7 +161,9 @@ def add_part(element: Element, name: str, item: Mapping[str, Any], line: int) ->
         element.children.append(Element("QUANTITATIVE", attributes, line=line))
     elif kind in ("Resource:Mutex", "Resource:Lock"):
         word = str(item.get("MutexType", item.get("LockType", "Exclusive")))
-        element.children.append(Element("CONTROL", {"NAME": scalar(item.get("Name", name)), "TYPE": word[:1].upper()}, line=line))
+        element.children.append(
+            Element("CONTROL", {"NAME": scalar(item.get("Name", name)), "TYPE": word[:1].upper()}, line=line)
+        )
     elif kind.startswith(("If:", "If", "IfBase")):
         element.children.append(_if_block(item, kind, line))
     elif kind.startswith("Notify"):
@@ -222,12 +226,20 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
         return Element("DOACTION", {"ACTION": simple[word]}, line=line)
     if word == "Mail":
         sent = {"DEST": rest.get("TO", ""), "CC_DEST": rest.get("CC", "")}
-        return Element("DOMAIL", sent | {key: rest.get(key, "") for key in ("SUBJECT", "MESSAGE", "URGENCY")}, line=line)
+        return Element(
+            "DOMAIL", sent | {key: rest.get(key, "") for key in ("SUBJECT", "MESSAGE", "URGENCY")}, line=line
+        )
     if word in ("Event:Add", "Event:Delete", "AddEvent", "DeleteEvent"):
         sign = "+" if "Add" in word else "-"
-        return Element("DOCOND", {"NAME": rest.get("EVENT", name), "ODATE": date_word(item.get("Date")), "SIGN": sign}, line=line)
+        return Element(
+            "DOCOND", {"NAME": rest.get("EVENT", name), "ODATE": date_word(item.get("Date")), "SIGN": sign}, line=line
+        )
     if word == "Run":
-        return Element("DOFORCEJOB", {"TABLE_NAME": rest.get("FOLDER", ""), "NAME": rest.get("JOB", ""), "ODATE": "ODAT"}, line=line)
+        return Element(
+            "DOFORCEJOB",
+            {"TABLE_NAME": rest.get("FOLDER", ""), "NAME": rest.get("JOB", ""), "ODATE": "ODAT"},
+            line=line,
+        )
     if word == "SetVariable":
         return Element("DOVARIABLE", {"NAME": rest.get("VARIABLE", ""), "VALUE": rest.get("VALUE", "")}, line=line)
     if word == "Notify":
@@ -238,7 +250,13 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
 
 def _notification(item: Mapping[str, Any], kind: str, line: int) -> Element:
     word = kind.rpartition(":")[2].upper()
-    when = {"NOTOK": "NOTOK", "OK": "OK", "EXECUTIONTIME": "EXECTIME", "LATESUBMISSION": "LATESUB", "RERUN": "RERUN"}.get(word, word)
+    when = {
+        "NOTOK": "NOTOK",
+        "OK": "OK",
+        "EXECUTIONTIME": "EXECTIME",
+        "LATESUBMISSION": "LATESUB",
+        "RERUN": "RERUN",
+    }.get(word, word)
     rest = {key.upper(): scalar(value) for key, value in item.items()}
     time = f"{rest.get('CRITERIA', '')} {rest.get('VALUE', '')}".strip()
     attributes = {"WHEN": when, "TIME": time, "DEST": rest.get("DESTINATION", ""), "MESSAGE": rest.get("MESSAGE", "")}

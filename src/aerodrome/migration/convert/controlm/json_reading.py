@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.controlm.elements import Element
-from aerodrome.migration.convert.controlm.json_parts import add_part, add_when, add_repetition, scalar, variables_of
+from aerodrome.migration.convert.controlm.json_parts import add_part, add_repetition, add_when, scalar, variables_of
 
 _INHERITED: Final = ("Application", "SubApplication", "Host", "RunAs")
 _FOLDERS: Final = {"Folder": "SMART_FOLDER", "SimpleFolder": "FOLDER", "SubFolder": "SUB_FOLDER"}
@@ -71,7 +71,9 @@ def read_definitions(path: Path) -> Iterator[Element]:
             details={"line": error.lineno},
         ) from error
     except RecursionError as error:
-        raise Invalid(f"{path.name} nests too deep.", code="json-too-deep", hint="No definition does; check the file.") from error
+        raise Invalid(
+            f"{path.name} nests too deep.", code="json-too-deep", hint="No definition does; check the file."
+        ) from error
     lines = _lines_of_names(text)
     for part in tree if isinstance(tree, list) else [tree]:
         if isinstance(part, dict):
@@ -109,7 +111,9 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
             yield folder
 
 
-def _with_defaults(value: Mapping[str, Any], layers: list[Mapping[str, Any]], families: tuple[str, ...]) -> dict[str, Any]:
+def _with_defaults(
+    value: Mapping[str, Any], layers: list[Mapping[str, Any]], families: tuple[str, ...]
+) -> dict[str, Any]:
     """Lay an object over the defaults of its type: outer files first, the more exact type over the less exact one."""
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -121,7 +125,9 @@ def _with_defaults(value: Mapping[str, Any], layers: list[Mapping[str, Any]], fa
     return merged | dict(value)
 
 
-def _folder(name: str, value: Mapping[str, Any], layers: list[Any], inherited: Mapping[str, Any], lines: Mapping[str, int]) -> Element:
+def _folder(
+    name: str, value: Mapping[str, Any], layers: list[Any], inherited: Mapping[str, Any], lines: Mapping[str, int]
+) -> Element:
     kind = str(value["Type"])
     whole = {**inherited, **_with_defaults(value, layers, ("Folder", kind))}
     own = value.get("Defaults")
@@ -148,7 +154,12 @@ def _folder(name: str, value: Mapping[str, Any], layers: list[Any], inherited: M
 
 
 def _add_member(
-    element: Element, name: str, item: Mapping[str, Any], layers: list[Any], inherited: Mapping[str, Any], lines: Mapping[str, int]
+    element: Element,
+    name: str,
+    item: Mapping[str, Any],
+    layers: list[Any],
+    inherited: Mapping[str, Any],
+    lines: Mapping[str, int],
 ) -> None:
     kind = str(item["Type"])
     if kind in _FOLDERS:
@@ -162,7 +173,9 @@ def _add_member(
         add_part(element, name, item, lines.get(name, 0))
 
 
-def _job(name: str, value: Mapping[str, Any], layers: list[Any], inherited: Mapping[str, Any], lines: Mapping[str, int]) -> Element:
+def _job(
+    name: str, value: Mapping[str, Any], layers: list[Any], inherited: Mapping[str, Any], lines: Mapping[str, int]
+) -> Element:
     kind = str(value["Type"])
     pieces = kind.split(":")
     families = tuple(":".join(pieces[:end]) for end in range(1, len(pieces) + 1))
@@ -182,7 +195,18 @@ def _add_common(element: Element, whole: Mapping[str, Any]) -> None:
         add_when(element, when)
     add_repetition(element, whole)
     element.children.extend(variables_of(whole.get("Variables")))
-    done = ("Type", "Name", "When", "Variables", "Rerun", "RerunIntervals", "RerunSpecificTimes", "RerunLimit", "Defaults", "Jobs")
+    done = (
+        "Type",
+        "Name",
+        "When",
+        "Variables",
+        "Rerun",
+        "RerunIntervals",
+        "RerunSpecificTimes",
+        "RerunLimit",
+        "Defaults",
+        "Jobs",
+    )
     for key, item in whole.items():
         if key in done or (isinstance(item, dict) and "Type" in item):
             continue
@@ -200,7 +224,11 @@ def _calendar(name: str, value: Mapping[str, Any], lines: Mapping[str, int]) -> 
         return element
     for year in (when or {}).get("Years", []):
         if isinstance(year, dict):
-            months = {month: [str(day) for day in days] for month, days in year.items() if month != "Year" and isinstance(days, list)}
+            months = {
+                month: [str(day) for day in days]
+                for month, days in year.items()
+                if month != "Year" and isinstance(days, list)
+            }
             element.children.append(Element("YEAR", {"NAME": str(year.get("Year", "")), "MONTHS": json.dumps(months)}))
     known = ("Type", "When", "Description", "Server", "Alias")
     element.attributes |= {f"JSON.{key}": scalar(item) for key, item in value.items() if key not in known}
@@ -210,7 +238,19 @@ def _calendar(name: str, value: Mapping[str, Any], lines: Mapping[str, int]) -> 
 def _profile(name: str, value: Mapping[str, Any], kind: str, lines: Mapping[str, int]) -> Element:
     """A connection profile: names and addresses only; passwords and keys are not even copied."""
     element = Element("CONNECTION_PROFILE", {"NAME": name, "TYPE": kind}, line=lines.get(name, 0))
-    for key in ("Host", "HostName", "Port", "User", "UserName", "DatabaseName", "Database", "URL", "Endpoint", "SID", "ServiceName"):
+    for key in (
+        "Host",
+        "HostName",
+        "Port",
+        "User",
+        "UserName",
+        "DatabaseName",
+        "Database",
+        "URL",
+        "Endpoint",
+        "SID",
+        "ServiceName",
+    ):
         if key in value:
             element.attributes[key.upper()] = scalar(value[key])
     return element

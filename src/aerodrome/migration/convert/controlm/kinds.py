@@ -56,7 +56,13 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("restapi", "web-service"),
     ("web", "web-service"),
 )
-_EXACT: Final = {"WS": "web-service", "DATABASE": "database", "DATABASES": "database", "DB": "database", "INF": "informatica"}
+_EXACT: Final = {
+    "WS": "web-service",
+    "DATABASE": "database",
+    "DATABASES": "database",
+    "DB": "database",
+    "INF": "informatica",
+}
 _JSON: Final = {
     "Job:Command": "command",
     "Job:Script": "script",
@@ -82,7 +88,7 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
     form = element.take("APPL_FORM", "CM_VER_NAME")
     shown = "/".join(part for part in (family, form, task_type) if part) or "Job"
     word = task_type.upper().replace("CYCLIC", "").strip()
-    if word in ("DUMMY",) or element.flag("RUN_AS_DUMMY"):
+    if word == "DUMMY" or element.flag("RUN_AS_DUMMY"):
         return "dummy", shown
     if family.upper() not in ("", "OS", "O"):
         return _EXACT.get(family.upper()) or _by_words(f"{family} {form}") or "other", shown

@@ -16,7 +16,7 @@ from typing import Literal
 from aerodrome.migration.convert.controlm.conditions import ANY_DATE, Index, Producer
 from aerodrome.migration.convert.controlm.model import Folder, Job, Node, Wait
 
-type Place = tuple[str, tuple[str, ...]]  # ("job" | "start" | "end", path)
+Place = tuple[str, tuple[str, ...]]  # ("job" | "start" | "end", path)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Links:
     """The ways of every in-condition: (folder, path of the waiting node, name, date) -> alternatives."""
 
     ways: dict[tuple[int, tuple[str, ...], str, str], tuple[Link, ...]] = field(default_factory=dict)
-    stored: dict[str, set[int | None]] = field(default_factory=lambda: defaultdict(set))  # names that are kept, and for which dates
+    stored: dict[str, set[int | None]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # names that are kept, and for which dates
 
     def of(self, folder: int, node: Node, wait: Wait) -> tuple[Link, ...]:
         return self.ways[folder, node.path, wait.name, wait.odate]
@@ -86,19 +88,37 @@ def _ways(
         if is_all_inside and all(_is_edge(item, node, settings, graph) for item in inside):
             yield from (Link("edge", item, name=wait.name) for item in inside)
             return
-        yield Link("stored", days=None, why="condition-undated" if producers else "condition-unknown-producer", name=wait.name)
+        yield Link(
+            "stored", days=None, why="condition-undated" if producers else "condition-unknown-producer", name=wait.name
+        )
         return
     if not producers:
-        yield Link("stored", days=days if isinstance(days, int) else 0, why="condition-unknown-producer", name=wait.name)
+        yield Link(
+            "stored", days=days if isinstance(days, int) else 0, why="condition-unknown-producer", name=wait.name
+        )
         return
     keeps = False
     for item in producers:
         source = settings.get((item.folder, item.path)) or settings[item.folder, ()]
         added = days_of(item.odate)
         is_same_date = added == 0
-        if days == 0 and is_same_date and item.folder == number and not own.is_apart and _is_edge(item, node, settings, graph):
+        if (
+            days == 0
+            and is_same_date
+            and item.folder == number
+            and not own.is_apart
+            and _is_edge(item, node, settings, graph)
+        ):
             yield Link("edge", item, name=wait.name)
-        elif is_same_date and item.is_job and item.event == "ok" and source.is_scheduled and own.is_scheduled and not source.is_apart and _other_run(item, number, days):
+        elif (
+            is_same_date
+            and item.is_job
+            and item.event == "ok"
+            and source.is_scheduled
+            and own.is_scheduled
+            and not source.is_apart
+            and _other_run(item, number, days)
+        ):
             yield Link("sensor", item, days if isinstance(days, int) else 0, days == "previous", name=wait.name)
         elif days == "previous":
             yield Link("never", why="condition-previous", name=wait.name)
@@ -112,7 +132,9 @@ def _other_run(item: Producer, number: int, days: int | str | None) -> bool:
     return item.folder != number or days != 0
 
 
-def _is_edge(item: Producer, node: Node, settings: Mapping[tuple[int, tuple[str, ...]], Setting], graph: _Graph) -> bool:
+def _is_edge(
+    item: Producer, node: Node, settings: Mapping[tuple[int, tuple[str, ...]], Setting], graph: _Graph
+) -> bool:
     source = settings.get((item.folder, item.path))
     if source is not None and source.is_apart:
         return False
@@ -121,7 +143,7 @@ def _is_edge(item: Producer, node: Node, settings: Mapping[tuple[int, tuple[str,
     return graph.add(before, after)
 
 
-def days_of(odate: str) -> int | None | Literal["previous", "unknown"]:
+def days_of(odate: str) -> int | Literal["previous", "unknown"] | None:
     """Give what a date word means: days from the order date, None without a date, or that it cannot be said."""
     word = odate.strip().upper()
     if word in ("", "ODAT", "ODATE"):

@@ -159,7 +159,7 @@ class Node:
     application: str = ""
     sub_application: str = ""
     description: str = ""
-    origin: Origin = Origin("")
+    origin: Origin = field(default_factory=lambda: Origin(""))
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,9 @@ class Export:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)  # rule-based calendars that belong to no folder
     profiles: Mapping[str, Profile] = field(default_factory=dict)
-    pools: Mapping[str, int] = field(default_factory=dict)  # maximum of quantitative resources, where the export says it
+    pools: Mapping[str, int] = field(
+        default_factory=dict
+    )  # maximum of quantitative resources, where the export says it
     rejected: tuple[Rejected, ...] = ()
     accounts: tuple[Account, ...] = ()
     files: int = 0

@@ -43,7 +43,9 @@ class Horizon:
 class Almanac:
     """The calendars of an export, and the answers about rules that were given before."""
 
-    def __init__(self, calendars: Mapping[str, Calendar], horizon: Horizon, *, week_starts_on_sunday: bool = False) -> None:
+    def __init__(
+        self, calendars: Mapping[str, Calendar], horizon: Horizon, *, week_starts_on_sunday: bool = False
+    ) -> None:
         self._calendars = calendars
         self.horizon = horizon
         self._sunday_first = week_starts_on_sunday
@@ -75,7 +77,11 @@ class Almanac:
         first = max(filter(None, (self.horizon.first, rule.active_from)))
         last = min(filter(None, (self.horizon.last, rule.active_till)))
         if rule.active_from and rule.active_till and rule.active_from > rule.active_till:  # active outside of that time
-            return frozenset(d for d in chosen if self.horizon.first <= d <= self.horizon.last and not rule.active_till < d < rule.active_from)
+            return frozenset(
+                d
+                for d in chosen
+                if self.horizon.first <= d <= self.horizon.last and not rule.active_till < d < rule.active_from
+            )
         return frozenset(day for day in chosen if first <= day <= last)
 
     def _by_criteria(self, rule: Rule) -> set[date]:
@@ -102,7 +108,7 @@ class Almanac:
         is_selecting = False
         for word in rule.days.split(","):
             minus, mark, number = self._token(word, "DAYS")
-            if mark in ("D",) and calendar is None:
+            if mark == "D" and calendar is None:
                 raise Unknown("days-need-calendar", f"DAYS={word} counts working days, but there is no DAYSCAL.")
             found = {day for month in months.values() for day in _in_month(mark, number, month, working)}
             if minus:
@@ -112,7 +118,7 @@ class Almanac:
             else:
                 is_selecting = True
                 chosen |= found & working if mark == "" else found
-        return ((chosen if is_selecting else chosen | working)) - left_out
+        return (chosen if is_selecting else chosen | working) - left_out
 
     def _week_days(self, rule: Rule) -> set[date]:
         calendar = self.calendar(rule.weeks_calendar) if rule.weeks_calendar else None
@@ -129,7 +135,9 @@ class Almanac:
         for word in rule.weekdays.split(","):
             minus, mark, number = self._token(word, "WEEKDAYS")
             if mark in ("D", "L") and calendar is None:
-                raise Unknown("weekdays-need-calendar", f"WEEKDAYS={word} counts working days, but there is no WEEKSCAL.")
+                raise Unknown(
+                    "weekdays-need-calendar", f"WEEKDAYS={word} counts working days, but there is no WEEKSCAL."
+                )
             found = {day for week in weeks.values() for day in self._in_week(mark, number, week, working)}
             if minus:
                 left_out |= found
@@ -138,7 +146,7 @@ class Almanac:
             else:
                 is_selecting = True
                 chosen |= found & working if mark == "" else found
-        return ((chosen if is_selecting else chosen | working)) - left_out
+        return (chosen if is_selecting else chosen | working) - left_out
 
     def _in_week(self, mark: str, number: int, week: list[date], working: set[date]) -> set[date]:
         if mark in ("D", "L"):

@@ -37,15 +37,25 @@ class FolderOrder:
 def order_folder(folder: Folder, almanac: Almanac, shared: Mapping[str, Rule]) -> FolderOrder:
     """Say when every job of a folder is ordered. Jobs whose dates nobody knows stand in `unknown`."""
     found: dict[tuple[str, ...], Ordered] = {}
-    whole = _of_folder(folder, almanac, shared, dict(shared))
-    _walk(folder, whole if folder.is_smart else None, almanac, {**shared, **{rule.name: rule for rule in folder.rules}}, found)
+    whole = _of_folder(folder, almanac, dict(shared))
+    _walk(
+        folder,
+        whole if folder.is_smart else None,
+        almanac,
+        {**shared, **{rule.name: rule for rule in folder.rules}},
+        found,
+    )
     dates = frozenset[date]().union(*(item.dates for item in found.values()))
     unknown = tuple((path, item) for path, item in found.items() if not item.is_known)
     return FolderOrder(found, dates, unknown)
 
 
 def _walk(
-    folder: Folder, whole: Ordered | None, almanac: Almanac, rules: Mapping[str, Rule], found: dict[tuple[str, ...], Ordered]
+    folder: Folder,
+    whole: Ordered | None,
+    almanac: Almanac,
+    rules: Mapping[str, Rule],
+    found: dict[tuple[str, ...], Ordered],
 ) -> None:
     for member in folder.members:
         if isinstance(member, Folder):
@@ -56,7 +66,7 @@ def _walk(
             found[member.path] = _of_node(member, whole, almanac, rules, folder.rules or tuple(rules.values()))
 
 
-def _of_folder(folder: Folder, almanac: Almanac, shared: Mapping[str, Rule], rules: dict[str, Rule]) -> Ordered:
+def _of_folder(folder: Folder, almanac: Almanac, rules: dict[str, Rule]) -> Ordered:
     rules |= {rule.name: rule for rule in folder.rules}
     names = [name for name in folder.rule_names if not name.startswith("!")]
     if folder.rules and not names:
@@ -72,7 +82,9 @@ def _of_folder(folder: Folder, almanac: Almanac, shared: Mapping[str, Rule], rul
     return _union(chosen, almanac)
 
 
-def _of_node(node: Job | Folder, whole: Ordered | None, almanac: Almanac, rules: Mapping[str, Rule], around: tuple[Rule, ...]) -> Ordered:
+def _of_node(
+    node: Job | Folder, whole: Ordered | None, almanac: Almanac, rules: Mapping[str, Rule], around: tuple[Rule, ...]
+) -> Ordered:
     included, excluded = _named(node, rules, around)
     missing = [name for name in node.rule_names if name.lstrip("!") not in rules and name not in ("*", "USE PARENT")]
     if missing:
@@ -123,7 +135,9 @@ def _union(rules: list[Rule], almanac: Almanac) -> Ordered:
         dates = frozenset[date]().union(*(almanac.dates(rule) for rule in rules))
     except Unknown as why:
         return _unknown(why.code, str(why))
-    return Ordered(dates, True, "" if dates else "never-ordered", "" if dates else "Its criteria choose no date.", tuple(rules))
+    return Ordered(
+        dates, True, "" if dates else "never-ordered", "" if dates else "Its criteria choose no date.", tuple(rules)
+    )
 
 
 def _unknown(code: str, reason: str) -> Ordered:

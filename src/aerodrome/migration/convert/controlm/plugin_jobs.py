@@ -58,25 +58,41 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
     ),
     "lambda": Plugin(
         _provider("LambdaInvokeFunctionOperator", "amazon.aws.operators.lambda_function", _AWS),
-        (_needs("function_name", "functionname", "lambdafunctionname"), _may("payload", "payload", "parameters", "body", "payloadjson"), _may("qualifier", "version")),
+        (
+            _needs("function_name", "functionname", "lambdafunctionname"),
+            _may("payload", "payload", "parameters", "body", "payloadjson"),
+            _may("qualifier", "version"),
+        ),
         "aws_conn_id",
         "aws",
     ),
     "step-functions": Plugin(
         _provider("StepFunctionStartExecutionOperator", "amazon.aws.operators.step_function", _AWS),
-        (_needs("state_machine_arn", "statemachinearn"), _may("state_machine_input", "parameters", "arguments", "input"), _may("name", "executionname")),
+        (
+            _needs("state_machine_arn", "statemachinearn"),
+            _may("state_machine_input", "parameters", "arguments", "input"),
+            _may("name", "executionname"),
+        ),
         "aws_conn_id",
         "aws",
     ),
     "aws-batch": Plugin(
         _provider("BatchOperator", "amazon.aws.operators.batch", _AWS),
-        (_needs("job_name", "jobname"), _needs("job_definition", "jobdefinition", "jobdefinitionandrevision"), _needs("job_queue", "jobqueue")),
+        (
+            _needs("job_name", "jobname"),
+            _needs("job_definition", "jobdefinition", "jobdefinitionandrevision"),
+            _needs("job_queue", "jobqueue"),
+        ),
         "aws_conn_id",
         "aws",
     ),
     "athena": Plugin(
         _provider("AthenaOperator", "amazon.aws.operators.athena", _AWS),
-        (_needs("query", "query", "sqlquery"), _needs("database", "database", "dbname", "databasename"), _needs("output_location", "outputlocation", "outputbucket")),
+        (
+            _needs("query", "query", "sqlquery"),
+            _needs("database", "database", "dbname", "databasename"),
+            _needs("output_location", "outputlocation", "outputbucket"),
+        ),
         "aws_conn_id",
         "aws",
     ),
@@ -92,7 +108,10 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
     ),
     "synapse": Plugin(
         _provider("AzureSynapseRunPipelineOperator", "microsoft.azure.operators.synapse", _AZURE),
-        (_needs("pipeline_name", "pipelinename", "pipeline"), _needs("azure_synapse_workspace_dev_endpoint", "workspacedevendpoint", "synapseurl", "workspaceurl")),
+        (
+            _needs("pipeline_name", "pipelinename", "pipeline"),
+            _needs("azure_synapse_workspace_dev_endpoint", "workspacedevendpoint", "synapseurl", "workspaceurl"),
+        ),
         "azure_synapse_conn_id",
         "azure_synapse",
     ),
@@ -115,20 +134,32 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
     ),
     "gcp-function": Plugin(
         _provider("CloudFunctionInvokeFunctionOperator", "google.cloud.operators.functions", _GCP),
-        (_needs("function_id", "functionname", "functionid"), _needs("location", "location", "region"), _may("project_id", "projectid", "project")),
+        (
+            _needs("function_id", "functionname", "functionid"),
+            _needs("location", "location", "region"),
+            _may("project_id", "projectid", "project"),
+        ),
         "gcp_conn_id",
         "google_cloud_platform",
         (("input_data", "{}"),),
     ),
     "cloud-run": Plugin(
         _provider("CloudRunExecuteJobOperator", "google.cloud.operators.cloud_run", _GCP),
-        (_needs("job_name", "jobname", "cloudrunjobname"), _needs("region", "location", "region"), _needs("project_id", "projectid", "project")),
+        (
+            _needs("job_name", "jobname", "cloudrunjobname"),
+            _needs("region", "location", "region"),
+            _needs("project_id", "projectid", "project"),
+        ),
         "gcp_conn_id",
         "google_cloud_platform",
     ),
     "gcp-workflow": Plugin(
         _provider("WorkflowsCreateExecutionOperator", "google.cloud.operators.workflows", _GCP),
-        (_needs("workflow_id", "workflowname", "workflowid"), _needs("location", "location", "region"), _needs("project_id", "projectid", "project")),
+        (
+            _needs("workflow_id", "workflowname", "workflowid"),
+            _needs("location", "location", "region"),
+            _needs("project_id", "projectid", "project"),
+        ),
         "gcp_conn_id",
         "google_cloud_platform",
     ),
@@ -141,7 +172,9 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
     "web-service": Plugin(
         _provider("HttpOperator", "http.operators.http", "http"),
         (
-            _needs("endpoint", "endpointurl", "urlrequestpath", "requestpath", "url", "urlpath", "location", "path", "uri"),
+            _needs(
+                "endpoint", "endpointurl", "urlrequestpath", "requestpath", "url", "urlpath", "location", "path", "uri"
+            ),
             _may("method", "httpmethod", "method", "requestmethod", "operation"),
             _may("data", "body", "requestbody", "payload", "inputmessage", "bodyrequest"),
         ),
@@ -150,7 +183,10 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
     ),
     "spark": Plugin(
         _provider("SparkSubmitOperator", "apache.spark.operators.spark_submit", "apache-spark"),
-        (_needs("application", "sparkscript", "programjar", "applicationjar", "script", "sparkapplicationpath"), _may("java_class", "mainclass")),
+        (
+            _needs("application", "sparkscript", "programjar", "applicationjar", "script", "sparkapplicationpath"),
+            _may("java_class", "mainclass"),
+        ),
         "conn_id",
         "spark",
     ),
@@ -159,7 +195,12 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
 
 def detail(details: Mapping[str, str], names: tuple[str, ...]) -> str:
     """Give the first of these details that a job has; names are compared without prefix, case and marks."""
-    found = {re.sub(r"[^a-z0-9]", "", re.sub(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON)[-.]", "", key, flags=re.IGNORECASE).lower()): value for key, value in details.items()}
+    found = {
+        re.sub(
+            r"[^a-z0-9]", "", re.sub(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON)[-.]", "", key, flags=re.IGNORECASE).lower()
+        ): value
+        for key, value in details.items()
+    }
     return next((found[name] for name in names if found.get(name, "").strip()), "")
 
 

@@ -31,7 +31,9 @@ _SHIFTS: dict[str, Shift] = {
 def read_rule(element: Element, *, is_calendar: bool = True) -> Rule:
     """Read the criteria of a job, a folder or a rule-based calendar; months that nobody names are all of them."""
     named = [month for month in MONTHS if element.has(month)]
-    chosen = frozenset(number for number, month in enumerate(MONTHS, 1) if element.take(month).upper() in ("1", "Y", "YES"))
+    chosen = frozenset(
+        number for number, month in enumerate(MONTHS, 1) if element.take(month).upper() in ("1", "Y", "YES")
+    )
     if months := element.take("MONTHS"):
         words = months.upper().replace(" ", "").split(",")
         named, chosen = words, frozenset(_month(word) for word in words if word != "ALL") or ALL_MONTHS
@@ -42,7 +44,9 @@ def read_rule(element: Element, *, is_calendar: bool = True) -> Rule:
         weekdays=element.take("WEEKDAYS", "WDAYS").upper().replace(" ", ""),
         is_and=element.take("DAYS_AND_OR").upper().startswith("A"),
         months=chosen if named else ALL_MONTHS,
-        dates=tuple(_month_day(word) for word in dates.replace(" ", "").split(",") if len(word) == 4 and word.isdigit()),
+        dates=tuple(
+            _month_day(word) for word in dates.replace(" ", "").split(",") if len(word) == 4 and word.isdigit()
+        ),
         days_calendar=element.take("DAYSCAL", "DAYS_CAL"),
         weeks_calendar=element.take("WEEKSCAL", "WEEKS_CAL", "WDAYSCAL"),
         confirm_calendar=element.take("CONFCAL", "CONF_CAL"),
@@ -61,7 +65,7 @@ def unknown_when(element: Element) -> list[str]:
     return found
 
 
-def read_calendar(element: Element, week_start: int = 1) -> Calendar | Rule | None:
+def read_calendar(element: Element) -> Calendar | Rule | None:
     """Read a CALENDAR element: a regular calendar, a rule-based one, or None for kinds that are not read (periodic, relative)."""
     name = element.take("NAME", "CALENDAR_NAME")
     kind = element.take("TYPE", default="Regular").upper().replace("_", "").replace(" ", "").replace("-", "")

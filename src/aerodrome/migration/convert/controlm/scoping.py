@@ -13,7 +13,9 @@ def scope_of(folder: Folder, job: Job | None) -> Scope:
     if job is not None:
         around += [inner for inner in folder.folders() if job.path[: len(inner.path)] == inner.path]
         around.append(job)
-    variables = {item.name: item.value for level in around for item in level.variables if not item.name.startswith("\\")}
+    variables = {
+        item.name: item.value for level in around for item in level.variables if not item.name.startswith("\\")
+    }
     details = job.details if job is not None else {}
     system = {
         "JOBNAME": node.name,

@@ -43,8 +43,8 @@ class Host:
 
 @dataclass(frozen=True)
 class Site:
-    clock: Clock = Clock()
-    horizon: Horizon = Horizon(_START, date(2030, 12, 31))
+    clock: Clock = field(default_factory=Clock)
+    horizon: Horizon = field(default_factory=lambda: Horizon(_START, date(2030, 12, 31)))
     hosts: Mapping[str, Host] = field(default_factory=dict)
     default_host: Host | None = None
     user_dailies: Mapping[str, bool] = field(default_factory=dict)
@@ -130,4 +130,8 @@ def _host(key: str, value: Any) -> Host:
 
 
 def _wrong(key: str, why: str) -> Invalid:
-    return Invalid(f"The profile key {key} {why}.", code="convert-profile-invalid", hint="docs/guides/convert-controlm.md lists them.")
+    return Invalid(
+        f"The profile key {key} {why}.",
+        code="convert-profile-invalid",
+        hint="docs/guides/convert-controlm.md lists them.",
+    )

@@ -67,6 +67,25 @@ def only_on(is_ordered):
 )
 
 
+def only_at(zone: str) -> Function:
+    """The check of a cyclic job whose cron expression has more times than the job."""
+    source = f'''
+def only_at(times, is_ordered=None):
+    """Skip a run that the cron expression has and the cyclic job does not: its time (minutes after midnight) or date."""
+
+    def check(context):
+        run = context["dag_run"]
+        moment = (run.logical_date or run.run_after).astimezone(ZoneInfo("{zone}"))
+        if run.logical_date is not None and moment.hour * 60 + moment.minute not in times:
+            raise AirflowSkipException(f"The job does not start at {{moment:%H:%M}}.")
+        if is_ordered is not None and not is_ordered(odate(run)):
+            raise AirflowSkipException(f"Not ordered on {{odate(run)}}.")
+
+    return check
+'''
+    return Function("only_at", source, (symbols.SKIP, symbols.ZONE_INFO))
+
+
 def at_time(zone: str, new_day: int) -> Function:
     """The moment of a time of a Control-M day."""
     clock = f"{new_day // 60:02}:{new_day % 60:02}"
@@ -82,6 +101,71 @@ def at_time(day, minutes, zone="{zone}", days=0):
 
 
 NOT_AFTER: Final = Function(
+    "not_after",
+    '''
+def not_after(minutes, days, zone, is_ordered=None):
+    """Skip a task that could not start in its time window, as Control-M does not start the job then."""
+
+    def check(context):
+        day = odate(context["dag_run"])
+        if is_ordered is not None and not is_ordered(day):
+            raise AirflowSkipException(f"Not ordered on {day}.")
+        latest = at_time(day, minutes, zone, days)
+        if datetime.now(latest.tzinfo) > latest:
+            raise AirflowSkipException(f"Its window ended at {latest}.")
+
+    return check
+''',
+    (symbols.SKIP, symbols.DATETIME),
+)
+
+CONDITION_KEY: Final = Function(
+    "condition_key",
+    '''
+def condition_key(name, dag_run, days):
+    """Name the Airflow variable of a condition; `days` is counted from the order date, None means: without a date."""
+    if days is None:
+        return f"controlm.condition.{name}"
+    return f"controlm.condition.{name}.{odate(dag_run) + timedelta(days=days):%m%d}"
+''',
+    (symbols.TIMEDELTA,),
+)
+
+IS_ADDED: Final = Function(
+    "is_added",
+    '''
+def is_added(name, dag_run, days):
+    """Say whether a condition was added: an Airflow variable with its name and date exists."""
+    return Variable.get(condition_key(name, dag_run, days), None) is not None
+''',
+    (symbols.VARIABLE,),
+)
+
+CHANGE_CONDITION: Final = Function(
+    "change_condition",
+    '''
+def change_condition(name, days, is_added, dag_run):
+    """Add or delete a condition: an Airflow variable with its name and date."""
+    key = condition_key(name, dag_run, days)
+    if is_added:
+        Variable.set(key, "1")
+    elif Variable.get(key, None) is not None:
+        Variable.delete(key)
+''',
+    (symbols.VARIABLE,),
+)
+
+SET_VARIABLE: Final = Function(
+    "set_variable",
+    '''
+def set_variable(name, value):
+    """Keep a value under an Airflow variable, for the jobs that read it."""
+    Variable.set(name, value)
+''',
+    (symbols.VARIABLE,),
+)
+
+AFTER: Final = Function(
     "after",
     '''
 def after(task_id, notok, ti, dag_run):

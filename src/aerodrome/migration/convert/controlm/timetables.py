@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 
 from aerodrome.migration.convert.controlm.order_dates import Horizon
 
@@ -42,7 +43,9 @@ def day_fields(dates: frozenset[date], horizon: Horizon) -> DayFields | None:
     of_weekdays = {day for day in here if day.isoweekday() % 7 in weekdays}
     if weekdays and of_weekdays == dates:
         return DayFields("*", month_field, _numbers(weekdays))
-    days = frozenset(n for n in range(1, 32) if all(d in dates for d in here if d.day == n) and any(d.day == n for d in here))
+    days = frozenset(
+        n for n in range(1, 32) if all(d in dates for d in here if d.day == n) and any(d.day == n for d in here)
+    )
     of_days = {day for day in here if day.day in days}
     is_last = all(day in dates for day in here if (day + timedelta(days=1)).day == 1)
     if days and of_days == dates:
@@ -64,7 +67,13 @@ def _numbers(values: Iterable[int]) -> str:
         if value == previous + 1:
             previous = value
             continue
-        parts.append(str(start) if start == previous else f"{start}-{previous}" if previous > start + 1 else f"{start},{previous}")
+        parts.append(
+            str(start)
+            if start == previous
+            else f"{start}-{previous}"
+            if previous > start + 1
+            else f"{start},{previous}"
+        )
         start = previous = value
     return ",".join(parts)
 
@@ -100,7 +109,7 @@ def _steps(values: set[int], size: int) -> str:
     if len(values) == size:
         return "*"
     ordered = sorted(values)
-    gaps = {later - earlier for earlier, later in zip(ordered, ordered[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(ordered)}
     if len(gaps) == 1 and len(ordered) > 2:
         gap = gaps.pop()
         if ordered[0] == 0 and ordered[-1] + gap >= size:

@@ -73,8 +73,18 @@ def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list
     for item in listed:
         option = str(item.get("TransferOption", "SrcToDest"))
         kinds = names.get("FTP-CONNTYPE1", "").upper(), names.get("FTP-CONNTYPE2", "").upper()
-        source = _side(kinds[0], str(item.get("Src", "")), details.get("ConnectionProfileSrc", both), details.get("S3BucketName", ""))
-        target = _side(kinds[1], str(item.get("Dest", "")), details.get("ConnectionProfileDest", both), details.get("S3BucketName", ""))
+        source = _side(
+            kinds[0],
+            str(item.get("Src", "")),
+            details.get("ConnectionProfileSrc", both),
+            details.get("S3BucketName", ""),
+        )
+        target = _side(
+            kinds[1],
+            str(item.get("Dest", "")),
+            details.get("ConnectionProfileDest", both),
+            details.get("S3BucketName", ""),
+        )
         if source is None or target is None:
             return f"The connection type {kinds[0] if source is None else kinds[1]} is not converted."
         if option.startswith("DestToSrc"):
@@ -83,10 +93,14 @@ def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list
         is_copying = option != "FileWatcher"
         if not source.path or (is_copying and not target.path):
             return "A transfer lacks its source or its destination."
-        commands = [key for key in ("PreCommandSrc", "PreCommandDest", "PostCommandSrc", "PostCommandDest") if item.get(key)]
+        commands = [
+            key for key in ("PreCommandSrc", "PreCommandDest", "PostCommandSrc", "PostCommandDest") if item.get(key)
+        ]
         if commands:
             return f"{', '.join(commands)} of a transfer are not converted."
-        notes = [f"The transfer option {key}={value} has no effect." for key, value in item.items() if _matters(key, value)]
+        notes = [
+            f"The transfer option {key}={value} has no effect." for key, value in item.items() if _matters(key, value)
+        ]
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
         if source_option not in ("0", "1"):
             return f"The source option {source_option} of a transfer is not converted."
@@ -95,7 +109,19 @@ def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list
 
 
 def _matters(key: str, value: Any) -> bool:
-    known = ("Src", "Dest", "TransferOption", "SRCOPT", "SrcOption", "TransferType", "VERNUM", "TRIM", "CASEIFS", "NULLFLDS", "IF_EXIST")
+    known = (
+        "Src",
+        "Dest",
+        "TransferOption",
+        "SRCOPT",
+        "SrcOption",
+        "TransferType",
+        "VERNUM",
+        "TRIM",
+        "CASEIFS",
+        "NULLFLDS",
+        "IF_EXIST",
+    )
     return key not in known and value not in (0, "0", "", False, None, "No", "None")
 
 
@@ -104,7 +130,9 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
         return names.get(f"FTP-{key}", "") or names.get(f"FTP-{key}{number}", "")
 
     kinds = of("CONNTYPE1").upper(), of("CONNTYPE2").upper()
-    local = _side(kinds[0] or "FILE SYSTEM", names.get(f"FTP-LPATH{number}", ""), of("ACCOUNT"), "", of("LHOST"), of("LUSER"), "1")
+    local = _side(
+        kinds[0] or "FILE SYSTEM", names.get(f"FTP-LPATH{number}", ""), of("ACCOUNT"), "", of("LHOST"), of("LUSER"), "1"
+    )
     remote = _side(kinds[1], names.get(f"FTP-RPATH{number}", ""), of("ACCOUNT"), "", of("RHOST"), of("RUSER"), "2")
     if local is None or remote is None:
         return f"The connection type {kinds[0] if local is None else kinds[1]} is not converted."
@@ -113,7 +141,10 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
     option = names.get(f"FTP-UPLOAD{number}", "1")
     if option not in ("0", "1"):
         return f"The transfer direction {option} (watch only, or directory listing) is not converted."
-    if any(names.get(f"FTP-{key}{number}", "0") not in ("", "0") for key in ("PREPARAM1", "PREPARAM2", "POSTCMD1", "POSTCMD2")):
+    if any(
+        names.get(f"FTP-{key}{number}", "0") not in ("", "0")
+        for key in ("PREPARAM1", "PREPARAM2", "POSTCMD1", "POSTCMD2")
+    ):
         return "Commands before or after the transfer are not converted."
     source_option = names.get(f"FTP-SRCOPT{number}", "0")
     if source_option not in ("", "0", "1"):
@@ -123,7 +154,9 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
     return Transfer(source, target, is_moving=source_option == "1", notes=notes)
 
 
-def _side(kind: str, path: str, profile: str, bucket: str, host: str = "", user: str = "", ending: str = "") -> Side | None:
+def _side(
+    kind: str, path: str, profile: str, bucket: str, host: str = "", user: str = "", ending: str = ""
+) -> Side | None:
     scheme = _SCHEMES.get(kind.strip())
     if scheme is None:
         return None

@@ -18,8 +18,8 @@ class Upstream:
     rule: Rule = "all_success"
 
 
-type Leaf = Callable[[Wait], tuple[str, ...]]  # the tasks any of which meets a condition
-type Gate = Callable[[tuple[str, ...], Rule], str]  # makes a control task, gives its id
+Leaf = Callable[[Wait], tuple[str, ...]]  # the tasks any of which meets a condition
+Gate = Callable[[tuple[str, ...], Rule], str]  # makes a control task, gives its id
 
 
 def upstream_of(tree: Tree | None, leaf: Leaf, gate: Gate, also: tuple[str, ...] = ()) -> Upstream:
@@ -40,10 +40,16 @@ def _walk(tree: Tree, leaf: Leaf, gate: Gate) -> Upstream:
             return Upstream(ids, "all_success" if len(ids) == 1 else "one_success")
         case All():
             parts = [_walk(part, leaf, gate) for part in tree.parts]
-            ids = [part.ids if part.rule == "all_success" or len(part.ids) == 1 else (gate(part.ids, part.rule),) for part in parts]
+            ids = [
+                part.ids if part.rule == "all_success" or len(part.ids) == 1 else (gate(part.ids, part.rule),)
+                for part in parts
+            ]
             return Upstream(tuple(dict.fromkeys(item for part in ids for item in part)))
         case Any():
             parts = [_walk(part, leaf, gate) for part in tree.parts]
-            ids = [part.ids if part.rule == "one_success" or len(part.ids) == 1 else (gate(part.ids, part.rule),) for part in parts]
+            ids = [
+                part.ids if part.rule == "one_success" or len(part.ids) == 1 else (gate(part.ids, part.rule),)
+                for part in parts
+            ]
             flat = tuple(dict.fromkeys(item for part in ids for item in part))
             return Upstream(flat, "one_success" if len(flat) > 1 else "all_success")

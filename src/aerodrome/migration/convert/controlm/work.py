@@ -26,12 +26,18 @@ SFTP_SENSOR: Final = Symbol(
 )
 BIGQUERY: Final = Symbol(
     "BigQueryInsertJobOperator",
-    {"2.11": "airflow.providers.google.cloud.operators.bigquery", "3.3": "airflow.providers.google.cloud.operators.bigquery"},
+    {
+        "2.11": "airflow.providers.google.cloud.operators.bigquery",
+        "3.3": "airflow.providers.google.cloud.operators.bigquery",
+    },
     {"2.11": "apache-airflow-providers-google", "3.3": "apache-airflow-providers-google"},
 )
 FILE_TRANSFER: Final = Symbol(
     "FileTransferOperator",
-    {"2.11": "airflow.providers.common.io.operators.file_transfer", "3.3": "airflow.providers.common.io.operators.file_transfer"},
+    {
+        "2.11": "airflow.providers.common.io.operators.file_transfer",
+        "3.3": "airflow.providers.common.io.operators.file_transfer",
+    },
     {"2.11": "apache-airflow-providers-common-io", "3.3": "apache-airflow-providers-common-io"},
 )
 _WHY: Final = {
@@ -120,16 +126,23 @@ class _Builder:
         if not command.strip():
             self._fail("command-empty", "The job has no command, script or script text.")
             return
-        if job.kind == "script" and not (job.details.get("MEMLIB") or job.details.get("OVERLIB") or job.details.get("FILE_PATH")):
+        if job.kind == "script" and not (
+            job.details.get("MEMLIB") or job.details.get("OVERLIB") or job.details.get("FILE_PATH")
+        ):
             self._note("script-without-folder", "The script has no folder: it must be on the PATH.")
         if job.details.get("MULTY_AGENT", "N").upper() in ("Y", "1"):
             self._note("multi-agent", "Control-M runs it on every agent of the node group; here it runs once.")
         if is_windows(command):
             self._note("windows", "It is a command of Windows: its host needs an SSH server, or another operator here.")
         if "." in job.details.get("CMDLINE", "") and re.search(r"%%\$?\w+\.", job.details.get("CMDLINE", "")):
-            self._note("period-joins", "A period right after a variable joins it to what follows and disappears, as in Control-M.")
+            self._note(
+                "period-joins",
+                "A period right after a variable joins it to what follows and disappears, as in Control-M.",
+            )
         text = self._text(with_exit_rules(command, rules))
-        text = f"{text} " if re.search(r"\.(sh|bash|csh|zsh|dash|ksh|bat|cmd)$", text) else text  # else Airflow reads a template file
+        text = (
+            f"{text} " if re.search(r"\.(sh|bash|csh|zsh|dash|ksh|bat|cmd)$", text) else text
+        )  # else Airflow reads a template file
         self._run(text)
 
     def _run(self, text: str) -> None:
@@ -137,7 +150,9 @@ class _Builder:
         self.work.queue = host.queue
         if host.is_worker:
             if not self.job.host:
-                self._note("no-host", "The job names no host (the Control-M server itself): it runs on an Airflow worker.")
+                self._note(
+                    "no-host", "The job names no host (the Control-M server itself): it runs on an Airflow worker."
+                )
             if self.job.run_as and not host.queue:
                 self._note("run-as", f"It runs as the user of the worker, not as {self.job.run_as}.")
             self._step("", symbols.BASH, ("bash_command", text))
@@ -148,7 +163,10 @@ class _Builder:
         self._step("", symbols.EMPTY)
 
     def _sla(self) -> None:
-        self._note("sla-service", f"The service {self.job.details.get('ServiceName', self.job.name)} and its deadline are not watched: add a deadline alert.")
+        self._note(
+            "sla-service",
+            f"The service {self.job.details.get('ServiceName', self.job.name)} and its deadline are not watched: add a deadline alert.",
+        )
         self._step("", symbols.EMPTY)
 
     def _file_watcher(self) -> None:
@@ -163,7 +181,9 @@ class _Builder:
             return
         limit = detail(details, ("limitminutes", "timelimit", "filewatchtimelimit", "waittime"))
         minutes = int(limit) if limit.isdigit() else 0
-        self._note("watcher-size", "The file is taken when it is there; Control-M also waits until its size stays the same.")
+        self._note(
+            "watcher-size", "The file is taken when it is there; Control-M also waits until its size stays the same."
+        )
         waiting: list[tuple[str, Expression]] = [("poke_interval", 60), ("mode", "reschedule")]
         waiting.append(("timeout", timedelta(minutes=minutes) if minutes else timedelta(days=7)))
         if not minutes:
@@ -191,24 +211,53 @@ class _Builder:
     def _transfer(self, item: Transfer, suffix: str) -> None:
         item = replace(item, source=self._placed(item.source), destination=self._placed(item.destination))
         source, destination = self._account(item.source), self._account(item.destination)
-        first, second = self._text(f"{item.source.scheme}://{item.source.path}"), self._text(f"{item.destination.scheme}://{item.destination.path}")
+        first, second = (
+            self._text(f"{item.source.scheme}://{item.source.path}"),
+            self._text(f"{item.destination.scheme}://{item.destination.path}"),
+        )
         for note in item.notes:
             self._note("transfer-option", note)
         if item.is_watching:
             watched = ("python_callable", Code("is_there"))
             self.work.functions.append(snippets.IS_THERE)
             given: dict[str, Expression] = {"path": first, "conn_id": source}
-            limit: tuple[tuple[str, Expression], ...] = (("poke_interval", 60), ("mode", "reschedule"), ("timeout", timedelta(days=7)))
-            self._step(f"{suffix}_wait" if item.is_copying else suffix, symbols.PYTHON_SENSOR, watched, ("op_kwargs", given), *limit, is_waiting=True)
+            limit: tuple[tuple[str, Expression], ...] = (
+                ("poke_interval", 60),
+                ("mode", "reschedule"),
+                ("timeout", timedelta(days=7)),
+            )
+            self._step(
+                f"{suffix}_wait" if item.is_copying else suffix,
+                symbols.PYTHON_SENSOR,
+                watched,
+                ("op_kwargs", given),
+                *limit,
+                is_waiting=True,
+            )
         if not item.is_copying:
             return
         if item.is_plain:
-            arguments: list[tuple[str, Expression]] = [("src", first), ("dst", second), ("source_conn_id", source), ("dest_conn_id", destination)]
+            arguments: list[tuple[str, Expression]] = [
+                ("src", first),
+                ("dst", second),
+                ("source_conn_id", source),
+                ("dest_conn_id", destination),
+            ]
             self._step(suffix, FILE_TRANSFER, *arguments, ("overwrite", True))
             return
         self.work.functions.append(snippets.TRANSFER)
-        values: dict[str, Expression] = {"source": first, "source_conn_id": source, "destination": second, "destination_conn_id": destination}
-        self._step(suffix, symbols.PYTHON, ("python_callable", Code("transfer")), ("op_kwargs", values | {"is_moving": item.is_moving}))
+        values: dict[str, Expression] = {
+            "source": first,
+            "source_conn_id": source,
+            "destination": second,
+            "destination_conn_id": destination,
+        }
+        self._step(
+            suffix,
+            symbols.PYTHON,
+            ("python_callable", Code("transfer")),
+            ("op_kwargs", values | {"is_moving": item.is_moving}),
+        )
 
     def _placed(self, side: Side) -> Side:
         """Give a side with the address that a worker sees: files of the job's own host are reached by SFTP."""
@@ -216,14 +265,20 @@ class _Builder:
         if side.scheme != "file" or host.is_worker:
             return side
         user = self.job.run_as.split("+")[0]
-        return Side("sftp", side.path, host.connection or connection_id("sftp", user, self.job.host), self.job.host, user)
+        return Side(
+            "sftp", side.path, host.connection or connection_id("sftp", user, self.job.host), self.job.host, user
+        )
 
     def _account(self, side: Side) -> str | None:
         if side.scheme == "file":
             return None
         conn_id = connection_id(side.profile or side.host or side.scheme)
         kinds = {"s3": "aws", "gs": "google_cloud_platform", "abfs": "wasb", "sftp": "sftp"}
-        self._connection(ConnectionNeed(conn_id, kinds.get(side.scheme, side.scheme), side.host, login=side.user, why="file transfers"))
+        self._connection(
+            ConnectionNeed(
+                conn_id, kinds.get(side.scheme, side.scheme), side.host, login=side.user, why="file transfers"
+            )
+        )
         return conn_id
 
     def _database(self) -> None:
@@ -236,16 +291,26 @@ class _Builder:
             values = _parameters(details)
             query = f"CALL {f'{schema}.' if schema else ''}{procedure}({', '.join(values)})"
             if values:
-                self._note("procedure-parameters", "The parameters of the stored procedure stand in its CALL as text, in the order of the export.")
+                self._note(
+                    "procedure-parameters",
+                    "The parameters of the stored procedure stand in its CALL as text, in the order of the export.",
+                )
         if not query and script:
-            self._note("sql-script", f"Copy {script} into dags/sql/ of this project: in Control-M it lies on the agent.")
-            query = f"sql/{re.split(r'[\\/]', script)[-1]}"
+            self._note(
+                "sql-script", f"Copy {script} into dags/sql/ of this project: in Control-M it lies on the agent."
+            )
+            name = re.split(r"[\\/]", script)[-1]
+            query = f"sql/{name}"
             query = query if query.endswith(".sql") else f"{query}.sql"
         if not query:
-            self._fail("database-empty", "The database job has no query, script or stored procedure that is understood.")
+            self._fail(
+                "database-empty", "The database job has no query, script or stored procedure that is understood."
+            )
             return
         profile = profile_of(details) or self.job.run_as or "database"
-        conn_id = self._profile(profile, {"hive": "hiveserver2", "snowflake": "snowflake"}.get(self.job.kind, "generic"))
+        conn_id = self._profile(
+            profile, {"hive": "hiveserver2", "snowflake": "snowflake"}.get(self.job.kind, "generic")
+        )
         self._step("", symbols.SQL, ("conn_id", conn_id), ("sql", self._text(query)))
 
     def _bigquery(self) -> None:
@@ -280,7 +345,9 @@ class _Builder:
             commands = json.loads(self.job.details.get("Commands", "[]"))
         except json.JSONDecodeError:
             commands = []
-        lines = [f"hdfs dfs -{name} {value}" for item in commands if isinstance(item, dict) for name, value in item.items()]
+        lines = [
+            f"hdfs dfs -{name} {value}" for item in commands if isinstance(item, dict) for name, value in item.items()
+        ]
         if not lines:
             self._fail("hdfs", "The job has no HDFS commands.")
             return
@@ -293,7 +360,10 @@ class _Builder:
         for argument in plugin.arguments:
             value = detail(details, argument.details)
             if not value and argument.is_needed:
-                self._fail("detail-missing", f"{plugin.operator.name} needs {argument.name}, which the definition does not have ({argument.details[0]}).")
+                self._fail(
+                    "detail-missing",
+                    f"{plugin.operator.name} needs {argument.name}, which the definition does not have ({argument.details[0]}).",
+                )
                 return
             if value:
                 arguments.append((argument.name, self._text(value.strip('"') if argument.name != "payload" else value)))
@@ -306,20 +376,31 @@ class _Builder:
                 self._step("", plugin.operator, ("http_conn_id", conn_id), *arguments)
                 return
         known = {name for argument in plugin.arguments for name in argument.details} | {"connectionprofile", "account"}
-        left = [key for key in details if re.sub(r"[^a-z0-9]", "", re.sub(r"^(UCM|AI|WS|HDP)[-.]", "", key, flags=re.IGNORECASE).lower()) not in known]
+        left = [
+            key
+            for key in details
+            if re.sub(r"[^a-z0-9]", "", re.sub(r"^(UCM|AI|WS|HDP)[-.]", "", key, flags=re.IGNORECASE).lower())
+            not in known
+        ]
         if left:
-            self._note("plugin-details", f"Details of the job that the operator does not take: {', '.join(sorted(left)[:12])}.")
+            self._note(
+                "plugin-details", f"Details of the job that the operator does not take: {', '.join(sorted(left)[:12])}."
+            )
         conn_id = self._profile(profile_of(details) or plugin.conn_type, plugin.conn_type)
         self._step("", plugin.operator, (plugin.connection, conn_id), *arguments, *plugin.fixed)
 
     # ---- parts
 
-    def _step(self, suffix: str, operator: Symbol, *arguments: tuple[str, Expression], is_waiting: bool = False) -> None:
+    def _step(
+        self, suffix: str, operator: Symbol, *arguments: tuple[str, Expression], is_waiting: bool = False
+    ) -> None:
         self.work.steps.append(Step(suffix, operator, arguments, is_waiting))
 
     def _raise(self) -> None:
         assert self.work.failure is not None  # noqa: S101
-        self.work.steps = [Step("", symbols.PYTHON, (("python_callable", Code("not_converted")), ("op_args", [self.work.failure[1]])))]
+        self.work.steps = [
+            Step("", symbols.PYTHON, (("python_callable", Code("not_converted")), ("op_args", [self.work.failure[1]])))
+        ]
         self.work.functions = [snippets.RAISE]
         self.work.connections = []
 
@@ -349,7 +430,9 @@ class _Builder:
     def _ssh(self) -> str:
         host = self.site.host(self.job.host)
         conn_id = host.connection or connection_id("ssh", self.job.run_as, self.job.host)
-        self._connection(ConnectionNeed(conn_id, "ssh", self.job.host, login=self.job.run_as, why=f"jobs on {self.job.host}"))
+        self._connection(
+            ConnectionNeed(conn_id, "ssh", self.job.host, login=self.job.run_as, why=f"jobs on {self.job.host}")
+        )
         return conn_id
 
     def _profile(self, name: str, conn_type: str) -> str:
@@ -359,7 +442,9 @@ class _Builder:
         if known is None:
             self._connection(ConnectionNeed(conn_id, conn_type, why=why))
         else:
-            self._connection(ConnectionNeed(conn_id, conn_type, known.host, known.port, known.login, known.database, why=why))
+            self._connection(
+                ConnectionNeed(conn_id, conn_type, known.host, known.port, known.login, known.database, why=why)
+            )
         return conn_id
 
 
@@ -367,8 +452,13 @@ def _parameters(details: Mapping[str, str]) -> list[str]:
     """Give the parameters of a stored procedure: JSON lists of name and value, or numbered variables of XML exports."""
     if listed := details.get("Parameters") or details.get("STPParameters"):
         try:
-            return [str(item.get("Value", item.get("value", ""))) if isinstance(item, dict) else str(item) for item in json.loads(listed)]
+            return [
+                str(item.get("Value", item.get("value", ""))) if isinstance(item, dict) else str(item)
+                for item in json.loads(listed)
+            ]
         except (json.JSONDecodeError, AttributeError):
             return []
-    numbered = sorted((key, value) for key, value in details.items() if re.search(r"STP_PARAMS?-?P?\d+.*VALUE", key, re.IGNORECASE))
+    numbered = sorted(
+        (key, value) for key, value in details.items() if re.search(r"STP_PARAMS?-?P?\d+.*VALUE", key, re.IGNORECASE)
+    )
     return [value for _, value in numbered]

@@ -59,7 +59,9 @@ class World:
             return plan.apart[found.path], ""
         if found.path not in plan.forced:
             return plan.dag_id, ""
-        return plan.forced[found.path], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
+        return plan.forced[
+            found.path
+        ], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
 
 
 def plan_world(export: Export, site: Site) -> World:
@@ -77,7 +79,9 @@ def plan_world(export: Export, site: Site) -> World:
         settings[plan.number, ()] = Setting(plan.dag_id, plan.is_scheduled, False)
         for job in plan.folder.jobs():
             is_apart = job.path in plan.apart
-            settings[plan.number, job.path] = Setting(plan.apart.get(job.path, plan.dag_id), plan.is_scheduled, is_apart)
+            settings[plan.number, job.path] = Setting(
+                plan.apart.get(job.path, plan.dag_id), plan.is_scheduled, is_apart
+            )
     index = index_of(export.folders)
     return World(export, site, tuple(plans), link(export.folders, index, settings), index, task_ids)
 
@@ -89,13 +93,24 @@ def _forced_names(export: Export) -> set[tuple[str, str]]:
             for reaction in node.reactions:
                 for action in reaction.actions:
                     if action.kind == "force":
-                        name = action.values.get("TABLE_NAME") or action.values.get("FOLDER_NAME") or action.values.get("FOLDER") or folder.name
+                        name = (
+                            action.values.get("TABLE_NAME")
+                            or action.values.get("FOLDER_NAME")
+                            or action.values.get("FOLDER")
+                            or folder.name
+                        )
                         found.add((name, action.values.get("NAME", "").strip()))
     return found
 
 
 def _plan(
-    number: int, folder: Folder, export: Export, site: Site, almanac: Almanac, wanted: set[tuple[str, str]], taken: set[str]
+    number: int,
+    folder: Folder,
+    export: Export,
+    site: Site,
+    almanac: Almanac,
+    wanted: set[tuple[str, str]],
+    taken: set[str],
 ) -> Plan:
     dag_id = _free(sanitize(folder.name), taken)
     order = order_folder(folder, almanac, export.rules)
@@ -103,7 +118,11 @@ def _plan(
     apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
     if len(jobs) > 1:
-        forced = {j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken) for j in jobs if (folder.name, j.name) in wanted and j.path not in apart}
+        forced = {
+            j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken)
+            for j in jobs
+            if (folder.name, j.name) in wanted and j.path not in apart
+        }
     dates = frozenset[date]().union(*(order.jobs[job.path].dates for job in jobs if job.path not in apart))
     starts = [_start(folder, job, site) for job in jobs if job.path not in apart and order.jobs[job.path].dates]
     tick = min(starts, key=site.clock.place, default=site.clock.new_day)
@@ -113,7 +132,10 @@ def _plan(
         why_not = (item.code, item.reason)
     elif why_not is None and not dates and len(apart) < len(jobs):
         first = next(order.jobs[job.path] for job in jobs if job.path not in apart)
-        why_not = (first.code or "no-criteria", first.reason or "No job of the folder has scheduling criteria: somebody orders it.")
+        why_not = (
+            first.code or "no-criteria",
+            first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
+        )
     is_scheduled = why_not is None and bool(dates or apart)
     return Plan(number, folder, dag_id, order, dates, tick, is_scheduled, why_not, apart, forced, notes)
 
@@ -127,7 +149,9 @@ def _start(folder: Folder, job: Job, site: Site) -> int:
 def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, tuple[tuple[str, str], ...]]:
     method = folder.order_method
     if method is None:
-        text = "The export does not say how the folder is ordered; it is taken as ordered every day, as its criteria say."
+        text = (
+            "The export does not say how the folder is ordered; it is taken as ordered every day, as its criteria say."
+        )
         return None, (("order-method-unstated", text),)
     if method.upper() in ("SYSTEM", "AUTOMATIC", "AUTOMATIC (DAILY)"):
         return None, ()
@@ -135,7 +159,9 @@ def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, t
         return ("manual-order", "The folder is ordered by hand (order method None): its DAG has no schedule."), ()
     if (known := site.user_dailies.get(method)) is True:
         return None, ()
-    text = f"The folder is ordered by the user daily {method}, whose time is not in the export: its DAG has no schedule."
+    text = (
+        f"The folder is ordered by the user daily {method}, whose time is not in the export: its DAG has no schedule."
+    )
     if known is False:
         text = f"The folder is ordered by the user daily {method}, which the profile says is not run."
     return ("user-daily", text), ()

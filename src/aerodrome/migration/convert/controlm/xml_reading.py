@@ -13,7 +13,18 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.controlm.elements import Element
 
 ROOTS = ("DEFTABLE", "DEFCAL", "DEFJOB")
-UNITS = ("FOLDER", "SMART_FOLDER", "TABLE", "SCHED_TABLE", "SMART_TABLE", "SCHED_GROUP", "GROUP", "CALENDAR", "RBC", "JOB")
+UNITS = (
+    "FOLDER",
+    "SMART_FOLDER",
+    "TABLE",
+    "SCHED_TABLE",
+    "SMART_TABLE",
+    "SCHED_GROUP",
+    "GROUP",
+    "CALENDAR",
+    "RBC",
+    "JOB",
+)
 _DEPTH = 64
 _BLOCK = 1 << 16
 
