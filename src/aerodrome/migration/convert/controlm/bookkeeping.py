@@ -108,6 +108,5 @@ DETAILS: Final = frozenset(
         "OVERRIDE_PATH",
         "ATTACH_SYSOUT",
         "MULTY_AGENT",
-        "END_FOLDER",
     ]
 )

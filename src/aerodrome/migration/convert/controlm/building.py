@@ -51,6 +51,12 @@ APPROVAL: Final = Symbol(
     {"3.3": "apache-airflow-providers-standard"},
 )
 
+_ALONE: Final = (
+    "all_done",
+    "none_failed_min_one_success",
+    "none_failed",
+)  # rules that mean something for one task, too
+
 
 @dataclass
 class Built:
@@ -212,7 +218,7 @@ class Builder:
         self._change_tasks(job, end, self._changes(job))
         self.built.accounts += effects.accounts
         self._job_accounts(job, work)
-        if not ordered.dates and ordered.is_known and ordered.reason:
+        if not ordered.dates and ordered.is_known and ordered.reason and self.plan.is_scheduled:
             code = ordered.code or "never-ordered"
             self._account("JOB/schedule", "caveat", job.origin, code, ordered.reason, job.name)
         elif not ordered.is_known:
@@ -359,7 +365,12 @@ class Builder:
                     node.name,
                 )
             return Upstream(also)
-        return upstream_of(tree_of(node.waits), leaf, gate, also)
+        found = upstream_of(tree_of(node.waits), leaf, gate, also)
+        if self.plan.folder.is_adjusting and node.waits and found.rule == "all_success":
+            text = "ADJUST_COND: conditions of jobs that are not ordered on a date count as met; so do those of jobs whose window has passed."
+            self._account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
+            return Upstream(found.ids, "none_failed")
+        return found
 
     def _link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
         base = f"{sanitize(node.name)}_waits_{sanitize(wait.name)}"[:240]
@@ -386,12 +397,12 @@ class Builder:
                 origin=node.origin,
             )
             return name
-        limit = timedelta(days=3650) if node.max_wait == 99 else timedelta(days=(node.max_wait or 0) + 1)
+        limit = timedelta(days=(node.max_wait or 0) + 1)
         options: list[tuple[str, Expression]] = [
             ("mode", "reschedule"),
             ("poke_interval", 60),
             ("timeout", limit),
-            ("soft_fail", True),
+            ("soft_fail", not self.plan.folder.is_adjusting),
         ]
         if guard := self._guard(predicate):
             options.append(("pre_execute", Code(guard)))
@@ -457,11 +468,9 @@ class Builder:
 
         def add(name: str, odate: str, is_added: bool, event: str) -> None:
             days = days_of(odate)
-            for kept in sorted(wanted.get(name, ()), key=str):
-                if kept is None or isinstance(days, int):
-                    found.append(
-                        (name, None if kept is None else days if isinstance(days, int) else 0, is_added, event)
-                    )
+            dates = [kept for kept in sorted(wanted.get(name, ()), key=str) if kept is None or isinstance(days, int)]
+            own = days if isinstance(days, int) else 0
+            found.extend((name, None if kept is None else own, is_added, event) for kept in dates)
 
         for out in node.outs:
             add(out.name, out.odate, out.sign == "+", "ok")
@@ -498,11 +507,11 @@ class Builder:
     # ---- time, approval, dates
 
     def _time(self, node: Node, name: str, group: str, predicate: str | None) -> tuple[str, ...]:
-        if (
-            node.time_from is None
-            or (node.time_from % 1440 == self.tick and not node.timezone)
-            or (self.is_apart and isinstance(node, Job) and node.cyclic)
-        ):
+        place = self.world.site.clock.place
+        is_cyclic = self.is_apart and isinstance(node, Job) and node.cyclic is not None
+        if node.time_from is None or is_cyclic:
+            return ()
+        if not node.timezone and place(node.time_from % 1440) <= place(self.tick):
             return ()
         self._need_dates()
         self._macros({"at_time"})
@@ -549,10 +558,12 @@ class Builder:
 
     def _check(self, job: Job, predicate: str | None, zone: str) -> str | None:
         if job.time_to is not None and not job.has_open_end and not (self.is_apart and job.cyclic):
+            place = self.world.site.clock.place
+            is_next_day = place(job.time_to % 1440) <= place((job.time_from or self.world.site.clock.new_day) % 1440)
             self._need_dates()
             self._need(snippets.NOT_AFTER)
             extra = f", {predicate}" if predicate else ""
-            days = 3650 if job.max_wait == 99 else job.max_wait or 0
+            days = (job.max_wait or 0) + (1 if is_next_day else 0)
             return f"not_after({job.time_to % 1440}, {days}, {zone!r}{extra})"
         return self._guard(predicate)
 
@@ -604,9 +615,7 @@ class Builder:
             task_id,
             operator,
             arguments,
-            trigger_rule=rule
-            if len(before) > 1 or rule in ("all_done", "none_failed_min_one_success")
-            else "all_success",
+            trigger_rule=rule if len(before) > 1 or rule in _ALONE else "all_success",
             role=role,
             group=group,
             choices=choices,
@@ -741,6 +750,14 @@ class Builder:
                     f"It deletes {out.name}, which is an edge or a run here: later jobs of the same date still see it."
                 )
                 self._account("OUTCOND", "caveat", _at(node, out.line), "condition-delete", text, node.name)
+            elif (
+                out.sign == "-"
+                and out.name in own
+                and self.world.index.waiters(out.name, self.plan.number) > 1
+                and out.name not in self.world.links.stored
+            ):
+                text = f"It deletes {out.name} after use, for which other jobs wait, too: here all of them run, in Control-M those that started before."
+                self._account("OUTCOND", "caveat", _at(node, out.line), "condition-shared", text, node.name)
             else:
                 self._account("OUTCOND", "converted", _at(node, out.line), name=node.name)
         for number, resource in enumerate(node.resources):

@@ -115,6 +115,10 @@ class Index:
 
     names: list[str] = field(default_factory=list)
     producers: dict[str, list[Producer]] = field(default_factory=lambda: defaultdict(list))
+    waiting: dict[str, list[int]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # the folders of the jobs that wait for each
+    deleted: set[str] = field(default_factory=set)
 
     def of(self, name: str, folder: int) -> list[Producer]:
         """Give who adds a condition, as a job of a folder sees it, in the order of the exports."""
@@ -123,6 +127,10 @@ class Index:
             for item in self.producers.get(name, [])
             if item.folder == folder or self.names[item.folder] != self.names[folder]
         ]
+
+    def waiters(self, name: str, folder: int) -> int:
+        """Count the jobs and folders that wait for a condition, as a job of a folder sees them."""
+        return sum(at == folder or self.names[at] != self.names[folder] for at in self.waiting.get(name, ()))
 
 
 def index_of(folders: Iterable[Folder]) -> Index:
@@ -139,6 +147,9 @@ def index_of(folders: Iterable[Folder]) -> Index:
 
 
 def _add(index: Index, number: int, node: Node) -> None:
+    for name in {wait.name for wait in node.waits}:
+        index.waiting[name].append(number)
+    index.deleted.update(out.name for out in node.outs if out.sign == "-")
     for out in node.outs:
         if out.sign == "+":
             index.producers[out.name].append(Producer(number, node.path, "ok", out.odate, isinstance(node, Job)))
@@ -165,4 +176,8 @@ def event_of(statement: str, code: str) -> Literal["ok", "notok"] | None:
     if statement.strip() not in ("*", "", "**", "****"):
         return None
     word = code.strip().upper().replace(" ", "")
-    return "ok" if word == "OK" else "notok" if word in ("NOTOK", "ENDEDNOTOK") else None
+    if word in ("OK", "COMPSTATEQ0", "COMPSTAT=0"):
+        return "ok"
+    return (
+        "notok" if word in ("NOTOK", "ENDEDNOTOK", "COMPSTATNE0", "COMPSTATGT0", "COMPSTAT>0", "COMPSTAT<>0") else None
+    )

@@ -11,6 +11,8 @@ def times_of(job: Job, clock: Clock) -> tuple[int, ...]:
     assert job.cyclic is not None  # noqa: S101
     first = clock.place(job.time_from % 1440) if job.time_from is not None else 0
     last = clock.place(job.time_to % 1440) if job.time_to is not None and not job.has_open_end else 1439
+    if last <= first:  # the window reaches into the next Control-M day; its runs belong to that one
+        last = 1439
     places = _places(job.cyclic, first, last, clock)
     if job.cyclic.max_runs:
         places = places[: job.cyclic.max_runs]

@@ -13,6 +13,7 @@ from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.autoedit import Compiled, joined_lines, variable_key
 from aerodrome.migration.convert.controlm.commands import ExitRule, exit_test
 from aerodrome.migration.convert.controlm.conditions import event_of
+from aerodrome.migration.convert.controlm.linking import days_of
 from aerodrome.migration.convert.controlm.model import Action, Job, Node, Reaction, Shout
 
 _SHELL: Final = ("command", "script", "embedded")
@@ -139,12 +140,9 @@ class _Maker:
                 self._account(
                     "DO RERUN", "caveat", job.origin, "rerun-limit", "The export sets no MAXRERUN: it is rerun once."
                 )
-        elif job.max_reruns and not job.type_name.startswith("Job"):
+        elif job.max_reruns:
             text = f"MAXRERUN={job.max_reruns} has no effect: no ON block reruns the job."
             self._account("JOB@MAXRERUN", "caveat", job.origin, "rerun-unused", text)
-        elif job.max_reruns:
-            self.effects.retries = job.max_reruns
-            self.effects.retry_delay = timedelta(minutes=job.rerun_minutes)
 
     # ---- actions
 
@@ -205,11 +203,17 @@ class _Maker:
             self._raise(action, where, "force-code", f"{where} orders {shown}, which only OK and NOTOK can do here.")
             return
         dag_id, caveat = self.context.forced(folder, job)
+        if days_of(action.values.get("ODATE", "")) != 0:
+            self._raise(
+                action, where, "force-date", f"{where} orders {shown} with another date, which is not converted.", event
+            )
+            return
         if not dag_id:
             self._raise(action, where, "force-unknown", f"{where} orders {shown}, which is not in the exports.", event)
             return
         self._note(action, "force-apart" if caveat else "", caveat)
-        arguments: tuple[tuple[str, Expression], ...] = (("trigger_dag_id", dag_id),)
+        day = self.context.text("%%$ODATE").text
+        arguments: tuple[tuple[str, Expression], ...] = (("trigger_dag_id", dag_id), ("conf", {"odate": day}))
         self._after(f"orders_{job or folder}", symbols.TRIGGER_DAG, arguments, event)
 
     def _set(self, action: Action, event: str | None, where: str) -> None:

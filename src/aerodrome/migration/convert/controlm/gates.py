@@ -7,7 +7,7 @@ from datetime import date
 from textwrap import fill
 
 from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Function
+from aerodrome.migration.convert.contract import Function, Symbol
 from aerodrome.migration.convert.controlm.order_dates import Horizon
 from aerodrome.migration.convert.controlm.timetables import day_fields
 
@@ -52,7 +52,8 @@ def {name}(day):
                 name,
                 f'\ndef {name}(day):\n    """Nothing orders the job: its criteria choose no date."""\n    return False\n',
             )
-        tests, imports = [], ()
+        tests: list[str] = []
+        imports: tuple[Symbol, ...] = ()
         if fields.days == "L":
             tests.append("(day + timedelta(days=1)).day == 1")
             imports = (symbols.TIMEDELTA,)

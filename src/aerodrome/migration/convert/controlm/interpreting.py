@@ -72,12 +72,11 @@ class Interpreter:
         path = (*parents, name)
         platform = element.take("PLATFORM")
         is_mainframe = is_mainframe or platform.upper() == "MVS"
-        members: list[Job | Folder] = []
         rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
-        for child in element.take_children("JOB", *SUB_TAGS):
-            members.append(
-                self.job(child, path, is_mainframe) if child.tag == "JOB" else self.folder(child, path, is_mainframe)
-            )
+        members: list[Job | Folder] = [
+            self.job(child, path, is_mainframe) if child.tag == "JOB" else self.folder(child, path, is_mainframe)
+            for child in element.take_children("JOB", *SUB_TAGS)
+        ]
         members = _with_flows(
             _apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")]
         )
@@ -85,10 +84,20 @@ class Interpreter:
         if not parents and any(element.has(word) for word in ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")):
             method = element.take("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")
         element.take(
-            "TASKTYPE", "RUN_AS", "NODEID", "APPL_TYPE", "CYCLIC", "INTERVAL", "MEMNAME", "MEMLIB", "IND_CYCLIC"
+            "TASKTYPE",
+            "RUN_AS",
+            "NODEID",
+            "APPL_TYPE",
+            "CYCLIC",
+            "INTERVAL",
+            "MEMNAME",
+            "MEMLIB",
+            "IND_CYCLIC",
+            "MAXRERUN",
         )
         common = self._common(element, path)
         server = element.take("DATACENTER")
+        is_adjusting = element.flag("ADJUST_COND")
         self._leftovers(element, path)
         accounts = tuple(self.accounts[first:]) if not parents else ()
         return Folder(
@@ -98,6 +107,7 @@ class Interpreter:
             is_smart=element.tag not in ("FOLDER", "TABLE", "SCHED_TABLE"),
             order_method=method,
             server=server,
+            is_adjusting=is_adjusting,
             accounts=accounts,
         )
 
@@ -105,6 +115,9 @@ class Interpreter:
         """Understand one job."""
         name = element.take("JOBNAME", "MEMNAME", default="job")
         kind, shown = kind_of(element, "", is_mainframe)
+        if element.flag("END_FOLDER"):
+            text = "END_FOLDER ends the whole folder after this job; here the other jobs of the run still run."
+            self._note(element, (*parents, name), "JOB@END_FOLDER", "end-folder", text)
         common = self._common(element, (*parents, name))
         plain, details = [], {}
         for variable in common["variables"]:
@@ -114,9 +127,9 @@ class Interpreter:
                 plain.append(variable)
         common["variables"] = tuple(plain)
         for attribute in list(element.attributes):
-            if attribute in DETAILS or (attribute.startswith("JSON.") and not attribute.startswith("JSON.When.")):
-                if value := element.raw(attribute):
-                    details[attribute.removeprefix("JSON.")] = value
+            is_detail = attribute.startswith("JSON.") and not attribute.startswith("JSON.When.")
+            if (attribute in DETAILS or is_detail) and (value := element.raw(attribute)):
+                details[attribute.removeprefix("JSON.")] = value
         if kind == "file-watcher" and details.get("CMDLINE"):
             details |= watcher_details(details["CMDLINE"])
         job = Job(

@@ -16,7 +16,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.controlm.elements import Element
 from aerodrome.migration.convert.controlm.json_parts import add_part, add_repetition, add_when, scalar, variables_of
 
-_INHERITED: Final = ("Application", "SubApplication", "Host", "RunAs")
+_INHERITED: Final[tuple[str, ...]] = ("Application", "SubApplication", "Host", "RunAs")
 _FOLDERS: Final = {"Folder": "SMART_FOLDER", "SimpleFolder": "FOLDER", "SubFolder": "SUB_FOLDER"}
 _NAMES: Final = {
     "ControlmServer": "DATACENTER",

@@ -183,6 +183,7 @@ class Folder(Node):
     is_smart: bool = True
     order_method: str | None = None  # SYSTEM, "" (by hand), the name of a user daily, None: the source does not say
     server: str = ""
+    is_adjusting: bool = False  # ADJUST_COND: conditions of jobs that are not ordered on a date count as met
     accounts: tuple[Account, ...] = ()
 
     def jobs(self) -> Iterator[Job]:

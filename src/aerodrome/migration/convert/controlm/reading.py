@@ -179,7 +179,7 @@ class _Converter:
                 tuple(built.groups),
                 timing.schedule,
                 functions=tuple(functions),
-                max_active_runs=runs,
+                max_active_runs=runs or _runs_of(plan),
                 arguments=tuple(arguments),
                 tags=tuple(tags[:5]),
                 doc=doc,
@@ -249,3 +249,9 @@ class _Converter:
                 self.questions.append(Question("resource-maximum", text, Origin("")))
                 needs.append(PoolNeed(name, largest[name], "Control-M quantitative resource; set its real maximum"))
         return needs
+
+
+def _runs_of(plan: Plan) -> int | None:
+    """Give how many runs may be open at once when jobs wait for days: one for each date; None where Airflow's own limit is enough."""
+    longest = max((job.max_wait or 0 for job in plan.folder.jobs() if job.waits), default=0)
+    return longest + 2 if longest > 13 else None

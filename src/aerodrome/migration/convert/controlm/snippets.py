@@ -16,18 +16,21 @@ OBJECT_PATH: Final = Symbol("ObjectStoragePath", {"2.11": "airflow.io.path", "3.
 
 def odate(zone: str, new_day: int) -> Function:
     """The Control-M date of a run, and of a moment."""
-    shift = f" - timedelta(minutes={new_day})" if new_day else ""
+    moment = f'moment.astimezone(ZoneInfo("{zone}"))'
+    moment = f"({moment} - timedelta(minutes={new_day}))" if new_day else moment
     source = f'''
 def order_date(moment):
     """Give the order date (ODATE) of a moment: in {zone}, a new one begins at {new_day // 60:02}:{new_day % 60:02}."""
-    return (moment.astimezone(ZoneInfo("{zone}")){shift}).date()
+    return {moment}.date()
 
 
 def odate(dag_run):
-    """Give the order date of a run."""
+    """Give the order date of a run: of its logical date, or the one that the job which ordered it had."""
+    if given := (dag_run.conf or {{}}).get("odate"):
+        return datetime.strptime(given, "%Y%m%d").date()
     return order_date(dag_run.logical_date or dag_run.run_after)
 '''
-    return Function("odate", source, (symbols.ZONE_INFO, *((symbols.TIMEDELTA,) if new_day else ())))
+    return Function("odate", source, (symbols.DATETIME, symbols.ZONE_INFO, *((symbols.TIMEDELTA,) if new_day else ())))
 
 
 def now(zone: str) -> Function:

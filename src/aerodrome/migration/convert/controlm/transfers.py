@@ -59,11 +59,13 @@ def transfers_of(details: Mapping[str, str]) -> list[Transfer] | str:
         return _from_json(details, [item for item in listed if isinstance(item, dict)]) or "It has no file transfers."
     names = {key.upper(): value for key, value in details.items()}
     numbers = sorted(int(found[1]) for key in names if (found := re.fullmatch(r"FTP-[LR]PATH(\d+)", key)))
-    found = [_from_variables(names, number) for number in dict.fromkeys(numbers)]
-    for item in found:
+    transfers: list[Transfer] = []
+    for number in dict.fromkeys(numbers):
+        item = _from_variables(names, number)
         if isinstance(item, str):
             return item
-    return [item for item in found if isinstance(item, Transfer)] or "It names no files."
+        transfers.append(item)
+    return transfers or "It names no files."
 
 
 def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list[Transfer] | str:
@@ -98,9 +100,15 @@ def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list
         ]
         if commands:
             return f"{', '.join(commands)} of a transfer are not converted."
-        notes = [
-            f"The transfer option {key}={value} has no effect." for key, value in item.items() if _matters(key, value)
+        options = [key for key, value in item.items() if key not in _PLAIN_OPTIONS and _is_on(value)]
+        changing = [
+            key
+            for key in options
+            if any(word in key for word in ("Pgp", "Command", "Incremental", "Compress", "Archive"))
         ]
+        if changing:
+            return f"{', '.join(changing)} of a transfer is not converted."
+        notes = [f"The transfer option {key} has no effect." for key in options]
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
         if source_option not in ("0", "1"):
             return f"The source option {source_option} of a transfer is not converted."
@@ -108,21 +116,30 @@ def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list
     return found
 
 
-def _matters(key: str, value: Any) -> bool:
-    known = (
-        "Src",
-        "Dest",
-        "TransferOption",
-        "SRCOPT",
-        "SrcOption",
-        "TransferType",
-        "VERNUM",
-        "TRIM",
-        "CASEIFS",
-        "NULLFLDS",
-        "IF_EXIST",
-    )
-    return key not in known and value not in (0, "0", "", False, None, "No", "None")
+_PLAIN_OPTIONS: Final = (
+    "Src",
+    "Dest",
+    "TransferOption",
+    "SRCOPT",
+    "SrcOption",
+    "TransferType",
+    "VERNUM",
+    "TRIM",
+    "CASEIFS",
+    "NULLFLDS",
+    "IF_EXIST",
+    "SRC_PATTERN",
+    "DestinationFilename",
+    "UnitsOfTimeLimit",
+)
+
+
+def _is_on(value: Any) -> bool:
+    """Say whether an option does something: a nested one when any switch in it is on."""
+    if isinstance(value, Mapping):
+        switches = [item for key, item in value.items() if isinstance(item, bool) or str(key).endswith("Enabled")]
+        return any(item in (True, "True", "true", "1") for item in switches)
+    return value not in (0, "0", "", False, None, "No", "None", "false", "False")
 
 
 def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:

@@ -40,16 +40,16 @@ def _walk(tree: Tree, leaf: Leaf, gate: Gate) -> Upstream:
             return Upstream(ids, "all_success" if len(ids) == 1 else "one_success")
         case All():
             parts = [_walk(part, leaf, gate) for part in tree.parts]
-            ids = [
+            every = [
                 part.ids if part.rule == "all_success" or len(part.ids) == 1 else (gate(part.ids, part.rule),)
                 for part in parts
             ]
-            return Upstream(tuple(dict.fromkeys(item for part in ids for item in part)))
+            return Upstream(tuple(dict.fromkeys(item for part in every for item in part)))
         case Any():
             parts = [_walk(part, leaf, gate) for part in tree.parts]
-            ids = [
+            every = [
                 part.ids if part.rule == "one_success" or len(part.ids) == 1 else (gate(part.ids, part.rule),)
                 for part in parts
             ]
-            flat = tuple(dict.fromkeys(item for part in ids for item in part))
+            flat = tuple(dict.fromkeys(item for part in every for item in part))
             return Upstream(flat, "one_success" if len(flat) > 1 else "all_success")

@@ -123,8 +123,11 @@ class _Builder:
     def _shell(self, rules: list[ExitRule]) -> None:
         job = self.job
         command = command_of(job, self.scope.variables)
-        if not command.strip():
-            self._fail("command-empty", "The job has no command, script or script text.")
+        if not command.strip() and job.kind == "command":
+            self._note("command-empty", "The command of the job is empty: the task does nothing and succeeds.")
+            command = "true"
+        elif not command.strip():
+            self._fail("command-empty", "The job has no script or script text.")
             return
         if job.kind == "script" and not (
             job.details.get("MEMLIB") or job.details.get("OVERLIB") or job.details.get("FILE_PATH")

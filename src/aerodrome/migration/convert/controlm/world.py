@@ -142,8 +142,9 @@ def _plan(
 
 def _start(folder: Folder, job: Job, site: Site) -> int:
     """Give the earliest minute at which a job may start; those of its folders count, and the latest of them wins."""
-    del folder
-    return site.clock.new_day if job.time_from is None or job.timezone else job.time_from % 1440
+    around = [folder, *(inner for inner in folder.folders() if job.path[: len(inner.path)] == inner.path), job]
+    times = [node.time_from % 1440 for node in around if node.time_from is not None and not node.timezone]
+    return max([site.clock.new_day, *times], key=site.clock.place)
 
 
 def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, tuple[tuple[str, str], ...]]:
