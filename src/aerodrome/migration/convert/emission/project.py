@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -131,8 +132,9 @@ def emit(files: Mapping[str, str], out: Path) -> None:
 
 
 def file_name(dag_id: str) -> str:
-    """Give the file of a DAG, without its ending."""
-    return re.sub(r"\W+", "_", dag_id).strip("_").lower() or "dag"
+    """Give the file of a DAG, without its ending: never the name of a module that somebody imports (email, spark)."""
+    name = re.sub(r"\W+", "_", dag_id).strip("_").lower() or "converted"
+    return name if "_" in name and name not in sys.stdlib_module_names else f"{name}_dag"
 
 
 def expected(dag: Dag) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from aerodrome.migration.convert.contract import (
     Account,
     Code,
     Dag,
+    Edge,
     Expression,
     Function,
     Origin,
@@ -23,11 +24,11 @@ from aerodrome.migration.convert.contract import (
 from aerodrome.migration.convert.oozie import commands, flow
 from aerodrome.migration.convert.oozie.compiling import Compiler, Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.model import Node, Workflow
-from aerodrome.migration.convert.oozie.profiles import Profile, operator
+from aerodrome.migration.convert.oozie.profiles import Command, Profile, operator
 from aerodrome.migration.convert.oozie.properties import Scope, configuration
 from aerodrome.migration.convert.xmlreading import to_text
 
-_FAIL: Final = Function(
+NOT_CONVERTED: Final = Function(
     "not_converted",
     '''
 def not_converted(reason, **_):
@@ -61,6 +62,7 @@ class Body:
     start_child: Callable[[Body, Compiler, Node], tuple[tuple[tuple[str, Expression], ...], dict[str, str]]]
     zone: str = "UTC"
     events: Mapping[str, str] = field(default_factory=dict)
+    event_macros: dict[str, Code] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
     accounts: list[Account] = field(default_factory=list)
 
@@ -84,11 +86,11 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
         task = Task(
             "workflow",
             symbols.PYTHON,
-            _raises(reason),
+            raising_arguments(reason),
             role="raises",
             origin=Origin(workflow.file, "workflow-app", workflow.root.line),
         )
-        body.needs.functions[_FAIL.name] = _FAIL
+        body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         body.accounts.append(
             Account(
                 "workflow",
@@ -100,7 +102,7 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
             )
         )
         made = flow.Steering(tasks=[task])
-        made.edges = [flow.Edge(item.full_id, "workflow") for item in before]
+        made.edges = [Edge(item.full_id, "workflow") for item in before]
         return [*before, *made.tasks], made
     routers = tuple(f"after_{node.name}" for node in workflow.order() if flow.needs_router(workflow, node))
     words = Words(body.app_name, ids, routers, body.zone, body.events, body.profile.probe)
@@ -141,8 +143,9 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     return [*before, *made.tasks], made
 
 
-def _raises(reason: str) -> tuple[tuple[str, Expression], ...]:
-    return (("python_callable", Code(_FAIL.name)), ("op_kwargs", {"reason": reason}))
+def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:
+    """Give the arguments of a task that raises."""
+    return (("python_callable", Code(NOT_CONVERTED.name)), ("op_kwargs", {"reason": reason}))
 
 
 def _action(body: Body, words: Words, node: Node) -> Task:
@@ -163,11 +166,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
             action = _prepare(body, compiler, node, kind)
             command = commands.translate(action)
             caveats |= action.caveats
-            if command.is_capturing and body.profile.runner_of(kind) != "local":
-                raise Unsupported(
-                    "capture-elsewhere",
-                    f"captured output is only read from the local runner, not {body.profile.runner_of(kind)}",
-                )
+            _check_capture(body, kind, command)
             chosen, arguments = operator(body.profile, kind, command)
             if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
                 caveats["spark-engine"] = "the flags of spark-opts are given as properties"
@@ -177,11 +176,14 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         failure = None
     except Unsupported as error:
         body.needs.parameters, body.needs.functions = snapshot[0], snapshot[1]
-        body.needs.functions[_FAIL.name] = _FAIL
+        body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         failure = error
         doc = f"```xml\n{to_text(node.element)}\n```"
         task = Task(
-            node.name, symbols.PYTHON, _raises(f"{node.name} ({kind}) is not converted: {error.reason}"), role="raises"
+            node.name,
+            symbols.PYTHON,
+            raising_arguments(f"{node.name} ({kind}) is not converted: {error.reason}"),
+            role="raises",
         )
     body.needs.caveats = snapshot[2]
     if node.element.get("cred"):
@@ -192,6 +194,12 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         caveats["sla"] = "the SLA of an action is not watched"
     body.account(f"action/{kind}", node, caveats, failure)
     return replace(task, origin=node.origin, doc=doc)
+
+
+def _check_capture(body: Body, kind: str, command: Command) -> None:
+    runner = body.profile.runner_of(kind)
+    if command.is_capturing and runner != "local":
+        raise Unsupported("capture-elsewhere", f"captured output is only read from the local runner, not {runner}")
 
 
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> commands.Action:
@@ -268,14 +276,14 @@ def _decision(body: Body, words: Words, node: Node) -> tuple[Task, list[tuple[st
         cases = [(case.to, compiler.condition(case.predicate) if case.predicate else "True") for case in node.cases]
     except Unsupported as error:
         body.needs.parameters = saved
-        body.needs.functions[_FAIL.name] = _FAIL
+        body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         body.account("decision", node, {}, error)
         doc = f"```xml\n{to_text(node.element)}\n```"
         return (
             Task(
                 node.name,
                 symbols.BRANCH,
-                _raises(f"the decision {node.name} is not converted: {error.reason}"),
+                raising_arguments(f"the decision {node.name} is not converted: {error.reason}"),
                 role="raises",
                 origin=node.origin,
                 doc=doc,
@@ -349,7 +357,7 @@ def make_dag(
             comment="Values that the definitions leave open.",
         )
         starts = {task.full_id for task in tasks} - {edge.after for edge in edges}
-        edges = [*(flow.Edge("check_params", task.full_id) for task in tasks if task.full_id in starts), *edges]
+        edges = [*(Edge("check_params", task.full_id) for task in tasks if task.full_id in starts), *edges]
         tasks = [check, *tasks]
         needs.functions[_CHECK.name] = _CHECK
     parameters = tuple(
@@ -364,8 +372,10 @@ def make_dag(
     arguments: list[tuple[str, Expression]] = []
     if needs.is_quoting:
         arguments.append(("user_defined_filters", {"quote": Code("shlex.quote", (_SHLEX,))}))
-    if needs.macros:
-        arguments.append(("user_defined_macros", dict(needs.macros)))
+    text = str([task.arguments for task in tasks])
+    macros = {**needs.macros, **{name: code for name, code in body.event_macros.items() if f"{name}(" in text}}
+    if macros:
+        arguments.append(("user_defined_macros", dict(macros)))
     functions = tuple(function for function in needs.functions.values() if not function.name.startswith("import "))
     is_bash = any(task.operator is symbols.BASH for task in tasks)
     return Dag(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler, Unsupported
 from aerodrome.migration.convert.oozie.el import Name
@@ -71,21 +71,13 @@ class Action:
         return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
 
     def is_relative(self, text: str) -> bool:
+        """Tell whether a path stands below the application's folder; one that begins with a value that nobody knows does not."""
         pieces = self.compiler.pieces(text.strip())
         first = pieces[0] if pieces else ""
-        known = (
-            first
-            if isinstance(first, str)
-            else self.compiler.scope.constant(first.name)
-            if isinstance(first, Name)
-            else None
-        )
-        return (
-            bool(known)
-            and not known.startswith("/")
-            and not re.match(r"[A-Za-z][\w+.-]*:", str(known))
-            and not (len(pieces) > 1 and str(known).isalpha() and isinstance(first, Name))
-        )
+        if not isinstance(first, str):
+            known = self.compiler.scope.constant(first.name) if isinstance(first, Name) else None
+            first = known if known and len(pieces) == 1 else "/"
+        return bool(first) and not first.startswith("/") and not re.match(r"[A-Za-z][\w+.-]*:", first)
 
     def app_folder(self) -> str:
         inner = self.compiler.name(APP_PATH)
@@ -264,7 +256,7 @@ _SPARK_FLAGS: Final = {
 }
 
 
-def _spark_options(action: Action) -> dict[str, object]:
+def _spark_options(action: Action) -> dict[str, Any]:
     """Give spark-opts as properties, for engines that take no command line; what is none of them is said."""
     words = re.findall(r'(?:"[^"]*"|[^\s"])+', action.body.value("spark-opts"))
     properties: dict[str, str] = {

@@ -321,18 +321,14 @@ class Compiler:
         self.needs.caveats["error-code"] = "Airflow has no error codes: the code is given as FAILED"
         return '"FAILED"'
 
-    def probe(self, call: str, *nodes: Node) -> str:
+    def probe(self, function: str, flag: str, path: Node) -> str:
         if self.words.probe is None:
             raise Unsupported("el-fs", "no way to HDFS is known in this profile")
         self.needs.functions[self.words.probe.name] = self.words.probe
-        inner = (
-            f"{call[0]}({', '.join([*map(_string, call[1:2]), *(self.text_of(node) for node in nodes)])})"
-            if isinstance(call, tuple)
-            else call
-        )
         if self.language == "jinja":
-            self.needs.macros[call[0]] = Code(call[0])
-        return inner
+            self.needs.macros[function] = Code(function)
+        arguments = [*([_string(flag)] if flag else []), self.text_of(path)]
+        return f"{function}({', '.join(arguments)})"
 
     # ---- times
 
@@ -383,6 +379,10 @@ class Compiler:
         if code is None:
             raise Unsupported("el-pattern", f"the pattern {pattern.value!r} of coord:formatTime() has no equivalent")
         return f"{self.time_of(time)}.strftime({_string(code)})"
+
+    def uris(self, node: Node) -> str:
+        inner = self.event(node)
+        return f'({inner} | join(","))' if self.language == "jinja" else f'",".join({inner})'
 
     def event(self, node: Node) -> str:
         if not isinstance(node, Literal) or str(node.value) not in self.words.events:
@@ -459,14 +459,11 @@ def _run(compiler: Compiler) -> str:
 
 
 def _fs(name: str, flag: str = "") -> Callable[..., str]:
-    def made(compiler: Compiler, path: Node) -> str:
-        return compiler.probe((name, flag) if flag else (name,), path)  # type: ignore[arg-type]
-
-    return made
+    return lambda compiler, path: compiler.probe(name, flag, path)
 
 
 _CALLS: Final[Mapping[str, Callable[..., str]]] = {
-    "wf:id": lambda c: "run_id",
+    "wf:id": lambda _: "run_id",
     "wf:name": lambda c: _string(c.words.app_name),
     "wf:appPath": lambda c: c.name(APP_PATH),
     "wf:conf": Compiler.conf,
@@ -501,10 +498,10 @@ _CALLS: Final[Mapping[str, Callable[..., str]]] = {
     ),
     "coord:user": lambda c: c.name("user.name"),
     "coord:name": lambda c: _string(c.words.app_name),
-    "coord:actionId": lambda c: "run_id",
+    "coord:actionId": lambda _: "run_id",
     "coord:conf": Compiler.conf,
-    "coord:dataIn": lambda c, name: f'({c.event(name)}(logical_date, params) | join(","))',
-    "coord:dataOut": lambda c, name: f'({c.event(name)}(logical_date, params) | join(","))',
+    "coord:dataIn": lambda c, name: c.uris(name),
+    "coord:dataOut": lambda c, name: c.uris(name),
 }
 _KINDS: Final = {
     "wf:actionData": "map",

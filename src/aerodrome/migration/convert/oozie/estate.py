@@ -66,6 +66,8 @@ class Estate:
         layers += [self._layer(name) for name in self.profile.properties_files]
         if not self.profile.properties_files and (name := self.properties_beside(application)):
             layers.append(self._layer(name))
+        if self.profile.defaults:
+            layers.append(Layer("defaults", self.profile.defaults))
         return tuple(layers)
 
     def properties_beside(self, application: Application) -> str:

@@ -10,39 +10,32 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Choice, Code, Edge, Function, Rule, Task
+from aerodrome.migration.convert.contract import Choice, Code, Edge, Function, Rule, Target, Task
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 
-ROUTE = Function(
-    "route",
-    "",
-    (symbols.FAIL, symbols.SKIP),
-    {
-        target: f'''
+_ROUTE_TEXT: Final = '''
 def route(ti, dag_run, watched, ok, error, **_):
     """Go on by the outcome of the task `watched`: to the tasks `ok` or `error`. What never ran decides nothing."""
-    state = {state}
+    state = %s
     if state == "upstream_failed":
-        raise AirflowFailException(f"{{watched}} did not run: the run had failed before")
+        raise AirflowFailException(f"{watched} did not run: the run had failed before")
     if state == "skipped":
-        raise AirflowSkipException(f"{{watched}} was skipped")
+        raise AirflowSkipException(f"{watched} was skipped")
     if state == "failed":
         ti.xcom_push(key="error_node", value=watched)
         return error
     return ok
 '''
-        for target, state in (
-            ("2.11", "dag_run.get_task_instance(watched).state"),
-            (
-                "3.3",
-                "ti.get_task_states(dag_id=ti.dag_id, task_ids=[watched], run_ids=[ti.run_id])[ti.run_id][watched]",
-            ),
-        )
-    },  # type: ignore[arg-type]
-)
-KILL = Function(
+_STATES: Final = "ti.get_task_states(dag_id=ti.dag_id, task_ids=[watched], run_ids=[ti.run_id])[ti.run_id][watched]"
+_ROUTES: Final[dict[Target, str]] = {
+    "2.11": _ROUTE_TEXT % "dag_run.get_task_instance(watched).state",
+    "3.3": _ROUTE_TEXT % _STATES,
+}
+ROUTE: Final = Function("route", "", (symbols.FAIL, symbols.SKIP), _ROUTES)
+KILL: Final = Function(
     "kill",
     '''
 def kill(message, **_):
@@ -198,9 +191,7 @@ def _branches(workflow: Workflow, join: Node, sources: list[str]) -> list[int]:
         reach = [_inside(workflow, to, join.name) for to in fork.to]
         found = []
         for source in sources:
-            owners = [
-                number for number, nodes in enumerate(reach) if source in nodes or (source == fork.name and False)
-            ]
+            owners = [number for number, nodes in enumerate(reach) if source in nodes]
             if source == fork.name:  # a branch that is empty
                 owners = [number for number, to in enumerate(fork.to) if to == join.name][:1]
             found.append(owners)

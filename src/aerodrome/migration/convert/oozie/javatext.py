@@ -10,28 +10,24 @@ _DATES: Final = {
     "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S", "SSS": "000", "DDD": "%j",
     "D": "%-j", "EEE": "%a", "EEEE": "%A", "E": "%a", "a": "%p", "u": "%u", "Z": "%z", "z": "UTC", "XXX": "Z", "X": "Z",
 }  # fmt: skip
+_PATTERN: Final = re.compile(r"'((?:''|[^'])*)'|((?P<letter>[A-Za-z])(?P=letter)*)|([^A-Za-z'])")
 
 
 def strftime(pattern: str) -> str | None:
     """Translate a SimpleDateFormat pattern (English names, UTC)."""
     parts: list[str] = []
-    for quoted, letters, other in re.findall(
-        r"'((?:''|[^'])*)'|(([A-Za-z])\3*)|([^A-Za-z'])".replace(
-            r"(([A-Za-z])\3*)", r"((?:y+|Y+|M+|d+|H+|h+|m+|s+|S+|D+|E+|a+|u+|Z+|z+|X+|[A-Za-z]))"
-        ),
-        pattern,
-    ):
+    for quoted, letters, _, other in _PATTERN.findall(pattern):
         if letters:
             if letters not in _DATES:
                 return None
             parts.append(_DATES[letters])
         else:
-            parts.append((quoted.replace("''", "'") or ("'" if not other else other)).replace("%", "%%"))
+            parts.append((quoted.replace("''", "'") or other or "'").replace("%", "%%"))
     return "".join(parts)
 
 
 def regex(pattern: str, new: str) -> tuple[str, str] | None:
-    """Translate a Java pattern and its replacement (`$1` -> `\\1`)."""
+    r"""Translate a Java pattern and its replacement (`$1` -> `\1`)."""
     if re.search(r"\\[pPQEzZGhHvVRX]|\[[^\]]*&&|\(\?<[a-zA-Z]|[*+?}]\+", pattern):
         return None
     try:

@@ -11,6 +11,9 @@ The profile file (YAML) names a runner, for all actions and for each type; `loca
     livy: {conn_id: livy_default}
     properties: {nameNode: "hdfs://cluster"}
     properties_files: [prod/job.properties]
+    defaults: {start_time: "2024-01-01T00:00Z"}
+
+`properties` win over the files beside the definitions, `defaults` stand behind everything.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Function, Symbol
 
 RUNNERS: Final = ("local", "ssh", "kubernetes", "emr", "dataproc", "livy")
-_KEYS: Final = {"runner", "runners", "properties", "properties_files", "dag_id_prefix", *RUNNERS}
+_KEYS: Final = {"runner", "runners", "properties", "defaults", "properties_files", "dag_id_prefix", *RUNNERS}
 _HDFS_LOCAL: Final = Function(
     "hdfs_test",
     '''
@@ -94,6 +97,7 @@ class Profile:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     properties_files: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
     dag_id_prefix: str = ""
 
     def runner_of(self, action: str) -> str:
@@ -161,6 +165,7 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
         options,
         {str(key): str(value) for key, value in (content.get("properties") or {}).items()},
         tuple(map(str, content.get("properties_files") or ())),
+        {str(key): str(value) for key, value in (content.get("defaults") or {}).items()},
         str(content.get("dag_id_prefix") or ""),
     )
 
@@ -180,8 +185,6 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
         if command.is_capturing:
             arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
         return symbols.BASH, tuple(arguments)
-    if command.is_capturing and runner != "local":
-        script = script  # the last line of the output is JSON there, too; see capture in commands
     exports = "".join(f"export {key}={value}\n" for key, value in command.environment.items())
     if runner == "ssh":
         conn = profile.option("ssh", "conn_id", "ssh_default")

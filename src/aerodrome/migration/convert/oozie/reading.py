@@ -5,30 +5,74 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aerodrome.migration.convert.contract import Conversion, Dag, Origin, Question, Schedule
+from aerodrome.migration.convert.contract import Conversion, Dag, ExtraFile, Origin, Question, Schedule
 from aerodrome.migration.convert.oozie.building import Body, make_dag
+from aerodrome.migration.convert.oozie.bundles import bundle_dags
+from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate, read_estate
 from aerodrome.migration.convert.oozie.profiles import read_profile
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.subworkflows import Children
 
+_INSIDE = Path(__file__).parent / "inside"
+
 
 def read(path: Path, profile: Mapping[str, Any]) -> Conversion:
-    """Read definitions. Files that cannot be read are rejected; everything else becomes DAGs."""
+    """Read definitions. Files that cannot be read are rejected; everything else becomes DAGs.
+
+    A workflow that only coordinators run has no DAG of its own; a coordinator of a bundle has the values of the bundle.
+    """
     estate = read_estate(path, read_profile(profile))
     ids = name_dags(estate)
     children = Children(estate, ids)
-    dags = [workflow_dag(estate, children, item) for item in estate.of_kind("workflow")]
+    dags: list[Dag] = []
+    questions: list[Question] = []
+    taken: set[str] = {ids[item.file].lower() for item in estate.of_kind("workflow")}
+    bundled: set[str] = set()
+    for item in estate.of_kind("bundle"):
+        made, asked, used = bundle_dags(estate, children, item, taken)
+        dags += made
+        questions += asked
+        bundled |= used
+    for item in estate.of_kind("coordinator"):
+        if item.file not in bundled:
+            dag, answers = coordinator_dag(estate, children, item, ids[item.file])
+            dags.append(dag)
+            questions += answers
+    scheduled = {account.origin.file for dag in dags for account in dag.accounts if account.element == "start"}
+    for item in estate.of_kind("workflow"):
+        if item.file not in scheduled or item.file in children.triggered:
+            dags.append(workflow_dag(estate, children, item))
+    for item in estate.of_kind("workflow"):  # a workflow that another one triggers, found late
+        if item.file in children.triggered and not any(dag.dag_id == ids[item.file] for dag in dags):
+            dags.append(workflow_dag(estate, children, item))
+    dags = [
+        replace(dag, is_paused=False) if dag.dag_id in {ids[file] for file in children.triggered} else dag
+        for dag in dags
+    ]
+    questions += [question for dag in dags for question in questions_of(dag)]
     return Conversion(
         "oozie",
         tuple(dags),
         definitions=len(estate.applications) + len(estate.rejected),
+        files=extra_files(dags),
         connections=estate.profile.connections(),
         rejected=tuple(estate.rejected),
-        questions=tuple(question for dag in dags for question in questions_of(dag)),
+        questions=tuple(questions),
+    )
+
+
+def extra_files(dags: list[Dag]) -> tuple[ExtraFile, ...]:
+    """Give the plugins that DAGs use: the arithmetic of instances, the timetable."""
+    if not any(dag.schedule.expression is not None for dag in dags):
+        return ()
+    return tuple(
+        ExtraFile(f"plugins/{name}", (_INSIDE / name).read_text(encoding="utf-8"))
+        for name in ("oozie_instances.py", "oozie_timetable.py")
     )
 
 
@@ -47,10 +91,9 @@ def name_dags(estate: Estate) -> dict[str, str]:
     for file, name in wanted.items():
         item = estate.applications[file]
         if counts[name.lower()] > 1:
-            name = clean(f"{item.folder}/{name}".strip("./").replace("/", "."))
-        if name.lower() in taken:
-            name = f"{name}.{item.kind}"
-        number, free = 1, name
+            name = clean(f"{item.folder}/{name}".strip("./").replace("/", "."))  # noqa: PLW2901
+        stem = PurePosixPath(file).stem
+        number, free = 1, name if name.lower() not in taken else f"{name}.{stem if stem != item.kind else item.kind}"
         while free.lower() in taken:
             number += 1
             free = f"{name}_{number}"
@@ -61,7 +104,7 @@ def name_dags(estate: Estate) -> dict[str, str]:
 
 def clean(text: str) -> str:
     """Give a text as a dag_id: letters, digits, dash, dot, underscore; at most 200."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_")[-200:]
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).strip("_.-")[-200:]
 
 
 def scope_of(estate: Estate, item: Application) -> Scope:

@@ -24,7 +24,7 @@ class Children:
     estate: Estate
     dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    unknown: list[tuple[Body, WorkflowNode, str]] = field(default_factory=list)
+    triggered: set[str] = field(default_factory=set)  # files of workflows that others start
 
     def start(
         self, body: Body, compiler: Compiler, node: WorkflowNode
@@ -41,6 +41,7 @@ class Children:
         wanted: tuple[str, ...] = ()
         if child is not None:
             target = self.dag_ids[child.file]
+            self.triggered.add(child.file)
             wanted = self.needs_of(child)
         else:
             name = re.sub(r"/workflow\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
@@ -54,7 +55,6 @@ class Children:
                 caveats["sub-workflow-missing"] = (
                     f"its definition is not among those given: the DAG {target} has to exist"
                 )
-            self.unknown.append((body, node, target))
         conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
         if is_propagating:
             for name in wanted if child is not None else list(body.needs.parameters):

@@ -1,0 +1,318 @@
+"""Datasets and events of a coordinator: which instances a run waits for, and which it makes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Call, Code, Expression, Function, Symbol, Task
+from aerodrome.migration.convert.oozie import frequency
+from aerodrome.migration.convert.oozie.compiling import Compiler, Unsupported
+from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node, Unary, parse
+from aerodrome.migration.convert.oozie.el import Function as ElCall
+from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.xmlreading import Element
+
+_PARTS: Final = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M"}
+_POKE: Final = Symbol("PokeReturnValue", {"2.11": "airflow.sensors.base", "3.3": "airflow.sdk"})
+_FOREVER: Final = timedelta(days=3650)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One dataset, its values known."""
+
+    name: str
+    initial: datetime
+    frequency: frequency.Frequency
+    zone: str
+    template: str
+    done_flag: str  # "" : the instance itself
+
+    @property
+    def calendar(self) -> Expression:
+        """Give the call that makes its instances."""
+        keywords: list[tuple[str, Expression]] = []
+        if self.zone != "UTC":
+            keywords.append(("zone", self.zone))
+        if self.frequency.end_of:
+            keywords.append(("end_of", self.frequency.end_of))
+        arguments = (self.initial.strftime("%Y-%m-%dT%H:%MZ"), self.frequency.unit, self.frequency.amount)
+        return Call(frequency.INSTANCES, arguments, tuple(keywords))
+
+
+@dataclass(frozen=True)
+class Event:
+    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute."""
+
+    name: str
+    dataset: DataSet
+    kind: str
+    first: str  # Python of a whole number; of an offset the amount
+    last: str
+    unit: str = ""  # of an offset
+    limit: str = ""  # of future
+    moments: tuple[datetime, ...] = ()  # absolute
+    ranges: tuple[tuple[str, str], ...] = ()  # of several <instance>s: each a range
+
+
+def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSet | Unsupported]:
+    """Read datasets by name; what is not known now is kept as the reason."""
+    found: dict[str, DataSet | Unsupported] = {}
+    for element in elements:
+        try:
+            found[element.get("name")] = _dataset(element, scope)
+        except Unsupported as error:
+            found[element.get("name")] = error
+    return found
+
+
+def _dataset(element: Element, scope: Scope) -> DataSet:
+    name = element.get("name")
+    rhythm = frequency.read_frequency(element.get("frequency"), scope)
+    initial = frequency.read_time(scope.text(element.get("initial-instance")) or "")
+    zone = frequency.read_zone(scope.text(element.get("timezone")) or ("" if not element.get("timezone") else "?"))
+    if rhythm is None or rhythm.cron:
+        raise Unsupported(
+            "dataset-unknown", f"the frequency {element.get('frequency')!r} of the dataset {name} is not known"
+        )
+    if initial is None:
+        raise Unsupported(
+            "dataset-unknown",
+            f"the initial instance {element.get('initial-instance')!r} of the dataset {name} is not known",
+        )
+    if zone is None:
+        raise Unsupported(
+            "dataset-unknown", f"the time zone {element.get('timezone')!r} of the dataset {name} is not known"
+        )
+    flag = element.first("done-flag")
+    return DataSet(
+        name, initial, rhythm, zone, element.value("uri-template"), "_SUCCESS" if flag is None else flag.text.strip()
+    )
+
+
+def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], scope: Scope, zone: str) -> Event:
+    """Read a data-in or data-out; Unsupported says what cannot be known."""
+    found = datasets.get(element.get("dataset"))
+    if found is None:
+        raise Unsupported(
+            "dataset-missing", f"the dataset {element.get('dataset')!r} is not defined in any file that was given"
+        )
+    if isinstance(found, Unsupported):
+        raise found
+    texts = [item.text.strip() for item in element.every("instance")]
+    if start := element.value("start-instance"):
+        first, last = _instance(start, found, scope, zone), _instance(element.value("end-instance"), found, scope, zone)
+        if first[0] != last[0]:
+            raise Unsupported("instance-mixed", "a range between instances of two kinds has no equivalent")
+        if first[0] == "absolute":
+            raise Unsupported("instance-absolute-range", "a range between fixed times has no equivalent")
+        return Event(element.get("name"), found, first[0], first[1], last[1], first[2], max(first[3], last[3]))
+    parts = [_instance(text, found, scope, zone) for text in texts]
+    if not parts:
+        raise Unsupported("instance-missing", "it names no instance")
+    kinds = {part[0] for part in parts}
+    if kinds == {"absolute"}:
+        moments = tuple(moment for part in parts if (moment := frequency.read_time(part[1])) is not None)
+        return Event(element.get("name"), found, "absolute", "", "", moments=moments)
+    if len(parts) == 1:
+        kind, amount, unit, limit = parts[0]
+        return Event(element.get("name"), found, kind, amount, amount, unit, limit)
+    if kinds != {"current"}:
+        raise Unsupported("instance-mixed", "several instances that are not all coord:current() have no equivalent")
+    return Event(element.get("name"), found, "current", "", "", ranges=tuple((part[1], part[1]) for part in parts))
+
+
+def _instance(text: str, dataset: DataSet, scope: Scope, zone: str) -> tuple[str, str, str, str]:
+    """Give kind, amount, unit and limit of an instance."""
+    fixed = scope.text(text)
+    if fixed is not None and frequency.read_time(fixed):
+        return "absolute", fixed, "", ""
+    try:
+        pieces = [piece for piece in parse(text) if not (isinstance(piece, str) and not piece.strip())]
+    except Invalid as error:
+        raise Unsupported("el-invalid", error.message) from error
+    piece = pieces[0] if len(pieces) == 1 else None
+    for _ in range(10):
+        if not isinstance(piece, Name):
+            break
+        value = scope.find(piece.name)
+        piece = value.pieces[0] if value and len(value.pieces) == 1 else None
+    match piece:
+        case ElCall("coord:current" | "coord:latest" as name, (amount,)):
+            return name.partition(":")[2], python_number(amount, dataset, scope, zone), "", ""
+        case ElCall("coord:future", (amount, limit)):
+            return "future", python_number(amount, dataset, scope, zone), "", python_number(limit, dataset, scope, zone)
+        case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in {
+            "MINUTE",
+            "HOUR",
+            "DAY",
+            "WEEK",
+            "MONTH",
+            "YEAR",
+        }:
+            return "offset", python_number(amount, dataset, scope, zone), str(unit).upper(), ""
+        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
+            return "absolute", str(moment), "", ""
+    raise Unsupported("instance-unknown", f"the instance {text!r} has no equivalent")
+
+
+def python_number(node: Node, dataset: DataSet, scope: Scope, zone: str) -> str:
+    """Write a whole number as Python: fixed, or computed from the nominal time."""
+    known = frequency.number(node, scope)
+    if known is not None:
+        return str(known)
+    match node:
+        case Unary("-", inner):
+            return f"-({python_number(inner, dataset, scope, zone)})"
+        case Binary(operator, left, right) if operator in "+-*/":
+            one, two = python_number(left, dataset, scope, zone), python_number(right, dataset, scope, zone)
+            return f"int(({one}) {operator} ({two}))"
+        case ElCall("coord:daysInMonth", (amount,)):
+            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, scope, zone)})'
+        case ElCall("coord:hoursInDay", (amount,)):
+            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, scope, zone)})'
+        case ElCall("coord:tzOffset", ()):
+            return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
+    raise Unsupported("instance-number", "the number of an instance is not known")
+
+
+def identifier(name: str) -> str:
+    """Give a name as Python writes one."""
+    text = re.sub(r"\W+", "_", name).strip("_").lower() or "data"
+    return text if not text[0].isdigit() else f"data_{text}"
+
+
+def uri_function(event: Event, compiler: Compiler) -> Function:
+    """Write the function that names the URIs of an event for a nominal time."""
+    name, constant = f"{identifier(event.name)}_uris", f"{identifier(event.name)}_instances".upper()
+    uri = uri_expression(event.dataset.template, compiler)
+    if event.kind in ("latest", "future"):
+        raise Unsupported("event-late", "its instances are only known when they are there")
+    imports: list[Symbol] = [frequency.INSTANCES]
+    if event.kind == "absolute":
+        times = ", ".join(f'datetime.fromisoformat("{moment:%Y-%m-%dT%H:%M}+00:00")' for moment in event.moments)
+        source, imports = f"[{times}]", [symbols.DATETIME]
+        head = ""
+    else:
+        head = f"{constant} = {_call(event.dataset)}\n\n\n"
+        if event.kind == "offset":
+            source = f'{constant}.offset(logical_date, {event.first}, "{event.unit}")'
+        elif event.ranges:
+            source = " + ".join(f"{constant}.between(logical_date, {first}, {last})" for first, last in event.ranges)
+        else:
+            source = f"{constant}.between(logical_date, {event.first}, {event.last})"
+    imports += [
+        Symbol(word, dict.fromkeys(("2.11", "3.3"), "oozie_instances"))
+        for word in ("days_in_month", "hours_in_day", "tz_offset")
+        if f"{word}(" in source
+    ]
+    text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {source}]'
+    return Function(name, text, tuple(imports))
+
+
+def _call(dataset: DataSet) -> str:
+    call = dataset.calendar
+    assert isinstance(call, Call)  # noqa: S101
+    parts = [repr(item).replace("'", '"') for item in call.arguments] + [
+        f'{key}="{value}"' for key, value in call.keywords
+    ]
+    return f"Instances({', '.join(parts)})"
+
+
+def uri_expression(template: str, compiler: Compiler) -> str:
+    """Write a URI template as Python over `moment`."""
+    parts: list[tuple[bool, str]] = []  # (is a format, text)
+    for piece in compiler.pieces(template):
+        if isinstance(piece, str):
+            parts.append((True, piece.replace("%", "%%")))
+        elif isinstance(piece, Name) and piece.name in _PARTS:
+            parts.append((True, _PARTS[piece.name]))
+        else:
+            parts.append((False, compiler.text_of(piece)))
+    merged: list[tuple[bool, str]] = []
+    for is_format, text in parts:
+        if merged and merged[-1][0] and is_format:
+            merged[-1] = (True, merged[-1][1] + text)
+        else:
+            merged.append((is_format, text))
+    written = []
+    for is_format, text in merged:
+        if not is_format:
+            written.append(text)
+        elif re.search(r"(?<!%)(%%)*%[YmdHM]", text):
+            written.append(f"moment.strftime({_quoted(text)})")
+        else:
+            written.append(_quoted(text.replace("%%", "%")))
+    return " + ".join(written) or '""'
+
+
+def _quoted(text: str) -> str:
+    plain = repr(text)
+    return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
+
+
+def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
+    """Make the task that waits for a data-in, with its functions."""
+    name = identifier(event.name)
+    flag = ""
+    if event.dataset.done_flag:
+        flag = f' + "/" + {uri_expression(event.dataset.done_flag, compiler)}'
+    probe = compiler.words.probe
+    if probe is None:
+        raise Unsupported("el-fs", "no way to HDFS is known in this profile")
+    functions[probe.name] = probe
+    if event.dataset.template.strip().startswith("hcat:"):
+        raise Unsupported("hcat", "partitions of HCatalog are not looked at")
+    if event.kind in ("latest", "future"):
+        constant = f"{name}_instances".upper()
+        uri = uri_expression(event.dataset.template, compiler)
+        moments = (
+            f"{constant}.latest(dag_run.start_date, {event.first}, {event.last}, is_there)"
+            if event.kind == "latest"
+            else f"{constant}.future(logical_date, {event.first}, {event.last}, {event.limit}, is_there)"
+        )
+        text = f'''{constant} = {_call(event.dataset)}
+
+
+def wait_for_{name}(params, logical_date, dag_run, **_):
+    """Wait until enough instances of {event.name} are there; give their URIs."""
+
+    def uri(moment):
+        return {uri}
+
+    def is_there(moment):
+        return hdfs_test("-e", uri(moment){flag})
+
+    moments = {moments}
+    return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
+'''
+        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text, (frequency.INSTANCES, _POKE))
+    else:
+        made = uri_function(event, compiler)
+        functions[made.name] = made
+        text = f'''
+def wait_for_{name}(params, logical_date, **_):
+    """Wait until every instance of {event.name} is there."""
+    return all(hdfs_test("-e", uri{flag}) for uri in {made.name}(logical_date, params))
+'''
+        if "moment" in flag:
+            raise Unsupported("done-flag", "the done-flag depends on the time")
+        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text)
+    return Task(
+        f"wait_for_{event.name}",
+        symbols.PYTHON_SENSOR,
+        (
+            ("python_callable", Code(f"wait_for_{name}")),
+            ("mode", "reschedule"),
+            ("poke_interval", 60),
+            ("timeout", timeout or _FOREVER),
+        ),
+        role="control",
+        is_waiting=True,
+    )

@@ -1,0 +1,222 @@
+"""When a coordinator runs: its frequency as a timetable whose logical dates are Oozie's nominal times.
+
+Days and months count in the wall clock of the coordinator's zone, minutes and hours do not; cron counts in the server's zone, which is UTC
+(Oozie 5.2: CoordMaterializeTransitionXCommand, CoordELFunctions, CoordCommandUtils).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Call, Expression, Symbol
+from aerodrome.migration.convert.oozie.el import Binary, Function, Literal, Name, Node, Unary, parse
+from aerodrome.migration.convert.oozie.properties import Scope
+
+TIMETABLE: Final = Symbol("OozieTimetable", {"2.11": "oozie_timetable", "3.3": "oozie_timetable"})
+INSTANCES: Final = Symbol("Instances", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
+_UNITS: Final = {
+    "coord:minutes": ("minutes", 1, ""), "coord:hours": ("hours", 1, ""), "coord:days": ("days", 1, ""), "coord:months": ("months", 1, ""),
+    "coord:endOfDays": ("days", 1, "days"), "coord:endOfMonths": ("months", 1, "months"), "coord:endOfWeeks": ("days", 7, "weeks"),
+}  # fmt: skip
+_ZONES: Final = {
+    "Universal": "UTC",
+    "GMT": "UTC",
+    "UTC": "UTC",
+    "Zulu": "UTC",
+    "PST": "America/Los_Angeles",
+    "EST": "Etc/GMT+5",
+    "CST": "America/Chicago",
+    "IST": "Asia/Kolkata",
+    "CET": "CET",
+    "JST": "Asia/Tokyo",
+}
+_FIELDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (1, 7))
+_DAYS: Final = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A frequency; `cron` in Oozie's own words when it is one."""
+
+    unit: str = ""
+    amount: int = 0
+    end_of: str = ""
+    cron: str = ""
+
+
+def read_frequency(text: str, scope: Scope) -> Frequency | None:
+    """Read a frequency; None when a value in it is not known, or it is none."""
+    known = scope.text(text)
+    if known is None:
+        try:
+            pieces = [piece for piece in parse(text.strip()) if not (isinstance(piece, str) and not piece.strip())]
+        except Invalid:
+            return None
+        piece = pieces[0] if len(pieces) == 1 else None
+        for _ in range(10):
+            if not isinstance(piece, Name):
+                break
+            found = scope.find(piece.name)
+            piece = found.pieces[0] if found and len(found.pieces) == 1 else None
+        if isinstance(piece, Function) and piece.name in _UNITS and len(piece.arguments) <= 1:
+            unit, times, end_of = _UNITS[piece.name]
+            amount = number(piece.arguments[0], scope) if piece.arguments else 1
+            return Frequency(unit, amount * times, end_of) if amount and amount > 0 else None
+        known = piece if isinstance(piece, str) else None
+    known = (known or "").strip()
+    if known.isdigit() and int(known) > 0:
+        return Frequency("minutes", int(known))
+    return Frequency(cron=" ".join(known.split())) if len(known.split()) == 5 else None
+
+
+def number(node: Node, scope: Scope) -> int | None:
+    """Compute a whole number that is known now."""
+    match node:
+        case Literal(bool()):
+            return None
+        case Literal(int() as value):
+            return value
+        case Literal(str() as value) if re.fullmatch(r"-?\d+", value.strip()):
+            return int(value)
+        case Name(name):
+            text = scope.constant(name)
+            return int(text) if text is not None and re.fullmatch(r"\s*-?\d+\s*", text) else None
+        case Unary("-", inner):
+            found = number(inner, scope)
+            return None if found is None else -found
+        case Binary(operator, left, right) if operator in "+-*/":
+            one, two = number(left, scope), number(right, scope)
+            if one is None or two is None or (operator == "/" and two == 0):
+                return None
+            return {"+": one + two, "-": one - two, "*": one * two, "/": int(one / two) if two else 0}[operator]
+    return None
+
+
+def read_time(text: str) -> datetime | None:
+    """Read a time as Oozie writes it: 2009-01-01T08:00Z or with an offset; None when it is none."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::\d\d)?(Z|[+-]\d{4})", text.strip())
+    if not match:
+        return None
+    try:
+        found = datetime.strptime(match[1] + match[2].replace("Z", "+0000"), "%Y-%m-%dT%H:%M%z")
+    except ValueError:
+        return None
+    return found.astimezone(UTC)
+
+
+def read_zone(text: str) -> str | None:
+    """Give the IANA name of a zone, None when it is not known; no text is UTC."""
+    name = text.strip() or "UTC"
+    if match := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})(?::?(\d\d))?", name):
+        if match[3] and int(match[3]):
+            return None
+        return f"Etc/GMT{'-' if match[1] == '+' else '+'}{int(match[2])}" if int(match[2]) else "UTC"
+    name = _ZONES.get(name, name)
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        return None
+    except KeyError:
+        return None
+    return name
+
+
+def timetable(frequency: Frequency, start: datetime, zone: str, *, is_catching_up: bool) -> Expression | None:
+    """Give the timetable of a frequency; None for a cron that has no equivalent."""
+    if frequency.cron:
+        cron = translate_cron(frequency.cron)
+        return Call(symbols.CRON, (cron,), (("timezone", "UTC"),)) if cron else None
+    is_utc = ZoneInfo(zone).utcoffset(datetime(2020, 1, 1, tzinfo=UTC)) == timedelta(0) and zone in {
+        "UTC",
+        "Etc/UTC",
+        "Etc/GMT",
+    }
+    unit, amount = frequency.unit, frequency.amount
+    clock = f"{start.minute} {start.hour}"
+    if is_utc and not frequency.end_of and not start.second:
+        if (unit, amount) == ("days", 1):
+            return Call(symbols.CRON, (f"{clock} * * *",), (("timezone", "UTC"),))
+        if (unit, amount) == ("months", 1) and start.day <= 28:
+            return Call(symbols.CRON, (f"{clock} {start.day} * *",), (("timezone", "UTC"),))
+    if unit == "hours" and amount == 1 and not frequency.end_of:
+        return Call(symbols.CRON, (f"{start.minute} * * * *",), (("timezone", "UTC"),))
+    if (unit in ("minutes", "hours") or (is_utc and unit == "days")) and not frequency.end_of and is_catching_up:
+        return Call(symbols.DELTA, (timedelta(**{unit: amount}),))
+    keywords: list[tuple[str, Expression]] = [("unit", unit), ("amount", amount)]
+    if zone != "UTC":
+        keywords.append(("zone", zone))
+    if frequency.end_of:
+        keywords.append(("end_of", frequency.end_of))
+    return Call(TIMETABLE, (start.strftime("%Y-%m-%dT%H:%MZ"),), tuple(keywords))
+
+
+def translate_cron(text: str) -> str | None:
+    """Write Oozie's cron (Quartz: 1 is Sunday, `a/b`, `?`) as Airflow's; None when it has no equivalent."""
+    fields = text.upper().split()
+    found = []
+    for place, (value, (low, high)) in enumerate(zip(fields, _FIELDS, strict=True)):
+        parts = [_part(part, low, high, place) for part in value.split(",")]
+        if any(part is None for part in parts):
+            return None
+        found.append(",".join(str(part) for part in parts))
+    return " ".join(found)
+
+
+def _part(text: str, low: int, high: int, place: int) -> str | None:
+    if text in ("*", "?"):
+        return "*"
+    if place == 4:
+        if match := re.fullmatch(r"(\w+)#(\d)", text):
+            day = _day(match[1])
+            return None if day is None else f"{day}#{match[2]}"
+        if match := re.fullmatch(r"(\w{3}|\d)L", text):
+            day = _day(match[1])
+            return None if day is None else f"L{day}"
+        if text == "L":
+            return "6"
+    if place == 2 and text == "L":
+        return "L"
+    match = re.fullmatch(r"(\*|\w+)(?:-(\w+))?(?:/(\d+))?", text)
+    if not match:
+        return None
+    first, last, step = match.groups()
+    if place == 4:
+        return _weekdays(first, last, step)
+    if place == 3:
+        months = {
+            name: str(at)
+            for at, name in enumerate(
+                ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1
+            )
+        }
+        first, last = months.get(first, first), months.get(last, last) if last else last
+    if not (first == "*" or first.isdigit()) or (last and not last.isdigit()):
+        return None
+    if step is None:
+        return f"{first}-{last}" if last else first
+    if first == "*":
+        return f"*/{step}" if low == 0 else f"{low}-{high}/{step}"
+    return f"{first}-{last or high}/{step}"
+
+
+def _day(text: str) -> int | None:
+    number_ = _DAYS.get(text, int(text) if text.isdigit() else 0)
+    return number_ - 1 if 1 <= number_ <= 7 else None
+
+
+def _weekdays(first: str, last: str | None, step: str | None) -> str | None:
+    """Write weekdays one by one: a range may go past Saturday."""
+    start = 1 if first == "*" else (_day(first) if _day(first) is not None else -1) + 1  # type: ignore[operator]
+    end = (_day(last) if _day(last) is not None else -1) + 1 if last else 7 if step or first == "*" else start  # type: ignore[operator]
+    if start < 1 or end < 1:
+        return None
+    if end < start:
+        end += 7
+    days = sorted({(day - 1) % 7 for day in range(start, end + 1, int(step or 1))})
+    return ",".join(map(str, days))

@@ -1,0 +1,143 @@
+"""Times as Oozie computes them: nominal times of coordinators and instances of datasets, in a time zone.
+
+Adding days or months keeps the wall clock, as java.util.Calendar does; adding minutes or hours does not. Standard library only.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+UTC = timezone.utc
+_APPROXIMATE = {
+    "minutes": timedelta(minutes=1),
+    "hours": timedelta(hours=1),
+    "days": timedelta(days=1),
+    "months": timedelta(days=30),
+}
+_UNITS = {"MINUTE": "minutes", "HOUR": "hours", "DAY": "days", "WEEK": "weeks", "MONTH": "months", "YEAR": "years"}
+
+
+def add(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
+    """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
+    if unit == "minutes":
+        return (origin + timedelta(minutes=amount)).astimezone(UTC)
+    if unit == "hours":
+        return (origin + timedelta(hours=amount)).astimezone(UTC)
+    if amount == 0:
+        return origin.astimezone(UTC)
+    if unit == "weeks":
+        unit, amount = "days", amount * 7
+    if unit == "years":
+        unit, amount = "months", amount * 12
+    local = origin.astimezone(zone)
+    if unit == "days":
+        wanted = local.replace(tzinfo=None) + timedelta(days=amount)
+        before = local.utcoffset()
+        moment = wanted.replace(tzinfo=UTC) - before
+        shift = before - moment.astimezone(zone).utcoffset()
+        moved = moment + shift
+        return moved if moved.astimezone(zone).date() == wanted.date() or not shift else moment
+    months = local.year * 12 + local.month - 1 + amount
+    year, month = divmod(months, 12)
+    day = min(local.day, calendar.monthrange(year, month + 1)[1])
+    wanted = local.replace(tzinfo=None, year=year, month=month + 1, day=day, fold=0)
+    return by_wall(wanted, zone)
+
+
+def by_wall(wanted: datetime, zone: ZoneInfo) -> datetime:
+    """Read a wall clock as Java does: in the standard time when it comes twice, moved on when it does not come."""
+    first, second = (wanted.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(zone).replace(tzinfo=None) != wanted:  # a gap
+        return first
+    return max(first, second)
+
+
+def moved_to_end(start: datetime, end_of: str, zone: ZoneInfo) -> datetime:
+    """Move a start to the end of its day, week or month: midnight that begins the next one."""
+    if not end_of:
+        return start.astimezone(UTC)
+    day = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    if end_of == "days":
+        day += timedelta(days=1)
+    elif end_of == "weeks":
+        day += timedelta(days=7 - (day.weekday() + 1) % 7)
+    else:
+        day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return by_wall(day, zone)
+
+
+class Instances:
+    """A series of times: `initial`, then every `amount` units, in the wall clock of `zone`."""
+
+    def __init__(self, initial: str | datetime, unit: str, amount: int, zone: str = "UTC", end_of: str = "") -> None:
+        start = datetime.fromisoformat(initial.replace("Z", "+00:00")) if isinstance(initial, str) else initial
+        self.unit, self.amount, self.zone = unit, amount, ZoneInfo(zone)
+        self.initial = moved_to_end(start, end_of, self.zone)
+
+    def at(self, number: int) -> datetime:
+        """Give the time with a number; 0 is the first."""
+        return add(self.initial, self.unit, number * self.amount, self.zone)
+
+    def number_at(self, moment: datetime) -> int:
+        """Give the number of the last time that is not after a moment; -1 when there is none."""
+        if moment < self.initial:
+            return -1
+        number = int((moment - self.initial) / (_APPROXIMATE[self.unit] * self.amount))
+        while self.at(number) > moment:
+            number -= 1
+        while self.at(number + 1) <= moment:
+            number += 1
+        return number
+
+    def between(self, nominal: datetime, first: int, last: int) -> list[datetime]:
+        """Give coord:current(first) to coord:current(last), newest last; what is before the initial instance does not exist."""
+        number = self.number_at(nominal)
+        if number < 0:
+            return []
+        return [self.at(item) for item in range(number + first, number + last + 1) if item >= 0]
+
+    def offset(self, nominal: datetime, amount: int, unit: str) -> list[datetime]:
+        """Give coord:offset(amount, unit): the instance at that distance."""
+        return self.between(add(nominal, _UNITS[unit], amount, self.zone), 0, 0)
+
+    def latest(self, now: datetime, first: int, last: int, is_there) -> list[datetime] | None:
+        """Give coord:latest(first) to coord:latest(last) of the instances that are there; None when there are not enough."""
+        found: list[datetime] = []
+        number = self.number_at(now)
+        while number >= 0 and len(found) <= -first:
+            moment = self.at(number)
+            if is_there(moment):
+                found.append(moment)
+            number -= 1
+        return found[-last : -first + 1][::-1] if len(found) > -first else None
+
+    def future(self, nominal: datetime, first: int, last: int, limit: int, is_there) -> list[datetime] | None:
+        """Give coord:future(first) to coord:future(last) within `limit` instances; None when there are not enough."""
+        number = max(self.number_at(nominal), 0)
+        found = [moment for moment in map(self.at, range(number, number + limit + 1)) if is_there(moment)]
+        return found[first : last + 1] if len(found) > last else None
+
+
+def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
+    """Give coord:daysInMonth(months)."""
+    local = nominal.astimezone(ZoneInfo(zone))
+    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
+    return calendar.monthrange(year, month + 1)[1]
+
+
+def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
+    """Give coord:hoursInDay(days): 23, 24 or 25."""
+    where = ZoneInfo(zone)
+    day = nominal.astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(
+        days=days
+    )
+    span = (day + timedelta(days=1)).replace(tzinfo=where).astimezone(UTC) - day.replace(tzinfo=where).astimezone(UTC)
+    return int(span.total_seconds() // 3600)
+
+
+def tz_offset(nominal: datetime, dataset_zone: str, zone: str) -> int:
+    """Give coord:tzOffset(): minutes between the zone of the dataset and that of the coordinator."""
+    one, two = (nominal.astimezone(ZoneInfo(name)).utcoffset() for name in (dataset_zone, zone))
+    return int((one - two).total_seconds() // 60)
