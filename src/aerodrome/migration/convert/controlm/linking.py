@@ -117,7 +117,7 @@ def _ways(
             and source.is_scheduled
             and own.is_scheduled
             and not source.is_apart
-            and _other_run(item, number, days)
+            and (own.is_apart or _other_run(item, number, days))
         ):
             yield Link("sensor", item, days if isinstance(days, int) else 0, days == "previous", name=wait.name)
         elif days == "previous":

@@ -109,6 +109,8 @@ def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list
         if changing:
             return f"{', '.join(changing)} of a transfer is not converted."
         notes = [f"The transfer option {key} has no effect." for key in options]
+        if not (kinds[0] and kinds[1]):
+            notes.append("The definition does not say what its connections are: they are taken as SFTP.")
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
         if source_option not in ("0", "1"):
             return f"The source option {source_option} of a transfer is not converted."

@@ -441,6 +441,16 @@ class _Builder:
     def _profile(self, name: str, conn_type: str) -> str:
         conn_id = connection_id(name)
         known = self.profiles.get(name)
+        kinds = {
+            "postgres": "postgres",
+            "oracle": "oracle",
+            "mssql": "mssql",
+            "sqlserver": "mssql",
+            "mysql": "mysql",
+            "db2": "jdbc",
+        }
+        if known is not None and conn_type == "generic":
+            conn_type = next((kind for word, kind in kinds.items() if word in known.type_name.lower()), "jdbc")
         why = f"Control-M connection profile {name}"
         if known is None:
             self._connection(ConnectionNeed(conn_id, conn_type, why=why))
