@@ -11,6 +11,7 @@ import yaml
 
 from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.migration.convert.contract import Conversion
+from aerodrome.migration.convert.controlm.reading import read as read_controlm
 from aerodrome.migration.convert.oozie.reading import read as read_oozie
 
 
@@ -31,6 +32,9 @@ class Format:
 FORMATS: Final[Mapping[str, Format]] = {
     "oozie": Format(
         "oozie", "Oozie workflows, coordinators and bundles", lambda path, options: read_oozie(path, options.profile)
+    ),
+    "controlm": Format(
+        "controlm", "Control-M exports and definitions", lambda path, options: read_controlm(path, options.profile)
     ),
 }
 

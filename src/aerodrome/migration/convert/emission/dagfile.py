@@ -74,6 +74,7 @@ def _section(module: str) -> int:
 _STANDARD = {
     "datetime",
     "json",
+    "logging",
     "os",
     "re",
     "subprocess",

@@ -1,0 +1,230 @@
+r"""Compiles %% variables and functions (AutoEdit) into Jinja, for the fields that Airflow renders.
+
+Control-M Variables guide (9.0.2x): a variable ends at the first character that no name has; one period after it joins it to what
+follows and disappears; `%%\NAME` is global and `%%\\POOL\NAME` of a pool; functions stand in the values of variables. A variable that the
+export does not define becomes an Airflow variable, whose absence fails the task: nothing is replaced by nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+_NAME: Final = re.compile(r"\$?[A-Za-z_@#][A-Za-z0-9_@#$]*(?:-[A-Za-z0-9_@#$]+)*")
+_GLOBAL: Final = re.compile(r"\\{1,2}[A-Za-z0-9_@#$-]+(?:\\[A-Za-z0-9_@#$-]+)*")
+_BLANKS: Final = re.compile(r"BLANK(\d+)", re.IGNORECASE)
+_WORDS: Final = re.compile(r'"[^"]*"|\S+')
+_DEEP: Final = 20
+_OF_ODATE: Final = {
+    "ODATE": "%y%m%d",
+    "$ODATE": "%Y%m%d",
+    "OYEAR": "%y",
+    "$OYEAR": "%Y",
+    "OMONTH": "%m",
+    "ODAY": "%d",
+    "OJULDAY": "%j",
+    "OWDAY": "%w",
+}
+_OF_NOW: Final = {
+    "DATE": "%y%m%d",
+    "$DATE": "%Y%m%d",
+    "YEAR": "%y",
+    "$YEAR": "%Y",
+    "MONTH": "%m",
+    "DAY": "%d",
+    "JULDAY": "%j",
+    "WDAY": "%w",
+    "TIME": "%H%M%S",
+    "CENT": "%C",
+}
+_FUNCTIONS: Final = ("SUBSTR", "CALCDATE", "$CALCDATE", "LENGTH", "TOLOWER", "TOUPPER", "GETCURRENTDATE")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a job can see: its system words (JOBNAME, SCHEDTAB, ...) and its variables, inner ones over outer ones."""
+
+    system: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Compiled:
+    """Text that Airflow renders. `unknown` lists variables that nothing defines; `problems` what cannot be compiled (then it raises)."""
+
+    text: str = ""
+    unknown: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    macros: set[str] = field(default_factory=set)
+
+
+_Part = tuple[bool, str]  # is it an expression, or plain text
+
+
+def compile_text(text: str, scope: Scope) -> Compiled:
+    """Compile one field of a definition."""
+    done = Compiled()
+    done.text = "".join(
+        f"{{{{ {value} }}}}" if is_code else _plain(value) for is_code, value in _Compiler(scope, done).parts(text, 0)
+    )
+    return done
+
+
+def variable_key(name: str) -> str:
+    """Give the Airflow variable that holds a %% variable which the export does not define."""
+    return f"controlm.{re.sub(r'[^A-Za-z0-9_.-]+', '.', name.strip(chr(92))).strip('.')}"
+
+
+def _plain(text: str) -> str:
+    """Escape what Jinja would read in plain text."""
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return text
+    return re.sub(r"\{[{%#]", lambda found: f"{{{{ '{found[0]}' }}}}", text)
+
+
+class _Compiler:
+    def __init__(self, scope: Scope, done: Compiled) -> None:
+        self._scope = scope
+        self._done = done
+        self._names = {name.upper(): value for name, value in scope.variables.items()}
+
+    def parts(self, text: str, depth: int) -> list[_Part]:
+        found: list[_Part] = []
+        at = 0
+        while (mark := text.find("%%", at)) >= 0:
+            if mark > at:
+                found.append((False, text[at:mark]))
+            at = self._one(text, mark + 2, found, depth)
+        if at < len(text):
+            found.append((False, text[at:]))
+        return _merged(found)
+
+    def _one(self, text: str, at: int, found: list[_Part], depth: int) -> int:
+        """Read what follows `%%` at a place, give the place after it."""
+        if text[at : at + 1] == ".":
+            return at + 1
+        if outside := _GLOBAL.match(text, at):
+            found.append((True, self._stored(outside[0])))
+            return self._after(text, outside.end())
+        named = _NAME.match(text, at)
+        if not named:
+            found.append((False, "%%"))
+            return at
+        name = self._longest(named[0])
+        end = at + len(name)
+        if text.startswith("%%", end) and not text.startswith(("%%.", "%%\\"), end) and not self._is_function(name):
+            self._done.notes.append(f"%%{name}%%... without a period between them is read as two values side by side.")
+        found.extend(self._value(name, depth))
+        return self._after(text, end)
+
+    def _after(self, text: str, end: int) -> int:
+        return end + 1 if text[end : end + 1] == "." else end
+
+    def _is_function(self, name: str) -> bool:
+        return name.upper() in _FUNCTIONS
+
+    def _longest(self, name: str) -> str:
+        """Take the longest name that is known; hyphens belong to a name only when it is defined with them."""
+        pieces = name.split("-")
+        for count in range(len(pieces), 1, -1):
+            if "-".join(pieces[:count]).upper() in self._names:
+                return "-".join(pieces[:count])
+        return pieces[0]
+
+    def _value(self, name: str, depth: int) -> list[_Part]:
+        upper = name.upper()
+        if upper in self._names:
+            if depth > _DEEP:
+                self._done.problems.append(f"%%{name} is defined by itself.")
+                return [(False, f"%%{name}")]
+            return self._assigned(self._names[upper], depth + 1)
+        if found := _BLANKS.fullmatch(upper):
+            return [(False, " " * int(found[1]))]
+        if upper in self._scope.system:
+            return [(False, self._scope.system[upper])]
+        if upper in _OF_ODATE:
+            self._done.macros.add("odate")
+            return [(True, f"odate(dag_run).strftime('{_OF_ODATE[upper]}')")]
+        if upper in _OF_NOW:
+            self._done.macros.add("now")
+            return [(True, f"now().strftime('{_OF_NOW[upper]}')")]
+        if upper == "ORDERID":
+            self._done.notes.append("%%ORDERID is the id of the Airflow run.")
+            return [(True, "run_id")]
+        if upper in ("RUNCOUNT", "RUNCNT"):
+            return [(True, "ti.try_number")]
+        if self._is_function(upper) or upper in ("PLUS", "MINUS"):
+            self._done.problems.append(f"%%{name} stands outside of the value of a variable.")
+            return [(False, f"%%{name}")]
+        return [(True, self._stored(name))]
+
+    def _stored(self, name: str) -> str:
+        key = variable_key(name)
+        if key not in self._done.unknown:
+            self._done.unknown.append(key)
+        return f"var.value.get('{key}')"
+
+    def _assigned(self, value: str, depth: int) -> list[_Part]:
+        """Compile the value of a variable, where functions and sums may stand."""
+        stripped = value.strip()
+        words = _WORDS.findall(stripped)
+        if words and words[0].startswith("%%") and self._is_function(words[0][2:].rstrip(".")):
+            return self._function(words[0][2:].upper(), words[1:], stripped, depth)
+        if len(words) == 3 and words[1].upper() in ("%%PLUS", "%%MINUS"):
+            left, right = (self._as_code(word, depth) for word in (words[0], words[2]))
+            return [(True, f"({left} | int) {'+' if words[1].upper() == '%%PLUS' else '-'} ({right} | int)")]
+        if any(self._is_function(word) for word in re.findall(r"%%(\$?[A-Za-z]+)", stripped)):
+            self._done.problems.append(f"{stripped!r} uses a function inside of a text.")
+            return [(False, value)]
+        return self.parts(value, depth)
+
+    def _function(self, name: str, words: list[str], whole: str, depth: int) -> list[_Part]:
+        values = [self._as_code(word, depth) for word in words]
+        if name == "SUBSTR" and len(words) == 3:
+            start, length = words[1], words[2]
+            if start.isdigit() and length.isdigit():
+                return [(True, f"({values[0]} | string)[{int(start) - 1}:{int(start) - 1 + int(length)}]")]
+            first, count = f"({values[1]} | int)", f"({values[2]} | int)"
+            return [(True, f"({values[0]} | string)[{first} - 1:{first} - 1 + {count}]")]
+        if name in ("CALCDATE", "$CALCDATE") and len(words) == 2:
+            self._done.macros.add("calcdate")
+            days = words[1].replace("+", "") if re.fullmatch(r"[+-]?\d+", words[1]) else f"({values[1]} | int)"
+            return [(True, f"calcdate({values[0]}, {days})")]
+        if name == "LENGTH" and len(words) == 1:
+            return [(True, f"({values[0]} | string | length)")]
+        if name in ("TOLOWER", "TOUPPER") and len(words) == 1:
+            return [(True, f"({values[0]} | string | {name[2:].lower()})")]
+        self._done.problems.append(f"{whole!r} is not a function that is compiled.")
+        return [(False, whole)]
+
+    def _as_code(self, text: str, depth: int) -> str:
+        parts = self.parts(text.strip('"'), depth)
+        if len(parts) == 1 and parts[0][0]:
+            return parts[0][1]
+        pieces = [value if is_code else repr(value) for is_code, value in parts] or ["''"]
+        return pieces[0] if len(pieces) == 1 else f"({' ~ '.join(pieces)})"
+
+
+def _merged(parts: list[_Part]) -> list[_Part]:
+    joined: list[_Part] = []
+    for is_code, value in parts:
+        if joined and not is_code and not joined[-1][0]:
+            joined[-1] = (False, joined[-1][1] + value)
+        elif value or is_code:
+            joined.append((is_code, value))
+    return joined
+
+
+def joined_lines(text: str) -> str:
+    """Undo the length marks of old exports (`0016first line0006second`); other texts stay as they are."""
+    lines, at = [], 0
+    while at < len(text):
+        length = text[at : at + 4]
+        if not length.isdigit() or at + 4 + int(length) > len(text) or not int(length):
+            return text
+        lines.append(text[at + 4 : at + 4 + int(length)])
+        at += 4 + int(length)
+    return "\n".join(lines) if lines else text

@@ -1,0 +1,109 @@
+"""Compares a day of Control-M with the run of the DAG that was made of the folder: jobs that ran, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from datetime import date
+from itertools import product
+from random import Random
+
+from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.controlm.day import Path, run_day
+from aerodrome.migration.convert.controlm.world import Plan, World
+from aerodrome.migration.convert.simulation import Simulator, State
+
+_EXHAUSTIVE = 8  # jobs up to which every outcome is tried
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Jobs that ran only on one side, for one date and one set of failing jobs."""
+
+    dag_id: str
+    day: date | None
+    failing: tuple[Path, ...]
+    only_in_source: tuple[Path, ...]
+    only_in_dag: tuple[Path, ...]
+
+
+def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[Difference]:
+    """Compare a folder with its DAG: every kind of date, outcomes of all jobs (sampled when there are many), outside conditions or none.
+
+    Conditions that are kept outside of the DAG are present or absent as a whole.
+    """
+    jobs = [job.path for job in plan.folder.jobs() if job.path not in plan.apart]
+    ends = {world.task_ids[plan.number, path]: path for path in jobs}
+    runner = _Runner(dag, ends)
+    outside = _outside(world, plan)
+    for day, ordered in _kinds_of_days(plan, jobs).items():
+        for failing in _outcomes(jobs, samples):
+            for is_met in (True, False) if outside else (True,):
+                present = outside if is_met else set()
+                source = run_day(plan.folder, ordered, lambda path, failing=failing: path not in failing, present)  # type: ignore[misc]
+                found = runner.run(ordered, failing, is_met=is_met)
+                only_source = tuple(sorted(set(source.executed) - found))
+                only_dag = tuple(sorted(found - set(source.executed)))
+                if only_source or only_dag:
+                    yield Difference(dag.dag_id, day, tuple(sorted(failing)), only_source, only_dag)
+
+
+def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[Path]]:
+    """Give one date for every set of jobs that are ordered together; None: a run that somebody starts, with all jobs."""
+    if not plan.is_scheduled:
+        return {None: frozenset(jobs)}
+    kinds: dict[frozenset[Path], date] = {}
+    for day in sorted(plan.dates):
+        kinds.setdefault(frozenset(path for path in jobs if day in plan.order.jobs[path].dates), day)
+    return {day: ordered for ordered, day in kinds.items()}
+
+
+def _outcomes(jobs: list[Path], samples: int) -> Iterator[frozenset[Path]]:
+    if len(jobs) <= _EXHAUSTIVE:
+        for marks in product((False, True), repeat=len(jobs)):
+            yield frozenset(path for path, fails in zip(jobs, marks, strict=True) if fails)
+        return
+    random = Random(len(jobs))  # noqa: S311  (the same samples every time)
+    yield frozenset()
+    for _ in range(samples):
+        share = random.random() / 2
+        yield frozenset(path for path in jobs if random.random() < share)
+
+
+def _outside(world: World, plan: Plan) -> Set[tuple[str, str]]:
+    """Give the conditions that the DAG does not make itself."""
+    found = set()
+    for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
+        for wait in node.waits:
+            if any(way.kind != "edge" for way in world.links.of(plan.number, node, wait)):
+                found.add((wait.name, "STAT" if wait.odate in ("STAT", "****", "$$$$") else wait.odate or "ODAT"))
+    return found
+
+
+class _Runner(Simulator):
+    """Runs a DAG with jobs that are not ordered, and with sensors that see their condition or time out."""
+
+    def __init__(self, dag: Dag, ends: Mapping[str, Path]) -> None:
+        super().__init__(dag)
+        self._ends = ends
+        self._ordered: Set[Path] = set()
+        self._is_met = True
+
+    def run_states(self, ordered: Set[Path], failing: Set[Path], *, is_met: bool) -> Mapping[str, State]:
+        self._ordered, self._is_met = ordered, is_met
+        return super().run(lambda task: self._ends.get(task.full_id) not in failing, lambda _task: "").states
+
+    def run(self, ordered: Set[Path], failing: Set[Path], *, is_met: bool) -> set[Path]:  # type: ignore[override]
+        states = self.run_states(ordered, failing, is_met=is_met)
+        return {path for name, path in self._ends.items() if states[name] in ("success", "failed")}
+
+    def _execute(self, task: Task, states, outcomes, choices, skipped) -> State:  # type: ignore[no-untyped-def]
+        path = self._ends.get(task.full_id)
+        if path is not None and path not in self._ordered and any(name == "pre_execute" for name, _ in task.arguments):
+            return "skipped"
+        if task.is_waiting and path is None:
+            is_clock = task.operator.name in ("DateTimeSensorAsync", "ApprovalOperator")
+            return "success" if is_clock or self._is_met else "skipped"
+        if path is not None and task.role == "raises":
+            return "success" if outcomes(task) else "failed"
+        return super()._execute(task, states, outcomes, choices, skipped)

@@ -1,0 +1,88 @@
+"""One day of Control-M on paper: which jobs of a folder run on an order date, in which order, and how they end.
+
+It knows folders, conditions and ends; it knows nothing of DAGs, and shares no code with what builds them: it is the other side of the
+comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from aerodrome.migration.convert.controlm.model import Folder, Job, Node, Wait
+
+Path = tuple[str, ...]
+
+
+@dataclass
+class Day:
+    """What happened: jobs that ran in their order, and those that ended OK."""
+
+    executed: list[Path] = field(default_factory=list)
+    ended_ok: set[Path] = field(default_factory=set)
+    folders_ok: set[Path] = field(default_factory=set)
+
+
+def run_day(
+    folder: Folder, ordered: Iterable[Path], is_ok: Callable[[Path], bool], present: Iterable[tuple[str, str]]
+) -> Day:
+    """Run a folder. `ordered` are the jobs of this date, `present` the conditions (name, date word) that are there from outside."""
+    table = set(present)
+    day = Day()
+    todo = set(ordered)
+    waiting = [job for job in folder.jobs() if job.path in todo]
+    open_folders = [folder, *folder.folders()]
+    started: set[Path] = set()
+    while True:
+        for box in open_folders:
+            parent_open = box.path == folder.path or box.path[:-1] in started
+            if box.path not in started and parent_open and _is_met(box.waits, table):
+                started.add(box.path)
+        wave = [job for job in waiting if job.path[:-1] in started and _is_met(job.waits, table)]
+        if not wave:
+            break
+        for job in wave:
+            waiting.remove(job)
+            day.executed.append(job.path)
+            if is_ok(job.path):
+                day.ended_ok.add(job.path)
+                _apply(job, "ok", table)
+            else:
+                _apply(job, "notok", table)
+        for box in reversed(open_folders):
+            inside = [job.path for job in box.jobs() if job.path in todo]
+            if inside and box.path not in day.folders_ok and all(path in day.ended_ok for path in inside):
+                day.folders_ok.add(box.path)
+                _apply(box, "ok", table)
+    return day
+
+
+def _is_met(waits: tuple[Wait, ...], table: set[tuple[str, str]]) -> bool:
+    """Evaluate the list as Python does: `and` binds closer than `or`, parentheses first."""
+    words: list[str] = []
+    for place, wait in enumerate(waits):
+        if place:
+            words.append("or" if wait.joins == "O" else "and")
+        words.append("(" * wait.opens + str((wait.name, _date(wait.odate)) in table) + ")" * wait.closes)
+    text = " ".join(words) or "True"
+    missing = text.count("(") - text.count(")")
+    return bool(eval(text + ")" * missing if missing > 0 else "(" * -missing + text, {"__builtins__": {}}))  # noqa: S307  (only True, False, and, or)
+
+
+def _apply(node: Node, event: str, table: set[tuple[str, str]]) -> None:
+    if event == "ok":
+        for out in node.outs:
+            if out.sign == "+":
+                table.add((out.name, _date(out.odate)))
+    for reaction in node.reactions:
+        code = reaction.code.upper().replace(" ", "")
+        if not isinstance(node, Job) or code not in ({"OK"} if event == "ok" else {"NOTOK"}):
+            continue
+        for action in reaction.actions:
+            if action.kind == "cond" and action.values.get("SIGN", "+") in ("+", "ADD", ""):
+                table.add((action.values.get("NAME", ""), _date(action.values.get("ODATE", "ODAT"))))
+
+
+def _date(word: str) -> str:
+    """Give one word for dates that mean the same within one day."""
+    return {"": "ODAT", "$$$$": "STAT", "****": "STAT"}.get(word.strip().upper(), word.strip().upper())

@@ -1,0 +1,291 @@
+"""What ON blocks, SHOUTs and reruns of a job become: exit rules, retries, callbacks, and tasks after OK or NOTOK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Account, Call, Code, Expression, Function, Origin, Outcome, Symbol
+from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.autoedit import Compiled, joined_lines, variable_key
+from aerodrome.migration.convert.controlm.commands import ExitRule, exit_test
+from aerodrome.migration.convert.controlm.conditions import event_of
+from aerodrome.migration.convert.controlm.linking import days_of
+from aerodrome.migration.convert.controlm.model import Action, Job, Node, Reaction, Shout
+
+_SHELL: Final = ("command", "script", "embedded")
+
+
+@dataclass(frozen=True)
+class After:
+    """A task behind a job: `event` says after which end. `role` raises: it stands for what was not converted."""
+
+    suffix: str
+    operator: Symbol
+    arguments: tuple[tuple[str, Expression], ...]
+    event: str  # ok, notok
+    role: str = "real"
+
+
+@dataclass
+class Effects:
+    exit_rules: list[ExitRule] = field(default_factory=list)
+    retries: int = 0
+    retry_delay: timedelta | None = None
+    on_ok: list[Expression] = field(default_factory=list)
+    on_notok: list[Expression] = field(default_factory=list)
+    after: list[After] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What effects need from around them: compile a text, and where a forced job runs (dag_id, or why it cannot)."""
+
+    text: Callable[[str], Compiled]
+    forced: Callable[
+        [str, str], tuple[str, str]
+    ]  # folder, job -> dag_id, caveat; dag_id "" when it is not in the exports
+    own_zone: str = "UTC"
+
+
+def effects_of(node: Node, context: Context) -> Effects:
+    """Read the ON blocks, SHOUTs and reruns of a job or a folder."""
+    maker = _Maker(node, context)
+    for reaction in node.reactions:
+        for action in reaction.actions:
+            maker.react(reaction, action)
+    for shout in node.shouts:
+        maker.shout(shout)
+    maker.reruns()
+    return maker.effects
+
+
+class _Maker:
+    def __init__(self, node: Node, context: Context) -> None:
+        self.node, self.context = node, context
+        self.effects = Effects()
+        self._count = 0
+        self._must_rerun = False
+
+    def react(self, reaction: Reaction, action: Action) -> None:
+        event = event_of(reaction.statement, reaction.code)
+        is_whole = reaction.statement.strip() in ("*", "", "**", "****")
+        where = f"ON {reaction.statement}/{reaction.code}"
+        if action.kind in ("ok", "notok"):
+            self._result(reaction, action, is_whole, where)
+        elif action.kind == "rerun":
+            self._must_rerun = self._must_rerun or event == "notok"
+            if event != "notok":
+                self._raise(action, where, "rerun-code", f"{where} reruns the job, which retries cannot say.")
+        elif action.kind == "stop-cyclic":
+            self._note(
+                action, "stop-cyclic", f"{where} stops the cyclic job: pause its DAG; it does not happen by itself."
+            )
+        elif action.kind in ("mail", "shout"):
+            self._tell(reaction, action, event, is_whole, where)
+        elif action.kind == "cond":
+            if event is None:
+                name = action.values.get("NAME", "")
+                self._raise(
+                    action,
+                    where,
+                    "condition-code",
+                    f"{where} changes the condition {name}, which only OK and NOTOK can do here.",
+                )
+            else:
+                self._note(action, "", "")
+        elif action.kind == "force":
+            self._force(action, event, where)
+        elif action.kind == "variable":
+            self._set(action, event, where)
+        elif action.kind == "output":
+            self._note(
+                action,
+                "output-handling",
+                f"{where} moves or copies the output of the job; Airflow keeps the log of every try.",
+            )
+        else:
+            word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
+            self._raise(action, where, "action-unknown", f"{where} does {word}, which is not converted.")
+
+    def shout(self, shout: Shout) -> None:
+        origin = self._origin(shout.line)
+        event = {"OK": "ok", "NOTOK": "notok", "RERUN": "rerun"}.get(shout.when)
+        if event == "ok":
+            self.effects.on_ok.append(self._call(shout.destination, shout.message))
+        elif event in ("notok", "rerun"):
+            self.effects.on_notok.append(self._call(shout.destination, shout.message))
+        else:
+            text = (
+                f"The message to {shout.destination} when {shout.when} {shout.time} is not sent: add a deadline alert."
+            )
+            self._account("SHOUT", "caveat", origin, "shout-late", text)
+            return
+        text = f"The message to {shout.destination} goes into the log of the task; `shout` in the DAG file is the place for your channel."
+        self._account("SHOUT", "caveat", origin, "shout-log", text)
+
+    def reruns(self) -> None:
+        job = self.node
+        if not isinstance(job, Job) or job.cyclic is not None:
+            return
+        if self._must_rerun:
+            self.effects.retries = job.max_reruns or 1
+            self.effects.retry_delay = timedelta(minutes=job.rerun_minutes)
+            if not job.max_reruns:
+                self._account(
+                    "DO RERUN", "caveat", job.origin, "rerun-limit", "The export sets no MAXRERUN: it is rerun once."
+                )
+        elif job.max_reruns:
+            text = f"MAXRERUN={job.max_reruns} has no effect: no ON block reruns the job."
+            self._account("JOB@MAXRERUN", "caveat", job.origin, "rerun-unused", text)
+
+    # ---- actions
+
+    def _result(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
+        test = exit_test(reaction.code) if is_whole else None
+        if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
+            self._raise(
+                action,
+                where,
+                "result-by-output",
+                f"{where} ends the job {action.kind.upper()}, which an exit code cannot say here.",
+            )
+            return
+        self.effects.exit_rules.append(ExitRule(test, action.kind == "ok"))
+        self._note(action, "", "")
+
+    def _tell(self, reaction: Reaction, action: Action, event: str | None, is_whole: bool, where: str) -> None:
+        call = (
+            self._mail(action.values)
+            if action.kind == "mail"
+            else self._call(action.values.get("DEST", ""), action.values.get("MESSAGE", ""))
+        )
+        code, text = (
+            ("", "")
+            if action.kind == "mail"
+            else (
+                "shout-log",
+                "The message goes into the log of the task; `shout` in the DAG file is the place for your channel.",
+            )
+        )
+        if action.values.get("ATTACH_SYSOUT", "N").upper() in ("Y", "1"):
+            code, text = "mail-output", "The output of the job is not attached; it is in the log of the task."
+        if event == "ok":
+            self.effects.on_ok.append(call)
+        elif event == "notok":
+            self.effects.on_notok.append(call)
+        elif is_whole and (test := exit_test(reaction.code)) is not None:
+            del test
+            self.effects.on_notok.append(call)
+            code, text = "message-code", f"{where} sends its message after every failure, not only after that code."
+        else:
+            code, text = (
+                "message-output",
+                f"{where} listens to the output: its message to {action.values.get('DEST', '')} is not sent.",
+            )
+        self._note(action, code, text)
+
+    def _force(self, action: Action, event: str | None, where: str) -> None:
+        folder = (
+            action.values.get("TABLE_NAME")
+            or action.values.get("FOLDER_NAME")
+            or action.values.get("FOLDER", "")
+            or self.node.path[0]
+        )
+        job = action.values.get("NAME", "").strip()
+        shown = "/".join(part for part in (folder, job) if part)
+        if event is None:
+            self._raise(action, where, "force-code", f"{where} orders {shown}, which only OK and NOTOK can do here.")
+            return
+        dag_id, caveat = self.context.forced(folder, job)
+        if days_of(action.values.get("ODATE", "")) != 0:
+            self._raise(
+                action, where, "force-date", f"{where} orders {shown} with another date, which is not converted.", event
+            )
+            return
+        if not dag_id:
+            self._raise(action, where, "force-unknown", f"{where} orders {shown}, which is not in the exports.", event)
+            return
+        self._note(action, "force-apart" if caveat else "", caveat)
+        day = self.context.text("%%$ODATE").text
+        arguments: tuple[tuple[str, Expression], ...] = (("trigger_dag_id", dag_id), ("conf", {"odate": day}))
+        self._after(f"orders_{job or folder}", symbols.TRIGGER_DAG, arguments, event)
+
+    def _set(self, action: Action, event: str | None, where: str) -> None:
+        name = action.values.get("NAME", "").strip().removeprefix("%%")
+        if event is None:
+            self._raise(action, where, "variable-code", f"{where} sets %%{name}, which only OK and NOTOK can do here.")
+            return
+        if not name.startswith("\\"):
+            self._note(
+                action,
+                "variable-local",
+                f"{where} sets %%{name} for later runs of the same job only; it has no effect here.",
+            )
+            return
+        value = self.context.text(action.values.get("VALUE", ""))
+        self.effects.functions.append(snippets.SET_VARIABLE)
+        given: dict[str, Expression] = {"name": variable_key(name), "value": value.text}
+        self._note(action, "", "")
+        self._after(
+            f"sets_{name}", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event
+        )
+
+    # ---- parts
+
+    def _after(
+        self,
+        suffix: str,
+        operator: Symbol,
+        arguments: tuple[tuple[str, Expression], ...],
+        event: str,
+        role: str = "real",
+    ) -> None:
+        self.effects.after.append(After(suffix, operator, arguments, event, role))
+
+    def _raise(self, action: Action, where: str, code: str, reason: str, event: str = "ok") -> None:
+        del where
+        self._count += 1
+        self.effects.functions.append(snippets.RAISE)
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("not_converted")),
+            ("op_args", [reason]),
+        )
+        self._after(f"action_{self._count}", symbols.PYTHON, arguments, event, "raises")
+        self._account(f"ON/{action.values.get('TAG', action.kind)}", "raises", self._origin(action.line), code, reason)
+
+    def _note(self, action: Action, code: str, text: str) -> None:
+        self._account(
+            f"ON/{action.values.get('TAG', action.kind)}",
+            "caveat" if code else "converted",
+            self._origin(action.line),
+            code,
+            text,
+        )
+
+    def _account(self, element: str, outcome: Outcome, origin: Origin, code: str, text: str) -> None:
+        self.effects.accounts.append(Account(element, outcome, origin, code, text, self.node.name))
+
+    def _origin(self, line: int) -> Origin:
+        return Origin(self.node.origin.file, self.node.origin.path, line or self.node.origin.line)
+
+    def _mail(self, values: Mapping[str, str]) -> Expression:
+        subject = self.context.text(joined_lines(values.get("SUBJECT", "")))
+        message = self.context.text(joined_lines(values.get("MESSAGE", "")))
+        keywords: list[tuple[str, Expression]] = [
+            ("to", self.context.text(values.get("DEST", "").replace(";", ",")).text)
+        ]
+        if copies := values.get("CC_DEST", ""):
+            keywords.append(("cc", copies.replace(";", ",")))
+        keywords += [("subject", subject.text or self.node.name), ("html_content", message.text)]
+        return Call(symbols.SMTP_NOTIFIER, (), tuple(keywords))
+
+    def _call(self, destination: str, message: str) -> Expression:
+        self.effects.functions.append(snippets.SHOUT)
+        text = self.context.text(joined_lines(message)).text
+        return Code(f"shout({destination!r}, {text!r})")

@@ -1,0 +1,349 @@
+"""Understands the elements of exports: folders, jobs, conditions, actions. What is not understood is put on the account."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Final, Literal
+
+from aerodrome.migration.convert.contract import Account, Origin
+from aerodrome.migration.convert.controlm.bookkeeping import BOOKKEEPING, DETAILS
+from aerodrome.migration.convert.controlm.elements import Element
+from aerodrome.migration.convert.controlm.kinds import kind_of, watcher_details
+from aerodrome.migration.convert.controlm.model import (
+    Action,
+    Cyclic,
+    CyclicStart,
+    Folder,
+    Job,
+    Out,
+    Reaction,
+    Resource,
+    Shout,
+    Variable,
+    Wait,
+)
+from aerodrome.migration.convert.controlm.rules_reading import read_rule, unknown_when
+from aerodrome.migration.convert.controlm.times import minutes_of, seconds_of
+
+FOLDER_TAGS: Final = ("FOLDER", "SMART_FOLDER", "TABLE", "SCHED_TABLE", "SMART_TABLE", "SCHED_GROUP", "GROUP")
+SUB_TAGS: Final = ("SUB_FOLDER", "SUB_TABLE", "SMART_SUB_FOLDER")
+_ACTIONS: Final = {
+    "OK": "ok",
+    "NOTOK": "notok",
+    "RERUN": "rerun",
+    "STOPCYCLIC": "stop-cyclic",
+    "SPCYC": "stop-cyclic",
+    "STOP CYCLIC": "stop-cyclic",
+}
+_PLUGIN_PREFIXES: Final = (
+    "FTP-",
+    "FILEWATCH-",
+    "UCM-",
+    "DB-",
+    "UDJ-",
+    "SAPR3-",
+    "SAP-",
+    "WS-",
+    "INF-",
+    "HDP-",
+    "AI-",
+    "AFT-",
+    "BIM-",
+)
+
+
+class Interpreter:
+    """Understands the elements of one file; collects what it could not place."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.accounts: list[Account] = []
+
+    def folder(self, element: Element, parents: tuple[str, ...] = (), is_mainframe: bool = False) -> Folder:
+        """Understand a folder or sub-folder with everything in it."""
+        first = len(self.accounts)
+        name = element.take(
+            "FOLDER_NAME", "TABLE_NAME", "SCHED_TABLE_NAME", "GROUP_NAME", "JOBNAME", "GROUP", default="folder"
+        )
+        path = (*parents, name)
+        platform = element.take("PLATFORM")
+        is_mainframe = is_mainframe or platform.upper() == "MVS"
+        rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
+        members: list[Job | Folder] = [
+            self.job(child, path, is_mainframe) if child.tag == "JOB" else self.folder(child, path, is_mainframe)
+            for child in element.take_children("JOB", *SUB_TAGS)
+        ]
+        members = _with_flows(
+            _apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")]
+        )
+        method: str | None = None
+        if not parents and any(element.has(word) for word in ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")):
+            method = element.take("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")
+        element.take(
+            "TASKTYPE",
+            "RUN_AS",
+            "NODEID",
+            "APPL_TYPE",
+            "CYCLIC",
+            "INTERVAL",
+            "MEMNAME",
+            "MEMLIB",
+            "IND_CYCLIC",
+            "MAXRERUN",
+        )
+        common = self._common(element, path)
+        server = element.take("DATACENTER")
+        is_adjusting = element.flag("ADJUST_COND")
+        self._leftovers(element, path)
+        accounts = tuple(self.accounts[first:]) if not parents else ()
+        return Folder(
+            **common,
+            members=tuple(members),
+            rules=rules,
+            is_smart=element.tag not in ("FOLDER", "TABLE", "SCHED_TABLE"),
+            order_method=method,
+            server=server,
+            is_adjusting=is_adjusting,
+            accounts=accounts,
+        )
+
+    def job(self, element: Element, parents: tuple[str, ...], is_mainframe: bool = False) -> Job:
+        """Understand one job."""
+        name = element.take("JOBNAME", "MEMNAME", default="job")
+        kind, shown = kind_of(element, "", is_mainframe)
+        if element.flag("END_FOLDER"):
+            text = "END_FOLDER ends the whole folder after this job; here the other jobs of the run still run."
+            self._note(element, (*parents, name), "JOB@END_FOLDER", "end-folder", text)
+        common = self._common(element, (*parents, name))
+        plain, details = [], {}
+        for variable in common["variables"]:
+            if variable.name.upper().startswith(_PLUGIN_PREFIXES):
+                details[variable.name] = variable.value
+            else:
+                plain.append(variable)
+        common["variables"] = tuple(plain)
+        for attribute in list(element.attributes):
+            is_detail = attribute.startswith("JSON.") and not attribute.startswith("JSON.When.")
+            if (attribute in DETAILS or is_detail) and (value := element.raw(attribute)):
+                details[attribute.removeprefix("JSON.")] = value
+        if kind == "file-watcher" and details.get("CMDLINE"):
+            details |= watcher_details(details["CMDLINE"])
+        job = Job(
+            **common,
+            kind=kind,
+            type_name=shown,
+            details=details,
+            host=element.take("NODEID", "NODEGRP", "HOST"),
+            run_as=element.take("RUN_AS", "OWNER"),
+            cyclic=_cyclic(element),
+            max_reruns=_number(element.take("MAXRERUN")),
+            rerun_minutes=(seconds_of(element.take("RERUN_INTERVAL", "RERUNINTERVAL", "INTERVAL")) or 0) // 60,
+        )
+        self._leftovers(element, job.path)
+        return job
+
+    def _common(self, element: Element, path: tuple[str, ...]) -> dict[str, Any]:
+        time_to = element.take("TIMETO", "TIMEUNTIL")
+        for key in unknown_when(element):
+            text = f"The schedule says {key}={element.raw(key)}, which is not understood: the job has no schedule."
+            self._note(element, path, f"{element.tag}/When", "schedule-unknown", text)
+        rule = read_rule(element, is_calendar=False)
+        names = tuple(child.take("NAME") for child in element.take_children("RULE_BASED_CALENDARS", "TAG_NAMES"))
+        names += tuple(f"!{child.take('NAME')}" for child in element.take_children("EXCLUDE_RULE_BASED_CALENDARS"))
+        relation = element.take("RULE_BASED_CALENDAR_RELATIONSHIP", "TAG_RELATIONSHIP")
+        return {
+            "name": path[-1],
+            "path": path,
+            "rule": rule,
+            "rule_names": tuple(name for name in names if name not in ("", "!")),
+            "rules_join": "and" if relation.upper().startswith("A") else "or",
+            "waits": tuple(_wait(child) for child in element.take_children("INCOND")),
+            "outs": tuple(_out(child) for child in element.take_children("OUTCOND")),
+            "reactions": tuple(self._reaction(child, path) for child in element.take_children("ON", "ON_STMT")),
+            "shouts": tuple(_shout(child) for child in element.take_children("SHOUT")),
+            "resources": tuple(_resources(element)),
+            "variables": tuple(_variables(element)),
+            "time_from": minutes_of(element.take("TIMEFROM")),
+            "time_to": minutes_of(time_to),
+            "has_open_end": time_to == ">",
+            "timezone": element.take("TIMEZONE"),
+            "max_wait": _max_wait(element.take("MAXWAIT", "DAYSKEEPACTIVE")),
+            "must_confirm": element.flag("CONFIRM"),
+            "priority": element.take("PRIORITY"),
+            "is_critical": element.flag("CRITICAL"),
+            "application": element.take("APPLICATION"),
+            "sub_application": element.take("SUB_APPLICATION", "GROUP"),
+            "description": element.take("DESCRIPTION"),
+            "origin": Origin(self.file, "/".join(path), element.line),
+        }
+
+    def _reaction(self, element: Element, path: tuple[str, ...]) -> Reaction:
+        actions = []
+        for child in element.children:
+            element.read.add(f"<{child.tag}>")
+            actions.append(_action(child))
+            self._leftovers(child, path)
+        reaction = Reaction(
+            element.take("STMT", default="*"), element.take("CODE", default="*"), tuple(actions), element.line
+        )
+        element.take("PGMS", "PROCS", "AND_OR")
+        return reaction
+
+    def _leftovers(self, element: Element, path: tuple[str, ...]) -> None:
+        """Put on the account what nobody read: attributes and elements that are neither understood nor bookkeeping."""
+        for name in element.unread_attributes():
+            if name in BOOKKEEPING or not element.attributes[name].strip() or name.startswith(("XMLNS", "XSI")):
+                continue
+            text = f"{name}={element.attributes[name][:80]!r} is not known to the converter and has no effect."
+            self._note(element, path, f"{element.tag}@{name.removeprefix('JSON.')}", "unknown-attribute", text)
+        for child in element.unread_children():
+            if child.tag == "ADDITIONAL_FOLDER_DETAILS" and not child.attributes:
+                continue
+            text = f"<{child.tag}> with {json.dumps(child.attributes, sort_keys=True)[:120]} is not known to the converter and has no effect."
+            self._note(child, path, child.tag, "unknown-element", text)
+
+    def _note(self, element: Element, path: tuple[str, ...], what: str, code: str, text: str) -> None:
+        origin = Origin(self.file, "/".join(path), element.line)
+        self.accounts.append(Account(what, "caveat", origin, code, text, path[-1]))
+
+
+def _cyclic(element: Element) -> Cyclic | None:
+    times = ",".join(child.take("TIME", "SPECIFIC_TIME") for child in element.take_children("SPECIFIC_TIMES"))
+    steps = ",".join(child.take("INTERVAL") for child in element.take_children("INTERVAL_SEQUENCE"))
+    kind = element.take("CYCLIC_TYPE")[:1].upper()
+    times, steps = (
+        times or element.take("SPECIFIC_TIMES", "CYCLIC_TIMES_SEQUENCE"),
+        steps or element.take("INTERVAL_SEQUENCE"),
+    )
+    interval = element.take("INTERVAL")
+    starts: dict[str, CyclicStart] = {"S": "start", "E": "end", "T": "target"}
+    start = starts.get(element.take("IND_CYCLIC")[:1].upper(), "start")
+    runs = _number(element.take("MAXRUNS")) or (_number(element.take("MAXRERUN")) if element.flag("CYCLIC") else 0)
+    if not element.flag("CYCLIC") and "CYCLIC" not in element.take("TASKTYPE").upper():
+        return None
+    if kind == "S" and times:
+        found = [minutes_of(word) for word in times.replace(" ", "").split(",") if word]
+        return Cyclic("times", tuple(item for item in found if item is not None), start, runs)
+    if kind == "V" and steps:
+        seconds = [seconds_of(word) for word in steps.replace(" ", "").split(",") if word]
+        return Cyclic("sequence", tuple((item or 0) // 60 for item in seconds), start, runs)
+    length = seconds_of(interval) or 0
+    return Cyclic("interval", (length // 60,), start, runs, length % 60 if length < 60 else 0)
+
+
+def _apart(members: list[Job | Folder]) -> list[Job | Folder]:
+    """Give jobs of the same name in one folder different paths: Control-M allows them."""
+    seen: Counter[str] = Counter()
+    found: list[Job | Folder] = []
+    for member in members:
+        seen[member.name] += 1
+        is_second = seen[member.name] > 1 and isinstance(member, Job)
+        found.append(
+            replace(member, path=(*member.path[:-1], f"{member.name}#{seen[member.name]}")) if is_second else member
+        )
+    return found
+
+
+def _with_flows(members: list[Job | Folder], flows: Iterable[list[str]]) -> list[Job | Folder]:
+    """Turn `Flow` sequences into the conditions that Control-M itself makes of them: `A-TO-B`."""
+    waits: dict[str, list[Wait]] = {}
+    outs: dict[str, list[Out]] = {}
+    for steps in flows:
+        for before, after in pairwise(steps):
+            name = f"{before}-TO-{after}"
+            outs.setdefault(before, []).append(Out(name))
+            waits.setdefault(after, []).append(Wait(name))
+            outs.setdefault(after, []).append(Out(name, sign="-"))
+    return [_replace(member, waits.get(member.name, []), outs.get(member.name, [])) for member in members]
+
+
+def _replace(member: Job | Folder, waits: list[Wait], outs: list[Out]) -> Job | Folder:
+    return replace(member, waits=(*member.waits, *waits), outs=(*member.outs, *outs)) if waits or outs else member
+
+
+def _number(text: str) -> int:
+    digits = text.strip().lstrip("+")
+    return int(digits) if digits.isdigit() else 0
+
+
+def _max_wait(text: str) -> int | None:
+    if text.lower() == "forever":
+        return 99
+    return int(text) if text.isdigit() else None
+
+
+def _wait(element: Element) -> Wait:
+    marks = element.take("OP")
+    joins: Literal["A", "O"] = "O" if element.take("AND_OR").upper().startswith("O") else "A"
+    return Wait(
+        element.take("NAME"),
+        element.take("ODATE", default="ODAT").upper(),
+        joins,
+        marks.count("("),
+        marks.count(")"),
+        element.line,
+    )
+
+
+def _out(element: Element) -> Out:
+    sign: Literal["+", "-"] = "-" if element.take("SIGN", "EFFECT").upper() in ("-", "DEL", "DELETE") else "+"
+    return Out(element.take("NAME"), element.take("ODATE", default="ODAT").upper(), sign, element.line)
+
+
+def _shout(element: Element) -> Shout:
+    element.take("DAYSOFFSET")
+    return Shout(
+        element.take("WHEN").upper(),
+        element.take("TIME"),
+        element.take("DEST"),
+        element.raw("MESSAGE"),
+        element.take("URGENCY", default="R"),
+        element.line,
+    )
+
+
+def _resources(element: Element) -> Iterable[Resource]:
+    for child in element.take_children("QUANTITATIVE"):
+        child.take("ONFAIL", "ONOK")
+        yield Resource(child.take("NAME"), max(_number(child.take("QUANT")), 1), "quantitative", child.line)
+    for child in element.take_children("CONTROL"):
+        kind: Literal["exclusive", "shared"] = "shared" if child.take("TYPE").upper().startswith("S") else "exclusive"
+        child.take("ONFAIL")
+        yield Resource(child.take("NAME"), 1, kind, child.line)
+
+
+def _variables(element: Element) -> Iterable[Variable]:
+    for child in element.take_children("VARIABLE", "AUTOEDIT2", "AUTOEDIT"):
+        name, value = child.take("NAME"), child.raw("VALUE")
+        if not name and (expression := child.raw("EXP")):
+            name, _, value = expression.partition("=")
+        yield Variable(name.strip().removeprefix("%%"), value, child.line)
+
+
+def _action(element: Element) -> Action:
+    values = {name: element.raw(name) for name in element.attributes}
+    word = values.get("ACTION", "").upper().strip()
+    kind = {
+        "DOCOND": "cond",
+        "DOMAIL": "mail",
+        "DOSHOUT": "shout",
+        "DOFORCEJOB": "force",
+        "DOVARIABLE": "variable",
+        "DOAUTOEDIT2": "variable",
+        "DOAUTOEDIT": "variable",
+        "DOREMEDY": "remedy",
+        "DOSYSOUT": "output",
+        "DOOUTPUT": "output",
+        "DOIFRERUN": "rerun",
+    }.get(element.tag)
+    if element.tag in ("DO", "DOACTION"):
+        kind = _ACTIONS.get(word, "other")
+    if kind == "variable" and not values.get("NAME") and (expression := values.get("EXP")):
+        name, _, value = expression.partition("=")
+        values |= {"NAME": name.strip(), "VALUE": value}
+    values["TAG"] = element.tag
+    return Action(kind or "other", values, element.line)

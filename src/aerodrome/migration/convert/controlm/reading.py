@@ -1,0 +1,257 @@
+"""Reads every Control-M definition below a path into a conversion."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aerodrome.migration.convert.contract import (
+    Account,
+    Code,
+    ConnectionNeed,
+    Conversion,
+    Dag,
+    Expression,
+    ExtraFile,
+    Function,
+    Origin,
+    PoolNeed,
+    Question,
+    VariableNeed,
+)
+from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.building import Builder, Built
+from aerodrome.migration.convert.controlm.gathering import gather
+from aerodrome.migration.convert.controlm.model import Job
+from aerodrome.migration.convert.controlm.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
+from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.world import Plan, World, plan_world
+
+_ASKED = (
+    "calendar-missing",
+    "days-not-understood",
+    "days-need-calendar",
+    "weekdays-need-calendar",
+    "user-daily",
+    "schedule-unknown",
+)
+
+
+def read(path: Path, profile: Mapping[str, Any]) -> Conversion:
+    """Read definitions and convert them. Invalid when the profile is wrong; broken files stand in `rejected`."""
+    site = read_site(profile)
+    export = gather(path)
+    world = plan_world(export, site)
+    return _Converter(world).convert()
+
+
+class _Converter:
+    def __init__(self, world: World) -> None:
+        self.world, self.site = world, world.site
+        self.dags: list[Dag] = []
+        self.connections: dict[str, ConnectionNeed] = {}
+        self.variables: dict[str, VariableNeed] = {}
+        self.questions: list[Question] = []
+        self.needs_approval = False
+
+    def convert(self) -> Conversion:
+        for plan in self.world.plans:
+            self._folder(plan)
+        export = self.world.export
+        files = (
+            (ExtraFile("plugins/controlm_approval.py", snippets.CONFIRM_FILE, ("2.11",)),)
+            if self.needs_approval
+            else ()
+        )
+        return Conversion(
+            "controlm",
+            tuple(self.dags),
+            definitions=len(export.folders) + len(export.rejected),
+            files=files,
+            connections=tuple(self.connections.values()),
+            pools=tuple(self._pools()),
+            variables=tuple(self.variables.values()),
+            questions=tuple(self.questions),
+            rejected=export.rejected,
+            accounts=export.accounts,
+        )
+
+    def _folder(self, plan: Plan) -> None:
+        folder = plan.folder
+        jobs = [job for job in folder.jobs() if job.path not in plan.apart]
+        timing = (
+            folder_timing(plan.dates, plan.tick, self.site)
+            if plan.is_scheduled and plan.dates
+            else no_schedule(self.site)
+        )
+        if jobs or not plan.apart:
+            built = Builder(self.world, plan, jobs, tick=plan.tick).build()
+            head = [*folder.accounts, *self._folder_accounts(plan, timing)]
+            self._add(plan, plan.dag_id, built, timing, head, folder.name, folder.description, folder.origin)
+        else:
+            self._ask(plan)
+        for job in folder.jobs():
+            if job.path in plan.apart:
+                self._cyclic(plan, job, is_first=not jobs and job.path == next(iter(plan.apart)))
+            elif job.path in plan.forced:
+                built = Builder(self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day).build()
+                built.accounts = [Account("JOB/forced", "converted", job.origin, name=job.name)]
+                title = f"{folder.name}/{job.name}, ordered alone by other jobs"
+                self._add(
+                    plan, plan.forced[job.path], built, no_schedule(self.site), [], title, job.description, job.origin
+                )
+
+    def _cyclic(self, plan: Plan, job: Job, *, is_first: bool) -> None:
+        ordered = plan.ordered(job)
+        timing = cyclic_timing(job, ordered.dates, self.site) if plan.is_scheduled and ordered.is_known else None
+        accounts: list[Account] = []
+        if timing is None:
+            code, text = "cyclic-unscheduled", "The cyclic job has no schedule: see its folder."
+            if plan.is_scheduled and ordered.is_known and ordered.dates:
+                code, text = (
+                    "cyclic-times",
+                    "The times of the cyclic job cannot be said (no interval, or one below a minute): it has no schedule.",
+                )
+                self.questions.append(Question(code, f"{'/'.join(job.path)}: {text}", job.origin, plan.apart[job.path]))
+            accounts.append(Account("JOB@CYCLIC", "caveat", job.origin, code, text, job.name))
+            timing = no_schedule(self.site)
+        else:
+            text = "It starts at its times of the day; a run that lasts longer delays the next one, and is not followed by a wait from its end."
+            assert job.cyclic is not None  # noqa: S101
+            is_exact = job.cyclic.kind == "times" or job.cyclic.counted_from == "target"
+            if job.cyclic.kind == "sequence":
+                text += " After the last interval of the sequence it does not run again on that date."
+            accounts.append(
+                Account(
+                    "JOB@CYCLIC",
+                    "converted" if is_exact else "caveat",
+                    job.origin,
+                    "" if is_exact else "cyclic-drift",
+                    "" if is_exact else text,
+                    job.name,
+                )
+            )
+        if is_first:
+            accounts = [*plan.folder.accounts, *self._folder_accounts(plan, timing), *accounts]
+        built = Builder(
+            self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day, times=timing.times, dates=timing.dates
+        ).build()
+        title = f"{plan.folder.name}/{job.name}, a cyclic job"
+        self._add(plan, plan.apart[job.path], built, timing, accounts, title, job.description, job.origin, runs=1)
+
+    def _add(
+        self,
+        plan: Plan,
+        dag_id: str,
+        built: Built,
+        timing: Timing,
+        accounts: list[Account],
+        title: str,
+        description: str,
+        origin: Origin,
+        runs: int | None = None,
+    ) -> None:
+        functions: list[Function] = [*timing.functions, *built.functions.values()]
+        arguments: list[tuple[str, Expression]] = []
+        if built.macros:
+            names = sorted(built.macros)
+            arguments.append(
+                ("user_defined_macros", Code("{" + ", ".join(f'"{name}": {name}' for name in names) + "}"))
+            )
+        for name, why in built.unknown.items():
+            self.variables.setdefault(name, VariableNeed(name, None, why))
+        for need in built.connections:
+            self.connections.setdefault(need.conn_id, need)
+        self.needs_approval = self.needs_approval or built.needs_approval
+        tags = list(dict.fromkeys(["controlm", *filter(None, (plan.folder.application, plan.folder.sub_application))]))
+        listed = timing.ends
+        if listed is not None:
+            text = f"Its dates are listed, up to {listed}: convert again with newer calendars before then."
+            accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
+        doc = f"Control-M folder {title}." + (f"\n\n{description}" if description else "")
+        self.dags.append(
+            Dag(
+                dag_id,
+                tuple(built.tasks),
+                tuple(dict.fromkeys(built.edges)),
+                tuple(built.groups),
+                timing.schedule,
+                functions=tuple(functions),
+                max_active_runs=runs or _runs_of(plan),
+                arguments=tuple(arguments),
+                tags=tuple(tags[:5]),
+                doc=doc,
+                origin=origin,
+                accounts=(*accounts, *built.accounts),
+            )
+        )
+
+    def _folder_accounts(self, plan: Plan, timing: Timing) -> list[Account]:
+        folder = plan.folder
+        self._ask(plan)
+        notes = list(plan.notes)
+        if plan.why_not is not None:
+            notes.append(plan.why_not)
+        elif timing.schedule.expression is not None:
+            if not self.site.is_zone_known:
+                notes.append(
+                    (
+                        "zone-assumed",
+                        "The export does not say the time zone of the server: times are taken as UTC (profile key timezone).",
+                    )
+                )
+            if not self.site.is_new_day_known:
+                notes.append(
+                    (
+                        "new-day-assumed",
+                        "The export does not say when the Control-M day begins: it is taken as midnight (profile key new_day).",
+                    )
+                )
+        if any(rule.is_retroactive for item in plan.order.jobs.values() for rule in item.rules):
+            notes.append(("retroactive", "RETRO orders dates again that Control-M missed; the DAG does not catch up."))
+        if not notes:
+            return [Account("FOLDER", "converted", folder.origin, name=folder.name)]
+        return [Account("FOLDER", "caveat", folder.origin, code, text, folder.name) for code, text in notes]
+
+    def _ask(self, plan: Plan) -> None:
+        seen: set[tuple[str, str]] = set()
+        reasons = [plan.why_not] if plan.why_not else []
+        reasons += [(item.code, item.reason) for _, item in plan.order.unknown]
+        for code, reason in reasons:
+            if code in _ASKED and (code, reason) not in seen:
+                seen.add((code, reason))
+                text = f"{plan.folder.name}: {reason} Its DAG has no schedule until somebody says when it runs."
+                if code == "calendar-missing":
+                    text = f"{plan.folder.name}: {reason} Export the calendar next to the folders and convert again; until then the DAG has no schedule."
+                self.questions.append(Question(code, text, plan.folder.origin, plan.dag_id))
+
+    def _pools(self) -> list[PoolNeed]:
+        largest: dict[str, int] = defaultdict(int)
+        kinds: dict[str, set[str]] = defaultdict(set)
+        for folder in self.world.export.folders:
+            for job in folder.jobs():
+                for resource in job.resources[:1]:
+                    largest[resource.name] = max(largest[resource.name], resource.quantity)
+                    kinds[resource.name].add(resource.kind)
+        needs = []
+        for name in sorted(largest):
+            known = self.site.pools.get(name) or self.world.export.pools.get(name)
+            if known:
+                needs.append(PoolNeed(name, known, "Control-M resource"))
+            elif "shared" in kinds[name]:
+                needs.append(PoolNeed(name, 100, "Control-M control resource: an exclusive job takes all of it"))
+            elif "exclusive" in kinds[name]:
+                needs.append(PoolNeed(name, 1, "Control-M control resource, exclusive"))
+            else:
+                text = f"The resource {name}: its maximum is not in the exports; the pool gets {largest[name]} slots, the most that one job takes."
+                self.questions.append(Question("resource-maximum", text, Origin("")))
+                needs.append(PoolNeed(name, largest[name], "Control-M quantitative resource; set its real maximum"))
+        return needs
+
+
+def _runs_of(plan: Plan) -> int | None:
+    """Give how many runs may be open at once when jobs wait for days: one for each date; None where Airflow's own limit is enough."""
+    longest = max((job.max_wait or 0 for job in plan.folder.jobs() if job.waits), default=0)
+    return longest + 2 if longest > 13 else None

@@ -1,0 +1,278 @@
+"""Functions that converted DAG files carry, as text. They are plain Python that a team can read, change and test.
+
+Each one is written into the files that use it and into no others. `{new_day}` and `{zone}` are the site's.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Function, Symbol
+
+LOGGING: Final = Symbol("logging", {"2.11": "", "3.3": ""})
+OBJECT_PATH: Final = Symbol("ObjectStoragePath", {"2.11": "airflow.io.path", "3.3": "airflow.sdk"})
+
+
+def odate(zone: str, new_day: int) -> Function:
+    """The Control-M date of a run, and of a moment."""
+    moment = f'moment.astimezone(ZoneInfo("{zone}"))'
+    moment = f"({moment} - timedelta(minutes={new_day}))" if new_day else moment
+    source = f'''
+def order_date(moment):
+    """Give the order date (ODATE) of a moment: in {zone}, a new one begins at {new_day // 60:02}:{new_day % 60:02}."""
+    return {moment}.date()
+
+
+def odate(dag_run):
+    """Give the order date of a run: of its logical date, or the one that the job which ordered it had."""
+    if given := (dag_run.conf or {{}}).get("odate"):
+        return datetime.strptime(given, "%Y%m%d").date()
+    return order_date(dag_run.logical_date or dag_run.run_after)
+'''
+    return Function("odate", source, (symbols.DATETIME, symbols.ZONE_INFO, *((symbols.TIMEDELTA,) if new_day else ())))
+
+
+def now(zone: str) -> Function:
+    source = f'''
+def now():
+    """Give the present time in {zone}, for %%DATE and %%TIME."""
+    return datetime.now(ZoneInfo("{zone}"))
+'''
+    return Function("now", source, (symbols.DATETIME, symbols.ZONE_INFO))
+
+
+CALCDATE: Final = Function(
+    "calcdate",
+    '''
+def calcdate(day, days):
+    """Move a date (YYMMDD or YYYYMMDD) by days, as %%CALCDATE does."""
+    form = "%Y%m%d" if len(str(day)) == 8 else "%y%m%d"
+    return (datetime.strptime(str(day), form) + timedelta(days=int(days))).strftime(form)
+''',
+    (symbols.DATETIME, symbols.TIMEDELTA),
+)
+
+ONLY_ON: Final = Function(
+    "only_on",
+    '''
+def only_on(is_ordered):
+    """Skip a task on dates on which Control-M does not order its job."""
+
+    def check(context):
+        day = odate(context["dag_run"])
+        if not is_ordered(day):
+            raise AirflowSkipException(f"Not ordered on {day}.")
+
+    return check
+''',
+    (symbols.SKIP,),
+)
+
+
+def only_at(zone: str) -> Function:
+    """The check of a cyclic job whose cron expression has more times than the job."""
+    source = f'''
+def only_at(times, is_ordered=None):
+    """Skip a run that the cron expression has and the cyclic job does not: its time (minutes after midnight) or date."""
+
+    def check(context):
+        run = context["dag_run"]
+        moment = (run.logical_date or run.run_after).astimezone(ZoneInfo("{zone}"))
+        if run.logical_date is not None and moment.hour * 60 + moment.minute not in times:
+            raise AirflowSkipException(f"The job does not start at {{moment:%H:%M}}.")
+        if is_ordered is not None and not is_ordered(odate(run)):
+            raise AirflowSkipException(f"Not ordered on {{odate(run)}}.")
+
+    return check
+'''
+    return Function("only_at", source, (symbols.SKIP, symbols.ZONE_INFO))
+
+
+def at_time(zone: str, new_day: int) -> Function:
+    """The moment of a time of a Control-M day."""
+    clock = f"{new_day // 60:02}:{new_day % 60:02}"
+    next_day = f"days + (1 if minutes < {new_day} else 0)" if new_day else "days"
+    about = f"; before {clock} it is on the next day" if new_day else ""
+    source = f'''
+def at_time(day, minutes, zone="{zone}", days=0):
+    """Give the moment of a time (minutes after midnight) of an order date{about}."""
+    day += timedelta(days={next_day})
+    return datetime(day.year, day.month, day.day, minutes // 60 % 24, minutes % 60, tzinfo=ZoneInfo(zone))
+'''
+    return Function("at_time", source, (symbols.DATETIME, symbols.TIMEDELTA, symbols.ZONE_INFO))
+
+
+NOT_AFTER: Final = Function(
+    "not_after",
+    '''
+def not_after(minutes, days, zone, is_ordered=None):
+    """Skip a task that could not start in its time window, as Control-M does not start the job then."""
+
+    def check(context):
+        day = odate(context["dag_run"])
+        if is_ordered is not None and not is_ordered(day):
+            raise AirflowSkipException(f"Not ordered on {day}.")
+        latest = at_time(day, minutes, zone, days)
+        if datetime.now(latest.tzinfo) > latest:
+            raise AirflowSkipException(f"Its window ended at {latest}.")
+
+    return check
+''',
+    (symbols.SKIP, symbols.DATETIME),
+)
+
+CONDITION_KEY: Final = Function(
+    "condition_key",
+    '''
+def condition_key(name, dag_run, days):
+    """Name the Airflow variable of a condition; `days` is counted from the order date, None means: without a date."""
+    if days is None:
+        return f"controlm.condition.{name}"
+    return f"controlm.condition.{name}.{odate(dag_run) + timedelta(days=days):%m%d}"
+''',
+    (symbols.TIMEDELTA,),
+)
+
+IS_ADDED: Final = Function(
+    "is_added",
+    '''
+def is_added(name, dag_run, days):
+    """Say whether a condition was added: an Airflow variable with its name and date exists."""
+    return Variable.get(condition_key(name, dag_run, days), None) is not None
+''',
+    (symbols.VARIABLE,),
+)
+
+CHANGE_CONDITION: Final = Function(
+    "change_condition",
+    '''
+def change_condition(name, days, is_added, dag_run):
+    """Add or delete a condition: an Airflow variable with its name and date."""
+    key = condition_key(name, dag_run, days)
+    if is_added:
+        Variable.set(key, "1")
+    elif Variable.get(key, None) is not None:
+        Variable.delete(key)
+''',
+    (symbols.VARIABLE,),
+)
+
+SET_VARIABLE: Final = Function(
+    "set_variable",
+    '''
+def set_variable(name, value):
+    """Keep a value under an Airflow variable, for the jobs that read it."""
+    Variable.set(name, value)
+''',
+    (symbols.VARIABLE,),
+)
+
+AFTER: Final = Function(
+    "after",
+    '''
+def after(task_id, notok, ti, dag_run):
+    """Choose what follows a task that has ended NOTOK; nothing when it has ended OK or did not run."""
+    if hasattr(ti, "get_task_states"):
+        states = ti.get_task_states(dag_id=dag_run.dag_id, task_ids=[task_id], run_ids=[dag_run.run_id])
+        state = states.get(dag_run.run_id, {}).get(task_id)
+    else:
+        state = dag_run.get_task_instance(task_id).state
+    return notok if str(state) == "failed" else None
+''',
+)
+
+RAISE: Final = Function(
+    "not_converted",
+    '''
+def not_converted(reason):
+    """Fail: this job was not converted."""
+    raise AirflowFailException(reason)
+''',
+    (symbols.FAIL,),
+)
+
+SHOUT: Final = Function(
+    "shout",
+    '''
+def shout(destination, message):
+    """Give a callback that writes a message for a Control-M destination into the log; send it to your own channel here."""
+
+    def tell(context):
+        text = context["task"].render_template(message, context)
+        logging.getLogger("airflow.task").warning("%s: %s", destination, text)
+
+    return tell
+''',
+    (LOGGING,),
+)
+
+DO_NOTHING: Final = Function(
+    "do_nothing",
+    '''
+def do_nothing():
+    """Stand for a dummy job, which only takes part in the order of things."""
+''',
+)
+
+TRANSFER: Final = Function(
+    "transfer",
+    '''
+def transfer(source, source_conn_id, destination, destination_conn_id, is_moving):
+    """Copy or move every file that a path (with * and ?) names; fails when there is none."""
+    folder, _, pattern = source.rpartition("/")
+    found = sorted(ObjectStoragePath(folder, conn_id=source_conn_id).glob(pattern), key=str)
+    if not found:
+        raise FileNotFoundError(source)
+    for path in found:
+        target = ObjectStoragePath(destination, conn_id=destination_conn_id)
+        path.copy(target / path.name if destination.endswith("/") or len(found) > 1 else target)
+        if is_moving:
+            path.unlink()
+''',
+    (OBJECT_PATH,),
+)
+
+IS_THERE: Final = Function(
+    "is_there",
+    '''
+def is_there(path, conn_id):
+    """Say whether a file is there; the last part of the path may have * and ?."""
+    folder, _, pattern = path.rpartition("/")
+    return any(True for _ in ObjectStoragePath(folder, conn_id=conn_id).glob(pattern))
+''',
+    (OBJECT_PATH,),
+)
+
+CONFIRM_FILE: Final = '''"""An approval for Airflow 2.11, which has no human-in-the-loop operators: the task waits for an Airflow variable.
+
+Set the variable that the log names to `yes` to let the job start, or to `no` to skip it.
+"""
+
+from __future__ import annotations
+
+from airflow.exceptions import AirflowSkipException
+from airflow.models import Variable
+from airflow.sensors.base import BaseSensorOperator
+
+
+class ApprovalOperator(BaseSensorOperator):
+    """Waits until somebody has confirmed a job (Control-M: CONFIRM)."""
+
+    template_fields = ("subject", "body")
+
+    def __init__(self, *, subject: str, body: str | None = None, **options) -> None:
+        super().__init__(mode="reschedule", **options)
+        self.subject = subject
+        self.body = body
+
+    def poke(self, context) -> bool:
+        key = f"controlm.confirm.{self.dag_id}.{self.task_id}.{context['run_id']}"
+        answer = Variable.get(key, None)
+        if answer is None:
+            self.log.info("%s Waiting for the Airflow variable %s (yes or no).", self.subject, key)
+            return False
+        if answer.strip().lower() != "yes":
+            raise AirflowSkipException(f"{key} is {answer}.")
+        return True
+'''

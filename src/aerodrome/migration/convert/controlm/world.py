@@ -1,0 +1,199 @@
+"""All exports together, ready to be built: when each folder runs, which DAG each job is in, how its conditions are met."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from aerodrome.migration.convert.controlm.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.linking import Links, Setting, link
+from aerodrome.migration.convert.controlm.model import Export, Folder, Job
+from aerodrome.migration.convert.controlm.order_dates import Almanac
+from aerodrome.migration.convert.controlm.ordering import FolderOrder, Ordered, order_folder
+from aerodrome.migration.convert.controlm.site import Site
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One folder: its DAG, when it runs, and why it does not."""
+
+    number: int
+    folder: Folder
+    dag_id: str
+    order: FolderOrder
+    dates: frozenset[date]  # of the DAG: every date on which one of its jobs is ordered
+    tick: int  # minutes after midnight at which its runs start
+    is_scheduled: bool
+    why_not: tuple[str, str] | None = None  # code, sentence
+    apart: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # cyclic jobs: path -> dag_id
+    forced: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # jobs that others order alone: path -> dag_id
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def ordered(self, job: Job) -> Ordered:
+        return self.order.jobs[job.path]
+
+
+@dataclass(frozen=True)
+class World:
+    export: Export
+    site: Site
+    plans: tuple[Plan, ...]
+    links: Links
+    index: Index
+    task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
+
+    def forced(self, number: int, folder: str, job: str) -> tuple[str, str]:
+        """Give the DAG that runs a forced job or folder and a caveat; "" when it is not in the exports."""
+        same = [plan for plan in self.plans if plan.folder.name == folder]
+        plan = next((item for item in same if item.number == number), None) or (same[0] if same else None)
+        if plan is None:
+            return "", ""
+        if not job:
+            return plan.dag_id, ""
+        found = next((item for item in plan.folder.jobs() if item.name == job), None)
+        if found is None:
+            return "", ""
+        if found.path in plan.apart:
+            return plan.apart[found.path], ""
+        if found.path not in plan.forced:
+            return plan.dag_id, ""
+        return plan.forced[
+            found.path
+        ], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
+
+
+def plan_world(export: Export, site: Site) -> World:
+    """Plan every folder of an export."""
+    almanac = Almanac(export.calendars, site.horizon, week_starts_on_sunday=site.is_week_from_sunday)
+    wanted = _forced_names(export)
+    taken: set[str] = set()
+    plans: list[Plan] = []
+    task_ids: dict[tuple[int, tuple[str, ...]], str] = {}
+    for number, folder in enumerate(export.folders):
+        plans.append(_plan(number, folder, export, site, almanac, wanted, taken))
+        task_ids |= {(number, path): task_id for path, task_id in name_tasks(folder).items()}
+    settings: dict[tuple[int, tuple[str, ...]], Setting] = {}
+    for plan in plans:
+        settings[plan.number, ()] = Setting(plan.dag_id, plan.is_scheduled, False)
+        for job in plan.folder.jobs():
+            is_apart = job.path in plan.apart
+            settings[plan.number, job.path] = Setting(
+                plan.apart.get(job.path, plan.dag_id), plan.is_scheduled, is_apart
+            )
+    index = index_of(export.folders)
+    return World(export, site, tuple(plans), link(export.folders, index, settings), index, task_ids)
+
+
+def _forced_names(export: Export) -> set[tuple[str, str]]:
+    found = set()
+    for folder in export.folders:
+        for node in (folder, *folder.folders(), *folder.jobs()):
+            for reaction in node.reactions:
+                for action in reaction.actions:
+                    if action.kind == "force":
+                        name = (
+                            action.values.get("TABLE_NAME")
+                            or action.values.get("FOLDER_NAME")
+                            or action.values.get("FOLDER")
+                            or folder.name
+                        )
+                        found.add((name, action.values.get("NAME", "").strip()))
+    return found
+
+
+def _plan(
+    number: int,
+    folder: Folder,
+    export: Export,
+    site: Site,
+    almanac: Almanac,
+    wanted: set[tuple[str, str]],
+    taken: set[str],
+) -> Plan:
+    dag_id = _free(sanitize(folder.name), taken)
+    order = order_folder(folder, almanac, export.rules)
+    jobs = list(folder.jobs())
+    apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
+    forced: dict[tuple[str, ...], str] = {}
+    if len(jobs) > 1:
+        forced = {
+            j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken)
+            for j in jobs
+            if (folder.name, j.name) in wanted and j.path not in apart
+        }
+    dates = frozenset[date]().union(*(order.jobs[job.path].dates for job in jobs if job.path not in apart))
+    starts = [_start(folder, job, site) for job in jobs if job.path not in apart and order.jobs[job.path].dates]
+    tick = min(starts, key=site.clock.place, default=site.clock.new_day)
+    why_not, notes = _order_method(folder, site)
+    if order.unknown:
+        item = order.unknown[0][1]
+        why_not = (item.code, item.reason)
+    elif why_not is None and not dates and len(apart) < len(jobs):
+        first = next(order.jobs[job.path] for job in jobs if job.path not in apart)
+        why_not = (
+            first.code or "no-criteria",
+            first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
+        )
+    is_scheduled = why_not is None and bool(dates or apart)
+    return Plan(number, folder, dag_id, order, dates, tick, is_scheduled, why_not, apart, forced, notes)
+
+
+def _start(folder: Folder, job: Job, site: Site) -> int:
+    """Give the earliest minute at which a job may start; those of its folders count, and the latest of them wins."""
+    around = [folder, *(inner for inner in folder.folders() if job.path[: len(inner.path)] == inner.path), job]
+    times = [node.time_from % 1440 for node in around if node.time_from is not None and not node.timezone]
+    return max([site.clock.new_day, *times], key=site.clock.place)
+
+
+def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, tuple[tuple[str, str], ...]]:
+    method = folder.order_method
+    if method is None:
+        text = (
+            "The export does not say how the folder is ordered; it is taken as ordered every day, as its criteria say."
+        )
+        return None, (("order-method-unstated", text),)
+    if method.upper() in ("SYSTEM", "AUTOMATIC", "AUTOMATIC (DAILY)"):
+        return None, ()
+    if not method or method.upper().startswith(("NONE", "MANUAL")):
+        return ("manual-order", "The folder is ordered by hand (order method None): its DAG has no schedule."), ()
+    if (known := site.user_dailies.get(method)) is True:
+        return None, ()
+    text = (
+        f"The folder is ordered by the user daily {method}, whose time is not in the export: its DAG has no schedule."
+    )
+    if known is False:
+        text = f"The folder is ordered by the user daily {method}, which the profile says is not run."
+    return ("user-daily", text), ()
+
+
+def sanitize(name: str) -> str:
+    """Make a name that Airflow takes as a DAG or task id; what it does not take becomes `_`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:200] or "unnamed"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    found, number = name, 1
+    while found.lower() in taken:
+        number += 1
+        found = f"{name}_{number}"
+    taken.add(found.lower())
+    return found
+
+
+def name_tasks(folder: Folder) -> dict[tuple[str, ...], str]:
+    """Give the full task id of every job and the group id of every sub-folder, by path; equal names are numbered."""
+    names: dict[tuple[str, ...], str] = {}
+
+    def walk(inside: Folder, group: str) -> None:
+        taken: set[str] = set()
+        for member in inside.members:
+            own = _free(sanitize(member.name), taken)
+            full = f"{group}.{own}" if group else own
+            names[member.path] = full
+            if isinstance(member, Folder):
+                walk(member, full)
+
+    walk(folder, "")
+    return names
