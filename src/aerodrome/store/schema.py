@@ -26,7 +26,7 @@ from aerodrome.store.tables.registry import all_tables
 from aerodrome.store.turns import take_turns
 
 _FOLDER: Final = Path(__file__).parent / "alembic"
-UNRELEASED: Final = ("0002", "Add revisions, snapshots and environments")
+UNRELEASED: Final = ("0004", "Add proofs of migrations")
 
 
 def _render(kind: str, thing: Any, _context: Any) -> str | bool:
