@@ -168,18 +168,23 @@ def _check(place: str, item: Any) -> DataCheck:
         if not _READING.match(sql) or ";" in sql.rstrip().rstrip(";"):
             raise _wrong(f"{place}.sql", "one statement that only reads: SELECT, WITH, VALUES or TABLE")
         sides = {side: {"connection": _text(f"{place}.{side}", fields.get(side))} for side in ("source", "target")}
-        return DataCheck(**shared, sql=sql.rstrip().rstrip(";"), **sides)
+        return DataCheck(**shared, sql=sql.rstrip().rstrip(";"), source=sides["source"], target=sides["target"])
     both = _mapping(f"{place}.{kind}", fields[kind], ("source", "target"))
     if kind == "files":
         folders = {side: {"folder": _text(f"{place}.files.{side}", both.get(side))} for side in ("source", "target")}
-        return DataCheck(**shared, pattern=_text(f"{place}.pattern", fields.get("pattern", "*")), **folders)
+        return DataCheck(
+            **shared,
+            pattern=_text(f"{place}.pattern", fields.get("pattern", "*")),
+            source=folders["source"],
+            target=folders["target"],
+        )
     buckets: dict[str, Mapping[str, str]] = {}
     for side in ("source", "target"):
         where = f"{place}.s3.{side}"
         part = _mapping(where, both.get(side), ("connection", "bucket"))
         buckets[side] = {name: _text(f"{where}.{name}", part.get(name)) for name in ("connection", "bucket")}
     prefix = _text(f"{place}.prefix", fields.get("prefix", ""), may_be_empty=True)
-    return DataCheck(**shared, prefix=prefix, **buckets)
+    return DataCheck(**shared, prefix=prefix, source=buckets["source"], target=buckets["target"])
 
 
 def _mapping(place: str, value: Any, known: tuple[str, ...]) -> Mapping[str, Any]:

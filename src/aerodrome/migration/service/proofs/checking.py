@@ -311,7 +311,7 @@ def check_alerts(context: ProofContext, params: Params) -> Result:
     rows = [
         _row("watching", "done" if is_watched else "open", f"Last looked at {to_text(vitals.measured_at)}." if vitals else "Never looked at."),
         *(_row(name, "done", "A notification channel.") for name in channels),
-        *(_row(incident.rule, "attention", f"Open now: {incident.title}") for incident in standing),
+        *(_row(incident.code, "attention", f"Open now: {incident.reason}") for incident in standing),
     ]  # fmt: skip
     own = [dag.dag_id for dag in dags if dag.callbacks or any(task.get("has_callbacks") for task in dag.tasks)]
     if own:

@@ -188,7 +188,9 @@ def compare_dags(context: ProofContext, params: Params) -> Mapping[str, Any]:
                 )
         for shadow in shadows:
             checks = desk.declared.checks_of(shadow.dag_id)
-            shadow.rows += data_checks.run(context, desk.deployment_id, checks, shadow.source.run if shadow.source else None)
+            shadow.rows += data_checks.run(
+                context, desk.deployment_id, checks, shadow.source.run if shadow.source else None
+            )
         verdicts = {shadow.dag_id: desk.write(shadow) for shadow in shadows}
     finally:
         desk.close()

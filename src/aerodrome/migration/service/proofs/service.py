@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,17 @@ if TYPE_CHECKING:
 SIGNING_KEY = "evidence/signing-key"
 SHORTEST_PASSPHRASE = 12
 VERDICTS = ("mismatch", "not-compared", "explained", "match")
+EVIDENCE = "evidence.tar"
 Steps = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class MadeBundle:
+    """An evidence bundle that was written."""
+
+    path: Path
+    key_id: str
+    parts: int
 
 
 class Proofs:
@@ -263,10 +274,9 @@ class Proofs:
         del actor
         return bundle.public_half(self._signing_key())
 
-    def evidence(self, actor: Actor, ref: str) -> Path:
-        """Write the evidence bundle of a migration and give the file: all that was found, decided, done and proved so far."""
+    def create_evidence(self, actor: Actor, ref: str) -> MadeBundle:
+        """Write the evidence bundle of a migration: all that was found, decided, done and proved so far."""
         row = self._migrations.row_for(actor, ref, "migration.apply")
-        folder = self._migrations.folder_of(row)
         parts = self._parts(actor, row)
         facts = {
             "migration": row.name,
@@ -279,11 +289,22 @@ class Proofs:
             "target_version": row.target_version,
             "final_files": self._final_files(row),
         }
-        folder.final.mkdir(exist_ok=True, mode=0o700)
-        path = folder.final / "evidence.tar"
-        bundle.write(path, facts, parts, self._signing_key())
+        path = self._migrations.folder_of(row).final / EVIDENCE
+        manifest = bundle.write(path, facts, parts, self._signing_key())
         with self._migrations.store.writing() as session:
             self._migrations.record(session, actor, "migration.evidence-created", row, {"parts": len(parts)})
+        return MadeBundle(path, str(manifest["key_id"]), len(parts))
+
+    def evidence_file(self, actor: Actor, ref: str) -> Path:
+        """Give the bundle that was written last; NotFound before the first."""
+        row = self._migrations.row_for(actor, ref, "migration.read")
+        path = self._migrations.folder_of(row).final / EVIDENCE
+        if not path.exists():
+            raise NotFound(
+                f"{row.name} has no evidence bundle yet.",
+                code="evidence-missing",
+                hint=f"aerodrome migrate evidence create {row.name} --out FILE",
+            )
         return path
 
     def _parts(self, actor: Actor, row: MigrationRow) -> dict[str, bundle.Part]:
