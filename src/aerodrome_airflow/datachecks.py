@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 MARK = "AERODROME-PROBE "
@@ -50,8 +52,7 @@ def _connection(question: dict[str, Any]) -> Any:
 
 
 def _sql(connection: Any, sql: str) -> dict[str, Any]:
-    hook = connection.get_hook()
-    opened = hook.get_conn()
+    opened = _open(connection)
     try:
         cursor = opened.cursor()
         cursor.execute(sql)
@@ -73,6 +74,20 @@ def _sql(connection: Any, sql: str) -> dict[str, Any]:
         return {"count": count, "checksum": f"{total:032x}", "schema": schema}
     finally:
         opened.close()
+
+
+def _open(connection: Any) -> Any:
+    """Open the database by the connection's own hook; a SQLite file, read-only, needs no provider."""
+    from airflow.providers_manager import ProvidersManager
+
+    if connection.conn_type == "sqlite":
+        path = Path(connection.host or connection.schema or "").absolute()
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=30)
+    if ProvidersManager().hooks.get(connection.conn_type) is None:
+        raise LookupError(
+            f"the deployment has no provider for connections of the type {connection.conn_type!r}; add it to requirements.txt"
+        )
+    return connection.get_hook().get_conn()
 
 
 def _cell(value: Any) -> Any:

@@ -47,7 +47,7 @@ class Proofs:
         self._http = transport
 
     def compare(self, ref: str, wish: Mapping[str, Any]) -> Proof:
-        """Ask for a comparison; `wish` is the request's body: deployment, dag_ids, wave, file, …"""
+        """Ask for a comparison; `wish` is the request's body: deployment, dag_ids, wave, file and more."""
         return Proof.of(self._http.post(f"{_path(ref)}/compare", dict(wish)))
 
     def compare_steps(self, ref: str, wish: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -19,6 +19,9 @@ from aerodrome.migration.sources.airflow_db.rows import utc
 
 _POD = re.compile(r"-[0-9a-f]{6,10}-[0-9a-z]{5}$|-[a-z0-9]{8}$|-\d+$")
 _SECRET_ENVS = ("airflow-config",)
+_SECRET_OPTION = re.compile(
+    r"(?i)sql_alchemy_conn|broker_url|result_backend|secret|password|fernet|dsn|backend_kwargs|token"
+)
 MOST_HOSTS = 200
 
 
@@ -137,7 +140,7 @@ def _secrets(estate: Records, config: Mapping[str, Any]) -> Iterator[Item]:
         "secret", "Fernet key of the source", "its configuration", "Destroy it once the final backup's retention ends."
     )
     for option, record in sorted(config.items()):
-        if record.is_secret:
+        if record.is_secret and _SECRET_OPTION.search(option):
             yield Item("secret", option, "configuration option", "Revoke or change it: the old machines knew it.")
     for record in estate.records("env_var"):
         if record.is_secret and record.purpose not in _SECRET_ENVS:

@@ -24,7 +24,7 @@ REASONS = {
     "same-moment": "The same moment in another form.",
     "run-id": "It holds the run's id, which is another one for a shadow run.",
     "folder": "It holds the folder of the project, which lies elsewhere in the target.",
-    "sandbox": "It holds a field of a connection that is overridden for the comparison.",
+    "sandbox": "It holds what is overridden for the comparison: a field of a connection, an environment variable.",
     "moment-of-run": "It holds the moment at which the run itself happened.",
 }
 

@@ -20,6 +20,7 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.assess.network import host_of, reaches
 from aerodrome.migration.estate.records import ConnectionRecord, DagRecord
+from aerodrome.migration.parity.sandbox import REACHING
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.wayback import ROLLBACK
 from aerodrome.store import journal
@@ -135,7 +136,7 @@ def check_objects(context: ProofContext, params: Params) -> Result:
     rows += [_row(name, "open", f"The target finds no {kind} of this name.") for kind, name in lacking]
     is_done = all(row["state"] == "done" for row in rows)
     evidence = f"{len(needed)} that the moving DAGs name are looked for in the target, {len(lacking)} are missing."
-    next_ = "" if is_done else "Enter the missing ones: aerodrome env set connection NAME; then check again."
+    next_ = "" if is_done else "Enter the missing ones: aerodrome env set NAME … --kind connection; then check again."
     return _item(context, "objects", "done" if is_done else "open", evidence, next_=next_, rows=rows)
 
 
@@ -161,7 +162,7 @@ def check_backend(context: ProofContext, params: Params) -> Result:
     is_done = all(row["state"] == "done" for row in rows)
     return _item(
         context, "backend", "done" if is_done else "open", f"{name} answered {len(rows)} checks just now.",
-        next_="" if is_done else f"aerodrome secrets probe {name} says what is wrong and what to do.", rows=rows,
+        next_="" if is_done else f"aerodrome secrets-backend probe {name} says what is wrong and what to do.", rows=rows,
     )  # fmt: skip
 
 
@@ -179,7 +180,11 @@ def check_network(context: ProofContext, params: Params) -> Result:
     records = {record.conn_id: _as_here(record, views) for record in context.estate.records("connection")}
     used = [record for record in records.values() if record.conn_id in needed]
     files = {f"dags/{dag.file}" for dag in dags}
-    endpoints = [item for item in context.estate.records("endpoint") if f"{item.part}/{item.path}" in files]
+    endpoints = [
+        item
+        for item in context.estate.records("endpoint")
+        if item.scheme in REACHING and f"{item.part}/{item.path}" in files
+    ]
     found = reaches(used, endpoints, dags, {})
     hosts = [{"host": reach.host, "port": reach.port or _port(reach.connections, records)} for reach in found]
     rows: list[dict[str, str]] = []
@@ -197,12 +202,14 @@ def check_network(context: ProofContext, params: Params) -> Result:
             context.sleep(0)
     except AerodromeError as error:
         return _item(context, "network", "open", error.message, next_=error.hint, rows=rows)
-    bad = [row for row in rows if row["state"] != "done"]
+    bad = [row for row in rows if row["state"] == "open"]
+    unsure = any(row["state"] == "attention" for row in rows)
     if not rows:
         return _item(context, "network", "not-needed", "The moving DAGs name no host and no connection.")
     evidence = f"{len(hosts)} hosts and {len(rows) - len(hosts)} connections tried where tasks run; {len(bad)} failed."
     next_ = "Open the path from the target to these hosts, or mend the connection; then check again." if bad else ""
-    return _item(context, "network", "open" if bad else "done", evidence, next_=next_, rows=rows)
+    state = "open" if bad else "attention" if unsure else "done"
+    return _item(context, "network", state, evidence, next_=next_, rows=rows)
 
 
 def _as_here(record: ConnectionRecord, views: Mapping[str, Any]) -> ConnectionRecord:
@@ -231,7 +238,9 @@ def _tested(
         host = host_of(record.host or "") if record else ""
         is_open = not host or any(name.partition(":")[0] == host for name in reached)
         return _row(conn_id, "done" if is_open else "open", "Its hook has no test of its own; its host was tried.")
-    return _row(conn_id, "open", f"{tested.message} {tested.hint}".strip())
+    # a DAG may use a connection's fields without any hook: then no provider is no fault
+    state = "attention" if tested.outcome == "no-provider" else "open"
+    return _row(conn_id, state, f"{tested.message} {tested.hint}".strip())
 
 
 def check_dags(context: ProofContext, params: Params) -> Result:
@@ -373,18 +382,18 @@ def check_access(context: ProofContext, params: Params) -> Result:
     bad = [row for row in rows if row["state"] != "done"]
     if not before:
         state = "done" if len(here) > 1 else "attention"
-        evidence = f"The source names no users; {len(here)} people have a role on the workspace."
-        next_ = (
-            ""
-            if state == "done"
-            else "aerodrome user create NAME --role author --workspace NAME, for each of the team."
-        )
+        evidence = f"The source names no users; {_people(len(here))} with a role on the workspace."
+        next_ = "" if state == "done" else "aerodrome user create NAME --role author, for each of the team."
         return _item(context, "access", state, evidence, next_=next_)
-    evidence = f"{len(before) - len(bad)} of {len(before)} users of the source have what they need; {len(here)} people may look."
+    evidence = f"{len(before) - len(bad)} of {len(before)} users of the source have what they need; {_people(len(here))} may look."
     next_ = (
         "aerodrome user create NAME --role ROLE; a user who shall not come is deactivated in the source." if bad else ""
     )
     return _item(context, "access", "open" if bad else "done", evidence, next_=next_, rows=rows)
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
 
 
 def check_rollback(context: ProofContext, params: Params) -> Result:

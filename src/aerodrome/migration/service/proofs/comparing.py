@@ -24,7 +24,7 @@ from aerodrome.migration.estate.records import ConnectionRecord, DagRecord, Endp
 from aerodrome.migration.parity import Declarations, Row, RunFacts, Side, compare_runs, read_declarations, verdict_of
 from aerodrome.migration.parity.contract import counts_of
 from aerodrome.migration.parity.reading import SHADOW, DatabaseRuns, Runs, StreamedRuns
-from aerodrome.migration.parity.sandbox import refusals
+from aerodrome.migration.parity.sandbox import is_place, refusals
 from aerodrome.migration.parity.structure import structure_rows, task_rows
 from aerodrome.migration.parity.values import Display, names_of
 from aerodrome.migration.service import code
@@ -32,13 +32,14 @@ from aerodrome.migration.service.folder import write_json
 from aerodrome.migration.service.proofs import data_checks
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.sources.registry import code_of, database_of
-from aerodrome.migration.transfer import environment, objects
+from aerodrome.migration.transfer import objects
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.validate import validate_dags
 from aerodrome.store.tables.proof import ParityRow
 
 LIVE_TIMEOUT_S = 600.0
 PARSE_TIMEOUT_S = 120.0
+IMPORT_ERROR_GRACE_S = 15.0
 NO_SCHEDULE = "scheduler.use_job_schedule"
 DAGS_PER_STEP = 8
 MOST_EQUAL_ROWS = 400
@@ -53,33 +54,33 @@ _WORDS = {
 
 
 def make_ready(context: ProofContext, params: Params) -> Mapping[str, Any]:
-    """Find or make the development deployment, put the migrated code on it, and give it what is no secret."""
+    """Find or make the development deployment, put the migrated code on it, and give it pools and harmless variables.
+
+    Never connections, environment variables, or variables whose value names a place: those are a person's to choose.
+    """
     view = _deployment(context, str(params["workspace"]), str(params["deployment"]))
-    _share_environment(context, view.id)
     _deploy(context, view.id)
-    access = context.fleet.access(context.actor, view.id)
-    with closing(TargetDatabase(access)) as target:
-        pools = [record.name for record in context.estate.records("pool")]
-        plain = [
-            record.name
-            for record in context.estate.records("variable")
-            if not record.is_sensitive and record.error is None and record.origin == "metadata-db"
-        ]
+    pools = [record.name for record in context.estate.records("pool")]
+    text = f"{view.name} runs Airflow {view.airflow_version}"
+    with closing(TargetDatabase(context.fleet.access(context.actor, view.id))) as target:
         try:
-            moved = (
-                objects.move_pools(context.source, target, pools),
-                objects.move_variables(context.source, target, plain, "target-wins"),
-            )
+            plain = _plain_variables(context)
+            objects.move_pools(context.source, target, pools)
+            objects.move_variables(context.source, target, plain, "target-wins")
+            text += f" with {len(pools)} pools and {len(plain)} variables of the source."
         except AerodromeError as error:
             if error.retryable:
                 raise
-            context.progress("the source gives no values; what lacks shows in the comparison")
-    text = f"{view.name} runs Airflow {view.airflow_version}; " + (
-        f"{len(pools)} pools and {len(plain)} plain variables stand there."
-        if moved
-        else "pools and variables are its own."
+            text += "; pools and variables are its own, since the source gives no values."
+    known = set(context.fleet.get_deployment(context.actor, view.id).env)
+    left = sorted(
+        record.name
+        for record in context.estate.records("env_var")
+        if record.purpose == "user" and record.name not in known
     )
-    return {"deployment_id": view.id, "deployment": view.name, "summary": text}
+    if left:
+        text += f" It lacks environment variables of the source, which may name places: {', '.join(left[:8])}."
+    return {"deployment_id": view.id, "deployment": view.name, "lacking_env": left, "summary": text}
 
 
 def _deployment(context: ProofContext, workspace: str, name: str) -> DeploymentView:
@@ -121,19 +122,15 @@ def _deployment(context: ProofContext, workspace: str, name: str) -> DeploymentV
     return view
 
 
-def _share_environment(context: ProofContext, deployment_id: str) -> None:
+def _plain_variables(context: ProofContext) -> list[str]:
+    """Name the variables that a sandbox may have as they are: no secret by name, and no place by value."""
     names = [
-        record.name for record in context.estate.records("env_var") if not record.is_secret and record.purpose == "user"
+        record.name
+        for record in context.estate.records("variable")
+        if not record.is_sensitive and record.error is None and record.origin == "metadata-db"
     ]
-    if not names:
-        return
-    moved = environment.env_values(context.source, names)
-    known = context.fleet.get_deployment(context.actor, deployment_id).env
-    fresh: dict[str, str | Secret | None] = {
-        name: value.reveal() for name, value in moved.values.items() if name not in known
-    }
-    if fresh:
-        context.fleet.set_env(context.actor, deployment_id, fresh)
+    values = context.source.variable_values(names)
+    return [value.name for value in values if not is_place(value.value.reveal())]
 
 
 def _deploy(context: ProofContext, deployment_id: str) -> None:
@@ -224,6 +221,7 @@ class _Desk:
         estate = context.estate
         self.connections: dict[str, ConnectionRecord] = {item.conn_id: item for item in estate.records("connection")}
         self.endpoints: list[EndpointRecord] = list(estate.records("endpoint"))
+        self.env_names = _env_names(context, self.deployment_id)
         views = context.fleet.environment.effective(context.actor, self.deployment_id, "connection").items
         self.effective: dict[str, EffectiveView] = {view.name: view for view in views}
 
@@ -233,10 +231,10 @@ class _Desk:
         self.source.close()
 
     def await_parsed(self, dag_ids: Sequence[str]) -> None:
-        end = time.monotonic() + PARSE_TIMEOUT_S
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while (waited := time.monotonic() - began) < PARSE_TIMEOUT_S:
             known = {dag.dag_id for dag in self.rest.dags()}
-            if not set(dag_ids) - known or self.rest.import_errors():
+            if not set(dag_ids) - known or (waited > IMPORT_ERROR_GRACE_S and self.rest.import_errors()):
                 return
             self.context.progress("waiting until the deployment has parsed the DAGs")
             self.context.sleep(0.5)
@@ -334,8 +332,7 @@ class _Desk:
             }
             target = RunFacts(target.run, target.tasks, target.xcoms, target.rendered, logs, target.unread)
         shadow.target = target
-        left_names: dict[str, str] = {}
-        right_names: dict[str, str] = {}
+        left_names, right_names = dict(self.env_names[0]), dict(self.env_names[1])
         for conn_id in shadow.record.connections:
             if conn_id in self.connections and conn_id in self.effective:
                 one, other = names_of(conn_id, vars(self.connections[conn_id]), self.effective[conn_id].fields)
@@ -415,13 +412,34 @@ class _Desk:
         return verdict
 
 
+def _env_names(context: ProofContext, deployment_id: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Give placeholders for the plain environment variables that have another value on each side."""
+    here = context.fleet.get_deployment(context.actor, deployment_id).env
+    names = [
+        record.name
+        for record in context.estate.records("env_var")
+        if record.purpose == "user" and not record.is_secret and record.name in here
+    ]
+    left: dict[str, str] = {}
+    right: dict[str, str] = {}
+    try:
+        for name, value in context.source.env_values(names):
+            one, other = value.reveal(), str(here[name])
+            if one != other and min(len(one), len(other)) > 3:
+                left[one] = right[other] = f"{{env.{name}}}"
+    except AerodromeError:
+        return {}, {}  # a source whose environment is not known any more
+    return left, right
+
+
 def _sentence(rows: Sequence[Row]) -> str:
     bad = [row for row in rows if row.outcome == "different"]
     if bad:
         first = bad[0]
         place = " ".join(part for part in (first.subject, first.field) if part)
         more = f" And {len(bad) - 1} more." if len(bad) > 1 else ""
-        return f"{first.aspect}{f' of {place}' if place else ''}: {first.message}{more}"
+        said = first.message.strip().splitlines()[-1]  # of a traceback the line that names the error
+        return f"{first.aspect}{f' of {place}' if place else ''}: {said}{more}"
     if refused := [row for row in rows if row.aspect == "run" and row.outcome == "not-compared"]:
         return refused[0].message
     explained = sum(row.outcome == "explained" for row in rows)

@@ -23,6 +23,9 @@ TABS = (
     ("Findings", "/findings"),
     ("Plan", "/plan"),
     ("Code changes", "/code"),
+    ("Parity", "/parity"),
+    ("Checklist", "/checklist"),
+    ("Decommission", "/decommission"),
     ("Report", "/report"),
 )
 PHASES = ("connect", "assess", "plan", "apply", "cutover")
@@ -52,13 +55,13 @@ def migrations_page(request: Request, the: The, visitor: Visitor) -> HTMLRespons
 @router.get("/migrations/{ref}")
 def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show how far a migration has come."""
-    return draw(request, "pages/migration.html", _frame(the, visitor, ref, ""))
+    return draw(request, "pages/migration.html", frame(the, visitor, ref, ""))
 
 
 @router.get("/parts/migrations/{ref}")
 def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen: str = "") -> HTMLResponse:
     """Give what goes on now; when the status that the page has seen is over, the page loads anew with its new buttons."""
-    frame = _frame(the, visitor, ref, "")
+    frame = frame(the, visitor, ref, "")
     answer = draw(request, "parts/migration_live.html", frame)
     if seen and seen != frame["item"].status:
         answer.headers["HX-Refresh"] = "true"
@@ -68,22 +71,22 @@ def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen:
 @router.get("/migrations/{ref}/findings")
 def findings_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show what the assessment found."""
-    values = _frame(the, visitor, ref, "/findings")
+    values = frame(the, visitor, ref, "/findings")
     return draw(
         request,
         "pages/migration_findings.html",
-        {**values, "assessment": _or_none(the.migrations.assessment, visitor, ref)},
+        {**values, "assessment": or_none(the.migrations.assessment, visitor, ref)},
     )
 
 
 @router.get("/migrations/{ref}/plan")
 def plan_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the plan for editing, and the steps that it means."""
-    values = _frame(the, visitor, ref, "/plan")
+    values = frame(the, visitor, ref, "/plan")
     return draw(
         request,
         "pages/migration_plan.html",
-        {**values, "plan": _or_none(the.migrations.plan, visitor, ref), "error": None},
+        {**values, "plan": or_none(the.migrations.plan, visitor, ref), "error": None},
     )
 
 
@@ -99,26 +102,26 @@ def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form
             "plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves, "notes": ()}
         }
         return draw(
-            request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
+            request, "pages/migration_plan.html", {**frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
         )
     return draw(
-        request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
+        request, "pages/migration_plan.html", {**frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
     )
 
 
 @router.get("/migrations/{ref}/code")
 def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show each changed file as a diff."""
-    values = _frame(the, visitor, ref, "/code")
+    values = frame(the, visitor, ref, "/code")
     return draw(
-        request, "pages/migration_code.html", {**values, "code": _or_none(the.migrations.code_changes, visitor, ref)}
+        request, "pages/migration_code.html", {**values, "code": or_none(the.migrations.code_changes, visitor, ref)}
     )
 
 
 @router.get("/migrations/{ref}/report")
 def report_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the report."""
-    values = _frame(the, visitor, ref, "/report")
+    values = frame(the, visitor, ref, "/report")
     return draw(request, "pages/migration_report.html", {**values, "report": the.migrations.report(visitor, ref)})
 
 
@@ -146,7 +149,8 @@ def roll_back(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectRespo
     return _back(the.migrations.roll_back(visitor, ref, form.get("wave", "")))
 
 
-def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+def frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+    """Give what every page of a migration shows: itself, its buttons, its tabs."""
     item = the.migrations.get(visitor, ref)
     return {
         "item": item,
@@ -204,7 +208,8 @@ def phases_of(item: MigrationView) -> list[dict[str, str]]:
     return [{"title": phase.capitalize(), "state": states[phase]} for phase in PHASES]
 
 
-def _or_none(read: Any, visitor: Actor, ref: str) -> Any:
+def or_none(read: Any, visitor: Actor, ref: str) -> Any:
+    """Give None for what is not there yet."""
     try:
         return read(visitor, ref)
     except NotFound as error:
