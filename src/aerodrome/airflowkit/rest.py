@@ -64,6 +64,9 @@ class RestTaskSpec:
     operator: str | None
     downstream: tuple[str, ...]  # sorted
     is_mapped: bool
+    pool: str | None = None
+    trigger_rule: str | None = None
+    retries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,9 @@ class AirflowRest:
                     operator=entry.get("operator_name"),
                     downstream=tuple(sorted(entry.get("downstream_task_ids") or ())),
                     is_mapped=bool(entry.get("is_mapped")),
+                    pool=entry.get("pool"),
+                    trigger_rule=entry.get("trigger_rule"),
+                    retries=None if entry.get("retries") is None else int(entry["retries"]),
                 )
                 for entry in answer["tasks"]
             ),
@@ -203,10 +209,16 @@ class AirflowRest:
         *,
         run_id: str | None = None,
         logical_date: datetime | None = None,
+        interval: Interval | None = None,
         conf: Mapping[str, Any] | None = None,
     ) -> RestRun:
-        """Start a manual run; Conflict when a run with that id or logical date exists."""
+        """Start a manual run; Conflict when a run with that id or logical date exists.
+
+        Without `interval` Airflow makes one from the logical date: for most timetables the one before it.
+        """
         body: dict[str, Any] = {"conf": dict(conf or {})}
+        if interval is not None:
+            body |= {"data_interval_start": to_text(interval[0]), "data_interval_end": to_text(interval[1])}
         if run_id is not None:
             body["dag_run_id"] = run_id
         if logical_date is not None or self._version.major >= 3:
@@ -230,6 +242,25 @@ class AirflowRest:
     def run(self, dag_id: str, run_id: str) -> RestRun:
         """Give one run; NotFound when there is none."""
         return _run(self._send("GET", f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}"))
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a run with its task instances; one that is gone is no error."""
+        try:
+            self._send("DELETE", f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}")
+        except NotFound:
+            return
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
+        """Give the text of one try's log, whole; empty when there is none."""
+        path = f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}/taskInstances/{_quoted(task_id)}/logs/{max(try_number, 1)}"
+        try:
+            answer = self._send("GET", path, parameters={"full_content": "true", "map_index": map_index})
+        except NotFound:
+            return ""
+        content = answer.get("content")
+        if isinstance(content, str):  # Airflow 2: the text as Python writes it in a list
+            return content.replace("\\n", "\n")
+        return "\n".join(_log_line(entry) for entry in content or ())
 
     def dag_runs(self, dag_id: str, *, states: Sequence[str] = ()) -> Iterator[RestRun]:
         """Give the runs of a DAG, the newest first; read lazily."""
@@ -333,6 +364,16 @@ def _run(entry: Mapping[str, Any]) -> RestRun:
         ended_at=from_text(entry.get("end_date")),
         bundle_version=entry.get("bundle_version"),
     )
+
+
+def _log_line(entry: Any) -> str:
+    """Write one event of Airflow 3's structured log as a line, exceptions included."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    level = str(entry.get("level") or "").upper()
+    said = " ".join(part for part in (level, str(entry.get("event") or "")) if part)
+    errors = [error for error in entry.get("error_detail") or () if isinstance(error, dict)]
+    return "\n".join([said, *(f"{error.get('exc_type', 'Error')}: {error.get('exc_value', '')}" for error in errors)])
 
 
 def _interval(start: str | None, end: str | None) -> Interval | None:

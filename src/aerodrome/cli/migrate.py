@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from aerodrome.cli import migrate_proofs
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
@@ -38,6 +39,7 @@ FIELDS = {
     "Waves": "waves",
     "Error": "data.error",
 }
+migrate_proofs.add_to(app)
 STEP_COLUMNS = {"Track": "track", "Status": "status", "Step": "title", "Attempts": "attempts"}
 
 

@@ -19,6 +19,7 @@ from aerodrome.client.incidents import Incidents
 from aerodrome.client.keeping import Keeping
 from aerodrome.client.migrations import Migrations
 from aerodrome.client.people import Tokens, Users
+from aerodrome.client.proofs import Proofs
 from aerodrome.client.records import Records
 from aerodrome.client.secrets_backends import SecretsBackends
 from aerodrome.client.transport import Transport
@@ -53,6 +54,7 @@ class Client:
         self.tokens = Tokens(self.http)
         self.records = Records(self.http)
         self.migrations = Migrations(self.http)
+        self.proofs = Proofs(self.http)
         self.secrets_backends = SecretsBackends(self.http)
 
     @property

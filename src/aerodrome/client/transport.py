@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -103,6 +104,32 @@ class Transport:
         """Send a body as a stream; the answer may take long, because the server works through it first."""
         headers = {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
         return self._send("POST", path, params=params, content=blocks, headers=headers, timeout=300.0)
+
+    def save(self, path: str, target: Path) -> int:
+        """Write the answer of a GET to a file, block by block, and give its size; the file appears whole or not at all."""
+        draft = target.with_name(f".{target.name}.part")
+        try:
+            with self._http.stream("GET", API + path, timeout=300.0) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise error_of(answer)
+                with draft.open("wb") as stream:
+                    size = sum(stream.write(block) for block in answer.iter_bytes())
+        except httpx2.HTTPError as error:
+            raise Unavailable(
+                f"The server at {self.base_url} does not answer ({type(error).__name__}).",
+                code="server-unreachable",
+                hint="Is it running? `aerodrome serve` starts it.",
+            ) from error
+        except OSError as error:
+            raise Invalid(
+                f"{target} cannot be written: {error.strerror}.", code="file-unwritable", hint="Name another file."
+            ) from error
+        else:
+            draft.replace(target)
+            return size
+        finally:
+            draft.unlink(missing_ok=True)
 
     def _retried(self, method: str, path: str, **more: Any) -> Any:
         for attempt in range(RETRIES):

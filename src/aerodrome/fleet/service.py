@@ -6,7 +6,8 @@ transaction. The reconciler makes it true afterwards; `wait_live` and `wait_heal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ from aerodrome.fleet import (
 from aerodrome.fleet.acts.queries import ActView
 from aerodrome.fleet.backends import SecretsBackends
 from aerodrome.fleet.context import FleetContext
+from aerodrome.fleet.database_urls import new_password
 from aerodrome.fleet.diff import DeployDiff
 from aerodrome.fleet.environment import EnvironmentManager
 from aerodrome.fleet.incidents import reading as incidents
@@ -195,6 +197,26 @@ class Fleet:
     def access(self, actor: Actor, ref: str) -> AirflowAccess:
         """Tell how to reach the deployment's Airflow and metadata database. Unavailable before its first start."""
         return looking.access(self._context, actor, ref)
+
+    def ask(self, actor: Actor, ref: str, module: str, question: Mapping[str, Any], timeout_s: float) -> Any:
+        """Run a module of `aerodrome_airflow` where the deployment's tasks run and give its answer (JSON)."""
+        return looking.ask(self._context, actor, ref, module, question, timeout_s)
+
+    @contextmanager
+    def scratch_database(self, name: str) -> Iterator[Secret]:
+        """Give the URL of an empty database on the platform's own PostgreSQL, dropped afterwards.
+
+        Unavailable says which package to install when the machine has no PostgreSQL.
+        """
+        made = self._context.runtime.databases
+        try:
+            yield made.create(name, new_password())
+        finally:
+            made.drop(name)
+
+    def hide(self, actor: Actor, ref: str, data: Any) -> Any:
+        """Mask every secret value of a deployment in the texts of JSON-like data."""
+        return looking.hide(self._context, actor, ref, data)
 
     def deploy(
         self, actor: Actor, ref: str, bundle: Bundle | None, description: str = "", origin: str = "api", **more: Any

@@ -25,7 +25,7 @@ from sqlalchemy import Connection, MetaData, inspect
 
 from aerodrome.bootstrap.safekeeping import rows
 from aerodrome.bootstrap.safekeeping.lock import alone
-from aerodrome.bootstrap.safekeeping.sealing import opened, sealed
+from aerodrome.databases.sealing import opened, sealed
 from aerodrome.kernel.clock import Clock, to_text
 from aerodrome.kernel.errors import Broken, Conflict, Invalid
 from aerodrome.kernel.secret import Secret

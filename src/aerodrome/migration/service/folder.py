@@ -61,6 +61,23 @@ class MigrationFolder:
         """The source's code, copied into one project folder before it is upgraded."""
         return self.root / "gathered"
 
+    def parity(self, dag_id: str) -> Path:
+        """The newest parity report of a DAG."""
+        place = self.root / "parity"
+        place.mkdir(exist_ok=True)
+        return place / f"{digest_of(dag_id)[:32]}.json"
+
+    @property
+    def final(self) -> Path:
+        """What a decommission keeps: the sealed backup, the sealed logs, the evidence bundle."""
+        place = self.root / "final"
+        place.mkdir(exist_ok=True, mode=0o700)
+        return place
+
+    @property
+    def runbook(self) -> Path:
+        return self.root / "runbook.md"
+
     def checkpoint(self, name: str) -> Path:
         """Where a transfer notes how far it is, so that it goes on there after a kill."""
         place = self.root / "checkpoints"

@@ -21,6 +21,8 @@ from aerodrome.migration.service.conducting import conduct, worst
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
 from aerodrome.migration.service.handlers import HANDLERS
+from aerodrome.migration.service.proofs.contract import PROOF_JOB
+from aerodrome.migration.service.proofs.walk import ProofJobs
 from aerodrome.migration.service.runner import walk
 from aerodrome.migration.service.service import (
     APPLY,
@@ -48,7 +50,13 @@ class MigrationJobs:
     is_stopping: Callable[[], bool] = lambda: False
 
     def handlers(self) -> Mapping[str, JobHandler]:
-        return {ASSESS_JOB: self.assess, WALK_JOB: self.walk, bridging.JOB: self.bridge}
+        proofs = ProofJobs(self.migrations, self.is_stopping)
+        return {
+            ASSESS_JOB: self.assess,
+            WALK_JOB: self.walk,
+            bridging.JOB: self.bridge,
+            PROOF_JOB: proofs.look,
+        }
 
     def assess(self, job: LeasedJob) -> None:
         """Scan the source into a new frozen estate, assess it, propose a plan. Writes the row only at the end."""

@@ -100,10 +100,11 @@ def _track(name: str, steps: Sequence[JournalStep], *, is_walked: bool) -> Track
         status = "running" if is_walked else "stopped"
     else:
         status = "pending"
-    return TrackView(name, status, tuple(_step(step) for step in steps))
+    return TrackView(name, status, tuple(step_view(step) for step in steps))
 
 
-def _step(step: JournalStep) -> StepView:
+def step_view(step: JournalStep) -> StepView:
+    """Give a journal step as others see it."""
     return StepView(
         key=step.key,
         phase=step.phase,

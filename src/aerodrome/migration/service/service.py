@@ -36,6 +36,7 @@ from aerodrome.migration.plan import (
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import bridging, queries, report
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
+from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_input import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
 from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK
@@ -79,6 +80,7 @@ class Migrations:
         home: Path,
         clock: Clock,
         ring: Callable[[], None] = lambda: None,
+        alert_channels: Callable[[str], Sequence[str]] = lambda _deployment_id: (),
     ) -> None:
         self.store = store
         self.fleet = fleet
@@ -88,6 +90,8 @@ class Migrations:
         self.home = home
         self.clock = clock
         self.ring = ring
+        self.alert_channels = alert_channels  # deployment id -> names of the channels that tell of its incidents
+        self.proofs = Proofs(self)
 
     # --- sources -------------------------------------------------------------------------------------------------
 
@@ -348,6 +352,26 @@ class Migrations:
     def open_source(self, row: MigrationRow) -> SourceAdapter:
         """Open the source of a migration; close it afterwards."""
         return open_source(self.config_of(row), self.fingerprint_key)
+
+    def moving(self, row: MigrationRow, wave: str | None = None) -> Sequence[str]:
+        """Give the DAGs that the plan moves, or those of one wave, in the order of their steps."""
+        frozen = self.frozen(row)
+        steps = _wave(frozen, wave) if wave else [step for steps in frozen.waves.values() for step in steps]
+        return list(dict.fromkeys(str(step.params["dag_id"]) for step in steps if "dag_id" in step.params))
+
+    def estate_of(self, row: MigrationRow) -> Estate:
+        """Give the frozen estate; Conflict before the first assessment."""
+        return self._estate(row)
+
+    def row_for(self, actor: Actor, ref: str, permission: str) -> MigrationRow:
+        """Give a migration's row when the actor has the permission in its workspace."""
+        return self._row(actor, ref, permission)
+
+    def record(
+        self, session: Session, actor: Actor, action: str, row: MigrationRow, details: Mapping[str, Any]
+    ) -> None:
+        """Write an act into the audit trail and the outbox, in the caller's transaction."""
+        self._record(session, actor, action, row, details)
 
     def folder_of(self, row: MigrationRow) -> MigrationFolder:
         return self._folder_of(row)

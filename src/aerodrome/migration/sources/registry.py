@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.sources.airflow_archive import unpacking
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
@@ -28,6 +30,14 @@ def code_of(config: AnySourceConfig) -> CodeFolders:
     if isinstance(config, ArchiveConfig):
         return unpacked_code(config)
     return CodeFolders(config.dags_folder, config.plugins_folder, config.include_folder, config.requirements_file)
+
+
+def database_of(config: AnySourceConfig) -> Secret | None:
+    """Give the URL of the database that holds the source's metadata, an archive's unpacked one included; None for REST."""
+    if isinstance(config, ArchiveConfig):
+        unpacking.unpack(config.archive, config.key, config.unpacked)
+        return Secret(f"sqlite:///{config.unpacked / unpacking.DATABASE}")
+    return None if isinstance(config, RestConfig) else config.database_url
 
 
 def unknown_kind(kind: str) -> Invalid:

@@ -20,6 +20,7 @@ from aerodrome.web.api import (
     life,
     me,
     migrations,
+    proofs,
     secrets_backends,
     tokens,
     usage,
@@ -76,6 +77,7 @@ def everything() -> APIRouter:
         events,
         jobs,
         migrations,
+        proofs,
         secrets_backends,
     )
     for noun in nouns:

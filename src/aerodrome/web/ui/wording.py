@@ -32,6 +32,10 @@ _TONES: dict[str, Tone] = {
         "info busy",
     ),
     **dict.fromkeys(("connected", "assessed", "planned", "info"), "info"),
+    **dict.fromkeys(("match", "equal"), "good"),
+    **dict.fromkeys(("attention", "not-compared", "not compared"), "warn"),
+    **dict.fromkeys(("mismatch", "different", "open"), "bad"),
+    **dict.fromkeys(("explained",), "info"),
     **dict.fromkeys(("cutting-over", "rolling-back", "taking", "returning"), "info busy"),
 }
 _NOUNS = {

@@ -72,6 +72,11 @@ class HistoryReader:
             if window.since is None and self._may_lack_runs(kind):
                 yield from self._without_run(kind, dag_id)
 
+    def of_runs(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+        """Give the rows of some runs of a DAG, finished or not."""
+        if self._is_kept(kind):
+            yield from self._page(kind, dag_id, run_ids)
+
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         """Count what `stream` gives, rejected rows included."""
         found: dict[HistoryKind, int] = {}

@@ -24,6 +24,9 @@ TABS = (
     ("Findings", "/findings"),
     ("Plan", "/plan"),
     ("Code changes", "/code"),
+    ("Parity", "/parity"),
+    ("Checklist", "/checklist"),
+    ("Decommission", "/decommission"),
     ("Report", "/report"),
 )
 PHASES = ("connect", "assess", "plan", "apply", "cutover")
@@ -59,9 +62,9 @@ def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HT
 @router.get("/parts/migrations/{ref}")
 def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen: str = "") -> HTMLResponse:
     """Give what goes on now; when the status that the page has seen is over, the page loads anew with its new buttons."""
-    frame = _live(the, visitor, ref)
-    answer = draw(request, "parts/migration_live.html", frame)
-    if seen and seen != frame["item"].status:
+    values = _live(the, visitor, ref)
+    answer = draw(request, "parts/migration_live.html", values)
+    if seen and seen != values["item"].status:
         answer.headers["HX-Refresh"] = "true"
     return answer
 
@@ -78,8 +81,8 @@ def findings_page(
     page: int = 1,
 ) -> HTMLResponse:
     """Show what the assessment found, filtered and in pages: an estate may have a hundred thousand findings."""
-    values = _frame(the, visitor, ref, "/findings")
-    assessment = _or_none(the.migrations.assessment, visitor, ref)
+    values = frame(the, visitor, ref, "/findings")
+    assessment = or_none(the.migrations.assessment, visitor, ref)
     if assessment:
         wanted = migration_findings.Filter(severity, code, text.strip(), page)
         values |= migration_findings.shown(assessment["findings"], wanted)
@@ -89,11 +92,11 @@ def findings_page(
 @router.get("/migrations/{ref}/plan")
 def plan_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the plan for editing, and the steps that it means."""
-    values = _frame(the, visitor, ref, "/plan")
+    values = frame(the, visitor, ref, "/plan")
     return draw(
         request,
         "pages/migration_plan.html",
-        {**values, "plan": _or_none(the.migrations.plan, visitor, ref), "error": None},
+        {**values, "plan": or_none(the.migrations.plan, visitor, ref), "error": None},
     )
 
 
@@ -109,26 +112,26 @@ def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form
             "plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves, "notes": ()}
         }
         return draw(
-            request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
+            request, "pages/migration_plan.html", {**frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
         )
     return draw(
-        request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
+        request, "pages/migration_plan.html", {**frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
     )
 
 
 @router.get("/migrations/{ref}/code")
 def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show each changed file as a diff."""
-    values = _frame(the, visitor, ref, "/code")
+    values = frame(the, visitor, ref, "/code")
     return draw(
-        request, "pages/migration_code.html", {**values, "code": _or_none(the.migrations.code_changes, visitor, ref)}
+        request, "pages/migration_code.html", {**values, "code": or_none(the.migrations.code_changes, visitor, ref)}
     )
 
 
 @router.get("/migrations/{ref}/report")
 def report_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the report."""
-    values = _frame(the, visitor, ref, "/report")
+    values = frame(the, visitor, ref, "/report")
     return draw(request, "pages/migration_report.html", {**values, "report": the.migrations.report(visitor, ref)})
 
 
@@ -156,7 +159,8 @@ def roll_back(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectRespo
     return _back(the.migrations.roll_back(visitor, ref, form.get("wave", "")))
 
 
-def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+def frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+    """Give what every page of a migration shows: itself, its buttons, its tabs."""
     item = the.migrations.get(visitor, ref)
     return {
         "item": item,
@@ -167,7 +171,7 @@ def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
 
 
 def _live(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
-    return {**_frame(the, visitor, ref, ""), "bridge": the.migrations.bridge(visitor, ref)}
+    return {**frame(the, visitor, ref, ""), "bridge": the.migrations.bridge(visitor, ref)}
 
 
 def actions_of(item: MigrationView) -> list[Action]:
@@ -218,7 +222,8 @@ def phases_of(item: MigrationView) -> list[dict[str, str]]:
     return [{"title": phase.capitalize(), "state": states[phase]} for phase in PHASES]
 
 
-def _or_none(read: Any, visitor: Actor, ref: str) -> Any:
+def or_none(read: Any, visitor: Actor, ref: str) -> Any:
+    """Give None for what is not there yet."""
     try:
         return read(visitor, ref)
     except NotFound as error:

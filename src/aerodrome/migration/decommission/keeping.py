@@ -1,0 +1,118 @@
+"""The final backup of a source's metadata database, sealed, and the archive of its logs; and the proof that the backup restores.
+
+The seal is that of the platform's own backups (databases/sealing.py): AES-256-GCM under a key from the passphrase.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from aerodrome import databases
+from aerodrome.databases.sealing import opened, sealed
+from aerodrome.kernel.clock import to_text
+from aerodrome.kernel.digest import digest_of_file
+from aerodrome.kernel.errors import Broken, Conflict, Invalid
+from aerodrome.kernel.secret import Secret
+
+Progress = Callable[[str], None]
+Scratch = Callable[[], AbstractContextManager[Secret]]
+"""Gives the URL of an empty PostgreSQL database, gone afterwards."""
+
+
+def back_up(
+    url: Secret, airflow_version: str, target: Path, passphrase: Secret, progress: Progress
+) -> Mapping[str, Any]:
+    """Copy the database at one moment and seal the copy into `target`; the plain copy is removed. Safe to repeat.
+
+    Invalid for a database of another kind than SQLite and PostgreSQL.
+    """
+    plain = target.with_name(f".{target.name}.plain")
+    target.unlink(missing_ok=True)
+    try:
+        made = databases.snapshot(url, plain, airflow_version, progress)
+        progress("sealing the copy")
+        with sealed(target, passphrase) as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
+            archive.add(plain, arcname="snapshot")
+    finally:
+        shutil.rmtree(plain, ignore_errors=True)
+    return {
+        **made.as_data(),
+        "path": str(target),
+        "snapshot_digest": made.digest,
+        "digest": digest_of_file(target),
+        "size_bytes": target.stat().st_size,
+    }
+
+
+def test_restore(target: Path, passphrase: Secret, scratch: Scratch, progress: Progress, at: Any) -> Mapping[str, Any]:
+    """Open the sealed file, restore it into an empty database and count every table's rows against the manifest."""
+    folder = target.with_name(f".{target.name}.trial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        unseal(target, passphrase, folder / "opened")
+        made = databases.read_snapshot(folder / "opened" / "snapshot")
+        progress("restoring the backup into an empty database")
+        if made.dialect == "sqlite":
+            url = Secret(f"sqlite:///{folder / 'trial.db'}")
+            databases.restore(made.folder, url, progress)
+            counts = databases.row_counts(url)
+        else:
+            with scratch() as url:
+                databases.restore(made.folder, url, progress)
+                counts = databases.row_counts(url)
+        if dict(counts) != dict(made.row_counts):
+            raise Broken(
+                "The restored backup does not hold the rows that were written.",
+                code="backup-not-proven",
+                hint="Take it again; if it stays so, the disk or the database is damaged.",
+                details={
+                    "tables": sorted(name for name in made.row_counts if counts.get(name) != made.row_counts[name])
+                },
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return {"is_proven": True, "tables": len(counts), "rows": sum(counts.values()), "at": to_text(at)}
+
+
+def archive_logs(folder: Path, target: Path, passphrase: Secret, progress: Progress) -> Mapping[str, Any]:
+    """Seal a folder of task logs into one file, links left out; then read it back to its end."""
+    if not folder.is_dir():
+        raise Invalid(
+            f"There is no folder {folder}.",
+            code="logs-missing",
+            hint="Name a folder on the machine that runs `aerodrome serve`.",
+            details={"field": "logs"},
+        )
+    target.unlink(missing_ok=True)
+    files = size = 0
+    with sealed(target, passphrase) as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_symlink() or not path.is_file():
+                continue
+            archive.add(path, arcname=str(Path("logs") / path.relative_to(folder)), recursive=False)
+            files += 1
+            size += path.stat().st_size
+            if files % 500 == 0:
+                progress(f"{files:,} log files archived")
+    with opened(target, passphrase) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        found = sum(1 for _member in archive)
+    if found != files:
+        raise Broken("The log archive does not read back whole.", code="logs-not-proven", hint="Archive them again.")
+    return {"path": str(target), "files": files, "bytes": size, "digest": digest_of_file(target)}
+
+
+def unseal(path: Path, passphrase: Secret, folder: Path) -> None:
+    """Unpack a sealed file into a new folder; Conflict when it exists, Denied for a wrong passphrase."""
+    if folder.exists():
+        raise Conflict(f"{folder} exists already.", code="folder-exists", hint="Name another folder.")
+    folder.mkdir(mode=0o700, parents=True)
+    with opened(path, passphrase) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        archive.extractall(folder, filter="data")
+        while stream.read(1 << 20):  # to the end: what follows the archive is checked too
+            pass
