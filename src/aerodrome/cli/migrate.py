@@ -50,7 +50,11 @@ def connect(
         Path | None, Parameter(help="Instead of a database: what the script of `aerodrome export` wrote.")
     ] = None,
     archive_key: Annotated[
-        Path | None, Parameter(help="The private key of that archive, on this machine: the file ending in .key.")
+        Path | None,
+        Parameter(
+            help="The private key of that archive, on this machine: the file ending in .key. "
+            "None for an archive that was sealed to the server (`aerodrome export --platform`)."
+        ),
     ] = None,
     rest_url: Annotated[
         str | None, Parameter(help="Instead of a database: the address of Airflow's web server, for its REST API.")
@@ -76,7 +80,7 @@ def connect(
 
     The database URL and the Fernet key are taken from environment variables, so that they stand in no process list.
     So is what signs in to a REST API: with `--rest-user` its password, without it a token.
-    An archive carries the DAGs, the code and everything else: beside `--archive` only `--archive-key` is needed.
+    An archive carries the DAGs, the code and everything else: beside `--archive` at most `--archive-key` is needed.
     """
     paths = {
         "plugins_folder": _optional(plugins),
@@ -87,9 +91,7 @@ def connect(
     }
     source: NewSource | NewArchive | NewRest
     if archive is not None:
-        if archive_key is None:
-            raise Invalid("The key of the archive is missing.", code="usage", hint="Add --archive-key FILE.")
-        source = NewArchive(_path(archive), Secret(_read(archive_key)))
+        source = NewArchive(_path(archive), Secret(_read(archive_key) if archive_key else ""))
     elif dags is None:
         raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER, or --archive FILE.")
     elif rest_url is not None:
@@ -101,6 +103,20 @@ def connect(
         source = NewSource(url, _path(dags), Secret(os.environ.get(fernet_key_env, "")), **paths)
     with common.connect() as client:
         write_fields(common.output, client.migrations.connect(name, workspace, source), FIELDS)
+
+
+@app.command
+def archive_key(
+    *,
+    out: Annotated[Path | None, Parameter(help="Write the public key here, for `aerodrome export --public-key`.")] = None,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Show the server's public key: what an exporter seals to it, only this server opens."""
+    with common.connect() as client:
+        found = client.migrations.archive_key()
+    if out is not None:
+        out.write_text(found["public_key"] + "\n", encoding="utf-8")
+    write_fields(common.output, found, {"Key id": "key_id", "Public key": "public_key"})
 
 
 @app.command(name="list")

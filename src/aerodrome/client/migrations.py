@@ -70,10 +70,13 @@ class NewSource:
 
 @dataclass(frozen=True)
 class NewArchive:
-    """An archive to register as a source; its path is on the server's machine, the key is sent."""
+    """An archive to register as a source; its path is on the server's machine.
+
+    The key is sent; none is needed for an archive that was sealed to the platform.
+    """
 
     archive: str
-    key: Secret
+    key: Secret = field(default_factory=lambda: Secret(""))
 
     def body(self) -> dict[str, Any]:
         return {"kind": "airflow-archive", "archive": self.archive, "archive_key": self.key.reveal()}
@@ -115,6 +118,11 @@ class Migrations:
     def connect(self, name: str, workspace: str, source: NewSource | NewArchive | NewRest) -> Migration:
         """Register a source; Invalid with the failed checks when it cannot be used."""
         return Migration.of(self._http.post("/migrations", {"name": name, "workspace": workspace, **source.body()}))
+
+    def archive_key(self) -> dict[str, str]:
+        """Give the platform's public key for exporters: `key_id`, `public_key` (PEM)."""
+        found: dict[str, str] = self._http.get("/archive-key")
+        return found
 
     def assess(self, ref: str) -> Migration:
         return Migration.of(self._http.post(f"{_path(ref)}/assess"))

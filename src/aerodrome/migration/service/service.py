@@ -35,6 +35,7 @@ from aerodrome.migration.plan import (
 )
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import queries, report
+from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.service.source_input import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
@@ -84,6 +85,7 @@ class Migrations:
         self.fleet = fleet
         self.bundles = bundles
         self.secrets = secrets
+        self.archive_keys = ArchiveKeys(secrets)
         self.fingerprint_key = fingerprint_key
         self.home = home
         self.clock = clock
@@ -103,7 +105,7 @@ class Migrations:
             )
         source.checked()
         migration_id = new_id("mig")
-        config = source.config(name, MigrationFolder.place(self.home, migration_id))
+        config = self.archive_keys.completed(source.config(name, MigrationFolder.place(self.home, migration_id)))
         with closing(open_source(config, self.fingerprint_key)) as adapter:
             description = adapter.describe()
         _refuse_failed_probes(description)
@@ -142,6 +144,10 @@ class Migrations:
         row = self._row(actor, ref, READ)
         with closing(self.open_source(row)) as adapter:
             return adapter.describe()
+
+    def archive_key(self) -> ArchiveKeyView:
+        """Give the platform's public key for exporters; whoever is signed in may see it."""
+        return self.archive_keys.in_use()
 
     # --- reads ---------------------------------------------------------------------------------------------------
 
@@ -334,7 +340,7 @@ class Migrations:
     def config_of(self, row: MigrationRow) -> AnySourceConfig:
         """Give how to reach the source of a migration, secrets included."""
         source = restored(row.source, lambda name: self.secrets.get(f"migration/{row.id}/{name}"))
-        return source.config(row.name, MigrationFolder.place(self.home, row.id))
+        return self.archive_keys.completed(source.config(row.name, MigrationFolder.place(self.home, row.id)))
 
     def open_source(self, row: MigrationRow) -> SourceAdapter:
         """Open the source of a migration; close it afterwards."""

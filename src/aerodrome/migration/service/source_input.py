@@ -75,16 +75,17 @@ class SourceInput:
 
 @dataclass(frozen=True)
 class ArchiveInput:
-    """An archive that an exporter script wrote, on the platform's machine, and the private key that opens it."""
+    """An archive that an exporter script wrote, and the private key that opens it; without one, the platform's own opens it."""
 
     archive: str
-    key: Secret
+    key: Secret = field(default_factory=lambda: Secret(""))
     kind: str = "airflow-archive"
 
     def checked(self) -> Self:
         """Give the input back when the file exists and the key is one; Invalid naming the field otherwise."""
         _exists("archive", self.archive)
-        public_half(self.key)
+        if self.key:
+            public_half(self.key)
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -204,7 +205,7 @@ def from_fields(kind: str, fields: Mapping[str, str | None]) -> AnySourceInput:
         return value
 
     if kind == "airflow-archive":
-        return ArchiveInput(archive=needed("archive"), key=Secret(needed("archive_key")))
+        return ArchiveInput(archive=needed("archive"), key=Secret(fields.get("archive_key") or ""))
     paths: dict[str, Any] = {name: fields.get(name) or None for name in (*_FOLDERS[1:], *_FILES)}
     if kind == "airflow-rest":
         return RestInput(

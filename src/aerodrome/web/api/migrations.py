@@ -92,9 +92,12 @@ class NewMigration(Body):
     env_file: Annotated[str | None, Field(description="NAME=value lines of the scheduler's environment.")] = None
     archive: Annotated[str | None, Field(description="`airflow-archive`: the file.")] = None
     archive_key: Annotated[
-        SecretStr | None, Field(description="`airflow-archive`: the private key (PEM) that `aerodrome export` wrote.")
+        SecretStr | None,
+        Field(
+            description="`airflow-archive`: the private key (PEM) that `aerodrome export` wrote; "
+            "not for an archive that was sealed to this platform."
+        ),
     ] = None
-
     base_url: Annotated[
         str | None,
         Field(description="`airflow-rest`: where Airflow's web server is.", examples=["https://airflow.example.org"]),
@@ -158,6 +161,19 @@ class RollbackWish(Body):
     dag_ids: Annotated[list[str] | None, Field(min_length=1, description="Only these DAGs; without: all of them.")] = (
         None
     )
+
+
+class ArchiveKey(View):
+    """A public key of the platform: what an exporter seals to it, only this platform opens."""
+
+    key_id: str
+    public_key: Annotated[str, Field(description="PEM.")]
+
+
+@router.get("/archive-key", responses=GUARDED)
+def get_archive_key(the: The, actor: Caller) -> ArchiveKey:  # noqa: ARG001
+    """Show the public key to which exporters seal archives for this platform."""
+    return ArchiveKey.model_validate(the.migrations.archive_key())
 
 
 @router.get("/migrations", responses=GUARDED)

@@ -53,23 +53,44 @@ def frames(path: Path, key: Secret) -> Iterator[Frame]:
     NotFound `archive-missing`; Invalid `archive-format`, `archive-truncated`, `archive-unfinished`, `archive-damaged`,
     `archive-key-wrong`.
     """
+    with _opened(path) as stream:
+        yield from _walk(path, stream, key)
+
+
+def sealed_to(path: Path) -> str:
+    """Give the id of the key to which an archive was sealed, before anything of it is opened; the errors of `frames`."""
+    with _opened(path) as stream:
+        _check_magic(path, stream)
+        line = stream.readline(_LONGEST_LINE)
+        header = _header(line)
+        if header is None or header["kind"] != "sitting":
+            raise _damaged(path, "at the beginning")
+        try:
+            return str(json.loads(stream.read(header["bytes"]))["key_id"])
+        except (ValueError, KeyError, TypeError):
+            raise _damaged(path, "at the beginning") from None
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        stream = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise NotFound(
             f"The archive {path} cannot be read.", code="archive-missing", hint="Check the path and its rights."
         ) from error
-    with stream:
-        yield from _walk(path, stream, key)
 
 
-def _walk(path: Path, stream: BinaryIO, key: Secret) -> Iterator[Frame]:
+def _check_magic(path: Path, stream: BinaryIO) -> None:
     if stream.read(len(MAGIC)) != MAGIC:
         raise Invalid(
             f"{path} is no archive of an Aerodrome exporter, or one of another format.",
             code="archive-format",
             hint="Make one: `aerodrome export --out exporter.py`, and run that script in the source.",
         )
+
+
+def _walk(path: Path, stream: BinaryIO, key: Secret) -> Iterator[Frame]:
+    _check_magic(path, stream)
     chain, number, place, opener = sha256(MAGIC).hexdigest(), 0, "the beginning", None
     while line := stream.readline(_LONGEST_LINE):
         header = _header(line)

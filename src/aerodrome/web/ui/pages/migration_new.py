@@ -59,6 +59,7 @@ def _form_page(
         "form": {"kind": "airflow-db", **{name: value for name, value in form.items() if name not in SECRETS}},
         "workspaces": _rooms(visitor, the.fleet.list_workspaces(visitor)),
         "kinds": KINDS,
+        "archive_key_id": the.migrations.archive_key().key_id,
         "error": error,
     }
     return draw(request, "pages/migration_new.html", values, 200 if error is None else 422)
