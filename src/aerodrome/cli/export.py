@@ -29,7 +29,8 @@ def run(
         ),
     ] = None,
     platform: Annotated[
-        bool, Parameter(help="Seal to the server's own key: no private key is made, and nobody but the server can read.")
+        bool,
+        Parameter(help="Seal to the server's own key: no private key is made, and nobody but the server can read."),
     ] = False,
     public_key: Annotated[
         Path | None, Parameter(help="Seal to this public key (of `aerodrome migrate archive-key --out FILE`).")

@@ -13,7 +13,7 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive.frames import sealed_to
 from aerodrome.migration.sources.airflow_archive.sealing import key_id, new_key, public_half
 from aerodrome.migration.sources.airflow_archive.unpacking import SURROUNDINGS
-from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig
+from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, CloudConfig
 from aerodrome.secretstores.contract import SecretStore
 
 PLACE = "platform/archive-keys"
@@ -46,7 +46,12 @@ class ArchiveKeys:
 
         An archive that was unpacked may be gone by now. The errors of `sealed_to`; Invalid `archive-key-missing`.
         """
-        if not isinstance(config, ArchiveConfig) or config.key:
+        if isinstance(config, CloudConfig) and config.archive is not None:
+            return replace(config, archive=self._with_key(config.archive))
+        return self._with_key(config) if isinstance(config, ArchiveConfig) else config
+
+    def _with_key(self, config: ArchiveConfig) -> ArchiveConfig:
+        if config.key:
             return config
         try:
             name = sealed_to(config.archive)

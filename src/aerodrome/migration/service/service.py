@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from aerodrome.access import audit
 from aerodrome.access.actor import Actor
-from aerodrome.access.permissions import require
+from aerodrome.access.permissions import allows, require
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock
@@ -37,11 +37,12 @@ from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import queries, report
 from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
-from aerodrome.migration.service.source_input import AnySourceInput, restored
+from aerodrome.migration.service.source_kinds import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
 from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK
+from aerodrome.migration.sources.cloud.contract import CloudLogin
 from aerodrome.migration.sources.contract import AnySourceConfig, SourceAdapter, SourceDescription
-from aerodrome.migration.sources.registry import open_source
+from aerodrome.migration.sources.registry import list_environments, open_source
 from aerodrome.secretstores.contract import SecretStore
 from aerodrome.store import jobs, journal, outbox
 from aerodrome.store.engine import Store
@@ -144,6 +145,13 @@ class Migrations:
         row = self._row(actor, ref, READ)
         with closing(self.open_source(row)) as adapter:
             return adapter.describe()
+
+    def environments(self, actor: Actor, kind: str, location: str, login: CloudLogin) -> list[dict[str, str]]:
+        """List managed environments with somebody's account; who may connect a source somewhere may ask."""
+        homes = self.fleet.list_workspaces(actor)
+        if not any(allows(actor, CREATE, f"workspace/{home.id}") for home in homes):
+            require(actor, CREATE, "*")
+        return list_environments(kind, location, login)
 
     def archive_key(self) -> ArchiveKeyView:
         """Give the platform's public key for exporters; whoever is signed in may see it."""
