@@ -124,7 +124,9 @@ def test_archive_sealed_to_the_platform_needs_no_key(
         desk.work()
         seen = client.migrations.get(NAME)
         assert (seen.status, seen.data["found"]["connection"], seen.data["error"]) == ("planned", 4, None)
-        assert not [path for path in desk.migrations.secrets.list("") if made.id in path]  # by reference: no copy of the key
+        assert not [
+            path for path in desk.migrations.secrets.list("") if made.id in path
+        ]  # by reference: no copy of the key
         place.public_key = ""
         assert place.export().returncode == 0
         with pytest.raises(Invalid) as other:
