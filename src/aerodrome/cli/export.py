@@ -8,12 +8,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
+from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive.script import exporter
-from aerodrome.migration.sources.airflow_archive.sealing import key_id, new_key, public_half
+from aerodrome.migration.sources.airflow_archive.sealing import checked_public_key, key_id, new_key, public_half
 
 app = App(name="export", help="Make the script that writes an Airflow into one sealed archive.")
 
@@ -28,22 +28,39 @@ def run(
             help="The private key: used when it is there, else made. By default beside the script, ending in .key."
         ),
     ] = None,
-    offline: Offline = OFFLINE_DEFAULTS,
+    platform: Annotated[
+        bool,
+        Parameter(help="Seal to the server's own key: no private key is made, and nobody but the server can read."),
+    ] = False,
+    public_key: Annotated[
+        Path | None, Parameter(help="Seal to this public key (of `aerodrome migrate archive-key --out FILE`).")
+    ] = None,
+    common: Common = COMMON_DEFAULTS,
 ) -> None:
     """Write one Python file that needs nothing but the source's own Airflow, 1.10 to 3.x, and no network.
 
     It only reads. What it writes can be opened with the private key alone, which stays here: carry the script, not the key.
-    Then: `aerodrome migrate connect NAME --archive FILE --archive-key KEY`.
+    Then: `aerodrome migrate connect NAME --archive FILE --archive-key KEY`. An archive that was sealed to the server
+    (`--platform`, `--public-key`) needs no `--archive-key`.
     """
-    place = key or out.with_suffix(".key")
+    if sum((key is not None, platform, public_key is not None)) > 1:
+        raise Invalid("Only one key can be sealed to.", code="usage", hint="Give --key, --platform or --public-key.")
     if out.exists():
         raise Conflict(f"{out} is there already.", code="file-exists", hint="Name another file, or remove it.")
-    private = _read(place) if place.exists() else _made(place)
-    public = public_half(private)
+    place = None
+    if platform:
+        with common.connect() as client:
+            public = client.migrations.archive_key()["public_key"]
+    elif public_key is not None:
+        public = _read(public_key).reveal()
+    else:
+        place = key or out.with_suffix(".key")
+        public = public_half(_read(place) if place.exists() else _made(place))
+    public = checked_public_key(public)
     out.write_text(exporter(public), encoding="utf-8")
     out.chmod(0o755)
-    found = {"script": str(out), "key": str(place), "key_id": key_id(public)}
-    write_fields(offline.output, found, {"Script": "script", "Key": "key", "Key id": "key_id"})
+    found = {"script": str(out), "key": str(place) if place else None, "key_id": key_id(public)}
+    write_fields(common.output, found, {"Script": "script", "Key": "key", "Key id": "key_id"})
     say(f"In the source: python {out.name} --out estate.aerodrome")
     say(f"or: docker exec -i CONTAINER python - --out - < {out} > estate.aerodrome")
 
@@ -60,4 +77,4 @@ def _read(place: Path) -> Secret:
     try:
         return Secret(place.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"{place} cannot be read.", code="file-unreadable", hint="Name the private key.") from error
+        raise Invalid(f"{place} cannot be read.", code="file-unreadable", hint="Name a key file.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,101 +9,25 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from aerodrome.cli import migrate_proofs
+from aerodrome.cli import migrate_connect, migrate_proofs
 from aerodrome.cli.migrate_bridge import bridge
+from aerodrome.cli.migrate_connect import FIELDS
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
-from aerodrome.client.migrations import Migration, NewArchive, NewRest, NewSource
+from aerodrome.client.migrations import Migration
 from aerodrome.kernel.errors import Invalid
-from aerodrome.kernel.secret import Secret
 
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
 app.command(bridge)
 Ref = Annotated[str, Parameter(help="Id or name.")]
 Wait = Annotated[bool, Parameter(help="Wait until it is done, and show each step.")]
 TimeoutS = Annotated[float, Parameter(help="Seconds to wait at most.")]
-Folder = Annotated[Path | None, Parameter(help="On the server's machine.")]
-FIELDS = {
-    "Name": "name",
-    "Id": "id",
-    "Status": "status",
-    "Source": "data.source_label",
-    "Source Airflow": "source_version",
-    "Target Airflow": "target_version",
-    "Found": "data.found",
-    "Findings": "data.findings",
-    "Estate": "data.estate_digest",
-    "Plan": "data.plan_digest",
-    "Waves": "waves",
-    "Error": "data.error",
-}
 migrate_proofs.add_to(app)
+app.command(migrate_connect.connect)
+app.command(migrate_connect.environments)
+app.command(migrate_connect.archive_key)
 STEP_COLUMNS = {"Track": "track", "Status": "status", "Step": "title", "Attempts": "attempts"}
-
-
-@app.command
-def connect(
-    name: Annotated[str, Parameter(help="A name for the migration.")],
-    /,
-    *,
-    workspace: Annotated[str, Parameter(help="The workspace, id or name.")],
-    dags: Annotated[Path | None, Parameter(help="The source's DAGs folder, on the server's machine.")] = None,
-    archive: Annotated[
-        Path | None, Parameter(help="Instead of a database: what the script of `aerodrome export` wrote.")
-    ] = None,
-    archive_key: Annotated[
-        Path | None, Parameter(help="The private key of that archive, on this machine: the file ending in .key.")
-    ] = None,
-    rest_url: Annotated[
-        str | None, Parameter(help="Instead of a database: the address of Airflow's web server, for its REST API.")
-    ] = None,
-    rest_user: Annotated[str, Parameter(help="A user there; without one, a token is taken.")] = "",
-    rest_login_env: Annotated[
-        str, Parameter(help="The environment variable that holds the user's password, or the token.")
-    ] = "AERODROME_SOURCE_REST_LOGIN",
-    database_url_env: Annotated[
-        str, Parameter(help="The environment variable that holds the URL of the metadata database.")
-    ] = "AERODROME_SOURCE_DATABASE_URL",
-    fernet_key_env: Annotated[
-        str, Parameter(help="The environment variable that holds the Fernet key (comma-separated, newest first).")
-    ] = "AERODROME_SOURCE_FERNET_KEY",
-    plugins: Folder = None,
-    include: Folder = None,
-    requirements: Folder = None,
-    config_file: Annotated[Path | None, Parameter(help="The source's airflow.cfg.")] = None,
-    env_file: Annotated[Path | None, Parameter(help="NAME=value lines of its scheduler's environment.")] = None,
-    common: Common = COMMON_DEFAULTS,
-) -> None:
-    """Register a self-managed Airflow as a source. It is probed read-only; nothing changes there.
-
-    The database URL and the Fernet key are taken from environment variables, so that they stand in no process list.
-    So is what signs in to a REST API: with `--rest-user` its password, without it a token.
-    An archive carries the DAGs, the code and everything else: beside `--archive` only `--archive-key` is needed.
-    """
-    paths = {
-        "plugins_folder": _optional(plugins),
-        "include_folder": _optional(include),
-        "requirements_file": _optional(requirements),
-        "config_file": _optional(config_file),
-        "env_file": _optional(env_file),
-    }
-    source: NewSource | NewArchive | NewRest
-    if archive is not None:
-        if archive_key is None:
-            raise Invalid("The key of the archive is missing.", code="usage", hint="Add --archive-key FILE.")
-        source = NewArchive(_path(archive), Secret(_read(archive_key)))
-    elif dags is None:
-        raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER, or --archive FILE.")
-    elif rest_url is not None:
-        secret = _from_env(rest_login_env, "the password of the user in the source, or a token")
-        password, token = (secret, Secret("")) if rest_user else (Secret(""), secret)
-        source = NewRest(rest_url, _path(dags), rest_user, password, token, **paths)
-    else:
-        url = _from_env(database_url_env, "the URL of the source's metadata database")
-        source = NewSource(url, _path(dags), Secret(os.environ.get(fernet_key_env, "")), **paths)
-    with common.connect() as client:
-        write_fields(common.output, client.migrations.connect(name, workspace, source), FIELDS)
 
 
 @app.command(name="list")
@@ -343,27 +266,8 @@ def _write_steps(rows: list[Mapping[str, Any]], common: Common) -> None:
     write_rows(common.output, rows, columns, nothing="Nothing would run.")
 
 
-def _from_env(name: str, what: str) -> Secret:
-    value = os.environ.get(name)
-    if not value:
-        raise Invalid(
-            f"The environment variable {name} is not set.",
-            code="environment-variable-missing",
-            hint=f"Put {what} into it: read -rs {name}; export {name}",
-        )
-    return Secret(value)
-
-
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid(f"{path} cannot be read: {error}.", code="file-unreadable", hint="Name a text file.") from error
-
-
-def _path(path: Path) -> str:
-    return str(path.expanduser().absolute())
-
-
-def _optional(path: Path | None) -> str | None:
-    return None if path is None else _path(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,19 +70,60 @@ class NewSource:
 
 
 @dataclass(frozen=True)
+class CloudAccount:
+    """An account of a cloud; all empty: what the server's machine has."""
+
+    region: str = ""
+    profile: str = ""
+    role_arn: str = ""
+    endpoint_url: str = ""
+    access_key_id: Secret = field(default_factory=lambda: Secret(""))
+    secret_access_key: Secret = field(default_factory=lambda: Secret(""))
+    session_token: Secret = field(default_factory=lambda: Secret(""))
+    service_account_key: Secret = field(default_factory=lambda: Secret(""))
+
+    def body(self) -> dict[str, str]:
+        values = {name: value.reveal() if isinstance(value, Secret) else value for name, value in vars(self).items()}
+        return {name: value for name, value in values.items() if value}
+
+
+@dataclass(frozen=True)
 class NewArchive:
-    """An archive to register as a source; its path is on the server's machine, the key is sent."""
+    """An archive to register as a source: a path on the server's machine, or an address in S3 or Google Cloud Storage.
+
+    The key is sent; none is needed for an archive that was sealed to the platform.
+    """
 
     archive: str
-    key: Secret
+    key: Secret = field(default_factory=lambda: Secret(""))
+    account: CloudAccount = field(default_factory=CloudAccount)
 
     def body(self) -> dict[str, Any]:
-        return {"kind": "airflow-archive", "archive": self.archive, "archive_key": self.key.reveal()}
+        own = {"kind": "airflow-archive", "archive": self.archive, "archive_key": self.key.reveal()}
+        return {**own, **self.account.body()}
+
+
+@dataclass(frozen=True)
+class NewManaged:
+    """An MWAA or Composer environment to register as a source, with an archive of it where the exporter ran there."""
+
+    kind: str  # "mwaa" | "composer"
+    environment: str
+    account: CloudAccount = field(default_factory=CloudAccount)
+    archive: str | None = None
+    key: Secret = field(default_factory=lambda: Secret(""))
+
+    def body(self) -> dict[str, Any]:
+        own = {"kind": self.kind, "environment": self.environment, "archive": self.archive}
+        return {**own, "archive_key": self.key.reveal(), **self.account.body()}
 
 
 @dataclass(frozen=True)
 class NewRest:
-    """An Airflow's REST API to register as a source: a user with a password, or a token; paths are on the server's machine."""
+    """An Airflow's REST API, or its Starship plugin, to register as a source: a user with a password, or a token.
+
+    Paths are on the server's machine.
+    """
 
     base_url: str
     dags_folder: str
@@ -93,10 +135,13 @@ class NewRest:
     requirements_file: str | None = None
     config_file: str | None = None
     env_file: str | None = None
+    kind: str = "airflow-rest"  # or "starship"
 
     def body(self) -> dict[str, Any]:
-        secrets = {"password": self.password.reveal(), "token": self.token.reveal()}
-        return {**vars(self), **secrets, "kind": "airflow-rest"}
+        return {**vars(self), "password": self.password.reveal(), "token": self.token.reveal()}
+
+
+AnyNewSource = NewSource | NewArchive | NewRest | NewManaged
 
 
 class Migrations:
@@ -112,9 +157,20 @@ class Migrations:
     def get(self, ref: str) -> Migration:
         return Migration.of(self._http.get(_path(ref)))
 
-    def connect(self, name: str, workspace: str, source: NewSource | NewArchive | NewRest) -> Migration:
+    def connect(self, name: str, workspace: str, source: AnyNewSource) -> Migration:
         """Register a source; Invalid with the failed checks when it cannot be used."""
         return Migration.of(self._http.post("/migrations", {"name": name, "workspace": workspace, **source.body()}))
+
+    def environments(self, kind: str, location: str, account: CloudAccount) -> builtins.list[dict[str, str]]:
+        """List managed environments: `environment`, `status`, `airflow_version`. `location`: of Composer only."""
+        body = {"kind": kind, "location": location, **account.body()}
+        found: builtins.list[dict[str, str]] = self._http.post("/managed-environments", body)
+        return found
+
+    def archive_key(self) -> dict[str, str]:
+        """Give the platform's public key for exporters: `key_id`, `public_key` (PEM)."""
+        found: dict[str, str] = self._http.get("/archive-key")
+        return found
 
     def assess(self, ref: str) -> Migration:
         return Migration.of(self._http.post(f"{_path(ref)}/assess"))

@@ -56,13 +56,14 @@ def make_client(service: str, plain: Plain) -> Any:
     except ImportError as error:
         raise missing_library("aws", "AWS (boto3)") from error
     quiet("botocore", "boto3", "urllib3")
+    endpoint = plain.get("endpoint_url") or None
     config = Config(
         connect_timeout=CONNECT_S,
         read_timeout=READ_S,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         user_agent_extra="aerodrome",
+        inject_host_prefix=endpoint is None,  # an endpoint of one's own is the whole host, without `api.` or `env.`
     )
-    endpoint = plain.get("endpoint_url") or None
     verify = plain.get("ca_file") or None
     with translated("AWS", service, "sign in", plain):
         session = boto3.session.Session(

@@ -40,8 +40,8 @@ def visitor(desk: Desk, http: Callable[..., httpx2.Client]) -> httpx2.Client:  #
     return browser
 
 
-def aerodrome(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AERODROME_")}
+def aerodrome(*words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AERODROME_")} | more
     return subprocess.run(
         [sys.executable, "-m", "aerodrome.cli", *map(str, words)], capture_output=True, text=True, env=env, check=False
     )
@@ -92,6 +92,46 @@ def test_archive_is_connected_assessed_and_planned(desk: Desk, client: Client, p
         client.migrations.assess(NAME)
         desk.work()
         assert client.migrations.get(NAME).data["found"]["pool"] == 1
+
+
+def test_archive_sealed_to_the_platform_needs_no_key(
+    desk: Desk,  # noqa: F811
+    client: Client,
+    url: str,
+    place: Place,
+    tmp_path: Path,
+) -> None:
+    public, script, offline = tmp_path / "platform.pem", tmp_path / "exporter.py", tmp_path / "offline.py"
+    signed_in = {"AERODROME_URL": url, "AERODROME_TOKEN": desk.platform.token_of("operator").reveal()}
+    shown = aerodrome("migrate", "archive-key", "--out", public, **signed_in)
+    assert shown.returncode == 0, shown.stderr
+    assert "PRIVATE" not in shown.stdout + public.read_text()
+    done = aerodrome("export", "--platform", "--out", script, **signed_in)
+    assert done.returncode == 0, done.stderr
+    assert not script.with_suffix(".key").exists()
+    done = aerodrome("export", "--public-key", public, "--out", offline)
+    assert done.returncode == 0, done.stderr
+    assert offline.read_text() == script.read_text()
+    place.archive.unlink()
+    place.public_key = public.read_text().strip()
+    assert place.export().returncode == 0
+    with client:
+        made = client.migrations.connect(NAME, "data", NewArchive(str(place.archive)))
+        client.migrations.assess(NAME)
+        desk.work()
+        place.archive.unlink()  # unpacked: its key is found without it
+        client.migrations.assess(NAME)
+        desk.work()
+        seen = client.migrations.get(NAME)
+        assert (seen.status, seen.data["found"]["connection"], seen.data["error"]) == ("planned", 4, None)
+        assert not [
+            path for path in desk.migrations.secrets.list("") if made.id in path
+        ]  # by reference: no copy of the key
+        place.public_key = ""
+        assert place.export().returncode == 0
+        with pytest.raises(Invalid) as other:
+            client.migrations.connect("other", "data", NewArchive(str(place.archive)))
+        assert other.value.code == "archive-key-missing"
 
 
 def test_page_connects_an_archive(desk: Desk, client: Client, visitor: httpx2.Client, place: Place) -> None:  # noqa: F811

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from aerodrome.access import audit
 from aerodrome.access.actor import Actor
-from aerodrome.access.permissions import require
+from aerodrome.access.permissions import allows, require
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock
@@ -35,13 +35,15 @@ from aerodrome.migration.plan import (
 )
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import bridging, queries, report
+from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.service.proofs.service import Proofs
-from aerodrome.migration.service.source_input import AnySourceInput, restored
+from aerodrome.migration.service.source_kinds import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
 from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK
+from aerodrome.migration.sources.cloud.contract import CloudLogin
 from aerodrome.migration.sources.contract import AnySourceConfig, SourceAdapter, SourceDescription
-from aerodrome.migration.sources.registry import open_source
+from aerodrome.migration.sources.registry import list_environments, open_source
 from aerodrome.secretstores.contract import SecretStore
 from aerodrome.store import jobs, journal, outbox
 from aerodrome.store.engine import Store
@@ -86,6 +88,7 @@ class Migrations:
         self.fleet = fleet
         self.bundles = bundles
         self.secrets = secrets
+        self.archive_keys = ArchiveKeys(secrets)
         self.fingerprint_key = fingerprint_key
         self.home = home
         self.clock = clock
@@ -107,7 +110,7 @@ class Migrations:
             )
         source.checked()
         migration_id = new_id("mig")
-        config = source.config(name, MigrationFolder.place(self.home, migration_id))
+        config = self.archive_keys.completed(source.config(name, MigrationFolder.place(self.home, migration_id)))
         with closing(open_source(config, self.fingerprint_key)) as adapter:
             description = adapter.describe()
         _refuse_failed_probes(description)
@@ -146,6 +149,17 @@ class Migrations:
         row = self._row(actor, ref, READ)
         with closing(self.open_source(row)) as adapter:
             return adapter.describe()
+
+    def environments(self, actor: Actor, kind: str, location: str, login: CloudLogin) -> list[dict[str, str]]:
+        """List managed environments with somebody's account; who may connect a source somewhere may ask."""
+        homes = self.fleet.list_workspaces(actor)
+        if not any(allows(actor, CREATE, f"workspace/{home.id}") for home in homes):
+            require(actor, CREATE, "*")
+        return list_environments(kind, location, login)
+
+    def archive_key(self) -> ArchiveKeyView:
+        """Give the platform's public key for exporters; whoever is signed in may see it."""
+        return self.archive_keys.in_use()
 
     # --- reads ---------------------------------------------------------------------------------------------------
 
@@ -347,7 +361,7 @@ class Migrations:
     def config_of(self, row: MigrationRow) -> AnySourceConfig:
         """Give how to reach the source of a migration, secrets included."""
         source = restored(row.source, lambda name: self.secrets.get(f"migration/{row.id}/{name}"))
-        return source.config(row.name, MigrationFolder.place(self.home, row.id))
+        return self.archive_keys.completed(source.config(row.name, MigrationFolder.place(self.home, row.id)))
 
     def open_source(self, row: MigrationRow) -> SourceAdapter:
         """Open the source of a migration; close it afterwards."""

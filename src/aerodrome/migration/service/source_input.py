@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,14 +11,24 @@ from urllib.parse import urlsplit
 from aerodrome.airflowkit.metadata import label_of
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration.service.source_fields import (
+    FILES,
+    FOLDERS,
+    Secrets,
+    check_exists,
+    check_files,
+    file_paths,
+    login_from,
+    needed,
+    plain_files,
+    plain_login,
+    stored_files,
+    stored_login,
+)
 from aerodrome.migration.sources.airflow_archive.sealing import public_half
-from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, RestConfig, SourceConfig
-from aerodrome.migration.sources.registry import unknown_kind
-
-_FOLDERS = ("dags_folder", "plugins_folder", "include_folder")
-_FILES = ("requirements_file", "config_file", "env_file")
-Secrets = Callable[[str], Secret]
-"""Gives a stored secret of the migration by its name."""
+from aerodrome.migration.sources.cloud.contract import CloudLogin, is_url, parts_of
+from aerodrome.migration.sources.cloud.files import CloudFile
+from aerodrome.migration.sources.contract import ArchiveConfig, RestConfig, SourceConfig
 
 
 @dataclass(frozen=True)
@@ -37,14 +47,12 @@ class SourceInput:
 
     def checked(self) -> Self:
         """Give the input back when every named folder and file exists; Invalid naming the field otherwise."""
-        for name in (*_FOLDERS, *_FILES):
-            _exists(name, getattr(self, name))
+        check_files(self)
         return self
 
     def plain(self) -> dict[str, Any]:
         """Give the part that may be stored and shown: no secret; of the database URL only where it is."""
-        paths = {name: getattr(self, name) for name in (*_FOLDERS, *_FILES)}
-        return {"kind": self.kind, "label": label_of(self.database_url), **paths}
+        return {"kind": self.kind, "label": label_of(self.database_url), **plain_files(self)}
 
     def secrets(self) -> dict[str, Secret]:
         """Give the part that the secret store keeps."""
@@ -53,57 +61,78 @@ class SourceInput:
     @classmethod
     def restored(cls, plain: Mapping[str, Any], secret: Secrets) -> Self:
         """Put the stored parts together again."""
-        paths: dict[str, Any] = {name: plain.get(name) for name in (*_FOLDERS, *_FILES)}
-        return cls(kind=plain["kind"], database_url=secret("database_url"), fernet_keys=secret("fernet_keys"), **paths)
+        files = stored_files(plain)
+        return cls(kind=plain["kind"], database_url=secret("database_url"), fernet_keys=secret("fernet_keys"), **files)
 
-    def config(self, name: str, folder: Path) -> AnySourceConfig:
+    @classmethod
+    def of(cls, kind: str, fields: Mapping[str, str | None]) -> Self:
+        """Make it of what a form or a request says; Invalid `field-missing` naming a field that the kind needs."""
+        return cls(
+            database_url=Secret(needed(kind, fields, "database_url")),
+            fernet_keys=Secret(fields.get("fernet_keys") or ""),
+            **_files_of(kind, fields),
+        )
+
+    def config(self, name: str, folder: Path) -> SourceConfig:
         """Give what source adapters take."""
         del folder
-        return SourceConfig(
-            kind=self.kind,
-            name=name,
-            database_url=self.database_url,
-            fernet_keys=self.fernet_keys,
-            dags_folder=Path(self.dags_folder),
-            plugins_folder=_path(self.plugins_folder),
-            include_folder=_path(self.include_folder),
-            requirements_file=_path(self.requirements_file),
-            config_file=_path(self.config_file),
-            env_file=_path(self.env_file),
-        )
+        return SourceConfig(self.kind, name, self.database_url, self.fernet_keys, **file_paths(self))
 
 
 @dataclass(frozen=True)
 class ArchiveInput:
-    """An archive that an exporter script wrote, on the platform's machine, and the private key that opens it."""
+    """An archive that an exporter script wrote, and the private key that opens it; without one, the platform's own opens it.
+
+    It lies on the platform's machine, or in S3 or Google Cloud Storage, where `login` may read it.
+    """
 
     archive: str
-    key: Secret
+    key: Secret = field(default_factory=lambda: Secret(""))
+    login: CloudLogin = field(default_factory=CloudLogin)
     kind: str = "airflow-archive"
 
     def checked(self) -> Self:
         """Give the input back when the file exists and the key is one; Invalid naming the field otherwise."""
-        _exists("archive", self.archive)
-        public_half(self.key)
+        if is_url(self.archive):
+            parts_of(self.archive)
+        else:
+            check_exists("archive", self.archive)
+        if self.key:
+            public_half(self.key)
         return self
 
     def plain(self) -> dict[str, Any]:
-        return {"kind": self.kind, "label": self.archive, "archive": self.archive}
+        return {
+            "kind": self.kind,
+            "label": self.archive,
+            "archive": self.archive,
+            "has_key": bool(self.key),
+            **plain_login(self.login),
+        }
 
     def secrets(self) -> dict[str, Secret]:
-        return {"archive_key": self.key}
+        found = dict(self.login.credentials)
+        return {**found, "archive_key": self.key} if self.key else found
 
     @classmethod
     def restored(cls, plain: Mapping[str, Any], secret: Secrets) -> Self:
-        return cls(archive=plain["archive"], key=secret("archive_key"))
+        key = secret("archive_key") if plain.get("has_key", True) else Secret("")
+        return cls(plain["archive"], key, stored_login(plain, secret))
 
-    def config(self, name: str, folder: Path) -> AnySourceConfig:
-        return ArchiveConfig(name=name, archive=Path(self.archive), key=self.key, unpacked=folder / "archive")
+    @classmethod
+    def of(cls, kind: str, fields: Mapping[str, str | None]) -> Self:
+        archive = needed(kind, fields, "archive")
+        login = login_from(fields) if is_url(archive) else CloudLogin()
+        return cls(archive, Secret(fields.get("archive_key") or ""), login)
+
+    def config(self, name: str, folder: Path) -> ArchiveConfig:
+        place = CloudFile(self.archive, self.login) if is_url(self.archive) else Path(self.archive)
+        return ArchiveConfig(name=name, archive=place, key=self.key, unpacked=folder / "archive")
 
 
 @dataclass(frozen=True)
 class RestInput:
-    """An Airflow with its REST API: a user with a password, or a token; its files on the platform's machine."""
+    """An Airflow with its REST API, or with the Starship plugin: a user with a password, or a token; its files lie here."""
 
     base_url: str
     dags_folder: str
@@ -119,8 +148,7 @@ class RestInput:
 
     def checked(self) -> Self:
         """Give the input back when it can be used; Invalid naming the field otherwise."""
-        for name in (*_FOLDERS, *_FILES):
-            _exists(name, getattr(self, name))
+        check_files(self)
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or parts.query:
             raise Invalid(
@@ -139,105 +167,39 @@ class RestInput:
         return self
 
     def plain(self) -> dict[str, Any]:
-        paths = {name: getattr(self, name) for name in (*_FOLDERS, *_FILES)}
-        return {"kind": self.kind, "label": self.base_url, "base_url": self.base_url, "user": self.user, **paths}
+        place = {"kind": self.kind, "label": self.base_url, "base_url": self.base_url, "user": self.user}
+        return {**place, **plain_files(self)}
 
     def secrets(self) -> dict[str, Secret]:
         return {"rest_password": self.password, "rest_token": self.token}
 
     @classmethod
     def restored(cls, plain: Mapping[str, Any], secret: Secrets) -> Self:
-        paths: dict[str, Any] = {name: plain.get(name) for name in (*_FOLDERS, *_FILES)}
         return cls(
             base_url=plain["base_url"],
             user=plain["user"],
             password=secret("rest_password"),
             token=secret("rest_token"),
-            **paths,
+            kind=plain["kind"],
+            **stored_files(plain),
         )
 
-    def config(self, name: str, folder: Path) -> AnySourceConfig:
-        del folder
-        return RestConfig(
-            name=name,
-            base_url=self.base_url,
-            user=self.user,
-            password=self.password,
-            token=self.token,
-            dags_folder=Path(self.dags_folder),
-            plugins_folder=_path(self.plugins_folder),
-            include_folder=_path(self.include_folder),
-            requirements_file=_path(self.requirements_file),
-            config_file=_path(self.config_file),
-            env_file=_path(self.env_file),
-        )
-
-
-AnySourceInput = SourceInput | ArchiveInput | RestInput
-_INPUTS: dict[str, type[AnySourceInput]] = {
-    "airflow-db": SourceInput,
-    "airflow-rest": RestInput,
-    "airflow-archive": ArchiveInput,
-}
-
-
-def restored(plain: Mapping[str, Any], secret: Secrets) -> AnySourceInput:
-    """Put the stored parts of a source of any kind together again."""
-    found = _INPUTS.get(plain["kind"])
-    if found is None:
-        raise unknown_kind(plain["kind"])
-    return found.restored(plain, secret)
-
-
-def from_fields(kind: str, fields: Mapping[str, str | None]) -> AnySourceInput:
-    """Make a source of what a form or a request says; Invalid `field-missing` naming a field that the kind needs."""
-
-    def needed(name: str) -> str:
-        value = fields.get(name)
-        if not value:
-            raise Invalid(
-                f"{name} is missing.",
-                code="field-missing",
-                hint=f"A source of the kind {kind} needs it.",
-                details={"field": name},
-            )
-        return value
-
-    if kind == "airflow-archive":
-        return ArchiveInput(archive=needed("archive"), key=Secret(needed("archive_key")))
-    paths: dict[str, Any] = {name: fields.get(name) or None for name in (*_FOLDERS[1:], *_FILES)}
-    if kind == "airflow-rest":
-        return RestInput(
-            base_url=needed("base_url"),
-            dags_folder=needed("dags_folder"),
+    @classmethod
+    def of(cls, kind: str, fields: Mapping[str, str | None]) -> Self:
+        return cls(
+            base_url=needed(kind, fields, "base_url"),
             user=fields.get("user") or "",
             password=Secret(fields.get("password") or ""),
             token=Secret(fields.get("token") or ""),
-            **paths,
-        )
-    if kind != "airflow-db":
-        raise unknown_kind(kind)
-    return SourceInput(
-        database_url=Secret(needed("database_url")),
-        dags_folder=needed("dags_folder"),
-        fernet_keys=Secret(fields.get("fernet_keys") or ""),
-        **paths,
-    )
-
-
-def _exists(name: str, text: str | None) -> None:
-    if text is None:
-        return
-    path = Path(text)
-    exists = path.is_dir() if name in _FOLDERS else path.is_file()
-    if not exists:
-        raise Invalid(
-            f"{name}: there is no {'folder' if name in _FOLDERS else 'file'} {text}.",
-            code="source-path-missing",
-            hint="Name a path on the machine that runs `aerodrome serve`.",
-            details={"field": name},
+            kind=kind,
+            **_files_of(kind, fields),
         )
 
+    def config(self, name: str, folder: Path) -> RestConfig:
+        del folder
+        return RestConfig(name, self.base_url, self.user, self.password, self.token, kind=self.kind, **file_paths(self))
 
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+
+def _files_of(kind: str, fields: Mapping[str, str | None]) -> dict[str, Any]:
+    given: dict[str, Any] = {name: fields.get(name) or None for name in (*FOLDERS, *FILES)}
+    return {**given, "dags_folder": needed(kind, fields, "dags_folder")}

@@ -13,6 +13,8 @@ from aerodrome.kernel.errors import AerodromeError
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
+from aerodrome.migration.sources.cloud.contract import CloudLogin
+from aerodrome.migration.sources.cloud.files import CloudFile
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done ("reading dag", done, total or None)."""
@@ -39,15 +41,15 @@ class ArchiveConfig:
     """How to read what an exporter script wrote (`aerodrome export`)."""
 
     name: str
-    archive: Path
-    key: Secret  # the private key, PEM
+    archive: Path | CloudFile  # here, or an object in S3 or Google Cloud Storage
+    key: Secret  # the private key, PEM; empty: the platform's own, filled in before it is opened
     unpacked: Path  # a folder of ours, made when the archive is first read
     kind: str = "airflow-archive"
 
 
 @dataclass(frozen=True)
 class RestConfig:
-    """How to read an Airflow over its REST API; code and surroundings are files here, as with a database."""
+    """How to read an Airflow over its REST API, or over its Starship plugin (kind `starship`); code and surroundings are files here, as with a database."""
 
     name: str
     base_url: str
@@ -63,7 +65,19 @@ class RestConfig:
     kind: str = "airflow-rest"
 
 
-AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig
+@dataclass(frozen=True)
+class CloudConfig:
+    """A managed environment (Amazon MWAA, Google Cloud Composer), read by the APIs of its cloud."""
+
+    kind: str  # "mwaa" | "composer"
+    name: str
+    environment: str  # MWAA: its name; Composer: projects/…/locations/…/environments/…
+    login: CloudLogin
+    folder: Path  # of ours: what lies in its bucket is copied into it
+    archive: ArchiveConfig | None = None  # of the exporter that ran in it: objects with secrets, tries, XComs
+
+
+AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig | CloudConfig
 
 
 @dataclass(frozen=True)

@@ -9,35 +9,70 @@ from aerodrome.migration.sources.airflow_archive import unpacking
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
-from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, CodeFolders, RestConfig, SourceAdapter
+from aerodrome.migration.sources.cloud.contract import CloudLogin
+from aerodrome.migration.sources.composer import environment as composer
+from aerodrome.migration.sources.contract import (
+    AnySourceConfig,
+    ArchiveConfig,
+    CloudConfig,
+    CodeFolders,
+    RestConfig,
+    SourceAdapter,
+    SourceConfig,
+)
+from aerodrome.migration.sources.managed.adapter import ManagedSource, managed_code
+from aerodrome.migration.sources.managed.contract import ManagedEnvironment
+from aerodrome.migration.sources.mwaa import environment as mwaa
+from aerodrome.migration.sources.starship.adapter import StarshipSource
 
-KINDS = ("airflow-db", "airflow-archive", "airflow-rest")
+KINDS = ("airflow-db", "airflow-archive", "airflow-rest", "starship", "mwaa", "composer")
 
 
 def open_source(config: AnySourceConfig, fingerprint_key: bytes, clock: Clock | None = None) -> SourceAdapter:
     """Give the adapter; Invalid `source-kind-unknown`, `database-url-malformed` or `database-kind-unsupported`."""
+    clock = clock or SystemClock()
     if isinstance(config, ArchiveConfig):
-        return AirflowArchiveSource(config, fingerprint_key, clock or SystemClock())
+        return AirflowArchiveSource(config, fingerprint_key, clock)
+    if isinstance(config, CloudConfig):
+        return ManagedSource(config, _environment(config), fingerprint_key, clock)
     if isinstance(config, RestConfig):
-        return AirflowRestSource(config, fingerprint_key, clock or SystemClock())
+        source = StarshipSource if config.kind == "starship" else AirflowRestSource
+        return source(config, fingerprint_key, clock)
     if config.kind == "airflow-db":
-        return AirflowDatabaseSource(config, fingerprint_key, clock or SystemClock())
+        return AirflowDatabaseSource(config, fingerprint_key, clock)
     raise unknown_kind(config.kind)
 
 
 def code_of(config: AnySourceConfig) -> CodeFolders:
-    """Give where the source's code lies; an archive is unpacked for it."""
+    """Give where the source's code lies; an archive is unpacked for it, a bucket copied."""
     if isinstance(config, ArchiveConfig):
         return unpacked_code(config)
+    if isinstance(config, CloudConfig):
+        return managed_code(config, _environment(config))
     return CodeFolders(config.dags_folder, config.plugins_folder, config.include_folder, config.requirements_file)
 
 
 def database_of(config: AnySourceConfig) -> Secret | None:
-    """Give the URL of the database that holds the source's metadata, an archive's unpacked one included; None for REST."""
+    """Give the URL of the database that holds the source's metadata, an archive's unpacked one included; None elsewhere."""
     if isinstance(config, ArchiveConfig):
         unpacking.unpack(config.archive, config.key, config.unpacked)
         return Secret(f"sqlite:///{config.unpacked / unpacking.DATABASE}")
-    return None if isinstance(config, RestConfig) else config.database_url
+    return config.database_url if isinstance(config, SourceConfig) else None
+
+
+def list_environments(kind: str, location: str, login: CloudLogin) -> list[dict[str, str]]:
+    """List the managed environments that a login may see: `environment`, `status`, `airflow_version`."""
+    if kind == "mwaa":
+        return mwaa.environments(login)
+    if kind == "composer":
+        return composer.environments(location, login)
+    raise unknown_kind(kind)
+
+
+def _environment(config: CloudConfig) -> ManagedEnvironment:
+    if config.kind == "mwaa":
+        return mwaa.MwaaEnvironment(config.environment, config.login)
+    return composer.ComposerEnvironment(config.environment, config.login)
 
 
 def unknown_kind(kind: str) -> Invalid:

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 from pydantic import Field, SecretStr
 
-from aerodrome.migration.service.source_input import AnySourceInput, from_fields
+from aerodrome.migration.service.source_fields import login_from
+from aerodrome.migration.service.source_kinds import AnySourceInput, from_fields
 from aerodrome.web.api.edge import GUARDED, NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 
 router = APIRouter(tags=["migrations"])
@@ -70,9 +71,10 @@ class NewMigration(Body):
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["legacy"])]
     workspace: Annotated[str, Field(min_length=1, examples=["data"])]
     kind: Annotated[
-        Literal["airflow-db", "airflow-archive", "airflow-rest"],
+        Literal["airflow-db", "airflow-archive", "airflow-rest", "starship", "mwaa", "composer"],
         Field(
-            description="A metadata database, an archive that the script of `aerodrome export` wrote, or a REST API."
+            description="A metadata database, an archive that the script of `aerodrome export` wrote, a REST API, "
+            "an Airflow with the Starship plugin, Amazon MWAA or Google Cloud Composer."
         ),
     ] = "airflow-db"
     database_url: Annotated[
@@ -90,26 +92,85 @@ class NewMigration(Body):
     requirements_file: str | None = None
     config_file: Annotated[str | None, Field(description="The source's airflow.cfg.")] = None
     env_file: Annotated[str | None, Field(description="NAME=value lines of the scheduler's environment.")] = None
-    archive: Annotated[str | None, Field(description="`airflow-archive`: the file.")] = None
-    archive_key: Annotated[
-        SecretStr | None, Field(description="`airflow-archive`: the private key (PEM) that `aerodrome export` wrote.")
+    archive: Annotated[
+        str | None,
+        Field(
+            description="`airflow-archive`: the file, or s3://bucket/key, or gs://bucket/key. "
+            "`mwaa`, `composer`: what the exporter wrote in the environment, if it ran."
+        ),
     ] = None
-
+    archive_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="`airflow-archive`: the private key (PEM) that `aerodrome export` wrote; "
+            "not for an archive that was sealed to this platform."
+        ),
+    ] = None
     base_url: Annotated[
         str | None,
-        Field(description="`airflow-rest`: where Airflow's web server is.", examples=["https://airflow.example.org"]),
+        Field(
+            description="`airflow-rest`, `starship`: where Airflow's web server is.",
+            examples=["https://airflow.example.org"],
+        ),
     ] = None
-    user: Annotated[str | None, Field(description="`airflow-rest`: a user, with `password`; or give `token`.")] = None
+    user: Annotated[
+        str | None, Field(description="`airflow-rest`, `starship`: a user, with `password`; or give `token`.")
+    ] = None
     password: SecretStr | None = None
-    token: Annotated[SecretStr | None, Field(description="`airflow-rest`: a bearer token.")] = None
+    token: Annotated[SecretStr | None, Field(description="`airflow-rest`, `starship`: a bearer token.")] = None
+
+    environment: Annotated[
+        str | None,
+        Field(
+            description="`mwaa`: the environment's name; `composer`: its full one.",
+            examples=["projects/p/locations/europe-west1/environments/etl"],
+        ),
+    ] = None
+    region: Annotated[str | None, Field(description="AWS region.", examples=["eu-west-1"])] = None
+    profile: Annotated[str | None, Field(description="A profile of the server's AWS configuration.")] = None
+    role_arn: Annotated[str | None, Field(description="An AWS role to assume.")] = None
+    endpoint_url: Annotated[str | None, Field(description="Only for private endpoints of the cloud.")] = None
+    access_key_id: Annotated[
+        SecretStr | None, Field(description="AWS; without it, what the server's machine has is used.")
+    ] = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    service_account_key: Annotated[
+        SecretStr | None,
+        Field(description="Google, JSON; without it, what the server's machine has is used."),
+    ] = None
 
     def source(self) -> AnySourceInput:
         """Give the source; Invalid `field-missing` naming the field that this kind needs."""
-        values = {name: getattr(self, name) for name in type(self).model_fields if name not in ("name", "workspace")}
-        plain = {
-            name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
-        }
-        return from_fields(self.kind, plain)
+        return from_fields(self.kind, _revealed(self, "name", "workspace"))
+
+
+class Account(Body):
+    """Where to look for managed environments, and who looks."""
+
+    kind: Literal["mwaa", "composer"]
+    location: Annotated[str, Field(description="`composer`: projects/PROJECT/locations/REGION.")] = ""
+    region: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    endpoint_url: str | None = None
+    access_key_id: SecretStr | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    service_account_key: SecretStr | None = None
+
+
+class ManagedEnvironment(View):
+    """An environment that could be connected."""
+
+    environment: str
+    status: str
+    airflow_version: str
+
+
+def _revealed(body: Body, *left_out: str) -> dict[str, str | None]:
+    values = {name: getattr(body, name) for name in type(body).model_fields if name not in left_out}
+    return {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()}
 
 
 class Plan(View):
@@ -158,6 +219,26 @@ class RollbackWish(Body):
     dag_ids: Annotated[list[str] | None, Field(min_length=1, description="Only these DAGs; without: all of them.")] = (
         None
     )
+
+
+class ArchiveKey(View):
+    """A public key of the platform: what an exporter seals to it, only this platform opens."""
+
+    key_id: str
+    public_key: Annotated[str, Field(description="PEM.")]
+
+
+@router.get("/archive-key", responses=GUARDED)
+def get_archive_key(the: The, actor: Caller) -> ArchiveKey:  # noqa: ARG001
+    """Show the public key to which exporters seal archives for this platform."""
+    return ArchiveKey.model_validate(the.migrations.archive_key())
+
+
+@router.post("/managed-environments", responses=GUARDED | problems(404))
+def list_managed_environments(the: The, actor: Caller, body: Account) -> list[ManagedEnvironment]:
+    """List the MWAA or Composer environments that an account may see. Nothing of the account is kept."""
+    found = the.migrations.environments(actor, body.kind, body.location, login_from(_revealed(body)))
+    return [ManagedEnvironment.model_validate(each) for each in found]
 
 
 @router.get("/migrations", responses=GUARDED)

@@ -24,6 +24,7 @@ class Place:
     key: Secret
     url: str
     fernet_key: str
+    public_key: str = ""  # instead of the public half of `key`
 
     @property
     def archive(self) -> Path:
@@ -35,7 +36,7 @@ class Place:
 
     def command(self, *words: str) -> dict[str, Any]:
         script = self.folder / "exporter.py"
-        script.write_text(exporter(public_half(self.key)))
+        script.write_text(exporter(self.public_key or public_half(self.key)))
         env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         env |= {
             "AIRFLOW_HOME": str(self.folder),

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive.sealing import Opener
+from aerodrome.migration.sources.cloud.files import CloudFile
 
 MAGIC = b"AERODROME-ARCHIVE 1\n"
 _LONGEST_LINE = 1 << 20
@@ -47,29 +48,50 @@ class Frame:
             yield from (json.loads(line) for line in self.content.split(b"\n"))
 
 
-def frames(path: Path, key: Secret) -> Iterator[Frame]:
+def frames(path: Path | CloudFile, key: Secret) -> Iterator[Frame]:
     """Give every frame, the last one of kind `end`.
 
     NotFound `archive-missing`; Invalid `archive-format`, `archive-truncated`, `archive-unfinished`, `archive-damaged`,
     `archive-key-wrong`.
     """
+    with _opened(path) as stream:
+        yield from _walk(path, stream, key)
+
+
+def sealed_to(path: Path | CloudFile) -> str:
+    """Give the id of the key to which an archive was sealed, before anything of it is opened; the errors of `frames`."""
+    with _opened(path) as stream:
+        _check_magic(path, stream)
+        line = stream.readline(_LONGEST_LINE)
+        header = _header(line)
+        if header is None or header["kind"] != "sitting":
+            raise _damaged(path, "at the beginning")
+        try:
+            return str(json.loads(stream.read(header["bytes"]))["key_id"])
+        except (ValueError, KeyError, TypeError):
+            raise _damaged(path, "at the beginning") from None
+
+
+def _opened(path: Path | CloudFile) -> BinaryIO:
     try:
-        stream = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise NotFound(
             f"The archive {path} cannot be read.", code="archive-missing", hint="Check the path and its rights."
         ) from error
-    with stream:
-        yield from _walk(path, stream, key)
 
 
-def _walk(path: Path, stream: BinaryIO, key: Secret) -> Iterator[Frame]:
+def _check_magic(path: Path | CloudFile, stream: BinaryIO) -> None:
     if stream.read(len(MAGIC)) != MAGIC:
         raise Invalid(
             f"{path} is no archive of an Aerodrome exporter, or one of another format.",
             code="archive-format",
             hint="Make one: `aerodrome export --out exporter.py`, and run that script in the source.",
         )
+
+
+def _walk(path: Path | CloudFile, stream: BinaryIO, key: Secret) -> Iterator[Frame]:
+    _check_magic(path, stream)
     chain, number, place, opener = sha256(MAGIC).hexdigest(), 0, "the beginning", None
     while line := stream.readline(_LONGEST_LINE):
         header = _header(line)
@@ -114,13 +136,13 @@ def _place(header: dict[str, Any]) -> str:
     return f"{header['name']}, part {header['part']}" if "part" in header else str(header["name"])
 
 
-def _truncated(path: Path, place: str) -> Invalid:
+def _truncated(path: Path | CloudFile, place: str) -> Invalid:
     return Invalid(
         f"The archive {path} was cut off in {place}.", code="archive-truncated", hint=_AGAIN, details={"part": place}
     )
 
 
-def _damaged(path: Path, place: str) -> Invalid:
+def _damaged(path: Path | CloudFile, place: str) -> Invalid:
     return Invalid(
         f"The archive {path} is damaged {place}.", code="archive-damaged", hint=_AGAIN, details={"part": place}
     )

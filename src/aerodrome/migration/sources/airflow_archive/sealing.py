@@ -40,6 +40,22 @@ def public_half(key: Secret) -> str:
     return public.public_bytes(serialization.Encoding.PEM, form).decode().strip()
 
 
+def checked_public_key(text: str) -> str:
+    """Give a public key as the script carries it. Invalid `archive-key-malformed`: it must be an RSA key in PEM form."""
+    try:
+        loaded = serialization.load_pem_public_key(text.encode())
+    except (ValueError, TypeError):
+        loaded = None
+    if not isinstance(loaded, rsa.RSAPublicKey):
+        raise Invalid(
+            "This is no public key to which an archive can be sealed.",
+            code="archive-key-malformed",
+            hint="Take the one that `aerodrome migrate archive-key --out FILE` writes.",
+        )
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return loaded.public_bytes(serialization.Encoding.PEM, form).decode().strip()
+
+
 def key_id(public_key: str) -> str:
     """Name a public key; the archive says by it for whom it was made."""
     return sha256(public_key.strip().encode()).hexdigest()[:16]

@@ -23,6 +23,7 @@ from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive.frames import MAGIC, Frame, frames
 from aerodrome.migration.sources.airflow_archive.sealing import Opener, encrypted, local_fernet_key
+from aerodrome.migration.sources.cloud.files import CloudFile
 
 MANIFEST, SURROUNDINGS, DATABASE = "unpacked.json", "surroundings.sealed", "airflow.db"
 PARTS = ("dags", "plugins", "include", "requirements")
@@ -81,12 +82,12 @@ class Summary:
     ended_at: str
 
 
-def check(path: Path, key: Secret) -> Summary:
+def check(path: Path | CloudFile, key: Secret) -> Summary:
     """Read an archive to its end and give what stands in it; the errors of `frames`."""
     return _reading(path, key, None)
 
 
-def known(path: Path, key: Secret, folder: Path) -> Summary | None:
+def known(path: Path | CloudFile, key: Secret, folder: Path) -> Summary | None:
     """Give what was unpacked into the folder; None when nothing was, or another file stands at the path since."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -105,7 +106,7 @@ def known(path: Path, key: Secret, folder: Path) -> Summary | None:
     )
 
 
-def unpack(path: Path, key: Secret, folder: Path) -> None:
+def unpack(path: Path | CloudFile, key: Secret, folder: Path) -> None:
     """Unpack into the folder, unless this was done; then the archive itself is no more needed.
 
     A newer archive at the same path takes the place of the older one.
@@ -124,10 +125,13 @@ def unpack(path: Path, key: Secret, folder: Path) -> None:
     part.replace(folder / MANIFEST)
 
 
-def _stamp(path: Path) -> list[int] | None:
+def _stamp(path: Path | CloudFile) -> list[int] | list[int | str] | None:
+    """Give what changes with the archive; None where it is no more there."""
     try:
+        if isinstance(path, CloudFile):
+            return path.stamp()
         found = path.stat()
-    except OSError:
+    except (OSError, NotFound):
         return None
     return [found.st_size, found.st_mtime_ns]
 
@@ -152,7 +156,7 @@ def surroundings(folder: Path, key: Secret) -> Surroundings:
     )
 
 
-def _reading(path: Path, key: Secret, unpacker: _Unpacker | None) -> Summary:
+def _reading(path: Path | CloudFile, key: Secret, unpacker: _Unpacker | None) -> Summary:
     found: Surroundings | None = None
     sittings: list[str] = []
     for frame in frames(path, key):

@@ -15,9 +15,9 @@ from aerodrome.kernel.digest import digest_of_file
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.records import CodeFactRecord, ConfigRecord, EnvVarRecord, FileRecord, PackageRecord
+from aerodrome.migration.estate.records import ConfigRecord, EnvVarRecord, FileRecord, PackageRecord
 from aerodrome.migration.sources.airflow_db.objects import is_sensitive
-from aerodrome.migration.sources.code_reading import CodeReading, walk
+from aerodrome.migration.sources.code_reading import walk
 from aerodrome.migration.sources.contract import ConnectionValue, SourceConfig, VariableValue
 
 CONN_PREFIX = "AIRFLOW_CONN_"
@@ -211,11 +211,6 @@ def file_records(config: SourceConfig) -> Iterator[FileRecord]:
     if config.requirements_file is not None and config.requirements_file.is_file():
         path = config.requirements_file
         yield FileRecord(path.name, "requirements", path.stat().st_size, digest_of_file(path))
-
-
-def code_facts(config: SourceConfig) -> Iterator[CodeFactRecord]:
-    """Give what ruff's Airflow rules and our reader find in the code; the code itself is not kept."""
-    return CodeReading.of(config).facts()
 
 
 def _text(path: Path, what: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import cached_property
@@ -11,13 +11,14 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.estate.records import PoolRecord, Record
+from aerodrome.migration.estate.records import ConfigRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import probes, surroundings
 from aerodrome.migration.sources.airflow_db.objects import Failure, connection_record, variable_record
 from aerodrome.migration.sources.airflow_rest import objects, states
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.airflow_rest.dags import DagReader
 from aerodrome.migration.sources.airflow_rest.history import RestHistory
+from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
     CarriedRuns,
     ConnectionValue,
@@ -65,7 +66,7 @@ class AirflowRestSource:
 
     @cached_property
     def _env(self) -> dict[str, Secret]:
-        return surroundings.read_env(self._config.env_file)
+        return surroundings.read_env(self._files.env_file)
 
     def describe(self) -> SourceDescription:
         """Probe the source; a failed check is a Probe."""
@@ -78,8 +79,11 @@ class AirflowRestSource:
             )  # fmt: skip
             found.extend(probes.attempt(f"reading {what}", self._reading(what, path)) for what, path in checks)
             found.extend(self._left_behind())
-        found.extend(probes.folders(self._files))
+        found.extend(self._file_probes())
         return SourceDescription(self._config.kind, version, "", "", tuple(found))
+
+    def _file_probes(self) -> Iterable[Probe]:
+        return probes.folders(self._files)
 
     def _reach(self) -> Probe:
         return Probe("REST API", True, f"{self._reader.url} is an Airflow {self._reader.version}.")
@@ -123,20 +127,37 @@ class AirflowRestSource:
 
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate, kind by kind."""
-        reader = DagReader(self._reader, self._config.dags_folder, self._clock.now())
-        kinds: tuple[tuple[str, Iterator[Record]], ...] = (
+        reader = DagReader(self._reader, self._files.dags_folder, self._clock.now())
+        kinds: tuple[tuple[str, Iterable[Record]], ...] = (
             ("dag", reader.records()),
             ("connection", self._connection_records()),
             ("variable", self._variable_records()),
             ("pool", objects.pools(self._reader)),
-            ("env_var", surroundings.env_records(self._env, self._key)),
-            ("config", surroundings.config_records(self._config.config_file, self._env)),
-            ("package", surroundings.package_records(self._config.requirements_file)),
-            ("file", surroundings.file_records(self._files)),
-            ("user", self._users()),
-            ("import_error", reader.import_errors()),
-            ("code_fact", surroundings.code_facts(self._files)),
+            *self._surrounding_records(self._users(), reader.import_errors()),
         )
+        yield from self._told(kinds, progress)
+
+    def _surrounding_records(
+        self, users: Iterable[Record] = (), import_errors: Iterable[Record] = ()
+    ) -> tuple[tuple[str, Iterable[Record]], ...]:
+        """Give the kinds that come from files, with the two that stand between them, in the order of records.KINDS."""
+        reading = CodeReading.of(self._files)
+        return (
+            ("env_var", surroundings.env_records(self._env, self._key)),
+            ("config", self._config_records()),
+            ("package", surroundings.package_records(self._files.requirements_file)),
+            ("file", surroundings.file_records(self._files)),
+            ("user", users),
+            ("import_error", import_errors),
+            ("code_fact", reading.facts()),
+            ("endpoint", reading.endpoints()),
+        )
+
+    def _config_records(self) -> Iterator[ConfigRecord]:
+        return surroundings.config_records(self._files.config_file, self._env)
+
+    @staticmethod
+    def _told(kinds: Sequence[tuple[str, Iterable[Record]]], progress: Progress) -> Iterator[Record]:
         for kind, records in kinds:
             done = 0
             progress(f"reading {kind}", 0, None)
@@ -162,9 +183,12 @@ class AirflowRestSource:
         names = {value.name.upper() for value in surroundings.env_variables(self._env)}
         for value in surroundings.env_variables(self._env):
             yield variable_record(value, "environment", self._key)
-        for row in objects.variable_rows(self._reader):
+        for row in self._variable_rows():
             if (row.key if isinstance(row, Failure) else row.name).upper() not in names:
                 yield variable_record(row, "metadata-db", self._key)
+
+    def _variable_rows(self) -> Iterator[VariableValue | Failure]:
+        return objects.variable_rows(self._reader)
 
     def _variables(self) -> Iterator[VariableValue | Failure]:
         try:
@@ -175,23 +199,23 @@ class AirflowRestSource:
     def connection_values(self, conn_ids: Sequence[str]) -> Iterator[ConnectionValue]:
         """Read connections of the environment; those of Airflow's database raise Invalid `connection-unreadable`."""
         found = {value.conn_id: value for value in surroundings.env_connections(self._env)}
-        _all_there("connection", conn_ids, found)
+        all_there("connection", conn_ids, found)
         yield from (found[conn_id] for conn_id in conn_ids)
 
     def variable_values(self, names: Sequence[str]) -> Iterator[VariableValue]:
         """Read variables, in the order asked; Invalid `variable-unreadable` names those that are masked."""
-        found = {row.name: row for row in objects.variable_rows(self._reader) if not isinstance(row, Failure)}
+        found = {row.name: row for row in self._variable_rows() if not isinstance(row, Failure)}
         found.update({value.name: value for value in surroundings.env_variables(self._env)})
-        _all_there("variable", names, found)
+        all_there("variable", names, found)
         yield from (found[name] for name in names)
 
     def pool_values(self, names: Sequence[str]) -> Iterator[PoolRecord]:
         found = {pool.name: pool for pool in objects.pools(self._reader)}
-        _all_there("pool", names, found)
+        all_there("pool", names, found)
         yield from (found[name] for name in names)
 
     def env_values(self, names: Sequence[str]) -> Iterator[tuple[str, Secret]]:
-        _all_there("env-var", names, self._env)
+        all_there("env-var", names, self._env)
         yield from ((name, self._env[name]) for name in names)
 
     def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
@@ -240,7 +264,7 @@ class AirflowRestSource:
         self._reader.close()
 
 
-def _all_there(what: str, wanted: Sequence[str], found: Container[str]) -> None:
+def all_there(what: str, wanted: Sequence[str], found: Container[str]) -> None:
     bad = [name for name in wanted if name not in found]
     if bad:
         raise Invalid(

@@ -43,6 +43,7 @@ class RestReader:
         self._user, self._password, self._token = user, password, token
         self._sleep = sleep
         self.url = base_url.rstrip("/")
+        self.longest_path: int | None = None  # of what stands behind /api/vN, where something on the way limits it
         self._client = httpx2.Client(base_url=self.url, transport=transport, timeout=TIMEOUT_S, trust_env=False)
 
     def close(self) -> None:
@@ -61,6 +62,10 @@ class RestReader:
             code="not-an-airflow",
             hint="Give the address of its web server, with the path before /api if there is one.",
         )
+
+    def fits(self, path: str) -> bool:
+        """Tell whether a path can be asked for."""
+        return self.longest_path is None or len(path) <= self.longest_path
 
     @property
     def is_v2(self) -> bool:
@@ -147,11 +152,7 @@ class RestReader:
                 )
             except httpx2.TransportError as error:
                 if attempt == ATTEMPTS:
-                    raise Unavailable(
-                        f"{self.url} does not answer.",
-                        code="source-unreachable",
-                        hint="Check address, port and network path, then try again.",
-                    ) from error
+                    raise self._unreachable() from error
                 self._sleep(0.5 * 2**attempt)
                 continue
             if answer.status_code == 401 and is_signed and self._can_renew and not renewed:
@@ -185,6 +186,13 @@ class RestReader:
         except (Invalid, NotFound, KeyError):
             raise self._login_refused() from None
 
+    def _unreachable(self) -> Unavailable:
+        return Unavailable(
+            f"{self.url} does not answer.",
+            code="source-unreachable",
+            hint="Check address, port and network path, then try again.",
+        )
+
     def _login_refused(self) -> Denied:
         return Denied(
             f"{self.url} refuses the user, the password or the token.",
@@ -202,6 +210,12 @@ class RestReader:
                 f"The user may not {what}.",
                 code="source-right-missing",
                 hint="Give it a role that may (Op); Airflow 2 answers so to a wrong password or token, too.",
+            )
+        if status == 414:
+            return Invalid(
+                f"{what} is longer than what leads to the source lets pass.",
+                code="source-path-too-long",
+                hint="Connect its metadata database or an archive (`aerodrome export`) for DAGs with such long names.",
             )
         if status in (404, 405):
             return NotFound(f"The source does not know {what}.", code="source-not-found")

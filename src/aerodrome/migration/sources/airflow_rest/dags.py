@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from aerodrome.kernel.clock import from_text, to_text
@@ -20,9 +20,10 @@ from aerodrome.kernel.errors import NotFound
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.migration.estate.records import DagRecord, ImportErrorRecord
 from aerodrome.migration.sources.airflow_db import serialized
+from aerodrome.migration.sources.airflow_db.dags import DURATION_WINDOW
 from aerodrome.migration.sources.airflow_db.rows import pages
 from aerodrome.migration.sources.airflow_rest.client import RestReader, quoted
-from aerodrome.migration.sources.mentions import Mentions, mentions
+from aerodrome.migration.sources.dag_files import DagFiles
 
 AT_A_TIME, DAGS_PER_PAGE = 4, 100
 DEFAULT_QUEUE = "default"  # REST names it where the task does not
@@ -32,11 +33,30 @@ _MASKED = Redactor()
 
 
 @dataclass
-class _Summary:
+class RunSummary:
     run_states: Counter[str] = field(default_factory=Counter)
     last_run_at: datetime | None = None
     runs_30d: int = 0
     failures_30d: int = 0
+    seconds: list[float] = field(default_factory=list)  # of runs that ended, within DURATION_WINDOW
+
+    def add(self, run: Mapping[str, Any], now: datetime) -> None:
+        started, ended = from_text(run["start_date"]), from_text(run["end_date"])
+        self.run_states[run["state"] or "none"] += 1
+        if started is None:
+            return
+        self.last_run_at = max(started, self.last_run_at or started)
+        self.runs_30d += started >= now - RECENT
+        self.failures_30d += started >= now - RECENT and run["state"] == "failed"
+        if ended is not None and started >= now - DURATION_WINDOW:
+            self.seconds.append((ended - started).total_seconds())
+
+    def duration_p95_s(self) -> float | None:
+        """Give the shortest duration that at least 95 % of the runs do not exceed."""
+        if not self.seconds:
+            return None
+        ordered = sorted(self.seconds)
+        return round(ordered[-(-len(ordered) * 95 // 100) - 1], 3)
 
 
 class DagReader:
@@ -44,7 +64,7 @@ class DagReader:
 
     def __init__(self, reader: RestReader, dags_folder: Path, now: datetime) -> None:
         self._reader = reader
-        self._dags_folder = dags_folder
+        self._files = DagFiles(dags_folder)
         self._now = now
         self._inputs: dict[str, set[str]] = defaultdict(set)
         self._outputs: dict[str, set[str]] = defaultdict(set)
@@ -55,11 +75,10 @@ class DagReader:
         summaries = self._summaries()
         errors = {record.file: record.message for record in self.import_errors()}
         self._read_datasets()
-        names: dict[str, Mentions] = {}
         with ThreadPoolExecutor(AT_A_TIME) as pool:
             for page in pages(entries, DAGS_PER_PAGE):
                 for entry, (detail, tasks) in zip(page, pool.map(self._details, page), strict=True):
-                    yield self._record(entry, detail, tasks, summaries[entry["dag_id"]], errors, names)
+                    yield self._record(entry, detail, tasks, summaries[entry["dag_id"]], errors)
 
     def entries(self) -> list[dict[str, Any]]:
         """Give the DAGs as the list route has them, stale ones too."""
@@ -72,7 +91,7 @@ class DagReader:
         found = self._reader.pages(
             "/importErrors", "import_errors", order_by="import_error_id" if not self._reader.is_v2 else "id"
         )
-        newest = {self._relative(each["filename"] or "", None): each["stack_trace"] or "" for each in found}
+        newest = {self._files.relative(each["filename"] or ""): each["stack_trace"] or "" for each in found}
         for file, trace in sorted(newest.items()):
             lines = [line.strip() for line in trace.splitlines() if line.strip()]
             yield ImportErrorRecord(file, _MASKED.text(lines[-1])[:500] if lines else "unknown error")
@@ -88,22 +107,19 @@ class DagReader:
                     self._outputs[task["dag_id"]].add(each["uri"])
 
     def _details(self, entry: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Give details and tasks; a DAG whose file is gone has none."""
+        """Give details and tasks; a DAG whose file is gone has none, nor one that cannot be asked for by its name."""
         path = f"/dags/{quoted(entry['dag_id'])}"
+        if not self._reader.fits(f"{path}/details"):
+            return {}, []
         try:
             return self._reader.get(f"{path}/details"), list(self._reader.get(f"{path}/tasks")["tasks"])
         except NotFound:
             return {}, []
 
-    def _summaries(self) -> dict[str, _Summary]:
-        found: dict[str, _Summary] = defaultdict(_Summary)
+    def _summaries(self) -> dict[str, RunSummary]:
+        found: dict[str, RunSummary] = defaultdict(RunSummary)
         for run in self._reader.batch("/dags/~/dagRuns/list", "dag_runs", order_by="id"):
-            summary, started = found[run["dag_id"]], from_text(run["start_date"])
-            summary.run_states[run["state"] or "none"] += 1
-            if started is not None:
-                summary.last_run_at = max(started, summary.last_run_at or started)
-                summary.runs_30d += started >= self._now - RECENT
-                summary.failures_30d += started >= self._now - RECENT and run["state"] == "failed"
+            found[run["dag_id"]].add(run, self._now)
         return found
 
     def _record(
@@ -111,15 +127,13 @@ class DagReader:
         entry: dict[str, Any],
         detail: dict[str, Any],
         tasks: list[dict[str, Any]],
-        summary: _Summary,
+        summary: RunSummary,
         errors: dict[str, str],
-        names: dict[str, Mentions],
     ) -> DagRecord:
         is_v2 = self._reader.is_v2
-        file = self._relative(entry["fileloc"] or "", entry.get("relative_fileloc"))
-        if file not in names:
-            names[file] = self._mentioned(file)
-        schedule = _schedule(entry)
+        file = self._files.relative(entry["fileloc"] or "", entry.get("relative_fileloc"))
+        names = self._files.mentioned(file)
+        schedule = schedule_of(entry)
         found = _tasks(tasks)
         return DagRecord(
             dag_id=entry["dag_id"],
@@ -145,8 +159,8 @@ class DagReader:
             datasets_out=tuple(sorted(self._outputs[entry["dag_id"]])),
             pools=tuple(sorted({task["pool"] for task in found})),
             queues=tuple(sorted({task["queue"] for task in found if task["queue"]})),
-            connections=tuple(sorted(names[file].connections)),
-            variables=tuple(sorted(names[file].variables)),
+            connections=tuple(sorted(names.connections)),
+            variables=tuple(sorted(names.variables)),
             next_logical_date=_moment(entry, "next_dagrun_logical_date" if is_v2 else "next_dagrun"),
             next_interval_start=_moment(entry, "next_dagrun_data_interval_start"),
             next_interval_end=_moment(entry, "next_dagrun_data_interval_end"),
@@ -155,26 +169,20 @@ class DagReader:
             last_run_at=to_text(summary.last_run_at),
             runs_30d=summary.runs_30d,
             failures_30d=summary.failures_30d,
+            duration_p95_s=summary.duration_p95_s(),
             import_error=errors.get(file),
+            unread=self._unread(is_known=bool(detail)),
         )
 
-    def _relative(self, fileloc: str, relative: str | None) -> str:
-        """Give the path within the DAGs folder, whatever that folder's name is on the source's machine."""
-        if relative:
-            return relative
-        parts = PurePosixPath(fileloc).parts
-        for start in range(1, len(parts)):
-            if (self._dags_folder / Path(*parts[start:])).is_file():
-                return PurePosixPath(*parts[start:]).as_posix()
-        return fileloc
-
-    def _mentioned(self, file: str) -> Mentions:
-        path = self._dags_folder / file
-        is_readable = path.suffix == ".py" and path.is_file()
-        return mentions(path.read_text(encoding="utf-8", errors="replace")) if is_readable else Mentions()
+    def _unread(self, *, is_known: bool) -> tuple[str, ...]:
+        """Name what this API does not tell; where the DAG's file is gone, its tasks neither."""
+        found = (
+            ("depends_on_dags", "task_states") if self._reader.is_v2 else ("depends_on_dags", "task_states", "timezone")
+        )
+        return found if is_known else (*found, "tasks")
 
 
-def _schedule(entry: dict[str, Any]) -> serialized.Schedule:
+def schedule_of(entry: Mapping[str, Any]) -> serialized.Schedule:
     """Read the schedule: a typed object in v1, the timetable's summary in v2 (a delta as Python writes one)."""
     given = entry.get("schedule_interval", entry.get("timetable_summary"))
     if isinstance(given, dict) and given.get("__type") == "CronExpression":

@@ -50,9 +50,10 @@ class RestHistory:
                 yield from self._tasks(dag_id, window)
             else:
                 count = self._retries(dag_id, window) if kind == "task_try" else self._xcoms(dag_id)
-                if count:
-                    said = f"{count} {_TRIES if kind == 'task_try' else _XCOMS}."
-                    rejected = RejectedRow(dag_id, "not-over-rest", f"Left behind: {said}")
+                if count != 0:
+                    said = _TRIES if kind == "task_try" else _XCOMS
+                    number = "" if count is None else f"{count} "
+                    rejected = RejectedRow(dag_id, "not-over-rest", f"Left behind: {number}{said}.")
                     yield HistoryBatch(kind, COLUMNS[kind], (), (rejected,))
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
@@ -90,10 +91,11 @@ class RestHistory:
     def _changed_after(self, dag_id: str, moment: datetime) -> set[str]:
         """Give the runs that were written, or of which a task instance was, after the moment."""
         after = to_text(moment)
-        name = quoted(dag_id)
+        path = f"/dags/{quoted(dag_id)}/dagRuns/~/taskInstances"
+        name = quoted(dag_id) if self._reader.fits(path) else "~"  # then those of every DAG come
         runs = self._reader.pages(f"/dags/{name}/dagRuns", "dag_runs", updated_at_gte=after, order_by="id")
         tasks = self._reader.pages(f"/dags/{name}/dagRuns/~/taskInstances", "task_instances", updated_at_gte=after)
-        return {run["dag_run_id"] for run in runs} | {task["dag_run_id"] for task in tasks}
+        return {each["dag_run_id"] for found in (runs, tasks) for each in found if each["dag_id"] == dag_id}
 
     def _runs(self, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
         runs = self._eligible(dag_id, window)
@@ -132,8 +134,11 @@ class RestHistory:
                 pass
         return self._retried[dag_id]
 
-    def _xcoms(self, dag_id: str) -> int:
+    def _xcoms(self, dag_id: str) -> int | None:
+        """Count the XComs; None where they cannot be counted."""
         path = f"/dags/{quoted(dag_id)}/dagRuns/~/taskInstances/~/xcomEntries"
+        if not self._reader.fits(path):
+            return None
         return int(self._reader.get(path, limit=1)["total_entries"])
 
 

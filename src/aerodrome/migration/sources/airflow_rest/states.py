@@ -74,23 +74,29 @@ def pause(reader: RestReader, dag_id: str, mark: str) -> None:
     """Mark and pause. Conflict when another mark's pause stands; repeating changes nothing."""
     dag = _dag(reader, dag_id)
     seen = _mark(reader, dag_id)
+    wanted = mark_for_pause(dag_id, mark, seen, is_paused=bool(dag["is_paused"]))
+    if wanted != seen:
+        _leave(reader, dag_id, wanted)
+    _set(reader, dag_id, is_paused=True)
+
+
+def mark_for_pause(dag_id: str, mark: str, seen: Mapping[str, Any] | None, *, is_paused: bool) -> Mapping[str, Any]:
+    """Give what our mark must say when the DAG is paused now; Conflict when another mark's pause stands."""
     is_standing = seen is not None and not seen["is_undone"]
-    if seen and is_standing and seen["mark"] != mark and dag["is_paused"]:
+    if seen and is_standing and seen["mark"] != mark and is_paused:
         raise Conflict(
             f"The DAG {dag_id} was paused in the source by another migration.",
             code="source-dag-marked",
             hint="Finish or roll back the other migration's cutover of this DAG first.",
             details={"dag_id": dag_id, "mark": seen["mark"]},
         )
-    if not (seen and is_standing and seen["mark"] == mark):
-        _leave(reader, dag_id, {"mark": mark, "was_paused": bool(dag["is_paused"]), "is_undone": False})
-    _set(reader, dag_id, is_paused=True)
+    if seen and is_standing and seen["mark"] == mark:
+        return seen
+    return {"mark": mark, "was_paused": is_paused, "is_undone": False}
 
 
-def unpause(reader: RestReader, dag_id: str, mark: str) -> None:
-    """Undo our pause: back to what it was before. Conflict when it was not paused by this mark."""
-    _dag(reader, dag_id)
-    seen = _mark(reader, dag_id)
+def check_ours(dag_id: str, mark: str, seen: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Give the mark when it is this cutover's; Conflict otherwise."""
     if seen is None or seen["mark"] != mark:
         raise Conflict(
             f"The DAG {dag_id} was not paused in the source by this cutover.",
@@ -98,6 +104,13 @@ def unpause(reader: RestReader, dag_id: str, mark: str) -> None:
             hint="Unpause it in the source's Airflow if that is what you want.",
             details={"dag_id": dag_id},
         )
+    return seen
+
+
+def unpause(reader: RestReader, dag_id: str, mark: str) -> None:
+    """Undo our pause: back to what it was before. Conflict when it was not paused by this mark."""
+    _dag(reader, dag_id)
+    seen = check_ours(dag_id, mark, _mark(reader, dag_id))
     if seen["is_undone"]:
         return
     if not seen["was_paused"]:
@@ -109,30 +122,32 @@ def _dag(reader: RestReader, dag_id: str) -> dict[str, Any]:
     try:
         return reader.get(f"/dags/{quoted(dag_id)}")
     except NotFound:
-        raise NotFound(
-            f"The source has no DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again."
-        ) from None
+        raise dag_missing(dag_id) from None
+
+
+def dag_missing(dag_id: str) -> NotFound:
+    return NotFound(f"The source has no DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again.")
 
 
 def _set(reader: RestReader, dag_id: str, *, is_paused: bool) -> None:
     reader.patch(f"/dags/{quoted(dag_id)}", {"is_paused": is_paused}, update_mask=["is_paused"])
 
 
-def _name(dag_id: str) -> str:
+def name_of_mark(dag_id: str) -> str:
     """Name the variable: by a digest, because Airflow masks values whose name looks secret, and forbids some names."""
     return PREFIX + sha256(dag_id.encode()).hexdigest()[:24]
 
 
 def _mark(reader: RestReader, dag_id: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(reader.get(f"/variables/{_name(dag_id)}")["value"])
+        found: dict[str, Any] = json.loads(reader.get(f"/variables/{name_of_mark(dag_id)}")["value"])
     except (NotFound, ValueError):
         return None
     return found
 
 
 def _leave(reader: RestReader, dag_id: str, content: Mapping[str, Any]) -> None:
-    name = _name(dag_id)
+    name = name_of_mark(dag_id)
     body = {"key": name, "value": json.dumps(content), "description": f"Aerodrome's mark on the DAG {dag_id}"}
     try:
         reader.patch(f"/variables/{name}", body)

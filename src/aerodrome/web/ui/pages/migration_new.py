@@ -11,7 +11,7 @@ from aerodrome.access import permissions
 from aerodrome.access.actor import Actor
 from aerodrome.fleet.views import WorkspaceView
 from aerodrome.kernel.errors import AerodromeError
-from aerodrome.migration.service.source_input import from_fields
+from aerodrome.migration.service.source_kinds import from_fields
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
@@ -21,8 +21,14 @@ KINDS = {
     "airflow-db": "its metadata database",
     "airflow-archive": "an archive that an exporter wrote there",
     "airflow-rest": "its REST API",
+    "starship": "its Starship plugin",
+    "mwaa": "Amazon MWAA",
+    "composer": "Google Cloud Composer",
 }
-SECRETS = ("database_url", "fernet_keys", "archive_key", "password", "token")
+SECRETS = (
+    "database_url", "fernet_keys", "archive_key", "password", "token", "access_key_id", "secret_access_key",
+    "session_token", "service_account_key",
+)  # fmt: skip
 
 
 @router.get("/migrations/new")
@@ -59,6 +65,7 @@ def _form_page(
         "form": {"kind": "airflow-db", **{name: value for name, value in form.items() if name not in SECRETS}},
         "workspaces": _rooms(visitor, the.fleet.list_workspaces(visitor)),
         "kinds": KINDS,
+        "archive_key_id": the.migrations.archive_key().key_id,
         "error": error,
     }
     return draw(request, "pages/migration_new.html", values, 200 if error is None else 422)

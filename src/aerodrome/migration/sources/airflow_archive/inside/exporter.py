@@ -8,6 +8,8 @@ Run it where that Airflow runs, with its Python and its environment; it only rea
 
 or put it into the DAGs folder of an Airflow 1.10 or 2.x and run the DAG `aerodrome_export` with the configuration
 {"out": "/a/folder/estate.aerodrome"}. A run that was killed goes on where it stopped: start it again with the same --out.
+Instead of a file, --out takes s3://bucket/key (needs boto3 here and the right s3:PutObject) or gs://bucket/key (needs
+google-cloud-storage here and storage.objects.create); an object appears when it is whole, and a killed run starts anew.
 Everything but names and counts is encrypted to the public key below; only the holder of its private half can read it.
 
 Python 3.6 or newer, the standard library, and what every Airflow has (SQLAlchemy, cryptography). Airflow 1.10 to 3.x.
@@ -495,6 +497,137 @@ def write_files(archive: Archive, folders: Dict[str, str], done: Done, skipped: 
     return total
 
 
+# --- where it may go besides a file ----------------------------------------------------------------------------------------
+
+
+class S3Object:
+    """One object of S3, sent part by part while it is made. It appears when it is finished."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        try:
+            import boto3
+        except ImportError:
+            raise Problem(
+                "--out s3://… needs boto3 in this Python (it comes with apache-airflow-providers-amazon); "
+                "name a file instead and copy it"
+            )
+        self.place = {"Bucket": bucket, "Key": key}
+        self.client: Any = boto3.client("s3", endpoint_url=os.environ.get("AERODROME_EXPORT_ENDPOINT_URL") or None)
+        if self._does("look for", "list_objects_v2", Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount"):
+            raise Problem("s3://{}/{} is there already".format(bucket, key))
+        self.upload = dict(
+            self.place, UploadId=self._does("begin", "create_multipart_upload", **self.place)["UploadId"]
+        )
+        self.parts: List[Dict[str, Any]] = []
+        self.waiting: List[bytes] = []
+        self.size = 0
+
+    def _does(self, what: str, method: str, **wish: Any) -> Any:
+        try:
+            return getattr(self.client, method)(**wish)
+        except Exception as error:
+            answer = getattr(error, "response", None) or {}
+            code = answer.get("Error", {}).get("Code") or type(error).__name__
+            raise Problem("S3 does not let this {} the object ({} in {})".format(what, code, method))
+
+    def write(self, data: bytes) -> int:
+        self.waiting.append(data)
+        self.size += len(data)
+        # 10,000 parts at most: later ones are larger
+        if self.size >= PART_BYTES * (1 + len(self.parts) // 1000):
+            self._send()
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def _send(self) -> None:
+        number = len(self.parts) + 1
+        answer = self._does("write", "upload_part", PartNumber=number, Body=b"".join(self.waiting), **self.upload)
+        self.parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self.waiting, self.size = [], 0
+
+    def finish(self) -> None:
+        if self.waiting:
+            self._send()
+        self._does("finish", "complete_multipart_upload", MultipartUpload={"Parts": self.parts}, **self.upload)
+
+    def abort(self) -> None:
+        self._does("give up", "abort_multipart_upload", **self.upload)
+
+
+class GcsObject:
+    """One object of Google Cloud Storage, sent while it is made. It appears when it is finished."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        try:
+            from google.cloud import storage
+        except ImportError:
+            raise Problem(
+                "--out gs://… needs google-cloud-storage in this Python (it comes with apache-airflow-providers-google); "
+                "name a file instead and copy it"
+            )
+        self.name = "gs://{}/{}".format(bucket, key)
+        try:
+            self.blob: Any = storage.Client().bucket(bucket).blob(key)
+            is_there = self.blob.exists()
+        except Exception as error:
+            raise self._problem("look for", error)
+        if is_there:
+            raise Problem("{} is there already".format(self.name))
+        if not hasattr(self.blob, "open"):
+            raise Problem("google-cloud-storage is older than 1.38 here; name a file instead and copy it")
+        self.stream: Any = self.blob.open("wb", chunk_size=PART_BYTES)
+
+    def _problem(self, what: str, error: Exception) -> Problem:
+        code = getattr(error, "code", "") or ""
+        return Problem(
+            "Google Cloud Storage does not let this {} the object ({} {})".format(what, type(error).__name__, code)
+        )
+
+    def write(self, data: bytes) -> int:
+        try:
+            self.stream.write(data)
+        except Exception as error:
+            raise self._problem("write", error)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        try:
+            self.stream.close()
+        except Exception as error:
+            raise self._problem("finish", error)
+
+    def abort(self) -> None:
+        """Leave nothing whole: where the library cannot stop an upload, what it finishes is taken away."""
+        try:
+            if hasattr(self.stream, "terminate"):
+                self.stream.terminate()
+                return
+            self.stream.close()
+            self.blob.delete()
+        except Exception as error:
+            tell("what was begun may be left: {}".format(self._problem("give up", error)))
+
+
+def into_bucket(out: str, include: str, requirements: str, public_key: str) -> None:
+    scheme, _, rest = out.partition("://")
+    bucket, _, key = rest.partition("/")
+    kinds: Dict[str, Any] = {"s3": S3Object, "gs": GcsObject}
+    if scheme not in kinds or not bucket or not key:
+        raise Problem("--out takes a file, s3://bucket/key or gs://bucket/key, not {}".format(out))
+    found = kinds[scheme](bucket, key)
+    try:
+        export(out, found, include, requirements, public_key, False)
+    except BaseException:
+        found.abort()
+        raise
+    found.finish()
+
+
 # --- the whole ----------------------------------------------------------------------------------------------------------
 
 
@@ -553,7 +686,10 @@ def export(out: str, stream: BinaryIO, include: str, requirements: str, public_k
 
 
 def run(out: str, include: str = "", requirements: str = "", public_key: str = PUBLIC_KEY) -> None:
-    """Export into a file, through `out`.part; the name appears when the archive is whole."""
+    """Export into a file, through `out`.part; the name appears when the archive is whole. Or into a bucket."""
+    if "://" in out:
+        into_bucket(out, include, requirements, public_key)
+        return
     if os.path.exists(out):
         raise Problem("{} is there already".format(out))
     part = out + ".part"
@@ -569,7 +705,7 @@ def run(out: str, include: str = "", requirements: str = "", public_key: str = P
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Write this Airflow into one sealed archive. Only reads.")
-    parser.add_argument("--out", required=True, help="the archive; - writes to standard output")
+    parser.add_argument("--out", required=True, help="the archive: a file, s3://…, gs://…, or - for standard output")
     parser.add_argument("--include", default="", help="a further folder of code")
     parser.add_argument("--requirements", default="", help="the requirements.txt; default: the one in AIRFLOW_HOME")
     wish = parser.parse_args(arguments)
@@ -588,7 +724,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def as_dag() -> Any:
-    """Give the DAG that does the same, for an Airflow 1.10 or 2.x to which nobody has a shell."""
+    """Give the DAG that does the same, for an Airflow to which nobody has a shell.
+
+    In Airflow 3 its task needs AERODROME_EXPORT_DATABASE_URL, since tasks may not use Airflow's own.
+    """
     from airflow import DAG
 
     def task(**context: Any) -> None:
@@ -599,12 +738,19 @@ def as_dag() -> Any:
 
     more: Dict[str, Any] = {}
     try:
-        from airflow.operators.python import PythonOperator
+        from airflow.providers.standard.operators.python import PythonOperator
     except ImportError:
-        from airflow.operators.python_operator import PythonOperator
+        try:
+            from airflow.operators.python import PythonOperator
+        except ImportError:
+            from airflow.operators.python_operator import PythonOperator
 
-        more = {"provide_context": True}
-    found = DAG(DAG_ID, schedule_interval=None, start_date=datetime(2020, 1, 1), catchup=False)
+            more = {"provide_context": True}
+    wish: Dict[str, Any] = {"start_date": datetime(2020, 1, 1), "catchup": False}
+    try:
+        found = DAG(DAG_ID, schedule=None, **wish)
+    except Exception:  # before Airflow 2.4
+        found = DAG(DAG_ID, schedule_interval=None, **wish)
     PythonOperator(task_id="export", python_callable=task, dag=found, **more)
     return found
 
