@@ -22,11 +22,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
+from bench.history_rows import DRIVERS, SOURCE, TARGET, add_dags, migrate
+from bench.rig import load, note
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
+from tests.rooms.migration.mariadb import running
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.secret import Secret
@@ -36,9 +39,6 @@ from aerodrome.migration.transfer import FileCheckpoint, HistoryMoved, TargetDat
 from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.runtimes.contract import AirflowAccess
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
-from bench.history_rows import DRIVERS, SOURCE, TARGET, add_dags, migrate
-from bench.rig import load, note
-from tests.rooms.migration.mariadb import running
 
 CACHE = Path.home() / ".cache" / "aerodrome" / "tests"
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -143,7 +143,7 @@ class Meter:
         self._ended = threading.Event()
         self.peak_mb = self.seconds = self.cpu_s = 0.0
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
         self._cpu, self._start = self._spent(), time.monotonic()
@@ -180,16 +180,20 @@ class Meter:
 def copy_plainly(source: TargetDatabase, target: TargetDatabase) -> int:
     """COPY every row of the history's tables, whole tables at a time; give how many."""
     rows = 0
-    with source.reading() as reading, target.writing() as writing:
-        with cursor_on(reading, "source") as coming, cursor_on(writing, "target") as going:
-            coming.execute("set local enable_seqscan = on")
-            for table in TABLES:
-                names = ", ".join(f'"{name}"' for name in sorted(source.columns(table)))
-                relay(
-                    coming, f"copy {table} ({names}) to stdout (format binary)",
-                    going, f"copy {table} ({names}) from stdin (format binary)",
-                )  # fmt: skip
-                rows += going.rowcount
+    with (
+        source.reading() as reading,
+        target.writing() as writing,
+        cursor_on(reading, "source") as coming,
+        cursor_on(writing, "target") as going,
+    ):
+        coming.execute("set local enable_seqscan = on")
+        for table in TABLES:
+            names = ", ".join(f'"{name}"' for name in sorted(source.columns(table)))
+            relay(
+                coming, f"copy {table} ({names}) to stdout (format binary)",
+                going, f"copy {table} ({names}) from stdin (format binary)",
+            )  # fmt: skip
+            rows += going.rowcount
     return rows
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import md5
+from math import floor
 from typing import Any
 
 from aerodrome.kernel.errors import Broken
@@ -41,11 +42,6 @@ ID_LIMIT = 250
 XCOM_KEY_LIMIT = 512
 DEFAULT_POOL = "default_pool"
 _NOT_A_NUMBER = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_UUID_FREE = ~((0xF << 76) | (0x3 << 62))
-_UUID7 = (0x7 << 76) | (0x2 << 62)
 
 TASK_STATES = frozenset(
     {
@@ -233,10 +229,9 @@ def stable_uuid7(key: Key, moment: str | None) -> str:
 
     By MD5, which every PostgreSQL knows: `sql_mapping.py` makes the same id there.
     """
-    since_epoch = timedelta(0) if moment is None else datetime.fromisoformat(moment).replace(tzinfo=UTC) - _EPOCH
-    digest = md5("\x1f".join(map(str, key)).encode(errors="backslashreplace"), usedforsecurity=False).digest()
-    value = (max(0, since_epoch // _MILLISECOND) << 80) | int.from_bytes(digest[:10], "big")
-    return f"{value & _UUID_FREE | _UUID7:032x}"
+    seconds = 0.0 if moment is None else datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
+    digits = md5("\x1f".join(map(str, key)).encode(errors="backslashreplace"), usedforsecurity=False).hexdigest()
+    return f"{max(0, floor(seconds * 1000)):012x}7{digits[13:16]}8{digits[17:]}"
 
 
 _MAPPERS: dict[HistoryKind, Callable[[Sequence[Any]], MappedRow | Rejected]] = {

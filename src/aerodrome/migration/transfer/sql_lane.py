@@ -8,12 +8,12 @@ knows updates, refusals and their reasons. Repeating a chunk is safe: what stand
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import psycopg
-from psycopg import sql as composing
 
 from aerodrome.migration.estate.history import FINAL_RUN_STATES, HISTORY_KINDS, HistoryBatch, HistoryKind
 from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, SourceAdapter, SqlHistory
@@ -45,12 +45,38 @@ class Sums:
         return add((high % 2**64) << 64, low)
 
 
-@dataclass(frozen=True)
-class ChosenRun:
-    """A run of a chunk: its key, and its id in the target where it stands there as an import."""
+class ChosenRuns:
+    """Some runs of a chunk, and the table `chosen` that names them in a statement."""
 
-    key: RunKey
-    target_id: int | None
+    def __init__(self, keys: Sequence[RunKey], target_ids: Sequence[int | None] = ()) -> None:
+        """Take the keys, and the ids of the runs in the target once they stand there."""
+        self.keys = keys
+        self.target_ids = target_ids or [None] * len(keys)
+
+    @cached_property
+    def sql(self) -> str:
+        lists = (
+            f"{_text_array([dag_id for dag_id, _ in self.keys])}::text[]",
+            f"{_text_array([run_id for _, run_id in self.keys])}::text[]",
+            f"'{{{','.join('null' if number is None else str(number) for number in self.target_ids)}}}'::int[]",
+        )
+        return f"chosen (dag_id, run_id, target_id) as (select * from unnest({', '.join(lists)}))"
+
+    def only(self, is_wanted: Callable[[RunKey], bool]) -> ChosenRuns:
+        """Give the part whose keys are wanted; itself when all are."""
+        pairs = [pair for pair in zip(self.keys, self.target_ids, strict=True) if is_wanted(pair[0])]
+        if len(pairs) == len(self.keys):
+            return self
+        return ChosenRuns([key for key, _ in pairs], [number for _, number in pairs])
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands in the target of a run: its id, whether it is an import, and whether it has rows of the other kinds."""
+
+    id: int
+    is_import: bool
+    has: Mapping[HistoryKind, bool]
 
 
 class _OddError(Exception):
@@ -66,7 +92,7 @@ class Chunk:
 
     def __init__(self) -> None:
         self.tallies: dict[HistoryKind, Tally] = {kind: Tally() for kind in HISTORY_KINDS}
-        self.unproved: list[tuple[HistoryKind, Sequence[ChosenRun], Sums, Future[Sums]]] = []
+        self.unproved: list[tuple[HistoryKind, ChosenRuns, Sums, Future[Sums]]] = []
 
 
 class SqlLane:
@@ -89,16 +115,16 @@ class SqlLane:
     def move(self, keys: Sequence[RunKey]) -> Chunk:
         """Write what is new of these runs, kind by kind; `settle` proves it."""
         chunk = Chunk()
-        for kind in HISTORY_KINDS:
-            chosen = [ChosenRun(key, None) for key in keys]
-            if kind != "run":
-                chosen = self._standing_runs(keys)
-                self._by_rows(kind, [run.key for run in chosen if run.target_id is None], chunk.tallies[kind])
-                chosen = [run for run in chosen if run.target_id is not None]
-            if self._neutral[kind] is None:
-                self._by_rows(kind, [run.key for run in chosen], chunk.tallies[kind])
-            elif chosen:
-                self._move_kind(kind, chosen, chunk)
+        runs = ChosenRuns(keys)
+        before = self._standing(runs)
+        self._move_kind("run", runs, before.keys(), chunk)
+        standing = before if len(before) == len(keys) else self._standing(runs)
+        missing = [key for key in keys if key not in standing or not standing[key].is_import]
+        known = [key for key in keys if key in standing and standing[key].is_import]
+        runs = ChosenRuns(known, [standing[key].id for key in known])
+        for kind in HISTORY_KINDS[1:]:
+            self._by_rows(kind, missing, chunk.tallies[kind])
+            self._move_kind(kind, runs, {key for key in before if before[key].has[kind]}, chunk)
         return chunk
 
     def settle(self, chunk: Chunk) -> dict[HistoryKind, Tally]:
@@ -107,34 +133,43 @@ class SqlLane:
             if future.result() == wanted:
                 _count(chunk.tallies[kind], wanted, is_new=True)
             else:  # somebody wrote at the same moment: row by row it is seen who, and said
-                self._by_rows(kind, [run.key for run in chosen], chunk.tallies[kind])
+                self._by_rows(kind, chosen.keys, chunk.tallies[kind])
         return chunk.tallies
 
     def move_batch(self, batch: HistoryBatch, tally: Tally) -> None:
         """Move rows that were read one by one."""
         move_batch(self._target, self._writers[batch.kind], batch, tally)
 
-    def _move_kind(self, kind: HistoryKind, chosen: Sequence[ChosenRun], chunk: Chunk) -> None:
-        tally = chunk.tallies[kind]
-        there = self._runs_with_rows(kind, chosen)
-        old = [run for run in chosen if run.key in there]
-        new = [run for run in chosen if run.key not in there]
-        if old:
-            try:
-                here = self._beside.submit(self._source_sums, kind, old)
-                wanted, odd = here.result()
-                is_same = not odd and self._target_sums(kind, old) == wanted
-            except _REFUSALS:
-                is_same = False
-            if is_same:
-                _count(tally, wanted, is_new=False)
-            else:
-                self._by_rows(kind, [run.key for run in old], tally)
-        if new:
+    def _move_kind(self, kind: HistoryKind, chosen: ChosenRuns, there: Collection[RunKey], chunk: Chunk) -> None:
+        """Copy the rows of runs of which the target has none of this kind; compare the others (`there`)."""
+        if self._neutral[kind] is None:
+            self._by_rows(kind, chosen.keys, chunk.tallies[kind])
+            return
+        old, new = chosen.only(lambda key: key in there), chosen.only(lambda key: key not in there)
+        if old.keys:
+            self._compare(kind, old, chunk.tallies[kind])
+        if new.keys and not (there and self._source_sums(kind, new)[0].rows == 0):
             self._copy_new(kind, new, chunk)
 
-    def _copy_new(self, kind: HistoryKind, new: Sequence[ChosenRun], chunk: Chunk) -> None:
-        """Copy the rows of runs of which the target has none; runs with a row that is not plain go by rows."""
+    def _compare(self, kind: HistoryKind, old: ChosenRuns, tally: Tally) -> None:
+        """Count what is equal on both sides; runs that differ, or that SQL cannot map, go by rows."""
+        try:
+            wanted, odd = self._source_sums(kind, old)
+            if odd:
+                self._by_rows(kind, old.only(lambda key: key in odd).keys, tally)
+                if (old := old.only(lambda key: key not in odd)).keys:
+                    self._compare(kind, old, tally)
+                return
+            is_same = self._target_sums(kind, old, has_notes=wanted.notes > 0) == wanted
+        except _REFUSALS:
+            is_same = False
+        if is_same:
+            _count(tally, wanted, is_new=False)
+        else:
+            self._by_rows(kind, old.keys, tally)
+
+    def _copy_new(self, kind: HistoryKind, new: ChosenRuns, chunk: Chunk) -> None:
+        """Copy in one transaction; runs with a row that is not plain go by rows."""
         tally = chunk.tallies[kind]
         summing = self._beside.submit(self._source_sums, kind, new)
         try:
@@ -143,16 +178,15 @@ class SqlLane:
                 wanted = _all_plain(summing)
         except _REFUSALS:
             summing.exception()
-            self._by_rows(kind, [run.key for run in new], tally)
-            return
+            self._by_rows(kind, new.keys, tally)
         except _OddError as error:
-            self._by_rows(kind, [run.key for run in new if run.key in error.keys], tally)
-            if plain := [run for run in new if run.key not in error.keys]:
+            odd = error.keys
+            self._by_rows(kind, new.only(lambda key: key in odd).keys, tally)
+            if (plain := new.only(lambda key: key not in odd)).keys:
                 self._copy_new(kind, plain, chunk)
-            return
-        if kind == "run":  # they have ids now
-            new = self._standing_runs([run.key for run in new])
-        chunk.unproved.append((kind, new, wanted, self._beside.submit(self._target_sums, kind, new)))
+        else:
+            proving = self._beside.submit(self._target_sums, kind, new, has_notes=wanted.notes > 0)
+            chunk.unproved.append((kind, new, wanted, proving))
 
     def _by_rows(self, kind: HistoryKind, keys: Sequence[RunKey], tally: Tally) -> None:
         if keys:
@@ -161,28 +195,26 @@ class SqlLane:
 
     # -- SQL on the source -------------------------------------------------------------------------------------------
 
-    def _mapped(self, kind: HistoryKind, chosen: Sequence[ChosenRun]) -> str:
+    def _mapped(self, kind: HistoryKind, chosen: ChosenRuns) -> str:
         neutral = self._neutral[kind] or NeutralSql("")
         mapped = mapped_sql(kind, neutral, self._types[kind], self._target.schema_version)
-        return f"with {_chosen(chosen)}, m as ({mapped})"
+        return f"with {chosen.sql}, m as ({mapped})"
 
-    def _source_sums(self, kind: HistoryKind, chosen: Sequence[ChosenRun]) -> tuple[Sums, frozenset[RunKey]]:
+    def _source_sums(self, kind: HistoryKind, chosen: ChosenRuns) -> tuple[Sums, frozenset[RunKey]]:
         """Sum up the mapped rows, and name the runs with rows that SQL cannot map."""
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-            *sums, odd = (
-                cursor.execute(
-                    f"{head} {_sums_sql(kind, 'm', 'm.note')}, count(*) filter (where not m.is_plain) from m".encode()
-                ).fetchone()
-                or ()
-            )
+            found = cursor.execute(
+                f"{head} {_sums_sql(kind, 'm', 'm.note')}, count(*) filter (where not m.is_plain) from m".encode()
+            ).fetchall()
+            sums, odd = found[0][:-1], found[0][-1]
             keys: frozenset[RunKey] = frozenset()
             if odd:
-                found = cursor.execute(f"{head} select distinct dag_id, run_id from m where not is_plain".encode())
-                keys = frozenset((row[0], row[1]) for row in found)
+                named = cursor.execute(f"{head} select distinct dag_id, run_id from m where not is_plain".encode())
+                keys = frozenset((row[0], row[1]) for row in named)
         return _sums(sums), keys
 
-    def _copy(self, kind: HistoryKind, chosen: Sequence[ChosenRun], into: psycopg.Cursor[object]) -> None:
+    def _copy(self, kind: HistoryKind, chosen: ChosenRuns, into: psycopg.Cursor[object]) -> None:
         columns = self._writers[kind].written
         types = self._types[kind]
         special = {"dag_run_id": "m.target_id", "log_template_id": str(self._log_template or "null")}
@@ -217,33 +249,34 @@ class SqlLane:
 
     # -- SQL on the target -------------------------------------------------------------------------------------------
 
-    def _standing_runs(self, keys: Sequence[RunKey]) -> list[ChosenRun]:
-        """Give these runs with their ids where they stand in the target and are imports."""
+    def _standing(self, chosen: ChosenRuns) -> dict[RunKey, Standing]:
+        """Give what stands in the target of these runs."""
         states = ", ".join(f"'{state}'" for state in FINAL_RUN_STATES)
+        kinds = HISTORY_KINDS[1:]
+        has = [
+            f"exists (select 1 from {TABLES[kind]} t where "
+            + ("t.dag_run_id = r.id)" if kind == "xcom" else "t.dag_id = r.dag_id and t.run_id = r.run_id)")
+            for kind in kinds
+        ]
         query = (
-            f"with {_chosen([ChosenRun(key, None) for key in keys])} select c.dag_id, c.run_id, r.id from chosen c "
-            "left join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id "
-            f"and r.created_dag_version_id is null and r.state in ({states})"
+            f"with {chosen.sql} select c.dag_id, c.run_id, r.id, "
+            f"r.created_dag_version_id is null and r.state in ({states}), {', '.join(has)} "
+            "from chosen c join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id"
         )
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
-            found = {(row[0], row[1]): row[2] for row in cursor.execute(query.encode())}
-        return [ChosenRun(key, found[key]) for key in keys]
+            return {
+                (row[0], row[1]): Standing(row[2], row[3], dict(zip(kinds, row[4:], strict=True)))
+                for row in cursor.execute(query.encode())
+            }
 
-    def _runs_with_rows(self, kind: HistoryKind, chosen: Sequence[ChosenRun]) -> frozenset[RunKey]:
-        query = (
-            f"with {_chosen(chosen)} select c.dag_id, c.run_id from chosen c "
-            f"where exists (select 1 from {TABLES[kind]} t where {_belongs(kind)})"
-        )
-        with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
-            return frozenset((row[0], row[1]) for row in cursor.execute(query.encode()))
-
-    def _target_sums(self, kind: HistoryKind, chosen: Sequence[ChosenRun]) -> Sums:
+    def _target_sums(self, kind: HistoryKind, chosen: ChosenRuns, *, has_notes: bool) -> Sums:
+        """Sum up what stands; notes count where the source has some."""
         noted, note = "", "null::text"
-        if kind in NOTES:
+        if has_notes:
             table, reference, id_column = NOTES[kind]
             noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
         query = (
-            f"with {_chosen(chosen)} {_sums_sql(kind, 't', note)} from chosen c "
+            f"with {chosen.sql} {_sums_sql(kind, 't', note)} from chosen c "
             f"join {TABLES[kind]} t on {_belongs(kind)}{noted}"
         )
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -288,14 +321,12 @@ def _all_plain(summing: Future[tuple[Sums, frozenset[RunKey]]]) -> Sums:
     return sums
 
 
-def _chosen(chosen: Sequence[ChosenRun]) -> str:
-    lists = (
-        ([run.key[0] for run in chosen], "text"),
-        ([run.key[1] for run in chosen], "text"),
-        ([run.target_id for run in chosen], "int"),
-    )
-    arrays = ", ".join(f"{composing.Literal(values).as_string()}::{kind}[]" for values, kind in lists)
-    return f"chosen (dag_id, run_id, target_id) as (select * from unnest({arrays}))"
+def _text_array(values: Sequence[str]) -> str:
+    """Write a literal array of texts."""
+    text = '","'.join(values)
+    if "\\" in text or text.count('"') != 2 * (len(values) - 1):
+        text = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return f"""'{{"{text.replace("'", "''")}"}}'"""
 
 
 def _belongs(kind: HistoryKind) -> str:

@@ -169,13 +169,10 @@ def _xcom(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
 
 def _uuid7(key: Sequence[str], moment: str) -> str:
     """Write `stable_uuid7` of mapping.py: milliseconds, version, and the MD5 of the key's parts."""
-    parts = " || chr(31) || ".join(key)
-    milliseconds = f"greatest(0, floor(extract(epoch from coalesce({moment}, timestamptz 'epoch')) * 1000))::bigint"
-    variant = "substr('89ab89ab89ab89ab', strpos('0123456789abcdef', substr(h.hex, 5, 1)), 1)"
-    return (
-        f"(select (lpad(to_hex({milliseconds}), 12, '0') || '7' || substr(h.hex, 2, 3) || {variant} || "
-        f"substr(h.hex, 6, 15))::uuid from (select md5({parts}) as hex) h)"
-    )
+    digits = f"md5(concat_ws(chr(31), {', '.join(key)}))"
+    milliseconds = f"floor(date_part('epoch', coalesce({moment}, timestamptz 'epoch')) * 1000)::bigint"
+    head = f"lpad(to_hex((greatest(0, {milliseconds}) << 4) | 7), 13, '0')"
+    return f"overlay(overlay({digits} placing {head} from 1) placing '8' from 17)::uuid"
 
 
 def _same(*names: str) -> dict[str, str]:
