@@ -91,6 +91,7 @@ TARGET_COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "task_instance": _TASK_TARGET,
     "task_try": _TASK_TARGET,
     "xcom": ("dag_id", "run_id", "task_id", "map_index", "key", "value", "timestamp"),
+    "rendered": ("dag_id", "run_id", "task_id", "map_index", "rendered_fields", "k8s_pod_yaml"),
 }  # fmt: skip
 """Columns that are written and proved, in the order of MappedRow.values."""
 
@@ -99,6 +100,7 @@ EXTRA_COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "task_instance": ("id", "span_status", "updated_at"),
     "task_try": ("task_instance_id", "span_status", "updated_at"),
     "xcom": ("dag_result",),
+    "rendered": (),
 }
 """Columns that are written and not compared: the source has no such thing, or they are generated."""
 
@@ -107,12 +109,14 @@ TABLES: dict[HistoryKind, str] = {
     "task_instance": "task_instance",
     "task_try": "task_instance_history",
     "xcom": "xcom",
+    "rendered": "rendered_task_instance_fields",
 }
 KEYS: dict[HistoryKind, tuple[str, ...]] = {
     "run": ("dag_id", "run_id"),
     "task_instance": ("dag_id", "run_id", "task_id", "map_index"),
     "task_try": ("dag_id", "run_id", "task_id", "map_index", "try_number"),
     "xcom": ("dag_id", "run_id", "task_id", "map_index", "key"),
+    "rendered": ("dag_id", "run_id", "task_id", "map_index"),
 }
 MOMENTS = frozenset(
     {
@@ -120,7 +124,7 @@ MOMENTS = frozenset(
         "end_date", "queued_dttm", "timestamp",
     }
 )  # fmt: skip
-JSONS = frozenset({"conf", "value"})
+JSONS = frozenset({"conf", "value", "rendered_fields", "k8s_pod_yaml"})
 
 
 def mapper(kind: HistoryKind, columns: Sequence[str]) -> Callable[[Sequence[Any]], MappedRow | Rejected]:
@@ -217,6 +221,17 @@ def _xcom(row: Sequence[Any]) -> MappedRow | Rejected:
     return MappedRow(key, (*key, written, moment), (*key, proof, moment), (False,))
 
 
+def _rendered(row: Sequence[Any]) -> MappedRow | Rejected:
+    dag_id, run_id, task_id, map_index, fields, pod = row
+    key = (dag_id, run_id, task_id, -1 if map_index is None else map_index)
+    try:
+        written, proof = _json(fields)
+        pod_written, pod_proof = _json(pod) if pod not in {None, "null"} else (None, None)
+    except ValueError:
+        return Rejected(label_of(key), "rendered-not-json", "The rendered fields are not JSON.")
+    return MappedRow(key, (*key, written, pod_written), (*key, proof, pod_proof), ())
+
+
 def _json(text: str) -> tuple[str, str]:
     """Give JSON to write and its canonical form. NaN and Infinity become texts, as Airflow's own upgrade does."""
     if "NaN" in text or "Infinity" in text:
@@ -239,6 +254,7 @@ _MAPPERS: dict[HistoryKind, Callable[[Sequence[Any]], MappedRow | Rejected]] = {
     "task_instance": _task,
     "task_try": _try,
     "xcom": _xcom,
+    "rendered": _rendered,
 }
 
 

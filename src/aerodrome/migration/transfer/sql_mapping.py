@@ -40,7 +40,9 @@ def mapped_sql(kind: HistoryKind, neutral: NeutralSql, types: Mapping[str, str],
 
     `types` names the type of each of the target's columns. Runs are chosen by a table `chosen` (dag_id, run_id, target_id).
     """
-    columns = {"run": _run, "task_instance": _task, "task_try": _try, "xcom": _xcom}[kind](neutral, schema_version)
+    columns = {"run": _run, "task_instance": _task, "task_try": _try, "xcom": _xcom, "rendered": _rendered}[kind](
+        neutral, schema_version
+    )
     wanted = [*TARGET_COLUMNS[kind], *EXTRA_COLUMNS[kind]]
     casts = [f"({columns[name]})::{types.get(name, 'text')} as {name}" for name in wanted]
     note = "n.note" if kind in NOTED else "null"
@@ -164,6 +166,15 @@ def _xcom(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
         "value": f"case when {is_plain} then {value} end",
         "dag_result": "false",
         "is_plain": f"coalesce({is_plain} and length(n.key) <= {XCOM_KEY_LIMIT} and n.timestamp::timestamptz is not null, false)",
+    }
+
+
+def _rendered(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
+    del neutral, schema_version
+    return _same("dag_id", "run_id", "task_id", "rendered_fields") | {
+        "map_index": "coalesce(n.map_index, -1)",
+        "k8s_pod_yaml": "case when n.k8s_pod_yaml::jsonb <> 'null' then n.k8s_pod_yaml end",
+        "is_plain": "(n.rendered_fields is not null)",
     }
 
 

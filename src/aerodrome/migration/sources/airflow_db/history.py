@@ -38,7 +38,13 @@ from aerodrome.migration.estate.history import (
     HistoryWindow,
     RejectedRow,
 )
-from aerodrome.migration.sources.airflow_db.conversion import Convert, convert_task, convert_xcom, run_converter
+from aerodrome.migration.sources.airflow_db.conversion import (
+    Convert,
+    convert_rendered,
+    convert_task,
+    convert_xcom,
+    run_converter,
+)
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
 from aerodrome.migration.sources.airflow_db.tries import convert_attempt, failed_attempts, has_failed_attempts
@@ -51,7 +57,8 @@ UNFINISHED_TASK_STATES = (
     "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
     "up_for_reschedule", "awaiting_input",
 )  # fmt: skip
-_TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom"}
+_RENDERED = "rendered_task_instance_fields"
+_TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom", "rendered": _RENDERED}
 
 
 class HistoryReader:
@@ -103,11 +110,13 @@ class HistoryReader:
 
     def is_kept(self, kind: HistoryKind) -> bool:
         """Tell whether the database has rows of this kind at all."""
+        if kind == "rendered":
+            return self._database.has(_RENDERED)
         return kind != "task_try" or self._database.has("task_instance_history") or has_failed_attempts(self._database)
 
     def _may_lack_runs(self, kind: HistoryKind) -> bool:
         """Tell whether rows of this kind can be without their run: while no foreign key tied them to it."""
-        return kind in _TABLES and not self._database.has(_TABLES[kind], "run_id")
+        return kind in _TABLES and self.is_kept(kind) and not self._database.has(_TABLES[kind], "run_id")
 
     def orphans(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
         """Refuse the rows whose run was deleted. Airflow's own upgrade to 2.2 puts them aside (`_airflow_moved`)."""
@@ -230,6 +239,9 @@ class HistoryReader:
         if kind == "xcom":
             table = self._database.table("xcom")
             return self._xcom_columns(), [table.c.task_id, *self._mapped("xcom"), table.c.key], convert_xcom
+        if kind == "rendered":
+            table = self._database.table(_RENDERED)
+            return self._rendered_columns(), [table.c.task_id, *self._mapped(_RENDERED)], convert_rendered
         name = "task_instance" if kind == "task_instance" else "task_instance_history"
         table = self._database.table(name)
         order = [table.c.task_id, *self._mapped(name)]
@@ -249,8 +261,8 @@ class HistoryReader:
             source = run.join(table, self._belongs(table))
             if kind == "task_instance" and self._database.has("task_instance_note"):
                 source = source.outerjoin(self._database.table("task_instance_note"), self._noted())
-        elif kind == "xcom":
-            table = self._database.table("xcom")
+        elif kind in ("xcom", "rendered"):
+            table = self._database.table(_TABLES[kind])
             source = run.join(table, self._belongs(table))
         return select(*columns).select_from(source)
 
@@ -325,6 +337,18 @@ class HistoryReader:
             else null(),
         }
         return [(special[c] if c in special else self._column(name, c)).label(c) for c in COLUMNS[kind]]
+
+    def _rendered_columns(self) -> list[ColumnElement[Any]]:
+        table, run = self._database.table(_RENDERED), self._run
+        columns = [
+            run.c.dag_id,
+            run.c.run_id,
+            table.c.task_id,
+            self._map_index(_RENDERED),
+            table.c.rendered_fields,
+            self._column(_RENDERED, "k8s_pod_yaml"),
+        ]
+        return [column.label(name) for column, name in zip(columns, COLUMNS["rendered"], strict=True)]
 
     def _xcom_columns(self) -> list[ColumnElement[Any]]:
         table, run = self._database.table("xcom"), self._run
