@@ -36,7 +36,8 @@ test-matrix: ## Run what CI runs on one version of Airflow on every version: run
 	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
 	@AERODROME_MATRIX=1 $(PY) -m pytest tests/rooms/runtimes/local/test_real_airflow.py tests/journeys/test_versions.py \
 		tests/rooms/environments/test_backends_airflow.py tests/journeys/test_sleeping.py tests/journeys/test_keeping.py \
-		tests/rooms/migration/transfer/test_versions.py tests/rooms/migration/sources/test_other_versions.py tests/rooms/migration/sources/test_starship_real.py \
+		tests/rooms/migration/transfer/test_versions.py tests/rooms/migration/transfer/test_sql_lane.py \
+		tests/rooms/migration/sources/test_other_versions.py tests/rooms/migration/sources/test_starship_real.py \
 		tests/rooms/migration/codemod/test_moves.py tests/journeys/test_old_airflow.py $(ARGS)
 
 .PHONY: lint
@@ -89,6 +90,11 @@ bench-convert: ## Convert and prove the Oozie definitions of CORPUS=DIR; one JSO
 bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances on PostgreSQL (ARGS=--task-instances 20000)
 	@scripts/setup demo
 	@$(PY) -m bench.rollback $(ARGS)
+
+.PHONY: bench-history
+bench-history: ## History from PostgreSQL, SQLite and MySQL against a plain COPY of the same rows (ARGS="--dags 4072 --db postgresql": full size)
+	@scripts/setup demo
+	@$(PY) -m bench.history $(ARGS)
 
 .PHONY: bench-assess
 bench-assess: ## Assess 14,000 DAGs with 10 million task instances (ARGS="--dags 200 --runs 10", --db sqlite)

@@ -46,7 +46,7 @@ def test_report_names_both_versions_and_proves_what_moved(report: dict[str, Any]
     for row in report["kinds"].values():
         assert row["found"] == row["moved"] > 0
         assert row["failed"] == 0
-    assert {"run", "task_instance", "task_try", "xcom"} == report["history"].keys()
+    assert {"run", "task_instance", "task_try", "xcom", "rendered"} == report["history"].keys()
     for row in report["history"].values():
         assert row["found"] == row["moved"] > 0
         assert row["source_hash"] == row["target_hash"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def canonical_json(value: Any) -> str:
@@ -19,9 +19,14 @@ def digest_of(value: Any) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes, read in blocks of 1 MiB."""
-    hasher = sha256()
+    """Give the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            hasher.update(block)
+        return digest_of_stream(stream)
+
+
+def digest_of_stream(stream: BinaryIO) -> str:
+    """Give the SHA-256 of what a stream still holds, read in blocks of 1 MiB."""
+    hasher = sha256()
+    while block := stream.read(1 << 20):
+        hasher.update(block)
     return hasher.hexdigest()

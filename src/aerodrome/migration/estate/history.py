@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-HistoryKind = Literal["run", "task_instance", "task_try", "xcom"]
-HISTORY_KINDS: tuple[HistoryKind, ...] = ("run", "task_instance", "task_try", "xcom")
+HistoryKind = Literal["run", "task_instance", "task_try", "xcom", "rendered"]
+HISTORY_KINDS: tuple[HistoryKind, ...] = ("run", "task_instance", "task_try", "xcom", "rendered")
 
 FINAL_RUN_STATES = ("success", "failed")
 FINAL_TASK_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
@@ -28,6 +28,7 @@ TASK_COLUMNS = (
     "custom_operator_name", "queued_at", "task_display_name", "rendered_map_index", "executor", "note",
 )  # fmt: skip
 TRY_COLUMNS = tuple(column for column in TASK_COLUMNS if column != "note")
+RENDERED_COLUMNS = ("dag_id", "run_id", "task_id", "map_index", "rendered_fields", "k8s_pod_yaml")
 XCOM_COLUMNS = ("dag_id", "run_id", "task_id", "map_index", "key", "value", "timestamp")
 
 COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
@@ -35,6 +36,7 @@ COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "task_instance": TASK_COLUMNS,
     "task_try": TRY_COLUMNS,
     "xcom": XCOM_COLUMNS,
+    "rendered": RENDERED_COLUMNS,
 }
 
 

@@ -26,7 +26,13 @@ from aerodrome.migration.validate import CheckRow, validate_backend, validate_da
 LIVE_TIMEOUT_S = 600.0
 PARSE_TIMEOUT_S = 120.0
 IMPORT_ERROR_GRACE_S = 15.0
-KIND_NOUNS = {"run": "runs", "task_instance": "task instances", "task_try": "earlier tries", "xcom": "XComs"}
+KIND_NOUNS = {
+    "run": "runs",
+    "task_instance": "task instances",
+    "task_try": "earlier tries",
+    "xcom": "XComs",
+    "rendered": "rendered fields",
+}
 Params = Mapping[str, Any]
 Result = Mapping[str, Any]
 

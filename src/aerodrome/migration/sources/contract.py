@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from sqlalchemy import Connection
 
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.kernel.secret import Secret
@@ -249,3 +251,56 @@ class SourceAdapter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+RunKey = tuple[str, str]
+"""(dag_id, run_id)."""
+
+
+@dataclass(frozen=True)
+class NeutralSql:
+    """A SELECT in PostgreSQL's words that gives rows of one kind in the neutral columns, for every run of the source.
+
+    `document` says how the JSON column (`conf` of a run, `value` of an XCom) is stored: "json", or "bytes" (a pickle or,
+    for XComs of 2.x, the text of JSON).
+    """
+
+    text: str
+    document: Literal["json", "bytes"] = "json"
+
+
+class SqlHistory(Protocol):
+    """The history of a PostgreSQL source, for a transfer that lets the databases do the work."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection in a transaction that cannot write."""
+        ...
+
+    def run_count(self, window: HistoryWindow) -> int:
+        """Count the finished runs of these DAGs, for the display of progress: the few that do not move yet included."""
+        ...
+
+    def keys(self, window: HistoryWindow, after: RunKey, limit: int) -> list[RunKey]:
+        """Give the next runs that move, in the database's order of (dag_id, run_id)."""
+        ...
+
+    def neutral(self, kind: HistoryKind) -> NeutralSql | None:
+        """Give the SELECT of a kind; None when its rows take more than SQL, and `rows` gives them."""
+        ...
+
+    def rows(self, kind: HistoryKind, keys: Sequence[RunKey]) -> Iterator[HistoryBatch]:
+        """Stream the rows of these runs, as `SourceAdapter.history` does."""
+        ...
+
+    def orphans(self, kind: HistoryKind, dag_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+        """Stream the rows without a run, each refused with the reason."""
+        ...
+
+
+@runtime_checkable
+class OffersSql(Protocol):
+    """A source adapter that may be able to give its history as SQL."""
+
+    def sql_history(self) -> SqlHistory | None:
+        """Give it, or None: another database, or one that is too old."""
+        ...

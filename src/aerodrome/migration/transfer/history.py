@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
-from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import Progress, SourceAdapter
+from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
+from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
+from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
-from aerodrome.migration.transfer.hashing import add, hash_text, row_number
-from aerodrome.migration.transfer.mapping import NOTE_LIMIT, TARGET_COLUMNS, MappedRow, is_run_type_known, mapper
+from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejected, Tally
+from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
+from aerodrome.migration.transfer.writer import HistoryWriter
 
 DAGS_PER_GROUP = 20
 """A checkpoint is saved after each kind of each group of this many DAGs."""
 
-NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
-"""Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
+RUNS_PER_CHUNK = 2_000
+"""From database to database a checkpoint is saved after this many runs with all their rows."""
 
-DATE = TARGET_COLUMNS["run"].index("logical_date")
 Tallies = dict[HistoryKind, Tally]
 
 
@@ -51,167 +51,88 @@ def move_history(
     started = time.monotonic()
     checkpoint = checkpoint or NoCheckpoint()
     wanted = sorted(set(dag_ids))
-    plan = digest_of([wanted, to_text(since), target.schema_version])
-    done, tallies, until = _restore(checkpoint, plan)
-    until = until or source.history_watermark(wanted)
-    window = HistoryWindow(tuple(wanted), since, until)
-    report = _Report(progress or _silent, source.history_counts(window), tallies)
-    before = report.rows
-
+    lane = sql_lane(source, target)
+    plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql"])
+    state = _restore(checkpoint, plan)
+    state.until = state.until or source.history_watermark(wanted)
+    before = state.rows
+    window = HistoryWindow(tuple(wanted), since, state.until)
     known = _known_dags(target, wanted)
-    groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
-    position = 0
-    if position >= done:
-        _refuse_missing(source, window, sorted(set(wanted) - set(known)), tallies)
-        _save(checkpoint, plan, position + 1, tallies, until)
-    for group in groups:
-        for kind in HISTORY_KINDS:
-            position += 1
-            if position < done:
-                continue
-            writer = HistoryWriter(target, kind)
-            draft = Tally.from_state(tallies[kind].as_state())
-            for batch in source.history(kind, replace(window, dag_ids=group)):
-                move_batch(target, writer, batch, draft)
-                report.tell(kind, draft)
-            tallies[kind] = draft
-            _save(checkpoint, plan, position + 1, tallies, until)
+    if state.done == 0:
+        _refuse_missing(source, window, sorted(set(wanted) - set(known)), state.tallies)
+        state.save(checkpoint, done=1)
+    if lane is None:
+        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent)
+    else:
+        with closing(lane):
+            _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
+    tallies = state.tallies
     seconds = time.monotonic() - started
     return HistoryMoved(
         tuple(_outcome(kind, tallies[kind]) for kind in HISTORY_KINDS),
         seconds,
-        (report.rows - before) / seconds if seconds else 0.0,
-        until,
+        (state.rows - before) / seconds if seconds else 0.0,
+        state.until,
     )
 
 
-def move_batch(target: TargetDatabase, writer: HistoryWriter, batch: HistoryBatch, tally: Tally) -> None:
-    """Move one batch in one transaction and add what stands afterwards to the tally."""
-    rows = _accept(batch, tally, target.schema_version)
-    with target.reading() as connection:
-        sorted_out = _sort_out(writer, connection, rows)
-    if sorted_out.has_work:
-        with target.writing() as connection:
-            sorted_out = _sort_out(writer, connection, rows)
-            refused = writer.insert(connection, sorted_out.new, sorted_out.runs)
-            refused += writer.update(connection, sorted_out.changed)
-            sorted_out.refused.extend(refused)
-            labels = {item.key for item in refused}
-            writer.write_notes(
-                connection, [row for row in (*sorted_out.new, *sorted_out.changed) if row.label not in labels]
-            )
-        with target.reading() as connection:
-            sorted_out = replace(sorted_out, standing=writer.standing(connection, rows))
-    _prove(sorted_out, rows, tally)
+def _move_by_rows(
+    source: SourceAdapter,
+    target: TargetDatabase,
+    window: HistoryWindow,
+    known: Sequence[str],
+    state: _State,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> None:
+    """Move group by group of DAGs, kind by kind; every row passes through Python."""
+    total = sum(source.history_counts(window).values())
+    groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
+    position = 0
+    for group in groups:
+        for kind in HISTORY_KINDS:
+            position += 1
+            if position < state.done:
+                continue
+            writer = HistoryWriter(target, kind)
+            draft = Tally.from_state(state.tallies[kind].as_state())
+            standing = state.rows - draft.found
+            for batch in source.history(kind, replace(window, dag_ids=group)):
+                move_batch(target, writer, batch, draft)
+                progress(f"moving {kind}", standing + draft.found, total)
+            state.tallies[kind] = draft
+            state.save(checkpoint, done=position + 1)
 
 
-@dataclass(frozen=True)
-class _SortedOut:
-    """A batch held against the target: what is new, what changed, what stands, what is refused and why."""
+def _move_by_sql(
+    lane: SqlLane, window: HistoryWindow, state: _State, checkpoint: Checkpoint, progress: Progress
+) -> None:
+    """Move chunk by chunk of runs with all their rows. A chunk is proved while the next one is on its way."""
+    source = lane.source
+    total = source.run_count(window)
 
-    new: list[MappedRow]
-    changed: list[MappedRow]
-    refused: list[Rejected]
-    standing: dict[tuple[object, ...], Standing]
-    runs: dict[tuple[str, str], RunInTarget]
+    def finish(last: RunKey, chunk: Chunk) -> None:
+        for kind, tally in lane.settle(chunk).items():
+            state.tallies[kind].merge(tally)
+        state.after = last
+        state.save(checkpoint, done=state.done)
+        progress("moving runs with their rows", state.tallies["run"].found, max(total, state.tallies["run"].found))
 
-    @property
-    def has_work(self) -> bool:
-        return bool(self.new or self.changed)
-
-
-def _accept(batch: HistoryBatch, tally: Tally, schema_version: str) -> list[MappedRow]:
-    """Map a batch; rows that cannot be rows of Airflow 3 are refused here."""
-    map_row = mapper(batch.kind, batch.columns)
-    rows: dict[tuple[object, ...], MappedRow] = {}
-    for left in batch.rejected:
-        rejected = Rejected(left.key, left.code, left.message)
-        if left.code in NOTICE_CODES:
-            tally.notice(rejected)
-        else:
-            tally.found += 1
-            tally.reject(rejected)
-    for raw in batch.rows:
-        tally.found += 1
-        row = map_row(raw)
-        if isinstance(row, Rejected):
-            tally.reject(row)
-        elif row.key in rows:
-            tally.reject(Rejected(row.label, "row-doubled", "The source gives this row twice."))
-        elif batch.kind == "run" and not is_run_type_known(row.values[2], schema_version):
-            tally.reject(Rejected(row.label, "run-type-unknown", "The target's Airflow does not know this run type."))
-        elif row.note is not None and len(row.note) > NOTE_LIMIT:
-            tally.notice(Rejected(row.label, "note-too-long", f"Its note is over {NOTE_LIMIT} characters; left out."))
-            rows[row.key] = replace(row, note=None)
-        else:
-            rows[row.key] = row
-    return list(rows.values())
-
-
-def _sort_out(writer: HistoryWriter, connection: Connection, rows: list[MappedRow]) -> _SortedOut:
-    is_run = writer.kind == "run"
-    standing = writer.standing(connection, rows)
-    runs = {} if is_run else writer.runs(connection, (row.run for row in rows))
-    taken = writer.taken_dates(connection, rows) if is_run else {}
-    out = _SortedOut([], [], [], standing, runs)
-    for row in rows:
-        stands = standing.get(row.key)
-        if not is_run and (reason := _run_problem(runs.get(row.run))):
-            if stands is None or stands.proof_for(row) != (*row.proof, row.note):
-                out.refused.append(Rejected(row.label, *reason))
-        elif stands is None:
-            holder = taken.get((row.key[0], row.values[DATE])) if is_run and row.values[DATE] else None
-            if holder not in {None, row.key[1]}:
-                message = f"The target has another run, {holder}, for the same logical date."
-                out.refused.append(Rejected(row.label, "logical-date-taken", message))
-            else:
-                if is_run:
-                    taken[row.key[0], row.values[DATE]] = row.key[1]
-                out.new.append(row)
-        elif stands.proof_for(row) != (*row.proof, row.note):
-            if stands.is_import:
-                out.changed.append(row)
-            else:
-                message = "The target has this row with other content, from a run of its own."
-                out.refused.append(Rejected(row.label, "row-belongs-to-target", message))
-    return out
-
-
-def _run_problem(run: RunInTarget | None) -> tuple[str, str] | None:
-    if run is None:
-        return "run-not-there", "Its run does not stand in the target."
-    if not run.is_import:
-        return "run-belongs-to-target", "The target ran this run itself; its task instances are not touched."
-    return None
-
-
-def _prove(out: _SortedOut, rows: list[MappedRow], tally: Tally) -> None:
-    """Count the batch, and add up both sides over every row that was not refused."""
-    refused = {item.key for item in out.refused}
-    for item in out.refused:
-        tally.reject(item)
-    written = {row.key for row in (*out.new, *out.changed)}
-    source_sum = target_sum = 0
-    for row in rows:
-        if refused and row.label in refused:
-            continue
-        wanted = (*row.proof, row.note)
-        number = row_number(wanted)
-        stands = out.standing.get(row.key)
-        proof = None if stands is None else stands.proof_for(row)
-        source_sum += number
-        if proof == wanted:
-            target_sum += number
-        else:
-            target_sum += row_number(proof) if proof is not None else 0
-            tally.reject(Rejected(row.label, "not-standing", "The row does not stand in the target as it was written."))
-            continue
-        if row.key in written:
-            tally.moved += 1
-        else:
-            tally.same += 1
-    tally.source_sum = add(tally.source_sum, source_sum)
-    tally.target_sum = add(tally.target_sum, target_sum)
+    with ThreadPoolExecutor(1, thread_name_prefix="history-keys") as beside:
+        coming = beside.submit(source.keys, window, state.after, RUNS_PER_CHUNK)
+        moving: tuple[RunKey, Chunk] | None = None
+        while keys := coming.result():
+            coming = beside.submit(source.keys, window, keys[-1], RUNS_PER_CHUNK)
+            chunk = lane.move(keys)
+            if moving is not None:
+                finish(*moving)
+            moving = keys[-1], chunk
+        if moving is not None:
+            finish(*moving)
+    if window.since is None:
+        for kind in HISTORY_KINDS:
+            for batch in source.orphans(kind, window.dag_ids):
+                lane.move_batch(batch, state.tallies[kind])
 
 
 def _known_dags(target: TargetDatabase, dag_ids: Sequence[str]) -> list[str]:
@@ -230,18 +151,35 @@ def _refuse_missing(source: SourceAdapter, window: HistoryWindow, dag_ids: Seque
                 tallies[kind].reject(Rejected(dag_id, "dag-not-in-target", message), rows)
 
 
-def _restore(checkpoint: Checkpoint, plan: str) -> tuple[int, Tallies, datetime | None]:
-    """Give how many positions are done, the counts so far and the watermark; a checkpoint of another transfer is not ours."""
+@dataclass
+class _State:
+    """How far a transfer is: positions or chunks that are done, and the counts so far."""
+
+    plan: str
+    done: int
+    tallies: Tallies
+    until: datetime | None
+    after: RunKey = ("", "")
+
+    @property
+    def rows(self) -> int:
+        return sum(tally.found for tally in self.tallies.values())
+
+    def save(self, checkpoint: Checkpoint, *, done: int) -> None:
+        self.done = done
+        tallies = {kind: tally.as_state() for kind, tally in self.tallies.items()}
+        checkpoint.save(
+            {"plan": self.plan, "done": done, "after": self.after, "until": to_text(self.until), "tallies": tallies}
+        )
+
+
+def _restore(checkpoint: Checkpoint, plan: str) -> _State:
+    """Give what a checkpoint says; one of another transfer is not ours."""
     state = checkpoint.load()
     if state is None or state.get("plan") != plan:
-        return 0, {kind: Tally() for kind in HISTORY_KINDS}, None
+        return _State(plan, 0, {kind: Tally() for kind in HISTORY_KINDS}, None)
     tallies = {kind: Tally.from_state(state["tallies"][kind]) for kind in HISTORY_KINDS}
-    return state["done"], tallies, from_text(state["until"])
-
-
-def _save(checkpoint: Checkpoint, plan: str, done: int, tallies: Tallies, until: datetime | None) -> None:
-    states = {kind: tally.as_state() for kind, tally in tallies.items()}
-    checkpoint.save({"plan": plan, "done": done, "until": to_text(until), "tallies": states})
+    return _State(plan, state["done"], tallies, from_text(state["until"]), (state["after"][0], state["after"][1]))
 
 
 def _outcome(kind: HistoryKind, tally: Tally) -> KindMoved:
@@ -258,23 +196,6 @@ def _outcome(kind: HistoryKind, tally: Tally) -> KindMoved:
         hash_text(tally.target_sum),
         dict(sorted(tally.noticed.items())),
     )
-
-
-class _Report:
-    """Tells how far the transfer is, over all kinds."""
-
-    def __init__(self, progress: Progress, counts: dict[HistoryKind, int], tallies: Tallies) -> None:
-        self._progress = progress
-        self._total = sum(counts.values())
-        self._found = {kind: tally.found for kind, tally in tallies.items()}
-
-    @property
-    def rows(self) -> int:
-        return sum(self._found.values())
-
-    def tell(self, kind: HistoryKind, tally: Tally) -> None:
-        self._found[kind] = tally.found
-        self._progress(f"moving {kind}", self.rows, self._total)
 
 
 def _silent(_text: str, _done: int, _total: int | None) -> None:

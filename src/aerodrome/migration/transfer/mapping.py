@@ -13,7 +13,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import md5
+from math import floor
 from typing import Any
 
 from aerodrome.kernel.errors import Broken
@@ -37,11 +38,10 @@ TRIGGERED_BY = {"scheduled": "TIMETABLE", "asset_triggered": "ASSET", "backfill"
 """Run type -> enum NAME in dag_run.triggered_by; NULL where the source does not tell who it was."""
 
 NOTE_LIMIT = 1000
+ID_LIMIT = 250
+XCOM_KEY_LIMIT = 512
 DEFAULT_POOL = "default_pool"
 _NOT_A_NUMBER = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
-
-_UUID_FREE = ~((0xF << 76) | (0x3 << 62))
-_UUID7 = (0x7 << 76) | (0x2 << 62)
 
 TASK_STATES = frozenset(
     {
@@ -91,6 +91,7 @@ TARGET_COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "task_instance": _TASK_TARGET,
     "task_try": _TASK_TARGET,
     "xcom": ("dag_id", "run_id", "task_id", "map_index", "key", "value", "timestamp"),
+    "rendered": ("dag_id", "run_id", "task_id", "map_index", "rendered_fields", "k8s_pod_yaml"),
 }  # fmt: skip
 """Columns that are written and proved, in the order of MappedRow.values."""
 
@@ -99,6 +100,7 @@ EXTRA_COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "task_instance": ("id", "span_status", "updated_at"),
     "task_try": ("task_instance_id", "span_status", "updated_at"),
     "xcom": ("dag_result",),
+    "rendered": (),
 }
 """Columns that are written and not compared: the source has no such thing, or they are generated."""
 
@@ -107,12 +109,14 @@ TABLES: dict[HistoryKind, str] = {
     "task_instance": "task_instance",
     "task_try": "task_instance_history",
     "xcom": "xcom",
+    "rendered": "rendered_task_instance_fields",
 }
 KEYS: dict[HistoryKind, tuple[str, ...]] = {
     "run": ("dag_id", "run_id"),
     "task_instance": ("dag_id", "run_id", "task_id", "map_index"),
     "task_try": ("dag_id", "run_id", "task_id", "map_index", "try_number"),
     "xcom": ("dag_id", "run_id", "task_id", "map_index", "key"),
+    "rendered": ("dag_id", "run_id", "task_id", "map_index"),
 }
 MOMENTS = frozenset(
     {
@@ -120,7 +124,7 @@ MOMENTS = frozenset(
         "end_date", "queued_dttm", "timestamp",
     }
 )  # fmt: skip
-JSONS = frozenset({"conf", "value"})
+JSONS = frozenset({"conf", "value", "rendered_fields", "k8s_pod_yaml"})
 
 
 def mapper(kind: HistoryKind, columns: Sequence[str]) -> Callable[[Sequence[Any]], MappedRow | Rejected]:
@@ -141,7 +145,7 @@ def _run(row: Sequence[Any]) -> MappedRow | Rejected:
         return Rejected(label_of(key), "run-not-final", f"The run is {state}; only finished runs move.")
     if run_type is None:
         return Rejected(label_of(key), "run-type-unknown", f"Airflow 3 has no run type {source_type}.")
-    if len(dag_id) > 250 or len(run_id) > 250:
+    if len(dag_id) > ID_LIMIT or len(run_id) > ID_LIMIT:
         return Rejected(label_of(key), "id-too-long", "DAG and run ids have at most 250 characters.")
     try:
         conf_written, conf_proof = _json("{}" if conf is None or conf == "null" else conf)
@@ -182,17 +186,18 @@ def _task_like(row: Sequence[Any], *, is_try: bool, note: str | None) -> MappedR
     ) = row  # fmt: skip
     map_index = -1 if map_index is None else map_index
     key: Key = (dag_id, run_id, task_id, map_index)
+    try_number = try_number or 0
     if is_try:
         key = (*key, try_number)
     if not is_try and state is not None and state not in FINAL_TASK_STATES:
         return Rejected(label_of(key), "task-not-final", f"The task instance is {state}; only finished ones move.")
     if state is not None and state not in TASK_STATES:
         return Rejected(label_of(key), "task-state-unknown", f"Airflow 3 has no task state {state}.")
-    if len(task_id) > 250:
+    if len(task_id) > ID_LIMIT:
         return Rejected(label_of(key), "id-too-long", "A task id has at most 250 characters.")
     started, ended = moment_text(start_date), moment_text(end_date)
     values = (
-        dag_id, run_id, task_id, map_index, try_number or 0, max_tries or 0, state, started, ended,
+        dag_id, run_id, task_id, map_index, try_number, max_tries or 0, state, started, ended,
         None if duration is None else float(duration), "", unixname, pool or DEFAULT_POOL, pool_slots or 1, queue,
         priority_weight, operator, custom_name, moment_text(queued_at), display_name or (task_id if is_try else None),
         rendered_map_index, executor,
@@ -204,7 +209,7 @@ def _xcom(row: Sequence[Any]) -> MappedRow | Rejected:
     dag_id, run_id, task_id, map_index, name, value, timestamp = row
     map_index = -1 if map_index is None else map_index
     key = (dag_id, run_id, task_id, map_index, name)
-    if len(name) > 512:
+    if len(name) > XCOM_KEY_LIMIT:
         return Rejected(label_of(key), "id-too-long", "An XCom key has at most 512 characters.")
     try:
         written, proof = _json(value) if value is not None else (None, None)
@@ -216,6 +221,17 @@ def _xcom(row: Sequence[Any]) -> MappedRow | Rejected:
     return MappedRow(key, (*key, written, moment), (*key, proof, moment), (False,))
 
 
+def _rendered(row: Sequence[Any]) -> MappedRow | Rejected:
+    dag_id, run_id, task_id, map_index, fields, pod = row
+    key = (dag_id, run_id, task_id, -1 if map_index is None else map_index)
+    try:
+        written, proof = _json(fields)
+        pod_written, pod_proof = _json(pod) if pod not in {None, "null"} else (None, None)
+    except ValueError:
+        return Rejected(label_of(key), "rendered-not-json", "The rendered fields are not JSON.")
+    return MappedRow(key, (*key, written, pod_written), (*key, proof, pod_proof), ())
+
+
 def _json(text: str) -> tuple[str, str]:
     """Give JSON to write and its canonical form. NaN and Infinity become texts, as Airflow's own upgrade does."""
     if "NaN" in text or "Infinity" in text:
@@ -224,11 +240,13 @@ def _json(text: str) -> tuple[str, str]:
 
 
 def stable_uuid7(key: Key, moment: str | None) -> str:
-    """Give a version 7 UUID (32 hex digits) made of the row's moment and key: the same row gets the same id always."""
-    milliseconds = 0 if moment is None else int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
-    digest = blake2b(repr(key).encode(errors="backslashreplace"), digest_size=10).digest()
-    value = (max(0, milliseconds) << 80) | int.from_bytes(digest, "big")
-    return f"{value & _UUID_FREE | _UUID7:032x}"
+    """Give a version 7 UUID (32 hex digits) made of the row's moment and key: the same row gets the same id always.
+
+    By MD5, which every PostgreSQL knows: `sql_mapping.py` makes the same id there.
+    """
+    seconds = 0.0 if moment is None else datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
+    digits = md5("\x1f".join(map(str, key)).encode(errors="backslashreplace"), usedforsecurity=False).hexdigest()
+    return f"{max(0, floor(seconds * 1000)):012x}7{digits[13:16]}8{digits[17:]}"
 
 
 _MAPPERS: dict[HistoryKind, Callable[[Sequence[Any]], MappedRow | Rejected]] = {
@@ -236,6 +254,7 @@ _MAPPERS: dict[HistoryKind, Callable[[Sequence[Any]], MappedRow | Rejected]] = {
     "task_instance": _task,
     "task_try": _try,
     "xcom": _xcom,
+    "rendered": _rendered,
 }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from aerodrome.migration.estate.history import HistoryKind
+from aerodrome.migration.transfer.hashing import add
 
 Policy = Literal["source-wins", "target-wins"]
 """What happens to an item that the target already has with another value: overwrite it, or refuse ours."""
@@ -149,6 +150,18 @@ class Tally:
         self.noticed[notice.code] += 1
         if len(self.notices) < SHOWN_REJECTIONS:
             self.notices.append(notice)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        self.found += other.found
+        self.moved += other.moved
+        self.same += other.same
+        self.rejections += other.rejections
+        self.noticed += other.noticed
+        self.shown = [*self.shown, *other.shown][:SHOWN_REJECTIONS]
+        self.notices = [*self.notices, *other.notices][:SHOWN_REJECTIONS]
+        self.source_sum = add(self.source_sum, other.source_sum)
+        self.target_sum = add(self.target_sum, other.target_sum)
 
     def as_state(self) -> dict[str, Any]:
         return {

@@ -38,7 +38,7 @@ _OWNER_COLUMNS: dict[HistoryKind, str] = {
     "task_instance": "dag_version_id",
     "task_try": "dag_version_id",
 }
-_NOTES: dict[HistoryKind, tuple[str, str, str]] = {
+NOTES: dict[HistoryKind, tuple[str, str, str]] = {
     "run": ("dag_run_note", "dag_run_id", "id"),
     "task_instance": ("task_instance_note", "ti_id", "id"),
 }
@@ -83,11 +83,11 @@ class HistoryWriter:
             )
         extra = EXTRA_COLUMNS[kind]
         self._extra_kept = tuple(index for index, name in enumerate(extra) if name in present)
-        self._written = (*self._columns, *(extra[index] for index in self._extra_kept))
+        self.written = (*self._columns, *(extra[index] for index in self._extra_kept))
         if kind == "xcom":
-            self._written = (*self._written, "dag_run_id")
+            self.written = (*self.written, "dag_run_id")
         if kind == "run" and "log_template_id" in present:
-            self._written = (*self._written, "log_template_id")
+            self.written = (*self.written, "log_template_id")
         self._read_sql = self._compose_read(present)
         self._restore = _restorer(self._columns, is_sqlite=self._is_sqlite)
 
@@ -169,8 +169,8 @@ class HistoryWriter:
         noted = [row for row in rows if row.note is not None]
         if not noted:
             return
-        table, reference, id_column = _NOTES[self.kind]
-        mark, content = self._mark, f"{_NOTES[self.kind][0]}.content"
+        table, reference, id_column = NOTES[self.kind]
+        mark, content = self._mark, f"{NOTES[self.kind][0]}.content"
         sql = (
             f"insert into {table} ({reference}, content, created_at, updated_at) "
             f"select {id_column}, {mark}, {self._cast(mark)}, {self._cast(mark)} from {self._table} "
@@ -199,7 +199,7 @@ class HistoryWriter:
 
     def _compose_read(self, present: frozenset[str]) -> str:
         selected = [f"t.{_quoted(name)}{self._as_text(name)}" for name in self._columns]
-        notes = _NOTES.get(self.kind)
+        notes = NOTES.get(self.kind)
         joined = f" left join {notes[0]} n on n.{notes[1]} = t.{notes[2]}" if notes else ""
         owner = _OWNER_COLUMNS.get(self.kind)
         states = FINAL_RUN_STATES if self.kind == "run" else FINAL_TASK_STATES
@@ -219,19 +219,19 @@ class HistoryWriter:
         self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
     ) -> None:
         log_template: Any = None
-        if self._written[-1] == "log_template_id":
+        if self.written[-1] == "log_template_id":
             log_template = connection.exec_driver_sql("select max(id) from log_template").scalar()
         kept, kind = self._extra_kept, self.kind
-        names = ", ".join(_quoted(name) for name in self._written)
+        names = ", ".join(_quoted(name) for name in self.written)
 
         def written(row: MappedRow) -> tuple[Any, ...]:
             values = (*row.values, *(row.extra[index] for index in kept))
             if kind == "xcom":
                 return (*values, runs[row.run].id)
-            return (*values, log_template) if kind == "run" and len(values) < len(self._written) else values
+            return (*values, log_template) if kind == "run" and len(values) < len(self.written) else values
 
         if self._is_sqlite:
-            marks = ", ".join("?" * len(self._written))
+            marks = ", ".join("?" * len(self.written))
             connection.exec_driver_sql(
                 f"insert into {self._table} ({names}) values ({marks})", [written(row) for row in rows]
             )

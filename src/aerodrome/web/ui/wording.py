@@ -46,6 +46,7 @@ _NOUNS = {
     "task_instance": "task instance",
     "task_try": "earlier try",
     "xcom": "XCom",
+    "rendered": "set of rendered fields",
 }
 
 

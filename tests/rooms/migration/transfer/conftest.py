@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -165,13 +166,17 @@ def make_task(run: Row, task_id: str, **more: Any) -> Row:
 
 def make_history(dag_id: str, runs: int = 4) -> dict[HistoryKind, list[Row]]:
     """Runs with two tasks, an earlier try of the first, and an XCom of the second."""
-    rows: dict[HistoryKind, list[Row]] = {"run": [], "task_instance": [], "task_try": [], "xcom": []}
+    rows: dict[HistoryKind, list[Row]] = {"run": [], "task_instance": [], "task_try": [], "xcom": [], "rendered": []}
     for number in range(runs):
         run = make_run(dag_id, number, note=f"checked {number}" if number % 2 else None)
         rows["run"].append(run)
         first, second = make_task(run, "extract", note="slow"), make_task(run, "load")
         rows["task_instance"] += [first, second]
         rows["task_try"].append(first | {"try_number": 1, "state": "failed"})
+        rows["rendered"].append(
+            {key: second[key] for key in ("dag_id", "run_id", "task_id", "map_index")}
+            | {"rendered_fields": json.dumps({"bash_command": f"load {number}", "env": None})}
+        )
         rows["xcom"].append(
             {key: second[key] for key in ("dag_id", "run_id", "task_id", "map_index")}
             | {"key": "return_value", "value": '{"rows": 3, "share": 1.0}', "timestamp": run["end_date"]}

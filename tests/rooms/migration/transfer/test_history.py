@@ -24,7 +24,15 @@ def rows_of(target: TargetDatabase, sql: str) -> list[Any]:
 
 
 def snapshot(target: TargetDatabase) -> dict[str, list[Any]]:
-    tables = ("dag_run", "task_instance", "task_instance_history", "xcom", "dag_run_note", "task_instance_note")
+    tables = (
+        "dag_run",
+        "task_instance",
+        "task_instance_history",
+        "xcom",
+        "dag_run_note",
+        "task_instance_note",
+        "rendered_task_instance_fields",
+    )
     return {table: sorted(map(repr, rows_of(target, f"select * from {table}"))) for table in tables}
 
 
@@ -41,10 +49,11 @@ def test_everything_found_stands_in_the_target(target: TargetDatabase, add_dags:
     found = {item.kind: (item.found, item.moved, item.same, item.failed_count) for item in outcome.kinds}
     assert found == {
         "run": (7, 7, 0, 0), "task_instance": (14, 14, 0, 0), "task_try": (7, 7, 0, 0), "xcom": (7, 7, 0, 0),
+        "rendered": (7, 7, 0, 0),
     }  # fmt: skip
     assert outcome.is_proven
     assert all(item.source_hash != "0" * 32 for item in outcome.kinds)
-    assert seen[-1] == ("moving xcom", 35, 35)
+    assert seen[-1] == ("moving rendered", 42, 42)
     assert rows_of(target, "select distinct hostname, state from task_instance") == [("", "success")]
     assert sorted(rows_of(target, "select content from dag_run_note")) == [("checked 1",)] * 2 + [("checked 3",)]
     assert len(rows_of(target, "select * from task_instance_note")) == 7
@@ -62,7 +71,7 @@ def test_a_second_time_adds_and_changes_nothing(target: TargetDatabase, add_dags
     second = move_history(source, target, ["daily"])
 
     assert snapshot(target) == before
-    assert [(item.moved, item.same) for item in second.kinds] == [(0, 4), (0, 8), (0, 4), (0, 4)]
+    assert [(item.moved, item.same) for item in second.kinds] == [(0, 4), (0, 8), (0, 4), (0, 4), (0, 4)]
     assert [item.target_hash for item in second.kinds] == [item.target_hash for item in first.kinds]
 
 
@@ -78,7 +87,7 @@ def test_a_run_that_was_cleared_in_the_source_is_brought_up_to_date(target: Targ
     outcome = move_history(source, target, ["daily"])
 
     assert outcome.is_proven
-    assert [(item.moved, item.same) for item in outcome.kinds] == [(1, 1), (1, 3), (0, 2), (1, 1)]
+    assert [(item.moved, item.same) for item in outcome.kinds] == [(1, 1), (1, 3), (0, 2), (1, 1), (0, 2)]
     assert rows_of(target, "select content from dag_run_note order by 1") == [("checked 1",), ("second look",)]
 
 

@@ -67,6 +67,7 @@ def test_kill_9_anywhere_loses_and_doubles_nothing(
         "task_instance": ["336", "336", "0", "True"],
         "task_try": ["168", "168", "0", "True"],
         "xcom": ["168", "168", "0", "True"],
+        "rendered": ["168", "168", "0", "True"],
     }
     after_kills = content(target)
 

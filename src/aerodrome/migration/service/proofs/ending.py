@@ -13,7 +13,7 @@ from typing import Any
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
-from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.digest import digest_of, digest_of_stream
 from aerodrome.kernel.errors import AerodromeError, NotFound
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import access_log, infrastructure, keeping, quiet
@@ -104,13 +104,13 @@ def back_up(context: ProofContext, params: Params) -> Result:
     if passphrase is None:
         return {"state": "open", "summary": "No passphrase was given, so no backup was taken."}
     if isinstance(context.config, ArchiveConfig):
-        from aerodrome.kernel.digest import digest_of_file  # only here
-
         path = context.config.archive
+        with path.open("rb") as stream:
+            digest = digest_of_stream(stream)
         text = "The archive itself is the last picture; keep it with its key."
         return {
             "state": "attention",
-            "backup": {"path": str(path), "digest": digest_of_file(path), "kind": "archive"},
+            "backup": {"path": str(path), "digest": digest, "kind": "archive"},
             "summary": text,
         }
     if not isinstance(context.config, SourceConfig):

@@ -20,6 +20,7 @@ from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import carrying, counting, measures, objects, probes, states, surroundings
 from aerodrome.migration.sources.airflow_db.dags import DagReader
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
+from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
 from aerodrome.migration.sources.airflow_db.schedules import Schedules
 from aerodrome.migration.sources.code_reading import CodeReading
@@ -31,6 +32,7 @@ from aerodrome.migration.sources.contract import (
     Progress,
     SourceConfig,
     SourceDescription,
+    SqlHistory,
     VariableValue,
 )
 
@@ -220,6 +222,10 @@ class AirflowDatabaseSource:
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         found = counting.whole_counts(self._database, window)
         return self._history.counts(window) if found is None else found
+
+    def sql_history(self) -> SqlHistory | None:
+        """Give the history for a transfer from database to database, where this one is a PostgreSQL."""
+        return PostgresHistory(self._database, self._history) if self._database.dialect == "postgresql" else None
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return states.dag_states(self._database, dag_ids, self._schedules(), self._clock.now())

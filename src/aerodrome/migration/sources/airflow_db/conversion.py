@@ -71,6 +71,19 @@ def convert_task(row: Any, rows: list[tuple[Any, ...]], _rejected: list[Rejected
     rows.append(tuple([utc(value) if isinstance(value, datetime) else value for value in row]))
 
 
+def convert_rendered(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
+    """Take rendered template fields, which every version keeps as JSON."""
+    *key, fields, pod = row
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in (fields, pod)]
+    if texts[0] is None:
+        dag_id, run_id, task_id, map_index = key
+        rejected.append(
+            RejectedRow(f"{dag_id}/{run_id}/{task_id}[{map_index}]", "rendered-empty", "No field is stored.")
+        )
+        return
+    rows.append((*key, *texts))
+
+
 def convert_xcom(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
     """Take JSON as it is; a pickle (every XCom of 1.10, `enable_xcom_pickling` of 2.x) where it holds plain data only."""
     dag_id, run_id, task_id, map_index, key, value, timestamp = row

@@ -14,6 +14,7 @@ _TABLES: dict[HistoryKind, str] = {
     "task_instance": "task_instance",
     "task_try": "task_instance_history",
     "xcom": "xcom",
+    "rendered": "rendered_task_instance_fields",
 }
 
 

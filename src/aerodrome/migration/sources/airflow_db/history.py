@@ -38,18 +38,27 @@ from aerodrome.migration.estate.history import (
     HistoryWindow,
     RejectedRow,
 )
-from aerodrome.migration.sources.airflow_db.conversion import Convert, convert_task, convert_xcom, run_converter
-from aerodrome.migration.sources.airflow_db.rows import column_or, pages, utc
+from aerodrome.migration.sources.airflow_db.conversion import (
+    Convert,
+    convert_rendered,
+    convert_task,
+    convert_xcom,
+    run_converter,
+)
+from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
 from aerodrome.migration.sources.airflow_db.tries import convert_attempt, failed_attempts, has_failed_attempts
 
 RUNS_PER_PAGE = 500
 ROWS_PER_BATCH = 5_000
+DAGS_AT_ONCE = 20_000
+"""How many ids PostgreSQL takes in one list (its protocol ends at 65,535 parameters)."""
 UNFINISHED_TASK_STATES = (
     "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
     "up_for_reschedule", "awaiting_input",
 )  # fmt: skip
-_TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom"}
+_RENDERED = "rendered_task_instance_fields"
+_TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom", "rendered": _RENDERED}
 
 
 class HistoryReader:
@@ -62,27 +71,27 @@ class HistoryReader:
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id."""
-        if not self._is_kept(kind):
+        if not self.is_kept(kind):
             return
         for dag_id in window.dag_ids:
             after = ""
             while run_ids := self._run_ids(dag_id, window, after):
                 after = run_ids[-1]
-                yield from self._page(kind, dag_id, run_ids)
-            if window.since is None and self._may_lack_runs(kind):
-                yield from self._without_run(kind, dag_id)
+                yield from self.page(kind, dag_id, run_ids)
+            if window.since is None:
+                yield from self.orphans(kind, dag_id)
 
     def of_runs(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         """Give the rows of some runs of a DAG, finished or not."""
-        if self._is_kept(kind):
-            yield from self._page(kind, dag_id, run_ids)
+        if self.is_kept(kind):
+            yield from self.page(kind, dag_id, run_ids)
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         """Count what `stream` gives, rejected rows included."""
         found: dict[HistoryKind, int] = {}
         for kind in COLUMNS:
             found[kind] = 0
-            for dag_id in window.dag_ids if self._is_kept(kind) else ():
+            for dag_id in window.dag_ids if self.is_kept(kind) else ():
                 eligible = self._eligible(dag_id, window)
                 if kind == "task_try" and has_failed_attempts(self._database):
                     query = failed_attempts(self._database, eligible, [func.count()])
@@ -94,15 +103,30 @@ class HistoryReader:
                         found[kind] += connection.scalar(self._orphans(kind, dag_id, [func.count()])) or 0
         return found
 
-    def _is_kept(self, kind: HistoryKind) -> bool:
+    def neutral(self, kind: HistoryKind) -> Select[Any] | None:
+        """Give the query of a kind's neutral columns over all runs; None when rows need more than a query."""
+        if not self.is_kept(kind):
+            return None
+        if kind == "task_try" and has_failed_attempts(self._database):
+            return None
+        if kind == "run" and not self._database.has("dag_run", "data_interval_start"):
+            return None  # intervals are computed
+        return self._rows(kind, self._reading(kind)[0])
+
+    def is_kept(self, kind: HistoryKind) -> bool:
+        """Tell whether the database has rows of this kind at all."""
+        if kind == "rendered":
+            return self._database.has(_RENDERED)
         return kind != "task_try" or self._database.has("task_instance_history") or has_failed_attempts(self._database)
 
     def _may_lack_runs(self, kind: HistoryKind) -> bool:
         """Tell whether rows of this kind can be without their run: while no foreign key tied them to it."""
-        return kind in _TABLES and not self._database.has(_TABLES[kind], "run_id")
+        return kind in _TABLES and self.is_kept(kind) and not self._database.has(_TABLES[kind], "run_id")
 
-    def _without_run(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
+    def orphans(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
         """Refuse the rows whose run was deleted. Airflow's own upgrade to 2.2 puts them aside (`_airflow_moved`)."""
+        if not self._may_lack_runs(kind):
+            return
         table = self._database.table(_TABLES[kind])
         query = self._orphans(kind, dag_id, [table.c.execution_date, table.c.task_id])
         with self._database.reading() as connection:
@@ -157,7 +181,7 @@ class HistoryReader:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._run
         moment = self._database.stored(moment)
-        changed: list[ColumnElement[bool]] = [func.coalesce(self._run_changed_at() > moment, false())]
+        changed: list[ColumnElement[bool]] = [func.coalesce(self.run_changed_at() > moment, false())]
         if self._database.has("task_instance", "updated_at"):
             task = self._task.alias()
             by = "run_id" if "run_id" in task.c else "execution_date"
@@ -169,17 +193,19 @@ class HistoryReader:
             changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
         return or_(*changed)
 
-    def _run_changed_at(self) -> ColumnElement[Any]:
+    def run_changed_at(self) -> ColumnElement[Any]:
+        """Give when a run was written last, by its own row."""
         return func.coalesce(self._column("dag_run", "updated_at"), self._run.c.end_date, self._run.c.start_date)
 
     def watermark(self, dag_ids: Sequence[str]) -> datetime | None:
         """Give the newest change of a run, a task instance or a note of these DAGs: one pass over them."""
         run = self._run
-        wanted: list[tuple[ColumnElement[str], ColumnElement[Any]]] = [(run.c.dag_id, self._run_changed_at())]
+        wanted: list[tuple[ColumnElement[str], ColumnElement[Any]]] = [(run.c.dag_id, self.run_changed_at())]
         if self._database.has("task_instance", "updated_at"):
             wanted.append((self._task.c.dag_id, self._task.c.updated_at))
         newest: list[datetime] = []
-        for page in pages(sorted(dag_ids)):
+        size = DAGS_AT_ONCE if self._database.dialect == "postgresql" else ID_PAGE
+        for page in pages(sorted(dag_ids), size):
             queries = [select(func.max(moment)).where(column.in_(page)) for column, moment in wanted]
             if self._database.has("dag_run_note"):
                 note = self._database.table("dag_run_note")
@@ -190,7 +216,8 @@ class HistoryReader:
                 newest += [found for query in queries if (found := utc(connection.scalar(query))) is not None]
         return max(newest, default=None)
 
-    def _page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+    def page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+        """Give the rows of some runs of one DAG, whatever state they are in."""
         run = self._run
         chosen = [run.c.dag_id == dag_id, run.c.run_id.in_(run_ids)]
         if kind == "task_try" and has_failed_attempts(self._database):
@@ -217,6 +244,9 @@ class HistoryReader:
         if kind == "xcom":
             table = self._database.table("xcom")
             return self._xcom_columns(), [table.c.task_id, *self._mapped("xcom"), table.c.key], convert_xcom
+        if kind == "rendered":
+            table = self._database.table(_RENDERED)
+            return self._rendered_columns(), [table.c.task_id, *self._mapped(_RENDERED)], convert_rendered
         name = "task_instance" if kind == "task_instance" else "task_instance_history"
         table = self._database.table(name)
         order = [table.c.task_id, *self._mapped(name)]
@@ -236,8 +266,8 @@ class HistoryReader:
             source = run.join(table, self._belongs(table))
             if kind == "task_instance" and self._database.has("task_instance_note"):
                 source = source.outerjoin(self._database.table("task_instance_note"), self._noted())
-        elif kind == "xcom":
-            table = self._database.table("xcom")
+        elif kind in ("xcom", "rendered"):
+            table = self._database.table(_TABLES[kind])
             source = run.join(table, self._belongs(table))
         return select(*columns).select_from(source)
 
@@ -250,6 +280,8 @@ class HistoryReader:
     def _belongs(self, table: FromClause) -> ColumnElement[bool]:
         """Tie a table's rows to their run: by run_id, before 2.2 (XComs: 2.3) by the logical date."""
         run = self._run
+        if "dag_run_id" in table.c:  # XComs: their primary key starts with it, and no index with dag_id and run_id
+            return and_(table.c.dag_run_id == run.c.id, table.c.dag_id == run.c.dag_id)
         by = "run_id" if "run_id" in table.c else "execution_date"
         return and_(table.c.dag_id == run.c.dag_id, table.c[by] == run.c[by])
 
@@ -311,9 +343,21 @@ class HistoryReader:
         }
         return [(special[c] if c in special else self._column(name, c)).label(c) for c in COLUMNS[kind]]
 
+    def _rendered_columns(self) -> list[ColumnElement[Any]]:
+        table, run = self._database.table(_RENDERED), self._run
+        columns = [
+            run.c.dag_id,
+            run.c.run_id,
+            table.c.task_id,
+            self._map_index(_RENDERED),
+            table.c.rendered_fields,
+            self._column(_RENDERED, "k8s_pod_yaml"),
+        ]
+        return [column.label(name) for column, name in zip(columns, COLUMNS["rendered"], strict=True)]
+
     def _xcom_columns(self) -> list[ColumnElement[Any]]:
         table, run = self._database.table("xcom"), self._run
-        columns = [
+        columns: list[ColumnElement[Any]] = [
             run.c.dag_id,
             run.c.run_id,
             table.c.task_id,

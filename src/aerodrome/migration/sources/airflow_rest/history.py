@@ -48,7 +48,7 @@ class RestHistory:
                 yield from self._runs(dag_id, window)
             elif kind == "task_instance":
                 yield from self._tasks(dag_id, window)
-            else:
+            elif kind in ("task_try", "xcom"):
                 count = self._retries(dag_id, window) if kind == "task_try" else self._xcoms(dag_id)
                 if count != 0:
                     said = _TRIES if kind == "task_try" else _XCOMS

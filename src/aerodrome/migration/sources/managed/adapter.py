@@ -7,6 +7,7 @@ runs, task instances, the state of the scheduler and the pause come from the liv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -22,6 +23,7 @@ from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSo
 from aerodrome.migration.sources.airflow_db import surroundings
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.contract import (
+    CarriedRuns,
     CloudConfig,
     CodeFolders,
     ConnectionValue,
@@ -138,6 +140,18 @@ class ManagedSource:
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         self._control.unpause_dag(dag_id, mark)
+
+    def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return self._control.pause_dags(dag_ids, mark)
+
+    def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
+        return self._control.unpause_dags(dag_ids, mark)
+
+    def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
+        return self._control.locked(dag_ids)
+
+    def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
+        return self._control.carry_runs(carried, mark)
 
     def hold_back(self, dag_id: str, mark: str) -> None:
         self._control.hold_back(dag_id, mark)

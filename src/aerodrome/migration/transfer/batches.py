@@ -1,0 +1,151 @@
+"""Moves one batch of history rows: maps them, writes what is new or changed, and proves each by reading it back.
+
+Used by history.py and sql_lane.py. A batch is one transaction; a row that cannot move is refused with a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from aerodrome.migration.estate.history import HistoryBatch
+from aerodrome.migration.transfer.hashing import add, row_number
+from aerodrome.migration.transfer.mapping import NOTE_LIMIT, TARGET_COLUMNS, MappedRow, is_run_type_known, mapper
+from aerodrome.migration.transfer.outcomes import Rejected, Tally
+from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
+
+NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
+"""Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
+
+DATE = TARGET_COLUMNS["run"].index("logical_date")
+
+
+def move_batch(target: TargetDatabase, writer: HistoryWriter, batch: HistoryBatch, tally: Tally) -> None:
+    """Move one batch in one transaction and add what stands afterwards to the tally."""
+    rows = _accept(batch, tally, target.schema_version)
+    with target.reading() as connection:
+        sorted_out = _sort_out(writer, connection, rows)
+    if sorted_out.has_work:
+        with target.writing() as connection:
+            sorted_out = _sort_out(writer, connection, rows)
+            refused = writer.insert(connection, sorted_out.new, sorted_out.runs)
+            refused += writer.update(connection, sorted_out.changed)
+            sorted_out.refused.extend(refused)
+            labels = {item.key for item in refused}
+            writer.write_notes(
+                connection, [row for row in (*sorted_out.new, *sorted_out.changed) if row.label not in labels]
+            )
+        with target.reading() as connection:
+            sorted_out = replace(sorted_out, standing=writer.standing(connection, rows))
+    _prove(sorted_out, rows, tally)
+
+
+@dataclass(frozen=True)
+class _SortedOut:
+    """A batch held against the target: what is new, what changed, what stands, what is refused and why."""
+
+    new: list[MappedRow]
+    changed: list[MappedRow]
+    refused: list[Rejected]
+    standing: dict[tuple[object, ...], Standing]
+    runs: dict[tuple[str, str], RunInTarget]
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.new or self.changed)
+
+
+def _accept(batch: HistoryBatch, tally: Tally, schema_version: str) -> list[MappedRow]:
+    """Map a batch; rows that cannot be rows of Airflow 3 are refused here."""
+    map_row = mapper(batch.kind, batch.columns)
+    rows: dict[tuple[object, ...], MappedRow] = {}
+    for left in batch.rejected:
+        rejected = Rejected(left.key, left.code, left.message)
+        if left.code in NOTICE_CODES:
+            tally.notice(rejected)
+        else:
+            tally.found += 1
+            tally.reject(rejected)
+    for raw in batch.rows:
+        tally.found += 1
+        row = map_row(raw)
+        if isinstance(row, Rejected):
+            tally.reject(row)
+        elif row.key in rows:
+            tally.reject(Rejected(row.label, "row-doubled", "The source gives this row twice."))
+        elif batch.kind == "run" and not is_run_type_known(row.values[2], schema_version):
+            tally.reject(Rejected(row.label, "run-type-unknown", "The target's Airflow does not know this run type."))
+        elif row.note is not None and len(row.note) > NOTE_LIMIT:
+            tally.notice(Rejected(row.label, "note-too-long", f"Its note is over {NOTE_LIMIT} characters; left out."))
+            rows[row.key] = replace(row, note=None)
+        else:
+            rows[row.key] = row
+    return list(rows.values())
+
+
+def _sort_out(writer: HistoryWriter, connection: Connection, rows: list[MappedRow]) -> _SortedOut:
+    is_run = writer.kind == "run"
+    standing = writer.standing(connection, rows)
+    runs = {} if is_run else writer.runs(connection, (row.run for row in rows))
+    taken = writer.taken_dates(connection, rows) if is_run else {}
+    out = _SortedOut([], [], [], standing, runs)
+    for row in rows:
+        stands = standing.get(row.key)
+        if not is_run and (reason := _run_problem(runs.get(row.run))):
+            if stands is None or stands.proof_for(row) != (*row.proof, row.note):
+                out.refused.append(Rejected(row.label, *reason))
+        elif stands is None:
+            holder = taken.get((row.key[0], row.values[DATE])) if is_run and row.values[DATE] else None
+            if holder not in {None, row.key[1]}:
+                message = f"The target has another run, {holder}, for the same logical date."
+                out.refused.append(Rejected(row.label, "logical-date-taken", message))
+            else:
+                if is_run:
+                    taken[row.key[0], row.values[DATE]] = row.key[1]
+                out.new.append(row)
+        elif stands.proof_for(row) != (*row.proof, row.note):
+            if stands.is_import:
+                out.changed.append(row)
+            else:
+                message = "The target has this row with other content, from a run of its own."
+                out.refused.append(Rejected(row.label, "row-belongs-to-target", message))
+    return out
+
+
+def _run_problem(run: RunInTarget | None) -> tuple[str, str] | None:
+    if run is None:
+        return "run-not-there", "Its run does not stand in the target."
+    if not run.is_import:
+        return "run-belongs-to-target", "The target ran this run itself; its task instances are not touched."
+    return None
+
+
+def _prove(out: _SortedOut, rows: list[MappedRow], tally: Tally) -> None:
+    """Count the batch, and add up both sides over every row that was not refused."""
+    refused = {item.key for item in out.refused}
+    for item in out.refused:
+        tally.reject(item)
+    written = {row.key for row in (*out.new, *out.changed)}
+    source_sum = target_sum = 0
+    for row in rows:
+        if refused and row.label in refused:
+            continue
+        wanted = (*row.proof, row.note)
+        number = row_number(wanted)
+        stands = out.standing.get(row.key)
+        proof = None if stands is None else stands.proof_for(row)
+        source_sum += number
+        if proof == wanted:
+            target_sum += number
+        else:
+            target_sum += row_number(proof) if proof is not None else 0
+            tally.reject(Rejected(row.label, "not-standing", "The row does not stand in the target as it was written."))
+            continue
+        if row.key in written:
+            tally.moved += 1
+        else:
+            tally.same += 1
+    tally.source_sum = add(tally.source_sum, source_sum)
+    tally.target_sum = add(tally.target_sum, target_sum)
