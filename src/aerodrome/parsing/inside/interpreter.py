@@ -14,6 +14,7 @@ _HERE = sys.path.pop(0)  # the folder of this script: its modules must not stand
 
 import gc
 import importlib
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -73,7 +74,7 @@ def main() -> None:
     time.tzset()
     for entry in reversed([path for path in os.environ.get("PYTHONPATH", "").split(":") if path]):
         sys.path.insert(0, entry)
-    sys.dont_write_bytecode = True  # folders of projects are never written
+    _keep_bytecode_of_packages()
     try:
         version = _import_airflow()
         requests = sibling("requests")
@@ -88,6 +89,23 @@ def main() -> None:
             _remove(base + ending)
         shutil.rmtree(base, ignore_errors=True)
         os._exit(0)
+
+
+def _keep_bytecode_of_packages() -> None:
+    """Have Python write bytecode into the virtualenv only: folders of projects are never written.
+
+    Installers leave packages uncompiled; compiling those that a provider imports takes longer than all else together.
+    """
+    loader: Any = importlib.machinery.SourceFileLoader
+    write = loader._cache_bytecode
+    roots = (sys.prefix + os.sep, os.path.realpath(sys.prefix) + os.sep)
+
+    def keep(self: Any, source_path: str, bytecode_path: str, data: bytes) -> None:
+        if str(source_path).startswith(roots):
+            write(self, source_path, bytecode_path, data)
+
+    loader._cache_bytecode = keep
+    sys.dont_write_bytecode = False
 
 
 def _listen(address: str) -> socket.socket:
@@ -137,6 +155,10 @@ def _import_airflow() -> str:
             manager.initialize_providers_extra_links()
         except Exception:
             pass
+        try:
+            sibling("reading").warm_up()
+        except Exception:
+            sys.stderr.write(traceback.format_exc())  # the first file pays, then
     _make_database_read_only()
     gc.collect()
     gc.freeze()

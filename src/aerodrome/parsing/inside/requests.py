@@ -238,6 +238,8 @@ def _outcome(entry: _Running, request: Request, crash: str, status: int) -> Answ
     except ValueError:
         return {"file": name, "crash": _ending(status)}
     found["file"] = name
+    for dag in found.get("dags", ()):
+        _reading.COMPUTED_RUNS.update(dag.pop("computed_runs", {}))
     return found
 
 
