@@ -97,14 +97,14 @@ def _keep_bytecode_of_packages() -> None:
     Installers leave packages uncompiled; compiling those that a provider imports takes longer than all else together.
     """
     loader: Any = importlib.machinery.SourceFileLoader
-    write = loader._cache_bytecode
+    write = loader.set_data
     roots = (sys.prefix + os.sep, os.path.realpath(sys.prefix) + os.sep)
 
-    def keep(self: Any, source_path: str, bytecode_path: str, data: bytes) -> None:
-        if str(source_path).startswith(roots):
-            write(self, source_path, bytecode_path, data)
+    def keep(self: Any, path: str, data: bytes, **named: Any) -> None:
+        if str(path).startswith(roots):
+            write(self, path, data, **named)
 
-    loader._cache_bytecode = keep
+    loader.set_data = keep
     sys.dont_write_bytecode = False
 
 
@@ -155,10 +155,6 @@ def _import_airflow() -> str:
             manager.initialize_providers_extra_links()
         except Exception:
             pass
-        try:
-            sibling("reading").warm_up()
-        except Exception:
-            sys.stderr.write(traceback.format_exc())  # the first file pays, then
     _make_database_read_only()
     gc.collect()
     gc.freeze()
