@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
+    bigquery,
+    changed_arguments,
     context_keys,
     dag_arguments,
     dag_defaults,
@@ -15,6 +17,9 @@ from aerodrome.migration.codemod.rules import (
 RULES: tuple[Rule, ...] = (
     providers.SQL,
     providers.ARGUMENTS,
+    bigquery.QUERY,
+    bigquery.TABLE,
+    changed_arguments.RULE,
     providers.APPLY_DEFAULTS,
     days_ago.RULE,
     dag_arguments.DAG_ARGUMENTS,
