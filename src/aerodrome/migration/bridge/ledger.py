@@ -156,7 +156,7 @@ class AssetLedger:
             if asset_id is None:
                 return None
             row = self._registered(connection, asset_id, event, mark)
-            before = frozenset(row["extra"][QUEUED]) if row else frozenset()
+            before = frozenset((row["extra"] or {}).get(QUEUED, ())) if row else frozenset()
             wanted = set(takers) - before
             fresh = wanted if is_paused_too else self._running(connection, wanted)
             for dag_id in sorted(fresh):
@@ -175,7 +175,7 @@ class AssetLedger:
                     "timestamp": self._database.stored(now),
                 }
                 connection.execute(insert(table).values(values))
-            elif fresh:
+            elif fresh or MARK not in (row["extra"] or {}):
                 connection.execute(update(table).where(table.c.id == row["id"]).values(extra=extra))
             return frozenset(reached)
 
@@ -193,14 +193,19 @@ class AssetLedger:
         return self._database.table(f"{self._noun}_{name}")
 
     def _registered(self, connection: Connection, asset_id: int, event: AssetEvent, mark: str) -> RowMapping | None:
-        """Find the row that carries the mark, among the events of the same run (an index leads to the asset's events)."""
+        """Find the event's row here: one that carries the mark, or one that came with the history (the same task, the same moment).
+
+        Looks among the events of the same run; an index leads to those of the asset.
+        """
         table = self._table("event")
         same_run: ColumnElement[bool] = (
             table.c.source_run_id.is_(None) if event.run_id is None else table.c.source_run_id == event.run_id
         )
-        query = select(table.c.id, table.c.extra).where(table.c[self._id] == asset_id, same_run)
-        rows = connection.execute(query).mappings()
-        return next((row for row in rows if (row["extra"] or {}).get(MARK) == mark), None)
+        query = select(table).where(table.c[self._id] == asset_id, same_run)
+        rows = connection.execute(query).mappings().all()
+        marked = (row for row in rows if (row["extra"] or {}).get(MARK) == mark)
+        copied = (row for row in rows if MARK not in (row["extra"] or {}) and _is_copy(row, event))
+        return next(marked, None) or next(copied, None)
 
     def _running(self, connection: Connection, dag_ids: Collection[str]) -> set[str]:
         """Lock the DAGs against a pause in the same moment, and give those that are not paused."""
@@ -229,6 +234,13 @@ def _event(row: Mapping[Any, Any]) -> AssetEvent:
         map_index=-1 if row["source_map_index"] is None else row["source_map_index"],
         at=_aware(row["timestamp"]),
     )
+
+
+def _is_copy(row: RowMapping, event: AssetEvent) -> bool:
+    there = _event({**row, "uri": event.uri})
+    return (there.dag_id, there.task_id, there.map_index, there.at) == (
+        event.dag_id, event.task_id, event.map_index, event.at,
+    )  # fmt: skip
 
 
 def _aware(moment: datetime) -> datetime:

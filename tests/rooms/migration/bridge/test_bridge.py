@@ -182,6 +182,18 @@ def test_a_dag_that_is_rolled_back_finds_in_the_source_what_it_missed(world: Wor
     assert world.seen["reports"] == {"event-0"}
 
 
+def test_an_event_that_came_with_the_history_is_taken_for_the_carried_one(world: World) -> None:
+    world.hold("reports")
+    world.event()
+    columns = "source_task_id, source_dag_id, source_run_id, source_map_index, timestamp"
+    rows = world.source._run(f"select dataset_id, extra, {columns} from dataset_event")
+    world.target._run(f"insert into asset_event (asset_id, extra, {columns}) values (?, ?, ?, ?, ?, ?, ?)", *rows[0])
+    world.move("reports")
+    world.bridge.tick()
+    assert world.target.schedule(world.now) == ["reports"]
+    assert world.target._run("select count(*) from asset_event") == [(1,)]
+
+
 def test_an_asset_that_the_other_side_does_not_know_is_counted_and_lost_to_nobody_else(world: World) -> None:
     world.target._run("delete from asset where uri = 'raw'")
     world.hold("reports")
@@ -199,7 +211,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEPS, max_size=25), deaths=st.lists(st.integers(0, 40), max_size=4))
 def test_every_event_is_news_once_whatever_happens(steps: list[tuple[str, ...]], deaths: list[int]) -> None:
     with TemporaryDirectory(dir=MEMORY) as folder, pytest.MonkeyPatch.context() as patch:
