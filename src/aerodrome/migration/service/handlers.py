@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from aerodrome.environments.backends_airflow import What
@@ -21,6 +22,7 @@ from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, handoff, history, objects
+from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
@@ -180,7 +182,26 @@ def move_history(context: StepContext, params: Params) -> Result:
     """Move the finished runs of some DAGs, once the target has parsed them."""
     _wait_parsed(context, params["dag_ids"])
     moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
-    return {"history": moved.as_data(), "summary": _history_summary(moved)}
+    logs = _logs(context, params["dag_ids"])
+    summary = _history_summary(moved)
+    if logs is not None and logs.found:
+        summary += f" {logs.moved + logs.same:,} log files"
+        summary += f", {logs.found - logs.moved - logs.same:,} refused." if logs.failed_by_code else "."
+    return {"history": moved.as_data(), "logs": logs.as_data() if logs else None, "summary": summary}
+
+
+def _logs(context: StepContext, dag_ids: list[str]) -> LogsMoved | None:
+    """Copy the tasks' logs where both folders are on this machine."""
+    options = {record.option: record.value or "" for record in context.estate.records("config")}
+    folder = options.get("logging.base_log_folder") or options.get("core.base_log_folder") or ""
+    into = context.access.logs_folder
+    if into is None or not folder.startswith("/") or not Path(folder).is_dir():
+        return None
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        context.progress(f"{what}: {done:,} of {total or 0:,}")
+
+    return move_logs(context.target, dag_ids, Path(folder), into, progress=progress)
 
 
 def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:

@@ -12,6 +12,7 @@ from aerodrome.migration.transfer.handoff import (
     source_interval,
 )
 from aerodrome.migration.transfer.history import move_history
+from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.objects import move_connections, move_pools, move_variables
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Moved, Policy, Rejected
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -25,6 +26,7 @@ __all__ = [
     "HandOff",
     "HistoryMoved",
     "KindMoved",
+    "LogsMoved",
     "Moved",
     "NextInterval",
     "NoCheckpoint",
@@ -35,6 +37,7 @@ __all__ = [
     "hand_off",
     "move_connections",
     "move_history",
+    "move_logs",
     "move_pools",
     "move_variables",
     "next_interval",
