@@ -8,7 +8,7 @@ aware UTC datetimes; JSON columns are texts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ class RejectedRow:
     key: str
     code: str
     message: str
+    value: bytes | None = field(default=None, repr=False)  # a pickle that can be archived as it is
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, handoff, history, objects
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
+from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
 LIVE_TIMEOUT_S = 600.0
@@ -209,14 +210,16 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
         context.progress(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
 
     path = context.folder.checkpoint(name)
-    moved = history.move_history(
-        context.source,
-        context.target,
-        dag_ids,
-        since=from_text(since),
-        progress=progress,
-        checkpoint=checkpoints.FileCheckpoint(path),
-    )
+    with RejectsFile(context.folder.rejects(name)) as rejects:
+        moved = history.move_history(
+            context.source,
+            context.target,
+            dag_ids,
+            since=from_text(since),
+            progress=progress,
+            checkpoint=checkpoints.FileCheckpoint(path),
+            rejects=rejects,
+        )
     if not moved.is_proven:
         raise Broken(
             "The target's history is not what the source holds.",

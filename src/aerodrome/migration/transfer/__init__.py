@@ -15,6 +15,7 @@ from aerodrome.migration.transfer.history import move_history
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.objects import move_connections, move_pools, move_variables
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Moved, Policy, Rejected
+from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.target import TargetDatabase
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "NoCheckpoint",
     "Policy",
     "Rejected",
+    "RejectsFile",
     "TargetDatabase",
     "env_values",
     "hand_off",
