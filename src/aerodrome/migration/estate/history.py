@@ -75,3 +75,33 @@ class HistoryWindow:
     dag_ids: tuple[str, ...]
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AssetKey:
+    """An asset of 3.x, or a dataset of 2.x, whose name is its URI."""
+
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class AssetEvent:
+    """An event of an asset. `extra` is JSON text."""
+
+    asset: AssetKey
+    timestamp: datetime | None
+    source_dag_id: str | None
+    source_task_id: str | None
+    source_run_id: str | None
+    source_map_index: int
+    extra: str
+
+
+@dataclass(frozen=True)
+class PendingAsset:
+    """An asset of which a DAG was told, and for which it has not run yet."""
+
+    asset: AssetKey
+    dag_id: str
+    created_at: datetime

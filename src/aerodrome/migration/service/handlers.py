@@ -22,6 +22,7 @@ from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, handoff, history, objects
+from aerodrome.migration.transfer.assets import move_assets
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.transfer.rejects import RejectsFile
@@ -183,12 +184,18 @@ def move_history(context: StepContext, params: Params) -> Result:
     """Move the finished runs of some DAGs, once the target has parsed them."""
     _wait_parsed(context, params["dag_ids"])
     moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
+    assets = move_assets(context.source, context.target, params["dag_ids"], context.clock, with_pending=False)
     logs = _logs(context, params["dag_ids"])
     summary = _history_summary(moved)
     if logs is not None and logs.found:
         summary += f" {logs.moved + logs.same:,} log files"
         summary += f", {logs.found - logs.moved - logs.same:,} refused." if logs.failed_by_code else "."
-    return {"history": moved.as_data(), "logs": logs.as_data() if logs else None, "summary": summary}
+    return {
+        "history": moved.as_data(),
+        "assets": assets.as_data(),
+        "logs": logs.as_data() if logs else None,
+        "summary": summary,
+    }
 
 
 def _logs(context: StepContext, dag_ids: list[str]) -> LogsMoved | None:
@@ -293,7 +300,8 @@ def _cutover(context: StepContext) -> cutover.CutoverContext:
     def sync(dag_id: str) -> Mapping[str, Any]:
         moved = _history(context, [dag_id], None, f"sync-{dag_id}")
         handoff.hand_off(context.source, context.target, dag_id)
-        return {"history": moved.as_data(), "summary": _history_summary(moved)}
+        assets = move_assets(context.source, context.target, [dag_id], context.clock, with_pending=True)
+        return {"history": moved.as_data(), "assets": assets.as_data(), "summary": _history_summary(moved)}
 
     return cutover.CutoverContext(
         source=context.source,

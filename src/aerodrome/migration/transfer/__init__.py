@@ -1,5 +1,6 @@
 """Moves objects and history from a source into a hosted deployment."""
 
+from aerodrome.migration.transfer.assets import AssetsMoved, move_assets
 from aerodrome.migration.transfer.checkpoints import Checkpoint, FileCheckpoint, NoCheckpoint
 from aerodrome.migration.transfer.environment import EnvironmentMoved, env_values, scheduler_options
 from aerodrome.migration.transfer.handoff import (
@@ -21,6 +22,7 @@ from aerodrome.migration.transfer.target import TargetDatabase
 __all__ = [
     "CATCHUP_OPTION",
     "SCHEDULER_OPTIONS",
+    "AssetsMoved",
     "Checkpoint",
     "EnvironmentMoved",
     "FileCheckpoint",
@@ -37,6 +39,7 @@ __all__ = [
     "TargetDatabase",
     "env_values",
     "hand_off",
+    "move_assets",
     "move_connections",
     "move_history",
     "move_logs",
