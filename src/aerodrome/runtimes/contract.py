@@ -105,6 +105,7 @@ class AirflowAccess:
     database_url: Secret  # SQLAlchemy URL (sqlite:///… or postgresql+psycopg://…)
     fernet_key: Secret
     signing_key: Secret
+    logs_folder: Path | None = None  # where its Airflow keeps task logs, when this machine can write there
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ aware UTC datetimes; JSON columns are texts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ class RejectedRow:
     key: str
     code: str
     message: str
+    value: bytes | None = field(default=None, repr=False)  # a pickle that can be archived as it is
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,33 @@ class HistoryWindow:
     dag_ids: tuple[str, ...]
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AssetKey:
+    """An asset of 3.x, or a dataset of 2.x, whose name is its URI."""
+
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class AssetEvent:
+    """An event of an asset. `extra` is JSON text."""
+
+    asset: AssetKey
+    timestamp: datetime | None
+    source_dag_id: str | None
+    source_task_id: str | None
+    source_run_id: str | None
+    source_map_index: int
+    extra: str
+
+
+@dataclass(frozen=True)
+class PendingAsset:
+    """An asset of which a DAG was told, and for which it has not run yet."""
+
+    asset: AssetKey
+    dag_id: str
+    created_at: datetime

@@ -84,6 +84,10 @@ class MigrationFolder:
         place.mkdir(exist_ok=True)
         return place / f"{digest_of(name)[:32]}.json"
 
+    def rejects(self, name: str) -> Path:
+        """The folder with every refused row of one step of history, and the values that could not become JSON."""
+        return self.root / "rejects" / name
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""

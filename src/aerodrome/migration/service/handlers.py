@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from aerodrome.environments.backends_airflow import What
@@ -20,7 +21,10 @@ from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, history, objects
+from aerodrome.migration.transfer.assets import move_assets
+from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
+from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
 LIVE_TIMEOUT_S = 600.0
@@ -179,7 +183,40 @@ def move_history(context: StepContext, params: Params) -> Result:
     """Move the finished runs of some DAGs, once the target has parsed them."""
     _wait_parsed(context, params["dag_ids"])
     moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
-    return {"history": moved.as_data(), "until": to_text(moved.until), "summary": history_summary(moved)}
+    assets = move_assets(context.source, context.target, params["dag_ids"], context.clock, with_pending=False)
+    logs = move_logs_of(context, params["dag_ids"])
+    summary = history_summary(moved)
+    if logs is not None and logs.found:
+        summary += f" {logs.moved + logs.same:,} log files"
+        summary += f", {logs.found - logs.moved - logs.same:,} refused." if logs.failed_by_code else "."
+    return {
+        "history": moved.as_data(),
+        "assets": assets.as_data(),
+        "logs": logs.as_data() if logs else None,
+        "until": to_text(moved.until),
+        "summary": summary,
+    }
+
+
+def move_logs_of(context: StepContext, dag_ids: Sequence[str]) -> LogsMoved | None:
+    """Copy the tasks' logs where both folders are on this machine."""
+    options = {record.option: record.value or "" for record in context.estate.records("config")}
+    folder = options.get("logging.base_log_folder") or options.get("core.base_log_folder") or ""
+    into = context.access.logs_folder
+    if into is None or not folder.startswith("/") or not Path(folder).is_dir():
+        return None
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        context.progress(f"{what}: {done:,} of {total or 0:,}")
+
+    return move_logs(context.target, dag_ids, Path(folder), into, progress=progress)
+
+
+def move_beside(context: StepContext, dag_ids: Sequence[str]) -> dict[str, Any]:
+    """Move what goes with the last history of DAGs that are held: events of assets, what is pending, and logs."""
+    assets = move_assets(context.source, context.target, dag_ids, context.clock, with_pending=True)
+    logs = move_logs_of(context, dag_ids)
+    return {"assets": assets.as_data(), "logs": logs.as_data() if logs else None}
 
 
 def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:
@@ -187,14 +224,16 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
         context.progress(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
 
     path = context.folder.checkpoint(name)
-    moved = history.move_history(
-        context.source,
-        context.target,
-        dag_ids,
-        since=from_text(since),
-        progress=progress,
-        checkpoint=checkpoints.FileCheckpoint(path),
-    )
+    with RejectsFile(context.folder.rejects(name)) as rejects:
+        moved = history.move_history(
+            context.source,
+            context.target,
+            dag_ids,
+            since=from_text(since),
+            progress=progress,
+            checkpoint=checkpoints.FileCheckpoint(path),
+            rejects=rejects,
+        )
     if not moved.is_proven:
         raise Broken(
             "The target's history is not what the source holds.",

@@ -29,6 +29,9 @@ class Syncing:
     dags: Mapping[str, DagRecord]
     summary: Callable[[HistoryMoved], str]
     since: Mapping[str, datetime] = field(default_factory=dict)
+    beside: Callable[[Sequence[str]], Mapping[str, Any]] = field(
+        default=lambda _ids: {}
+    )  # moves what goes with a history
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
         """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG."""
@@ -42,6 +45,7 @@ class Syncing:
             return outcomes
         if not moved.is_proven:
             return {dag_ids[0]: _differs(dag_ids[0], moved)}
+        beside = self.beside(dag_ids)
         handed = handoff.hand_off_many(self.source, self.target, dag_ids)
         for position, dag_id in enumerate(dag_ids):
             found = handed[dag_id]
@@ -50,7 +54,7 @@ class Syncing:
                 continue
             outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
             if position == 0:
-                outcome["history"] = moved.as_data()
+                outcome |= {"history": moved.as_data(), **beside}
             together = f" Moved together with {len(dag_ids) - 1} other DAGs." if len(dag_ids) > 1 else ""
             outcomes[dag_id] = outcome | {"summary": f"{self.summary(moved)}{together}"}
         return outcomes

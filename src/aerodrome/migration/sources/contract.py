@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.cloud.contract import CloudLogin
 from aerodrome.migration.sources.cloud.files import CloudFile
@@ -303,4 +303,21 @@ class OffersSql(Protocol):
 
     def sql_history(self) -> SqlHistory | None:
         """Give it, or None: another database, or one that is too old."""
+        ...
+
+
+@runtime_checkable
+class OffersAssets(Protocol):
+    """A source adapter that gives the events of assets (datasets before 3.0)."""
+
+    def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        """Stream the events that a task of these DAGs made, or that belong to an asset by which one is scheduled."""
+        ...
+
+    def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
+        """Stream which events started which run of these DAGs."""
+        ...
+
+    def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        """Give the assets of which these DAGs were told, and for which they have not run yet."""
         ...

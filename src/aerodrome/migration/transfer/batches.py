@@ -64,10 +64,10 @@ def _accept(batch: HistoryBatch, tally: Tally, schema_version: str) -> list[Mapp
     for left in batch.rejected:
         rejected = Rejected(left.key, left.code, left.message)
         if left.code in NOTICE_CODES:
-            tally.notice(rejected)
+            tally.notice(rejected, left.value)
         else:
             tally.found += 1
-            tally.reject(rejected)
+            tally.reject(rejected, value=left.value)
     for raw in batch.rows:
         tally.found += 1
         row = map_row(raw)

@@ -7,11 +7,12 @@ rows are recognised by their natural key, and the checkpoint only says which gro
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
@@ -21,6 +22,7 @@ from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejected, Tally
+from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.writer import HistoryWriter
@@ -42,18 +44,20 @@ def move_history(
     since: datetime | None = None,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    rejects: RejectsFile | None = None,
 ) -> HistoryMoved:
     """Move the finished runs of these DAGs with their task instances, earlier tries, XComs and notes.
 
     `since` limits it to runs that changed after that moment. Rows that cannot move are refused one by one with a
-    reason. Running it again adds nothing; rows that changed in the source since are brought up to date.
+    reason, and every one is kept in `rejects`. Running it again adds nothing; rows that changed in the source since are
+    brought up to date.
     """
     started = time.monotonic()
     checkpoint = checkpoint or NoCheckpoint()
     wanted = sorted(set(dag_ids))
     lane = sql_lane(source, target)
     plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql"])
-    state = _restore(checkpoint, plan)
+    state = _restore(checkpoint, plan, rejects)
     state.until = state.until or source.history_watermark(wanted)
     before = state.rows
     window = HistoryWindow(tuple(wanted), since, state.until)
@@ -95,7 +99,7 @@ def _move_by_rows(
             if position < state.done:
                 continue
             writer = HistoryWriter(target, kind)
-            draft = Tally.from_state(state.tallies[kind].as_state())
+            draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
             for batch in source.history(kind, replace(window, dag_ids=group)):
                 move_batch(target, writer, batch, draft)
@@ -114,6 +118,9 @@ def _move_by_sql(
     def finish(last: RunKey, chunk: Chunk) -> None:
         for kind, tally in lane.settle(chunk).items():
             state.tallies[kind].merge(tally)
+        for refusal in chunk.rejects:
+            if state.rejects is not None:
+                state.rejects.add(*refusal)
         state.after = last
         state.save(checkpoint, done=state.done)
         progress("moving runs with their rows", state.tallies["run"].found, max(total, state.tallies["run"].found))
@@ -159,7 +166,12 @@ class _State:
     done: int
     tallies: Tallies
     until: datetime | None
+    rejects: RejectsFile | None = None
     after: RunKey = ("", "")
+
+    def keep(self, kind: HistoryKind) -> Callable[[Rejected, bytes | None], None] | None:
+        """Give what a tally tells its refusals to."""
+        return None if self.rejects is None else partial(self.rejects.add, kind)
 
     @property
     def rows(self) -> int:
@@ -169,17 +181,32 @@ class _State:
         self.done = done
         tallies = {kind: tally.as_state() for kind, tally in self.tallies.items()}
         checkpoint.save(
-            {"plan": self.plan, "done": done, "after": self.after, "until": to_text(self.until), "tallies": tallies}
+            {
+                "plan": self.plan,
+                "done": done,
+                "after": self.after,
+                "until": to_text(self.until),
+                "tallies": tallies,
+                "rejects": self.rejects.mark() if self.rejects is not None else (0, 0),
+            }
         )
 
 
-def _restore(checkpoint: Checkpoint, plan: str) -> _State:
+def _restore(checkpoint: Checkpoint, plan: str, rejects: RejectsFile | None) -> _State:
     """Give what a checkpoint says; one of another transfer is not ours."""
-    state = checkpoint.load()
-    if state is None or state.get("plan") != plan:
-        return _State(plan, 0, {kind: Tally() for kind in HISTORY_KINDS}, None)
-    tallies = {kind: Tally.from_state(state["tallies"][kind]) for kind in HISTORY_KINDS}
-    return _State(plan, state["done"], tallies, from_text(state["until"]), (state["after"][0], state["after"][1]))
+    saved = checkpoint.load()
+    if saved is None or saved.get("plan") != plan:
+        saved = {"plan": plan, "done": 0, "after": ("", ""), "until": None, "rejects": (0, 0)}
+    tallies = {
+        kind: Tally.from_state(saved["tallies"][kind]) if "tallies" in saved else Tally() for kind in HISTORY_KINDS
+    }
+    if rejects is not None:
+        rejects.go_back((saved["rejects"][0], saved["rejects"][1]))
+    after = (saved["after"][0], saved["after"][1])
+    state = _State(plan, saved["done"], tallies, from_text(saved["until"]), rejects, after)
+    for kind, tally in tallies.items():
+        tally.keep = state.keep(kind)
+    return state
 
 
 def _outcome(kind: HistoryKind, tally: Tally) -> KindMoved:

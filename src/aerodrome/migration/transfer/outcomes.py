@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -140,13 +140,20 @@ class Tally:
     noticed: Counter[str] = field(default_factory=Counter)
     source_sum: int = 0
     target_sum: int = 0
+    keep: Callable[[Rejected, bytes | None], None] | None = None  # told of every refusal; not part of the state
 
-    def reject(self, rejected: Rejected, rows: int = 1) -> None:
+    def reject(self, rejected: Rejected, rows: int = 1, value: bytes | None = None) -> None:
+        """Count refused rows; `value` is what is archived of one."""
+        if self.keep is not None:
+            self.keep(rejected, value)
         self.rejections[rejected.code] += rows
         if len(self.shown) < SHOWN_REJECTIONS:
             self.shown.append(rejected)
 
-    def notice(self, notice: Rejected) -> None:
+    def notice(self, notice: Rejected, value: bytes | None = None) -> None:
+        """Count a part of a row that stayed behind."""
+        if self.keep is not None:
+            self.keep(notice, value)
         self.noticed[notice.code] += 1
         if len(self.notices) < SHOWN_REJECTIONS:
             self.notices.append(notice)

@@ -20,7 +20,7 @@ from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, 
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import KEYS, TABLES
-from aerodrome.migration.transfer.outcomes import Tally
+from aerodrome.migration.transfer.outcomes import Rejected, Tally
 from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.migration.transfer.sql_mapping import NOTED, SAMPLE_SQL, hash_sql, mapped_sql, note_hash_sql
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -91,8 +91,12 @@ class Chunk:
     """One chunk on its way: what is counted already, and what must still be read back from the target."""
 
     def __init__(self) -> None:
-        self.tallies: dict[HistoryKind, Tally] = {kind: Tally() for kind in HISTORY_KINDS}
+        self.rejects: list[tuple[HistoryKind, Rejected, bytes | None]] = []
+        self.tallies: dict[HistoryKind, Tally] = {kind: Tally(keep=self._keep(kind)) for kind in HISTORY_KINDS}
         self.unproved: list[tuple[HistoryKind, ChosenRuns, Sums, Future[Sums]]] = []
+
+    def _keep(self, kind: HistoryKind) -> Callable[[Rejected, bytes | None], None]:
+        return lambda rejected, value: self.rejects.append((kind, rejected, value))
 
 
 class SqlLane:

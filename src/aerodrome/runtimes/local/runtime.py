@@ -239,6 +239,7 @@ class LocalRuntime:
             database_url=spec.database_url or _sqlite_url(layout),
             fernet_key=spec.fernet_key,
             signing_key=spec.signing_key,
+            logs_folder=layout.home / "logs",
         )
 
     def measure(self, deployment_id: str, database_url: Secret | None, *, is_thorough: bool) -> Measurement:

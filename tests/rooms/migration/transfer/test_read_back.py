@@ -17,6 +17,7 @@ from aerodrome.migration.transfer import (
     TargetDatabase,
     move_connections,
     move_history,
+    move_logs,
     move_pools,
     move_variables,
 )
@@ -48,6 +49,11 @@ def test_airflow_shows_and_clears_imported_history(
     outcome = move_history(source, target, ["daily"])
     assert outcome.is_proven
     run = source.rows["run"][1]
+    old = tmp_path / "old-logs" / "daily" / "load" / run["logical_date"].isoformat()
+    old.mkdir(parents=True)
+    (old / "2.log").write_text("[2026-03-03 00:00:02,000] {taskinstance.py:670} INFO - canary line of the old worker\n")
+    logs = move_logs(target, ["daily"], tmp_path / "old-logs", tmp_path / "logs")
+    assert (logs.found, logs.moved, logs.failed) == (1, 1, [])
 
     output = run_airflow(
         airflow3, tmp_path, target_url, str(PROGRAMS / "read_target.py"), "daily", run["run_id"], env=env
@@ -67,6 +73,8 @@ def test_airflow_shows_and_clears_imported_history(
     tries = answers["tries"][1]["task_instances"]
     assert [(item["try_number"], item["state"]) for item in tries] == [(1, "failed"), (2, "success")]
     assert answers["xcom"][1]["value"] in ({"rows": 3, "share": 1.0}, '{"rows": 3, "share": 1.0}')
+    assert "canary line of the old worker" in str(answers["log"][1])
+    assert tasks["load"]["rendered_fields"] == {"bash_command": "load 1", "env": None}
     assert len(answers["grid_runs"][1]) == 4
     assert answers["cleared"][1]["state"] == "queued"
     states = run_airflow(

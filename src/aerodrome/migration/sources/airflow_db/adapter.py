@@ -15,9 +15,10 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import carrying, counting, measures, objects, probes, states, surroundings
+from aerodrome.migration.sources.airflow_db.assets import AssetReader
 from aerodrome.migration.sources.airflow_db.dags import DagReader
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
@@ -30,6 +31,7 @@ from aerodrome.migration.sources.contract import (
     DagState,
     Probe,
     Progress,
+    RunKey,
     SourceConfig,
     SourceDescription,
     SqlHistory,
@@ -226,6 +228,15 @@ class AirflowDatabaseSource:
     def sql_history(self) -> SqlHistory | None:
         """Give the history for a transfer from database to database, where this one is a PostgreSQL."""
         return PostgresHistory(self._database, self._history) if self._database.dialect == "postgresql" else None
+
+    def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        return AssetReader(self._database).events(dag_ids)
+
+    def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
+        return AssetReader(self._database).started(dag_ids)
+
+    def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        return AssetReader(self._database).pending(dag_ids)
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return states.dag_states(self._database, dag_ids, self._schedules(), self._clock.now())

@@ -38,11 +38,13 @@ def run_converter(find_interval: FindInterval) -> Convert:
         if named["is_external_trigger"] is None:
             named["is_external_trigger"] = named["run_type"] != "scheduled"
         named["is_external_trigger"] = bool(named["is_external_trigger"])
+        conf = named["conf"]
         try:
-            named["conf"] = _conf_text(named["conf"])
+            named["conf"] = _conf_text(conf)
         except NotPlainError as error:
             named["conf"] = None
-            rejected.append(RejectedRow(key, "run-conf-pickled", f"The run moves without its conf: {error}."))
+            stored = bytes(conf) if isinstance(conf, bytes | memoryview) else None
+            rejected.append(RejectedRow(key, "run-conf-pickled", f"The run moves without its conf: {error}.", stored))
         rows.append(tuple(named.values()))
 
     return convert
@@ -93,7 +95,7 @@ def convert_xcom(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedR
             text: str | None = _stored_text(bytes(value))
         except NotPlainError as error:
             message = f"The value is a pickle; Airflow 3 stores JSON only, and {error}."
-            rejected.append(RejectedRow(label, "xcom-pickled", message))
+            rejected.append(RejectedRow(label, "xcom-pickled", message, bytes(value)))
             return
         except ValueError:
             rejected.append(RejectedRow(label, "xcom-unreadable", "The value is not JSON."))

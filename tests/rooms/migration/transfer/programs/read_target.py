@@ -26,7 +26,7 @@ with TestClient(create_app()) as client:
     }.items():
         answer = client.get(path)
         is_json = "json" in answer.headers["content-type"] and "ndjson" not in answer.headers["content-type"]
-        answers[name] = [answer.status_code, answer.json() if is_json else answer.text[:200]]
+        answers[name] = [answer.status_code, answer.json() if is_json else answer.text[:2000]]
     body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False}
     answers["clear"] = [client.post(f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body).status_code, None]
     answers["cleared"] = [200, client.get(f"/api/v2{at}").json()]

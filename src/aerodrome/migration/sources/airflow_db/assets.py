@@ -1,0 +1,122 @@
+"""Streams the events of assets (datasets before 3.0) that concern some DAGs, which runs they started, and what is pending.
+
+Tables of 2.4 to 2.11: `dataset`, `dataset_event`, `dagrun_dataset_event`, `dataset_dag_run_queue`; of 3.x: the same with
+`asset`. Older versions have none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, null, or_, select
+
+from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.migration.estate.history import AssetEvent, AssetKey, PendingAsset
+from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
+
+ROWS_PER_BATCH = 5_000
+
+
+class AssetReader:
+    """Reads assets of one database."""
+
+    def __init__(self, database: MetadataDatabase) -> None:
+        self._database = database
+        self._word = "asset" if database.has("asset") else "dataset"
+
+    @property
+    def has_assets(self) -> bool:
+        return self._database.has(self._word)
+
+    def events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        """Give the events that a task of these DAGs made, or that belong to an asset by which one is scheduled; by id."""
+        if not self.has_assets:
+            return
+        event, asset = self._table("{}_event"), self._table("{}")
+        reference = self._table("dag_schedule_{}_reference")
+        columns = [*self._event_columns(), event.c.id]
+        for page in pages(sorted(dag_ids), ID_PAGE):
+            scheduling = select(reference.c[f"{self._word}_id"]).where(reference.c.dag_id.in_(page))
+            wanted = or_(event.c.source_dag_id.in_(page), event.c[f"{self._word}_id"].in_(scheduling))
+            query = select(*columns).select_from(self._joined(event, asset)).where(wanted)
+            last = 0
+            while rows := self._rows(query.where(event.c.id > last).order_by(event.c.id).limit(ROWS_PER_BATCH)):
+                last = rows[-1].id
+                yield [_event(row) for row in rows]
+
+    def started(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[tuple[str, str], AssetEvent]]]:
+        """Give which events started which run of these DAGs."""
+        if not self.has_assets:
+            return
+        event, asset, run = self._table("{}_event"), self._table("{}"), self._database.table("dag_run")
+        link = self._table("dagrun_{}_event")
+        source = self._joined(event, asset).join(link, link.c.event_id == event.c.id)
+        source = source.join(run, run.c.id == link.c.dag_run_id)
+        for page in pages(sorted(dag_ids), ID_PAGE):
+            query = select(run.c.dag_id, run.c.run_id, *self._event_columns(), run.c.id, event.c.id.label("event_id"))
+            query = query.select_from(source).where(run.c.dag_id.in_(page)).order_by(run.c.id, event.c.id)
+            last: tuple[int, int] = (0, 0)
+            while True:
+                after = or_(run.c.id > last[0], (run.c.id == last[0]) & (event.c.id > last[1]))
+                rows = self._rows(query.where(after).limit(ROWS_PER_BATCH))
+                if not rows:
+                    break
+                last = rows[-1].id, rows[-1].event_id
+                yield [((row.dag_id, row.run_id), _event(row)) for row in rows]
+
+    def pending(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        """Give what these DAGs were told of and have not run for yet."""
+        if not self.has_assets:
+            return []
+        queue, asset = self._table("{}_dag_run_queue"), self._table("{}")
+        found: list[PendingAsset] = []
+        for page in pages(sorted(dag_ids), ID_PAGE):
+            query = (
+                select(*self._asset_columns(), queue.c.target_dag_id, queue.c.created_at)
+                .select_from(queue.join(asset, asset.c.id == queue.c[f"{self._word}_id"]))
+                .where(queue.c.target_dag_id.in_(page))
+                .order_by(queue.c.target_dag_id, asset.c.id)
+            )
+            for row in self._rows(query):
+                moment = utc(row.created_at)
+                if moment is not None:
+                    found.append(PendingAsset(AssetKey(row.name or row.uri, row.uri), row.target_dag_id, moment))
+        return found
+
+    def _table(self, name: str) -> Any:
+        return self._database.table(name.format(self._word))
+
+    def _joined(self, event: Any, asset: Any) -> Any:
+        return event.join(asset, asset.c.id == event.c[f"{self._word}_id"])
+
+    def _asset_columns(self) -> list[ColumnElement[Any]]:
+        asset = self._table("{}")
+        name = asset.c.name if "name" in asset.c else null()
+        return [name.label("name"), asset.c.uri.label("uri")]
+
+    def _event_columns(self) -> list[ColumnElement[Any]]:
+        event = self._table("{}_event")
+        map_index = column_or(self._database, f"{self._word}_event", "source_map_index", default=-1)
+        return [
+            *self._asset_columns(),
+            event.c.extra,
+            event.c.source_dag_id,
+            event.c.source_task_id,
+            event.c.source_run_id,
+            map_index.label("source_map_index"),
+            event.c.timestamp,
+        ]
+
+    def _rows(self, query: Select[Any]) -> Sequence[Any]:
+        with self._database.reading() as connection:
+            return connection.execute(query).all()
+
+
+def _event(row: Any) -> AssetEvent:
+    extra = row.extra if row.extra is None or isinstance(row.extra, str) else json.dumps(row.extra)
+    return AssetEvent(
+        AssetKey(row.name or row.uri, row.uri), utc(row.timestamp), row.source_dag_id, row.source_task_id,
+        row.source_run_id, -1 if row.source_map_index is None else row.source_map_index, extra or "{}",
+    )  # fmt: skip
