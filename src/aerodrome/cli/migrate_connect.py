@@ -62,7 +62,7 @@ class Account:
             token = Secret(os.environ.get("AERODROME_SOURCE_SESSION_TOKEN", ""))
         key = Secret(_read(self.service_account_file) if self.service_account_file else "")
         return CloudAccount(
-            self.region, self.profile, self.role_arn, self.endpoint_url, Secret(self.access_key_id), secret, token, key
+            self.region, self.profile, self.role_arn, self.endpoint_url, self.access_key_id, secret, token, key
         )
 
 

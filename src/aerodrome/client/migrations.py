@@ -77,7 +77,7 @@ class CloudAccount:
     profile: str = ""
     role_arn: str = ""
     endpoint_url: str = ""
-    access_key_id: Secret = field(default_factory=lambda: Secret(""))
+    access_key_id: str = ""
     secret_access_key: Secret = field(default_factory=lambda: Secret(""))
     session_token: Secret = field(default_factory=lambda: Secret(""))
     service_account_key: Secret = field(default_factory=lambda: Secret(""))

@@ -12,8 +12,8 @@ from aerodrome.migration.sources.cloud.contract import CloudLogin
 
 FOLDERS = ("dags_folder", "plugins_folder", "include_folder")
 FILES = ("requirements_file", "config_file", "env_file")
-LOGIN_SETTINGS = ("region", "profile", "role_arn", "endpoint_url")
-LOGIN_SECRETS = ("access_key_id", "secret_access_key", "session_token", "service_account_key")
+LOGIN_SETTINGS = ("region", "profile", "role_arn", "endpoint_url", "access_key_id")
+LOGIN_SECRETS = ("secret_access_key", "session_token", "service_account_key")
 Secrets = Callable[[str], Secret]
 """Gives a stored secret of the migration by its name."""
 
@@ -62,7 +62,7 @@ def login_from(fields: Mapping[str, str | None]) -> CloudLogin:
     """Make a login of what a form or a request says. Invalid `field-missing` for half of a key pair."""
     credentials = {name: Secret(value) for name in LOGIN_SECRETS if (value := fields.get(name))}
     for one, other in (("access_key_id", "secret_access_key"), ("secret_access_key", "access_key_id")):
-        if one in credentials and other not in credentials:
+        if fields.get(one) and not fields.get(other):
             raise Invalid(
                 f"{other} is missing.",
                 code="field-missing",

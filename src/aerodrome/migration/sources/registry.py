@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
@@ -48,7 +50,8 @@ def code_of(config: AnySourceConfig) -> CodeFolders:
     if isinstance(config, ArchiveConfig):
         return unpacked_code(config)
     if isinstance(config, CloudConfig):
-        return managed_code(config, _environment(config))
+        with closing(_environment(config)) as environment:
+            return managed_code(config, environment)
     return CodeFolders(config.dags_folder, config.plugins_folder, config.include_folder, config.requirements_file)
 
 

@@ -131,7 +131,7 @@ class NewMigration(Body):
     role_arn: Annotated[str | None, Field(description="An AWS role to assume.")] = None
     endpoint_url: Annotated[str | None, Field(description="Only for private endpoints of the cloud.")] = None
     access_key_id: Annotated[
-        SecretStr | None, Field(description="AWS; without it, what the server's machine has is used.")
+        str | None, Field(description="AWS; without it, what the server's machine has is used.")
     ] = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
@@ -154,7 +154,7 @@ class Account(Body):
     profile: str | None = None
     role_arn: str | None = None
     endpoint_url: str | None = None
-    access_key_id: SecretStr | None = None
+    access_key_id: str | None = None
     secret_access_key: SecretStr | None = None
     session_token: SecretStr | None = None
     service_account_key: SecretStr | None = None

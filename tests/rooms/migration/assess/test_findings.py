@@ -255,6 +255,7 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "transfer-time": (dag(), dag(run_states={})),
     "transfer-long": (dag(task_states={"success": 90_000_000}), dag(task_states={"success": 90_000})),
     "history-stays": (measure(("rows:log", 20_000_000)), measure(("rows:log", 20))),
+    "source-unread": (dag(unread=("timezone",)), dag()),
     "xcom-pickled": (measure(("xcom:pickled", 3), ("xcom:sampled", 9)), measure(("xcom:pickled", 0), ("xcom:sampled", 9))),
     "in-flight-total": (measure(("state:running", 3)), measure(("state:running", 0))),
     "dataset-events-pending": (measure(("pending:dataset-events", 3)), measure(("pending:dataset-events", 0))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Place:
     url: str
     fernet_key: str
     public_key: str = ""  # instead of the public half of `key`
+    more: dict[str, str] = field(default_factory=dict)  # further variables of its environment
 
     @property
     def archive(self) -> Path:
@@ -48,6 +49,7 @@ class Place:
             "AIRFLOW_CONN_FROM_ENV": "postgres://u:canary-env-d4@h:5432/db",
             "SHOP_PEM": "-----BEGIN-----\nseveral\nlines\n",
         }
+        env |= self.more
         more = ("--include", str(PROJECT / "include"), "--requirements", str(PROJECT / "requirements.txt"))
         return {"args": [self.python, "-W", "ignore", script, *words, *more], "env": env}
 

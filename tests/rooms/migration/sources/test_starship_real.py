@@ -22,7 +22,7 @@ from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Conflict
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryWindow
+from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import RestConfig, SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import open_source
@@ -100,7 +100,8 @@ def test_starship_says_what_the_database_says(both: tuple[StarshipSource, Source
     names = [record.conn_id for record in direct.records("connection")]
     assert list(source.connection_values(names)) == list(behind.connection_values(names))
 
-    for kind in ("run", "task_instance", "task_try"):
+    kinds: tuple[HistoryKind, ...] = ("run", "task_instance", "task_try")
+    for kind in kinds:
         got, wanted = rows_of(source, kind, WINDOW), rows_of(behind, kind, WINDOW)
         assert set(got) == set(wanted), kind
         for key, row in wanted.items():

@@ -15,7 +15,7 @@ from aerodrome.kernel.errors import NotFound
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.validate import CheckRow, validate_dags
 from aerodrome.migration.validate.checks import is_same_file, shorten
-from aerodrome.migration.validate.structure import expected_schedule
+from aerodrome.migration.validate.structure import compare, expected_schedule
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 NEXT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -146,3 +146,13 @@ def test_files_and_texts() -> None:
     assert not is_same_file("/a/dags/ax.py", "x.py")
     assert shorten("one\n\ntwo\n") == "one\ntwo"
     assert len(shorten("x" * 9000)) <= 2001
+
+
+def test_what_the_source_did_not_tell_is_no_difference() -> None:
+    record = replace(make_dag("daily_sales"), tasks=(), unread=("tasks",))
+    rows = {row.check: row for row in compare(record, SEEN, TASKS)}
+    for name in ("same-tasks", "same-order"):
+        assert (rows[name].is_ok, rows[name].severity) == (True, "info")
+        assert "did not tell" in rows[name].message
+    told = {row.check: row for row in compare(replace(record, unread=()), SEEN, TASKS)}
+    assert not told["same-tasks"].is_ok

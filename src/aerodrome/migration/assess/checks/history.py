@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from aerodrome.migration.assess.contract import Check, Place
@@ -79,7 +80,22 @@ def _backfill(inventory: Inventory) -> Iterator[Place]:
         yield Place("source", f"{amount:,} runs of backfills are not finished.")
 
 
+def _unread(inventory: Inventory) -> Iterator[Place]:
+    """Name what the kind of source does not tell, so that an empty field is not taken for nothing."""
+    dags: dict[str, list[str]] = defaultdict(list)
+    for dag in inventory.dags:
+        for name in dag.unread:
+            dags[name].append(dag.dag_id)
+    for name, found in sorted(dags.items()):
+        which = "every DAG" if len(found) == len(inventory.dags) else f"{len(found):,} DAGs, such as {found[0]}"
+        yield Place("source", f"{name.replace('_', ' ')}: not told of {which}.")
+
+
 CHECKS = (
+    Check(
+        "source-unread", "info", "What this kind of source does not tell",
+        "Connect its metadata database or an archive where a decision rests on it.", _unread,
+    ),
     Check("history-size", "info", "The size of the history", "Decide in the plan how much of it must move.", _size),
     Check("transfer-time", "info", "How long the history takes to move", "Plan it before the cutover; only the rest moves then.", _time),
     Check(

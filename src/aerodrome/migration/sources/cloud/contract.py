@@ -16,7 +16,7 @@ SCHEMES = ("s3", "gs")
 class CloudLogin:
     """Settings and credentials of one cloud account. All empty: what the machine itself has (role, profile, account).
 
-    Settings: `region`, `profile`, `role_arn`, `endpoint_url`. Credentials: `access_key_id`, `secret_access_key`,
+    Settings: `region`, `profile`, `role_arn`, `endpoint_url`, `access_key_id`. Credentials: `secret_access_key`,
     `session_token` (AWS), `service_account_key` (Google, JSON).
     """
 
@@ -45,9 +45,11 @@ class ObjectStore(Protocol):
         """Give every object whose key begins with the prefix, in order of the key, page by page."""
         ...
 
-    def open(self, key: str, version: str = "") -> BinaryIO:
-        """Give the content as a stream; `version` names an older one."""
+    def open(self, key: str, version: str = "", *, is_last: bool = False) -> BinaryIO:
+        """Give the content as a stream; `version` names an older one. `is_last`: closing it closes the store, too."""
         ...
+
+    def close(self) -> None: ...
 
 
 def parts_of(url: str) -> tuple[str, str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import AerodromeError, Invalid
 from aerodrome.migration.sources.cloud.contract import CloudLogin, ObjectStore, parts_of
 from aerodrome.migration.sources.cloud.gcs import GcsStore
 from aerodrome.migration.sources.cloud.s3 import S3Store
@@ -30,12 +31,18 @@ class CloudFile:
         """Give its content as a stream; NotFound, Denied or Unavailable."""
         del mode
         scheme, bucket, key = parts_of(self.url)
-        return open_store(scheme, bucket, self.login).open(key)
+        store = open_store(scheme, bucket, self.login)
+        try:
+            return store.open(key, is_last=True)
+        except AerodromeError:
+            store.close()
+            raise
 
     def stamp(self) -> list[int | str]:
         """Give size and version: they change with the content."""
         scheme, bucket, key = parts_of(self.url)
-        found = open_store(scheme, bucket, self.login).stat(key)
+        with closing(open_store(scheme, bucket, self.login)) as store:
+            found = store.stat(key)
         return [found.size_bytes, found.stamp]
 
     def __str__(self) -> str:

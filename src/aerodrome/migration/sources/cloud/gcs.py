@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
@@ -39,10 +39,13 @@ class GcsStore:
                 return
             more = {"pageToken": answer["nextPageToken"]}
 
-    def open(self, key: str, version: str = "") -> BinaryIO:
+    def open(self, key: str, version: str = "", *, is_last: bool = False) -> BinaryIO:
         more = {"generation": version} if version else {}
         answer = self._api.stream(self._path(key), "storage.objects.get", self._place(key), alt="media", **more)
-        return cast("BinaryIO", io.BufferedReader(_Body(answer), BUFFER_BYTES))
+        return cast("BinaryIO", io.BufferedReader(_Body(answer, self.close if is_last else None), BUFFER_BYTES))
+
+    def close(self) -> None:
+        self._api.close()
 
     def _path(self, key: str) -> str:
         return f"/storage/v1/b/{quote(self.bucket, safe='')}/o/{quote(key, safe='')}"
@@ -54,8 +57,9 @@ class GcsStore:
 class _Body(io.RawIOBase):
     """The body of an answer as a stream that can be read once."""
 
-    def __init__(self, opened: AbstractContextManager[httpx2.Response]) -> None:
+    def __init__(self, opened: AbstractContextManager[httpx2.Response], then: Callable[[], None] | None = None) -> None:
         self._opened = opened
+        self._then = then
         self._pieces = opened.__enter__().iter_bytes(BUFFER_BYTES)
         self._rest = b""
 
@@ -76,6 +80,8 @@ class _Body(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._opened.__exit__(None, None, None)
+            if self._then is not None:
+                self._then()
         super().close()
 
 

@@ -42,9 +42,11 @@ class GoogleApi:
             if self._credentials is None:
                 self._credentials = self._signed_in()
             if not self._credentials.valid:
+                import requests
                 from google.auth.transport.requests import Request
 
-                self._credentials.refresh(Request())
+                with requests.Session() as session:
+                    self._credentials.refresh(Request(session))
         return Secret(str(self._credentials.token))
 
     def get(self, path: str, permission: str, place: str, **parameters: str) -> Any:

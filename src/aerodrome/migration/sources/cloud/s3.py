@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, BinaryIO, cast
 
@@ -41,10 +41,15 @@ class S3Store:
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}
 
-    def open(self, key: str, version: str = "") -> BinaryIO:
+    def open(self, key: str, version: str = "", *, is_last: bool = False) -> BinaryIO:
         more = {"VersionId": version} if version else {}
         answer = self._call("s3:GetObjectVersion" if version else "s3:GetObject", key, "get_object", **more)
-        return cast("BinaryIO", io.BufferedReader(Body(answer["Body"]), BUFFER_BYTES))
+        return cast("BinaryIO", io.BufferedReader(Body(answer["Body"], self.close if is_last else None), BUFFER_BYTES))
+
+    def close(self) -> None:
+        opened = self.__dict__.pop("_client", None)
+        if opened is not None:
+            opened.close()
 
     def _call(self, action: str, key: str, method: str, **parameters: Any) -> Any:
         from botocore.exceptions import ClientError
@@ -68,8 +73,9 @@ class S3Store:
 class Body(io.RawIOBase):
     """A stream that can be read once, with the one method that a buffered reader needs."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, then: Callable[[], None] | None = None) -> None:
         self._stream = stream
+        self._then = then
 
     def readable(self) -> bool:
         return True
@@ -87,6 +93,8 @@ class Body(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
+            if self._then is not None:
+                self._then()
         super().close()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,9 @@ class ComposerEnvironment:
 
     def close(self) -> None:
         self._api.close()
+        bucket = self.__dict__.pop("_bucket", None)
+        if bucket is not None:
+            bucket.close()
 
 
 class ComposerReader(RestReader):
@@ -181,7 +185,8 @@ def snapshots(place: str, login: CloudLogin) -> list[str]:
     """Name the snapshots below a location, by name (Composer puts the time into it)."""
     _, bucket, prefix = parts_of(place)
     prefix = prefix.strip("/") + "/"
-    found = {each.key[len(prefix) :].partition("/")[0] for each in GcsStore(bucket, login).list(prefix)}
+    with closing(GcsStore(bucket, login)) as store:
+        found = {each.key[len(prefix) :].partition("/")[0] for each in store.list(prefix)}
     return sorted(name for name in found if name)
 
 
@@ -193,24 +198,24 @@ def environments(location: str, login: CloudLogin) -> list[dict[str, str]]:
             code="field-malformed",
             details={"field": "location"},
         )
-    api = GoogleApi("Composer", ROOT, login)
-    found: list[dict[str, str]] = []
+    with closing(GoogleApi("Composer", ROOT, login)) as api:
+        return sorted(_listed(api, location), key=lambda each: each["environment"])
+
+
+def _listed(api: GoogleApi, location: str) -> Iterator[dict[str, str]]:
     more: dict[str, str] = {}
     while True:
         answer = api.get(f"/v1/{location}/environments", "composer.environments.list", location, **more)
         for each in answer.get("environments", ()):
             image = str(((each.get("config") or {}).get("softwareConfig") or {}).get("imageVersion", ""))
             version = _VERSION.search(image)
-            found.append(
-                {
-                    "environment": each["name"],
-                    "status": str(each.get("state", "")),
-                    "airflow_version": version[1] if version else "",
-                }
-            )
+            yield {
+                "environment": each["name"],
+                "status": str(each.get("state", "")),
+                "airflow_version": version[1] if version else "",
+            }
         if not answer.get("nextPageToken"):
-            api.close()
-            return sorted(found, key=lambda each: each["environment"])
+            return
         more = {"pageToken": answer["nextPageToken"]}
 
 

@@ -34,14 +34,15 @@ _EXPORT = re.compile(r"^\s*export\s+([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
 class MwaaEnvironment:
     """Implements ManagedEnvironment."""
 
-    def __init__(self, name: str, login: CloudLogin) -> None:
+    def __init__(self, name: str, login: CloudLogin, client: Any = None) -> None:
         self.name = name
         self._login = login
         self._plain = Plain(login.settings, login.credentials)
+        self._given = client
 
     @cached_property
     def _client(self) -> Any:
-        return make_client("mwaa", self._plain)
+        return self._given or make_client("mwaa", self._plain)
 
     @cached_property
     def details(self) -> Mapping[str, Any]:
@@ -170,7 +171,7 @@ class MwaaEnvironment:
 
     def env(self) -> Mapping[str, Secret]:
         """Give what the startup script exports as plain values; it is read, never run."""
-        return {name: value for name, value in self._script.items() if value is not None}
+        return {name: value for name, value in sorted(self._script.items()) if value is not None}
 
     @property
     def env_left(self) -> Mapping[str, bool]:
@@ -197,9 +198,10 @@ class MwaaEnvironment:
         )
 
     def close(self) -> None:
-        opened = self.__dict__.pop("_client", None)
-        if opened is not None:
-            opened.close()
+        for name in ("_client", "_bucket"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
 
 
 def _exports(text: str) -> Iterator[tuple[str, Secret | None]]:
@@ -237,7 +239,7 @@ def environments(login: CloudLogin) -> list[dict[str, str]]:
     found = []
     for name in sorted(names):
         try:
-            details = MwaaEnvironment(name, login).details
+            details = MwaaEnvironment(name, login, client).details
         except AerodromeError:
             details = {}
         version, status = str(details.get("AirflowVersion", "")), str(details.get("Status", ""))

@@ -26,7 +26,7 @@ KINDS = {
     "composer": "Google Cloud Composer",
 }
 SECRETS = (
-    "database_url", "fernet_keys", "archive_key", "password", "token", "access_key_id", "secret_access_key",
+    "database_url", "fernet_keys", "archive_key", "password", "token", "secret_access_key",
     "session_token", "service_account_key",
 )  # fmt: skip
 
