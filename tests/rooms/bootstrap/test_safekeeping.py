@@ -12,8 +12,8 @@ import pytest
 from aerodrome.access import SYSTEM
 from aerodrome.bootstrap import App, build
 from aerodrome.bootstrap.safekeeping import lock, platform
-from aerodrome.databases.sealing import opened, sealed
 from aerodrome.cli.main import run
+from aerodrome.databases.sealing import opened, sealed
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.fleet.vault import DeploymentVault
 from aerodrome.kernel.clock import SystemClock

@@ -61,9 +61,9 @@ def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HT
 @router.get("/parts/migrations/{ref}")
 def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen: str = "") -> HTMLResponse:
     """Give what goes on now; when the status that the page has seen is over, the page loads anew with its new buttons."""
-    frame = frame(the, visitor, ref, "")
-    answer = draw(request, "parts/migration_live.html", frame)
-    if seen and seen != frame["item"].status:
+    values = frame(the, visitor, ref, "")
+    answer = draw(request, "parts/migration_live.html", values)
+    if seen and seen != values["item"].status:
         answer.headers["HX-Refresh"] = "true"
     return answer
 
