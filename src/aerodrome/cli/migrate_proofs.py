@@ -358,7 +358,7 @@ def verify(
     if offline.output != "json":
         parts = len(found.manifest["entries"])
         say(
-            f"Whole: {parts} parts of the migration {found.manifest['migration']}, written {found.manifest['created_at']}, "
+            f"Whole: {parts} parts of the migration {found.manifest['migration']}, written {found.manifest.get('created_at', 'at an unknown moment')}, "
             f"signed by key {found.key_id}."
         )
 

@@ -229,6 +229,12 @@ class SelfManagedAirflow:
                 if server.moved_because:  # its data lies outside our folder, where nobody would look for it
                     server.delete()
 
+    def start_database(self) -> None:
+        """Start only the database again after a stop, so that what stands in it can be read."""
+        facts = self.facts()
+        if facts.database == "postgresql":
+            self._server(facts, self.secrets()).start()
+
     def remove(self) -> None:
         """Stop everything and remove all files, the database's among them."""
         self.stop()

@@ -100,36 +100,41 @@ def verify(path: Path, public_pem: str) -> Verification:
 
     Needs nothing but the two files. Invalid when one of them cannot be read at all.
     """
-    public = _public(public_pem)
-    identity = key_id(public_pem)
     try:
-        stream = path.open("rb")
+        with path.open("rb") as stream:
+            return verify_stream(stream, public_pem)
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}.", code="bundle-unreadable") from None
-    with stream:
-        reader = _Reader(stream)
-        size = reader.size_of_next()
-        if size is None or not 0 < size <= _LONGEST_MANIFEST:
-            problem = Problem(MANIFEST, 0, "The header of the manifest is damaged, or this is no evidence bundle.")
-            return Verification((problem,), {}, identity)
-        text = reader.part(MANIFEST, size)
-        signature = reader.part(SIGNATURE, 129)
-        if reader.problems and len(text) != size:
-            return Verification(tuple(reader.problems), {}, identity)
-        try:
-            raw = (
-                bytes.fromhex(signature.decode().strip()) if _HEX.fullmatch(signature) else b""
-            )  # one way to write it only
-            public.verify(raw, text)
-        except (InvalidSignature, ValueError, UnicodeDecodeError):
-            message = "The signature does not fit the manifest and this key: one of them was changed, or another key signed it."
-            reader.problems.append(Problem(f"{MANIFEST} or {SIGNATURE}", _BLOCK, message))
-            return Verification(tuple(reader.problems), {}, identity)
-        manifest: dict[str, Any] = json.loads(text)
-        for entry in manifest["entries"]:
-            reader.check(entry["name"], entry["size_bytes"], entry["sha256"])
-        reader.end()
-        return Verification(tuple(reader.problems), manifest, identity)
+
+
+def verify_stream(stream: IO[bytes], public_pem: str) -> Verification:
+    """Do what `verify` does on an open file."""
+    public, identity = _public(public_pem), key_id(public_pem)
+    reader = _Reader(stream)
+    size = reader.size_of_next()
+    if size is None or not 0 < size <= _LONGEST_MANIFEST:
+        problem = Problem(MANIFEST, 0, "The header of the manifest is damaged, or this is no evidence bundle.")
+        return Verification((problem,), {}, identity)
+    text = reader.part(MANIFEST, size)
+    signature = reader.part(SIGNATURE, 129)
+    if reader.problems and len(text) != size:
+        return Verification(tuple(reader.problems), {}, identity)
+    try:
+        raw = (
+            bytes.fromhex(signature.decode().strip()) if _HEX.fullmatch(signature) else b""
+        )  # one way to write it only
+        public.verify(raw, text)
+    except (InvalidSignature, ValueError, UnicodeDecodeError):
+        message = (
+            "The signature does not fit the manifest and this key: one of them was changed, or another key signed it."
+        )
+        reader.problems.append(Problem(f"{MANIFEST} or {SIGNATURE}", _BLOCK, message))
+        return Verification(tuple(reader.problems), {}, identity)
+    manifest: dict[str, Any] = json.loads(text)
+    for entry in manifest["entries"]:
+        reader.check(entry["name"], entry["size_bytes"], entry["sha256"])
+    reader.end()
+    return Verification(tuple(reader.problems), manifest, identity)
 
 
 class _Reader:

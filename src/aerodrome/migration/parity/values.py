@@ -124,10 +124,9 @@ def _moment(text: str) -> datetime:
 
 def _run_ids(text: str, side: Side) -> str:
     moment = side.run_id.partition("__")[2]
-    text = text.replace(side.run_id, "{run_id}")
-    # `_moments` has written the moment inside the id anew
+    # `_moments` has written the moment inside the id anew, maybe longer: that form first
     changed = side.run_id.replace(moment, _moments(moment, side)) if moment else side.run_id
-    return text.replace(changed, "{run_id}")
+    return text.replace(changed, "{run_id}").replace(side.run_id, "{run_id}")
 
 
 def _folders(text: str, side: Side) -> str:

@@ -6,7 +6,7 @@ A handler acts through the rooms below and gives a plain JSON result; `summary` 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any

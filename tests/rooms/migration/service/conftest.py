@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,6 +11,7 @@ from tests.rooms.web.conftest import platform  # noqa: F401 - a fixture
 from tests.rooms.web.world import World
 
 from aerodrome.access.actor import Actor
+from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.service.jobs import MigrationJobs
 from aerodrome.migration.service.service import Migrations
@@ -67,10 +69,13 @@ class Desk:
         waiting = next((step.key for track in self.view.tracks for step in track.steps if step.status != "done"), None)
         return waiting in self.stop_before
 
-    def work(self) -> None:
+    def deployment(self, name: str) -> NewDeployment:
+        return NewDeployment(name, "data", airflow_version="3.3.2")
+
+    def work(self, is_stopping: Callable[[], bool] | None = None) -> None:
         """Run the job that is due, as the worker does; nothing happens when none is."""
         store, clock = self.platform.store, self.platform.clock
-        handlers = MigrationJobs(self.migrations, "3.3.2", is_stopping=self.is_stopping).handlers()
+        handlers = MigrationJobs(self.migrations, "3.3.2", is_stopping=is_stopping or self.is_stopping).handlers()
         job = jobs.lease(store, clock, "test", 60, handlers)
         if job is not None:
             jobs.finish(store, job, look_again_at=handlers[job.kind](job))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -215,6 +215,7 @@ class _Desk:
         self.declared: Declarations = read_declarations(context.params.get("file"))
         self.access = context.fleet.access(context.actor, self.deployment_id)
         self.rest = AirflowRest.of(self.access)
+        self.unpaused: set[str] = set()
         self.target = DatabaseRuns(self.access.database_url)
         url = database_of(context.config)
         self.source: Runs = StreamedRuns(context.source) if url is None else DatabaseRuns(url, _logs(context))
@@ -226,6 +227,10 @@ class _Desk:
         self.effective: dict[str, EffectiveView] = {view.name: view for view in views}
 
     def close(self) -> None:
+        """Pause again what was unpaused, as well as that still goes, and let go of both sides."""
+        for dag_id in sorted(self.unpaused):
+            with suppress(AerodromeError):  # it schedules nothing by itself anyway
+                self.rest.set_paused(dag_id, is_paused=True)
         self.rest.close()
         self.target.close()
         self.source.close()
@@ -295,6 +300,7 @@ class _Desk:
                 conf=_conf(run),
             )
         shadow.run_id = wanted
+        self.unpaused.add(dag_id)
         self.rest.set_paused(dag_id, is_paused=False)
 
     def await_runs(self, shadows: Sequence[_Shadow], timeout_s: float) -> None:
@@ -308,9 +314,9 @@ class _Desk:
             if waiting:
                 self.context.progress(f"{len(waiting)} shadow runs are going on: {', '.join(sorted(waiting)[:3])}")
                 self.context.sleep(1.0)
-        for shadow in shadows:
-            if shadow.run_id:
-                self.rest.set_paused(shadow.dag_id, is_paused=True)
+        for dag_id in sorted(self.unpaused):
+            self.rest.set_paused(dag_id, is_paused=True)
+        self.unpaused.clear()
         for dag_id, shadow in waiting.items():
             run: RestRun = self.rest.run(dag_id, str(shadow.run_id))
             message = f"The shadow run was still {run.state} after {timeout_s:.0f} s; its tasks so far stand below."
