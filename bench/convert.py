@@ -170,6 +170,8 @@ def _arguments(body: Element) -> list[str]:
         "hive2": ("param", "argument"),
         "pig": ("param", "argument"),
     }
+    if body.name == "sqoop" and body.value("command"):
+        return []  # Oozie takes the command
     found = [item.text.strip() for name in names.get(body.name, ()) for item in body.every(name)]
     return [text for text in found if all(isinstance(piece, str) or piece for piece in parse_el(text))]
 

@@ -62,6 +62,7 @@ class Body:
     start_child: Callable[[Body, Compiler, Node], tuple[tuple[tuple[str, Expression], ...], dict[str, str]]]
     zone: str = "UTC"
     events: Mapping[str, str] = field(default_factory=dict)
+    outlets: tuple[Expression, ...] = ()  # made when the run ends well
     event_macros: dict[str, Code] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
     accounts: list[Account] = field(default_factory=list)
@@ -117,6 +118,10 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
             bodies[node.name] = _kill(body, words, node)
         elif node.kind in ("fork", "join", "end"):
             body.account(node.kind, node, {})
+            if node.kind == "end" and body.outlets:
+                bodies[node.name] = Task(
+                    "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
+                )
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
     for name in workflow.unreachable:
         node = workflow.node(name)
@@ -131,6 +136,10 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     body.needs.functions |= made.functions
     if any(task.role == "fails" for task in made.tasks):
         body.needs.functions[flow.KILL.name] = flow.KILL
+    for place, account in enumerate(body.accounts):
+        if account.element == "join" and account.name in made.unmatched:
+            reason = "its ways are not the branches of one fork, which Oozie's validation refuses: it waits for those that are taken"
+            body.accounts[place] = replace(account, outcome="caveat", code="fork-join-mismatch", reason=reason)
     forks = [node for node in workflow.order() if node.kind == "fork"]
     if forks:
         place = next(at for at, item in enumerate(body.accounts) if item.element == "fork")

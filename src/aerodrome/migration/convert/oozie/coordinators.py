@@ -16,7 +16,6 @@ from aerodrome.migration.convert.contract import (
     Call,
     Code,
     Dag,
-    Edge,
     Expression,
     Function,
     Origin,
@@ -130,7 +129,7 @@ def coordinator_dag(
         plan.events,
     )
     _inputs(estate, plan, body, zone)
-    outputs = _outputs(estate, plan, body, zone)
+    body.outlets = _outputs(estate, plan, body, zone)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -142,7 +141,6 @@ def coordinator_dag(
         origin=Origin(item.file, "coordinator-app", root.line),
         doc=f"Coordinator {name}.",
     )
-    dag = _with_outputs(dag, outputs)
     dag = replace(
         dag,
         max_active_runs=_controls(plan),
@@ -409,7 +407,24 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             plan.fail("data-in", error, name, element)
             continue
         plan.before.append(replace(task, origin=plan.origin("input-events", element)))
-        plan.note("data-in", "converted", name=name, at=element)
+        if event.dataset.is_asked:
+            known = series.get(event.dataset.name)
+            why = (
+                known.reason
+                if isinstance(known, Unsupported)
+                else f"the dataset {event.dataset.name} is not defined in any file that was given"
+            )
+            names = f"dataset.{event.dataset.name}.*"
+            plan.note(
+                "data-in",
+                "caveat",
+                "dataset-asked",
+                f"{why}: the params {names} define it, and the run fails until they are set",
+                name,
+                element,
+            )
+        else:
+            plan.note("data-in", "converted", name=name, at=element)
         if event.kind in ("latest", "future"):
             plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{name}")'
         else:
@@ -437,30 +452,24 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
         plan.functions[function.name] = function
         plan.events[name] = f"{function.name}(logical_date, params)"
         plan.macros[function.name] = Code(function.name)
+        if event.dataset.is_asked:
+            plan.note(
+                "data-out",
+                "caveat",
+                "dataset-asked",
+                f"the params dataset.{event.dataset.name}.* define its dataset",
+                name,
+                element,
+            )
         made.append(Call(symbols.ASSET, (f"oozie-{event.dataset.name}",)))
-        plan.note("data-out", "converted", name=name, at=element)
+        if not event.dataset.is_asked:
+            plan.note("data-out", "converted", name=name, at=element)
     return tuple(made)
 
 
 def replace_accounts(plan: Plan) -> Plan:
     """Give a copy whose notes nobody reads: datasets are read twice, and counted once."""
     return Plan(plan.item, plan.scope)
-
-
-def _with_outputs(dag: Dag, outputs: tuple[Expression, ...]) -> Dag:
-    """Let the end of the run make its assets: its last task, or a task after all of them."""
-    if not outputs:
-        return dag
-    before = {edge.before for edge in dag.edges}
-    leaves = [task for task in dag.tasks if task.full_id not in before and task.role not in ("fails", "raises")]
-    if len(leaves) == 1 and leaves[0].role == "real":
-        tasks = tuple(replace(task, outlets=outputs) if task is leaves[0] else task for task in dag.tasks)
-        return replace(dag, tasks=tasks)
-    if not leaves:
-        return dag
-    done = Task("outputs", symbols.EMPTY, trigger_rule="none_failed_min_one_success", role="control", outlets=outputs)
-    edges = tuple(Edge(task.full_id, "outputs") for task in leaves)
-    return replace(dag, tasks=(*dag.tasks, done), edges=(*dag.edges, *edges))
 
 
 def _deadline(plan: Plan, root: Element) -> dict[Target, tuple[tuple[str, Expression], ...]]:
