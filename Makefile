@@ -80,6 +80,11 @@ bench-upgrade: ## Upgrade and prove the example DAGs of Airflow's packages (CORP
 	@scripts/setup demo
 	@CORPUS=$(CORPUS) $(PY) -m bench.upgrade $(ARGS)
 
+.PHONY: bench-convert
+bench-convert: ## Convert and prove the Oozie definitions of CORPUS=DIR; one JSON line (ARGS=--verbose)
+	@scripts/setup demo
+	@CORPUS=$(CORPUS) $(PY) -m bench.convert $(ARGS)
+
 .PHONY: bench-rollback
 bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances on PostgreSQL (ARGS=--task-instances 20000)
 	@scripts/setup demo

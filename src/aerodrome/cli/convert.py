@@ -18,6 +18,8 @@ from aerodrome.migration.convert.registry import FORMATS, convert, read_profile
 
 app = App(name="convert", help="Convert Oozie or Control-M definitions into Airflow DAGs, without a server.")
 
+_SHOWN = 10
+
 
 @app.default
 def run(
@@ -63,8 +65,10 @@ def run(
         write_table(("DAG", "From", "Converted", "Caveats", "Raise"), rows)
         if conversion.rejected:
             write_table(("Not converted", "Why"), [[item.file, item.message] for item in conversion.rejected])
-        for question in conversion.questions:
+        for question in conversion.questions[:_SHOWN]:
             say(f"Question: {question.text}")
+        if len(conversion.questions) > _SHOWN:
+            say(f"{len(conversion.questions) - _SHOWN} more questions are in the report (--report).")
         say(f"{len(conversion.dags)} DAGs for Airflow {target} from {conversion.definitions} definitions are in {out}.")
     if strict and accounts.raising(conversion):
         sys.exit(1)

@@ -486,7 +486,9 @@ def _distcp(action: Action) -> Command:
 def _sqoop(action: Action) -> Command:
     generic = _generic(action)
     words = [action.word(item.text) for item in action.every("arg")]
-    if command := action.value("command"):
+    if (command := action.value("command")) and words:
+        action.caveats["sqoop-arguments"] = "its <arg>s are left out: Oozie does not look at them beside a <command>"
+    if command:
         words = [
             word
             for raw in command.split()

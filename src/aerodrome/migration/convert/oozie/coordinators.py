@@ -409,7 +409,24 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             plan.fail("data-in", error, name, element)
             continue
         plan.before.append(replace(task, origin=plan.origin("input-events", element)))
-        plan.note("data-in", "converted", name=name, at=element)
+        if event.dataset.is_asked:
+            known = series.get(event.dataset.name)
+            why = (
+                known.reason
+                if isinstance(known, Unsupported)
+                else f"the dataset {event.dataset.name} is not defined in any file that was given"
+            )
+            names = f"dataset.{event.dataset.name}.*"
+            plan.note(
+                "data-in",
+                "caveat",
+                "dataset-asked",
+                f"{why}: the params {names} define it, and the run fails until they are set",
+                name,
+                element,
+            )
+        else:
+            plan.note("data-in", "converted", name=name, at=element)
         if event.kind in ("latest", "future"):
             plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{name}")'
         else:
@@ -437,8 +454,18 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
         plan.functions[function.name] = function
         plan.events[name] = f"{function.name}(logical_date, params)"
         plan.macros[function.name] = Code(function.name)
+        if event.dataset.is_asked:
+            plan.note(
+                "data-out",
+                "caveat",
+                "dataset-asked",
+                f"the params dataset.{event.dataset.name}.* define its dataset",
+                name,
+                element,
+            )
         made.append(Call(symbols.ASSET, (f"oozie-{event.dataset.name}",)))
-        plan.note("data-out", "converted", name=name, at=element)
+        if not event.dataset.is_asked:
+            plan.note("data-out", "converted", name=name, at=element)
     return tuple(made)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
@@ -33,6 +33,7 @@ class DataSet:
     zone: str
     template: str
     done_flag: str  # "" : the instance itself
+    is_asked: bool = False  # nobody defines it: params of the DAG do
 
     @property
     def calendar(self) -> Expression:
@@ -96,15 +97,21 @@ def _dataset(element: Element, scope: Scope) -> DataSet:
     )
 
 
+def asked_dataset(name: str) -> DataSet:
+    """Give a dataset whose definition is asked for by params: its initial instance, unit, amount, and its URI as strftime writes it."""
+    return DataSet(name, datetime(1970, 1, 1, tzinfo=UTC), frequency.Frequency(), "UTC", "", "", is_asked=True)
+
+
+def asked_params(name: str) -> dict[str, str]:
+    """Give the params that define a dataset, by what they say."""
+    return {what: f"dataset.{name}.{what}" for what in ("initial-instance", "unit", "amount", "zone", "uri")}
+
+
 def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], scope: Scope, zone: str) -> Event:
     """Read a data-in or data-out; Unsupported says what cannot be known."""
     found = datasets.get(element.get("dataset"))
-    if found is None:
-        raise Unsupported(
-            "dataset-missing", f"the dataset {element.get('dataset')!r} is not defined in any file that was given"
-        )
-    if isinstance(found, Unsupported):
-        raise found
+    if not isinstance(found, DataSet):
+        found = asked_dataset(element.get("dataset"))
     texts = [item.text.strip() for item in element.every("instance")]
     if start := element.value("start-instance"):
         first, last = _instance(start, found, scope, zone), _instance(element.value("end-instance"), found, scope, zone)
@@ -191,7 +198,7 @@ def identifier(name: str) -> str:
 def uri_function(event: Event, compiler: Compiler) -> Function:
     """Write the function that names the URIs of an event for a nominal time."""
     name, constant = f"{identifier(event.name)}_uris", f"{identifier(event.name)}_instances".upper()
-    uri = uri_expression(event.dataset.template, compiler)
+    uri = _uri(event.dataset, compiler)
     if event.kind in ("latest", "future"):
         raise Unsupported("event-late", "its instances are only known when they are there")
     imports: list[Symbol] = [frequency.INSTANCES]
@@ -200,7 +207,8 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
         source, imports = f"[{times}]", [symbols.DATETIME]
         head = ""
     else:
-        head = f"{constant} = {_call(event.dataset)}\n\n\n"
+        head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
+        constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
         if event.kind == "offset":
             source = f'{constant}.offset(logical_date, {event.first}, "{event.unit}")'
         elif event.ranges:
@@ -216,7 +224,19 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
     return Function(name, text, tuple(imports))
 
 
-def _call(dataset: DataSet) -> str:
+def _uri(dataset: DataSet, compiler: Compiler) -> str:
+    if not dataset.is_asked:
+        return uri_expression(dataset.template, compiler)
+    return f"moment.strftime({compiler.parameter(asked_params(dataset.name)['uri'], None)})"
+
+
+def _call(dataset: DataSet, compiler: Compiler | None = None) -> str:
+    if dataset.is_asked and compiler is not None:
+        names = asked_params(dataset.name)
+        initial, unit, amount, zone = (
+            compiler.parameter(names[what], None) for what in ("initial-instance", "unit", "amount", "zone")
+        )
+        return f"Instances({initial}, {unit}, int({amount}), {zone})"
     call = dataset.calendar
     assert isinstance(call, Call)  # noqa: S101
     parts = [repr(item).replace("'", '"') for item in call.arguments] + [
@@ -228,11 +248,14 @@ def _call(dataset: DataSet) -> str:
 def uri_expression(template: str, compiler: Compiler) -> str:
     """Write a URI template as Python over `moment`."""
     parts: list[tuple[bool, str]] = []  # (is a format, text)
+    template = re.sub(r"""\$\{\s*["']\$["']\s*\}\{""", "${", template)  # ${"$"}{MONTH + 0}: evaluated with the instance
     for piece in compiler.pieces(template):
         if isinstance(piece, str):
             parts.append((True, piece.replace("%", "%%")))
         elif isinstance(piece, Name) and piece.name in _PARTS:
             parts.append((True, _PARTS[piece.name]))
+        elif (computed := _part_number(piece)) is not None and isinstance(piece, Binary):
+            parts.append((False, f"str({computed})"))
         else:
             parts.append((False, compiler.text_of(piece)))
     merged: list[tuple[bool, str]] = []
@@ -250,6 +273,19 @@ def uri_expression(template: str, compiler: Compiler) -> str:
         else:
             written.append(_quoted(text.replace("%%", "%")))
     return " + ".join(written) or '""'
+
+
+def _part_number(node: Node) -> str | None:
+    """Write arithmetic with parts of the instance's time, such as MONTH + 0; None when it is something else."""
+    match node:
+        case Name(name) if name in _PARTS:
+            return f"moment.{name.lower()}"
+        case Literal(int() as value):
+            return str(value)
+        case Binary(operator, left, right) if operator in "+-*":
+            one, two = _part_number(left), _part_number(right)
+            return None if one is None or two is None else f"{one} {operator} {two}"
+    return None
 
 
 def _quoted(text: str) -> str:
@@ -271,16 +307,15 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         raise Unsupported("hcat", "partitions of HCatalog are not looked at")
     if event.kind in ("latest", "future"):
         constant = f"{name}_instances".upper()
-        uri = uri_expression(event.dataset.template, compiler)
+        uri = _uri(event.dataset, compiler)
+        head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
+        constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
         moments = (
             f"{constant}.latest(dag_run.start_date, {event.first}, {event.last}, is_there)"
             if event.kind == "latest"
             else f"{constant}.future(logical_date, {event.first}, {event.last}, {event.limit}, is_there)"
         )
-        text = f'''{constant} = {_call(event.dataset)}
-
-
-def wait_for_{name}(params, logical_date, dag_run, **_):
+        text = f'''{head}def wait_for_{name}(params, logical_date, dag_run, **_):
     """Wait until enough instances of {event.name} are there; give their URIs."""
 
     def uri(moment):

@@ -1,0 +1,130 @@
+"""The nominal times of a coordinator, computed without what the converter uses: the proof compares them with Airflow's.
+
+Follows Oozie 5.2: origin plus a multiple of the frequency by java.util.Calendar (OpenJDK 11's GregorianCalendar.add); Quartz fields looked up
+minute by minute.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final
+from zoneinfo import ZoneInfo
+
+_NAMES: Final = {name: at for at, name in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"], 1)}
+_MONTHS: Final = {
+    name: at
+    for at, name in enumerate(["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"], 1)
+}
+_HORIZON: Final = timedelta(days=366 * 8)
+
+
+def nominal_times(oracle: Mapping[str, str], count: int) -> list[datetime]:
+    """Give the first times of a `Schedule.oracle`, in UTC."""
+    start = datetime.fromisoformat(oracle["start"])
+    end = datetime.fromisoformat(oracle["end"]) if oracle["end"] else None
+    times = _cron(oracle["cron"], start) if oracle["cron"] else _calendar(oracle, start)
+    return [moment for moment in islice(times, count) if end is None or moment < end]
+
+
+def _calendar(oracle: Mapping[str, str], start: datetime) -> Iterator[datetime]:
+    zone, unit, amount = ZoneInfo(oracle["zone"]), oracle["unit"], int(oracle["amount"])
+    origin = _to_end(start, oracle["end_of"], zone)
+    number = 0
+    while True:
+        yield _plus(origin, unit, number * amount, zone)
+        number += 1
+
+
+def _to_end(start: datetime, end_of: str, zone: ZoneInfo) -> datetime:
+    if not end_of:
+        return start
+    moment = start.astimezone(zone)
+    while True:  # the first midnight that ends a day, week or month
+        following = (moment.replace(tzinfo=None) + timedelta(days=1)).replace(hour=0, minute=0)
+        moment = following.replace(tzinfo=zone)
+        if (
+            end_of == "days"
+            or (end_of == "weeks" and following.weekday() == 6)
+            or (end_of == "months" and following.day == 1)
+        ):
+            return moment.astimezone(UTC)
+
+
+def _plus(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
+    if unit in ("minutes", "hours"):
+        return origin.astimezone(UTC) + timedelta(minutes=amount * (60 if unit == "hours" else 1))
+    local = origin.astimezone(zone)
+    if not amount:
+        return origin.astimezone(UTC)
+    if unit == "days":
+        offset = local.utcoffset() or timedelta()
+        wall = local.replace(tzinfo=None) + timedelta(days=amount)
+        first = (wall - offset).replace(tzinfo=UTC)
+        change = offset - (first.astimezone(zone).utcoffset() or timedelta())
+        second = first + change
+        return second if second.astimezone(zone).date() == wall.date() else first
+    year, month = local.year, local.month
+    for _ in range(abs(amount)):
+        month += 1 if amount > 0 else -1
+        if month in (0, 13):
+            year, month = (year + 1, 1) if month == 13 else (year - 1, 12)
+    day = min(local.day, calendar.monthrange(year, month)[1])
+    wall = datetime(year, month, day, local.hour, local.minute)  # noqa: DTZ001
+    later = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if later.astimezone(zone).replace(tzinfo=None) == wall:
+        return later
+    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def _cron(text: str, start: datetime) -> Iterator[datetime]:
+    minute, hour, day, month, weekday = text.upper().split()
+    minutes, hours = _values(minute, 0, 59, {}), _values(hour, 0, 23, {})
+    months = _values(month, 1, 12, _MONTHS)
+    date = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    last = date + _HORIZON
+    while date < last:
+        if date.month in months and _is_day(date, day, weekday):
+            for at_hour in sorted(hours):
+                for at_minute in sorted(minutes):
+                    moment = date.replace(hour=at_hour, minute=at_minute)
+                    if moment >= start:
+                        yield moment
+        date += timedelta(days=1)
+
+
+def _is_day(date: datetime, day: str, weekday: str) -> bool:
+    is_any_day, is_any_weekday = day in ("*", "?"), weekday in ("*", "?")
+    length = calendar.monthrange(date.year, date.month)[1]
+    quartz = (date.weekday() + 1) % 7 + 1
+    by_day = date.day == length if day == "L" else (not is_any_day and date.day in _values(day, 1, 31, {}))
+    if "#" in weekday:
+        name, _, which = weekday.partition("#")
+        by_weekday = quartz == (_NAMES.get(name) or int(name)) and (date.day - 1) // 7 + 1 == int(which)
+    elif weekday == "L":
+        by_weekday = quartz == 7
+    elif weekday.endswith("L") and len(weekday) > 1:
+        by_weekday = quartz == (_NAMES.get(weekday[:-1]) or int(weekday[:-1])) and date.day > length - 7
+    else:
+        by_weekday = not is_any_weekday and quartz in _values(weekday, 1, 7, _NAMES)
+    if is_any_day and is_any_weekday:
+        return True
+    return by_weekday if is_any_day else by_day if is_any_weekday else by_day or by_weekday
+
+
+def _values(text: str, low: int, high: int, names: Mapping[str, int]) -> set[int]:
+    found: set[int] = set()
+    for part in text.split(","):
+        body, _, step = part.partition("/")
+        first, _, last = body.partition("-")
+        if first in ("*", "?"):
+            begin, end = low, high
+        else:
+            begin = names[first] if first in names else int(first)
+            end = (names[last] if last in names else int(last)) if last else high if step else begin
+        if end < begin:
+            end += high - low + 1
+        found |= {(item - low) % (high - low + 1) + low for item in range(begin, end + 1, int(step or 1))}
+    return found
