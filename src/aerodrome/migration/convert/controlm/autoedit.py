@@ -127,12 +127,14 @@ class _Compiler:
         return name.upper() in _FUNCTIONS
 
     def _longest(self, name: str) -> str:
-        """Take the longest name that is known; hyphens belong to a name only when it is defined with them."""
-        pieces = name.split("-")
-        for count in range(len(pieces), 1, -1):
-            if "-".join(pieces[:count]).upper() in self._names:
-                return "-".join(pieces[:count])
-        return pieces[0]
+        """Take the longest name that is known; `-`, `@`, `#` and `$` belong to a name only when it is known with them."""
+        ends = [len(name), *(found.start() for found in re.finditer(r"[-@#$]", name) if found.start())]
+        known = (name[:end] for end in sorted(ends, reverse=True) if self._is_known(name[:end].upper()))
+        return next(known, name.partition("-")[0])
+
+    def _is_known(self, name: str) -> bool:
+        words = (*_OF_ODATE, *_OF_NOW, *_FUNCTIONS, "ORDERID", "RUNCOUNT", "PLUS", "MINUS")
+        return name in self._names or name in self._scope.system or name in words
 
     def _value(self, name: str, depth: int) -> list[_Part]:
         upper = name.upper()

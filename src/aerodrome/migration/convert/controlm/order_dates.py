@@ -50,17 +50,17 @@ class Almanac:
         self.horizon = horizon
         self._sunday_first = week_starts_on_sunday
         self._known: dict[Rule, frozenset[date]] = {}
+        self._same: dict[frozenset[date], frozenset[date]] = {}
 
     def dates(self, rule: Rule) -> frozenset[date]:
         """Give the dates of a rule within the horizon. Unknown when a calendar is missing or a word is not understood."""
         if rule not in self._known:
-            self._known[rule] = self._dates(rule)
+            self._known[rule] = self.one(self._dates(rule))
         return self._known[rule]
 
-    def last_known(self, rules: Iterable[Rule]) -> date:
-        """Give the last date that every calendar of these rules says something about."""
-        ends = [self._calendars[name].last for rule in rules for name in rule.calendars if name in self._calendars]
-        return min([self.horizon.last, *ends])
+    def one(self, dates: frozenset[date]) -> frozenset[date]:
+        """Give one object for equal sets of dates: large exports have few of them and very many jobs."""
+        return self._same.setdefault(dates, dates)
 
     def calendar(self, name: str) -> Calendar:
         found = self._calendars.get(name)

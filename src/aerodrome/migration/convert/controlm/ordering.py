@@ -45,7 +45,7 @@ def order_folder(folder: Folder, almanac: Almanac, shared: Mapping[str, Rule]) -
         {**shared, **{rule.name: rule for rule in folder.rules}},
         found,
     )
-    dates = frozenset[date]().union(*(item.dates for item in found.values()))
+    dates = almanac.one(frozenset[date]().union(*{id(item.dates): item.dates for item in found.values()}.values()))
     unknown = tuple((path, item) for path, item in found.items() if not item.is_known)
     return FolderOrder(found, dates, unknown)
 
@@ -57,13 +57,17 @@ def _walk(
     rules: Mapping[str, Rule],
     found: dict[tuple[str, ...], Ordered],
 ) -> None:
+    known: dict[tuple[Rule, tuple[str, ...], str], Ordered] = {}
     for member in folder.members:
         if isinstance(member, Folder):
             own = {**rules, **{rule.name: rule for rule in member.rules}}
             inner = _of_node(member, whole, almanac, own, folder.rules or tuple(rules.values()))
             _walk(member, inner, almanac, own, found)
         else:
-            found[member.path] = _of_node(member, whole, almanac, rules, folder.rules or tuple(rules.values()))
+            key = (member.rule, member.rule_names, member.rules_join)
+            if key not in known:
+                known[key] = _of_node(member, whole, almanac, rules, folder.rules or tuple(rules.values()))
+            found[member.path] = known[key]
 
 
 def _of_folder(folder: Folder, almanac: Almanac, rules: dict[str, Rule]) -> Ordered:
@@ -119,7 +123,7 @@ def _of_node(
     except Unknown as why:
         return _unknown(why.code, str(why))
     reason = "" if chosen else "Its criteria choose no date."
-    return Ordered(chosen, True, "" if chosen else "never-ordered", reason, tuple(used))
+    return Ordered(almanac.one(chosen), True, "" if chosen else "never-ordered", reason, tuple(used))
 
 
 def _named(node: Node, rules: Mapping[str, Rule], around: tuple[Rule, ...]) -> tuple[list[Rule], list[Rule]]:
@@ -136,7 +140,7 @@ def _union(rules: list[Rule], almanac: Almanac) -> Ordered:
     except Unknown as why:
         return _unknown(why.code, str(why))
     return Ordered(
-        dates, True, "" if dates else "never-ordered", "" if dates else "Its criteria choose no date.", tuple(rules)
+        almanac.one(dates), True, "" if dates else "never-ordered", "" if dates else "Its criteria choose no date.", tuple(rules)
     )
 
 

@@ -123,7 +123,8 @@ def _plan(
             for j in jobs
             if (folder.name, j.name) in wanted and j.path not in apart
         }
-    dates = frozenset[date]().union(*(order.jobs[job.path].dates for job in jobs if job.path not in apart))
+    sets = {id(item.dates): item.dates for path, item in order.jobs.items() if path not in apart}
+    dates = almanac.one(frozenset[date]().union(*sets.values()))
     starts = [_start(folder, job, site) for job in jobs if job.path not in apart and order.jobs[job.path].dates]
     tick = min(starts, key=site.clock.place, default=site.clock.new_day)
     why_not, notes = _order_method(folder, site)

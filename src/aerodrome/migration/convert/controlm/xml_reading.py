@@ -26,6 +26,7 @@ UNITS = (
     "JOB",
 )
 _DEPTH = 64
+_BLANK_SAYS = ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")  # other blank attributes say nothing, and exports have dozens
 _BLOCK = 1 << 16
 
 
@@ -91,7 +92,8 @@ class _Reader:
                 hint="No Control-M export does; check the file.",
                 details={"line": self._parser.CurrentLineNumber},
             )
-        element = Element(tag.rpartition(":")[2].upper(), {name.upper(): value for name, value in attributes.items()})
+        kept = {name.upper(): value for name, value in attributes.items() if value or name.upper() in _BLANK_SAYS}
+        element = Element(tag.rpartition(":")[2].upper(), kept)
         element.line = self._parser.CurrentLineNumber
         if len(self._stack) > 1 or (self._stack and self._stack[0].tag in UNITS):
             self._stack[-1].children.append(element)

@@ -1,0 +1,225 @@
+"""Jobs must wait for what they waited for: edges, gates, waits for other DAGs, stored conditions, and a whole day compared with Control-M."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from aerodrome.migration.convert.contract import Code, Dag, Edge
+from aerodrome.migration.convert.controlm.comparison import compare
+from aerodrome.migration.convert.controlm.conditions import holds, is_ambiguous, tree_of
+from aerodrome.migration.convert.controlm.gathering import gather
+from aerodrome.migration.convert.controlm.model import Wait
+from aerodrome.migration.convert.controlm.reading import read
+from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.world import plan_world
+from aerodrome.migration.convert.emission.dagfile import write_dag
+from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
+
+
+def job(name: str, inside: str = "", more: str = "") -> str:
+    return f'<JOB JOBNAME="{name}" TASKTYPE="Command" CMDLINE="{name}" DAYS="ALL" {more}>{inside}</JOB>'
+
+
+def folder(name: str, *jobs: str) -> str:
+    return f'<FOLDER FOLDER_NAME="{name}" FOLDER_ORDER_METHOD="SYSTEM">{"".join(jobs)}</FOLDER>'
+
+
+def adds(*names: str, odate: str = "ODAT") -> str:
+    return "".join(f'<OUTCOND NAME="{name}" ODATE="{odate}" SIGN="+"/>' for name in names)
+
+
+def waits(*names: str, odate: str = "ODAT", joins: str = "A") -> str:
+    return "".join(f'<INCOND NAME="{name}" ODATE="{odate}" AND_OR="{joins}"/>' for name in names)
+
+
+def edges(dag: Dag) -> set[tuple[str, str]]:
+    return {(edge.before, edge.after) for edge in dag.edges}
+
+
+def codes(dag: Dag) -> set[str]:
+    return {item.code for item in dag.accounts if item.code}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "meaning"),
+    [
+        ((Wait("A"), Wait("B"), Wait("C")), "A and B and C"),
+        ((Wait("A"), Wait("B", joins="O"), Wait("C", joins="O")), "A or B or C"),
+        ((Wait("A", opens=1), Wait("B", joins="O", closes=1), Wait("C")), "(A or B) and C"),
+        ((Wait("A"), Wait("B", joins="O", opens=1), Wait("C", closes=1)), "A or (B and C)"),
+        ((Wait("A", opens=2), Wait("B", closes=1), Wait("C", joins="O", closes=1)), "((A and B) or C)"),
+    ],
+)
+def test_a_list_of_conditions_is_read_as_it_is_written(waiting: tuple[Wait, ...], meaning: str) -> None:
+    tree = tree_of(waiting)
+    for values in product((True, False), repeat=3):
+        table = dict(zip("ABC", values, strict=True))
+        assert holds(tree, {(name, "ODAT"): value for name, value in table.items()}) is eval(meaning, {}, table)  # noqa: S307
+
+
+def test_and_and_or_without_parentheses_are_told() -> None:
+    assert is_ambiguous((Wait("A"), Wait("B"), Wait("C", joins="O")))
+    assert not is_ambiguous((Wait("A", opens=1), Wait("B", closes=1), Wait("C", joins="O")))
+
+
+def test_a_condition_inside_a_folder_is_an_edge_and_its_deletion_is_none(tmp_path: Path) -> None:
+    consume = waits("A-OK") + '<OUTCOND NAME="A-OK" ODATE="ODAT" SIGN="-"/>'
+    dag = dag_of(convert(tmp_path, folder("F", job("A", adds("A-OK")), job("B", consume))), "F")
+    assert edges(dag) == {("A", "B")}
+    assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
+    assert not codes(dag) & {"condition-delete", "condition-shared"}
+
+
+def test_either_of_two_is_one_success_and_a_mixture_gets_a_gate(tmp_path: Path) -> None:
+    either = '<INCOND NAME="A" ODATE="ODAT" AND_OR="A"/><INCOND NAME="B" ODATE="ODAT" AND_OR="O"/>'
+    mixed = '<INCOND NAME="A" ODATE="ODAT" AND_OR="A" OP="("/><INCOND NAME="B" ODATE="ODAT" AND_OR="O" OP=")"/>' + waits("C")
+    text = folder("F", *(job(name, adds(name)) for name in "ABC"), job("EITHER", either), job("MIXED", mixed))
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert dag.task("EITHER").trigger_rule == "one_success"
+    assert {before for before, after in edges(dag) if after == "EITHER"} == {"A", "B"}
+    assert dag.task("MIXED").trigger_rule == "all_success"
+    assert {before for before, after in edges(dag) if after == "MIXED"} == {"MIXED_any_1", "C"}
+    assert dag.task("MIXED_any_1").trigger_rule == "one_success"
+
+
+def test_a_condition_that_two_jobs_add_is_met_by_any(tmp_path: Path) -> None:
+    dag = dag_of(convert(tmp_path, folder("F", job("A", adds("X")), job("B", adds("X")), job("C", waits("X")))), "F")
+    assert dag.task("C").trigger_rule == "one_success"
+
+
+def test_a_condition_of_another_folder_is_a_wait_for_its_run_of_the_same_date(tmp_path: Path) -> None:
+    text = folder("P", job("MAKE", adds("X"), 'TIMEFROM="0430"')) + folder("C", job("USE", waits("X"), 'MAXWAIT="2"'))
+    dag = dag_of(convert(tmp_path, text), "C")
+    sensor = dict(dag.task("USE_waits_X_MAKE").arguments)
+    assert (sensor["external_dag_id"], sensor["external_task_id"], sensor["soft_fail"]) == ("P", "MAKE", True)
+    assert str(sensor["timeout"]) == "3 days, 0:00:00"
+    space = functions_of(dag)
+    assert isinstance(sensor["execution_date_fn"], Code)
+    moment = space["datetime"](2026, 5, 4, tzinfo=space["ZoneInfo"]("UTC"))
+    assert space[sensor["execution_date_fn"].text](moment) == moment.replace(hour=4, minute=30)
+
+
+def test_the_previous_date_is_the_date_on_which_the_job_was_ordered_before(tmp_path: Path) -> None:
+    text = folder("P", job("MAKE", adds("X"))) + folder("C", job("USE", waits("X", odate="PREV")).replace('DAYS="ALL"', 'WEEKDAYS="1,2,3,4,5"'))
+    dag = dag_of(convert(tmp_path, text), "C")
+    space = functions_of(dag)
+    call = dict(dag.task("USE_waits_X_MAKE").arguments)["execution_date_fn"]
+    assert isinstance(call, Code)
+    monday = space["datetime"](2026, 5, 4, tzinfo=space["ZoneInfo"]("UTC"))
+    assert f"{space[call.text](monday):%a %d}" == "Fri 01"
+    assert "condition-first" in codes(dag)
+
+
+def test_nobody_adds_it_so_it_is_an_airflow_variable_and_listed(tmp_path: Path) -> None:
+    dag = dag_of(convert(tmp_path, folder("F", job("A", waits("FROM-OUTSIDE")))), "F")
+    assert dag.task("A_waits_FROM-OUTSIDE").operator.name == "PythonSensor"
+    told = [item for item in dag.accounts if item.code == "condition-unknown-producer"]
+    assert len(told) == 1
+    assert "controlm.condition.FROM-OUTSIDE" in told[0].reason
+    key = functions_of(dag)["condition_key"]
+    run = type("Run", (), {"conf": {"odate": "20260504"}})()
+    assert key("X", run, 0) == "controlm.condition.X.0504"
+    assert key("X", run, -4) == "controlm.condition.X.0430"
+    assert key("X", run, None) == "controlm.condition.X"
+
+
+def test_a_condition_without_a_date_is_kept_by_who_adds_it_and_removed_by_who_deletes_it(tmp_path: Path) -> None:
+    consume = waits("S", odate="STAT") + '<OUTCOND NAME="S" ODATE="STAT" SIGN="-"/>'
+    conversion = convert(tmp_path, folder("P", job("MAKE", adds("S", odate="STAT"))) + folder("C", job("USE", consume)))
+    made = dict(dag_of(conversion, "P").task("MAKE_adds_S").arguments)["op_kwargs"]
+    gone = dict(dag_of(conversion, "C").task("USE_deletes_S").arguments)["op_kwargs"]
+    assert made == {"name": "S", "days": None, "is_added": True}
+    assert gone == {"name": "S", "days": None, "is_added": False}
+
+
+def test_a_circle_does_not_become_one(tmp_path: Path) -> None:
+    text = folder("F", job("A", waits("B-OK") + adds("A-OK")), job("B", waits("A-OK") + adds("B-OK")))
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert ("A", "B") in edges(dag) or ("B", "A") in edges(dag)
+    assert "condition-stored" in codes(dag)
+    write_dag(dag, "3.3")
+
+
+def test_a_date_that_is_not_understood_raises(tmp_path: Path) -> None:
+    dag = dag_of(convert(tmp_path, folder("F", job("A", waits("X", odate="NEXT")))), "F")
+    assert dag.task("A_waits_X").role == "raises"
+    assert [item.outcome for item in dag.accounts if item.element == "INCOND"] == ["raises"]
+
+
+def test_what_a_failed_job_adds_starts_its_handler_only_then(tmp_path: Path) -> None:
+    on = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="FAILED" ODATE="ODAT" SIGN="+"/></ON>'
+    dag = dag_of(convert(tmp_path, folder("F", job("A", on), job("HANDLER", waits("FAILED")))), "F")
+    assert ("A_notok", "HANDLER") in edges(dag)
+    router = dag.task("A_end")
+    assert (router.watches, router.trigger_rule, router.choices[1].tasks) == ("A", "all_done", ("A_notok",))
+    after = functions_of(dag)["after"]
+    instance = type("Instance", (), {"state": "failed"})()
+    run = type("Run", (), {"dag_id": "F", "run_id": "r", "get_task_instance": lambda self, task_id: instance})()
+    assert after("A", "A_notok", object(), run) == "A_notok"
+    instance.state = "success"
+    assert after("A", "A_notok", object(), run) is None
+
+
+def test_folders_of_one_name_in_two_files_do_not_see_each_other(tmp_path: Path) -> None:
+    (tmp_path / "old.xml").write_text(f"<DEFTABLE>{folder('F', job('A', adds('X')), job('Z'))}</DEFTABLE>")
+    conversion = convert(tmp_path, folder("F", job("B", waits("X"))), name="new.xml")
+    assert {dag.dag_id for dag in conversion.dags} == {"F", "F_2"}
+    assert dag_of(conversion, "F").task("B_waits_X").operator.name == "PythonSensor"
+
+
+def test_the_sample_exports_run_the_same_jobs_in_control_m_and_in_the_dags() -> None:
+    conversion = read(EXPORTS, {})
+    world = plan_world(gather(EXPORTS), read_site({}))
+    compared = 0
+    for plan in world.plans:
+        found = list(compare(world, plan, dag_of(conversion, plan.dag_id)))
+        assert found == []
+        compared += 1
+    assert compared == 4
+
+
+def random_folder(seed: int) -> str:
+    """A folder of up to six jobs, some in a sub-folder, with conditions of earlier jobs, parentheses, handlers and different dates."""
+    chance = Random(seed)
+    names = [f"J{number}" for number in range(chance.randint(2, 6))]
+    inside: list[str] = []
+    outside: list[str] = []
+    for place, name in enumerate(names):
+        known = [f"{other}-{end}" for other in names[:place] for end in ("OK", "NOTOK")] + ["EXTERNAL"]
+        count = chance.choice((0, 1, 1, 2, 3))
+        is_open = False
+        body = ""
+        for number in range(count):
+            mark = "(" if not is_open and number < count - 1 and chance.random() < 0.4 else ")" if is_open else ""
+            is_open = mark == "(" or (is_open and mark != ")")
+            body += f'<INCOND NAME="{chance.choice(known)}" ODATE="ODAT" AND_OR="{chance.choice("AAO")}" OP="{mark}"/>'
+        body += adds(f"{name}-OK")
+        if chance.random() < 0.5:
+            body += f'<ON STMT="*" CODE="NOTOK"><DOCOND NAME="{name}-NOTOK" ODATE="ODAT" SIGN="+"/></ON>'
+        dates = chance.choice(('DAYS="ALL"', 'DAYS="ALL"', 'WEEKDAYS="1,2"', 'DAYS="1,15"', 'DAYS="L1"'))
+        text = job(name, body, chance.choice(("", "", 'CONFIRM="1"', 'TIMEFROM="0900"'))).replace('DAYS="ALL"', dates)
+        (inside if place and chance.random() < 0.25 else outside).append(text)
+    box = f'<SUB_FOLDER JOBNAME="BOX" DAYS="ALL">{waits("J0-OK")}{"".join(inside)}</SUB_FOLDER>' if inside else ""
+    return folder(f"F{seed}", *outside, box)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_random_folder_runs_the_same_jobs_in_control_m_and_in_its_dag(tmp_path: Path, seed: int) -> None:
+    conversion = convert(tmp_path, random_folder(seed), {"years": 1})
+    world = plan_world(gather(tmp_path), read_site({"years": 1}))
+    dag = dag_of(conversion, f"F{seed}")
+    assert list(compare(world, world.plans[0], dag)) == []
+    assert compile(write_dag(dag, "3.3")[0], "dag.py", "exec")
+
+
+def test_the_comparison_finds_a_lost_edge(tmp_path: Path) -> None:
+    conversion = convert(tmp_path, folder("F", job("A", adds("X")), job("B", waits("X"))), {"years": 1})
+    world = plan_world(gather(tmp_path), read_site({"years": 1}))
+    dag = dag_of(conversion, "F")
+    assert dag.edges == (Edge("A", "B"),)
+    broken = Dag(dag.dag_id, dag.tasks, ())
+    assert [item.only_in_dag for item in compare(world, world.plans[0], broken)] == [(("F", "B"),)] * 2

@@ -1,0 +1,190 @@
+"""Every kind of job becomes what does the same, or a task that raises and says why; nothing becomes an empty task in silence."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.controlm.priorities import weight_of
+from tests.rooms.migration.convert.controlm.sample import convert, dag_of
+
+
+def dag(folder: Path, job: str, profile: dict[str, object] | None = None) -> Dag:
+    text = f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'
+    return dag_of(convert(folder, text, profile), "F")
+
+
+def arguments(task: Task) -> dict[str, object]:
+    return dict(task.arguments)
+
+
+def variables(**values: str) -> str:
+    return "".join(f'<VARIABLE NAME="%%{name.replace("__", "-")}" VALUE="{value}"/>' for name, value in values.items())
+
+
+KINDS = [
+    ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls" NODEID="h" RUN_AS="u"/>', "SSHOperator", {"command": "ls", "ssh_conn_id": "ssh_u_h"}),
+    ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls"/>', "BashOperator", {"bash_command": "ls"}),
+    ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="/x/run.sh"/>', "BashOperator", {"bash_command": "/x/run.sh "}),
+    (
+        f'<JOB JOBNAME="J" TASKTYPE="Job" MEMLIB="/x/" MEMNAME="run.sh">{variables(PARM2="b c", PARM1="a")}</JOB>',
+        "BashOperator",
+        {"bash_command": '/x/run.sh a "b c"'},
+    ),
+    ('<JOB JOBNAME="J" TASKTYPE="Dummy" CMDLINE="never"/>', "EmptyOperator", {}),
+    (
+        '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ctmfw /in/a.csv CREATE 0 60 10 3 45"/>',
+        "FileSensor",
+        {"filepath": "/in/a.csv"},
+    ),
+    (
+        f'<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS" NODEID="h" RUN_AS="u">{variables(FTP__LPATH1="/a", FTP__RPATH1="/b", FTP__UPLOAD1="1", FTP__RHOST="r")}</JOB>',
+        "FileTransferOperator",
+        {"src": "sftp:///a", "dst": "sftp:///b", "dest_conn_id": "r"},
+    ),
+    (
+        f'<JOB JOBNAME="J" APPL_TYPE="DATABASE">{variables(DB__QUERY="select 1", DB__ACCOUNT="BOOKS")}</JOB>',
+        "SQLExecuteQueryOperator",
+        {"conn_id": "books", "sql": "select 1"},
+    ),
+    (
+        f'<JOB JOBNAME="J" APPL_TYPE="ADF">{variables(**{"UCM__PIPELINE NAME": "p", "UCM__RESOURCE GROUP NAME": "g", "UCM__DATA FACTORY NAME": "d"})}</JOB>',
+        "AzureDataFactoryRunPipelineOperator",
+        {"pipeline_name": "p", "resource_group_name": "g", "factory_name": "d"},
+    ),
+    (f'<JOB JOBNAME="J" APPL_TYPE="Databricks">{variables(**{"UCM__DATABRICKS JOB ID": "17"})}</JOB>', "DatabricksRunNowOperator", {"job_id": "17"}),
+]
+
+
+@pytest.mark.parametrize(("job", "operator", "expected"), KINDS)
+def test_a_job_becomes_the_operator_that_does_the_same(tmp_path: Path, job: str, operator: str, expected: dict[str, object]) -> None:
+    task = dag(tmp_path, job.replace("<JOB ", '<JOB DAYS="ALL" ', 1)).task("J")
+    assert task.operator.name == operator
+    assert task.role == "real"
+    assert {name: arguments(task).get(name) for name in expected} == expected
+
+
+RAISING = [
+    ('<JOB JOBNAME="J" APPL_TYPE="SAP" APPL_FORM="SAP R3"/>', "job-sap"),
+    ('<JOB JOBNAME="J" TASKTYPE="Job" INSTREAM_JCL="//STEP EXEC PGM=SORT"/>', "job-mainframe"),
+    ('<JOB JOBNAME="J" APPL_TYPE="OWN_PLUGIN"/>', "job-other"),
+    ('<JOB JOBNAME="J" APPL_TYPE="ADF"/>', "detail-missing"),
+    ('<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS"/>', "transfer"),
+    ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x %%A"><VARIABLE NAME="%%A" VALUE="%%GETDATE 1 %%SUBSTR x 1 1"/></JOB>', "variables"),
+    ('<JOB JOBNAME="J" APPL_TYPE="DATABASE"><ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON></JOB>', "database-empty"),
+]
+
+
+@pytest.mark.parametrize(("job", "code"), RAISING)
+def test_what_cannot_be_converted_raises_with_its_reason(tmp_path: Path, job: str, code: str) -> None:
+    made = dag(tmp_path, job)
+    task = made.task("J")
+    assert (task.role, task.operator.name) == ("raises", "PythonOperator")
+    told = [item for item in made.accounts if item.outcome == "raises"]
+    assert code in {item.code for item in told}
+    assert str(arguments(task)["op_args"])[2:-2] in {item.reason for item in told}
+
+
+def test_an_embedded_script_runs_word_for_word(tmp_path: Path) -> None:
+    script = "#!/bin/sh&#10;printf '%s|' \"$@\"&#10;echo $((1 + 1))"
+    job = f'<JOB JOBNAME="J" USE_INSTREAM_JCL="Y" INSTREAM_JCL="{script.replace(chr(34), "&quot;")}">{variables(PARM1="a b")}</JOB>'
+    command = str(arguments(dag(tmp_path, job).task("J"))["bash_command"])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "a b|2\n"
+
+
+@pytest.mark.parametrize(
+    ("reactions", "code", "expected"),
+    [
+        ('<ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON>', 4, 0),
+        ('<ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON>', 5, 5),
+        ('<ON STMT="*" CODE="NOTOK"><DO ACTION="OK"/></ON>', 9, 0),
+        ('<ON STMT="*" CODE="COMPSTAT GT 3"><DO ACTION="OK"/></ON>', 7, 0),
+        ('<ON STMT="*" CODE="COMPSTAT EQ 0"><DO ACTION="NOTOK"/></ON>', 0, 1),
+    ],
+)
+def test_exit_codes_mean_what_the_on_blocks_say(tmp_path: Path, reactions: str, code: int, expected: int) -> None:
+    job = f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="exit {code}">{reactions}</JOB>'
+    command = str(arguments(dag(tmp_path, job).task("J"))["bash_command"])
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == expected
+
+
+def test_output_that_decides_the_result_raises(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x"><ON STMT="*ERROR*" CODE="*"><DO ACTION="NOTOK"/></ON></JOB>'
+    made = dag(tmp_path, job)
+    assert made.task("J").role == "real"
+    assert made.task("J_action_1").role == "raises"
+    assert "result-by-output" in {item.code for item in made.accounts if item.outcome == "raises"}
+
+
+def test_reruns_are_retries_only_when_something_reruns(tmp_path: Path) -> None:
+    rerun = '<ON STMT="*" CODE="NOTOK"><DO ACTION="RERUN"/></ON>'
+    with_rerun = dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x" MAXRERUN="3" INTERVAL="00005M">{rerun}</JOB>').task("J")
+    assert (with_rerun.retries, str(with_rerun.retry_delay)) == (3, "0:05:00")
+    without = dag(tmp_path, '<JOB JOBNAME="J" CMDLINE="x" MAXRERUN="3"/>')
+    assert without.task("J").retries == 0
+    assert "rerun-unused" in {item.code for item in without.accounts}
+
+
+def test_messages_and_other_jobs_follow_the_end_of_a_job(tmp_path: Path) -> None:
+    on = (
+        '<ON STMT="*" CODE="NOTOK"><DOMAIL DEST="a@x.org;b@x.org" SUBJECT="%%JOBNAME" MESSAGE="m"/></ON>'
+        '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="G" NAME="K" ODATE="ODAT"/></ON>'
+        '<SHOUT WHEN="OK" DEST="EM" MESSAGE="done"/>'
+    )
+    text = (
+        f'<FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{on}</JOB></FOLDER>'
+        '<FOLDER FOLDER_NAME="G"><JOB JOBNAME="K" CMDLINE="k"/><JOB JOBNAME="L" CMDLINE="l"/></FOLDER>'
+    )
+    conversion = convert(tmp_path, text)
+    made = dag_of(conversion, "F")
+    given = arguments(made.task("J"))
+    assert "SmtpNotifier" in str(given["on_failure_callback"])
+    assert "shout('EM', 'done')" in str(given["on_success_callback"])
+    assert arguments(made.task("J_orders_K"))["trigger_dag_id"] == "G__K"
+    assert [task.task_id for task in dag_of(conversion, "G__K").tasks] == ["K"]
+
+
+def test_a_job_that_is_ordered_but_not_there_raises(tmp_path: Path) -> None:
+    on = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="ELSEWHERE" NAME="K" ODATE="ODAT"/></ON>'
+    assert "force-unknown" in {item.code for item in dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x">{on}</JOB>').accounts}
+
+
+def test_resources_are_pools(tmp_path: Path) -> None:
+    jobs = (
+        '<JOB JOBNAME="A" CMDLINE="x"><QUANTITATIVE NAME="DB" QUANT="3"/></JOB>'
+        '<JOB JOBNAME="B" CMDLINE="x"><CONTROL NAME="LOCK" TYPE="E"/></JOB>'
+        '<JOB JOBNAME="C" CMDLINE="x"><CONTROL NAME="LOCK" TYPE="S"/></JOB>'
+        '<JOB JOBNAME="D" CMDLINE="x"><QUANTITATIVE NAME="DB" QUANT="1"/><CONTROL NAME="ALONE" TYPE="E"/></JOB>'
+    )
+    conversion = convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{jobs}</FOLDER>', {"pools": {"DB": 8}})
+    made = dag_of(conversion, "F")
+    assert [(task.pool, task.pool_slots) for task in made.tasks] == [("DB", 3), ("LOCK", 100), ("LOCK", 1), ("DB", 1)]
+    assert [(pool.name, pool.slots) for pool in conversion.pools] == [("DB", 8), ("LOCK", 100)]
+    assert "resource-second" in {item.code for item in made.accounts}
+
+
+def test_a_job_to_confirm_waits_for_an_approval_on_both_targets(tmp_path: Path) -> None:
+    conversion = convert(tmp_path, '<FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="x" CONFIRM="1"/></FOLDER>')
+    made = dag_of(conversion, "F")
+    assert [(edge.before, edge.after) for edge in made.edges] == [("J_confirm", "J")]
+    assert made.task("J_confirm").operator.modules["3.3"] == "airflow.providers.standard.operators.hitl"
+    assert [(file.path, file.targets) for file in conversion.files] == [("plugins/controlm_approval.py", ("2.11",))]
+
+
+def test_hosts_run_where_the_profile_says(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" NODEID="Big01" RUN_AS="u"/>'
+    assert dag(tmp_path, job, {"hosts": {"big01": "worker"}}).task("J").operator.name == "BashOperator"
+    queued = dag(tmp_path, job, {"hosts": {"big01": {"queue": "big"}}}).task("J")
+    assert (queued.operator.name, queued.queue) == ("BashOperator", "big")
+    assert arguments(dag(tmp_path, job, {"hosts": {"big01": "ssh_big"}}).task("J"))["ssh_conn_id"] == "ssh_big"
+
+
+def test_priorities_keep_their_order() -> None:
+    weights = [weight_of(word) for word in ("AA", "AB", "BA", "ZZ", "A0", "99")]
+    assert weights[0] < weights[1] < weights[2] < weights[3]
+    assert max(weights) == weights[-1]
+    assert weight_of("") == 1

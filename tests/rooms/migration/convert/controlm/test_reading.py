@@ -1,0 +1,137 @@
+"""Exports of every form and age are read, hostile files are refused with file and line, and nothing is lost without a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aerodrome.cli.main import run
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert import report
+from aerodrome.migration.convert.controlm.reading import read
+from aerodrome.migration.convert.emission import compose
+from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of
+
+JOB = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL"/>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'<DEFTABLE><FOLDER FOLDER_NAME="F">{JOB}</FOLDER></DEFTABLE>',
+        f'<DEFTABLE><SMART_FOLDER FOLDER_NAME="F">{JOB}</SMART_FOLDER></DEFTABLE>',
+        f'<DEFTABLE><TABLE TABLE_NAME="F">{JOB}</TABLE></DEFTABLE>',
+        f'<DEFTABLE><SCHED_TABLE TABLE_NAME="F">{JOB}</SCHED_TABLE></DEFTABLE>',
+        f'<DEFTABLE><SMART_TABLE TABLE_NAME="F">{JOB}</SMART_TABLE></DEFTABLE>',
+        f'<DEFTABLE><FOLDER FOLDER_NAME="F"><SUB_FOLDER JOBNAME="S">{JOB}</SUB_FOLDER></FOLDER></DEFTABLE>',
+        '<DEFTABLE><FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="%%A"><AUTOEDIT2 NAME="%%A" VALUE="x"/></JOB></FOLDER></DEFTABLE>',
+        '<DEFTABLE><FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="%%A"><AUTOEDIT EXP="%%A=x"/></JOB></FOLDER></DEFTABLE>',
+        '{"F": {"Type": "Folder", "J": {"Type": "Job:Command", "Command": "x"}}}',
+        '{"F": {"Type": "SimpleFolder", "J": {"Type": "Job:Command", "Command": "x"}}}',
+        '{"F": {"Type": "Folder", "Jobs": [{"Type": "Job:Command", "Name": "J", "Command": "x"}]}}',
+        '{"Defaults": {"Job:Command": {"Command": "x"}}, "F": {"Type": "Folder", "J": {"Type": "Job:Command"}}}',
+    ],
+)
+def test_every_form_of_an_export_is_read(tmp_path: Path, text: str) -> None:
+    conversion = convert(tmp_path, text, name="export.json" if text.startswith("{") else "export.xml")
+    task = next(task for task in dag_of(conversion, "F").tasks if task.task_id == "J")
+    assert dict(task.arguments)["bash_command"] == "x"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "utf-8"])
+def test_encodings_are_read(tmp_path: Path, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><DEFTABLE><FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="é"/></FOLDER></DEFTABLE>'
+    (tmp_path / "x.xml").write_bytes(text.encode(encoding))
+    assert dict(dag_of(read(tmp_path, {}), "F").task("J").arguments)["bash_command"] == "é"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "line"),
+    [
+        ("a.xml", "<DEFTABLE>\n<FOLDER FOLDER_NAME='F'>\n</FLODER></DEFTABLE>", "xml-malformed", 3),
+        ("b.xml", '<!DOCTYPE DEFTABLE [\n<!ENTITY a "b">\n]><DEFTABLE/>', "xml-entities", 2),
+        ("c.xml", "<DEFTABLE>" + "<FOLDER>" * 100 + "</FOLDER>" * 100 + "</DEFTABLE>", "xml-too-deep", 1),
+        ("d.json", '{"F": {"Type": "Folder",\n}}', "json-malformed", 2),
+        ("e.json", '{"Type": "Folder", "a": ' + "[" * 200_000 + "]" * 200_000 + "}", "json-too-deep", 0),
+    ],
+)
+def test_a_broken_file_is_refused_by_name_and_line_and_the_others_are_read(tmp_path: Path, name: str, text: str, code: str, line: int) -> None:
+    (tmp_path / name).write_text(text)
+    conversion = convert(tmp_path, f'<FOLDER FOLDER_NAME="GOOD">{JOB}</FOLDER>', name="good.xml")
+    assert [(item.file, item.code, item.line) for item in conversion.rejected] == [(name, code, line)]
+    assert conversion.rejected[0].hint
+    assert [dag.dag_id for dag in conversion.dags] == ["GOOD"]
+
+
+def test_what_is_not_known_is_listed_and_what_is_bookkeeping_is_not(tmp_path: Path) -> None:
+    text = (
+        '<FOLDER FOLDER_NAME="F" LAST_UPLOAD="20200101" REAL_FOLDER_ID="3">'
+        '<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" FLUX="7" CREATED_BY="me" VERSION_SERIAL="9"><WARP NAME="w"/></JOB></FOLDER>'
+    )
+    told = [(item.code, item.element) for item in dag_of(convert(tmp_path, text), "F").accounts if item.code.startswith("unknown-")]
+    assert told == [("unknown-attribute", "JOB@FLUX"), ("unknown-element", "WARP")]
+
+
+def test_a_schedule_word_that_is_not_known_is_listed(tmp_path: Path) -> None:
+    text = '{"F": {"Type": "Folder", "J": {"Type": "Job:Command", "Command": "x", "When": {"MoonPhase": "full"}}}}'
+    dag = dag_of(convert(tmp_path, text, name="x.json"), "F")
+    assert [item.code for item in dag.accounts if "MoonPhase" in item.reason] == ["schedule-unknown"]
+
+
+def test_the_same_folder_in_two_files_is_converted_once(tmp_path: Path) -> None:
+    (tmp_path / "copy.xml").write_text(f'<DEFTABLE>\n\n<FOLDER FOLDER_NAME="F">{JOB}</FOLDER></DEFTABLE>')
+    conversion = convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{JOB}</FOLDER>')
+    assert [dag.dag_id for dag in conversion.dags] == ["F"]
+    assert [item.code for item in conversion.accounts] == ["folder-copy"]
+
+
+def test_jobs_of_one_name_stay_two_jobs(tmp_path: Path) -> None:
+    assert [task.task_id for task in dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{JOB}{JOB}</FOLDER>'), "F").tasks] == ["J", "J_2"]
+
+
+def test_secrets_of_connection_profiles_are_nowhere(tmp_path: Path) -> None:
+    conversion = read(EXPORTS, {})
+    assert "not-to-be-kept" in (EXPORTS / "finance.json").read_text()
+    everything = json.dumps(report.as_data(conversion, "3.3"), default=str) + "".join(compose(conversion, "3.3").values())
+    assert "not-to-be-kept" not in everything
+    need = next(item for item in conversion.connections if item.conn_id == "fin_db")
+    assert (need.conn_type, need.host, need.port, need.login, need.schema) == ("postgres", "db01", 5432, "fin", "books")
+    del tmp_path
+
+
+def test_two_conversions_give_the_same_bytes() -> None:
+    assert compose(read(EXPORTS, {}), "2.11") == compose(read(EXPORTS, {}), "2.11")
+
+
+@pytest.mark.parametrize(
+    ("profile", "key"),
+    [
+        ({"zone": "UTC"}, "zone"),
+        ({"timezone": "Mars/Base"}, "timezone"),
+        ({"new_day": "25:00"}, "new_day"),
+        ({"start": "soon"}, "start"),
+        ({"years": 0}, "years"),
+        ({"hosts": {"a": 3}}, "hosts.a"),
+        ({"week_starts_on": "friday"}, "week_starts_on"),
+    ],
+)
+def test_a_wrong_profile_names_its_key(tmp_path: Path, profile: dict[str, object], key: str) -> None:
+    with pytest.raises(Invalid) as why:
+        convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{JOB}</FOLDER>', profile)
+    assert key in why.value.message
+
+
+def test_strict_fails_when_something_raises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def code(*words: str) -> int:
+        try:
+            return run(["convert", "controlm", *words])
+        except SystemExit as end:  # how --strict ends
+            return int(end.code or 0)
+
+    assert code(str(EXPORTS), "--out", str(tmp_path / "a"), "--report", str(tmp_path / "a.html")) == 0
+    assert "PAYDAYS" in capsys.readouterr().err
+    assert "raises until completed" in (tmp_path / "a.html").read_text()
+    assert code(str(EXPORTS), "--out", str(tmp_path / "b"), "--strict") == 1
+    assert code(str(EXPORTS / "finance.json"), "--out", str(tmp_path / "c"), "--strict", "--target", "2.11") == 0
