@@ -9,7 +9,9 @@ from aerodrome.migration.codemod.rules import (
     context_keys,
     dag_arguments,
     dag_defaults,
+    dataproc,
     days_ago,
+    kubernetes,
     moved_names,
     providers,
 )
@@ -19,6 +21,8 @@ RULES: tuple[Rule, ...] = (
     providers.ARGUMENTS,
     bigquery.QUERY,
     bigquery.TABLE,
+    dataproc.RULE,
+    kubernetes.RULE,
     changed_arguments.RULE,
     providers.APPLY_DEFAULTS,
     days_ago.RULE,

@@ -40,6 +40,9 @@ _DOCKER = frozenset(
     }
 )
 _VENV = frozenset({"airflow.operators.python.is_venv_installed"})
+_SSH = frozenset(
+    {"airflow.contrib.operators.ssh_operator.SSHOperator", "airflow.providers.ssh.operators.ssh.SSHOperator"}
+)
 _TRIGGER_RUN = "TriggerDagRunOperator"
 _MARKER = "ExternalTaskMarker"
 
@@ -51,8 +54,8 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         meaning = next(iter(source.meanings(call.func) & SQL_NAMES), None)
         if meaning is None:
             continue
-        hooked = () if meaning in _SNOWFLAKE else ("runtime_parameters",)
-        if has_open_end(call) or any(keyword(call, name) for name in hooked) or _is_doubly_hooked(call, meaning):
+        settings = keyword(call, "runtime_parameters")
+        if has_open_end(call) or (settings and _options_of(settings.value) is None) or _is_doubly_hooked(call, meaning):
             yield Spot(
                 call.lineno,
                 f"{meaning.rpartition('.')[2]} is gone.",
@@ -62,6 +65,9 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
         edits = [replace(source, call.func, _SQL_CLASS)]
         edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
+        if settings:
+            text = f'hook_params={{"options": "{_options_of(settings.value)}"}}'
+            edits.append(Edit(source.start(settings), source.end(settings.value), text))
         if meaning in _SNOWFLAKE:
             edits += _hooked(source, call)
         elif (item := keyword(call, field)) and field != "database":
@@ -69,6 +75,18 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if not keyword(call, "conn_id") and not keyword(call, argument):
             edits.append(add_keyword(source, call, "conn_id", f'"{default}"'))
         yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
+
+
+def _options_of(value: ast.expr) -> str | None:
+    """Write PostgreSQL's settings of a statement as libpq's `options` (postgres provider 5.0, its deprecation note)."""
+    if not isinstance(value, ast.Dict):
+        return None
+    words = []
+    for key, item in zip(value.keys, value.values, strict=True):
+        if not isinstance(key, ast.Constant) or not isinstance(item, ast.Constant):
+            return None
+        words.append(f"-c {key.value}={item.value}")
+    return " ".join(words) if not any(mark in "".join(words) for mark in '"\\{') else None
 
 
 def _is_doubly_hooked(call: ast.Call, meaning: str) -> bool:
@@ -101,6 +119,10 @@ def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if source.means(call.func, _VENV):
             text = 'bool(shutil.which("virtualenv") or find_spec("virtualenv"))'
             yield Change((replace(source, call, text),), (("shutil", ""), ("importlib.util", "find_spec")))
+        if source.means(call.func, _SSH) and (item := keyword(call, "timeout")) and not keyword(call, "cmd_timeout"):
+            code = source.code(item.value)
+            conn = "" if keyword(call, "conn_timeout") else f"conn_timeout={code}, "
+            yield Change((Edit(source.start(item), source.end(item.value), f"{conn}cmd_timeout={code}"),))
         names = {meaning.rpartition(".")[2] for meaning in source.meanings(call.func) if meaning.startswith("airflow.")}
         if names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
             yield Change((rename_keyword(source, item, "logical_date"),))
@@ -176,7 +198,15 @@ load = SQLExecuteQueryOperator(task_id="load", sql="select 1", conn_id="warehous
 ARGUMENTS = Rule(
     code="operator-argument",
     title="Arguments of operators get their new names and values",
-    words=(b"auto_remove", b"execution_date", b"is_delete_operator_pod", b"use_dill", b"volumes", b"is_venv_installed"),
+    words=(
+        b"auto_remove",
+        b"execution_date",
+        b"is_delete_operator_pod",
+        b"use_dill",
+        b"volumes",
+        b"is_venv_installed",
+        b"timeout",
+    ),
     before="""
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.operators.trigger_dagrun import TriggerDagRunOperator

@@ -1,0 +1,149 @@
+"""Dataproc's operators for each kind of job became one that takes the job in the words of Google's API; so did the cluster's.
+
+The mapping is that of the old operators themselves (apache-airflow-providers-google 10.17: DataProcJobBuilder, ClusterGenerator).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import has_open_end, keyword
+from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
+from aerodrome.migration.codemod.source import Source
+
+_MODULE = "airflow.providers.google.cloud.operators.dataproc"
+_OLD = ("airflow.contrib.operators.dataproc_operator", _MODULE)
+_SUBMIT, _CREATE = "DataprocSubmitJobOperator", "DataprocCreateClusterOperator"
+_QUERIES = {"variables": "script_variables"}
+_FILES = {"arguments": "args", "archives": "archive_uris", "files": "file_uris", "pyfiles": "python_file_uris"}
+_MAIN = {"main_jar": "main_jar_file_uri", "main_class": "main_class", **_FILES}
+_KINDS: dict[str, tuple[str, dict[str, str]]] = {
+    "Pig": ("pig", _QUERIES),
+    "Hive": ("hive", _QUERIES),
+    "SparkSql": ("spark_sql", _QUERIES),
+    "Spark": ("spark", _MAIN),
+    "Hadoop": ("hadoop", _MAIN),
+    "PySpark": ("pyspark", {"main": "main_python_file_uri", **_FILES}),
+}
+_JOBS = {
+    f"{module}.{pattern.format(kind)}": kind
+    for module in _OLD
+    for kind in _KINDS
+    for pattern in ("DataProc{}Operator", "Dataproc{}Operator", "DataprocSubmit{}JobOperator")
+}
+_CLUSTERS = frozenset(f"{module}.{name}" for module in _OLD for name in ("DataprocClusterCreateOperator", _CREATE))
+_GENERATED = frozenset(
+    {
+        "num_workers", "zone", "network_uri", "subnetwork_uri", "internal_ip_only", "tags", "storage_bucket", "init_actions_uris",
+        "init_action_timeout", "metadata", "custom_image", "custom_image_project_id", "image_version", "autoscaling_policy",
+        "properties", "optional_components", "num_masters", "master_machine_type", "master_disk_type", "master_disk_size",
+        "worker_machine_type", "worker_disk_type", "worker_disk_size", "num_preemptible_workers", "service_account",
+        "service_account_scopes", "idle_delete_ttl", "auto_delete_time", "auto_delete_ttl", "customer_managed_key",
+    }
+)  # fmt: skip
+_KEPT = TASK_ARGUMENTS | {
+    "gcp_conn_id",
+    "project_id",
+    "region",
+    "impersonation_chain",
+    "asynchronous",
+    "cluster_name",
+    "labels",
+}
+
+
+def _jobs(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        kind = next((_JOBS[name] for name in source.meanings(call.func) if name in _JOBS), None)
+        if kind is not None:
+            arguments = None if has_open_end(call) or call.args else _job(source, call, kind)
+            if arguments is not None and source.is_free(_SUBMIT, f"{_MODULE}.{_SUBMIT}"):
+                yield rewritten(source, call, _MODULE, _SUBMIT, arguments)
+            else:
+                yield Spot(
+                    call.lineno,
+                    f"{source.code(call.func)} is gone: {_SUBMIT} takes every kind of job.",
+                    f'Write {_SUBMIT}(job={{"placement": {{…}}, "{_KINDS[kind][0]}_job": {{…}}}}, region=…).',
+                )
+        elif source.means(call.func, _CLUSTERS) and any(item.arg in _GENERATED for item in call.keywords):
+            yield _cluster(source, call)
+
+
+def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
+    name, fields = _KINDS[kind]
+    job: dict[str, str] = {}
+    rest: list[str] = []
+    cluster, labels, region = '"cluster-1"', None, '"global"'
+    for item in call.keywords:
+        word, code = str(item.arg), source.code(item.value)
+        if (isinstance(item.value, ast.Constant) and item.value.value is None) or word in (
+            "job_name",
+            "job_error_states",
+        ):
+            continue
+        if word == "query":
+            job["query_list"] = f'{{"queries": [{code}]}}'
+        elif word == "query_uri":
+            job["query_file_uri"] = code
+        elif word in fields:
+            job[fields[word]] = code
+        elif word.startswith("dataproc_") and word.endswith("properties"):
+            job["properties"] = code
+        elif word.startswith("dataproc_") and word.endswith("jars"):
+            job["jar_file_uris"] = code
+        elif word == "cluster_name":
+            cluster = code
+        elif word == "labels":
+            labels = code
+        elif word == "region":
+            region = code
+        elif word in _KEPT:
+            rest.append(f"{word}={code}")
+        else:
+            return None
+    inner = ", ".join(f'"{key}": {code}' for key, code in job.items())
+    extra = f', "labels": {labels}' if labels else ""
+    return [
+        *rest,
+        f"region={region}",
+        f'job={{"placement": {{"cluster_name": {cluster}}}, "{name}_job": {{{inner}}}{extra}}}',
+    ]
+
+
+def _cluster(source: Source, call: ast.Call) -> Change | Spot:
+    spot = Spot(
+        call.lineno,
+        f"{_CREATE} takes the cluster in the words of Google's API.",
+        f"Write {_CREATE}(cluster_config=ClusterGenerator(project_id=…, …).make(), region=…).",
+    )
+    project = keyword(call, "project_id")
+    known = all(item.arg in _GENERATED | _KEPT for item in call.keywords)
+    if has_open_end(call) or call.args or project is None or not known:
+        return spot
+    inside = [item for item in call.keywords if item.arg in _GENERATED]
+    text = ", ".join(f"{item.arg}={source.code(item.value)}" for item in (project, *inside))
+    rest = [f"{item.arg}={source.code(item.value)}" for item in call.keywords if item.arg not in _GENERATED]
+    region = [] if keyword(call, "region") else ['region="global"']
+    arguments = [*rest, *region, f"cluster_config=ClusterGenerator({text}).make()"]
+    return rewritten(source, call, _MODULE, _CREATE, arguments, "ClusterGenerator")
+
+
+RULE = Rule(
+    code="dataproc-job",
+    title="Dataproc's operators become DataprocSubmitJobOperator(job=…) and DataprocCreateClusterOperator(cluster_config=…)",
+    words=(b"Dataproc", b"DataProc"),
+    before="""
+from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator
+
+count = DataProcPySparkOperator(task_id="count", main="gs://shop/count.py", cluster_name="shop", region="europe-west4")
+""",
+    after="""
+from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator
+from airflow.providers.google.cloud.operators.dataproc import DataprocSubmitJobOperator
+
+count = DataprocSubmitJobOperator(task_id="count", region="europe-west4", job={"placement": {"cluster_name": "shop"}, "pyspark_job": {"main_python_file_uri": "gs://shop/count.py"}})
+""",
+    find=_jobs,
+)
