@@ -70,6 +70,24 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
     Removal(
+        "BigQueryOperator, BigQueryCreateEmptyTableOperator, DataProc*Operator, clusters described by keywords",
+        "rule",
+        ("google-job",),
+        "a finding where the job cannot be written with the same meaning",
+    ),
+    Removal(
+        "Arguments of operators and hooks of providers that have other names",
+        "rule",
+        ("renamed-argument",),
+        "connections of Google, AWS, Slack; SSH, Athena, Batch, Pub/Sub; volumes of Docker",
+    ),
+    Removal(
+        "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
+        "rule",
+        ("unknown-argument",),
+        "for the operators that most DAGs use",
+    ),
+    Removal(
         "Other arguments of operators of providers",
         "proof only",
         (),

@@ -28,6 +28,8 @@ _NEED_LIBRARIES = (
     "druid",
     "beam",
     "kylin",
+    "hive_stats",
+    "hooks.dataflow",
 )  # of the system; read as text by scripts/moves
 _IMPORT = """
 import importlib, json, logging, sys, warnings

@@ -123,12 +123,22 @@ def _references_by_module(source: Source, _options: Options) -> Iterator[Change 
                 continue
             if source.is_free(name, meaning):
                 yield Change((replace(source, node, name),), ((owner, name),))
+            elif _is_bound_to(source, name, meaning):
+                yield Change((replace(source, node, name),))
             elif meaning in known.moves:
                 yield Spot(
                     node.lineno,
                     f"`{meaning}` moved to `{known.moves[meaning]}`.",
                     f"The name {name} is taken in this file: import it under another.",
                 )
+
+
+def _is_bound_to(source: Source, name: str, meaning: str) -> bool:
+    """Tell whether the file imports this very thing from another of its places: DAG from airflow and from airflow.models."""
+    known = table().moves
+    bound = source.top.bound.get(name, set())
+    same = known.get(meaning, meaning)
+    return bool(bound) and all(known.get(origin, origin) == same for origin in bound) and source.is_free_below(name)
 
 
 MOVED = Rule(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, rename_keyword, replace
+from aerodrome.migration.codemod.rules import operators
 from aerodrome.migration.codemod.source import Source
 
 _SQL_MODULE, _SQL_CLASS = "airflow.providers.common.sql.operators.sql", "SQLExecuteQueryOperator"
@@ -21,7 +22,7 @@ for _name, _db, _field, _paths in (
     ("VerticaOperator", "vertica", "", ("providers.vertica.operators.vertica", "contrib.operators.vertica_operator")),
     ("RedshiftSQLOperator", "redshift", "", ("providers.amazon.aws.operators.redshift_sql",)),
 ):  # fmt: skip
-    for _path in _paths:
+    for _path in (*_paths, "operators"):
         _SQL[f"airflow.{_path}.{_name}"] = (f"{_db}_conn_id", f"{_db}_default", _field)
 _SNOWFLAKE = frozenset(
     {
@@ -46,8 +47,9 @@ _MARKER = "ExternalTaskMarker"
 def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
     if not source.is_free(_SQL_CLASS, f"{_SQL_MODULE}.{_SQL_CLASS}"):
         return
-    for call in source.each(ast.Call):
-        meaning = next(iter(source.meanings(call.func) & SQL_NAMES), None)
+    for made in operators.made(source):
+        call = made.call
+        meaning = next(iter(made.old & SQL_NAMES), None)
         if meaning is None:
             continue
         hooked = _HOOK_ONLY if meaning in _SNOWFLAKE else ("runtime_parameters",)
@@ -59,13 +61,14 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
             )
             continue
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
-        edits = [replace(source, call.func, _SQL_CLASS)]
+        edits = [] if made.is_expanding else [replace(source, made.node, _SQL_CLASS)]
         edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
         if (item := keyword(call, field)) and field != "database":
             edits.append(rename_keyword(source, item, "database"))
-        if not keyword(call, "conn_id") and not keyword(call, argument):
+        if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
             edits.append(add_keyword(source, call, "conn_id", f'"{default}"'))
-        yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
+        if edits:
+            yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
 
 
 def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
