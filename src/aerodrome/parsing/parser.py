@@ -157,6 +157,7 @@ def _request(
         "output_bytes": limits.output_bytes,
         "next_runs": limits.next_runs,
         "is_lenient": limits.is_lenient,
+        "is_remembering": limits.is_remembering,
         "next_runs_from": [start.isoformat(), *([limits.more_runs_from.isoformat()] if limits.more_runs_from else [])],
     }
 

@@ -14,6 +14,7 @@ _HERE = sys.path.pop(0)  # the folder of this script: its modules must not stand
 
 import gc
 import importlib
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -73,7 +74,7 @@ def main() -> None:
     time.tzset()
     for entry in reversed([path for path in os.environ.get("PYTHONPATH", "").split(":") if path]):
         sys.path.insert(0, entry)
-    sys.dont_write_bytecode = True  # folders of projects are never written
+    _keep_bytecode_of_packages()
     try:
         version = _import_airflow()
         requests = sibling("requests")
@@ -88,6 +89,23 @@ def main() -> None:
             _remove(base + ending)
         shutil.rmtree(base, ignore_errors=True)
         os._exit(0)
+
+
+def _keep_bytecode_of_packages() -> None:
+    """Have Python write bytecode into the virtualenv only: folders of projects are never written.
+
+    Installers leave packages uncompiled; compiling those that a provider imports takes longer than all else together.
+    """
+    loader: Any = importlib.machinery.SourceFileLoader
+    write = loader.set_data
+    roots = (sys.prefix + os.sep, os.path.realpath(sys.prefix) + os.sep)
+
+    def keep(self: Any, path: str, data: bytes, **named: Any) -> None:
+        if str(path).startswith(roots):
+            write(self, path, data, **named)
+
+    loader.set_data = keep
+    sys.dont_write_bytecode = False
 
 
 def _listen(address: str) -> socket.socket:

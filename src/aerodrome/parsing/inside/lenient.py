@@ -173,13 +173,6 @@ def _is_missing_provider(words: List[str]) -> bool:
     return not any(os.path.isdir(os.path.join(folder, place)) for folder in folders)
 
 
-def _caller() -> Any:
-    frame: Any = inspect.currentframe()
-    while frame.f_code.co_filename == __file__:
-        frame = frame.f_back
-    return frame
-
-
 def _stand_in_for_environment(project: str) -> None:
     kind: Any = type(os.environ)
     original = kind.__getitem__
@@ -188,7 +181,8 @@ def _stand_in_for_environment(project: str) -> None:
         try:
             return original(self, key)
         except KeyError:
-            if not _caller().f_code.co_filename.startswith(project):
+            asking: Any = inspect.currentframe().f_back  # type: ignore[union-attr]
+            if not asking.f_code.co_filename.startswith(project):
                 raise
             _found.add(("env", str(key)))
             return VALUE

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 import traceback
@@ -40,6 +41,9 @@ _CALLBACKS = (
     "on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback", "on_skipped_callback",
 )  # fmt: skip
 Request = Dict[str, Any]
+COMPUTED_RUNS: Dict[str, Any] = {}
+"""Runs of schedules by what they follow from; filled by the process of the request, inherited by those of the files."""
+_FOREIGN_TYPE = re.compile(r'"__type": "(?!airflow\.)[^"]*\.')
 
 
 class Reads:
@@ -98,9 +102,11 @@ def read(file: str, request: Request) -> Dict[str, Any]:
             dags.append(_facts(dag_id, dag, request))
         except Exception:
             errors.setdefault("not-serializable:" + dag_id, traceback.format_exc(limit=-6))
-    modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    root = request["importable"] + "/"
-    reads = Reads.files | {path for path in modules if isinstance(path, str) and path.startswith(root)}
+    reads = set(Reads.files)
+    if request["is_remembering"]:
+        modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+        root = request["importable"] + "/"
+        reads |= {path for path in modules if isinstance(path, str) and path.startswith(root)}
     return {
         "dags": dags,
         "errors": errors,
@@ -109,6 +115,26 @@ def read(file: str, request: Request) -> Dict[str, Any]:
         "seconds": round(time.monotonic() - started, 4),
         "stand_ins": sorted(lenient.used()) if lenient else [],
     }
+
+
+def warm_up() -> None:
+    """Read a DAG that is nobody's, so that what Airflow prepares at the first one is there for every file."""
+    models: Any = importlib.import_module("airflow.models")
+    pendulum: Any = importlib.import_module("pendulum")
+    names = inspect.signature(models.DAG.__init__).parameters
+    schedule = {"schedule" if "schedule" in names else "schedule_interval": "@daily"}
+    start = pendulum.datetime(2026, 1, 1) if hasattr(pendulum, "datetime") else pendulum.create(2026, 1, 1)
+    dag = models.DAG("aerodrome_warm_up", start_date=start, catchup=False, params={"a": 1}, tags=["a"], **schedule)
+    try:
+        python: Any = importlib.import_module("airflow.providers.standard.operators.python")
+    except ImportError:
+        try:
+            python = importlib.import_module("airflow.operators.python")
+        except ImportError:
+            python = importlib.import_module("airflow.operators.python_operator")
+    first = python.PythonOperator(task_id="first", python_callable=_text, dag=dag)
+    first >> python.PythonOperator(task_id="second", python_callable=_text, dag=dag)
+    _facts(dag.dag_id, dag, {"next_runs": 2, "next_runs_from": [start.isoformat()]})
 
 
 def _watch_secrets() -> None:
@@ -164,14 +190,35 @@ def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
     facts["shape"] = _shape(dag, restored)
     if request["next_runs"]:
         try:
-            first = _start_date(dag, restored)
-            starts = request["next_runs_from"]
-            facts["runs"] = [
-                run for start in starts for run in _next_runs(restored, first, start, request["next_runs"])
-            ]
+            facts["runs"], facts["computed_runs"] = _all_runs(dag, restored, data.get("dag", {}), request)
         except Exception as error:
             facts["runs_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
+
+
+def _all_runs(dag: Any, restored: Any, data: Dict[str, Any], request: Request) -> Tuple[List[Any], Dict[str, Any]]:
+    """Give the runs from every start, and those that the next file with the same schedule need not compute again.
+
+    The timetables of Airflow alone are remembered: one of the project may say something else at every call.
+    """
+    first = _start_date(dag, restored)
+    end = getattr(restored, "end_date", None)
+    schedule = json.dumps([data.get(name) for name in ("timetable", "schedule_interval", "timezone")], default=str)
+    is_own = _FOREIGN_TYPE.search(schedule) is not None
+    runs: List[Any] = []
+    computed: Dict[str, Any] = {}
+    for text in request["next_runs_from"]:
+        start = importlib.import_module("pendulum").parse(text)
+        earliest = first if first is not None and first >= start else None
+        key = json.dumps([schedule, text, _text(earliest), _text(end), request["next_runs"]])
+        if is_own or key not in COMPUTED_RUNS:
+            found = _next_runs(restored, first, start, request["next_runs"])
+            if not is_own:
+                computed[key] = found
+        else:
+            found = COMPUTED_RUNS[key]
+        runs += found
+    return runs, computed
 
 
 def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
@@ -313,8 +360,7 @@ def _default(kind: Any, name: str) -> Optional[str]:
     return None
 
 
-def _next_runs(restored: Any, first: Any, start_text: str, count: int) -> List[List[Optional[str]]]:
-    start = importlib.import_module("pendulum").parse(start_text)
+def _next_runs(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
     if not hasattr(restored, "timetable"):
         return _next_runs_of_1(restored, first or start, start, count)
     base: Any = importlib.import_module("airflow.timetables.base")

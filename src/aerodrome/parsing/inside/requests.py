@@ -24,6 +24,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PLUGINS_S = 60.0
+_FEW = 4
 _reading = sys.modules["__main__"].sibling("reading")
 Request = Dict[str, Any]
 Answer = Dict[str, Any]
@@ -66,6 +67,8 @@ def answer(conversation: socket.socket, version: str) -> None:
     skipped = set(request["skip"])
     wanted = [file for file in files if _name(file, request) not in skipped]
     _import_ahead(wanted)
+    if len(wanted) > _FEW:
+        _warm_up()
     gc.freeze()
     _run_all(wanted, request, conversation, writer)
     for pid in _descendants():
@@ -179,6 +182,16 @@ def _import_ahead(files: List[str]) -> None:
             continue
 
 
+def _warm_up() -> None:
+    """Pay once, not for every file, what the first DAG costs; plugins are loaded by now."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _reading.warm_up()
+    except Exception:
+        sys.stderr.write(traceback.format_exc())  # every file pays, then
+
+
 class _Running:
     """One file whose process is under way."""
 
@@ -238,6 +251,8 @@ def _outcome(entry: _Running, request: Request, crash: str, status: int) -> Answ
     except ValueError:
         return {"file": name, "crash": _ending(status)}
     found["file"] = name
+    for dag in found.get("dags", ()):
+        _reading.COMPUTED_RUNS.update(dag.pop("computed_runs", {}))
     return found
 
 
