@@ -40,11 +40,36 @@ class _Kind(type):
         return iter(())
 
 
-class Thing(metaclass=_Kind):
-    """Takes every call, attribute and operator."""
+class _Text(str):  # noqa: SLOT000
+    """A value that nobody has; also where a number is wanted."""
+
+    def __int__(self) -> int:
+        return 1
+
+    def __float__(self) -> float:
+        return 1.0
+
+
+class Thing(str, metaclass=_Kind):  # noqa: SLOT000 - projects set attributes of what they import
+    """Takes every call, attribute and operator; a text where Airflow looks at types."""
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
+        return str.__new__(cls, VALUE)
 
     def __init__(self, *_arguments: Any, **_named: Any) -> None:
         pass
+
+    def __int__(self) -> int:
+        return 1
+
+    def __float__(self) -> float:
+        return 1.0
+
+    def __contains__(self, _item: Any) -> bool:
+        return False
+
+    def __deepcopy__(self, _memory: Any) -> Any:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -94,6 +119,8 @@ def _named(name: str) -> Any:
     """Make a class for a name: an operator when it is called one, so that DAGs keep their tasks."""
     if name.endswith(("Operator", "Sensor", "OperatorAsync", "SensorAsync", "Transfer")):
         return _operator(name)
+    if not name[:1].isupper() or name.isupper():
+        return Thing()  # a function, a module or a setting; only what is named like a class can be a base
     return _Kind(name, (Thing,), {})
 
 
@@ -185,9 +212,22 @@ def _stand_in_for_environment(project: str) -> None:
             if not asking.f_code.co_filename.startswith(project):
                 raise
             _found.add(("env", str(key)))
-            return VALUE
+            return _Text(VALUE)
 
     kind.__getitem__ = get
+    kind.copy = _copied
+
+
+def _copied(environment: Any) -> Any:
+    return _Environment(environment)
+
+
+class _Environment(dict):  # type: ignore[type-arg]
+    """A copy of the environment."""
+
+    def __missing__(self, key: Any) -> str:
+        _found.add(("env", str(key)))
+        return _Text(VALUE)
 
 
 def _stand_in_for_secrets() -> None:
@@ -218,7 +258,7 @@ def _stand_in_for_variables(variable: Any) -> None:
         except Exception:
             _found.add(("variable", str(key)))
             is_json = bool(named.get("deserialize_json")) or (len(arguments) > 1 and bool(arguments[1]))
-            return _Json() if is_json else VALUE
+            return _Json() if is_json else _Text(VALUE)
 
     get.is_stand_in = True  # type: ignore[attr-defined]
     variable.get = staticmethod(get)

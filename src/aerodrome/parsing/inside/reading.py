@@ -381,8 +381,11 @@ def _next_runs(restored: Any, first: Any, start: Any, count: int) -> List[List[O
 
 def _next_runs_of_1(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
     """Airflow 1.10 runs a DAG for each date of its schedule, when the next one has come."""
-    if restored.schedule_interval in (None, "@once"):
+    if restored.schedule_interval is None:
         return []
+    if restored.schedule_interval == "@once":
+        once = _text(max(first, start))  # as 2.x and 3.x say it: its interval is a point
+        return [[once, once, once]]
     when = restored.normalize_schedule(first) if first >= start else first
     if first < start:
         when = restored.following_schedule(restored.previous_schedule(start))
