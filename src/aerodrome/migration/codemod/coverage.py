@@ -81,6 +81,7 @@ COVERAGE: tuple[Removal, ...] = (
         ("renamed-argument",),
         "connections of Google, AWS, Slack; SSH, Athena, Batch, Pub/Sub; volumes of Docker",
     ),
+    Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
     Removal(
         "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
         "rule",

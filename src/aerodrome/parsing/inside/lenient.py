@@ -85,7 +85,8 @@ class Thing(str, metaclass=_Kind):  # noqa: SLOT000 - projects set attributes of
         return Thing()
 
     def __iter__(self) -> Any:
-        return iter(())
+        """Airflow takes collections of callbacks apart: what stands for one is one of them."""
+        return iter((self,) if "/site-packages/airflow/" in sys._getframe(1).f_code.co_filename else ())
 
     def __len__(self) -> int:
         return 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, rename_keyword, replace
-from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.source import Source
 
 _SQL_MODULE, _SQL_CLASS = "airflow.providers.common.sql.operators.sql", "SQLExecuteQueryOperator"
@@ -66,9 +66,19 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if (item := keyword(call, field)) and field != "database":
             edits.append(rename_keyword(source, item, "database"))
         if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
-            edits.append(add_keyword(source, call, "conn_id", f'"{default}"'))
+            edits.append(add_keyword(source, call, "conn_id", _of_default_args(source, argument) or f'"{default}"'))
         if edits:
             yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
+
+
+def _of_default_args(source: Source, argument: str) -> str | None:
+    """Give the connection that default_args had for the operators of before: the new one asks for it by another name."""
+    found = {
+        source.code(value[1])
+        for mapping, way in dags.dictionaries(source, dags.ANY)
+        if way == "default_args" and (value := dags.entry(mapping, argument))
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:

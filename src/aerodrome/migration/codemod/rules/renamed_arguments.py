@@ -73,6 +73,8 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 yield from _token(source, made.call, item)
             elif item.arg == "volumes" and "DockerOperator" in made.classes:
                 yield _volumes(source, item)
+            elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
+                yield _ssh_hook(source, item)
             elif item.arg == "token" and made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"}:
                 yield Spot(
                     item.value.lineno,
@@ -144,6 +146,25 @@ def _is_password(source: Source, value: ast.expr) -> bool:
     return isinstance(value, ast.Attribute) and value.attr == "password"
 
 
+def _ssh_hook(source: Source, item: ast.keyword) -> Change | Spot:
+    """SFTPOperator makes its own hook; one that only names a connection says as much by the connection."""
+    made = item.value
+    if isinstance(made, ast.Name):
+        name = made.id
+        values = [
+            each.value for each in source.each(ast.Assign) if any(getattr(t, "id", "") == name for t in each.targets)
+        ]
+        made = values[0] if len(values) == 1 else made
+    if isinstance(made, ast.Call) and any(name.endswith(".SSHHook") for name in source.meanings(made.func)):
+        given = made.keywords[0].value if len(made.keywords) == 1 and made.keywords[0].arg == "ssh_conn_id" else None
+        given = made.args[0] if len(made.args) == 1 and not made.keywords else given
+        if isinstance(given, ast.Constant | ast.Name) and (len(made.args) + len(made.keywords)) == 1:
+            return Change((Edit(source.start(item), source.end(item.value), f"ssh_conn_id={source.code(given)}"),))
+    return Spot(
+        item.value.lineno, "SFTPOperator takes no ssh_hook any more.", "Write ssh_conn_id=… or sftp_hook=SFTPHook(…)."
+    )
+
+
 def _volumes(source: Source, item: ast.keyword) -> Change:
     """`"/host:/container:ro"` is a mount of Docker's own spelling."""
     mount = ("docker.types", "Mount")
@@ -164,7 +185,7 @@ RULE = Rule(
     words=tuple(
         sorted(
             {name.encode() for names in (_GCP, *_RENAMED.values()) for name in names}
-            | {b"delegate_to", b"webhook_token", b"volumes", b"token"}
+            | {b"delegate_to", b"webhook_token", b"volumes", b"token", b"ssh_hook"}
         )
     ),
     before="""
