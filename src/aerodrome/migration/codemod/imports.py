@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection
+from functools import cache
 
 from aerodrome.migration.codemod.contract import Edit
 from aerodrome.migration.codemod.editing import import_text
@@ -33,7 +34,18 @@ def unused_imports(source: Source | None) -> dict[str, str]:
 def is_gone(origin: str) -> bool:
     """Tell whether Airflow 3 fails to import this, even when nothing uses it."""
     known = table()
-    return origin in known.gone or known.is_missing(origin.rpartition(".")[0])
+    return origin in known.gone or known.is_missing(origin.rpartition(".")[0]) or _is_old_module(origin)
+
+
+@cache
+def _old_modules() -> frozenset[str]:
+    known = table()
+    return frozenset(name.rpartition(".")[0] for name in (*known.moves, *known.gone))
+
+
+def _is_old_module(origin: str) -> bool:
+    """Tell whether this is a module that old code imports by its package: `from airflow.operators import bash_operator`."""
+    return origin in _old_modules() and table().is_missing(origin)
 
 
 def drop(source: Source, origins: Collection[str]) -> list[Edit]:

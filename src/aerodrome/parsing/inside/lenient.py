@@ -86,7 +86,8 @@ class Thing(str, metaclass=_Kind):  # noqa: SLOT000 - projects set attributes of
 
     def __iter__(self) -> Any:
         """Airflow takes collections of callbacks apart: what stands for one is one of them."""
-        return iter((self,) if "/site-packages/airflow/" in sys._getframe(1).f_code.co_filename else ())
+        caller = sys._getframe(1)  # noqa: SLF001
+        return iter((self,) if "/site-packages/airflow/" in caller.f_code.co_filename else ())
 
     def __len__(self) -> int:
         return 0

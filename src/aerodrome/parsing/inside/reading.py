@@ -203,7 +203,8 @@ def _all_runs(dag: Any, restored: Any, data: Dict[str, Any], request: Request) -
     """
     first = _start_date(dag, restored)
     end = getattr(restored, "end_date", None)
-    schedule = json.dumps([data.get(name) for name in ("timetable", "schedule_interval", "timezone")], default=str)
+    interval = str(getattr(restored, "schedule_interval", ""))  # the stored form leaves it out when it is the default
+    schedule = json.dumps([data.get("timetable"), interval, data.get("timezone")], default=str)
     is_own = _FOREIGN_TYPE.search(schedule) is not None
     runs: List[Any] = []
     computed: Dict[str, Any] = {}
@@ -313,7 +314,9 @@ def _plain(value: Any) -> Any:
         return value.astimezone(dt.timezone.utc).isoformat()
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(item) for item in value), key=str)
+    if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -386,8 +389,8 @@ def _next_runs_of_1(restored: Any, first: Any, start: Any, count: int) -> List[L
     if restored.schedule_interval is None:
         return []
     if restored.schedule_interval == "@once":
-        once = _text(max(first, start))  # as 2.x and 3.x say it: its interval is a point
-        return [[once, once, once]]
+        only = _text(max(first, start))
+        return [[only, only, only]]
     when = restored.normalize_schedule(first) if first >= start else first
     if first < start:
         when = restored.following_schedule(restored.previous_schedule(start))

@@ -69,7 +69,7 @@ def test_secrets_in_the_code_do_not_reach_the_diff(upgraded: CodeUpgrade) -> Non
 def test_line_endings_and_comments_survive(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
-    text = "# één\r\nfrom airflow import DAG\r\n\r\nDAG('a', schedule_interval='@daily')  # keep\r\n"
+    text = "# één\r\nfrom airflow import DAG\r\n\r\nDAG('a', start_date=FIRST, schedule_interval='@daily')  # keep\r\n"
     (source / "d.py").write_bytes(text.encode())
     (source / "plain.py").write_bytes(b"x = 1  \n")
     upgrade(source, tmp_path / "out", "3.3.2")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
+    bigquery,
+    changed_arguments,
     context_keys,
     dag_arguments,
     dag_defaults,
+    dataproc,
     days_ago,
-    google_jobs,
     moved_names,
     pendulum_names,
     providers,
@@ -19,8 +21,11 @@ from aerodrome.migration.codemod.rules import (
 RULES: tuple[Rule, ...] = (
     providers.SQL,
     providers.ARGUMENTS,
-    google_jobs.RULE,
+    dataproc.RULE,
     renamed_arguments.RULE,
+    bigquery.QUERY,
+    bigquery.TABLE,
+    changed_arguments.RULE,
     providers.APPLY_DEFAULTS,
     days_ago.RULE,
     pendulum_names.RULE,

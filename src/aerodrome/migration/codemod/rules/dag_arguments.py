@@ -29,8 +29,31 @@ def _quoted(source: Source, node: ast.AST, text: str) -> str:
     return f"{quote}{text}{quote}"
 
 
+_POSITIONS = ("dag_id", "description", "schedule", "start_date", "end_date")
+"""Of DAG in 1.10 to 2.1; 2.2 put `timetable` fourth, which nobody passes so."""
+
+
+def _positional(source: Source, call: ast.Call) -> Change | Spot | None:
+    """Airflow 3 takes the dag_id alone by its position."""
+    if len(call.args) < 2 or any(isinstance(arg, ast.Starred) for arg in call.args):
+        return None
+    names = _POSITIONS[1 : len(call.args)]
+    if len(call.args) > len(_POSITIONS) or any(keyword(call, name) for name in names):
+        return Spot(call.lineno, "Airflow 3 takes the dag_id alone by its position.", "Name the other arguments.")
+    return Change(
+        tuple(
+            Edit(source.start(arg), source.start(arg), f"{name}=")
+            for arg, name in zip(call.args[1:], names, strict=True)
+        )
+    )
+
+
 def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for call in dags.calls(source, dags.ANY):
+        if (found := _positional(source, call)) and source.means(call.func, dags.CLASSES | {"airflow.sdk.DAG"}):
+            yield found
+    reached = [call for call, way in dags.dict_calls(source, dags.ANY) if way == "**"]
+    for call in [*dags.calls(source, dags.ANY), *reached]:
         for item in call.keywords:
             new = _RENAMED.get(item.arg or "")
             if new and keyword(call, new):  # 2.x took the new name; ruff would write it twice
@@ -128,16 +151,17 @@ DAG_ARGUMENTS = Rule(
         b"default_view",
         b"orientation",
         b"full_filepath",
+        b"DAG",
     ),
     before="""
 from airflow import DAG
 
-dag = DAG("sales", schedule_interval=None, default_view="graph", concurrency=4, tags=["a"])
+dag = DAG("sales", "what is sold", schedule_interval=None, default_view="graph", concurrency=4, tags=["a"])
 """,
     after="""
 from airflow import DAG
 
-dag = DAG("sales", schedule=None, max_active_tasks=4, tags=["a"])
+dag = DAG("sales", description="what is sold", schedule=None, max_active_tasks=4, tags=["a"])
 """,
     find=_dag_arguments,
 )

@@ -40,7 +40,18 @@ def _catchup(source: Source, options: Options) -> Iterator[Change | Spot]:
     if not options.catchup_by_default:
         return
     for call in dags.calls(source, dags.OLD):
-        if not keyword(call, "catchup") and not dags.is_open(call) and not _is_unscheduled(source, call):
+        if keyword(call, "catchup") or "catchup" in dags.spread(source, call)[0]:
+            continue
+        if not dags.is_open(source, call):
+            if _is_unscheduled(source, call):
+                continue
+            if dags.start_date(source, call) == "none":
+                yield Spot(
+                    call.lineno,
+                    "This DAG has no start_date of its own, and Airflow 3 insists on one for catchup, which was on.",
+                    "Write start_date=… and catchup=True.",
+                )
+                continue
             yield Change((add_keyword(source, call, "catchup", "True"),))
         elif any(item.arg is None for item in call.keywords) and not keyword(call, "catchup"):
             yield Spot(
@@ -69,7 +80,7 @@ def _schedule(source: Source, _options: Options) -> Iterator[Change | Spot]:
     if not source.is_free("timedelta", "datetime.timedelta"):
         return
     for call in dags.calls(source, dags.OLD):
-        if not any(keyword(call, name) for name in dags.SCHEDULES) and not dags.is_open(call):
+        if not any(keyword(call, name) for name in dags.SCHEDULES) and not dags.is_open(source, call, *dags.SCHEDULES):
             yield Change((add_keyword(source, call, "schedule", "timedelta(days=1)"),), (("datetime", "timedelta"),))
     for node in source.each(ast.FunctionDef):
         for decorator in node.decorator_list:
@@ -83,76 +94,57 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
         return
     for call in dags.calls(source, dags.ANY):
         item = keyword(call, "schedule")
-        if item is None:
+        given = item.value if item else dags.spread(source, call)[0].get("schedule")
+        if given is None:
             continue
-        value = _constant(source, item.value)
+        value = dags.constant(source, given)
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             cron = _PRESETS.get(value.value, value.value)
             if cron.startswith("@") or len(cron.split()) not in (5, 6, 7):
                 continue
             if (zone := _zone(source, call)) is None:
                 yield Spot(
-                    item.value.lineno,
+                    given.lineno,
                     "Airflow 3 gives runs of this cron schedule no data interval, and the time zone of start_date cannot be seen.",
-                    f"Write schedule={_CRON}({source.code(item.value)}, timezone=…).",
+                    f"Write schedule={_CRON}({source.code(given)}, timezone=…).",
                 )
             elif source.is_free(_CRON, f"{_INTERVAL}.{_CRON}"):
-                text = f"{_CRON}({source.code(item.value) if value.value == cron else repr(cron)}, timezone={zone})".replace(
+                text = f"{_CRON}({source.code(given) if value.value == cron else repr(cron)}, timezone={zone})".replace(
                     "'", '"'
                 )
-                yield Change((replace(source, item.value, text),), ((_INTERVAL, _CRON),))
+                yield Change((replace(source, given, text),), ((_INTERVAL, _CRON),))
         elif (
             isinstance(value, ast.Call)
             and source.means(value.func, _DELTAS)
             and source.is_free(_DELTA, f"{_INTERVAL}.{_DELTA}")
         ):
-            text = f"{_DELTA}({source.code(item.value)})"
-            yield Change((replace(source, item.value, text),), ((_INTERVAL, _DELTA),))
-
-
-def _constant(source: Source, node: ast.expr) -> ast.expr:
-    """Follow a name that the file assigns once."""
-    if not isinstance(node, ast.Name):
-        return node
-    values = [
-        item.value
-        for item in source.each(ast.Assign)
-        if any(isinstance(target, ast.Name) and target.id == node.id for target in item.targets)
-    ]
-    is_once = (
-        len(values) == 1
-        and len([n for n in source.each(ast.Name) if n.id == node.id and isinstance(n.ctx, ast.Store)]) == 1
-    )
-    return values[0] if is_once else node
+            text = f"{_DELTA}({source.code(given)})"
+            yield Change((replace(source, given, text),), ((_INTERVAL, _DELTA),))
+        elif isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr | ast.IfExp | ast.BoolOp):
+            yield Spot(
+                given.lineno,
+                "The schedule is computed; if it is a cron text or a timedelta, Airflow 3 gives its runs no data interval.",
+                f"Make it a {_CRON} or {_DELTA}, or set create_cron_data_intervals and create_delta_data_intervals.",
+            )
 
 
 def _zone(source: Source, call: ast.Call) -> str | None:
     """Give the time zone in which Airflow 2 read the DAG's cron: that of its start_date, else of default_args."""
-    start = keyword(call, "start_date")
-    value = start.value if start else None
-    if value is None:
-        defaults = keyword(call, "default_args")
-        mapping = _constant(source, defaults.value) if defaults else None
-        if mapping is None:
-            return '"UTC"' if not any(item.arg is None for item in call.keywords) else None
-        if not isinstance(mapping, ast.Dict) or None in mapping.keys:
-            return None
-        found = dags.entry(mapping, "start_date")
-        if found is None:
-            return '"UTC"'
-        value = found[1]
-    return _zone_of(source, _constant(source, value))
+    value = dags.start_date(source, call)
+    if isinstance(value, str):
+        return '"UTC"' if value == "none" else None
+    return _zone_of(source, dags.constant(source, value))
 
 
 def _zone_of(source: Source, value: ast.expr) -> str | None:
     if source.means(value, {"datetime.datetime.min"}):
         return '"UTC"'
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
-        return _zone_of(source, _constant(source, value.left))  # a date and a span
+        return _zone_of(source, dags.constant(source, value.left))  # a date and a span
     if not isinstance(value, ast.Call):
         return None
     if isinstance(value.func, ast.Attribute) and value.func.attr in _SAME_ZONE and not _is_zoned(value):
-        inner = _zone_of(source, _constant(source, value.func.value))
+        inner = _zone_of(source, dags.constant(source, value.func.value))
         if inner is not None:
             return inner
     if source.means(value.func, _NAIVE):
@@ -166,7 +158,7 @@ def _zone_of(source: Source, value: ast.expr) -> str | None:
     given = keyword(value, "tz") or keyword(value, "tzinfo")
     if given is None:
         return '"UTC"' if len(value.args) < 8 else None
-    zone = _constant(source, given.value)
+    zone = dags.constant(source, given.value)
     if isinstance(zone, ast.Constant) and isinstance(zone.value, str):
         return f'"{zone.value}"'
     if isinstance(zone, ast.Call) and source.means(zone.func, _ZONES) and len(zone.args) == 1 and not zone.keywords:
@@ -188,12 +180,12 @@ CATCHUP = Rule(
     before="""
 from airflow import DAG
 
-dag = DAG("sales", schedule="@daily")  # nightly
+dag = DAG("sales", start_date=FIRST, schedule="@daily")  # nightly
 """,
     after="""
 from airflow import DAG
 
-dag = DAG("sales", schedule="@daily", catchup=True)  # nightly
+dag = DAG("sales", start_date=FIRST, schedule="@daily", catchup=True)  # nightly
 """,
     find=_catchup,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from aerodrome.migration.codemod.editing import has_open_end
+from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.source import Source
 
 CLASSES = frozenset({"airflow.DAG", "airflow.models.DAG", "airflow.models.dag.DAG"})
@@ -23,9 +23,10 @@ def calls(source: Source, names: frozenset[str]) -> Iterator[ast.Call]:
             yield node
 
 
-def is_open(call: ast.Call) -> bool:
-    """Tell whether the schedule may stand where it cannot be seen."""
-    return has_open_end(call) or len(call.args) > _POSITIONAL
+def is_open(source: Source, call: ast.Call, *names: str) -> bool:
+    """Tell whether one of these arguments stands, or may stand, where the call itself does not show it."""
+    more, is_seen = spread(source, call)
+    return not is_seen or len(call.args) > _POSITIONAL or any(name in more for name in names)
 
 
 def dictionaries(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Dict, str]]:
@@ -51,6 +52,83 @@ def dictionaries(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Di
                 if value not in seen:
                     seen.add(value)
                     yield value, item.arg or "**"
+
+
+def dict_calls(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Call, str]]:
+    """Give `dict(…)` calls that reach a DAG, as `dictionaries` gives literals."""
+    assigned: dict[str, list[ast.Call]] = {}
+    for node in source.each(ast.Assign):
+        if is_dict_call(node.value):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    assigned.setdefault(target.id, []).append(node.value)  # type: ignore[arg-type]
+    seen: set[ast.Call] = set()
+    for call in calls(source, names):
+        for item in call.keywords:
+            if item.arg not in (None, "default_args"):
+                continue
+            found = [item.value] if is_dict_call(item.value) else assigned.get(getattr(item.value, "id", ""), [])
+            for value in found:
+                if value not in seen:
+                    seen.add(value)  # type: ignore[arg-type]
+                    yield value, item.arg or "**"  # type: ignore[misc]
+
+
+def is_dict_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args
+
+
+def spread(source: Source, call: ast.Call) -> tuple[dict[str, ast.expr], bool]:
+    """Give what `**` adds to a call by name, and whether all of it can be seen."""
+    found: dict[str, ast.expr] = {}
+    is_seen = not any(isinstance(arg, ast.Starred) for arg in call.args)
+    for item in call.keywords:
+        if item.arg is not None:
+            continue
+        value = constant(source, item.value)
+        if isinstance(value, ast.Dict) and all(isinstance(key, ast.Constant) for key in value.keys):
+            found |= {str(key.value): item for key, item in zip(value.keys, value.values, strict=True)}  # type: ignore[union-attr]
+        elif is_dict_call(value) and all(word.arg for word in value.keywords):  # type: ignore[attr-defined]
+            found |= {str(word.arg): word.value for word in value.keywords}  # type: ignore[attr-defined]
+        else:
+            is_seen = False
+    return found, is_seen
+
+
+def constant(source: Source, node: ast.expr) -> ast.expr:
+    """Follow a name that the file assigns once."""
+    if not isinstance(node, ast.Name):
+        return node
+    values = [
+        item.value
+        for item in source.each(ast.Assign)
+        if any(isinstance(target, ast.Name) and target.id == node.id for target in item.targets)
+    ]
+    is_once = (
+        len(values) == 1
+        and len([n for n in source.each(ast.Name) if n.id == node.id and isinstance(n.ctx, ast.Store)]) == 1
+    )
+    return values[0] if is_once else node
+
+
+def start_date(source: Source, call: ast.Call) -> ast.expr | str:
+    """Give the expression of a DAG's start_date: its own, else that of default_args; "none" or "unseen" when there is none."""
+    more, is_seen = spread(source, call)
+    start = keyword(call, "start_date")
+    if start is not None or "start_date" in more:
+        return start.value if start is not None else more["start_date"]
+    defaults = keyword(call, "default_args")
+    value = defaults.value if defaults is not None else more.get("default_args")
+    if value is None:
+        return "none" if is_seen else "unseen"
+    mapping = constant(source, value)
+    if is_dict_call(mapping) and all(word.arg for word in mapping.keywords):  # type: ignore[attr-defined]
+        word = keyword(mapping, "start_date")  # type: ignore[arg-type]
+        return word.value if word is not None else "none"
+    if not isinstance(mapping, ast.Dict) or None in mapping.keys:
+        return "unseen"
+    found = entry(mapping, "start_date")
+    return found[1] if found is not None else "none"
 
 
 def entry(mapping: ast.Dict, name: str) -> tuple[ast.Constant, ast.expr] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from aerodrome.migration.codemod.imports import indent_of, is_alone, written
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.source import Source
 
+_BUILTINS = frozenset(dir(builtins))
 _OWNERS = re.compile(r"airflow(\.(models|operators|sensors|hooks|contrib|datasets|providers|utils)(\.\w+)*)?")
 
 
@@ -93,22 +95,32 @@ def _references(source: Source, origin: str, name: str) -> list[ast.Name] | None
     return uses if all(source.meanings(item) == {origin} for item in uses) else None
 
 
+_MODELS = (
+    "DAG", "BaseOperator", "Connection", "DagBag", "DagModel", "DagRun", "Param", "Pool", "TaskInstance", "Variable", "XCom",
+)  # fmt: skip
+"""What people take from airflow.models by a star; Airflow 3 cannot import it so."""
+
+
 def _star(source: Source, node: ast.ImportFrom) -> Iterator[Change | Spot]:
     prefix = f"{node.module}."
-    known = {old.removeprefix(prefix): new for old, new in table().moves.items() if old.startswith(prefix)}
-    known = {name: new for name, new in known.items() if "." not in name}
-    if not known and not table().is_missing(str(node.module)):
+    known = {old.removeprefix(prefix) for old in (*table().moves, *table().gone) if old.startswith(prefix)}
+    known = {name for name in known if "." not in name} | (set(_MODELS) if node.module == "airflow.models" else set())
+    if not known or not (table().is_missing(str(node.module)) or node.module in ("airflow.models", "airflow.utils.dates", "airflow.operators", "airflow.sensors", "airflow.hooks")):  # fmt: skip
         return
-    used = {item.id for item in source.each(ast.Name) if item.id not in source.top.bound} & known.keys()
-    if not used:
-        yield Spot(
-            node.lineno,
-            f"Names come from `{node.module}` by a star, and the module is gone.",
-            "Import the names that you use.",
-        )
+    unbound = {item.id for item in source.each(ast.Name) if item.id not in source.top.bound} - _BUILTINS
+    used = sorted(unbound & known)
+    if used:
+        text = import_text(str(node.module), used, indent_of(source, node), source.newline.decode())
+        yield Change((replace(source, node, text),))
         return
-    text = import_text(str(node.module), sorted(used), indent_of(source, node), source.newline.decode())
-    yield Change((replace(source, node, text),))
+    if is_alone(source, node) and isinstance(source.parents[node], ast.Module):
+        yield Change((Edit(source.line_start(node.lineno), source.line_end(node.end_lineno or node.lineno), ""),))
+        return
+    yield Spot(
+        node.lineno,
+        f"Names come from `{node.module}` by a star, and the module is gone.",
+        "Import the names that you use.",
+    )
 
 
 def _references_by_module(source: Source, _options: Options) -> Iterator[Change | Spot]:

@@ -31,7 +31,7 @@ _SNOWFLAKE = frozenset(
     }
 )
 SQL_NAMES = frozenset(_SQL) | _SNOWFLAKE
-_HOOK_ONLY = ("warehouse", "role", "authenticator", "session_parameters", "schema")
+_HOOK_ONLY = ("warehouse", "database", "role", "schema", "authenticator", "session_parameters")
 _DOCKER = frozenset(
     {
         "airflow.providers.docker.operators.docker.DockerOperator",
@@ -39,6 +39,10 @@ _DOCKER = frozenset(
         "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
         "airflow.contrib.operators.docker_swarm_operator.DockerSwarmOperator",
     }
+)
+_VENV = frozenset({"airflow.operators.python.is_venv_installed"})
+_SSH = frozenset(
+    {"airflow.contrib.operators.ssh_operator.SSHOperator", "airflow.providers.ssh.operators.ssh.SSHOperator"}
 )
 _TRIGGER_RUN = "TriggerDagRunOperator"
 _MARKER = "ExternalTaskMarker"
@@ -52,8 +56,8 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         meaning = next(iter(made.old & SQL_NAMES), None)
         if meaning is None:
             continue
-        hooked = _HOOK_ONLY if meaning in _SNOWFLAKE else ("runtime_parameters",)
-        if has_open_end(call) or any(keyword(call, name) for name in hooked):
+        settings = keyword(call, "runtime_parameters")
+        if has_open_end(call) or (settings and _options_of(settings.value) is None) or _is_doubly_hooked(call, meaning):
             yield Spot(
                 call.lineno,
                 f"{meaning.rpartition('.')[2]} is gone.",
@@ -63,7 +67,12 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
         edits = [] if made.is_expanding else [replace(source, made.node, _SQL_CLASS)]
         edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
-        if (item := keyword(call, field)) and field != "database":
+        if settings:
+            text = f'hook_params={{"options": "{_options_of(settings.value)}"}}'
+            edits.append(Edit(source.start(settings), source.end(settings.value), text))
+        if meaning in _SNOWFLAKE:
+            edits += _hooked(source, call)
+        elif (item := keyword(call, field)) and field != "database":
             edits.append(rename_keyword(source, item, "database"))
         if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
             edits.append(add_keyword(source, call, "conn_id", _of_default_args(source, argument) or f'"{default}"'))
@@ -81,6 +90,33 @@ def _of_default_args(source: Source, argument: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _options_of(value: ast.expr) -> str | None:
+    """Write PostgreSQL's settings of a statement as libpq's `options` (postgres provider 5.0, its deprecation note)."""
+    if not isinstance(value, ast.Dict):
+        return None
+    words = []
+    for key, item in zip(value.keys, value.values, strict=True):
+        if not isinstance(key, ast.Constant) or not isinstance(item, ast.Constant):
+            return None
+        words.append(f"-c {key.value}={item.value}")
+    return " ".join(words) if not any(mark in "".join(words) for mark in '"\\{') else None
+
+
+def _is_doubly_hooked(call: ast.Call, meaning: str) -> bool:
+    return meaning in _SNOWFLAKE and keyword(call, "hook_params") is not None
+
+
+def _hooked(source: Source, call: ast.Call) -> Iterator[Edit]:
+    """What SnowflakeOperator gave its hook goes into hook_params, in the place of the first."""
+    items = [item for item in call.keywords if item.arg in _HOOK_ONLY]
+    if not items:
+        return
+    inner = ", ".join(f'"{item.arg}": {source.code(item.value)}' for item in items)
+    yield Edit(source.start(items[0]), source.end(items[0].value), f"hook_params={{{inner}}}")
+    for item in items[1:]:
+        yield drop_item(source, item)
+
+
 def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for call in source.each(ast.Call):
         item = keyword(call, "auto_remove")
@@ -91,6 +127,15 @@ def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
             and isinstance(item.value.value, bool)
         ):
             yield Change((replace(source, item.value, '"success"' if item.value.value else '"never"'),))
+        if source.means(call.func, _DOCKER) and (item := keyword(call, "volumes")):
+            yield _mounts(source, call, item)
+        if source.means(call.func, _VENV):
+            text = 'bool(shutil.which("virtualenv") or find_spec("virtualenv"))'
+            yield Change((replace(source, call, text),), (("shutil", ""), ("importlib.util", "find_spec")))
+        if source.means(call.func, _SSH) and (item := keyword(call, "timeout")) and not keyword(call, "cmd_timeout"):
+            code = source.code(item.value)
+            conn = "" if keyword(call, "conn_timeout") else f"conn_timeout={code}, "
+            yield Change((Edit(source.start(item), source.end(item.value), f"{conn}cmd_timeout={code}"),))
         names = {meaning.rpartition(".")[2] for meaning in source.meanings(call.func) if meaning.startswith("airflow.")}
         if names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
             yield Change((rename_keyword(source, item, "logical_date"),))
@@ -107,6 +152,31 @@ def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 yield Change((Edit(source.start(item), source.end(item.value), 'serializer="dill"'),))
             elif isinstance(item.value, ast.Constant):
                 yield Change((drop_item(source, item),))
+
+
+def _mounts(source: Source, call: ast.Call, item: ast.keyword) -> Change | Spot:
+    """`volumes=["/here:/there:ro"]` is a list of bind mounts (docker provider 2.0)."""
+    spot = Spot(
+        item.value.lineno,
+        "DockerOperator does not take `volumes` any more.",
+        'Write mounts=[Mount(source=…, target=…, type="bind")], from docker.types.',
+    )
+    if (
+        not isinstance(item.value, ast.List)
+        or keyword(call, "mounts")
+        or not source.is_free("Mount", "docker.types.Mount")
+    ):
+        return spot
+    mounts = []
+    for value in item.value.elts:
+        words = value.value.split(":") if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
+        if len(words) not in (2, 3) or '"' in "".join(words) or words[2:] not in ([], ["rw"], ["ro"]):
+            return spot
+        kind = "bind" if words[0].startswith(("/", ".", "~", "{")) else "volume"
+        read_only = ", read_only=True" if words[2:] == ["ro"] else ""
+        mounts.append(f'Mount(source="{words[0]}", target="{words[1]}", type="{kind}"{read_only})')
+    edit = Edit(source.start(item), source.end(item.value), f"mounts=[{', '.join(mounts)}]")
+    return Change((edit,), (("docker.types", "Mount"),))
 
 
 def _apply_defaults(source: Source, _options: Options) -> Iterator[Change | Spot]:
@@ -141,19 +211,28 @@ load = SQLExecuteQueryOperator(task_id="load", sql="select 1", conn_id="warehous
 ARGUMENTS = Rule(
     code="operator-argument",
     title="Arguments of operators get their new names and values",
-    words=(b"auto_remove", b"execution_date", b"is_delete_operator_pod", b"use_dill"),
+    words=(
+        b"auto_remove",
+        b"execution_date",
+        b"is_delete_operator_pod",
+        b"use_dill",
+        b"volumes",
+        b"is_venv_installed",
+        b"timeout",
+    ),
     before="""
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
-run = DockerOperator(task_id="run", image="shop", auto_remove=True)
+run = DockerOperator(task_id="run", image="shop", auto_remove=True, volumes=["/data:/in:ro"])
 then = TriggerDagRunOperator(task_id="then", trigger_dag_id="report", execution_date="{{ ds }}")
 """,
     after="""
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.operators.trigger_dagrun import TriggerDagRunOperator
+from docker.types import Mount
 
-run = DockerOperator(task_id="run", image="shop", auto_remove="success")
+run = DockerOperator(task_id="run", image="shop", auto_remove="success", mounts=[Mount(source="/data", target="/in", type="bind", read_only=True)])
 then = TriggerDagRunOperator(task_id="then", trigger_dag_id="report", logical_date="{{ ds }}")
 """,
     find=_arguments,

@@ -16,24 +16,18 @@ from aerodrome.migration.codemod.rules.operators import Made
 from aerodrome.migration.codemod.source import Source
 
 _Names: TypeAlias = dict[str, tuple[str, ...]]
-_GOOGLE = "airflow.providers.google."
-_GCP: _Names = dict.fromkeys(
-    ("google_cloud_storage_conn_id", "bigquery_conn_id", "datastore_conn_id", "dest_gcs_conn_id"), ("gcp_conn_id",)
-)
-_STILL_TWO = {"BigQueryCreateTableOperator"}  # takes a connection of its own for Cloud Storage
 _AWS: _Names = {"s3_conn_id": ("aws_conn_id",)}
 _PROJECT: _Names = {"project": ("project_id",)}
 _RENAMED: dict[str, _Names] = {
     "AthenaOperator": {"max_tries": ("max_polling_attempts",)},
     "AthenaSensor": {"max_retires": ("max_retries",)},
-    "BatchOperator": {"overrides": ("container_overrides",)},
     "BranchDayOfWeekOperator": {"use_task_execution_day": ("use_task_logical_date",)},
     "CloudBuildCreateBuildOperator": {"body": ("build",)},
     "CopyFromExternalStageToSnowflakeOperator": {"s3_keys": ("files",)},
     "DayOfWeekSensor": {"use_task_execution_day": ("use_task_logical_date",)},
     "FSHook": {"conn_id": ("fs_conn_id",)},
     "GCSToLocalFilesystemOperator": {"object": ("object_name",)},
-    "GCSToS3Operator": {**_GCP, "bucket": ("gcs_bucket",)},
+    "GCSToS3Operator": {"bucket": ("gcs_bucket",)},
     "GKEStartPodOperator": {"node_selectors": ("node_selector",)},
     "ImapAttachmentToS3Operator": _AWS,
     "KubernetesPodOperator": {"node_selectors": ("node_selector",)},
@@ -52,7 +46,6 @@ _RENAMED: dict[str, _Names] = {
     "S3ToSFTPOperator": _AWS,
     "SFTPToS3Operator": _AWS,
     "SSHHook": {"timeout": ("conn_timeout",)},
-    "SSHOperator": {"timeout": ("conn_timeout", "cmd_timeout")},
     "SalesforceHook": {"conn_id": ("salesforce_conn_id",)},
     "SlackWebhookHook": {"http_conn_id": ("slack_webhook_conn_id",)},
     "SlackWebhookOperator": {"http_conn_id": ("slack_webhook_conn_id",)},
@@ -67,12 +60,8 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             new = _new_names(made, item.arg)
             if new:
                 yield _renamed(source, made.call, item, new)
-            elif item.arg == "delegate_to" and made.is_in(_GOOGLE):
-                yield _delegate(source, item)
             elif item.arg == "webhook_token" and made.classes & {"SlackWebhookOperator", "SlackWebhookHook"}:
                 yield from _token(source, made.call, item)
-            elif item.arg == "volumes" and "DockerOperator" in made.classes:
-                yield _volumes(source, item)
             elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
                 yield _ssh_hook(source, item)
             elif item.arg == "token" and made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"}:
@@ -87,40 +76,24 @@ def _new_names(made: Made, name: str) -> tuple[str, ...] | None:
     for cls in made.classes:
         if new := _RENAMED.get(cls, {}).get(name):
             return new
-    if name in _GCP and made.is_in(_GOOGLE):
-        return None if name == "google_cloud_storage_conn_id" and made.classes & _STILL_TWO else _GCP[name]
     return None
 
 
 def _renamed(source: Source, call: ast.Call, item: ast.keyword, new: tuple[str, ...]) -> Change | Spot:
     value = source.code(item.value)
-    rivals = [
-        other
-        for other in call.keywords
-        if other is not item and (other.arg in new or (other.arg in _GCP and item.arg in _GCP))
-    ]
+    rivals = [other for other in call.keywords if other is not item and other.arg in new]
     if any(source.code(other.value) != value for other in rivals):
         return Spot(
             item.value.lineno,
             f"{item.arg} is {new[0]} today, and two different values would be it.",
             f"Write {new[0]}=… once; use one connection that may do both.",
         )
-    if any(other.arg in new or source.start(other) < source.start(item) for other in rivals):
+    if rivals:
         return Change((drop_item(source, item),))
     if len(new) == 1:
         start = source.start(item)
         return Change((Edit(start, start + len(str(item.arg).encode()), new[0]),))
     return Change((Edit(source.start(item), source.end(item.value), ", ".join(f"{name}={value}" for name in new)),))
-
-
-def _delegate(source: Source, item: ast.keyword) -> Change | Spot:
-    if isinstance(item.value, ast.Constant) and not item.value.value:
-        return Change((drop_item(source, item),))
-    return Spot(
-        item.value.lineno,
-        "delegate_to is gone from Google's operators and hooks.",
-        "Give the service account the rights itself, or write impersonation_chain=…",
-    )
 
 
 def _token(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
@@ -165,52 +138,38 @@ def _ssh_hook(source: Source, item: ast.keyword) -> Change | Spot:
     )
 
 
-def _volumes(source: Source, item: ast.keyword) -> Change:
-    """`"/host:/container:ro"` is a mount of Docker's own spelling."""
-    mount = ("docker.types", "Mount")
-    if isinstance(item.value, ast.List) and not source.has_comment(source.start(item), source.end(item)):
-        texts = ", ".join(f"Mount.parse_mount_string({source.code(each)})" for each in item.value.elts)
-        text = f"mounts=[{texts}]"
-    else:
-        text = f"mounts=[Mount.parse_mount_string(item) for item in {source.code(item.value)}]"
-    if not source.is_free("Mount", "docker.types.Mount"):
-        text = text.replace("Mount.", "docker.types.Mount.")
-        mount = ("docker.types", "")
-    return Change((Edit(source.start(item), source.end(item.value), text),), (mount,))
-
-
 RULE = Rule(
     code="renamed-argument",
     title="Arguments of operators and hooks of providers get the names that today's providers know",
     words=tuple(
         sorted(
-            {name.encode() for names in (_GCP, *_RENAMED.values()) for name in names}
-            | {b"delegate_to", b"webhook_token", b"volumes", b"token", b"ssh_hook"}
+            {name.encode() for names in _RENAMED.values() for name in names} | {b"webhook_token", b"token", b"ssh_hook"}
         )
     ),
     before="""
-from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator
-from airflow.contrib.operators.ssh_operator import SSHOperator
+from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
+from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+from airflow.hooks.base_hook import BaseHook
 
-load = GoogleCloudStorageToBigQueryOperator(
-    task_id="load",
-    bucket="sales",
-    google_cloud_storage_conn_id="google",
-    bigquery_conn_id="google",
-    delegate_to=None,
+send = S3ToSFTPOperator(task_id="send", s3_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
+tell = SlackWebhookOperator(
+    task_id="tell",
+    http_conn_id="slack",
+    webhook_token=BaseHook.get_connection("slack").password,
+    message="done",
 )
-run = SSHOperator(task_id="run", ssh_conn_id="box", command="date", timeout=30)
 """,
     after="""
-from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator
-from airflow.contrib.operators.ssh_operator import SSHOperator
+from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
+from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+from airflow.hooks.base_hook import BaseHook
 
-load = GoogleCloudStorageToBigQueryOperator(
-    task_id="load",
-    bucket="sales",
-    gcp_conn_id="google",
+send = S3ToSFTPOperator(task_id="send", aws_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
+tell = SlackWebhookOperator(
+    task_id="tell",
+    slack_webhook_conn_id="slack",
+    message="done",
 )
-run = SSHOperator(task_id="run", ssh_conn_id="box", command="date", conn_timeout=30, cmd_timeout=30)
 """,
     find=_find,
 )

@@ -1,4 +1,4 @@
-"""Operators of Google Cloud that are gone: each becomes the general operator of its service, with the same job written out.
+"""Operators of Dataproc that are gone: each becomes the operator that submits a job, with the same job written out.
 
 Sources: the operators and hooks of Airflow 1.10.15 (contrib) and of the Google provider 8.6 (2022-12), which build these jobs from their
 arguments, and those of the provider for 3.3.2. What cannot be written with the same meaning is a finding.
@@ -17,10 +17,7 @@ from aerodrome.migration.codemod.rules import operators
 from aerodrome.migration.codemod.rules.operators import Made
 from aerodrome.migration.codemod.source import Source
 
-_BIGQUERY = "airflow.providers.google.cloud.operators.bigquery"
 _DATAPROC = "airflow.providers.google.cloud.operators.dataproc"
-_QUERIES = {"BigQueryOperator", "BigQueryExecuteQueryOperator"}
-_TABLES = {"BigQueryCreateEmptyTableOperator"}
 _JOBS = {  # class -> (key of the job, prefix of its own properties and jars)
     **dict.fromkeys(("DataProcPySparkOperator", "DataprocSubmitPySparkJobOperator"), ("pyspark_job", "pyspark")),
     **dict.fromkeys(("DataProcSparkOperator", "DataprocSubmitSparkJobOperator"), ("spark_job", "spark")),
@@ -34,20 +31,6 @@ _JOB_FIELDS = {
     "archives": "archive_uris", "pyfiles": "python_file_uris", "files": "file_uris", "query_uri": "query_file_uri",
     "variables": "script_variables", "dataproc_properties": "properties", "dataproc_jars": "jar_file_uris",
 }  # fmt: skip
-_QUERY_FIELDS = {
-    "sql": "query", "bql": "query", "priority": "priority", "query_params": "queryParameters",
-    "udf_config": "userDefinedFunctionResources", "maximum_billing_tier": "maximumBillingTier",
-    "maximum_bytes_billed": "maximumBytesBilled", "time_partitioning": "timePartitioning",
-    "schema_update_options": "schemaUpdateOptions", "encryption_configuration": "destinationEncryptionConfiguration",
-}  # fmt: skip
-_OF_DESTINATION = {
-    "allow_large_results": ("allowLargeResults", "False"), "flatten_results": ("flattenResults", ""),
-    "write_disposition": ("writeDisposition", '"WRITE_EMPTY"'), "create_disposition": ("createDisposition", '"CREATE_IF_NEEDED"'),
-}  # fmt: skip
-_TABLE_FIELDS = {
-    "time_partitioning": "timePartitioning", "labels": "labels", "view": "view", "materialized_view": "materializedView",
-    "encryption_configuration": "encryptionConfiguration",
-}  # fmt: skip
 _CLUSTER_FIELDS = (
     "num_workers", "min_num_workers", "zone", "network_uri", "subnetwork_uri", "internal_ip_only", "tags", "storage_bucket",
     "init_actions_uris", "init_action_timeout", "metadata", "custom_image", "custom_image_project_id", "custom_image_family",
@@ -60,7 +43,6 @@ _GENERATOR = "ClusterGenerator"
 _UNIQUE = ' + "_{{ macros.uuid.uuid4().hex[:8] }}"'
 """Jobs of one name need ids of their own; the operators of before added as much."""
 _SHORT = 100
-_CONNECTIONS = ("gcp_conn_id", "bigquery_conn_id", "google_cloud_storage_conn_id")
 
 
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
@@ -68,12 +50,8 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if made.is_expanding:
             continue
         name = next(iter(sorted(item.rpartition(".")[2] for item in made.old)))
-        if name in _QUERIES:
-            yield from _new(source, made, name, _query(source, made), f"{_BIGQUERY}.BigQueryInsertJobOperator")
-        elif name in _JOBS:
+        if name in _JOBS:
             yield from _new(source, made, name, _job(source, made, name), f"{_DATAPROC}.DataprocSubmitJobOperator")
-        elif name in _TABLES:
-            yield from _new(source, made, name, _table(source, made), f"{_BIGQUERY}.BigQueryCreateTableOperator")
         elif made.classes & {"DataprocCreateClusterOperator", "DataprocDeleteClusterOperator"}:
             yield from _cluster(source, made)
 
@@ -157,82 +135,6 @@ def _has_comment(source: Source, given: _Given) -> bool:
     return any(source.has_comment(source.start(item), source.end(item.value)) for item in given.taken)
 
 
-def _query(source: Source, made: Made) -> list[Edit] | str:
-    call = made.call
-    given = _Given(source, call)
-    sql = given.value("sql") or given.value("bql")
-    if sql is None or call.args:
-        return "its sql is not a named argument"
-    if isinstance(sql, ast.List | ast.Tuple):
-        return "it runs several statements; write one task for each, or one script"
-    if given.value("api_resource_configs") is not None or given.value("delegate_to") is not None:
-        return "api_resource_configs or delegate_to must be moved by hand"
-    entries: _Entries = [(key, code) for old, key in _QUERY_FIELDS.items() if (code := given.take(old)) is not None]
-    entries.append(("useLegacySql", given.take("use_legacy_sql") or "True"))
-    if (code := given.take("cluster_fields")) is not None:
-        entries.append(("clustering", f'{{"fields": {code}}}'))
-    if (value := given.value("destination_dataset_table")) is not None and _code(value) != "None":
-        table = _table_of(source, value)
-        if table is None:
-            return "its destination table must be split into projectId, datasetId and tableId"
-        given.take("destination_dataset_table")
-        entries.append(("destinationTable", table))
-        for old, (key, default) in _OF_DESTINATION.items():
-            code = given.take(old) or default
-            if code and code != "None":
-                entries.append((key, code))
-    else:
-        for old in (*_OF_DESTINATION, "destination_dataset_table"):
-            given.take(old)  # without a destination they never had an effect
-    configuration: _Entries = [("query", _Dict(entries))]
-    if (code := given.take("labels")) is not None:
-        configuration.append(("labels", code))
-    new: _Entries = [("configuration", _Dict(configuration))]
-    if not any(keyword(call, name) for name in _CONNECTIONS) and _is_of_1(made):
-        new.append(("gcp_conn_id", '"bigquery_default"'))
-    if not keyword(call, "gcp_conn_id") and (code := given.take("bigquery_conn_id")) is not None:
-        new.append(("gcp_conn_id", code))
-    if _has_comment(source, given):
-        return "a comment stands among its arguments"
-    return given.edits(new)
-
-
-def _is_of_1(made: Made) -> bool:
-    return any(".contrib." in name for name in made.old)
-
-
-def _code(node: ast.expr) -> str:
-    return ast.unparse(node)
-
-
-def _table_of(source: Source, value: ast.expr) -> _Dict | None:
-    """Split "project.dataset.table" or "project:dataset.table"; two words have the connection's project, which the code does not know."""
-    if not isinstance(value, ast.Constant | ast.JoinedStr):
-        return None
-    code = source.code(value)
-    quote = code[-1]
-    prefix = code[: code.index(quote)]
-    if prefix.lower() not in ("", "f") or code.startswith((prefix + quote * 3,)) or (code.count(quote) != 2):
-        return None
-    words = _split(code[len(prefix) + 1 : -1])
-    if len(words) != 3 or not all(words):
-        return None
-    names = zip(("projectId", "datasetId", "tableId"), words, strict=True)
-    return _Dict([(key, f"{prefix if '{' in word else ''}{quote}{word}{quote}") for key, word in names])
-
-
-def _split(text: str) -> list[str]:
-    """Split at dots and the first colon outside of braces."""
-    words, depth = [""], 0
-    for char in text:
-        depth += (char == "{") - (char == "}")
-        if depth == 0 and (char == "." or (char == ":" and len(words) == 1)):
-            words.append("")
-        else:
-            words[-1] += char
-    return words
-
-
 def _job(source: Source, made: Made, name: str) -> list[Edit] | str:
     kind, own = _JOBS[name]
     given = _Given(source, made.call)
@@ -276,36 +178,8 @@ def _is_default(source: Source, name: str) -> bool:
     return any(isinstance(node.value, str) and node.value == name for node in source.each(ast.Constant))
 
 
-def _table(source: Source, made: Made) -> list[Edit] | str:
-    given = _Given(source, made.call)
-    if made.call.args:
-        return "it has arguments without names"
-    new: _Entries = []
-    if given.value("table_resource") is None:
-        entries: _Entries = []
-        for old, key in _TABLE_FIELDS.items():
-            if (code := given.take(old)) is not None and code != "None":
-                entries.append((key, code))
-        for old, key in (("schema_fields", "schema"), ("cluster_fields", "clustering")):
-            if (code := given.take(old)) is not None and code != "None":
-                entries.append((key, _Dict([("fields", code)])))
-        new.append(("table_resource", _Dict(entries)))
-    exists = given.value("exists_ok")
-    if exists is not None:
-        if not isinstance(exists, ast.Constant) or not isinstance(exists.value, bool):
-            return "exists_ok must be moved to if_exists by hand"
-        given.take("exists_ok")
-        new.append(("if_exists", '"ignore"' if exists.value else '"log"'))
-    if _has_comment(source, given):
-        return "a comment stands among its arguments"
-    if not new:
-        return []
-    if given.taken:
-        return given.edits(new)
-    if not made.call.keywords:
-        return "it has no arguments"
-    at = source.start(made.call.keywords[0])
-    return [Edit(at, at, f"{given.text(new, at)}, ")]
+def _is_of_1(made: Made) -> bool:
+    return any(".contrib." in name for name in made.old)
 
 
 def _cluster(source: Source, made: Made) -> Iterator[Change | Spot]:
@@ -315,9 +189,7 @@ def _cluster(source: Source, made: Made) -> Iterator[Change | Spot]:
     start = source.start(call.keywords[0])
     region = (
         [Edit(start, start, 'region="global", ')]
-        if any("contrib" in name for name in made.old)
-        and not keyword(call, "region")
-        and not _is_default(source, "region")
+        if _is_of_1(made) and not keyword(call, "region") and not _is_default(source, "region")
         else []
     )
     if "DataprocDeleteClusterOperator" in made.classes or any(
@@ -350,50 +222,32 @@ def _cluster(source: Source, made: Made) -> Iterator[Change | Spot]:
 
 
 RULE = Rule(
-    code="google-job",
-    title="Operators of BigQuery and Dataproc that are gone become the job that they made",
-    words=(
-        b"BigQueryOperator",
-        b"BigQueryExecuteQueryOperator",
-        b"BigQueryCreateEmptyTableOperator",
-        b"DataProc",
-        b"Dataproc",
-    ),
+    code="dataproc-job",
+    title="Operators of Dataproc that are gone become the job that they made; a cluster is described by its configuration",
+    words=(b"DataProc", b"Dataproc"),
     before="""
-from airflow.contrib.operators.bigquery_operator import BigQueryOperator
 from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator
 
-load = BigQueryOperator(
-    task_id="load",
-    sql="load.sql",
-    destination_dataset_table="shop.sales.daily${{ ds_nodash }}",
-    write_disposition="WRITE_TRUNCATE",
-    use_legacy_sql=False,
-    bigquery_conn_id="google",
+run = DataProcPySparkOperator(
+    task_id="run",
+    main="gs://shop/run.py",
+    arguments=["--day", "{{ ds }}"],
+    cluster_name="big",
+    region="europe-west4",
 )
-run = DataProcPySparkOperator(task_id="run", main="gs://shop/run.py", cluster_name="big", region="europe-west4")
 """,
     after="""
-from airflow.contrib.operators.bigquery_operator import BigQueryOperator
 from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator
-from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.providers.google.cloud.operators.dataproc import DataprocSubmitJobOperator
 
-load = BigQueryInsertJobOperator(
-    task_id="load",
-    configuration={
-        "query": {
-            "query": "load.sql",
-            "useLegacySql": False,
-            "destinationTable": {"projectId": "shop", "datasetId": "sales", "tableId": "daily${{ ds_nodash }}"},
-            "allowLargeResults": False,
-            "writeDisposition": "WRITE_TRUNCATE",
-            "createDisposition": "CREATE_IF_NEEDED",
-        },
+run = DataprocSubmitJobOperator(
+    task_id="run",
+    job={
+        "placement": {"cluster_name": "big"},
+        "pyspark_job": {"main_python_file_uri": "gs://shop/run.py", "args": ["--day", "{{ ds }}"]},
     },
-    gcp_conn_id="google",
+    region="europe-west4",
 )
-run = DataprocSubmitJobOperator(task_id="run", job={"placement": {"cluster_name": "big"}, "pyspark_job": {"main_python_file_uri": "gs://shop/run.py"}}, region="europe-west4")
 """,
     find=_find,
 )

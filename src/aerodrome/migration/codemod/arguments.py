@@ -1,0 +1,30 @@
+"""Arguments that operators, sensors and hooks took once: a table, made by `scripts/arguments` from the packages themselves.
+
+Keyed by the name in Airflow 3.3.2 and its providers. `renamed`: the old constructor itself said which argument takes the place. `removed`:
+nothing takes it. `required`: the new constructor insists on them, and no old one knew them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True)
+class Arguments:
+    renamed: Mapping[str, str]
+    removed: frozenset[str]
+    required: tuple[str, ...]
+
+
+@cache
+def changed_arguments() -> Mapping[str, Arguments]:
+    """Read the table, once."""
+    text = (resources.files(__package__) / "arguments.json").read_text(encoding="utf-8")
+    return {
+        name: Arguments(entry["renamed"], frozenset(entry["removed"]), tuple(entry["required"]))
+        for name, entry in json.loads(text).items()
+    }

@@ -1,0 +1,226 @@
+"""BigQuery operators that became requests in the words of Google's API: a query job, a table's resource.
+
+The mapping is that of the old hooks (apache-airflow-providers-google 10.17, hooks/bigquery.py: run_query, create_empty_table).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import has_open_end, replace
+from aerodrome.migration.codemod.source import Source
+
+_MODULE = "airflow.providers.google.cloud.operators.bigquery"
+_OLD = ("airflow.contrib.operators.bigquery_operator", "airflow.operators.bigquery_operator", _MODULE)
+_QUERY = frozenset(
+    f"{module}.{name}" for module in _OLD for name in ("BigQueryOperator", "BigQueryExecuteQueryOperator")
+)
+_TABLE = frozenset(f"{module}.BigQueryCreateEmptyTableOperator" for module in _OLD)
+_JOB, _CREATE = "BigQueryInsertJobOperator", "BigQueryCreateTableOperator"
+_TASK = frozenset(
+    {
+        "task_id", "dag", "owner", "retries", "retry_delay", "trigger_rule", "depends_on_past", "start_date", "end_date", "pool",
+        "queue", "priority_weight", "on_failure_callback", "on_success_callback", "on_retry_callback", "execution_timeout", "email",
+        "email_on_failure", "email_on_retry", "task_group", "params", "weight_rule", "wait_for_downstream", "doc_md",
+        "do_xcom_push", "task_concurrency", "max_active_tis_per_dag", "sla", "provide_context", "impersonation_chain", "location",
+    }
+)  # fmt: skip
+_CONNECTIONS = ("bigquery_conn_id", "gcp_conn_id", "google_cloud_conn_id")
+_IN_QUERY = {
+    "use_legacy_sql": "useLegacySql",
+    "write_disposition": "writeDisposition",
+    "create_disposition": "createDisposition",
+    "allow_large_results": "allowLargeResults",
+    "flatten_results": "flattenResults",
+    "maximum_billing_tier": "maximumBillingTier",
+    "maximum_bytes_billed": "maximumBytesBilled",
+    "schema_update_options": "schemaUpdateOptions",
+    "query_params": "queryParameters",
+    "priority": "priority",
+    "time_partitioning": "timePartitioning",
+    "encryption_configuration": "destinationEncryptionConfiguration",
+}
+_IN_TABLE = {
+    "time_partitioning": "timePartitioning",
+    "labels": "labels",
+    "view": "view",
+    "materialized_view": "materializedView",
+    "encryption_configuration": "encryptionConfiguration",
+}
+_OF_DESTINATION = {"writeDisposition", "createDisposition", "allowLargeResults", "flattenResults"}
+_PATH = re.compile(r"(?:((?:[^.:{}]|\{\{.*?\}\})+)[.:])?((?:[^.:{}]|\{\{.*?\}\})+)\.((?:[^.:{}]|\{\{.*?\}\})+)")
+
+
+def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    if not source.is_free(_JOB, f"{_MODULE}.{_JOB}"):
+        return
+    for call in source.each(ast.Call):
+        if not source.means(call.func, _QUERY):
+            continue
+        text = None if has_open_end(call) or call.args else _query_job(source, call)
+        if text is None:
+            yield Spot(
+                call.lineno,
+                "The operator that runs a query became a job in the words of Google's API.",
+                f'Write {_JOB}(configuration={{"query": {{"query": …, "useLegacySql": …}}}}).',
+            )
+            continue
+        yield _rewritten(source, call, _JOB, text)
+
+
+def _query_job(source: Source, call: ast.Call) -> list[str] | None:
+    items = {str(item.arg): item.value for item in call.keywords}
+    sql = items.pop("sql", None) or items.pop("bql", None)
+    if sql is None or isinstance(sql, ast.List | ast.Tuple):
+        return None
+    query = {"query": source.code(sql), "useLegacySql": "True"}
+    rest: list[str] = []
+    outer: dict[str, str] = {}
+    for name, value in items.items():
+        code = source.code(value)
+        is_none = isinstance(value, ast.Constant) and value.value is None
+        if is_none and name not in _TASK:
+            continue
+        if name in _IN_QUERY:
+            query[_IN_QUERY[name]] = code
+        elif name == "cluster_fields":
+            query["clustering"] = f'{{"fields": {code}}}'
+        elif name == "labels":
+            outer["labels"] = code
+        elif name == "destination_dataset_table":
+            if (table := _table(value)) is None:
+                return None
+            query["destinationTable"] = table
+        elif name in _CONNECTIONS:
+            rest.append(f"gcp_conn_id={code}")
+        elif name in _TASK:
+            rest.append(f"{name}={code}")
+        else:
+            return None
+    if "destinationTable" not in query:  # without one they never had an effect (hooks/bigquery.py: run_query)
+        query = {name: code for name, code in query.items() if name not in _OF_DESTINATION}
+    else:  # what the old operator said when nobody else did
+        query.setdefault("writeDisposition", '"WRITE_EMPTY"')
+        query.setdefault("createDisposition", '"CREATE_IF_NEEDED"')
+    inner = ", ".join(f'"{name}": {code}' for name, code in query.items())
+    extra = "".join(f', "{name}": {code}' for name, code in outer.items())
+    return [*rest, f'configuration={{"query": {{{inner}}}{extra}}}']
+
+
+def _table(value: ast.expr) -> str | None:
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str) or '"' in value.value:
+        return None
+    if (match := _PATH.fullmatch(value.value)) is None:
+        return None
+    names = [("projectId", match[1]), ("datasetId", match[2]), ("tableId", match[3])]
+    return "{" + ", ".join(f'"{key}": "{name}"' for key, name in names if name) + "}"
+
+
+def _tables(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    if not source.is_free(_CREATE, f"{_MODULE}.{_CREATE}"):
+        return
+    for call in source.each(ast.Call):
+        if not source.means(call.func, _TABLE):
+            continue
+        text = None if has_open_end(call) or call.args else _table_resource(source, call)
+        if text is None:
+            yield Spot(
+                call.lineno,
+                "The operator that makes an empty table takes the table in the words of Google's API.",
+                f'Write {_CREATE}(table_resource={{"schema": {{"fields": […]}}}}).',
+            )
+            continue
+        yield _rewritten(source, call, _CREATE, text)
+
+
+def _table_resource(source: Source, call: ast.Call) -> list[str] | None:
+    resource: dict[str, str] = {}
+    rest: list[str] = []
+    for item in call.keywords:
+        name, code = str(item.arg), source.code(item.value)
+        value = item.value.value if isinstance(item.value, ast.Constant) else ...
+        if value is None:
+            continue
+        if name == "schema_fields":
+            resource["schema"] = f'{{"fields": {code}}}'
+        elif name == "cluster_fields":
+            resource["clustering"] = f'{{"fields": {code}}}'
+        elif name in _IN_TABLE:
+            resource[_IN_TABLE[name]] = code
+        elif name == "exists_ok" and isinstance(value, bool):
+            rest += [] if value else ['if_exists="fail"']
+        elif name in _CONNECTIONS:
+            rest.append(f"gcp_conn_id={code}")
+        elif name in _TASK or name in ("dataset_id", "table_id", "project_id", "gcs_schema_object", "google_cloud_storage_conn_id", "if_exists", "table_resource"):  # fmt: skip
+            rest.append(f"{name}={code}")
+        else:
+            return None
+    if any(text.startswith("table_resource=") for text in rest):
+        return None if resource else rest
+    return [*rest, "table_resource={" + ", ".join(f'"{name}": {code}' for name, code in resource.items()) + "}"]
+
+
+def _rewritten(source: Source, call: ast.Call, name: str, arguments: list[str]) -> Change:
+    """Write the call anew, one argument a line when it was so."""
+    newline = source.newline.decode()
+    first = call.keywords[0] if call.keywords else None
+    start = source.text.rfind(b"\n", 0, source.start(first)) + 1 if first else 0
+    indent = source.text[start : source.start(first)].decode() if first else ""
+    if first is not None and not indent.strip() and b"\n" in source.text[source.end(call.func) : source.start(first)]:
+        close = source.text[: source.end(call)].rfind(b"\n") + 1
+        last = source.text[close : source.end(call) - 1].decode()
+        end = last if not last.strip() else indent[:-4]
+        inner = "".join(f"{newline}{indent}{text}," for text in arguments)
+        text = f"{name}({inner}{newline}{end})"
+    else:
+        text = f"{name}({', '.join(arguments)})"
+    return Change((replace(source, call, text),), ((_MODULE, name),))
+
+
+QUERY = Rule(
+    code="bigquery-query",
+    title="BigQueryOperator becomes BigQueryInsertJobOperator(configuration=…)",
+    words=(b"BigQueryOperator", b"BigQueryExecuteQueryOperator"),
+    before="""
+from airflow.contrib.operators.bigquery_operator import BigQueryOperator
+
+load = BigQueryOperator(
+    task_id="load",
+    sql="select 1",
+    use_legacy_sql=False,
+    destination_dataset_table="shop.sales",
+    bigquery_conn_id="warehouse",
+)
+""",
+    after="""
+from airflow.contrib.operators.bigquery_operator import BigQueryOperator
+from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
+
+load = BigQueryInsertJobOperator(
+    task_id="load",
+    gcp_conn_id="warehouse",
+    configuration={"query": {"query": "select 1", "useLegacySql": False, "destinationTable": {"datasetId": "shop", "tableId": "sales"}, "writeDisposition": "WRITE_EMPTY", "createDisposition": "CREATE_IF_NEEDED"}},
+)
+""",
+    find=_queries,
+)
+TABLE = Rule(
+    code="bigquery-table",
+    title="BigQueryCreateEmptyTableOperator becomes BigQueryCreateTableOperator(table_resource=…)",
+    words=(b"BigQueryCreateEmptyTableOperator",),
+    before="""
+from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateEmptyTableOperator
+
+make = BigQueryCreateEmptyTableOperator(task_id="make", dataset_id="shop", table_id="sales", schema_fields=FIELDS)
+""",
+    after="""
+from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateEmptyTableOperator
+from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateTableOperator
+
+make = BigQueryCreateTableOperator(task_id="make", dataset_id="shop", table_id="sales", table_resource={"schema": {"fields": FIELDS}})
+""",
+    find=_tables,
+)

@@ -1,0 +1,104 @@
+"""Arguments that the constructors of operators, sensors and hooks renamed or gave up, by a table of every provider."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from aerodrome.migration.codemod.arguments import Arguments, changed_arguments
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword, rename_keyword
+from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.source import Source
+
+
+def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
+    known, moves = changed_arguments(), table().moves
+    for meaning in source.meanings(call.func):
+        name = moves.get(meaning, meaning)
+        if name in known:
+            return name, known[name]
+    return None
+
+
+def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        if not call.keywords or (found := _entry(source, call)) is None:
+            continue
+        name, entry = found
+        title = name.rpartition(".")[2]
+        edits = list(_edits(source, call, entry))
+        if edits:
+            yield Change(tuple(edits))
+        for item in call.keywords:
+            if (item.arg in entry.removed and not _is_nothing(item.value)) or _is_in_doubt(source, call, item, entry):
+                new = entry.renamed.get(str(item.arg))
+                hint = f"{title} has `{new}` for it." if new else f"See what {title} of the new provider offers for it."
+                yield Spot(item.value.lineno, f"{title} does not take `{item.arg}` any more.", hint)
+        missing = [word for word in entry.required if not keyword(call, word)]
+        if missing and not call.args and not has_open_end(call) and keyword(call, "task_id"):
+            yield Spot(
+                call.lineno,
+                f"{title} needs `{'`, `'.join(missing)}` now.",
+                "Say it from what the old arguments meant.",
+            )
+
+
+def _edits(source: Source, call: ast.Call, entry: Arguments) -> Iterator[Edit]:
+    taken: set[str] = set()
+    for item in call.keywords:
+        new = entry.renamed.get(str(item.arg))
+        if new and not keyword(call, new) and new not in taken:
+            taken.add(new)
+            yield rename_keyword(source, item, new)
+        elif (new and not _is_in_doubt(source, call, item, entry)) or (
+            item.arg in entry.removed and _is_nothing(item.value)
+        ):
+            yield drop_item(source, item)
+
+
+def _is_in_doubt(source: Source, call: ast.Call, item: ast.keyword, entry: Arguments) -> bool:
+    """Tell whether another argument says something else under the new name."""
+    new = entry.renamed.get(str(item.arg))
+    if not new:
+        return False
+    others = [
+        other for other in call.keywords if other is not item and new in (other.arg, entry.renamed.get(str(other.arg)))
+    ]
+    return any(source.code(other.value) != source.code(item.value) for other in others)
+
+
+def _is_nothing(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+RULE = Rule(
+    code="changed-argument",
+    title="Arguments of operators get the names that their providers gave them; those that are gone are found",
+    words=(b"Operator", b"Sensor", b"Transfer", b"Hook"),
+    before="""
+from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator
+
+load = GCSToBigQueryOperator(
+    task_id="load",
+    bucket="shop",
+    source_objects=["sales.csv"],
+    destination_project_dataset_table="shop.sales",
+    bigquery_conn_id="warehouse",
+    google_cloud_storage_conn_id="warehouse",
+    delegate_to=None,
+)
+""",
+    after="""
+from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator
+
+load = GCSToBigQueryOperator(
+    task_id="load",
+    bucket="shop",
+    source_objects=["sales.csv"],
+    destination_project_dataset_table="shop.sales",
+    gcp_conn_id="warehouse",
+)
+""",
+    find=_find,
+)
