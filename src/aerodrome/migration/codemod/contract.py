@@ -91,7 +91,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Change:
-    """One fix: its edits are made together or not at all. `imports` are (module, name), or (module, "") for `import module`."""
+    """One fix: its edits are made together or not at all. `imports` are (module, name), (module, "name as other"), or (module, "") for `import module`."""
 
     edits: tuple[Edit, ...]
     imports: tuple[tuple[str, str], ...] = ()

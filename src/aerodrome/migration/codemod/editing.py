@@ -136,7 +136,8 @@ def apply(source: Source, changes: Iterable[Change]) -> bytes:
 
 
 def _is_imported(source: Source, module: str, name: str) -> bool:
-    return source.has_import(name or module, f"{module}.{name}" if name else module)
+    name, _, alias = name.partition(" as ")
+    return source.has_import(alias or name or module, f"{module}.{name}" if name else module)
 
 
 def _line(source: Source, module: str, name: str) -> str:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import has_open_end, replace
+from aerodrome.migration.codemod.editing import has_open_end
+from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
 from aerodrome.migration.codemod.source import Source
 
 _MODULE = "airflow.providers.google.cloud.operators.bigquery"
@@ -20,14 +21,7 @@ _QUERY = frozenset(
 )
 _TABLE = frozenset(f"{module}.BigQueryCreateEmptyTableOperator" for module in _OLD)
 _JOB, _CREATE = "BigQueryInsertJobOperator", "BigQueryCreateTableOperator"
-_TASK = frozenset(
-    {
-        "task_id", "dag", "owner", "retries", "retry_delay", "trigger_rule", "depends_on_past", "start_date", "end_date", "pool",
-        "queue", "priority_weight", "on_failure_callback", "on_success_callback", "on_retry_callback", "execution_timeout", "email",
-        "email_on_failure", "email_on_retry", "task_group", "params", "weight_rule", "wait_for_downstream", "doc_md",
-        "do_xcom_push", "task_concurrency", "max_active_tis_per_dag", "sla", "provide_context", "impersonation_chain", "location",
-    }
-)  # fmt: skip
+_TASK = TASK_ARGUMENTS | {"impersonation_chain", "location"}
 _CONNECTIONS = ("bigquery_conn_id", "gcp_conn_id", "google_cloud_conn_id")
 _IN_QUERY = {
     "use_legacy_sql": "useLegacySql",
@@ -68,7 +62,7 @@ def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 f'Write {_JOB}(configuration={{"query": {{"query": …, "useLegacySql": …}}}}).',
             )
             continue
-        yield _rewritten(source, call, _JOB, text)
+        yield rewritten(source, call, _MODULE, _JOB, text)
 
 
 def _query_job(source: Source, call: ast.Call) -> list[str] | None:
@@ -133,7 +127,7 @@ def _tables(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 f'Write {_CREATE}(table_resource={{"schema": {{"fields": […]}}}}).',
             )
             continue
-        yield _rewritten(source, call, _CREATE, text)
+        yield rewritten(source, call, _MODULE, _CREATE, text)
 
 
 def _table_resource(source: Source, call: ast.Call) -> list[str] | None:
@@ -161,23 +155,6 @@ def _table_resource(source: Source, call: ast.Call) -> list[str] | None:
     if any(text.startswith("table_resource=") for text in rest):
         return None if resource else rest
     return [*rest, "table_resource={" + ", ".join(f'"{name}": {code}' for name, code in resource.items()) + "}"]
-
-
-def _rewritten(source: Source, call: ast.Call, name: str, arguments: list[str]) -> Change:
-    """Write the call anew, one argument a line when it was so."""
-    newline = source.newline.decode()
-    first = call.keywords[0] if call.keywords else None
-    start = source.text.rfind(b"\n", 0, source.start(first)) + 1 if first else 0
-    indent = source.text[start : source.start(first)].decode() if first else ""
-    if first is not None and not indent.strip() and b"\n" in source.text[source.end(call.func) : source.start(first)]:
-        close = source.text[: source.end(call)].rfind(b"\n") + 1
-        last = source.text[close : source.end(call) - 1].decode()
-        end = last if not last.strip() else indent[:-4]
-        inner = "".join(f"{newline}{indent}{text}," for text in arguments)
-        text = f"{name}({inner}{newline}{end})"
-    else:
-        text = f"{name}({', '.join(arguments)})"
-    return Change((replace(source, call, text),), ((_MODULE, name),))
 
 
 QUERY = Rule(

@@ -1,253 +1,169 @@
-"""Operators of Dataproc that are gone: each becomes the operator that submits a job, with the same job written out.
+"""Dataproc's operators for each kind of job became one that takes the job in the words of Google's API; so did the cluster's.
 
-Sources: the operators and hooks of Airflow 1.10.15 (contrib) and of the Google provider 8.6 (2022-12), which build these jobs from their
-arguments, and those of the provider for 3.3.2. What cannot be written with the same meaning is a finding.
+The mapping is that of the old operators themselves (apache-airflow-providers-google 10.17: DataProcJobBuilder, ClusterGenerator).
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
 
-from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword
-from aerodrome.migration.codemod.rules import operators
-from aerodrome.migration.codemod.rules.operators import Made
+from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword
+from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
 from aerodrome.migration.codemod.source import Source
 
-_DATAPROC = "airflow.providers.google.cloud.operators.dataproc"
-_JOBS = {  # class -> (key of the job, prefix of its own properties and jars)
-    **dict.fromkeys(("DataProcPySparkOperator", "DataprocSubmitPySparkJobOperator"), ("pyspark_job", "pyspark")),
-    **dict.fromkeys(("DataProcSparkOperator", "DataprocSubmitSparkJobOperator"), ("spark_job", "spark")),
-    **dict.fromkeys(("DataProcHadoopOperator", "DataprocSubmitHadoopJobOperator"), ("hadoop_job", "hadoop")),
-    **dict.fromkeys(("DataProcHiveOperator", "DataprocSubmitHiveJobOperator"), ("hive_job", "hive")),
-    **dict.fromkeys(("DataProcPigOperator", "DataprocSubmitPigJobOperator"), ("pig_job", "pig")),
-    **dict.fromkeys(("DataProcSparkSqlOperator", "DataprocSubmitSparkSqlJobOperator"), ("spark_sql_job", "spark")),
+_MODULE = "airflow.providers.google.cloud.operators.dataproc"
+_OLD = ("airflow.contrib.operators.dataproc_operator", _MODULE)
+_SUBMIT, _CREATE = "DataprocSubmitJobOperator", "DataprocCreateClusterOperator"
+_QUERIES = {"variables": "script_variables"}
+_FILES = {"arguments": "args", "archives": "archive_uris", "files": "file_uris", "pyfiles": "python_file_uris"}
+_MAIN = {"main_jar": "main_jar_file_uri", "main_class": "main_class", **_FILES}
+_KINDS: dict[str, tuple[str, dict[str, str]]] = {
+    "Pig": ("pig", _QUERIES),
+    "Hive": ("hive", _QUERIES),
+    "SparkSql": ("spark_sql", _QUERIES),
+    "Spark": ("spark", _MAIN),
+    "Hadoop": ("hadoop", _MAIN),
+    "PySpark": ("pyspark", {"main": "main_python_file_uri", **_FILES}),
 }
-_JOB_FIELDS = {
-    "main": "main_python_file_uri", "main_jar": "main_jar_file_uri", "main_class": "main_class", "arguments": "args",
-    "archives": "archive_uris", "pyfiles": "python_file_uris", "files": "file_uris", "query_uri": "query_file_uri",
-    "variables": "script_variables", "dataproc_properties": "properties", "dataproc_jars": "jar_file_uris",
-}  # fmt: skip
-_CLUSTER_FIELDS = (
-    "num_workers", "min_num_workers", "zone", "network_uri", "subnetwork_uri", "internal_ip_only", "tags", "storage_bucket",
-    "init_actions_uris", "init_action_timeout", "metadata", "custom_image", "custom_image_project_id", "custom_image_family",
-    "image_version", "autoscaling_policy", "properties", "optional_components", "num_masters", "master_machine_type",
-    "master_disk_type", "master_disk_size", "worker_machine_type", "worker_disk_type", "worker_disk_size",
-    "num_preemptible_workers", "service_account", "service_account_scopes", "idle_delete_ttl", "auto_delete_time",
-    "auto_delete_ttl", "customer_managed_key", "enable_component_gateway",
+_JOBS = {
+    f"{module}.{pattern.format(kind)}": kind
+    for module in _OLD
+    for kind in _KINDS
+    for pattern in ("DataProc{}Operator", "Dataproc{}Operator", "DataprocSubmit{}JobOperator")
+}
+_CLUSTERS = frozenset(f"{module}.{name}" for module in _OLD for name in ("DataprocClusterCreateOperator", _CREATE))
+_OLD_DELETIONS = frozenset({f"{_OLD[0]}.DataprocClusterDeleteOperator"})
+_NEEDS_PROJECT = ("zone", "custom_image", "network_uri", "subnetwork_uri")
+_GENERATED = frozenset(
+    {
+        "num_workers", "zone", "network_uri", "subnetwork_uri", "internal_ip_only", "tags", "storage_bucket", "init_actions_uris",
+        "init_action_timeout", "metadata", "custom_image", "custom_image_project_id", "image_version", "autoscaling_policy",
+        "properties", "optional_components", "num_masters", "master_machine_type", "master_disk_type", "master_disk_size",
+        "worker_machine_type", "worker_disk_type", "worker_disk_size", "num_preemptible_workers", "service_account",
+        "service_account_scopes", "idle_delete_ttl", "auto_delete_time", "auto_delete_ttl", "customer_managed_key",
+    }
 )  # fmt: skip
-_GENERATOR = "ClusterGenerator"
-_UNIQUE = ' + "_{{ macros.uuid.uuid4().hex[:8] }}"'
-"""Jobs of one name need ids of their own; the operators of before added as much."""
-_SHORT = 100
+_KEPT = TASK_ARGUMENTS | {
+    "gcp_conn_id",
+    "project_id",
+    "region",
+    "impersonation_chain",
+    "asynchronous",
+    "cluster_name",
+    "labels",
+}
 
 
-def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
-    for made in operators.made(source):
-        if made.is_expanding:
-            continue
-        name = next(iter(sorted(item.rpartition(".")[2] for item in made.old)))
-        if name in _JOBS:
-            yield from _new(source, made, name, _job(source, made, name), f"{_DATAPROC}.DataprocSubmitJobOperator")
-        elif made.classes & {"DataprocCreateClusterOperator", "DataprocDeleteClusterOperator"}:
-            yield from _cluster(source, made)
-
-
-def _new(source: Source, made: Made, name: str, edits: list[Edit] | str, new: str) -> Iterator[Change | Spot]:
-    """`edits`: the new arguments, or why there are none."""
-    module, _, cls = new.rpartition(".")
-    if not isinstance(edits, str) and has_open_end(made.call):
-        edits = "arguments come from where they cannot be seen"
-    if not isinstance(edits, str) and not source.is_free(cls, new):
-        edits = f"the name {cls} is taken"
-    if not isinstance(edits, str) and made.node is not made.call.func:
-        edits = "it is mapped"
-    if isinstance(edits, str):
-        yield Spot(
-            made.call.lineno, f"{name} is gone from Google's provider.", f"Write {cls}; not done here, because {edits}."
-        )
-        return
-    at = Edit(source.start(made.node), source.end(made.node), cls)
-    yield Change((at, *edits), ((module, cls),))
-
-
-_Entries: TypeAlias = "list[tuple[str, str | _Dict]]"
-
-
-@dataclass(frozen=True)
-class _Dict:
-    """A dict to be written: code, or dicts, by key."""
-
-    entries: _Entries
-
-    def text(self, indent: str = "", newline: str = "") -> str:
-        """Give the code; on several lines when it is long and `newline` is given."""
-        short = "{" + ", ".join(f'"{key}": {_text(value)}' for key, value in self.entries) + "}"
-        if not newline or not self.entries or len(indent) + len(short) <= _SHORT:
-            return short
-        inner = f"{indent}    "
-        lines = (f'{inner}"{key}": {_text(value, inner, newline)},' for key, value in self.entries)
-        return "{" + newline + newline.join(lines) + newline + indent + "}"
-
-
-def _text(value: str | _Dict, indent: str = "", newline: str = "") -> str:
-    return value if isinstance(value, str) else value.text(indent, newline)
-
-
-class _Given:
-    """The keyword arguments of a call, taken one after the other; what is not taken stays."""
-
-    def __init__(self, source: Source, call: ast.Call) -> None:
-        self.source, self.call = source, call
-        self.taken: list[ast.keyword] = []
-
-    def take(self, name: str) -> str | None:
-        item = keyword(self.call, name)
-        if item is None:
-            return None
-        self.taken.append(item)
-        return self.source.code(item.value)
-
-    def value(self, name: str) -> ast.expr | None:
-        item = keyword(self.call, name)
-        return item.value if item else None
-
-    def edits(self, arguments: _Entries) -> list[Edit]:
-        """Put the new arguments where the first old one stood, and drop the others."""
-        first, *others = sorted(self.taken, key=self.source.start)
-        text = self.text(arguments, self.source.start(first))
-        edits = [Edit(self.source.start(first), self.source.end(first.value), text)]
-        return edits + [drop_item(self.source, item) for item in others]
-
-    def text(self, arguments: _Entries, at: int) -> str:
-        """Write arguments in the layout of the place: one on each line when that is how the others stand."""
-        text = self.source.text
-        before = text[text.rfind(b"\n", 0, at) + 1 : at].decode()
-        newline = self.source.newline.decode() if not before.strip() else ""
-        parts = [f"{name}={_text(value, before, newline)}" for name, value in arguments]
-        return f",{newline}{before}".join(parts) if newline else ", ".join(parts)
-
-
-def _has_comment(source: Source, given: _Given) -> bool:
-    return any(source.has_comment(source.start(item), source.end(item.value)) for item in given.taken)
-
-
-def _job(source: Source, made: Made, name: str) -> list[Edit] | str:
-    kind, own = _JOBS[name]
-    given = _Given(source, made.call)
-    if made.call.args:
-        return "it has arguments without names"
-    for unknown in ("delegate_to", "job_error_states"):
-        if given.value(unknown) is not None:
-            return f"{unknown} must be moved by hand"
-    entries: _Entries = [
-        (key, _listed(key, code)) for old, key in _JOB_FIELDS.items() if (code := given.take(old)) is not None
-    ]
-    for old, key in ((f"dataproc_{own}_properties", "properties"), (f"dataproc_{own}_jars", "jar_file_uris")):
-        if (code := given.take(old)) is not None:
-            entries.append((key, _listed(key, code)))
-    if (code := given.take("query")) is not None:
-        entries.append(("query_list", _Dict([("queries", f"[{code}]")])))
-    job: _Entries = [("placement", _Dict([("cluster_name", given.take("cluster_name") or '"cluster-1"')]))]
-    if (code := given.take("job_name")) is not None:
-        job.append(("reference", _Dict([("job_id", code + _UNIQUE)])))
-    if (code := given.take("labels")) is not None:
-        job.append(("labels", code))
-    if _has_comment(source, given):
-        return "a comment stands among its arguments"
-    if not given.taken:
-        return "it has no arguments of a job"
-    job.append((kind, _Dict(entries)))
-    new: _Entries = [("job", _Dict(job))]
-    if not keyword(made.call, "region") and not _is_default(source, "region"):
-        new.append(("region", '"global"'))
-    return given.edits(new)
-
-
-def _listed(key: str, code: str) -> str:
-    """A jar given as one string is a list of one."""
-    is_text = key.endswith("_uris") and code[:1] in "\"'" and not code.startswith(('"""', "'''"))
-    return f"[{code}]" if is_text else code
+def _jobs(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for call in source.each(ast.Call):
+        kind = next((_JOBS[name] for name in source.meanings(call.func) if name in _JOBS), None)
+        if kind is not None:
+            arguments = None if has_open_end(call) or call.args else _job(source, call, kind)
+            if arguments is not None and source.is_free(_SUBMIT, f"{_MODULE}.{_SUBMIT}"):
+                yield rewritten(source, call, _MODULE, _SUBMIT, arguments)
+            else:
+                yield Spot(
+                    call.lineno,
+                    f"{source.code(call.func)} is gone: {_SUBMIT} takes every kind of job.",
+                    f'Write {_SUBMIT}(job={{"placement": {{…}}, "{_KINDS[kind][0]}_job": {{…}}}}, region=…).',
+                )
+        elif source.means(call.func, _CLUSTERS) and any(item.arg in _GENERATED for item in call.keywords):
+            yield _cluster(source, call)
+        elif source.means(call.func, _OLD_DELETIONS) and not (
+            keyword(call, "region") or _is_default(source, "region") or has_open_end(call)
+        ):
+            yield Change((add_keyword(source, call, "region", '"global"'),))
 
 
 def _is_default(source: Source, name: str) -> bool:
-    """Tell whether a dict of the file may give the argument: default_args."""
-    return any(isinstance(node.value, str) and node.value == name for node in source.each(ast.Constant))
-
-
-def _is_of_1(made: Made) -> bool:
-    return any(".contrib." in name for name in made.old)
-
-
-def _cluster(source: Source, made: Made) -> Iterator[Change | Spot]:
-    call = made.call
-    if not call.keywords or call.args or has_open_end(call) or made.node is not call.func:
-        return
-    start = source.start(call.keywords[0])
-    region = (
-        [Edit(start, start, 'region="global", ')]
-        if _is_of_1(made) and not keyword(call, "region") and not _is_default(source, "region")
-        else []
+    """Tell whether default_args say it, so that the call needs not."""
+    return any(
+        dags.entry(mapping, name) for mapping, way in dags.dictionaries(source, dags.ANY) if way == "default_args"
     )
-    if "DataprocDeleteClusterOperator" in made.classes or any(
-        keyword(call, name) for name in ("cluster_config", "virtual_cluster_config")
-    ):
-        if region:
-            yield Change(tuple(region))
-        return
-    given = _Given(source, call)
-    project = given.value("project_id")
-    fields = [(name, code) for name in _CLUSTER_FIELDS if (code := given.take(name)) is not None]
-    if not fields or _has_comment(source, given) or not source.is_free(_GENERATOR, f"{_DATAPROC}.{_GENERATOR}"):
-        if region:
-            yield Change(tuple(region))
-        return
-    fields.insert(0, ("project_id", source.code(project) if project is not None else "None"))
-    text = f"{_GENERATOR}({', '.join(f'{name}={code}' for name, code in fields)}).make()"
-    if project is None and keyword(call, "zone"):
-        yield Spot(
-            call.lineno,
-            "Dataproc's cluster is described by cluster_config today, and its zone needs the project.",
-            f"Write cluster_config={_GENERATOR}(project_id=…, zone=…).make().",
-        )
-        return
-    edits = given.edits([("cluster_config", text)])
-    if region and edits[0].start == start:
-        edits[0] = Edit(start, edits[0].end, region[0].text + edits[0].text)
-        region = []
-    yield Change((*region, *edits), ((_DATAPROC, _GENERATOR),))
+
+
+def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
+    name, fields = _KINDS[kind]
+    job: dict[str, str] = {}
+    rest: list[str] = []
+    cluster, labels = '"cluster-1"', None
+    region = "" if _is_default(source, "region") else '"global"'
+    for item in call.keywords:
+        word, code = str(item.arg), source.code(item.value)
+        if (isinstance(item.value, ast.Constant) and item.value.value is None) or word in (
+            "job_name",
+            "job_error_states",
+        ):
+            continue
+        if word == "query":
+            job["query_list"] = f'{{"queries": [{code}]}}'
+        elif word == "query_uri":
+            job["query_file_uri"] = code
+        elif word in fields:
+            job[fields[word]] = code
+        elif word.startswith("dataproc_") and word.endswith("properties"):
+            job["properties"] = code
+        elif word.startswith("dataproc_") and word.endswith("jars"):
+            is_one = isinstance(
+                item.value, ast.Constant | ast.JoinedStr
+            )  # the old operators took a text for a list of one
+            job["jar_file_uris"] = f"[{code}]" if is_one else code
+        elif word == "cluster_name":
+            cluster = code
+        elif word == "labels":
+            labels = code
+        elif word == "region":
+            region = code
+        elif word in _KEPT:
+            rest.append(f"{word}={code}")
+        else:
+            return None
+    inner = ", ".join(f'"{key}": {code}' for key, code in job.items())
+    extra = f', "labels": {labels}' if labels else ""
+    return [
+        *rest,
+        *([f"region={region}"] if region else []),
+        f'job={{"placement": {{"cluster_name": {cluster}}}, "{name}_job": {{{inner}}}{extra}}}',
+    ]
+
+
+def _cluster(source: Source, call: ast.Call) -> Change | Spot:
+    spot = Spot(
+        call.lineno,
+        f"{_CREATE} takes the cluster in the words of Google's API.",
+        f"Write {_CREATE}(cluster_config=ClusterGenerator(project_id=…, …).make(), region=…).",
+    )
+    project = keyword(call, "project_id")
+    known = all(item.arg in _GENERATED | _KEPT for item in call.keywords)
+    needs = project is None and any(keyword(call, name) for name in _NEEDS_PROJECT)
+    if has_open_end(call) or call.args or needs or not known:
+        return spot
+    inside = [item for item in call.keywords if item.arg in _GENERATED]
+    first = source.code(project.value) if project else "None"  # only what _NEEDS_PROJECT names is spelled with it
+    text = ", ".join([f"project_id={first}", *(f"{item.arg}={source.code(item.value)}" for item in inside)])
+    rest = [f"{item.arg}={source.code(item.value)}" for item in call.keywords if item.arg not in _GENERATED]
+    region = [] if keyword(call, "region") or _is_default(source, "region") else ['region="global"']
+    arguments = [*rest, *region, f"cluster_config=ClusterGenerator({text}).make()"]
+    return rewritten(source, call, _MODULE, _CREATE, arguments, "ClusterGenerator")
 
 
 RULE = Rule(
     code="dataproc-job",
-    title="Operators of Dataproc that are gone become the job that they made; a cluster is described by its configuration",
-    words=(b"DataProc", b"Dataproc"),
+    title="Dataproc's operators become DataprocSubmitJobOperator(job=…) and DataprocCreateClusterOperator(cluster_config=…)",
+    words=(b"Dataproc", b"DataProc"),
     before="""
 from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator
 
-run = DataProcPySparkOperator(
-    task_id="run",
-    main="gs://shop/run.py",
-    arguments=["--day", "{{ ds }}"],
-    cluster_name="big",
-    region="europe-west4",
-)
+count = DataProcPySparkOperator(task_id="count", main="gs://shop/count.py", cluster_name="shop", region="europe-west4")
 """,
     after="""
 from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator
 from airflow.providers.google.cloud.operators.dataproc import DataprocSubmitJobOperator
 
-run = DataprocSubmitJobOperator(
-    task_id="run",
-    job={
-        "placement": {"cluster_name": "big"},
-        "pyspark_job": {"main_python_file_uri": "gs://shop/run.py", "args": ["--day", "{{ ds }}"]},
-    },
-    region="europe-west4",
-)
+count = DataprocSubmitJobOperator(task_id="count", region="europe-west4", job={"placement": {"cluster_name": "shop"}, "pyspark_job": {"main_python_file_uri": "gs://shop/count.py"}})
 """,
-    find=_find,
+    find=_jobs,
 )
