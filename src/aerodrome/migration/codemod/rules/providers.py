@@ -161,14 +161,15 @@ def _mounts(source: Source, call: ast.Call, item: ast.keyword) -> Change | Spot:
         "DockerOperator does not take `volumes` any more.",
         'Write mounts=[Mount(source=…, target=…, type="bind")], from docker.types.',
     )
-    if (
-        not isinstance(item.value, ast.List)
-        or keyword(call, "mounts")
-        or not source.is_free("Mount", "docker.types.Mount")
-    ):
+    if keyword(call, "mounts") or not source.is_free("Mount", "docker.types.Mount"):
         return spot
     mounts = []
-    for value in item.value.elts:
+    for value in item.value.elts if isinstance(item.value, ast.List) else [item.value]:
+        if not isinstance(value, ast.Constant):  # Docker reads its own spelling
+            is_list = isinstance(item.value, ast.List)
+            one = "Mount.parse_mount_string({})".format(source.code(value) if is_list else "volume")
+            mounts.append(one if is_list else f"{one} for volume in {source.code(value)}")
+            continue
         words = value.value.split(":") if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
         if len(words) not in (2, 3) or '"' in "".join(words) or words[2:] not in ([], ["rw"], ["ro"]):
             return spot
