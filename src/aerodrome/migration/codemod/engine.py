@@ -14,9 +14,15 @@ from dataclasses import dataclass, field
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import apply, is_overlapping
+from aerodrome.migration.codemod.python2 import converted
 from aerodrome.migration.codemod.source import Source, read
 
 _ROUNDS = 8
+_PYTHON_2 = Spot(
+    1,
+    "The file was Python 2, and is Python 3 now.",
+    "Look at divisions of whole numbers (1 / 2 is 0.5), at bytes and text, and at modules of Python 2 that it imports.",
+)
 
 
 @dataclass
@@ -38,10 +44,12 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
     concerned = [rule for rule in rules if any(word in text for word in rule.words)]
     if not concerned:
         return Rewritten(data)
-    source = read(text)
+    source, done = read(text), Rewritten(data)
+    if source is None:
+        source = converted(text)
+        done.rules["python2"] += 1
     if source is None:
         return Rewritten(data, is_python=False)
-    done = Rewritten(data)
     refused: set[str] = set()
     for _ in range(_ROUNDS):
         found, done.spots = _look(source, _rules(source, rules, is_last=False), options, refused)
@@ -50,6 +58,8 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
         if not (found or last):
             break
         source = _make(source, found or last, done, refused)
+    if done.rules["python2"]:
+        done.spots.append(("python2", _PYTHON_2))
     done.spots += [
         (code, Spot(1, "A fix would have broken the file and was left out.", "Fix it by hand."))
         for code in sorted(refused)

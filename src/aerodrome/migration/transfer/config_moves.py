@@ -6,58 +6,29 @@ From the table behind `airflow config lint` and the deprecated options of Airflo
 
 from __future__ import annotations
 
-RENAMED = {
-    "admin.hide_sensitive_variable_fields": "core.hide_sensitive_var_conn_fields",
-    "admin.sensitive_variable_fields": "core.sensitive_var_conn_names",
-    "api.page_size": "api.fallback_page_limit",
-    "celery.default_queue": "operators.default_queue",
-    "celery.stalled_task_timeout": "scheduler.task_queued_timeout",
-    "celery.task_adoption_timeout": "scheduler.task_queued_timeout",
-    "core.dag_concurrency": "core.max_active_tasks_per_dag",
-    "core.dag_file_processor_timeout": "dag_processor.dag_file_processor_timeout",
-    "core.dataset_manager_class": "core.asset_manager_class",
-    "core.dataset_manager_kwargs": "core.asset_manager_kwargs",
+from aerodrome.airflowkit.config_changes import RENAMED as CHANGED
+
+_MORE = {
     "core.max_num_rendered_ti_fields_per_task": "core.num_dag_runs_to_retain_rendered_fields",
-    "core.non_pooled_task_slot_count": "core.default_pool_task_slot_count",
-    "kubernetes_executor.worker_pods_pending_timeout": "scheduler.task_queued_timeout",
-    "metrics.statsd_allow_list": "metrics.metrics_allow_list",
-    "metrics.statsd_block_list": "metrics.metrics_block_list",
-    "scheduler.dag_dir_list_interval": "dag_processor.refresh_interval",
-    "scheduler.deactivate_stale_dags_interval": "scheduler.parsing_cleanup_interval",
-    "scheduler.file_parsing_sort_mode": "dag_processor.file_parsing_sort_mode",
-    "scheduler.local_task_job_heartbeat_sec": "scheduler.task_instance_heartbeat_sec",
-    "scheduler.max_callbacks_per_loop": "dag_processor.max_callbacks_per_loop",
-    "scheduler.max_threads": "dag_processor.parsing_processes",
-    "scheduler.min_file_process_interval": "dag_processor.min_file_process_interval",
     "scheduler.parsing_pre_import_modules": "dag_processor.parsing_pre_import_modules",
-    "scheduler.parsing_processes": "dag_processor.parsing_processes",
-    "scheduler.print_stats_interval": "dag_processor.print_stats_interval",
-    "scheduler.processor_poll_interval": "scheduler.scheduler_idle_sleep_time",
     "scheduler.running_metrics_interval": "scheduler.ti_metrics_interval",
-    "scheduler.scheduler_zombie_task_threshold": "scheduler.task_instance_heartbeat_timeout",
-    "scheduler.stale_dag_threshold": "dag_processor.stale_dag_threshold",
-    "scheduler.stat_name_handler": "metrics.stat_name_handler",
-    "scheduler.statsd_allow_list": "metrics.metrics_allow_list",
-    "scheduler.statsd_custom_client_path": "metrics.statsd_custom_client_path",
-    "scheduler.statsd_datadog_enabled": "metrics.statsd_datadog_enabled",
-    "scheduler.statsd_datadog_metrics_tags": "metrics.statsd_datadog_metrics_tags",
-    "scheduler.statsd_datadog_tags": "metrics.statsd_datadog_tags",
-    "scheduler.statsd_host": "metrics.statsd_host",
-    "scheduler.statsd_on": "metrics.statsd_on",
-    "scheduler.statsd_port": "metrics.statsd_port",
-    "scheduler.statsd_prefix": "metrics.statsd_prefix",
-    "scheduler.zombie_detection_interval": "scheduler.task_instance_heartbeat_timeout_detection_interval",
-    "triggerer.default_capacity": "triggerer.capacity",
-    "webserver.auto_refresh_interval": "api.auto_refresh_interval",
-    "webserver.default_wrap": "api.default_wrap",
-    "webserver.grid_view_sorting_order": "api.grid_view_sorting_order",
-    "webserver.hide_paused_dags_by_default": "api.hide_paused_dags_by_default",
-    "webserver.instance_name": "api.instance_name",
-    "webserver.log_fetch_timeout_sec": "api.log_fetch_timeout_sec",
-    "webserver.page_size": "api.page_size",
-    "webserver.require_confirmation_dag_change": "api.require_confirmation_dag_change",
     "workers.missing_dag_retires": "workers.missing_dag_retries",
 }
+"""Deprecated options that `airflow config lint` does not know."""
+
+
+def _last(option: str) -> str:
+    """Follow an option that was renamed more than once; api.page_size is another option today than it was in 2.x."""
+    known = {**CHANGED, **_MORE}
+    seen = {option}
+    while option != "api.page_size" and (after := known.get(option)) is not None and after not in seen:
+        seen.add(after)
+        option = after
+    return option
+
+
+RENAMED = {option: _last({**CHANGED, **_MORE}[option]) for option in (*CHANGED, *_MORE)}
+"""Where an option is in Airflow 3.3.2; one table for the upgrade of code and for migrations."""
 
 REMOVED = {
     "core.check_slas": "SLAs were removed in Airflow 3.",
@@ -123,7 +94,13 @@ OWNED_SECTIONS = {
     "webserver": "The platform serves the UI and the API itself.",
 }
 
-KEPT = frozenset(value for value in RENAMED.values() if value.startswith("api."))
+KEPT = frozenset(
+    {
+        "api.auto_refresh_interval", "api.default_wrap", "api.fallback_page_limit", "api.grid_view_sorting_order",
+        "api.hide_paused_dags_by_default", "api.instance_name", "api.log_fetch_timeout_sec", "api.page_size",
+        "api.require_confirmation_dag_change",
+    }
+)  # fmt: skip
 """Options of owned sections that are a matter of taste and move all the same."""
 
 
