@@ -11,6 +11,7 @@ from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Sp
 from aerodrome.migration.codemod.editing import import_text, replace
 from aerodrome.migration.codemod.imports import indent_of, is_alone, written
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.source import Source
 
 _BUILTINS = frozenset(dir(builtins))
@@ -147,10 +148,12 @@ def _references_by_module(source: Source, _options: Options) -> Iterator[Change 
 
 def _is_bound_to(source: Source, name: str, meaning: str) -> bool:
     """Tell whether the file imports this very thing from another of its places: DAG from airflow and from airflow.models."""
-    known = table().moves
     bound = source.top.bound.get(name, set())
-    same = known.get(meaning, meaning)
-    return bool(bound) and all(known.get(origin, origin) == same for origin in bound) and source.is_free_below(name)
+    return bool(bound) and {_place(origin) for origin in bound} == {_place(meaning)} and source.is_free_below(name)
+
+
+def _place(origin: str) -> str:
+    return "airflow.sdk.DAG" if origin in dags.ANY and origin.endswith(".DAG") else table().moves.get(origin, origin)
 
 
 MOVED = Rule(
