@@ -28,13 +28,21 @@ def lenient() -> ModuleType:
 
 def test_a_setting_is_a_text_and_a_number(lenient: ModuleType) -> None:
     setting: Any = lenient._named("engineering_support")
+    made: Any = setting
     assert isinstance(setting, str)
-    assert json.dumps([setting, setting.team, setting("a")]) == '["stand-in", "stand-in", "stand-in"]'
+    assert json.dumps([setting, made.team, made("a")]) == '["stand-in", "stand-in", "stand-in"]'
     assert int(setting) == 1
     assert int(lenient._named("START_YEAR")) == 1
     assert list(setting) == []
     assert "a" not in setting
     assert copy.deepcopy({"a": setting})["a"] is setting
+
+
+def test_default_args_are_a_dict_with_a_start(lenient: ModuleType) -> None:
+    shared: Any = lenient._named("default_args")
+    assert isinstance(shared, dict)
+    assert shared["start_date"].year == 2024
+    assert shared["queue"] == "stand-in"
 
 
 def test_what_is_named_like_a_class_can_be_a_base(lenient: ModuleType) -> None:

@@ -6,6 +6,7 @@ are never stood in for: that they are missing is what a proof must find. Standar
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -121,6 +122,8 @@ def _named(name: str) -> Any:
     """Make a class for a name: an operator when it is called one, so that DAGs keep their tasks."""
     if name.endswith(("Operator", "Sensor", "OperatorAsync", "SensorAsync", "Transfer")):
         return _operator(name)
+    if name.lower().endswith(("default_args", "_dag_args", "dag_args")):
+        return _Json(owner=VALUE, start_date=dt.datetime(2024, 1, 1))  # what most projects share by import
     if not name[:1].isupper() or name.isupper():
         return Thing()  # a function, a module or a setting; only what is named like a class can be a base
     return _Kind(name, (Thing,), {})

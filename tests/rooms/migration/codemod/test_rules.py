@@ -196,6 +196,17 @@ def test_left_alone(code: str, source: str) -> None:
         (
             "renamed-argument",
             (
+                "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator as Load\n"
+                "Load(task_id='a', google_cloud_storage_conn_id='b', bigquery_conn_id='c')\n"
+            ),
+            (
+                "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator as Load\n"
+                "Load(task_id='a', bigquery_conn_id='c')\n"
+            ),
+        ),
+        (
+            "renamed-argument",
+            (
                 "from airflow.contrib.hooks.ssh_hook import SSHHook\nfrom airflow.contrib.operators.sftp_operator import SFTPOperator\n"
                 "hook = SSHHook(ssh_conn_id='box')\nSFTPOperator(task_id='a', ssh_hook=hook)\n"
             ),

@@ -60,6 +60,8 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             new = _new_names(made, item.arg)
             if new:
                 yield _renamed(source, made.call, item, new)
+            elif item.arg == "google_cloud_storage_conn_id" and _is_idle(source, made, item):
+                yield Change((drop_item(source, item),))
             elif item.arg == "webhook_token" and made.classes & {"SlackWebhookOperator", "SlackWebhookHook"}:
                 yield from _token(source, made.call, item)
             elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
@@ -94,6 +96,13 @@ def _renamed(source: Source, call: ast.Call, item: ast.keyword, new: tuple[str, 
         start = source.start(item)
         return Change((Edit(start, start + len(str(item.arg).encode()), new[0]),))
     return Change((Edit(source.start(item), source.end(item.value), ", ".join(f"{name}={value}" for name in new)),))
+
+
+def _is_idle(source: Source, made: Made, item: ast.keyword) -> bool:
+    """Tell whether a load into BigQuery names a connection that it never opened: Cloud Storage's was for `schema_object` only."""
+    other = keyword(made.call, "bigquery_conn_id") or keyword(made.call, "gcp_conn_id")
+    is_load = "GCSToBigQueryOperator" in made.classes and not keyword(made.call, "schema_object")
+    return is_load and other is not None and source.code(other.value) != source.code(item.value)
 
 
 def _token(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
@@ -143,7 +152,8 @@ RULE = Rule(
     title="Arguments of operators and hooks of providers get the names that today's providers know",
     words=tuple(
         sorted(
-            {name.encode() for names in _RENAMED.values() for name in names} | {b"webhook_token", b"token", b"ssh_hook"}
+            {name.encode() for names in _RENAMED.values() for name in names}
+            | {b"webhook_token", b"google_cloud_storage_conn_id", b"token", b"ssh_hook"}
         )
     ),
     before="""
