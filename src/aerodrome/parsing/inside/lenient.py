@@ -123,7 +123,7 @@ def _named(name: str) -> Any:
     if name.endswith(("Operator", "Sensor", "OperatorAsync", "SensorAsync", "Transfer")):
         return _operator(name)
     if name.lower().endswith(("default_args", "_dag_args", "dag_args")):
-        return _Json(owner=VALUE, start_date=dt.datetime(2024, 1, 1))  # what most projects share by import
+        return {"owner": VALUE, "start_date": dt.datetime(2024, 1, 1)}  # noqa: DTZ001 - as most projects write and share it
     if not name[:1].isupper() or name.isupper():
         return Thing()  # a function, a module or a setting; only what is named like a class can be a base
     return _Kind(name, (Thing,), {})
