@@ -70,6 +70,25 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
     Removal(
+        "DataProc*Operator, clusters of Dataproc described by keywords",
+        "rule",
+        ("dataproc-job",),
+        "a finding where the job cannot be written with the same meaning",
+    ),
+    Removal(
+        "Arguments of operators and hooks of providers that have other names",
+        "rule",
+        ("renamed-argument",),
+        "what the table of `changed-argument` cannot know: connections of AWS and Slack, Pub/Sub, hooks of SFTP",
+    ),
+    Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
+    Removal(
+        "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
+        "rule",
+        ("unknown-argument",),
+        "for the operators that most DAGs use",
+    ),
+    Removal(
         "Other arguments of operators of providers",
         "proof only",
         (),

@@ -137,6 +137,10 @@ class Source:
         """Tell whether a name means nothing in the file, or `origin` only."""
         return self._bound_anywhere.get(name, {origin}) == {origin}
 
+    def is_free_below(self, name: str) -> bool:
+        """Tell whether no function, class or comprehension of the file gives the name a meaning of its own."""
+        return all(name not in scope.bound for scope in self._scopes.values() if scope is not self.top)
+
     def has_import(self, name: str, origin: str) -> bool:
         return self.top.bound.get(name) == {origin}
 

@@ -6,6 +6,7 @@ are never stood in for: that they are missing is what a proof must find. Standar
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -40,11 +41,36 @@ class _Kind(type):
         return iter(())
 
 
-class Thing(metaclass=_Kind):
-    """Takes every call, attribute and operator."""
+class _Text(str):  # noqa: SLOT000
+    """A value that nobody has; also where a number is wanted."""
+
+    def __int__(self) -> int:
+        return 1
+
+    def __float__(self) -> float:
+        return 1.0
+
+
+class Thing(str, metaclass=_Kind):  # noqa: SLOT000 - projects set attributes of what they import
+    """Takes every call, attribute and operator; a text where Airflow looks at types."""
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> Any:
+        return str.__new__(cls, VALUE)
 
     def __init__(self, *_arguments: Any, **_named: Any) -> None:
         pass
+
+    def __int__(self) -> int:
+        return 1
+
+    def __float__(self) -> float:
+        return 1.0
+
+    def __contains__(self, _item: Any) -> bool:
+        return False
+
+    def __deepcopy__(self, _memory: Any) -> Any:
+        return self
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -60,7 +86,9 @@ class Thing(metaclass=_Kind):
         return Thing()
 
     def __iter__(self) -> Any:
-        return iter(())
+        """Airflow takes collections of callbacks apart: what stands for one is one of them."""
+        caller = sys._getframe(1)  # noqa: SLF001
+        return iter((self,) if "/site-packages/airflow/" in caller.f_code.co_filename else ())
 
     def __len__(self) -> int:
         return 0
@@ -94,6 +122,10 @@ def _named(name: str) -> Any:
     """Make a class for a name: an operator when it is called one, so that DAGs keep their tasks."""
     if name.endswith(("Operator", "Sensor", "OperatorAsync", "SensorAsync", "Transfer")):
         return _operator(name)
+    if name.lower().endswith(("default_args", "_dag_args", "dag_args")):
+        return {"owner": VALUE, "start_date": dt.datetime(2024, 1, 1)}  # noqa: DTZ001 - as most projects write and share it
+    if not name[:1].isupper() or name.isupper():
+        return Thing()  # a function, a module or a setting; only what is named like a class can be a base
     return _Kind(name, (Thing,), {})
 
 
@@ -185,9 +217,22 @@ def _stand_in_for_environment(project: str) -> None:
             if not asking.f_code.co_filename.startswith(project):
                 raise
             _found.add(("env", str(key)))
-            return VALUE
+            return _Text(VALUE)
 
     kind.__getitem__ = get
+    kind.copy = _copied
+
+
+def _copied(environment: Any) -> Any:
+    return _Environment(environment)
+
+
+class _Environment(dict):  # type: ignore[type-arg]
+    """A copy of the environment."""
+
+    def __missing__(self, key: Any) -> str:
+        _found.add(("env", str(key)))
+        return _Text(VALUE)
 
 
 def _stand_in_for_secrets() -> None:
@@ -218,7 +263,7 @@ def _stand_in_for_variables(variable: Any) -> None:
         except Exception:
             _found.add(("variable", str(key)))
             is_json = bool(named.get("deserialize_json")) or (len(arguments) > 1 and bool(arguments[1]))
-            return _Json() if is_json else VALUE
+            return _Json() if is_json else _Text(VALUE)
 
     get.is_stand_in = True  # type: ignore[attr-defined]
     variable.get = staticmethod(get)

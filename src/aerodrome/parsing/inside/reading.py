@@ -275,6 +275,8 @@ def _schedule(restored: Any) -> Dict[str, str]:
 
 def _params(dag: Any) -> Dict[str, Any]:
     params: Any = getattr(dag, "params", None) or {}
+    if type(params) is dict:  # Airflow 1.10
+        return dict(params)
     try:
         return dict(params.dump())
     except Exception:

@@ -14,6 +14,7 @@ from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod.coverage import COVERAGE
 from aerodrome.migration.codemod.moves import package_of, table
 from aerodrome.migration.codemod.rules import RULES
+from aerodrome.migration.codemod.rules.unknown_arguments import KNOWN
 
 _FACTS = {
     "subdag", "sla", "orm-access", "xcom-pull-all", "trigger-callable", "plugin", "old-cli", "old-rest-api",
@@ -28,6 +29,8 @@ _NEED_LIBRARIES = (
     "druid",
     "beam",
     "kylin",
+    "hive_stats",
+    "hooks.dataflow",
 )  # of the system; read as text by scripts/moves
 _IMPORT = """
 import importlib, json, logging, sys, warnings
@@ -75,6 +78,33 @@ def test_core_imports_what_the_table_says(airflow_venv: Callable[..., Venv], tmp
     assert _broken(airflow_venv("3.3.2"), wanted, tmp_path) == {}
     old = {name for name in table().gone if name.startswith(("airflow.operators.", "airflow.utils.dates."))}
     assert set(_broken(airflow_venv("3.3.2"), old, tmp_path)) == old
+
+
+_SIGNATURES = """
+import importlib, inspect, json, logging, sys, warnings
+warnings.simplefilter("ignore"); logging.disable(50)
+found = {}
+for name in json.load(sys.stdin):
+    module, _, item = name.rpartition(".")
+    known = set()
+    for cls in getattr(importlib.import_module(module), item).__mro__:
+        act = cls.__dict__.get("__init__")
+        if act and inspect.isfunction(inspect.unwrap(act)):
+            known |= set(inspect.signature(inspect.unwrap(act)).parameters)
+    found[name] = sorted(known)
+print("RESULT" + json.dumps(found))
+"""
+
+
+@pytest.mark.airflow
+def test_no_argument_is_dropped_that_airflow_knows(airflow_venv: Callable[..., Venv]) -> None:
+    """An argument that the table lacks would be taken out of people's code."""
+    names = sorted(name for name in KNOWN if name.startswith("airflow.providers.standard."))
+    command = [str(airflow_venv("3.3.2").path / "bin/python"), "-c", _SIGNATURES]
+    done = subprocess.run(command, input=json.dumps(names), capture_output=True, text=True, check=True)
+    real: dict[str, list[str]] = json.loads(done.stdout.rpartition("RESULT")[2])
+    ways = {"self", "args", "kwargs"}
+    assert {name: set(real[name]) - ways - KNOWN[name] for name in names} == {name: set() for name in names}
 
 
 @pytest.mark.airflow

@@ -87,6 +87,20 @@ def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: s
         ("data-interval", "from airflow import DAG\nDAG('a', schedule='0 2 * * *', start_date=when(), catchup=True)\n"),
         ("data-interval", "from airflow import DAG\nDAG('a', schedule='@once', catchup=True)\n"),
         ("operator-argument", "from mine import TriggerDagRunOperator\nTriggerDagRunOperator(execution_date=1)\n"),
+        (
+            "context-key",
+            "def day(execution_date):\n    pass\n\n\nt = PythonOperator(python_callable=day, op_kwargs={'execution_date': '{{ ds }}'})\n",
+        ),
+        (
+            "context-key",
+            "def day(execution_date):\n    pass\n\n\nt = PythonOperator(python_callable=day, op_args=[1])\n",
+        ),
+        ("unknown-argument", "from mine import PythonOperator\nPythonOperator(task_id='a', name='a')\n"),
+        (
+            "unknown-argument",
+            "from airflow.operators.python import PythonOperator\nPythonOperator(task_id='a', python_callable=f, provide_context=True)\n",
+        ),
+        ("pendulum-name", "from mine import Pendulum\nmine.create(1)\n"),
     ],
 )
 def test_left_alone(code: str, source: str) -> None:
@@ -113,6 +127,93 @@ def test_left_alone(code: str, source: str) -> None:
             "moved-name",
             "from airflow.operators.bash_operator import *\nBashOperator()\n",
             "from airflow.providers.standard.operators.bash import BashOperator\nBashOperator()\n",
+        ),
+        (
+            "attribute-reference",
+            "from airflow import DAG, models\nwith models.DAG('a'):\n    pass\n",
+            "from airflow import DAG, models\nwith DAG('a'):\n    pass\n",
+        ),
+        (
+            "sql-operator",
+            (
+                "from airflow.providers.postgres.operators.postgres import PostgresOperator\n"
+                "PostgresOperator.partial(task_id='a', postgres_conn_id='b').expand(parameters=rows)\n"
+            ),
+            (
+                "from airflow.providers.postgres.operators.postgres import PostgresOperator\n"
+                "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n"
+                "SQLExecuteQueryOperator.partial(task_id='a', conn_id='b').expand(parameters=rows)\n"
+            ),
+        ),
+        (
+            "sql-operator",
+            (
+                "from airflow import DAG\nfrom airflow.operators import PostgresOperator\n"
+                "dag = DAG('a', default_args={'postgres_conn_id': WAREHOUSE})\nPostgresOperator(task_id='a', sql='b')\n"
+            ),
+            (
+                "from airflow import DAG\nfrom airflow.operators import PostgresOperator\n"
+                "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n"
+                "dag = DAG('a', default_args={'postgres_conn_id': WAREHOUSE})\n"
+                "SQLExecuteQueryOperator(task_id='a', sql='b', conn_id=WAREHOUSE)\n"
+            ),
+        ),
+        (
+            "operator-argument",
+            "from airflow.providers.docker.operators.docker import DockerOperator\nDockerOperator(volumes=[VOLUME])\n",
+            (
+                "from airflow.providers.docker.operators.docker import DockerOperator\nfrom docker.types import Mount\n"
+                "DockerOperator(mounts=[Mount.parse_mount_string(VOLUME)])\n"
+            ),
+        ),
+        (
+            "bigquery-query",
+            (
+                "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n"
+                "BigQueryOperator(sql='a', use_legacy_sql=False, destination_dataset_table=f'{P}.{D[0]}.sales')\n"
+            ),
+            (
+                "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n"
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator\n"
+                'BigQueryInsertJobOperator(gcp_conn_id="bigquery_default", configuration={"query": {"query": \'a\', "useLegacySql": False, '
+                '"destinationTable": {"projectId": f\'{P}\', "datasetId": f\'{D[0]}\', "tableId": f\'sales\'}, '
+                '"writeDisposition": "WRITE_EMPTY", "createDisposition": "CREATE_IF_NEEDED"}})\n'
+            ),
+        ),
+        (
+            "data-interval",
+            (
+                "from airflow import DAG\nfrom datetime import datetime, timedelta\n"
+                "DAG('a', schedule='0 2 * * *', start_date=datetime.now() - timedelta(days=1), catchup=True)\n"
+            ),
+            (
+                "from airflow import DAG\nfrom datetime import datetime, timedelta\n"
+                "from airflow.timetables.interval import CronDataIntervalTimetable\n"
+                'DAG(\'a\', schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"), '
+                "start_date=datetime.now() - timedelta(days=1), catchup=True)\n"
+            ),
+        ),
+        (
+            "renamed-argument",
+            (
+                "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator as Load\n"
+                "Load(task_id='a', google_cloud_storage_conn_id='b', bigquery_conn_id='c')\n"
+            ),
+            (
+                "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator as Load\n"
+                "Load(task_id='a', bigquery_conn_id='c')\n"
+            ),
+        ),
+        (
+            "renamed-argument",
+            (
+                "from airflow.contrib.hooks.ssh_hook import SSHHook\nfrom airflow.contrib.operators.sftp_operator import SFTPOperator\n"
+                "hook = SSHHook(ssh_conn_id='box')\nSFTPOperator(task_id='a', ssh_hook=hook)\n"
+            ),
+            (
+                "from airflow.contrib.hooks.ssh_hook import SSHHook\nfrom airflow.contrib.operators.sftp_operator import SFTPOperator\n"
+                "hook = SSHHook(ssh_conn_id='box')\nSFTPOperator(task_id='a', ssh_conn_id='box')\n"
+            ),
         ),
         (
             "dag-argument",

@@ -44,6 +44,8 @@ _IN_TABLE = {
     "materialized_view": "materializedView",
     "encryption_configuration": "encryptionConfiguration",
 }
+_NAMES = ("projectId", "datasetId", "tableId")
+_OF_DESTINATION = {"writeDisposition", "createDisposition", "allowLargeResults", "flattenResults"}
 _PATH = re.compile(r"(?:((?:[^.:{}]|\{\{.*?\}\})+)[.:])?((?:[^.:{}]|\{\{.*?\}\})+)\.((?:[^.:{}]|\{\{.*?\}\})+)")
 
 
@@ -84,7 +86,7 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
         elif name == "labels":
             outer["labels"] = code
         elif name == "destination_dataset_table":
-            if (table := _table(value)) is None:
+            if (table := _table(source, value)) is None:
                 return None
             query["destinationTable"] = table
         elif name in _CONNECTIONS:
@@ -93,21 +95,45 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
             rest.append(f"{name}={code}")
         else:
             return None
-    if "destinationTable" in query:  # what the old operator said when nobody else did
+    if "destinationTable" not in query:  # without one they never had an effect (hooks/bigquery.py: run_query)
+        query = {name: code for name, code in query.items() if name not in _OF_DESTINATION}
+    else:  # what the old operator said when nobody else did
         query.setdefault("writeDisposition", '"WRITE_EMPTY"')
         query.setdefault("createDisposition", '"CREATE_IF_NEEDED"')
+    is_of_1 = any(".contrib." in name for name in source.meanings(call.func))
+    if is_of_1 and not any(name in items for name in _CONNECTIONS):
+        rest.append('gcp_conn_id="bigquery_default"')  # its default; today's is google_cloud_default
     inner = ", ".join(f'"{name}": {code}' for name, code in query.items())
     extra = "".join(f', "{name}": {code}' for name, code in outer.items())
     return [*rest, f'configuration={{"query": {{{inner}}}{extra}}}']
 
 
-def _table(value: ast.expr) -> str | None:
+def _table(source: Source, value: ast.expr) -> str | None:
+    if isinstance(value, ast.JoinedStr):
+        return _formatted(source.code(value))
     if not isinstance(value, ast.Constant) or not isinstance(value.value, str) or '"' in value.value:
         return None
     if (match := _PATH.fullmatch(value.value)) is None:
         return None
-    names = [("projectId", match[1]), ("datasetId", match[2]), ("tableId", match[3])]
+    names = zip(_NAMES, match.groups(), strict=True)
     return "{" + ", ".join(f'"{key}": "{name}"' for key, name in names if name) + "}"
+
+
+def _formatted(code: str) -> str | None:
+    """Split f"{PROJECT}.{DATASET}.sales" at the dots between the braces."""
+    quote = code[-1]
+    if code[:2] != f"f{quote}" or code.count(quote) != 2:
+        return None
+    words, depth = [""], 0
+    for char in code[2:-1]:
+        depth += (char == "{") - (char == "}")
+        if depth == 0 and (char == "." or (char == ":" and len(words) == 1)):
+            words.append("")
+        else:
+            words[-1] += char
+    if len(words) != len(_NAMES) or not all(words):
+        return None
+    return "{" + ", ".join(f'"{key}": f{quote}{word}{quote}' for key, word in zip(_NAMES, words, strict=True)) + "}"
 
 
 def _tables(source: Source, _options: Options) -> Iterator[Change | Spot]:

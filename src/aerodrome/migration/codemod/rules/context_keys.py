@@ -123,17 +123,41 @@ def _parameters(source: Source) -> Iterator[Change | Spot]:
     for function in source.each(ast.FunctionDef):
         if function.name not in callables and not _is_task(source, function):
             continue
+        given = _given(source, function.name)
+        if given is None:
+            continue
         arguments = [*function.args.args, *function.args.kwonlyargs]
         taken = {arg.arg for arg in arguments}
         names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
         for arg in arguments:
             new = _PYTHON.get(arg.arg)
-            if new is None or new in taken or any(node.id == new for node in names):
+            if new is None or arg.arg in given or new in taken or any(node.id == new for node in names):
                 continue
             at = source.start(arg)
             edits = [Edit(at, at + len(arg.arg), new)]
             edits += [replace(source, node, new) for node in names if node.id == arg.arg]
             yield Change(tuple(edits))
+
+
+def _given(source: Source, name: str) -> set[str] | None:
+    """Give the parameters of a function that its callers name: they are not the context's. None when that cannot be seen."""
+    found: set[str] = set()
+    for call in source.each(ast.Call):
+        if isinstance(call.func, ast.Name) and call.func.id == name:
+            if call.args or any(item.arg is None for item in call.keywords):
+                return None
+            found |= {str(item.arg) for item in call.keywords}
+        if any(item.arg == "python_callable" and getattr(item.value, "id", "") == name for item in call.keywords):
+            for item in call.keywords:
+                if item.arg == "op_args":
+                    return None
+                if item.arg != "op_kwargs":
+                    continue
+                keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
+                if not all(isinstance(key, ast.Constant) for key in keys):
+                    return None
+                found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+    return found
 
 
 def _is_task(source: Source, function: ast.FunctionDef) -> bool:

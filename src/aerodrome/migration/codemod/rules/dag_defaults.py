@@ -31,6 +31,8 @@ _DATES = frozenset(
 _ZONES = frozenset(
     {"pendulum.timezone", "pendulum.tz.timezone", "zoneinfo.ZoneInfo", "pytz.timezone", "pendulum.Timezone"}
 )
+_NAIVE = frozenset({"datetime.datetime.today", "datetime.datetime.utcnow", "datetime.datetime.combine"})
+_SAME_ZONE = ("replace", "add", "subtract", "start_of", "end_of")
 _DELTAS = frozenset({"datetime.timedelta", "pendulum.duration"})
 
 
@@ -137,8 +139,18 @@ def _zone(source: Source, call: ast.Call) -> str | None:
 def _zone_of(source: Source, value: ast.expr) -> str | None:
     if source.means(value, {"datetime.datetime.min"}):
         return '"UTC"'
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        return _zone_of(source, dags.constant(source, value.left))  # a date and a span
     if not isinstance(value, ast.Call):
         return None
+    if isinstance(value.func, ast.Attribute) and value.func.attr in _SAME_ZONE and not _is_zoned(value):
+        inner = _zone_of(source, dags.constant(source, value.func.value))
+        if inner is not None:
+            return inner
+    if source.means(value.func, _NAIVE):
+        return '"UTC"'
+    if source.means(value.func, {"datetime.datetime.now"}) and not value.args and not value.keywords:
+        return '"UTC"'
     if source.code(value).startswith(('pendulum.today("UTC")', "pendulum.today('UTC')")):
         return '"UTC"'
     if not source.means(value.func, _DATES) or any(item.arg is None for item in value.keywords):
@@ -155,6 +167,10 @@ def _zone_of(source: Source, value: ast.expr) -> str | None:
     if source.means(zone, {"datetime.timezone.utc", "pendulum.UTC", "pytz.UTC", "pytz.utc", "datetime.UTC"}):
         return '"UTC"'
     return None
+
+
+def _is_zoned(call: ast.Call) -> bool:
+    return any(item.arg in (None, "tzinfo", "tz") for item in call.keywords)
 
 
 CATCHUP = Rule(

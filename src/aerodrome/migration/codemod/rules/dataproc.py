@@ -9,7 +9,8 @@ import ast
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import has_open_end, keyword
+from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword
+from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
 from aerodrome.migration.codemod.source import Source
 
@@ -34,6 +35,8 @@ _JOBS = {
     for pattern in ("DataProc{}Operator", "Dataproc{}Operator", "DataprocSubmit{}JobOperator")
 }
 _CLUSTERS = frozenset(f"{module}.{name}" for module in _OLD for name in ("DataprocClusterCreateOperator", _CREATE))
+_OLD_DELETIONS = frozenset({f"{_OLD[0]}.DataprocClusterDeleteOperator"})
+_NEEDS_PROJECT = ("zone", "custom_image", "network_uri", "subnetwork_uri")
 _GENERATED = frozenset(
     {
         "num_workers", "zone", "network_uri", "subnetwork_uri", "internal_ip_only", "tags", "storage_bucket", "init_actions_uris",
@@ -69,13 +72,25 @@ def _jobs(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 )
         elif source.means(call.func, _CLUSTERS) and any(item.arg in _GENERATED for item in call.keywords):
             yield _cluster(source, call)
+        elif source.means(call.func, _OLD_DELETIONS) and not (
+            keyword(call, "region") or _is_default(source, "region") or has_open_end(call)
+        ):
+            yield Change((add_keyword(source, call, "region", '"global"'),))
+
+
+def _is_default(source: Source, name: str) -> bool:
+    """Tell whether default_args say it, so that the call needs not."""
+    return any(
+        dags.entry(mapping, name) for mapping, way in dags.dictionaries(source, dags.ANY) if way == "default_args"
+    )
 
 
 def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
     name, fields = _KINDS[kind]
     job: dict[str, str] = {}
     rest: list[str] = []
-    cluster, labels, region = '"cluster-1"', None, '"global"'
+    cluster, labels = '"cluster-1"', None
+    region = "" if _is_default(source, "region") else '"global"'
     for item in call.keywords:
         word, code = str(item.arg), source.code(item.value)
         if (isinstance(item.value, ast.Constant) and item.value.value is None) or word in (
@@ -92,7 +107,10 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
         elif word.startswith("dataproc_") and word.endswith("properties"):
             job["properties"] = code
         elif word.startswith("dataproc_") and word.endswith("jars"):
-            job["jar_file_uris"] = code
+            is_one = isinstance(
+                item.value, ast.Constant | ast.JoinedStr
+            )  # the old operators took a text for a list of one
+            job["jar_file_uris"] = f"[{code}]" if is_one else code
         elif word == "cluster_name":
             cluster = code
         elif word == "labels":
@@ -107,7 +125,7 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
     extra = f', "labels": {labels}' if labels else ""
     return [
         *rest,
-        f"region={region}",
+        *([f"region={region}"] if region else []),
         f'job={{"placement": {{"cluster_name": {cluster}}}, "{name}_job": {{{inner}}}{extra}}}',
     ]
 
@@ -120,12 +138,14 @@ def _cluster(source: Source, call: ast.Call) -> Change | Spot:
     )
     project = keyword(call, "project_id")
     known = all(item.arg in _GENERATED | _KEPT for item in call.keywords)
-    if has_open_end(call) or call.args or project is None or not known:
+    needs = project is None and any(keyword(call, name) for name in _NEEDS_PROJECT)
+    if has_open_end(call) or call.args or needs or not known:
         return spot
     inside = [item for item in call.keywords if item.arg in _GENERATED]
-    text = ", ".join(f"{item.arg}={source.code(item.value)}" for item in (project, *inside))
+    first = source.code(project.value) if project else "None"  # only what _NEEDS_PROJECT names is spelled with it
+    text = ", ".join([f"project_id={first}", *(f"{item.arg}={source.code(item.value)}" for item in inside)])
     rest = [f"{item.arg}={source.code(item.value)}" for item in call.keywords if item.arg not in _GENERATED]
-    region = [] if keyword(call, "region") else ['region="global"']
+    region = [] if keyword(call, "region") or _is_default(source, "region") else ['region="global"']
     arguments = [*rest, *region, f"cluster_config=ClusterGenerator({text}).make()"]
     return rewritten(source, call, _MODULE, _CREATE, arguments, "ClusterGenerator")
 

@@ -11,6 +11,7 @@ from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Sp
 from aerodrome.migration.codemod.editing import import_text, replace
 from aerodrome.migration.codemod.imports import indent_of, is_alone, written
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.source import Source
 
 _BUILTINS = frozenset(dir(builtins))
@@ -135,12 +136,24 @@ def _references_by_module(source: Source, _options: Options) -> Iterator[Change 
                 continue
             if source.is_free(name, meaning):
                 yield Change((replace(source, node, name),), ((owner, name),))
+            elif _is_bound_to(source, name, meaning):
+                yield Change((replace(source, node, name),))
             elif meaning in known.moves:
                 yield Spot(
                     node.lineno,
                     f"`{meaning}` moved to `{known.moves[meaning]}`.",
                     f"The name {name} is taken in this file: import it under another.",
                 )
+
+
+def _is_bound_to(source: Source, name: str, meaning: str) -> bool:
+    """Tell whether the file imports this very thing from another of its places: DAG from airflow and from airflow.models."""
+    bound = source.top.bound.get(name, set())
+    return bool(bound) and {_place(origin) for origin in bound} == {_place(meaning)} and source.is_free_below(name)
+
+
+def _place(origin: str) -> str:
+    return "airflow.sdk.DAG" if origin in dags.ANY and origin.endswith(".DAG") else table().moves.get(origin, origin)
 
 
 MOVED = Rule(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, rename_keyword, replace
+from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.source import Source
 
 _SQL_MODULE, _SQL_CLASS = "airflow.providers.common.sql.operators.sql", "SQLExecuteQueryOperator"
@@ -21,7 +22,7 @@ for _name, _db, _field, _paths in (
     ("VerticaOperator", "vertica", "", ("providers.vertica.operators.vertica", "contrib.operators.vertica_operator")),
     ("RedshiftSQLOperator", "redshift", "", ("providers.amazon.aws.operators.redshift_sql",)),
 ):  # fmt: skip
-    for _path in _paths:
+    for _path in (*_paths, "operators"):
         _SQL[f"airflow.{_path}.{_name}"] = (f"{_db}_conn_id", f"{_db}_default", _field)
 _SNOWFLAKE = frozenset(
     {
@@ -50,8 +51,9 @@ _MARKER = "ExternalTaskMarker"
 def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
     if not source.is_free(_SQL_CLASS, f"{_SQL_MODULE}.{_SQL_CLASS}"):
         return
-    for call in source.each(ast.Call):
-        meaning = next(iter(source.meanings(call.func) & SQL_NAMES), None)
+    for made in operators.made(source):
+        call = made.call
+        meaning = next(iter(made.old & SQL_NAMES), None)
         if meaning is None:
             continue
         settings = keyword(call, "runtime_parameters")
@@ -63,7 +65,7 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
             )
             continue
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
-        edits = [replace(source, call.func, _SQL_CLASS)]
+        edits = [] if made.is_expanding else [replace(source, made.node, _SQL_CLASS)]
         edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
         if settings:
             text = f'hook_params={{"options": "{_options_of(settings.value)}"}}'
@@ -72,9 +74,20 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
             edits += _hooked(source, call)
         elif (item := keyword(call, field)) and field != "database":
             edits.append(rename_keyword(source, item, "database"))
-        if not keyword(call, "conn_id") and not keyword(call, argument):
-            edits.append(add_keyword(source, call, "conn_id", f'"{default}"'))
-        yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
+        if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
+            edits.append(add_keyword(source, call, "conn_id", _of_default_args(source, argument) or f'"{default}"'))
+        if edits:
+            yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
+
+
+def _of_default_args(source: Source, argument: str) -> str | None:
+    """Give the connection that default_args had for the operators of before: the new one asks for it by another name."""
+    found = {
+        source.code(value[1])
+        for mapping, way in dags.dictionaries(source, dags.ANY)
+        if way == "default_args" and (value := dags.entry(mapping, argument))
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _options_of(value: ast.expr) -> str | None:
@@ -148,14 +161,15 @@ def _mounts(source: Source, call: ast.Call, item: ast.keyword) -> Change | Spot:
         "DockerOperator does not take `volumes` any more.",
         'Write mounts=[Mount(source=…, target=…, type="bind")], from docker.types.',
     )
-    if (
-        not isinstance(item.value, ast.List)
-        or keyword(call, "mounts")
-        or not source.is_free("Mount", "docker.types.Mount")
-    ):
+    if keyword(call, "mounts") or not source.is_free("Mount", "docker.types.Mount"):
         return spot
     mounts = []
-    for value in item.value.elts:
+    for value in item.value.elts if isinstance(item.value, ast.List) else [item.value]:
+        if not isinstance(value, ast.Constant):  # Docker reads its own spelling
+            is_list = isinstance(item.value, ast.List)
+            one = "Mount.parse_mount_string({})".format(source.code(value) if is_list else "volume")
+            mounts.append(one if is_list else f"{one} for volume in {source.code(value)}")
+            continue
         words = value.value.split(":") if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
         if len(words) not in (2, 3) or '"' in "".join(words) or words[2:] not in ([], ["rw"], ["ro"]):
             return spot

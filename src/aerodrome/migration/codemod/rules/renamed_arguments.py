@@ -1,0 +1,185 @@
+"""Arguments of operators and hooks of providers that are called otherwise today.
+
+Found by comparing the constructors of Airflow 1.10.15 and of providers of 2022 with those of the providers of 3.3.2 (2026-09).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import drop_item, keyword
+from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.rules.operators import Made
+from aerodrome.migration.codemod.source import Source
+
+_Names: TypeAlias = dict[str, tuple[str, ...]]
+_AWS: _Names = {"s3_conn_id": ("aws_conn_id",)}
+_PROJECT: _Names = {"project": ("project_id",)}
+_RENAMED: dict[str, _Names] = {
+    "AthenaOperator": {"max_tries": ("max_polling_attempts",)},
+    "AthenaSensor": {"max_retires": ("max_retries",)},
+    "BranchDayOfWeekOperator": {"use_task_execution_day": ("use_task_logical_date",)},
+    "CloudBuildCreateBuildOperator": {"body": ("build",)},
+    "CopyFromExternalStageToSnowflakeOperator": {"s3_keys": ("files",)},
+    "DayOfWeekSensor": {"use_task_execution_day": ("use_task_logical_date",)},
+    "FSHook": {"conn_id": ("fs_conn_id",)},
+    "GCSToLocalFilesystemOperator": {"object": ("object_name",)},
+    "GCSToS3Operator": {"bucket": ("gcs_bucket",)},
+    "GKEStartPodOperator": {"node_selectors": ("node_selector",)},
+    "ImapAttachmentToS3Operator": _AWS,
+    "KubernetesPodOperator": {"node_selectors": ("node_selector",)},
+    "MongoHook": {"conn_id": ("mongo_conn_id",)},
+    "MongoToS3Operator": _AWS,
+    "OpsgenieCreateAlertOperator": {"visibleTo": ("visible_to",)},
+    "PubSubCreateSubscriptionOperator": {
+        "topic_project": ("project_id",),
+        "subscription_project": ("subscription_project_id",),
+    },
+    "PubSubCreateTopicOperator": _PROJECT,
+    "PubSubDeleteSubscriptionOperator": _PROJECT,
+    "PubSubDeleteTopicOperator": _PROJECT,
+    "PubSubPublishMessageOperator": _PROJECT,
+    "PubSubPullSensor": _PROJECT,
+    "S3ToSFTPOperator": _AWS,
+    "SFTPToS3Operator": _AWS,
+    "SSHHook": {"timeout": ("conn_timeout",)},
+    "SalesforceHook": {"conn_id": ("salesforce_conn_id",)},
+    "SlackWebhookHook": {"http_conn_id": ("slack_webhook_conn_id",)},
+    "SlackWebhookOperator": {"http_conn_id": ("slack_webhook_conn_id",)},
+}
+
+
+def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+    for made in operators.made(source):
+        for item in made.call.keywords:
+            if item.arg is None:
+                continue
+            new = _new_names(made, item.arg)
+            if new:
+                yield _renamed(source, made.call, item, new)
+            elif item.arg == "google_cloud_storage_conn_id" and _is_idle(source, made, item):
+                yield Change((drop_item(source, item),))
+            elif item.arg == "webhook_token" and made.classes & {"SlackWebhookOperator", "SlackWebhookHook"}:
+                yield from _token(source, made.call, item)
+            elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
+                yield _ssh_hook(source, item)
+            elif item.arg == "token" and made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"}:
+                yield Spot(
+                    item.value.lineno,
+                    f"{next(iter(made.classes))} takes no token any more.",
+                    'Make a Slack connection with the token as its password, and write slack_conn_id="…" instead.',
+                )
+
+
+def _new_names(made: Made, name: str) -> tuple[str, ...] | None:
+    for cls in made.classes:
+        if new := _RENAMED.get(cls, {}).get(name):
+            return new
+    return None
+
+
+def _renamed(source: Source, call: ast.Call, item: ast.keyword, new: tuple[str, ...]) -> Change | Spot:
+    value = source.code(item.value)
+    rivals = [other for other in call.keywords if other is not item and other.arg in new]
+    if any(source.code(other.value) != value for other in rivals):
+        return Spot(
+            item.value.lineno,
+            f"{item.arg} is {new[0]} today, and two different values would be it.",
+            f"Write {new[0]}=… once; use one connection that may do both.",
+        )
+    if rivals:
+        return Change((drop_item(source, item),))
+    if len(new) == 1:
+        start = source.start(item)
+        return Change((Edit(start, start + len(str(item.arg).encode()), new[0]),))
+    return Change((Edit(source.start(item), source.end(item.value), ", ".join(f"{name}={value}" for name in new)),))
+
+
+def _is_idle(source: Source, made: Made, item: ast.keyword) -> bool:
+    """Tell whether a load into BigQuery names a connection that it never opened: Cloud Storage's was for `schema_object` only."""
+    other = keyword(made.call, "bigquery_conn_id") or keyword(made.call, "gcp_conn_id")
+    is_load = "GCSToBigQueryOperator" in made.classes and not keyword(made.call, "schema_object")
+    return is_load and other is not None and source.code(other.value) != source.code(item.value)
+
+
+def _token(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
+    """The token that was read from a connection's password is found there by the operator itself."""
+    if (keyword(call, "http_conn_id") or keyword(call, "slack_webhook_conn_id")) and _is_password(source, item.value):
+        yield Change((drop_item(source, item),))
+        return
+    yield Spot(
+        item.value.lineno,
+        "The Slack webhook takes its token from a connection only.",
+        'Make a slackwebhook connection with the token as its password, and write slack_webhook_conn_id="…" instead.',
+    )
+
+
+def _is_password(source: Source, value: ast.expr) -> bool:
+    if isinstance(value, ast.Name):
+        values = [
+            item.value
+            for item in source.each(ast.Assign)
+            if any(isinstance(target, ast.Name) and target.id == value.id for target in item.targets)
+        ]
+        return bool(values) and all(_is_password(source, item) for item in values if not isinstance(item, ast.Name))
+    return isinstance(value, ast.Attribute) and value.attr == "password"
+
+
+def _ssh_hook(source: Source, item: ast.keyword) -> Change | Spot:
+    """SFTPOperator makes its own hook; one that only names a connection says as much by the connection."""
+    made = item.value
+    if isinstance(made, ast.Name):
+        name = made.id
+        values = [
+            each.value for each in source.each(ast.Assign) if any(getattr(t, "id", "") == name for t in each.targets)
+        ]
+        made = values[0] if len(values) == 1 else made
+    if isinstance(made, ast.Call) and any(name.endswith(".SSHHook") for name in source.meanings(made.func)):
+        given = made.keywords[0].value if len(made.keywords) == 1 and made.keywords[0].arg == "ssh_conn_id" else None
+        given = made.args[0] if len(made.args) == 1 and not made.keywords else given
+        if isinstance(given, ast.Constant | ast.Name) and (len(made.args) + len(made.keywords)) == 1:
+            return Change((Edit(source.start(item), source.end(item.value), f"ssh_conn_id={source.code(given)}"),))
+    return Spot(
+        item.value.lineno, "SFTPOperator takes no ssh_hook any more.", "Write ssh_conn_id=… or sftp_hook=SFTPHook(…)."
+    )
+
+
+RULE = Rule(
+    code="renamed-argument",
+    title="Arguments of operators and hooks of providers get the names that today's providers know",
+    words=tuple(
+        sorted(
+            {name.encode() for names in _RENAMED.values() for name in names}
+            | {b"webhook_token", b"google_cloud_storage_conn_id", b"token", b"ssh_hook"}
+        )
+    ),
+    before="""
+from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
+from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+from airflow.hooks.base_hook import BaseHook
+
+send = S3ToSFTPOperator(task_id="send", s3_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
+tell = SlackWebhookOperator(
+    task_id="tell",
+    http_conn_id="slack",
+    webhook_token=BaseHook.get_connection("slack").password,
+    message="done",
+)
+""",
+    after="""
+from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
+from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+from airflow.hooks.base_hook import BaseHook
+
+send = S3ToSFTPOperator(task_id="send", aws_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
+tell = SlackWebhookOperator(
+    task_id="tell",
+    slack_webhook_conn_id="slack",
+    message="done",
+)
+""",
+    find=_find,
+)
