@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -42,6 +42,8 @@ class GoogleServer:
     rest: Rest = nothing_there
     tokens: int = 0
     lifetime_s: int = 3600
+    is_open: bool = False  # storage takes calls without a token, as an emulator does
+    uploads: dict[str, bytes] = field(default_factory=dict)  # begun ones, by key
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -101,6 +103,12 @@ def google_server() -> Iterator[GoogleServer]:
         def do_PATCH(self) -> None:
             self._act()
 
+        def do_PUT(self) -> None:
+            self._act()
+
+        def do_DELETE(self) -> None:
+            self._act()
+
         def _act(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
@@ -108,6 +116,10 @@ def google_server() -> Iterator[GoogleServer]:
             state.asked.append(f"{self.command} {parts.path}")
             if parts.path == "/token":
                 self._token(parse_qs(body.decode()))
+            elif state.is_open and parts.path.startswith("/upload/"):
+                self._upload(query, body)
+            elif state.is_open and parts.path.startswith("/storage/v1/b/"):
+                self._storage(parts.path.split("/")[4:], query)
             elif self.headers.get("Authorization") not in {f"Bearer {TOKEN}-{n + 1}" for n in range(state.tokens)}:
                 self._json(401, {"error": {"code": 401, "status": "UNAUTHENTICATED"}})
             elif state.failures:
@@ -160,6 +172,31 @@ def google_server() -> Iterator[GoogleServer]:
                 items = [self._object(name) for name in names[start : start + _PAGE]]
                 self._json(200, {"kind": "storage#objects", **({"items": items} if items else {}), **more})
 
+        def _upload(self, query: dict[str, str], body: bytes) -> None:
+            """Take a resumable upload: begin with a POST, then chunks with their range, the last one with the total."""
+            if self._is_denied("storage.objects.create"):
+                return
+            if self.command == "POST":
+                key = query.get("name") or json.loads(body)["name"]
+                state.uploads[key] = b""
+                place = (
+                    f"{state.url}/upload/storage/v1/b/{BUCKET}/o?uploadType=resumable&upload_id={quote(key, safe='')}"
+                )
+                self._send(200, "application/json", b"{}", {"Location": place})
+                return
+            if self.command == "DELETE":
+                state.uploads.pop(query["upload_id"], None)
+                self._send(499, "text/plain", b"")
+                return
+            key, given = query["upload_id"], self.headers["Content-Range"]
+            state.uploads[key] += body
+            if given.endswith("/*"):
+                self._send(308, "text/plain", b"", {"Range": f"bytes=0-{len(state.uploads[key]) - 1}"})
+                return
+            assert int(given.rpartition("/")[2]) == len(state.uploads[key])
+            state.objects[key] = state.uploads.pop(key)
+            self._json(200, self._object(key))
+
         def _object(self, key: str) -> dict[str, str]:
             size = len(state.objects[key])
             return {"name": key, "bucket": BUCKET, "size": str(size), "generation": str(1764000000000000 + size)}
@@ -172,8 +209,10 @@ def google_server() -> Iterator[GoogleServer]:
         def _json(self, status: int, data: Any) -> None:
             self._send(status, "application/json", json.dumps(data).encode())
 
-        def _send(self, status: int, kind: str, data: bytes) -> None:
+        def _send(self, status: int, kind: str, data: bytes, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Legacy
 from tests.rooms.migration.sources.aws_server import through
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.google_server import (
@@ -19,12 +22,16 @@ from tests.rooms.migration.sources.google_server import (
     an_environment,
     google_server,
 )
+from tests.rooms.migration.sources.place import Place
 from tests.rooms.migration.sources.test_airflow_rest import Running, quiet, rows_of, running  # noqa: F401 - a fixture
 
+from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryWindow
+from aerodrome.migration.sources.airflow_archive.sealing import new_key
+from aerodrome.migration.sources.airflow_archive.unpacking import check
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.cloud.files import CloudFile
 from aerodrome.migration.sources.cloud.google import GoogleApi
@@ -200,3 +207,41 @@ def test_composer_says_what_its_database_says(
     source.pause_dag("daily_sales", "mark-1")
     assert behind.dag_states(["daily_sales"])["daily_sales"].is_paused
     source.unpause_dag("daily_sales", "mark-1")
+
+
+@pytest.mark.airflow
+@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it")
+@pytest.mark.parametrize("library", ["google-cloud-storage==2.19.0", "google-cloud-storage>=3.4"])
+def test_exporter_writes_into_google_cloud_storage(
+    library: str, airflow_venv: Callable[..., Venv], server: GoogleServer, legacy: Legacy, tmp_path: Path
+) -> None:
+    """With Google's own library, as Composer brings it."""
+    server.is_open = True
+    more = {"STORAGE_EMULATOR_HOST": server.url, "GOOGLE_CLOUD_PROJECT": "shop-prod"}
+    python = airflow_venv("2.11.2", (library,)).path / "bin" / "python"
+    place = Place(python, tmp_path, new_key(), legacy.url, legacy.fernet_key, more=more)
+    out = f"gs://{BUCKET}/exports/estate.aerodrome"
+
+    def run() -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(**place.command("--out", out), capture_output=True, check=False)
+
+    server.denied.add("storage.objects.create")
+    refused = run()
+    assert refused.returncode == 1
+    assert b"does not let this" in refused.stderr
+    assert b"Traceback" not in refused.stderr
+    assert "exports/estate.aerodrome" not in server.objects
+    server.denied.clear()
+    done = run()
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    server.is_open = False
+    found = check(CloudFile(out, server.login), place.key)
+    assert found.rows["dag"] == 5
+    server.is_open = True
+    again = run()
+    assert again.returncode == 1
+    assert b"is there already" in again.stderr
+    place.url = f"sqlite:///{tmp_path}/nowhere.db"  # it breaks off after it began
+    out = f"gs://{BUCKET}/exports/other.aerodrome"
+    assert run().returncode == 1
+    assert "exports/other.aerodrome" not in server.objects
