@@ -8,8 +8,8 @@ from aerodrome.migration.assess.inventory import Inventory
 
 ROWS_PER_S = 5_000
 """Careful: PostgreSQL to PostgreSQL with mapping and proof, on a small machine (`make bench-landing` gives yours)."""
-MOVED = ("dag_run", "task_instance", "task_instance_history", "xcom")
-STAYS = ("log", "job", "rendered_task_instance_fields", "task_fail", "dag_code")
+MOVED = ("dag_run", "task_instance", "task_instance_history", "xcom", "rendered_task_instance_fields")
+STAYS = ("log", "job", "task_fail", "dag_code")
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def test_objects_come_from_database_environment_and_files(estate: Estate) -> Non
     assert options["core.max_active_tasks_per_dag"].origin == "environment"
     assert options["webserver.secret_key"].value is None
     assert "python-dateutil" in {record.name for record in estate.all(PackageRecord)}
-    assert estate.header.facts["history"] == {"run": 15, "task_instance": 56, "task_try": 0, "xcom": 55}
+    assert estate.header.facts["history"] == {"run": 15, "task_instance": 56, "task_try": 0, "xcom": 55, "rendered": 0}
 
 
 def test_the_same_source_has_the_same_digest(

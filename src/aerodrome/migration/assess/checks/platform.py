@@ -194,7 +194,7 @@ CHECKS = (
     Check("logs-remote", "info", "Task logs in a remote store", "Give the target's identity the right to read it.", _logs_remote, 1),
     Check(
         "logs-local", "info", "Task logs on the source's machines",
-        "Old logs are seen in the target only when their files are copied; keep the source until then.", _logs_local, 1,
+        "They are copied where the folder is on the platform's machine too; mount it there, or keep the source.", _logs_local, 1,
     ),
     Check(
         "xcom-backend", "warning", "An XCom backend of your own",
