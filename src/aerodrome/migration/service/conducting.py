@@ -25,6 +25,11 @@ from aerodrome.store import journal
 from aerodrome.store.engine import Store
 
 HALT_LOOK_S = 0.5
+KINDS = tuple(
+    f"cutover.{act}"
+    for act in ("check", "pause", "drain", "sync", "prove", "unpause", "watch", "check_return", "roll_back")
+)
+"""The kinds of steps that are walked here; the runner walks all others."""
 _log = structlog.get_logger("aerodrome.migration")
 
 
@@ -95,7 +100,7 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
     """Give the act of a step."""
     params, dag_id = step.params, str(step.params["dag_id"])
     synced = results.get(f"cutover.sync:{dag_id}") or {}
-    acts: Mapping[str, Callable[[], Act]] = {
+    acts: Mapping[str, Callable[[], Act]] = {  # its keys are KINDS
         "cutover.check": lambda: cutover.check(sides, dag_id, was_paused=params["was_paused"]),
         "cutover.pause": lambda: cutover.pause(sides, dag_id),
         "cutover.drain": lambda: cutover.drain(
@@ -151,6 +156,11 @@ class StoreLedger:
     def failed(self, errors: Mapping[str, AerodromeError]) -> None:
         with self.store.writing() as session:
             journal.failed_many(session, self.subject, self.track, errors)
+
+    def restart(self, keys: Sequence[str]) -> None:
+        if keys:
+            with self.store.writing() as session:
+                journal.reset(session, self.subject, self.track, keys)
 
     def progress(self, texts: Mapping[str, str]) -> None:
         with self.store.writing() as session:

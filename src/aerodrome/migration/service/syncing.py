@@ -16,8 +16,10 @@ from aerodrome.migration.transfer import handoff, history
 from aerodrome.migration.transfer.outcomes import HistoryMoved
 from aerodrome.migration.transfer.target import TargetDatabase
 
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=1)
 """A source commits a row some time after the moment that it writes into it: so much is read again."""
+
+_NOTHING = HistoryMoved((), 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Syncing:
         known = [self.since.get(dag_id) for dag_id in dag_ids]
         oldest = since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
         outcomes: dict[str, Any] = {}
-        moved = history.move_history(self.source, self.target, dag_ids, since=oldest)
+        changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
+        moved = history.move_history(self.source, self.target, changed, since=oldest) if changed else _NOTHING
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
                 outcomes |= self((dag_id,), oldest)
@@ -49,11 +52,15 @@ class Syncing:
                 outcomes[dag_id] = found
                 continue
             outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
-            if position == 0:
+            if position == 0 and changed:
                 outcome["history"] = moved.as_data()
-            together = f" Moved together with {len(dag_ids) - 1} other DAGs." if len(dag_ids) > 1 else ""
-            outcomes[dag_id] = outcome | {"summary": f"{self.summary(moved)}{together}"}
+            outcomes[dag_id] = outcome | {"summary": self._summary(moved, len(changed), is_changed=dag_id in changed)}
         return outcomes
+
+    def _summary(self, moved: HistoryMoved, count: int, *, is_changed: bool) -> str:
+        if not is_changed:
+            return "Nothing new since its history was moved."
+        return self.summary(moved) + (f" Moved together with {count - 1} other DAGs." if count > 1 else "")
 
     def _is_on_calendar(self, handed: handoff.HandOff) -> bool:
         """Tell whether what the target had computed by itself is an interval of the schedule that the source follows."""

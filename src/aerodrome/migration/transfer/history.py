@@ -55,7 +55,7 @@ def move_history(
     done, tallies, until = _restore(checkpoint, plan)
     until = until or source.history_watermark(wanted)
     window = HistoryWindow(tuple(wanted), since, until)
-    report = _Report(progress or _silent, source.history_counts(window), tallies)
+    report = _Report(progress or _silent, source.history_counts(window) if progress else {}, tallies)
     before = report.rows
 
     known = _known_dags(target, wanted)

@@ -19,6 +19,7 @@ from aerodrome.web.ui.pages import (
     health,
     keeping,
     migration_new,
+    migration_waves,
     migrations,
     secrets_backends,
     signing_in,
@@ -41,6 +42,7 @@ for noun in (
     keeping,
     secrets_backends,
     migration_new,
+    migration_waves,
     migrations,
     audit,
 ):

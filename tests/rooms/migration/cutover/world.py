@@ -405,6 +405,9 @@ class MemoryLedger:
         self.statuses |= dict.fromkeys(errors, "failed")
         self.errors |= errors
 
+    def restart(self, keys: Sequence[str]) -> None:
+        self.statuses |= dict.fromkeys(keys, "pending")
+
     def progress(self, texts: Mapping[str, str]) -> None:
         self.told += texts.values()
 

@@ -22,6 +22,7 @@ TABS = (
     ("Progress", ""),
     ("Findings", "/findings"),
     ("Plan", "/plan"),
+    ("Waves", "/waves"),
     ("Code changes", "/code"),
     ("Report", "/report"),
 )
@@ -52,13 +53,13 @@ def migrations_page(request: Request, the: The, visitor: Visitor) -> HTMLRespons
 @router.get("/migrations/{ref}")
 def migration_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show how far a migration has come."""
-    return draw(request, "pages/migration.html", _frame(the, visitor, ref, ""))
+    return draw(request, "pages/migration.html", frame_of(the, visitor, ref, ""))
 
 
 @router.get("/parts/migrations/{ref}")
 def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen: str = "") -> HTMLResponse:
     """Give what goes on now; when the status that the page has seen is over, the page loads anew with its new buttons."""
-    frame = _frame(the, visitor, ref, "")
+    frame = frame_of(the, visitor, ref, "")
     answer = draw(request, "parts/migration_live.html", frame)
     if seen and seen != frame["item"].status:
         answer.headers["HX-Refresh"] = "true"
@@ -68,7 +69,7 @@ def migration_part(request: Request, the: The, visitor: Visitor, ref: str, seen:
 @router.get("/migrations/{ref}/findings")
 def findings_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show what the assessment found."""
-    values = _frame(the, visitor, ref, "/findings")
+    values = frame_of(the, visitor, ref, "/findings")
     return draw(
         request,
         "pages/migration_findings.html",
@@ -79,7 +80,7 @@ def findings_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTM
 @router.get("/migrations/{ref}/plan")
 def plan_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the plan for editing, and the steps that it means."""
-    values = _frame(the, visitor, ref, "/plan")
+    values = frame_of(the, visitor, ref, "/plan")
     return draw(
         request,
         "pages/migration_plan.html",
@@ -99,17 +100,20 @@ def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form
             "plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves, "notes": ()}
         }
         return draw(
-            request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
+            request,
+            "pages/migration_plan.html",
+            {**frame_of(the, visitor, ref, "/plan"), **values, "error": error},
+            422,
         )
     return draw(
-        request, "pages/migration_plan.html", {**_frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
+        request, "pages/migration_plan.html", {**frame_of(the, visitor, ref, "/plan"), "plan": plan, "error": None}
     )
 
 
 @router.get("/migrations/{ref}/code")
 def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show each changed file as a diff."""
-    values = _frame(the, visitor, ref, "/code")
+    values = frame_of(the, visitor, ref, "/code")
     return draw(
         request, "pages/migration_code.html", {**values, "code": _or_none(the.migrations.code_changes, visitor, ref)}
     )
@@ -118,7 +122,7 @@ def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLRes
 @router.get("/migrations/{ref}/report")
 def report_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the report."""
-    values = _frame(the, visitor, ref, "/report")
+    values = frame_of(the, visitor, ref, "/report")
     return draw(request, "pages/migration_report.html", {**values, "report": the.migrations.report(visitor, ref)})
 
 
@@ -146,7 +150,8 @@ def roll_back(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectRespo
     return _back(the.migrations.roll_back(visitor, ref, form.get("wave", "")))
 
 
-def _frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+def frame_of(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
+    """Give what every page of a migration shows around its part."""
     item = the.migrations.get(visitor, ref)
     return {
         "item": item,
