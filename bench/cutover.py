@@ -175,6 +175,7 @@ def main() -> None:
         "intervals": intervals,
         "duplicates": doubled,
         "gaps": lost,
+        "cpu_seconds": round(time.process_time(), 1),
         "load": load(),
     }
     sys.stdout.write(json.dumps(figures) + "\n")

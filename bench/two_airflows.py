@@ -47,7 +47,7 @@ insert into bench_plan select 'dag_' || lpad(d::text, 5, '0'), d, {period}, {run
 _HISTORY = """
 create table bench_run as
     select dag_id, at, 'scheduled__' || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00' as run_id, due,
-           due + make_interval(secs => number % 50 * 12 + 1) as ended
+           due + make_interval(secs => least(number % 50 * 12 + 1, period_s)) as ended
     from bench_plan, lateral (
         select to_timestamp(floor({base} / period_s) * period_s - n * period_s) as at,
                to_timestamp(floor({base} / period_s) * period_s - (n - 1) * period_s) as due

@@ -9,7 +9,8 @@ from typing import Any
 
 from aerodrome.kernel.clock import from_text
 
-FIRST_ROOM = 10
+ROOM = 10
+"""To start with, and the least: what so few DAGs ask for costs no more round trips than what one asks for."""
 
 
 class Pace:
@@ -40,7 +41,7 @@ class Room:
 
     def __init__(self, largest: int, goal_s: float) -> None:
         self._largest, self._goal_s = largest, goal_s
-        self._size = float(largest if goal_s == inf else min(FIRST_ROOM, largest))
+        self._size = float(largest if goal_s == inf else min(ROOM, largest))
         self._held_at: dict[str, datetime] = {}
         self._shrunk_at: datetime | None = None
 
@@ -60,4 +61,4 @@ class Room:
             elif (
                 self._shrunk_at is None or began > self._shrunk_at
             ):  # those held before the last change say nothing new
-                self._size, self._shrunk_at = max(self._size * 0.7, 1.0), now
+                self._size, self._shrunk_at = max(self._size * 0.7, float(min(ROOM, self._largest))), now

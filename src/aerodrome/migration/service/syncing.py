@@ -35,13 +35,17 @@ class Syncing:
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
         """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG."""
         known = [self.since.get(dag_id) for dag_id in dag_ids]
-        oldest = since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
+        return self._move(
+            dag_ids, since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
+        )
+
+    def _move(self, dag_ids: Sequence[str], oldest: datetime | None) -> dict[str, Any]:
         outcomes: dict[str, Any] = {}
         changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
         moved = history.move_history(self.source, self.target, changed, since=oldest) if changed else _NOTHING
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
-                outcomes |= self((dag_id,), oldest)
+                outcomes |= self._move((dag_id,), oldest)
             return outcomes
         if not moved.is_proven:
             return {dag_ids[0]: _differs(dag_ids[0], moved)}
@@ -49,7 +53,9 @@ class Syncing:
         for position, dag_id in enumerate(dag_ids):
             found = handed[dag_id]
             if isinstance(found, AerodromeError):
-                outcomes[dag_id] = found
+                # A clock of the source that went back makes a run look old: then everything is read again.
+                is_old = found.code == "last-run-not-moved" and oldest is not None
+                outcomes |= self._move((dag_id,), None) if is_old else {dag_id: found}
                 continue
             outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
             if position == 0 and changed:

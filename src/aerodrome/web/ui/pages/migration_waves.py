@@ -91,7 +91,7 @@ def bar_of(dag: DagMoved, dags: tuple[DagMoved, ...]) -> dict[str, Any]:
     ended = [one.live_at for one in dags if one.live_at] or began
     if not began or dag.paused_at is None:
         return {"dag": dag, "left": 0.0, "width": 0.0, "is_open": False}
-    first, last = min(began), max(max(ended), max(began))
+    first, last = min(began), max(*ended, *began)
     span = max((last - first).total_seconds(), 1.0)
     left = (dag.paused_at - first).total_seconds() / span * 100
     width = ((dag.live_at or last) - dag.paused_at).total_seconds() / span * 100
