@@ -102,6 +102,16 @@ bench-assess: ## Assess 14,000 DAGs with 10 million task instances (ARGS="--dags
 	@scripts/setup demo
 	@$(PY) -m bench.assess $(ARGS)
 
+.PHONY: bench-cutover
+bench-cutover: ## Hand 4,072 living DAGs over between two real metadata databases: seconds, longest gap (ARGS="--dags 200")
+	@scripts/setup demo
+	@$(PY) -m bench.cutover $(ARGS)
+
+.PHONY: chaos-cutover
+chaos-cutover: ## Kill, cut off, lock and meddle while DAGs are handed over; duplicates and gaps over both sides (ARGS="--dags 60")
+	@scripts/setup demo
+	@$(PY) -m bench.chaos_cutover $(ARGS)
+
 .PHONY: clean
 clean: ## Remove caches and the demo folder (not the virtualenv)
 	@rm -rf .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
+from bench.estate import migrate
 from psycopg import sql
 
 from aerodrome.builds import VenvSpec, VenvStore
@@ -30,7 +31,6 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.runtimes.contract import AirflowAccess
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
-from bench.estate import migrate
 
 SideName = Literal["source", "target"]
 VERSIONS: dict[SideName, str] = {"source": "2.11.2", "target": "3.3.2"}
@@ -43,24 +43,29 @@ _PLAN = """
 create table bench_plan (dag_id text primary key, number int, period_s int, run_s float, catchup bool);
 insert into bench_plan select 'dag_' || lpad(d::text, 5, '0'), d, {period}, {run_s}, d % 2 = 0 from generate_series(1, {dags}) d;
 """
+# The same history on both sides, as the transfer before the cutover leaves it; {base} is one moment for both.
+_HISTORY = """
+create table bench_run as
+    select dag_id, at, 'scheduled__' || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00' as run_id, due,
+           due + make_interval(secs => least(number % 50 * 12 + 1, period_s)) as ended
+    from bench_plan, lateral (
+        select to_timestamp(floor({base} / period_s) * period_s - n * period_s) as at,
+               to_timestamp(floor({base} / period_s) * period_s - (n - 1) * period_s) as due
+        from generate_series(2, {runs} + 1) n) t;
+"""
 _FILL_SOURCE = """
 insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, has_task_concurrency_limits,
                  fileloc, schedule_interval, last_parsed_time)
     select dag_id, false, true, 16, 0, false, '/dags/' || dag_id || '.py', '"' || period_s || '"', now() from bench_plan;
 insert into dag_run (dag_id, execution_date, run_id, state, run_type, external_trigger, conf, queued_at, start_date, end_date,
                      data_interval_start, data_interval_end, log_template_id, updated_at)
-    select dag_id, at, 'scheduled__' || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00', 'success', 'scheduled',
-           false, '\\x80057d942e'::bytea, due, due, due + interval '1 second', at, due,
-           (select min(id) from log_template), due + interval '1 second'
-    from bench_plan, lateral (
-        select to_timestamp(floor(extract(epoch from now()) / period_s) * period_s - n * period_s) as at,
-               to_timestamp(floor(extract(epoch from now()) / period_s) * period_s - (n - 1) * period_s) as due
-        from generate_series(2, {runs} + 1) n) t;
+    select dag_id, at, run_id, 'success', 'scheduled', false, '\\x80057d942e'::bytea, due, due, ended, at, due,
+           (select min(id) from log_template), ended from bench_run;
 insert into task_instance (task_id, dag_id, run_id, map_index, start_date, end_date, duration, state, try_number, max_tries, hostname,
                            unixname, pool, pool_slots, queue, priority_weight, operator, queued_dttm, executor_config, updated_at)
-    select 'task_' || t, r.dag_id, r.run_id, -1, r.start_date, r.end_date, 1, 'success', 1, 0, 'worker', 'airflow',
-           'default_pool', 1, 'default', 1, 'PythonOperator', r.start_date, '\\x80057d942e'::bytea, r.end_date
-    from dag_run r, generate_series(1, {tasks}) t;
+    select 'task_' || t, dag_id, run_id, -1, due, ended, 1, 'success', 1, 0, 'worker', 'airflow', 'default_pool', 1, 'default', 1,
+           'PythonOperator', due, '\\x80057d942e'::bytea, ended
+    from bench_run, generate_series(1, {tasks}) t;
 """
 _FILL_TARGET = """
 insert into dag_bundle (name, active) values ('bench', true) on conflict do nothing;
@@ -70,6 +75,16 @@ insert into dag (dag_id, is_paused, is_stale, bundle_name, timetable_type, parti
            '/dags/' || dag_id || '.py', now() from bench_plan;
 insert into dag_version (id, version_number, dag_id, bundle_name, created_at, last_updated)
     select gen_random_uuid(), 1, dag_id, 'bench', now(), now() from bench_plan;
+insert into dag_run (dag_id, logical_date, run_id, state, run_type, queued_at, start_date, end_date, data_interval_start,
+                     data_interval_end, run_after, created_at, updated_at, triggered_by, conf)
+    select dag_id, at, run_id, 'success', 'scheduled', due, due, ended, at, due, due, due, ended, 'TIMETABLE', '{{}}'
+    from bench_run;
+insert into task_instance (id, task_id, dag_id, run_id, map_index, start_date, end_date, duration, state, try_number, max_tries,
+                           hostname, unixname, pool, pool_slots, queue, priority_weight, operator, queued_dttm, updated_at,
+                           task_display_name)
+    select gen_random_uuid(), 'task_' || t, dag_id, run_id, -1, due, ended, 1, 'success', 1, 0, '', 'airflow', 'default_pool', 1,
+           'default', 1, 'PythonOperator', due, ended, 'task_' || t
+    from bench_run, generate_series(1, {tasks}) t;
 """
 # Work out the next interval from the newest automated run, or from the clock for a DAG that does not catch up.
 _PARSE = """
@@ -163,7 +178,7 @@ class Worker:
     def _sql(self, text: str) -> sql.SQL:
         now = f"(clock_timestamp() + interval '{self.ahead_s} seconds')" if self.ahead_s else "clock_timestamp()"
         logical = "execution_date" if self.side == "source" else "logical_date"
-        return sql.SQL(text.format(now=now, logical=logical, parse_s=PARSE_S))  # type: ignore[arg-type]
+        return sql.SQL(text.format(now=now, logical=logical, parse_s=PARSE_S))
 
     def parse(self, *, slice_of: int = 0, everything: bool = False) -> None:
         with self.connection.transaction():
@@ -213,7 +228,7 @@ class TwoAirflows:
         """Have both sides live in processes of their own."""
         with ExitStack() as stack:
             for side in ("source", "target"):
-                command = [sys.executable, "-m", "bench.two_airflows", self.urls[side], side]  # type: ignore[index]
+                command = [sys.executable, "-m", "bench.two_airflows", self.urls[side], side]
                 command += ["--ahead", str(ahead_s)] if side == "target" else []
                 process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
                 stack.callback(process.wait)
@@ -243,7 +258,9 @@ class TwoAirflows:
                 "select dag_id, extract(epoch from logical_date)::bigint from dag_run"
                 " where run_type in ('scheduled', 'backfill') and created_dag_version_id is not null"
             ).fetchall()
-            plan = {row[0]: row[1:] for row in old.execute("select dag_id, period_s, catchup from bench_plan").fetchall()}
+            plan = {
+                row[0]: row[1:] for row in old.execute("select dag_id, period_s, catchup from bench_plan").fetchall()
+            }
         both: dict[str, list[int]] = {}
         for dag_id, moment in (*ran, *there):
             both.setdefault(dag_id, []).append(moment)
@@ -267,15 +284,16 @@ def made(folder: Path, dags: int, *, runs: int, tasks: int, period: str, run_s: 
     try:
         server.start()
         urls: dict[SideName, str] = {}
+        sizes = {"dags": dags, "runs": runs, "tasks": tasks, "period": period, "run_s": run_s, "base": int(time.time())}
         for side, version in VERSIONS.items():
             urls[side] = server.create_database(side).reveal()
             migrate(venvs.ensure(VenvSpec(version, "3.11", ()), lambda _line: None), folder, urls[side])
             fill = _FILL_SOURCE if side == "source" else _FILL_TARGET
-            script = _PLAN + fill
+            script = _PLAN + _HISTORY + fill
             with psycopg.connect(plain(urls[side]), autocommit=True) as connection:
-                for statement in script.format(dags=dags, runs=runs, tasks=tasks, period=period, run_s=run_s).split(";\n"):
+                for statement in script.format(**sizes).split(";\n"):
                     if statement.strip():
-                        connection.execute(statement)  # type: ignore[arg-type]
+                        connection.execute(statement)
                 Worker(connection, side).parse(everything=True)
                 connection.execute("analyze")
         with psycopg.connect(plain(urls["source"])) as connection:
@@ -302,8 +320,12 @@ def main() -> None:
     parser.add_argument("side", choices=("source", "target"))
     parser.add_argument("--ahead", type=float, default=0.0)
     wanted = parser.parse_args()
-    connection = psycopg.connect(plain(wanted.url), autocommit=True)
-    Worker(connection, wanted.side, wanted.ahead).work()
+    while True:
+        try:
+            with psycopg.connect(plain(wanted.url), autocommit=True) as connection:
+                Worker(connection, wanted.side, wanted.ahead).work()
+        except psycopg.Error:
+            time.sleep(0.5)  # its database was cut off: Airflow's processes come again as well
 
 
 if __name__ == "__main__":

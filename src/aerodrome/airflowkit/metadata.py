@@ -87,6 +87,16 @@ class MetadataDatabase:
     def _tables(self) -> dict[str, Table]:
         return {}
 
+    def twin(self, name: str) -> Any:
+        """Give a second name of the table, for queries in which it stands twice; made once, because making is slow."""
+        if name not in self._twins:
+            self._twins[name] = self.table(name).alias()
+        return self._twins[name]
+
+    @cached_property
+    def _twins(self) -> dict[str, Any]:
+        return {}
+
     def column(self, table: str, name: str) -> Column[Any]:
         return self.table(table).c[name]
 

@@ -1,4 +1,4 @@
-"""`aerodrome migrate connect|list|show|assess|findings|plan|apply|cutover|rollback|watch|code|report`."""
+"""`aerodrome migrate connect|list|show|assess|findings|plan|apply|cutover|rollback|fence|watch|code|report`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from aerodrome.cli import migrate_connect, migrate_proofs
+from aerodrome.cli import migrate_connect, migrate_proofs, migrate_wave
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.migrate_connect import FIELDS
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
@@ -20,6 +20,7 @@ from aerodrome.kernel.errors import Invalid
 
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
 app.command(bridge)
+app.command(migrate_wave.app)
 Ref = Annotated[str, Parameter(help="Id or name.")]
 Wait = Annotated[bool, Parameter(help="Wait until it is done, and show each step.")]
 TimeoutS = Annotated[float, Parameter(help="Seconds to wait at most.")]
@@ -172,7 +173,8 @@ def rollback(
 ) -> None:
     """Give the DAGs of a wave back to the source: pause in the target, start in the source. Cut the wave over again later.
 
-    Refused, with nothing changed, when the target has run one of them by itself: both would run the same intervals.
+    What the target ran meanwhile is marked done in the source, so that it is not repeated there. A source over REST cannot
+    be told so: then a DAG that the target has run stays there.
     """
     with common.connect() as client:
         if dry_run:
@@ -180,6 +182,31 @@ def rollback(
             return
         item = client.migrations.roll_back(migration, wave, dag)
         _finish(client, item, common, wait=wait, timeout_s=timeout_s)
+
+
+@app.command
+def fence(migration: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
+    """Show when a DAG that was handed over was active in the source again, what it ran there, and what ran twice."""
+    with common.connect() as client:
+        found = list(client.migrations.split_brains(migration))
+    if common.output == "json":
+        write_json(found)
+        return
+    rows = [
+        {
+            **item,
+            "began": f"after {item['seen_whole_at']}",
+            "ended": item["ended_at"] or "still active",
+            "ran": len(item["source_runs"]),
+            "twice": len(item["doubled"]),
+        }
+        for item in found
+    ]
+    columns = {
+        "DAG": "dag_id", "Wave": "wave", "Began": "began", "Noticed": "noticed_at", "Ended": "ended", "Action": "action",
+        "Source ran": "ran", "Ran twice": "twice",
+    }  # fmt: skip
+    write_rows(common.output, rows, columns, nothing="No DAG was active on both sides.")
 
 
 @app.command

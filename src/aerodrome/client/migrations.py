@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from aerodrome.client.transport import Params, Transport, segment
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Denied, Invalid, NotFound, Stale, Unavailable
@@ -197,6 +198,22 @@ class Migrations:
 
     def cutover(self, ref: str, wave: str) -> Migration:
         return Migration.of(self._http.post(f"{_path(ref)}/cutover", {"wave": wave}))
+
+    def waves(self, ref: str) -> Iterator[Mapping[str, Any]]:
+        """Give how far each wave is, in the order of the plan."""
+        yield from self._http.get(f"{_path(ref)}/waves")
+
+    def timeline(self, ref: str, wave: str) -> Iterator[Mapping[str, Any]]:
+        """Give how far each DAG of a wave is."""
+        yield from self._http.get(f"{_path(ref)}/waves/{quote(wave, safe='')}")
+
+    def halt_wave(self, ref: str, wave: str, reason: str = "") -> Migration:
+        """Let no more DAGs of a wave in."""
+        return Migration.of(self._http.post(f"{_path(ref)}/waves/{quote(wave, safe='')}/halt", {"reason": reason}))
+
+    def split_brains(self, ref: str) -> Iterator[Mapping[str, Any]]:
+        """Give the times in which a DAG was active on both sides, the newest first."""
+        yield from self._http.get(f"{_path(ref)}/split-brains")
 
     def roll_back(self, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> Migration:
         """Give the DAGs of a wave, or some of them, back to the source."""

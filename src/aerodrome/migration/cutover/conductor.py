@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.driving import Driver, advance
-from aerodrome.migration.cutover.pace import Pace
+from aerodrome.migration.cutover.pace import Pace, Room
 from aerodrome.migration.cutover.requests import Act, Request, Sleep
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.needs import Needs
@@ -28,6 +28,8 @@ INNER_ROUNDS = 6
 TELL_EVERY = timedelta(seconds=1)
 GATE = ("cutover.check", "cutover.check_return")
 """Nothing is touched before every check of the wave has ended."""
+MOVED_ON = ("source-not-held", "source-not-drained", "interval-mismatch", "source-keeps-moving", "last-run-not-moved")
+"""Errors after which a repeated cutover of the DAG begins with its pause again."""
 
 
 class Ledger(Protocol):
@@ -38,6 +40,10 @@ class Ledger(Protocol):
     def done(self, results: Mapping[str, Mapping[str, Any]]) -> None: ...
 
     def failed(self, errors: Mapping[str, AerodromeError]) -> None: ...
+
+    def restart(self, keys: Sequence[str]) -> None:
+        """Make done steps pending again: the source has moved on since."""
+        ...
 
     def progress(self, texts: Mapping[str, str]) -> None: ...
 
@@ -54,6 +60,7 @@ class Limits:
     source_per_s: float = 50.0  # DAGs paused a second
     target_per_s: float = 50.0  # DAGs started a second
     error_budget: int = 0  # DAGs that may fail; one more, and the wave lets no more in
+    gap_goal_s: float = 3.5  # fewer are let in while DAGs stand longer than this between pause (or drain) and start
     canary: int = 0  # so many DAGs go first; the others wait until their first cycle was watched
 
 
@@ -106,6 +113,7 @@ class Conductor:
         self._let_in: set[int] = {index for index, members in enumerate(self._groups) if self._held & set(members)}
         self._next_group = 0
         self._canaries = self._first_groups(limits.canary)
+        self._room = Room(limits.held, limits.gap_goal_s)
         self._source_pace = Pace(limits.source_per_s)
         self._target_pace = Pace(limits.target_per_s)
         self._told_at = context.clock.now()
@@ -160,7 +168,7 @@ class Conductor:
             if members and not self._errors.keys().isdisjoint(self._groups[index]):
                 members = []  # one of them cannot move, so none of them is touched
             if index not in self._let_in and members:
-                if self._held and len(self._held) + len(members) > self._limits.held:
+                if self._held and len(self._held) + len(members) > self._room.size:
                     return
                 if (
                     self._canaries
@@ -274,6 +282,7 @@ class Conductor:
             self._ledger.done(done)
         if failed:
             self._ledger.failed({steps[dag_id].key: error for dag_id, error in failed.items()})
+            self._ledger.restart([key for dag_id, error in failed.items() for key in self._outdated(dag_id, error)])
         for dag_id, step in steps.items():
             self._texts.pop(step.key, None)
             self._gate_open -= step.kind in GATE
@@ -284,6 +293,13 @@ class Conductor:
                 self._results[step.key] = done[step.key]
                 self._met(step)
         return True
+
+    def _outdated(self, dag_id: str, error: AerodromeError) -> list[str]:
+        """Give the done steps that say nothing any more: somebody moved the DAG in the source before it was started."""
+        if error.code not in MOVED_ON or f"cutover.unpause:{dag_id}" not in self._open:
+            return []
+        keys = (f"cutover.{kind}:{dag_id}" for kind in ("pause", "drain", "sync", "prove"))
+        return [key for key in keys if key in self._results]
 
     def _met(self, step: Step) -> None:
         dag_id = self._dag(step)
@@ -300,6 +316,7 @@ class Conductor:
                 self._waiting[other] -= 1
                 if self._waiting[other] == 0:
                     self._ready[other] = None
+        self._room.note(dag_id, step.kind.removeprefix("cutover."), self._results[step.key], self._context.clock.now())
         if step.kind == "cutover.unpause" or self._open_of[dag_id] == 0:
             self._held.discard(dag_id)
 

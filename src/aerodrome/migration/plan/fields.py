@@ -77,6 +77,12 @@ def count(value: Any) -> int:
     return value
 
 
+def whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise Wrong("a whole number of 0 or more")
+    return value
+
+
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Wrong("true or false")
@@ -161,6 +167,11 @@ POLICIES: Mapping[str, Field] = {
         "report",
         "an interval passed while a DAG without catchup was held: report it, or backfill it in the target",
     ),
+    "fence": Field(
+        choice("pause", "alarm"),
+        "pause",
+        "somebody unpauses a moved DAG in the source: pause it there again, or only tell",
+    ),
     "prove_limit": Field(duration_s, 180, "how long the target may take to show the same next interval", duration_text),
     "watch_limit": Field(
         duration_s, 900, "how long the first run may take in the target after it is due", duration_text
@@ -176,9 +187,21 @@ SECRETS: Mapping[str, Field] = {
     "backend": Field(optional_text, "", "a secrets backend of the workspace; empty: the metadata database"),
 }
 
+LANES: Mapping[str, Field] = {
+    "held": Field(count, 100, "DAGs between the pause in the source and the start in the target, at most"),
+    "source_per_s": Field(count, 50, "DAGs paused a second, at most"),
+    "target_per_s": Field(count, 50, "DAGs started a second, at most"),
+}
+
+WAVE: Mapping[str, Field] = {
+    "canary": Field(whole, 0, "so many DAGs go first; the others wait until their first cycle went well"),
+    "error_budget": Field(whole, 0, "so many DAGs may fail; one more, and the wave lets no more in"),
+}
+
 SECTIONS: Mapping[str, Mapping[str, Field]] = {
     "target": TARGET,
     "policies": POLICIES,
+    "lanes": LANES,
     "history": HISTORY,
     "secrets": SECRETS,
 }

@@ -71,6 +71,7 @@ def waves(dags: Sequence[DagRecord], assessment: Judgement, defaults: PlanDefaul
         {
             "name": wave.name,
             "criticality": wave.criticality,
+            **{key: field.default for key, field in fields.WAVE.items()},
             "dags": [dag_id for group in wave.groups for dag_id in hold_order(group, by_group.get(group[0], ()))],
         }
         for wave in proposed

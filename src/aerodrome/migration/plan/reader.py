@@ -12,7 +12,7 @@ from aerodrome.migration.plan import fields
 from aerodrome.migration.plan.document import Document, Path
 from aerodrome.migration.plan.inventory import Inventory
 
-TOP = ("version", "estate", "target", "policies", "history", "secrets", "objects", "waves", "excluded", "dags")
+TOP = ("version", "estate", "target", "policies", "lanes", "history", "secrets", "objects", "waves", "excluded", "dags")
 
 
 def from_yaml(text: str, estate: Inventory) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _waves(document: Document, data: Mapping[str, Any], dag_ids: Collection[str]
     for index, item in enumerate(_listing(document, data.get("waves"), ("waves",))):
         path: Path = ("waves", index)
         wave = _mapping(document, item, path)
-        _known(document, wave, path, ("name", "criticality", "dags"))
+        _known(document, wave, path, ("name", "criticality", *fields.WAVE, "dags"))
         try:
             name = fields.name(wave.get("name"))
         except fields.Wrong as wrong:
@@ -161,7 +161,8 @@ def _waves(document: Document, data: Mapping[str, Any], dag_ids: Collection[str]
                     (*path, "dags", position), f"{dag_id} is in {place[dag_id]} already.", code="plan-dag-twice"
                 )
             place[dag_id] = f"wave {name}"
-        waves.append({"name": name, "criticality": criticality, "dags": members})
+        own = _section(document, {key: wave[key] for key in fields.WAVE if key in wave}, path, fields.WAVE)
+        waves.append({"name": name, "criticality": criticality, **own, "dags": members})
     excluded = _names(document, data.get("excluded"), ("excluded",), dag_ids, "DAG")
     for position, dag_id in enumerate(excluded):
         if dag_id in place:

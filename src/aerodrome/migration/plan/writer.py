@@ -25,6 +25,7 @@ _HEAD = """\
 _SECTION_COMMENTS = {
     "target": "Where it goes.",
     "policies": "How careful the move is. A DAG can have its own under `dags`.",
+    "lanes": "How many DAGs are handed over at the same time, and how fast.",
     "history": "Which run history moves.",
     "secrets": "Where connections and variables go; the deployment asks a backend named here first.",
     "objects": "What moves beside the DAGs: include is all or a list of names, exclude wins. Values never stand here.",
@@ -60,6 +61,8 @@ def _lines(settings: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[st
     for wave in settings["waves"]:
         yield f"  - name: {scalar(wave['name'])}"
         yield f"    criticality: {wave['criticality']}"
+        for key, field in fields.WAVE.items():
+            yield _with(f"    {key}: {_value(wave.get(key, field.default), field)}", field.comment)
         yield from _names("dags", wave["dags"], "    ", "dag", notes)
     yield "\n# DAGs that stay in the source."
     yield from _names("excluded", settings["excluded"], "", "dag", notes)

@@ -26,6 +26,11 @@ from aerodrome.store import journal
 from aerodrome.store.engine import Store
 
 HALT_LOOK_S = 0.5
+KINDS = tuple(
+    f"cutover.{act}"
+    for act in ("check", "pause", "drain", "sync", "prove", "unpause", "watch", "check_return", "roll_back")
+)
+"""The kinds of steps that are walked here; the runner walks all others."""
 _log = structlog.get_logger("aerodrome.migration")
 
 
@@ -48,6 +53,7 @@ def conduct(
                     context.results[row.key] = row.result or {}
                     if row.kind == "transfer.history":
                         transfers[row.key] = row.params["dag_ids"]
+    sides_are_ours = sides is None
     with bridging.opened(context) if sides is None else nullcontext() as bridge:
         sides = sides or replace(sides_of(context, transfers), events=bridge)
         conductor = cutover.Conductor(
@@ -60,8 +66,20 @@ def conduct(
             limits_of(context.settings, track),
         )
         ended = conductor.run()
+    if sides_are_ours:
+        _move_logs(context, steps)
     _log.info("wave.ended", migration=subject, track=track, how=ended.how, failed=len(ended.errors))
     return ended
+
+
+def _move_logs(context: StepContext, steps: Sequence[Step]) -> None:
+    """Copy the logs of the last runs, once nothing waits for it any more; they can be copied again at any time."""
+    synced = sorted({str(step.params["dag_id"]) for step in steps if step.kind == "cutover.sync"})
+    try:
+        if synced:
+            handlers.move_logs_of(context, synced)
+    except AerodromeError as error:
+        _log.warning("wave.logs_left", migration=context.migration_id, code=error.code)
 
 
 def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cutover.CutoverContext:
@@ -98,7 +116,7 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
     """Give the act of a step."""
     params, dag_id = step.params, str(step.params["dag_id"])
     synced = results.get(f"cutover.sync:{dag_id}") or {}
-    acts: Mapping[str, Callable[[], Act]] = {
+    acts: Mapping[str, Callable[[], Act]] = {  # its keys are KINDS
         "cutover.check": lambda: cutover.check(sides, dag_id, was_paused=params["was_paused"]),
         "cutover.pause": lambda: cutover.pause(sides, dag_id),
         "cutover.drain": lambda: cutover.drain(
@@ -154,6 +172,11 @@ class StoreLedger:
     def failed(self, errors: Mapping[str, AerodromeError]) -> None:
         with self.store.writing() as session:
             journal.failed_many(session, self.subject, self.track, errors)
+
+    def restart(self, keys: Sequence[str]) -> None:
+        if keys:
+            with self.store.writing() as session:
+                journal.reset(session, self.subject, self.track, keys)
 
     def progress(self, texts: Mapping[str, str]) -> None:
         with self.store.writing() as session:

@@ -213,10 +213,13 @@ def move_logs_of(context: StepContext, dag_ids: Sequence[str]) -> LogsMoved | No
 
 
 def move_beside(context: StepContext, dag_ids: Sequence[str]) -> dict[str, Any]:
-    """Move what goes with the last history of DAGs that are held: events of assets, what is pending, and logs."""
-    assets = move_assets(context.source, context.target, dag_ids, context.clock, with_pending=True)
-    logs = move_logs_of(context, dag_ids)
-    return {"assets": assets.as_data(), "logs": logs.as_data() if logs else None}
+    """Move what goes with the last history of DAGs that are held: the events of assets, and what is pending of them."""
+    records = (context.dags.get(dag_id) for dag_id in dag_ids)
+    concerned = [dag.dag_id for dag in records if dag is not None and (dag.datasets_in or dag.datasets_out)]
+    if not concerned:
+        return {}
+    assets = move_assets(context.source, context.target, concerned, context.clock, with_pending=True)
+    return {"assets": assets.as_data()}
 
 
 def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:

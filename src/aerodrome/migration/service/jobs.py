@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.assess import assess
 from aerodrome.migration.assess import report as assess_report
 from aerodrome.migration.cutover import Ended
+from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
 from aerodrome.migration.service import bridging, queries
-from aerodrome.migration.service.conducting import conduct, worst
+from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
+from aerodrome.migration.service.fencing import LOOK_EVERY, Fence
 from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
 from aerodrome.migration.service.handlers import HANDLERS
 from aerodrome.migration.service.proofs.contract import PROOF_JOB
@@ -27,6 +31,7 @@ from aerodrome.migration.service.runner import walk
 from aerodrome.migration.service.service import (
     APPLY,
     ASSESS_JOB,
+    FENCE_JOB,
     WALK_JOB,
     WALKING_STATUS,
     Migrations,
@@ -34,10 +39,11 @@ from aerodrome.migration.service.service import (
 )
 from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK, settle
 from aerodrome.migration.sources.capture import capture
-from aerodrome.store import outbox
+from aerodrome.store import jobs, journal, outbox
 from aerodrome.store.jobs import LeasedJob
 from aerodrome.store.tables.migration import MigrationRow
 
+_log = structlog.get_logger("aerodrome.migration")
 JobHandler = Callable[[LeasedJob], datetime | None]
 
 
@@ -54,6 +60,7 @@ class MigrationJobs:
         return {
             ASSESS_JOB: self.assess,
             WALK_JOB: self.walk,
+            FENCE_JOB: self.fence,
             bridging.JOB: self.bridge,
             PROOF_JOB: proofs.look,
         }
@@ -109,6 +116,15 @@ class MigrationJobs:
             error = failure
         finally:
             context.close()
+        if track.startswith(CUTOVER):
+            with self.migrations.store.writing() as session:
+                jobs.enqueue(
+                    session,
+                    FENCE_JOB,
+                    f"{row.id}/fence",
+                    lane=f"migration-fence/{row.id}",
+                    payload={"migration": row.id, "actor": job.payload["actor"]},
+                )
         if track.startswith(ROLLBACK):
             with self.migrations.store.writing() as session:
                 settle(session, row.id, track.removeprefix(ROLLBACK))
@@ -148,6 +164,31 @@ class MigrationJobs:
             context.close()
         is_walking = row.status in queries.WALKING
         return self.migrations.clock.now() + bridging.EVERY if is_needed or is_walking else None
+
+    def fence(self, job: LeasedJob) -> datetime | None:
+        """Look whether a DAG that was handed over is active in the source; look again while there are such DAGs."""
+        row = self._row(job.payload["migration"])
+        now = self.migrations.clock.now()
+        context = self._context(row, actor_from(job.payload["actor"]))
+        try:
+            with self.migrations.store.reading() as session:
+                steps = journal.steps(session, row.id, APPLY)
+            context.results |= {step.key: step.result or {} for step in steps if step.status == "done"}
+            watched = Fence(
+                self.migrations.store,
+                row.id,
+                f"workspace/{row.workspace_id}/migration/{row.id}",
+                context.source,
+                HostedTarget(context.target, context.rest),
+                mark_of(row.id),
+                context.settings["policies"]["fence"],
+            ).look(now)
+        except AerodromeError as error:
+            _log.warning("fence.blind", migration=row.id, code=error.code)
+            watched = 1
+        finally:
+            context.close()
+        return now + LOOK_EVERY if watched else None
 
     # --- inside --------------------------------------------------------------------------------------------------
 

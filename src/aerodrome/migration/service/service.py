@@ -34,8 +34,9 @@ from aerodrome.migration.plan import (
     split_notes,
 )
 from aerodrome.migration.plan.contract import Step
-from aerodrome.migration.service import bridging, queries, report
+from aerodrome.migration.service import boards, bridging, controls, queries, report
 from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
+from aerodrome.migration.service.boards import DagMoved, SplitBrain, WaveView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_kinds import AnySourceInput, restored
@@ -50,7 +51,7 @@ from aerodrome.store.engine import Store
 from aerodrome.store.tables.migration import MigrationRow
 
 READ, CREATE, UPDATE, APPLYING = "migration.read", "migration.create", "migration.update", "migration.apply"
-ASSESS_JOB, WALK_JOB = "migration.assess", "migration.walk"
+ASSESS_JOB, WALK_JOB, FENCE_JOB = "migration.assess", "migration.walk", "migration.fence"
 APPLY = "apply"
 WALKING_STATUS = {"apply": "applying", "cutover": "cutting-over", "rollback": "rolling-back"}
 BUSY = ("assessing", *WALKING_STATUS.values())
@@ -278,7 +279,39 @@ class Migrations:
                 code="not-applied",
                 hint=f"aerodrome migrate apply {row.name}",
             )
+        with self._changing(actor, ref, APPLYING) as (session, fresh):
+            self._refuse_busy(fresh, unless=_walking(CUTOVER.rstrip(":")))
+            controls.set_halted(session, fresh.id, wave, actor.name, is_halted=False)
         return self._walk(actor, ref, f"{CUTOVER}{wave}", steps)
+
+    def waves(self, actor: Actor, ref: str) -> tuple[WaveView, ...]:
+        """Give how far each wave is, in the order of the plan."""
+        row = self._row(actor, ref, READ)
+        frozen = self.frozen(row)
+        with self.store.reading() as session:
+            return boards.waves(session, row, frozen.settings["waves"])
+
+    def timeline(self, actor: Actor, ref: str, wave: str) -> tuple[DagMoved, ...]:
+        """Give how far each DAG of a wave is, and when it got there."""
+        row = self._row(actor, ref, READ)
+        _wave(self.frozen(row), wave)
+        with self.store.reading() as session:
+            return boards.timeline(session, row, wave)
+
+    def halt_wave(self, actor: Actor, ref: str, wave: str, reason: str = "") -> MigrationView:
+        """Let no more DAGs of a wave in; those that are held are still started, so that none stands between the sides."""
+        frozen = self.frozen(self._row(actor, ref, APPLYING))
+        _wave(frozen, wave)
+        with self._changing(actor, ref, APPLYING) as (session, row):
+            controls.set_halted(session, row.id, wave, actor.name, reason, is_halted=True)
+            self._record(session, actor, "migration.wave-halted", row, {"wave": wave, "reason": reason})
+            return queries.view(session, row)
+
+    def split_brains(self, actor: Actor, ref: str) -> tuple[SplitBrain, ...]:
+        """Give the times in which a DAG was active on both sides, the newest first."""
+        row = self._row(actor, ref, READ)
+        with self.store.reading() as session:
+            return boards.split_brains(session, row.id)
 
     def roll_back(self, actor: Actor, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> MigrationView:
         """Give the DAGs of a wave that we paused (or some of them) back to the source, the last one first.

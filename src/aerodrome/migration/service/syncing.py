@@ -16,8 +16,10 @@ from aerodrome.migration.transfer import handoff, history
 from aerodrome.migration.transfer.outcomes import HistoryMoved
 from aerodrome.migration.transfer.target import TargetDatabase
 
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=1)
 """A source commits a row some time after the moment that it writes into it: so much is read again."""
+
+_NOTHING = HistoryMoved((), 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,22 @@ class Syncing:
     dags: Mapping[str, DagRecord]
     summary: Callable[[HistoryMoved], str]
     since: Mapping[str, datetime] = field(default_factory=dict)
-    beside: Callable[[Sequence[str]], Mapping[str, Any]] = field(
-        default=lambda _ids: {}
-    )  # moves what goes with a history
+    beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
         """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG."""
         known = [self.since.get(dag_id) for dag_id in dag_ids]
-        oldest = since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
+        return self._move(
+            dag_ids, since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
+        )
+
+    def _move(self, dag_ids: Sequence[str], oldest: datetime | None) -> dict[str, Any]:
         outcomes: dict[str, Any] = {}
-        moved = history.move_history(self.source, self.target, dag_ids, since=oldest)
+        changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
+        moved = history.move_history(self.source, self.target, changed, since=oldest) if changed else _NOTHING
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
-                outcomes |= self((dag_id,), oldest)
+                outcomes |= self._move((dag_id,), oldest)
             return outcomes
         if not moved.is_proven:
             return {dag_ids[0]: _differs(dag_ids[0], moved)}
@@ -50,14 +55,22 @@ class Syncing:
         for position, dag_id in enumerate(dag_ids):
             found = handed[dag_id]
             if isinstance(found, AerodromeError):
-                outcomes[dag_id] = found
+                # A clock of the source that went back makes a run look old: then everything is read again.
+                is_old = found.code == "last-run-not-moved" and oldest is not None
+                outcomes |= self._move((dag_id,), None) if is_old else {dag_id: found}
                 continue
             outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
             if position == 0:
-                outcome |= {"history": moved.as_data(), **beside}
-            together = f" Moved together with {len(dag_ids) - 1} other DAGs." if len(dag_ids) > 1 else ""
-            outcomes[dag_id] = outcome | {"summary": f"{self.summary(moved)}{together}"}
+                outcome |= beside
+            if position == 0 and changed:
+                outcome["history"] = moved.as_data()
+            outcomes[dag_id] = outcome | {"summary": self._summary(moved, len(changed), is_changed=dag_id in changed)}
         return outcomes
+
+    def _summary(self, moved: HistoryMoved, count: int, *, is_changed: bool) -> str:
+        if not is_changed:
+            return "Nothing new since its history was moved."
+        return self.summary(moved) + (f" Moved together with {count - 1} other DAGs." if count > 1 else "")
 
     def _is_on_calendar(self, handed: handoff.HandOff) -> bool:
         """Tell whether what the target had computed by itself is an interval of the schedule that the source follows."""

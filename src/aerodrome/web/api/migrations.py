@@ -65,6 +65,58 @@ class Migration(View):
     updated_at: datetime
 
 
+class Wave(View):
+    """How far a wave is."""
+
+    name: str
+    criticality: str
+    dags: int
+    canary: int
+    error_budget: int
+    status: Annotated[str, Field(description="`waiting`, `running`, `halted`, `stopped`, `failed` or `done`.")]
+    live: int
+    watched: int
+    held: Annotated[int, Field(description="DAGs that stand between the sides now.")]
+    failed: int
+    halted_by: str
+    halted_reason: str
+
+
+class MovedDag(View):
+    """How far a DAG is."""
+
+    dag_id: str
+    state: str
+    act: str
+    progress: str
+    paused_at: datetime | None
+    busy_until: datetime | None
+    live_at: datetime | None
+    gap_s: Annotated[float | None, Field(description="Seconds in which neither side would have scheduled it.")]
+    first_run: str
+    error: Mapping[str, Any] | None
+
+
+class SplitBrain(View):
+    """A time in which a DAG was active on both sides: it began after `seen_whole_at`, and was noticed at `noticed_at`."""
+
+    id: str
+    dag_id: str
+    wave: str
+    seen_whole_at: datetime
+    noticed_at: datetime
+    ended_at: datetime | None
+    action: Annotated[str, Field(description="`paused-again` or `alarm`, as the plan's policy `fence` says.")]
+    source_runs: list[Mapping[str, Any]]
+    doubled: Annotated[list[Mapping[str, Any]], Field(description="Those of them that the target ran as well.")]
+
+
+class HaltWish(Body):
+    """Why a wave is to let no more DAGs in."""
+
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
 class NewMigration(Body):
     """A source to register. Paths are on the machine that runs the server; each kind of source has its own fields."""
 
@@ -307,9 +359,33 @@ def cut_over_migration(the: The, actor: Caller, ref: str, body: CutoverWish) -> 
     return Migration.model_validate(the.migrations.cutover(actor, ref, body.wave))
 
 
+@router.get("/migrations/{ref}/waves", responses=NAMED | problems(409))
+def list_migration_waves(the: The, actor: Caller, ref: str) -> list[Wave]:
+    """Give how far each wave is, in the order of the plan."""
+    return [Wave.model_validate(wave) for wave in the.migrations.waves(actor, ref)]
+
+
+@router.get("/migrations/{ref}/waves/{wave}", responses=NAMED | problems(409))
+def get_migration_wave(the: The, actor: Caller, ref: str, wave: str) -> list[MovedDag]:
+    """Give how far each DAG of a wave is: when it was paused, when it was live, how long it stood between the sides."""
+    return [MovedDag.model_validate(dag) for dag in the.migrations.timeline(actor, ref, wave)]
+
+
+@router.post("/migrations/{ref}/waves/{wave}/halt", status_code=202, responses=NAMED | problems(409))
+def halt_migration_wave(the: The, actor: Caller, ref: str, wave: str, body: HaltWish) -> Migration:
+    """Let no more DAGs of a wave in; those that are held are still started. Cutting the wave over again goes on."""
+    return Migration.model_validate(the.migrations.halt_wave(actor, ref, wave, body.reason))
+
+
+@router.get("/migrations/{ref}/split-brains", responses=NAMED)
+def list_migration_split_brains(the: The, actor: Caller, ref: str) -> list[SplitBrain]:
+    """Give the times in which a DAG was active on both sides, as the fence saw them, the newest first."""
+    return [SplitBrain.model_validate(item) for item in the.migrations.split_brains(actor, ref)]
+
+
 @router.post("/migrations/{ref}/rollback", status_code=202, responses=NAMED | problems(409))
 def roll_back_migration(the: The, actor: Caller, ref: str, body: RollbackWish) -> Migration:
-    """Give the DAGs of a wave back to the source, as long as the target has not run them by itself."""
+    """Give the DAGs of a wave back to the source, what the target ran meanwhile counts as done there."""
     return Migration.model_validate(the.migrations.roll_back(actor, ref, body.wave, body.dag_ids))
 
 

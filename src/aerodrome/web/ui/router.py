@@ -20,6 +20,7 @@ from aerodrome.web.ui.pages import (
     keeping,
     migration_new,
     migration_proofs,
+    migration_waves,
     migrations,
     secrets_backends,
     signing_in,
@@ -43,6 +44,7 @@ for noun in (
     secrets_backends,
     migration_new,
     migration_proofs,
+    migration_waves,
     migrations,
     audit,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import pytest
@@ -190,12 +191,26 @@ def test_a_dag_that_is_unpaused_by_hand_in_the_middle_is_not_started() -> None:
     assert owners(world)[1] == 0
 
 
-def test_a_target_that_somebody_else_unpaused_is_told() -> None:
+def test_a_dag_that_moved_on_in_the_source_begins_its_cutover_anew() -> None:
     world, ledger = three(), MemoryLedger()
+    world.pass_time(130)
 
     def unpause(name: str) -> None:
-        if name == "locked":
-            world.news["second"].is_paused = False
+        if name == "locked" and world.olds["second"].is_paused:
+            world.olds["second"].is_paused = False
+            world.pass_time(700)  # it runs the interval that the target was to run
+            world.olds["second"].is_paused = True
+            world.on_call = lambda _name: None
+
+    world.on_call = unpause
+    assert not conduct(world, ledger, wave(world), Limits(error_budget=5)).errors.keys() - {"second"}
+    world.pass_time(60)
+    assert conduct(world, ledger, wave(world), Limits(error_budget=5)).how == "done"
+    assert owners(world)[1] == 0
+
+
+def test_a_target_that_somebody_else_unpaused_is_told() -> None:
+    world, ledger = three(), MemoryLedger()
 
     assert conduct(world, ledger, wave(world, "check", "pause", "drain", "sync", "prove")).how == "done"
     world.news["second"].is_paused = False
@@ -208,7 +223,7 @@ def test_thousands_cost_few_calls_each() -> None:
     calls: dict[int, int] = {}
     for size in (10, 200):
         world = World(more={f"dag_{number}": {"schedule": "@weekly", "kind": "preset"} for number in range(size)})
-        limits = Limits(held=1000, source_per_s=1e6, target_per_s=1e6)
+        limits = Limits(held=1000, source_per_s=1e6, target_per_s=1e6, gap_goal_s=inf)
         counted: list[str] = []
         world.on_call = counted.append
         assert conduct(world, MemoryLedger(), wave(world), limits).how == "done"

@@ -7,7 +7,7 @@ computes it anew from the newest scheduled run; without catchup both skip to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,7 @@ from aerodrome.migration.cutover import Conductor, Ended, Limits
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
 from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due, is_on
+from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch, HistoryWindow
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.handover import wave_steps
@@ -262,6 +263,17 @@ class World:
         self._call("locked")
         return nullcontext()
 
+    def history(self, _kind: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        names = ("run_id", "run_type", "state", "logical_date", "data_interval_start")
+        rows = []
+        for dag_id in window.dag_ids:
+            for run in self.olds[dag_id].runs:
+                start = run.interval[0]
+                values = dict(zip(names, (run.run_id, run.run_type, run.result, start, start), strict=True))
+                if run.state(self.clock.now()) != "running":
+                    rows.append(tuple(values.get(column) for column in RUN_COLUMNS))
+        yield HistoryBatch("run", RUN_COLUMNS, rows)
+
     def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
         self._call("carry_runs")
         old = self.olds[carried.dag_id]
@@ -404,6 +416,9 @@ class MemoryLedger:
         self.on_write()
         self.statuses |= dict.fromkeys(errors, "failed")
         self.errors |= errors
+
+    def restart(self, keys: Sequence[str]) -> None:
+        self.statuses |= dict.fromkeys(keys, "pending")
 
     def progress(self, texts: Mapping[str, str]) -> None:
         self.told += texts.values()

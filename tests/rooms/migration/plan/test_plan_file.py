@@ -26,9 +26,10 @@ def text(estate: MemoryEstate, opinion: Opinion) -> str:
 
 def test_harmless_dags_go_first_and_groups_stay_together(estate: MemoryEstate, opinion: Opinion) -> None:
     plan = propose(estate, opinion, PlanDefaults())
+    own = {"canary": 0, "error_budget": 0}
     assert plan["waves"] == [
-        {"name": "wave-1", "criticality": "low", "dags": ["cleanup", "daily_sales", "sales_report"]},
-        {"name": "wave-2", "criticality": "high", "dags": ["late_sensor", "ingest"]},
+        {"name": "wave-1", "criticality": "low", **own, "dags": ["cleanup", "daily_sales", "sales_report"]},
+        {"name": "wave-2", "criticality": "high", **own, "dags": ["late_sensor", "ingest"]},
     ]
     assert plan["excluded"] == ["broken", "removed"]
     assert plan["dags"] == {"cleanup": {"cutover": "leave-paused"}}

@@ -6,6 +6,7 @@ from tests.rooms.migration.plan.conftest import MemoryEstate, Opinion, connectio
 
 from aerodrome.migration.estate.records import PoolRecord
 from aerodrome.migration.plan import PlanDefaults, compile_plan, from_yaml, propose, to_yaml
+from aerodrome.migration.service.conducting import KINDS
 from aerodrome.migration.service.handlers import HANDLERS
 
 
@@ -23,7 +24,7 @@ def test_every_kind_of_step_that_a_plan_has_is_handled() -> None:
     plan = compile_plan(propose(estate, Opinion(), PlanDefaults()), estate)
     kinds = {step.kind for step in (*plan.steps, *(step for wave in plan.waves.values() for step in wave))}
     assert {"environment.deployment", "transfer.history", "cutover.sync", "cutover.watch"} <= kinds
-    assert kinds <= set(HANDLERS)
+    assert kinds <= {*HANDLERS, *KINDS}
 
 
 def test_a_plan_that_names_a_backend_sends_secrets_there() -> None:

@@ -87,6 +87,10 @@ class MemorySource:
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
         return max((row["end_date"] for row in self.rows.get("run", []) if row["dag_id"] in dag_ids), default=None)
 
+    def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
+        del since
+        return set(dag_ids)
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return {kind: sum(len(batch.rows) for batch in self.history(kind, window)) for kind in COLUMNS}
 

@@ -127,6 +127,10 @@ class AirflowArchiveSource:
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
         return self._inner.history_watermark(dag_ids)
 
+    def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
+        del since
+        return set(dag_ids)
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return self._inner.history_counts(window)
 

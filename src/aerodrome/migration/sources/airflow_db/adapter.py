@@ -221,6 +221,9 @@ class AirflowDatabaseSource:
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
         return self._history.watermark(dag_ids)
 
+    def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
+        return self._history.changed(dag_ids, since)
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         found = counting.whole_counts(self._database, window)
         return self._history.counts(window) if found is None else found

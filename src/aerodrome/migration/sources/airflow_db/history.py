@@ -166,7 +166,7 @@ class HistoryReader:
 
         A task instance without a state in a finished run never started and never will (deadlock, cleared graph).
         """
-        run, task = self._run, self._task.alias()
+        run, task = self._run, self._database.twin("task_instance")
         by = "run_id" if "run_id" in task.c else "execution_date"
         # Not correlated: SQLite answers a correlated one by reading all task instances of the DAG for every run.
         unfinished = select(task.c[by]).where(task.c.dag_id == dag_id, task.c.state.in_(UNFINISHED_TASK_STATES))
@@ -183,12 +183,12 @@ class HistoryReader:
         moment = self._database.stored(moment)
         changed: list[ColumnElement[bool]] = [func.coalesce(self.run_changed_at() > moment, false())]
         if self._database.has("task_instance", "updated_at"):
-            task = self._task.alias()
+            task = self._database.twin("task_instance")
             by = "run_id" if "run_id" in task.c else "execution_date"
             newer = select(task.c[by]).where(task.c.dag_id == dag_id, task.c.updated_at > moment)
             changed.append(run.c[by].in_(newer))
         if self._database.has("dag_run_note"):
-            note = self._database.table("dag_run_note").alias()
+            note = self._database.twin("dag_run_note")
             is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)
             changed.append(exists(select(literal(1)).where(is_newer).correlate(run)))
         return or_(*changed)
@@ -196,6 +196,27 @@ class HistoryReader:
     def run_changed_at(self) -> ColumnElement[Any]:
         """Give when a run was written last, by its own row."""
         return func.coalesce(self._column("dag_run", "updated_at"), self._run.c.end_date, self._run.c.start_date)
+
+    def changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
+        """Give the DAGs of which a run, a task instance or a note was written after the moment, in a few queries."""
+        run, moment = self._run, self._database.stored(since)
+        wanted: list[tuple[ColumnElement[str], ColumnElement[Any]]] = [(run.c.dag_id, self.run_changed_at())]
+        if self._database.has("task_instance", "updated_at"):
+            wanted.append((self._task.c.dag_id, self._task.c.updated_at))
+        found: set[str] = set()
+        for page in pages(sorted(dag_ids)):
+            queries = [select(column).distinct().where(column.in_(page), at > moment) for column, at in wanted]
+            if self._database.has("dag_run_note"):
+                note = self._database.table("dag_run_note")
+                queries.append(
+                    select(run.c.dag_id).distinct().where(
+                        note.c.dag_run_id == run.c.id, run.c.dag_id.in_(page), note.c.updated_at > moment
+                    )
+                )  # fmt: skip
+            with self._database.reading() as connection:
+                for query in queries:
+                    found |= set(connection.scalars(query))
+        return found
 
     def watermark(self, dag_ids: Sequence[str]) -> datetime | None:
         """Give the newest change of a run, a task instance or a note of these DAGs: one pass over them."""

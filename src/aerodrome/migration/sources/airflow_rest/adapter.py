@@ -225,6 +225,10 @@ class AirflowRestSource:
         del dag_ids
         return self._history.watermark()
 
+    def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
+        del since
+        return set(dag_ids)
+
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return self._history.counts(window)
 

@@ -132,6 +132,9 @@ class ManagedSource:
             found |= {kind: live[kind] for kind in LIVE}
         return found
 
+    def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
+        return self._history_of("run").history_changed(dag_ids, since)
+
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return self._control.dag_states(dag_ids)
 

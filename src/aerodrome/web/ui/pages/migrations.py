@@ -23,6 +23,7 @@ TABS = (
     ("Progress", ""),
     ("Findings", "/findings"),
     ("Plan", "/plan"),
+    ("Waves", "/waves"),
     ("Code changes", "/code"),
     ("Parity", "/parity"),
     ("Checklist", "/checklist"),

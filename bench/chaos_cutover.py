@@ -1,0 +1,216 @@
+"""The cutover under faults, over two real metadata databases that live meanwhile: does every interval keep one owner?
+
+The platform's process is killed (-9) right after it committed the intent of a step and right before it commits its outcome,
+for every kind of step; both sides' and the platform's databases are cut off; the source's `dag` table is locked, as when it
+does not answer; DAGs are unpaused and paused by hand in the middle; the target's clock is 20 s ahead. After each fault
+the same wave is walked again, as the worker does.
+
+    python -m bench.chaos_cutover [--dags 60]      last line: one JSON object
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from bench.cutover import SUBJECT, TRACK, moved_until, open_journal, open_sides, steps_of
+from bench.rig import load, note
+from bench.two_airflows import SideName, TwoAirflows, made, plain
+
+from aerodrome.migration import cutover
+from aerodrome.migration.plan.contract import Step
+from aerodrome.migration.plan.needs import needs_of
+from aerodrome.migration.service.conducting import StoreLedger, act_of
+from aerodrome.store import journal
+from aerodrome.store.engine import open_store
+
+KINDS = ("check", "pause", "drain", "sync", "prove", "unpause", "watch")
+POINTS = ("after-intent", "before-outcome")
+LIVES_AT_MOST = 60
+
+
+@dataclass
+class DeadlyLedger(StoreLedger):
+    """Kills its own process (-9) at a step of a kind, once."""
+
+    kind: str = ""
+    point: str = ""
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def _die_at(self, keys: Sequence[str], point: str) -> None:
+        if point == self.point and any(key.startswith(f"cutover.{self.kind}:") for key in keys):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def begin(self, keys: Sequence[str]) -> None:
+        super().begin(keys)
+        self._die_at(keys, "after-intent")
+
+    def done(self, results: Mapping[str, Mapping[str, Any]]) -> None:
+        self._die_at(list(results), "before-outcome")
+        super().done(results)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a life of the platform is told."""
+
+    urls: dict[SideName, str]
+    platform: str
+    folder: Path
+    dags: dict[str, Any]
+    since: dict[str, datetime]
+
+
+def live(order_file: Path, kind: str, point: str) -> int:
+    """Be the platform once: walk the wave until it ends, or until we die."""
+    order: Order = pickle.loads(order_file.read_bytes())
+    world = TwoAirflows(order.folder, None, order.urls, order.dags)  # type: ignore[arg-type]
+    store = open_store(order.platform)
+    with store.reading() as session:
+        rows = journal.steps(session, SUBJECT, TRACK)
+    steps = [Step(row.key, row.phase, row.kind, row.title, row.params) for row in rows]
+    done = {row.key: row.result or {} for row in rows if row.status == "done"}
+    sides = open_sides(world, order.since)
+    ended = cutover.Conductor(
+        sides,
+        steps,
+        needs_of(steps, world.dags),
+        done,
+        lambda step, found: act_of(sides, step, found),
+        DeadlyLedger(store, SUBJECT, TRACK, kind=kind, point=point),
+        cutover.Limits(held=4, source_per_s=4, error_budget=1000),
+    ).run()
+    for dag_id, error in ended.errors.items():
+        note(f"  {dag_id}: {error.code}")
+    store.close()
+    return 0 if ended.how == "done" else 3
+
+
+class Faults:
+    """Does harm from outside while a life goes on."""
+
+    def __init__(self, world: TwoAirflows, platform: str) -> None:
+        self.world = world
+        self.platform = platform
+
+    def _admin(self, url: str) -> psycopg.Connection[Any]:
+        base = plain(url).rsplit("/", 1)[0]
+        return psycopg.connect(f"{base}/postgres", autocommit=True)
+
+    def cut(self, url: str) -> None:
+        """Cut a database off for some seconds: every connection ends, none begins."""
+        name = plain(url).rsplit("/", 1)[1]
+        with self._admin(url) as admin:
+            admin.execute(f'alter database "{name}" allow_connections false')
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+            time.sleep(2)
+            admin.execute(f'alter database "{name}" allow_connections true')
+
+    def silence_source(self) -> None:
+        """Let the source not answer for some seconds."""
+        with self.world.connect("source") as source, source.transaction():
+            source.execute("lock table dag in access exclusive mode")
+            time.sleep(4)
+
+    def unpause_by_hand(self) -> None:
+        """Unpause a DAG that the cutover holds and that is not started; pause it again after it ran something."""
+        with self.world.connect("source") as source, self.world.connect("target") as target:
+            held = {row[0] for row in source.execute("select dag_id from dag where is_paused")}
+            live = {row[0] for row in target.execute("select dag_id from dag where not is_paused")}
+            for dag_id in sorted(held - live)[:1]:
+                note(f"  {dag_id} is unpaused in the source by hand")
+                source.execute("update dag set is_paused = false where dag_id = %s", (dag_id,))
+                time.sleep(3)
+                source.execute("update dag set is_paused = true where dag_id = %s", (dag_id,))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dags", type=int, default=60)
+    parser.add_argument("--live", nargs=3)
+    wanted = parser.parse_args()
+    if wanted.live:
+        sys.exit(live(Path(wanted.live[0]), wanted.live[1], wanted.live[2]))
+    period = "case d % 3 when 0 then 60 when 1 then 30 else 120 end"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        made(Path(folder), wanted.dags, runs=3, tasks=1, period=period, run_s="1 + d % 3") as world,
+        world.working(ahead_s=20),
+    ):
+        figures = torture(world, Path(folder))
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def torture(world: TwoAirflows, folder: Path) -> dict[str, Any]:
+    """Live as often as it takes, each life with one fault, then without."""
+    since = moved_until(world)
+    store = open_journal(world, steps_of(world))
+    store.close()
+    platform = world.server.url("platform").reveal()
+    order = folder / "order"
+    order.write_bytes(pickle.dumps(Order(dict(world.urls), platform, world.folder, world.dags, since)))
+    faults = Faults(world, platform)
+    outside: list[tuple[str, Callable[[], None]]] = [
+        ("source cut off", lambda: faults.cut(world.urls["source"])),
+        ("target cut off", lambda: faults.cut(world.urls["target"])),
+        ("platform cut off", lambda: faults.cut(platform)),
+        ("source does not answer", faults.silence_source),
+        ("unpaused by hand", faults.unpause_by_hand),
+        ("unpaused by hand again", faults.unpause_by_hand),
+    ]
+    plan: list[tuple[str, str, Callable[[], None] | None]] = []
+    for kind in KINDS:
+        for point in POINTS:
+            plan.append((kind, point, None))
+            if outside:
+                name, act = outside.pop(0)
+                plan.append(("", name, act))
+    lives = killed = 0
+    code = 1
+    for kind, point, harm in [*plan, *[("", "", None)] * LIVES_AT_MOST]:
+        lives += 1
+        note(f"life {lives}: {kind} {point}")
+        command = [sys.executable, "-m", "bench.chaos_cutover", "--live", str(order), kind or "-", point or "-"]
+        process = subprocess.Popen(command)
+        if harm is not None:
+            threading.Timer(6, harm).start()
+        code = process.wait()
+        killed += code == -signal.SIGKILL
+        if harm is not None:
+            time.sleep(5)  # the fault ends by itself
+        if code == 0:
+            break
+    note("living on")
+    time.sleep(70)
+    intervals, doubled, lost = world.owners()
+    with world.connect("target") as target:
+        row = target.execute("select count(*) from dag where not is_paused").fetchone()
+    return {
+        "faults": min(lives, len(plan)) + 1,  # and the skewed clock all the time
+        "killed": killed,
+        "lives": lives,
+        "is_done": code == 0,
+        "dags": row[0] if row else 0,
+        "intervals": intervals,
+        "duplicates": doubled,
+        "gaps": lost,
+        "load": load(),
+    }
+
+
+if __name__ == "__main__":
+    main()
