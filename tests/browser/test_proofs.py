@@ -141,7 +141,7 @@ def test_the_checklist_says_state_evidence_and_next(page: Page) -> None:
 def test_the_end_of_a_source(page: Page) -> None:
     page.goto(f"/migrations/{NAME}/decommission")
     expect(page.get_by_text("The source may not go yet.")).to_be_visible()
-    expect(page.get_by_text(re.compile("restored once"))).to_be_visible()
+    expect(page.get_by_text(re.compile("sealed; restored once"))).to_be_visible()
     expect(page.get_by_text("old-worker-1")).to_be_visible()
     page.get_by_label("Passphrase").fill("short")
     page.get_by_role("button", name="Look again").click()
