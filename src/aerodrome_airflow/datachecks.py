@@ -8,6 +8,7 @@ answer, after the mark, is a list of {"values": {...}} or {"error": ...}; values
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -95,7 +96,10 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
         return value
     if isinstance(value, (float, Decimal)):
-        return int(value) if value == int(value) else float(value)
+        number = float(value)
+        if not math.isfinite(number):
+            return number
+        return int(value) if value == int(value) else number
     if isinstance(value, datetime):
         return (value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)).isoformat()
     if isinstance(value, (date, time)):

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.decommission.quiet import MOST, Check
+from aerodrome.migration.decommission.quiet import MOST, Check, said
 
 _LINE = re.compile(
     r'^(?P<client>\S+) \S+ (?P<user>\S+) \[(?P<at>[^\]]+)\] "(?P<verb>[A-Z]+) (?P<path>\S+)[^"]*" (?P<status>\d{3})'
@@ -48,17 +47,15 @@ def look(path: Path, since: datetime, days: int) -> Check:
             details={"field": "access_log"},
         )
     if calls:
-        details = tuple(
-            f"{key}, {count} times, the last {to_text(last[key])}" for key, count in calls.most_common(MOST)
-        )
+        details = tuple(f"{key}, {count} times, the last {said(last[key])}" for key, count in calls.most_common(MOST))
         hint = "Find these callers and send them to the target."
         return Check(
             "requests", title, "open", f"{sum(calls.values()):,} requests by {len(calls)} callers.", hint, details
         )
     if first > since:
-        message = f"No request, but the log begins only at {to_text(first)}."
+        message = f"No request, but the log begins only at {said(first)}."
         return Check("requests", title, "attention", message, f"Give a log that reaches {days} days back.")
-    return Check("requests", title, "done", f"None of {known:,} lines since {to_text(first)} is a call.")
+    return Check("requests", title, "done", f"None of {known:,} lines since {said(first)} is a call.")
 
 
 def _lines(path: Path) -> Iterator[str]:

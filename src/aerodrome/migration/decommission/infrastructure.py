@@ -17,7 +17,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
 from aerodrome.migration.sources.airflow_db.rows import utc
 
-_POD = re.compile(r"-[0-9a-f]{6,10}-[0-9a-z]{5}$|-[a-z0-9]{8}$|-(?:worker|triggerer|scheduler)-\d+$")
+_POD = re.compile(r"-[0-9a-f]{6,10}-[0-9a-z]{5}$|-(?=[a-z]*\d)[a-z0-9]{8}$|-(?:worker|triggerer|scheduler)-\d+$")
 _SECRET_ENVS = ("airflow-config",)
 _SECRET_OPTION = re.compile(
     r"(?i)sql_alchemy_conn|broker_url|result_backend|secret|password|fernet|dsn|backend_kwargs|token"

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
-from aerodrome.kernel.clock import to_text
 from aerodrome.migration.sources.airflow_db.rows import column_or, utc
 from aerodrome.migration.sources.airflow_db.schedules import run_type
 from aerodrome.migration.sources.airflow_db.states import IN_FLIGHT_RUNS, IN_FLIGHT_TASKS
@@ -40,6 +39,11 @@ class Check:
 
     def as_data(self) -> dict[str, Any]:
         return {**vars(self), "details": list(self.details)}
+
+
+def said(moment: datetime | None) -> str:
+    """Write a moment for people, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "at an unknown moment"
 
 
 def look(database: MetadataDatabase, since: datetime, days: int) -> list[Check]:
@@ -105,12 +109,12 @@ def _runs(database: MetadataDatabase, since: datetime, days: int) -> Check:
         newest = utc(connection.scalar(select(func.max(began))))
     title = f"No run for {days} days"
     if not rows:
-        last = f"The newest run began {to_text(newest)}." if newest else "There never was a run."
+        last = f"The newest run began {said(newest)}." if newest else "There never was a run."
         return Check("runs", title, "done", last)
-    found = [f"{dag_id}: {count} {kind} runs, the last {to_text(utc(last))}" for dag_id, kind, count, last in rows]
+    found = [f"{dag_id}: {count} {kind} runs, the last {said(utc(last))}" for dag_id, kind, count, last in rows]
     total = sum(row[2] for row in rows)
     hint = "Wait until the time has passed; a manual or triggered run among them has a caller that must be moved."
-    return Check("runs", title, "open", f"{total} runs began since {to_text(since)}.", hint, _some(found))
+    return Check("runs", title, "open", f"{total} runs began since {said(since)}.", hint, _some(found))
 
 
 def _waiting(database: MetadataDatabase) -> Check:
@@ -152,9 +156,9 @@ def _calls(database: MetadataDatabase, since: datetime, days: int) -> Check:
     with database.reading() as connection:
         rows = connection.execute(query).all()
     if not rows:
-        return Check("calls", title, "done", f"Its audit log holds no act of anybody since {to_text(since)}.")
+        return Check("calls", title, "done", f"Its audit log holds no act of anybody since {said(since)}.")
     found = [
-        f"{event} by {owner or 'nobody known'}: {count}, the last {to_text(utc(last))}"
+        f"{event} by {owner or 'nobody known'}: {count}, the last {said(utc(last))}"
         for event, owner, count, last in rows
     ]
     hint = "Find these callers and send them to the target: scripts that trigger DAGs, dashboards, people."

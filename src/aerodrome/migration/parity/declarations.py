@@ -31,6 +31,7 @@ SQL_WAYS, FILE_WAYS = ("count", "checksum", "schema"), ("names", "sizes", "check
 S3_WAYS = ("names", "sizes", "etags")
 _READING = re.compile(r"(?is)^\s*(?:--[^\n]*\n\s*)*(?:select|with|values|table)\b")
 LONGEST_FILE = 2_000_000
+MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def read_declarations(text: str | None) -> Declarations:
         raise _wrong("", f"the file is longer than {LONGEST_FILE:,} characters")
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise Invalid(
@@ -214,8 +215,8 @@ def _text(place: str, value: Any, *, may_be_empty: bool = False) -> str:
 
 
 def _number(place: str, value: Any, least: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-        raise _wrong(place, f"a number of {least:g} or more")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= MOST:
+        raise _wrong(place, f"a number from {least:g} to {MOST:g}")
     return float(value)
 
 

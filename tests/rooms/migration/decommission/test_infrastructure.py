@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.rooms.migration.plan.conftest import MemoryEstate, connection, env_var, variable
 
@@ -33,7 +34,7 @@ ESTATE = MemoryEstate(
         UserRecord("old", None, ("Admin",), is_active=False),
     )
 )
-HOSTS = [
+HOSTS: list[dict[str, Any]] = [
     {"name": "airflow-1", "role": "scheduler", "last": "2026-03-01T00:00:00Z"},
     {"name": "airflow-1", "role": "tasks", "last": "2026-03-01T00:00:00Z"},
     {"name": "airflow-worker-7d9f8c6b5-x2x4z", "role": "tasks", "last": None},

@@ -39,6 +39,8 @@ def test_the_example_of_the_module_is_read() -> None:
     [
         ("tolerances: {}", "tolerances"),
         ("tolerance: {factor: 0.5}", "tolerance.factor"),
+        ("tolerance: {seconds: .inf}", "tolerance.seconds"),
+        ("tolerance: {seconds: .nan}", "tolerance.seconds"),
         ("checks: {}", "checks"),
         ("checks: [{name: a}]", "checks[0]"),
         ("checks: [{name: a, sql: select 1, files: {}}]", "checks[0]"),
@@ -64,6 +66,9 @@ def test_a_mistake_names_its_field(text: str, field: str) -> None:
 def test_a_syntax_error_names_its_line() -> None:
     with pytest.raises(Invalid, match="Line 2"):
         read_declarations("checks: []\n  - [")
+    for text in ("checks: 2026-13-45", "[" * 5000):
+        with pytest.raises(Invalid):
+            read_declarations(text)
 
 
 def test_folders_are_listed_and_compared(tmp_path: Path) -> None:

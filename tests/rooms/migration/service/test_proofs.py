@@ -6,6 +6,7 @@ import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conftest import Legacy
@@ -56,7 +57,12 @@ def test_a_way_back_that_was_walked_counts(desk: Desk) -> None:
     migration = desk.assessed()
     wave = migration.waves[0]
     with desk.platform.store.writing() as session:
-        step = {"key": "cutover.roll_back:x", "kind": "cutover.roll_back", "title": "Back", "params": {"dag_id": "x"}}
+        step: dict[str, Any] = {
+            "key": "cutover.roll_back:x",
+            "kind": "cutover.roll_back",
+            "title": "Back",
+            "params": {"dag_id": "x"},
+        }
         journal.open_track(session, migration.id, f"rollback:{wave}", [step])
         journal.begin(session, migration.id, f"rollback:{wave}", step["key"])
     assert item(desk, "rollback")["state"] == "open"
@@ -145,7 +151,7 @@ def test_without_a_passphrase_nothing_is_backed_up_and_it_says_so(desk: Desk) ->
         ({"logs": "/none"}, "source-path-missing"),
     ):
         with pytest.raises(Invalid) as caught:
-            proofs.decommission(actor, NAME, **wrong)  # type: ignore[arg-type]
+            proofs.decommission(actor, NAME, **wrong)
         assert caught.value.code == code
 
 

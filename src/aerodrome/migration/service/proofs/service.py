@@ -60,6 +60,13 @@ class Proofs:
         if not 1 <= wish.timeout_s <= 86_400:
             raise Invalid("timeout_s: 1 to 86400 seconds.", code="timeout-invalid", details={"field": "timeout_s"})
         row = self._migrations.row_for(actor, ref, "migration.apply")
+        if wish.source_logs is not None and not _exists(wish.source_logs):
+            raise Invalid(
+                f"source_logs: there is no {wish.source_logs}.",
+                code="source-path-missing",
+                hint="Name a folder on the machine that runs `aerodrome serve`.",
+                details={"field": "source_logs"},
+            )
         steps = self._compare_steps(row, wish)
         params = {**vars(wish), "dag_ids": list(wish.dag_ids)}
         params |= {"allow_connections": list(wish.allow_connections), "allow_hosts": list(wish.allow_hosts)}
@@ -134,15 +141,15 @@ class Proofs:
                 hint="The whole metadata database is behind it: take some words.",
                 details={"field": "passphrase"},
             )
+        row = self._migrations.row_for(actor, ref, "migration.apply")
         for field, path in (("logs", logs), ("access_log", access_log)):
-            if path is not None and not Path(path).exists():
+            if path is not None and not _exists(path):
                 raise Invalid(
                     f"{field}: there is no {path}.",
                     code="source-path-missing",
                     hint="Name a path on the machine that runs `aerodrome serve`.",
                     details={"field": field},
                 )
-        row = self._migrations.row_for(actor, ref, "migration.apply")
         self._migrations.frozen(row)
         steps = [
             _step("quiet", f"Look whether the source was quiet for {days} days", days=days, access_log=access_log),
@@ -360,6 +367,13 @@ class Proofs:
         except NotFound:
             secrets.put(SIGNING_KEY, bundle.new_key())
             return secrets.get(SIGNING_KEY)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long a name, characters that no file system takes
+        return False
 
 
 def _step(key: str, title: str, **params: Any) -> dict[str, Any]:
