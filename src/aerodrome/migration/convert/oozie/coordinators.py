@@ -401,6 +401,7 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     for element in elements:
         name = element.get("name")
         try:
+            _check_name(plan, body, name)
             event = datasets.read_event(element, series, plan.scope, zone)
             task = datasets.sensor(event, compiler, plan.functions, timeout)
         except Unsupported as error:
@@ -444,6 +445,7 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
     for element in elements:
         name = element.get("name")
         try:
+            _check_name(plan, body, name)
             event = datasets.read_event(element, series, plan.scope, zone)
             function = datasets.uri_function(event, compiler)
         except Unsupported as error:
@@ -465,6 +467,12 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
         if not event.dataset.is_asked:
             plan.note("data-out", "converted", name=name, at=element)
     return tuple(made)
+
+
+def _check_name(plan: Plan, body: Body, name: str) -> None:
+    alike = {datasets.identifier(other) for other in plan.events}
+    if datasets.identifier(name) in alike or f"wait_for_{name}" in body.workflow.nodes:
+        raise Unsupported("event-name", f"the name {name} cannot be told from another one of this coordinator")
 
 
 def replace_accounts(plan: Plan) -> Plan:
