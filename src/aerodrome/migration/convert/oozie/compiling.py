@@ -49,6 +49,7 @@ _RESERVED: Final = {
     "suppress_exception",
 }
 APP_PATH: Final = "oozie.wf.application.path"
+_LONGEST: Final = 100_000
 _TIME: Final = "%Y-%m-%dT%H:%MZ"
 
 
@@ -238,6 +239,8 @@ class Compiler:
             layer = self.scope.layers[found.layer]
             self.place = (found.layer + (layer.is_outward or piece == Name(name)), not layer.is_default)
             parts.append(_grouped(self.text_of(piece)))
+            if sum(map(len, parts)) > _LONGEST:
+                raise Unsupported("el-recursion", f"the value of {name} grows without end")
         self.open.pop()
         self.place = saved
         return parts[0] if len(parts) == 1 else f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"

@@ -192,7 +192,12 @@ class _Parser:
         word = self.peek()
         if word in ("not", "!", "empty", "-"):
             self.place += 1
-            return Unary("not" if word == "!" else word, self.unary())
+            self.depth += 1
+            if self.depth > 60:
+                raise _invalid(self.text, "it is nested too deeply")
+            node = Unary("not" if word == "!" else word, self.unary())
+            self.depth -= 1
+            return node
         return self.postfix(self.primary())
 
     def postfix(self, node: Node) -> Node:

@@ -93,11 +93,29 @@ def test_what_has_no_equivalent_says_so(text: str) -> None:
         rendered(text)
 
 
-@pytest.mark.parametrize("text", ["${a", "${a b}", "${(a}", "${'a'", "${" + "(" * 100 + "}"])
+@pytest.mark.parametrize(
+    "text", ["${a", "${a b}", "${(a}", "${'a'", "${" + "(" * 100 + "}", "${" + "not " * 5000 + "a}"]
+)
 def test_broken_expressions_are_named(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse(text)
     assert caught.value.code == "el-invalid"
+
+
+def test_values_that_grow_or_turn_in_circles_end() -> None:
+    doubling = {f"v{number}": f"${{v{number + 1}}}${{v{number + 1}}}" for number in range(40)}
+    assert Scope((Layer("job", {**doubling, "v40": "x"}),)).constant("v0") is None
+    with pytest.raises(Unsupported):
+        rendered(
+            "${v0}",
+            scope=Scope(
+                (Layer("job", {f"v{number}": f"${{v{number + 1}}}${{v{number + 1}}}" for number in range(18)}),)
+            ),
+        )
+    circle = Scope((Layer("job", {"a": "${b}", "b": "${a}"}),))
+    assert circle.constant("a") is None
+    with pytest.raises(Unsupported):
+        rendered("${a}", scope=circle)
 
 
 def test_java_texts() -> None:
