@@ -178,9 +178,13 @@ def _action(body: Body, words: Words, node: Node) -> Task:
             command = commands.translate(action)
             caveats |= action.caveats
             _check_capture(body, kind, command)
+            if body.profile.runner_of(kind) in ("livy", "dataproc"):
+                _check_engine(action, command)
             chosen, arguments = operator(body.profile, kind, command)
             if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
-                caveats["spark-engine"] = "the flags of spark-opts are given as properties"
+                caveats["spark-engine"] = (
+                    "the flags of spark-opts are given as properties; master and deploy mode are the engine's"
+                )
             task = Task(node.name, chosen, arguments)
         caveats |= body.needs.caveats
         task = _retrying(compiler, node, task, caveats)
@@ -211,6 +215,19 @@ def _check_capture(body: Body, kind: str, command: Command) -> None:
     runner = body.profile.runner_of(kind)
     if command.is_capturing and runner != "local":
         raise Unsupported("capture-elsewhere", f"captured output is only read from the local runner, not {runner}")
+
+
+def _check_engine(action: commands.Action, command: Command) -> None:
+    """Refuse what an engine would not be given: it takes a job, no commands around it."""
+    for name in ("prepare", "file", "archive", "job-xml", "query"):
+        if action.body.first(name) is not None:
+            raise Unsupported(
+                "engine-element", f"<{name}> has no place in a job of this engine: run it by another runner"
+            )
+    if action.unread or (action.kind != "spark" and (action.settings() or action.body.first("argument") is not None)):
+        raise Unsupported("engine-settings", "its configuration or arguments have no place in a job of this engine")
+    if left := command.engine.get("left"):
+        raise Unsupported("engine-flags", f"{', '.join(left)} of spark-opts has no place in a job of this engine")
 
 
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> commands.Action:

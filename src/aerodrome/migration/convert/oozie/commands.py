@@ -231,7 +231,11 @@ def _spark(action: Action) -> Command:
     return Command(
         command.lines,
         command.argv,
-        engine={"livy": tuple(livy), "dataproc": {kind: {**main, "args": plain, "properties": options["properties"]}}},
+        engine={
+            "left": options["left"],
+            "livy": tuple(item for item in livy if item[1]),
+            "dataproc": {kind: {**main, "args": plain, "properties": options["properties"]}},
+        },
     )
 
 
@@ -505,10 +509,12 @@ def _shell(action: Action) -> Command:
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
     argv = [action.word(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
-    environment = {}
+    environment: dict[str, str] = {}
+    exports: list[str] = []
     for item in action.every("env-var"):
         key, _, value = item.text.strip().partition("=")
         environment[key] = action.compiler.template(value)
+        exports.append(f"{key}={action.word(value)}")
     action.used.add("capture-output")
     is_capturing = action.body.first("capture-output") is not None
     lines = [*action.prepared(), *action.fetched(is_path=True)]
@@ -517,7 +523,7 @@ def _shell(action: Action) -> Command:
         lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), environment, is_capturing)
+    return Command(tuple(lines), tuple(argv), environment, is_capturing, tuple(exports))
 
 
 def _ssh(action: Action) -> Command:

@@ -169,7 +169,13 @@ def test_broken_files_are_rejected_and_the_rest_converted(tmp_path: Path) -> Non
     ],
 )
 def test_profiles_choose_where_spark_runs(runner: str, operator: str, tmp_path: Path) -> None:
-    conversion = read(write_estate(tmp_path), {"runners": {"spark": runner}})
+    folder = write_estate(tmp_path)
+    path = folder / "apps/daily/workflow.xml"
+    if runner in ("livy", "dataproc"):  # they take a job, and no commands around it
+        refused = by_id(read(folder, {"runners": {"spark": runner}}))["daily"].task("load")
+        assert refused.role == "raises"
+        path.write_text(path.read_text().replace('<prepare><delete path="${nameNode}/out/${day}"/></prepare>', ""))
+    conversion = read(folder, {"runners": {"spark": runner}})
     task = by_id(conversion)["daily"].task("load")
     assert task.operator.name == operator
     assert "4G" in repr(task.arguments)
