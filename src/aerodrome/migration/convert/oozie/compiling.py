@@ -53,6 +53,16 @@ _LONGEST: Final = 100_000
 _TIME: Final = "%Y-%m-%dT%H:%MZ"
 
 
+_NUMBER: Final = Function(
+    "number",
+    '''
+def number(text):
+    """Read a number as the expression language of Oozie does: whole unless it is written with a point or an exponent."""
+    return float(text) if set(text) & set(".eE") else int(text or 0)
+''',
+)
+
+
 class Unsupported(Exception):
     """What has no equivalent; `code` and a sentence."""
 
@@ -166,8 +176,10 @@ class Compiler:
     def number_of(self, node: Node) -> str:
         if self.kind(node) == "number":
             return self.value(node)
-        inner = _grouped(self.text_of(node))
-        return f"({inner} | float)" if self.language == "jinja" else f"float({inner} or 0)"
+        self.needs.functions["number"] = _NUMBER
+        if self.language == "jinja":
+            self.needs.macros["number"] = Code("number")
+        return f"number({self.text_of(node)})"
 
     def truth(self, node: Node) -> str:
         if self.kind(node) == "truth":

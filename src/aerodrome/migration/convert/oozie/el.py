@@ -61,7 +61,7 @@ Piece = str | Node  # a text is literal pieces and expressions
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<number>\d+\.\d+|\d+)|(?P<string>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
-    r"""|(?P<name>[A-Za-z_][\w]*(?:[.\-](?=[A-Za-z_0-9])[\w]+)*)|(?P<mark>&&|\|\||[=!<>]=|[-+*/%()\[\],?:<>!.]))"""
+    r"""|(?P<name>[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)|(?P<mark>&&|\|\||[=!<>]=|[-+*/%()\[\],?:<>!.]))"""
 )
 _WORDS: Final = {
     "and": "and",
