@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -125,6 +125,7 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
                     "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
                 )
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
+    body.accounts.extend(_head_accounts(workflow))
     for name in workflow.unreachable:
         node = workflow.node(name)
         body.account(
@@ -152,6 +153,21 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
             reason="when one branch fails, the others go on until the join; Oozie stops them",
         )
     return [*before, *made.tasks], made
+
+
+_HEAD: Final = {
+    "credentials": ("credentials", "credentials are those of the worker: each action that names one says so"),
+    "info": ("sla", "the SLA of the workflow is not watched"),
+}
+
+
+def _head_accounts(workflow: Workflow) -> Iterator[Account]:
+    """Account for what stands beside the nodes."""
+    for child in workflow.root.children:
+        if child.name in ("parameters", "global") or child.name in _HEAD:
+            code, reason = _HEAD.get(child.name, ("", ""))
+            origin = Origin(workflow.file, f"workflow-app/{child.name}", child.line)
+            yield Account(f"workflow/{child.name}", "caveat" if code else "converted", origin, code, reason)
 
 
 def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:

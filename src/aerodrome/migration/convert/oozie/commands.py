@@ -160,6 +160,9 @@ def translate(action: Action) -> Command:
     if made is None:
         raise Unsupported("action-unknown", f"<{action.kind}> is not an action type that is known")
     command = made(action)
+    if action.body.first("launcher") is not None:
+        action.used.add("launcher")
+        action.caveats["launcher-settings"] = "there is no launcher job: settings of Oozie's launcher are left out"
     left = [child.name for child in action.body.children if child.name not in action.used]
     if left:
         raise Unsupported("element-unknown", f"<{left[0]}> in <{action.kind}> has no equivalent")
