@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -105,7 +105,9 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
         made = flow.Steering(tasks=[task])
         made.edges = [Edge(item.full_id, "workflow") for item in before]
         return [*before, *made.tasks], made
-    routers = tuple(f"after_{node.name}" for node in workflow.order() if flow.needs_router(workflow, node))
+    routers = tuple(
+        flow.router_name(workflow, node.name) for node in workflow.order() if flow.needs_router(workflow, node)
+    )
     words = Words(body.app_name, ids, routers, body.zone, body.events, body.profile.probe)
     bodies: dict[str, Task] = {}
     predicates: dict[str, list[tuple[str, str]]] = {}
@@ -123,6 +125,7 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
                     "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
                 )
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
+    body.accounts.extend(_head_accounts(workflow))
     for name in workflow.unreachable:
         node = workflow.node(name)
         body.account(
@@ -152,9 +155,24 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     return [*before, *made.tasks], made
 
 
+_HEAD: Final = {
+    "credentials": ("credentials", "credentials are those of the worker: each action that names one says so"),
+    "info": ("sla", "the SLA of the workflow is not watched"),
+}
+
+
+def _head_accounts(workflow: Workflow) -> Iterator[Account]:
+    """Account for what stands beside the nodes."""
+    for child in workflow.root.children:
+        if child.name in ("parameters", "global") or child.name in _HEAD:
+            code, reason = _HEAD.get(child.name, ("", ""))
+            origin = Origin(workflow.file, f"workflow-app/{child.name}", child.line)
+            yield Account(f"workflow/{child.name}", "caveat" if code else "converted", origin, code, reason)
+
+
 def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:
     """Give the arguments of a task that raises."""
-    return (("python_callable", Code(NOT_CONVERTED.name)), ("op_kwargs", {"reason": reason}))
+    return (("python_callable", Code(NOT_CONVERTED.name)), ("op_kwargs", {"reason": flow_text(reason)}))
 
 
 def _action(body: Body, words: Words, node: Node) -> Task:
@@ -176,9 +194,13 @@ def _action(body: Body, words: Words, node: Node) -> Task:
             command = commands.translate(action)
             caveats |= action.caveats
             _check_capture(body, kind, command)
+            if body.profile.runner_of(kind) in ("livy", "dataproc"):
+                _check_engine(action, command)
             chosen, arguments = operator(body.profile, kind, command)
             if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
-                caveats["spark-engine"] = "the flags of spark-opts are given as properties"
+                caveats["spark-engine"] = (
+                    "the flags of spark-opts are given as properties; master and deploy mode are the engine's"
+                )
             task = Task(node.name, chosen, arguments)
         caveats |= body.needs.caveats
         task = _retrying(compiler, node, task, caveats)
@@ -209,6 +231,19 @@ def _check_capture(body: Body, kind: str, command: Command) -> None:
     runner = body.profile.runner_of(kind)
     if command.is_capturing and runner != "local":
         raise Unsupported("capture-elsewhere", f"captured output is only read from the local runner, not {runner}")
+
+
+def _check_engine(action: commands.Action, command: Command) -> None:
+    """Refuse what an engine would not be given: it takes a job, no commands around it."""
+    for name in ("prepare", "file", "archive", "job-xml", "query"):
+        if action.body.first(name) is not None:
+            raise Unsupported(
+                "engine-element", f"<{name}> has no place in a job of this engine: run it by another runner"
+            )
+    if action.unread or (action.kind != "spark" and (action.settings() or action.body.first("argument") is not None)):
+        raise Unsupported("engine-settings", "its configuration or arguments have no place in a job of this engine")
+    if left := command.engine.get("left"):
+        raise Unsupported("engine-flags", f"{', '.join(left)} of spark-opts has no place in a job of this engine")
 
 
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> commands.Action:
@@ -308,10 +343,28 @@ def _decision(body: Body, words: Words, node: Node) -> tuple[Task, list[tuple[st
     return Task(
         node.name,
         symbols.BRANCH,
-        (("python_callable", Code(f"decide_{_identifier(node.name)}")),),
+        (("python_callable", Code(_decider(body.workflow, node.name))),),
         role="control",
         origin=node.origin,
     ), cases
+
+
+def _unlike(name: str, workflow: Workflow) -> str:
+    """Give a name for a task of ours that no node has."""
+    while name in workflow.nodes:
+        name += "_of_dag"
+    return name
+
+
+def _decider(workflow: Workflow, name: str) -> str:
+    """Name the function of a decision; names of nodes may differ in what Python's names do not show."""
+    alike = [
+        node.name
+        for node in workflow.nodes.values()
+        if node.kind == "decision" and _identifier(node.name) == _identifier(name)
+    ]
+    number = alike.index(name)
+    return f"decide_{_identifier(name)}" + (f"_{number + 1}" if number else "")
 
 
 def _identifier(name: str) -> str:
@@ -324,7 +377,7 @@ def _write_decision(body: Body, made: flow.Steering, task: Task, cases: list[tup
         return
     place = next(at for at, item in enumerate(made.tasks) if item.full_id == task.full_id)
     chosen = {choice.label: list(choice.tasks) for choice in made.tasks[place].choices}
-    name = f"decide_{_identifier(task.task_id)}"
+    name = _decider(body.workflow, task.task_id)
     lines = [
         f"def {name}(params, ti, dag_run, run_id, logical_date=None, **_):",
         f'    """Choose as the decision {task.task_id} does: the first case that holds."""',
@@ -359,14 +412,14 @@ def make_dag(
     unknown = [name for name, value in needs.parameters.items() if value is None]
     if unknown and is_scheduled:
         check = Task(
-            "check_params",
+            _unlike("check_params", body.workflow),
             symbols.PYTHON,
             (("python_callable", Code(_CHECK.name)), ("op_kwargs", {"names": unknown})),
             role="control",
             comment="Values that the definitions leave open.",
         )
         starts = {task.full_id for task in tasks} - {edge.after for edge in edges}
-        edges = [*(Edge("check_params", task.full_id) for task in tasks if task.full_id in starts), *edges]
+        edges = [*(Edge(check.full_id, task.full_id) for task in tasks if task.full_id in starts), *edges]
         tasks = [check, *tasks]
         needs.functions[_CHECK.name] = _CHECK
     parameters = tuple(

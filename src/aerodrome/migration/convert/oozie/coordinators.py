@@ -26,7 +26,7 @@ from aerodrome.migration.convert.contract import (
     Target,
     Task,
 )
-from aerodrome.migration.convert.oozie import datasets, frequency
+from aerodrome.migration.convert.oozie import datasets, frequency, logic
 from aerodrome.migration.convert.oozie.building import NOT_CONVERTED, Body, make_dag, raising_arguments
 from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler, Unsupported, Words
 from aerodrome.migration.convert.oozie.el import parse
@@ -389,18 +389,14 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     series = _series(estate, plan)
     elements = events.every("data-in") if events is not None else []
     timeout = _timeout(plan) if elements else None
-    logic = plan.item.root.first("input-logic")
-    if logic is not None:
-        plan.fail(
-            "input-logic",
-            Unsupported("input-logic", "alternatives between inputs have no equivalent; every input is waited for"),
-            "",
-            logic,
-        )
     compiler = Compiler(plan.scope, Words(body.app_name, {}, zone=zone, probe=body.profile.probe), body.needs, "python")
+    if (alternatives := plan.item.root.first("input-logic")) is not None:
+        _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
+        return
     for element in elements:
         name = element.get("name")
         try:
+            _check_name(plan, body, name)
             event = datasets.read_event(element, series, plan.scope, zone)
             task = datasets.sensor(event, compiler, plan.functions, timeout)
         except Unsupported as error:
@@ -433,6 +429,28 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             plan.macros[function] = Code(function)
 
 
+def _alternatives(
+    plan: Plan,
+    compiler: Compiler,
+    root: Element,
+    elements: list[Element],
+    around: tuple[dict[str, datasets.DataSet | Unsupported], str, timedelta | None],
+) -> None:
+    """Make the one task that waits as <input-logic> says."""
+    series, zone, timeout = around
+    try:
+        events = {element.get("name"): datasets.read_event(element, series, plan.scope, zone) for element in elements}
+        task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
+    except Unsupported as error:
+        plan.fail("input-logic", error, "", root)
+        return
+    plan.before.append(replace(task, origin=plan.origin("input-logic", root)))
+    plan.events |= found
+    plan.note("input-logic", "converted", at=root)
+    for element in elements:
+        plan.note("data-in", "converted", name=element.get("name"), at=element)
+
+
 def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Expression, ...]:
     """Give the assets that the run makes."""
     events = plan.item.root.first("output-events")
@@ -444,6 +462,7 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
     for element in elements:
         name = element.get("name")
         try:
+            _check_name(plan, body, name)
             event = datasets.read_event(element, series, plan.scope, zone)
             function = datasets.uri_function(event, compiler)
         except Unsupported as error:
@@ -465,6 +484,12 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
         if not event.dataset.is_asked:
             plan.note("data-out", "converted", name=name, at=element)
     return tuple(made)
+
+
+def _check_name(plan: Plan, body: Body, name: str) -> None:
+    alike = {datasets.identifier(other) for other in plan.events}
+    if datasets.identifier(name) in alike or f"wait_for_{name}" in body.workflow.nodes:
+        raise Unsupported("event-name", f"the name {name} cannot be told from another one of this coordinator")
 
 
 def replace_accounts(plan: Plan) -> Plan:

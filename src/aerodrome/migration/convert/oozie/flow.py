@@ -67,6 +67,7 @@ class Steering:
     choices: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
     functions: dict[str, Function] = field(default_factory=dict)
     routers: list[str] = field(default_factory=list)
+    nodes: frozenset[str] = frozenset()  # names that control tasks must not take
     unmatched: list[str] = field(default_factory=list)  # joins whose ways are not the branches of one fork
 
 
@@ -79,7 +80,7 @@ def steer(
     workflow: Workflow, bodies: Mapping[str, Task], ids: Mapping[str, str], after: tuple[str, ...] = ()
 ) -> Steering:
     """Put the tasks of actions, decisions and kills (`bodies`, by node) into order; `after` are tasks before all of them."""
-    made = Steering()
+    made = Steering(nodes=frozenset(workflow.nodes))
     exits: dict[tuple[str, str], Arrival] = {}
     order = workflow.order()
     into: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -129,7 +130,7 @@ def _place(
         if not needs_router(workflow, node):
             exits[node.name, node.ok] = Arrival((task.full_id,))
             return
-        router = _router(made, task, node)
+        router = _router(made, workflow, task, node)
         is_same = node.ok == node.error
         exits[node.name, node.ok] = Arrival((router,), ("ok", "error") if is_same else ("ok",))
         if not is_same:
@@ -149,8 +150,16 @@ def _end(made: Steering, ways: list[Arrival], task: Task | None) -> None:
     made.tasks.append(replace(task, trigger_rule=_connect(made, task.full_id, ways)))
 
 
-def _router(made: Steering, task: Task, node: Node) -> str:
-    name = _free(made, f"after_{task.task_id}")
+def router_name(workflow: Workflow, action: str) -> str:
+    """Name the router of an action."""
+    name = f"after_{action}"
+    while name in workflow.nodes:
+        name += "_outcome"
+    return name
+
+
+def _router(made: Steering, workflow: Workflow, task: Task, node: Node) -> str:
+    name = router_name(workflow, node.name)
     made.functions[ROUTE.name] = ROUTE
     router = Task(
         name,
@@ -261,14 +270,14 @@ def _note(made: Steering, way: Arrival) -> None:
 
 
 def _control(made: Steering, name: str, ways: list[Arrival], node: Node) -> str:
-    name = _free(made, name)
+    name = _free(made, name, node.name)
     rule = _connect(made, name, ways)
     made.tasks.append(Task(name, symbols.EMPTY, trigger_rule=rule, role="control", origin=node.origin))
     return name
 
 
-def _free(made: Steering, name: str) -> str:
-    taken = {task.task_id for task in made.tasks}
+def _free(made: Steering, name: str, own: str = "") -> str:
+    taken = {task.task_id for task in made.tasks} | (made.nodes - {own})
     free, number = name, 1
     while free in taken:
         number += 1
