@@ -140,7 +140,11 @@ def _union(rules: list[Rule], almanac: Almanac) -> Ordered:
     except Unknown as why:
         return _unknown(why.code, str(why))
     return Ordered(
-        almanac.one(dates), True, "" if dates else "never-ordered", "" if dates else "Its criteria choose no date.", tuple(rules)
+        almanac.one(dates),
+        True,
+        "" if dates else "never-ordered",
+        "" if dates else "Its criteria choose no date.",
+        tuple(rules),
     )
 
 

@@ -26,7 +26,11 @@ UNITS = (
     "JOB",
 )
 _DEPTH = 64
-_BLANK_SAYS = ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")  # other blank attributes say nothing, and exports have dozens
+_BLANK_SAYS = (
+    "FOLDER_ORDER_METHOD",
+    "TABLE_USERDAILY",
+    "USER_DAILY",
+)  # other blank attributes say nothing, and exports have dozens
 _BLOCK = 1 << 16
 
 

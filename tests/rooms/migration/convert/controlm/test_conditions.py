@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
 
 from aerodrome.migration.convert.contract import Code, Dag, Edge
 from aerodrome.migration.convert.controlm.comparison import compare
@@ -17,7 +18,6 @@ from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.world import plan_world
 from aerodrome.migration.convert.emission.dagfile import write_dag
-from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
 
 
 def job(name: str, inside: str = "", more: str = "") -> str:
@@ -58,7 +58,7 @@ def test_a_list_of_conditions_is_read_as_it_is_written(waiting: tuple[Wait, ...]
     tree = tree_of(waiting)
     for values in product((True, False), repeat=3):
         table = dict(zip("ABC", values, strict=True))
-        assert holds(tree, {(name, "ODAT"): value for name, value in table.items()}) is eval(meaning, {}, table)  # noqa: S307
+        assert holds(tree, {(name, "ODAT"): value for name, value in table.items()}) is eval(meaning, {}, table)
 
 
 def test_and_and_or_without_parentheses_are_told() -> None:
@@ -76,7 +76,10 @@ def test_a_condition_inside_a_folder_is_an_edge_and_its_deletion_is_none(tmp_pat
 
 def test_either_of_two_is_one_success_and_a_mixture_gets_a_gate(tmp_path: Path) -> None:
     either = '<INCOND NAME="A" ODATE="ODAT" AND_OR="A"/><INCOND NAME="B" ODATE="ODAT" AND_OR="O"/>'
-    mixed = '<INCOND NAME="A" ODATE="ODAT" AND_OR="A" OP="("/><INCOND NAME="B" ODATE="ODAT" AND_OR="O" OP=")"/>' + waits("C")
+    mixed = (
+        '<INCOND NAME="A" ODATE="ODAT" AND_OR="A" OP="("/><INCOND NAME="B" ODATE="ODAT" AND_OR="O" OP=")"/>'
+        + waits("C")
+    )
     text = folder("F", *(job(name, adds(name)) for name in "ABC"), job("EITHER", either), job("MIXED", mixed))
     dag = dag_of(convert(tmp_path, text), "F")
     assert dag.task("EITHER").trigger_rule == "one_success"
@@ -104,7 +107,9 @@ def test_a_condition_of_another_folder_is_a_wait_for_its_run_of_the_same_date(tm
 
 
 def test_the_previous_date_is_the_date_on_which_the_job_was_ordered_before(tmp_path: Path) -> None:
-    text = folder("P", job("MAKE", adds("X"))) + folder("C", job("USE", waits("X", odate="PREV")).replace('DAYS="ALL"', 'WEEKDAYS="1,2,3,4,5"'))
+    text = folder("P", job("MAKE", adds("X"))) + folder(
+        "C", job("USE", waits("X", odate="PREV")).replace('DAYS="ALL"', 'WEEKDAYS="1,2,3,4,5"')
+    )
     dag = dag_of(convert(tmp_path, text), "C")
     space = functions_of(dag)
     call = dict(dag.task("USE_waits_X_MAKE").arguments)["execution_date_fn"]

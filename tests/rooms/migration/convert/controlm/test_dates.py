@@ -1,5 +1,7 @@
 """A job that runs on a wrong date is a wrong migration: order dates against plain day-by-day arithmetic, over 400 days."""
 
+# ruff: noqa: DTZ001  (times of a wall clock)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,11 +9,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, days, functions_of, runs
 
 from aerodrome.migration.convert.controlm.model import Calendar, Rule
 from aerodrome.migration.convert.controlm.order_dates import Almanac, Horizon, Unknown
 from aerodrome.migration.convert.controlm.timetables import cron_of_times, day_fields
-from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, days, functions_of, runs
 
 DAYS = days(date(2026, 1, 1), 400)
 HOLIDAYS = {date(2026, 1, 1), date(2026, 5, 1), date(2026, 12, 25), date(2027, 1, 1)}
@@ -50,8 +52,16 @@ CASES: list[tuple[str, Rule, Callable[[date], bool]]] = [
     ("a calendar without a day", Rule(days="-3", days_calendar="BANK"), lambda day: day in WORKING and day.day != 3),
     ("second working day", Rule(days="D2", days_calendar="BANK"), lambda day: working_in_month(day)[1] == day),
     ("last working day", Rule(days="L1", days_calendar="BANK"), lambda day: working_in_month(day)[-1] == day),
-    ("all but the first working day", Rule(days="-D1", days_calendar="BANK"), lambda day: day in WORKING and working_in_month(day)[0] != day),
-    ("the 1st or the next working day", Rule(days=">1", days_calendar="BANK"), lambda day: day == next_working(day.replace(day=1))),
+    (
+        "all but the first working day",
+        Rule(days="-D1", days_calendar="BANK"),
+        lambda day: day in WORKING and working_in_month(day)[0] != day,
+    ),
+    (
+        "the 1st or the next working day",
+        Rule(days=">1", days_calendar="BANK"),
+        lambda day: day == next_working(day.replace(day=1)),
+    ),
     (
         "confirmed: next working day",
         Rule(days="1", confirm_calendar="BANK", shift="next"),
@@ -70,13 +80,19 @@ CASES: list[tuple[str, Rule, Callable[[date], bool]]] = [
         Rule(days="ALL", active_from=date(2026, 3, 1), active_till=date(2026, 3, 31)),
         lambda day: (day.year, day.month) == (2026, 3),
     ),
-    ("weekdays of a calendar", Rule(weekdays="1", weeks_calendar="BANK"), lambda day: day.weekday() == 0 and day in WORKING),
+    (
+        "weekdays of a calendar",
+        Rule(weekdays="1", weeks_calendar="BANK"),
+        lambda day: day.weekday() == 0 and day in WORKING,
+    ),
     ("no criteria", Rule(), lambda day: False),
 ]
 
 
 @pytest.mark.parametrize(("rule", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_rule_chooses_the_dates_that_the_calendar_on_the_wall_says(rule: Rule, expected: Callable[[date], bool]) -> None:
+def test_a_rule_chooses_the_dates_that_the_calendar_on_the_wall_says(
+    rule: Rule, expected: Callable[[date], bool]
+) -> None:
     almanac = Almanac({"BANK": BANK}, Horizon(DAYS[0], DAYS[-1]))
     assert sorted(almanac.dates(rule)) == [day for day in DAYS if expected(day)]
 
@@ -153,7 +169,9 @@ def test_every_job_of_a_folder_runs_on_its_dates_for_400_days(tmp_path: Path, ne
     }
     first = datetime(2026, 1, 1, 7 if new_day == "07:00" else 0)
     zone = space["ZoneInfo"]("Europe/Paris")
-    dates = [space["order_date"](moment.replace(tzinfo=zone)) for moment in runs(dag, first, first + timedelta(days=399))]
+    dates = [
+        space["order_date"](moment.replace(tzinfo=zone)) for moment in runs(dag, first, first + timedelta(days=399))
+    ]
     for job, is_expected in expected.items():
         check = check_of(dag, job)
         is_ordered = space[check[len("only_on(") : -1]] if check else lambda _day: True
@@ -165,13 +183,19 @@ def test_a_time_before_the_new_day_is_on_the_next_calendar_day(tmp_path: Path) -
     dag = dag_of(convert(tmp_path, text, {"new_day": "07:00"}), "N")
     moments = runs(dag, datetime(2026, 1, 1), datetime(2026, 4, 1))
     assert moments == [datetime(2026, month, 2, 2) for month in (1, 2, 3)]
-    space = functions_of(dag_of(convert(tmp_path, text.replace("<JOB", "<JOB TIMETO='0400'", 1), {"new_day": "07:00"}), "N"))
+    space = functions_of(
+        dag_of(convert(tmp_path, text.replace("<JOB", "<JOB TIMETO='0400'", 1), {"new_day": "07:00"}), "N")
+    )
     utc = space["ZoneInfo"]("UTC")
-    assert [space["order_date"](moment.replace(tzinfo=utc)) for moment in moments] == [date(2026, month, 1) for month in (1, 2, 3)]
+    assert [space["order_date"](moment.replace(tzinfo=utc)) for moment in moments] == [
+        date(2026, month, 1) for month in (1, 2, 3)
+    ]
 
 
 def test_a_missing_calendar_is_a_question_and_no_schedule(tmp_path: Path) -> None:
-    text = '<FOLDER FOLDER_NAME="M" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="x" DAYSCAL="PAYDAYS"/></FOLDER>'
+    text = (
+        '<FOLDER FOLDER_NAME="M" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="x" DAYSCAL="PAYDAYS"/></FOLDER>'
+    )
     conversion = convert(tmp_path, text)
     assert dag_of(conversion, "M").schedule.expression is None
     assert [(item.code, item.dag_id) for item in conversion.questions] == [("calendar-missing", "M")]
@@ -180,7 +204,9 @@ def test_a_missing_calendar_is_a_question_and_no_schedule(tmp_path: Path) -> Non
 
 def test_the_calendar_of_another_file_is_used(tmp_path: Path) -> None:
     marks = "".join("Y" if day in (1, 32) else "N" for day in range(1, 366))
-    (tmp_path / "calendars.xml").write_text(f'<DEFCAL><CALENDAR NAME="PAYDAYS" TYPE="Regular"><YEAR NAME="2026" DAYS="{marks}"/></CALENDAR></DEFCAL>')
+    (tmp_path / "calendars.xml").write_text(
+        f'<DEFCAL><CALENDAR NAME="PAYDAYS" TYPE="Regular"><YEAR NAME="2026" DAYS="{marks}"/></CALENDAR></DEFCAL>'
+    )
     text = '<FOLDER FOLDER_NAME="M" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="x" DAYSCAL="PAYDAYS" TIMEFROM="0615"/></FOLDER>'
     conversion = convert(tmp_path, text)
     moments = runs(dag_of(conversion, "M"), datetime(2026, 1, 1), datetime(2027, 12, 31))
@@ -202,7 +228,7 @@ def test_a_cyclic_job_runs_at_its_times(tmp_path: Path, attributes: str, times: 
     dag = dag_of(convert(tmp_path, text), "C__J")
     moments = runs(dag, datetime(2026, 1, 5), datetime(2026, 1, 11, 23, 59))
     if check := check_of(dag, "J"):
-        kept = eval(check.removeprefix("only_at(").split("}")[0] + "}", {})  # noqa: S307
+        kept = eval(check.removeprefix("only_at(").split("}")[0] + "}", {})
         moments = [moment for moment in moments if moment.hour * 60 + moment.minute in kept]
     assert [f"{moment:%a %H:%M}" for moment in moments] == [f"Mon {time}" for time in times]
     assert dag.max_active_runs == 1

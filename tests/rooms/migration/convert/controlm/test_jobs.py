@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
 from aerodrome.migration.convert.contract import Dag, Task
 from aerodrome.migration.convert.controlm.priorities import weight_of
-from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
 
 def dag(folder: Path, job: str, profile: dict[str, object] | None = None) -> Dag:
@@ -26,7 +26,11 @@ def variables(**values: str) -> str:
 
 
 KINDS = [
-    ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls" NODEID="h" RUN_AS="u"/>', "SSHOperator", {"command": "ls", "ssh_conn_id": "ssh_u_h"}),
+    (
+        '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls" NODEID="h" RUN_AS="u"/>',
+        "SSHOperator",
+        {"command": "ls", "ssh_conn_id": "ssh_u_h"},
+    ),
     ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls"/>', "BashOperator", {"bash_command": "ls"}),
     ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="/x/run.sh"/>', "BashOperator", {"bash_command": "/x/run.sh "}),
     (
@@ -55,12 +59,18 @@ KINDS = [
         "AzureDataFactoryRunPipelineOperator",
         {"pipeline_name": "p", "resource_group_name": "g", "factory_name": "d"},
     ),
-    (f'<JOB JOBNAME="J" APPL_TYPE="Databricks">{variables(**{"UCM__DATABRICKS JOB ID": "17"})}</JOB>', "DatabricksRunNowOperator", {"job_id": "17"}),
+    (
+        f'<JOB JOBNAME="J" APPL_TYPE="Databricks">{variables(**{"UCM__DATABRICKS JOB ID": "17"})}</JOB>',
+        "DatabricksRunNowOperator",
+        {"job_id": "17"},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("job", "operator", "expected"), KINDS)
-def test_a_job_becomes_the_operator_that_does_the_same(tmp_path: Path, job: str, operator: str, expected: dict[str, object]) -> None:
+def test_a_job_becomes_the_operator_that_does_the_same(
+    tmp_path: Path, job: str, operator: str, expected: dict[str, object]
+) -> None:
     task = dag(tmp_path, job.replace("<JOB ", '<JOB DAYS="ALL" ', 1)).task("J")
     assert task.operator.name == operator
     assert task.role == "real"
@@ -73,8 +83,14 @@ RAISING = [
     ('<JOB JOBNAME="J" APPL_TYPE="OWN_PLUGIN"/>', "job-other"),
     ('<JOB JOBNAME="J" APPL_TYPE="ADF"/>', "detail-missing"),
     ('<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS"/>', "transfer"),
-    ('<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x %%A"><VARIABLE NAME="%%A" VALUE="%%GETDATE 1 %%SUBSTR x 1 1"/></JOB>', "variables"),
-    ('<JOB JOBNAME="J" APPL_TYPE="DATABASE"><ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON></JOB>', "database-empty"),
+    (
+        '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x %%A"><VARIABLE NAME="%%A" VALUE="%%GETDATE 1 %%SUBSTR x 1 1"/></JOB>',
+        "variables",
+    ),
+    (
+        '<JOB JOBNAME="J" APPL_TYPE="DATABASE"><ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON></JOB>',
+        "database-empty",
+    ),
 ]
 
 

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of
 
 from aerodrome.cli.main import run
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import report
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.emission import compose
-from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of
 
 JOB = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL"/>'
 
@@ -57,7 +57,9 @@ def test_encodings_are_read(tmp_path: Path, encoding: str) -> None:
         ("e.json", '{"Type": "Folder", "a": ' + "[" * 200_000 + "]" * 200_000 + "}", "json-too-deep", 0),
     ],
 )
-def test_a_broken_file_is_refused_by_name_and_line_and_the_others_are_read(tmp_path: Path, name: str, text: str, code: str, line: int) -> None:
+def test_a_broken_file_is_refused_by_name_and_line_and_the_others_are_read(
+    tmp_path: Path, name: str, text: str, code: str, line: int
+) -> None:
     (tmp_path / name).write_text(text)
     conversion = convert(tmp_path, f'<FOLDER FOLDER_NAME="GOOD">{JOB}</FOLDER>', name="good.xml")
     assert [(item.file, item.code, item.line) for item in conversion.rejected] == [(name, code, line)]
@@ -70,7 +72,11 @@ def test_what_is_not_known_is_listed_and_what_is_bookkeeping_is_not(tmp_path: Pa
         '<FOLDER FOLDER_NAME="F" LAST_UPLOAD="20200101" REAL_FOLDER_ID="3">'
         '<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" FLUX="7" CREATED_BY="me" VERSION_SERIAL="9"><WARP NAME="w"/></JOB></FOLDER>'
     )
-    told = [(item.code, item.element) for item in dag_of(convert(tmp_path, text), "F").accounts if item.code.startswith("unknown-")]
+    told = [
+        (item.code, item.element)
+        for item in dag_of(convert(tmp_path, text), "F").accounts
+        if item.code.startswith("unknown-")
+    ]
     assert told == [("unknown-attribute", "JOB@FLUX"), ("unknown-element", "WARP")]
 
 
@@ -88,13 +94,17 @@ def test_the_same_folder_in_two_files_is_converted_once(tmp_path: Path) -> None:
 
 
 def test_jobs_of_one_name_stay_two_jobs(tmp_path: Path) -> None:
-    assert [task.task_id for task in dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{JOB}{JOB}</FOLDER>'), "F").tasks] == ["J", "J_2"]
+    assert [
+        task.task_id for task in dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{JOB}{JOB}</FOLDER>'), "F").tasks
+    ] == ["J", "J_2"]
 
 
 def test_secrets_of_connection_profiles_are_nowhere(tmp_path: Path) -> None:
     conversion = read(EXPORTS, {})
     assert "not-to-be-kept" in (EXPORTS / "finance.json").read_text()
-    everything = json.dumps(report.as_data(conversion, "3.3"), default=str) + "".join(compose(conversion, "3.3").values())
+    everything = json.dumps(report.as_data(conversion, "3.3"), default=str) + "".join(
+        compose(conversion, "3.3").values()
+    )
     assert "not-to-be-kept" not in everything
     need = next(item for item in conversion.connections if item.conn_id == "fin_db")
     assert (need.conn_type, need.host, need.port, need.login, need.schema) == ("postgres", "db01", 5432, "fin", "books")

@@ -11,24 +11,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rooms.migration.convert.controlm.sample import EXPORTS
 
 from aerodrome.builds import Venv
 from aerodrome.migration.convert.contract import Target
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.emission import compose, emit
-from tests.rooms.migration.convert.controlm.sample import EXPORTS
 
 PROBE = Path(__file__).parent / "probe.py"
 VERSIONS: tuple[tuple[Target, str], ...] = (("2.11", "2.11.2"), ("3.3", "3.3.2"))
 PROVIDERS = tuple(
-    f"apache-airflow-providers-{name}" for name in ("standard", "ssh", "sftp", "common-io", "smtp", "common-sql", "http", "amazon")
+    f"apache-airflow-providers-{name}"
+    for name in ("standard", "ssh", "sftp", "common-io", "smtp", "common-sql", "http", "amazon")
 )
 
 
 def check(venv: Venv, project: Path, home: Path) -> dict[str, Any]:
     """Read a project with an Airflow; give what it saw."""
-    environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins")}
-    done = subprocess.run([str(venv.path / "bin/python"), str(PROBE), str(project)], env=environment, capture_output=True, text=True, check=False, timeout=600)
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
+    }
+    done = subprocess.run(
+        [str(venv.path / "bin/python"), str(PROBE), str(project)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return seen
@@ -36,7 +49,9 @@ def check(venv: Venv, project: Path, home: Path) -> dict[str, Any]:
 
 @pytest.mark.airflow
 @pytest.mark.parametrize(("target", "version"), VERSIONS)
-def test_emitted_files_are_read_and_kept(tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str) -> None:
+def test_emitted_files_are_read_and_kept(
+    tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str
+) -> None:
     source = tmp_path / "source"
     source.mkdir()
     for name in ("retail.xml", "calendars.xml"):  # what an Airflow without further providers can read
@@ -51,7 +66,9 @@ def test_emitted_files_are_read_and_kept(tmp_path: Path, airflow_venv: Callable[
 @pytest.mark.airflow
 @pytest.mark.skipif(os.environ.get("AERODROME_MATRIX") != "1", reason="eight provider packages: make test-matrix")
 @pytest.mark.parametrize(("target", "version"), VERSIONS)
-def test_every_emitted_file_is_read_and_kept(tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str) -> None:
+def test_every_emitted_file_is_read_and_kept(
+    tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str
+) -> None:
     emit(compose(read(EXPORTS, {}), target), tmp_path / "project")
     seen = check(airflow_venv(version, PROVIDERS), tmp_path / "project", tmp_path / "home")
     assert seen["errors"] == {}

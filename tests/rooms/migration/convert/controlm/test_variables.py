@@ -16,8 +16,11 @@ SYSTEM = {"JOBNAME": "LOAD", "SCHEDTAB": "F", "APPLIC": "RETAIL", "NODEID": "app
 def rendered(text: str, variables: dict[str, str] | None = None) -> str:
     """Render what a text compiles to, on the order date 2026-03-01, with the functions that a DAG file carries."""
     space: dict[str, object] = {}
-    exec(  # noqa: S102
-        "from datetime import datetime, timedelta\nfrom zoneinfo import ZoneInfo\n" + odate("UTC", 0).source + CALCDATE.source, space
+    exec(
+        "from datetime import datetime, timedelta\nfrom zoneinfo import ZoneInfo\n"
+        + odate("UTC", 0).source
+        + CALCDATE.source,
+        space,
     )
     done = compile_text(text, Scope(SYSTEM, variables or {}))
     assert not done.problems
@@ -25,8 +28,14 @@ def rendered(text: str, variables: dict[str, str] | None = None) -> str:
     stored = {"controlm.REGION": "north", "controlm.POOL.KEY": "7"}
     value = type("Value", (), {"get": lambda self, name: stored[name]})()
     now = lambda: datetime(2026, 3, 2, 14, 5, 9, tzinfo=UTC)  # noqa: E731
-    names = {"dag_run": run, "run_id": "r1", "ti": type("T", (), {"try_number": 2})(), "now": now, "var": type("V", (), {"value": value})()}
-    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(done.text)  # noqa: S701
+    names = {
+        "dag_run": run,
+        "run_id": "r1",
+        "ti": type("T", (), {"try_number": 2})(),
+        "now": now,
+        "var": type("V", (), {"value": value})(),
+    }
+    template = Environment(undefined=StrictUndefined, autoescape=False).from_string(done.text)
     return template.render(odate=space["odate"], calcdate=space["calcdate"], **names)
 
 
@@ -86,7 +95,10 @@ def test_what_is_not_defined_becomes_an_airflow_variable_whose_absence_fails() -
 
 @pytest.mark.parametrize("value", ["%%WCALCDATE %%ODATE CAL -1", "x %%SUBSTR %%ODATE 1 2", "%%MINE"])
 def test_what_cannot_be_compiled_is_a_problem(value: str) -> None:
-    assert compile_text("%%MINE", Scope({}, {"MINE": value})).problems or compile_text("%%MINE", Scope({}, {"MINE": value})).unknown
+    assert (
+        compile_text("%%MINE", Scope({}, {"MINE": value})).problems
+        or compile_text("%%MINE", Scope({}, {"MINE": value})).unknown
+    )
 
 
 def test_a_variable_that_contains_itself_is_a_problem() -> None:
