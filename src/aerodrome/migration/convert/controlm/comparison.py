@@ -9,7 +9,7 @@ from datetime import date
 from itertools import product
 from random import Random
 
-from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.contract import Code, Dag, Task
 from aerodrome.migration.convert.controlm.day import Path, run_day
 from aerodrome.migration.convert.controlm.world import Plan, World
 from aerodrome.migration.convert.simulation import Choices, Outcomes, Simulator, State
@@ -107,7 +107,9 @@ class _Runner(Simulator):
         if path is not None and path not in self._ordered and any(name == "pre_execute" for name, _ in task.arguments):
             return "skipped"
         if task.is_waiting and path is None:
-            is_clock = task.operator.name in ("DateTimeSensorAsync", "ApprovalOperator")
+            call = dict(task.arguments).get("python_callable")
+            is_file = isinstance(call, Code) and call.text != "is_added"
+            is_clock = is_file or task.operator.name not in ("ExternalTaskSensor", "PythonSensor")
             return "success" if is_clock or self._is_met else "skipped"
         if path is not None and task.role == "raises":
             return "success" if outcomes(task) else "failed"
