@@ -19,6 +19,10 @@ _TAKEN = {
     "dag",
     "params",
     "timedelta",
+    "shlex",
+    "subprocess",
+    "quote_plus",
+    "datetime",
     "pendulum",
     "json",
     "os",
@@ -100,6 +104,9 @@ def variable_names(dag: Dag) -> dict[str, str]:
     names: dict[str, str] = {}
     for task in dag.tasks:
         taken.add(task.operator.name)
+    for function in dag.functions:
+        taken |= set(re.findall(r"^def (\w+)", "\n".join([function.source, *function.sources.values()]), re.MULTILINE))
+        taken |= {symbol.name for symbol in function.imports}
     for task in dag.tasks:
         base = re.sub(r"\W+", "_", task.full_id).strip("_").lower() or "task"
         base = base if _PLAIN.match(base) and not base[0].isdigit() else f"task_{base}"

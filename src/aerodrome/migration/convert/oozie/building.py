@@ -62,6 +62,7 @@ class Body:
     start_child: Callable[[Body, Compiler, Node], tuple[tuple[tuple[str, Expression], ...], dict[str, str]]]
     zone: str = "UTC"
     events: Mapping[str, str] = field(default_factory=dict)
+    outlets: tuple[Expression, ...] = ()  # made when the run ends well
     event_macros: dict[str, Code] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
     accounts: list[Account] = field(default_factory=list)
@@ -104,7 +105,9 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
         made = flow.Steering(tasks=[task])
         made.edges = [Edge(item.full_id, "workflow") for item in before]
         return [*before, *made.tasks], made
-    routers = tuple(f"after_{node.name}" for node in workflow.order() if flow.needs_router(workflow, node))
+    routers = tuple(
+        flow.router_name(workflow, node.name) for node in workflow.order() if flow.needs_router(workflow, node)
+    )
     words = Words(body.app_name, ids, routers, body.zone, body.events, body.profile.probe)
     bodies: dict[str, Task] = {}
     predicates: dict[str, list[tuple[str, str]]] = {}
@@ -117,6 +120,10 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
             bodies[node.name] = _kill(body, words, node)
         elif node.kind in ("fork", "join", "end"):
             body.account(node.kind, node, {})
+            if node.kind == "end" and body.outlets:
+                bodies[node.name] = Task(
+                    "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
+                )
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
     for name in workflow.unreachable:
         node = workflow.node(name)
@@ -131,6 +138,10 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     body.needs.functions |= made.functions
     if any(task.role == "fails" for task in made.tasks):
         body.needs.functions[flow.KILL.name] = flow.KILL
+    for place, account in enumerate(body.accounts):
+        if account.element == "join" and account.name in made.unmatched:
+            reason = "its ways are not the branches of one fork, which Oozie's validation refuses: it waits for those that are taken"
+            body.accounts[place] = replace(account, outcome="caveat", code="fork-join-mismatch", reason=reason)
     forks = [node for node in workflow.order() if node.kind == "fork"]
     if forks:
         place = next(at for at, item in enumerate(body.accounts) if item.element == "fork")
@@ -145,7 +156,7 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
 
 def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:
     """Give the arguments of a task that raises."""
-    return (("python_callable", Code(NOT_CONVERTED.name)), ("op_kwargs", {"reason": reason}))
+    return (("python_callable", Code(NOT_CONVERTED.name)), ("op_kwargs", {"reason": flow_text(reason)}))
 
 
 def _action(body: Body, words: Words, node: Node) -> Task:
@@ -299,10 +310,28 @@ def _decision(body: Body, words: Words, node: Node) -> tuple[Task, list[tuple[st
     return Task(
         node.name,
         symbols.BRANCH,
-        (("python_callable", Code(f"decide_{_identifier(node.name)}")),),
+        (("python_callable", Code(_decider(body.workflow, node.name))),),
         role="control",
         origin=node.origin,
     ), cases
+
+
+def _unlike(name: str, workflow: Workflow) -> str:
+    """Give a name for a task of ours that no node has."""
+    while name in workflow.nodes:
+        name += "_of_dag"
+    return name
+
+
+def _decider(workflow: Workflow, name: str) -> str:
+    """Name the function of a decision; names of nodes may differ in what Python's names do not show."""
+    alike = [
+        node.name
+        for node in workflow.nodes.values()
+        if node.kind == "decision" and _identifier(node.name) == _identifier(name)
+    ]
+    number = alike.index(name)
+    return f"decide_{_identifier(name)}" + (f"_{number + 1}" if number else "")
 
 
 def _identifier(name: str) -> str:
@@ -315,7 +344,7 @@ def _write_decision(body: Body, made: flow.Steering, task: Task, cases: list[tup
         return
     place = next(at for at, item in enumerate(made.tasks) if item.full_id == task.full_id)
     chosen = {choice.label: list(choice.tasks) for choice in made.tasks[place].choices}
-    name = f"decide_{_identifier(task.task_id)}"
+    name = _decider(body.workflow, task.task_id)
     lines = [
         f"def {name}(params, ti, dag_run, run_id, logical_date=None, **_):",
         f'    """Choose as the decision {task.task_id} does: the first case that holds."""',
@@ -350,14 +379,14 @@ def make_dag(
     unknown = [name for name, value in needs.parameters.items() if value is None]
     if unknown and is_scheduled:
         check = Task(
-            "check_params",
+            _unlike("check_params", body.workflow),
             symbols.PYTHON,
             (("python_callable", Code(_CHECK.name)), ("op_kwargs", {"names": unknown})),
             role="control",
             comment="Values that the definitions leave open.",
         )
         starts = {task.full_id for task in tasks} - {edge.after for edge in edges}
-        edges = [*(Edge("check_params", task.full_id) for task in tasks if task.full_id in starts), *edges]
+        edges = [*(Edge(check.full_id, task.full_id) for task in tasks if task.full_id in starts), *edges]
         tasks = [check, *tasks]
         needs.functions[_CHECK.name] = _CHECK
     parameters = tuple(

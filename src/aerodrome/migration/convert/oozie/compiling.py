@@ -391,6 +391,8 @@ class Compiler:
 
 
 def _grouped(text: str) -> str:
+    if text.startswith("logical_date") and text.endswith(")") and text.count('"') <= 2:
+        return text  # a chain of calls
     simple = re.fullmatch(r"[\w.]+(\[\"[^\"\]]*\"\])*|\"[^\"\\]*\"|\w[\w.]*\([^()]*\)(\[[^\]]*\])*", text)
     return text if simple or (text.startswith("(") and _closes_last(text)) else f"({text})"
 

@@ -16,7 +16,6 @@ from aerodrome.migration.convert.contract import (
     Call,
     Code,
     Dag,
-    Edge,
     Expression,
     Function,
     Origin,
@@ -130,7 +129,7 @@ def coordinator_dag(
         plan.events,
     )
     _inputs(estate, plan, body, zone)
-    outputs = _outputs(estate, plan, body, zone)
+    body.outlets = _outputs(estate, plan, body, zone)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -142,7 +141,6 @@ def coordinator_dag(
         origin=Origin(item.file, "coordinator-app", root.line),
         doc=f"Coordinator {name}.",
     )
-    dag = _with_outputs(dag, outputs)
     dag = replace(
         dag,
         max_active_runs=_controls(plan),
@@ -403,6 +401,7 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     for element in elements:
         name = element.get("name")
         try:
+            _check_name(plan, body, name)
             event = datasets.read_event(element, series, plan.scope, zone)
             task = datasets.sensor(event, compiler, plan.functions, timeout)
         except Unsupported as error:
@@ -446,6 +445,7 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
     for element in elements:
         name = element.get("name")
         try:
+            _check_name(plan, body, name)
             event = datasets.read_event(element, series, plan.scope, zone)
             function = datasets.uri_function(event, compiler)
         except Unsupported as error:
@@ -469,25 +469,15 @@ def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Express
     return tuple(made)
 
 
+def _check_name(plan: Plan, body: Body, name: str) -> None:
+    alike = {datasets.identifier(other) for other in plan.events}
+    if datasets.identifier(name) in alike or f"wait_for_{name}" in body.workflow.nodes:
+        raise Unsupported("event-name", f"the name {name} cannot be told from another one of this coordinator")
+
+
 def replace_accounts(plan: Plan) -> Plan:
     """Give a copy whose notes nobody reads: datasets are read twice, and counted once."""
     return Plan(plan.item, plan.scope)
-
-
-def _with_outputs(dag: Dag, outputs: tuple[Expression, ...]) -> Dag:
-    """Let the end of the run make its assets: its last task, or a task after all of them."""
-    if not outputs:
-        return dag
-    before = {edge.before for edge in dag.edges}
-    leaves = [task for task in dag.tasks if task.full_id not in before and task.role not in ("fails", "raises")]
-    if len(leaves) == 1 and leaves[0].role == "real":
-        tasks = tuple(replace(task, outlets=outputs) if task is leaves[0] else task for task in dag.tasks)
-        return replace(dag, tasks=tasks)
-    if not leaves:
-        return dag
-    done = Task("outputs", symbols.EMPTY, trigger_rule="none_failed_min_one_success", role="control", outlets=outputs)
-    edges = tuple(Edge(task.full_id, "outputs") for task in leaves)
-    return replace(dag, tasks=(*dag.tasks, done), edges=(*dag.edges, *edges))
 
 
 def _deadline(plan: Plan, root: Element) -> dict[Target, tuple[tuple[str, Expression], ...]]:

@@ -48,11 +48,14 @@ def kill(message, **_):
 
 @dataclass(frozen=True)
 class Arrival:
-    """One way into a node: the tasks that must have succeeded, and the label under which a branching one goes this way."""
+    """One way into a node: the tasks that must have succeeded, and the labels under which a branching one goes this way."""
 
     tasks: tuple[str, ...] = ()
-    label: str = ""
-    is_branching: bool = False
+    labels: tuple[str, ...] = ()
+
+    @property
+    def is_branching(self) -> bool:
+        return bool(self.labels)
 
 
 @dataclass
@@ -64,6 +67,8 @@ class Steering:
     choices: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
     functions: dict[str, Function] = field(default_factory=dict)
     routers: list[str] = field(default_factory=list)
+    nodes: frozenset[str] = frozenset()  # names that control tasks must not take
+    unmatched: list[str] = field(default_factory=list)  # joins whose ways are not the branches of one fork
 
 
 def needs_router(workflow: Workflow, node: Node) -> bool:
@@ -75,7 +80,7 @@ def steer(
     workflow: Workflow, bodies: Mapping[str, Task], ids: Mapping[str, str], after: tuple[str, ...] = ()
 ) -> Steering:
     """Put the tasks of actions, decisions and kills (`bodies`, by node) into order; `after` are tasks before all of them."""
-    made = Steering()
+    made = Steering(nodes=frozenset(workflow.nodes))
     exits: dict[tuple[str, str], Arrival] = {}
     order = workflow.order()
     into: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -105,8 +110,7 @@ def _place(
     exits: dict[tuple[str, str], Arrival],
 ) -> None:
     if node.kind == "end":
-        for way in ways:
-            _note(made, way)
+        _end(made, ways, bodies.get(node.name))
         return
     if node.kind == "fork":
         way = ways[0] if len(ways) == 1 else Arrival((_control(made, ids[node.name], ways, node),))
@@ -121,20 +125,41 @@ def _place(
     made.tasks.append(task)
     if node.kind == "decision":
         for to in node.following:
-            exits[node.name, to] = Arrival((task.full_id,), to, is_branching=True)
+            exits[node.name, to] = Arrival((task.full_id,), (to,))
     elif node.kind == "action":
         if not needs_router(workflow, node):
             exits[node.name, node.ok] = Arrival((task.full_id,))
             return
-        router = _router(made, task, node)
+        router = _router(made, workflow, task, node)
         is_same = node.ok == node.error
-        exits[node.name, node.ok] = Arrival((router,), "both" if is_same else "ok", is_branching=True)
+        exits[node.name, node.ok] = Arrival((router,), ("ok", "error") if is_same else ("ok",))
         if not is_same:
-            exits[node.name, node.error] = Arrival((router,), "error", is_branching=True)
+            exits[node.name, node.error] = Arrival((router,), ("error",))
 
 
-def _router(made: Steering, task: Task, node: Node) -> str:
-    name = _free(made, f"after_{task.task_id}")
+def _end(made: Steering, ways: list[Arrival], task: Task | None) -> None:
+    """End the run: nothing more runs, or the task that stands for the end (it makes the assets of the run)."""
+    if task is None:
+        for way in ways:
+            _note(made, way)
+        return
+    before = next((item for item in made.tasks if [item.full_id] == list(ways[0].tasks)), None)
+    if len(ways) == 1 and not ways[0].is_branching and before is not None and before.role == "real":
+        made.tasks[made.tasks.index(before)] = replace(before, outlets=task.outlets)
+        return
+    made.tasks.append(replace(task, trigger_rule=_connect(made, task.full_id, ways)))
+
+
+def router_name(workflow: Workflow, action: str) -> str:
+    """Name the router of an action."""
+    name = f"after_{action}"
+    while name in workflow.nodes:
+        name += "_outcome"
+    return name
+
+
+def _router(made: Steering, workflow: Workflow, task: Task, node: Node) -> str:
+    name = router_name(workflow, node.name)
     made.functions[ROUTE.name] = ROUTE
     router = Task(
         name,
@@ -165,6 +190,9 @@ def _join(
 ) -> Arrival:
     """Wait for every branch of the fork. A branch that arrives in several ways is brought together first."""
     branches = _branches(workflow, node, [name for name, _ in sources])
+    if branches is None:
+        made.unmatched.append(node.name)
+        branches = list(range(len(sources)))
     parts: list[str] = []
     by_branch: dict[int, list[Arrival]] = defaultdict(list)
     for way, branch in zip(ways, branches, strict=True):
@@ -182,8 +210,8 @@ def _join(
     return Arrival(tuple(dict.fromkeys(parts)))
 
 
-def _branches(workflow: Workflow, join: Node, sources: list[str]) -> list[int]:
-    """Tell for each way into a join which branch of its fork it belongs to (numbers; ways that nobody can tell apart share one)."""
+def _branches(workflow: Workflow, join: Node, sources: list[str]) -> list[int] | None:
+    """Tell for each way into a join which branch of its fork it belongs to, by number; None when they are not those of one fork."""
     best: list[int] | None = None
     for fork in workflow.nodes.values():
         if fork.kind != "fork" or fork.name in workflow.unreachable:
@@ -197,7 +225,7 @@ def _branches(workflow: Workflow, join: Node, sources: list[str]) -> list[int]:
             found.append(owners)
         if all(len(owners) == 1 for owners in found) and {owners[0] for owners in found} == set(range(len(fork.to))):
             best = [owners[0] for owners in found]
-    return best if best is not None else [0] * len(sources) if len(sources) == 1 else list(range(len(sources)))
+    return best
 
 
 def _inside(workflow: Workflow, start: str, stop: str) -> set[str]:
@@ -230,27 +258,26 @@ def _connect(made: Steering, task: str, ways: list[Arrival]) -> Rule:
 def _arrive(made: Steering, way: Arrival, task: str) -> None:
     made.edges.extend(Edge(before, task) for before in way.tasks)
     if way.is_branching:
-        labels = ("ok", "error") if way.label == "both" else (way.label,)
-        for label in labels:
+        for label in way.labels:
             made.choices[way.tasks[0]].setdefault(label, []).append(task)
 
 
 def _note(made: Steering, way: Arrival) -> None:
     """Remember a way that leads to the end: nothing runs then."""
     if way.is_branching:
-        for label in ("ok", "error") if way.label == "both" else (way.label,):
+        for label in way.labels:
             made.choices[way.tasks[0]].setdefault(label, [])
 
 
 def _control(made: Steering, name: str, ways: list[Arrival], node: Node) -> str:
-    name = _free(made, name)
+    name = _free(made, name, node.name)
     rule = _connect(made, name, ways)
     made.tasks.append(Task(name, symbols.EMPTY, trigger_rule=rule, role="control", origin=node.origin))
     return name
 
 
-def _free(made: Steering, name: str) -> str:
-    taken = {task.task_id for task in made.tasks}
+def _free(made: Steering, name: str, own: str = "") -> str:
+    taken = {task.task_id for task in made.tasks} | (made.nodes - {own})
     free, number = name, 1
     while free in taken:
         number += 1

@@ -1,0 +1,113 @@
+"""EL becomes templates and conditions with the same value."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import jinja2
+import pytest
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.oozie.compiling import Compiler, Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.el import parse
+from aerodrome.migration.convert.oozie.javatext import regex, strftime
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, parse_properties
+
+VALUES = {"a": "x y", "b": "7", "flag": "true", "empty_one": "", "dollar": 'it\'s $HOME `id` "q"'}
+
+
+def rendered(text: str, *, is_quoted: bool = False, scope: Scope | None = None) -> str:
+    needs = Needs()
+    template = Compiler(scope or Scope(), Words("app", {"one": "one"}), needs).template(text, is_quoted=is_quoted)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["quote"] = shlex.quote
+    known = {**{name: default for name, default in needs.parameters.items() if default is not None}, **VALUES}
+    return environment.from_string(template).render(params=known, run_id="run")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${a}/b", "x y/b"),
+        ("${concat(a, concat('-', b))}", "x y-7"),
+        ("${b + 3 > 9 ? 'more' : 'less'}", "more"),
+        ("${flag and not empty a}", "true"),
+        ("${empty empty_one}", "true"),
+        ("${trim(concat(' ', b))}", "7"),
+        ("${2 * KB}", "2048"),
+        ("{{ literal }} {% raw %}", "{{ literal }} {% raw %}"),
+        ("${wf:id()}", "run"),
+    ],
+)
+def test_templates_render_to_what_oozie_gives(text: str, value: str) -> None:
+    assert rendered(text) == value
+
+
+@pytest.mark.parametrize("text", ["${dollar}", "--x=${dollar};${a}", "plain; rm -rf 'it'", "${empty_one}", ""])
+def test_an_argument_stays_one_word(text: str) -> None:
+    want = rendered(text)
+    assert shlex.split(rendered(text, is_quoted=True)) == [want]
+
+
+@pytest.mark.parametrize(
+    ("predicate", "is_true"),
+    [
+        ("${wf:conf('b') eq '7'}", True),
+        ("${b gt 10}", False),
+        ("${flag}", True),
+        ("${flag == 'false' || b lt 8}", True),
+        ("${not (b == 7)}", False),
+        ("true", True),
+        ("${b} == 7", False),
+    ],
+)
+def test_conditions(predicate: str, is_true: bool) -> None:
+    needs = Needs()
+    code = Compiler(Scope((Layer("job", VALUES),)), Words("app", {}), needs, "python").condition(predicate)
+    assert eval(code, {}, {"params": VALUES}) is is_true
+
+
+def test_values_are_put_together_in_the_order_of_oozie() -> None:
+    job = Layer(
+        "job", {"root": "/data", "path": "${root}/in", "day": "${coord:formatTime(coord:nominalTime(), 'yyyyMMdd')}"}
+    )
+    scope = Scope(
+        (
+            Layer("coordinator", {"path": "${path}/more"}, is_outward=True),
+            job,
+            Layer("defaults", {"root": "/no", "x": "1"}, is_default=True),
+        )
+    )
+    assert scope.constant("path") == "/data/in/more"
+    assert scope.constant("x") == "1"
+    needs = Needs()
+    text = Compiler(scope, Words("app", {}), needs).template("${day}/${unknown}/${root}")
+    assert text == '{{ logical_date.strftime("%Y%m%d") }}/{{ params.unknown }}/{{ params.root }}'
+    assert needs.parameters == {"unknown": None, "root": "/data"}
+
+
+@pytest.mark.parametrize("text", ["${hadoop:counters('a')['b']}", "${wf:actionData(x)['a']}", "${unheard:of()}"])
+def test_what_has_no_equivalent_says_so(text: str) -> None:
+    with pytest.raises(Unsupported):
+        rendered(text)
+
+
+@pytest.mark.parametrize("text", ["${a", "${a b}", "${(a}", "${'a'", "${" + "(" * 100 + "}"])
+def test_broken_expressions_are_named(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(text)
+    assert caught.value.code == "el-invalid"
+
+
+def test_java_texts() -> None:
+    assert strftime("yyyy-MM-dd'T'HH:mm'Z'") == "%Y-%m-%dT%H:%MZ"
+    assert strftime("yyyy/M/d 100%") == "%Y/%-m/%-d 100%%"
+    assert strftime("ww") is None
+    assert regex("(a+)/b", "$1-c") == ("(a+)/b", r"\g<1>-c")
+    assert regex(r"\p{Alpha}", "") is None
+
+
+def test_properties() -> None:
+    found: dict[str, Any] = parse_properties("# no\n! no\na = 1\nb:two \\\n   more\nc\\ d=\\u00e9\nempty\n")
+    assert found == {"a": "1", "b": "two more", "c d": "é", "empty": ""}

@@ -1,0 +1,127 @@
+"""Run times are Oozie's nominal times: by the plugin, by translated cron, against an oracle that was written apart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from croniter import croniter
+
+from aerodrome.migration.convert.contract import Call
+from aerodrome.migration.convert.oozie.frequency import (
+    TIMETABLE,
+    Frequency,
+    read_frequency,
+    read_time,
+    read_zone,
+    timetable,
+    translate_cron,
+)
+from aerodrome.migration.convert.oozie.inside.oozie_instances import Instances, days_in_month, hours_in_day, tz_offset
+from aerodrome.migration.convert.oozie.oracle import nominal_times
+from aerodrome.migration.convert.oozie.properties import Layer, Scope
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "zone", "end_of", "start"),
+    [
+        ("days", 1, "Europe/Paris", "", "2015-03-25T01:30+00:00"),
+        ("days", 1, "Europe/Paris", "", "2015-10-20T00:30+00:00"),
+        ("days", 1, "Europe/Paris", "", "2016-02-01T01:30+00:00"),
+        ("days", 3, "America/Los_Angeles", "", "2015-01-01T10:15+00:00"),
+        ("months", 1, "UTC", "", "2015-01-31T05:00+00:00"),
+        ("months", 5, "Europe/Paris", "", "2015-08-31T01:30+00:00"),
+        ("days", 1, "Europe/Paris", "days", "2015-03-20T05:00+00:00"),
+        ("months", 1, "Asia/Kolkata", "months", "2015-03-20T05:00+00:00"),
+        ("days", 7, "UTC", "weeks", "2015-03-20T05:00+00:00"),
+        ("hours", 24, "Europe/Paris", "", "2015-03-25T01:30+00:00"),
+    ],
+)
+def test_the_plugin_computes_as_the_oracle(unit: str, amount: int, zone: str, end_of: str, start: str) -> None:
+    moment = datetime.fromisoformat(start)
+    series = Instances(moment, unit, amount, zone, end_of)
+    oracle = {
+        "unit": unit,
+        "amount": str(amount),
+        "end_of": end_of,
+        "cron": "",
+        "zone": zone,
+        "start": start,
+        "end": "",
+    }
+    wanted = nominal_times(oracle, 400)
+    assert [series.at(number) for number in range(400)] == wanted
+    assert [series.number_at(moment) for moment in wanted] == list(range(400))
+
+
+def test_the_wall_clock_is_kept_over_a_change() -> None:
+    series = Instances("2015-03-28T07:00Z", "days", 1, "Europe/Paris")
+    assert [series.at(number).hour for number in (0, 1, 2)] == [7, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "cron", ["10 4 * * *", "0/20 * * * *", "0 3 ? * 2-6", "15 1 1,15 * *", "0 0 L * ?", "5 5 * JAN-MAR MON", "0 6 13 * FRI", "0 2 ? * 6#2", "0 2 ? * 6L", "0 9 * * FRI-MON", "7 7 1/5 * ?"]
+)  # fmt: skip
+def test_cron_is_translated(cron: str) -> None:
+    translated = translate_cron(cron)
+    assert translated is not None
+    start = datetime(2015, 1, 1, tzinfo=UTC)
+    wanted = nominal_times({"cron": cron, "start": start.isoformat(), "end": ""}, 30)
+    times = croniter(translated, start - timedelta(minutes=1))
+    assert [times.get_next(datetime) for _ in wanted] == wanted
+
+
+def test_cron_without_equivalent() -> None:
+    assert translate_cron("0 0 15W * ?") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("${coord:days(1)}", Frequency("days", 1)),
+        ("${coord:hours(n)}", Frequency("hours", 6)),
+        ("60", Frequency("minutes", 60)),
+        ("${every}", Frequency("days", 2)),
+        ("${n * 10}", None),
+        ("${coord:endOfMonths(1)}", Frequency("months", 1, "months")),
+        ("0 5 * * 1", Frequency(cron="0 5 * * 1")),
+        ("${unknown}", None),
+    ],
+)
+def test_frequencies_are_read(text: str, found: Frequency | None) -> None:
+    assert read_frequency(text, Scope((Layer("job", {"n": "6", "every": "${coord:days(2)}"}),))) == found
+
+
+def test_plain_frequencies_need_no_plugin() -> None:
+    start = datetime(2015, 1, 5, 4, 30, tzinfo=UTC)
+    for frequency in (Frequency("days", 1), Frequency("hours", 6), Frequency("months", 1), Frequency("days", 3)):
+        made = timetable(frequency, start, "UTC", is_catching_up=True)
+        assert isinstance(made, Call)
+        assert made.symbol is not TIMETABLE
+    paris = timetable(Frequency("days", 1), start, "Europe/Paris", is_catching_up=True)
+    assert isinstance(paris, Call)
+    assert paris.symbol is TIMETABLE
+
+
+def test_times_and_zones_are_read() -> None:
+    assert read_time("2009-01-01T08:00+0530") == datetime(2009, 1, 1, 2, 30, tzinfo=UTC)
+    assert read_time("${start}") is None
+    assert read_zone("Universal") == "UTC"
+    assert read_zone("GMT+02:00") == "Etc/GMT-2"
+    assert read_zone("Mars/Base") is None
+
+
+def test_instances_of_datasets() -> None:
+    hourly = Instances("2015-01-01T00:00Z", "hours", 1)
+    nominal = datetime(2015, 1, 1, 2, 30, tzinfo=UTC)
+    assert [moment.hour for moment in hourly.between(nominal, -5, 0)] == [0, 1, 2]
+    assert hourly.between(datetime(2014, 1, 1, tzinfo=UTC), 0, 0) == []
+    assert [moment.hour for moment in hourly.latest(nominal, -1, 0, lambda moment: moment.hour != 1) or []] == [0, 2]
+    assert hourly.latest(nominal, -3, 0, lambda moment: moment.hour != 1) is None
+    assert [moment.hour for moment in hourly.future(nominal, 0, 1, 5, lambda moment: moment.hour != 3) or []] == [2, 4]
+    assert [moment.day for moment in Instances("2015-01-01T00:00Z", "days", 1).offset(nominal, 2, "DAY")] == [3]
+    assert (days_in_month(nominal, "UTC", 1), hours_in_day(datetime(2015, 3, 29, 12, tzinfo=UTC), "Europe/Paris")) == (
+        28,
+        23,
+    )
+    assert tz_offset(nominal, "Europe/Paris", "UTC") == 60
