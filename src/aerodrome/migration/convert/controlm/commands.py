@@ -54,7 +54,12 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
     if job.kind == "embedded":
         main = _embedded(details.get("INSTREAM_JCL", ""), details.get("MEMNAME", ""), _arguments(details, values))
     elif job.kind == "script":
-        folder = details.get("OVERLIB") or details.get("MEMLIB") or details.get("FILE_PATH", "")
+        folder = (
+            details.get("OVERRIDE_PATH")
+            or details.get("OVERLIB")
+            or details.get("MEMLIB")
+            or details.get("FILE_PATH", "")
+        )
         name = details.get("MEMNAME") or details.get("FILE_NAME", "")
         path = (
             f"{folder.rstrip('/')}/{name}"

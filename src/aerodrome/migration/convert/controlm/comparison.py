@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from itertools import product
 from random import Random
 
-from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.contract import Code, Dag, Task
 from aerodrome.migration.convert.controlm.day import Path, run_day
 from aerodrome.migration.convert.controlm.world import Plan, World
-from aerodrome.migration.convert.simulation import Simulator, State
+from aerodrome.migration.convert.simulation import Choices, Outcomes, Simulator, State
 
 _EXHAUSTIVE = 8  # jobs up to which every outcome is tried
 
@@ -70,7 +71,7 @@ def _outcomes(jobs: list[Path], samples: int) -> Iterator[frozenset[Path]]:
         yield frozenset(path for path in jobs if random.random() < share)
 
 
-def _outside(world: World, plan: Plan) -> Set[tuple[str, str]]:
+def _outside(world: World, plan: Plan) -> AbstractSet[tuple[str, str]]:
     """Give the conditions that the DAG does not make itself."""
     found = set()
     for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
@@ -86,23 +87,29 @@ class _Runner(Simulator):
     def __init__(self, dag: Dag, ends: Mapping[str, Path]) -> None:
         super().__init__(dag)
         self._ends = ends
-        self._ordered: Set[Path] = set()
+        self._ordered: AbstractSet[Path] = set()
         self._is_met = True
 
-    def run_states(self, ordered: Set[Path], failing: Set[Path], *, is_met: bool) -> Mapping[str, State]:
+    def run_states(
+        self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool
+    ) -> Mapping[str, State]:
         self._ordered, self._is_met = ordered, is_met
         return super().run(lambda task: self._ends.get(task.full_id) not in failing, lambda _task: "").states
 
-    def run(self, ordered: Set[Path], failing: Set[Path], *, is_met: bool) -> set[Path]:  # type: ignore[override]
+    def run(self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool) -> set[Path]:  # type: ignore[override]
         states = self.run_states(ordered, failing, is_met=is_met)
         return {path for name, path in self._ends.items() if states[name] in ("success", "failed")}
 
-    def _execute(self, task: Task, states, outcomes, choices, skipped) -> State:  # type: ignore[no-untyped-def]
+    def _execute(
+        self, task: Task, states: Mapping[str, State], outcomes: Outcomes, choices: Choices, skipped: set[str]
+    ) -> State:
         path = self._ends.get(task.full_id)
         if path is not None and path not in self._ordered and any(name == "pre_execute" for name, _ in task.arguments):
             return "skipped"
         if task.is_waiting and path is None:
-            is_clock = task.operator.name in ("DateTimeSensorAsync", "ApprovalOperator")
+            call = dict(task.arguments).get("python_callable")
+            is_file = isinstance(call, Code) and call.text != "is_added"
+            is_clock = is_file or task.operator.name not in ("ExternalTaskSensor", "PythonSensor")
             return "success" if is_clock or self._is_met else "skipped"
         if path is not None and task.role == "raises":
             return "success" if outcomes(task) else "failed"

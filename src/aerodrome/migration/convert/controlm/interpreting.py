@@ -163,7 +163,9 @@ class Interpreter:
             "rules_join": "and" if relation.upper().startswith("A") else "or",
             "waits": tuple(_wait(child) for child in element.take_children("INCOND")),
             "outs": tuple(_out(child) for child in element.take_children("OUTCOND")),
-            "reactions": tuple(self._reaction(child, path) for child in element.take_children("ON", "ON_STMT")),
+            "reactions": tuple(
+                one for child in element.take_children("ON", "ON_STMT") for one in self._reactions(child, path)
+            ),
             "shouts": tuple(_shout(child) for child in element.take_children("SHOUT")),
             "resources": tuple(_resources(element)),
             "variables": tuple(_variables(element)),
@@ -181,17 +183,17 @@ class Interpreter:
             "origin": Origin(self.file, "/".join(path), element.line),
         }
 
-    def _reaction(self, element: Element, path: tuple[str, ...]) -> Reaction:
+    def _reactions(self, element: Element, path: tuple[str, ...]) -> Iterable[Reaction]:
+        """Give the reactions of one ON block: one, or for any status one for OK and one for NOTOK."""
         actions = []
         for child in element.children:
             element.read.add(f"<{child.tag}>")
             actions.append(_action(child))
             self._leftovers(child, path)
-        reaction = Reaction(
-            element.take("STMT", default="*"), element.take("CODE", default="*"), tuple(actions), element.line
-        )
         element.take("PGMS", "PROCS", "AND_OR")
-        return reaction
+        statement, code = element.take("STMT", default="*"), element.take("CODE", default="*")
+        for one in ("OK", "NOTOK") if code.upper() == "ANY" else (code,):
+            yield Reaction(statement, one, tuple(actions), element.line)
 
     def _leftovers(self, element: Element, path: tuple[str, ...]) -> None:
         """Put on the account what nobody read: attributes and elements that are neither understood nor bookkeeping."""

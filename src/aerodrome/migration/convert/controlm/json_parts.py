@@ -201,7 +201,7 @@ def _waits(events: Any, line: int) -> Iterator[Element]:
 
 
 def _if_block(item: Mapping[str, Any], kind: str, line: int) -> Element:
-    word = kind.rpartition(":")[2]
+    word = "CompletionStatus" if kind == "If" and "CompletionStatus" in item else kind.rpartition(":")[2]
     code = {
         "CompletionStatus": scalar(item.get("CompletionStatus", "NOTOK")),
         "NumberOfReruns": f"RUNCOUNT EQ {scalar(item.get('NumberOfReruns', ''))}",

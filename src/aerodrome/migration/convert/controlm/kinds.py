@@ -12,6 +12,7 @@ from aerodrome.migration.convert.controlm.elements import Element
 _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("slamanagement", "sla"),
     ("airflow", "airflow"),
+    ("hdfsfilewatch", "hadoop"),
     ("filewatch", "file-watcher"),
     ("filetrans", "file-transfer"),
     ("awsgluedatabrew", "other"),
@@ -110,8 +111,9 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
 
 
 def _by_words(text: str) -> str | None:
-    plain = re.sub(r"[^a-z:]", "", text.lower())
-    return next((kind for word, kind in _WORDS if word in plain), None)
+    plain = re.sub(r"[^a-z0-9:]", "", text.lower())
+    together = plain.replace(":", "")
+    return next((kind for word, kind in _WORDS if word in plain or word in together), None)
 
 
 def watcher_details(command: str) -> Mapping[str, str]:

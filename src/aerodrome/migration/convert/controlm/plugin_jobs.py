@@ -186,6 +186,7 @@ PLUGINS: Final[Mapping[str, Plugin]] = {
         (
             _needs("application", "sparkscript", "programjar", "applicationjar", "script", "sparkapplicationpath"),
             _may("java_class", "mainclass"),
+            _may("application_args", "arguments"),
         ),
         "conn_id",
         "spark",

@@ -233,6 +233,22 @@ def transfer(source, source_conn_id, destination, destination_conn_id, is_moving
     (OBJECT_PATH,),
 )
 
+FILE_COMMAND: Final = Function(
+    "file_command",
+    '''
+def file_command(action, path, conn_id, target=None):
+    """Remove or rename a file, or make a folder, where a connection leads."""
+    place = ObjectStoragePath(path, conn_id=conn_id)
+    if action == "mkdir":
+        place.mkdir(parents=True, exist_ok=True)
+    elif action == "rename":
+        place.rename(ObjectStoragePath(target, conn_id=conn_id))
+    else:
+        place.unlink()
+''',
+    (OBJECT_PATH,),
+)
+
 IS_THERE: Final = Function(
     "is_there",
     '''

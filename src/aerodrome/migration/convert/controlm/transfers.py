@@ -35,6 +35,15 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Command:
+    """A file command at one end, before or after a transfer: rm, mkdir or rename."""
+
+    action: str
+    side: Side
+    target: str = ""
+
+
+@dataclass(frozen=True)
 class Transfer:
     source: Side
     destination: Side
@@ -42,6 +51,8 @@ class Transfer:
     is_copying: bool = True
     is_moving: bool = False
     notes: tuple[str, ...] = ()
+    before: tuple[Command, ...] = ()
+    after: tuple[Command, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -49,14 +60,20 @@ class Transfer:
         return not (self.is_moving or re.search(r"[*?]", self.source.path) or self.destination.path.endswith("/"))
 
 
-def transfers_of(details: Mapping[str, str]) -> list[Transfer] | str:
-    """Give the transfers of a job in their order, or a sentence that says why they cannot be converted."""
+def transfers_of(details: Mapping[str, str], kinds: Mapping[str, str]) -> list[Transfer] | str:
+    """Give the transfers of a job in their order, or a sentence that says why they cannot be converted.
+
+    `kinds` are the types of the connection profiles of the exports, by name.
+    """
     if "FileTransfers" in details:
         try:
             listed = json.loads(details["FileTransfers"])
         except json.JSONDecodeError:
             return "Its file transfers cannot be read."
-        return _from_json(details, [item for item in listed if isinstance(item, dict)]) or "It has no file transfers."
+        return (
+            _from_json(details, [item for item in listed if isinstance(item, dict)], kinds)
+            or "It has no file transfers."
+        )
     names = {key.upper(): value for key, value in details.items()}
     numbers = sorted(int(found[1]) for key in names if (found := re.fullmatch(r"FTP-[LR]PATH(\d+)", key)))
     transfers: list[Transfer] = []
@@ -68,54 +85,100 @@ def transfers_of(details: Mapping[str, str]) -> list[Transfer] | str:
     return transfers or "It names no files."
 
 
-def _from_json(details: Mapping[str, str], listed: list[dict[str, Any]]) -> list[Transfer] | str:
-    names = {key.upper(): value for key, value in details.items()}
+def _from_json(
+    details: Mapping[str, str], listed: list[dict[str, Any]], kinds: Mapping[str, str]
+) -> list[Transfer] | str:
     both = details.get("ConnectionProfileDualEndpoint", "")
+    profiles = details.get("ConnectionProfileSrc", both), details.get("ConnectionProfileDest", both)
+    known = [_kind(details, number, profiles[number - 1], kinds) for number in (1, 2)]
     found = []
     for item in listed:
         option = str(item.get("TransferOption", "SrcToDest"))
-        kinds = names.get("FTP-CONNTYPE1", "").upper(), names.get("FTP-CONNTYPE2", "").upper()
-        source = _side(
-            kinds[0],
-            str(item.get("Src", "")),
-            details.get("ConnectionProfileSrc", both),
-            details.get("S3BucketName", ""),
-        )
-        target = _side(
-            kinds[1],
-            str(item.get("Dest", "")),
-            details.get("ConnectionProfileDest", both),
-            details.get("S3BucketName", ""),
-        )
+        source = _side(known[0], str(item.get("Src", "")), profiles[0], _bucket(details, "Src"))
+        target = _side(known[1], str(item.get("Dest", "")), profiles[1], _bucket(details, "Dest"))
         if source is None or target is None:
-            return f"The connection type {kinds[0] if source is None else kinds[1]} is not converted."
+            return f"The connection type {known[0] if source is None else known[1]} is not converted."
+        ends = {"Src": source, "Dest": target}
         if option.startswith("DestToSrc"):
             source, target = target, source
         is_watching = "FileWatcher" in option
         is_copying = option != "FileWatcher"
         if not source.path or (is_copying and not target.path):
             return "A transfer lacks its source or its destination."
-        commands = [
-            key for key in ("PreCommandSrc", "PreCommandDest", "PostCommandSrc", "PostCommandDest") if item.get(key)
-        ]
-        if commands:
-            return f"{', '.join(commands)} of a transfer are not converted."
+        commands = _commands(item, ends)
+        if isinstance(commands, str):
+            return commands
         options = [key for key, value in item.items() if key not in _PLAIN_OPTIONS and _is_on(value)]
         changing = [
-            key
-            for key in options
-            if any(word in key for word in ("Pgp", "Command", "Incremental", "Compress", "Archive"))
+            key for key in options if any(word in key for word in ("Pgp", "Incremental", "Compress", "Archive"))
         ]
         if changing:
             return f"{', '.join(changing)} of a transfer is not converted."
         notes = [f"The transfer option {key} has no effect." for key in options]
-        if not (kinds[0] and kinds[1]):
+        if not (known[0] and known[1]):
             notes.append("The definition does not say what its connections are: they are taken as SFTP.")
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
         if source_option not in ("0", "1"):
             return f"The source option {source_option} of a transfer is not converted."
-        found.append(Transfer(source, target, is_watching, is_copying, source_option == "1", tuple(notes)))
+        found.append(
+            Transfer(
+                source, target, is_watching, is_copying, source_option == "1", tuple(notes), commands[0], commands[1]
+            )
+        )
     return found
+
+
+def _kind(details: Mapping[str, str], number: int, profile: str, kinds: Mapping[str, str]) -> str:
+    """Give the connection type of one end: as the job says it, as its profile says it, or by its bucket; "" when nobody does."""
+    names = {key.upper(): value for key, value in details.items()}
+    if said := names.get(f"FTP-CONNTYPE{number}", ""):
+        return said.upper()
+    word = kinds.get(profile, "").upper()
+    for part, kind in (
+        ("SFTP", "SFTP"),
+        ("S3", "S3"),
+        ("GCS", "GCS"),
+        ("AZURE", "AZURE"),
+        ("LOCAL", "LOCAL"),
+        ("FTP", "FTP"),
+    ):
+        if part in word:
+            return kind
+    end = "SRC" if number == 1 else "DEST"
+    for part, kind in (("S3BUCKETNAME", "S3"), ("GOOGLEBUCKETNAME", "GCS"), ("AZURE", "AZURE")):
+        if any(name.startswith(part) and name.endswith(end) for name in names):
+            return kind
+    return ""
+
+
+def _bucket(details: Mapping[str, str], end: str) -> str:
+    names = (
+        f"S3BucketName{end}",
+        f"GoogleBucketName{end}",
+        f"AzureContainerName{end}",
+        "S3BucketName",
+        "GoogleBucketName",
+        "AzureContainerName",
+    )
+    return next((details[name] for name in names if details.get(name)), "")
+
+
+def _commands(
+    item: Mapping[str, Any], ends: Mapping[str, Side]
+) -> tuple[tuple[Command, ...], tuple[Command, ...]] | str:
+    """Give the commands before and after a transfer, or a sentence that says which one is not converted."""
+    found: dict[str, list[Command]] = {"Pre": [], "Post": []}
+    for when, commands in found.items():
+        for end, side in ends.items():
+            command = item.get(f"{when}Command{end}")
+            if not command:
+                continue
+            action = str(command.get("action", "")) if isinstance(command, dict) else str(command)
+            if not isinstance(command, dict) or action not in ("rm", "mkdir", "rename"):
+                return f"The command {action} ({when}Command{end}) of a transfer is not converted."
+            where = Side(side.scheme, str(command.get("arg1", "")), side.profile, side.host, side.user)
+            commands.append(Command(action, where, str(command.get("arg2", ""))))
+    return tuple(found["Pre"]), tuple(found["Post"])
 
 
 _PLAIN_OPTIONS: Final = (

@@ -17,7 +17,7 @@ from aerodrome.migration.convert.controlm.commands import ExitRule, command_of, 
 from aerodrome.migration.convert.controlm.model import Job, Profile
 from aerodrome.migration.convert.controlm.plugin_jobs import PLUGINS, detail, profile_of
 from aerodrome.migration.convert.controlm.site import Site, connection_id
-from aerodrome.migration.convert.controlm.transfers import Side, Transfer, transfers_of
+from aerodrome.migration.convert.controlm.transfers import Command, Side, Transfer, transfers_of
 
 SFTP_SENSOR: Final = Symbol(
     "SFTPSensor",
@@ -50,9 +50,84 @@ _WHY: Final = {
     "azure-function": "Azure functions are called over HTTP with a key that no export has.",
     "dataproc": "Dataproc jobs are not converted.",
     "kubernetes": "The Kubernetes job specification is not converted.",
-    "redshift": "Redshift statements need their cluster.",
     "hadoop": "This Hadoop program type is not converted.",
 }
+_SHELL_DETAILS: Final = (
+    "CMDLINE",
+    "PRECMD",
+    "POSTCMD",
+    "MEMNAME",
+    "MEMLIB",
+    "FILE_",
+    "INSTREAM_JCL",
+    "USE_INSTREAM",
+    "OVERLIB",
+    "OVERRIDE_PATH",
+    "MULTY_AGENT",
+    "ARGUMENTS",
+    "ATTACH_SYSOUT",
+)
+_WATCHER_DETAILS: Final = (
+    "PATH",
+    "MODE",
+    "FILEWATCH-",
+    "TIMELIMIT",
+    "MINIMAL",
+    "SEARCH",
+    "SIZE_",
+    "LIMIT_",
+    "CMDLINE",
+    "MEMNAME",
+    "MEMLIB",
+)
+_TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "command": _SHELL_DETAILS,
+    "script": _SHELL_DETAILS,
+    "embedded": _SHELL_DETAILS,
+    "file-watcher": _WATCHER_DETAILS,
+    "file-transfer": (
+        "FTP-",
+        "CONNECTIONPROFILE",
+        "FILETRANSFERS",
+        "S3BUCKET",
+        "GOOGLEBUCKET",
+        "AZURECONTAINER",
+        "MEMNAME",
+        "MEMLIB",
+        "CMDLINE",
+    ),
+    "database": (
+        "DB-",
+        "UDJ-",
+        "QUERY",
+        "SQL",
+        "STORED",
+        "SCHEMA",
+        "PARAMETERS",
+        "CONNECTIONPROFILE",
+        "MEMNAME",
+        "MEMLIB",
+        "CMDLINE",
+    ),
+    "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
+    "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
+    "snowflake": ("SNOWFLAKE SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
+    "redshift": ("REDSHIFT SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
+    "hive": ("HIVESCRIPT", "PARAMETERS"),
+    "hdfs": ("COMMANDS",),
+    "distcp": ("SOURCEPATH", "TARGETPATH"),
+    "hadoop": (
+        "PIGSCRIPT",
+        "SQOOPCOMMAND",
+        "PROGRAMJAR",
+        "MAINCLASS",
+        "ARGUMENTS",
+        "JOBPROPERTIES",
+        "HDFSFILEPATH",
+        "MAXWAITTIME",
+    ),
+    "airflow": ("AI-DAG_ID", "DAG", "UCM-DAG", "CONNECTIONPROFILE"),
+}  # beginnings of details that the kind takes
 
 
 @dataclass(frozen=True)
@@ -98,11 +173,13 @@ class _Builder:
             "file-transfer": self._file_transfer,
             "database": self._database,
             "snowflake": self._database,
-            "hive": self._database,
+            "hive": self._hdfs,
             "bigquery": self._bigquery,
             "airflow": self._airflow,
             "hdfs": self._hdfs,
             "distcp": self._hdfs,
+            "hadoop": self._hdfs,
+            "redshift": self._database,
         }
         if kind in ("command", "script", "embedded"):
             self._shell(rules)
@@ -116,7 +193,22 @@ class _Builder:
             self._fail(f"job-{kind}", _WHY.get(kind, f"Jobs of the type {self.job.type_name} are not converted."))
         if self.work.failure:
             self._raise()
+        else:
+            self._leftovers()
         return self.work
+
+    def _leftovers(self) -> None:
+        """Name the details of the job that nothing here takes."""
+        if self.job.kind in ("dummy", *PLUGINS):
+            return
+        known = _TAKEN.get(self.job.kind, ("CONNECTIONPROFILE", "MEMNAME", "MEMLIB"))
+        left = sorted(
+            key
+            for key, value in self.job.details.items()
+            if value not in ("", "0", "N") and not key.upper().startswith(known)
+        )
+        if left:
+            self._note("detail-unused", f"Details of the job that have no effect: {', '.join(left[:12])}.")
 
     # ---- kinds
 
@@ -180,7 +272,8 @@ class _Builder:
             self._fail("watcher-path", "The file watcher names no file.")
             return
         if mode.startswith("DEL") or self.job.type_name.endswith(":Delete"):
-            self._fail("watcher-delete", "It waits until a file is deleted, for which Airflow has no sensor.")
+            self._note("watcher-limit", "It waits for the deletion without a limit, in a loop on the host of the job.")
+            self._run(self._text(f'while [ -e "{path}" ]; do sleep 60; done'))
             return
         limit = detail(details, ("limitminutes", "timelimit", "filewatchtimelimit", "waittime"))
         minutes = int(limit) if limit.isdigit() else 0
@@ -204,7 +297,7 @@ class _Builder:
         self._step("", SFTP_SENSOR, ("sftp_conn_id", self._ssh()), *where, *waiting, is_waiting=True)
 
     def _file_transfer(self) -> None:
-        found = transfers_of(self.job.details)
+        found = transfers_of(self.job.details, {name: item.type_name for name, item in self.profiles.items()})
         if isinstance(found, str):
             self._fail("transfer", found)
             return
@@ -220,6 +313,28 @@ class _Builder:
         )
         for note in item.notes:
             self._note("transfer-option", note)
+        self._file_commands(item.before, f"{suffix}_before")
+        self._copy(item, suffix, source, destination, first, second)
+        self._file_commands(item.after, f"{suffix}_after")
+
+    def _file_commands(self, commands: tuple[Command, ...], suffix: str) -> None:
+        for number, command in enumerate(commands, 1):
+            side = self._placed(command.side)
+            given: dict[str, Expression] = {
+                "action": command.action,
+                "path": self._text(f"{side.scheme}://{side.path}"),
+                "conn_id": self._account(side),
+            }
+            if command.target:
+                given["target"] = self._text(f"{side.scheme}://{command.target}")
+            self.work.functions.append(snippets.FILE_COMMAND)
+            self._step(
+                f"{suffix}_{number}", symbols.PYTHON, ("python_callable", Code("file_command")), ("op_kwargs", given)
+            )
+
+    def _copy(
+        self, item: Transfer, suffix: str, source: str | None, destination: str | None, first: str, second: str
+    ) -> None:
         if item.is_watching:
             watched = ("python_callable", Code("is_there"))
             self.work.functions.append(snippets.IS_THERE)
@@ -286,7 +401,20 @@ class _Builder:
 
     def _database(self) -> None:
         details = self.job.details
-        query = detail(details, ("query", "sqlquery", "sqlstatement", "statement", "embeddedquery", "sqlcommand"))
+        query = detail(
+            details,
+            (
+                "query",
+                "sqlquery",
+                "sqlstatement",
+                "statement",
+                "embeddedquery",
+                "sqlcommand",
+                "snowflakesqlstatement",
+                "redshiftsqlstatement",
+                "loadredshiftsqlstatement",
+            ),
+        )
         script = detail(details, ("sqlscript", "script", "hivescript", "scriptfile"))
         procedure = detail(details, ("storedprocedure", "stpname", "procedure"))
         if procedure:
@@ -312,7 +440,8 @@ class _Builder:
             return
         profile = profile_of(details) or self.job.run_as or "database"
         conn_id = self._profile(
-            profile, {"hive": "hiveserver2", "snowflake": "snowflake"}.get(self.job.kind, "generic")
+            profile,
+            {"hive": "hiveserver2", "snowflake": "snowflake", "redshift": "redshift"}.get(self.job.kind, "generic"),
         )
         self._step("", symbols.SQL, ("conn_id", conn_id), ("sql", self._text(query)))
 
@@ -337,8 +466,12 @@ class _Builder:
         self._step("", symbols.TRIGGER_DAG, ("trigger_dag_id", self._text(dag_id)), ("wait_for_completion", True))
 
     def _hdfs(self) -> None:
+        if self.job.kind in ("hadoop", "hive"):
+            self._hadoop()
+            return
         if self.job.kind == "distcp":
-            source, target = detail(self.job.details, ("sourcepath",)), detail(self.job.details, ("targetpath",))
+            source = " ".join(_list_of(detail(self.job.details, ("sourcepaths", "sourcepath"))))
+            target = detail(self.job.details, ("targetpath",))
             if not source or not target:
                 self._fail("distcp", "The job lacks its source or target path.")
                 return
@@ -356,6 +489,35 @@ class _Builder:
             return
         self._run(self._text("set -e\n" + "\n".join(lines)))
 
+    def _hadoop(self) -> None:
+        details = self.job.details
+        arguments = " ".join(_list_of(details.get("Arguments", "")))
+        jar, main = detail(details, ("programjar",)), detail(details, ("mainclass",))
+        word = self.job.type_name.rpartition(":")[2].lower()
+        limit, watched = detail(details, ("maxwaittime",)), detail(details, ("hdfsfilepath",))
+        wait = f"until hdfs dfs -test -e '{watched}'; do sleep 60; done"
+        hive_values = " ".join(f"--hivevar {pair}" for pair in _pairs_of(details.get("Parameters", "")))
+        command = {
+            "hdfsfilewatcher": f'timeout {limit}m bash -c "{wait}"'
+            if limit.isdigit() and watched
+            else wait
+            if watched
+            else "",
+            "hive": f"hive -f {detail(details, ('hivescript',))} {hive_values}".strip()
+            if detail(details, ("hivescript",))
+            else "",
+            "pig": f"pig -f {detail(details, ('pigscript',))}" if detail(details, ("pigscript",)) else "",
+            "sqoop": f"sqoop {detail(details, ('sqoopcommand',))}" if detail(details, ("sqoopcommand",)) else "",
+            "mapreduce": f"hadoop jar {jar} {main} {arguments}".strip() if jar else "",
+            "oozie": f"oozie job -run -config {detail(details, ('jobpropertiesfile',))}"
+            if detail(details, ("jobpropertiesfile",))
+            else "",
+        }.get(word, "")
+        if not command:
+            self._fail("job-hadoop", _WHY["hadoop"])
+            return
+        self._run(self._text(command))
+
     def _plugin(self) -> None:
         plugin = PLUGINS[self.job.kind]
         details = self.job.details
@@ -368,8 +530,14 @@ class _Builder:
                     f"{plugin.operator.name} needs {argument.name}, which the definition does not have ({argument.details[0]}).",
                 )
                 return
-            if value:
+            if value and argument.name == "application_args":
+                arguments.append((argument.name, [self._text(item) for item in _list_of(value)]))
+            elif value:
                 arguments.append((argument.name, self._text(value.strip('"') if argument.name != "payload" else value)))
+        if self.job.kind == "aws-batch" and (revision := detail(details, ("jobdefinitionrevision",))):
+            arguments = [
+                (name, f"{value}:{revision}" if name == "job_definition" else value) for name, value in arguments
+            ]
         if self.job.kind == "web-service":
             endpoint = str(dict(arguments)["endpoint"])
             if host := re.match(r"(https?://[^/]+)(/.*)?\Z", endpoint):
@@ -459,6 +627,25 @@ class _Builder:
                 ConnectionNeed(conn_id, conn_type, known.host, known.port, known.login, known.database, why=why)
             )
         return conn_id
+
+
+def _pairs_of(text: str) -> list[str]:
+    """Give `name=value` for a JSON list of names and values."""
+    try:
+        listed = json.loads(text)
+    except json.JSONDecodeError:
+        return []
+    return [f"{name}={value}" for item in listed if isinstance(item, dict) for name, value in item.items()]
+
+
+def _list_of(text: str) -> list[str]:
+    """Give the items of a JSON list, or the text itself."""
+    try:
+        listed = json.loads(text)
+    except json.JSONDecodeError:
+        return [text] if text else []
+    items = listed if isinstance(listed, list) else [listed]
+    return [" ".join(map(str, item.values())) if isinstance(item, dict) else str(item) for item in items]
 
 
 def _parameters(details: Mapping[str, str]) -> list[str]:

@@ -1,5 +1,7 @@
 """A job that runs on a wrong date is a wrong migration: order dates against plain day-by-day arithmetic, over 400 days."""
 
+# ruff: noqa: DTZ001  (times of a wall clock)
+
 from __future__ import annotations
 
 from collections.abc import Callable
