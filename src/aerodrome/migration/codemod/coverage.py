@@ -81,6 +81,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("renamed-argument",),
         "what the table of `changed-argument` cannot know: connections of AWS and Slack, Pub/Sub, hooks of SFTP",
     ),
+    Removal(
+        "Types of the arguments of tasks are checked: email_on_failure, depends_on_past, retries, …",
+        "rule",
+        ("argument-type",),
+    ),
     Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
     Removal(
         "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
