@@ -69,12 +69,19 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
+    Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument",)),
     Removal(
-        "Other arguments of operators of providers",
-        "proof only",
-        (),
-        "the target names the argument that it does not take",
+        "Arguments that a provider renamed",
+        "rule",
+        ("changed-argument",),
+        "by a table of the providers' own deprecations",
     ),
+    Removal("Arguments that a provider gave up, or insists on now", "finding", ("changed-argument",)),
+    Removal("BigQueryOperator, BigQueryCreateEmptyTableOperator", "rule", ("bigquery-query", "bigquery-table")),
+    Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
+    Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
+    Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),
+    Removal("Python 2", "rule", ("python2",), "where the platform runs on Python 3.11 or 3.12; else a finding"),
     Removal("Plugins: Flask views, menu links, operators and hooks lists", "finding", ("plugin",)),
     Removal("Commands of the old CLI in strings", "finding", ("old-cli",)),
     Removal("REST API v1 and the experimental one in strings", "finding", ("old-rest-api",)),
@@ -82,7 +89,15 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Pins of providers that are too old", "finding", ("provider-pin",)),
     Removal("Providers that the code needs now", "rule", ("provider-needed",), "added to requirements.txt"),
     Removal(
-        "XCom pickling; executors; options of airflow.cfg", "not applicable", (), "not DAG code: `aerodrome assess`"
+        "Options of airflow.cfg, in files and AIRFLOW__ variables",
+        "rule",
+        ("config-variable", "config-option"),
+        "variables are renamed; airflow.cfg, and values that changed, are findings",
     ),
+    Removal(
+        "Old CLI and REST API in Dockerfiles, compose files and shell scripts", "finding", ("old-cli", "old-rest-api")
+    ),
+    Removal("Images of the old Airflow", "finding", ("airflow-image",)),
+    Removal("XCom pickling; executors", "not applicable", (), "not DAG code: `aerodrome assess`"),
     Removal("Views, roles and the web server", "not applicable", (), "not DAG code"),
 )
