@@ -62,9 +62,9 @@ def interpreter_of(setting: ParseSetting) -> Interpreter:
         key: value.reveal() if isinstance(value, Secret) else value for key, value in setting.environment.items()
     }
     own = setting.venv / "pyvenv.cfg"
-    for folder in setting.venv.glob("lib/python*/site-packages"):
+    for site in setting.venv.glob("lib/python*/site-packages"):
         with contextlib.suppress(OSError):
-            (folder / "__pycache__").mkdir(exist_ok=True)  # made later, it would change the folder's time
+            (site / "__pycache__").mkdir(exist_ok=True)  # made later, it would change the folder's time
     packages = [folder.stat().st_mtime_ns for folder in setting.venv.glob("lib/python*/site-packages")]
     content = {
         "venv": [str(setting.venv), own.stat().st_mtime_ns if own.exists() else 0, packages],

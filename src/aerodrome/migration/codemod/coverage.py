@@ -69,17 +69,23 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
+    Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument",)),
     Removal(
-        "DataProc*Operator, clusters of Dataproc described by keywords",
+        "Arguments that a provider renamed",
         "rule",
-        ("dataproc-job",),
-        "a finding where the job cannot be written with the same meaning",
+        ("changed-argument",),
+        "by a table of the providers' own deprecations",
     ),
     Removal(
-        "Arguments of operators and hooks of providers that have other names",
+        "Arguments of 1.10 and of hooks that got other names without a word of the old constructor",
         "rule",
         ("renamed-argument",),
-        "what the table of `changed-argument` cannot know: connections of AWS and Slack, Pub/Sub, hooks of SFTP",
+        "connections of AWS and Slack, Pub/Sub, hooks of SFTP",
+    ),
+    Removal(
+        "Types of the arguments of tasks are checked: email_on_failure, depends_on_past, retries, …",
+        "rule",
+        ("argument-type",),
     ),
     Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
     Removal(
@@ -88,12 +94,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("unknown-argument",),
         "for the operators that most DAGs use",
     ),
-    Removal(
-        "Other arguments of operators of providers",
-        "proof only",
-        (),
-        "the target names the argument that it does not take",
-    ),
+    Removal("Arguments that a provider gave up, or insists on now", "finding", ("changed-argument",)),
+    Removal("BigQueryOperator, BigQueryCreateEmptyTableOperator", "rule", ("bigquery-query", "bigquery-table")),
+    Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
+    Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
+    Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),
+    Removal("Python 2", "rule", ("python2",), "where the platform runs on Python 3.11 or 3.12; else a finding"),
     Removal("Plugins: Flask views, menu links, operators and hooks lists", "finding", ("plugin",)),
     Removal("Commands of the old CLI in strings", "finding", ("old-cli",)),
     Removal("REST API v1 and the experimental one in strings", "finding", ("old-rest-api",)),
@@ -101,7 +107,15 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Pins of providers that are too old", "finding", ("provider-pin",)),
     Removal("Providers that the code needs now", "rule", ("provider-needed",), "added to requirements.txt"),
     Removal(
-        "XCom pickling; executors; options of airflow.cfg", "not applicable", (), "not DAG code: `aerodrome assess`"
+        "Options of airflow.cfg, in files and AIRFLOW__ variables",
+        "rule",
+        ("config-variable", "config-option"),
+        "variables are renamed; airflow.cfg, and values that changed, are findings",
     ),
+    Removal(
+        "Old CLI and REST API in Dockerfiles, compose files and shell scripts", "finding", ("old-cli", "old-rest-api")
+    ),
+    Removal("Images of the old Airflow", "finding", ("airflow-image",)),
+    Removal("XCom pickling; executors", "not applicable", (), "not DAG code: `aerodrome assess`"),
     Removal("Views, roles and the web server", "not applicable", (), "not DAG code"),
 )

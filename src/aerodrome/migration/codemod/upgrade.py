@@ -26,6 +26,7 @@ from aerodrome.migration.codemod.requirements import needed_findings, providers_
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
 from aerodrome.migration.codemod.source import read
+from aerodrome.migration.codemod.surroundings import is_concerned, upgrade_surroundings
 
 IGNORED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "*.pyc", ".ipynb_checkpoints")
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
@@ -147,7 +148,7 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
 
 
 def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
-    """Templates and requirements; `needed` are packages that the code did not need before."""
+    """Templates, requirements, and what stands around the code; `needed` are packages that the code did not need before."""
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
     for path in sorted(out_dir.rglob("*")):
@@ -155,7 +156,8 @@ def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
             continue
         name = path.relative_to(out_dir).as_posix()
         is_requirements = path.name == "requirements.txt"
-        if not is_requirements and path.suffix not in TEMPLATES:
+        is_around = is_concerned(path)
+        if not is_requirements and not is_around and path.suffix not in TEMPLATES:
             continue
         before = path.read_bytes()
         try:
@@ -165,8 +167,11 @@ def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
         if is_requirements:
             new, rules, findings = upgrade_requirements(text, name, needed if path.parent == out_dir else frozenset())
         else:
-            new, count = rewrite_template(text)
+            new, count = rewrite_template(text) if path.suffix in TEMPLATES else (text, 0)
             rules, findings = ({"context-key": count} if count else {}), ()
+            if is_around:
+                new, more, findings = upgrade_surroundings(new, name)
+                rules |= more
         if new != text:
             path.write_bytes(new.encode("utf-8"))
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)

@@ -18,7 +18,7 @@ from aerodrome.migration.codemod.rules.unknown_arguments import KNOWN
 
 _FACTS = {
     "subdag", "sla", "orm-access", "xcom-pull-all", "trigger-callable", "plugin", "old-cli", "old-rest-api",
-    "airflow-pin", "constraint", "provider-pin", "provider-needed", "unused-import",
+    "airflow-pin", "constraint", "provider-pin", "provider-needed", "unused-import", "python2", "config-variable", "config-option", "airflow-image",
 }  # fmt: skip
 _NEED_LIBRARIES = (
     "mysql",

@@ -270,6 +270,35 @@ def test_catchup_follows_the_source() -> None:
     assert apply(named("catchup-default"), source, Options(catchup_by_default=False)) == source
 
 
+def test_python_2_becomes_python_3_first() -> None:
+    source = "from airflow import DAG\n# größer\nprint 'a'\nfor k in {}.iteritems(): pass\nDAG('a', 'text', '@daily')\n"
+    done = rewrite(source.encode(), RULES, Options())
+    text = done.text.decode()
+    assert "# größer\nprint('a')\nfor k in {}.items(): pass\n" in text
+    assert "DAG('a', description='text', schedule='@daily'" in text
+    assert [spot.line for code, spot in done.spots if code == "python2"] == [1]
+    assert rewrite(done.text, RULES, Options()).text == done.text
+
+
+def test_an_argument_that_two_old_ones_claim_is_left_to_a_person() -> None:
+    head = "from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator\n"
+    source = head + "GCSToBigQueryOperator(bigquery_conn_id='a', google_cloud_storage_conn_id='b', delegate_to='c')\n"
+    done = rewrite(source.encode(), [named("changed-argument")], Options())
+    assert done.text.decode().count("gcp_conn_id") <= 1
+    assert [spot.message.split("`")[1] for _, spot in done.spots][-1] == "delegate_to"
+    assert any(
+        "google_cloud_storage_conn_id" in spot.message or "bigquery_conn_id" in spot.message for _, spot in done.spots
+    )
+
+
+def test_a_query_whose_meaning_is_not_plain_is_left_to_a_person() -> None:
+    head = "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n"
+    for call in ("BigQueryOperator(task_id='a', sql=['x', 'y'])", "BigQueryOperator(task_id='a', sql='x', **more)"):
+        done = rewrite((head + call).encode(), [named("bigquery-query")], Options())
+        assert done.text.decode() == head + call
+        assert [spot.line for _, spot in done.spots] == [2]
+
+
 def test_intervals_are_pinned_only_when_asked() -> None:
     rule = named("data-interval")
     assert apply(rule, rule.before, Options()) == rule.before

@@ -83,10 +83,23 @@ def test_line_endings_and_comments_survive(tmp_path: Path) -> None:
 def test_broken_file_is_reported_and_kept(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
-    (source / "bad.py").write_text("from airflow import DAG\nprint 'python 2'\n")
+    (source / "bad.py").write_text("from airflow import DAG\nprint('python\n")
     result = upgrade(source, tmp_path / "out", "3.3.2")
     assert [finding.rule for finding in result.findings][:1] == ["syntax"]
     assert (tmp_path / "out" / "bad.py").read_text() == (source / "bad.py").read_text()
+
+
+def test_what_stands_around_the_code_is_looked_at(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "Dockerfile").write_text("FROM apache/airflow:2.9.3\nENV AIRFLOW__CORE__DAG_CONCURRENCY=4\n")
+    (source / "run.sh").write_text("# airflow webserver\nairflow trigger_dag sales\n")
+    result = upgrade(source, tmp_path / "out", "3.3.2")
+    assert "ENV AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG=4\n" in (tmp_path / "out" / "Dockerfile").read_text()
+    assert {(item.file, item.line, item.rule) for item in result.findings} == {
+        ("Dockerfile", 1, "airflow-image"),
+        ("run.sh", 2, "old-cli"),
+    }
 
 
 def test_imports_that_nobody_used_stay_unless_their_module_is_gone(tmp_path: Path) -> None:

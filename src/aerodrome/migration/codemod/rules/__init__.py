@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
+    argument_types,
     bigquery,
     changed_arguments,
     context_keys,
@@ -36,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     dag_arguments.PROVIDE_CONTEXT,
     dag_arguments.TRIGGER_RULES,
     unknown_arguments.RULE,
+    argument_types.RULE,
     dag_defaults.SCHEDULE,
     dag_defaults.CATCHUP,
     dag_defaults.INTERVALS,

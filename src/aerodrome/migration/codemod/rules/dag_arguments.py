@@ -50,8 +50,9 @@ def _positional(source: Source, call: ast.Call) -> Change | Spot | None:
 
 def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for call in dags.calls(source, dags.ANY):
-        if (found := _positional(source, call)) and source.means(call.func, dags.CLASSES | {"airflow.sdk.DAG"}):
-            yield found
+        named = _positional(source, call)
+        if named and source.means(call.func, dags.CLASSES | {"airflow.sdk.DAG"}):
+            yield named
     reached = [call for call, way in dags.dict_calls(source, dags.ANY) if way == "**"]
     for call in [*dags.calls(source, dags.ANY), *reached]:
         for item in call.keywords:

@@ -98,7 +98,7 @@ def _options_of(value: ast.expr) -> str | None:
     for key, item in zip(value.keys, value.values, strict=True):
         if not isinstance(key, ast.Constant) or not isinstance(item, ast.Constant):
             return None
-        words.append(f"-c {key.value}={item.value}")
+        words.append(f"-c {key.value!s}={item.value!s}")
     return " ".join(words) if not any(mark in "".join(words) for mark in '"\\{') else None
 
 

@@ -1,0 +1,55 @@
+"""What stands around DAG code: options that moved, old commands and images are renamed or named with their line."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import pytest
+
+from aerodrome.migration.codemod.surroundings import is_concerned, upgrade_surroundings
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("AIRFLOW__SCHEDULER__STATSD_ALLOW_LIST=a\n", "AIRFLOW__METRICS__METRICS_ALLOW_LIST=a\n"),  # renamed twice
+        ("AIRFLOW__CORE__SQL_ALCHEMY_CONN_CMD=x\r\n", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD=x\r\n"),
+        ("AIRFLOW__WEBSERVER__PAGE_SIZE=9\n", "AIRFLOW__API__PAGE_SIZE=9\n"),
+        ("AIRFLOW__CORE__EXECUTOR=LocalExecutor\n", "AIRFLOW__CORE__EXECUTOR=LocalExecutor\n"),
+        ("# AIRFLOW__CORE__DAG_CONCURRENCY=4\n", "# AIRFLOW__CORE__DAG_CONCURRENCY=4\n"),
+    ],
+)
+def test_variables_get_the_names_of_their_options(before: str, after: str) -> None:
+    new, rules, findings = upgrade_surroundings(before, ".env")
+    assert (new, findings) == (after, ())
+    assert rules == ({"config-variable": 1} if before != after else {})
+    assert upgrade_surroundings(new, ".env")[0] == new
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line", "rule"),
+    [
+        ("run.sh", "set -e\nairflow db init\n", 2, "old-cli"),
+        ("Makefile", "run:\n\tairflow backfill -s 2020-01-01 sales\n", 2, "old-cli"),
+        ("compose.yaml", "services:\n  web:\n    image: apache/airflow:2.9.3\n", 3, "airflow-image"),
+        ("run.sh", "curl $HOST/api/experimental/dags/sales/dag_runs\n", 1, "old-rest-api"),
+        ("airflow.cfg", "[core]\nexecutor = X\ndag_concurrency = 4\n", 3, "config-option"),
+        (".env", "AIRFLOW__API__AUTH_BACKEND=x\n", 1, "config-option"),  # its value means something else now
+        (".env", "AIRFLOW__CORE__ENABLE_XCOM_PICKLING=True\n", 1, "config-option"),
+    ],
+)
+def test_what_a_person_must_look_at_is_named(file: str, text: str, line: int, rule: str) -> None:
+    new, rules, findings = upgrade_surroundings(text, file)
+    assert (new, rules) == (text, {})
+    assert [(item.line, item.rule) for item in findings] == [(line, rule)]
+    assert all(item.hint for item in findings)
+
+
+@pytest.mark.parametrize("text", ["airflow db migrate\n", "airflow dags trigger sales\n", "airflow tasks test a b\n", "myairflow run\n"])  # fmt: skip
+def test_commands_that_are_there_still_are_left_alone(text: str) -> None:
+    assert upgrade_surroundings(text, "run.sh") == (text, {}, ())
+
+
+def test_which_files_are_looked_at() -> None:
+    looked = [name for name in ("Dockerfile", "a/Dockerfile.dev", ".env", "x.sh", "airflow.cfg", "notes.md", "dag.py", "a.sql") if is_concerned(PurePath(name))]  # fmt: skip
+    assert looked == ["Dockerfile", "a/Dockerfile.dev", ".env", "x.sh", "airflow.cfg"]
