@@ -44,7 +44,7 @@ def make_ready(context: ProofContext, params: Params) -> Mapping[str, Any]:
     left = sorted(
         record.name
         for record in context.estate.records("env_var")
-        if record.purpose == "user" and record.name not in known
+        if record.purpose != "airflow-config" and record.name not in known
     )
     if left:
         text += f" It lacks environment variables of the source, which may name places: {', '.join(left[:8])}."
