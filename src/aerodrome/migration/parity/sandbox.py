@@ -1,7 +1,8 @@
 """Says what a shadow run of a DAG would touch that is not a sandbox. A DAG with an answer here is not run. Pure.
 
 A connection counts as overridden when the environment manager gives the development deployment another one than the source
-has: another host, port or schema; where it has no host (a cloud account), an object of that deployment alone.
+has: another host, port or schema; where it has no host (a cloud account), an object of that deployment alone. Connections that
+the DAG's own file does not name count as well when the deployment has them: plugins and modules may use any of them.
 """
 
 from __future__ import annotations
@@ -61,6 +62,19 @@ def refusals(
             continue  # what the source has not, the DAG fails without on both sides
         if (refusal := _connection(record, effective.get(conn_id))) is not None:
             found.append(refusal)
+    for conn_id in sorted(effective.keys() & connections.keys()):
+        if conn_id in dag.connections or conn_id in allowed_connections:
+            continue
+        view = effective[conn_id]
+        if view.source not in ("deployment", "workspace") or not is_sandbox(connections[conn_id], view):
+            found.append(
+                Refusal(
+                    "connection-within-reach",
+                    conn_id,
+                    f"{conn_id} leads to the same place as in the source; code beside the DAG's file may use it.",
+                    f"Keep it away: aerodrome env exclude {conn_id} --kind connection --deployment NAME; or override or allow it.",
+                )
+            )
     sandbox_hosts = {host_of(str(view.fields.get("host") or "")) for view in effective.values()}
     file = f"dags/{dag.file}"
     hosts = sorted(

@@ -57,6 +57,21 @@ def test_a_connection_must_lead_elsewhere(view: View | None, expected: list[str]
     assert codes(view, allowed=("warehouse",)) == []
 
 
+def test_what_plugins_could_use_counts_too() -> None:
+    plain = dag("plain", file="plain.py")
+    same, other = View("workspace", {"host": "warehouse.internal"}), View("workspace", {"host": "sandbox.internal"})
+    for view, allowed, expected in (
+        (same, (), ["connection-within-reach"]),
+        (View("metadata database"), (), ["connection-within-reach"]),
+        (same, ("warehouse",), []),
+        (other, (), []),
+    ):
+        assert [
+            item.code for item in refusals(plain, {"warehouse": RECORD}, {"warehouse": view}, (), allowed, ())
+        ] == expected
+    assert refusals(plain, {"warehouse": RECORD}, {}, (), (), ()) == []
+
+
 def test_a_cloud_account_needs_an_object_of_the_deployment() -> None:
     lake = replace(RECORD, conn_type="aws", host=None, port=None, schema=None)
     for view, expected in (
