@@ -161,6 +161,9 @@ def google_server() -> Iterator[GoogleServer]:
                 return
             if bucket != BUCKET or (key and key not in state.objects):
                 self._json(404, {"error": {"code": 404}})
+            elif key and self.command == "DELETE":
+                del state.objects[key]
+                self._send(204, "application/json", b"")
             elif key and query.get("alt") == "media":
                 self._send(200, "application/octet-stream", state.objects[key])
             elif key:
