@@ -6,6 +6,7 @@ Made after the published REST references (composer v1, storage v1, OAuth 2.0 for
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 import time
@@ -81,6 +82,27 @@ def an_environment(server: GoogleServer, **software: Any) -> dict[str, Any]:
             },
         },
     }
+
+
+_TABLE: list[int] = []
+
+
+def crc32c(data: bytes) -> int:
+    """Work out the checksum (Castagnoli) that Google's library holds an upload against."""
+    if not _TABLE:
+        for number in range(256):
+            value = number
+            for _ in range(8):
+                value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+            _TABLE.append(value)
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = (value >> 8) ^ _TABLE[(value ^ byte) & 0xFF]
+    return value ^ 0xFFFFFFFF
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 @contextmanager
@@ -161,6 +183,9 @@ def google_server() -> Iterator[GoogleServer]:
                 return
             if bucket != BUCKET or (key and key not in state.objects):
                 self._json(404, {"error": {"code": 404}})
+            elif key and self.command == "DELETE":
+                del state.objects[key]
+                self._send(204, "application/json", b"")
             elif key and query.get("alt") == "media":
                 self._send(200, "application/octet-stream", state.objects[key])
             elif key:
@@ -198,8 +223,10 @@ def google_server() -> Iterator[GoogleServer]:
             self._json(200, self._object(key))
 
         def _object(self, key: str) -> dict[str, str]:
-            size = len(state.objects[key])
-            return {"name": key, "bucket": BUCKET, "size": str(size), "generation": str(1764000000000000 + size)}
+            data = state.objects[key]
+            sums = {"md5Hash": _base64(hashlib.md5(data).digest()), "crc32c": _base64(crc32c(data).to_bytes(4, "big"))}
+            place = {"name": key, "bucket": BUCKET, "size": str(len(data))}
+            return {**place, **sums, "generation": str(1764000000000000 + len(data))}
 
         def _is_denied(self, permission: str) -> bool:
             if permission in state.denied:

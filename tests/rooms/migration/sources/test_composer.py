@@ -96,7 +96,8 @@ def test_environment_is_probed_and_its_bucket_copied(
     assert options["smtp.smtp_password"] is None
     assert dict(source.env_values(["SHOP_TOKEN"])) == {"SHOP_TOKEN": Secret("canary-token-f6")}
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert b"canary" not in written
+    for secret in (b"canary-smtp-g7", b"canary-token-f6", b"canary-google-token", b"PRIVATE KEY"):
+        assert secret not in written
     assert server.tokens <= 4  # one for each of Composer, storage, and storage of the snapshots, kept while it is good
 
 
