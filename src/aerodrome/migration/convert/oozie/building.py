@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -125,6 +125,7 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
                     "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
                 )
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
+    body.accounts.extend(_head_accounts(workflow))
     for name in workflow.unreachable:
         node = workflow.node(name)
         body.account(
@@ -154,6 +155,21 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     return [*before, *made.tasks], made
 
 
+_HEAD: Final = {
+    "credentials": ("credentials", "credentials are those of the worker: each action that names one says so"),
+    "info": ("sla", "the SLA of the workflow is not watched"),
+}
+
+
+def _head_accounts(workflow: Workflow) -> Iterator[Account]:
+    """Account for what stands beside the nodes."""
+    for child in workflow.root.children:
+        if child.name in ("parameters", "global") or child.name in _HEAD:
+            code, reason = _HEAD.get(child.name, ("", ""))
+            origin = Origin(workflow.file, f"workflow-app/{child.name}", child.line)
+            yield Account(f"workflow/{child.name}", "caveat" if code else "converted", origin, code, reason)
+
+
 def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:
     """Give the arguments of a task that raises."""
     return (("python_callable", Code(NOT_CONVERTED.name)), ("op_kwargs", {"reason": flow_text(reason)}))
@@ -178,9 +194,13 @@ def _action(body: Body, words: Words, node: Node) -> Task:
             command = commands.translate(action)
             caveats |= action.caveats
             _check_capture(body, kind, command)
+            if body.profile.runner_of(kind) in ("livy", "dataproc"):
+                _check_engine(action, command)
             chosen, arguments = operator(body.profile, kind, command)
             if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
-                caveats["spark-engine"] = "the flags of spark-opts are given as properties"
+                caveats["spark-engine"] = (
+                    "the flags of spark-opts are given as properties; master and deploy mode are the engine's"
+                )
             task = Task(node.name, chosen, arguments)
         caveats |= body.needs.caveats
         task = _retrying(compiler, node, task, caveats)
@@ -211,6 +231,19 @@ def _check_capture(body: Body, kind: str, command: Command) -> None:
     runner = body.profile.runner_of(kind)
     if command.is_capturing and runner != "local":
         raise Unsupported("capture-elsewhere", f"captured output is only read from the local runner, not {runner}")
+
+
+def _check_engine(action: commands.Action, command: Command) -> None:
+    """Refuse what an engine would not be given: it takes a job, no commands around it."""
+    for name in ("prepare", "file", "archive", "job-xml", "query"):
+        if action.body.first(name) is not None:
+            raise Unsupported(
+                "engine-element", f"<{name}> has no place in a job of this engine: run it by another runner"
+            )
+    if action.unread or (action.kind != "spark" and (action.settings() or action.body.first("argument") is not None)):
+        raise Unsupported("engine-settings", "its configuration or arguments have no place in a job of this engine")
+    if left := command.engine.get("left"):
+        raise Unsupported("engine-flags", f"{', '.join(left)} of spark-opts has no place in a job of this engine")
 
 
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> commands.Action:

@@ -160,6 +160,9 @@ def translate(action: Action) -> Command:
     if made is None:
         raise Unsupported("action-unknown", f"<{action.kind}> is not an action type that is known")
     command = made(action)
+    if action.body.first("launcher") is not None:
+        action.used.add("launcher")
+        action.caveats["launcher-settings"] = "there is no launcher job: settings of Oozie's launcher are left out"
     left = [child.name for child in action.body.children if child.name not in action.used]
     if left:
         raise Unsupported("element-unknown", f"<{left[0]}> in <{action.kind}> has no equivalent")
@@ -231,7 +234,11 @@ def _spark(action: Action) -> Command:
     return Command(
         command.lines,
         command.argv,
-        engine={"livy": tuple(livy), "dataproc": {kind: {**main, "args": plain, "properties": options["properties"]}}},
+        engine={
+            "left": options["left"],
+            "livy": tuple(item for item in livy if item[1]),
+            "dataproc": {kind: {**main, "args": plain, "properties": options["properties"]}},
+        },
     )
 
 
@@ -505,10 +512,12 @@ def _shell(action: Action) -> Command:
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
     argv = [action.word(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
-    environment = {}
+    environment: dict[str, str] = {}
+    exports: list[str] = []
     for item in action.every("env-var"):
         key, _, value = item.text.strip().partition("=")
         environment[key] = action.compiler.template(value)
+        exports.append(f"{key}={action.word(value)}")
     action.used.add("capture-output")
     is_capturing = action.body.first("capture-output") is not None
     lines = [*action.prepared(), *action.fetched(is_path=True)]
@@ -517,7 +526,7 @@ def _shell(action: Action) -> Command:
         lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), environment, is_capturing)
+    return Command(tuple(lines), tuple(argv), environment, is_capturing, tuple(exports))
 
 
 def _ssh(action: Action) -> Command:

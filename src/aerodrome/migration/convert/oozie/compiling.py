@@ -49,7 +49,18 @@ _RESERVED: Final = {
     "suppress_exception",
 }
 APP_PATH: Final = "oozie.wf.application.path"
+_LONGEST: Final = 100_000
 _TIME: Final = "%Y-%m-%dT%H:%MZ"
+
+
+_NUMBER: Final = Function(
+    "number",
+    '''
+def number(text):
+    """Read a number as the expression language of Oozie does: whole unless it is written with a point or an exponent."""
+    return float(text) if set(text) & set(".eE") else int(text or 0)
+''',
+)
 
 
 class Unsupported(Exception):
@@ -165,8 +176,10 @@ class Compiler:
     def number_of(self, node: Node) -> str:
         if self.kind(node) == "number":
             return self.value(node)
-        inner = _grouped(self.text_of(node))
-        return f"({inner} | float)" if self.language == "jinja" else f"float({inner} or 0)"
+        self.needs.functions["number"] = _NUMBER
+        if self.language == "jinja":
+            self.needs.macros["number"] = Code("number")
+        return f"number({self.text_of(node)})"
 
     def truth(self, node: Node) -> str:
         if self.kind(node) == "truth":
@@ -238,6 +251,8 @@ class Compiler:
             layer = self.scope.layers[found.layer]
             self.place = (found.layer + (layer.is_outward or piece == Name(name)), not layer.is_default)
             parts.append(_grouped(self.text_of(piece)))
+            if sum(map(len, parts)) > _LONGEST:
+                raise Unsupported("el-recursion", f"the value of {name} grows without end")
         self.open.pop()
         self.place = saved
         return parts[0] if len(parts) == 1 else f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"

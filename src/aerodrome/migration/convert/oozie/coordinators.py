@@ -26,7 +26,7 @@ from aerodrome.migration.convert.contract import (
     Target,
     Task,
 )
-from aerodrome.migration.convert.oozie import datasets, frequency
+from aerodrome.migration.convert.oozie import datasets, frequency, logic
 from aerodrome.migration.convert.oozie.building import NOT_CONVERTED, Body, make_dag, raising_arguments
 from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler, Unsupported, Words
 from aerodrome.migration.convert.oozie.el import parse
@@ -389,15 +389,10 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     series = _series(estate, plan)
     elements = events.every("data-in") if events is not None else []
     timeout = _timeout(plan) if elements else None
-    logic = plan.item.root.first("input-logic")
-    if logic is not None:
-        plan.fail(
-            "input-logic",
-            Unsupported("input-logic", "alternatives between inputs have no equivalent; every input is waited for"),
-            "",
-            logic,
-        )
     compiler = Compiler(plan.scope, Words(body.app_name, {}, zone=zone, probe=body.profile.probe), body.needs, "python")
+    if (alternatives := plan.item.root.first("input-logic")) is not None:
+        _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
+        return
     for element in elements:
         name = element.get("name")
         try:
@@ -432,6 +427,28 @@ def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             function = f"{datasets.identifier(name)}_uris"
             plan.events[name] = f"{function}(logical_date, params)"
             plan.macros[function] = Code(function)
+
+
+def _alternatives(
+    plan: Plan,
+    compiler: Compiler,
+    root: Element,
+    elements: list[Element],
+    around: tuple[dict[str, datasets.DataSet | Unsupported], str, timedelta | None],
+) -> None:
+    """Make the one task that waits as <input-logic> says."""
+    series, zone, timeout = around
+    try:
+        events = {element.get("name"): datasets.read_event(element, series, plan.scope, zone) for element in elements}
+        task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
+    except Unsupported as error:
+        plan.fail("input-logic", error, "", root)
+        return
+    plan.before.append(replace(task, origin=plan.origin("input-logic", root)))
+    plan.events |= found
+    plan.note("input-logic", "converted", at=root)
+    for element in elements:
+        plan.note("data-in", "converted", name=element.get("name"), at=element)
 
 
 def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Expression, ...]:

@@ -19,7 +19,7 @@ from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.xmlreading import Element
 
 _PARTS: Final = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M"}
-_POKE: Final = Symbol("PokeReturnValue", {"2.11": "airflow.sensors.base", "3.3": "airflow.sdk"})
+POKE: Final = Symbol("PokeReturnValue", {"2.11": "airflow.sensors.base", "3.3": "airflow.sdk"})
 _FOREVER: Final = timedelta(days=3650)
 
 
@@ -327,7 +327,7 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     moments = {moments}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
-        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text, (frequency.INSTANCES, _POKE))
+        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text, (frequency.INSTANCES, POKE))
     else:
         made = uri_function(event, compiler)
         functions[made.name] = made

@@ -61,7 +61,7 @@ Piece = str | Node  # a text is literal pieces and expressions
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<number>\d+\.\d+|\d+)|(?P<string>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
-    r"""|(?P<name>[A-Za-z_][\w]*(?:[.\-](?=[A-Za-z_0-9])[\w]+)*)|(?P<mark>&&|\|\||[=!<>]=|[-+*/%()\[\],?:<>!.]))"""
+    r"""|(?P<name>[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)|(?P<mark>&&|\|\||[=!<>]=|[-+*/%()\[\],?:<>!.]))"""
 )
 _WORDS: Final = {
     "and": "and",
@@ -192,7 +192,12 @@ class _Parser:
         word = self.peek()
         if word in ("not", "!", "empty", "-"):
             self.place += 1
-            return Unary("not" if word == "!" else word, self.unary())
+            self.depth += 1
+            if self.depth > 60:
+                raise _invalid(self.text, "it is nested too deeply")
+            node = Unary("not" if word == "!" else word, self.unary())
+            self.depth -= 1
+            return node
         return self.postfix(self.primary())
 
     def postfix(self, node: Node) -> Node:

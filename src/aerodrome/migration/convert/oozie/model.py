@@ -9,7 +9,7 @@ from aerodrome.migration.convert.contract import Origin
 from aerodrome.migration.convert.xmlreading import Element
 
 NAMES = {"start", "end", "kill", "fork", "join", "decision", "action"}
-IGNORED = {"ok", "error"}
+IGNORED = {"ok", "error", "info"}
 
 
 @dataclass(frozen=True)

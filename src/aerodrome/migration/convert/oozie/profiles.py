@@ -83,6 +83,7 @@ class Command:
     argv: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     is_capturing: bool = False
+    exports: tuple[str, ...] = ()  # the environment as shell words NAME=value, for runners without one of their own
     engine: Mapping[str, Any] = field(
         default_factory=dict
     )  # spark: file, class, arguments, conf … for Livy and Dataproc
@@ -185,7 +186,9 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
         if command.is_capturing:
             arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
         return symbols.BASH, tuple(arguments)
-    exports = "".join(f"export {key}={value}\n" for key, value in command.environment.items())
+    exports = "".join(f"export {word}\n" for word in command.exports)
+    if runner in ("ssh", "emr") and len(command.lines) > 1:
+        exports += 'cd "$(mktemp -d)"\n'  # files are fetched there, as into the directory of an Oozie action
     if runner == "ssh":
         conn = profile.option("ssh", "conn_id", "ssh_default")
         return symbols.SSH, (("ssh_conn_id", conn), ("command", exports + script), ("cmd_timeout", None))

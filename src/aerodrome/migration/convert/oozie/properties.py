@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aerodrome.kernel.errors import Invalid
@@ -17,6 +17,7 @@ from aerodrome.migration.convert.xmlreading import Element, read_file
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _DEPTH = 20
+_LONGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Scope:
     """The layers of one application."""
 
     layers: tuple[Layer, ...] = ()
+    known: dict[tuple[str, int, bool], str | None] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, name: str, start: int = 0, *, is_job_only: bool = False) -> Found | None:
         """Give the value of a name, looked up from a layer on."""
@@ -60,7 +62,14 @@ class Scope:
         return found.layer + is_next, not layer.is_default
 
     def constant(self, name: str, start: int = 0, *, is_job_only: bool = False, depth: int = 0) -> str | None:
-        """Give the value of a name when it is known now, all names in it put in; else None."""
+        """Give the value of a name when it is known now, all names in it put in; else None, also when it grows beyond 1 MiB."""
+        key = (name, start, is_job_only)
+        if key not in self.known:
+            self.known[key] = None  # a value that uses itself is not known
+            self.known[key] = self._constant(name, start, is_job_only=is_job_only, depth=depth)
+        return self.known[key]
+
+    def _constant(self, name: str, start: int, *, is_job_only: bool, depth: int) -> str | None:
         found = self.find(name, start, is_job_only=is_job_only)
         if found is None or depth > _DEPTH:
             return None
@@ -76,6 +85,8 @@ class Scope:
             if value is None:
                 return None
             parts.append(value)
+            if sum(map(len, parts)) > _LONGEST:
+                return None
         return "".join(parts)
 
     def text(self, text: str) -> str | None:

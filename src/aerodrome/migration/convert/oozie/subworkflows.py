@@ -46,7 +46,7 @@ class Children:
         else:
             name = re.sub(r"/workflow\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
             if "$" in name or "}" in name or not name:
-                target = compiler.template("${" + f"dag_id.{node.name}" + "}")
+                target = "{{ " + compiler.parameter(f"dag_id.{node.name}", None) + " }}"
                 caveats["sub-workflow-unknown"] = (
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
                 )
@@ -57,12 +57,12 @@ class Children:
                 )
         conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
         if is_propagating:
-            for name in wanted if child is not None else list(body.needs.parameters):
+            for name in wanted if child is not None else self.all_names(body):
                 if name not in own and name != APP_PATH and self.is_known(body, child, name):
-                    conf[name] = compiler.template("${" + name + "}") if re.fullmatch(r"[\w.\-]+", name) else ""
+                    conf[name] = compiler.template("${wf:conf('" + name + "')}")
             if child is None:
                 caveats["sub-workflow-propagation"] = (
-                    "it gets the params that this DAG knows, for its definition is not there"
+                    "it gets everything that this job knows, for its definition is not there"
                 )
         for name, value in own.items():
             conf[name] = compiler.template(value)
@@ -85,6 +85,16 @@ class Children:
         text = re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path)
         found = self.estate.locate("workflow", body.scope.partly(text), folder)
         return found if found is not None and found.file != body.workflow.file else None
+
+    def all_names(self, body: Body) -> list[str]:
+        """Name everything that a job knows: its configuration, and what else its actions use."""
+        layers = [name for layer in body.scope.layers if not layer.is_default for name in layer.values]
+        names = dict.fromkeys([*layers, *body.needs.parameters])
+        return [
+            name
+            for name in names
+            if re.fullmatch(r"[\w.\-]+", name) and not name.startswith(("oozie.", "dag_id.", "dataset."))
+        ]
 
     def has_default(self, child: Application, name: str) -> bool:
         return any(name in layer.values for layer in self.estate.defaults(child))

@@ -17,13 +17,20 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope, parse_pro
 VALUES = {"a": "x y", "b": "7", "flag": "true", "empty_one": "", "dollar": 'it\'s $HOME `id` "q"'}
 
 
+def helpers(needs: Needs) -> dict[str, Any]:
+    """Give the functions that the DAG file would define."""
+    names: dict[str, Any] = {}
+    exec("\n".join(function.source for function in needs.functions.values()), names)
+    return names
+
+
 def rendered(text: str, *, is_quoted: bool = False, scope: Scope | None = None) -> str:
     needs = Needs()
     template = Compiler(scope or Scope(), Words("app", {"one": "one"}), needs).template(text, is_quoted=is_quoted)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     environment.filters["quote"] = shlex.quote
     known = {**{name: default for name, default in needs.parameters.items() if default is not None}, **VALUES}
-    return environment.from_string(template).render(params=known, run_id="run")
+    return environment.from_string(template).render(params=known, run_id="run", **helpers(needs))
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,9 @@ def rendered(text: str, *, is_quoted: bool = False, scope: Scope | None = None) 
         ("${a}/b", "x y/b"),
         ("${concat(a, concat('-', b))}", "x y-7"),
         ("${b + 3 > 9 ? 'more' : 'less'}", "more"),
+        ("${b-1}", "6"),
+        ("${b / 2}", "3.5"),
+        ("${'1.5' * 2}", "3.0"),
         ("${flag and not empty a}", "true"),
         ("${empty empty_one}", "true"),
         ("${trim(concat(' ', b))}", "7"),
@@ -65,7 +75,7 @@ def test_an_argument_stays_one_word(text: str) -> None:
 def test_conditions(predicate: str, is_true: bool) -> None:
     needs = Needs()
     code = Compiler(Scope((Layer("job", VALUES),)), Words("app", {}), needs, "python").condition(predicate)
-    assert eval(code, {}, {"params": VALUES}) is is_true
+    assert eval(code, helpers(needs), {"params": VALUES}) is is_true
 
 
 def test_values_are_put_together_in_the_order_of_oozie() -> None:
@@ -93,11 +103,29 @@ def test_what_has_no_equivalent_says_so(text: str) -> None:
         rendered(text)
 
 
-@pytest.mark.parametrize("text", ["${a", "${a b}", "${(a}", "${'a'", "${" + "(" * 100 + "}"])
+@pytest.mark.parametrize(
+    "text", ["${a", "${a b}", "${(a}", "${'a'", "${" + "(" * 100 + "}", "${" + "not " * 5000 + "a}"]
+)
 def test_broken_expressions_are_named(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse(text)
     assert caught.value.code == "el-invalid"
+
+
+def test_values_that_grow_or_turn_in_circles_end() -> None:
+    doubling = {f"v{number}": f"${{v{number + 1}}}${{v{number + 1}}}" for number in range(40)}
+    assert Scope((Layer("job", {**doubling, "v40": "x"}),)).constant("v0") is None
+    with pytest.raises(Unsupported):
+        rendered(
+            "${v0}",
+            scope=Scope(
+                (Layer("job", {f"v{number}": f"${{v{number + 1}}}${{v{number + 1}}}" for number in range(18)}),)
+            ),
+        )
+    circle = Scope((Layer("job", {"a": "${b}", "b": "${a}"}),))
+    assert circle.constant("a") is None
+    with pytest.raises(Unsupported):
+        rendered("${a}", scope=circle)
 
 
 def test_java_texts() -> None:

@@ -169,7 +169,13 @@ def test_broken_files_are_rejected_and_the_rest_converted(tmp_path: Path) -> Non
     ],
 )
 def test_profiles_choose_where_spark_runs(runner: str, operator: str, tmp_path: Path) -> None:
-    conversion = read(write_estate(tmp_path), {"runners": {"spark": runner}})
+    folder = write_estate(tmp_path)
+    path = folder / "apps/daily/workflow.xml"
+    if runner in ("livy", "dataproc"):  # they take a job, and no commands around it
+        refused = by_id(read(folder, {"runners": {"spark": runner}}))["daily"].task("load")
+        assert refused.role == "raises"
+        path.write_text(path.read_text().replace('<prepare><delete path="${nameNode}/out/${day}"/></prepare>', ""))
+    conversion = read(folder, {"runners": {"spark": runner}})
     task = by_id(conversion)["daily"].task("load")
     assert task.operator.name == operator
     assert "4G" in repr(task.arguments)
@@ -197,3 +203,35 @@ def test_file_operations_keep_their_order(dags: dict[str, Dag]) -> None:
         "hdfs dfs -mv {{ params.nameNode | quote }}/a /b",
         "hdfs dfs -chmod 750 /b",
     ]
+
+
+LOGIC = """<input-logic><or name="any"><and><data-in dataset="logs" min="2"/><data-in dataset="users"/></and>
+  <combine name="both"><data-in dataset="logs"/><data-in dataset="users"/></combine></or></input-logic>"""
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        ({"l0", "l1", "u0", "u1", "u2"}, ["l0", "l1", "u0", "u1", "u2"]),  # the first alternative
+        ({"l0", "u1", "u2"}, ["l0", "u1", "u2"]),  # the second: each hour from one of the two
+        ({"l0", "u1"}, []),
+    ],
+)
+def test_input_logic_waits_for_alternatives(there: set[str], found: list[str], tmp_path: Path) -> None:
+    folder = write_estate(tmp_path)
+    path = folder / "apps/daily/coordinator.xml"
+    text = path.read_text().replace("</input-events>", f"</input-events>{LOGIC}").replace("latest(0)", "current(0)")
+    path.write_text(text.replace("coord:dataIn('logs')", "coord:dataIn('any')"))
+    daily = by_id(read(folder, {}))["daily"]
+    assert [task.task_id for task in daily.tasks if task.is_waiting] == ["wait_for_inputs"]
+    assert 'ti.xcom_pull(task_ids="wait_for_inputs")["any"]' in arguments(daily, "load")["bash_command"]
+    sources = {function.name: function.source for function in daily.functions}
+    names: dict[str, Any] = {
+        "hdfs_test": lambda _, uri: uri.partition("/")[0] in there,
+        "logs_uris": lambda *_: ["l0", "l1", "l2"],
+        "users_uris": lambda *_: ["u0", "u1", "u2"],
+        "PokeReturnValue": lambda is_done, value: (is_done, value["any"]),
+    }
+    exec(sources["there"] + sources["wait_for_inputs"], names)
+    got = names["wait_for_inputs"]({}, None)
+    assert got == (bool(found), [uri.partition("/")[0] for uri in found])
