@@ -26,7 +26,7 @@ from aerodrome.migration.convert.controlm.model import (
     Variable,
     Wait,
 )
-from aerodrome.migration.convert.controlm.rules_reading import read_rule, unknown_when
+from aerodrome.migration.convert.controlm.rules_reading import read_rule
 from aerodrome.migration.convert.controlm.times import minutes_of, seconds_of
 
 FOLDER_TAGS: Final = ("FOLDER", "SMART_FOLDER", "TABLE", "SCHED_TABLE", "SMART_TABLE", "SCHED_GROUP", "GROUP")
@@ -148,9 +148,18 @@ class Interpreter:
 
     def _common(self, element: Element, path: tuple[str, ...]) -> dict[str, Any]:
         time_to = element.take("TIMETO", "TIMEUNTIL")
-        for key in unknown_when(element):
-            text = f"The schedule says {key}={element.raw(key)}, which is not understood: the job has no schedule."
+        for key in [name for name in element.attributes if name.startswith("JSON.When.")]:
+            text = f"The schedule says {key.removeprefix('JSON.')}={element.raw(key)}, which is not understood: there is no schedule."
             self._note(element, path, f"{element.tag}/When", "schedule-unknown", text)
+        for name in ("TIMEFROM", "TIMETO", "TIMEUNTIL"):
+            if (word := element.take(name)) and word != ">" and minutes_of(word) is None:
+                self._note(
+                    element,
+                    path,
+                    f"{element.tag}@{name}",
+                    "time-unknown",
+                    f"{name}={word} is no time of day and has no effect.",
+                )
         rule = read_rule(element, is_calendar=False)
         names = tuple(child.take("NAME") for child in element.take_children("RULE_BASED_CALENDARS", "TAG_NAMES"))
         names += tuple(f"!{child.take('NAME')}" for child in element.take_children("EXCLUDE_RULE_BASED_CALENDARS"))
@@ -202,6 +211,9 @@ class Interpreter:
                 continue
             text = f"{name}={element.attributes[name][:80]!r} is not known to the converter and has no effect."
             self._note(element, path, f"{element.tag}@{name.removeprefix('JSON.')}", "unknown-attribute", text)
+        for child in element.children:
+            if f"<{child.tag}>" in element.read and child.tag not in ("JOB", "ON", "ON_STMT", "FLOW", *SUB_TAGS):
+                self._leftovers(child, path)
         for child in element.unread_children():
             if child.tag == "ADDITIONAL_FOLDER_DETAILS" and not child.attributes:
                 continue

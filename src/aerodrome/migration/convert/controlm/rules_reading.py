@@ -35,22 +35,27 @@ def read_rule(element: Element, *, is_calendar: bool = True) -> Rule:
         number for number, month in enumerate(MONTHS, 1) if element.take(month).upper() in ("1", "Y", "YES")
     )
     if months := element.take("MONTHS"):
-        words = months.upper().replace(" ", "").split(",")
-        named, chosen = words, frozenset(_month(word) for word in words if word != "ALL") or ALL_MONTHS
+        named = months.upper().replace(" ", "").split(",")
+        chosen = frozenset(_month(word) for word in named if word != "ALL") or ALL_MONTHS
     dates = element.take("DATE", "DATES") or ",".join(child.take("DATE") for child in element.take_children("DATE"))
+    words = [word for word in dates.replace(" ", "").replace("/", "").split(",") if word]
+    shift, confirm = element.take("SHIFT"), element.take("CONFCAL", "CONF_CAL")
+    unknown = [key.removeprefix("JSON.") for key in unknown_when(element)]
+    unknown += [f"DATE={word}" for word in words if len(word) != 4 or not word.isdigit()]
+    unknown += [f"SHIFT={shift}"] if confirm and shift.upper() not in _SHIFTS else []
     return Rule(
         name=element.take("NAME") if is_calendar else "",
-        days=element.take("DAYS").upper().replace(" ", ""),
+        days=f"({unknown[0]})" if unknown else element.take("DAYS").upper().replace(" ", ""),
         weekdays=element.take("WEEKDAYS", "WDAYS").upper().replace(" ", ""),
         is_and=element.take("DAYS_AND_OR").upper().startswith("A"),
         months=chosen if named else ALL_MONTHS,
-        dates=tuple(
-            _month_day(word) for word in dates.replace(" ", "").split(",") if len(word) == 4 and word.isdigit()
-        ),
+        dates=()
+        if unknown
+        else tuple(_month_day(word) for word in dates.replace(" ", "").split(",") if len(word) == 4 and word.isdigit()),
         days_calendar=element.take("DAYSCAL", "DAYS_CAL"),
         weeks_calendar=element.take("WEEKSCAL", "WEEKS_CAL", "WDAYSCAL"),
-        confirm_calendar=element.take("CONFCAL", "CONF_CAL"),
-        shift=_SHIFTS.get(element.take("SHIFT").upper(), "ignore"),
+        confirm_calendar=confirm,
+        shift=_SHIFTS.get(shift.upper(), "ignore"),
         shift_days=_signed(element.take("SHIFTNUM", "SHIFT_NUM")),
         active_from=day_of(element.take("ACTIVE_FROM")),
         active_till=day_of(element.take("ACTIVE_TILL")),

@@ -83,7 +83,8 @@ def test_what_is_not_known_is_listed_and_what_is_bookkeeping_is_not(tmp_path: Pa
 def test_a_schedule_word_that_is_not_known_is_listed(tmp_path: Path) -> None:
     text = '{"F": {"Type": "Folder", "J": {"Type": "Job:Command", "Command": "x", "When": {"MoonPhase": "full"}}}}'
     dag = dag_of(convert(tmp_path, text, name="x.json"), "F")
-    assert [item.code for item in dag.accounts if "MoonPhase" in item.reason] == ["schedule-unknown"]
+    assert "schedule-unknown" in [item.code for item in dag.accounts if "MoonPhase" in item.reason]
+    assert dag.schedule.expression is None
 
 
 def test_the_same_folder_in_two_files_is_converted_once(tmp_path: Path) -> None:
@@ -145,3 +146,34 @@ def test_strict_fails_when_something_raises(tmp_path: Path, capsys: pytest.Captu
     assert "raises until completed" in (tmp_path / "a.html").read_text()
     assert code(str(EXPORTS), "--out", str(tmp_path / "b"), "--strict") == 1
     assert code(str(EXPORTS / "finance.json"), "--out", str(tmp_path / "c"), "--strict", "--target", "2.11") == 0
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        '"When": {"MoonPhase": "full", "MonthDays": ["ALL"]}',
+        '"When": {"RuleBasedCalendars": {"Included": ["R"], "R": {"Type": "Calendar:RuleBased", "When": {"MoonPhase": "full"}}}}',
+    ],
+)
+def test_a_schedule_that_is_not_understood_is_no_schedule(tmp_path: Path, when: str) -> None:
+    text = '{"F": {"Type": "Folder", WHEN, "J": {"Type": "Job:Command", "Command": "x"}}}'.replace("WHEN", when)
+    conversion = convert(tmp_path, text, name="x.json")
+    assert dag_of(conversion, "F").schedule.expression is None
+    assert [item.code for item in conversion.questions] == ["days-not-understood"]
+
+
+def test_an_attribute_of_a_condition_that_is_not_known_is_listed(tmp_path: Path) -> None:
+    text = '<FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL"><OUTCOND NAME="A" ODATE="ODAT" SIGN="+" FLUX="1"/></JOB></FOLDER>'
+    told = [item.element for item in dag_of(convert(tmp_path, text), "F").accounts if item.code == "unknown-attribute"]
+    assert told == ["OUTCOND@FLUX"]
+
+
+@pytest.mark.parametrize("rule", ['CONFCAL="C" SHIFT="Sideways" DAYS="1"', 'DATE="20260301"', 'DATE="0301,soon"'])
+def test_a_word_of_a_rule_that_is_not_understood_is_no_schedule(tmp_path: Path, rule: str) -> None:
+    text = f'<FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="x" {rule}/></FOLDER>'
+    assert dag_of(convert(tmp_path, text), "F").schedule.expression is None
+
+
+def test_a_time_that_is_none_is_listed(tmp_path: Path) -> None:
+    text = '<FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" TIMEFROM="dawn"/></FOLDER>'
+    assert "time-unknown" in {item.code for item in dag_of(convert(tmp_path, text), "F").accounts}
