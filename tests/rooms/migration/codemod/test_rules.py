@@ -127,8 +127,8 @@ def test_left_alone(code: str, source: str) -> None:
         ("provide-context", "f(\n    a=(1),\n    provide_context=True)\n", "f(\n    a=(1))\n"),
         (
             "provide-context",
-            "f(\n    a='(',  # why\n    provide_context=True,  # gone\n)\n",
-            "f(\n    a='(',  # why\n)\n",
+            "f(\n    a='(',  # why\n    provide_context=True,  # kept\n)\n",
+            "f(\n    a='(',  # why\n    # kept\n)\n",
         ),
         ("provide-context", "d = {'owner': 'a', 'provide_context': True}\n", "d = {'owner': 'a'}\n"),
         (
