@@ -169,6 +169,15 @@ def test_catchup_follows_the_source() -> None:
     assert apply(named("catchup-default"), source, Options(catchup_by_default=False)) == source
 
 
+def test_a_star_whose_names_nobody_knows_is_left_to_a_person() -> None:
+    stars = "from airflow.operators.bash_operator import *\nfrom airflow.models import *\n"
+    done = rewrite((stars + "BashOperator(task_id='a', bash_command='b')\n").encode(), RULES, Options())
+    assert "*" not in done.text.decode()
+    done = rewrite((stars + "BashOperator(task_id='a', bash_command=Mystery)\n").encode(), RULES, Options())
+    assert "from airflow.models import *" in done.text.decode()
+    assert ["Mystery" in spot.hint for code, spot in done.spots if code == "moved-name"] == [True]
+
+
 def test_python_2_becomes_python_3_first() -> None:
     source = "from airflow import DAG\n# größer\nprint 'a'\nfor k in {}.iteritems(): pass\nDAG('a', 'text', '@daily')\n"
     done = rewrite(source.encode(), RULES, Options())
