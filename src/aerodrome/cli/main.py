@@ -30,6 +30,7 @@ COMMANDS: Final = (
     ("export", "export", "app", MOVE, "Make the script that writes an Airflow into one sealed archive."),
     ("upgrade", "upgrade", "app", MOVE, "Upgrade DAG code to another Airflow version, without a server."),
     ("convert", "convert", "app", MOVE, "Turn Oozie or Control-M definitions into Airflow DAGs."),
+    ("dev", "dev", "app", MOVE, "Work on a project on this machine, without a server."),
     ("workspace", "workspace", "app", RUN, "The rooms in which teams keep their deployments."),
     ("cluster", "cluster", "app", RUN, "Where deployments run."),
     ("deployment", "deployment", "app", RUN, "Each is one Airflow."),

@@ -15,6 +15,7 @@ from aerodrome.airflowkit.versions import DEFAULT, SUPPORTED, AirflowVersion
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline, say
 from aerodrome.cli.output import write_json, write_table
+from aerodrome.cli.upgrade_page import page
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration import codemod
 
@@ -39,6 +40,12 @@ def run(
     ] = None,
     diff: Annotated[bool, Parameter(help="Show the changes line by line.")] = True,
     report: Annotated[Path | None, Parameter(help="Write everything that was found as JSON into this file.")] = None,
+    html: Annotated[
+        Path | None, Parameter(help="Write a page for review into this file: accept or reject each.")
+    ] = None,
+    only: Annotated[
+        Path | None, Parameter(help="With --write: change only the files that this list names, one a line.")
+    ] = None,
     intervals: Annotated[
         Literal["pin", "keep"],
         Parameter(
@@ -62,6 +69,8 @@ def run(
     """
     if write and out is not None:
         raise Invalid("--write and --out are two places.", code="upgrade-two-places", hint="Give one of them.")
+    if only is not None and not write:
+        raise Invalid("--only chooses what --write writes.", code="upgrade-only-without-write", hint="Add --write.")
     source, why = codemod.source_version(path) if from_version == "auto" else (from_version, "")
     target = _full(to_version)
     say(f"From Airflow {source}{f' ({why})' if why else ''} to {target}.")
@@ -76,10 +85,13 @@ def run(
             second = codemod.Interpreter(target, target_venv or _venv(target, after))
             proof = codemod.prove(before, after, first, second, is_pinned=intervals == "pin", progress=say)
         if write:
-            _write_back(done, after, path)
+            _write_back(done, after, path, _accepted(only, done))
     data = {"source_version": source, **done.as_data(), "proof": proof.as_data() if proof else None}
     if report is not None:
         report.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
+    if html is not None:
+        html.write_text(page(done, proof, source), encoding="utf-8")
+        say(f"The page for review is {html}.")
     if offline.output == "json":
         write_json(data)
     else:
@@ -88,6 +100,8 @@ def run(
         where = (
             f"the result is in {out}"
             if out
+            else "the accepted files were changed"
+            if only
             else "the files were changed"
             if write
             else "nothing was written (--write, --out)"
@@ -140,9 +154,24 @@ def _venv(version: str, project: Path) -> Path:
     return store.ensure(VenvSpec(version, python, wanted), say).path
 
 
-def _write_back(done: codemod.CodeUpgrade, after: Path, path: Path) -> None:
+def _accepted(only: Path | None, done: codemod.CodeUpgrade) -> frozenset[str]:
+    """Read the list of accepted files; all that change without one. A name that is not among them is an error."""
+    changed = frozenset(file.path for file in done.files if file.diff)
+    if only is None:
+        return changed
+    wanted = frozenset(line.strip() for line in only.read_text(encoding="utf-8").splitlines() if line.strip())
+    if unknown := sorted(wanted - changed):
+        raise Invalid(
+            f"{only} names {unknown[0]}, which the upgrade does not change.",
+            code="upgrade-only-unknown",
+            hint="Make the list anew with --html; paths are relative to the project.",
+        )
+    return wanted
+
+
+def _write_back(done: codemod.CodeUpgrade, after: Path, path: Path, accepted: frozenset[str]) -> None:
     for file in done.files:
-        if not file.diff:
+        if file.path not in accepted:
             continue
         target = path if path.is_file() else path / file.path
         if target.is_symlink():

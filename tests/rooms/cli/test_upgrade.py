@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,26 @@ def test_files_are_changed_where_they_are(tmp_path: Path) -> None:
     assert "schedule=None" in once
     run(project / "dags" / "a.py", write=True, diff=False)
     assert (project / "dags" / "a.py").read_text() == once
+
+
+def test_only_what_a_person_accepted_is_written(tmp_path: Path) -> None:
+    project = _project(tmp_path / "project")
+    (project / "dags" / "b.py").write_text(_OLD + "# <b>&\n")
+    run(project, diff=False, html=tmp_path / "review.html")
+    shown = (tmp_path / "review.html").read_text()
+    assert re.findall(r'name="accept" value="([^"]+)" checked', shown) == ["dags/a.py", "dags/b.py"]
+    assert "<b>&" not in shown
+    assert not re.search(r'(src|href)="|https?://', shown)  # it asks nobody for anything
+    (tmp_path / "accepted.txt").write_text("dags/b.py\n")
+    run(project, write=True, diff=False, only=tmp_path / "accepted.txt")
+    assert (project / "dags" / "a.py").read_text() == _OLD
+    assert "schedule=None" in (project / "dags" / "b.py").read_text()
+    (tmp_path / "accepted.txt").write_text("dags/../../other.py\n")
+    with pytest.raises(Invalid) as caught:
+        run(project, write=True, diff=False, only=tmp_path / "accepted.txt")
+    assert caught.value.code == "upgrade-only-unknown"
+    with pytest.raises(Invalid):
+        run(project, only=tmp_path / "accepted.txt")
 
 
 def test_wrong_wishes_are_refused(tmp_path: Path) -> None:

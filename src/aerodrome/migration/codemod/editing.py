@@ -24,7 +24,7 @@ def has_open_end(call: ast.Call) -> bool:
 
 
 def drop_item(source: Source, item: ast.AST, *, first: int | None = None) -> Edit:
-    """Take an argument, a dict entry or a list item away with its comma, and with its line when nothing else stands there."""
+    """Take an argument, a dict entry or a list item away with its comma, and with its line when nothing else stands there; a comment stays."""
     start = source.start(item) if first is None else first
     text = source.text
     end = source.end(item)
@@ -38,8 +38,10 @@ def drop_item(source: Source, item: ast.AST, *, first: int | None = None) -> Edi
     line_end = len(text) if line_end < 0 else line_end
     rest = text[end:line_end].strip()
     is_own_line = not text[line_start:start].strip() and line_start > 0
-    if is_own_line and (not rest or (has_comma and rest.startswith(b"#"))):
+    if is_own_line and not rest:
         return Edit(line_start, min(line_end + 1, len(text)), "")
+    if is_own_line and has_comma and rest.startswith(b"#"):
+        return Edit(start, text.index(b"#", end), "")  # the comment stays
     if has_comma:
         while text[end : end + 1] in (b" ", b"\t"):
             end += 1

@@ -228,8 +228,8 @@ def test_left_alone(code: str, source: str) -> None:
         ("provide-context", "f(\n    a=(1),\n    provide_context=True)\n", "f(\n    a=(1))\n"),
         (
             "provide-context",
-            "f(\n    a='(',  # why\n    provide_context=True,  # gone\n)\n",
-            "f(\n    a='(',  # why\n)\n",
+            "f(\n    a='(',  # why\n    provide_context=True,  # kept\n)\n",
+            "f(\n    a='(',  # why\n    # kept\n)\n",
         ),
         ("provide-context", "d = {'owner': 'a', 'provide_context': True}\n", "d = {'owner': 'a'}\n"),
         (
@@ -268,6 +268,15 @@ def test_an_import_that_may_fail_is_an_import() -> None:
 def test_catchup_follows_the_source() -> None:
     source = "from airflow import DAG\nDAG('a', schedule='@daily')\n"
     assert apply(named("catchup-default"), source, Options(catchup_by_default=False)) == source
+
+
+def test_a_star_whose_names_nobody_knows_is_left_to_a_person() -> None:
+    stars = "from airflow.operators.bash_operator import *\nfrom airflow.models import *\n"
+    done = rewrite((stars + "BashOperator(task_id='a', bash_command='b')\n").encode(), RULES, Options())
+    assert "*" not in done.text.decode()
+    done = rewrite((stars + "BashOperator(task_id='a', bash_command=Mystery)\n").encode(), RULES, Options())
+    assert "from airflow.models import *" in done.text.decode()
+    assert ["Mystery" in spot.hint for code, spot in done.spots if code == "moved-name"] == [True]
 
 
 def test_python_2_becomes_python_3_first() -> None:

@@ -114,13 +114,13 @@ def _star(source: Source, node: ast.ImportFrom) -> Iterator[Change | Spot]:
         text = import_text(str(node.module), used, indent_of(source, node), source.newline.decode())
         yield Change((replace(source, node, text),))
         return
-    if is_alone(source, node) and isinstance(source.parents[node], ast.Module):
+    if not unbound and is_alone(source, node) and isinstance(source.parents[node], ast.Module):
         yield Change((Edit(source.line_start(node.lineno), source.line_end(node.end_lineno or node.lineno), ""),))
         return
     yield Spot(
         node.lineno,
-        f"Names come from `{node.module}` by a star, and the module is gone.",
-        "Import the names that you use.",
+        f"Names come from `{node.module}` by a star, and Airflow 3 has no such module or does not allow it.",
+        f"Import the names that you use{': perhaps ' + ', '.join(sorted(unbound)[:5]) if unbound else ''}.",
     )
 
 

@@ -1,0 +1,48 @@
+"""`aerodrome dev`: looks at a project on this machine; no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from aerodrome.airflowkit.versions import DEFAULT
+from aerodrome.cli import upgrade
+from aerodrome.cli.options import OFFLINE_DEFAULTS, Offline
+
+app = App(name="dev", help="Work on a project on this machine, without a server.")
+
+
+@app.command(name="upgrade-test")
+def upgrade_test(
+    path: Annotated[Path, Parameter(help="The project folder, or a folder of DAGs.")] = Path(),
+    *,
+    from_version: Annotated[str, Parameter(name="--from", help="The Airflow of the project; auto finds out.")] = "auto",
+    to_version: Annotated[str, Parameter(name="--to", help="The Airflow to try: 3.3 or 3.3.2.")] = DEFAULT,
+    html: Annotated[Path | None, Parameter(help="Write the page for review into this file.")] = None,
+    report: Annotated[Path | None, Parameter(help="Write everything that was found as JSON into this file.")] = None,
+    source_venv: Annotated[
+        Path | None, Parameter(help="A virtualenv with the project's Airflow (else one is made).")
+    ] = None,
+    target_venv: Annotated[
+        Path | None, Parameter(help="A virtualenv with the target's Airflow (else one is made).")
+    ] = None,
+    offline: Offline = OFFLINE_DEFAULTS,
+) -> None:
+    """Try a newer Airflow: upgrade a copy of the project, read it under both Airflows, and say what differs. Changes nothing.
+
+    Exit code 1 when a DAG is broken or different. The same as `aerodrome upgrade --prove`, without its diff.
+    """
+    upgrade.run(
+        path,
+        from_version=from_version,
+        to_version=to_version,
+        diff=False,
+        prove=True,
+        html=html,
+        report=report,
+        source_venv=source_venv,
+        target_venv=target_venv,
+        offline=offline,
+    )
