@@ -167,6 +167,19 @@ def test_progress_is_shown_step_by_step(page: Page) -> None:
     expect(page.get_by_role("button", name="Apply the plan")).to_have_count(0)
 
 
+def test_the_board_shows_waves_and_a_wave_its_crossings(page: Page) -> None:
+    page.goto("/migrations/halfway")
+    page.get_by_role("link", name="Waves", exact=True).click()
+    board = page.get_by_role("region", name="wave-1", exact=True)
+    expect(board.get_by_text("Between the sides")).to_be_visible()
+    expect(board.get_by_role("button", name="Go on")).to_be_visible()
+    board.get_by_role("link", name="wave-1", exact=True).click()
+    expect(page.get_by_text("longest gap")).to_be_visible()
+    expect(page.get_by_text("paused", exact=True).first).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_failure_says_the_next_step(page: Page) -> None:
     page.goto("/migrations/stopped")
     expect(page.get_by_role("alert").first).to_contain_text("the plan wants 3.3.2")

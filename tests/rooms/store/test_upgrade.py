@@ -122,7 +122,7 @@ def test_a_kill_in_the_middle_leaves_the_old_state_and_the_next_start_upgrades(e
     before = fill(empty)
     tables = sorted(inspect(empty.engine).get_table_names())
     url = empty.engine.url.render_as_string(hide_password=False)
-    for statement in (1, 3, 5):  # the youngest revision makes a table or two, no more
+    for statement in (1, 2, 3):
         done = subprocess.run([sys.executable, "-c", DOOMED, url, str(statement)], check=False, timeout=60)
         assert done.returncode == -signal.SIGKILL
         assert schema.current(empty) == revision
