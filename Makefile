@@ -93,7 +93,7 @@ bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances o
 	@$(PY) -m bench.rollback $(ARGS)
 
 .PHONY: bench-history
-bench-history: ## History from PostgreSQL, SQLite and MySQL against a plain COPY of the same rows (ARGS="--dags 4072 --db postgresql": full size)
+bench-history: ## History from PostgreSQL and SQLite against a plain COPY of the same rows (ARGS="--dags 4072 --db postgresql": full size)
 	@scripts/setup demo
 	@$(PY) -m bench.history $(ARGS)
 

@@ -1,9 +1,9 @@
 """How fast history moves, against a plain COPY of the same rows in the same run. One JSON line per kind of source.
 
-The source is the metadata database of a real Airflow 2.11.2 on PostgreSQL, SQLite or MySQL (a MariaDB that says so), the
-target that of a real 3.3.2 on PostgreSQL. `make bench-history` moves runs, task instances, tries and XComs with mapping,
-checkpoints and proof, then copies the very rows that stand in the target into a second database of a 3.3.2: the same
-tables, indexes and foreign keys, one COPY per table, nothing checked. `copy_ratio` is the one speed by the other.
+The source is the metadata database of a real Airflow 2.11.2 on PostgreSQL or SQLite, the target that of a real 3.3.2 on
+PostgreSQL. `make bench-history` moves runs, task instances, tries and XComs with mapping, checkpoints and proof, then copies
+the very rows that stand in the target into a second database of a 3.3.2: the same tables, indexes and foreign keys, one
+COPY per table, nothing checked. `copy_ratio` is the one speed by the other.
 
     make bench-history ARGS="--dags 4072 --db postgresql"        the full size: 4,072 DAGs x 100 runs x 10 task instances
 """
@@ -29,7 +29,6 @@ from bench.history_rows import DRIVERS, SOURCE, TARGET, add_dags, migrate
 from bench.rig import load, note
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
-from tests.rooms.migration.mariadb import running
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.secret import Secret
@@ -97,7 +96,7 @@ def history(dags: int, runs: int, tasks: int) -> Iterator[Rows]:
 def fill(url: str, dags: int, runs: int, tasks: int) -> list[str]:
     """Write the history into a source that a real Airflow made, and give the ids of its DAGs."""
     dag_ids = [f"bench_{number:05}" for number in range(dags)]
-    is_postgres, is_sqlite = url.startswith("postgresql"), url.startswith("sqlite")
+    is_postgres = url.startswith("postgresql")
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(
@@ -114,13 +113,13 @@ def fill(url: str, dags: int, runs: int, tasks: int) -> list[str]:
                 if not found:
                     continue
                 columns = list(found[0])
-                quoted = ", ".join(f"`{name}`" if not is_postgres else f'"{name}"' for name in columns)
+                quoted = ", ".join(f'"{name}"' for name in columns)
                 if is_postgres:
                     with cursor.copy(f"copy {table} ({quoted}) from stdin") as copy:
                         for row in found:
                             copy.write_row([row[name] for name in columns])
                     continue
-                marks = ", ".join(["?" if is_sqlite else "%s"] * len(columns))
+                marks = ", ".join("?" * len(columns))
                 values = [tuple(_plain(row[name]) for name in columns) for row in found]
                 cursor.executemany(f"insert into {table} ({quoted}) values ({marks})", values)
         cursor.close()
@@ -131,7 +130,7 @@ def fill(url: str, dags: int, runs: int, tasks: int) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Give a moment as SQLite and MySQL store it: naive, in UTC."""
+    """Give a moment as SQLite stores it: naive, in UTC."""
     return value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
 
 
@@ -249,7 +248,7 @@ def main() -> None:
     parser.add_argument("--dags", type=int, default=100)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--tasks", type=int, default=10)
-    parser.add_argument("--db", choices=("postgresql", "sqlite", "mysql"), action="append")
+    parser.add_argument("--db", choices=("postgresql", "sqlite"), action="append")
     wanted = parser.parse_args()
     venvs = VenvStore(CACHE / "venvs")
     with ExitStack() as stack:
@@ -268,22 +267,16 @@ def main() -> None:
             url = server.create_database(name, template="airflow3")
             return TargetDatabase(AirflowAccess("", TARGET, url, key, Secret("")))
 
-        for kind in wanted.db or ("postgresql", "sqlite", "mysql"):
-            servers = [server.pid() or 0]
+        for kind in wanted.db or ("postgresql", "sqlite"):
             if kind == "postgresql":
                 url = server.create_database("source").reveal()
-            elif kind == "sqlite":
-                url = f"sqlite:///{folder / 'source.db'}"
             else:
-                (folder / "mysql").mkdir()
-                maria = stack.enter_context(running(folder / "mysql", _port(), "5.7.10-log"))
-                url = maria.create_database("source")
-                servers += [process.pid for process in psutil.Process().children() if process.name() == "mariadbd"]
+                url = f"sqlite:///{folder / 'source.db'}"
             note(f"{kind}: making the source")
             migrate(old, folder / "old", url)
             dag_ids = fill(url, wanted.dags, wanted.runs, wanted.tasks)
             note(f"{kind}: moving")
-            print(json.dumps(measure(kind, url, open_target, dag_ids, folder, *servers)))
+            print(json.dumps(measure(kind, url, open_target, dag_ids, folder, server.pid() or 0)))
             sys.stdout.flush()
 
 
