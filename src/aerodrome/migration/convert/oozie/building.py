@@ -178,7 +178,12 @@ def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:
 def _action(body: Body, words: Words, node: Node) -> Task:
     assert node.body is not None  # noqa: S101  (a workflow without defects)
     kind = node.body.name
-    snapshot = (dict(body.needs.parameters), dict(body.needs.functions), dict(body.needs.caveats))
+    snapshot = (
+        dict(body.needs.parameters),
+        dict(body.needs.functions),
+        dict(body.needs.caveats),
+        dict(body.needs.macros),
+    )
     body.needs.caveats.clear()
     compiler = Compiler(body.scope, words, body.needs)
     caveats: dict[str, str] = {}
@@ -206,7 +211,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         task = _retrying(compiler, node, task, caveats)
         failure = None
     except Unsupported as error:
-        body.needs.parameters, body.needs.functions = snapshot[0], snapshot[1]
+        body.needs.parameters, body.needs.functions, body.needs.macros = snapshot[0], snapshot[1], snapshot[3]
         body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         failure = error
         doc = f"```xml\n{to_text(node.element)}\n```"

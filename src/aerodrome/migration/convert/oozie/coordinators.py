@@ -33,7 +33,7 @@ from aerodrome.migration.convert.oozie.el import parse
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children
+from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 5.2
@@ -181,7 +181,10 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
     end = frequency.read_time(end_text or "")
     is_catching_up = _execution(plan) not in ("LAST_ONLY", "NONE")
     for what, found, text in (("frequency", rhythm, root.get("frequency")), ("start", start, root.get("start"))):
-        if found is None:
+        if found is None and _is_refused(plan, text):
+            reason = f"Oozie refuses the {what} {text!r}, and all of its values are known"
+            plan.fail(what, Unsupported(f"{what}-refused", reason), "")
+        elif found is None:
             plan.fail(
                 what,
                 Unsupported(f"{what}-unknown", f"the {what} {text!r} is not known: give its values in the profile"),
@@ -214,6 +217,11 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
         plan.note("end", "caveat", "never-runs", "it ends before it starts: it never runs")
     last = end - timedelta(minutes=1) if end else None
     return Schedule(expression, start, last, zone, is_catching_up, oracle)
+
+
+def _is_refused(plan: Plan, text: str) -> bool:
+    """Tell whether a text is wrong as it stands: no value of it is missing."""
+    return all(plan.scope.constant(name) is not None for name in names_in(text))
 
 
 def _execution(plan: Plan) -> str:

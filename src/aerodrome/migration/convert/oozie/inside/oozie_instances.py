@@ -19,8 +19,14 @@ _APPROXIMATE = {
 _UNITS = {"MINUTE": "minutes", "HOUR": "hours", "DAY": "days", "WEEK": "weeks", "MONTH": "months", "YEAR": "years"}
 
 
+def plain(moment: datetime) -> datetime:
+    """Give a time as a plain datetime in UTC: Airflow's are those of pendulum, whose differences cannot be divided."""
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
 def add(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
     """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
+    origin = plain(origin)
     if unit == "minutes":
         return (origin + timedelta(minutes=amount)).astimezone(UTC)
     if unit == "hours":
@@ -74,7 +80,7 @@ class Instances:
     def __init__(self, initial: str | datetime, unit: str, amount: int, zone: str = "UTC", end_of: str = "") -> None:
         start = datetime.fromisoformat(initial.replace("Z", "+00:00")) if isinstance(initial, str) else initial
         self.unit, self.amount, self.zone = unit, amount, ZoneInfo(zone)
-        self.initial = moved_to_end(start, end_of, self.zone)
+        self.initial = moved_to_end(plain(start), end_of, self.zone)
 
     def at(self, number: int) -> datetime:
         """Give the time with a number; 0 is the first."""
@@ -82,6 +88,7 @@ class Instances:
 
     def number_at(self, moment: datetime) -> int:
         """Give the number of the last time that is not after a moment; -1 when there is none."""
+        moment = plain(moment)
         if moment < self.initial:
             return -1
         number = int((moment - self.initial) / (_APPROXIMATE[self.unit] * self.amount))
@@ -122,7 +129,7 @@ class Instances:
 
 def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
     """Give coord:daysInMonth(months)."""
-    local = nominal.astimezone(ZoneInfo(zone))
+    local = plain(nominal).astimezone(ZoneInfo(zone))
     year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
     return calendar.monthrange(year, month + 1)[1]
 
@@ -130,7 +137,7 @@ def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
 def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
     """Give coord:hoursInDay(days): 23, 24 or 25."""
     where = ZoneInfo(zone)
-    day = nominal.astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(
+    day = plain(nominal).astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(
         days=days
     )
     span = (day + timedelta(days=1)).replace(tzinfo=where).astimezone(UTC) - day.replace(tzinfo=where).astimezone(UTC)
@@ -139,5 +146,5 @@ def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
 
 def tz_offset(nominal: datetime, dataset_zone: str, zone: str) -> int:
     """Give coord:tzOffset(): minutes between the zone of the dataset and that of the coordinator."""
-    one, two = (nominal.astimezone(ZoneInfo(name)).utcoffset() for name in (dataset_zone, zone))
+    one, two = (plain(nominal).astimezone(ZoneInfo(name)).utcoffset() for name in (dataset_zone, zone))
     return int((one - two).total_seconds() // 60)
