@@ -22,7 +22,7 @@ from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yam
 from aerodrome.migration.service import bridging, queries
 from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
-from aerodrome.migration.service.fencing import LOOK_EVERY, Fence
+from aerodrome.migration.service.fencing import LOOK_EVERY, Fence, handed_over
 from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
 from aerodrome.migration.service.handlers import HANDLERS
 from aerodrome.migration.service.proofs.contract import PROOF_JOB
@@ -118,13 +118,14 @@ class MigrationJobs:
             context.close()
         if track.startswith(CUTOVER):
             with self.migrations.store.writing() as session:
-                jobs.enqueue(
-                    session,
-                    FENCE_JOB,
-                    f"{row.id}/fence",
-                    lane=f"migration-fence/{row.id}",
-                    payload={"migration": row.id, "actor": job.payload["actor"]},
-                )
+                if handed_over(session, row.id):
+                    jobs.enqueue(
+                        session,
+                        FENCE_JOB,
+                        f"{row.id}/fence",
+                        lane=f"migration-fence/{row.id}",
+                        payload={"migration": row.id, "actor": job.payload["actor"]},
+                    )
         if track.startswith(ROLLBACK):
             with self.migrations.store.writing() as session:
                 settle(session, row.id, track.removeprefix(ROLLBACK))

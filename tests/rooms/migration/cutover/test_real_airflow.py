@@ -189,7 +189,7 @@ def test_the_first_interval_of_the_target_follows_the_last_of_the_source(sides: 
     made_there = {run.logical_date for run in new.rest.dag_runs("minutely") if run.run_type == "scheduled"}
     until("the source goes on", lambda: any(
         run.logical_date not in made_there and run.state == "success" for run in old.rest.dag_runs("minutely")
-    ))  # fmt: skip
+    ), 240)  # fmt: skip
     runs = [run for run in old.rest.dag_runs("minutely") if run.run_type == "scheduled"]
     dates = sorted(run.logical_date for run in runs if run.logical_date)
     assert made_there <= set(dates)
