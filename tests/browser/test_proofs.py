@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, _legacy: Legacy) -> Iterator[
                     config_file=str(project / "airflow.cfg"),
                     env_file=str(project / "scheduler.env"),
                 )
-                for name in (NAME, "fresh"):
+                for name in (NAME, "fresh", "looked-at"):
                     client.migrations.connect(name, "data", source)
                     client.migrations.assess(name)
                     stage.work()
@@ -169,7 +169,7 @@ def test_a_look_is_seen_going_on_and_the_bundle_is_a_file(
     """Once is enough: it leaves a proof that nobody walks."""
     context = browser.new_context(storage_state=storage, base_url=site.url)
     page = context.new_page()
-    page.goto("/migrations/fresh/checklist")
+    page.goto("/migrations/looked-at/checklist")
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("heading", name="Going on")).to_be_visible()
     expect(page.get_by_text("Every data source reached from where tasks run")).to_be_visible()
