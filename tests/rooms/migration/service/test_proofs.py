@@ -130,6 +130,7 @@ def test_a_decommission_is_resumed_where_it_stopped_and_leaves_evidence(
     assert any(name.startswith("estate/") for name in names)
     assert [file["sha256"] for file in seen.manifest["final_files"]] == [backup["digest"], result["logs"]["digest"]]
     everything = made.path.read_bytes()
+    assert WORDS.reveal().encode() not in everything
     assert b"canary-" not in everything  # as the secrets of the source begin; a plan has canaries of its own
     assert legacy.fernet_key.encode() not in everything
     with tarfile.open(made.path) as archive:
