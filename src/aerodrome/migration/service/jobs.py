@@ -45,6 +45,8 @@ from aerodrome.store.tables.migration import MigrationRow
 
 _log = structlog.get_logger("aerodrome.migration")
 JobHandler = Callable[[LeasedJob], datetime | None]
+WATCHES = frozenset({FENCE_JOB, bridging.JOB})
+"""Kinds of jobs that look every few seconds and move no migration on."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.rooms.web.world import World
 from aerodrome.access.actor import Actor
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.service.jobs import MigrationJobs
+from aerodrome.migration.service.jobs import WATCHES, MigrationJobs
 from aerodrome.migration.service.service import Migrations
 from aerodrome.migration.service.source_input import SourceInput
 from aerodrome.migration.service.views import MigrationView
@@ -73,9 +73,10 @@ class Desk:
         return NewDeployment(name, "data", airflow_version="3.3.2")
 
     def work(self, is_stopping: Callable[[], bool] | None = None) -> None:
-        """Run the job that is due, as the worker does; nothing happens when none is."""
+        """Run the job that is due, as the worker does; nothing happens when none is. Jobs that only watch wait."""
         store, clock = self.platform.store, self.platform.clock
-        handlers = MigrationJobs(self.migrations, "3.3.2", is_stopping=is_stopping or self.is_stopping).handlers()
+        all_kinds = MigrationJobs(self.migrations, "3.3.2", is_stopping=is_stopping or self.is_stopping).handlers()
+        handlers = {kind: look for kind, look in all_kinds.items() if kind not in WATCHES}
         job = jobs.lease(store, clock, "test", 60, handlers)
         if job is not None:
             jobs.finish(store, job, look_again_at=handlers[job.kind](job))

@@ -71,6 +71,7 @@ def example_body(operation: dict[str, Any]) -> Any:
         "update_user": {"is_active": False},
         "grant_role": {"role": "admin"},
         "withdraw_role": {"role": "admin"},
+        "list_managed_environments": {"kind": "mwaa"},
         "create_git_deploy": {"url": "https://git.example.com/x.git"},
         "move_database": {"kind": "postgresql"},
         "set_backup_schedule": {"cron": "0 3 * * *"},
