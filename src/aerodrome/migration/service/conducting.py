@@ -54,7 +54,8 @@ def conduct(
                     if row.kind == "transfer.history":
                         transfers[row.key] = row.params["dag_ids"]
     sides_are_ours = sides is None
-    with bridging.opened(context) if sides is None else nullcontext() as bridge:
+    is_left = any(step.key not in done for step in steps)  # else neither side is needed any more
+    with bridging.opened(context) if sides_are_ours and is_left else nullcontext() as bridge:
         sides = sides or replace(sides_of(context, transfers), events=bridge)
         conductor = cutover.Conductor(
             sides,
@@ -66,7 +67,7 @@ def conduct(
             limits_of(context.settings, track),
         )
         ended = conductor.run()
-    if sides_are_ours:
+    if sides_are_ours and is_left:
         _move_logs(context, steps)
     _log.info("wave.ended", migration=subject, track=track, how=ended.how, failed=len(ended.errors))
     return ended
