@@ -7,6 +7,7 @@ pid, trigger, version of the DAG) stays empty. Airflow 2 pickles `conf` and `exe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ from aerodrome.migration.sources.contract import CarriedRuns
 
 EMPTY_PICKLE = b"\x80\x04}\x94."  # pickle.dumps({}, 4): every Python 3 reads it
 _RUN_NAMES = {"logical_date": ("logical_date", "execution_date"), "is_external_trigger": ("external_trigger",)}
+_RUN_TYPES_2 = {"scheduled": "scheduled", "backfill": "backfill", "asset_triggered": "dataset_triggered"}
+"""Run types of 3.x that 2.x has, too, by its names; all others are manual runs there."""
 _TASK_NAMES = {"queued_at": ("queued_dttm",)}
 _MOMENTS = {
     "logical_date",
@@ -51,9 +54,11 @@ def carry(database: MetadataDatabase, clock: Clock, carried: CarriedRuns) -> int
             f"The target's run {unfinished[0]} is not finished.", code="source-cannot-carry", hint="Wait until it is."
         )
     with database.writing() as connection:
-        fresh = _fresh(database, connection, carried)
-        runs = [run for run in carried.runs if run["run_id"] in fresh]
-        tasks = [task for task in carried.tasks if task["run_id"] in fresh]
+        words = {run["run_id"]: _in_own_words(database, run) for run in carried.runs}
+        fresh = _fresh(database, connection, carried.dag_id, words)
+        runs = [words[run_id] for run_id in fresh]
+        names = {run_id: words[run_id]["run_id"] for run_id in fresh}
+        tasks = [{**task, "run_id": names[task["run_id"]]} for task in carried.tasks if task["run_id"] in names]
         stored_now = database.stored(clock.now())
         _insert(
             database,
@@ -68,15 +73,38 @@ def carry(database: MetadataDatabase, clock: Clock, carried: CarriedRuns) -> int
     return len(runs)
 
 
-def _fresh(database: MetadataDatabase, connection: Connection, carried: CarriedRuns) -> set[str]:
-    """Give the run ids that the source has neither by id nor by logical date."""
+def _in_own_words(database: MetadataDatabase, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a run as the source itself would have made it.
+
+    From Airflow 3.2 on a scheduled run is named by the moment from which it may run, before by its logical date: the name of
+    one interval's run is that of the next one's. Left as it is, the source's scheduler would find the name of its next run
+    taken, and make none any more. Before 3.0 every run has a logical date and an interval, and run types have other names.
+    """
+    own = dict(run)
+    if not database.has("dag_run", "run_after"):  # before 3.0
+        own["run_type"] = _RUN_TYPES_2.get(run["run_type"], "manual")
+        own["logical_date"] = run["logical_date"] or run["run_after"]
+        for name in ("data_interval_start", "data_interval_end"):
+            own[name] = run[name] or own["logical_date"]
+    is_named_by_date = not database.has("dag_run", "partition_key")  # before 3.2
+    if is_named_by_date and run["run_type"] == "scheduled" and run["logical_date"] is not None:
+        own["run_id"] = f"scheduled__{run['logical_date'].astimezone(UTC).isoformat()}"
+    return own
+
+
+def _fresh(
+    database: MetadataDatabase, connection: Connection, dag_id: str, words: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Give the runs, by the target's names, that the source has neither by its own name nor by logical date."""
     run = database.table("dag_run")
     logical = run.c.logical_date if "logical_date" in run.c else run.c.execution_date
-    rows = connection.execute(
-        select(run.c.run_id, logical.label("logical")).where(run.c.dag_id == carried.dag_id)
-    ).all()
-    ids, dates = {row.run_id for row in rows}, {utc(row.logical) for row in rows}
-    return {item["run_id"] for item in carried.runs if item["run_id"] not in ids and item["logical_date"] not in dates}
+    rows = connection.execute(select(run.c.run_id, logical.label("logical")).where(run.c.dag_id == dag_id)).all()
+    ids, dates = {row.run_id for row in rows}, {utc(row.logical) for row in rows if row.logical is not None}
+    return [
+        run_id
+        for run_id, own in words.items()
+        if own["run_id"] not in ids and (own["logical_date"] is None or own["logical_date"] not in dates)
+    ]
 
 
 def _template(database: MetadataDatabase, connection: Connection) -> dict[str, Any]:
