@@ -40,7 +40,11 @@ class VenvStore:
     """Keeps virtualenvs below one folder; its real path is used, because scripts name their interpreter by it."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
+        self._given = root
+
+    @property
+    def _root(self) -> Path:
+        return self._given.resolve()  # each time: the folder may become a link later on
 
     def ensure(self, spec: VenvSpec, progress: Callable[[str], None] = lambda _: None) -> Venv:
         """Give the virtualenv of the spec, building it first when needed; safe to repeat and to call from many processes.

@@ -67,10 +67,11 @@ def test_a_virtualenv_that_was_moved_is_not_taken_as_it_is(tmp_path: Path) -> No
 
 def test_a_folder_behind_a_link_is_known_by_its_real_path(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
     spec, store = VenvSpec("2.11.2", "3.11"), VenvStore(tmp_path / "link")
+    (tmp_path / "link").symlink_to(tmp_path / "real")  # after the store was made
     path = _made(tmp_path / "link", spec, tmp_path / "real" / store.path(spec).name / "bin/python")
     assert path == tmp_path / "real" / path.name
+    assert store.ensure(spec).path == path
     later = datetime(2999, 1, 1, tzinfo=UTC)
     assert store.forget({tmp_path / "link" / path.name}, later) == ()
     assert store.forget(set(), later) == (path,)
