@@ -144,7 +144,7 @@ def _tell(story: Moved) -> None:
     story.source_runs = runs_of(story.source.database_url())
     story.source_paused = paused_of(story.source.database_url())
     story.target_runs = runs_of(story.server.reach(story.deployment_id).database_url)
-    story.source.stop()  # nobody needs it any more, and the machine is small
+    story.source.stop(keeps_database=True)  # nobody needs it any more, and the machine is small
 
 
 def new_source(source: SelfManagedAirflow) -> NewSource:

@@ -218,19 +218,22 @@ class SelfManagedAirflow:
                 )
             time.sleep(0.5)
 
-    def stop(self, grace_s: float = 8) -> None:
-        """Stop the components and the database by identity; nothing runs afterwards. Safe to repeat."""
+    def stop(self, grace_s: float = 8, *, keeps_database: bool = False) -> None:
+        """Stop the components and the database by identity; nothing runs afterwards. Safe to repeat.
+
+        A database whose data lies outside our folder is removed, unless somebody keeps it to start it again.
+        """
         self._group.stop(grace_s)
         if self.layout.facts_file.exists() and self.layout.secrets_file.exists():
             facts = self.facts()
             if facts.database == "postgresql":
                 server = self._server(facts, self.secrets())
                 server.stop(grace_s)
-                if server.moved_because:  # its data lies outside our folder, where nobody would look for it
+                if server.moved_because and not keeps_database:  # its data lies outside our folder, where nobody would look for it
                     server.delete()
 
     def start_database(self) -> None:
-        """Start only the database again after a stop, so that what stands in it can be read."""
+        """Start only the database again after a stop that kept it, so that what stands in it can be read."""
         facts = self.facts()
         if facts.database == "postgresql":
             self._server(facts, self.secrets()).start()
