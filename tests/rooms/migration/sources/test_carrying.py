@@ -56,7 +56,9 @@ def test_names_types_and_dates_are_those_that_the_source_would_give(legacy: Lega
         assert carry(database, SystemClock(), carried) == 0
         with database.reading() as connection:
             rows = connection.execute(
-                text("select run_id, run_type, execution_date from dag_run where execution_date >= '2030-01-01' order by 3")
+                text(
+                    "select run_id, run_type, execution_date from dag_run where execution_date >= '2030-01-01' order by 3"
+                )
             ).all()
             tasks = connection.execute(
                 text(
