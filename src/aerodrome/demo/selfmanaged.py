@@ -229,7 +229,9 @@ class SelfManagedAirflow:
             if facts.database == "postgresql":
                 server = self._server(facts, self.secrets())
                 server.stop(grace_s)
-                if server.moved_because and not keeps_database:  # its data lies outside our folder, where nobody would look for it
+                if (
+                    server.moved_because and not keeps_database
+                ):  # its data lies outside our folder, where nobody would look for it
                     server.delete()
 
     def start_database(self) -> None:
