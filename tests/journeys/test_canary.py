@@ -140,7 +140,7 @@ def test_no_process_shows_one_in_its_arguments(moved: Moved, canaries: dict[str,
 
 
 NONE = "none-such"
-MAYBE_MISSING = ("/secrets-backend", "/checklist", "/decommission", "/runbook")
+MAYBE_MISSING = ("/secrets-backend", "/checklist", "/decommission", "/runbook", "/evidence")
 """What this story need not have made; the answer that says so is searched, too."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -178,9 +179,22 @@ class Edge:
         try:
             await self.app(scope, receive, sending)
         except Exception as error:  # one of the four edges
+            if is_started and _has_left(error):
+                return
             if scope["type"] != "http" or is_started:
                 raise
             await self.answer(Request(scope), error)(scope, receive, send)
+
+
+def _has_left(error: BaseException) -> bool:
+    """Tell whether nothing else happened than that the reader of a stream went away.
+
+    FastAPI (0.165) feeds server-sent events through memory streams in a task group; when the reader goes while an event is
+    handed over, the writing end breaks and the group raises (fastapi/routing.py, _keepalive_inserter).
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(_has_left(each) for each in error.exceptions)
+    return isinstance(error, anyio.BrokenResourceError | anyio.ClosedResourceError)
 
 
 def install(web: FastAPI, render_page: Callable[[Request, Problem], Response] | None = None) -> None:
