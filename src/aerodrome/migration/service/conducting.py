@@ -53,9 +53,10 @@ def conduct(
                     context.results[row.key] = row.result or {}
                     if row.kind == "transfer.history":
                         transfers[row.key] = row.params["dag_ids"]
+    if all(step.key in done for step in steps):
+        return cutover.Ended("done")  # neither side is needed any more; one may be gone
     sides_are_ours = sides is None
-    is_left = any(step.key not in done for step in steps)  # else neither side is needed any more
-    with bridging.opened(context) if sides_are_ours and is_left else nullcontext() as bridge:
+    with bridging.opened(context) if sides_are_ours else nullcontext() as bridge:
         sides = sides or replace(sides_of(context, transfers), events=bridge)
         conductor = cutover.Conductor(
             sides,
@@ -67,7 +68,7 @@ def conduct(
             limits_of(context.settings, track),
         )
         ended = conductor.run()
-    if sides_are_ours and is_left:
+    if sides_are_ours:
         _move_logs(context, steps)
     _log.info("wave.ended", migration=subject, track=track, how=ended.how, failed=len(ended.errors))
     return ended

@@ -188,7 +188,7 @@ def test_the_migration_tells_the_truth_at_every_turn(desk: Desk) -> None:
     begin(store, view.id, f"rollback:{wave}", [], *(row.key for row in rows))
     desk.work()
     after = desk.view
-    assert (after.status, after.error) == ("applied", None)
+    assert (after.status, after.error) == ("applied", None), after.error
     assert {track.name: track.status for track in after.tracks} == {"apply": "done", f"rollback:{wave}": "done"}
     assert [action.title for action in actions_of(after)] == [f"Cut over {wave}"]
     assert desk.migrations.cutover(operator, NAME, wave).status == "cutting-over"
