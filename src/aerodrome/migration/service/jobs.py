@@ -154,17 +154,13 @@ class MigrationJobs:
             return None
         with self.migrations.store.reading() as session:
             moved = queries.moved(session, row.id)
-        context = self._context(row, SYSTEM)
-        context.results["environment.deployment"] = {"deployment_id": row.target_deployment_id}
         try:
-            is_needed = bridging.look(context, moved)
-        except (
-            AerodromeError
-        ) as error:  # a side that does not answer now will later; people see it on the migration's page
-            bridging.note_problem(context.folder, error)
+            with closing(self._context(row, SYSTEM)) as context:
+                context.results["environment.deployment"] = {"deployment_id": row.target_deployment_id}
+                is_needed = bridging.look(context, moved)
+        except AerodromeError as error:  # what does not answer, or fit, now may later; people see it on the page
+            bridging.note_problem(self.migrations.folder_of(row), error)
             return self.migrations.clock.now() + bridging.AGAIN_AFTER
-        finally:
-            context.close()
         is_walking = row.status in queries.WALKING
         return self.migrations.clock.now() + bridging.EVERY if is_needed or is_walking else None
 
@@ -172,25 +168,23 @@ class MigrationJobs:
         """Look whether a DAG that was handed over is active in the source; look again while there are such DAGs."""
         row = self._row(job.payload["migration"])
         now = self.migrations.clock.now()
-        context = self._context(row, actor_from(job.payload["actor"]))
         try:
             with self.migrations.store.reading() as session:
                 steps = journal.steps(session, row.id, APPLY)
-            context.results |= {step.key: step.result or {} for step in steps if step.status == "done"}
-            watched = Fence(
-                self.migrations.store,
-                row.id,
-                f"workspace/{row.workspace_id}/migration/{row.id}",
-                context.source,
-                HostedTarget(context.target, context.rest),
-                mark_of(row.id),
-                context.settings["policies"]["fence"],
-            ).look(now)
+            with closing(self._context(row, actor_from(job.payload["actor"]))) as context:
+                context.results |= {step.key: step.result or {} for step in steps if step.status == "done"}
+                watched = Fence(
+                    self.migrations.store,
+                    row.id,
+                    f"workspace/{row.workspace_id}/migration/{row.id}",
+                    context.source,
+                    HostedTarget(context.target, context.rest),
+                    mark_of(row.id),
+                    context.settings["policies"]["fence"],
+                ).look(now)
         except AerodromeError as error:
             _log.warning("fence.blind", migration=row.id, code=error.code)
             watched = 1
-        finally:
-            context.close()
         return now + LOOK_EVERY if watched else None
 
     # --- inside --------------------------------------------------------------------------------------------------
