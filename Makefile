@@ -22,7 +22,7 @@ test: ## Check style, types and import contracts, then run all tests (two at a t
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 ifeq ($(strip $(ARGS)),)
-	@code=0; $(PY) -m pytest -n 2 --dist worksteal -m "not journey" || code=1; $(PY) -m pytest -m journey || code=1; exit $$code
+	@code=0; $(PY) -m pytest -n 2 --dist worksteal -m "not journey" || code=1; $(PY) -m pytest -p no:randomly -m journey || code=1; exit $$code
 else
 	@$(PY) -m pytest $(ARGS)
 endif

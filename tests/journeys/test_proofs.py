@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,29 @@ def sandbox(moved: Moved, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_shadow_runs_only_in_a_sandbox_and_then_does_what_the_source_did(moved: Moved, sandbox: Path) -> None:
+@dataclass(frozen=True)
+class Shadows:
+    """What two comparisons found per DAG: before the shadow had a sandbox of the warehouse, and with it."""
+
+    before: Mapping[str, Mapping[str, Any]]
+    after: Mapping[str, Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def shadows(moved: Moved, sandbox: Path) -> Shadows:
     before = compare(moved)
-    assert before["stock_levels"]["verdict"] == "not-compared"  # its connection is production's
-    assert "no connection warehouse" in before["stock_levels"]["summary"]
     fields = {"conn_type": "sqlite", "host": str(sandbox / "warehouse.db")}
     moved.client.environment.put("connection", "warehouse", fields=fields, deployment="shadow")
-    after = compare(moved, file=CHECK)
-    assert {dag_id: item["verdict"] for dag_id, item in after.items()} == {
+    return Shadows(before, compare(moved, file=CHECK))
+
+
+def test_a_shadow_runs_only_in_a_sandbox_and_then_does_what_the_source_did(moved: Moved, shadows: Shadows) -> None:
+    assert shadows.before["stock_levels"]["verdict"] == "not-compared"  # its connection is production's
+    assert "no connection warehouse" in shadows.before["stock_levels"]["summary"]
+    assert {dag_id: item["verdict"] for dag_id, item in shadows.after.items()} == {
         "till_minutely": "explained",  # the file's folder is another one
         "stock_levels": "match",
-    }, after
+    }, shadows.after
     report = moved.client.proofs.parity_report(NAME, "stock_levels")
     assert report["source_run"]["logical_date"] == report["target_run"]["logical_date"]
     assert report["source_run"]["data_interval_end"] == report["target_run"]["data_interval_end"]
@@ -65,7 +78,7 @@ def test_a_shadow_runs_only_in_a_sandbox_and_then_does_what_the_source_did(moved
 
 
 def test_the_list_is_checked_where_tasks_run_and_the_evidence_verifies(
-    moved: Moved, sandbox: Path, tmp_path: Path
+    moved: Moved, shadows: Shadows, tmp_path: Path
 ) -> None:
     proofs = moved.client.proofs
     asked = proofs.check(NAME)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import psutil
 
+from aerodrome.kernel.files import write_text
+
 MARK = "AERODROME_DEMO_MARK"
 
 
@@ -135,9 +137,7 @@ class ProcessGroup:
     def _save(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"mark": self.mark, "processes": [asdict(one) for one in self.processes]})
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.replace(self._file)
+        write_text(self._file, text)
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aerodrome.kernel.files import write_text
+
 
 @dataclass
 class Stream:
@@ -96,6 +98,4 @@ class Saver:
 
     def __call__(self) -> None:
         """Replace the file as a whole."""
-        draft = self.path.with_name(self.path.name + ".new")
-        draft.write_text(json.dumps(self.memory.as_data(), indent=2) + "\n", encoding="utf-8")
-        draft.replace(self.path)
+        write_text(self.path, json.dumps(self.memory.as_data(), indent=2) + "\n")

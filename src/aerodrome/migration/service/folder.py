@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.files import write_text
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,6 @@ class MigrationFolder:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def read_json(path: Path) -> Any:

@@ -13,6 +13,7 @@ import structlog
 
 from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
+from aerodrome.kernel.files import write_text
 from aerodrome.migration.assess import assess
 from aerodrome.migration.assess import report as assess_report
 from aerodrome.migration.cutover import Ended
@@ -23,7 +24,7 @@ from aerodrome.migration.service import bridging, queries
 from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.fencing import LOOK_EVERY, Fence, handed_over
-from aerodrome.migration.service.folder import MigrationFolder, write_json, write_text
+from aerodrome.migration.service.folder import MigrationFolder, write_json
 from aerodrome.migration.service.handlers import HANDLERS
 from aerodrome.migration.service.proofs.contract import PROOF_JOB
 from aerodrome.migration.service.proofs.walk import ProofJobs

@@ -7,9 +7,10 @@ what already stands in the target is recognised and left untouched.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Protocol
+
+from aerodrome.kernel.files import write_text
 
 
 class Checkpoint(Protocol):
@@ -48,9 +49,4 @@ class FileCheckpoint:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        draft = self._path.with_suffix(".new")
-        with draft.open("w") as stream:
-            json.dump(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self._path)
+        write_text(self._path, json.dumps(state))

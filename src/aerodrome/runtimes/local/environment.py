@@ -13,9 +13,10 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from aerodrome.kernel.files import write_text
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.contract import AirflowEnvironment
-from aerodrome.runtimes.local.layout import Layout, write_text
+from aerodrome.runtimes.local.layout import Layout
 
 
 def sealed_path(layout: Layout) -> Path:

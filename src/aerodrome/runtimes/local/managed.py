@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.files import write_text
 from aerodrome.kernel.secret import Secret
 from aerodrome.runtimes.local import keeper
-from aerodrome.runtimes.local.layout import read_json, write_json, write_text
+from aerodrome.runtimes.local.layout import read_json, write_json
 from aerodrome.runtimes.local.logfiles import open_log
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
 

@@ -28,6 +28,7 @@ from aerodrome.airflowkit.versions import AirflowVersion
 from aerodrome.databases import AirflowTool
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from aerodrome.kernel.files import write_text
 from aerodrome.kernel.secret import Secret
 from aerodrome.parsing.contract import ParseLimits, ParseResult
 from aerodrome.runtimes.contract import (
@@ -46,7 +47,7 @@ from aerodrome.runtimes.local import changes, environment, health, readings, reh
 from aerodrome.runtimes.local import commands as programs
 from aerodrome.runtimes.local.identity import ProcessIdentity, family, is_alive
 from aerodrome.runtimes.local.launch import START_S, is_shim_running, start_shim
-from aerodrome.runtimes.local.layout import Layout, read_json, remove_drafts, write_json, write_text
+from aerodrome.runtimes.local.layout import Layout, read_json, remove_drafts, write_json
 from aerodrome.runtimes.local.logfiles import read_tail
 from aerodrome.runtimes.local.managed import ManagedPostgres
 from aerodrome.runtimes.local.metadatabases import LocalDatabases

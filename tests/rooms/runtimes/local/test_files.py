@@ -37,7 +37,7 @@ def make_project(folder: Path, **texts: str) -> Path:
 _KILLED_WRITE = """
 import os, signal, sys
 from pathlib import Path
-from aerodrome.runtimes.local.layout import write_text
+from aerodrome.kernel.files import write_text
 os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
 write_text(Path(sys.argv[1]), "canary")
 """

@@ -15,11 +15,11 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.digest import digest_of, digest_of_stream
 from aerodrome.kernel.errors import AerodromeError, NotFound
+from aerodrome.kernel.files import write_text
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import access_log, infrastructure, keeping, quiet
 from aerodrome.migration.decommission.quiet import Check
 from aerodrome.migration.decommission.runbook import runbook
-from aerodrome.migration.service.folder import write_text
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.wayback import CUTOVER
 from aerodrome.migration.sources.contract import ArchiveConfig, SourceConfig
