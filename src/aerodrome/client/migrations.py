@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import builtins
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from aerodrome.client.transport import Params, Transport, segment
+from aerodrome.client.waiting import wait
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Denied, Invalid, NotFound, Stale, Unavailable
 from aerodrome.kernel.secret import Secret
 
@@ -244,30 +244,25 @@ class Migrations:
         *,
         timeout_s: float = 3600.0,
         every_s: float = 0.5,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> Migration:
         """Wait until nothing is going on any more, telling each look; raises the migration's own error when it failed.
 
         A server that goes away meanwhile is waited for: the work goes on when it is back.
         """
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            try:
-                seen = self.get(ref)
-            except Unavailable:
-                sleep(every_s)
-                continue
-            progress(seen)
-            if not seen.is_busy:
-                if seen.status == "failed":
-                    raise error_of(seen.data["error"])
-                return seen
-            sleep(every_s)
-        raise Unavailable(
-            f"{ref} is still busy after {timeout_s:.0f} s.",
+        seen = wait(
+            lambda: self.get(ref),
+            lambda item: not item.is_busy,
+            timeout_s=timeout_s,
+            what=ref,
+            progress=progress,
+            every_s=every_s,
+            is_server_awaited=True,
             code="migration-slow",
             hint=f"It goes on: aerodrome migrate watch {ref}",
         )
+        if seen.status == "failed":
+            raise error_of(seen.data["error"])
+        return seen
 
 
 def error_of(data: Mapping[str, Any]) -> AerodromeError:

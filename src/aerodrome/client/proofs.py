@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from aerodrome.client.migrations import error_of
 from aerodrome.client.transport import Transport, segment
-from aerodrome.kernel.errors import Unavailable
+from aerodrome.client.waiting import wait
 from aerodrome.kernel.secret import Secret
 
 
@@ -101,27 +100,22 @@ class Proofs:
         *,
         timeout_s: float = 7200.0,
         every_s: float = 0.5,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> Proof:
-        """Wait until it has ended, telling each look; raises the proof's own error when it failed."""
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            try:
-                seen = self.get(ref, proof_id)
-            except Unavailable:
-                sleep(every_s)
-                continue
-            progress(seen)
-            if not seen.is_busy:
-                if seen.status == "failed":
-                    raise error_of(seen.data["error"])
-                return seen
-            sleep(every_s)
-        raise Unavailable(
-            f"It still goes on after {timeout_s:.0f} s.",
+        """Wait until it has ended, telling each look; raises the proof's own error when it failed. Waits for a server that is away."""
+        seen = wait(
+            lambda: self.get(ref, proof_id),
+            lambda item: not item.is_busy,
+            timeout_s=timeout_s,
+            what=f"{proof_id} of {ref}",
+            progress=progress,
+            every_s=every_s,
+            is_server_awaited=True,
             code="proof-slow",
             hint=f"It goes on: aerodrome migrate proof {ref} {proof_id}",
         )
+        if seen.status == "failed":
+            raise error_of(seen.data["error"])
+        return seen
 
 
 def _path(ref: str) -> str:

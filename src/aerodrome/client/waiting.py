@@ -20,21 +20,26 @@ def wait(
     what: str,
     progress: Callable[[T], None] = lambda _seen: None,
     every_s: float = LOOK_EVERY_S,
+    is_server_awaited: bool = False,
+    code: str = "wait-timeout",
+    hint: str = "The work goes on; look again later.",
 ) -> T:
-    """Look until it is done and give what was seen last; Unavailable (wait-timeout) after `timeout_s`.
+    """Look until it is done and give what was seen last; Unavailable (`code`) after `timeout_s`.
 
-    `progress` hears every look. `look` and `is_done` may raise, which ends the waiting.
+    `progress` hears every look. `look` and `is_done` may raise, which ends the waiting; with `is_server_awaited` a server that is
+    away meanwhile (Unavailable of a look) does not: the work goes on when it is back.
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        seen = look()
-        progress(seen)
-        if is_done(seen):
-            return seen
+        try:
+            seen = look()
+        except Unavailable:
+            if not is_server_awaited:
+                raise
+        else:
+            progress(seen)
+            if is_done(seen):
+                return seen
         if time.monotonic() >= deadline:
-            raise Unavailable(
-                f"{what} has not come to an end within {timeout_s:.0f} seconds.",
-                code="wait-timeout",
-                hint="The work goes on; look again later.",
-            )
+            raise Unavailable(f"{what} has not come to an end within {timeout_s:.0f} seconds.", code=code, hint=hint)
         time.sleep(every_s)
