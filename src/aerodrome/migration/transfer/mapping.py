@@ -120,8 +120,8 @@ KEYS: dict[HistoryKind, tuple[str, ...]] = {
 }
 MOMENTS = frozenset(
     {
-        "logical_date", "data_interval_start", "data_interval_end", "run_after", "queued_at", "start_date",
-        "end_date", "queued_dttm", "timestamp",
+        "logical_date", "execution_date", "data_interval_start", "data_interval_end", "run_after", "queued_at",
+        "start_date", "end_date", "queued_dttm", "timestamp",
     }
 )  # fmt: skip
 JSONS = frozenset({"conf", "value", "rendered_fields", "k8s_pod_yaml"})

@@ -15,12 +15,13 @@ from functools import cached_property
 
 import psycopg
 
-from aerodrome.migration.estate.history import FINAL_RUN_STATES, HISTORY_KINDS, HistoryBatch, HistoryKind
+from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind
 from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, SourceAdapter, SqlHistory
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import KEYS, TABLES
 from aerodrome.migration.transfer.outcomes import Rejected, Tally
+from aerodrome.migration.transfer.ownership import is_import_sql
 from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.migration.transfer.sql_mapping import NOTED, SAMPLE_SQL, hash_sql, mapped_sql, note_hash_sql
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -255,7 +256,6 @@ class SqlLane:
 
     def _standing(self, chosen: ChosenRuns) -> dict[RunKey, Standing]:
         """Give what stands in the target of these runs."""
-        states = ", ".join(f"'{state}'" for state in FINAL_RUN_STATES)
         kinds = HISTORY_KINDS[1:]
         has = [
             f"exists (select 1 from {TABLES[kind]} t where "
@@ -264,7 +264,7 @@ class SqlLane:
         ]
         query = (
             f"with {chosen.sql} select c.dag_id, c.run_id, r.id, "
-            f"r.created_dag_version_id is null and r.state in ({states}), {', '.join(has)} "
+            f"{is_import_sql(is_airflow2=False, alias='r')}, {', '.join(has)} "
             "from chosen c join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id"
         )
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -298,7 +298,7 @@ class SqlLane:
 def sql_lane(source: SourceAdapter, target: TargetDatabase) -> SqlLane | None:
     """Give the lane where both sides are PostgreSQL and hash alike; None otherwise."""
     history = source.sql_history() if isinstance(source, OffersSql) else None
-    if history is None or target.dialect != "postgresql":
+    if history is None or target.dialect != "postgresql" or target.is_airflow2:
         return None
     with target.reading() as connection, cursor_on(connection, "target") as cursor:
         there = _sample(cursor)

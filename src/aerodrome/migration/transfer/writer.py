@@ -1,14 +1,14 @@
 """Writes mapped history rows of one kind into the target, a batch per transaction, and reads back what stands there.
 
 A row's natural key decides: absent -> inserted, equal -> untouched, different -> overwritten only while it is still an
-import (its dag version is empty and its state is final), otherwise refused: what the target ran itself is never changed.
+import (`ownership.py`), otherwise refused: what the target ran itself is never changed.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.estate.history import FINAL_RUN_STATES, FINAL_TASK_STATES, HistoryKind
+from aerodrome.migration.estate.history import FINAL_TASK_STATES, HistoryKind
+from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.hashing import json_text, moment_text
 from aerodrome.migration.transfer.mapping import (
     EXTRA_COLUMNS,
@@ -30,14 +31,11 @@ from aerodrome.migration.transfer.mapping import (
     MappedRow,
 )
 from aerodrome.migration.transfer.outcomes import Rejected
+from aerodrome.migration.transfer.ownership import is_import_sql, is_old_sql
 from aerodrome.migration.transfer.target import TargetDatabase
 
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError, UnicodeEncodeError, OverflowError)
-_OWNER_COLUMNS: dict[HistoryKind, str] = {
-    "run": "created_dag_version_id",
-    "task_instance": "dag_version_id",
-    "task_try": "dag_version_id",
-}
+_VERSIONED: frozenset[HistoryKind] = frozenset({"task_instance", "task_try"})
 NOTES: dict[HistoryKind, tuple[str, str, str]] = {
     "run": ("dag_run_note", "dag_run_id", "id"),
     "task_instance": ("task_instance_note", "ti_id", "id"),
@@ -71,25 +69,29 @@ class HistoryWriter:
     def __init__(self, target: TargetDatabase, kind: HistoryKind) -> None:
         self.kind = kind
         self._is_sqlite = target.dialect == "sqlite"
+        self._is_airflow2 = target.is_airflow2
+        self._date = target.date_column
         self._table = TABLES[kind]
-        self._columns = TARGET_COLUMNS[kind]
+        self._columns = (airflow2.COLUMNS if self._is_airflow2 else TARGET_COLUMNS)[kind]
         present = target.columns(self._table)
         missing = sorted({*self._columns, *KEYS[kind]} - present)
         if missing:
             raise Invalid(
                 f"The target's table {self._table} has no column {missing[0]}.",
                 code="target-schema-unknown",
-                hint="Create the deployment with a supported Airflow 3 and run the step again.",
+                hint="Create the deployment with a supported Airflow and run the step again.",
             )
-        extra = EXTRA_COLUMNS[kind]
+        extra = (airflow2.EXTRA_COLUMNS if self._is_airflow2 else EXTRA_COLUMNS)[kind]
         self._extra_kept = tuple(index for index, name in enumerate(extra) if name in present)
         self.written = (*self._columns, *(extra[index] for index in self._extra_kept))
         if kind == "xcom":
             self.written = (*self.written, "dag_run_id")
         if kind == "run" and "log_template_id" in present:
             self.written = (*self.written, "log_template_id")
-        self._read_sql = self._compose_read(present)
-        self._restore = _restorer(self._columns, is_sqlite=self._is_sqlite)
+        self._read_sql = self._compose_read()
+        self._restore = _restorer(
+            self._columns, is_sqlite=self._is_sqlite, proofs=_PROOFS2 if self._is_airflow2 else {}
+        )
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -106,10 +108,8 @@ class HistoryWriter:
 
     def runs(self, connection: Connection, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], RunInTarget]:
         """Give the target's runs among these (dag_id, run_id)."""
-        sql = (
-            f"select run_id, id, created_dag_version_id is null and state in {FINAL_RUN_STATES!r} "
-            f"from dag_run where dag_id = {self._mark} and run_id {self._among()}"
-        )
+        ours = is_import_sql(is_airflow2=self._is_airflow2, alias="dag_run")
+        sql = f"select run_id, id, {ours} from dag_run where dag_id = {self._mark} and run_id {self._among()}"
         return {
             (dag_id, row[0]): RunInTarget(row[1], bool(row[2]))
             for dag_id, run_ids in _by_dag(runs).items()
@@ -118,10 +118,10 @@ class HistoryWriter:
 
     def taken_dates(self, connection: Connection, rows: Sequence[MappedRow]) -> dict[tuple[str, str], str]:
         """Give the run id that holds each (dag_id, logical date) of these run rows in the target."""
-        place = self._columns.index("logical_date")
+        place = self._columns.index(self._date)
         sql = (
-            f"select logical_date, run_id from dag_run where dag_id = {self._mark} "
-            f"and logical_date {self._among('::timestamptz[]')}"
+            f"select {self._date}, run_id from dag_run where dag_id = {self._mark} "
+            f"and {self._date} {self._among('::timestamptz[]')}"
         )
         pairs = [(row.key[0], row.values[place]) for row in rows if row.values[place] is not None]
         return {
@@ -169,13 +169,13 @@ class HistoryWriter:
         noted = [row for row in rows if row.note is not None]
         if not noted:
             return
-        table, reference, id_column = NOTES[self.kind]
-        mark, content = self._mark, f"{NOTES[self.kind][0]}.content"
+        table, references, ids = self._noted()
+        mark, content, places = self._mark, f"{table}.content", ", ".join(references)
         sql = (
-            f"insert into {table} ({reference}, content, created_at, updated_at) "
-            f"select {id_column}, {mark}, {self._cast(mark)}, {self._cast(mark)} from {self._table} "
+            f"insert into {table} ({places}, content, created_at, updated_at) "
+            f"select {', '.join(ids)}, {mark}, {self._cast(mark)}, {self._cast(mark)} from {self._table} "
             f"where {' and '.join(f'{name} = {mark}' for name in KEYS[self.kind])} "
-            f"on conflict ({reference}) do update set content = excluded.content where {content} <> excluded.content"
+            f"on conflict ({places}) do update set content = excluded.content where {content} <> excluded.content"
         )
         moments = [row.extra[-1] or "1970-01-01 00:00:00.000000" for row in noted]
         connection.exec_driver_sql(
@@ -197,15 +197,27 @@ class HistoryWriter:
     def _cast(self, mark: str) -> str:
         return mark if self._is_sqlite else f"{mark}::timestamptz"
 
-    def _compose_read(self, present: frozenset[str]) -> str:
+    def _noted(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Give the table of notes, its columns that name a row, and the row's columns that they repeat."""
+        table, reference, id_column = NOTES[self.kind]
+        if self._is_airflow2 and self.kind == "task_instance":
+            return table, KEYS[self.kind], KEYS[self.kind]
+        return table, (reference,), (id_column,)
+
+    def _compose_read(self) -> str:
         selected = [f"t.{_quoted(name)}{self._as_text(name)}" for name in self._columns]
-        notes = NOTES.get(self.kind)
-        joined = f" left join {notes[0]} n on n.{notes[1]} = t.{notes[2]}" if notes else ""
-        owner = _OWNER_COLUMNS.get(self.kind)
-        states = FINAL_RUN_STATES if self.kind == "run" else FINAL_TASK_STATES
-        ours = f"t.{owner} is null" if owner in present else "1 = 1"
-        if self.kind in {"run", "task_instance"}:
-            ours += f" and t.state in {states!r}"
+        notes, joined = self.kind in NOTES, ""
+        if notes:
+            table, references, ids = self._noted()
+            same = " and ".join(f"n.{one} = t.{other}" for one, other in zip(references, ids, strict=True))
+            joined = f" left join {table} n on {same}"
+        ours = "1 = 1"
+        if self.kind == "run":
+            ours = is_import_sql(is_airflow2=self._is_airflow2, alias="t")
+        elif self.kind in _VERSIONED and not self._is_airflow2:
+            ours = is_old_sql("t", "dag_version_id")
+        if self.kind == "task_instance":
+            ours += f" and t.state in {FINAL_TASK_STATES!r}"
         where = f"t.dag_id = {self._mark} and t.run_id {self._among()}"
         if self.kind == "xcom":  # its key starts with the run's id; no index starts with dag_id and run_id
             where = f"t.dag_run_id in (select id from dag_run t where {where})"
@@ -213,7 +225,10 @@ class HistoryWriter:
         return f"select {', '.join(selected)}, {note}, ({ours}) from {self._table} t{joined} where {where}"
 
     def _as_text(self, name: str) -> str:
-        return "::text" if name in JSONS and not self._is_sqlite else ""
+        return "::text" if name in JSONS and not self._is_sqlite and not self._is_bytes(name) else ""
+
+    def _is_bytes(self, name: str) -> bool:
+        return self._is_airflow2 and name in _PROOFS2
 
     def _insert_all(
         self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
@@ -262,10 +277,19 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _restorer(columns: Sequence[str], *, is_sqlite: bool) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+_PROOFS2: Mapping[str, Callable[[Any], str | None]] = {"conf": airflow2.conf_proof, "value": airflow2.xcom_proof}
+"""Columns that Airflow 2 keeps as bytes: how their canonical form is found."""
+_FLAGS = frozenset({"external_trigger"})
+
+
+def _restorer(
+    columns: Sequence[str], *, is_sqlite: bool, proofs: Mapping[str, Callable[[Any], str | None]]
+) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     """Give the function that brings a row read from the target into canonical form."""
     moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
-    texts = tuple(index for index, name in enumerate(columns) if name in JSONS)
+    texts = tuple(index for index, name in enumerate(columns) if name in JSONS and name not in proofs)
+    others = tuple((index, proofs[name]) for index, name in enumerate(columns) if name in proofs)
+    flags = tuple(index for index, name in enumerate(columns) if name in _FLAGS)
 
     def restore(row: Sequence[Any]) -> tuple[Any, ...]:
         values = list(row)
@@ -275,6 +299,10 @@ def _restorer(columns: Sequence[str], *, is_sqlite: bool) -> Callable[[Sequence[
                 values[index] = moment_text(value)
         for index in texts:
             values[index] = json_text(values[index])
+        for index, find in others:
+            values[index] = find(values[index])
+        for index in flags:
+            values[index] = bool(values[index])
         return tuple(values)
 
     return restore
