@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from aerodrome.migration.transfer.assets import move_assets
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.transfer.rejects import RejectsFile
+from aerodrome.migration.transfer.versions import OldDag
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
 LIVE_TIMEOUT_S = 600.0
@@ -236,6 +238,7 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
             progress=progress,
             checkpoint=checkpoints.FileCheckpoint(path),
             rejects=rejects,
+            old_dag=partial(_old_dag, context),
         )
     if not moved.is_proven:
         raise Broken(
@@ -246,6 +249,17 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
         )
     path.unlink(missing_ok=True)
     return moved
+
+
+def _old_dag(context: StepContext, dag_id: str) -> OldDag | None:
+    """Give a DAG as the source has it: its tasks, and its file as the code step gathered it."""
+    record = context.dags.get(dag_id)
+    if record is None:
+        return None
+    folder = (context.folder.gathered / "dags").resolve()
+    path = (folder / record.file).resolve()
+    is_there = bool(record.file) and path.is_relative_to(folder) and path.is_file()
+    return OldDag(record.tasks, path.read_text(errors="replace") if is_there else None)
 
 
 def history_summary(moved: HistoryMoved) -> str:

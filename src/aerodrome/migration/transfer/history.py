@@ -25,6 +25,7 @@ from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejec
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.versions import FindOldDag, describe
 from aerodrome.migration.transfer.writer import HistoryWriter
 
 DAGS_PER_GROUP = 20
@@ -45,12 +46,14 @@ def move_history(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
     rejects: RejectsFile | None = None,
+    old_dag: FindOldDag | None = None,
 ) -> HistoryMoved:
     """Move the finished runs of these DAGs with their task instances, earlier tries, XComs and notes.
 
     `since` limits it to runs that changed after that moment. Rows that cannot move are refused one by one with a
     reason, and every one is kept in `rejects`. Running it again adds nothing; rows that changed in the source since are
-    brought up to date.
+    brought up to date. In Airflow 3 they belong to a version of their DAG that stands for the time before the migration;
+    `old_dag` tells what it consisted of.
     """
     started = time.monotonic()
     checkpoint = checkpoint or NoCheckpoint()
@@ -70,6 +73,8 @@ def move_history(
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
+    if not target.is_airflow2:
+        describe(target, known, old_dag)
     tallies = state.tallies
     seconds = time.monotonic() - started
     return HistoryMoved(

@@ -25,7 +25,8 @@ from aerodrome.migration.transfer.ownership import is_import_sql
 from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.migration.transfer.sql_mapping import NOTED, SAMPLE_SQL, hash_sql, mapped_sql, note_hash_sql
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.writer import NOTES, HistoryWriter
+from aerodrome.migration.transfer.versions import LegacyVersions
+from aerodrome.migration.transfer.writer import NOTES, VERSIONED, HistoryWriter
 
 _REFUSALS = (psycopg.IntegrityError, psycopg.DataError)
 
@@ -107,6 +108,8 @@ class SqlLane:
         self.source = source
         self._target = target
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="history")
+        self._versions = LegacyVersions(target)
+        self._version_ids: Mapping[str, str] = {}
         self._writers = {kind: HistoryWriter(target, kind) for kind in HISTORY_KINDS}
         self._types = {kind: self._types_of(TABLES[kind]) for kind in HISTORY_KINDS}
         self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: source.neutral(kind) for kind in HISTORY_KINDS}
@@ -121,6 +124,7 @@ class SqlLane:
         """Write what is new of these runs, kind by kind; `settle` proves it."""
         chunk = Chunk()
         runs = ChosenRuns(keys)
+        self._make_versions({dag_id for dag_id, _ in keys})
         before = self._standing(runs)
         self._move_kind("run", runs, before.keys(), chunk)
         standing = before if len(before) == len(keys) else self._standing(runs)
@@ -131,6 +135,12 @@ class SqlLane:
             self._by_rows(kind, missing, chunk.tallies[kind])
             self._move_kind(kind, runs, {key for key in before if before[key].has[kind]}, chunk)
         return chunk
+
+    def _make_versions(self, dag_ids: set[str]) -> None:
+        """Let every DAG of a chunk have the version that its imported runs name."""
+        if dag_ids - self._version_ids.keys():
+            with self._target.writing() as connection:
+                self._version_ids = self._versions.of(connection, dag_ids)
 
     def settle(self, chunk: Chunk) -> dict[HistoryKind, Tally]:
         """Compare what stands in the target with what the source has, and give the counts."""
@@ -223,14 +233,24 @@ class SqlLane:
         columns = self._writers[kind].written
         types = self._types[kind]
         special = {"dag_run_id": "m.target_id", "log_template_id": str(self._log_template or "null")}
+        versioned, joined = VERSIONED.get(kind), ""
+        if versioned is not None:
+            special[versioned] = "v.version_id"
+            joined = f" join {self._version_sql({dag_id for dag_id, _ in chosen.keys})} on v.dag_id = m.dag_id"
         wanted = ", ".join(f"({special.get(name, f'm.{name}')})::{types[name]}" for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-            out = f"copy ({head} select {wanted} from m where m.is_plain) to stdout (format binary)"
+            out = f"copy ({head} select {wanted} from m{joined} where m.is_plain) to stdout (format binary)"
             relay(cursor, out, into, f"copy {TABLES[kind]} ({names}) from stdin (format binary)")
             if kind in NOTED:
                 self._copy_notes(kind, head, cursor, into)
+
+    def _version_sql(self, dag_ids: set[str]) -> str:
+        """Write the table `v` (dag_id, version_id) of some DAGs."""
+        pairs = sorted((dag_id, self._version_ids[dag_id]) for dag_id in dag_ids)
+        names, ids = (_text_array([pair[place] for pair in pairs]) for place in (0, 1))
+        return f"unnest({names}::text[], {ids}::text[]) v (dag_id, version_id)"
 
     def _copy_notes(
         self, kind: HistoryKind, head: str, source: psycopg.Cursor[object], into: psycopg.Cursor[object]

@@ -33,9 +33,15 @@ from aerodrome.migration.transfer.mapping import (
 from aerodrome.migration.transfer.outcomes import Rejected
 from aerodrome.migration.transfer.ownership import is_import_sql, is_old_sql
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.versions import LegacyVersions
 
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError, UnicodeEncodeError, OverflowError)
-_VERSIONED: frozenset[HistoryKind] = frozenset({"task_instance", "task_try"})
+VERSIONED: dict[HistoryKind, str] = {
+    "run": "created_dag_version_id",
+    "task_instance": "dag_version_id",
+    "task_try": "dag_version_id",
+}
+"""Columns of Airflow 3 that say with which version of its DAG a row was made."""
 NOTES: dict[HistoryKind, tuple[str, str, str]] = {
     "run": ("dag_run_note", "dag_run_id", "id"),
     "task_instance": ("task_instance_note", "ti_id", "id"),
@@ -88,6 +94,10 @@ class HistoryWriter:
             self.written = (*self.written, "dag_run_id")
         if kind == "run" and "log_template_id" in present:
             self.written = (*self.written, "log_template_id")
+        self._versions = LegacyVersions(target) if kind in VERSIONED and not self._is_airflow2 else None
+        self._version_ids: Mapping[str, str] = {}
+        if self._versions is not None:
+            self.written = (*self.written, VERSIONED[kind])
         self._read_sql = self._compose_read()
         self._restore = _restorer(
             self._columns, is_sqlite=self._is_sqlite, proofs=_PROOFS2 if self._is_airflow2 else {}
@@ -138,6 +148,8 @@ class HistoryWriter:
         """Insert rows; those that the database refuses come back with the reason, the others stand."""
         if not rows:
             return []
+        if self._versions is not None:  # before the savepoint: they stay when rows are refused
+            self._version_ids = self._versions.of(connection, (row.key[0] for row in rows))
         try:
             with connection.begin_nested():
                 self._insert_all(connection, rows, runs)
@@ -214,7 +226,7 @@ class HistoryWriter:
         ours = "1 = 1"
         if self.kind == "run":
             ours = is_import_sql(is_airflow2=self._is_airflow2, alias="t")
-        elif self.kind in _VERSIONED and not self._is_airflow2:
+        elif self.kind in VERSIONED and not self._is_airflow2:
             ours = is_old_sql("t", "dag_version_id")
         if self.kind == "task_instance":
             ours += f" and t.state in {FINAL_TASK_STATES!r}"
@@ -234,16 +246,20 @@ class HistoryWriter:
         self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
     ) -> None:
         log_template: Any = None
-        if self.written[-1] == "log_template_id":
+        if "log_template_id" in self.written:
             log_template = connection.exec_driver_sql("select max(id) from log_template").scalar()
+        has_template = "log_template_id" in self.written
         kept, kind = self._extra_kept, self.kind
+        versions = self._version_ids
         names = ", ".join(_quoted(name) for name in self.written)
 
         def written(row: MappedRow) -> tuple[Any, ...]:
             values = (*row.values, *(row.extra[index] for index in kept))
             if kind == "xcom":
                 return (*values, runs[row.run].id)
-            return (*values, log_template) if kind == "run" and len(values) < len(self.written) else values
+            if has_template:
+                values = (*values, log_template)
+            return (*values, versions[row.key[0]]) if versions else values
 
         if self._is_sqlite:
             marks = ", ".join("?" * len(self.written))

@@ -201,7 +201,9 @@ def test_airflow_2_shows_the_history_and_goes_on(
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     first_day = today - timedelta(days=6)  # of six days; the DAG ends with yesterday
     (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "daily.py").write_text(DAG.format(start=first_day.isoformat(), end=(first_day + timedelta(days=5)).isoformat()))
+    (tmp_path / "dags" / "daily.py").write_text(
+        DAG.format(start=first_day.isoformat(), end=(first_day + timedelta(days=5)).isoformat())
+    )
     (tmp_path / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\n")
     env = {
         "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.default",

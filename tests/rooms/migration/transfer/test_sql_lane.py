@@ -244,7 +244,7 @@ def test_what_differs_is_mended_and_what_the_target_ran_is_kept(
         connection.execute(
             text(
                 "insert into dag_version (id, version_number, dag_id, created_at, last_updated) "
-                "values (:id, 1, 'daily_orders', now(), now())"
+                "values (:id, 2, 'daily_orders', now(), now())"
             ),
             {"id": version},
         )

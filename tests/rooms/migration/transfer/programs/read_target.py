@@ -23,6 +23,12 @@ with TestClient(create_app()) as client:
         "log": f"/api/v2{at}/taskInstances/load/logs/2",
         "grid_runs": f"/ui/grid/runs/{dag_id}",
         "grid_tasks": f"/ui/grid/ti_summaries/{dag_id}?run_ids={quote(run_id)}",
+        "grid_structure": f"/ui/grid/structure/{dag_id}",
+        "versions": f"/api/v2/dags/{dag_id}/dagVersions?order_by=version_number",
+        "old_structure": f"/ui/structure/structure_data?dag_id={dag_id}&version_number=1",
+        "old_code": f"/api/v2/dagSources/{dag_id}?version_number=1",
+        "new_code": f"/api/v2/dagSources/{dag_id}",
+        "dag": f"/api/v2/dags/{dag_id}/details",
     }.items():
         answer = client.get(path)
         is_json = "json" in answer.headers["content-type"] and "ndjson" not in answer.headers["content-type"]
