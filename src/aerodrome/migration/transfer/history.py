@@ -141,6 +141,9 @@ def _move_by_sql(
             moving = keys[-1], chunk
         if moving is not None:
             finish(*moving)
+    for kind in HISTORY_KINDS:
+        for batch in source.unnamed(kind, window):
+            lane.move_batch(batch, state.tallies[kind])
     if window.since is None:
         for kind in HISTORY_KINDS:
             for batch in source.orphans(kind, window.dag_ids):
