@@ -184,7 +184,7 @@ def _objects_summary(moved: Moved) -> str:
 def move_history(context: StepContext, params: Params) -> Result:
     """Move the finished runs of some DAGs, once the target has parsed them."""
     _wait_parsed(context, params["dag_ids"])
-    moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
+    moved = _history(context, params, f"history-{params['dag_ids'][0]}")
     assets = move_assets(context.source, context.target, params["dag_ids"], context.clock, with_pending=False)
     logs = move_logs_of(context, params["dag_ids"])
     summary = history_summary(moved)
@@ -224,7 +224,7 @@ def move_beside(context: StepContext, dag_ids: Sequence[str]) -> dict[str, Any]:
     return {"assets": assets.as_data()}
 
 
-def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:
+def _history(context: StepContext, params: Params, name: str) -> HistoryMoved:
     def progress(what: str, done: int, total: int | None) -> None:
         context.progress(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
 
@@ -233,8 +233,9 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
         moved = history.move_history(
             context.source,
             context.target,
-            dag_ids,
-            since=from_text(since),
+            params["dag_ids"],
+            since=from_text(params["since"]),
+            policy=params.get("on_conflict", "source-wins"),
             progress=progress,
             checkpoint=checkpoints.FileCheckpoint(path),
             rejects=rejects,

@@ -13,7 +13,7 @@ from aerodrome.migration.estate.calendars import calendar_of, is_on
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.transfer import handoff, history
-from aerodrome.migration.transfer.outcomes import HistoryMoved
+from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy
 from aerodrome.migration.transfer.target import TargetDatabase
 
 OVERLAP = timedelta(minutes=1)
@@ -31,6 +31,7 @@ class Syncing:
     dags: Mapping[str, DagRecord]
     summary: Callable[[HistoryMoved], str]
     since: Mapping[str, datetime] = field(default_factory=dict)
+    policy: HistoryPolicy = "source-wins"
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
@@ -43,7 +44,9 @@ class Syncing:
     def _move(self, dag_ids: Sequence[str], oldest: datetime | None) -> dict[str, Any]:
         outcomes: dict[str, Any] = {}
         changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
-        moved = history.move_history(self.source, self.target, changed, since=oldest) if changed else _NOTHING
+        moved = _NOTHING
+        if changed:
+            moved = history.move_history(self.source, self.target, changed, since=oldest, policy=self.policy)
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
                 outcomes |= self._move((dag_id,), oldest)

@@ -12,7 +12,14 @@ from sqlalchemy import Connection
 from aerodrome.migration.estate.history import HistoryBatch
 from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.hashing import add, row_number
-from aerodrome.migration.transfer.mapping import NOTE_LIMIT, TARGET_COLUMNS, MappedRow, is_run_type_known, mapper
+from aerodrome.migration.transfer.mapping import (
+    NOTE_LIMIT,
+    TARGET_COLUMNS,
+    MappedRow,
+    changed_at,
+    is_run_type_known,
+    mapper,
+)
 from aerodrome.migration.transfer.outcomes import Rejected, Tally
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
@@ -110,11 +117,26 @@ def _sort_out(writer: HistoryWriter, connection: Connection, rows: list[MappedRo
                 out.new.append(row)
         elif stands.proof_for(row) != (*row.proof, row.note):
             if stands.is_import:
-                out.changed.append(row)
+                if (kept := _kept(writer, row, stands)) is None:
+                    out.changed.append(row)
+                else:
+                    out.refused.append(kept)
             else:
                 message = "The target has this row with other content, from a run of its own."
                 out.refused.append(Rejected(row.label, "row-belongs-to-target", message))
     return out
+
+
+def _kept(writer: HistoryWriter, row: MappedRow, stands: Standing) -> Rejected | None:
+    """Give the reason why the policy keeps the target's row; None: the source's is written."""
+    if writer.policy == "target-wins":
+        return Rejected(row.label, "target-wins", "The target has this row with other content; it was kept.")
+    if writer.policy == "newest" and stands.changed_at is not None:
+        written = changed_at(writer.kind, row)
+        if written is None or written < stands.changed_at:
+            message = f"The target's row was written at {stands.changed_at}, after the source's; it was kept."
+            return Rejected(row.label, "target-newer", message)
+    return None
 
 
 def _run_problem(run: RunInTarget | None) -> tuple[str, str] | None:

@@ -249,6 +249,13 @@ def stable_uuid7(key: Key, moment: str | None) -> str:
     return f"{max(0, floor(seconds * 1000)):012x}7{digits[13:16]}8{digits[17:]}"
 
 
+def changed_at(kind: HistoryKind, row: MappedRow) -> str | None:
+    """Give when the source wrote a row, as far as it tells: when it ended, or an XCom's moment. None for rendered fields."""
+    if kind == "rendered":
+        return None
+    return str(moment) if (moment := row.values[-1] if kind == "xcom" else row.extra[-1]) else None
+
+
 _MAPPERS: dict[HistoryKind, Callable[[Sequence[Any]], MappedRow | Rejected]] = {
     "run": _run,
     "task_instance": _task,

@@ -20,7 +20,7 @@ from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, 
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import KEYS, TABLES
-from aerodrome.migration.transfer.outcomes import Rejected, Tally
+from aerodrome.migration.transfer.outcomes import HistoryPolicy, Rejected, Tally
 from aerodrome.migration.transfer.ownership import is_import_sql
 from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.migration.transfer.sql_mapping import NOTED, SAMPLE_SQL, hash_sql, mapped_sql, note_hash_sql
@@ -104,13 +104,13 @@ class Chunk:
 class SqlLane:
     """Moves chunks of runs. Close it: it holds two threads."""
 
-    def __init__(self, source: SqlHistory, target: TargetDatabase) -> None:
+    def __init__(self, source: SqlHistory, target: TargetDatabase, policy: HistoryPolicy) -> None:
         self.source = source
         self._target = target
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="history")
         self._versions = LegacyVersions(target)
         self._version_ids: Mapping[str, str] = {}
-        self._writers = {kind: HistoryWriter(target, kind) for kind in HISTORY_KINDS}
+        self._writers = {kind: HistoryWriter(target, kind, policy) for kind in HISTORY_KINDS}
         self._types = {kind: self._types_of(TABLES[kind]) for kind in HISTORY_KINDS}
         self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: source.neutral(kind) for kind in HISTORY_KINDS}
         with target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -315,7 +315,7 @@ class SqlLane:
             return {row[0]: row[1] for row in found}
 
 
-def sql_lane(source: SourceAdapter, target: TargetDatabase) -> SqlLane | None:
+def sql_lane(source: SourceAdapter, target: TargetDatabase, policy: HistoryPolicy = "source-wins") -> SqlLane | None:
     """Give the lane where both sides are PostgreSQL and hash alike; None otherwise."""
     history = source.sql_history() if isinstance(source, OffersSql) else None
     if history is None or target.dialect != "postgresql" or target.is_airflow2:
@@ -326,7 +326,7 @@ def sql_lane(source: SourceAdapter, target: TargetDatabase) -> SqlLane | None:
         here = _sample(cursor)
     if here is None or here != there:
         return None
-    return SqlLane(history, target)
+    return SqlLane(history, target, policy)
 
 
 def _sample(cursor: psycopg.Cursor[object]) -> list[object] | None:

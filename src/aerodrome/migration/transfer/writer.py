@@ -30,7 +30,7 @@ from aerodrome.migration.transfer.mapping import (
     Key,
     MappedRow,
 )
-from aerodrome.migration.transfer.outcomes import Rejected
+from aerodrome.migration.transfer.outcomes import HistoryPolicy, Rejected
 from aerodrome.migration.transfer.ownership import is_import_sql, is_old_sql
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.versions import LegacyVersions
@@ -55,6 +55,7 @@ class Standing:
     proof: tuple[Any, ...]
     note: str | None
     is_import: bool
+    changed_at: str | None = None  # read where the policy asks for it
 
     def proof_for(self, row: MappedRow) -> tuple[Any, ...]:
         """Give what the hash covers: a note counts where the source has one."""
@@ -72,8 +73,9 @@ class RunInTarget:
 class HistoryWriter:
     """Reads and writes one kind. Stateless between batches."""
 
-    def __init__(self, target: TargetDatabase, kind: HistoryKind) -> None:
+    def __init__(self, target: TargetDatabase, kind: HistoryKind, policy: HistoryPolicy = "source-wins") -> None:
         self.kind = kind
+        self.policy = policy
         self._is_sqlite = target.dialect == "sqlite"
         self._is_airflow2 = target.is_airflow2
         self._date = target.date_column
@@ -113,7 +115,9 @@ class HistoryWriter:
         for dag_id, run_ids in _by_dag(row.run for row in rows).items():
             for row in connection.exec_driver_sql(self._read_sql, (dag_id, self._list(run_ids))):
                 proof = self._restore(row[:width])
-                found[tuple(proof[place] for place in places)] = Standing(proof, row[width], bool(row[width + 1]))
+                found[tuple(proof[place] for place in places)] = Standing(
+                    proof, row[width], bool(row[width + 1]), moment_text(row[width + 2])
+                )
         return found
 
     def runs(self, connection: Connection, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], RunInTarget]:
@@ -234,7 +238,17 @@ class HistoryWriter:
         if self.kind == "xcom":  # its key starts with the run's id; no index starts with dag_id and run_id
             where = f"t.dag_run_id in (select id from dag_run t where {where})"
         note = "n.content" if notes else "null"
-        return f"select {', '.join(selected)}, {note}, ({ours}) from {self._table} t{joined} where {where}"
+        changed = self._changed_at(has_notes=notes) if self.policy == "newest" else "null"
+        return f"select {', '.join(selected)}, {note}, ({ours}), {changed} from {self._table} t{joined} where {where}"
+
+    def _changed_at(self, *, has_notes: bool) -> str:
+        """Give when a row was written last; a note counts as its row's."""
+        if self.kind in ("xcom", "rendered"):
+            return "t.timestamp" if self.kind == "xcom" else "null"
+        if not has_notes:
+            return "t.updated_at"
+        greater = "max" if self._is_sqlite else "greatest"
+        return f"{greater}(coalesce(t.updated_at, n.updated_at), coalesce(n.updated_at, t.updated_at))"
 
     def _as_text(self, name: str) -> str:
         return "::text" if name in JSONS and not self._is_sqlite and not self._is_bytes(name) else ""
