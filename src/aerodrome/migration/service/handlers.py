@@ -96,7 +96,9 @@ def attach_backend(context: StepContext, params: Params) -> Result:
 
 def set_variables(context: StepContext, params: Params) -> Result:
     """Carry environment variables over; Airflow options that the platform owns are left out with a reason."""
-    moved = environment.env_values(context.source, params["names"])
+    moved = environment.env_values(
+        context.source, params["names"], is_airflow2=str(context.settings["target"]["airflow"]).startswith("2.")
+    )
     secrets = frozenset(moved.renamed.get(name, name) for name in params["secret_names"]) & set(moved.values)
     values: dict[str, str | Secret | None] = {
         name: value if name in secrets else value.reveal() for name, value in moved.values.items()

@@ -74,7 +74,7 @@ def move_connections(
 ) -> Moved:
     """Move connections, password and extra encrypted under the target's key, `extra` byte for byte.
 
-    Airflow 3 requires `extra` to be a JSON object and every connection to have a type: others are refused.
+    Airflow 3 requires `extra` to be a JSON object and every connection to have a type: others are refused there.
     """
 
     def read(wanted: Sequence[str]) -> Iterator[tuple[str, _Item | Rejected]]:
@@ -199,7 +199,7 @@ def _variable(variable: VariableValue, target: TargetDatabase) -> _Item | Reject
 
 
 def _connection(value: ConnectionValue, target: TargetDatabase) -> _Item | Rejected:
-    problem = connection_problem(value)
+    problem = connection_problem(value, is_airflow2=target.is_airflow2)
     if problem:
         return Rejected(value.conn_id, *problem)
     password, extra = _clear(value.password), _clear(value.extra)
@@ -228,11 +228,11 @@ def _connection(value: ConnectionValue, target: TargetDatabase) -> _Item | Rejec
     return _Item(value.conn_id, row_number(canonical, target.hash_key), store)
 
 
-def connection_problem(value: ConnectionValue) -> tuple[str, str] | None:
-    """Give the code and the reason why Airflow 3 cannot hold the connection; None when it can."""
-    if not value.conn_type:
+def connection_problem(value: ConnectionValue, *, is_airflow2: bool = False) -> tuple[str, str] | None:
+    """Give the code and the reason why Airflow cannot hold the connection; None when it can. Airflow 2 takes any `extra`."""
+    if not value.conn_type and not is_airflow2:
         return "connection-type-missing", "Airflow 3 requires a connection type; set one in the source and run again."
-    if value.extra:
+    if value.extra and not is_airflow2:
         try:
             parsed = json.loads(value.extra.reveal())
         except ValueError:
@@ -242,7 +242,7 @@ def connection_problem(value: ConnectionValue) -> tuple[str, str] | None:
     limits = {"conn_id": 250, "conn_type": 500, "host": 500, "schema": 500, "description": 5000}
     for name, limit in limits.items():
         if len(getattr(value, name) or "") > limit:
-            return "connection-field-too-long", f"Its {name} is longer than the {limit} characters of Airflow 3."
+            return "connection-field-too-long", f"Its {name} is longer than the {limit} characters of Airflow."
     return None
 
 
