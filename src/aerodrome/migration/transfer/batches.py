@@ -32,7 +32,7 @@ DATE = TARGET_COLUMNS["run"].index("logical_date")
 
 def move_batch(target: TargetDatabase, writer: HistoryWriter, batch: HistoryBatch, tally: Tally) -> None:
     """Move one batch in one transaction and add what stands afterwards to the tally."""
-    rows = _accept(batch, tally, target)
+    rows = accept(batch, tally, target)
     with target.reading() as connection:
         sorted_out = _sort_out(writer, connection, rows)
     if sorted_out.has_work:
@@ -65,7 +65,7 @@ class _SortedOut:
         return bool(self.new or self.changed)
 
 
-def _accept(batch: HistoryBatch, tally: Tally, target: TargetDatabase) -> list[MappedRow]:
+def accept(batch: HistoryBatch, tally: Tally, target: TargetDatabase) -> list[MappedRow]:
     """Map a batch; rows that cannot be rows of the target's Airflow are refused here."""
     map_row = mapper(batch.kind, batch.columns)
     if target.is_airflow2:

@@ -151,6 +151,42 @@ class SqlLane:
                 self._by_rows(kind, chosen.keys, chunk.tallies[kind])
         return chunk.tallies
 
+    def sums(self, kind: HistoryKind, keys: Sequence[RunKey]) -> dict[str, tuple[Sums | None, Sums | None]]:
+        """Sum up a kind's rows of some runs by DAG, in the source and in the target. None: row by row only."""
+        if self._neutral[kind] is None:
+            return {}
+        here: dict[str, Sums | None] = {}
+        chosen = ChosenRuns(keys)
+        head = self._mapped(kind, chosen)
+        try:
+            with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
+                query = (
+                    f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.dag_id')}, count(*) filter (where not m.is_plain) "
+                    "from m group by m.dag_id"
+                )
+                for row in cursor.execute(query.encode()):
+                    here[str(row[0])] = None if row[-1] else _sums(row[1:-1])
+        except _REFUSALS:
+            return {}
+        there = self._sums_there(kind, chosen)
+        nothing = Sums(0, (0, 0), 0, (0, 0))
+        dag_ids = {dag_id for dag_id, _ in keys}
+        return {dag_id: (here.get(dag_id, nothing), there.get(dag_id, nothing)) for dag_id in dag_ids}
+
+    def _sums_there(self, kind: HistoryKind, chosen: ChosenRuns) -> dict[str, Sums]:
+        noted, note = "", "null::text"
+        if kind in NOTED:
+            table, reference, id_column = NOTES[kind]
+            noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
+        query = (
+            f"with {chosen.sql} {_sums_sql(kind, 't', note, 't.dag_id')} from chosen c "
+            f"join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id "
+            f"join {TABLES[kind]} t on {_BELONGS.get(kind, 't.dag_id = r.dag_id and t.run_id = r.run_id')}{noted} "
+            "group by t.dag_id"
+        )
+        with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
+            return {str(row[0]): _sums(row[1:]) for row in cursor.execute(query.encode())}
+
     def move_batch(self, batch: HistoryBatch, tally: Tally) -> None:
         """Move rows that were read one by one."""
         move_batch(self._target, self._writers[batch.kind], batch, tally)
@@ -357,13 +393,17 @@ def _belongs(kind: HistoryKind) -> str:
     return "t.dag_run_id = c.target_id" if kind == "xcom" else "t.dag_id = c.dag_id and t.run_id = c.run_id"
 
 
-def _sums_sql(kind: HistoryKind, alias: str, note: str) -> str:
+_BELONGS: Mapping[HistoryKind, str] = {"run": "t.id = r.id", "xcom": "t.dag_run_id = r.id"}
+
+
+def _sums_sql(kind: HistoryKind, alias: str, note: str, by: str = "") -> str:
     sums = [f"coalesce(sum({hash_sql(kind, alias, seed)}), 0)" for seed in (0, 1)]
     notes = [
         f"coalesce(sum({note_hash_sql(kind, alias, note, seed)}) filter (where {note} is not null), 0)"
         for seed in (0, 1)
     ]
-    return f"select count(*), {', '.join(sums)}, count({note}), {', '.join(notes)}"
+    head = f"{by}, " if by else ""
+    return f"select {head}count(*), {', '.join(sums)}, count({note}), {', '.join(notes)}"
 
 
 def _sums(row: Sequence[object]) -> Sums:
