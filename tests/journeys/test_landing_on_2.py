@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -83,5 +84,5 @@ def test_airflow_2_lands_on_2_11_and_goes_on(
         assert after[: len(before)] == before, "the old runs are there"
         assert len(after) > len(before)
         assert after[len(before)].state == "success"
-        for one, other in zip(after, after[1:], strict=False):
+        for one, other in pairwise(after):
             assert one.end == other.begin, "nothing twice, nothing missing"
