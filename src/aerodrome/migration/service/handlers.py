@@ -241,7 +241,7 @@ def _history(context: StepContext, params: Params, name: str) -> HistoryMoved:
             progress=progress,
             checkpoint=checkpoints.FileCheckpoint(path),
             rejects=rejects,
-            old_dag=partial(_old_dag, context),
+            old_dag=partial(old_dag, context),
         )
     if not moved.is_proven:
         raise Broken(
@@ -254,7 +254,7 @@ def _history(context: StepContext, params: Params, name: str) -> HistoryMoved:
     return moved
 
 
-def _old_dag(context: StepContext, dag_id: str) -> OldDag | None:
+def old_dag(context: StepContext, dag_id: str) -> OldDag | None:
     """Give a DAG as the source has it: its tasks, and its file as the code step gathered it."""
     record = context.dags.get(dag_id)
     if record is None:

@@ -15,6 +15,7 @@ from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.transfer import handoff, history
 from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.versions import FindOldDag
 
 OVERLAP = timedelta(minutes=1)
 """A source commits a row some time after the moment that it writes into it: so much is read again."""
@@ -32,6 +33,7 @@ class Syncing:
     summary: Callable[[HistoryMoved], str]
     since: Mapping[str, datetime] = field(default_factory=dict)
     policy: HistoryPolicy = "source-wins"
+    old_dag: FindOldDag | None = None
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
@@ -46,7 +48,9 @@ class Syncing:
         changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
         moved = _NOTHING
         if changed:
-            moved = history.move_history(self.source, self.target, changed, since=oldest, policy=self.policy)
+            moved = history.move_history(
+                self.source, self.target, changed, since=oldest, policy=self.policy, old_dag=self.old_dag
+            )
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
                 outcomes |= self._move((dag_id,), oldest)

@@ -14,8 +14,11 @@ from aerodrome.migration.estate.history import FINAL_RUN_STATES
 from aerodrome.migration.transfer.airflow2 import IMPORT_HASH
 from aerodrome.migration.transfer.target import TargetDatabase
 
-LEGACY = "before-migration"
-"""`dag_version.bundle_version` of the version that stands for the time before the migration."""
+LEGACY = "beforemigration"
+"""`dag_version.bundle_version` of the version that stands for the time before the migration.
+
+It reads like the name of a deploy (`aerodrome_airflow.bundle`): Airflow 3.0 and 3.1 open the bundle to show a version.
+"""
 
 _LEGACY_IDS = f"(select id from dag_version where bundle_version = '{LEGACY}')"
 

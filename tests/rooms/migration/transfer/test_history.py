@@ -61,7 +61,7 @@ def test_everything_found_stands_in_the_target(target: TargetDatabase, add_dags:
         target,
         "select distinct r.dag_id, run_type, triggered_by, version_number, v.bundle_version from dag_run r "
         "join dag_version v on v.id = created_dag_version_id order by r.dag_id",
-    ) == [(dag_id, "scheduled", "TIMETABLE", 1, "before-migration") for dag_id in ("daily", "hourly")]
+    ) == [(dag_id, "scheduled", "TIMETABLE", 1, "beforemigration") for dag_id in ("daily", "hourly")]
     unlike = "(select count(*) from {} t join dag_run r on r.run_id = t.run_id and r.dag_id = t.dag_id "
     unlike += "where t.dag_version_id = r.created_dag_version_id)"
     tables = ("task_instance", "task_instance_history")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,7 @@ def test_airflow_shows_and_clears_imported_history(
     assert [version["version_number"] for version in shown["dag_versions"]] == [1]
     assert {task["dag_version"]["version_number"] for task in tasks.values()} == {1}
     versions = [(item["version_number"], item["bundle_version"]) for item in answers["versions"][1]["dag_versions"]]
-    assert versions == [(1, "before-migration"), (2, None)]
+    assert versions == [(1, "beforemigration"), (2, None)]
     assert answers["dag"][1]["latest_dag_version"]["version_number"] == 2
     assert {node["id"] for node in answers["old_structure"][1]["nodes"]} == {"extract", "load", "retired"}
     edges = [(edge["source_id"], edge["target_id"]) for edge in answers["old_structure"][1]["edges"]]
@@ -106,6 +108,42 @@ def test_airflow_shows_and_clears_imported_history(
         "run-belongs-to-target": 2 if again.of("task_instance").same == 10 else 3
     }
     assert again.is_proven
+
+
+@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1")
+@pytest.mark.parametrize("version", ["3.0.6", "3.1.8", "3.2.2"])
+def test_every_airflow_3_shows_old_runs_with_their_version(
+    version: str, airflow_venv: Callable[..., Venv], tmp_path: Path, fernet_key: str
+) -> None:
+    venv, url = airflow_venv(version), f"sqlite:///{tmp_path / 'airflow.db'}"
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "daily.py").write_text(DAG)
+    env = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS": "True",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
+    }
+    for command in ("migrate", None):
+        run_airflow(venv, tmp_path, url, *(("db", command) if command else ("dags", "reserialize")), env=env)
+    target = TargetDatabase(AirflowAccess("", version, Secret(url), Secret(fernet_key), Secret("unused")))
+    source = MemorySource(rows=make_history("daily", 4))
+    for run in source.rows["run"]:
+        source.rows["task_instance"].append(make_task(run, "retired", operator="OldOperator", try_number=1))
+    then = ({"task_id": "extract", "operator": "BashOperator", "downstream": ["load"]},)
+    assert move_history(source, target, ["daily"], old_dag=lambda _dag_id: OldDag(then, "# code of then\n")).is_proven
+    run_id = source.rows["run"][1]["run_id"]
+
+    output = run_airflow(venv, tmp_path, url, str(PROGRAMS / "read_target.py"), "daily", run_id, env=env)
+    answers: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+
+    assert {name: status for name, (status, _) in answers.items() if status != 200 and name != "log"} == {}
+    assert [item["version_number"] for item in answers["run"][1]["dag_versions"]] == [1]
+    assert {node["id"] for node in answers["old_structure"][1]["nodes"]} == {"extract", "load", "retired"}
+    assert answers["old_code"][1]["content"] == "# code of then\n"
+    assert answers["new_code"][1]["content"] == DAG
+    assert answers["cleared"][1]["state"] == "queued"
+    _let_it_run(target, venv, tmp_path, url, env)
+    target.close()
 
 
 def _let_it_run(target: TargetDatabase, airflow3: Venv, home: Path, url: str, env: dict[str, str]) -> None:
