@@ -18,8 +18,8 @@ DONE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def shown(diff: dict[str, Any] | None, target: str | None = "dep_1") -> str:
-    item = SimpleNamespace(id="mig_1", name="legacy", target_deployment_id=target)
+def shown(diff: dict[str, Any] | None, plan: str | None = "digest") -> str:
+    item = SimpleNamespace(id="mig_1", name="legacy", plan_digest=plan)
     text = _environment().get_template("parts/migration_diff.html").render(item=item, diff=diff, csrf="token")
     return " ".join(text.split())
 
@@ -56,5 +56,5 @@ def test_each_state_says_what_it_is(diff: dict[str, Any] | None, words: str, *, 
     assert ("Compare now" in text) is has_button
 
 
-def test_without_a_target_there_is_nothing_to_compare_with() -> None:
-    assert "Compare now" not in shown(None, target=None)
+def test_without_a_plan_there_is_nothing_to_compare_with() -> None:
+    assert "Compare now" not in shown(None, plan=None)

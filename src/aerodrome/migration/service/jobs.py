@@ -171,7 +171,7 @@ class MigrationJobs:
         folder = self.migrations.folder_of(row)
         try:
             with closing(self._context(row, actor_from(job.payload["actor"]))) as context:
-                context.results["environment.deployment"] = {"deployment_id": row.target_deployment_id}
+                context.results["environment.deployment"] = {"deployment_id": job.payload["deployment"]}
                 steps = self.migrations.frozen(row).steps
                 objects = {
                     step.kind.removeprefix("transfer."): step.params["keys"]

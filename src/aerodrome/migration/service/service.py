@@ -212,24 +212,31 @@ class Migrations:
     def ask_difference(self, actor: Actor, ref: str, dag_ids: Sequence[str] | None = None) -> Mapping[str, Any]:
         """Ask for a comparison of source and target: of all DAGs that the plan moves, or of some. Writes nothing there.
 
-        NotFound for a DAG that the plan does not move; Conflict `target-unknown` before there is a target.
+        NotFound for a DAG that the plan does not move; Conflict `target-unknown` while the plan's deployment does not stand.
         """
         row = self._row(actor, ref, UPDATE)
-        moving = self.moving(row)
+        moving, target = self.moving(row), self.frozen(row).settings["target"]
         if unknown := sorted(set(dag_ids or ()) - set(moving)):
             raise NotFound(
                 f"The plan moves no DAG {unknown[0]}.", code="dag-unknown", hint=f"aerodrome migrate plan {row.name}"
             )
-        if row.target_deployment_id is None:
+        try:
+            deployment = self.fleet.get_deployment(actor, f"{target['workspace']}/{target['deployment']}")
+        except NotFound as error:
             raise Conflict(
-                f"{row.name} has no target deployment yet.",
+                f"The deployment {target['deployment']} of the plan does not stand yet.",
                 code="target-unknown",
                 hint=f"aerodrome migrate apply {row.name}",
-            )
+            ) from error
         wanted = list(dag_ids or moving)
         found = differing.asked(self._folder_of(row), self.clock, wanted)
         with self._changing(actor, ref, UPDATE) as (session, fresh):
-            payload = {"migration": fresh.id, "dag_ids": wanted, "actor": actor_data(actor)}
+            payload = {
+                "migration": fresh.id,
+                "deployment": deployment.id,
+                "dag_ids": wanted,
+                "actor": actor_data(actor),
+            }
             jobs.enqueue(session, differing.JOB, f"{fresh.id}/diff", lane=f"migration-diff/{fresh.id}", payload=payload)
             self._record(session, actor, "migration.diff-asked", fresh, {"dags": len(wanted)})
         self.ring()

@@ -85,6 +85,9 @@ def test_rows_whose_run_was_deleted_are_refused_one_by_one(old: Path, open_old: 
     for kind, rows in (("task_instance", 4), ("xcom", 4)):
         kept, refused = read(open_old(), kind, "daily_orders")  # type: ignore[arg-type]
         assert (len(kept), [item.code for item in refused]) == (rows, ["row-without-run"] * 2)
+        archived = [json.loads(item.value or b"") for item in refused]
+        assert {row["task_id"] for row in archived} <= {"extract", "load"}
+        assert all(row["state"] == "success" if kind == "task_instance" else row["value"] for row in archived)
 
 
 @pytest.mark.airflow

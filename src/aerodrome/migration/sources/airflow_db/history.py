@@ -45,6 +45,7 @@ from aerodrome.migration.sources.airflow_db.conversion import (
     convert_task,
     convert_xcom,
     run_converter,
+    whole_row,
 )
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
@@ -171,11 +172,11 @@ class HistoryReader:
         return kind in _TABLES and self.is_kept(kind) and not self._database.has(_TABLES[kind], "run_id")
 
     def orphans(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
-        """Refuse the rows whose run was deleted. Airflow's own upgrade to 2.2 puts them aside (`_airflow_moved`)."""
+        """Refuse the rows whose run was deleted, each with what it holds. Airflow's own upgrade to 2.2 puts them aside."""
         if not self._may_lack_runs(kind):
             return
         table = self._database.table(_TABLES[kind])
-        query = self._orphans(kind, dag_id, [table.c.execution_date, table.c.task_id])
+        query = self._orphans(kind, dag_id, list(table.c))
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
             partitions = result.partitions()
@@ -187,6 +188,7 @@ class HistoryReader:
                         f"{dag_id}/{utc(row.execution_date)}/{row.task_id}",
                         "row-without-run",
                         "The source has no run for this date any more; Airflow since 2.2 keeps no row without its run.",
+                        whole_row(row._asdict()),
                     )
                     for row in chunk
                 ]
