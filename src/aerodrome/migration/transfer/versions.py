@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,14 @@ class OldDag:
 
     tasks: Sequence[Mapping[str, Any]]
     source_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What history tells of a task."""
+
+    operator: str
+    is_mapped: bool
 
 
 FindOldDag = Callable[[str], OldDag | None]
@@ -130,45 +138,53 @@ def describe(target: TargetDatabase, dag_ids: Sequence[str], find: FindOldDag | 
 
 
 def serialized(
-    template: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], seen: Mapping[str, str]
+    template: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], seen: Mapping[str, Seen]
 ) -> dict[str, Any]:
     """Give the serialized form of a DAG with other tasks, from the form that the target's own Airflow wrote.
 
-    `seen` are tasks of history: id -> operator. They stand without connections, for history has none.
+    `seen` are tasks of history, by id. They stand without connections, for history has none.
     """
     data = deepcopy(dict(template))
     dag = data["dag"]
-    names: dict[str, tuple[str, str, list[str]]] = {}
-    for task in tasks:
-        names[str(task["task_id"])] = (
-            str(task.get("operator") or "BaseOperator"),
-            str(task.get("module") or "airflow.models.baseoperator"),
-            [str(item) for item in task.get("downstream") or ()],
-        )
-    for task_id, operator in seen.items():
-        names.setdefault(task_id, (operator or "BaseOperator", "airflow.models.baseoperator", []))
-    dag["tasks"] = [
-        {
-            "__type": "operator",
-            "__var": {
-                "task_id": task_id,
-                "task_type": operator,
-                "_task_module": module,
-                "downstream_task_ids": sorted(set(downstream) & names.keys()),
-            },
-        }
-        for task_id, (operator, module, downstream) in sorted(names.items())
-    ]
+    known = {str(task["task_id"]): task for task in tasks}
+    for task_id, old in seen.items():
+        known.setdefault(task_id, {"task_id": task_id, "operator": old.operator, "is_mapped": old.is_mapped})
+    names = sorted(known)
+    dag["tasks"] = [{"__type": "operator", "__var": _task(known[name], known.keys())} for name in names]
     root = dag.get("task_group") or {}
     empty = ("upstream_group_ids", "downstream_group_ids", "upstream_task_ids", "downstream_task_ids")
     dag["task_group"] = {
         **root,
-        "children": {task_id: ["operator", task_id] for task_id in sorted(names)},
+        "children": {task_id: ["operator", task_id] for task_id in names},
         **{name: [] for name in empty if name in root},
     }
     dag["edge_info"], dag["dag_dependencies"] = {}, []
     dag.pop("deadline", None)
     return data
+
+
+def _task(task: Mapping[str, Any], others: Collection[str]) -> dict[str, Any]:
+    """Give one task as Airflow serializes it: what a page shows, nothing that could run."""
+    mapped = {
+        "_is_mapped": True,
+        "_needs_expansion": True,
+        "_disallow_kwargs_override": False,
+        "_expand_input_attr": "expand_input",
+        "expand_input": {"type": "dict-of-lists", "value": {"__type": "dict", "__var": {}}},
+        "partial_kwargs": {},
+    }
+    return {
+        "task_id": str(task["task_id"]),
+        "task_type": str(task.get("operator") or "BaseOperator"),
+        "_task_module": str(task.get("module") or "airflow.models.baseoperator"),
+        "downstream_task_ids": sorted({str(item) for item in task.get("downstream") or ()} & set(others)),
+        "template_fields": [],
+        "template_ext": [],
+        "template_fields_renderers": {},
+        "ui_color": "#fff",
+        "ui_fgcolor": "#000",
+        **(mapped if task.get("is_mapped") else {}),
+    }
 
 
 def _bare(target: TargetDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, tuple[Any, Any]]:
@@ -182,22 +198,23 @@ def _bare(target: TargetDatabase, connection: Connection, dag_ids: Sequence[str]
     return {row.dag_id: (row.id, row.created_at) for row in connection.execute(query)}
 
 
-def _seen(target: TargetDatabase, connection: Connection, dag_ids: Iterable[str]) -> dict[str, dict[str, str]]:
+def _seen(target: TargetDatabase, connection: Connection, dag_ids: Iterable[str]) -> dict[str, dict[str, Seen]]:
     """Give the tasks of imported history with their operators. The index of the table gives the ids, one row the operator."""
     task = target.table("task_instance")
     ids = select(task.c.dag_id, task.c.task_id).where(task.c.dag_id.in_(list(dag_ids))).distinct().subquery()
     one = task.alias()
-    operator = (
-        select(one.c.operator)
+    operator, place = (
+        select(column)
         .where(one.c.dag_id == ids.c.dag_id, one.c.task_id == ids.c.task_id)
         .limit(1)
         .correlate(ids)
         .scalar_subquery()
+        for column in (one.c.operator, one.c.map_index)
     )
-    query = select(ids.c.dag_id, ids.c.task_id, operator)
-    found: dict[str, dict[str, str]] = {}
-    for dag_id, task_id, operator in connection.execute(query):
-        found.setdefault(dag_id, {})[task_id] = operator or ""
+    query = select(ids.c.dag_id, ids.c.task_id, operator, place)
+    found: dict[str, dict[str, Seen]] = {}
+    for dag_id, task_id, name, map_index in connection.execute(query):
+        found.setdefault(dag_id, {})[task_id] = Seen(name or "", map_index is not None and map_index >= 0)
     return found
 
 

@@ -51,7 +51,9 @@ def test_airflow_shows_and_clears_imported_history(
     run_airflow(airflow3, tmp_path, target_url, "dags", "reserialize", env=env)
     source = MemorySource(rows=make_history("daily", 4))
     for run in source.rows["run"]:
-        source.rows["task_instance"].append(make_task(run, "retired", operator="OldOperator", try_number=1))
+        for number in range(2):
+            old = make_task(run, "retired", operator="OldOperator", try_number=1, map_index=number)
+            source.rows["task_instance"].append(old)
     tasks_then = ({"task_id": "extract", "operator": "BashOperator", "downstream": ["load", "check"]},)
     outcome = move_history(source, target, ["daily"], old_dag=lambda _dag_id: OldDag(tasks_then, "# code of then\n"))
     assert outcome.is_proven
@@ -69,7 +71,7 @@ def test_airflow_shows_and_clears_imported_history(
 
     assert {name: status for name, (status, _) in answers.items() if status != 200} == {}
     assert answers["runs"][1]["total_entries"] == 4
-    assert answers["all_tasks"][1]["total_entries"] == 12
+    assert answers["all_tasks"][1]["total_entries"] == 16
     shown = answers["run"][1]
     assert (shown["state"], shown["run_type"], shown["triggered_by"]) == ("success", "scheduled", "timetable")
     assert (shown["note"], shown["conf"]) == ("checked 1", json.loads(run["conf"]))
@@ -91,14 +93,15 @@ def test_airflow_shows_and_clears_imported_history(
     assert {node["id"] for node in answers["old_structure"][1]["nodes"]} == {"extract", "load", "retired"}
     edges = [(edge["source_id"], edge["target_id"]) for edge in answers["old_structure"][1]["edges"]]
     assert edges == [("extract", "load")]
-    assert {node["id"] for node in answers["grid_structure"][1]} == {"extract", "load", "retired"}
+    grid = {node["id"]: node.get("is_mapped", False) for node in answers["grid_structure"][1]}
+    assert grid == {"extract": False, "load": False, "retired": True}
     assert answers["old_code"][1]["content"] == "# code of then\n"
     assert answers["new_code"][1]["content"] == DAG
     assert answers["cleared"][1]["state"] == "queued"
     states = run_airflow(
         airflow3, tmp_path, target_url, "tasks", "states-for-dag-run", "daily", source.rows["run"][2]["run_id"], env=env
     )
-    assert states.count("success") == 3
+    assert states.count("success") == 4
     if target.dialect == "sqlite":
         _let_it_run(target, airflow3, tmp_path, target_url, env)
 
@@ -128,7 +131,9 @@ def test_every_airflow_3_shows_old_runs_with_their_version(
     target = TargetDatabase(AirflowAccess("", version, Secret(url), Secret(fernet_key), Secret("unused")))
     source = MemorySource(rows=make_history("daily", 4))
     for run in source.rows["run"]:
-        source.rows["task_instance"].append(make_task(run, "retired", operator="OldOperator", try_number=1))
+        for number in range(2):
+            old = make_task(run, "retired", operator="OldOperator", try_number=1, map_index=number)
+            source.rows["task_instance"].append(old)
     then = ({"task_id": "extract", "operator": "BashOperator", "downstream": ["load"]},)
     assert move_history(source, target, ["daily"], old_dag=lambda _dag_id: OldDag(then, "# code of then\n")).is_proven
     run_id = source.rows["run"][1]["run_id"]
