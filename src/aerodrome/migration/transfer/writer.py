@@ -152,8 +152,7 @@ class HistoryWriter:
         """Insert rows; those that the database refuses come back with the reason, the others stand."""
         if not rows:
             return []
-        if self._versions is not None:  # before the savepoint: they stay when rows are refused
-            self._version_ids = self._versions.of(connection, (row.key[0] for row in rows))
+        self.make_versions(connection, rows)  # before the savepoint: they stay when rows are refused
         try:
             with connection.begin_nested():
                 self._insert_all(connection, rows, runs)
@@ -256,24 +255,36 @@ class HistoryWriter:
     def _is_bytes(self, name: str) -> bool:
         return self._is_airflow2 and name in _PROOFS2
 
+    def make_versions(self, connection: Connection, rows: Iterable[MappedRow]) -> None:
+        """Let the DAGs of these rows have the version that `rest` names, in the connection's transaction."""
+        if self._versions is not None:
+            self._version_ids = self._versions.of(connection, {row.key[0] for row in rows})
+
+    def rest(
+        self, connection: Connection, runs: dict[tuple[str, str], RunInTarget]
+    ) -> Callable[[MappedRow], tuple[Any, ...]]:
+        """Give the function that gives the values of `written` behind those of the proved columns."""
+        kept, kind, versions = self._extra_kept, self.kind, self._version_ids
+        last: tuple[Any, ...] = ()
+        if "log_template_id" in self.written:
+            last = (connection.exec_driver_sql("select max(id) from log_template").scalar(),)
+
+        def rest(row: MappedRow) -> tuple[Any, ...]:
+            values = tuple([row.extra[index] for index in kept])
+            if kind == "xcom":
+                return (*values, runs[row.run].id)
+            return (*values, *last, versions[row.key[0]]) if versions else values + last
+
+        return rest
+
     def _insert_all(
         self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
     ) -> None:
-        log_template: Any = None
-        if "log_template_id" in self.written:
-            log_template = connection.exec_driver_sql("select max(id) from log_template").scalar()
-        has_template = "log_template_id" in self.written
-        kept, kind = self._extra_kept, self.kind
-        versions = self._version_ids
         names = ", ".join(_quoted(name) for name in self.written)
+        rest = self.rest(connection, runs)
 
         def written(row: MappedRow) -> tuple[Any, ...]:
-            values = (*row.values, *(row.extra[index] for index in kept))
-            if kind == "xcom":
-                return (*values, runs[row.run].id)
-            if has_template:
-                values = (*values, log_template)
-            return (*values, versions[row.key[0]]) if versions else values
+            return (*row.values, *rest(row))
 
         if self._is_sqlite:
             marks = ", ".join("?" * len(self.written))
