@@ -46,6 +46,7 @@ class Moved:
     restarts: int = 0
     migration: Migration | None = None
     report: Mapping[str, Any] = field(default_factory=dict)
+    difference: Mapping[str, Any] = field(default_factory=dict)  # of the first wave, after its cutover
     source_runs: list[Run] = field(default_factory=list)
     target_runs: list[Run] = field(default_factory=list)
     source_paused: Mapping[str, bool] = field(default_factory=dict)
@@ -141,6 +142,8 @@ def _tell(story: Moved) -> None:
     _note_pids(story)
 
     story.report = client.migrations.report(NAME)
+    client.migrations.ask_difference(NAME, FIRST_WAVE)
+    story.difference = client.migrations.wait_difference(NAME, lambda _text: None, timeout_s=STEP_S)
     story.source_runs = runs_of(story.source.database_url())
     story.source_paused = paused_of(story.source.database_url())
     story.target_runs = runs_of(story.server.reach(story.deployment_id).database_url)

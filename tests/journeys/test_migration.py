@@ -60,6 +60,19 @@ def test_what_was_found_has_moved_and_both_sides_hash_alike(moved: Moved) -> Non
     assert moved.report["error"] is None
 
 
+def test_the_comparison_finds_nothing_but_what_the_target_ran(moved: Moved) -> None:
+    assert [dag["dag_id"] for dag in moved.difference["dags"]] == sorted(FIRST_WAVE)
+    for kind, row in moved.difference["totals"].items():
+        assert (row["missing"], row["different"]) == (0, 0), kind
+    runs = moved.difference["totals"]["run"]
+    assert runs["same"] > 0
+    assert runs["extra"] > 0, "what the target ran since"
+    objects = moved.difference["objects"]
+    assert {"connections", "variables", "pools"} <= objects.keys()
+    assert all(not item["missing"] and not item["different"] and item["same"] for item in objects.values())
+    assert "canary" not in str(moved.difference)
+
+
 def test_no_run_stands_twice_in_the_target(moved: Moved) -> None:
     scheduled = Counter((run.dag_id, run.begin) for run in moved.target_runs if run.run_type == "scheduled")
     assert [key for key, count in scheduled.items() if count > 1] == []

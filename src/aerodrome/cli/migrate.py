@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from aerodrome.cli import migrate_connect, migrate_proofs, migrate_wave
+from aerodrome.cli import migrate_connect, migrate_history, migrate_proofs, migrate_wave
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.migrate_connect import FIELDS
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
@@ -21,6 +21,7 @@ from aerodrome.kernel.errors import Invalid
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
 app.command(bridge)
 app.command(migrate_wave.app)
+app.command(migrate_history.app)
 Ref = Annotated[str, Parameter(help="Id or name.")]
 Wait = Annotated[bool, Parameter(help="Wait until it is done, and show each step.")]
 TimeoutS = Annotated[float, Parameter(help="Seconds to wait at most.")]

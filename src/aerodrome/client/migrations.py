@@ -231,6 +231,41 @@ class Migrations:
     def bridge(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/bridge"))
 
+    def ask_difference(self, ref: str, dag_ids: Sequence[str] | None = None) -> Mapping[str, Any]:
+        """Ask for a comparison of source and target."""
+        return dict(self._http.post(f"{_path(ref)}/diff", {"dag_ids": list(dag_ids) if dag_ids else None}))
+
+    def difference(self, ref: str) -> Mapping[str, Any]:
+        """Give the newest comparison, or how far it is (`status`)."""
+        return dict(self._http.get(f"{_path(ref)}/diff"))
+
+    def wait_difference(
+        self,
+        ref: str,
+        progress: Callable[[str], None],
+        *,
+        timeout_s: float = 3600.0,
+        every_s: float = 0.5,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Mapping[str, Any]:
+        """Wait until the comparison that was asked for is there, and give it; raises its error when it failed."""
+        until, told = time.monotonic() + timeout_s, ""
+        while time.monotonic() < until:
+            found = self.difference(ref)
+            if found["status"] == "failed":
+                raise error_of(found["error"])
+            if found["status"] == "done":
+                return found
+            if found["progress"] and found["progress"] != told:
+                told = found["progress"]
+                progress(told)
+            sleep(every_s)
+        raise Unavailable(
+            f"The comparison of {ref} is not done after {timeout_s:.0f} s.",
+            code="migration-slow",
+            hint=f"It goes on: aerodrome migrate history diff {ref} --last",
+        )
+
     def report(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/report"))
 

@@ -1,6 +1,6 @@
 """A hosted Airflow as the target of a cutover: its metadata database for what concerns many DAGs, its API for the rest.
 
-Written against Airflow 3.0 to 3.3, whose scheduler reads `dag.is_paused` and `dag.next_dagrun*` at every look. To unpause
+Written against Airflow 2.10, 2.11 and 3.0 to 3.3, whose scheduler reads `dag.is_paused` and `dag.next_dagrun*` at every look. To unpause
 in the database lets the judgement and the start be one transaction; the API's own unpause writes the same column.
 A start or stop of ours leaves its mark in the audit log, in the same transaction.
 """
@@ -13,25 +13,26 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, insert, or_, select, update
 
-from aerodrome.kernel.errors import AerodromeError, NotFound
+from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
 from aerodrome.migration.estate.calendars import Interval
 from aerodrome.migration.estate.history import RUN_COLUMNS, TASK_COLUMNS
 from aerodrome.migration.sources.contract import CarriedRuns
+from aerodrome.migration.transfer.ownership import is_import
 from aerodrome.migration.transfer.target import TargetDatabase
 
 START, STOP = "aerodrome.start", "aerodrome.stop"
 RUNS_READ = 200
 PAGE = 200
 _DAG_COLUMNS = (
-    "dag_id", "is_paused", "is_stale", "has_import_errors", "fileloc", "last_parsed_time", "next_dagrun",
+    "dag_id", "is_paused", "is_stale", "is_active", "has_import_errors", "fileloc", "last_parsed_time", "next_dagrun",
     "next_dagrun_data_interval_start", "next_dagrun_data_interval_end", "next_dagrun_create_after",
 )  # fmt: skip
 _RUN_COLUMNS = (
-    "dag_id", "run_id", "run_type", "state", "logical_date", "data_interval_start", "data_interval_end", "run_after",
-    "queued_at", "start_date", "end_date",
+    "dag_id", "run_id", "run_type", "state", "data_interval_start", "data_interval_end", "queued_at", "start_date",
+    "end_date",
 )  # fmt: skip
 
 
@@ -106,7 +107,7 @@ class HostedTarget:
             )
             place = func.row_number().over(partition_by=run.c.dag_id, order_by=run.c.data_interval_start)
             numbered = (
-                select(*(run.c[name] for name in _RUN_COLUMNS), place.label("place"))
+                select(*self._run_columns(run), place.label("place"))
                 .where(wanted, run.c.run_type == "scheduled", run.c.data_interval_start.is_not(None))
                 .subquery()
             )
@@ -117,14 +118,14 @@ class HostedTarget:
         return dict(found)
 
     def own_runs(self, dag_ids: Sequence[str]) -> dict[str, list[TargetRun]]:
-        """Give the runs that carry a version of the DAG: those that were moved here have none."""
+        """Give the runs that were not moved here."""
         run = self._database.table("dag_run")
         found: dict[str, list[TargetRun]] = defaultdict(list)
         for page in _pages(dag_ids):
             query = (
-                select(*(run.c[name] for name in _RUN_COLUMNS))
-                .where(run.c.dag_id.in_(page), run.c.created_dag_version_id.is_not(None))
-                .order_by(run.c.dag_id, run.c.run_after, run.c.id)
+                select(*self._run_columns(run))
+                .where(run.c.dag_id.in_(page), ~is_import(self._database, run))
+                .order_by(run.c.dag_id, self._run_after(run), run.c.id)
             )
             with self._database.reading() as connection:
                 for row in connection.execute(query):
@@ -135,9 +136,11 @@ class HostedTarget:
         """Read the finished runs that the target made itself, with their task instances, in the words of history."""
         run, task = self._database.table("dag_run"), self._database.table("task_instance")
         with self._database.reading() as connection:
-            own = run.c.created_dag_version_id.is_not(None)
+            own = ~is_import(self._database, run)
+            dates = self._logical_date(run).label("logical_date"), self._run_after(run).label("run_after")
+            others = [column for column in run.c if column.name not in {"logical_date", "run_after"}]
             runs = connection.execute(
-                select(run).where(run.c.dag_id == dag_id, own).order_by(run.c.run_after, run.c.id)
+                select(*others, *dates).where(run.c.dag_id == dag_id, own).order_by(self._run_after(run), run.c.id)
             ).mappings().all()  # fmt: skip
             tasks = connection.execute(
                 select(task).where(
@@ -161,14 +164,21 @@ class HostedTarget:
         run = self._database.table("dag_run")
         states: dict[datetime, str] = {}
         for page in _pages(sorted(moments)):
-            query = select(run.c.logical_date, run.c.state).where(
-                run.c.dag_id == dag_id, run.c.logical_date.in_([self._stored(moment) for moment in page])
+            query = select(self._logical_date(run), run.c.state).where(
+                run.c.dag_id == dag_id, self._logical_date(run).in_([self._stored(moment) for moment in page])
             )
             with self._database.reading() as connection:
                 states |= {moment: row[1] for row in connection.execute(query) if (moment := _aware(row[0]))}
         return states
 
     def backfill(self, dag_id: str, first: datetime, last: datetime) -> None:
+        if self._database.is_airflow2:
+            raise Conflict(
+                f"Airflow {self._database.airflow_version} has no backfills that its scheduler runs.",
+                code="backfill-unsupported",
+                hint=f"Run `airflow dags backfill -s {first:%Y-%m-%dT%H:%M:%S} -e {last:%Y-%m-%dT%H:%M:%S} {dag_id}` "
+                "in the target, or leave the interval out.",
+            )
         self._api.backfill(dag_id, first, last)
 
     def ask_to_parse(self, dag_id: str) -> None:
@@ -176,14 +186,31 @@ class HostedTarget:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
+    def _logical_date(self, run: Table) -> ColumnElement[Any]:
+        return run.c[self._database.date_column]
+
+    def _run_after(self, run: Table) -> ColumnElement[Any]:
+        """Give from when on a run may start; Airflow 2 has no column for it, and starts at the end of the interval."""
+        if "run_after" in run.c:
+            return run.c.run_after
+        return func.coalesce(run.c.data_interval_end, run.c.execution_date)
+
+    def _run_columns(self, run: Table) -> list[ColumnElement[Any]]:
+        return [
+            *(run.c[name] for name in _RUN_COLUMNS),
+            self._logical_date(run).label("logical_date"),
+            self._run_after(run).label("run_after"),
+        ]
+
     def _dags(self, connection: Connection, dag_ids: Sequence[str]) -> dict[str, TargetDag]:
         dag, run, log = (self._database.table(name) for name in ("dag", "dag_run", "log"))
         found: dict[str, TargetDag] = {}
         for page in _pages(dag_ids):
-            place = func.row_number().over(partition_by=run.c.dag_id, order_by=run.c.logical_date.desc())
+            logical = self._logical_date(run)
+            place = func.row_number().over(partition_by=run.c.dag_id, order_by=logical.desc())
             numbered = (
                 select(run.c.dag_id, run.c.data_interval_start, run.c.data_interval_end, place.label("place"))
-                .where(run.c.dag_id.in_(page), run.c.run_type == "scheduled", run.c.logical_date.is_not(None))
+                .where(run.c.dag_id.in_(page), run.c.run_type == "scheduled", logical.is_not(None))
                 .subquery()
             )
             newest = {
@@ -201,7 +228,7 @@ class HostedTarget:
                 found[item["dag_id"]] = TargetDag(
                     dag_id=item["dag_id"],
                     is_paused=bool(item["is_paused"]),
-                    is_stale=bool(item["is_stale"]),
+                    is_stale=bool(item["is_stale"] if "is_stale" in item else not item["is_active"]),
                     has_import_errors=bool(item.get("has_import_errors")),
                     file=item["fileloc"] or "",
                     parsed_at=_aware(item["last_parsed_time"]),

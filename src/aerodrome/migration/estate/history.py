@@ -51,7 +51,7 @@ class RejectedRow:
     key: str
     code: str
     message: str
-    value: bytes | None = field(default=None, repr=False)  # a pickle that can be archived as it is
+    value: bytes | None = field(default=None, repr=False)  # to be archived: a pickle as it is, or a whole row as JSON
 
 
 @dataclass(frozen=True)

@@ -91,18 +91,23 @@ def _environment(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Ste
 
 def _code(settings: Mapping[str, Any]) -> Iterator[Step]:
     version = settings["target"]["airflow"]
+    title = f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file"
+    if version.startswith("2."):
+        title = f"Copy the DAG code as it is: Airflow {version} reads what Airflow 1.10 and 2 read"
     yield Step(
         "code.upgrade",
         "code",
         "code.upgrade",
-        f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file",
+        title,
         {"target_version": version},
     )
     yield Step(
         "deploy.bundle",
         "deploy",
         "deploy.bundle",
-        "Deploy the upgraded code; every DAG stays paused",
+        "Deploy the code; every DAG stays paused"
+        if version.startswith("2.")
+        else "Deploy the upgraded code; every DAG stays paused",
         {"description": "Migrated from the source"},
     )
 
@@ -154,7 +159,7 @@ def _history(settings: Mapping[str, Any], moving: Sequence[str], estate: Invento
             "transfer",
             "transfer.history",
             f"Move the run history of {_count(len(part), 'DAG')}" + (f" since {since[:10]}" if since else ""),
-            {"dag_ids": part, "since": since},
+            {"dag_ids": part, "since": since, "on_conflict": settings["history"]["on_conflict"]},
         )
 
 

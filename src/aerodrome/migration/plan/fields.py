@@ -181,6 +181,11 @@ POLICIES: Mapping[str, Field] = {
 HISTORY: Mapping[str, Field] = {
     "depth": Field(depth, "all", "all, none, or days such as 90d"),
     "dags_per_step": Field(count, 50, "one step moves the history of this many DAGs"),
+    "on_conflict": Field(
+        choice("source-wins", "target-wins", "newest"),
+        "source-wins",
+        "a row that was moved before differs now: source-wins brings it up to date, target-wins keeps it, newest the later one",
+    ),
 }
 
 SECRETS: Mapping[str, Field] = {

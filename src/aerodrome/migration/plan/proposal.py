@@ -43,6 +43,8 @@ def propose(estate: Inventory, assessment: Judgement, defaults: PlanDefaults) ->
         "database": defaults.database,
     }
     settings["target"] |= {key: value for key, value in wishes.items() if value}
+    if str(settings["target"]["airflow"]).startswith("2."):
+        settings["target"]["config"] = {}  # Airflow 2 keeps its own data intervals
     settings["policies"] |= {key: value for key, value in defaults.policies.items() if key in fields.POLICIES}
     settings["objects"] = _objects(estate)
     dags = sorted(estate.records("dag"), key=lambda dag: dag.dag_id)

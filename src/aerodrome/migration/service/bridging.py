@@ -27,6 +27,7 @@ from aerodrome.migration.service.syncing import OVERLAP
 from aerodrome.migration.sources.airflow_db.states import event_position
 from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.migration.transfer import history
+from aerodrome.migration.transfer.ownership import is_import
 
 JOB = "migration.bridge"
 EVERY = timedelta(seconds=5)
@@ -146,7 +147,7 @@ def _states_to_source(context: StepContext, leaders: list[str]) -> None:
         return
     known = memory_of(context.folder).read().states
     run = context.target.table("dag_run")
-    finished = run.c.state.in_(FINAL_RUN_STATES) & run.c.created_dag_version_id.is_not(None)
+    finished = run.c.state.in_(FINAL_RUN_STATES) & ~is_import(context.target, run)
     query = select(run.c.dag_id, func.count(), func.max(run.c.id)).where(run.c.dag_id.in_(leaders), finished)
     with context.target.reading() as connection:
         found = {row[0]: f"{row[1]}/{row[2]}" for row in connection.execute(query.group_by(run.c.dag_id))}

@@ -30,7 +30,9 @@ def upgrade_into(
         "files_changed": changed,
         "rules": found.rules,
         "findings": open_spots,
-        "summary": f"{changed} of {found.files_total} files changed, {open_spots} spots for a person to look at.",
+        "summary": f"{found.files_total} files copied as they are; the rules of the upgrade are for Airflow 3."
+        if target_version.startswith("2.")
+        else f"{changed} of {found.files_total} files changed, {open_spots} spots for a person to look at.",
     }
 
 

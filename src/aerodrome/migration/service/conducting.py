@@ -96,6 +96,8 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
             context.dags,
             handlers.history_summary,
             syncing.moved_until(context.results, transfers),
+            context.settings.get("history", {}).get("on_conflict", "source-wins"),
+            partial(handlers.old_dag, context),
             lambda dag_ids: handlers.move_beside(context, dag_ids),
         ),
         dags=context.dags,

@@ -54,6 +54,11 @@ class MigrationFolder:
         return self.root / "code"
 
     @property
+    def diff_json(self) -> Path:
+        """The newest comparison of source and target."""
+        return self.root / "diff.json"
+
+    @property
     def code_json(self) -> Path:
         return self.root / "code.json"
 

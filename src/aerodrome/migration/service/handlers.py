@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from aerodrome.migration.transfer.assets import move_assets
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.transfer.rejects import RejectsFile
+from aerodrome.migration.transfer.versions import OldDag
 from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
 
 LIVE_TIMEOUT_S = 600.0
@@ -94,7 +96,9 @@ def attach_backend(context: StepContext, params: Params) -> Result:
 
 def set_variables(context: StepContext, params: Params) -> Result:
     """Carry environment variables over; Airflow options that the platform owns are left out with a reason."""
-    moved = environment.env_values(context.source, params["names"])
+    moved = environment.env_values(
+        context.source, params["names"], is_airflow2=str(context.settings["target"]["airflow"]).startswith("2.")
+    )
     secrets = frozenset(moved.renamed.get(name, name) for name in params["secret_names"]) & set(moved.values)
     values: dict[str, str | Secret | None] = {
         name: value if name in secrets else value.reveal() for name, value in moved.values.items()
@@ -182,7 +186,7 @@ def _objects_summary(moved: Moved) -> str:
 def move_history(context: StepContext, params: Params) -> Result:
     """Move the finished runs of some DAGs, once the target has parsed them."""
     _wait_parsed(context, params["dag_ids"])
-    moved = _history(context, params["dag_ids"], params["since"], f"history-{params['dag_ids'][0]}")
+    moved = _history(context, params, f"history-{params['dag_ids'][0]}")
     assets = move_assets(context.source, context.target, params["dag_ids"], context.clock, with_pending=False)
     logs = move_logs_of(context, params["dag_ids"])
     summary = history_summary(moved)
@@ -222,7 +226,7 @@ def move_beside(context: StepContext, dag_ids: Sequence[str]) -> dict[str, Any]:
     return {"assets": assets.as_data()}
 
 
-def _history(context: StepContext, dag_ids: list[str], since: str | None, name: str) -> HistoryMoved:
+def _history(context: StepContext, params: Params, name: str) -> HistoryMoved:
     def progress(what: str, done: int, total: int | None) -> None:
         context.progress(f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
 
@@ -231,11 +235,13 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
         moved = history.move_history(
             context.source,
             context.target,
-            dag_ids,
-            since=from_text(since),
+            params["dag_ids"],
+            since=from_text(params["since"]),
+            policy=params.get("on_conflict", "source-wins"),
             progress=progress,
             checkpoint=checkpoints.FileCheckpoint(path),
             rejects=rejects,
+            old_dag=partial(old_dag, context),
         )
     if not moved.is_proven:
         raise Broken(
@@ -246,6 +252,17 @@ def _history(context: StepContext, dag_ids: list[str], since: str | None, name: 
         )
     path.unlink(missing_ok=True)
     return moved
+
+
+def old_dag(context: StepContext, dag_id: str) -> OldDag | None:
+    """Give a DAG as the source has it: its tasks, and its file as the code step gathered it."""
+    record = context.dags.get(dag_id)
+    if record is None:
+        return None
+    folder = (context.folder.gathered / "dags").resolve()
+    path = (folder / record.file).resolve()
+    is_there = bool(record.file) and path.is_relative_to(folder) and path.is_file()
+    return OldDag(record.tasks, path.read_text(errors="replace") if is_there else None)
 
 
 def history_summary(moved: HistoryMoved) -> str:

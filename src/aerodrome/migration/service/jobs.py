@@ -20,7 +20,7 @@ from aerodrome.migration.cutover import Ended
 from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
-from aerodrome.migration.service import bridging, queries
+from aerodrome.migration.service import bridging, differing, queries
 from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.fencing import LOOK_EVERY, Fence, handed_over
@@ -66,6 +66,7 @@ class MigrationJobs:
             FENCE_JOB: self.fence,
             bridging.JOB: self.bridge,
             PROOF_JOB: proofs.look,
+            differing.JOB: self.diff,
         }
 
     def assess(self, job: LeasedJob) -> None:
@@ -164,6 +165,25 @@ class MigrationJobs:
             return self.migrations.clock.now() + bridging.AGAIN_AFTER
         is_walking = row.status in queries.WALKING
         return self.migrations.clock.now() + bridging.EVERY if is_needed or is_walking else None
+
+    def diff(self, job: LeasedJob) -> None:
+        """Compare source and target; the answer, or why there is none, stands in the migration's folder."""
+        row = self._row(job.payload["migration"])
+        folder = self.migrations.folder_of(row)
+        try:
+            with closing(self._context(row, actor_from(job.payload["actor"]))) as context:
+                context.results["environment.deployment"] = {"deployment_id": job.payload["deployment"]}
+                steps = self.migrations.frozen(row).steps
+                objects = {
+                    step.kind.removeprefix("transfer."): step.params["keys"]
+                    for step in steps
+                    if "keys" in step.params and not step.params.get("backend")
+                }
+                differing.compare(context, job.payload["dag_ids"], objects)
+        except AerodromeError as error:
+            if error.retryable and job.attempt < 3:
+                raise
+            differing.failed(folder, self.migrations.clock, error)
 
     def fence(self, job: LeasedJob) -> datetime | None:
         """Look whether a DAG that was handed over is active in the source; look again while there are such DAGs."""

@@ -34,7 +34,7 @@ from aerodrome.migration.plan import (
     split_notes,
 )
 from aerodrome.migration.plan.contract import Step
-from aerodrome.migration.service import boards, bridging, controls, queries, report
+from aerodrome.migration.service import boards, bridging, controls, differing, queries, report
 from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
 from aerodrome.migration.service.boards import DagMoved, SplitBrain, WaveView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
@@ -200,6 +200,47 @@ class Migrations:
         with self.store.reading() as session:
             moved = queries.moved(session, row.id)
         return bridging.shown(self._folder_of(row), row.source["kind"], moved)
+
+    def difference(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Give the newest comparison of source and target, or how far it is; NotFound before the first."""
+        row = self._row(actor, ref, READ)
+        found: Mapping[str, Any] = _present(
+            differing.shown(self._folder_of(row)), "comparison", f"aerodrome migrate history diff {row.name}"
+        )
+        return found
+
+    def ask_difference(self, actor: Actor, ref: str, dag_ids: Sequence[str] | None = None) -> Mapping[str, Any]:
+        """Ask for a comparison of source and target: of all DAGs that the plan moves, or of some. Writes nothing there.
+
+        NotFound for a DAG that the plan does not move; Conflict `target-unknown` while the plan's deployment does not stand.
+        """
+        row = self._row(actor, ref, UPDATE)
+        moving, target = self.moving(row), self.frozen(row).settings["target"]
+        if unknown := sorted(set(dag_ids or ()) - set(moving)):
+            raise NotFound(
+                f"The plan moves no DAG {unknown[0]}.", code="dag-unknown", hint=f"aerodrome migrate plan {row.name}"
+            )
+        try:
+            deployment = self.fleet.get_deployment(actor, f"{target['workspace']}/{target['deployment']}")
+        except NotFound as error:
+            raise Conflict(
+                f"The deployment {target['deployment']} of the plan does not stand yet.",
+                code="target-unknown",
+                hint=f"aerodrome migrate apply {row.name}",
+            ) from error
+        wanted = list(dag_ids or moving)
+        found = differing.asked(self._folder_of(row), self.clock, wanted)
+        with self._changing(actor, ref, UPDATE) as (session, fresh):
+            payload = {
+                "migration": fresh.id,
+                "deployment": deployment.id,
+                "dag_ids": wanted,
+                "actor": actor_data(actor),
+            }
+            jobs.enqueue(session, differing.JOB, f"{fresh.id}/diff", lane=f"migration-diff/{fresh.id}", payload=payload)
+            self._record(session, actor, "migration.diff-asked", fresh, {"dags": len(wanted)})
+        self.ring()
+        return found
 
     def report(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Give the report as data: what was found, moved, failed, proved and cut over so far."""

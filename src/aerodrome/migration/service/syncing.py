@@ -13,8 +13,9 @@ from aerodrome.migration.estate.calendars import calendar_of, is_on
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.transfer import handoff, history
-from aerodrome.migration.transfer.outcomes import HistoryMoved
+from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.versions import FindOldDag
 
 OVERLAP = timedelta(minutes=1)
 """A source commits a row some time after the moment that it writes into it: so much is read again."""
@@ -31,6 +32,8 @@ class Syncing:
     dags: Mapping[str, DagRecord]
     summary: Callable[[HistoryMoved], str]
     since: Mapping[str, datetime] = field(default_factory=dict)
+    policy: HistoryPolicy = "source-wins"
+    old_dag: FindOldDag | None = None
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
@@ -43,7 +46,11 @@ class Syncing:
     def _move(self, dag_ids: Sequence[str], oldest: datetime | None) -> dict[str, Any]:
         outcomes: dict[str, Any] = {}
         changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
-        moved = history.move_history(self.source, self.target, changed, since=oldest) if changed else _NOTHING
+        moved = _NOTHING
+        if changed:
+            moved = history.move_history(
+                self.source, self.target, changed, since=oldest, policy=self.policy, old_dag=self.old_dag
+            )
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
                 outcomes |= self._move((dag_id,), oldest)

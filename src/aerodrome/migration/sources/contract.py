@@ -296,6 +296,10 @@ class SqlHistory(Protocol):
         """Stream the rows of these runs, as `SourceAdapter.history` does."""
         ...
 
+    def unnamed(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Stream the rows of runs that have no run id (before Airflow 2.2), under the names that they get; `keys` has none."""
+        ...
+
     def orphans(self, kind: HistoryKind, dag_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         """Stream the rows without a run, each refused with the reason."""
         ...

@@ -2,7 +2,8 @@
 
 Called by migration.service. Without the pending queue a DAG that waits for two assets, of which one was there already,
 would wait for that one again. Safe to repeat: an event is recognised by asset, moment and the task that made it. An asset
-is found by name and URI; a dataset of 2.x by its URI, for the upgraded code may name it otherwise.
+is found by name and URI; a dataset of 2.x by its URI, for the upgraded code may name it otherwise. A target of 2.x has the
+same tables under the names of datasets, and a dataset is its URI (airflow/models/dataset.py, 2.11.2).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import JSON, Connection, Table, insert, select
 
 from aerodrome.kernel.clock import Clock
 from aerodrome.migration.estate.history import AssetEvent, AssetKey, PendingAsset
@@ -69,7 +70,14 @@ class _Mover:
     def __init__(self, target: TargetDatabase, now: datetime) -> None:
         self._target = target
         self._now = now
-        self._event = target.table("asset_event")
+        self._event = self._table("asset_event")
+        self._asset_id = self._word("asset_id")
+
+    def _word(self, name: str) -> str:
+        return name.replace("asset", "dataset") if self._target.is_airflow2 else name
+
+    def _table(self, name: str) -> Table:
+        return self._target.table(self._word(name))
 
     def add_events(self, connection: Connection, events: Sequence[AssetEvent]) -> int:
         ids = self._asset_ids(connection, {event.asset for event in events})
@@ -80,12 +88,19 @@ class _Mover:
             if row not in standing:
                 new[row] = event
         if new:
-            names = ("asset_id", "timestamp", "source_dag_id", "source_task_id", "source_run_id", "source_map_index")
+            names = (
+                self._asset_id,
+                "timestamp",
+                "source_dag_id",
+                "source_task_id",
+                "source_run_id",
+                "source_map_index",
+            )
             values = [
                 {
                     **dict(zip(names, row, strict=True)),
                     "timestamp": self._stored(row[1]),
-                    "extra": _object(event.extra),
+                    "extra": _stored_object(self._event, _object(event.extra)),
                 }
                 for row, event in new.items()
             ]
@@ -96,7 +111,7 @@ class _Mover:
         events = [event for _, event in links]
         ids = self._asset_ids(connection, {event.asset for event in events})
         standing = self._standing(connection, events, ids)
-        run, link = self._target.table("dag_run"), self._target.table("dagrun_asset_event")
+        run, link = self._target.table("dag_run"), self._table("dagrun_asset_event")
         wanted = {key for key, _ in links}
         found = select(run.c.dag_id, run.c.run_id, run.c.id).where(
             run.c.dag_id.in_({key[0] for key in wanted}), run.c.run_id.in_({key[1] for key in wanted})
@@ -113,21 +128,22 @@ class _Mover:
         return len(pairs)
 
     def add_pending(self, connection: Connection, pending: Sequence[PendingAsset], failed: list[Rejected]) -> int:
-        queue = self._target.table("asset_dag_run_queue")
-        reference, dag = self._target.table("dag_schedule_asset_reference"), self._target.table("dag")
+        queue = self._table("asset_dag_run_queue")
+        reference, dag = self._table("dag_schedule_asset_reference"), self._target.table("dag")
+        queued_id, scheduling_id = queue.c[self._asset_id], reference.c[self._asset_id]
         dag_ids = {item.dag_id for item in pending}
         ids = self._asset_ids(connection, {item.asset for item in pending})
         paused = set(connection.scalars(select(dag.c.dag_id).where(dag.c.dag_id.in_(dag_ids), dag.c.is_paused)))
         scheduled = {
-            (row.asset_id, row.dag_id)
+            (row[0], row[1])
             for row in connection.execute(
-                select(reference.c.asset_id, reference.c.dag_id).where(reference.c.dag_id.in_(dag_ids))
+                select(scheduling_id, reference.c.dag_id).where(reference.c.dag_id.in_(dag_ids))
             )
         }
         there = {
-            (row.asset_id, row.target_dag_id)
+            (row[0], row[1])
             for row in connection.execute(
-                select(queue.c.asset_id, queue.c.target_dag_id).where(queue.c.target_dag_id.in_(dag_ids))
+                select(queued_id, queue.c.target_dag_id).where(queue.c.target_dag_id.in_(dag_ids))
             )
         }
         values = []
@@ -140,24 +156,29 @@ class _Mover:
                 failed.append(Rejected(key, "asset-not-scheduling", "The target's DAG is not scheduled by this asset."))
             elif place not in there:
                 moment = self._stored(item.created_at)
-                values.append({"asset_id": place[0], "target_dag_id": item.dag_id, "created_at": moment})
+                values.append({self._asset_id: place[0], "target_dag_id": item.dag_id, "created_at": moment})
         if values:
             connection.execute(insert(queue), values)
         return len(values)
 
     def _asset_ids(self, connection: Connection, keys: set[AssetKey]) -> dict[AssetKey, int]:
         """Give the target's id of each asset; one that it does not know is made, as parsing makes it."""
-        asset = self._target.table("asset")
-        query = select(asset.c.id, asset.c.name, asset.c.uri).where(asset.c.uri.in_({key.uri for key in keys}))
+        asset = self._table("asset")
+        name = asset.c.uri if self._target.is_airflow2 else asset.c.name
+        query = select(asset.c.id, name.label("name"), asset.c.uri).where(asset.c.uri.in_({key.uri for key in keys}))
         rows = connection.execute(query.order_by(asset.c.id.desc())).all()
         by_uri = {row.uri: row.id for row in rows}
         known = {(row.name, row.uri): row.id for row in rows}
         found: dict[AssetKey, int] = {}
         for key in sorted(keys, key=lambda key: (key.uri, key.name)):
-            number = known.get((key.name, key.uri)) or (by_uri.get(key.uri) if key.name == key.uri else None)
+            number = known.get((key.name, key.uri)) or (
+                by_uri.get(key.uri) if key.name == key.uri or self._target.is_airflow2 else None
+            )
             if number is None:
                 moment = self._stored(self._now)
-                values = {"name": key.name, "uri": key.uri, "group": "asset", "extra": {}}
+                values = {"uri": key.uri, "extra": _stored_object(asset, {})}
+                if not self._target.is_airflow2:
+                    values |= {"name": key.name, "group": "asset"}
                 made = connection.execute(insert(asset).values(**values, created_at=moment, updated_at=moment))
                 number = int((made.inserted_primary_key or (0,))[0])
             found[key] = number
@@ -172,16 +193,16 @@ class _Mover:
         if not moments:
             return {}
         query = select(event).where(
-            event.c.asset_id.in_({ids[item.asset] for item in events}),
+            event.c[self._asset_id].in_({ids[item.asset] for item in events}),
             event.c.timestamp >= self._stored(min(moments)),
             event.c.timestamp <= self._stored(max(moments)),
         )
         return {
             (
-                row.asset_id, _aware(row.timestamp), row.source_dag_id, row.source_task_id, row.source_run_id,
-                -1 if row.source_map_index is None else row.source_map_index,
-            ): row.id
-            for row in connection.execute(query)
+                row[self._asset_id], _aware(row["timestamp"]), row["source_dag_id"], row["source_task_id"],
+                row["source_run_id"], -1 if row["source_map_index"] is None else row["source_map_index"],
+            ): row["id"]
+            for row in connection.execute(query).mappings()
         }  # fmt: skip
 
     def _stored(self, moment: datetime | None) -> datetime | None:
@@ -195,6 +216,11 @@ def _row(event: AssetEvent, ids: dict[AssetKey, int]) -> Row:
         ids[event.asset], event.timestamp, event.source_dag_id, event.source_task_id, event.source_run_id,
         event.source_map_index,
     )  # fmt: skip
+
+
+def _stored_object(table: Table, value: Any) -> Any:
+    """Give a JSON object as the column `extra` takes it: 2.x declares it as text in SQLite."""
+    return value if isinstance(table.c.extra.type, JSON) else json.dumps(value)
 
 
 def _object(text: str) -> Any:

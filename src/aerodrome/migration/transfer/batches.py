@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from aerodrome.migration.estate.history import HistoryBatch
+from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.hashing import add, row_number
-from aerodrome.migration.transfer.mapping import NOTE_LIMIT, TARGET_COLUMNS, MappedRow, is_run_type_known, mapper
+from aerodrome.migration.transfer.mapping import (
+    NOTE_LIMIT,
+    TARGET_COLUMNS,
+    MappedRow,
+    changed_at,
+    is_run_type_known,
+    mapper,
+)
 from aerodrome.migration.transfer.outcomes import Rejected, Tally
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
@@ -24,7 +32,7 @@ DATE = TARGET_COLUMNS["run"].index("logical_date")
 
 def move_batch(target: TargetDatabase, writer: HistoryWriter, batch: HistoryBatch, tally: Tally) -> None:
     """Move one batch in one transaction and add what stands afterwards to the tally."""
-    rows = _accept(batch, tally, target.schema_version)
+    rows = accept(batch, tally, target)
     with target.reading() as connection:
         sorted_out = _sort_out(writer, connection, rows)
     if sorted_out.has_work:
@@ -57,9 +65,11 @@ class _SortedOut:
         return bool(self.new or self.changed)
 
 
-def _accept(batch: HistoryBatch, tally: Tally, schema_version: str) -> list[MappedRow]:
-    """Map a batch; rows that cannot be rows of Airflow 3 are refused here."""
+def accept(batch: HistoryBatch, tally: Tally, target: TargetDatabase) -> list[MappedRow]:
+    """Map a batch; rows that cannot be rows of the target's Airflow are refused here."""
     map_row = mapper(batch.kind, batch.columns)
+    if target.is_airflow2:
+        map_row = airflow2.mapper(batch.kind, map_row)
     rows: dict[tuple[object, ...], MappedRow] = {}
     for left in batch.rejected:
         rejected = Rejected(left.key, left.code, left.message)
@@ -75,7 +85,7 @@ def _accept(batch: HistoryBatch, tally: Tally, schema_version: str) -> list[Mapp
             tally.reject(row)
         elif row.key in rows:
             tally.reject(Rejected(row.label, "row-doubled", "The source gives this row twice."))
-        elif batch.kind == "run" and not is_run_type_known(row.values[2], schema_version):
+        elif batch.kind == "run" and not is_run_type_known(row.values[2], target.schema_version):
             tally.reject(Rejected(row.label, "run-type-unknown", "The target's Airflow does not know this run type."))
         elif row.note is not None and len(row.note) > NOTE_LIMIT:
             tally.notice(Rejected(row.label, "note-too-long", f"Its note is over {NOTE_LIMIT} characters; left out."))
@@ -107,11 +117,26 @@ def _sort_out(writer: HistoryWriter, connection: Connection, rows: list[MappedRo
                 out.new.append(row)
         elif stands.proof_for(row) != (*row.proof, row.note):
             if stands.is_import:
-                out.changed.append(row)
+                if (kept := _kept(writer, row, stands)) is None:
+                    out.changed.append(row)
+                else:
+                    out.refused.append(kept)
             else:
                 message = "The target has this row with other content, from a run of its own."
                 out.refused.append(Rejected(row.label, "row-belongs-to-target", message))
     return out
+
+
+def _kept(writer: HistoryWriter, row: MappedRow, stands: Standing) -> Rejected | None:
+    """Give the reason why the policy keeps the target's row; None: the source's is written."""
+    if writer.policy == "target-wins":
+        return Rejected(row.label, "target-wins", "The target has this row with other content; it was kept.")
+    if writer.policy == "newest" and stands.changed_at is not None:
+        written = changed_at(writer.kind, row)
+        if written is None or written < stands.changed_at:
+            message = f"The target's row was written at {stands.changed_at}, after the source's; it was kept."
+            return Rejected(row.label, "target-newer", message)
+    return None
 
 
 def _run_problem(run: RunInTarget | None) -> tuple[str, str] | None:

@@ -104,10 +104,16 @@ KEPT = frozenset(
 """Options of owned sections that are a matter of taste and move all the same."""
 
 
-def place_of(option: str) -> tuple[str | None, str]:
-    """Give the option's name in Airflow 3 and "", or None and the reason why it stays behind."""
+def place_of(option: str, *, is_airflow2: bool = False) -> tuple[str | None, str]:
+    """Give the option's name in Airflow 3 and "", or None and the reason why it stays behind.
+
+    Airflow 2.11 still reads the names of 1.10 and 2.x, so there an option keeps its name.
+    """
     if option in OWNED:
         return None, OWNED[option]
+    if is_airflow2:
+        section = option.split(".", 1)[0]
+        return (None, OWNED_SECTIONS[section]) if section in OWNED_SECTIONS else (option, "")
     if option in REMOVED:
         return None, REMOVED[option]
     moved = RENAMED.get(option, option)

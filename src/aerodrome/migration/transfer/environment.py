@@ -42,8 +42,8 @@ class EnvironmentMoved:
         }
 
 
-def env_values(source: SourceAdapter, names: Sequence[str]) -> EnvironmentMoved:
-    """Read the variables from the source and give them under the names that Airflow 3 reads.
+def env_values(source: SourceAdapter, names: Sequence[str], *, is_airflow2: bool = False) -> EnvironmentMoved:
+    """Read the variables from the source and give them under the names that Airflow 3 reads, or Airflow 2 (`is_airflow2`).
 
     Variables of the source's machine, options that the platform sets itself and options that Airflow 3 removed are
     dropped, each with a reason. Values are not looked into.
@@ -51,7 +51,7 @@ def env_values(source: SourceAdapter, names: Sequence[str]) -> EnvironmentMoved:
     wanted: dict[str, str] = {}
     dropped: list[Rejected] = []
     for name in dict.fromkeys(names):
-        place, reason = _place(name)
+        place, reason = _place(name, is_airflow2=is_airflow2)
         if place is None:
             dropped.append(reason)
         elif place in wanted.values():
@@ -76,7 +76,7 @@ def scheduler_options(source_options: Mapping[str, str | None]) -> dict[str, str
     return {option: source_options.get(option) or default for option, default in wanted.items()}
 
 
-def _place(name: str) -> tuple[str, Rejected] | tuple[None, Rejected]:
+def _place(name: str, *, is_airflow2: bool) -> tuple[str, Rejected] | tuple[None, Rejected]:
     """Give the variable's name in the target, or None and why it stays behind."""
     fine = Rejected(name, "", "")
     if not _NAME.fullmatch(name):
@@ -91,7 +91,7 @@ def _place(name: str) -> tuple[str, Rejected] | tuple[None, Rejected]:
     bare = option[: -len(suffix[0])] if suffix else option
     section = match["section"].lower()
     for candidate in (option, bare):
-        place, reason = place_of(f"{section}.{candidate}")
+        place, reason = place_of(f"{section}.{candidate}", is_airflow2=is_airflow2)
         if place is None:
             return None, Rejected(name, "option-not-moved", reason)
         if place != f"{section}.{candidate}":

@@ -1,8 +1,8 @@
 """Hands a DAG's schedule over: the target's scheduler creates exactly the interval that the source would have created.
 
-Called by migration.cutover after the last history sync, while the DAG is paused on both sides. Airflow 3.3.2 recomputes
-the next run from the newest scheduled or backfill run each time it parses the file (dag_processing/collection.py); until
-that parse the `dag` row still says what it said before the import. Handing over writes the row, so there is no window.
+Called by migration.cutover after the last history sync, while the DAG is paused on both sides. Airflow recomputes the next
+run from the newest scheduled or backfill run each time it parses the file (dag_processing/collection.py in 3.3.2,
+DagModel.calculate_dagrun_date_fields in 2.11.2); until that parse the `dag` row still says what it said before the import. Handing over writes the row, so there is no window.
 
 A migrated deployment needs `[scheduler] create_cron_data_intervals=True`: Airflow 3 otherwise makes cron and timedelta
 schedules fire without data intervals, and one interval is never processed. In 3.3.2 that one option decides for
@@ -188,9 +188,10 @@ def _check(row: dict[str, Any], newest: datetime | None, state: DagState, wanted
 
 def _newest_automated(target: TargetDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, datetime]:
     run = target.table("dag_run")
+    logical = run.c[target.date_column]
     query = (
-        select(run.c.dag_id, func.max(run.c.logical_date))
-        .where(run.c.dag_id.in_(dag_ids), run.c.run_type.in_(AUTOMATED_RUN_TYPES), run.c.logical_date.is_not(None))
+        select(run.c.dag_id, func.max(logical))
+        .where(run.c.dag_id.in_(dag_ids), run.c.run_type.in_(AUTOMATED_RUN_TYPES), logical.is_not(None))
         .group_by(run.c.dag_id)
     )
     return {row[0]: moment for row in connection.execute(query) if (moment := _aware(row[1])) is not None}

@@ -21,10 +21,11 @@ from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.hashing import hash_text
-from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejected, Tally
+from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.versions import FindOldDag, describe
 from aerodrome.migration.transfer.writer import HistoryWriter
 
 DAGS_PER_GROUP = 20
@@ -45,18 +46,21 @@ def move_history(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
     rejects: RejectsFile | None = None,
+    old_dag: FindOldDag | None = None,
+    policy: HistoryPolicy = "source-wins",
 ) -> HistoryMoved:
     """Move the finished runs of these DAGs with their task instances, earlier tries, XComs and notes.
 
     `since` limits it to runs that changed after that moment. Rows that cannot move are refused one by one with a
     reason, and every one is kept in `rejects`. Running it again adds nothing; rows that changed in the source since are
-    brought up to date.
+    brought up to date, unless `policy` says otherwise. What the target ran itself is never changed, whatever it says. In Airflow 3 they belong to a version of their DAG that stands for the time before the migration;
+    `old_dag` tells what it consisted of.
     """
     started = time.monotonic()
     checkpoint = checkpoint or NoCheckpoint()
     wanted = sorted(set(dag_ids))
-    lane = sql_lane(source, target)
-    plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql"])
+    lane = sql_lane(source, target, policy)
+    plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql", policy])
     state = _restore(checkpoint, plan, rejects)
     state.until = state.until or source.history_watermark(wanted)
     before = state.rows
@@ -66,10 +70,12 @@ def move_history(
         _refuse_missing(source, window, sorted(set(wanted) - set(known)), state.tallies)
         state.save(checkpoint, done=1)
     if lane is None:
-        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent)
+        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent, policy)
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
+    if not target.is_airflow2:
+        describe(target, known, old_dag)
     tallies = state.tallies
     seconds = time.monotonic() - started
     return HistoryMoved(
@@ -88,6 +94,7 @@ def _move_by_rows(
     state: _State,
     checkpoint: Checkpoint,
     progress: Progress,
+    policy: HistoryPolicy,
 ) -> None:
     """Move group by group of DAGs, kind by kind; every row passes through Python."""
     total = sum(source.history_counts(window).values())
@@ -98,7 +105,7 @@ def _move_by_rows(
             position += 1
             if position < state.done:
                 continue
-            writer = HistoryWriter(target, kind)
+            writer = HistoryWriter(target, kind, policy)
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
             for batch in source.history(kind, replace(window, dag_ids=group)):
@@ -136,6 +143,9 @@ def _move_by_sql(
             moving = keys[-1], chunk
         if moving is not None:
             finish(*moving)
+    for kind in HISTORY_KINDS:
+        for batch in source.unnamed(kind, window):
+            lane.move_batch(batch, state.tallies[kind])
     if window.since is None:
         for kind in HISTORY_KINDS:
             for batch in source.orphans(kind, window.dag_ids):

@@ -21,9 +21,9 @@ from typing import Any
 from sqlalchemy import select
 
 from aerodrome.kernel.errors import Unavailable
-from aerodrome.migration.estate.history import FINAL_RUN_STATES
 from aerodrome.migration.sources.contract import Progress
 from aerodrome.migration.transfer.outcomes import SHOWN_REJECTIONS, Rejected
+from aerodrome.migration.transfer.ownership import is_import
 from aerodrome.migration.transfer.target import TargetDatabase
 
 ROWS_AT_ONCE = 5_000
@@ -127,16 +127,12 @@ _STYLES = (_Since23(), _Before23())
 def _tries(target: TargetDatabase, dag_id: str) -> Iterator[_Try]:
     """Stream the tries of imported task instances of one DAG, page by page of its index."""
     run, task = target.table("dag_run"), target.table("task_instance")
-    columns = (task.c.run_id, run.c.logical_date, task.c.task_id, task.c.map_index, task.c.try_number)
+    logical_date = run.c[target.date_column].label("logical_date")
+    columns = (task.c.run_id, logical_date, task.c.task_id, task.c.map_index, task.c.try_number)
     query = (
         select(*columns)
         .select_from(task.join(run, (task.c.dag_id == run.c.dag_id) & (task.c.run_id == run.c.run_id)))
-        .where(
-            task.c.dag_id == dag_id,
-            run.c.dag_id == dag_id,
-            run.c.created_dag_version_id.is_(None),
-            run.c.state.in_(FINAL_RUN_STATES),
-        )
+        .where(task.c.dag_id == dag_id, run.c.dag_id == dag_id, is_import(target, run))
     )
     with target.reading() as connection:
         result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)

@@ -120,8 +120,8 @@ KEYS: dict[HistoryKind, tuple[str, ...]] = {
 }
 MOMENTS = frozenset(
     {
-        "logical_date", "data_interval_start", "data_interval_end", "run_after", "queued_at", "start_date",
-        "end_date", "queued_dttm", "timestamp",
+        "logical_date", "execution_date", "data_interval_start", "data_interval_end", "run_after", "queued_at",
+        "start_date", "end_date", "queued_dttm", "timestamp",
     }
 )  # fmt: skip
 JSONS = frozenset({"conf", "value", "rendered_fields", "k8s_pod_yaml"})
@@ -247,6 +247,13 @@ def stable_uuid7(key: Key, moment: str | None) -> str:
     seconds = 0.0 if moment is None else datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
     digits = md5("\x1f".join(map(str, key)).encode(errors="backslashreplace"), usedforsecurity=False).hexdigest()
     return f"{max(0, floor(seconds * 1000)):012x}7{digits[13:16]}8{digits[17:]}"
+
+
+def changed_at(kind: HistoryKind, row: MappedRow) -> str | None:
+    """Give when the source wrote a row, as far as it tells: when it ended, or an XCom's moment. None for rendered fields."""
+    if kind == "rendered":
+        return None
+    return str(moment) if (moment := row.values[-1] if kind == "xcom" else row.extra[-1]) else None
 
 
 _MAPPERS: dict[HistoryKind, Callable[[Sequence[Any]], MappedRow | Rejected]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,7 @@ from aerodrome.migration.transfer.outcomes import Moved, Policy, Rejected
 from aerodrome.migration.transfer.target import TargetDatabase
 
 CHUNK = 500
+ObjectKind = Literal["pools", "variables", "connections"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,24 +50,14 @@ def move_pools(
     source: SourceAdapter, target: TargetDatabase, names: Sequence[str], policy: Policy = "source-wins"
 ) -> Moved:
     """Move pools with slots, description and include_deferred; `default_pool` gets the source's size too."""
-
-    def read(wanted: Sequence[str]) -> Iterator[tuple[str, _Item | Rejected]]:
-        for pool in source.pool_values(wanted):
-            yield pool.name, _pool(pool, target)
-
-    return _move(_POOL, target, names, policy, read)
+    return _move(_POOL, target, names, policy, _pools(source, target))
 
 
 def move_variables(
     source: SourceAdapter, target: TargetDatabase, names: Sequence[str], policy: Policy = "source-wins"
 ) -> Moved:
     """Move variables, encrypted under the target's key; a value that cannot be read is refused with its reason."""
-
-    def read(wanted: Sequence[str]) -> Iterator[tuple[str, _Item | Rejected]]:
-        for variable in source.variable_values(wanted):
-            yield variable.name, _variable(variable, target)
-
-    return _move(_VARIABLE, target, names, policy, read)
+    return _move(_VARIABLE, target, names, policy, _variables(source, target))
 
 
 def move_connections(
@@ -74,14 +65,44 @@ def move_connections(
 ) -> Moved:
     """Move connections, password and extra encrypted under the target's key, `extra` byte for byte.
 
-    Airflow 3 requires `extra` to be a JSON object and every connection to have a type: others are refused.
+    Airflow 3 requires `extra` to be a JSON object and every connection to have a type: others are refused there.
     """
+    return _move(_CONNECTION, target, conn_ids, policy, _connections(source, target))
 
-    def read(wanted: Sequence[str]) -> Iterator[tuple[str, _Item | Rejected]]:
-        for connection in source.connection_values(wanted):
-            yield connection.conn_id, _connection(connection, target)
 
-    return _move(_CONNECTION, target, conn_ids, policy, read)
+def _pools(source: SourceAdapter, target: TargetDatabase) -> _Reader:
+    return lambda wanted: ((pool.name, _pool(pool, target)) for pool in source.pool_values(wanted))
+
+
+def _variables(source: SourceAdapter, target: TargetDatabase) -> _Reader:
+    return lambda wanted: ((item.name, _variable(item, target)) for item in source.variable_values(wanted))
+
+
+def _connections(source: SourceAdapter, target: TargetDatabase) -> _Reader:
+    return lambda wanted: ((item.conn_id, _connection(item, target)) for item in source.connection_values(wanted))
+
+
+def compare_objects(
+    kind: ObjectKind, source: SourceAdapter, target: TargetDatabase, keys: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Give (key, "missing" | "same" | "different" | "extra" | the code of a refusal); values are compared by keyed hash."""
+    what, read = _KINDS[kind], _READERS[kind](source, target)
+    for start in range(0, len(keys), CHUNK):
+        items: dict[str, _Item] = {}
+        for key, item in _read_each(what, keys[start : start + CHUNK], read):
+            if isinstance(item, Rejected):
+                yield key, item.code
+            else:
+                items[key] = item
+        with target.reading() as connection:
+            standing = _standing(what, target, connection, tuple(items))
+        for key, item in items.items():
+            number = standing.get(key, -1)
+            yield key, "missing" if number == -1 else "same" if number == item.number else "different"
+    table, wanted = target.table(what.table), set(keys)
+    with target.reading() as connection:
+        there = list(connection.scalars(select(table.c[what.key_column]).order_by(table.c[what.key_column])))
+    yield from ((key, "extra") for key in there if key not in wanted)
 
 
 _Reader = Callable[[Sequence[str]], Iterator[tuple[str, _Item | Rejected]]]
@@ -199,7 +220,7 @@ def _variable(variable: VariableValue, target: TargetDatabase) -> _Item | Reject
 
 
 def _connection(value: ConnectionValue, target: TargetDatabase) -> _Item | Rejected:
-    problem = connection_problem(value)
+    problem = connection_problem(value, is_airflow2=target.is_airflow2)
     if problem:
         return Rejected(value.conn_id, *problem)
     password, extra = _clear(value.password), _clear(value.extra)
@@ -228,11 +249,11 @@ def _connection(value: ConnectionValue, target: TargetDatabase) -> _Item | Rejec
     return _Item(value.conn_id, row_number(canonical, target.hash_key), store)
 
 
-def connection_problem(value: ConnectionValue) -> tuple[str, str] | None:
-    """Give the code and the reason why Airflow 3 cannot hold the connection; None when it can."""
-    if not value.conn_type:
+def connection_problem(value: ConnectionValue, *, is_airflow2: bool = False) -> tuple[str, str] | None:
+    """Give the code and the reason why Airflow cannot hold the connection; None when it can. Airflow 2 takes any `extra`."""
+    if not value.conn_type and not is_airflow2:
         return "connection-type-missing", "Airflow 3 requires a connection type; set one in the source and run again."
-    if value.extra:
+    if value.extra and not is_airflow2:
         try:
             parsed = json.loads(value.extra.reveal())
         except ValueError:
@@ -242,7 +263,7 @@ def connection_problem(value: ConnectionValue) -> tuple[str, str] | None:
     limits = {"conn_id": 250, "conn_type": 500, "host": 500, "schema": 500, "description": 5000}
     for name, limit in limits.items():
         if len(getattr(value, name) or "") > limit:
-            return "connection-field-too-long", f"Its {name} is longer than the {limit} characters of Airflow 3."
+            return "connection-field-too-long", f"Its {name} is longer than the {limit} characters of Airflow."
     return None
 
 
@@ -295,3 +316,9 @@ _CONNECTION = _Kind(
         _opened(target, row["extra"], row["is_extra_encrypted"]),
     ),
 )  # fmt: skip
+_KINDS: Mapping[ObjectKind, _Kind] = {"pools": _POOL, "variables": _VARIABLE, "connections": _CONNECTION}
+_READERS: Mapping[ObjectKind, Callable[[SourceAdapter, TargetDatabase], _Reader]] = {
+    "pools": _pools,
+    "variables": _variables,
+    "connections": _connections,
+}

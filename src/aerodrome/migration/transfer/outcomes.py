@@ -14,6 +14,9 @@ from aerodrome.migration.transfer.hashing import add
 Policy = Literal["source-wins", "target-wins"]
 """What happens to an item that the target already has with another value: overwrite it, or refuse ours."""
 
+HistoryPolicy = Literal["source-wins", "target-wins", "newest"]
+"""What happens to an imported row that differs from the source's now: overwrite it, keep it, or keep the one written later."""
+
 SHOWN_REJECTIONS = 200
 """How many refused rows are kept with their reason per kind of history; all of them are counted by code."""
 

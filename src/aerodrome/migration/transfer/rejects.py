@@ -1,8 +1,8 @@
 """Files that keep every refused row: one line of JSON each with the reason, and the values that could not become JSON.
 
-A transfer's report shows the first of them; here all stand. `rejects.jsonl` holds no values and may be shown. A pickle that
-Airflow 3 cannot store is archived in `values.jsonl` beside it, as bytes in Base64, readable by the platform's user only: it
-is a program, so nothing here or elsewhere in the product ever loads it.
+A transfer's report shows the first of them; here all stand. `rejects.jsonl` holds no values and may be shown. What
+has no place in the target (a pickle, a row without its run as JSON) is archived in `values.jsonl` beside it, as bytes in
+Base64, readable by the platform's user only. A pickle is a program: nothing here or elsewhere in the product ever loads it.
 """
 
 from __future__ import annotations

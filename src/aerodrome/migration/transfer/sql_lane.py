@@ -15,16 +15,18 @@ from functools import cached_property
 
 import psycopg
 
-from aerodrome.migration.estate.history import FINAL_RUN_STATES, HISTORY_KINDS, HistoryBatch, HistoryKind
+from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind
 from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, SourceAdapter, SqlHistory
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import KEYS, TABLES
-from aerodrome.migration.transfer.outcomes import Rejected, Tally
+from aerodrome.migration.transfer.outcomes import HistoryPolicy, Rejected, Tally
+from aerodrome.migration.transfer.ownership import is_import_sql
 from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.migration.transfer.sql_mapping import NOTED, SAMPLE_SQL, hash_sql, mapped_sql, note_hash_sql
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.writer import NOTES, HistoryWriter
+from aerodrome.migration.transfer.versions import LegacyVersions
+from aerodrome.migration.transfer.writer import NOTES, VERSIONED, HistoryWriter
 
 _REFUSALS = (psycopg.IntegrityError, psycopg.DataError)
 
@@ -102,11 +104,13 @@ class Chunk:
 class SqlLane:
     """Moves chunks of runs. Close it: it holds two threads."""
 
-    def __init__(self, source: SqlHistory, target: TargetDatabase) -> None:
+    def __init__(self, source: SqlHistory, target: TargetDatabase, policy: HistoryPolicy) -> None:
         self.source = source
         self._target = target
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="history")
-        self._writers = {kind: HistoryWriter(target, kind) for kind in HISTORY_KINDS}
+        self._versions = LegacyVersions(target)
+        self._version_ids: Mapping[str, str] = {}
+        self._writers = {kind: HistoryWriter(target, kind, policy) for kind in HISTORY_KINDS}
         self._types = {kind: self._types_of(TABLES[kind]) for kind in HISTORY_KINDS}
         self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: source.neutral(kind) for kind in HISTORY_KINDS}
         with target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -120,6 +124,7 @@ class SqlLane:
         """Write what is new of these runs, kind by kind; `settle` proves it."""
         chunk = Chunk()
         runs = ChosenRuns(keys)
+        self._make_versions({dag_id for dag_id, _ in keys})
         before = self._standing(runs)
         self._move_kind("run", runs, before.keys(), chunk)
         standing = before if len(before) == len(keys) else self._standing(runs)
@@ -131,6 +136,12 @@ class SqlLane:
             self._move_kind(kind, runs, {key for key in before if before[key].has[kind]}, chunk)
         return chunk
 
+    def _make_versions(self, dag_ids: set[str]) -> None:
+        """Let every DAG of a chunk have the version that its imported runs name."""
+        if dag_ids - self._version_ids.keys():
+            with self._target.writing() as connection:
+                self._version_ids = self._versions.of(connection, dag_ids)
+
     def settle(self, chunk: Chunk) -> dict[HistoryKind, Tally]:
         """Compare what stands in the target with what the source has, and give the counts."""
         for kind, chosen, wanted, future in chunk.unproved:
@@ -139,6 +150,42 @@ class SqlLane:
             else:  # somebody wrote at the same moment: row by row it is seen who, and said
                 self._by_rows(kind, chosen.keys, chunk.tallies[kind])
         return chunk.tallies
+
+    def sums(self, kind: HistoryKind, keys: Sequence[RunKey]) -> dict[str, tuple[Sums | None, Sums | None]]:
+        """Sum up a kind's rows of some runs by DAG, in the source and in the target. None: row by row only."""
+        if self._neutral[kind] is None:
+            return {}
+        here: dict[str, Sums | None] = {}
+        chosen = ChosenRuns(keys)
+        head = self._mapped(kind, chosen)
+        try:
+            with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
+                query = (
+                    f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.dag_id')}, count(*) filter (where not m.is_plain) "
+                    "from m group by m.dag_id"
+                )
+                for row in cursor.execute(query.encode()):
+                    here[str(row[0])] = None if row[-1] else _sums(row[1:-1])
+        except _REFUSALS:
+            return {}
+        there = self._sums_there(kind, chosen)
+        nothing = Sums(0, (0, 0), 0, (0, 0))
+        dag_ids = {dag_id for dag_id, _ in keys}
+        return {dag_id: (here.get(dag_id, nothing), there.get(dag_id, nothing)) for dag_id in dag_ids}
+
+    def _sums_there(self, kind: HistoryKind, chosen: ChosenRuns) -> dict[str, Sums]:
+        noted, note = "", "null::text"
+        if kind in NOTED:
+            table, reference, id_column = NOTES[kind]
+            noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
+        query = (
+            f"with {chosen.sql} {_sums_sql(kind, 't', note, 't.dag_id')} from chosen c "
+            f"join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id "
+            f"join {TABLES[kind]} t on {_BELONGS.get(kind, 't.dag_id = r.dag_id and t.run_id = r.run_id')}{noted} "
+            "group by t.dag_id"
+        )
+        with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
+            return {str(row[0]): _sums(row[1:]) for row in cursor.execute(query.encode())}
 
     def move_batch(self, batch: HistoryBatch, tally: Tally) -> None:
         """Move rows that were read one by one."""
@@ -222,14 +269,24 @@ class SqlLane:
         columns = self._writers[kind].written
         types = self._types[kind]
         special = {"dag_run_id": "m.target_id", "log_template_id": str(self._log_template or "null")}
+        versioned, joined = VERSIONED.get(kind), ""
+        if versioned is not None:
+            special[versioned] = "v.version_id"
+            joined = f" join {self._version_sql({dag_id for dag_id, _ in chosen.keys})} on v.dag_id = m.dag_id"
         wanted = ", ".join(f"({special.get(name, f'm.{name}')})::{types[name]}" for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-            out = f"copy ({head} select {wanted} from m where m.is_plain) to stdout (format binary)"
+            out = f"copy ({head} select {wanted} from m{joined} where m.is_plain) to stdout (format binary)"
             relay(cursor, out, into, f"copy {TABLES[kind]} ({names}) from stdin (format binary)")
             if kind in NOTED:
                 self._copy_notes(kind, head, cursor, into)
+
+    def _version_sql(self, dag_ids: set[str]) -> str:
+        """Write the table `v` (dag_id, version_id) of some DAGs."""
+        pairs = sorted((dag_id, self._version_ids[dag_id]) for dag_id in dag_ids)
+        names, ids = (_text_array([pair[place] for pair in pairs]) for place in (0, 1))
+        return f"unnest({names}::text[], {ids}::text[]) v (dag_id, version_id)"
 
     def _copy_notes(
         self, kind: HistoryKind, head: str, source: psycopg.Cursor[object], into: psycopg.Cursor[object]
@@ -255,7 +312,6 @@ class SqlLane:
 
     def _standing(self, chosen: ChosenRuns) -> dict[RunKey, Standing]:
         """Give what stands in the target of these runs."""
-        states = ", ".join(f"'{state}'" for state in FINAL_RUN_STATES)
         kinds = HISTORY_KINDS[1:]
         has = [
             f"exists (select 1 from {TABLES[kind]} t where "
@@ -264,7 +320,7 @@ class SqlLane:
         ]
         query = (
             f"with {chosen.sql} select c.dag_id, c.run_id, r.id, "
-            f"r.created_dag_version_id is null and r.state in ({states}), {', '.join(has)} "
+            f"{is_import_sql(is_airflow2=False, alias='r')}, {', '.join(has)} "
             "from chosen c join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id"
         )
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -295,10 +351,10 @@ class SqlLane:
             return {row[0]: row[1] for row in found}
 
 
-def sql_lane(source: SourceAdapter, target: TargetDatabase) -> SqlLane | None:
+def sql_lane(source: SourceAdapter, target: TargetDatabase, policy: HistoryPolicy = "source-wins") -> SqlLane | None:
     """Give the lane where both sides are PostgreSQL and hash alike; None otherwise."""
     history = source.sql_history() if isinstance(source, OffersSql) else None
-    if history is None or target.dialect != "postgresql":
+    if history is None or target.dialect != "postgresql" or target.is_airflow2:
         return None
     with target.reading() as connection, cursor_on(connection, "target") as cursor:
         there = _sample(cursor)
@@ -306,7 +362,7 @@ def sql_lane(source: SourceAdapter, target: TargetDatabase) -> SqlLane | None:
         here = _sample(cursor)
     if here is None or here != there:
         return None
-    return SqlLane(history, target)
+    return SqlLane(history, target, policy)
 
 
 def _sample(cursor: psycopg.Cursor[object]) -> list[object] | None:
@@ -337,13 +393,17 @@ def _belongs(kind: HistoryKind) -> str:
     return "t.dag_run_id = c.target_id" if kind == "xcom" else "t.dag_id = c.dag_id and t.run_id = c.run_id"
 
 
-def _sums_sql(kind: HistoryKind, alias: str, note: str) -> str:
+_BELONGS: Mapping[HistoryKind, str] = {"run": "t.id = r.id", "xcom": "t.dag_run_id = r.id"}
+
+
+def _sums_sql(kind: HistoryKind, alias: str, note: str, by: str = "") -> str:
     sums = [f"coalesce(sum({hash_sql(kind, alias, seed)}), 0)" for seed in (0, 1)]
     notes = [
         f"coalesce(sum({note_hash_sql(kind, alias, note, seed)}) filter (where {note} is not null), 0)"
         for seed in (0, 1)
     ]
-    return f"select count(*), {', '.join(sums)}, count({note}), {', '.join(notes)}"
+    head = f"{by}, " if by else ""
+    return f"select {head}count(*), {', '.join(sums)}, count({note}), {', '.join(notes)}"
 
 
 def _sums(row: Sequence[object]) -> Sums:

@@ -26,6 +26,8 @@ CONNECT_TIMEOUT_S = 10
 _POOL: dict[str, Any] = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
 
 KNOWN_SCHEMAS = {
+    "22ed7efa9da2": "2.10.0",
+    "5f2621c13b39": "2.10.3",
     "29ce7909c52b": "3.0.0",
     "fe199e1abd77": "3.0.3",
     "cc92b33c6709": "3.1.0",
@@ -33,7 +35,7 @@ KNOWN_SCHEMAS = {
     "1d6611b6ab7c": "3.2.0",
     "d2f4e1b3c5a7": "3.3.0",
 }
-"""Alembic revision -> the first Airflow that has it (airflow/utils/db.py, _REVISION_HEADS_MAP, 3.3.2)."""
+"""Alembic revision -> the first Airflow that has it (airflow/utils/db.py, _REVISION_HEADS_MAP, 2.11.2 and 3.3.2)."""
 
 
 class TargetDatabase:
@@ -100,9 +102,19 @@ class TargetDatabase:
             raise Invalid(
                 f"The target's metadata schema {revision} is not one that history and objects can be written to.",
                 code="target-schema-unknown",
-                hint="Known are Airflow 3.0 to 3.3. Create the deployment with one of those, or wait for its start.",
+                hint="Known are Airflow 2.10, 2.11 and 3.0 to 3.3. Create the deployment with one of those, or wait for its start.",
             )
         return KNOWN_SCHEMAS[revision]
+
+    @property
+    def is_airflow2(self) -> bool:
+        """Tell whether its Airflow is 2.10 or 2.11."""
+        return self.schema_version.startswith("2.")
+
+    @property
+    def date_column(self) -> str:
+        """Give the column of `dag_run` that holds the logical date."""
+        return "execution_date" if self.is_airflow2 else "logical_date"
 
     def table(self, name: str) -> Table:
         """Give a reflected table, after the schema was recognised."""

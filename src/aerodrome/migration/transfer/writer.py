@@ -1,14 +1,14 @@
 """Writes mapped history rows of one kind into the target, a batch per transaction, and reads back what stands there.
 
 A row's natural key decides: absent -> inserted, equal -> untouched, different -> overwritten only while it is still an
-import (its dag version is empty and its state is final), otherwise refused: what the target ran itself is never changed.
+import (`ownership.py`), otherwise refused: what the target ran itself is never changed.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.estate.history import FINAL_RUN_STATES, FINAL_TASK_STATES, HistoryKind
+from aerodrome.migration.estate.history import FINAL_TASK_STATES, HistoryKind
+from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.hashing import json_text, moment_text
 from aerodrome.migration.transfer.mapping import (
     EXTRA_COLUMNS,
@@ -29,15 +30,18 @@ from aerodrome.migration.transfer.mapping import (
     Key,
     MappedRow,
 )
-from aerodrome.migration.transfer.outcomes import Rejected
+from aerodrome.migration.transfer.outcomes import HistoryPolicy, Rejected
+from aerodrome.migration.transfer.ownership import is_import_sql, is_old_sql
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.versions import LegacyVersions
 
 _REFUSALS = (IntegrityError, DataError, psycopg.IntegrityError, psycopg.DataError, UnicodeEncodeError, OverflowError)
-_OWNER_COLUMNS: dict[HistoryKind, str] = {
+VERSIONED: dict[HistoryKind, str] = {
     "run": "created_dag_version_id",
     "task_instance": "dag_version_id",
     "task_try": "dag_version_id",
 }
+"""Columns of Airflow 3 that say with which version of its DAG a row was made."""
 NOTES: dict[HistoryKind, tuple[str, str, str]] = {
     "run": ("dag_run_note", "dag_run_id", "id"),
     "task_instance": ("task_instance_note", "ti_id", "id"),
@@ -51,6 +55,7 @@ class Standing:
     proof: tuple[Any, ...]
     note: str | None
     is_import: bool
+    changed_at: str | None = None  # read where the policy asks for it
 
     def proof_for(self, row: MappedRow) -> tuple[Any, ...]:
         """Give what the hash covers: a note counts where the source has one."""
@@ -68,28 +73,37 @@ class RunInTarget:
 class HistoryWriter:
     """Reads and writes one kind. Stateless between batches."""
 
-    def __init__(self, target: TargetDatabase, kind: HistoryKind) -> None:
+    def __init__(self, target: TargetDatabase, kind: HistoryKind, policy: HistoryPolicy = "source-wins") -> None:
         self.kind = kind
+        self.policy = policy
         self._is_sqlite = target.dialect == "sqlite"
+        self._is_airflow2 = target.is_airflow2
+        self._date = target.date_column
         self._table = TABLES[kind]
-        self._columns = TARGET_COLUMNS[kind]
+        self._columns = (airflow2.COLUMNS if self._is_airflow2 else TARGET_COLUMNS)[kind]
         present = target.columns(self._table)
         missing = sorted({*self._columns, *KEYS[kind]} - present)
         if missing:
             raise Invalid(
                 f"The target's table {self._table} has no column {missing[0]}.",
                 code="target-schema-unknown",
-                hint="Create the deployment with a supported Airflow 3 and run the step again.",
+                hint="Create the deployment with a supported Airflow and run the step again.",
             )
-        extra = EXTRA_COLUMNS[kind]
+        extra = (airflow2.EXTRA_COLUMNS if self._is_airflow2 else EXTRA_COLUMNS)[kind]
         self._extra_kept = tuple(index for index, name in enumerate(extra) if name in present)
         self.written = (*self._columns, *(extra[index] for index in self._extra_kept))
         if kind == "xcom":
             self.written = (*self.written, "dag_run_id")
         if kind == "run" and "log_template_id" in present:
             self.written = (*self.written, "log_template_id")
-        self._read_sql = self._compose_read(present)
-        self._restore = _restorer(self._columns, is_sqlite=self._is_sqlite)
+        self._versions = LegacyVersions(target) if kind in VERSIONED and not self._is_airflow2 else None
+        self._version_ids: Mapping[str, str] = {}
+        if self._versions is not None:
+            self.written = (*self.written, VERSIONED[kind])
+        self._read_sql = self._compose_read()
+        self._restore = _restorer(
+            self._columns, is_sqlite=self._is_sqlite, proofs=_PROOFS2 if self._is_airflow2 else {}
+        )
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -101,15 +115,15 @@ class HistoryWriter:
         for dag_id, run_ids in _by_dag(row.run for row in rows).items():
             for row in connection.exec_driver_sql(self._read_sql, (dag_id, self._list(run_ids))):
                 proof = self._restore(row[:width])
-                found[tuple(proof[place] for place in places)] = Standing(proof, row[width], bool(row[width + 1]))
+                found[tuple(proof[place] for place in places)] = Standing(
+                    proof, row[width], bool(row[width + 1]), moment_text(row[width + 2])
+                )
         return found
 
     def runs(self, connection: Connection, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], RunInTarget]:
         """Give the target's runs among these (dag_id, run_id)."""
-        sql = (
-            f"select run_id, id, created_dag_version_id is null and state in {FINAL_RUN_STATES!r} "
-            f"from dag_run where dag_id = {self._mark} and run_id {self._among()}"
-        )
+        ours = is_import_sql(is_airflow2=self._is_airflow2, alias="dag_run")
+        sql = f"select run_id, id, {ours} from dag_run where dag_id = {self._mark} and run_id {self._among()}"
         return {
             (dag_id, row[0]): RunInTarget(row[1], bool(row[2]))
             for dag_id, run_ids in _by_dag(runs).items()
@@ -118,10 +132,10 @@ class HistoryWriter:
 
     def taken_dates(self, connection: Connection, rows: Sequence[MappedRow]) -> dict[tuple[str, str], str]:
         """Give the run id that holds each (dag_id, logical date) of these run rows in the target."""
-        place = self._columns.index("logical_date")
+        place = self._columns.index(self._date)
         sql = (
-            f"select logical_date, run_id from dag_run where dag_id = {self._mark} "
-            f"and logical_date {self._among('::timestamptz[]')}"
+            f"select {self._date}, run_id from dag_run where dag_id = {self._mark} "
+            f"and {self._date} {self._among('::timestamptz[]')}"
         )
         pairs = [(row.key[0], row.values[place]) for row in rows if row.values[place] is not None]
         return {
@@ -138,6 +152,7 @@ class HistoryWriter:
         """Insert rows; those that the database refuses come back with the reason, the others stand."""
         if not rows:
             return []
+        self.make_versions(connection, rows)  # before the savepoint: they stay when rows are refused
         try:
             with connection.begin_nested():
                 self._insert_all(connection, rows, runs)
@@ -169,13 +184,13 @@ class HistoryWriter:
         noted = [row for row in rows if row.note is not None]
         if not noted:
             return
-        table, reference, id_column = NOTES[self.kind]
-        mark, content = self._mark, f"{NOTES[self.kind][0]}.content"
+        table, references, ids = self._noted()
+        mark, content, places = self._mark, f"{table}.content", ", ".join(references)
         sql = (
-            f"insert into {table} ({reference}, content, created_at, updated_at) "
-            f"select {id_column}, {mark}, {self._cast(mark)}, {self._cast(mark)} from {self._table} "
+            f"insert into {table} ({places}, content, created_at, updated_at) "
+            f"select {', '.join(ids)}, {mark}, {self._cast(mark)}, {self._cast(mark)} from {self._table} "
             f"where {' and '.join(f'{name} = {mark}' for name in KEYS[self.kind])} "
-            f"on conflict ({reference}) do update set content = excluded.content where {content} <> excluded.content"
+            f"on conflict ({places}) do update set content = excluded.content where {content} <> excluded.content"
         )
         moments = [row.extra[-1] or "1970-01-01 00:00:00.000000" for row in noted]
         connection.exec_driver_sql(
@@ -197,38 +212,79 @@ class HistoryWriter:
     def _cast(self, mark: str) -> str:
         return mark if self._is_sqlite else f"{mark}::timestamptz"
 
-    def _compose_read(self, present: frozenset[str]) -> str:
+    def _noted(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Give the table of notes, its columns that name a row, and the row's columns that they repeat."""
+        table, reference, id_column = NOTES[self.kind]
+        if self._is_airflow2 and self.kind == "task_instance":
+            return table, KEYS[self.kind], KEYS[self.kind]
+        return table, (reference,), (id_column,)
+
+    def _compose_read(self) -> str:
         selected = [f"t.{_quoted(name)}{self._as_text(name)}" for name in self._columns]
-        notes = NOTES.get(self.kind)
-        joined = f" left join {notes[0]} n on n.{notes[1]} = t.{notes[2]}" if notes else ""
-        owner = _OWNER_COLUMNS.get(self.kind)
-        states = FINAL_RUN_STATES if self.kind == "run" else FINAL_TASK_STATES
-        ours = f"t.{owner} is null" if owner in present else "1 = 1"
-        if self.kind in {"run", "task_instance"}:
-            ours += f" and t.state in {states!r}"
+        notes, joined = self.kind in NOTES, ""
+        if notes:
+            table, references, ids = self._noted()
+            same = " and ".join(f"n.{one} = t.{other}" for one, other in zip(references, ids, strict=True))
+            joined = f" left join {table} n on {same}"
+        ours = "1 = 1"
+        if self.kind == "run":
+            ours = is_import_sql(is_airflow2=self._is_airflow2, alias="t")
+        elif self.kind in VERSIONED and not self._is_airflow2:
+            ours = is_old_sql("t", "dag_version_id")
+        if self.kind == "task_instance":
+            ours += f" and t.state in {FINAL_TASK_STATES!r}"
         where = f"t.dag_id = {self._mark} and t.run_id {self._among()}"
         if self.kind == "xcom":  # its key starts with the run's id; no index starts with dag_id and run_id
             where = f"t.dag_run_id in (select id from dag_run t where {where})"
         note = "n.content" if notes else "null"
-        return f"select {', '.join(selected)}, {note}, ({ours}) from {self._table} t{joined} where {where}"
+        changed = self._changed_at(has_notes=notes) if self.policy == "newest" else "null"
+        return f"select {', '.join(selected)}, {note}, ({ours}), {changed} from {self._table} t{joined} where {where}"
+
+    def _changed_at(self, *, has_notes: bool) -> str:
+        """Give when a row was written last; a note counts as its row's."""
+        if self.kind in ("xcom", "rendered"):
+            return "t.timestamp" if self.kind == "xcom" else "null"
+        if not has_notes:
+            return "t.updated_at"
+        greater = "max" if self._is_sqlite else "greatest"
+        return f"{greater}(coalesce(t.updated_at, n.updated_at), coalesce(n.updated_at, t.updated_at))"
 
     def _as_text(self, name: str) -> str:
-        return "::text" if name in JSONS and not self._is_sqlite else ""
+        return "::text" if name in JSONS and not self._is_sqlite and not self._is_bytes(name) else ""
+
+    def _is_bytes(self, name: str) -> bool:
+        return self._is_airflow2 and name in _PROOFS2
+
+    def make_versions(self, connection: Connection, rows: Iterable[MappedRow]) -> None:
+        """Let the DAGs of these rows have the version that `rest` names, in the connection's transaction."""
+        if self._versions is not None:
+            self._version_ids = self._versions.of(connection, {row.key[0] for row in rows})
+
+    def rest(
+        self, connection: Connection, runs: dict[tuple[str, str], RunInTarget]
+    ) -> Callable[[MappedRow], tuple[Any, ...]]:
+        """Give the function that gives the values of `written` behind those of the proved columns."""
+        kept, kind, versions = self._extra_kept, self.kind, self._version_ids
+        last: tuple[Any, ...] = ()
+        if "log_template_id" in self.written:
+            last = (connection.exec_driver_sql("select max(id) from log_template").scalar(),)
+
+        def rest(row: MappedRow) -> tuple[Any, ...]:
+            values = tuple([row.extra[index] for index in kept])
+            if kind == "xcom":
+                return (*values, runs[row.run].id)
+            return (*values, *last, versions[row.key[0]]) if versions else values + last
+
+        return rest
 
     def _insert_all(
         self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
     ) -> None:
-        log_template: Any = None
-        if self.written[-1] == "log_template_id":
-            log_template = connection.exec_driver_sql("select max(id) from log_template").scalar()
-        kept, kind = self._extra_kept, self.kind
         names = ", ".join(_quoted(name) for name in self.written)
+        rest = self.rest(connection, runs)
 
         def written(row: MappedRow) -> tuple[Any, ...]:
-            values = (*row.values, *(row.extra[index] for index in kept))
-            if kind == "xcom":
-                return (*values, runs[row.run].id)
-            return (*values, log_template) if kind == "run" and len(values) < len(self.written) else values
+            return (*row.values, *rest(row))
 
         if self._is_sqlite:
             marks = ", ".join("?" * len(self.written))
@@ -262,10 +318,19 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _restorer(columns: Sequence[str], *, is_sqlite: bool) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+_PROOFS2: Mapping[str, Callable[[Any], str | None]] = {"conf": airflow2.conf_proof, "value": airflow2.xcom_proof}
+"""Columns that Airflow 2 keeps as bytes: how their canonical form is found."""
+_FLAGS = frozenset({"external_trigger"})
+
+
+def _restorer(
+    columns: Sequence[str], *, is_sqlite: bool, proofs: Mapping[str, Callable[[Any], str | None]]
+) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     """Give the function that brings a row read from the target into canonical form."""
     moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
-    texts = tuple(index for index, name in enumerate(columns) if name in JSONS)
+    texts = tuple(index for index, name in enumerate(columns) if name in JSONS and name not in proofs)
+    others = tuple((index, proofs[name]) for index, name in enumerate(columns) if name in proofs)
+    flags = tuple(index for index, name in enumerate(columns) if name in _FLAGS)
 
     def restore(row: Sequence[Any]) -> tuple[Any, ...]:
         values = list(row)
@@ -275,6 +340,10 @@ def _restorer(columns: Sequence[str], *, is_sqlite: bool) -> Callable[[Sequence[
                 values[index] = moment_text(value)
         for index in texts:
             values[index] = json_text(values[index])
+        for index, find in others:
+            values[index] = find(values[index])
+        for index in flags:
+            values[index] = bool(values[index])
         return tuple(values)
 
     return restore

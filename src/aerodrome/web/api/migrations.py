@@ -111,6 +111,12 @@ class SplitBrain(View):
     doubled: Annotated[list[Mapping[str, Any]], Field(description="Those of them that the target ran as well.")]
 
 
+class DiffWish(Body):
+    """Which DAGs are to be compared."""
+
+    dag_ids: Annotated[list[str] | None, Field(description="Only these; all that the plan moves otherwise.")] = None
+
+
 class HaltWish(Body):
     """Why a wave is to let no more DAGs in."""
 
@@ -411,6 +417,21 @@ def get_migration_code(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
 def get_migration_bridge(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
     """Tell which DAGs wait across the sides for assets or runs of each other, and what was carried between them."""
     return the.migrations.bridge(actor, ref)
+
+
+@router.post("/migrations/{ref}/diff", status_code=202, responses=NAMED | problems(409))
+def ask_migration_diff(the: The, actor: Caller, ref: str, body: DiffWish) -> Mapping[str, Any]:
+    """Ask for a comparison of source and target. It writes on neither side; look at it again until its status is `done`."""
+    return the.migrations.ask_difference(actor, ref, body.dag_ids)
+
+
+@router.get("/migrations/{ref}/diff", responses=NAMED)
+def get_migration_diff(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
+    """Give the newest comparison: per DAG and table the rows that are missing, same, different and extra, with samples.
+
+    `objects` compares connections, variables and pools, their values by keyed hash. `status`: running, done or failed.
+    """
+    return the.migrations.difference(actor, ref)
 
 
 @router.get("/migrations/{ref}/report", responses=NAMED)

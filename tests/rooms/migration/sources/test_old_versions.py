@@ -85,6 +85,35 @@ def test_rows_whose_run_was_deleted_are_refused_one_by_one(old: Path, open_old: 
     for kind, rows in (("task_instance", 4), ("xcom", 4)):
         kept, refused = read(open_old(), kind, "daily_orders")  # type: ignore[arg-type]
         assert (len(kept), [item.code for item in refused]) == (rows, ["row-without-run"] * 2)
+        archived = [json.loads(item.value or b"") for item in refused]
+        assert {row["task_id"] for row in archived} <= {"extract", "load"}
+        assert all(row["state"] == "success" if kind == "task_instance" else row["value"] for row in archived)
+
+
+@pytest.mark.airflow
+def test_runs_without_an_id_get_the_name_that_airflow_gives(old: Path, open_old: Callable[[], SourceAdapter]) -> None:
+    before = {kind: read(open_old(), kind, "daily_orders") for kind in ("run", "task_instance", "task_try", "xcom")}  # type: ignore[arg-type]
+    change(old, "update dag_run set run_id = null where dag_id = 'daily_orders'")
+    after = {kind: read(open_old(), kind, "daily_orders") for kind in before}  # type: ignore[arg-type]
+    assert {row[1] for row in after["run"][0]} == {f"scheduled__{row[4].isoformat()}" for row in before["run"][0]}
+    assert {row[2] for row in after["run"][0]} == {"scheduled"}
+    for kind, (rows, refused) in before.items():
+        assert (sorted(after[kind][0], key=str), len(after[kind][1])) == (sorted(rows, key=str), len(refused)), kind
+
+    first = min(row[4] for row in before["run"][0])
+    change(
+        old,
+        "update dag_run set external_trigger = 1 where dag_id = 'daily_orders' "
+        "and id <> (select min(id) from dag_run where dag_id = 'daily_orders')",
+        f"update dag_run set run_id = 'scheduled__{first.isoformat()}', execution_date = '2001-01-01 00:00:00.000000' "
+        "where id = (select max(id) from dag_run where dag_id = 'daily_orders')",
+    )
+    names = [row[1] for row in read(open_old(), "run", "daily_orders")[0]]
+    assert len(set(names)) == len(names), "a name that another run has already is no name"
+    assert [name for name in names if name.startswith(f"scheduled__{first.isoformat()}__")], (
+        "it carries the row's own id"
+    )
+    assert sum(name.startswith("manual__") for name in names) == len(names) - 2
 
 
 @pytest.mark.airflow

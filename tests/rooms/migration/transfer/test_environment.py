@@ -8,6 +8,21 @@ from aerodrome.migration.transfer.config_moves import RENAMED, place_of
 from aerodrome.migration.transfer.environment import env_values, scheduler_options
 
 
+def test_airflow_2_keeps_the_names_of_options() -> None:
+    env = {
+        "AIRFLOW__CORE__DAG_CONCURRENCY": "7",
+        "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "3",
+        "AIRFLOW__CORE__CHECK_SLAS": "False",
+        "AIRFLOW__CORE__FERNET_KEY": "canary-fernet",
+        "AIRFLOW__WEBSERVER__SECRET_KEY": "canary-key",
+        "PATH": "/bin",
+    }
+    moved = env_values(MemorySource(env=env), list(env), is_airflow2=True)
+    kept = ["AIRFLOW__CORE__CHECK_SLAS", "AIRFLOW__CORE__DAG_CONCURRENCY", "AIRFLOW__SCHEDULER__PARSING_PROCESSES"]
+    assert (sorted(moved.values), dict(moved.renamed)) == (kept, {})
+    assert {item.code for item in moved.dropped} == {"option-not-moved", "env-of-machine"}
+
+
 def test_options_move_to_their_new_name_and_owned_ones_stay() -> None:
     env = {
         "AIRFLOW__CORE__DAG_CONCURRENCY": "7",

@@ -57,9 +57,15 @@ def test_everything_found_stands_in_the_target(target: TargetDatabase, add_dags:
     assert rows_of(target, "select distinct hostname, state from task_instance") == [("", "success")]
     assert sorted(rows_of(target, "select content from dag_run_note")) == [("checked 1",)] * 2 + [("checked 3",)]
     assert len(rows_of(target, "select * from task_instance_note")) == 7
-    assert rows_of(target, "select distinct run_type, triggered_by, created_dag_version_id from dag_run") == [
-        ("scheduled", "TIMETABLE", None)
-    ]
+    assert rows_of(
+        target,
+        "select distinct r.dag_id, run_type, triggered_by, version_number, v.bundle_version from dag_run r "
+        "join dag_version v on v.id = created_dag_version_id order by r.dag_id",
+    ) == [(dag_id, "scheduled", "TIMETABLE", 1, "beforemigration") for dag_id in ("daily", "hourly")]
+    unlike = "(select count(*) from {} t join dag_run r on r.run_id = t.run_id and r.dag_id = t.dag_id "
+    unlike += "where t.dag_version_id = r.created_dag_version_id)"
+    tables = ("task_instance", "task_instance_history")
+    assert rows_of(target, f"select {', '.join(unlike.format(table) for table in tables)}") == [(14, 7)]
 
 
 def test_a_second_time_adds_and_changes_nothing(target: TargetDatabase, add_dags: AddDags) -> None:
@@ -110,7 +116,7 @@ def test_what_the_target_ran_itself_is_never_touched(target: TargetDatabase, add
         connection.execute(
             text(
                 "insert into dag_version (id, version_number, dag_id, created_at, last_updated) "
-                "values (:id, 1, 'daily', '2026-03-01 00:00:00', '2026-03-01 00:00:00')"
+                "values (:id, 2, 'daily', '2026-03-01 00:00:00', '2026-03-01 00:00:00')"
             ),
             {"id": version},
         )

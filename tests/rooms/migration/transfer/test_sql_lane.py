@@ -24,6 +24,7 @@ from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, Hist
 from aerodrome.migration.sources.contract import OffersSql, RunKey, SqlHistory
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import FileCheckpoint, TargetDatabase, history, move_history
+from aerodrome.migration.transfer.difference import compare_history
 from aerodrome.migration.transfer.mapping import stable_uuid7
 from aerodrome.migration.transfer.sql_lane import sql_lane
 from aerodrome.runtimes.contract import AirflowAccess
@@ -244,7 +245,7 @@ def test_what_differs_is_mended_and_what_the_target_ran_is_kept(
         connection.execute(
             text(
                 "insert into dag_version (id, version_number, dag_id, created_at, last_updated) "
-                "values (:id, 1, 'daily_orders', now(), now())"
+                "values (:id, 2, 'daily_orders', now(), now())"
             ),
             {"id": version},
         )
@@ -257,6 +258,39 @@ def test_what_differs_is_mended_and_what_the_target_ran_is_kept(
     assert outcome.is_proven
     assert set(outcome.of("run").failed_by_code) == {"row-belongs-to-target"}
     assert set(outcome.of("task_instance").failed_by_code) == {"run-belongs-to-target"}
+
+
+def test_both_ways_find_the_same_differences(source: Any, open_target: Callable[[], TargetDatabase]) -> None:
+    target = open_target()
+
+    def compared(of: Any) -> dict[str, Any]:
+        return {
+            dag_id: {
+                kind: (item.missing, item.same, item.different, item.extra, item.refused)
+                for kind, item in kinds.items()
+            }
+            for dag_id, kinds in compare_history(of, target, DAG_IDS)
+        }
+
+    assert compared(source) == compared(ByRows(source)), "before anything moved"
+    move_history(source, target, DAG_IDS)
+    counting = BySql(source)
+    equal = compared(counting)
+    assert equal == compared(ByRows(source))
+    assert not any(
+        missing or different or extra for kinds in equal.values() for missing, _, different, extra, _ in kinds.values()
+    )
+    assert not [key for kind, key in counting.read if kind == "task_instance"], "equal rows are not read"
+    with target.writing() as connection:
+        connection.execute(text("update task_instance set queue = 'other' where dag_id = 'daily_orders'"))
+        connection.execute(text("delete from task_instance where dag_id = 'six_hourly'"))
+        connection.execute(
+            text(
+                "update dag_run set run_id = run_id || 'x' where dag_id = 'by_hand' and not exists "
+                "(select 1 from task_instance t where t.dag_id = dag_run.dag_id and t.run_id = dag_run.run_id)"
+            )
+        )
+    assert compared(source) == compared(ByRows(source))
 
 
 def test_a_transfer_that_ended_anywhere_goes_on(

@@ -10,7 +10,7 @@ from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F40
 
 from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewSource
-from aerodrome.kernel.errors import Conflict, Denied, Invalid
+from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 
 pytestmark = pytest.mark.airflow
 
@@ -51,6 +51,15 @@ def test_a_client_goes_from_connect_to_a_saved_plan(desk: Desk, client: Client) 
         assert next(client.migrations.dry_run(NAME))["track"] == "apply"
         assert client.migrations.assessment(NAME)["findings"]
         assert client.migrations.report(NAME)["status"] == "planned"
+        with pytest.raises(NotFound) as never:
+            client.migrations.difference(NAME)
+        with pytest.raises(NotFound) as unknown:
+            client.migrations.ask_difference(NAME, ["no_such_dag"])
+        with pytest.raises(Conflict) as early:
+            client.migrations.ask_difference(NAME)
+        assert [error.value.code for error in (never, unknown, early)] == [
+            "comparison-missing", "dag-unknown", "target-unknown",
+        ]  # fmt: skip
 
 
 def test_the_way_back_says_what_it_cannot_do(desk: Desk, client: Client) -> None:  # noqa: F811

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -105,6 +106,16 @@ def convert_xcom(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedR
     else:
         text = json.dumps(value)
     rows.append((dag_id, run_id, task_id, map_index, key, text, utc(timestamp)))
+
+
+def whole_row(row: Mapping[str, Any]) -> bytes:
+    """Write a row that stays behind as JSON, to be archived: moments as ISO texts, bytes (pickles) as Base64."""
+
+    def plain(value: Any) -> Any:
+        return b64encode(value).decode() if isinstance(value, bytes | memoryview) else str(value)
+
+    named = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+    return json.dumps(named, default=plain, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _stored_text(data: bytes) -> str:

@@ -6,7 +6,7 @@ vacuum of a PostgreSQL source. Finished runs do not move, so pages by (dag_id, r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    case,
     cast,
     exists,
     false,
@@ -44,6 +45,7 @@ from aerodrome.migration.sources.airflow_db.conversion import (
     convert_task,
     convert_xcom,
     run_converter,
+    whole_row,
 )
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
@@ -78,6 +80,7 @@ class HistoryReader:
             while run_ids := self._run_ids(dag_id, window, after):
                 after = run_ids[-1]
                 yield from self.page(kind, dag_id, run_ids)
+            yield from self.unnamed(kind, dag_id, window)
             if window.since is None:
                 yield from self.orphans(kind, dag_id)
 
@@ -85,6 +88,51 @@ class HistoryReader:
         """Give the rows of some runs of a DAG, finished or not."""
         if self.is_kept(kind):
             yield from self.page(kind, dag_id, run_ids)
+
+    def unnamed(self, kind: HistoryKind, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Give the rows of runs that have no run id: until Airflow 2.2 the column could be empty.
+
+        They get the name that Airflow gives by type and date (DagRunType.generate_run_id, 2.0): the upgrade to 2.2 puts such
+        runs aside with all that belongs to them (check_run_id_null, utils/db.py, 2.11.2).
+        """
+        if not self._may_lack_names or not self.is_kept(kind):
+            return
+        after = -1
+        while names := self._names(dag_id, window, after):
+            after = max(names)
+            yield from self.page(kind, dag_id, (), names)
+
+    @property
+    def _may_lack_names(self) -> bool:
+        return not self._database.has("task_instance", "run_id") and not self._database.has("dag_run", "logical_date")
+
+    def _names(self, dag_id: str, window: HistoryWindow, after: int) -> dict[int, str]:
+        """Name the next runs without a run id: id -> name. The same run gets the same name always, and nobody else's."""
+        run = self._run
+        external = self._column("dag_run", "external_trigger")
+        query = (
+            select(run.c.id, run.c.execution_date, external.label("is_external"))
+            .where(
+                *self._eligible(dag_id, window),
+                run.c.run_id.is_(None),
+                run.c.execution_date.is_not(None),
+                run.c.id > after,
+            )
+            .order_by(run.c.id)
+            .limit(RUNS_PER_PAGE)
+        )
+        with self._database.reading() as connection:
+            names = {
+                row.id: f"{'manual' if row.is_external else 'scheduled'}__{moment.isoformat()}"
+                for row in connection.execute(query)
+                if (moment := utc(row.execution_date)) is not None
+            }
+            taken = set(
+                connection.scalars(
+                    select(run.c.run_id).where(run.c.dag_id == dag_id, run.c.run_id.in_(set(names.values())))
+                )
+            )
+        return {number: f"{name}__{number}" if name in taken else name for number, name in names.items()}
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         """Count what `stream` gives, rejected rows included."""
@@ -111,7 +159,7 @@ class HistoryReader:
             return None
         if kind == "run" and not self._database.has("dag_run", "data_interval_start"):
             return None  # intervals are computed
-        return self._rows(kind, self._reading(kind)[0])
+        return self._rows(kind, self._reading(kind, self._run.c.run_id)[0])
 
     def is_kept(self, kind: HistoryKind) -> bool:
         """Tell whether the database has rows of this kind at all."""
@@ -124,11 +172,11 @@ class HistoryReader:
         return kind in _TABLES and self.is_kept(kind) and not self._database.has(_TABLES[kind], "run_id")
 
     def orphans(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
-        """Refuse the rows whose run was deleted. Airflow's own upgrade to 2.2 puts them aside (`_airflow_moved`)."""
+        """Refuse the rows whose run was deleted, each with what it holds. Airflow's own upgrade to 2.2 puts them aside."""
         if not self._may_lack_runs(kind):
             return
         table = self._database.table(_TABLES[kind])
-        query = self._orphans(kind, dag_id, [table.c.execution_date, table.c.task_id])
+        query = self._orphans(kind, dag_id, list(table.c))
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
             partitions = result.partitions()
@@ -140,6 +188,7 @@ class HistoryReader:
                         f"{dag_id}/{utc(row.execution_date)}/{row.task_id}",
                         "row-without-run",
                         "The source has no run for this date any more; Airflow since 2.2 keeps no row without its run.",
+                        whole_row(row._asdict()),
                     )
                     for row in chunk
                 ]
@@ -237,16 +286,22 @@ class HistoryReader:
                 newest += [found for query in queries if (found := utc(connection.scalar(query))) is not None]
         return max(newest, default=None)
 
-    def page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
-        """Give the rows of some runs of one DAG, whatever state they are in."""
+    def page(
+        self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str], names: Mapping[int, str] | None = None
+    ) -> Iterator[HistoryBatch]:
+        """Give the rows of some runs of one DAG, whatever state they are in; `names` are of runs that have none (by id)."""
         run = self._run
         chosen = [run.c.dag_id == dag_id, run.c.run_id.in_(run_ids)]
+        name: ColumnElement[Any] = run.c.run_id
+        if names:
+            chosen = [run.c.dag_id == dag_id, run.c.id.in_(list(names))]
+            name = case(dict(names), value=run.c.id)
         if kind == "task_try" and has_failed_attempts(self._database):
-            query = failed_attempts(self._database, chosen)
+            query = failed_attempts(self._database, chosen, name=name)
             convert: Convert = convert_attempt
         else:
-            columns, order, convert = self._reading(kind)
-            query = self._rows(kind, columns).where(*chosen).order_by(run.c.run_id, *order)
+            columns, order, convert = self._reading(kind, name)
+            query = self._rows(kind, columns).where(*chosen).order_by(run.c.id if names else run.c.run_id, *order)
         with self._database.reading() as connection:
             result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
             partitions = result.partitions()
@@ -259,21 +314,23 @@ class HistoryReader:
                     convert(row, rows, rejected)
                 yield HistoryBatch(kind, COLUMNS[kind], rows, tuple(rejected))
 
-    def _reading(self, kind: HistoryKind) -> tuple[list[ColumnElement[Any]], list[ColumnElement[Any]], Convert]:
+    def _reading(
+        self, kind: HistoryKind, name: ColumnElement[Any]
+    ) -> tuple[list[ColumnElement[Any]], list[ColumnElement[Any]], Convert]:
         if kind == "run":
-            return self._run_columns(), [], run_converter(self._interval)
+            return self._run_columns(name), [], run_converter(self._interval)
         if kind == "xcom":
             table = self._database.table("xcom")
-            return self._xcom_columns(), [table.c.task_id, *self._mapped("xcom"), table.c.key], convert_xcom
+            return self._xcom_columns(name), [table.c.task_id, *self._mapped("xcom"), table.c.key], convert_xcom
         if kind == "rendered":
             table = self._database.table(_RENDERED)
-            return self._rendered_columns(), [table.c.task_id, *self._mapped(_RENDERED)], convert_rendered
-        name = "task_instance" if kind == "task_instance" else "task_instance_history"
-        table = self._database.table(name)
-        order = [table.c.task_id, *self._mapped(name)]
+            return self._rendered_columns(name), [table.c.task_id, *self._mapped(_RENDERED)], convert_rendered
+        place = "task_instance" if kind == "task_instance" else "task_instance_history"
+        table = self._database.table(place)
+        order = [table.c.task_id, *self._mapped(place)]
         if kind == "task_try":
-            order.append(self._column(name, "try_number"))
-        return self._task_columns(name, kind), order, convert_task
+            order.append(self._column(place, "try_number"))
+        return self._task_columns(place, kind, name), order, convert_task
 
     def _rows(self, kind: HistoryKind, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """Select from the kind's table joined to its runs, notes joined for the columns that need them."""
@@ -328,13 +385,13 @@ class HistoryReader:
         """Give `map_index` to order by, where the table has it (MySQL orders by no constant)."""
         return [self._map_index(table)] if self._database.has(table, "map_index") else []
 
-    def _run_columns(self) -> list[ColumnElement[Any]]:
+    def _run_columns(self, name: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         run = self._run
         has_note = self._database.has("dag_run_note")
         columns = [
             run.c.dag_id,
-            run.c.run_id,
-            run_type(self._database),
+            name,
+            run_type(self._database, name),
             run.c.state,
             logical_date(self._database),
             self._column("dag_run", "data_interval_start"),
@@ -348,39 +405,39 @@ class HistoryReader:
             self._column("dag_run", "clear_number", default=0),
             self._database.column("dag_run_note", "content") if has_note else null(),
         ]
-        return [column.label(name) for column, name in zip(columns, COLUMNS["run"], strict=True)]
+        return [column.label(label) for column, label in zip(columns, COLUMNS["run"], strict=True)]
 
-    def _task_columns(self, name: str, kind: HistoryKind) -> list[ColumnElement[Any]]:
+    def _task_columns(self, place: str, kind: HistoryKind, name: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         run = self._run
         special: dict[str, ColumnElement[Any]] = {
             "dag_id": run.c.dag_id,
-            "run_id": run.c.run_id,
-            "map_index": self._map_index(name),
-            "queued_at": self._column(name, "queued_dttm"),
-            "pool_slots": self._column(name, "pool_slots", default=1),
+            "run_id": name,
+            "map_index": self._map_index(place),
+            "queued_at": self._column(place, "queued_dttm"),
+            "pool_slots": self._column(place, "pool_slots", default=1),
             "note": self._database.column("task_instance_note", "content")
             if self._database.has("task_instance_note")
             else null(),
         }
-        return [(special[c] if c in special else self._column(name, c)).label(c) for c in COLUMNS[kind]]
+        return [(special[c] if c in special else self._column(place, c)).label(c) for c in COLUMNS[kind]]
 
-    def _rendered_columns(self) -> list[ColumnElement[Any]]:
+    def _rendered_columns(self, name: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         table, run = self._database.table(_RENDERED), self._run
         columns = [
             run.c.dag_id,
-            run.c.run_id,
+            name,
             table.c.task_id,
             self._map_index(_RENDERED),
             table.c.rendered_fields,
             self._column(_RENDERED, "k8s_pod_yaml"),
         ]
-        return [column.label(name) for column, name in zip(columns, COLUMNS["rendered"], strict=True)]
+        return [column.label(label) for column, label in zip(columns, COLUMNS["rendered"], strict=True)]
 
-    def _xcom_columns(self) -> list[ColumnElement[Any]]:
+    def _xcom_columns(self, name: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         table, run = self._database.table("xcom"), self._run
         columns: list[ColumnElement[Any]] = [
             run.c.dag_id,
-            run.c.run_id,
+            name,
             table.c.task_id,
             self._map_index("xcom"),
             table.c.key,
@@ -388,4 +445,4 @@ class HistoryReader:
             cast(table.c.value, LargeBinary) if isinstance(table.c.value.type, String) else table.c.value,
             table.c.timestamp,
         ]
-        return [column.label(name) for column, name in zip(columns, COLUMNS["xcom"], strict=True)]
+        return [column.label(label) for column, label in zip(columns, COLUMNS["xcom"], strict=True)]

@@ -86,6 +86,10 @@ class PostgresHistory:
             for dag_id, of_dag in groupby(keys, itemgetter(0)):
                 yield from self._reader.page(kind, dag_id, [run_id for _, run_id in of_dag])
 
+    def unnamed(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        for dag_id in window.dag_ids:
+            yield from self._reader.unnamed(kind, dag_id, window)
+
     def orphans(self, kind: HistoryKind, dag_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         for dag_id in dag_ids:
             yield from self._reader.orphans(kind, dag_id)

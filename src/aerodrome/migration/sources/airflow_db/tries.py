@@ -28,11 +28,15 @@ def has_failed_attempts(database: MetadataDatabase) -> bool:
 
 
 def failed_attempts(
-    database: MetadataDatabase, conditions: Sequence[ColumnElement[bool]], columns: Sequence[ColumnElement[Any]] = ()
+    database: MetadataDatabase,
+    conditions: Sequence[ColumnElement[bool]],
+    columns: Sequence[ColumnElement[Any]] = (),
+    name: ColumnElement[Any] | None = None,
 ) -> Select[Any]:
     """Select the earlier failed attempts of the runs that meet the conditions: the columns of a try, then two numbers.
 
-    The two: how many earlier attempts are known, and how many the task instance had. `columns` replaces all of them.
+    The two: how many earlier attempts are known, and how many the task instance had. `columns` replaces all of them,
+    `name` the run id, for runs that have none.
     """
     run, task, fail = (database.table(name) for name in ("dag_run", "task_instance", "task_fail"))
     same = [fail.c.task_id == task.c.task_id]
@@ -42,11 +46,16 @@ def failed_attempts(
     source = run.join(task, and_(task.c.dag_id == run.c.dag_id, to_run[0])).join(
         fail, and_(fail.c.dag_id == run.c.dag_id, to_run[1], *same)
     )
-    place = [run.c.run_id, task.c.task_id, *([task.c.map_index] if "map_index" in task.c else [])]
+    run_id = run.c.run_id if name is None else name
+    place = [
+        run.c.run_id if name is None else run.c.id,
+        task.c.task_id,
+        *([task.c.map_index] if "map_index" in task.c else []),
+    ]
     number = func.row_number().over(partition_by=place, order_by=[fail.c.start_date, fail.c.id])
     special: dict[str, ColumnElement[Any]] = {
         "dag_id": run.c.dag_id,
-        "run_id": run.c.run_id,
+        "run_id": run_id,
         "map_index": column_or(database, "task_instance", "map_index", default=-1),
         "try_number": number,
         "state": literal("failed"),

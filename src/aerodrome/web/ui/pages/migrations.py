@@ -30,6 +30,7 @@ TABS = (
     ("Decommission", "/decommission"),
     ("Report", "/report"),
 )
+DIFFERENCES_SHOWN = 100
 PHASES = ("connect", "assess", "plan", "apply", "cutover")
 
 
@@ -133,7 +134,37 @@ def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLRes
 def report_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the report."""
     values = frame(the, visitor, ref, "/report")
-    return draw(request, "pages/migration_report.html", {**values, "report": the.migrations.report(visitor, ref)})
+    values |= {"report": the.migrations.report(visitor, ref), "diff": _diff(the, visitor, ref)}
+    return draw(request, "pages/migration_report.html", values)
+
+
+@router.get("/parts/migrations/{ref}/diff")
+def diff_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
+    """Give the newest comparison of source and target, or how far it is."""
+    values = {"item": the.migrations.get(visitor, ref), "diff": _diff(the, visitor, ref)}
+    return draw(request, "parts/migration_diff.html", values)
+
+
+@router.post("/migrations/{ref}/diff")
+def compare_sides(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse:
+    """Ask for a comparison of source and target."""
+    the.migrations.ask_difference(visitor, ref)
+    return RedirectResponse(f"/migrations/{the.migrations.get(visitor, ref).id}/report", 303)
+
+
+def _diff(the: Platform, visitor: Actor, ref: str) -> dict[str, Any] | None:
+    """Give the comparison with the first DAGs that differ; None before the first."""
+    found = or_none(the.migrations.difference, visitor, ref)
+    if not found:
+        return None
+    differing = [
+        (dag["dag_id"], kind, table)
+        for dag in found.get("dags", ())
+        if isinstance(dag, dict)
+        for kind, table in dag["tables"].items()
+        if table["missing"] or table["different"] or table["extra"]
+    ]
+    return {**found, "rows": differing[:DIFFERENCES_SHOWN], "more": max(0, len(differing) - DIFFERENCES_SHOWN)}
 
 
 @router.post("/migrations/{ref}/assess")
