@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.source import Source
 
 
@@ -78,6 +79,8 @@ class Options:
     is_pinning_intervals: bool = (
         False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
     )
+    file: str = ""  # the one that is upgraded, below the project
+    project: Project | None = None  # None: nothing is known but the file itself
 
 
 @dataclass(frozen=True)

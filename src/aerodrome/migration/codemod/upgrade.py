@@ -10,6 +10,7 @@ import difflib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from aerodrome.airflowkit import code as code_reader
@@ -22,6 +23,7 @@ from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.requirements import needed_findings, providers_of, upgrade_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
@@ -55,12 +57,15 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     before = {path: path.read_bytes() for path in python_files}
     applied: dict[Path, Counter[str]] = {path: Counter() for path in python_files}
     wanted = options or Options()
-    spots = {path: _apply_ours(path, applied[path], wanted) for path in python_files}
+    names = {path: path.relative_to(out_dir).as_posix() for path in python_files}
+    project = Project({names[path]: data for path, data in before.items()})
+    options_of = {path: replace(wanted, file=names[path], project=project) for path in python_files}
+    spots = {path: _apply_ours(path, applied[path], options_of[path]) for path in python_files}
     ours = {path: path.read_bytes() for path in python_files}
     findings = _apply_ruff(out_dir, before, applied)
     for path in python_files:
         if path.read_bytes() != ours[path]:
-            spots[path] = _apply_ours(path, applied[path], wanted)  # lines moved, and more may be seen now
+            spots[path] = _apply_ours(path, applied[path], options_of[path])  # lines moved, and more may be seen now
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
         findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]

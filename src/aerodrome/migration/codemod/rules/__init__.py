@@ -17,10 +17,12 @@ from aerodrome.migration.codemod.rules import (
     pendulum_names,
     providers,
     renamed_arguments,
+    subdags,
     unknown_arguments,
 )
 
 RULES: tuple[Rule, ...] = (
+    subdags.RULE,
     providers.SQL,
     providers.ARGUMENTS,
     renamed_arguments.RULE,

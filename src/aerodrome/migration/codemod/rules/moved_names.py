@@ -29,7 +29,7 @@ def _moved(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if moved:
             yield _change(source, node, moved)
         for alias in node.names:
-            if alias not in moved and _is_lost(node.module, alias.name):
+            if alias.name != "SubDagOperator" and alias not in moved and _is_lost(node.module, alias.name):
                 yield _lost(alias.lineno, f"{node.module}.{alias.name}")
 
 
