@@ -79,6 +79,7 @@ class Options:
     is_pinning_intervals: bool = (
         False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
     )
+    target: str = "3.3.2"  # Airflow's version
     file: str = ""  # the one that is upgraded, below the project
     project: Project | None = None  # None: nothing is known but the file itself
 

@@ -138,7 +138,7 @@ def _of_call(source: Source, call: ast.Call) -> str:
         return "its arguments cannot all be seen"
     if strange := sorted({str(item.arg) for item in call.keywords} - _TAKEN):
         return f"a task group has no {', '.join(strange)}"
-    if _dag_of(source, call) is None:
+    if dags.dag_of(source, call) is None:
         return "the DAG that it belongs to cannot be seen"
     if not _is_within(source, call) and not isinstance(source.parents[call], ast.Assign | ast.Expr):
         return "the DAG that it belongs to is not entered by a `with` there"
@@ -158,43 +158,9 @@ def _trigger_rules(source: Source) -> Iterator[ast.expr]:
             yield found[1]
 
 
-def _dag_of(source: Source, call: ast.Call) -> ast.Call | None:
-    """Give the call that makes the DAG around a task: by `dag=`, else by the `with` or the decorator around it."""
-    given = keyword(call, "dag")
-    if given is not None:
-        value = dags.constant(source, given.value)
-        if isinstance(value, ast.Call) and source.means(value.func, dags.ANY):
-            return value
-        return _entered(source, given.value)
-    node: ast.AST = call
-    while node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, ast.With):
-            for item in node.items:
-                made = dags.constant(source, item.context_expr)
-                if isinstance(made, ast.Call) and source.means(made.func, dags.ANY):
-                    return made
-        if isinstance(node, ast.FunctionDef):
-            decorators = [item for item in node.decorator_list if isinstance(item, ast.Call)]
-            return next((item for item in decorators if source.means(item.func, dags.ANY)), None)
-    return None
-
-
-def _entered(source: Source, name: ast.expr) -> ast.Call | None:
-    """Give the DAG that a `with DAG(…) as name` makes, when only one does."""
-    found = [
-        item.context_expr
-        for node in source.each(ast.With)
-        for item in node.items
-        if isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == getattr(name, "id", "")
-    ]
-    made = found[0] if len(found) == 1 else None
-    return made if isinstance(made, ast.Call) and source.means(made.func, dags.ANY) else None
-
-
 def _is_within(source: Source, call: ast.Call) -> bool:
     """Tell whether the DAG is the current one where the call stands."""
-    own = _dag_of(source, call)
+    own = dags.dag_of(source, call)
     node: ast.AST = call
     while node in source.parents:
         node = source.parents[node]
@@ -235,7 +201,7 @@ def _is_order(source: Source, node: ast.AST) -> bool:
 
 def _of_arguments(source: Source, call: ast.Call, factory: Factory, *, is_own: bool) -> str:
     """Say whether the DAG gives its tasks defaults that the SubDag's tasks did not have."""
-    own = _dag_of(source, call)
+    own = dags.dag_of(source, call)
     subdag = keyword(call, "subdag")
     if own is None or subdag is None or not isinstance(subdag.value, ast.Call):
         return "the DAG that it belongs to cannot be seen"
