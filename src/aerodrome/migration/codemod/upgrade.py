@@ -36,8 +36,8 @@ _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
     "trigger-callable",
 }  # fmt: skip
-_TOLD_BETTER = {"orm-access", "subdag", "sla", "trigger-callable"}
-"""Rules of the same names say more of a place than its mere fact."""
+_TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
+"""Rules of the same names say more than the facts, which stand at imports."""
 _BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
 
@@ -71,7 +71,8 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
         told = {code for code, _ in found} & _TOLD_BETTER
-        findings[path] = [item for item in findings[path] if item.rule not in told]
+        lines = {(code, spot.line) for code, spot in found}
+        findings[path] = [item for item in findings[path] if item.rule not in told and (item.rule, item.line) not in lines]
         findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]
     changes = [
         FileChange(

@@ -20,6 +20,7 @@ from aerodrome.migration.codemod.rules import (
     renamed_arguments,
     slas,
     subdags,
+    trigger_callable,
     unknown_arguments,
 )
 
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     dag_defaults.SCHEDULE,
     dag_defaults.CATCHUP,
     dag_defaults.INTERVALS,
+    trigger_callable.RULE,
     slas.RULE,
     database_access.RULE,
     context_keys.RULE,

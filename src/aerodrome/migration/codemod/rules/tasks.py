@@ -48,8 +48,17 @@ def task_instance(source: Source, node: ast.AST) -> str | None:
     for name in _TASK_INSTANCES:
         if name in names:
             return name
-    context = _context_of(function)
-    return f'{context}["ti"]' if context else None
+    context, quote = _context_of(function), quote_at(source, node)
+    return f"{context}[{quote}ti{quote}]" if context else None
+
+
+def quote_at(source: Source, node: ast.AST) -> str:
+    """Give a quote that may stand where the node is: within an f-string not its own (Python 3.11 and older)."""
+    while node in source.parents:
+        node = source.parents[node]
+        if isinstance(node, ast.JoinedStr) and source.code(node).endswith('"'):
+            return "'"
+    return '"'
 
 
 def _context_of(function: ast.FunctionDef) -> str | None:
