@@ -85,6 +85,20 @@ def upgrade_surroundings(text: str, file: str) -> tuple[str, dict[str, int], tup
     return "".join(lines), ({"config-variable": count} if count else {}), tuple(findings)
 
 
+_OF_2 = re.compile(r"airflow\s+(?:webserver|db|dags|tasks)\b")
+
+
+def commands_of_1(text: str, file: str) -> tuple[Remaining, ...]:
+    """Give the calls of the CLI and the API that Airflow 2 does not have either."""
+    found: list[Remaining] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        call = None if line.lstrip().startswith(("#", ";")) else _CALL.search(line)
+        if call and not _OF_2.match(call[0]):
+            message = f"`{' '.join(call[0].split())}` is a command of the CLI of Airflow 1.10."
+            found.append(Remaining("old-cli", file, number, message, "See `airflow --help` of the target."))
+    return tuple(found)
+
+
 def _last(option: str) -> str:
     seen = {option}
     while option != "api.page_size" and (after := RENAMED.get(option)) is not None and after not in seen:

@@ -108,4 +108,5 @@ def fill(context, run):
 then = TriggerDagRunOperator(task_id="then", trigger_dag_id="report", conf={"country": "{{ params.country }}", "full": True}, params={"country": "nl"})
 """,
     find=_find,
+    is_for_2=True,
 )
