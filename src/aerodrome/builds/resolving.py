@@ -25,6 +25,15 @@ def resolve(airflow_version: str, python_version: str, requirements: Sequence[st
     with tempfile.TemporaryDirectory(prefix="aerodrome-resolve-") as folder:
         wanted = Path(folder) / "requirements.in"
         wanted.write_text("\n".join((f"apache-airflow=={airflow_version}", *requirements)) + "\n", encoding="utf-8")
-        command = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--no-build", "--python-version", python_version]
+        command = [
+            "pip",
+            "compile",
+            "--no-config",
+            "--no-header",
+            "--no-annotate",
+            "--no-build",
+            "--python-version",
+            python_version,
+        ]
         found = run_uv([*command, "--exclude-newer", as_of.isoformat(), str(wanted)])
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in _PIN.findall(found)}

@@ -56,7 +56,9 @@ def run(
     catchup: Annotated[bool, Parameter(help="What the source's catchup_by_default is.")] = True,
     as_of: Annotated[
         date | None,
-        Parameter(help="Look for versions of requirements.txt among what was published up to this day (asks the package index)."),
+        Parameter(
+            help="Look for versions of requirements.txt among what was published up to this day (asks the package index)."
+        ),
     ] = None,
     prove: Annotated[bool, Parameter(negative="", help="Read every DAG under both Airflows and compare.")] = False,
     source_venv: Annotated[
@@ -86,7 +88,9 @@ def run(
         requirements_as_of=as_of,
     )
     if as_of is None and path.is_dir() and (path / "requirements.txt").is_file():
-        say(f"Whether the versions in requirements.txt go with Airflow {target} is not checked (--as-of DAY asks the package index).")
+        say(
+            f"Whether the versions in requirements.txt go with Airflow {target} is not checked (--as-of DAY asks the package index)."
+        )
     with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
         before = _folder_of(path, Path(folder))
         after = out or Path(folder) / "after"

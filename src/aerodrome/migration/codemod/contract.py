@@ -82,10 +82,11 @@ class Options:
     )
     target: str = "3.3.2"  # Airflow's version
     python: str = "3.11"  # of the target
-    requirements_as_of: date | None = None  # versions are looked for among what was published up to this day; None: the index is not asked
+    requirements_as_of: date | None = (
+        None  # versions are looked for among what was published up to this day; None: the index is not asked
+    )
     file: str = ""  # the one that is upgraded, below the project
     project: Project | None = None  # None: nothing is known but the file itself
-
 
     @property
     def major(self) -> int:

@@ -66,7 +66,9 @@ COVERAGE: tuple[Removal, ...] = (
         "a task group where nothing but the order of tasks depended on it; else a finding with the reason",
     ),
     Removal("SLAs without effect", "rule", ("sla",), "of DAGs without a schedule, or None"),
-    Removal("SLAs", "finding", ("sla",), "with the deadline alert that comes near: a deadline is of a run, not of a task"),
+    Removal(
+        "SLAs", "finding", ("sla",), "with the deadline alert that comes near: a deadline is of a run, not of a task"
+    ),
     Removal(
         "Tasks may not reach the metadata database",
         "rule",

@@ -56,7 +56,16 @@ def resolve_requirements(
         match = _REQUIREMENT.match(bare[: comment.start()] if comment else bare)
         if match:
             spec, marker = (match[part] or "" for part in ("spec", "marker"))
-            named.append(_Line(number, match["name"], match["extras"] or "", spec.strip(), marker.strip(), comment[0] if comment else ""))
+            named.append(
+                _Line(
+                    number,
+                    match["name"],
+                    match["extras"] or "",
+                    spec.strip(),
+                    marker.strip(),
+                    comment[0] if comment else "",
+                )
+            )
         elif bare and not bare.startswith("#"):
             message = f"`{bare[:60]}` is not a package of the index: whether it goes with Airflow {airflow_version} was not checked."
             findings.append(Remaining("requirements-unchecked", file, number, message, "Try it in a deployment."))
@@ -69,10 +78,24 @@ def resolve_requirements(
         versions = ask([line.lifted if line in dead else line.as_it_is for line in named])
     except Unavailable as error:
         message = f"Whether these versions go with Airflow {airflow_version} was not checked: {error.message}"
-        return text, {}, (*findings, Remaining("requirements-unchecked", file, 1, message, "Run it again with the package index at hand."))
+        return (
+            text,
+            {},
+            (
+                *findings,
+                Remaining("requirements-unchecked", file, 1, message, "Run it again with the package index at hand."),
+            ),
+        )
     except Invalid as error:
         message = f"No versions published up to {as_of} go with Airflow {airflow_version}: {_reason(error)}"
-        return text, {}, (*findings, Remaining("requirements-unresolvable", file, 1, message, "Drop or replace the package that is named."))
+        return (
+            text,
+            {},
+            (
+                *findings,
+                Remaining("requirements-unresolvable", file, 1, message, "Drop or replace the package that is named."),
+            ),
+        )
     rules: dict[str, int] = {}
     for line in named:
         version = versions.get(_normal(line.name))
@@ -84,7 +107,9 @@ def resolve_requirements(
         if line in dead:
             rules["dead-pin"] = rules.get("dead-pin", 0) + 1
             message = f"{line.name}{line.spec} does not go with Airflow {airflow_version}, {version} does: {dead[line]}"
-            findings.append(Remaining("dead-pin", file, line.number, message, "Read its changelog between both versions."))
+            findings.append(
+                Remaining("dead-pin", file, line.number, message, "Read its changelog between both versions.")
+            )
         elif new.strip() != old.strip():
             rules["requirement-version"] = rules.get("requirement-version", 0) + 1
         if not (line.spec.startswith("==") and line not in dead):

@@ -15,7 +15,9 @@ from aerodrome.migration.codemod.contract import Remaining
 _ENDINGS = {".sh", ".bash", ".zsh", ".env", ".yaml", ".yml", ".mk", ".cfg"}
 _IGNORE = ".airflowignore"
 _PATTERN = re.compile(r"^[\w./-]+$")
-_NAMES = re.compile(r"(?i)^(\.airflowignore|dockerfile.*|.*\.dockerfile|makefile|\.env.*|airflow\.cfg|procfile|crontab)$")
+_NAMES = re.compile(
+    r"(?i)^(\.airflowignore|dockerfile.*|.*\.dockerfile|makefile|\.env.*|airflow\.cfg|procfile|crontab)$"
+)
 _VARIABLE = re.compile(r"\bAIRFLOW__([A-Z0-9_]+?)__([A-Z0-9_]+?)(_CMD|_SECRET)?\b")
 _SECTION = re.compile(r"^\s*\[([\w-]+)\]\s*$")
 _OPTION = re.compile(r"^([a-z]\w*)\s*=")

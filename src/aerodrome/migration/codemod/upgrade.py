@@ -75,7 +75,9 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
         name = path.relative_to(out_dir).as_posix()
         told = {code for code, _ in found} & _TOLD_BETTER
         lines = {(code, spot.line) for code, spot in found}
-        findings[path] = [item for item in findings[path] if item.rule not in told and (item.rule, item.line) not in lines]
+        findings[path] = [
+            item for item in findings[path] if item.rule not in told and (item.rule, item.line) not in lines
+        ]
         findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]
     changes = [
         FileChange(
@@ -153,7 +155,11 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
     before = unused_imports(read(original))
     known = {*before, *(table(major).moves.get(origin, origin) for origin in before)}
     names = set(before.values())
-    gone = {origin for origin, name in unused.items() if (origin not in known and name not in names) or is_gone(origin, major)}
+    gone = {
+        origin
+        for origin, name in unused.items()
+        if (origin not in known and name not in names) or is_gone(origin, major)
+    }
     if not gone:
         return
     cleaned = apply(source, [Change(tuple(drop(source, gone)))])

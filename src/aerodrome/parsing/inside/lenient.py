@@ -29,7 +29,7 @@ def install(project: str, file: str) -> None:
     sys.meta_path.append(_Finder())  # the last to be asked
     _stand_in_for_environment(project)
     _stand_in_for_secrets()
-    with open(file, "rb") as text:  # noqa: PTH123 - a zip archive of DAGs, too
+    with open(file, "rb") as text:
         if b"SubDagOperator" in text.read():
             _stand_in_for_pools()
 

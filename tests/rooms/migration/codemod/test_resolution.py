@@ -29,12 +29,14 @@ def _metadata(file: str) -> bytes:
     stem, version = file.split("-")[:2]
     name = stem.replace("_", "-")
     needs = PACKAGES[name][version][1]
-    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {need}\n" for need in needs)
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(
+        f"Requires-Dist: {need}\n" for need in needs
+    )
     return text.encode()
 
 
 class _Index(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         name = self.path.strip("/").split("/")[-1]
         if self.path.startswith("/files/"):
             self._answer(_metadata(name), "application/octet-stream")
@@ -115,7 +117,9 @@ def test_without_an_index_it_is_said_what_was_not_checked(monkeypatch: pytest.Mo
 
 def test_a_whole_project_gets_its_providers_at_a_day(index: str, tmp_path: Path) -> None:
     (source := tmp_path / "in").mkdir()
-    (source / "d.py").write_text("from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a')\n")
+    (source / "d.py").write_text(
+        "from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a')\n"
+    )
     (source / "requirements.txt").write_text("apache-airflow==1.10.15\nplain==1.0\n")
     done = upgrade(source, tmp_path / "out", "3.3.2", Options(requirements_as_of=DAY))
     assert (tmp_path / "out/requirements.txt").read_text() == "plain==1.0\napache-airflow-providers-ssh==6.0.0\n"

@@ -35,20 +35,27 @@ def apply(source: str) -> tuple[str, list[str]]:
 def test_a_dag_that_is_not_entered_is_entered_for_the_group() -> None:
     text, spots = apply(_HEAD + _FACTORY + _DAG)
     assert spots == []
-    assert '    with TaskGroup(group_id=child, default_args=args) as part:\n        BashOperator(task_id="first", bash_command="date")' in text
+    assert (
+        '    with TaskGroup(group_id=child, default_args=args) as part:\n        BashOperator(task_id="first", bash_command="date")'
+        in text
+    )
     assert 'with dag:\n    north = section("sales", "north", args)\n' in text
     compile(text, "x", "exec")
 
 
 def test_comments_within_the_call_stay() -> None:
     call = 'SubDagOperator(  # the north\n    task_id="north",\n    subdag=section("sales", "north", args),\n    dag=dag,\n)'
-    source = (_HEAD + _FACTORY + _DAG).replace('SubDagOperator(task_id="north", subdag=section("sales", "north", args), dag=dag)', call)
+    source = (_HEAD + _FACTORY + _DAG).replace(
+        'SubDagOperator(task_id="north", subdag=section("sales", "north", args), dag=dag)', call
+    )
     text, _ = apply(source)
     assert '# the north\nwith dag:\n    north = section("sales", "north", args)\n' in text
 
 
 def test_a_start_date_of_its_own_stays() -> None:
-    source = (_HEAD + _FACTORY + _DAG).replace("default_args=args, schedule", "default_args=args, start_date=parent_start, schedule")
+    source = (_HEAD + _FACTORY + _DAG).replace(
+        "default_args=args, schedule", "default_args=args, start_date=parent_start, schedule"
+    )
     assert 'TaskGroup(group_id=child, default_args={"start_date": parent_start, **args})' in apply(source)[0]
 
 
@@ -58,7 +65,7 @@ def test_a_start_date_of_its_own_stays() -> None:
         ('task_id="north", ', 'task_id="north", pool="slow", ', "has no pool"),
         ('task_id="north", ', 'task_id="north", propagate_skipped_state=ANY, ', "propagate_skipped_state"),
         ('schedule="@daily") as', 'schedule="@daily", max_active_tasks=2) as', "max_active_tasks"),
-        ('bash_command="date", dag', 'bash_command="{{ ti.xcom_pull(task_ids=\'a\') }}", dag', "depends on the run"),
+        ('bash_command="date", dag', "bash_command=\"{{ ti.xcom_pull(task_ids='a') }}\", dag", "depends on the run"),
         ('bash_command="date", dag', 'bash_command="date", trigger_rule="all_done", dag', "trigger_rule"),
         ("BashOperator(task_id", "BranchPythonOperator(task_id", "may skip"),
         ("    return part", "    print(part.dag_id)\n    return part", "more than making tasks"),
@@ -68,7 +75,11 @@ def test_a_start_date_of_its_own_stays() -> None:
         ('"%s.%s" % (parent, child)', "name_of(parent, child)", "own name"),
         ("dag=dag)\n", "dag=dag)\nprint(north.task_id)\n", "more than the order"),
         ("dag=dag)\n", "dag=dag)\nother = section('a', 'b', args)\n", "something else"),
-        ("dag=dag)\n", "dag=dag)\nlast = BashOperator(task_id='z', trigger_rule='one_failed', dag=dag)\n", "trigger rule"),
+        (
+            "dag=dag)\n",
+            "dag=dag)\nlast = BashOperator(task_id='z', trigger_rule='one_failed', dag=dag)\n",
+            "trigger rule",
+        ),
         ("dag=dag)\n", "dag=find())\n", "cannot be seen"),
         ('section("sales", "north", args)', "made", "no function of the project"),
         ('date", dag=part', 'date", on_failure_callback=tell, dag=part', "cannot be followed"),
@@ -84,7 +95,11 @@ def test_whatever_may_mean_something_else_is_a_finding(old: str, new: str, reaso
 
 
 def test_schedules_that_airflow_1_never_ran_stay() -> None:
-    source = (_HEAD + _FACTORY + _DAG).replace("operators.subdag ", "operators.subdag_operator ").replace('"@daily") as', "None) as")
+    source = (
+        (_HEAD + _FACTORY + _DAG)
+        .replace("operators.subdag ", "operators.subdag_operator ")
+        .replace('"@daily") as', "None) as")
+    )
     text, spots = apply(source)
     assert text == source
     assert "1.10 ran none" in spots[0]
@@ -93,7 +108,9 @@ def test_schedules_that_airflow_1_never_ran_stay() -> None:
 def _project(folder: Path, more: str = "") -> Path:
     (folder / "dags/parts").mkdir(parents=True)
     (folder / "dags/parts/__init__.py").touch()
-    (folder / "dags/parts/load.py").write_text(_HEAD.replace("from airflow.operators.subdag import SubDagOperator\n", "") + _FACTORY)
+    (folder / "dags/parts/load.py").write_text(
+        _HEAD.replace("from airflow.operators.subdag import SubDagOperator\n", "") + _FACTORY
+    )
     (folder / "dags/sales.py").write_text(_HEAD + "from parts.load import section\n" + _DAG)
     if more:
         (folder / "dags/more.py").write_text(more)

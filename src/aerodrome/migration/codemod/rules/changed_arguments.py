@@ -11,7 +11,6 @@ from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.source import Source
 
-
 _THREE = 3
 _CORE_OF_2 = ("airflow.providers.standard.", "airflow.sdk.")
 """What Airflow 2 itself brings still takes its old arguments."""

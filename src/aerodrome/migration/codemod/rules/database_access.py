@@ -30,7 +30,9 @@ _SESSIONS = frozenset(
     {"airflow.settings.Session", "airflow.utils.session.create_session", "airflow.utils.db.create_session", "airflow.settings.engine", "airflow.settings.engine.connect"}
 )  # fmt: skip
 _PROVIDERS = frozenset({"airflow.utils.session.provide_session", "airflow.utils.db.provide_session"})
-_FIELDS = frozenset({"conn_id", "conn_type", "host", "login", "password", "schema", "port", "extra", "extra_dejson", "get_uri"})
+_FIELDS = frozenset(
+    {"conn_id", "conn_type", "host", "login", "password", "schema", "port", "extra", "extra_dejson", "get_uri"}
+)
 _KEYS = {"Variable": "key", "Connection": "conn_id"}
 _FILTERS = {"dag_id", "state", "run_id", "execution_date", "logical_date", "session"}
 
@@ -56,7 +58,9 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
 def _model(source: Source, node: ast.expr) -> str:
     """Give the name of Airflow's model that an expression is, "" for anything else."""
     names = {
-        name.rpartition(".")[2] for name in source.meanings(node) if name.startswith(("airflow.models.", "airflow.sdk."))
+        name.rpartition(".")[2]
+        for name in source.meanings(node)
+        if name.startswith(("airflow.models.", "airflow.sdk."))
     }
     return names.pop() if len(names) == 1 else ""
 
@@ -82,7 +86,9 @@ def _runs(source: Source, call: ast.Call) -> Change | None:
     parent = source.parents[call]
     if isinstance(parent, ast.Call) and parent.args == [call] and getattr(parent.func, "id", "") == "len":
         more = _lists(source, given)
-        return more and Change((replace(source, parent, f"{owner}.get_dr_count({', '.join([f'dag_id={dag_id}', *more])})"),))
+        if more is None:
+            return None
+        return Change((replace(source, parent, f"{owner}.get_dr_count({', '.join([f'dag_id={dag_id}', *more])})"),))
     outer = source.parents[parent]
     is_first = isinstance(parent, ast.Subscript) and getattr(parent.slice, "value", None) == 0
     is_state = isinstance(outer, ast.Attribute) and outer.attr == "state" and isinstance(outer.ctx, ast.Load)
@@ -95,7 +101,12 @@ def _runs(source: Source, call: ast.Call) -> Change | None:
 def _lists(source: Source, given: dict[str, ast.expr]) -> list[str] | None:
     """Write what narrows the runs as lists, None when it cannot be seen that a value is one and no list."""
     found: list[str] = []
-    for name, new in (("state", "states"), ("run_id", "run_ids"), ("execution_date", "logical_dates"), ("logical_date", "logical_dates")):
+    for name, new in (
+        ("state", "states"),
+        ("run_id", "run_ids"),
+        ("execution_date", "logical_dates"),
+        ("logical_date", "logical_dates"),
+    ):
         if (value := given.get(name)) is None:
             continue
         is_member = any(".State." in item or ".DagRunState." in item for item in source.meanings(value))
@@ -103,7 +114,7 @@ def _lists(source: Source, given: dict[str, ast.expr]) -> list[str] | None:
         if not (is_date or is_member or (new != "logical_dates" and _is_text(value))):
             return None
         found.append(f"{new}=[{source.code(value)}{'.value' if is_member else ''}]")
-    return found or None
+    return found
 
 
 def _is_text(node: ast.expr | None) -> bool:
@@ -147,7 +158,9 @@ def _key(source: Source, narrowed: ast.Call, model: str) -> str | None:
     test = narrowed.args[0]
     if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
         return None
-    is_field = isinstance(test.left, ast.Attribute) and test.left.attr == field and _model(source, test.left.value) == model
+    is_field = (
+        isinstance(test.left, ast.Attribute) and test.left.attr == field and _model(source, test.left.value) == model
+    )
     return source.code(test.comparators[0]) if is_field else None
 
 
@@ -163,7 +176,11 @@ def _state(source: Source, call: ast.Call) -> Change | None:
     if owner is None or context_value(source, call.func.value) != "dag_run" or not isinstance(task_id, ast.Constant):
         return None
     outer: ast.AST = source.parents[call]
-    if isinstance(outer, ast.Attribute) and outer.attr == "current_state" and isinstance(source.parents[outer], ast.Call):
+    if (
+        isinstance(outer, ast.Attribute)
+        and outer.attr == "current_state"
+        and isinstance(source.parents[outer], ast.Call)
+    ):
         outer = source.parents[outer]
     elif not (isinstance(outer, ast.Attribute) and outer.attr == "state" and isinstance(outer.ctx, ast.Load)):
         return None
@@ -180,7 +197,11 @@ def _sessions(source: Source) -> Iterator[Change | Spot]:
                 continue
             body = [node for item in function.body for node in ast.walk(item)]
             if any(isinstance(node, ast.Name) and node.id == "session" for node in body):
-                yield Spot(decorator.lineno, f"`{function.name}` opens the metadata database, which tasks of Airflow 3 may not reach.", _way(source, body))
+                yield Spot(
+                    decorator.lineno,
+                    f"`{function.name}` opens the metadata database, which tasks of Airflow 3 may not reach.",
+                    _way(source, body),
+                )
                 continue
             if _is_optional(function, "session"):
                 start = source.line_start(decorator.lineno)
@@ -200,11 +221,19 @@ def _access(source: Source, call: ast.Call) -> Spot | None:
     if source.means(func, _SESSIONS):
         name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
         body = list(ast.walk(_around(source, call)))
-        return Spot(call.lineno, f"`{name}` opens the metadata database, which tasks of Airflow 3 may not reach.", _way(source, body))
+        return Spot(
+            call.lineno,
+            f"`{name}` opens the metadata database, which tasks of Airflow 3 may not reach.",
+            _way(source, body),
+        )
     if isinstance(func, ast.Attribute) and func.attr in _FINDERS and (model := _model(source, func.value)) in _WAYS:
         if model == "XCom" and func.attr == "get_one":
             return None  # of the Task SDK, too
-        return Spot(call.lineno, f"`{model}.{func.attr}` reads the metadata database, which tasks of Airflow 3 may not reach.", _WAYS[model])
+        return Spot(
+            call.lineno,
+            f"`{model}.{func.attr}` reads the metadata database, which tasks of Airflow 3 may not reach.",
+            _WAYS[model],
+        )
     return None
 
 

@@ -25,17 +25,27 @@ _ASSETS = ("Asset", "AssetAlias", "AssetAll", "AssetAny", "Dataset", "DatasetAli
 def _external(source: Source, _options: Options) -> Iterator[Change | Spot]:
     """A run that somebody or another DAG triggered: run_type says it (airflow.utils.types.DagRunType, 3.3.2)."""
     for node in source.each(ast.Attribute):
-        if node.attr == "external_trigger" and isinstance(node.ctx, ast.Load) and context_value(source, node.value) == "dag_run":
+        if (
+            node.attr == "external_trigger"
+            and isinstance(node.ctx, ast.Load)
+            and context_value(source, node.value) == "dag_run"
+        ):
             quote = quote_at(source, node)
             kinds = ", ".join(f"{quote}{kind}{quote}" for kind in _BY_HAND)
             yield Change((replace(source, node, f"({source.code(node.value)}.run_type in ({kinds}))"),))
     for text in source.each(ast.Constant):
-        if not isinstance(text.value, str) or "external_trigger" not in text.value or isinstance(source.parents[text], ast.JoinedStr):
+        if (
+            not isinstance(text.value, str)
+            or "external_trigger" not in text.value
+            or isinstance(source.parents[text], ast.JoinedStr)
+        ):
             continue
         code = source.code(text)
         quote = '"' if code.rstrip().endswith("'") else "'"
         kinds = ", ".join(f"{quote}{kind}{quote}" for kind in _BY_HAND)
-        new = _BLOCK.sub(lambda block, kinds=kinds: _IN_TEMPLATE.sub(f"(dag_run.run_type in ({kinds}))", block[0]), code)  # type: ignore[misc]
+        new = _BLOCK.sub(
+            lambda block, kinds=kinds: _IN_TEMPLATE.sub(f"(dag_run.run_type in ({kinds}))", block[0]), code
+        )  # type: ignore[misc]
         if new != code:
             yield Change((Edit(source.start(text), source.end(text), new),))
 
@@ -89,9 +99,16 @@ def _links(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if not any(getattr(base, "id", getattr(base, "attr", "")) == "BaseOperatorLink" for base in node.bases):
             continue
         for method in node.body:
-            if isinstance(method, ast.FunctionDef) and method.name == "get_link":
-                if "dttm" in {arg.arg for arg in (*method.args.args, *method.args.kwonlyargs)}:
-                    yield Spot(method.lineno, "get_link of an operator's link takes no date any more.", "Take ti_key: get_link(self, operator, *, ti_key).")
+            if isinstance(method, ast.FunctionDef) and method.name == "get_link" and _takes(method, "dttm"):
+                yield Spot(
+                    method.lineno,
+                    "get_link of an operator's link takes no date any more.",
+                    "Take ti_key: get_link(self, operator, *, ti_key).",
+                )
+
+
+def _takes(function: ast.FunctionDef, name: str) -> bool:
+    return name in {arg.arg for arg in (*function.args.args, *function.args.kwonlyargs)}
 
 
 EXTERNAL = Rule(

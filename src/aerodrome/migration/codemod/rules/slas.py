@@ -19,7 +19,9 @@ _BEFORE_DEADLINES = ("3.0.",)
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
-    callback = next((item.value for call in source.each(ast.Call) if (item := keyword(call, "sla_miss_callback"))), None)
+    callback = next(
+        (item.value for call in source.each(ast.Call) if (item := keyword(call, "sla_miss_callback"))), None
+    )
     for call in source.each(ast.Call):
         item = keyword(call, "sla")
         if item and (keyword(call, "task_id") or dags.is_dict_call(call)):
@@ -59,7 +61,11 @@ def _is_never_checked(source: Source, call: ast.Call) -> bool:
 def _spot(source: Source, value: ast.expr, whose: str, callback: ast.expr | None, options: Options) -> Spot:
     message = f"Airflow 3 ignores the SLA of {whose}: nobody is told when it is late."
     if options.target.startswith(_BEFORE_DEADLINES):
-        return Spot(value.lineno, message, "Airflow 3.1 and newer have deadlines of whole runs; until then watch the run from outside.")
+        return Spot(
+            value.lineno,
+            message,
+            "Airflow 3.1 and newer have deadlines of whole runs; until then watch the run from outside.",
+        )
     name, more = _callback(source, callback)
     alert = f"DeadlineAlert(reference=DeadlineReference.DAGRUN_LOGICAL_DATE, interval={source.code(value)}, callback=AsyncCallback({name}))"
     return Spot(
@@ -73,9 +79,15 @@ def _spot(source: Source, value: ast.expr, whose: str, callback: ast.expr | None
 def _callback(source: Source, node: ast.expr | None) -> tuple[str, str]:
     """Give a name for the callback, and what must be done about it."""
     if node is None:
-        return "tell", "`tell` is an async function of yours, in a module that the triggerer can import: SLA mails were sent by Airflow itself."
+        return (
+            "tell",
+            "`tell` is an async function of yours, in a module that the triggerer can import: SLA mails were sent by Airflow itself.",
+        )
     name = source.code(node)
-    return name, f"`{name}` must become an async function that takes the context, not (dag, task_list, …), in a module that the triggerer can import."
+    return (
+        name,
+        f"`{name}` must become an async function that takes the context, not (dag, task_list, …), in a module that the triggerer can import.",
+    )
 
 
 RULE = Rule(

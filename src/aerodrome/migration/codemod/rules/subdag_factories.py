@@ -95,7 +95,9 @@ def read_factory(source: Source, name: str, project: Project) -> Factory | str:
 def _is_never(source: Source, call: ast.Call) -> bool:
     is_old = any(node.module == "airflow.operators.subdag_operator" for node in source.each(ast.ImportFrom))
     items = [item for name in dags.SCHEDULES if (item := keyword(call, name))]
-    return is_old and any(isinstance(item.value, ast.Constant) and item.value.value in (None, "@once") for item in items)
+    return is_old and any(
+        isinstance(item.value, ast.Constant) and item.value.value in (None, "@once") for item in items
+    )
 
 
 def _kept_in(function: ast.FunctionDef, call: ast.Call) -> tuple[str, bool] | None:
@@ -110,7 +112,11 @@ def _kept_in(function: ast.FunctionDef, call: ast.Call) -> tuple[str, bool] | No
             if name and node.body[-1:] == returns and getattr(returns[0].value, "id", None) == name:
                 return name, True
         if name and returns == [last] and getattr(returns[0].value, "id", None) == name:
-            stores = [item for item in ast.walk(function) if isinstance(item, ast.Name) and item.id == name and isinstance(item.ctx, ast.Store)]
+            stores = [
+                item
+                for item in ast.walk(function)
+                if isinstance(item, ast.Name) and item.id == name and isinstance(item.ctx, ast.Store)
+            ]
             return (name, is_entered) if len(stores) == 1 else None
     return None
 
@@ -168,7 +174,11 @@ def _depends(source: Source, function: ast.FunctionDef, call: ast.Call, project:
                 return f"`{node.value[:40]}` depends on the run or on the ids of the SubDag"
         elif name in _WORDS:
             return f"`{name}` may depend on the run or on the ids of the SubDag"
-        elif isinstance(node, ast.Name | ast.Attribute) and _SKIPPING.search(name) and any(_SKIPPING.search(word) for word in place.meanings(node) or (name,)):
+        elif (
+            isinstance(node, ast.Name | ast.Attribute)
+            and _SKIPPING.search(name)
+            and any(_SKIPPING.search(word) for word in place.meanings(node) or (name,))
+        ):
             return f"`{name}` may skip tasks: a skipped SubDag counted as a success"
     return ""
 

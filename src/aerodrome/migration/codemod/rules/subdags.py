@@ -57,10 +57,12 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for use in _uses(source, options.file, project):
         reason = use.reason or (plan.reasons.get(use.key, "") if use.key else "")
         if reason or use.key not in plan.factories:
-            yield Spot(use.call.lineno, f"SubDagOperator is gone, and this one cannot become a task group: {reason}.", _HINT)
+            yield Spot(
+                use.call.lineno, f"SubDagOperator is gone, and this one cannot become a task group: {reason}.", _HINT
+            )
             continue
         edits += _edits_of_use(source, use.call)
-    for (file, name), factory in plan.factories.items():
+    for file, name in plan.factories:
         if file != options.file or plan.reasons.get((file, name)):
             continue
         present = read_factory(source, name, project)
@@ -105,7 +107,9 @@ def _uses(source: Source, file: str, project: Project) -> Iterator[_Use]:
     for call in source.each(ast.Call):
         if source.means(call.func, OPERATORS):
             key = _factory_of(source, file, call, project)
-            yield _Use(file, call, key, _of_call(source, call) if key else "no function of the project makes its SubDag")
+            yield _Use(
+                file, call, key, _of_call(source, call) if key else "no function of the project makes its SubDag"
+            )
 
 
 def _factory_of(source: Source, file: str, call: ast.Call, project: Project) -> Key | None:
@@ -113,7 +117,9 @@ def _factory_of(source: Source, file: str, call: ast.Call, project: Project) -> 
     if subdag is None or not isinstance(subdag.value, ast.Call):
         return None
     name = subdag.value.func
-    if isinstance(name, ast.Name) and any(isinstance(node, ast.FunctionDef) and node.name == name.id for node in source.tree.body):
+    if isinstance(name, ast.Name) and any(
+        isinstance(node, ast.FunctionDef) and node.name == name.id for node in source.tree.body
+    ):
         return file, name.id
     places = [place for origin in source.meanings(name) if (place := project.place_of(origin))]
     return places[0] if len(places) == 1 else None
@@ -179,8 +185,14 @@ def _of_variable(source: Source, call: ast.Call) -> str:
             return "it is kept in something else than one name"
         name = parent.targets[0].id
         loads = [node for node in source.each(ast.Name) if node.id == name and isinstance(node.ctx, ast.Load)]
-        return "" if all(_is_order(source, node) for node in loads) else f"`{name}` is used for more than the order of tasks"
-    return "" if isinstance(parent, ast.Expr) or _is_order(source, call) else "it is used for more than the order of tasks"
+        return (
+            ""
+            if all(_is_order(source, node) for node in loads)
+            else f"`{name}` is used for more than the order of tasks"
+        )
+    return (
+        "" if isinstance(parent, ast.Expr) or _is_order(source, call) else "it is used for more than the order of tasks"
+    )
 
 
 def _is_order(source: Source, node: ast.AST) -> bool:
@@ -230,7 +242,9 @@ def _edits_of_use(source: Source, call: ast.Call) -> Iterator[Edit]:
     start, end = source.start(call), source.end(call)
     kept = [(source.start(made), source.end(made))]
     comments = [
-        source.text[a:b].decode() for a, b in source.comments if start <= a < end and not any(x <= a < y for x, y in kept)
+        source.text[a:b].decode()
+        for a, b in source.comments
+        if start <= a < end and not any(x <= a < y for x, y in kept)
     ]
     newline = source.newline.decode()
     at = source.start(statement)

@@ -33,7 +33,9 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
 
 def _payload(source: Source, call: ast.Call, node: ast.expr) -> str | None:
     """Give the code of the payload, "" when there is none; None when the function cannot be replaced by it."""
-    found = [item for item in source.tree.body if isinstance(item, ast.FunctionDef) and item.name == getattr(node, "id", "")]
+    found = [
+        item for item in source.tree.body if isinstance(item, ast.FunctionDef) and item.name == getattr(node, "id", "")
+    ]
     if len(found) != 1 or len(found[0].args.args) != _ARGUMENTS or found[0].decorator_list:
         return None
     context, run = (arg.arg for arg in found[0].args.args)
@@ -45,7 +47,9 @@ def _payload(source: Source, call: ast.Call, node: ast.expr) -> str | None:
         return ""
     first = body[0]
     target = first.targets[0] if len(body) == 1 and isinstance(first, ast.Assign) and len(first.targets) == 1 else None
-    is_payload = isinstance(target, ast.Attribute) and target.attr == "payload" and getattr(target.value, "id", "") == run
+    is_payload = (
+        isinstance(target, ast.Attribute) and target.attr == "payload" and getattr(target.value, "id", "") == run
+    )
     return _as_conf(source, call, first.value, context) if is_payload and isinstance(first, ast.Assign) else None
 
 
@@ -73,7 +77,13 @@ def _param(call: ast.Call, node: ast.expr, context: str) -> str | None:
         return None
     is_params = getattr(node.value.value, "id", "") == context and getattr(node.value.slice, "value", None) == "params"
     name, params = getattr(node.slice, "value", None), keyword(call, "params")
-    if not is_params or not isinstance(name, str) or not name.isidentifier() or not params or not isinstance(params.value, ast.Dict):
+    if (
+        not is_params
+        or not isinstance(name, str)
+        or not name.isidentifier()
+        or not params
+        or not isinstance(params.value, ast.Dict)
+    ):
         return None
     for key, value in zip(params.value.keys, params.value.values, strict=True):
         if getattr(key, "value", None) == name:
