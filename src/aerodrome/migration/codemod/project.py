@@ -18,6 +18,7 @@ class Project:
         self._files = files
         self._sources: dict[str, Source | None] = {}
         self._known: dict[str, Any] = {}
+        self._mentioning: dict[bytes, tuple[str, ...]] = {}
 
     def source(self, file: str) -> Source | None:
         """Give a file; None when it is not there or is not Python 3."""
@@ -27,7 +28,10 @@ class Project:
         return self._sources[file]
 
     def mentioning(self, word: bytes) -> tuple[str, ...]:
-        return tuple(sorted(file for file, text in self._files.items() if word in text))
+        """Give the files with a word in them; looked for once."""
+        if word not in self._mentioning:
+            self._mentioning[word] = tuple(sorted(file for file, text in self._files.items() if word in text))
+        return self._mentioning[word]
 
     def place_of(self, origin: str) -> tuple[str, str] | None:
         """Give the file and the name within it of what "package.module.name" imports; None when the project has no such file."""
