@@ -64,7 +64,9 @@ _NOT_SECRET_VALUE = re.compile(
 _URI_PASSWORD = re.compile(r"[a-z][\w+.-]*://[^\s:/@]*:([^\s@/{}]+)@")
 _JINJA = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
 _OLD_CLI = re.compile(
-    r"\bairflow\s+(trigger_dag|initdb|upgradedb|webserver|dags\s+backfill|db\s+init|db\s+upgrade|tasks\s+run)\b"
+    r"\bairflow\s+(?:(?:trigger_dag|initdb|upgradedb|resetdb|webserver|dags\s+backfill|db\s+init|db\s+upgrade|tasks\s+run"
+    r"|list_dags|list_tasks|list_dag_runs|dag_state|task_state|task_failed_deps|delete_dag|show_dag|next_execution"
+    r"|create_user|delete_user|list_users|kerberos_renewer)\b|(?:variables|connections|pool)\s+-{1,2}\w)"
 )
 _OLD_API = re.compile(r"/api/(v1|experimental)/")
 

@@ -2,6 +2,7 @@
 
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.contract import Bundle, Venv, VenvSpec
+from aerodrome.builds.resolving import resolve
 from aerodrome.builds.venvs import VenvStore
 
-__all__ = ["Bundle", "BundleStore", "Venv", "VenvSpec", "VenvStore"]
+__all__ = ["Bundle", "BundleStore", "Venv", "VenvSpec", "VenvStore", "resolve"]

@@ -20,6 +20,7 @@ from aerodrome.migration.assess.checks import TOPICS
 from aerodrome.migration.codemod.coverage import COVERAGE
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.rules import RULES
+from aerodrome.migration.codemod.significant import CHANGES
 from aerodrome.settings.model import PREFIX, Settings
 from aerodrome.web.app import describe_api
 
@@ -71,11 +72,18 @@ def _upgrade_rules() -> Iterator[str]:
         yield f"```python\n{rule.before.strip()}\n```"
         if rule.after != rule.before:
             yield f"becomes\n```python\n{rule.after.strip()}\n```"
+    older = ", ".join(f"`{rule.code}`" for rule in RULES if rule.is_for_2)
+    yield f"\nFor a target of 2.11 only what that cannot understand is changed, by {older}."
     yield f"\nThe table of `moved-name` has {len(table().moves)} names, and {len(table().gone)} that are gone.\n"
     yield "## What Airflow 3 changed, and what is done about it\n"
     yield "| change | treatment | by | |\n| --- | --- | --- | --- |"
     for item in COVERAGE:
         yield f"| {item.change} | {item.treatment} | {', '.join(f'`{code}`' for code in item.codes)} | {item.note} |"
+    yield "\n## The release notes of Airflow 3, heading by heading\n"
+    yield "| version | heading | treatment | by | |\n| --- | --- | --- | --- | --- |"
+    for change in CHANGES:
+        codes = ", ".join(f"`{code}`" for code in change.codes)
+        yield f"| {change.version} | {change.heading} | {change.treatment} | {codes} | {change.note} |"
 
 
 def _api(schema: Mapping[str, Any]) -> Iterator[str]:

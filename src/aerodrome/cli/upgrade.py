@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,7 +33,7 @@ def run(
         str, Parameter(name="--from", help="The Airflow that the code was written for; auto finds out.")
     ] = "auto",
     to_version: Annotated[
-        str, Parameter(name=("--to", "--target-version"), help="The Airflow to move to: 3.3 or 3.3.2.")
+        str, Parameter(name=("--to", "--target-version"), help="The Airflow to move to: 3.3, 3.3.2, or 2.11.")
     ] = DEFAULT,
     write: Annotated[bool, Parameter(negative="", help="Change the files where they are.")] = False,
     out: Annotated[
@@ -53,6 +54,12 @@ def run(
         ),
     ] = "pin",
     catchup: Annotated[bool, Parameter(help="What the source's catchup_by_default is.")] = True,
+    as_of: Annotated[
+        date | None,
+        Parameter(
+            help="Look for versions of requirements.txt among what was published up to this day (asks the package index)."
+        ),
+    ] = None,
     prove: Annotated[bool, Parameter(negative="", help="Read every DAG under both Airflows and compare.")] = False,
     source_venv: Annotated[
         Path | None, Parameter(help="A virtualenv with the source's Airflow (else one is made).")
@@ -74,7 +81,16 @@ def run(
     source, why = codemod.source_version(path) if from_version == "auto" else (from_version, "")
     target = _full(to_version)
     say(f"From Airflow {source}{f' ({why})' if why else ''} to {target}.")
-    options = codemod.Options(catchup_by_default=catchup, is_pinning_intervals=intervals == "pin")
+    options = codemod.Options(
+        catchup_by_default=catchup,
+        is_pinning_intervals=intervals == "pin",
+        python=_python(target),
+        requirements_as_of=as_of,
+    )
+    if as_of is None and path.is_dir() and (path / "requirements.txt").is_file():
+        say(
+            f"Whether the versions in requirements.txt go with Airflow {target} is not checked (--as-of DAY asks the package index)."
+        )
     with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
         before = _folder_of(path, Path(folder))
         after = out or Path(folder) / "after"
@@ -148,10 +164,14 @@ def _venv(version: str, project: Path) -> Path:
         and not line.strip().startswith(("#", "-"))
         and not line.strip().lower().startswith(("apache-airflow=", "apache-airflow["))
     )
-    parsed = AirflowVersion.parse(version)
-    python = "3.11" if "3.11" in parsed.pythons else parsed.pythons[-1]
     store = VenvStore(Path.home() / ".cache" / "aerodrome" / "venvs")
-    return store.ensure(VenvSpec(version, python, wanted), say).path
+    return store.ensure(VenvSpec(version, _python(version), wanted), say).path
+
+
+def _python(version: str) -> str:
+    """Give the Python that a virtualenv of that Airflow gets."""
+    pythons = AirflowVersion.parse(version).pythons
+    return "3.11" if "3.11" in pythons or not pythons else pythons[-1]
 
 
 def _accepted(only: Path | None, done: codemod.CodeUpgrade) -> frozenset[str]:

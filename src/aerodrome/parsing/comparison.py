@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from aerodrome.parsing.contract import DagDifference, NextRun, ParsedDag, ParseResult
+from aerodrome.parsing.subdags import folded
 
 Severity = Literal["info", "warning", "blocker"]
 _BLOCKERS = ("tasks", "edges", "schedule")
@@ -25,8 +26,9 @@ def compare(before: ParseResult, after: ParseResult) -> tuple[DagDifference, ...
 
     A DAG that is only in `before` is a blocker, one that is only in `after` is information.
     """
+    before, groups = folded(before, after)
     old, new = _by_id(before), _by_id(after)
-    found: list[DagDifference] = []
+    found: list[DagDifference] = list(groups)
     for dag_id in sorted(old.keys() | new.keys()):
         if dag_id not in new:
             reason = _why_gone(old[dag_id].file, after)
@@ -36,7 +38,7 @@ def compare(before: ParseResult, after: ParseResult) -> tuple[DagDifference, ...
         else:
             versions = (before.airflow_version, after.airflow_version)
             found.extend(_of_dag(old[dag_id], new[dag_id], versions))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda item: item.dag_id))
 
 
 def _by_id(result: ParseResult) -> dict[str, ParsedDag]:

@@ -24,6 +24,8 @@ from aerodrome.airflowkit.code import facts, parse, plain_secrets
         ("x = ti.execution_date", "context-key", 1),
         ("ti.xcom_pull(key='a')", "xcom-pull-all", 1),
         ("call('airflow trigger_dag x')", "old-cli", 1),
+        ("call('airflow list_dags')", "old-cli", 1),
+        ("call('airflow variables -s a b')", "old-cli", 1),
         ("get('http://a/api/v1/dags')", "old-rest-api", 1),
         ("class A(BaseOperator):\n    pass", "custom-operator", 1),
         ("x = Variable.get('a')", "variable-at-parse", 1),
@@ -47,6 +49,7 @@ def test_named(source: str, rule: str, line: int) -> None:
         "def f():\n    return Variable.get('a')",
         "ti.xcom_pull(task_ids='a')",
         "BashOperator(sla=None)",
+        "call('airflow variables get a; airflow connections list; airflow pools list')",
         "def (",
     ],
 )

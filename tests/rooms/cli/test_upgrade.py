@@ -62,6 +62,22 @@ def test_only_what_a_person_accepted_is_written(tmp_path: Path) -> None:
         run(project, only=tmp_path / "accepted.txt")
 
 
+def test_what_was_not_checked_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = _project(tmp_path / "project")
+    run(project, diff=False)
+    assert "--as-of" not in capsys.readouterr().err
+    (project / "requirements.txt").write_text("requests==2.0\n")
+    run(project, diff=False)
+    assert "not checked (--as-of DAY asks the package index)" in capsys.readouterr().err
+
+
+def test_an_older_target_gets_its_newest_release(tmp_path: Path) -> None:
+    project = _project(tmp_path / "project")
+    run(project, to_version="2.11", diff=False, report=tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["target_version"], report["files_changed"]) == ("2.11.2", 0)
+
+
 def test_wrong_wishes_are_refused(tmp_path: Path) -> None:
     project = _project(tmp_path / "project")
     with pytest.raises(Invalid):

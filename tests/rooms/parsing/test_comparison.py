@@ -47,6 +47,47 @@ def test_each_difference_is_named_with_its_path_severity_and_reason() -> None:
     assert "create_cron_data_intervals" in found["x", "next_runs[0]"].reason
 
 
+def _task(*downstream: str, **changes: Any) -> dict[str, Any]:
+    return {**TASK, "downstream": list(downstream), **changes}
+
+
+def test_a_subdag_that_became_a_group_is_explained() -> None:
+    before = {"a": _task("sub"), "sub": _task("b", operator="SubDagOperator"), "b": _task()}
+    inner = {"one": _task("two"), "two": _task(), "alone": _task()}
+    after = {
+        "a": _task("sub.alone", "sub.one"),
+        "sub.one": _task("sub.two"),
+        "sub.two": _task("b"),
+        "sub.alone": _task("b"),
+        "b": _task(),
+    }
+    old = result("2.11.2", dag(tasks=before), dag("x.sub", tasks=inner))
+    (found,) = compare(old, result("3.3.2", dag(tasks=after)))
+    assert (found.path, found.before, found.after, found.severity) == (
+        "tasks.sub",
+        "SubDagOperator",
+        "TaskGroup",
+        "info",
+    )
+    assert "task group" in found.reason
+    wrong = {**after, "sub.two": _task(), "sub.one": _task("sub.two", retries=3)}
+    assert {(item.path, item.severity) for item in compare(old, result("3.3.2", dag(tasks=wrong)))} == {
+        ("tasks.sub", "info"),
+        ("tasks.sub.two.downstream", "blocker"),
+        ("tasks.sub.one.retries", "warning"),
+    }
+
+
+def test_a_subdag_that_stays_is_compared_as_it_is() -> None:
+    before = {"sub": _task(operator="SubDagOperator")}
+    old = result("2.10.5", dag(tasks=before), dag("x.sub"))
+    assert compare(old, result("2.11.2", dag(tasks=before), dag("x.sub"))) == ()
+    gone = compare(old, result("3.3.2", dag(tasks={"other": _task()})))
+    assert {("x.sub", ""), ("x", "tasks.sub")} <= {
+        (item.dag_id, item.path) for item in gone if item.severity == "blocker"
+    }
+
+
 @pytest.mark.airflow
 def test_a_dag_reads_the_same_and_its_runs_are_computed(reader: Reader) -> None:
     """The shape is what both majors must agree upon; both are held against the same words here."""

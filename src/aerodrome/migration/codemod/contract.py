@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
+from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.source import Source
 
 
@@ -78,6 +80,18 @@ class Options:
     is_pinning_intervals: bool = (
         False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
     )
+    target: str = "3.3.2"  # Airflow's version
+    python: str = "3.11"  # of the target
+    requirements_as_of: date | None = (
+        None  # versions are looked for among what was published up to this day; None: the index is not asked
+    )
+    file: str = ""  # the one that is upgraded, below the project
+    project: Project | None = None  # None: nothing is known but the file itself
+
+    @property
+    def major(self) -> int:
+        """Give 2 or 3: of the target."""
+        return int(self.target.partition(".")[0])
 
 
 @dataclass(frozen=True)
@@ -121,4 +135,5 @@ class Rule:
     after: str
     find: Callable[[Source, Options], Iterator[Change | Spot]]
     finding: str = ""
+    is_for_2: bool = False  # also when the target is 2.x, which understands most of 1.10
     is_last: bool = False  # asked when no other rule has anything left to fix: it takes away what they know old code by

@@ -59,12 +59,34 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("execution_date of a DAG run", "rule", ("context-key",)),
     Removal("Trigger rules dummy and none_failed_or_skipped", "rule", ("trigger-rule",)),
     Removal("Datasets are assets", "rule", ("moved-name",)),
-    Removal("SubDagOperator", "finding", ("subdag",), "write a TaskGroup"),
-    Removal("SLAs", "finding", ("sla",), "deadline alerts need a decision of a person"),
-    Removal("Tasks may not reach the metadata database", "finding", ("orm-access",)),
+    Removal(
+        "SubDagOperator",
+        "rule",
+        ("subdag",),
+        "a task group where nothing but the order of tasks depended on it; else a finding with the reason",
+    ),
+    Removal("SLAs without effect", "rule", ("sla",), "of DAGs without a schedule, or None"),
+    Removal(
+        "SLAs", "finding", ("sla",), "with the deadline alert that comes near: a deadline is of a run, not of a task"
+    ),
+    Removal(
+        "Tasks may not reach the metadata database",
+        "rule",
+        ("orm-access",),
+        "where the Task SDK has the same; else a finding with what takes its place",
+    ),
+    Removal("dag_run.external_trigger", "rule", ("external-trigger",)),
+    Removal("Runs that assets trigger have no dates", "finding", ("no-logical-date",)),
+    Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
+    Removal("Links of operators with a date", "finding", ("operator-link",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all",)),
     Removal("TriggerDagRunOperator and ExternalTaskMarker: execution_date", "rule", ("operator-argument",)),
-    Removal("TriggerDagRunOperator: python_callable", "finding", ("trigger-callable",)),
+    Removal(
+        "TriggerDagRunOperator: python_callable",
+        "rule",
+        ("trigger-callable",),
+        "where it only fills the payload; else a finding",
+    ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
@@ -115,6 +137,13 @@ COVERAGE: tuple[Removal, ...] = (
     Removal(
         "Old CLI and REST API in Dockerfiles, compose files and shell scripts", "finding", ("old-cli", "old-rest-api")
     ),
+    Removal(
+        "Versions that do not go with the target",
+        "finding",
+        ("dead-pin", "requirement-version", "requirements-unchecked", "requirements-unresolvable"),
+        "with --as-of DAY: pins are lifted with the reason, versions are those of that day",
+    ),
+    Removal("Patterns of .airflowignore are globs", "finding", ("airflowignore",)),
     Removal("Images of the old Airflow", "finding", ("airflow-image",)),
     Removal("XCom pickling; executors", "not applicable", (), "not DAG code: `aerodrome assess`"),
     Removal("Views, roles and the web server", "not applicable", (), "not DAG code"),

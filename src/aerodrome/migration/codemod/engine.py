@@ -18,6 +18,7 @@ from aerodrome.migration.codemod.python2 import converted
 from aerodrome.migration.codemod.source import Source, read
 
 _ROUNDS = 8
+_OLDER = 2
 _PYTHON_2 = Spot(
     1,
     "The file was Python 2, and is Python 3 now.",
@@ -41,6 +42,7 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
         encoding, mark, text = _decode(data)
     except (SyntaxError, UnicodeDecodeError, LookupError):
         return Rewritten(data, is_python=False)
+    rules = rules if options.major > _OLDER else [rule for rule in rules if rule.is_for_2]
     concerned = [rule for rule in rules if any(word in text for word in rule.words)]
     if not concerned:
         return Rewritten(data)

@@ -31,21 +31,21 @@ def unused_imports(source: Source | None) -> dict[str, str]:
     return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 
 
-def is_gone(origin: str) -> bool:
-    """Tell whether Airflow 3 fails to import this, even when nothing uses it."""
-    known = table()
-    return origin in known.gone or known.is_missing(origin.rpartition(".")[0]) or _is_old_module(origin)
+def is_gone(origin: str, major: int = 3) -> bool:
+    """Tell whether the target fails to import this, even when nothing uses it."""
+    known = table(major)
+    return origin in known.gone or known.is_missing(origin.rpartition(".")[0]) or _is_old_module(origin, major)
 
 
 @cache
-def _old_modules() -> frozenset[str]:
-    known = table()
+def _old_modules(major: int) -> frozenset[str]:
+    known = table(major)
     return frozenset(name.rpartition(".")[0] for name in (*known.moves, *known.gone))
 
 
-def _is_old_module(origin: str) -> bool:
+def _is_old_module(origin: str, major: int) -> bool:
     """Tell whether this is a module that old code imports by its package: `from airflow.operators import bash_operator`."""
-    return origin in _old_modules() and table().is_missing(origin)
+    return origin in _old_modules(major) and table(major).is_missing(origin)
 
 
 def drop(source: Source, origins: Collection[str]) -> list[Edit]:

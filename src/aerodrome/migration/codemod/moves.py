@@ -1,5 +1,7 @@
 """Where the names of Airflow 1.10 and 2 are in Airflow 3.3.2: a table, made by `scripts/moves` from the packages themselves.
 
+A second one, moves_2.json, knows the names of 1.10 that Airflow 2.11.2 cannot import.
+
 `moves`: old dotted name -> new one; every entry was imported from a real 3.3.2 with its providers. `gone`: names of the old core and of
 contrib that have no new place. `modules`: the modules of the core of 3.3.2; what is imported from another one fails.
 """
@@ -12,6 +14,7 @@ from functools import cache
 from importlib import resources
 
 _PROVIDER = "airflow.providers."
+_THREE = 3
 _TWO_WORDS = ("apache", "cncf", "common", "dbt", "microsoft", "atlassian")
 
 
@@ -24,14 +27,15 @@ class Moves:
     modules: frozenset[str]
 
     def is_missing(self, module: str) -> bool:
-        """Tell whether Airflow 3.3.2 itself has no such module."""
+        """Tell whether the target's Airflow itself has no such module."""
         return module.startswith("airflow.") and not module.startswith(_PROVIDER) and module not in self.modules
 
 
 @cache
-def table() -> Moves:
-    """Read the table, once."""
-    text = (resources.files(__package__) / "moves.json").read_text(encoding="utf-8")
+def table(major: int = 3) -> Moves:
+    """Read the table for a target of that major version, once."""
+    name = "moves.json" if major >= _THREE else "moves_2.json"
+    text = (resources.files(__package__) / name).read_text(encoding="utf-8")
     data = json.loads(text)
     return Moves(data["moves"], frozenset(data["gone"]), frozenset(data["modules"]))
 

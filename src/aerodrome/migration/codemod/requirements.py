@@ -19,10 +19,25 @@ _PROVIDER = re.compile(
 )
 
 
-def providers_of(source: bytes) -> frozenset[str]:
-    """Give the provider packages that a file imports from, but for those that every Airflow 3 brings."""
+_OWN_OF_2 = {
+    f"apache-airflow-providers-{name}"
+    for name in ("common-compat", "common-io", "common-sql", "fab", "ftp", "http", "imap", "smtp", "sqlite")
+}
+"""What apache-airflow 2.11.2 itself requires."""
+_THREE = 3
+_PINS_1 = re.compile(r"(?im)^apache[-_.]airflow\s*(\[[^\]]*\])?\s*[=~<]=?=?\s*1\.")
+
+
+def pins_1(text: str) -> bool:
+    """Tell whether requirements ask for Airflow 1.10."""
+    return _PINS_1.search(text) is not None
+
+
+def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
+    """Give the provider packages that a file imports from, but for those that every Airflow of the target's major brings."""
     found = {package_of(match.decode()) for match in _IMPORT.findall(source)}
-    return frozenset(name for name in found if name and name not in _OWN)
+    own = _OWN if major >= _THREE else _OWN_OF_2
+    return frozenset(name for name in found if name and name not in own)
 
 
 def needed_findings(needed: Collection[str], file: str) -> Iterator[Remaining]:

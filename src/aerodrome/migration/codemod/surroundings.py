@@ -13,7 +13,11 @@ from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.codemod.contract import Remaining
 
 _ENDINGS = {".sh", ".bash", ".zsh", ".env", ".yaml", ".yml", ".mk", ".cfg"}
-_NAMES = re.compile(r"(?i)^(dockerfile.*|.*\.dockerfile|makefile|\.env.*|airflow\.cfg|procfile|crontab)$")
+_IGNORE = ".airflowignore"
+_PATTERN = re.compile(r"^[\w./-]+$")
+_NAMES = re.compile(
+    r"(?i)^(\.airflowignore|dockerfile.*|.*\.dockerfile|makefile|\.env.*|airflow\.cfg|procfile|crontab)$"
+)
 _VARIABLE = re.compile(r"\bAIRFLOW__([A-Z0-9_]+?)__([A-Z0-9_]+?)(_CMD|_SECRET)?\b")
 _SECTION = re.compile(r"^\s*\[([\w-]+)\]\s*$")
 _OPTION = re.compile(r"^([a-z]\w*)\s*=")
@@ -39,6 +43,7 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     (r"worker|flower|kerberos_renewer", "airflow celery worker, airflow celery flower"),
     (r"create_user|delete_user|list_users", "airflow users create, with the FAB auth manager"),
     (r"variables\s+-+\w+", "airflow variables get, set, import or export"),
+    (r"connections\s+list\s+--conn-id", "airflow connections get"),
     (r"connections\s+-+\w+", "airflow connections get, add, import or export"),
     (r"pool\s+-+\w+|pools\s+-+\w+", "airflow pools get, set, import or export"),
     (r"clear|dag_state|task_state|next_execution|delete_dag|show_dag|render|list_dag_runs|task_failed_deps", "airflow dags … or airflow tasks …"),
@@ -57,6 +62,8 @@ def is_concerned(path: PurePath) -> bool:
 
 def upgrade_surroundings(text: str, file: str) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
     """Give the new text, how often a rule was applied, and what a person must look at."""
+    if PurePath(file).name == _IGNORE:
+        return text, {}, _ignored(text, file)
     count = 0
     findings: list[Remaining] = []
 
@@ -83,6 +90,32 @@ def upgrade_surroundings(text: str, file: str) -> tuple[str, dict[str, int], tup
                 Remaining(code, file, number, message, hint) for code, message, hint in _option(f"{section}.{item[1]}")
             ]
     return "".join(lines), ({"config-variable": count} if count else {}), tuple(findings)
+
+
+def _ignored(text: str, file: str) -> tuple[Remaining, ...]:
+    """Airflow 3 reads these patterns as globs ([core] dag_ignore_file_syntax); before they were regular expressions."""
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    patterns = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    number = next((number for number, line in patterns if not _PATTERN.match(line)), patterns[0][0] if patterns else 0)
+    if not number:
+        return ()
+    message = "Airflow 3 reads these patterns as globs; before, they were regular expressions that matched anywhere in a path."
+    hint = "Write globs (**/name_*.py), or set AIRFLOW__CORE__DAG_IGNORE_FILE_SYNTAX=regexp."
+    return (Remaining("airflowignore", file, number, message, hint),)
+
+
+_OF_2 = re.compile(r"airflow\s+(?:webserver|db|dags|tasks)\b")
+
+
+def commands_of_1(text: str, file: str) -> tuple[Remaining, ...]:
+    """Give the calls of the CLI and the API that Airflow 2 does not have either."""
+    found: list[Remaining] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        call = None if line.lstrip().startswith(("#", ";")) else _CALL.search(line)
+        if call and not _OF_2.match(call[0]):
+            message = f"`{' '.join(call[0].split())}` is a command of the CLI of Airflow 1.10."
+            found.append(Remaining("old-cli", file, number, message, "See `airflow --help` of the target."))
+    return tuple(found)
 
 
 def _last(option: str) -> str:

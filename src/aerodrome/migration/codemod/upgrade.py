@@ -10,6 +10,7 @@ import difflib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from aerodrome.airflowkit import code as code_reader
@@ -22,11 +23,13 @@ from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
-from aerodrome.migration.codemod.requirements import needed_findings, providers_of, upgrade_requirements
+from aerodrome.migration.codemod.project import Project
+from aerodrome.migration.codemod.requirements import needed_findings, pins_1, providers_of, upgrade_requirements
+from aerodrome.migration.codemod.resolution import resolve_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
 from aerodrome.migration.codemod.source import read
-from aerodrome.migration.codemod.surroundings import is_concerned, upgrade_surroundings
+from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
 
 IGNORED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "*.pyc", ".ipynb_checkpoints")
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
@@ -34,14 +37,17 @@ _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
     "trigger-callable",
 }  # fmt: skip
+_TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
+"""Rules of the same names say more than the facts, which stand at imports."""
+_OLDER = 2
 _BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
 
 def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Options | None = None) -> CodeUpgrade:
     """Copy the project to `out_dir` (new or empty) and upgrade it there.
 
-    The same source gives the same result; upgrading a result again changes nothing. For a target below 3.0 the code is
-    copied as it is: 2.11 still understands old imports, and the rules are for 3.x.
+    The same source gives the same result; upgrading a result again changes nothing. For a target of 2.x only what that cannot
+    understand is changed: it knows most of 1.10, so ruff, templates and what stands around the code are for 3.x.
     """
     if not source_dir.is_dir():
         raise Invalid(f"{source_dir} is not a folder.", code="project-missing", hint="Give the project's folder.")
@@ -50,19 +56,28 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     shutil.copytree(source_dir, out_dir, dirs_exist_ok=True, ignore=IGNORED, symlinks=False)
     python_files = sorted(path for path in out_dir.rglob("*.py") if path.is_file())
     total = len(python_files)
-    if int(target_version.split(".", maxsplit=1)[0]) < 3:
-        return CodeUpgrade(target_version, (), total)
+    major = int(target_version.split(".", maxsplit=1)[0])
     before = {path: path.read_bytes() for path in python_files}
     applied: dict[Path, Counter[str]] = {path: Counter() for path in python_files}
-    wanted = options or Options()
-    spots = {path: _apply_ours(path, applied[path], wanted) for path in python_files}
+    at_target = replace(options or Options(), target=target_version)
+    names = {path: path.relative_to(out_dir).as_posix() for path in python_files}
+    project = Project({names[path]: data for path, data in before.items()})
+    options_of = {path: replace(at_target, file=names[path], project=project) for path in python_files}
+    spots = {path: _apply_ours(path, applied[path], options_of[path]) for path in python_files}
     ours = {path: path.read_bytes() for path in python_files}
-    findings = _apply_ruff(out_dir, before, applied)
+    findings = _apply_ruff(out_dir, before, applied) if major > _OLDER else {path: [] for path in python_files}
     for path in python_files:
-        if path.read_bytes() != ours[path]:
-            spots[path] = _apply_ours(path, applied[path], wanted)  # lines moved, and more may be seen now
+        if major <= _OLDER:
+            _drop_unused(path, before[path], applied[path], major)
+        elif path.read_bytes() != ours[path]:
+            spots[path] = _apply_ours(path, applied[path], options_of[path])  # lines moved, and more may be seen now
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
+        told = {code for code, _ in found} & _TOLD_BETTER
+        lines = {(code, spot.line) for code, spot in found}
+        findings[path] = [
+            item for item in findings[path] if item.rule not in told and (item.rule, item.line) not in lines
+        ]
         findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]
     changes = [
         FileChange(
@@ -73,8 +88,10 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
         )
         for path in python_files
     ]
-    needed = frozenset().union(*(providers_of(path.read_bytes()) - providers_of(before[path]) for path in python_files))
-    changes += _others(out_dir, needed)
+    needed = frozenset().union(
+        *(providers_of(path.read_bytes(), major) - providers_of(before[path], major) for path in python_files)
+    )
+    changes += _others(out_dir, needed, at_target) if major > _OLDER else _others_for_2(out_dir, needed, at_target)
     interesting = [change for change in changes if change.diff or change.findings]
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), total)
 
@@ -104,7 +121,7 @@ def _apply_ruff(
             path.write_bytes(ours[path])
             broken.append(path)
     for path in files:
-        _drop_unused(path, originals[path], applied[path])
+        _drop_unused(path, originals[path], applied[path], _OLDER + 1)
     remaining = lint.diagnose(out_dir)
     last = Counter((item.file, item.rule) for item in remaining)
     for (file, rule), count in first.items():
@@ -126,7 +143,7 @@ def _apply_ruff(
     return findings
 
 
-def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
+def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int) -> None:
     """Drop imports that were used before and are not now, and unused ones of names that are gone."""
     data = path.read_bytes()
     if b"airflow" not in data:
@@ -136,9 +153,13 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
     if source is None or not unused:
         return
     before = unused_imports(read(original))
-    known = {*before, *(table().moves.get(origin, origin) for origin in before)}
+    known = {*before, *(table(major).moves.get(origin, origin) for origin in before)}
     names = set(before.values())
-    gone = {origin for origin, name in unused.items() if (origin not in known and name not in names) or is_gone(origin)}
+    gone = {
+        origin
+        for origin, name in unused.items()
+        if (origin not in known and name not in names) or is_gone(origin, major)
+    }
     if not gone:
         return
     cleaned = apply(source, [Change(tuple(drop(source, gone)))])
@@ -147,7 +168,7 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str]) -> None:
         applied["unused-import"] += len(gone)
 
 
-def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
+def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator[FileChange]:
     """Templates, requirements, and what stands around the code; `needed` are packages that the code did not need before."""
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
@@ -165,7 +186,7 @@ def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
         except UnicodeDecodeError:
             continue
         if is_requirements:
-            new, rules, findings = upgrade_requirements(text, name, needed if path.parent == out_dir else frozenset())
+            new, rules, findings = _requirements(text, name, needed if path.parent == out_dir else frozenset(), options)
         else:
             new, count = rewrite_template(text) if path.suffix in TEMPLATES else (text, 0)
             rules, findings = ({"context-key": count} if count else {}), ()
@@ -175,6 +196,33 @@ def _others(out_dir: Path, needed: frozenset[str]) -> Iterator[FileChange]:
         if new != text:
             path.write_bytes(new.encode("utf-8"))
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)
+
+
+def _requirements(
+    text: str, file: str, needed: frozenset[str], options: Options
+) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
+    new, rules, findings = upgrade_requirements(text, file, needed)
+    if options.requirements_as_of is None:
+        return new, rules, findings
+    new, more, others = resolve_requirements(new, file, options.target, options.python, options.requirements_as_of)
+    return new, rules | more, findings + others
+
+
+def _others_for_2(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator[FileChange]:
+    """Requirements that pin Airflow 1.10, and commands of its CLI."""
+    path = out_dir / "requirements.txt"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if pins_1(text):
+        before = path.read_bytes()
+        new, rules, findings = _requirements(text, path.name, needed, options)
+        path.write_bytes(new.encode("utf-8"))
+        yield FileChange(path.name, _diff(before, new.encode("utf-8"), path.name), rules, findings)
+    elif needed:
+        yield FileChange(path.name, "", {}, tuple(needed_findings(needed, path.name)))
+    for other in sorted(out_dir.rglob("*")):
+        if other.is_file() and is_concerned(other):
+            name = other.relative_to(out_dir).as_posix()
+            yield FileChange(name, "", {}, commands_of_1(other.read_text(encoding="utf-8", errors="replace"), name))
 
 
 def _compiles(source: bytes) -> bool:

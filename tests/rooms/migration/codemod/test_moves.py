@@ -15,10 +15,12 @@ from aerodrome.migration.codemod.coverage import COVERAGE
 from aerodrome.migration.codemod.moves import package_of, table
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.unknown_arguments import KNOWN
+from aerodrome.migration.codemod.significant import CHANGES
 
 _FACTS = {
     "subdag", "sla", "orm-access", "xcom-pull-all", "trigger-callable", "plugin", "old-cli", "old-rest-api",
     "airflow-pin", "constraint", "provider-pin", "provider-needed", "unused-import", "python2", "config-variable", "config-option", "airflow-image",
+    "dead-pin", "requirement-version", "requirements-unchecked", "requirements-unresolvable", "airflowignore",
 }  # fmt: skip
 _NEED_LIBRARIES = (
     "mysql",
@@ -60,6 +62,11 @@ def test_coverage_names_what_exists() -> None:
         assert item.codes or item.treatment in ("proof only", "not applicable"), item.change
         assert all(code in codes or code.startswith("AIR") for code in item.codes), item.change
     assert {rule.code for rule in RULES} <= {code for item in COVERAGE for code in item.codes}
+    for change in CHANGES:
+        assert change.codes or (change.treatment in ("proof only", "not applicable") and change.note), change.heading
+        assert all(code in codes or code.startswith("AIR") for code in change.codes), change.heading
+    assert len({(change.version, change.heading) for change in CHANGES}) == len(CHANGES)
+    assert {change.version for change in CHANGES} == {"3.0", "3.1", "3.2", "3.3"}
 
 
 def _broken(venv: Venv, names: set[str], home: Path) -> dict[str, str]:

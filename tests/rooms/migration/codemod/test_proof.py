@@ -27,6 +27,18 @@ _DAGS = {
     ),
     "argument": f"{_HEAD}with DAG('argument', schedule=None, {_START}):\n    BashOperator(task_id='a', bash_command='x', sla=1, mine=2)\n",
     "gone": f"from airflow.utils.dates import round_time\n{_HEAD}rounded = round_time\nwith DAG('gone', schedule=None, {_START}):\n{_BODY}",
+    "grouped": (
+        "from airflow.operators.subdag import SubDagOperator\n"
+        f"{_HEAD}args = {{'retries': 3}}\n"
+        "def part(parent, child, given):\n"
+        "    made = DAG(f'{parent}.{child}', default_args=given, start_date=pendulum.datetime(2025, 1, 1), schedule='@daily')\n"
+        "    BashOperator(task_id='c', bash_command='x', dag=made) >> BashOperator(task_id='d', bash_command='x', dag=made)\n"
+        "    return made\n"
+        f"dag = DAG('grouped', schedule='@daily', default_args=args, {_START})\n"
+        "first = BashOperator(task_id='a', bash_command='x', dag=dag)\n"
+        "sub = SubDagOperator(task_id='sub', subdag=part('grouped', 'sub', args), dag=dag)\n"
+        "first >> sub >> BashOperator(task_id='b', bash_command='x', dag=dag)\n"
+    ),
     "never": "from airflow import DAG\nimport os\nraise ValueError('dag')\n",
 }
 
@@ -53,8 +65,10 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
         "missing": "equal-but-for",  # catchup without a schedule means nothing
         "argument": "not-comparable",
         "gone": "broken",
+        "grouped": "equal-but-for",
         "never": "not-comparable",
     }
+    assert [(item.path, item.after) for item in found["grouped"].differences] == [("tasks.sub", "TaskGroup")]
     assert found["missing"].stand_ins == ("module pandas_of_ours", "variable rate")
     assert "round_time" in found["gone"].reason
     # without the upgrade the same files parse, and run otherwise: that is what the comparison is for

@@ -206,6 +206,7 @@ load = BigQueryInsertJobOperator(
 )
 """,
     find=_queries,
+    is_for_2=True,
 )
 TABLE = Rule(
     code="bigquery-table",
@@ -223,4 +224,5 @@ from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateTabl
 make = BigQueryCreateTableOperator(task_id="make", dataset_id="shop", table_id="sales", table_resource={"schema": {"fields": FIELDS}})
 """,
     find=_tables,
+    is_for_2=True,
 )

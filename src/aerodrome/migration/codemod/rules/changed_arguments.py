@@ -11,6 +11,10 @@ from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.source import Source
 
+_THREE = 3
+_CORE_OF_2 = ("airflow.providers.standard.", "airflow.sdk.")
+"""What Airflow 2 itself brings still takes its old arguments."""
+
 
 def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
     known, moves = changed_arguments(), table().moves
@@ -21,11 +25,13 @@ def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
     return None
 
 
-def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for call in source.each(ast.Call):
         if not call.keywords or (found := _entry(source, call)) is None:
             continue
         name, entry = found
+        if options.major < _THREE and name.startswith(_CORE_OF_2):
+            continue
         title = name.rpartition(".")[2]
         edits = list(_edits(source, call, entry))
         if edits:
@@ -101,4 +107,5 @@ load = GCSToBigQueryOperator(
 )
 """,
     find=_find,
+    is_for_2=True,
 )

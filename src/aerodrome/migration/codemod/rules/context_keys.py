@@ -16,6 +16,9 @@ _TEMPLATES = {**RENAMED_IN_TEMPLATES, "triggering_dataset_events": "triggering_a
 _CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _BLOCK = re.compile(r"(\{[{%])(.*?)([%}]\})", re.DOTALL)
 _NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
+_IN_F_STRING = re.compile(r"\{\{(\{\{|%)((?:[^{}]|\{[^{}]*\})*?)(\}\}|%)\}\}")
+"""A Jinja block as an f-string writes it: its braces are doubled; single ones hold Python."""
+_HELD = re.compile(r"(\{[^{}]*\})")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
     (re.compile(r"\b(?:ti|task_instance)\.execution_date\b"), "logical_date"),
@@ -45,6 +48,27 @@ def rewrite_template(text: str, quote: str = "'") -> tuple[str, int]:
     return _BLOCK.sub(block, text), count
 
 
+def rewrite_f_string(code: str, quote: str) -> tuple[str, int]:
+    """Replace removed names within the Jinja blocks that an f-string's code makes; what Python puts in stays."""
+    count = 0
+
+    def block(match: re.Match[str]) -> str:
+        nonlocal count
+        if (match[1] == "%") != (match[3] == "%"):
+            return match[0]
+        parts = _HELD.split(match[2])
+        marks = [f"_held_{at}_" if at % 2 else part for at, part in enumerate(parts)]
+        opening, closing = ("{%", "%}") if match[1] == "%" else ("{{", "}}")
+        text, done = rewrite_template(f"{opening}{''.join(marks)}{closing}", quote)
+        count += done
+        inner = text[2:-2]
+        for at in range(1, len(parts), 2):
+            inner = inner.replace(marks[at], parts[at])
+        return "{{" + match[1] + inner + match[3] + "}}"
+
+    return _IN_F_STRING.sub(block, code), count
+
+
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
     yield from _templates(source)
     yield from _keys(source)
@@ -62,6 +86,13 @@ def _templates(source: Source) -> Iterator[Change | Spot]:
         text, count = rewrite_template(code, '"' if code.rstrip().endswith("'") else "'")
         if count:
             yield Change((replace(source, node, text),))
+    for joined in source.each(ast.JoinedStr):
+        code = source.code(joined)
+        if "{{" not in code:
+            continue
+        text, count = rewrite_f_string(code, '"' if code.rstrip().endswith("'") else "'")
+        if count:
+            yield Change((replace(source, joined, text),))
 
 
 def _is_context(node: ast.expr) -> bool:
@@ -93,7 +124,7 @@ def _attributes(source: Source) -> Iterator[Change | Spot]:
         end = source.end(node)
         if _is_key(node.value, "dag_run"):
             yield Change((Edit(end - len(node.attr), end, "logical_date"),))
-        elif (name := _task_instance(node.value)) is not None:
+        elif (name := _task_instance(source, node.value)) is not None:
             yield Change((replace(source, node, name),))
 
 
@@ -104,10 +135,11 @@ def _is_key(node: ast.expr, *names: str) -> bool:
     return isinstance(node, ast.Subscript) and _is_context(node.value) and getattr(node.slice, "value", None) in names
 
 
-def _task_instance(node: ast.expr) -> str | None:
+def _task_instance(source: Source, node: ast.expr) -> str | None:
     """A task instance of Airflow 3 has no date of its own; the context it comes from has."""
     if isinstance(node, ast.Subscript) and _is_key(node, "ti", "task_instance") and isinstance(node.value, ast.Name):
-        return f'{node.value.id}["logical_date"]'
+        quote = source.code(node.slice)[-1]
+        return f"{node.value.id}[{quote}logical_date{quote}]"
     return None
 
 

@@ -177,6 +177,7 @@ run = BashOperator(task_id="run", bash_command="date", task_concurrency=1, xcom_
 run = BashOperator(task_id="run", bash_command="date", max_active_tis_per_dag=1, do_xcom_push=True)
 """,
     find=_task_arguments,
+    is_for_2=True,
 )
 PROVIDE_CONTEXT = Rule(
     code="provide-context",

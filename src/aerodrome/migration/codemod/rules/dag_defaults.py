@@ -43,7 +43,7 @@ def _catchup(source: Source, options: Options) -> Iterator[Change | Spot]:
         if keyword(call, "catchup") or "catchup" in dags.spread(source, call)[0]:
             continue
         if not dags.is_open(source, call):
-            if _is_unscheduled(source, call):
+            if dags.is_unscheduled(source, call):
                 continue
             if dags.start_date(source, call) == "none":
                 yield Spot(
@@ -59,21 +59,6 @@ def _catchup(source: Source, options: Options) -> Iterator[Change | Spot]:
                 "It cannot be seen whether this DAG sets catchup: it was True, and is False in Airflow 3.",
                 "Write catchup=True or catchup=False.",
             )
-
-
-def _is_unscheduled(source: Source, call: ast.Call) -> bool:
-    """Tell whether catchup has no meaning: triggered by hand or by datasets."""
-    for name in dags.SCHEDULES:
-        if (item := keyword(call, name)) is None:
-            continue
-        value = item.value
-        if isinstance(value, ast.List | ast.Tuple) or (isinstance(value, ast.Constant) and value.value is None):
-            return True
-        if isinstance(value, ast.Call) and any(
-            "Dataset" in name or "Asset" in name for name in source.meanings(value.func)
-        ):
-            return True
-    return False
 
 
 def _schedule(source: Source, _options: Options) -> Iterator[Change | Spot]:

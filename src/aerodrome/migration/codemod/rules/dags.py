@@ -29,6 +29,21 @@ def is_open(source: Source, call: ast.Call, *names: str) -> bool:
     return not is_seen or len(call.args) > _POSITIONAL or any(name in more for name in names)
 
 
+def is_unscheduled(source: Source, call: ast.Call) -> bool:
+    """Tell whether nothing is scheduled: triggered by hand or by datasets."""
+    for name in SCHEDULES:
+        if (item := keyword(call, name)) is None:
+            continue
+        value = item.value
+        if isinstance(value, ast.List | ast.Tuple) or (isinstance(value, ast.Constant) and value.value is None):
+            return True
+        if isinstance(value, ast.Call) and any(
+            "Dataset" in name or "Asset" in name for name in source.meanings(value.func)
+        ):
+            return True
+    return False
+
+
 def dictionaries(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Dict, str]]:
     """Give dict literals that reach a DAG: ("default_args" or "**"), through a name of the file or directly."""
     assigned: dict[str, list[ast.Dict]] = {}
@@ -129,6 +144,40 @@ def start_date(source: Source, call: ast.Call) -> ast.expr | str:
         return "unseen"
     found = entry(mapping, "start_date")
     return found[1] if found is not None else "none"
+
+
+def dag_of(source: Source, call: ast.Call) -> ast.Call | None:
+    """Give the call that makes the DAG around a task: by `dag=`, else by the `with` or the decorator around it."""
+    given = keyword(call, "dag")
+    if given is not None:
+        value = constant(source, given.value)
+        if isinstance(value, ast.Call) and source.means(value.func, ANY):
+            return value
+        return _entered(source, given.value)
+    node: ast.AST = call
+    while node in source.parents:
+        node = source.parents[node]
+        if isinstance(node, ast.With):
+            for item in node.items:
+                made = constant(source, item.context_expr)
+                if isinstance(made, ast.Call) and source.means(made.func, ANY):
+                    return made
+        if isinstance(node, ast.FunctionDef):
+            decorators = [item for item in node.decorator_list if isinstance(item, ast.Call)]
+            return next((item for item in decorators if source.means(item.func, ANY)), None)
+    return None
+
+
+def _entered(source: Source, name: ast.expr) -> ast.Call | None:
+    """Give the DAG that a `with DAG(…) as name` makes, when only one does."""
+    found = [
+        item.context_expr
+        for node in source.each(ast.With)
+        for item in node.items
+        if isinstance(item.optional_vars, ast.Name) and item.optional_vars.id == getattr(name, "id", "")
+    ]
+    made = found[0] if len(found) == 1 else None
+    return made if isinstance(made, ast.Call) and source.means(made.func, ANY) else None
 
 
 def entry(mapping: ast.Dict, name: str) -> tuple[ast.Constant, ast.expr] | None:

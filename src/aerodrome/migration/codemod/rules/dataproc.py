@@ -166,4 +166,5 @@ from airflow.providers.google.cloud.operators.dataproc import DataprocSubmitJobO
 count = DataprocSubmitJobOperator(task_id="count", region="europe-west4", job={"placement": {"cluster_name": "shop"}, "pyspark_job": {"main_python_file_uri": "gs://shop/count.py"}})
 """,
     find=_jobs,
+    is_for_2=True,
 )

@@ -152,4 +152,5 @@ run = KubernetesPodOperator(
 )
 """,
     find=_find,
+    is_for_2=True,
 )

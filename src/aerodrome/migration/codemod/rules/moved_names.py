@@ -10,38 +10,39 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import import_text, replace
 from aerodrome.migration.codemod.imports import indent_of, is_alone, written
-from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.moves import Moves, table
 from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.source import Source
 
+_OLDER = 2  # understands classes that are reached through their modules
 _BUILTINS = frozenset(dir(builtins))
 _OWNERS = re.compile(r"airflow(\.(models|operators|sensors|hooks|contrib|datasets|providers|utils)(\.\w+)*)?")
 
 
-def _moved(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
+    known = table(options.major)
     for node in source.each(ast.ImportFrom):
         if node.level or not node.module or node.module.split(".")[0] != "airflow":
             continue
         if node.names[0].name == "*":
-            yield from _star(source, node)
+            yield from _star(source, node, options)
             continue
-        moved = {alias: new for alias in node.names if (new := table().moves.get(f"{node.module}.{alias.name}"))}
+        moved = {alias: new for alias in node.names if (new := known.moves.get(f"{node.module}.{alias.name}"))}
         if moved:
             yield _change(source, node, moved)
         for alias in node.names:
-            if alias not in moved and _is_lost(node.module, alias.name):
-                yield _lost(alias.lineno, f"{node.module}.{alias.name}")
+            if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
+                yield _lost(alias.lineno, f"{node.module}.{alias.name}", options.major)
 
 
-def _is_lost(module: str, name: str) -> bool:
-    known = table()
+def _is_lost(known: Moves, module: str, name: str) -> bool:
     origin = f"{module}.{name}"
     if origin in known.gone:
         return True
     return known.is_missing(module) and not any(old.startswith(f"{origin}.") for old in known.moves)
 
 
-def _lost(line: int, origin: str) -> Spot:
+def _lost(line: int, origin: str, major: int) -> Spot:
     if origin.startswith("airflow.contrib"):
         return Spot(
             line,
@@ -50,7 +51,7 @@ def _lost(line: int, origin: str) -> Spot:
         )
     return Spot(
         line,
-        f"`{origin}` is gone in Airflow 3, and there is no equal.",
+        f"`{origin}` is gone in Airflow {major}, and there is no equal.",
         "See Airflow's release notes; the code needs another way.",
     )
 
@@ -102,11 +103,12 @@ _MODELS = (
 """What people take from airflow.models by a star; Airflow 3 cannot import it so."""
 
 
-def _star(source: Source, node: ast.ImportFrom) -> Iterator[Change | Spot]:
+def _star(source: Source, node: ast.ImportFrom, options: Options) -> Iterator[Change | Spot]:
     prefix = f"{node.module}."
-    known = {old.removeprefix(prefix) for old in (*table().moves, *table().gone) if old.startswith(prefix)}
+    names = table(options.major)
+    known = {old.removeprefix(prefix) for old in (*names.moves, *names.gone) if old.startswith(prefix)}
     known = {name for name in known if "." not in name} | (set(_MODELS) if node.module == "airflow.models" else set())
-    if not known or not (table().is_missing(str(node.module)) or node.module in ("airflow.models", "airflow.utils.dates", "airflow.operators", "airflow.sensors", "airflow.hooks")):  # fmt: skip
+    if not known or not (names.is_missing(str(node.module)) or node.module in ("airflow.models", "airflow.utils.dates", "airflow.operators", "airflow.sensors", "airflow.hooks")):  # fmt: skip
         return
     unbound = {item.id for item in source.each(ast.Name) if item.id not in source.top.bound} - _BUILTINS
     used = sorted(unbound & known)
@@ -119,17 +121,17 @@ def _star(source: Source, node: ast.ImportFrom) -> Iterator[Change | Spot]:
         return
     yield Spot(
         node.lineno,
-        f"Names come from `{node.module}` by a star, and Airflow 3 has no such module or does not allow it.",
+        f"Names come from `{node.module}` by a star, and Airflow {options.major} has no such module or does not allow it.",
         f"Import the names that you use{': perhaps ' + ', '.join(sorted(unbound)[:5]) if unbound else ''}.",
     )
 
 
-def _references_by_module(source: Source, _options: Options) -> Iterator[Change | Spot]:
-    known = table()
+def _references_by_module(source: Source, options: Options) -> Iterator[Change | Spot]:
+    known = table(options.major)
     for node in source.each(ast.Attribute):
         for meaning in source.meanings(node):
             owner, _, name = meaning.rpartition(".")
-            is_class = (name[:1].isupper() and name[1:2].islower()) or name == "DAG"
+            is_class = options.major > _OLDER and ((name[:1].isupper() and name[1:2].islower()) or name == "DAG")
             if meaning not in known.moves and not (is_class and _OWNERS.fullmatch(owner) and owner not in known.moves):
                 continue
             if not isinstance(node.ctx, ast.Load):
@@ -177,6 +179,7 @@ start = EmptyOperator(task_id="start")
 run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
 """,
     find=_moved,
+    is_for_2=True,
     is_last=True,
 )
 
@@ -198,4 +201,5 @@ with DAG("sales", catchup=False, schedule="@daily"):
     pass
 """,
     find=_references_by_module,
+    is_for_2=True,
 )

@@ -54,4 +54,5 @@ start = pendulum.datetime(2020, 1, 1)
 now = pendulum.now("UTC")
 """,
     find=_find,
+    is_for_2=True,
 )

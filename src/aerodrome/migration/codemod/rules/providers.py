@@ -46,6 +46,7 @@ _SSH = frozenset(
 )
 _TRIGGER_RUN = "TriggerDagRunOperator"
 _MARKER = "ExternalTaskMarker"
+_OLDER = 2  # has execution_date still
 
 
 def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
@@ -117,7 +118,7 @@ def _hooked(source: Source, call: ast.Call) -> Iterator[Edit]:
         yield drop_item(source, item)
 
 
-def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _arguments(source: Source, options: Options) -> Iterator[Change | Spot]:
     for call in source.each(ast.Call):
         item = keyword(call, "auto_remove")
         if (
@@ -129,7 +130,7 @@ def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
             yield Change((replace(source, item.value, '"success"' if item.value.value else '"never"'),))
         if source.means(call.func, _DOCKER) and (item := keyword(call, "volumes")):
             yield _mounts(source, call, item)
-        if source.means(call.func, _VENV):
+        if options.major > _OLDER and source.means(call.func, _VENV):
             text = 'bool(shutil.which("virtualenv") or find_spec("virtualenv"))'
             yield Change((replace(source, call, text),), (("shutil", ""), ("importlib.util", "find_spec")))
         if source.means(call.func, _SSH) and (item := keyword(call, "timeout")) and not keyword(call, "cmd_timeout"):
@@ -137,7 +138,7 @@ def _arguments(source: Source, _options: Options) -> Iterator[Change | Spot]:
             conn = "" if keyword(call, "conn_timeout") else f"conn_timeout={code}, "
             yield Change((Edit(source.start(item), source.end(item.value), f"{conn}cmd_timeout={code}"),))
         names = {meaning.rpartition(".")[2] for meaning in source.meanings(call.func) if meaning.startswith("airflow.")}
-        if names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
+        if options.major > _OLDER and names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
             yield Change((rename_keyword(source, item, "logical_date"),))
         if "is_delete_operator_pod" in {item.arg for item in call.keywords} and "KubernetesPodOperator" in names:
             item = keyword(call, "is_delete_operator_pod")
@@ -208,6 +209,7 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 load = SQLExecuteQueryOperator(task_id="load", sql="select 1", conn_id="warehouse")
 """,
     find=_sql,
+    is_for_2=True,
 )
 ARGUMENTS = Rule(
     code="operator-argument",
@@ -237,6 +239,7 @@ run = DockerOperator(task_id="run", image="shop", auto_remove="success", mounts=
 then = TriggerDagRunOperator(task_id="then", trigger_dag_id="report", logical_date="{{ ds }}")
 """,
     find=_arguments,
+    is_for_2=True,
 )
 APPLY_DEFAULTS = Rule(
     code="apply-defaults",

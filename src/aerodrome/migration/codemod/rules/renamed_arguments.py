@@ -182,4 +182,5 @@ tell = SlackWebhookOperator(
 )
 """,
     find=_find,
+    is_for_2=True,
 )

@@ -188,4 +188,5 @@ load = PythonOperator(
 )
 """,
     find=_find,
+    is_for_2=True,
 )

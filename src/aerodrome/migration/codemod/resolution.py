@@ -1,0 +1,155 @@
+"""Finds versions for a requirements.txt that go with the target's Airflow, as they were published up to a day.
+
+Without a constraints file: pins that go with the target stay, those that do not are lifted, each with the reason that the resolver gives. The
+package index is asked, and only when somebody says so; what could not be asked is said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from aerodrome.builds import resolve
+from aerodrome.kernel.errors import Invalid, Unavailable
+from aerodrome.migration.codemod.contract import Remaining
+
+Resolve = Callable[[Sequence[str]], Mapping[str, str]]
+_REQUIREMENT = re.compile(
+    r"^(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^\]]*\])?\s*(?P<spec>[=<>!~][^;#@]*?)?\s*(?P<marker>;[^#]*)?$"
+)
+_COMMENT = re.compile(r"\s+#.*$")
+_REASON_CHARS = 400
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line that names a package. `spec` is "" without a pin."""
+
+    number: int
+    name: str
+    extras: str
+    spec: str
+    marker: str
+    comment: str
+
+    @property
+    def as_it_is(self) -> str:
+        return f"{self.name}{self.extras}{self.spec}{self.marker}"
+
+    @property
+    def lifted(self) -> str:
+        return f"{self.name}{self.extras}{self.marker}"
+
+
+def resolve_requirements(
+    text: str, file: str, airflow_version: str, python_version: str, as_of: date
+) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
+    """Give the text with every package at a version that goes with the target, the rules applied, and what a person must know."""
+    lines = text.splitlines(keepends=True)
+    named: list[_Line] = []
+    findings: list[Remaining] = []
+    for number, line in enumerate(lines, 1):
+        bare = line.strip()
+        comment = _COMMENT.search(bare)
+        match = _REQUIREMENT.match(bare[: comment.start()] if comment else bare)
+        if match:
+            spec, marker = (match[part] or "" for part in ("spec", "marker"))
+            named.append(
+                _Line(
+                    number,
+                    match["name"],
+                    match["extras"] or "",
+                    spec.strip(),
+                    marker.strip(),
+                    comment[0] if comment else "",
+                )
+            )
+        elif bare and not bare.startswith("#"):
+            message = f"`{bare[:60]}` is not a package of the index: whether it goes with Airflow {airflow_version} was not checked."
+            findings.append(Remaining("requirements-unchecked", file, number, message, "Try it in a deployment."))
+
+    def ask(wanted: Sequence[str]) -> Mapping[str, str]:
+        return resolve(airflow_version, python_version, wanted, as_of)
+
+    try:
+        dead = _dead(named, ask)
+        versions = ask([line.lifted if line in dead else line.as_it_is for line in named])
+    except Unavailable as error:
+        message = f"Whether these versions go with Airflow {airflow_version} was not checked: {error.message}"
+        return (
+            text,
+            {},
+            (
+                *findings,
+                Remaining("requirements-unchecked", file, 1, message, "Run it again with the package index at hand."),
+            ),
+        )
+    except Invalid as error:
+        message = f"No versions published up to {as_of} go with Airflow {airflow_version}: {_reason(error)}"
+        return (
+            text,
+            {},
+            (
+                *findings,
+                Remaining("requirements-unresolvable", file, 1, message, "Drop or replace the package that is named."),
+            ),
+        )
+    rules: dict[str, int] = {}
+    for line in named:
+        version = versions.get(_normal(line.name))
+        if version is None:  # its marker leaves it out for this Python
+            continue
+        old = lines[line.number - 1]
+        ending = old[len(old.rstrip("\r\n")) :]
+        new = f"{line.name}{line.extras}=={version}{f' {line.marker}' if line.marker else ''}{line.comment}{ending}"
+        if line in dead:
+            rules["dead-pin"] = rules.get("dead-pin", 0) + 1
+            message = f"{line.name}{line.spec} does not go with Airflow {airflow_version}, {version} does: {dead[line]}"
+            findings.append(
+                Remaining("dead-pin", file, line.number, message, "Read its changelog between both versions.")
+            )
+        elif new.strip() != old.strip():
+            rules["requirement-version"] = rules.get("requirement-version", 0) + 1
+        if not (line.spec.startswith("==") and line not in dead):
+            lines[line.number - 1] = new
+    return "".join(lines), rules, tuple(findings)
+
+
+def _dead(named: Sequence[_Line], ask: Resolve) -> dict[_Line, str]:
+    """Give the pins that cannot stay, with the reason; as few as halving finds, from the first line on."""
+    dead: dict[_Line, str] = {}
+    kept: set[_Line] = {line for line in named if not line.spec}
+
+    def stays(group: Sequence[_Line]) -> str:
+        wanted = [line.as_it_is if line in kept or line in group else line.lifted for line in named]
+        try:
+            ask(wanted)
+        except Invalid as error:
+            return _reason(error)
+        return ""
+
+    waiting = [[line for line in named if line.spec]]
+    while waiting:
+        group = waiting.pop()
+        reason = stays(group) if group else ""
+        if not reason:
+            kept |= set(group)
+        elif len(group) == 1:
+            dead[group[0]] = reason
+        else:
+            half = len(group) // 2
+            waiting += [group[half:], group[:half]]
+    return dead
+
+
+def _reason(error: Invalid) -> str:
+    """Give the resolver's own sentence."""
+    text = " ".join(str(error.details.get("output", error.message)).replace("╰─▶", "").replace("×", "").split())
+    text = re.sub(r"^.*?when resolving dependencies:?\s*(cause:\s*)?", "", text).partition(" hint: ")[0]
+    return text if len(text) <= _REASON_CHARS else f"{text[:_REASON_CHARS]}…"
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

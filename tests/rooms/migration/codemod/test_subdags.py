@@ -1,0 +1,141 @@
+"""SubDags become task groups only where nothing else depended on them; the function that makes one and all its users change together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.migration.codemod import Options, upgrade
+from aerodrome.migration.codemod.engine import rewrite
+from aerodrome.migration.codemod.rules.subdags import RULE
+
+_HEAD = """from airflow import DAG
+from airflow.operators.bash import BashOperator
+from airflow.operators.subdag import SubDagOperator
+"""
+_FACTORY = """
+def section(parent, child, args):
+    with DAG("%s.%s" % (parent, child), default_args=args, schedule="@daily") as part:
+        BashOperator(task_id="first", bash_command="date", dag=part)
+    return part
+"""
+_DAG = """
+args = {"owner": "me"}
+dag = DAG("sales", schedule="@daily", default_args=args)
+north = SubDagOperator(task_id="north", subdag=section("sales", "north", args), dag=dag)
+"""
+
+
+def apply(source: str) -> tuple[str, list[str]]:
+    done = rewrite(source.encode(), [RULE], Options())
+    return done.text.decode(), [spot.message for _, spot in done.spots]
+
+
+def test_a_dag_that_is_not_entered_is_entered_for_the_group() -> None:
+    text, spots = apply(_HEAD + _FACTORY + _DAG)
+    assert spots == []
+    assert (
+        '    with TaskGroup(group_id=child, default_args=args) as part:\n        BashOperator(task_id="first", bash_command="date")'
+        in text
+    )
+    assert 'with dag:\n    north = section("sales", "north", args)\n' in text
+    compile(text, "x", "exec")
+
+
+def test_comments_within_the_call_stay() -> None:
+    call = 'SubDagOperator(  # the north\n    task_id="north",\n    subdag=section("sales", "north", args),\n    dag=dag,\n)'
+    source = (_HEAD + _FACTORY + _DAG).replace(
+        'SubDagOperator(task_id="north", subdag=section("sales", "north", args), dag=dag)', call
+    )
+    text, _ = apply(source)
+    assert '# the north\nwith dag:\n    north = section("sales", "north", args)\n' in text
+
+
+def test_a_start_date_of_its_own_stays() -> None:
+    source = (_HEAD + _FACTORY + _DAG).replace(
+        "default_args=args, schedule", "default_args=args, start_date=parent_start, schedule"
+    )
+    assert 'TaskGroup(group_id=child, default_args={"start_date": parent_start, **args})' in apply(source)[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('task_id="north", ', 'task_id="north", pool="slow", ', "has no pool"),
+        ('task_id="north", ', 'task_id="north", propagate_skipped_state=ANY, ', "propagate_skipped_state"),
+        ('schedule="@daily") as', 'schedule="@daily", max_active_tasks=2) as', "max_active_tasks"),
+        ('bash_command="date", dag', "bash_command=\"{{ ti.xcom_pull(task_ids='a') }}\", dag", "depends on the run"),
+        ('bash_command="date", dag', 'bash_command="date", trigger_rule="all_done", dag', "trigger_rule"),
+        ("BashOperator(task_id", "BranchPythonOperator(task_id", "may skip"),
+        ("    return part", "    print(part.dag_id)\n    return part", "more than making tasks"),
+        ("    return part", "    check(part)\n    return part", "more than making tasks"),
+        ('default_args=args, schedule="@daily") as', 'schedule="@daily") as', "would reach its tasks"),
+        ('"north", args)', '"north", {"owner": "you"})', "not those of the DAG"),
+        ('"%s.%s" % (parent, child)', "name_of(parent, child)", "own name"),
+        ("dag=dag)\n", "dag=dag)\nprint(north.task_id)\n", "more than the order"),
+        ("dag=dag)\n", "dag=dag)\nother = section('a', 'b', args)\n", "something else"),
+        (
+            "dag=dag)\n",
+            "dag=dag)\nlast = BashOperator(task_id='z', trigger_rule='one_failed', dag=dag)\n",
+            "trigger rule",
+        ),
+        ("dag=dag)\n", "dag=find())\n", "cannot be seen"),
+        ('section("sales", "north", args)', "made", "no function of the project"),
+        ('date", dag=part', 'date", on_failure_callback=tell, dag=part', "cannot be followed"),
+    ],
+)
+def test_whatever_may_mean_something_else_is_a_finding(old: str, new: str, reason: str) -> None:
+    source = _HEAD + _FACTORY + _DAG
+    assert old in source
+    text, spots = apply(source := source.replace(old, new))
+    assert text == source
+    assert len(spots) == 1
+    assert reason in spots[0]
+
+
+def test_schedules_that_airflow_1_never_ran_stay() -> None:
+    source = (
+        (_HEAD + _FACTORY + _DAG)
+        .replace("operators.subdag ", "operators.subdag_operator ")
+        .replace('"@daily") as', "None) as")
+    )
+    text, spots = apply(source)
+    assert text == source
+    assert "1.10 ran none" in spots[0]
+
+
+def _project(folder: Path, more: str = "") -> Path:
+    (folder / "dags/parts").mkdir(parents=True)
+    (folder / "dags/parts/__init__.py").touch()
+    (folder / "dags/parts/load.py").write_text(
+        _HEAD.replace("from airflow.operators.subdag import SubDagOperator\n", "") + _FACTORY
+    )
+    (folder / "dags/sales.py").write_text(_HEAD + "from parts.load import section\n" + _DAG)
+    if more:
+        (folder / "dags/more.py").write_text(more)
+    return folder
+
+
+def test_a_function_of_another_file_changes_with_its_users(tmp_path: Path) -> None:
+    done = upgrade(_project(tmp_path / "in"), tmp_path / "out", "3.3.2")
+    assert "TaskGroup(group_id=child" in (tmp_path / "out/dags/parts/load.py").read_text()
+    text = (tmp_path / "out/dags/sales.py").read_text()
+    assert "SubDag" not in text
+    assert 'with dag:\n    north = section("sales", "north", args)' in text
+    assert [item.rule for item in done.findings] == []
+    again = upgrade(tmp_path / "out", tmp_path / "again", "3.3.2")
+    assert [file.path for file in again.files if file.diff] == []
+
+
+def test_one_user_that_cannot_change_keeps_all(tmp_path: Path) -> None:
+    more = "from parts.load import section\nlonely = section('a', 'b', {})\n"
+    done = upgrade(_project(tmp_path / "in", more), tmp_path / "out", "3.3.2")
+    assert "TaskGroup" not in (tmp_path / "out/dags/parts/load.py").read_text()
+    assert "SubDagOperator(" in (tmp_path / "out/dags/sales.py").read_text()
+    assert "subdag" in {item.rule for item in done.findings}
+
+
+def test_airflow_2_keeps_its_subdags(tmp_path: Path) -> None:
+    upgrade(_project(tmp_path / "in"), tmp_path / "out", "2.11.2")
+    assert (tmp_path / "out/dags/sales.py").read_text() == (tmp_path / "in/dags/sales.py").read_text()

@@ -1,0 +1,166 @@
+"""Rules about what tasks do: only what means the same is rewritten; the rest stays, with what takes its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from aerodrome.migration.codemod import Options
+from aerodrome.migration.codemod.engine import Rewritten, rewrite
+from aerodrome.migration.codemod.rules import RULES
+
+_MODELS = "from airflow.decorators import task\nfrom airflow.models import Connection, DagRun, Variable\n"
+
+
+def apply(code: str, source: str, target: str = "3.3.2") -> Rewritten:
+    return rewrite(source.encode(), [rule for rule in RULES if rule.code == code], Options(target=target))
+
+
+def in_task(line: str, arguments: str = "**context") -> str:
+    return f"{_MODELS}\n\n@task\ndef run({arguments}):\n    return {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("len(DagRun.find(dag_id='a'))", "context[\"ti\"].get_dr_count(dag_id='a')"),
+        ("len(DagRun.find(dag_id='a', state='running'))", "context[\"ti\"].get_dr_count(dag_id='a', states=['running'])"),
+        ("len(DagRun.find(dag_id='a', execution_date=context['logical_date']))", "context[\"ti\"].get_dr_count(dag_id='a', logical_dates=[context['logical_date']])"),
+        ("len(DagRun.find(dag_id=names, state='running'))", None),
+        ("len(DagRun.find('a'))", None),
+        ("DagRun.find(dag_id='a', run_id='b')[0].state", "context[\"ti\"].get_dagrun_state(dag_id='a', run_id='b')"),
+        ("DagRun.find(dag_id='a', run_id='b')[0].conf", None),
+        ("context['dag_run'].get_task_instance('a').current_state()", "context[\"ti\"].get_task_states(dag_id=context[\"ti\"].dag_id, task_ids=['a'], run_ids=[context[\"ti\"].run_id])[context[\"ti\"].run_id]['a']"),
+        ("context['dag_run'].get_task_instance(name).state", None),
+        ("other.get_task_instance('a').state", None),
+        ("session.query(Variable).filter(Variable.key == 'a').first().val", "Variable.get('a')"),
+        ("session.query(Variable).filter_by(key=name).one().get_val()", "Variable.get(name)"),
+        ("session.query(Variable).filter(Variable.key == 'a').first()", None),
+        ("session.query(Variable).filter(Variable.key != 'a').first().val", None),
+        ("session.query(Connection).filter(Connection.conn_id == 'a').one().host", "BaseHook.get_connection('a').host"),
+        ("session.query(Connection).filter(Connection.conn_id == 'a').first().is_encrypted", None),
+        ("f\"{len(DagRun.find(dag_id='a', state='b'))}\"", "f\"{context['ti'].get_dr_count(dag_id='a', states=['b'])}\""),
+    ],
+)  # fmt: skip
+def test_reads_of_the_database(old: str, new: str | None) -> None:
+    source = in_task(old)
+    done = apply("orm-access", source)
+    text = done.text.decode()
+    compile(text, "x", "exec")
+    assert f"    return {new or old}\n" in text
+    if new and "BaseHook" in new:
+        assert "from airflow.sdk import BaseHook\n" in text
+
+
+def test_states_are_values_of_their_enum() -> None:
+    source = "from airflow.utils.state import DagRunState\n" + in_task(
+        "len(DagRun.find(dag_id='a', state=DagRunState.RUNNING))", "ti"
+    )
+    assert (
+        "ti.get_dr_count(dag_id='a', states=[DagRunState.RUNNING.value])" in apply("orm-access", source).text.decode()
+    )
+
+
+def test_where_no_context_is_nothing_is_rewritten() -> None:
+    source = f"{_MODELS}\n\ndef count():\n    return len(DagRun.find(dag_id='a', state='b'))\n"
+    done = apply("orm-access", source)
+    assert done.text.decode() == source
+    assert [spot.line for _, spot in done.spots] == [6]
+    assert "get_dr_count" in done.spots[0][1].hint
+
+
+def test_a_session_that_is_used_is_a_finding_with_the_ways_of_its_models() -> None:
+    head = "from airflow.utils.session import provide_session\n" + _MODELS
+    used = f"{head}\n\n@provide_session\ndef f(session=None):\n    session.query(Connection).delete()\n"
+    done = apply("orm-access", used)
+    assert done.text.decode() == used
+    assert "BaseHook.get_connection" in done.spots[0][1].hint
+    needed = f"{head}\n\n@provide_session\ndef f(session):\n    pass\n"
+    assert apply("orm-access", needed).text.decode() == needed
+    unused = f"{head}\n\n@provide_session\ndef f(*, session=None):\n    pass\n"
+    assert "@provide_session" not in apply("orm-access", unused).text.decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("    if context['params']['x']:\n        run.payload = {}\n        return run\n", "more than fill"),
+        ("    run.payload = {'day': context['ds']}\n    return run\n", "more than fill"),
+        ("    run.payload = {'name': '{{ ds }}'}\n    return run\n", "more than fill"),
+        ("    run.payload = load()\n    return run\n", "more than fill"),
+    ],
+)
+def test_functions_of_triggers_that_do_more_stay(body: str, reason: str) -> None:
+    head = "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n\ndef fill(context, run):\n"
+    source = head + body + "\n\nTriggerDagRunOperator(task_id='a', trigger_dag_id='b', python_callable=fill)\n"
+    done = apply("trigger-callable", source)
+    assert done.text.decode() == source
+    assert reason in done.spots[0][1].message
+
+
+def test_a_function_without_payload_goes() -> None:
+    head = "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n\ndef fill(context, run):\n    return run\n\n\n"
+    source = head + "TriggerDagRunOperator(task_id='a', trigger_dag_id='b', python_callable=fill)\n"
+    assert (
+        apply("trigger-callable", source).text.decode()
+        == head + "TriggerDagRunOperator(task_id='a', trigger_dag_id='b')\n"
+    )
+
+
+def test_slas_are_proposed_as_deadlines_from_3_1_on() -> None:
+    source = (
+        "from airflow import DAG\nDAG('a', schedule='@daily', default_args={'sla': HOUR}, sla_miss_callback=tell)\n"
+    )
+    newer, older = apply("sla", source), apply("sla", source, "3.0.6")
+    assert newer.text.decode() == older.text.decode() == source
+    hints = [spot.hint for _, spot in newer.spots]
+    assert any(
+        "DeadlineAlert(reference=DeadlineReference.DAGRUN_LOGICAL_DATE, interval=HOUR, callback=AsyncCallback(tell))"
+        in hint
+        for hint in hints
+    )
+    assert not any("AsyncCallback" in spot.hint for _, spot in older.spots)
+
+
+def test_slas_of_nothing_go() -> None:
+    source = "from airflow import DAG\nDAG('a', schedule='@daily', default_args={'owner': 'me', 'sla': None}, sla_miss_callback=None)\n"
+    assert (
+        apply("sla", source).text.decode()
+        == "from airflow import DAG\nDAG('a', schedule='@daily', default_args={'owner': 'me'})\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('f"{{{{ execution_date }}}} {x}"', 'f"{{{{ logical_date }}}} {x}"'),
+        ("f'{{% if next_ds %}}{execution_date}'", "f'{{% if (data_interval_end | ds) %}}{execution_date}'"),
+        ('f"{{{{ macros.ds_add(yesterday_ds, {execution_date}) }}}}"', 'f"{{{{ macros.ds_add(macros.ds_add(ds, -1), {execution_date}) }}}}"'),
+        ('f"{{ execution_date }} {x}"', 'f"{{ execution_date }} {x}"'),
+        ("f\"{context['execution_date']}\"", "f\"{context['logical_date']}\""),
+        ("f\"{context['ti'].execution_date}\"", "f\"{context['logical_date']}\""),
+        ('f"""\n{context[\'execution_date\']}\n {{{{ tomorrow_ds }}}}"""', 'f"""\n{context[\'logical_date\']}\n {{{{ macros.ds_add(ds, 1) }}}}"""'),
+    ],
+)  # fmt: skip
+def test_names_within_f_strings(old: str, new: str) -> None:
+    done = apply("context-key", f"a = {old}\n")
+    assert done.text.decode() == f"a = {new}\n"
+    compile(done.text, "x", "exec")
+
+
+def test_names_that_moved_follow_into_f_strings() -> None:
+    source = 'from airflow.operators.dummy_operator import DummyOperator\nprint(f"é {DummyOperator.__name__!r:>{w}} {DummyOperator}")\n'
+    text = apply("moved-name", source).text.decode()
+    assert 'print(f"é {EmptyOperator.__name__!r:>{w}} {EmptyOperator}")' in text
+
+
+@pytest.mark.parametrize("schedule", ["[Asset('a')]", "Asset('a')"])
+def test_dates_of_dags_that_assets_trigger(schedule: str) -> None:
+    head = "from airflow.sdk import DAG, Asset\n"
+    found = apply(
+        "no-logical-date", f"{head}with DAG('a', schedule={schedule}):\n    f('{{{{ data_interval_start }}}}')\n"
+    )
+    assert [spot.line for _, spot in found.spots] == [3]
+    mixed = apply(
+        "no-logical-date", f"{head}DAG('a', schedule={schedule})\nDAG('b', schedule='@daily')\nf('{{{{ ds }}}}')\n"
+    )
+    assert mixed.spots == []
