@@ -19,7 +19,7 @@ from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
 from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
 from aerodrome.migration.codemod.editing import apply
-from aerodrome.migration.codemod.engine import rewrite
+from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.requirements import needed_findings, providers_of, upgrade_requirements
@@ -55,15 +55,19 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     before = {path: path.read_bytes() for path in python_files}
     applied: dict[Path, Counter[str]] = {path: Counter() for path in python_files}
     wanted = options or Options()
-    spots = {path: _apply_ours(path, applied[path], wanted) for path in python_files}
+    notes: dict[Path, list[tuple[str, Spot]]] = {path: [] for path in python_files}
+    spots = {path: _apply_ours(path, applied[path], wanted, notes[path]) for path in python_files}
     ours = {path: path.read_bytes() for path in python_files}
     findings = _apply_ruff(out_dir, before, applied)
     for path in python_files:
-        if path.read_bytes() != ours[path]:
-            spots[path] = _apply_ours(path, applied[path], wanted)  # lines moved, and more may be seen now
+        if (now := path.read_bytes()) != ours[path]:
+            notes[path][:] = follow(ours[path], now, notes[path])
+            spots[path] = _apply_ours(path, applied[path], wanted, notes[path])  # lines moved, and more may be seen now
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
-        findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]
+        findings[path] += [
+            Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in (*found, *notes[path])
+        ]
     changes = [
         FileChange(
             path.relative_to(out_dir).as_posix(),
@@ -79,12 +83,15 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), total)
 
 
-def _apply_ours(path: Path, applied: Counter[str], options: Options) -> list[tuple[str, Spot]]:
+def _apply_ours(
+    path: Path, applied: Counter[str], options: Options, notes: list[tuple[str, Spot]]
+) -> list[tuple[str, Spot]]:
     data = path.read_bytes()
     if b"airflow" not in data:
         return []
     done = rewrite(data, RULES, options)
     applied.update(done.rules)
+    notes[:] = [*follow(data, done.text, notes), *done.notes]
     if done.text != data:
         path.write_bytes(done.text)
     return done.spots

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
-from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules import computed_schedules, dags
 from aerodrome.migration.codemod.source import Source
 
 _PRESETS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
     "@quarterly": "0 0 1 */3 *", "@yearly": "0 0 1 1 *", "@midnight": "0 0 * * *", "@annually": "0 0 1 1 *",
 }  # fmt: skip
-_INTERVAL = "airflow.timetables.interval"
-_CRON, _DELTA = "CronDataIntervalTimetable", "DeltaDataIntervalTimetable"
+_INTERVAL, _CRON, _DELTA = computed_schedules.INTERVAL, computed_schedules.CRON, computed_schedules.DELTA
 _DATES = frozenset(
     {
         "datetime.datetime",
@@ -33,7 +32,7 @@ _ZONES = frozenset(
 )
 _NAIVE = frozenset({"datetime.datetime.today", "datetime.datetime.utcnow", "datetime.datetime.combine"})
 _SAME_ZONE = ("replace", "add", "subtract", "start_of", "end_of")
-_DELTAS = frozenset({"datetime.timedelta", "pendulum.duration"})
+_DELTAS = frozenset({"datetime.timedelta", "pendulum.duration", "dateutil.relativedelta.relativedelta"})
 
 
 def _catchup(source: Source, options: Options) -> Iterator[Change | Spot]:
@@ -120,7 +119,13 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
         ):
             text = f"{_DELTA}({source.code(given)})"
             yield Change((replace(source, given, text),), ((_INTERVAL, _DELTA),))
-        elif isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr | ast.IfExp | ast.BoolOp):
+        elif (
+            computed_schedules.is_computed(value) and not isinstance(given, ast.Call)
+        ) or computed_schedules.is_computed(given):
+            zone = _zone(source, call)
+            if zone is not None and (change := computed_schedules.pinned(source, given, zone)) is not None:
+                yield change
+                continue
             yield Spot(
                 given.lineno,
                 "The schedule is computed; if it is a cron text or a timedelta, Airflow 3 gives its runs no data interval.",
@@ -131,9 +136,29 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
 def _zone(source: Source, call: ast.Call) -> str | None:
     """Give the time zone in which Airflow 2 read the DAG's cron: that of its start_date, else of default_args."""
     value = dags.start_date(source, call)
+    if value == "none":
+        return '"UTC"'
     if isinstance(value, str):
-        return '"UTC"' if value == "none" else None
-    return _zone_of(source, dags.constant(source, value))
+        defaults = keyword(call, "default_args")
+        is_named = defaults is not None and _is_name(defaults.value)
+        return _zone_at_run_time(f'{source.code(defaults.value)}.get("start_date")') if is_named else None  # type: ignore[union-attr]
+    return _zone_of(source, dags.constant(source, value)) or (
+        _zone_at_run_time(source.code(value)) if _is_name(value) else None
+    )
+
+
+def _is_name(node: ast.expr) -> bool:
+    """Tell whether an expression only names something: reading it twice does nothing twice."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant | ast.Name):
+            return False
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _zone_at_run_time(start: str) -> str:
+    """Write what Airflow 2 did with a start_date that only the running file knows."""
+    return f'str(getattr({start}, "tzinfo", None) or "UTC")'
 
 
 def _zone_of(source: Source, value: ast.expr) -> str | None:

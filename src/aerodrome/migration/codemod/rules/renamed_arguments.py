@@ -18,12 +18,15 @@ from aerodrome.migration.codemod.source import Source
 _Names: TypeAlias = dict[str, tuple[str, ...]]
 _AWS: _Names = {"s3_conn_id": ("aws_conn_id",)}
 _PROJECT: _Names = {"project": ("project_id",)}
+_VERTEX = "airflow.providers.google.cloud.operators.vertex_ai."
 _RENAMED: dict[str, _Names] = {
+    "AssetOrTimeSchedule": {"datasets": ("assets",)},
     "AthenaOperator": {"max_tries": ("max_polling_attempts",)},
     "AthenaSensor": {"max_retires": ("max_retries",)},
     "BranchDayOfWeekOperator": {"use_task_execution_day": ("use_task_logical_date",)},
     "CloudBuildCreateBuildOperator": {"body": ("build",)},
     "CopyFromExternalStageToSnowflakeOperator": {"s3_keys": ("files",)},
+    "DataprepGetJobsForJobGroupOperator": {"job_id": ("job_group_id",)},
     "DayOfWeekSensor": {"use_task_execution_day": ("use_task_logical_date",)},
     "FSHook": {"conn_id": ("fs_conn_id",)},
     "GCSToLocalFilesystemOperator": {"object": ("object_name",)},
@@ -67,11 +70,14 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
                 yield _ssh_hook(source, item)
             elif item.arg == "token" and made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"}:
-                yield Spot(
-                    item.value.lineno,
-                    f"{next(iter(made.classes))} takes no token any more.",
-                    'Make a Slack connection with the token as its password, and write slack_conn_id="…" instead.',
-                )
+                yield _to_connection(source, made.call, item, "slack_conn_id", "slack_api_default")
+            elif (
+                item.arg == "sync"
+                and isinstance(item.value, ast.Constant)
+                and item.value.value is True
+                and made.is_in(_VERTEX)
+            ):
+                yield Change((drop_item(source, item),))  # the operators always wait
 
 
 def _new_names(made: Made, name: str) -> tuple[str, ...] | None:
@@ -110,11 +116,33 @@ def _token(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change
     if (keyword(call, "http_conn_id") or keyword(call, "slack_webhook_conn_id")) and _is_password(source, item.value):
         yield Change((drop_item(source, item),))
         return
-    yield Spot(
-        item.value.lineno,
-        "The Slack webhook takes its token from a connection only.",
-        'Make a slackwebhook connection with the token as its password, and write slack_webhook_conn_id="…" instead.',
+    yield _to_connection(source, call, item, "slack_webhook_conn_id", "slack_default")
+
+
+def _to_connection(source: Source, call: ast.Call, item: ast.keyword, name: str, default: str) -> Change:
+    """A token that stood in the code goes into a connection, which a person makes: the operator's own, else the provider's default one."""
+    own = keyword(call, name) or (keyword(call, "http_conn_id") if name == "slack_webhook_conn_id" else None)
+    where = source.code(own.value) if own is not None else f'"{default}"'
+    given = f"; the code had it from {source.code(item.value)}" if _is_elsewhere(item.value) else ""
+    note = Spot(
+        call.lineno,
+        f"The token is no argument any more: Slack's operators take it from a connection, here {where}{given}.",
+        f"Give the connection {where} the token as its password.",
     )
+    edit = (
+        drop_item(source, item)
+        if own is not None
+        else Edit(source.start(item), source.end(item.value), f"{name}={where}")
+    )
+    return Change((edit,), note=note)
+
+
+def _is_elsewhere(value: ast.expr) -> bool:
+    """Tell whether an expression only says where a token is, and not what it is."""
+    if isinstance(value, ast.Call):
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        return name in ("get", "getenv") and len(value.args) == 1 and not value.keywords
+    return isinstance(value, ast.Name | ast.Attribute)
 
 
 def _is_password(source: Source, value: ast.expr) -> bool:
@@ -153,7 +181,7 @@ RULE = Rule(
     words=tuple(
         sorted(
             {name.encode() for names in _RENAMED.values() for name in names}
-            | {b"webhook_token", b"google_cloud_storage_conn_id", b"token", b"ssh_hook"}
+            | {b"webhook_token", b"google_cloud_storage_conn_id", b"token", b"ssh_hook", b"sync"}
         )
     ),
     before="""
