@@ -7,6 +7,7 @@ from aerodrome.migration.codemod.rules import (
     argument_types,
     bigquery,
     changed_arguments,
+    computed_schedules,
     context_keys,
     dag_arguments,
     dag_defaults,
@@ -17,6 +18,7 @@ from aerodrome.migration.codemod.rules import (
     pendulum_names,
     providers,
     renamed_arguments,
+    slack_tokens,
     unknown_arguments,
 )
 
@@ -24,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     providers.SQL,
     providers.ARGUMENTS,
     renamed_arguments.RULE,
+    slack_tokens.RULE,
     bigquery.QUERY,
     bigquery.TABLE,
     dataproc.RULE,
@@ -41,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     dag_defaults.SCHEDULE,
     dag_defaults.CATCHUP,
     dag_defaults.INTERVALS,
+    computed_schedules.RULE,
     context_keys.RULE,
     moved_names.BY_MODULE,
     moved_names.MOVED,

@@ -1,11 +1,13 @@
-"""Schedules that only the running file knows keep their data intervals: by a small function that the file gets. Shared with `dag_defaults`."""
+"""Schedules that only the running file knows keep their data intervals: by a small function that the file gets."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
-from aerodrome.migration.codemod.contract import Change, Edit
-from aerodrome.migration.codemod.editing import replace
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import keyword, replace
+from aerodrome.migration.codemod.rules import dags, zones
 from aerodrome.migration.codemod.source import Source
 
 INTERVAL = "airflow.timetables.interval"
@@ -23,6 +25,30 @@ _TEXT = f'''def {NAME}(schedule, timezone):
 '''
 _IMPORTS = (("datetime", "timedelta"), (INTERVAL, CRON), (INTERVAL, DELTA))
 _COMPUTED = (ast.Name, ast.Attribute, ast.Subscript, ast.JoinedStr)
+
+
+def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
+    if not options.is_pinning_intervals:
+        return
+    is_made = False
+    for call in dags.calls(source, dags.ANY):
+        item = keyword(call, "schedule")
+        given = item.value if item else dags.spread(source, call)[0].get("schedule")
+        if given is None or not is_computed(dags.constant(source, given)):
+            continue
+        if isinstance(value := dags.constant(source, given), ast.Call) and source.means(value.func, dags.DELTAS):
+            continue  # the rule about schedules that can be seen
+        zone = zones.zone(source, call)
+        change = pinned(source, given, zone) if zone is not None else None
+        if change is not None and len(change.edits) > 1:
+            if is_made:
+                continue  # the function is made for another one this time; the next round finds it there
+            is_made = True
+        yield change or Spot(
+            given.lineno,
+            "The schedule is computed; if it is a cron text or a timedelta, Airflow 3 gives its runs no data interval.",
+            f"Make it a {CRON} or {DELTA}, or set create_cron_data_intervals and create_delta_data_intervals.",
+        )
 
 
 def is_computed(value: ast.expr) -> bool:
@@ -87,3 +113,41 @@ def _before_statement(source: Source, node: ast.AST) -> int:
     while line > 1 and source.text[source.line_start(line - 1) : source.line_start(line)].startswith(b"#"):
         line -= 1
     return source.line_start(line)
+
+
+RULE = Rule(
+    code="computed-schedule",
+    title="Schedules that the file computes keep the data intervals of 2.x (when the target's create_cron_data_intervals is off)",
+    words=(b"schedule",),
+    before="""
+from airflow import DAG
+from datetime import datetime
+import settings
+
+# one DAG for each shop
+for name, shop in settings.SHOPS.items():
+    dag = DAG(name, schedule=shop["schedule"], start_date=datetime(2024, 1, 1), catchup=False)
+""",
+    after="""
+from airflow import DAG
+from datetime import datetime
+import settings
+from datetime import timedelta
+from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.timetables.interval import DeltaDataIntervalTimetable
+
+def _with_data_interval(schedule, timezone):
+    \"\"\"Give cron texts and timedeltas the data intervals that Airflow 2 gave them.\"\"\"
+    if isinstance(schedule, timedelta):
+        return DeltaDataIntervalTimetable(schedule)
+    if isinstance(schedule, str) and schedule not in ("@once", "@continuous"):
+        return CronDataIntervalTimetable(schedule, timezone=timezone)
+    return schedule
+
+
+# one DAG for each shop
+for name, shop in settings.SHOPS.items():
+    dag = DAG(name, schedule=_with_data_interval(shop["schedule"], timezone="UTC"), start_date=datetime(2024, 1, 1), catchup=False)
+""",
+    find=_find,
+)

@@ -13,6 +13,7 @@ DECORATORS = frozenset({"airflow.decorators.dag", "airflow.decorators.dag.dag", 
 OLD = CLASSES | DECORATORS
 """2.x spellings only: what imports from airflow.sdk was written for 3.x and means what it says."""
 ANY = OLD | {"airflow.sdk.DAG", "airflow.sdk.dag"}
+DELTAS = frozenset({"datetime.timedelta", "pendulum.duration", "dateutil.relativedelta.relativedelta"})
 SCHEDULES = ("schedule", "schedule_interval", "timetable")
 _POSITIONAL = 2  # dag_id and description; a third would be the schedule
 

@@ -65,12 +65,8 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 yield _renamed(source, made.call, item, new)
             elif item.arg == "google_cloud_storage_conn_id" and _is_idle(source, made, item):
                 yield Change((drop_item(source, item),))
-            elif item.arg == "webhook_token" and made.classes & {"SlackWebhookOperator", "SlackWebhookHook"}:
-                yield from _token(source, made.call, item)
             elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
                 yield _ssh_hook(source, item)
-            elif item.arg == "token" and made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"}:
-                yield _to_connection(source, made.call, item, "slack_conn_id", "slack_api_default")
             elif (
                 item.arg == "sync"
                 and isinstance(item.value, ast.Constant)
@@ -111,51 +107,6 @@ def _is_idle(source: Source, made: Made, item: ast.keyword) -> bool:
     return is_load and other is not None and source.code(other.value) != source.code(item.value)
 
 
-def _token(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
-    """The token that was read from a connection's password is found there by the operator itself."""
-    if (keyword(call, "http_conn_id") or keyword(call, "slack_webhook_conn_id")) and _is_password(source, item.value):
-        yield Change((drop_item(source, item),))
-        return
-    yield _to_connection(source, call, item, "slack_webhook_conn_id", "slack_default")
-
-
-def _to_connection(source: Source, call: ast.Call, item: ast.keyword, name: str, default: str) -> Change:
-    """A token that stood in the code goes into a connection, which a person makes: the operator's own, else the provider's default one."""
-    own = keyword(call, name) or (keyword(call, "http_conn_id") if name == "slack_webhook_conn_id" else None)
-    where = source.code(own.value) if own is not None else f'"{default}"'
-    given = f"; the code had it from {source.code(item.value)}" if _is_elsewhere(item.value) else ""
-    note = Spot(
-        call.lineno,
-        f"The token is no argument any more: Slack's operators take it from a connection, here {where}{given}.",
-        f"Give the connection {where} the token as its password.",
-    )
-    edit = (
-        drop_item(source, item)
-        if own is not None
-        else Edit(source.start(item), source.end(item.value), f"{name}={where}")
-    )
-    return Change((edit,), note=note)
-
-
-def _is_elsewhere(value: ast.expr) -> bool:
-    """Tell whether an expression only says where a token is, and not what it is."""
-    if isinstance(value, ast.Call):
-        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
-        return name in ("get", "getenv") and len(value.args) == 1 and not value.keywords
-    return isinstance(value, ast.Name | ast.Attribute)
-
-
-def _is_password(source: Source, value: ast.expr) -> bool:
-    if isinstance(value, ast.Name):
-        values = [
-            item.value
-            for item in source.each(ast.Assign)
-            if any(isinstance(target, ast.Name) and target.id == value.id for target in item.targets)
-        ]
-        return bool(values) and all(_is_password(source, item) for item in values if not isinstance(item, ast.Name))
-    return isinstance(value, ast.Attribute) and value.attr == "password"
-
-
 def _ssh_hook(source: Source, item: ast.keyword) -> Change | Spot:
     """SFTPOperator makes its own hook; one that only names a connection says as much by the connection."""
     made = item.value
@@ -181,26 +132,23 @@ RULE = Rule(
     words=tuple(
         sorted(
             {name.encode() for names in _RENAMED.values() for name in names}
-            | {b"webhook_token", b"google_cloud_storage_conn_id", b"token", b"ssh_hook", b"sync"}
+            | {b"google_cloud_storage_conn_id", b"ssh_hook", b"sync"}
         )
     ),
     before="""
 from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
 from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
-from airflow.hooks.base_hook import BaseHook
 
 send = S3ToSFTPOperator(task_id="send", s3_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
 tell = SlackWebhookOperator(
     task_id="tell",
     http_conn_id="slack",
-    webhook_token=BaseHook.get_connection("slack").password,
     message="done",
 )
 """,
     after="""
 from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
 from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
-from airflow.hooks.base_hook import BaseHook
 
 send = S3ToSFTPOperator(task_id="send", aws_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
 tell = SlackWebhookOperator(
