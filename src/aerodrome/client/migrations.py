@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,8 @@ BUSY = ("assessing", "applying", "cutting-over", "rolling-back")
 _KINDS: dict[str, type[AerodromeError]] = {
     cls.kind: cls for cls in (Invalid, NotFound, Denied, Conflict, Stale, Unavailable, Broken)
 }
+
+_ENDED = {"done", "failed"}
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,17 @@ class Migrations:
     def code(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/code"))
 
+    def review_code(self, ref: str) -> Mapping[str, Any]:
+        """Ask for what the code step would change; `code_review` tells how far it is."""
+        return dict(self._http.post(f"{_path(ref)}/code/review", {}))
+
+    def code_review(self, ref: str) -> Mapping[str, Any]:
+        return dict(self._http.get(f"{_path(ref)}/code/review"))
+
+    def decide_code(self, ref: str, rejected: Collection[str]) -> Mapping[str, Any]:
+        """Reject the upgrade of these files and accept all others; gives the plan that says so."""
+        return dict(self._http.put(f"{_path(ref)}/code/decisions", {"rejected": sorted(rejected)}))
+
     def bridge(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/bridge"))
 
@@ -246,25 +259,29 @@ class Migrations:
         *,
         timeout_s: float = 3600.0,
         every_s: float = 0.5,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> Mapping[str, Any]:
         """Wait until the comparison that was asked for is there, and give it; raises its error when it failed."""
-        until, told = time.monotonic() + timeout_s, ""
-        while time.monotonic() < until:
-            found = self.difference(ref)
-            if found["status"] == "failed":
-                raise error_of(found["error"])
-            if found["status"] == "done":
-                return found
-            if found["progress"] and found["progress"] != told:
-                told = found["progress"]
-                progress(told)
-            sleep(every_s)
-        raise Unavailable(
-            f"The comparison of {ref} is not done after {timeout_s:.0f} s.",
+        told = [""]
+
+        def tell(seen: Mapping[str, Any]) -> None:
+            if seen["status"] not in _ENDED and seen["progress"] and seen["progress"] != told[-1]:
+                told[-1] = seen["progress"]
+                progress(told[-1])
+
+        found = wait(
+            lambda: self.difference(ref),
+            lambda seen: seen["status"] in _ENDED,
+            timeout_s=timeout_s,
+            what=f"The comparison of {ref}",
+            progress=tell,
+            every_s=every_s,
+            is_server_awaited=True,
             code="migration-slow",
             hint=f"It goes on: aerodrome migrate history diff {ref} --last",
         )
+        if found["status"] == "failed":
+            raise error_of(found["error"])
+        return found
 
     def report(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/report"))

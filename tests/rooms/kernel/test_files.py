@@ -14,7 +14,12 @@ def test_a_reader_sees_whole_files_while_several_write(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     texts = [letter * 50_000 for letter in "abc"]
     write_text(path, texts[0])
-    writers = [threading.Thread(target=lambda text=text: [write_text(path, text) for _ in range(60)]) for text in texts]
+
+    def write(text: str) -> None:
+        for _ in range(60):
+            write_text(path, text)
+
+    writers = [threading.Thread(target=write, args=[text]) for text in texts]
     for writer in writers:
         writer.start()
     seen = set()

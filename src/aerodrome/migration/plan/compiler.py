@@ -91,15 +91,14 @@ def _environment(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Ste
 
 def _code(settings: Mapping[str, Any]) -> Iterator[Step]:
     version = settings["target"]["airflow"]
-    title = f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file"
-    if version.startswith("2."):
-        title = f"Copy the DAG code as it is: Airflow {version} reads what Airflow 1.10 and 2 read"
+    rejected = list(settings.get("code", {}).get("rejected", ()))
+    but = f"; {_count(len(rejected), 'file')} as the source has them" if rejected else ""
     yield Step(
         "code.upgrade",
         "code",
         "code.upgrade",
-        title,
-        {"target_version": version},
+        f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file{but}",
+        {"target_version": version, **({"rejected": rejected} if rejected else {})},
     )
     yield Step(
         "deploy.bundle",
