@@ -63,10 +63,12 @@ def open_sides(world: TwoAirflows, since: Mapping[str, datetime]) -> cutover.Cut
     config = SourceConfig("airflow-db", "old", Secret(world.urls["source"]), Secret(""), world.folder / "dags")
     source, target = open_source(config, b"bench"), TargetDatabase(world.access())
     hosted = HostedTarget(target, NoApi())
+    sync = Syncing(source, target, world.dags, lambda _moved: "", since)
     return cutover.CutoverContext(
         source=source,
         target=hosted,
-        sync=Syncing(source, target, world.dags, lambda _moved: "", since),
+        sync=sync,
+        ahead=sync.ahead,
         dags=world.dags,
         clock=SystemClock(),
         sleep=time.sleep,

@@ -61,6 +61,7 @@ class CutoverContext:
     sleep: Callable[[float], None]  # may raise to stop: every act is safe to repeat
     mark: str  # left on both sides, found again by retries: "aerodrome:<migration id>"
     carried: Callable[[str], CarriedRuns] | None = None  # reads what the target ran itself, in the source's words
+    ahead: Callable[[Sequence[str]], None] | None = None  # moves what ended so far, for many DAGs; in a thread of its own
     events: EventBridge | None = None  # None: the source's events cannot be read and written
     problems: Callable[[Collection[str]], Mapping[str, AerodromeError]] = field(default=lambda _ids: {})
     poll_s: float = 2.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -18,15 +19,22 @@ from aerodrome.migration.cutover.target import TargetDag
 SYNC_BATCH = 25
 """DAGs whose history one round moves: others, which wait to be started, are not kept waiting for long."""
 
+AHEAD_BATCH = 50
+"""DAGs whose history is moved beforehand at once, beside everything else."""
+
+AHEAD_POLL_S = 0.1
+
 Asked = Mapping[str, Any]
 """Requests by DAG; a DAG has one act at a time, so one request."""
 
 
 class Driver:
-    """Answers requests. Holds no state but its context."""
+    """Answers requests. Close it: what is moved beforehand moves in a thread of its own."""
 
     def __init__(self, context: CutoverContext) -> None:
         self.context = context
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="cutover-ahead")
+        self._moving: tuple[frozenset[str], Future[None]] | None = None
         self._answering: Sequence[tuple[type, Callable[[Asked], Mapping[str, Any]]]] = (
             # In this order, so that what is nearest to its start in the target is served first.
             (ask.Start, self._start),
@@ -44,6 +52,7 @@ class Driver:
                 lambda request: self.context.target.backfill(request.dag_id, request.first, request.last)
             )),
             (ask.AskToParse, self._each(lambda request: self.context.target.ask_to_parse(request.dag_id))),
+            (ask.Ahead, self._ahead),
             (ask.Sync, self._sync),
         )  # fmt: skip
 
@@ -67,8 +76,13 @@ class Driver:
             except AerodromeError as error:
                 answers |= dict.fromkeys(asked, error)
                 continue
-            answers |= {dag_id: found.get(dag_id) for dag_id in asked}
+            wanted = found if kind is ask.Ahead else asked
+            answers |= {dag_id: found.get(dag_id) for dag_id in wanted}
         return answers
+
+    def close(self) -> None:
+        """Wait for what moves beforehand, and begin no more of it."""
+        self._beside.shutdown(cancel_futures=True)
 
     # --- one method per kind of request --------------------------------------------------------------------------
 
@@ -121,6 +135,22 @@ class Driver:
             found |= self.context.sync(dag_ids, since)
         return found
 
+    def _ahead(self, asked: Asked) -> dict[str, Any]:
+        """Answer those whose history was moved, and begin with the next ones; nobody who is held waits for it.
+
+        What goes wrong is left to the sync, which moves the same and says what is the matter.
+        """
+        found: dict[str, Any] = {}
+        if self._moving is not None and self._moving[1].done():
+            error = self._moving[1].exception()
+            if error is not None and not isinstance(error, AerodromeError):
+                raise error
+            found, self._moving = dict.fromkeys(self._moving[0]), None
+        waiting = [dag_id for dag_id in asked if dag_id not in found][:AHEAD_BATCH]
+        if waiting and self._moving is None and self.context.ahead is not None:
+            self._moving = frozenset(waiting), self._beside.submit(self.context.ahead, waiting)
+        return {dag_id: None for dag_id in found if dag_id in asked}
+
     def _bridge(self, request: ask.Events) -> None:
         assert self.context.events is not None  # noqa: S101 - acts ask only where it is there
         getattr(self.context.events, request.point)(request.dag_id)
@@ -157,7 +187,14 @@ def advance(act: ask.Act, answer: Any) -> ask.Request:
 def run(context: CutoverContext, act: ask.Act) -> dict[str, Any]:
     """Drive one act to its end and give its result; what it raises is raised."""
     driver = Driver(context)
-    answer: Any = None
+    try:
+        return _run(driver, act)
+    finally:
+        driver.close()
+
+
+def _run(driver: Driver, act: ask.Act) -> dict[str, Any]:
+    context, answer = driver.context, None
     while True:
         try:
             request = advance(act, answer)
@@ -166,5 +203,7 @@ def run(context: CutoverContext, act: ask.Act) -> dict[str, Any]:
         if isinstance(request, ask.Sleep):
             context.sleep(request.seconds)
             answer = None
-        else:
-            answer = driver.answer({request.dag_id: request})[request.dag_id]
+            continue
+        while request.dag_id not in (answers := driver.answer({request.dag_id: request})):
+            context.sleep(AHEAD_POLL_S)
+        answer = answers[request.dag_id]

@@ -21,20 +21,12 @@ SYNC_ROUNDS = 3
 
 def sync(context: CutoverContext, dag_id: str) -> Act:
     """Move every finished run that the target lacks. The source is read again afterwards: nothing may have moved."""
-    view: View = yield Look(dag_id, with_target=False)
-    before = _quiet(context, dag_id, view)
     for _ in range(SYNC_ROUNDS):
         moved = yield Sync(dag_id)
-        view = yield Look(dag_id, with_target=False)
+        view: View = yield Look(dag_id, with_target=False)
         state = _quiet(context, dag_id, view)
-        if (state.last_interval, state.last_run_state) == (before.last_interval, before.last_run_state):
-            return {
-                "dag_id": dag_id,
-                "synced_at": to_text(context.clock.now()),
-                "last_source_interval": texts(state.last_interval),
-                **moved,
-            }
-        before = state
+        if texts(state.last_interval) == moved["last_source_interval"]:
+            return {"dag_id": dag_id, "synced_at": to_text(context.clock.now()), **moved}
     raise Conflict(
         f"The source keeps adding runs of {dag_id} although it is paused.",
         code="source-keeps-moving",

@@ -10,7 +10,7 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import show, texts
-from aerodrome.migration.cutover.requests import Act, GiveBack, HoldBack, Look, Pause, Request, Sleep, View
+from aerodrome.migration.cutover.requests import Act, Ahead, GiveBack, HoldBack, Look, Pause, Request, Sleep, View
 from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import DagState
 
@@ -89,12 +89,16 @@ def target_dag(context: CutoverContext, dag_id: str, view: View) -> TargetDag:
 def pause(context: CutoverContext, dag_id: str) -> Act:
     """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing.
 
+    What has ended so far moves before, so that little is left to move while nobody runs the DAG.
     Waits up to GAP_S for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
     scheduler looks at unpaused DAGs only, 2.11.2 DagRun.get_running_dag_runs_to_examine). A run that is caught all the
     same is let go by drain.
     """
     until = context.clock.now() + timedelta(seconds=GAP_S)
     before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
+    if not before.is_paused and context.ahead is not None:
+        yield Ahead(dag_id)
+        before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
     while not before.is_paused and before.in_flight and context.clock.now() < until:
         yield Sleep(min(context.poll_s, GAP_POLL_S), f"waiting for a gap: {what_runs(before)}")
         before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
@@ -156,7 +160,8 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
                 "last_source_state": state.last_run_state,
                 "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}.",
             }
-        yield Sleep(context.poll_s, text)
+        is_settling = empty_since is not None and not state.in_flight
+        yield Sleep(context.settle_s if is_settling else context.poll_s, text)
 
 
 def _held_again(context: CutoverContext, dag_id: str, deadline: datetime) -> Generator[Request, Any, DagState]:

@@ -180,15 +180,26 @@ class HostedTarget:
         dag, run, log = (self._database.table(name) for name in ("dag", "dag_run", "log"))
         found: dict[str, TargetDag] = {}
         for page in _pages(dag_ids):
-            place = func.row_number().over(partition_by=run.c.dag_id, order_by=run.c.logical_date.desc())
-            numbered = (
-                select(run.c.dag_id, run.c.data_interval_start, run.c.data_interval_end, place.label("place"))
-                .where(run.c.dag_id.in_(page), run.c.run_type == "scheduled", run.c.logical_date.is_not(None))
-                .subquery()
+            # One step down the index of (dag_id, logical_date) for each DAG, however long its history is.
+            newest_of_dag = (
+                select(run.c.id)
+                .where(
+                    run.c.dag_id == dag.c.dag_id, run.c.run_type == "scheduled", run.c.logical_date.is_not(None)
+                )
+                .order_by(run.c.logical_date.desc())
+                .limit(1)
+                .correlate(dag)
+                .scalar_subquery()
+            )
+            last = run.alias("last_run")
+            query_newest = (
+                select(last.c.dag_id, last.c.data_interval_start, last.c.data_interval_end)
+                .select_from(dag.join(last, last.c.id == newest_of_dag))
+                .where(dag.c.dag_id.in_(page))
             )
             newest = {
                 row.dag_id: _interval(row.data_interval_start, row.data_interval_end)
-                for row in connection.execute(select(numbered).where(numbered.c.place == 1))
+                for row in connection.execute(query_newest)
             }
             marks: dict[str, str | None] = {}
             query = select(log.c.dag_id, log.c.event, log.c.extra).where(

@@ -67,6 +67,13 @@ class Sync:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """Move what has ended in the source so far, while the DAG still runs there: less is left for Sync when it is held."""
+
+    dag_id: str
+
+
+@dataclass(frozen=True)
 class Start:
     """Unpause the DAG in the target, if `judge` finds nothing wrong; answer: TargetDag.
 
@@ -149,6 +156,6 @@ class Sleep:
 
 Request = (
     Look | Pause | GiveBack | HoldBack | Sync | Start | Stop | Runs | OwnRuns | RunStates | Backfill | AskToParse
-    | Carry | Events | Sleep
+    | Ahead | Carry | Events | Sleep
 )  # fmt: skip
 Act = Generator[Request, Any, dict[str, Any]]

@@ -31,6 +31,8 @@ KINDS = tuple(
     for act in ("check", "pause", "drain", "sync", "prove", "unpause", "watch", "check_return", "roll_back")
 )
 """The kinds of steps that are walked here; the runner walks all others."""
+SIDE_BY_SIDE = ("airflow-db",)
+"""Sources whose adapter may be asked by two threads at once: it takes a connection for each question."""
 _log = structlog.get_logger("aerodrome.migration")
 
 
@@ -87,17 +89,19 @@ def _move_logs(context: StepContext, steps: Sequence[Step]) -> None:
 def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cutover.CutoverContext:
     """Give both sides of a migration's hand-overs."""
     target = HostedTarget(context.target, context.rest)
+    sync = syncing.Syncing(
+        context.source,
+        context.target,
+        context.dags,
+        handlers.history_summary,
+        syncing.moved_until(context.results, transfers),
+        lambda dag_ids: handlers.move_beside(context, dag_ids),
+    )
     return cutover.CutoverContext(
         source=context.source,
         target=target,
-        sync=syncing.Syncing(
-            context.source,
-            context.target,
-            context.dags,
-            handlers.history_summary,
-            syncing.moved_until(context.results, transfers),
-            lambda dag_ids: handlers.move_beside(context, dag_ids),
-        ),
+        sync=sync,
+        ahead=sync.ahead if context.source_config.kind in SIDE_BY_SIDE else None,
         dags=context.dags,
         clock=context.clock,
         sleep=context.sleep,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from aerodrome.kernel.clock import from_text
+from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.estate.calendars import calendar_of, is_on
 from aerodrome.migration.estate.records import DagRecord
@@ -32,13 +32,36 @@ class Syncing:
     summary: Callable[[HistoryMoved], str]
     since: Mapping[str, datetime] = field(default_factory=dict)
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
+    _ahead: dict[str, datetime] = field(default_factory=dict)  # as `since`, of what was moved by this walk
+
+    def ahead(self, dag_ids: Sequence[str]) -> None:
+        """Move what ended so far of DAGs that still run; a call of these DAGs afterwards has only the rest to move.
+
+        Nothing is remembered of DAGs that cannot be proved: they are read again from where they were. A walk that starts
+        again has forgotten all of it, and only moves more.
+        """
+        for oldest, members in self._by_since(dag_ids).items():
+            changed = members if oldest is None else sorted(self.source.history_changed(members, oldest))
+            moved = history.move_history(self.source, self.target, changed, since=oldest) if changed else _NOTHING
+            refused = sum(kind.failed_count for kind in moved.kinds)
+            if moved.until is not None and moved.is_proven and not refused:
+                self._ahead.update(dict.fromkeys(changed, moved.until))
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
-        """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG."""
-        known = [self.since.get(dag_id) for dag_id in dag_ids]
-        return self._move(
-            dag_ids, since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
-        )
+        """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG that changed."""
+        outcomes: dict[str, Any] = {}
+        groups = {since: list(dag_ids)} if since else self._by_since(dag_ids)
+        for oldest, members in groups.items():
+            outcomes |= self._move(members, oldest)
+        return outcomes
+
+    def _by_since(self, dag_ids: Sequence[str]) -> dict[datetime | None, list[str]]:
+        """Group DAGs by the moment from which on they are read again; None: all of their history."""
+        found: dict[datetime | None, list[str]] = {}
+        for dag_id in dag_ids:
+            moment = self._ahead.get(dag_id) or self.since.get(dag_id)
+            found.setdefault(moment - OVERLAP if moment else None, []).append(dag_id)
+        return found
 
     def _move(self, dag_ids: Sequence[str], oldest: datetime | None) -> dict[str, Any]:
         outcomes: dict[str, Any] = {}
@@ -59,7 +82,11 @@ class Syncing:
                 is_old = found.code == "last-run-not-moved" and oldest is not None
                 outcomes |= self._move((dag_id,), None) if is_old else {dag_id: found}
                 continue
-            outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
+            outcome: dict[str, Any] = {
+                "hand_off": found.as_data(),
+                "is_on_calendar": self._is_on_calendar(found),
+                "last_source_interval": [to_text(found.last[0]), to_text(found.last[1])] if found.last else None,
+            }
             if position == 0:
                 outcome |= beside
             if position == 0 and changed:

@@ -19,6 +19,7 @@ from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.migration.cutover import Conductor, Ended, Limits
 from aerodrome.migration.cutover.context import CutoverContext
+from aerodrome.migration.cutover.expectation import texts
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
 from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due, is_on
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch, HistoryWindow
@@ -199,7 +200,11 @@ class World:
                     self._call("sync.row")
             new.next = old.next
             self._call("sync.hand_off")
-            outcomes[dag_id] = {"moved": len(new.runs) - len(have), "is_on_calendar": is_on(new.calendar, computed)}
+            outcomes[dag_id] = {
+                "moved": len(new.runs) - len(have),
+                "is_on_calendar": is_on(new.calendar, computed),
+                "last_source_interval": texts(old.newest()),
+            }
         return outcomes
 
     def _carried(self, dag_id: str) -> CarriedRuns:

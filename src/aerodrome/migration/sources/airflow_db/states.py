@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, null, select, update
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import Clock
@@ -65,24 +65,33 @@ def _page(
             "next_dagrun_create_after",
         )
     ]
-    newest = (
+    # One step down the index of (dag_id, logical date) for each DAG, however long its history is.
+    newest_of_dag = (
+        select(run.c.id)
+        .where(run.c.dag_id == dag.c.dag_id, run_type(database) == "scheduled")
+        .order_by(logical.desc())
+        .limit(1)
+        .correlate(dag)
+        .scalar_subquery()
+    )
+    newest = run.alias("newest")
+    newest_query = (
         select(
-            run.c.dag_id,
-            run.c.state,
-            logical.label("logical"),
-            column_or(database, "dag_run", "data_interval_start").label("start"),
-            column_or(database, "dag_run", "data_interval_end").label("end"),
-            func.row_number().over(partition_by=run.c.dag_id, order_by=logical.desc()).label("position"),
+            newest.c.dag_id,
+            newest.c.state,
+            newest.c[logical.name].label("logical"),
+            (newest.c.data_interval_start if "data_interval_start" in newest.c else null()).label("start"),
+            (newest.c.data_interval_end if "data_interval_end" in newest.c else null()).label("end"),
         )
-        .where(run.c.dag_id.in_(dag_ids), run_type(database) == "scheduled")
-        .subquery()
+        .select_from(dag.join(newest, newest.c.id == newest_of_dag))
+        .where(dag.c.dag_id.in_(dag_ids))
     )
     in_flight: dict[str, dict[str, int]] = defaultdict(dict)
     with database.reading() as connection:
         rows = connection.execute(
             select(dag.c.dag_id, dag.c.is_paused, *columns).where(dag.c.dag_id.in_(dag_ids))
         ).all()
-        last = {row.dag_id: row for row in connection.execute(select(newest).where(newest.c.position == 1))}
+        last = {row.dag_id: row for row in connection.execute(newest_query)}
         for prefix, table, states in (("run:", run, IN_FLIGHT_RUNS), ("", task, IN_FLIGHT_TASKS)):
             query = select(table.c.dag_id, table.c.state, func.count().label("total")).group_by(
                 table.c.dag_id, table.c.state
