@@ -13,7 +13,7 @@ from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
 from aerodrome.migration.cutover.requests import Look, View
 from aerodrome.migration.cutover.target import TargetSide
 from aerodrome.migration.estate.records import DagRecord
-from aerodrome.migration.sources.contract import CarriedRuns, DagState
+from aerodrome.migration.sources.contract import CarriedRuns, DagState, StopsRuns
 
 Outcomes = Mapping[str, Any]
 """Per DAG what came of it; an AerodromeError for a DAG for which it failed."""
@@ -63,6 +63,7 @@ class CutoverContext:
     carried: Callable[[str], CarriedRuns] | None = None  # reads what the target ran itself, in the source's words
     ahead: Callable[[Sequence[str]], None] | None = None  # moves what ended so far, for many DAGs; in a thread of its own
     events: EventBridge | None = None  # None: the source's events cannot be read and written
+    stopping: StopsRuns | None = None  # None: runs cannot be stopped in this source
     problems: Callable[[Collection[str]], Mapping[str, AerodromeError]] = field(default=lambda _ids: {})
     poll_s: float = 2.0
     catchup_by_default: bool = True  # the source's [scheduler] catchup_by_default: a DAG that does not say follows it

@@ -15,6 +15,7 @@ from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.cutover import requests as ask
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.target import TargetDag
+from aerodrome.migration.sources.contract import StopsRuns
 
 SYNC_BATCH = 25
 """DAGs whose history one round moves: others, which wait to be started, are not kept waiting for long."""
@@ -44,6 +45,12 @@ class Driver:
             (ask.Pause, lambda asked: self.context.source.pause_dags(list(asked), self.context.mark)),
             (ask.HoldBack, self._each(lambda request: self.context.source.hold_back(request.dag_id, self.context.mark))),
             (ask.Stop, self._stop),
+            (ask.StopRuns, self._each(lambda request: self._stopping.stop_runs(request.dag_id, self.context.mark))),
+            (ask.Stopped, lambda asked: self._stopping.stopped_runs(list(asked), self.context.mark)),
+            (ask.RunAgain, self._each(lambda request: self.context.target.run_again(request.dag_id, request.run_ids))),
+            (ask.Resume, self._each(
+                lambda request: self._stopping.resume_runs(request.dag_id, self.context.mark, request.outcomes)
+            )),
             (ask.Look, self._look),
             (ask.Runs, lambda asked: self.context.target.runs_after({key: item.last for key, item in asked.items()})),
             (ask.OwnRuns, lambda asked: self.context.target.own_runs(list(asked))),
@@ -150,6 +157,11 @@ class Driver:
         if waiting and self._moving is None and self.context.ahead is not None:
             self._moving = frozenset(waiting), self._beside.submit(self.context.ahead, waiting)
         return {dag_id: None for dag_id in found if dag_id in asked}
+
+    @property
+    def _stopping(self) -> StopsRuns:
+        assert self.context.stopping is not None  # noqa: S101 - acts ask only where it is there
+        return self.context.stopping
 
     def _bridge(self, request: ask.Events) -> None:
         assert self.context.events is not None  # noqa: S101 - acts ask only where it is there

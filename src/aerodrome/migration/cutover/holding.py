@@ -10,18 +10,32 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import show, texts
-from aerodrome.migration.cutover.requests import Act, Ahead, GiveBack, HoldBack, Look, Pause, Request, Sleep, View
+from aerodrome.migration.cutover.requests import (
+    Act,
+    Ahead,
+    GiveBack,
+    HoldBack,
+    Look,
+    Pause,
+    Request,
+    Sleep,
+    Stopped,
+    StopRuns,
+    View,
+)
 from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import DagState
 
 GAP_S = 30.0
 """How long pause waits for a moment at which nothing of the DAG runs."""
 GAP_POLL_S = 0.25
+STOP_S = 120.0
+"""How long stopped tasks get to end: their processes look at their state every few seconds."""
 MOVING = ("running", "queued", "restarting", "deferred")
 """Task states that go on while their DAG is paused."""
 
 
-def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> Act:
+def check(context: CutoverContext, dag_id: str, *, was_paused: bool, on_deadline: str = "fail") -> Act:
     """Check that the DAG can move: parsed and paused in the target, known in the source, as the plan knew it.
 
     Changes nothing. A DAG that an earlier attempt of ours holds already (or has moved already) passes.
@@ -40,6 +54,14 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> Act:
     dag = target_dag(context, dag_id, view)
     if view.problem is not None:
         raise view.problem
+    if on_deadline == "rerun" and context.stopping is None:
+        raise Invalid(
+            f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
+            code="rerun-impossible",
+            hint="It takes the source's database (kind airflow-db) and a target of Airflow 3.1 or newer; "
+            "set on_deadline of the DAG to wait or fail.",
+            details={"dag_id": dag_id},
+        )
     if not dag.is_paused and not is_ours:
         raise Conflict(
             f"{dag_id} is not paused in the target, while the source still runs it.",
@@ -128,18 +150,23 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
     our mark, kept from starting more, and paused again when nothing runs. What it starts all the same is its own and synced.
 
     At the deadline: Conflict `drain-deadline` ("fail") or Unavailable `drain-still-running` ("wait": look again later),
-    both naming what is still running.
+    both naming what is still running; or ("rerun") the runs are stopped, and named for the target to run them again.
+    Only runs of a DAG that we hold are stopped: one that was paused before has nobody who would run them again.
     """
     began_at = context.clock.now()
     deadline = began_at + timedelta(seconds=deadline_s)
     empty_since = stuck_since = busy_until = None
+    stopped: tuple[str, ...] = ()
     while True:
         state = yield from _held_again(context, dag_id, deadline)
         now = context.clock.now()
         text = ""
         if state.in_flight:
             empty_since, busy_until = None, now
-            if now >= deadline:
+            may_stop = on_deadline == "rerun" and state.mark == context.mark
+            if now >= deadline and may_stop and now < deadline + timedelta(seconds=STOP_S):
+                yield StopRuns(dag_id)
+            elif now >= deadline:
                 raise _too_late(dag_id, state, deadline_s, on_deadline)
             text = f"waiting for {what_runs(state)}"
             stuck_since = None if _moves(state) else stuck_since or now
@@ -150,6 +177,7 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
         elif empty_since is None:
             # A scheduler that read the DAG just before the pause may still create one run: look twice.
             empty_since = now
+            stopped = yield from _stopped(context, dag_id, deadline)
         elif now - empty_since >= timedelta(seconds=context.settle_s):
             return {
                 "dag_id": dag_id,
@@ -158,10 +186,32 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
                 "seconds": round((now - began_at).total_seconds(), 1),
                 "last_source_interval": texts(state.last_interval),
                 "last_source_state": state.last_run_state,
-                "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}.",
+                "stopped_runs": list(stopped),
+                "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}."
+                + (f" Stopped, to be run again in the target: {', '.join(stopped[:5])}." if stopped else ""),
             }
         is_settling = empty_since is not None and not state.in_flight
         yield Sleep(context.settle_s if is_settling else context.poll_s, text)
+
+
+def _stopped(
+    context: CutoverContext, dag_id: str, deadline: datetime
+) -> Generator[Request, Any, tuple[str, ...]]:
+    """Give the runs that were stopped, by this or an earlier attempt, once every process of their tasks has ended."""
+    if context.stopping is None:
+        return ()
+    until = max(deadline, context.clock.now()) + timedelta(seconds=STOP_S)
+    while (found := (yield Stopped(dag_id))) is not None and found.alive:
+        if context.clock.now() >= until:
+            raise Unavailable(
+                f"{found.alive} tasks of {dag_id} that were stopped in the source have not ended after {STOP_S:.0f} s.",
+                code="stop-not-heard",
+                hint="See in the source whether their workers still answer; the cutover looks again.",
+                details={"dag_id": dag_id},
+                retry_after_s=30.0,
+            )
+        yield Sleep(context.poll_s, f"waiting until {found.alive} stopped tasks have ended")
+    return found.run_ids if found is not None else ()
 
 
 def _held_again(context: CutoverContext, dag_id: str, deadline: datetime) -> Generator[Request, Any, DagState]:

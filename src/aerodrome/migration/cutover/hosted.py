@@ -42,6 +42,8 @@ class Api(Protocol):
 
     def ask_to_parse(self, dag_id: str) -> None: ...
 
+    def run_again(self, dag_id: str, run_id: str) -> None: ...
+
 
 class HostedTarget:
     """Implements TargetSide."""
@@ -173,6 +175,31 @@ class HostedTarget:
 
     def ask_to_parse(self, dag_id: str) -> None:
         self._api.ask_to_parse(dag_id)
+
+    def run_again(self, dag_id: str, run_ids: Collection[str]) -> int:
+        """A run that came from the source has no version of the DAG; Airflow gives it one when it is cleared (3.1 to 3.3)."""
+        run = self._database.table("dag_run")
+        with self._database.reading() as connection:
+            found = {
+                row.run_id: row.created_dag_version_id
+                for page in _pages(sorted(run_ids))
+                for row in connection.execute(
+                    select(run.c.run_id, run.c.created_dag_version_id).where(
+                        run.c.dag_id == dag_id, run.c.run_id.in_(page)
+                    )
+                )
+            }
+        if missing := sorted(set(run_ids) - set(found)):
+            raise NotFound(
+                f"The target does not have the run {missing[0]} of {dag_id}, which was stopped in the source.",
+                code="stopped-run-missing",
+                hint="See in the report why it was refused; trigger it in the target by hand, or roll this DAG back.",
+                details={"dag_id": dag_id, "runs": missing},
+            )
+        waiting = sorted(run_id for run_id, version in found.items() if version is None)
+        for run_id in waiting:
+            self._api.run_again(dag_id, run_id)
+        return len(waiting)
 
     # --- inside --------------------------------------------------------------------------------------------------
 

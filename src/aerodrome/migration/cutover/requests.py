@@ -6,7 +6,7 @@ DAGs together, in a few round trips. An act keeps nothing between two requests t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -86,6 +86,36 @@ class Start:
 
 
 @dataclass(frozen=True)
+class StopRuns:
+    """Stop what runs of the DAG in the source, for the target to run it again."""
+
+    dag_id: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Read which runs were stopped in the source; answer: StoppedRuns, None for none."""
+
+    dag_id: str
+
+
+@dataclass(frozen=True)
+class RunAgain:
+    """Run in the target again what was stopped of these runs; each at most once. Answer: how many were not yet."""
+
+    dag_id: str
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Let stopped runs go on in the source; `outcomes`: how those ended that the target ran again."""
+
+    dag_id: str
+    outcomes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Stop:
     """Pause the DAG in the target."""
 
@@ -156,6 +186,6 @@ class Sleep:
 
 Request = (
     Look | Pause | GiveBack | HoldBack | Sync | Start | Stop | Runs | OwnRuns | RunStates | Backfill | AskToParse
-    | Ahead | Carry | Events | Sleep
+    | Ahead | Carry | Events | StopRuns | Stopped | RunAgain | Resume | Sleep
 )  # fmt: skip
 Act = Generator[Request, Any, dict[str, Any]]

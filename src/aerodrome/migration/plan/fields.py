@@ -21,6 +21,7 @@ _PYTHON = re.compile(r"3\.\d+")
 _DEPTH = re.compile(r"[1-9]\d*d")
 
 CUTOVERS = ("move", "leave-paused")
+ON_DEADLINE = ("wait", "fail", "rerun")
 CRITICALITIES = ("low", "medium", "high")
 
 
@@ -160,7 +161,9 @@ POLICIES: Mapping[str, Field] = {
     ),
     "drain_deadline": Field(duration_s, 900, "how long runs in flight may take to end after the pause", duration_text),
     "on_deadline": Field(
-        choice("wait", "fail"), "fail", "then: wait (look again later) or fail (the wave stops, nothing is lost)"
+        choice(*ON_DEADLINE),
+        "fail",
+        "then: wait (look again later), fail (the wave stops, nothing is lost) or rerun (stop what runs; the target runs it again)",
     ),
     "missed": Field(
         choice("report", "backfill"),
@@ -217,7 +220,7 @@ OBJECT_KINDS: Mapping[str, str] = {
 DAG_POLICY: Mapping[str, Field] = {
     "cutover": Field(choice(*CUTOVERS), "move", "move: hand over; leave-paused: move, but do not start"),
     "drain_deadline": Field(duration_s, None, "", duration_text),
-    "on_deadline": Field(choice("wait", "fail"), None, ""),
+    "on_deadline": Field(choice(*ON_DEADLINE), None, ""),
 }
 
 

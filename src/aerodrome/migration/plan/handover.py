@@ -70,6 +70,7 @@ def _params(kind: str, dag_id: str, wave: str, settings: Mapping[str, Any], dag:
         params |= {
             "was_paused": dag.is_paused,
             "is_started": policies.get("cutover", "move") == "move" and not dag.is_paused,
+            "on_deadline": policies["on_deadline"],
         }
     elif kind == "drain":
         params |= {"deadline_s": policies["drain_deadline"], "on_deadline": policies["on_deadline"]}

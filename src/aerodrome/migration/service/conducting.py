@@ -21,6 +21,7 @@ from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service import bridging, controls, handlers, syncing
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import read_json
+from aerodrome.migration.sources.contract import StopsRuns
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.store import journal
 from aerodrome.store.engine import Store
@@ -107,11 +108,18 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
         sleep=context.sleep,
         mark=mark_of(context.migration_id),
         carried=target.carried if context.source_config.kind == "airflow-db" else None,
+        stopping=_stopping_of(context),
         problems=lambda dag_ids: problems_of(context, dag_ids),
         poll_s=0.5,
         settle_s=1.0,
         catchup_by_default=handlers.catches_up(context),
     )
+
+
+def _stopping_of(context: StepContext) -> StopsRuns | None:
+    """Give the source as one whose runs can be stopped, where the target can run them again."""
+    release = tuple(int(part) for part in context.access.airflow_version.split(".")[:2])
+    return context.source if isinstance(context.source, StopsRuns) and release >= (3, 1) else None
 
 
 def mark_of(migration_id: str) -> str:
@@ -123,7 +131,9 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
     params, dag_id = step.params, str(step.params["dag_id"])
     synced = results.get(f"cutover.sync:{dag_id}") or {}
     acts: Mapping[str, Callable[[], Act]] = {  # its keys are KINDS
-        "cutover.check": lambda: cutover.check(sides, dag_id, was_paused=params["was_paused"]),
+        "cutover.check": lambda: cutover.check(
+            sides, dag_id, was_paused=params["was_paused"], on_deadline=params.get("on_deadline", "fail")
+        ),
         "cutover.pause": lambda: cutover.pause(sides, dag_id),
         "cutover.drain": lambda: cutover.drain(
             sides, dag_id, deadline_s=params["deadline_s"], on_deadline=params["on_deadline"]
@@ -132,7 +142,9 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
         "cutover.prove": lambda: cutover.prove(
             sides, dag_id, limit_s=params["limit_s"], is_on_calendar=bool(synced.get("is_on_calendar"))
         ),
-        "cutover.unpause": lambda: cutover.unpause(sides, dag_id),
+        "cutover.unpause": lambda: cutover.unpause(
+            sides, dag_id, stopped_runs=(results.get(f"cutover.drain:{dag_id}") or {}).get("stopped_runs", ())
+        ),
         "cutover.watch": lambda: cutover.watch(
             sides, dag_id, limit_s=params["limit_s"], missed=params.get("missed", "report")
         ),

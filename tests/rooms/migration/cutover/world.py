@@ -28,7 +28,7 @@ from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.handover import wave_steps
 from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service.conducting import act_of
-from aerodrome.migration.sources.contract import CarriedRuns, DagState
+from aerodrome.migration.sources.contract import CarriedRuns, DagState, StoppedRuns
 
 DAG = "daily_sales"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -45,6 +45,7 @@ class Run:
     run_type: str = "scheduled"
     is_ours: bool = True  # made by this side, not copied here
     result: str = "success"
+    is_stopped: bool = False  # by us, for the other side to run it again
 
     def state(self, now: datetime) -> str:
         return self.result if now >= self.ends_at else "running"
@@ -108,7 +109,7 @@ class Side:
 
     @property
     def own(self) -> list[Interval]:
-        return [run.interval for run in self.runs if run.is_ours]
+        return [run.interval for run in self.runs if run.is_ours and not run.is_stopped]
 
 
 @dataclass
@@ -126,6 +127,7 @@ class World:
     skew_s: float = 0.0  # how far the target's clock is ahead of the source's
     our_skew_s: float = 0.0  # how far our clock is ahead of the source's
     can_carry: bool = True
+    can_stop: bool = True
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START)
@@ -185,6 +187,7 @@ class World:
             mark="aerodrome:mig_1",
             carried=self._carried if self.can_carry else None,
             problems=lambda _ids: self.problems,
+            stopping=self if self.can_stop else None,
         )
 
     def _sync(self, dag_ids: Sequence[str], _since: datetime | None) -> dict[str, dict[str, Any]]:
@@ -263,6 +266,30 @@ class World:
         old = self.olds[dag_id]
         if old.let_go == mark and not old.is_paused:
             old.is_held_back = True
+
+    def stop_runs(self, dag_id: str, mark: str) -> None:
+        self._call("stop_runs")
+        old = self.olds[dag_id]
+        assert (old.is_paused, old.mark) == (True, mark)
+        for run in old.runs:
+            if run.state(self.clock.now()) == "running":
+                run.ends_at, run.result, run.is_stopped = self.clock.now(), "failed", True
+        self._call("stop_runs.after")
+
+    def stopped_runs(self, dag_ids: Sequence[str], mark: str) -> dict[str, StoppedRuns]:
+        self._call("stopped_runs")
+        found = {dag_id: tuple(run.run_id for run in self.olds[dag_id].runs if run.is_stopped) for dag_id in dag_ids}
+        return {dag_id: StoppedRuns(ids) for dag_id, ids in found.items() if ids}
+
+    def resume_runs(self, dag_id: str, mark: str, outcomes: Mapping[str, str]) -> None:
+        self._call("resume_runs")
+        for run in self.olds[dag_id].runs:
+            if run.is_stopped and run.run_id in outcomes:
+                run.is_ours, run.is_stopped, run.result = False, False, outcomes[run.run_id]
+            elif run.is_stopped:
+                run.ends_at, run.is_stopped = self.clock.now() + timedelta(seconds=5), False
+                run.result = "success"
+        self._call("resume_runs.after")
 
     def locked(self, _dag_ids: Sequence[str]) -> AbstractContextManager[None]:
         self._call("locked")
@@ -388,6 +415,15 @@ class _Target:
                 side.runs.append(Run(interval, self.world.target_clock.now() + timedelta(seconds=5), "backfill"))
                 self.world._call("backfill.row")
             current = interval[1]
+
+    def run_again(self, dag_id: str, run_ids: Collection[str]) -> int:
+        self.world._call("run_again")
+        waiting = [run for run in self.world.news[dag_id].runs if run.run_id in run_ids and not run.is_ours]
+        for run in waiting:
+            run.is_ours, run.result = True, "success"
+            run.ends_at = self.world.target_clock.now() + timedelta(seconds=5)
+            self.world._call("run_again.row")
+        return len(waiting)
 
     def ask_to_parse(self, _dag_id: str) -> None:
         self.world._call("ask_to_parse")

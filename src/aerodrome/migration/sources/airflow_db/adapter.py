@@ -24,6 +24,7 @@ from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
 from aerodrome.migration.sources.airflow_db.schedules import Schedules
+from aerodrome.migration.sources.airflow_db.stopping import Stopper
 from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
     CarriedRuns,
@@ -35,6 +36,7 @@ from aerodrome.migration.sources.contract import (
     SourceConfig,
     SourceDescription,
     SqlHistory,
+    StoppedRuns,
     VariableValue,
 )
 
@@ -269,6 +271,19 @@ class AirflowDatabaseSource:
                 details={"dag_id": carried.dag_id},
             )
         return carrying.carry(self._database, self._clock, carried)
+
+    @cached_property
+    def _stopper(self) -> Stopper:
+        return Stopper(self._database, self._clock)
+
+    def stop_runs(self, dag_id: str, mark: str) -> None:
+        self._stopper.stop_runs(dag_id, mark)
+
+    def stopped_runs(self, dag_ids: Sequence[str], mark: str) -> dict[str, StoppedRuns]:
+        return self._stopper.stopped_runs(dag_ids, mark)
+
+    def resume_runs(self, dag_id: str, mark: str, outcomes: Mapping[str, str]) -> None:
+        self._stopper.resume_runs(dag_id, mark, outcomes)
 
     def hold_back(self, dag_id: str, mark: str) -> None:
         states.hold_back(self._database, dag_id, mark)

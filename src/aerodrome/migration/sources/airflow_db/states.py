@@ -74,7 +74,7 @@ def _page(
         .correlate(dag)
         .scalar_subquery()
     )
-    newest = run.alias("newest")
+    newest = database.twin("dag_run")
     newest_query = (
         select(
             newest.c.dag_id,
@@ -265,6 +265,12 @@ def hold_back(database: MetadataDatabase, dag_id: str, mark: str) -> None:
         if _let_go(seen, is_paused=is_paused) == mark:
             dag = database.table("dag")
             connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(next_dagrun_create_after=None))
+
+
+def holder(database: MetadataDatabase, connection: Connection, dag_id: str) -> str | None:
+    """Lock a DAG's row, and give the mark under which it is paused; None when it is not, or not by us."""
+    is_paused = _locked(database, connection, [dag_id]).get(dag_id, False)
+    return _standing(_marks(database, connection, (dag_id,)).get(dag_id), is_paused=is_paused)
 
 
 def _locked(database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, bool]:
