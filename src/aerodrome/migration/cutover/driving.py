@@ -100,14 +100,17 @@ class Driver:
         now = self.context.target.now() if wanted else None
         deep = [dag_id for dag_id, request in asked.items() if request.with_errors]
         errors = self.context.target.import_errors() if deep else []
-        problems = self.context.problems(deep) if deep else {}
+        hindrances = self.context.hindrances(deep) if deep else {}
+        watched = [dag_id for dag_id, request in asked.items() if request.with_version]
+        versions = self.context.versions(watched) if watched and self.context.versions is not None else {}
         return {
             dag_id: ask.View(
                 source.get(dag_id),
                 target.get(dag_id),
                 now,
                 self._errors_of(dag_id, errors) if request.with_errors else (),
-                problems.get(dag_id),
+                hindrances.get(dag_id, ask.Hindrances()),
+                versions.get(dag_id),
             )
             for dag_id, request in asked.items()
         }

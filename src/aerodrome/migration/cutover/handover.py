@@ -132,7 +132,9 @@ def unpause(context: CutoverContext, dag_id: str, *, stopped_runs: Sequence[str]
         yield Events(dag_id, "after_start")
     if stopped_runs:
         yield RunAgain(dag_id, tuple(stopped_runs))
-    again = f" {len(stopped_runs)} stopped run{'' if len(stopped_runs) == 1 else 's'} run again." if stopped_runs else ""
+    again = (
+        f" {len(stopped_runs)} stopped run{'' if len(stopped_runs) == 1 else 's'} run again." if stopped_runs else ""
+    )
     return {
         "dag_id": dag_id,
         "was_live": not is_new,

@@ -35,12 +35,19 @@ MOVING = ("running", "queued", "restarting", "deferred")
 """Task states that go on while their DAG is paused."""
 
 
-def check(context: CutoverContext, dag_id: str, *, was_paused: bool, on_deadline: str = "fail") -> Act:
+def check(
+    context: CutoverContext,
+    dag_id: str,
+    *,
+    was_paused: bool,
+    on_deadline: str = "fail",
+    may_have_changed: bool = False,
+) -> Act:
     """Check that the DAG can move: parsed and paused in the target, known in the source, as the plan knew it.
 
     Changes nothing. A DAG that an earlier attempt of ours holds already (or has moved already) passes.
     """
-    view: View = yield Look(dag_id, with_errors=True)
+    view: View = yield Look(dag_id, with_errors=True, with_version=True)
     state = context.known(dag_id, view)
     is_ours = context.mark in {state.mark, state.let_go}
     if state.is_paused != was_paused and not is_ours:
@@ -51,9 +58,11 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool, on_deadline
             hint="Run `aerodrome migrate assess NAME` again and look at the new plan.",
             details={"dag_id": dag_id, "is_paused": state.is_paused},
         )
+    if not (may_have_changed or is_ours):
+        context.unchanged(dag_id, view)
     dag = target_dag(context, dag_id, view)
-    if view.problem is not None:
-        raise view.problem
+    if view.hindrances.problem is not None:
+        raise view.hindrances.problem
     if on_deadline == "rerun" and context.stopping is None:
         raise Invalid(
             f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
@@ -75,7 +84,8 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool, on_deadline
         "source_next_interval": texts(state.next_interval),
         "target_next_interval": texts(dag.next_interval),
         "in_flight": dict(state.in_flight),
-        "summary": "Ready on both sides.",
+        "remarks": list(view.hindrances.remarks),
+        "summary": " ".join(("Ready on both sides.", *view.hindrances.remarks)),
     }
 
 
@@ -108,7 +118,7 @@ def target_dag(context: CutoverContext, dag_id: str, view: View) -> TargetDag:
     return dag
 
 
-def pause(context: CutoverContext, dag_id: str) -> Act:
+def pause(context: CutoverContext, dag_id: str, *, may_have_changed: bool = False) -> Act:
     """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing.
 
     What has ended so far moves before, so that little is left to move while nobody runs the DAG.
@@ -117,7 +127,10 @@ def pause(context: CutoverContext, dag_id: str) -> Act:
     same is let go by drain.
     """
     until = context.clock.now() + timedelta(seconds=GAP_S)
-    before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
+    view: View = yield Look(dag_id, with_target=False, with_version=True)
+    before = context.known(dag_id, view)
+    if not (may_have_changed or before.is_paused):
+        context.unchanged(dag_id, view)  # the check may be hours old
     if not before.is_paused and context.ahead is not None:
         yield Ahead(dag_id)
         before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
@@ -194,9 +207,7 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
         yield Sleep(context.settle_s if is_settling else context.poll_s, text)
 
 
-def _stopped(
-    context: CutoverContext, dag_id: str, deadline: datetime
-) -> Generator[Request, Any, tuple[str, ...]]:
+def _stopped(context: CutoverContext, dag_id: str, deadline: datetime) -> Generator[Request, Any, tuple[str, ...]]:
     """Give the runs that were stopped, by this or an earlier attempt, once every process of their tasks has ended."""
     if context.stopping is None:
         return ()

@@ -210,9 +210,7 @@ class HostedTarget:
             # One step down the index of (dag_id, logical_date) for each DAG, however long its history is.
             newest_of_dag = (
                 select(run.c.id)
-                .where(
-                    run.c.dag_id == dag.c.dag_id, run.c.run_type == "scheduled", run.c.logical_date.is_not(None)
-                )
+                .where(run.c.dag_id == dag.c.dag_id, run.c.run_type == "scheduled", run.c.logical_date.is_not(None))
                 .order_by(run.c.logical_date.desc())
                 .limit(1)
                 .correlate(dag)

@@ -7,7 +7,7 @@ DAGs together, in a few round trips. An act keeps nothing between two requests t
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,6 +18,14 @@ from aerodrome.migration.sources.contract import DagState
 
 
 @dataclass(frozen=True)
+class Hindrances:
+    """What stands against moving a DAG."""
+
+    problem: AerodromeError | None = None
+    remarks: tuple[str, ...] = ()  # what the plan accepts
+
+
+@dataclass(frozen=True)
 class View:
     """Both sides of one DAG, as they are now; None: that side does not have it (or was not asked for)."""
 
@@ -25,7 +33,8 @@ class View:
     target: TargetDag | None
     now: datetime | None = None  # the target's own clock, where it was looked at
     import_errors: tuple[tuple[str, str], ...] = ()  # (file, traceback) of the target, only when asked for
-    problem: AerodromeError | None = None  # what else stands against moving it, only when asked for
+    hindrances: Hindrances = field(default_factory=Hindrances)  # what else stands against it, only when asked for
+    version: str | None = None  # of the DAG in the source, only when asked for and where it can be told
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class Look:
     dag_id: str
     with_target: bool = True
     with_errors: bool = False
+    with_version: bool = False
 
 
 @dataclass(frozen=True)

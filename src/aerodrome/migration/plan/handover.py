@@ -72,6 +72,8 @@ def _params(kind: str, dag_id: str, wave: str, settings: Mapping[str, Any], dag:
             "is_started": policies.get("cutover", "move") == "move" and not dag.is_paused,
             "on_deadline": policies["on_deadline"],
         }
+    if kind in ("check", "pause"):
+        params |= {"may_have_changed": "change" in policies.get("accept", ())}
     elif kind == "drain":
         params |= {"deadline_s": policies["drain_deadline"], "on_deadline": policies["on_deadline"]}
     elif kind in ("prove", "watch"):

@@ -178,6 +178,32 @@ class StoppedRuns:
 
 
 @runtime_checkable
+class KnowsVersions(Protocol):
+    """A source that can tell cheaply whether DAGs have changed."""
+
+    def dag_versions(self, dag_ids: Sequence[str]) -> dict[str, str]:
+        """Give the present version of DAGs, as `DagRecord.version`; those of which none is known are missing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The most that ran at the same time."""
+
+    tasks: int = 0
+    slots_by_pool: Mapping[str, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class MeasuresConcurrency(Protocol):
+    """A source whose history tells how much ran at once."""
+
+    def concurrency(self, dag_ids: Sequence[str], since: datetime) -> Peaks:
+        """Give the peaks of these DAGs together, of tasks that began since then."""
+        ...
+
+
+@runtime_checkable
 class StopsRuns(Protocol):
     """A source in which runs can be stopped, so that another Airflow runs them again. Each call may be repeated."""
 

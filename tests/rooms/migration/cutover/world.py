@@ -20,6 +20,7 @@ from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.migration.cutover import Conductor, Ended, Limits
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import texts
+from aerodrome.migration.cutover.requests import Hindrances
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
 from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due, is_on
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch, HistoryWindow
@@ -145,6 +146,7 @@ class World:
         self.on_call: Callable[[str], None] = lambda _name: None
         self.in_target = True
         self.problems: dict[str, AerodromeError] = {}
+        self.versions: dict[str, str] = {}
 
     def _add(self, dag_id: str, *, schedule: str, kind: str, catchup: bool, run_s: float) -> None:
         record = dag(dag_id, schedule=schedule, schedule_kind=kind, catchup=catchup, is_paused=self.was_paused)
@@ -186,7 +188,8 @@ class World:
             sleep=sleep,
             mark="aerodrome:mig_1",
             carried=self._carried if self.can_carry else None,
-            problems=lambda _ids: self.problems,
+            hindrances=lambda _ids: {dag_id: Hindrances(error) for dag_id, error in self.problems.items()},
+            versions=lambda dag_ids: {dag_id: self.versions[dag_id] for dag_id in dag_ids if dag_id in self.versions},
             stopping=self if self.can_stop else None,
         )
 

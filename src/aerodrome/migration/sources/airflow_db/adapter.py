@@ -17,9 +17,18 @@ from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import PoolRecord, Record
-from aerodrome.migration.sources.airflow_db import carrying, counting, measures, objects, probes, states, surroundings
+from aerodrome.migration.sources.airflow_db import (
+    carrying,
+    concurrency,
+    counting,
+    measures,
+    objects,
+    probes,
+    states,
+    surroundings,
+)
 from aerodrome.migration.sources.airflow_db.assets import AssetReader
-from aerodrome.migration.sources.airflow_db.dags import DagReader
+from aerodrome.migration.sources.airflow_db.dags import DagReader, versions
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
@@ -30,6 +39,7 @@ from aerodrome.migration.sources.contract import (
     CarriedRuns,
     ConnectionValue,
     DagState,
+    Peaks,
     Probe,
     Progress,
     RunKey,
@@ -271,6 +281,12 @@ class AirflowDatabaseSource:
                 details={"dag_id": carried.dag_id},
             )
         return carrying.carry(self._database, self._clock, carried)
+
+    def dag_versions(self, dag_ids: Sequence[str]) -> dict[str, str]:
+        return versions(self._database, dag_ids)
+
+    def concurrency(self, dag_ids: Sequence[str], since: datetime) -> Peaks:
+        return concurrency.peaks(self._database, dag_ids, since)
 
     @cached_property
     def _stopper(self) -> Stopper:
