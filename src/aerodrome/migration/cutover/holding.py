@@ -26,8 +26,6 @@ from aerodrome.migration.cutover.requests import (
 from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import DagState
 
-GAP_S = 30.0
-"""How long pause waits for a moment at which nothing of the DAG runs."""
 GAP_POLL_S = 0.25
 STOP_S = 120.0
 """How long stopped tasks get to end: their processes look at their state every few seconds."""
@@ -118,15 +116,15 @@ def target_dag(context: CutoverContext, dag_id: str, view: View) -> TargetDag:
     return dag
 
 
-def pause(context: CutoverContext, dag_id: str, *, may_have_changed: bool = False) -> Act:
+def pause(context: CutoverContext, dag_id: str, *, may_have_changed: bool = False, gap_s: float = 30.0) -> Act:
     """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing.
 
     What has ended so far moves before, so that little is left to move while nobody runs the DAG.
-    Waits up to GAP_S for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
+    Waits up to `gap_s` for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
     scheduler looks at unpaused DAGs only, 2.11.2 DagRun.get_running_dag_runs_to_examine). A run that is caught all the
     same is let go by drain.
     """
-    until = context.clock.now() + timedelta(seconds=GAP_S)
+    until = context.clock.now() + timedelta(seconds=gap_s)
     view: View = yield Look(dag_id, with_target=False, with_version=True)
     before = context.known(dag_id, view)
     if not (may_have_changed or before.is_paused):

@@ -137,7 +137,12 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
             on_deadline=params.get("on_deadline", "fail"),
             may_have_changed=params.get("may_have_changed", False),
         ),
-        "cutover.pause": lambda: cutover.pause(sides, dag_id, may_have_changed=params.get("may_have_changed", False)),
+        "cutover.pause": lambda: cutover.pause(
+            sides,
+            dag_id,
+            may_have_changed=params.get("may_have_changed", False),
+            gap_s=params.get("gap_s", 30.0),
+        ),
         "cutover.drain": lambda: cutover.drain(
             sides, dag_id, deadline_s=params["deadline_s"], on_deadline=params["on_deadline"]
         ),
