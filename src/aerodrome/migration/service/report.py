@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from aerodrome.kernel.clock import to_text
+from aerodrome.migration.service.boards import SplitBrain
 from aerodrome.migration.service.report_style import STYLE
 from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 
@@ -21,7 +22,10 @@ SHOWN_REASONS = 200
 
 
 def compose(
-    view: MigrationView, assessment: Mapping[str, Any] | None, code: Mapping[str, Any] | None
+    view: MigrationView,
+    assessment: Mapping[str, Any] | None,
+    code: Mapping[str, Any] | None,
+    both_active: Iterable[SplitBrain] = (),
 ) -> dict[str, Any]:
     """Give the report as plain JSON. Counts are rows or objects; hashes are hex texts, equal when both sides agree."""
     steps = [step for track in view.tracks for step in track.steps]
@@ -41,6 +45,7 @@ def compose(
         "code": _code(code),
         "validation": _validation(steps),
         "cutover": _cutover(view.tracks),
+        "active_on_both_sides": [_window(window) for window in both_active],
         "phases": _phases(view.tracks),
         "steps": [_step(track, step) for track in view.tracks for step in track.steps],
         "error": dict(view.error) if view.error else None,
@@ -172,6 +177,22 @@ def _cutover(tracks: Iterable[TrackView]) -> list[dict[str, Any]]:
     return entries
 
 
+def _window(window: SplitBrain) -> dict[str, Any]:
+    """Write one time in which both sides were active. It may have begun at any moment after `seen_whole_at`: at the last look
+    before it was noticed all was well.
+    """
+    return {
+        "dag_id": window.dag_id,
+        "wave": window.wave,
+        "seen_whole_at": to_text(window.seen_whole_at),
+        "noticed_at": to_text(window.noticed_at),
+        "ended_at": to_text(window.ended_at),
+        "action": window.action,
+        "source_runs": list(window.source_runs),
+        "doubled": list(window.doubled),
+    }
+
+
 def _phases(tracks: Iterable[TrackView]) -> dict[str, float]:
     seconds: dict[str, float] = {}
     for track in tracks:
@@ -240,6 +261,23 @@ def to_html(report: Mapping[str, Any]) -> str:
                     row.get("first_target_state") or "nothing to wait for",
                 )
                 for row in report["cutover"]
+            ],
+        ),
+        _table(
+            "Active on both sides",
+            ("DAG", "Wave", "Began after", "Noticed", "Ended", "Then", "The source ran", "Ran twice"),
+            [
+                (
+                    row["dag_id"],
+                    row["wave"],
+                    str(row["seen_whole_at"])[:19],
+                    str(row["noticed_at"])[:19],
+                    str(row["ended_at"])[:19] if row["ended_at"] else "still active",
+                    row["action"],
+                    len(row["source_runs"]),
+                    len(row["doubled"]),
+                )
+                for row in report["active_on_both_sides"]
             ],
         ),
         _table(

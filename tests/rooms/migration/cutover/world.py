@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.rooms.migration.plan.conftest import dag
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.migration.cutover import Conductor, Ended, Limits
-from aerodrome.migration.cutover.context import CutoverContext
+from aerodrome.migration.cutover.context import CutoverContext, EventBridge
 from aerodrome.migration.cutover.expectation import texts
 from aerodrome.migration.cutover.requests import Hindrances
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
@@ -66,7 +66,7 @@ class Side:
     run_s: float
     parse_every_s: float
     is_paused: bool
-    next: Interval
+    next: Interval | None  # None: it has no schedule of its own
     runs: list[Run] = field(default_factory=list)
     parsed_at: datetime = START
     looked_at: datetime = START
@@ -88,6 +88,7 @@ class Side:
         self.looked_at = now
         if (
             not self.is_paused
+            and self.next is not None
             and not self.is_held_back
             and self.next[1] <= now
             and not any(run.state(now) == "running" for run in self.runs)
@@ -208,7 +209,7 @@ class World:
             self._call("sync.hand_off")
             outcomes[dag_id] = {
                 "moved": len(new.runs) - len(have),
-                "is_on_calendar": is_on(new.calendar, computed),
+                "is_on_calendar": computed is not None and is_on(new.calendar, computed),
                 "last_source_interval": texts(old.newest()),
             }
         return outcomes
@@ -235,9 +236,9 @@ class World:
             dag_id=dag_id,
             is_paused=side.is_paused,
             mark=side.mark if side.is_paused else None,
-            next_logical_date=side.next[0],
+            next_logical_date=side.next[0] if side.next else None,
             next_interval=side.next,
-            next_run_after=side.next[1],
+            next_run_after=side.next[1] if side.next else None,
             last_interval=last,
             last_run_state="success" if last else None,
             let_go=side.let_go if not side.is_paused else None,
@@ -318,7 +319,6 @@ class World:
         for run in fresh:
             done = Run(run["interval"], self.clock.now(), run["run_type"], is_ours=False, result=run["result"])
             old.runs.append(done)
-        assert carried.next_interval is not None
         old.next = carried.next_interval
         self._call("carry_runs.after")
         return len(fresh)
@@ -347,7 +347,7 @@ class _Target:
             file=f"{dag_id}.py",
             parsed_at=side.parsed_at,
             next_interval=side.next,
-            next_run_after=side.next[1],
+            next_run_after=side.next[1] if side.next else None,
             newest=side.newest(),
             started_by=None if side.is_paused else side.mark,
         )
@@ -484,9 +484,15 @@ def wave(world: World, *kinds: str, **settings: Any) -> list[Step]:
     return [step for step in steps if not kinds or step.kind.removeprefix("cutover.") in kinds]
 
 
-def conduct(world: World, ledger: MemoryLedger, steps: Sequence[Step], limits: Limits | None = None) -> Ended:
+def conduct(
+    world: World,
+    ledger: MemoryLedger,
+    steps: Sequence[Step],
+    limits: Limits | None = None,
+    events: EventBridge | None = None,
+) -> Ended:
     """Walk steps as the service does."""
-    context = world.context()
+    context = replace(world.context(), events=events)
     done = {key: result for key, result in ledger.results.items() if ledger.statuses[key] == "done"}
     needs = needs_of(steps, world.records)
     return Conductor(
