@@ -178,7 +178,9 @@ def _cutover(tracks: Iterable[TrackView]) -> list[dict[str, Any]]:
 
 
 def _window(window: SplitBrain) -> dict[str, Any]:
-    """Write one time in which both sides were active. It may have begun at any moment after `seen_whole_at`: at the last look
+    """Write one time in which both sides were active.
+
+    It may have begun at any moment after `seen_whole_at`: at the last look
     before it was noticed all was well.
     """
     return {

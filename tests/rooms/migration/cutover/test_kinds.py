@@ -130,7 +130,7 @@ def test_a_backfill_that_goes_on_is_awaited_and_moves() -> None:
     world = World("@daily", "preset", run_s=3, catchup=True)
     world.pass_time(60)
     day = timedelta(days=1)
-    for number in range(3, 6):
+    for number in range(2, 5):
         start = START.replace(hour=0) - number * day
         world.old.runs.append(Run((start, start + day), world.clock.now() + timedelta(seconds=40), "backfill"))
     results = moved(world)

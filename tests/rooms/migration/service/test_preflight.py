@@ -21,7 +21,7 @@ from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import MigrationFolder
 from aerodrome.migration.service.preflight import Preflight
 from aerodrome.migration.sources.contract import Peaks
-from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.target import KNOWN_SCHEMAS, TargetDatabase
 from aerodrome.runtimes.contract import AirflowAccess
 
 DAG = "daily_sales"
@@ -68,6 +68,9 @@ class Scene:
     def __post_init__(self) -> None:
         self.dags = {name: dag(name, connections=("warehouse",), pools=("tills",)) for name in (DAG, "other")}
         self.database = self.root / "airflow.db"
+        self.execute("create table alembic_version (version_num varchar(32))")
+        newest = list(KNOWN_SCHEMAS)[-1]
+        self.execute(f"insert into alembic_version values ('{newest}')")
         self.execute("create table slot_pool (id integer primary key, pool varchar(256), slots integer)")
         self.execute("create table connection (id integer primary key, conn_id varchar(250))")
         self.execute("insert into slot_pool (pool, slots) values ('tills', 4), ('endless', -1)")
