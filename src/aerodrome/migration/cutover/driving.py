@@ -6,7 +6,7 @@ Used by the conductor (a wave) and by `run` (one act). An answer that is an Aero
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -99,7 +99,9 @@ class Driver:
         target = self.context.target.dags(wanted) if wanted else {}
         now = self.context.target.now() if wanted else None
         deep = [dag_id for dag_id, request in asked.items() if request.with_errors]
-        errors = self.context.target.import_errors() if deep else []
+        errors: dict[str, list[tuple[str, str]]] = defaultdict(list)  # by the file's name without its folder
+        for file, trace in self.context.target.import_errors() if deep else ():
+            errors[file.rpartition("/")[2]].append((file, trace))
         hindrances = self.context.hindrances(deep) if deep else {}
         watched = [dag_id for dag_id, request in asked.items() if request.with_version]
         versions = self.context.versions(watched) if watched and self.context.versions is not None else {}
@@ -115,11 +117,12 @@ class Driver:
             for dag_id, request in asked.items()
         }
 
-    def _errors_of(self, dag_id: str, errors: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    def _errors_of(self, dag_id: str, errors: Mapping[str, Sequence[tuple[str, str]]]) -> tuple[tuple[str, str], ...]:
         record = self.context.dags.get(dag_id)
         if record is None:
             return ()
-        return tuple(item for item in errors if item[0] == record.file or item[0].endswith("/" + record.file))
+        found = errors.get(record.file.rpartition("/")[2], ())
+        return tuple(item for item in found if item[0] == record.file or item[0].endswith("/" + record.file))
 
     def _start(self, asked: Asked) -> dict[str, Any]:
         ids = list(asked)

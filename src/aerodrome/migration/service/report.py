@@ -97,10 +97,7 @@ def _history(steps: Iterable[StepView]) -> dict[str, Any]:
     total: dict[str, Any] = {}
     refused: dict[str, set[str]] = {}
     rows, seconds = 0, 0.0
-    for step in steps:
-        history = (step.result or {}).get("history") if step.kind in PASSES else None
-        if not history:
-            continue
+    for step, history in _passes(steps):
         seconds += history["seconds"]
         for item in history["kinds"]:
             rows += item["found"]
@@ -123,6 +120,13 @@ def _history(steps: Iterable[StepView]) -> dict[str, Any]:
         kind["hashes_equal"] = kind["source_hashes"] == kind["target_hashes"]
     per_s = round(rows / seconds) if seconds else 0
     return {"kinds": total, "rows": rows, "seconds": round(seconds, 3), "rows_per_s": per_s}
+
+
+def _passes(steps: Iterable[StepView]) -> Iterator[tuple[StepView, Mapping[str, Any]]]:
+    """Give each pass over history with the step that tells of it; a sync tells of what moved ahead of the pause, too."""
+    for step in steps:
+        result = step.result or {} if step.kind in PASSES else {}
+        yield from ((step, history) for history in (*result.get("ahead", ()), result.get("history")) if history)
 
 
 def _tell_reasons(kind: dict[str, Any], item: Mapping[str, Any]) -> None:

@@ -33,6 +33,7 @@ class Syncing:
     since: Mapping[str, datetime] = field(default_factory=dict)
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
     _ahead: dict[str, datetime] = field(default_factory=dict)  # as `since`, of what was moved by this walk
+    _untold: list[dict[str, Any]] = field(default_factory=list)  # what moved ahead and stands in no outcome yet
 
     def ahead(self, dag_ids: Sequence[str]) -> None:
         """Move what ended so far of DAGs that still run; a call of these DAGs afterwards has only the rest to move.
@@ -46,13 +47,18 @@ class Syncing:
             refused = sum(kind.failed_count for kind in moved.kinds)
             if moved.until is not None and moved.is_proven and not refused:
                 self._ahead.update(dict.fromkeys(changed, moved.until))
+            if changed:
+                self._untold.append(moved.as_data())
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
-        """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG that changed."""
+        """Give per DAG what came of it; the counts of a batch, and of what moved ahead, stand in the outcome of one of its DAGs."""
         outcomes: dict[str, Any] = {}
         groups = {since: list(dag_ids)} if since else self._by_since(dag_ids)
         for oldest, members in groups.items():
             outcomes |= self._move(members, oldest)
+        first = next((outcome for outcome in outcomes.values() if isinstance(outcome, dict)), None)
+        while first is not None and self._untold:
+            first.setdefault("ahead", []).append(self._untold.pop(0))
         return outcomes
 
     def _by_since(self, dag_ids: Sequence[str]) -> dict[datetime | None, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,3 +99,11 @@ def test_a_time_of_double_activity_stands_in_the_report() -> None:
     page = to_html(told)
     assert "Active on both sides" in page
     assert "still active" in page
+
+
+def test_what_moved_ahead_of_the_pause_counts_with_the_sync() -> None:
+    view = step("cutover.sync", kind(moved=1))
+    assert view.result is not None
+    ahead = {"seconds": 0.5, "kinds": [kind(moved=4, same=2)]}
+    both = replace(view, result={**view.result, "ahead": [ahead]})
+    assert report(both)["kinds"]["run"]["moved"] == 5
