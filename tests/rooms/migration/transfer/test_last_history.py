@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -85,17 +86,18 @@ class Api:
 
     def run_again(self, dag_id: str, run_id: str) -> None:
         self.cleared.append(run_id)
+        version = UUID(int=1) if self.target.dialect == "postgresql" else UUID(int=1).hex
         with self.target.writing() as connection:
             connection.execute(
                 text(
                     "insert into dag_version (id, version_number, dag_id, created_at, last_updated)"
                     " values (:id, 1, :dag, :now, :now)"
                 ),
-                {"id": "0" * 31 + "1", "dag": dag_id, "now": datetime.now().astimezone()},
+                {"id": version, "dag": dag_id, "now": datetime.now().astimezone()},
             )
             connection.execute(
                 text("update dag_run set created_dag_version_id = :id where run_id = :run"),
-                {"id": "0" * 31 + "1", "run": run_id},
+                {"id": version, "run": run_id},
             )
 
     def backfill(self, *_: Any) -> None:
