@@ -30,8 +30,6 @@ KINDS = tuple(
     for act in ("check", "pause", "drain", "sync", "prove", "unpause", "watch", "check_return", "roll_back")
 )
 """The kinds of steps that are walked here; the runner walks all others."""
-SIDE_BY_SIDE = ("airflow-db",)
-"""Sources whose adapter may be asked by two threads at once: it takes a connection for each question."""
 _log = structlog.get_logger("aerodrome.migration")
 
 
@@ -88,6 +86,7 @@ def _move_logs(context: StepContext, steps: Sequence[Step]) -> None:
 def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cutover.CutoverContext:
     """Give both sides of a migration's hand-overs."""
     target = HostedTarget(context.target, context.rest)
+    # Ahead of a pause moves beside everything else: with sources that two threads may ask, into targets that two may write.
     sync = syncing.Syncing(
         context.source,
         context.target,
@@ -100,7 +99,7 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
         source=context.source,
         target=target,
         sync=sync,
-        ahead=sync.ahead if context.source_config.kind in SIDE_BY_SIDE else None,
+        ahead=sync.ahead if context.source_config.kind == "airflow-db" and context.target.dialect != "sqlite" else None,
         dags=context.dags,
         clock=context.clock,
         sleep=context.sleep,

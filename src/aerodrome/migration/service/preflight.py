@@ -141,7 +141,10 @@ class Preflight:
         source = self.context.source
         if not isinstance(source, MeasuresConcurrency):
             return {}
-        peaks = source.concurrency(sorted(dag_ids), self.context.clock.now() - MEASURED)
+        try:
+            peaks = source.concurrency(sorted(dag_ids), self.context.clock.now() - MEASURED)
+        except AerodromeError as error:  # a source that is too slow for it must not keep the wave from moving
+            return dict.fromkeys(dag_ids, f"What ran at once in the source could not be measured: {error.message}")
         texts: dict[str, str] = {}
         processes = int(self.context.settings["target"]["parallelism"])
         if peaks.tasks > processes:
