@@ -131,7 +131,7 @@ class Stopper:
                 if state == "success":
                     self._end_tasks(connection, stopped, "success", now)
                 elif state is None:
-                    values = {"state": None, "end_date": None, "duration": None, "updated_at": now}
+                    values: dict[str, Any] = {"state": None, "end_date": None, "duration": None, "updated_at": now}
                     connection.execute(update(task).where(stopped).values(self._only("task_instance", values)))
                 if state is None or state == "success":
                     values = {
