@@ -5,6 +5,9 @@ for every kind of step; both sides' and the platform's databases are cut off; th
 does not answer; DAGs are unpaused and paused by hand in the middle; the target's clock is 20 s ahead. After each fault
 the same wave is walked again, as the worker does.
 
+One DAG in twenty has a run that never ends: it is stopped in the source and has to run again in the target, once. Three DAGs
+change in the source after the plan was made: they must be refused until a person has seen to it.
+
     python -m bench.chaos_cutover [--dags 60]      last line: one JSON object
 """
 
@@ -28,7 +31,7 @@ from typing import Any
 import psycopg
 from bench.cutover import SUBJECT, TRACK, moved_until, open_journal, open_sides, steps_of
 from bench.rig import load, note
-from bench.two_airflows import SideName, TwoAirflows, made, plain
+from bench.two_airflows import DAG_VERSION, SideName, TwoAirflows, made, plain
 
 from aerodrome.migration import cutover
 from aerodrome.migration.plan.contract import Step
@@ -44,6 +47,7 @@ LIFE_S = 40.0
 """A life that did not meet its fault is killed after this time, at whatever it does then."""
 AFTER_S = 5.0
 """How long a life goes on after harm was done to it from outside."""
+RUN_S = "case when d % 20 = 6 then 100000 else 1 + d % 3 end"
 BUSY_S = 2.0
 """Processor seconds after which a life is past its start."""
 
@@ -101,6 +105,8 @@ def live(order_file: Path, kind: str, point: str) -> int:
     ).run()
     for dag_id, error in ended.errors.items():
         note(f"  {dag_id}: {error.code}")
+    with Path(f"{order_file}.errors").open("a", encoding="utf-8") as told:
+        told.writelines(f"{error.code} {dag_id}\n" for dag_id, error in ended.errors.items())
     store.close()
     return 0 if ended.how == "done" else 3
 
@@ -111,6 +117,7 @@ class Faults:
     def __init__(self, world: TwoAirflows, platform: str) -> None:
         self.world = world
         self.platform = platform
+        self.changed: set[str] = set()
 
     def _admin(self, url: str) -> psycopg.Connection[Any]:
         base = plain(url).rsplit("/", 1)[0]
@@ -130,6 +137,21 @@ class Faults:
         with self.world.connect("source") as source, source.transaction():
             source.execute("lock table dag in access exclusive mode")
             time.sleep(4)
+
+    def change_dags(self) -> None:
+        """Deploy another version of three DAGs that the source still runs; the last ones, so that no life has them already."""
+        with self.world.connect("source") as source:
+            found = source.execute(
+                "update serialized_dag set dag_hash = 'changed' where dag_id in"
+                " (select dag_id from dag where not is_paused order by dag_id desc limit 3) returning dag_id"
+            ).fetchall()
+        self.changed |= {row[0] for row in found}
+        note(f"  {', '.join(sorted(self.changed))} changed in the source")
+
+    def mend_dags(self) -> None:
+        """Bring the version of the plan back, as a person does who has seen the refusal."""
+        with self.world.connect("source") as source:
+            source.execute("update serialized_dag set dag_hash = %s where dag_hash = 'changed'", (DAG_VERSION,))
 
     def unpause_by_hand(self) -> None:
         """Unpause a DAG that the cutover holds and that is not started; pause it again after it ran something."""
@@ -153,9 +175,11 @@ def main() -> None:
     period = "case d % 3 when 0 then 60 when 1 then 30 else 120 end"
     with (
         tempfile.TemporaryDirectory() as folder,
-        made(Path(folder), wanted.dags, runs=3, tasks=1, period=period, run_s="1 + d % 3") as world,
+        made(Path(folder), wanted.dags, runs=3, tasks=1, period=period, run_s=RUN_S) as world,
         world.working(ahead_s=20),
     ):
+        with world.connect("target") as target:
+            target.execute("update bench_plan set run_s = 1 where run_s > 1000")  # what is stopped there ends here
         figures = torture(world, Path(folder))
     sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -175,13 +199,16 @@ def began(process: subprocess.Popen[bytes]) -> None:
 def torture(world: TwoAirflows, folder: Path) -> dict[str, Any]:
     """Live as often as it takes, each life with one fault, then without."""
     since = moved_until(world)
-    store = open_journal(world, steps_of(world))
+    endless = [dag_id for dag_id in world.dags if int(dag_id.removeprefix("dag_")) % 20 == 6]
+    own = {"on_deadline": "rerun", "drain_deadline": 3}
+    store = open_journal(world, steps_of(world, dict.fromkeys(endless, own)))
     store.close()
     platform = world.server.url("platform").reveal()
     order = folder / "order"
     order.write_bytes(pickle.dumps(Order(dict(world.urls), platform, world.folder, world.dags, since)))
     faults = Faults(world, platform)
     outside: list[tuple[str, Callable[[], None]]] = [
+        ("changed since the plan", faults.change_dags),
         ("source cut off", lambda: faults.cut(world.urls["source"])),
         ("target cut off", lambda: faults.cut(world.urls["target"])),
         ("platform cut off", lambda: faults.cut(platform)),
@@ -216,9 +243,18 @@ def torture(world: TwoAirflows, folder: Path) -> dict[str, Any]:
         killed += code == -signal.SIGKILL
         if code == 0:
             break
+        if code == 3 and not (kind or harm):
+            faults.mend_dags()  # a life without a fault has ended by itself: a person has seen what it refused
     note("living on")
     time.sleep(70)
     intervals, doubled, lost = world.owners()
+    stopped, ran_again = world.stopped()
+    told = Path(f"{order}.errors")
+    refused = (
+        {line.split()[1] for line in told.read_text().splitlines() if line.startswith("source-dag-changed ")}
+        if told.exists()
+        else set()
+    )
     with world.connect("target") as target:
         row = target.execute("select count(*) from dag where not is_paused").fetchone()
     return {
@@ -226,6 +262,10 @@ def torture(world: TwoAirflows, folder: Path) -> dict[str, Any]:
         "killed": killed,
         "lives": lives,
         "is_done": code == 0,
+        "changed": len(faults.changed),
+        "changed_refused": len(refused & faults.changed),
+        "stopped": stopped,
+        "ran_again": ran_again,
         "dags": row[0] if row else 0,
         "intervals": intervals,
         "duplicates": doubled,

@@ -19,8 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from bench.rig import load, note
-from bench.two_airflows import TwoAirflows, made
+from bench.two_airflows import TwoAirflows, made, plain
 
 from aerodrome.kernel.clock import SystemClock, from_text
 from aerodrome.kernel.secret import Secret
@@ -31,6 +32,7 @@ from aerodrome.migration.plan.handover import wave_steps
 from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service.conducting import StoreLedger, act_of
 from aerodrome.migration.service.syncing import Syncing
+from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
 from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -45,33 +47,57 @@ POLICIES = {
 
 
 class NoApi:
-    """Airflow's REST API is not there: nothing of this cutover may need it."""
+    """Airflow's REST API is not there; what clearing a run does to the rows (3.3.2, models/taskinstance.py) is done here."""
+
+    def __init__(self, target_url: str) -> None:
+        self._url = target_url
 
     def backfill(self, dag_id: str, first: datetime, last: datetime) -> None:
         raise NotImplementedError(f"{dag_id} {first} {last}")
+
+    def run_again(self, dag_id: str, run_id: str) -> None:
+        with psycopg.connect(plain(self._url)) as target:
+            target.execute(
+                "update dag_run set state = 'running', start_date = clock_timestamp(), end_date = null,"
+                " clear_number = clear_number + 1, updated_at = clock_timestamp(), created_dag_version_id ="
+                " (select id from dag_version where dag_id = %(dag)s order by version_number desc limit 1)"
+                " where dag_id = %(dag)s and run_id = %(run)s",
+                {"dag": dag_id, "run": run_id},
+            )
+            target.execute(
+                "update task_instance set state = 'running', start_date = clock_timestamp(), end_date = null"
+                " where dag_id = %s and run_id = %s and state in ('failed', 'upstream_failed')",
+                (dag_id, run_id),
+            )
 
     def ask_to_parse(self, dag_id: str) -> None:
         """Do nothing, as is allowed: every DAG is parsed every 30 s."""
 
 
-def steps_of(world: TwoAirflows) -> tuple[Step, ...]:
-    return wave_steps({"name": "wave-1", "dags": list(world.dags)}, {"policies": POLICIES, "dags": {}}, world.dags)
+def steps_of(world: TwoAirflows, dags: Mapping[str, Mapping[str, Any]] | None = None) -> tuple[Step, ...]:
+    """Give the steps of a wave of all DAGs; `dags`: policies that some have of their own."""
+    settings = {"policies": POLICIES, "dags": dags or {}}
+    return wave_steps({"name": "wave-1", "dags": list(world.dags)}, settings, world.dags)
 
 
 def open_sides(world: TwoAirflows, since: Mapping[str, datetime]) -> cutover.CutoverContext:
     """Open both sides as the service does."""
     config = SourceConfig("airflow-db", "old", Secret(world.urls["source"]), Secret(""), world.folder / "dags")
-    source, target = open_source(config, b"bench"), TargetDatabase(world.access())
-    hosted = HostedTarget(target, NoApi())
+    source, target = AirflowDatabaseSource(config, b"bench", SystemClock()), TargetDatabase(world.access())
+    hosted = HostedTarget(target, NoApi(world.urls["target"]))
+    sync = Syncing(source, target, world.dags, lambda _moved: "", since)
     return cutover.CutoverContext(
         source=source,
         target=hosted,
-        sync=Syncing(source, target, world.dags, lambda _moved: "", since),
+        sync=sync,
+        ahead=sync.ahead,
         dags=world.dags,
         clock=SystemClock(),
         sleep=time.sleep,
         mark=MARK,
         carried=hosted.carried,
+        stopping=source,
+        versions=source.dag_versions,
         poll_s=0.5,
         settle_s=1.0,
     )

@@ -37,6 +37,7 @@ VERSIONS: dict[SideName, str] = {"source": "2.11.2", "target": "3.3.2"}
 PARSE_S = 30
 PERIODS_S = (60, 300, 600, 3600, 86400)
 LOOK_S = 0.5
+DAG_VERSION = "as planned"
 LOCAL_TARGET = "http://127.0.0.1:9/"  # nobody listens: a cutover over the database alone
 
 _PLAN = """
@@ -57,6 +58,8 @@ _FILL_SOURCE = """
 insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, has_task_concurrency_limits,
                  fileloc, schedule_interval, last_parsed_time)
     select dag_id, false, true, 16, 0, false, '/dags/' || dag_id || '.py', '"' || period_s || '"', now() from bench_plan;
+insert into serialized_dag (dag_id, fileloc, fileloc_hash, data, last_updated, dag_hash)
+    select dag_id, '/dags/' || dag_id || '.py', number, '{{}}', now(), '{version}' from bench_plan;
 insert into dag_run (dag_id, execution_date, run_id, state, run_type, external_trigger, conf, queued_at, start_date, end_date,
                      data_interval_start, data_interval_end, log_template_id, updated_at)
     select dag_id, at, run_id, 'success', 'scheduled', false, '\\x80057d942e'::bytea, due, due, ended, at, due,
@@ -235,6 +238,15 @@ class TwoAirflows:
                 stack.callback(process.kill)
             yield
 
+    def stopped(self) -> tuple[int, int]:
+        """Count the runs that were stopped in the source, and those of them that the target ran to success."""
+        with self.connect("source") as old, self.connect("target") as new:
+            runs = old.execute("select dag_id, run_id from dag_run where state = 'failed'").fetchall()
+            done = new.execute(
+                "select dag_id, run_id from dag_run where state = 'success' and created_dag_version_id is not null"
+            ).fetchall()
+        return len(runs), len(set(runs) & set(done))
+
     def access(self) -> AirflowAccess:
         """Give the target as a cutover takes it."""
         return AirflowAccess(
@@ -249,10 +261,12 @@ class TwoAirflows:
         """Count, over both databases: intervals that ran, those that both sides ran, those of the schedule that nobody ran.
 
         A DAG that does not catch up leaves intervals out by itself when time passes; those are not counted as gaps here.
+        Runs that the cutover stopped in the source (the only ones that fail) have to run in the target.
         """
         with self.connect("source") as old, self.connect("target") as new:
             ran = old.execute(
-                "select dag_id, extract(epoch from execution_date)::bigint from dag_run where run_type = 'scheduled'"
+                "select dag_id, extract(epoch from execution_date)::bigint from dag_run"
+                " where run_type = 'scheduled' and state <> 'failed'"
             ).fetchall()
             there = new.execute(
                 "select dag_id, extract(epoch from logical_date)::bigint from dag_run"
@@ -284,7 +298,15 @@ def made(folder: Path, dags: int, *, runs: int, tasks: int, period: str, run_s: 
     try:
         server.start()
         urls: dict[SideName, str] = {}
-        sizes = {"dags": dags, "runs": runs, "tasks": tasks, "period": period, "run_s": run_s, "base": int(time.time())}
+        sizes = {
+            "version": DAG_VERSION,
+            "dags": dags,
+            "runs": runs,
+            "tasks": tasks,
+            "period": period,
+            "run_s": run_s,
+            "base": int(time.time()),
+        }
         for side, version in VERSIONS.items():
             urls[side] = server.create_database(side).reveal()
             migrate(venvs.ensure(VenvSpec(version, "3.11", ()), lambda _line: None), folder, urls[side])
@@ -310,7 +332,7 @@ def record(dag_id: str, period_s: int, catchup: bool) -> DagRecord:
         schedule_kind="timedelta", timetable=None, timezone="UTC", catchup=catchup, start_date=None, end_date=None,
         max_active_runs=1, max_active_tasks=16, owners=(), tags=(), description=None, task_count=1, tasks=(),
         depends_on_dags=(), datasets_in=(), datasets_out=(), pools=("default_pool",), queues=(), connections=(),
-        variables=(), next_logical_date=None, next_interval_start=None, next_interval_end=None, next_run_after=None,
+        variables=(), version=DAG_VERSION, next_logical_date=None, next_interval_start=None, next_interval_end=None, next_run_after=None,
     )  # fmt: skip
 
 

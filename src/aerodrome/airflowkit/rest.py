@@ -239,6 +239,14 @@ class AirflowRest:
         }
         self._send("POST", "/backfills", body=body)
 
+    def run_again(self, dag_id: str, run_id: str) -> None:
+        """Run again, on the newest version of the DAG, what failed of a finished run and what waited for that.
+
+        Airflow 3.1 and newer only: before, a run that came from Airflow 2 has no version that it could run on.
+        """
+        body = {"dry_run": False, "only_failed": True, "run_on_latest_version": True}
+        self._send("POST", f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}/clear", body=body)
+
     def run(self, dag_id: str, run_id: str) -> RestRun:
         """Give one run; NotFound when there is none."""
         return _run(self._send("GET", f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}"))

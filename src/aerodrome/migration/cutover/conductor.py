@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any, Literal, Protocol
 
 from aerodrome.kernel.errors import AerodromeError
@@ -107,6 +108,8 @@ class Conductor:
         self._waiting: dict[str, int] = {}  # key -> needs that are not met
         self._needed_by: dict[str, list[str]] = defaultdict(list)
         self._running: dict[str, _Running] = {}  # by DAG
+        self._asking: dict[str, None] = {}  # DAGs whose act waits for an answer
+        self._wakes: list[tuple[datetime, str]] = []  # a heap of when to look at DAGs again; some are out of date
         self._errors: dict[str, AerodromeError] = {}  # by DAG
         self._groups = needs.groups
         self._held = self._held_at_first(done)
@@ -121,10 +124,17 @@ class Conductor:
         self._texts: dict[str, str] = {}  # key -> what the step waits for
         self._ended_steps: dict[str, dict[str, Any] | AerodromeError] = {}  # by DAG, not written down yet
         self._ready: dict[str, None] = {}
+        self._parked: dict[int, list[str]] = defaultdict(list)  # steps of groups that are not let in yet
         self._lay_out()
 
     def run(self) -> Ended:
         """Walk until every step is done, or nothing more can be."""
+        try:
+            return self._run()
+        finally:
+            self._driver.close()
+
+    def _run(self) -> Ended:
         while True:
             self._context.sleep(0)  # the place where a stopping server gets through
             is_halted = self._ledger.is_halted() or self._is_over_budget
@@ -157,7 +167,15 @@ class Conductor:
                 self._needed_by[need].append(key)
             self._waiting[key] = missing
             if missing == 0:
-                self._ready[key] = None
+                self._make_ready(key)
+
+    def _make_ready(self, key: str) -> None:
+        step = self._open[key]
+        group = self._needs.group_of[self._dag(step)]
+        if step.kind in GATE or group in self._let_in:
+            self._ready[key] = None
+        else:
+            self._parked[group].append(key)
 
     def _let_groups_in(self, *, is_halted: bool) -> None:
         if is_halted or self._gate_open:
@@ -178,6 +196,7 @@ class Conductor:
                     return
                 self._held |= set(members)
                 self._let_in.add(index)
+                self._ready |= dict.fromkeys(self._parked.pop(index, ()))
             self._next_group += 1
 
     def _begin(self) -> None:
@@ -200,8 +219,6 @@ class Conductor:
     def _may_begin(self, step: Step, now: datetime) -> bool:
         if step.kind in GATE:
             return True
-        if self._needs.group_of[self._dag(step)] not in self._let_in:
-            return False
         if step.kind == "cutover.pause":
             return self._source_pace.take(now)
         if step.kind in ("cutover.unpause", "cutover.roll_back"):
@@ -223,7 +240,7 @@ class Conductor:
                 running = self._running[dag_id]
                 if running.act is not None:
                     self._advance(dag_id, running.act, answer)
-            if any(running.request is None and running.wake_at is None for running in self._running.values()):
+            if self._ended_steps:
                 break  # a step ended: the next one of that DAG shall not wait
         self._tell()
         ended = self._write_down()
@@ -233,16 +250,21 @@ class Conductor:
         now = self._context.clock.now()
         asked: dict[str, Request] = {}
         again: list[str] = []
-        for dag_id, running in self._running.items():
-            if running.wake_at is not None and running.wake_at <= now:
-                running.wake_at = None
-                if running.act is None:
-                    running.attempt += 1
-                    again.append(running.step.key)
-                    running.act = self._act_of(running.step, self._results)
-                self._advance(dag_id, running.act, None)
-            if running.request is not None and running.wake_at is None:
-                asked[dag_id] = running.request
+        while self._wakes and self._wakes[0][0] <= now:
+            wake_at, dag_id = heappop(self._wakes)
+            running = self._running.get(dag_id)
+            if running is None or running.wake_at != wake_at:
+                continue
+            running.wake_at = None
+            if running.act is None:
+                running.attempt += 1
+                again.append(running.step.key)
+                running.act = self._act_of(running.step, self._results)
+            self._advance(dag_id, running.act, None)
+        for dag_id in self._asking:
+            request = self._running[dag_id].request
+            assert request is not None  # noqa: S101 - asking
+            asked[dag_id] = request
         if again:
             self._ledger.begin(again)
         return asked
@@ -250,6 +272,7 @@ class Conductor:
     def _advance(self, dag_id: str, act: Act, answer: Any) -> None:
         running = self._running[dag_id]
         running.act, running.request = act, None
+        self._asking.pop(dag_id, None)
         try:
             request = advance(act, answer)
         except StopIteration as end:
@@ -259,17 +282,22 @@ class Conductor:
             if error.retryable and running.attempt < ATTEMPTS:
                 running.act = None
                 wait_s = getattr(error, "retry_after_s", None) or 1.0
-                running.wake_at = self._context.clock.now() + timedelta(seconds=wait_s)
+                self._wake_after(dag_id, running, wait_s)
                 self._texts[running.step.key] = error.message
                 return
             self._ended_steps[dag_id] = error
             return
         if isinstance(request, Sleep):
-            running.wake_at = self._context.clock.now() + timedelta(seconds=request.seconds)
+            self._wake_after(dag_id, running, request.seconds)
             if request.text:
                 self._texts[running.step.key] = request.text
         else:
             running.request = request
+            self._asking[dag_id] = None
+
+    def _wake_after(self, dag_id: str, running: _Running, seconds: float) -> None:
+        running.wake_at = self._context.clock.now() + timedelta(seconds=seconds)
+        heappush(self._wakes, (running.wake_at, dag_id))
 
     def _write_down(self) -> bool:
         ended, self._ended_steps = self._ended_steps, {}
@@ -315,7 +343,7 @@ class Conductor:
                     continue
                 self._waiting[other] -= 1
                 if self._waiting[other] == 0:
-                    self._ready[other] = None
+                    self._make_ready(other)
         self._room.note(dag_id, step.kind.removeprefix("cutover."), self._results[step.key], self._context.clock.now())
         if step.kind == "cutover.unpause" or self._open_of[dag_id] == 0:
             self._held.discard(dag_id)
@@ -324,8 +352,7 @@ class Conductor:
 
     def _wait(self) -> None:
         now = self._context.clock.now()
-        wakes = [running.wake_at for running in self._running.values() if running.wake_at is not None]
-        soonest = min(((wake - now).total_seconds() for wake in wakes), default=self._context.poll_s)
+        soonest = (self._wakes[0][0] - now).total_seconds() if self._wakes else self._context.poll_s
         self._context.sleep(min(max(soonest, 0.02), self._context.poll_s))
 
     def _tell(self) -> None:

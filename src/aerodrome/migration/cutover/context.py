@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
-from aerodrome.migration.cutover.requests import Look, View
+from aerodrome.migration.cutover.requests import Hindrances, Look, View
 from aerodrome.migration.cutover.target import TargetSide
 from aerodrome.migration.estate.records import DagRecord
-from aerodrome.migration.sources.contract import CarriedRuns, DagState
+from aerodrome.migration.sources.contract import CarriedRuns, DagState, StopsRuns
 
 Outcomes = Mapping[str, Any]
 """Per DAG what came of it; an AerodromeError for a DAG for which it failed."""
@@ -61,8 +61,13 @@ class CutoverContext:
     sleep: Callable[[float], None]  # may raise to stop: every act is safe to repeat
     mark: str  # left on both sides, found again by retries: "aerodrome:<migration id>"
     carried: Callable[[str], CarriedRuns] | None = None  # reads what the target ran itself, in the source's words
+    ahead: Callable[[Sequence[str]], None] | None = (
+        None  # moves what ended so far, for many DAGs; in a thread of its own
+    )
     events: EventBridge | None = None  # None: the source's events cannot be read and written
-    problems: Callable[[Collection[str]], Mapping[str, AerodromeError]] = field(default=lambda _ids: {})
+    stopping: StopsRuns | None = None  # None: runs cannot be stopped in this source
+    hindrances: Callable[[Collection[str]], Mapping[str, Hindrances]] = field(default=lambda _ids: {})
+    versions: Callable[[Sequence[str]], Mapping[str, str]] | None = None  # of DAGs in the source: they change with it
     poll_s: float = 2.0
     catchup_by_default: bool = True  # the source's [scheduler] catchup_by_default: a DAG that does not say follows it
     settle_s: float = 3.0  # how long the source must stay empty before it counts as drained
@@ -92,6 +97,20 @@ class CutoverContext:
         """Tell whether the DAG runs every interval; Airflow 2 serializes `catchup` only where it is not the default."""
         catchup = self.dags[dag_id].catchup
         return self.catchup_by_default if catchup is None else catchup
+
+    def unchanged(self, dag_id: str, view: View) -> None:
+        """Conflict `source-dag-changed` when the source has another version of the DAG than the plan was made for."""
+        record = self.dags.get(dag_id)
+        planned = record.version if record is not None else None
+        if planned is None or view.version is None or planned == view.version:
+            return
+        raise Conflict(
+            f"{dag_id} has changed in the source since the plan was made.",
+            code="source-dag-changed",
+            hint="Assess again, so that the target gets the new version: `aerodrome migrate assess NAME`. "
+            "If the change does not matter, accept it in the plan: accept: [change].",
+            details={"dag_id": dag_id},
+        )
 
     def held(self, dag_id: str, view: View) -> DagState:
         """Give the source's state; Conflict `source-not-held` when somebody unpaused the DAG or it was never ours."""

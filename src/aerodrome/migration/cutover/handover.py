@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Unavailabl
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import Verdict, compare, describe_missed, show, texts
 from aerodrome.migration.cutover.holding import target_dag, what_runs
-from aerodrome.migration.cutover.requests import Act, AskToParse, Events, Look, Sleep, Start, Sync, View
+from aerodrome.migration.cutover.requests import Act, AskToParse, Events, Look, RunAgain, Sleep, Start, Sync, View
 from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.estate.calendars import Interval, after, calendar_of, is_on
 from aerodrome.migration.sources.contract import DagState
@@ -21,20 +21,12 @@ SYNC_ROUNDS = 3
 
 def sync(context: CutoverContext, dag_id: str) -> Act:
     """Move every finished run that the target lacks. The source is read again afterwards: nothing may have moved."""
-    view: View = yield Look(dag_id, with_target=False)
-    before = _quiet(context, dag_id, view)
     for _ in range(SYNC_ROUNDS):
         moved = yield Sync(dag_id)
-        view = yield Look(dag_id, with_target=False)
+        view: View = yield Look(dag_id, with_target=False)
         state = _quiet(context, dag_id, view)
-        if (state.last_interval, state.last_run_state) == (before.last_interval, before.last_run_state):
-            return {
-                "dag_id": dag_id,
-                "synced_at": to_text(context.clock.now()),
-                "last_source_interval": texts(state.last_interval),
-                **moved,
-            }
-        before = state
+        if texts(state.last_interval) == moved["last_source_interval"]:
+            return {"dag_id": dag_id, "synced_at": to_text(context.clock.now()), **moved}
     raise Conflict(
         f"The source keeps adding runs of {dag_id} although it is paused.",
         code="source-keeps-moving",
@@ -115,8 +107,11 @@ def _follows(context: CutoverContext, dag_id: str, state: DagState, dag: TargetD
     return not context.catches_up(dag_id) and is_on(calendar, dag.next_interval)
 
 
-def unpause(context: CutoverContext, dag_id: str) -> Act:
-    """Start the DAG in the target. Every check comes before the one irreversible line; repeating recognises it."""
+def unpause(context: CutoverContext, dag_id: str, *, stopped_runs: Sequence[str] = ()) -> Act:
+    """Start the DAG in the target. Every check comes before the one irreversible line; repeating recognises it.
+
+    Runs that were stopped in the source run again once the DAG lives here: never before the source has lost it.
+    """
     view: View = yield Look(dag_id)
     state = _quiet(context, dag_id, view)
     dag = target_dag(context, dag_id, view)
@@ -135,6 +130,11 @@ def unpause(context: CutoverContext, dag_id: str) -> Act:
         )
     if context.bridges(dag_id):
         yield Events(dag_id, "after_start")
+    if stopped_runs:
+        yield RunAgain(dag_id, tuple(stopped_runs))
+    again = (
+        f" {len(stopped_runs)} stopped run{'' if len(stopped_runs) == 1 else 's'} run again." if stopped_runs else ""
+    )
     return {
         "dag_id": dag_id,
         "was_live": not is_new,
@@ -142,7 +142,9 @@ def unpause(context: CutoverContext, dag_id: str) -> Act:
         "last_source_interval": texts(state.last_interval),
         "expected_interval": texts(dag.next_interval),
         **(describe_missed(verdict.missed) if is_new else {}),
-        "summary": f"Live in the target; next interval {show(dag.next_interval)}.{_gap(verdict) if is_new else ''}",
+        "run_again": list(stopped_runs),
+        "summary": f"Live in the target; next interval {show(dag.next_interval)}."
+        f"{again}{_gap(verdict) if is_new else ''}",
     }
 
 

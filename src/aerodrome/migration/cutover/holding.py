@@ -10,23 +10,42 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import show, texts
-from aerodrome.migration.cutover.requests import Act, GiveBack, HoldBack, Look, Pause, Request, Sleep, View
+from aerodrome.migration.cutover.requests import (
+    Act,
+    Ahead,
+    GiveBack,
+    HoldBack,
+    Look,
+    Pause,
+    Request,
+    Sleep,
+    Stopped,
+    StopRuns,
+    View,
+)
 from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import DagState
 
-GAP_S = 30.0
-"""How long pause waits for a moment at which nothing of the DAG runs."""
 GAP_POLL_S = 0.25
+STOP_S = 120.0
+"""How long stopped tasks get to end: their processes look at their state every few seconds."""
 MOVING = ("running", "queued", "restarting", "deferred")
 """Task states that go on while their DAG is paused."""
 
 
-def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> Act:
+def check(
+    context: CutoverContext,
+    dag_id: str,
+    *,
+    was_paused: bool,
+    on_deadline: str = "fail",
+    may_have_changed: bool = False,
+) -> Act:
     """Check that the DAG can move: parsed and paused in the target, known in the source, as the plan knew it.
 
     Changes nothing. A DAG that an earlier attempt of ours holds already (or has moved already) passes.
     """
-    view: View = yield Look(dag_id, with_errors=True)
+    view: View = yield Look(dag_id, with_errors=True, with_version=True)
     state = context.known(dag_id, view)
     is_ours = context.mark in {state.mark, state.let_go}
     if state.is_paused != was_paused and not is_ours:
@@ -37,9 +56,19 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> Act:
             hint="Run `aerodrome migrate assess NAME` again and look at the new plan.",
             details={"dag_id": dag_id, "is_paused": state.is_paused},
         )
+    if not (may_have_changed or is_ours):
+        context.unchanged(dag_id, view)
     dag = target_dag(context, dag_id, view)
-    if view.problem is not None:
-        raise view.problem
+    if view.hindrances.problem is not None:
+        raise view.hindrances.problem
+    if on_deadline == "rerun" and context.stopping is None:
+        raise Invalid(
+            f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
+            code="rerun-impossible",
+            hint="It takes the source's database (kind airflow-db) and a target of Airflow 3.1 or newer; "
+            "set on_deadline of the DAG to wait or fail.",
+            details={"dag_id": dag_id},
+        )
     if not dag.is_paused and not is_ours:
         raise Conflict(
             f"{dag_id} is not paused in the target, while the source still runs it.",
@@ -53,7 +82,8 @@ def check(context: CutoverContext, dag_id: str, *, was_paused: bool) -> Act:
         "source_next_interval": texts(state.next_interval),
         "target_next_interval": texts(dag.next_interval),
         "in_flight": dict(state.in_flight),
-        "summary": "Ready on both sides.",
+        "remarks": list(view.hindrances.remarks),
+        "summary": " ".join(("Ready on both sides.", *view.hindrances.remarks)),
     }
 
 
@@ -86,15 +116,22 @@ def target_dag(context: CutoverContext, dag_id: str, view: View) -> TargetDag:
     return dag
 
 
-def pause(context: CutoverContext, dag_id: str) -> Act:
+def pause(context: CutoverContext, dag_id: str, *, may_have_changed: bool = False, gap_s: float = 30.0) -> Act:
     """Pause the DAG in the source under our mark and see that it holds. Repeating finds the mark and changes nothing.
 
-    Waits up to GAP_S for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
+    What has ended so far moves before, so that little is left to move while nobody runs the DAG.
+    Waits up to `gap_s` for a moment at which nothing of it runs: Airflow does not advance the runs of a paused DAG (its
     scheduler looks at unpaused DAGs only, 2.11.2 DagRun.get_running_dag_runs_to_examine). A run that is caught all the
     same is let go by drain.
     """
-    until = context.clock.now() + timedelta(seconds=GAP_S)
-    before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
+    until = context.clock.now() + timedelta(seconds=gap_s)
+    view: View = yield Look(dag_id, with_target=False, with_version=True)
+    before = context.known(dag_id, view)
+    if not (may_have_changed or before.is_paused):
+        context.unchanged(dag_id, view)  # the check may be hours old
+    if not before.is_paused and context.ahead is not None:
+        yield Ahead(dag_id)
+        before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
     while not before.is_paused and before.in_flight and context.clock.now() < until:
         yield Sleep(min(context.poll_s, GAP_POLL_S), f"waiting for a gap: {what_runs(before)}")
         before = context.known(dag_id, (yield Look(dag_id, with_target=False)))
@@ -124,18 +161,23 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
     our mark, kept from starting more, and paused again when nothing runs. What it starts all the same is its own and synced.
 
     At the deadline: Conflict `drain-deadline` ("fail") or Unavailable `drain-still-running` ("wait": look again later),
-    both naming what is still running.
+    both naming what is still running; or ("rerun") the runs are stopped, and named for the target to run them again.
+    Only runs of a DAG that we hold are stopped: one that was paused before has nobody who would run them again.
     """
     began_at = context.clock.now()
     deadline = began_at + timedelta(seconds=deadline_s)
     empty_since = stuck_since = busy_until = None
+    stopped: tuple[str, ...] = ()
     while True:
         state = yield from _held_again(context, dag_id, deadline)
         now = context.clock.now()
         text = ""
         if state.in_flight:
             empty_since, busy_until = None, now
-            if now >= deadline:
+            may_stop = on_deadline == "rerun" and state.mark == context.mark
+            if now >= deadline and may_stop and now < deadline + timedelta(seconds=STOP_S):
+                yield StopRuns(dag_id)
+            elif now >= deadline:
                 raise _too_late(dag_id, state, deadline_s, on_deadline)
             text = f"waiting for {what_runs(state)}"
             stuck_since = None if _moves(state) else stuck_since or now
@@ -146,6 +188,7 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
         elif empty_since is None:
             # A scheduler that read the DAG just before the pause may still create one run: look twice.
             empty_since = now
+            stopped = yield from _stopped(context, dag_id, deadline)
         elif now - empty_since >= timedelta(seconds=context.settle_s):
             return {
                 "dag_id": dag_id,
@@ -154,9 +197,30 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
                 "seconds": round((now - began_at).total_seconds(), 1),
                 "last_source_interval": texts(state.last_interval),
                 "last_source_state": state.last_run_state,
-                "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}.",
+                "stopped_runs": list(stopped),
+                "summary": f"Nothing runs in the source; last interval {show(state.last_interval)}."
+                + (f" Stopped, to be run again in the target: {', '.join(stopped[:5])}." if stopped else ""),
             }
-        yield Sleep(context.poll_s, text)
+        is_settling = empty_since is not None and not state.in_flight
+        yield Sleep(context.settle_s if is_settling else context.poll_s, text)
+
+
+def _stopped(context: CutoverContext, dag_id: str, deadline: datetime) -> Generator[Request, Any, tuple[str, ...]]:
+    """Give the runs that were stopped, by this or an earlier attempt, once every process of their tasks has ended."""
+    if context.stopping is None:
+        return ()
+    until = max(deadline, context.clock.now()) + timedelta(seconds=STOP_S)
+    while (found := (yield Stopped(dag_id))) is not None and found.alive:
+        if context.clock.now() >= until:
+            raise Unavailable(
+                f"{found.alive} tasks of {dag_id} that were stopped in the source have not ended after {STOP_S:.0f} s.",
+                code="stop-not-heard",
+                hint="See in the source whether their workers still answer; the cutover looks again.",
+                details={"dag_id": dag_id},
+                retry_after_s=30.0,
+            )
+        yield Sleep(context.poll_s, f"waiting until {found.alive} stopped tasks have ended")
+    return found.run_ids if found is not None else ()
 
 
 def _held_again(context: CutoverContext, dag_id: str, deadline: datetime) -> Generator[Request, Any, DagState]:

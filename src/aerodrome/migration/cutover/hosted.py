@@ -43,6 +43,8 @@ class Api(Protocol):
 
     def ask_to_parse(self, dag_id: str) -> None: ...
 
+    def run_again(self, dag_id: str, run_id: str) -> None: ...
+
 
 class HostedTarget:
     """Implements TargetSide."""
@@ -184,6 +186,31 @@ class HostedTarget:
     def ask_to_parse(self, dag_id: str) -> None:
         self._api.ask_to_parse(dag_id)
 
+    def run_again(self, dag_id: str, run_ids: Collection[str]) -> int:
+        """A run that came from the source and was not touched since is cleared; Airflow gives it a new version then (3.1 to 3.3)."""
+        run = self._database.table("dag_run")
+        with self._database.reading() as connection:
+            found = {
+                row.run_id: row.is_waiting
+                for page in _pages(sorted(run_ids))
+                for row in connection.execute(
+                    select(run.c.run_id, is_import(self._database, run).label("is_waiting")).where(
+                        run.c.dag_id == dag_id, run.c.run_id.in_(page)
+                    )
+                )
+            }
+        if missing := sorted(set(run_ids) - set(found)):
+            raise NotFound(
+                f"The target does not have the run {missing[0]} of {dag_id}, which was stopped in the source.",
+                code="stopped-run-missing",
+                hint="See in the report why it was refused; trigger it in the target by hand, or roll this DAG back.",
+                details={"dag_id": dag_id, "runs": missing},
+            )
+        waiting = sorted(run_id for run_id, is_waiting in found.items() if is_waiting)
+        for run_id in waiting:
+            self._api.run_again(dag_id, run_id)
+        return len(waiting)
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _logical_date(self, run: Table) -> ColumnElement[Any]:
@@ -206,16 +233,25 @@ class HostedTarget:
         dag, run, log = (self._database.table(name) for name in ("dag", "dag_run", "log"))
         found: dict[str, TargetDag] = {}
         for page in _pages(dag_ids):
+            # One step down the index of (dag_id, logical_date) for each DAG, however long its history is.
             logical = self._logical_date(run)
-            place = func.row_number().over(partition_by=run.c.dag_id, order_by=logical.desc())
-            numbered = (
-                select(run.c.dag_id, run.c.data_interval_start, run.c.data_interval_end, place.label("place"))
-                .where(run.c.dag_id.in_(page), run.c.run_type == "scheduled", logical.is_not(None))
-                .subquery()
+            newest_of_dag = (
+                select(run.c.id)
+                .where(run.c.dag_id == dag.c.dag_id, run.c.run_type == "scheduled", logical.is_not(None))
+                .order_by(logical.desc())
+                .limit(1)
+                .correlate(dag)
+                .scalar_subquery()
+            )
+            last = run.alias("last_run")
+            query_newest = (
+                select(last.c.dag_id, last.c.data_interval_start, last.c.data_interval_end)
+                .select_from(dag.join(last, last.c.id == newest_of_dag))
+                .where(dag.c.dag_id.in_(page))
             )
             newest = {
                 row.dag_id: _interval(row.data_interval_start, row.data_interval_end)
-                for row in connection.execute(select(numbered).where(numbered.c.place == 1))
+                for row in connection.execute(query_newest)
             }
             marks: dict[str, str | None] = {}
             query = select(log.c.dag_id, log.c.event, log.c.extra).where(

@@ -9,7 +9,7 @@ from typing import Any
 
 from aerodrome.kernel.clock import from_text
 
-ROOM = 10
+ROOM = 25
 """To start with, and the least: what so few DAGs ask for costs no more round trips than what one asks for."""
 
 

@@ -6,8 +6,8 @@ DAGs together, in a few round trips. An act keeps nothing between two requests t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,6 +18,14 @@ from aerodrome.migration.sources.contract import DagState
 
 
 @dataclass(frozen=True)
+class Hindrances:
+    """What stands against moving a DAG."""
+
+    problem: AerodromeError | None = None
+    remarks: tuple[str, ...] = ()  # what the plan accepts
+
+
+@dataclass(frozen=True)
 class View:
     """Both sides of one DAG, as they are now; None: that side does not have it (or was not asked for)."""
 
@@ -25,7 +33,8 @@ class View:
     target: TargetDag | None
     now: datetime | None = None  # the target's own clock, where it was looked at
     import_errors: tuple[tuple[str, str], ...] = ()  # (file, traceback) of the target, only when asked for
-    problem: AerodromeError | None = None  # what else stands against moving it, only when asked for
+    hindrances: Hindrances = field(default_factory=Hindrances)  # what else stands against it, only when asked for
+    version: str | None = None  # of the DAG in the source, only when asked for and where it can be told
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,7 @@ class Look:
     dag_id: str
     with_target: bool = True
     with_errors: bool = False
+    with_version: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,13 @@ class Sync:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """Move what has ended in the source so far, while the DAG still runs there: less is left for Sync when it is held."""
+
+    dag_id: str
+
+
+@dataclass(frozen=True)
 class Start:
     """Unpause the DAG in the target, if `judge` finds nothing wrong; answer: TargetDag.
 
@@ -76,6 +93,36 @@ class Start:
 
     dag_id: str
     judge: Callable[[View], AerodromeError | None]
+
+
+@dataclass(frozen=True)
+class StopRuns:
+    """Stop what runs of the DAG in the source, for the target to run it again."""
+
+    dag_id: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Read which runs were stopped in the source; answer: StoppedRuns, None for none."""
+
+    dag_id: str
+
+
+@dataclass(frozen=True)
+class RunAgain:
+    """Run in the target again what was stopped of these runs; each at most once. Answer: how many were not yet."""
+
+    dag_id: str
+    run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Let stopped runs go on in the source; `outcomes`: how those ended that the target ran again."""
+
+    dag_id: str
+    outcomes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -149,6 +196,6 @@ class Sleep:
 
 Request = (
     Look | Pause | GiveBack | HoldBack | Sync | Start | Stop | Runs | OwnRuns | RunStates | Backfill | AskToParse
-    | Carry | Events | Sleep
+    | Ahead | Carry | Events | StopRuns | Stopped | RunAgain | Resume | Sleep
 )  # fmt: skip
 Act = Generator[Request, Any, dict[str, Any]]

@@ -17,9 +17,11 @@ from aerodrome.migration.cutover.requests import (
     Look,
     OwnRuns,
     Pause,
+    Resume,
     Sleep,
     Start,
     Stop,
+    Stopped,
     View,
 )
 from aerodrome.migration.cutover.target import TargetRun
@@ -82,6 +84,8 @@ def _give_back(context: CutoverContext, dag_id: str, runs: list[TargetRun]) -> A
     if runs and not state.is_paused and state.let_go != context.mark:
         yield Pause(dag_id)  # somebody unpaused it: nothing may start while we write what is done
     carried: int = (yield Carry(dag_id)) if runs else 0
+    if context.stopping is not None and (stopped := (yield Stopped(dag_id))) is not None and stopped.run_ids:
+        yield Resume(dag_id, {run.run_id: run.state for run in runs if run.run_id in stopped.run_ids})
     state = context.known(dag_id, (yield Look(dag_id, with_target=False)))
     if state.is_paused and state.mark == context.mark:
         if context.bridges(dag_id):

@@ -86,6 +86,13 @@ class TargetSide(Protocol):
         """Ask for runs of the intervals that start from `first` to `last`; existing runs stay. Conflict while one goes on."""
         ...
 
+    def run_again(self, dag_id: str, run_ids: Collection[str]) -> int:
+        """Run again what did not succeed of runs that came from the source; each at most once, however often it is asked.
+
+        Gives how many were not asked for before. NotFound `stopped-run-missing` for a run that did not come.
+        """
+        ...
+
     def ask_to_parse(self, dag_id: str) -> None:
         """Ask the target's DAG processor to read the DAG's file soon; doing nothing is allowed."""
         ...

@@ -21,6 +21,8 @@ _PYTHON = re.compile(r"3\.\d+")
 _DEPTH = re.compile(r"[1-9]\d*d")
 
 CUTOVERS = ("move", "leave-paused")
+ON_DEADLINE = ("wait", "fail", "rerun")
+ACCEPTABLE = ("capacity", "change", "connection", "finding")
 CRITICALITIES = ("low", "medium", "high")
 
 
@@ -119,6 +121,19 @@ def choice(*allowed: str) -> Callable[[Any], str]:
     return read
 
 
+def some_of(*allowed: str) -> Callable[[Any], list[str]]:
+    def read(value: Any) -> list[str]:
+        if not isinstance(value, list) or not all(item in allowed for item in value):
+            raise Wrong(f"a list of some of {', '.join(allowed)}, such as [{allowed[0]}]")
+        return [item for item in allowed if item in value]
+
+    return read
+
+
+def listed(values: Any) -> str:
+    return f"[{', '.join(values)}]"
+
+
 def options(value: Any) -> dict[str, str]:
     """Read Airflow configuration: section.option to text."""
     if value is None:
@@ -160,8 +175,17 @@ POLICIES: Mapping[str, Field] = {
     ),
     "drain_deadline": Field(duration_s, 900, "how long runs in flight may take to end after the pause", duration_text),
     "on_deadline": Field(
-        choice("wait", "fail"), "fail", "then: wait (look again later) or fail (the wave stops, nothing is lost)"
+        choice(*ON_DEADLINE),
+        "fail",
+        "then: wait (look again later), fail (the wave stops, nothing is lost) or rerun (stop what runs; the target runs it again)",
     ),
+    "accept": Field(
+        some_of(*ACCEPTABLE),
+        ["capacity"],
+        "what may stand against a DAG and it moves all the same: capacity, change, connection, finding",
+        listed,
+    ),
+    "test_connections": Field(flag, False, "test each connection from inside the target before DAGs that use it move"),
     "missed": Field(
         choice("report", "backfill"),
         "report",
@@ -222,7 +246,8 @@ OBJECT_KINDS: Mapping[str, str] = {
 DAG_POLICY: Mapping[str, Field] = {
     "cutover": Field(choice(*CUTOVERS), "move", "move: hand over; leave-paused: move, but do not start"),
     "drain_deadline": Field(duration_s, None, "", duration_text),
-    "on_deadline": Field(choice("wait", "fail"), None, ""),
+    "on_deadline": Field(choice(*ON_DEADLINE), None, ""),
+    "accept": Field(some_of(*ACCEPTABLE), None, "", listed),
 }
 
 

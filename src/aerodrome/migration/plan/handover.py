@@ -9,6 +9,9 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.dependencies import components, edges, hold_order, release_order
 
+GAP_S = 30
+"""How long a pause waits for a moment at which nothing of its DAG runs, at most; then it waits for the rest of it as drain."""
+
 TITLES = {
     "check": "Check that {} is ready on both sides",
     "pause": "Pause {} in the source",
@@ -70,7 +73,12 @@ def _params(kind: str, dag_id: str, wave: str, settings: Mapping[str, Any], dag:
         params |= {
             "was_paused": dag.is_paused,
             "is_started": policies.get("cutover", "move") == "move" and not dag.is_paused,
+            "on_deadline": policies["on_deadline"],
         }
+    if kind in ("check", "pause"):
+        params |= {"may_have_changed": "change" in policies.get("accept", ())}
+    if kind == "pause":
+        params |= {"gap_s": min(GAP_S, policies["drain_deadline"])}
     elif kind == "drain":
         params |= {"deadline_s": policies["drain_deadline"], "on_deadline": policies["on_deadline"]}
     elif kind in ("prove", "watch"):

@@ -9,9 +9,9 @@ from aerodrome.migration.plan.dependencies import Edge, edges
 from aerodrome.migration.plan.inventory import Inventory
 
 CONSEQUENCES = {
-    "dataset": "{follower} follows a dataset that {leader} writes; an update on one side starts nothing on the other",
-    "trigger": "{leader} triggers {follower}; a trigger starts nothing on the other side",
-    "sensor": "{follower} waits for {leader}; a sensor does not see the runs of the other side",
+    "dataset": "{follower} follows a dataset that {leader} writes; while they live apart, only the bridge carries its events",
+    "trigger": "{leader} triggers {follower}; a trigger starts nothing on the other side, and the bridge does not carry it",
+    "sensor": "{follower} waits for {leader}; while they live apart, only the bridge carries the runs that its sensor looks for",
 }
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import select
 
-from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid
+from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration import cutover
 from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.cutover.requests import Act
@@ -20,8 +19,8 @@ from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service import bridging, code, controls, handlers, syncing
 from aerodrome.migration.service.context import StepContext
-from aerodrome.migration.service.folder import read_json
-from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.service.preflight import Preflight
+from aerodrome.migration.sources.contract import KnowsVersions, StopsRuns
 from aerodrome.store import journal
 from aerodrome.store.engine import Store
 
@@ -87,29 +86,40 @@ def _move_logs(context: StepContext, steps: Sequence[Step]) -> None:
 def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cutover.CutoverContext:
     """Give both sides of a migration's hand-overs."""
     target = HostedTarget(context.target, context.rest)
+    # Ahead of a pause moves beside everything else: with sources that two threads may ask, into targets that two may write.
+    sync = syncing.Syncing(
+        context.source,
+        context.target,
+        context.dags,
+        handlers.history_summary,
+        syncing.moved_until(context.results, transfers),
+        context.settings.get("history", {}).get("on_conflict", "source-wins"),
+        partial(handlers.old_dag, context),
+        lambda dag_ids: handlers.move_beside(context, dag_ids),
+    )
     return cutover.CutoverContext(
         source=context.source,
         target=target,
-        sync=syncing.Syncing(
-            context.source,
-            context.target,
-            context.dags,
-            handlers.history_summary,
-            syncing.moved_until(context.results, transfers),
-            context.settings.get("history", {}).get("on_conflict", "source-wins"),
-            partial(handlers.old_dag, context),
-            lambda dag_ids: handlers.move_beside(context, dag_ids),
-        ),
+        sync=sync,
+        ahead=sync.ahead if context.source_config.kind == "airflow-db" and context.target.dialect != "sqlite" else None,
         dags=context.dags,
         clock=context.clock,
         sleep=context.sleep,
         mark=mark_of(context.migration_id),
         carried=target.carried if context.source_config.kind == "airflow-db" else None,
-        problems=lambda dag_ids: problems_of(context, dag_ids),
+        stopping=_stopping_of(context),
+        hindrances=Preflight(context).hindrances,
+        versions=context.source.dag_versions if isinstance(context.source, KnowsVersions) else None,
         poll_s=0.5,
         settle_s=1.0,
         catchup_by_default=code.catches_up(context.estate),
     )
+
+
+def _stopping_of(context: StepContext) -> StopsRuns | None:
+    """Give the source as one whose runs can be stopped, where the target can run them again."""
+    release = tuple(int(part) for part in context.access.airflow_version.split(".")[:2])
+    return context.source if isinstance(context.source, StopsRuns) and release >= (3, 1) else None
 
 
 def mark_of(migration_id: str) -> str:
@@ -121,8 +131,19 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
     params, dag_id = step.params, str(step.params["dag_id"])
     synced = results.get(f"cutover.sync:{dag_id}") or {}
     acts: Mapping[str, Callable[[], Act]] = {  # its keys are KINDS
-        "cutover.check": lambda: cutover.check(sides, dag_id, was_paused=params["was_paused"]),
-        "cutover.pause": lambda: cutover.pause(sides, dag_id),
+        "cutover.check": lambda: cutover.check(
+            sides,
+            dag_id,
+            was_paused=params["was_paused"],
+            on_deadline=params.get("on_deadline", "fail"),
+            may_have_changed=params.get("may_have_changed", False),
+        ),
+        "cutover.pause": lambda: cutover.pause(
+            sides,
+            dag_id,
+            may_have_changed=params.get("may_have_changed", False),
+            gap_s=params.get("gap_s", 30.0),
+        ),
         "cutover.drain": lambda: cutover.drain(
             sides, dag_id, deadline_s=params["deadline_s"], on_deadline=params["on_deadline"]
         ),
@@ -130,7 +151,9 @@ def act_of(sides: cutover.CutoverContext, step: Step, results: Mapping[str, Mapp
         "cutover.prove": lambda: cutover.prove(
             sides, dag_id, limit_s=params["limit_s"], is_on_calendar=bool(synced.get("is_on_calendar"))
         ),
-        "cutover.unpause": lambda: cutover.unpause(sides, dag_id),
+        "cutover.unpause": lambda: cutover.unpause(
+            sides, dag_id, stopped_runs=(results.get(f"cutover.drain:{dag_id}") or {}).get("stopped_runs", ())
+        ),
         "cutover.watch": lambda: cutover.watch(
             sides, dag_id, limit_s=params["limit_s"], missed=params.get("missed", "report")
         ),
@@ -193,57 +216,6 @@ class StoreLedger:
             with self.store.reading() as session:
                 self._is_halted = controls.is_halted(session, self.subject, self.track)
         return self._is_halted
-
-
-def problems_of(context: StepContext, dag_ids: Collection[str]) -> dict[str, AerodromeError]:
-    """Give what stands against moving DAGs: open blockers of the assessment, pools and connections the target lacks."""
-    found: dict[str, AerodromeError] = {}
-    pools, connections = _names(context.target, "slot_pool", "pool"), _names(context.target, "connection", "conn_id")
-    kept = {
-        record.key for record in context.estate.records("connection") if record.origin == "metadata-db"
-    }  # the others come from a secrets backend or the environment
-    elsewhere = bool(context.settings.get("secrets", {}).get("backend"))
-    blockers = _blockers(context)
-    for dag_id in dag_ids:
-        record = context.dags.get(dag_id)
-        if record is None:
-            continue
-        missing_pools = sorted(set(record.pools) - pools)
-        missing = [] if elsewhere else sorted((set(record.connections) & kept) - connections)
-        if dag_id in blockers:
-            found[dag_id] = Conflict(
-                f"A blocking finding stands against {dag_id}: {blockers[dag_id]}",
-                code="finding-open",
-                hint="Mend it and assess again, or leave the DAG out of the wave.",
-                details={"dag_id": dag_id},
-            )
-        elif missing_pools or missing:
-            what = ", ".join(
-                [*(f"the pool {name}" for name in missing_pools), *(f"the connection {n}" for n in missing)]
-            )
-            found[dag_id] = Invalid(
-                f"The target lacks {what}, which {dag_id} needs.",
-                code="target-object-missing",
-                hint="Apply the plan again: it moves what is missing.",
-                details={"dag_id": dag_id, "pools": missing_pools, "connections": missing},
-            )
-    return found
-
-
-def _names(target: TargetDatabase, table: str, column: str) -> set[str]:
-    names = target.table(table).c[column]
-    with target.reading() as connection:
-        return set(connection.scalars(select(names)))
-
-
-def _blockers(context: StepContext) -> dict[str, str]:
-    """Give the blocking findings by DAG that the assessment left open; the code upgrade may have mended code findings."""
-    assessment = read_json(context.folder.assessment_json) or {}
-    return {
-        finding["subject"].removeprefix("dag:"): finding["message"]
-        for finding in assessment.get("findings", ())
-        if finding["severity"] == "blocker" and finding["subject"].startswith("dag:")
-    }
 
 
 def worst(ended: cutover.Ended) -> AerodromeError | None:

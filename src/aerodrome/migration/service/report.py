@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from aerodrome.kernel.clock import to_text
+from aerodrome.migration.service.boards import SplitBrain
 from aerodrome.migration.service.report_style import STYLE
 from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 
@@ -21,7 +22,10 @@ SHOWN_REASONS = 200
 
 
 def compose(
-    view: MigrationView, assessment: Mapping[str, Any] | None, code: Mapping[str, Any] | None
+    view: MigrationView,
+    assessment: Mapping[str, Any] | None,
+    code: Mapping[str, Any] | None,
+    both_active: Iterable[SplitBrain] = (),
 ) -> dict[str, Any]:
     """Give the report as plain JSON. Counts are rows or objects; hashes are hex texts, equal when both sides agree."""
     steps = [step for track in view.tracks for step in track.steps]
@@ -41,6 +45,7 @@ def compose(
         "code": _code(code),
         "validation": _validation(steps),
         "cutover": _cutover(view.tracks),
+        "active_on_both_sides": [_window(window) for window in both_active],
         "phases": _phases(view.tracks),
         "steps": [_step(track, step) for track in view.tracks for step in track.steps],
         "error": dict(view.error) if view.error else None,
@@ -92,10 +97,7 @@ def _history(steps: Iterable[StepView]) -> dict[str, Any]:
     total: dict[str, Any] = {}
     refused: dict[str, set[str]] = {}
     rows, seconds = 0, 0.0
-    for step in steps:
-        history = (step.result or {}).get("history") if step.kind in PASSES else None
-        if not history:
-            continue
+    for step, history in _passes(steps):
         seconds += history["seconds"]
         for item in history["kinds"]:
             rows += item["found"]
@@ -118,6 +120,13 @@ def _history(steps: Iterable[StepView]) -> dict[str, Any]:
         kind["hashes_equal"] = kind["source_hashes"] == kind["target_hashes"]
     per_s = round(rows / seconds) if seconds else 0
     return {"kinds": total, "rows": rows, "seconds": round(seconds, 3), "rows_per_s": per_s}
+
+
+def _passes(steps: Iterable[StepView]) -> Iterator[tuple[StepView, Mapping[str, Any]]]:
+    """Give each pass over history with the step that tells of it; a sync tells of what moved ahead of the pause, too."""
+    for step in steps:
+        result = step.result or {} if step.kind in PASSES else {}
+        yield from ((step, history) for history in (*result.get("ahead", ()), result.get("history")) if history)
 
 
 def _tell_reasons(kind: dict[str, Any], item: Mapping[str, Any]) -> None:
@@ -170,6 +179,24 @@ def _cutover(tracks: Iterable[TrackView]) -> list[dict[str, Any]]:
             if step.kind == "cutover.watch" and step.result
         ]
     return entries
+
+
+def _window(window: SplitBrain) -> dict[str, Any]:
+    """Write one time in which both sides were active.
+
+    It may have begun at any moment after `seen_whole_at`: at the last look
+    before it was noticed all was well.
+    """
+    return {
+        "dag_id": window.dag_id,
+        "wave": window.wave,
+        "seen_whole_at": to_text(window.seen_whole_at),
+        "noticed_at": to_text(window.noticed_at),
+        "ended_at": to_text(window.ended_at),
+        "action": window.action,
+        "source_runs": list(window.source_runs),
+        "doubled": list(window.doubled),
+    }
 
 
 def _phases(tracks: Iterable[TrackView]) -> dict[str, float]:
@@ -240,6 +267,23 @@ def to_html(report: Mapping[str, Any]) -> str:
                     row.get("first_target_state") or "nothing to wait for",
                 )
                 for row in report["cutover"]
+            ],
+        ),
+        _table(
+            "Active on both sides",
+            ("DAG", "Wave", "Began after", "Noticed", "Ended", "Then", "The source ran", "Ran twice"),
+            [
+                (
+                    row["dag_id"],
+                    row["wave"],
+                    str(row["seen_whole_at"])[:19],
+                    str(row["noticed_at"])[:19],
+                    str(row["ended_at"])[:19] if row["ended_at"] else "still active",
+                    row["action"],
+                    len(row["source_runs"]),
+                    len(row["doubled"]),
+                )
+                for row in report["active_on_both_sides"]
             ],
         ),
         _table(

@@ -287,7 +287,8 @@ class Migrations:
         folder = self._folder_of(row)
         with self.store.reading() as session:
             view = queries.view(session, row)
-        return report.compose(view, read_json(folder.assessment_json), read_json(folder.code_json))
+            both_active = boards.split_brains(session, row.id)
+        return report.compose(view, read_json(folder.assessment_json), read_json(folder.code_json), both_active)
 
     def report_html(self, actor: Actor, ref: str) -> str:
         return report.to_html(self.report(actor, ref))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from aerodrome.kernel.clock import from_text
+from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.estate.calendars import calendar_of, is_on
 from aerodrome.migration.estate.records import DagRecord
@@ -35,22 +35,47 @@ class Syncing:
     policy: HistoryPolicy = "source-wins"
     old_dag: FindOldDag | None = None
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
+    _ahead: dict[str, datetime] = field(default_factory=dict)  # as `since`, of what was moved by this walk
+    _untold: list[dict[str, Any]] = field(default_factory=list)  # what moved ahead and stands in no outcome yet
+
+    def ahead(self, dag_ids: Sequence[str]) -> None:
+        """Move what ended so far of DAGs that still run; a call of these DAGs afterwards has only the rest to move.
+
+        Nothing is remembered of DAGs that cannot be proved: they are read again from where they were. A walk that starts
+        again has forgotten all of it, and only moves more.
+        """
+        for oldest, members in self._by_since(dag_ids).items():
+            changed = members if oldest is None else sorted(self.source.history_changed(members, oldest))
+            moved = self._history(changed, oldest)
+            refused = sum(kind.failed_count for kind in moved.kinds)
+            if moved.until is not None and moved.is_proven and not refused:
+                self._ahead.update(dict.fromkeys(changed, moved.until))
+            if changed:
+                self._untold.append(moved.as_data())
 
     def __call__(self, dag_ids: Sequence[str], since: datetime | None = None) -> dict[str, Any]:
-        """Give per DAG what came of it; the counts of a batch stand in the outcome of its first DAG."""
-        known = [self.since.get(dag_id) for dag_id in dag_ids]
-        return self._move(
-            dag_ids, since or (min(moment for moment in known if moment) - OVERLAP if all(known) else None)
-        )
+        """Give per DAG what came of it; the counts of a batch, and of what moved ahead, stand in the outcome of one of its DAGs."""
+        outcomes: dict[str, Any] = {}
+        groups = {since: list(dag_ids)} if since else self._by_since(dag_ids)
+        for oldest, members in groups.items():
+            outcomes |= self._move(members, oldest)
+        first = next((outcome for outcome in outcomes.values() if isinstance(outcome, dict)), None)
+        while first is not None and self._untold:
+            first.setdefault("ahead", []).append(self._untold.pop(0))
+        return outcomes
+
+    def _by_since(self, dag_ids: Sequence[str]) -> dict[datetime | None, list[str]]:
+        """Group DAGs by the moment from which on they are read again; None: all of their history."""
+        found: dict[datetime | None, list[str]] = {}
+        for dag_id in dag_ids:
+            moment = self._ahead.get(dag_id) or self.since.get(dag_id)
+            found.setdefault(moment - OVERLAP if moment else None, []).append(dag_id)
+        return found
 
     def _move(self, dag_ids: Sequence[str], oldest: datetime | None) -> dict[str, Any]:
         outcomes: dict[str, Any] = {}
         changed = dag_ids if oldest is None else sorted(self.source.history_changed(dag_ids, oldest))
-        moved = _NOTHING
-        if changed:
-            moved = history.move_history(
-                self.source, self.target, changed, since=oldest, policy=self.policy, old_dag=self.old_dag
-            )
+        moved = self._history(changed, oldest)
         if not moved.is_proven and len(dag_ids) > 1:  # find out whose it is
             for dag_id in dag_ids:
                 outcomes |= self._move((dag_id,), oldest)
@@ -66,13 +91,24 @@ class Syncing:
                 is_old = found.code == "last-run-not-moved" and oldest is not None
                 outcomes |= self._move((dag_id,), None) if is_old else {dag_id: found}
                 continue
-            outcome: dict[str, Any] = {"hand_off": found.as_data(), "is_on_calendar": self._is_on_calendar(found)}
+            outcome: dict[str, Any] = {
+                "hand_off": found.as_data(),
+                "is_on_calendar": self._is_on_calendar(found),
+                "last_source_interval": [to_text(found.last[0]), to_text(found.last[1])] if found.last else None,
+            }
             if position == 0:
                 outcome |= beside
             if position == 0 and changed:
                 outcome["history"] = moved.as_data()
             outcomes[dag_id] = outcome | {"summary": self._summary(moved, len(changed), is_changed=dag_id in changed)}
         return outcomes
+
+    def _history(self, dag_ids: Sequence[str], oldest: datetime | None) -> HistoryMoved:
+        if not dag_ids:
+            return _NOTHING
+        return history.move_history(
+            self.source, self.target, dag_ids, since=oldest, policy=self.policy, old_dag=self.old_dag
+        )
 
     def _summary(self, moved: HistoryMoved, count: int, *, is_changed: bool) -> str:
         if not is_changed:

@@ -169,6 +169,57 @@ class CarriedRuns:
     next_run_after: datetime | None
 
 
+@dataclass(frozen=True)
+class StoppedRuns:
+    """Runs of a DAG that were stopped in the source, to be run again in the target."""
+
+    run_ids: tuple[str, ...] = ()
+    alive: int = 0  # processes of their tasks that may not have ended yet
+
+
+@runtime_checkable
+class KnowsVersions(Protocol):
+    """A source that can tell cheaply whether DAGs have changed."""
+
+    def dag_versions(self, dag_ids: Sequence[str]) -> dict[str, str]:
+        """Give the present version of DAGs, as `DagRecord.version`; those of which none is known are missing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The most that ran at the same time."""
+
+    tasks: int = 0
+    slots_by_pool: Mapping[str, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class MeasuresConcurrency(Protocol):
+    """A source whose history tells how much ran at once."""
+
+    def concurrency(self, dag_ids: Sequence[str], since: datetime) -> Peaks:
+        """Give the peaks of these DAGs together, of tasks that began since then."""
+        ...
+
+
+@runtime_checkable
+class StopsRuns(Protocol):
+    """A source in which runs can be stopped, so that another Airflow runs them again. Each call may be repeated."""
+
+    def stop_runs(self, dag_id: str, mark: str) -> None:
+        """End all runs of a held DAG as failed, with what had not succeeded of them."""
+        ...
+
+    def stopped_runs(self, dag_ids: Sequence[str], mark: str) -> dict[str, StoppedRuns]:
+        """Give what was stopped under the mark and not resumed since."""
+        ...
+
+    def resume_runs(self, dag_id: str, mark: str, outcomes: Mapping[str, str]) -> None:
+        """Let the stopped runs go on, but for those that ended elsewhere: run id -> state."""
+        ...
+
+
 def for_each(act: Callable[[str], None], dag_ids: Sequence[str]) -> dict[str, AerodromeError]:
     """Do something for one DAG after the other; give the errors of those for which it failed."""
     failed: dict[str, AerodromeError] = {}

@@ -76,6 +76,7 @@ class HandOff:
     source: NextInterval
     computed: NextInterval
     target: NextInterval  # as it stands now
+    last: tuple[datetime, datetime] | None = None  # of the newest scheduled run in the source; it stands in the target
 
     @property
     def is_equal(self) -> bool:
@@ -153,7 +154,7 @@ def _made(dag_id: str, state: DagState | None, row: dict[str, Any] | None, newes
         raise _not_parsed(dag_id)
     wanted, computed = source_interval(state), _next(row)
     _check(row, newest, state, wanted)
-    return HandOff(dag_id, wanted, computed, wanted if wanted.is_planned else computed)
+    return HandOff(dag_id, wanted, computed, wanted if wanted.is_planned else computed, state.last_interval)
 
 
 def _check(row: dict[str, Any], newest: datetime | None, state: DagState, wanted: NextInterval) -> None:

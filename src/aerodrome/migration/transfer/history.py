@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from sqlalchemy import select
+
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
@@ -31,6 +33,7 @@ from aerodrome.migration.transfer.writer import HistoryWriter
 DAGS_PER_GROUP = 20
 """A checkpoint is saved after each kind of each group of this many DAGs."""
 
+DAGS_PER_QUERY = 500
 RUNS_PER_CHUNK = 2_000
 """From database to database a checkpoint is saved after this many runs with all their rows."""
 
@@ -154,8 +157,11 @@ def _move_by_sql(
 
 def _known_dags(target: TargetDatabase, dag_ids: Sequence[str]) -> list[str]:
     table = target.table("dag")
+    standing: set[str] = set()
     with target.reading() as connection:
-        standing = {row[0] for row in connection.execute(table.select().with_only_columns(table.c.dag_id))}
+        for start in range(0, len(dag_ids), DAGS_PER_QUERY):
+            page = dag_ids[start : start + DAGS_PER_QUERY]
+            standing |= set(connection.scalars(select(table.c.dag_id).where(table.c.dag_id.in_(page))))
     return [dag_id for dag_id in dag_ids if dag_id in standing]
 
 

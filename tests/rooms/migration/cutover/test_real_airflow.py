@@ -72,9 +72,9 @@ class Side:
     dags: Path
 
 
-def start(folder: Path, venv: Venv, operators: str, first_day: datetime) -> Side:
+def start(folder: Path, venv: Venv, operators: str, first_day: datetime, code: str = DAGS) -> Side:
     (folder / "project/dags").mkdir(parents=True)
-    (folder / "project/dags/all.py").write_text(DAGS.format(operators=operators, start=first_day.isoformat()))
+    (folder / "project/dags/all.py").write_text(code.format(operators=operators, start=first_day.isoformat()))
     bundle = BundleStore(folder / "bundles").put(folder / "project")
     spec = RuntimeSpec(
         deployment_id="dep_side",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,9 @@ from tests.rooms.migration.plan.conftest import dag
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.migration.cutover import Conductor, Ended, Limits
-from aerodrome.migration.cutover.context import CutoverContext
+from aerodrome.migration.cutover.context import CutoverContext, EventBridge
+from aerodrome.migration.cutover.expectation import texts
+from aerodrome.migration.cutover.requests import Hindrances
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
 from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due, is_on
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch, HistoryWindow
@@ -27,7 +29,7 @@ from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.handover import wave_steps
 from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service.conducting import act_of
-from aerodrome.migration.sources.contract import CarriedRuns, DagState
+from aerodrome.migration.sources.contract import CarriedRuns, DagState, StoppedRuns
 
 DAG = "daily_sales"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -44,6 +46,7 @@ class Run:
     run_type: str = "scheduled"
     is_ours: bool = True  # made by this side, not copied here
     result: str = "success"
+    is_stopped: bool = False  # by us, for the other side to run it again
 
     def state(self, now: datetime) -> str:
         return self.result if now >= self.ends_at else "running"
@@ -63,7 +66,7 @@ class Side:
     run_s: float
     parse_every_s: float
     is_paused: bool
-    next: Interval
+    next: Interval | None  # None: it has no schedule of its own
     runs: list[Run] = field(default_factory=list)
     parsed_at: datetime = START
     looked_at: datetime = START
@@ -85,6 +88,7 @@ class Side:
         self.looked_at = now
         if (
             not self.is_paused
+            and self.next is not None
             and not self.is_held_back
             and self.next[1] <= now
             and not any(run.state(now) == "running" for run in self.runs)
@@ -107,7 +111,7 @@ class Side:
 
     @property
     def own(self) -> list[Interval]:
-        return [run.interval for run in self.runs if run.is_ours]
+        return [run.interval for run in self.runs if run.is_ours and not run.is_stopped]
 
 
 @dataclass
@@ -125,6 +129,7 @@ class World:
     skew_s: float = 0.0  # how far the target's clock is ahead of the source's
     our_skew_s: float = 0.0  # how far our clock is ahead of the source's
     can_carry: bool = True
+    can_stop: bool = True
 
     def __post_init__(self) -> None:
         self.clock = ManualClock(START)
@@ -142,6 +147,7 @@ class World:
         self.on_call: Callable[[str], None] = lambda _name: None
         self.in_target = True
         self.problems: dict[str, AerodromeError] = {}
+        self.versions: dict[str, str] = {}
 
     def _add(self, dag_id: str, *, schedule: str, kind: str, catchup: bool, run_s: float) -> None:
         record = dag(dag_id, schedule=schedule, schedule_kind=kind, catchup=catchup, is_paused=self.was_paused)
@@ -183,7 +189,9 @@ class World:
             sleep=sleep,
             mark="aerodrome:mig_1",
             carried=self._carried if self.can_carry else None,
-            problems=lambda _ids: self.problems,
+            hindrances=lambda _ids: {dag_id: Hindrances(error) for dag_id, error in self.problems.items()},
+            versions=lambda dag_ids: {dag_id: self.versions[dag_id] for dag_id in dag_ids if dag_id in self.versions},
+            stopping=self if self.can_stop else None,
         )
 
     def _sync(self, dag_ids: Sequence[str], _since: datetime | None) -> dict[str, dict[str, Any]]:
@@ -199,7 +207,11 @@ class World:
                     self._call("sync.row")
             new.next = old.next
             self._call("sync.hand_off")
-            outcomes[dag_id] = {"moved": len(new.runs) - len(have), "is_on_calendar": is_on(new.calendar, computed)}
+            outcomes[dag_id] = {
+                "moved": len(new.runs) - len(have),
+                "is_on_calendar": computed is not None and is_on(new.calendar, computed),
+                "last_source_interval": texts(old.newest()),
+            }
         return outcomes
 
     def _carried(self, dag_id: str) -> CarriedRuns:
@@ -224,9 +236,9 @@ class World:
             dag_id=dag_id,
             is_paused=side.is_paused,
             mark=side.mark if side.is_paused else None,
-            next_logical_date=side.next[0],
+            next_logical_date=side.next[0] if side.next else None,
             next_interval=side.next,
-            next_run_after=side.next[1],
+            next_run_after=side.next[1] if side.next else None,
             last_interval=last,
             last_run_state="success" if last else None,
             let_go=side.let_go if not side.is_paused else None,
@@ -259,6 +271,30 @@ class World:
         if old.let_go == mark and not old.is_paused:
             old.is_held_back = True
 
+    def stop_runs(self, dag_id: str, mark: str) -> None:
+        self._call("stop_runs")
+        old = self.olds[dag_id]
+        assert (old.is_paused, old.mark) == (True, mark)
+        for run in old.runs:
+            if run.state(self.clock.now()) == "running":
+                run.ends_at, run.result, run.is_stopped = self.clock.now(), "failed", True
+        self._call("stop_runs.after")
+
+    def stopped_runs(self, dag_ids: Sequence[str], mark: str) -> dict[str, StoppedRuns]:
+        self._call("stopped_runs")
+        found = {dag_id: tuple(run.run_id for run in self.olds[dag_id].runs if run.is_stopped) for dag_id in dag_ids}
+        return {dag_id: StoppedRuns(ids) for dag_id, ids in found.items() if ids}
+
+    def resume_runs(self, dag_id: str, mark: str, outcomes: Mapping[str, str]) -> None:
+        self._call("resume_runs")
+        for run in self.olds[dag_id].runs:
+            if run.is_stopped and run.run_id in outcomes:
+                run.is_ours, run.is_stopped, run.result = False, False, outcomes[run.run_id]
+            elif run.is_stopped:
+                run.ends_at, run.is_stopped = self.clock.now() + timedelta(seconds=5), False
+                run.result = "success"
+        self._call("resume_runs.after")
+
     def locked(self, _dag_ids: Sequence[str]) -> AbstractContextManager[None]:
         self._call("locked")
         return nullcontext()
@@ -283,7 +319,6 @@ class World:
         for run in fresh:
             done = Run(run["interval"], self.clock.now(), run["run_type"], is_ours=False, result=run["result"])
             old.runs.append(done)
-        assert carried.next_interval is not None
         old.next = carried.next_interval
         self._call("carry_runs.after")
         return len(fresh)
@@ -312,7 +347,7 @@ class _Target:
             file=f"{dag_id}.py",
             parsed_at=side.parsed_at,
             next_interval=side.next,
-            next_run_after=side.next[1],
+            next_run_after=side.next[1] if side.next else None,
             newest=side.newest(),
             started_by=None if side.is_paused else side.mark,
         )
@@ -384,6 +419,15 @@ class _Target:
                 self.world._call("backfill.row")
             current = interval[1]
 
+    def run_again(self, dag_id: str, run_ids: Collection[str]) -> int:
+        self.world._call("run_again")
+        waiting = [run for run in self.world.news[dag_id].runs if run.run_id in run_ids and not run.is_ours]
+        for run in waiting:
+            run.is_ours, run.result = True, "success"
+            run.ends_at = self.world.target_clock.now() + timedelta(seconds=5)
+            self.world._call("run_again.row")
+        return len(waiting)
+
     def ask_to_parse(self, _dag_id: str) -> None:
         self.world._call("ask_to_parse")
 
@@ -440,9 +484,15 @@ def wave(world: World, *kinds: str, **settings: Any) -> list[Step]:
     return [step for step in steps if not kinds or step.kind.removeprefix("cutover.") in kinds]
 
 
-def conduct(world: World, ledger: MemoryLedger, steps: Sequence[Step], limits: Limits | None = None) -> Ended:
+def conduct(
+    world: World,
+    ledger: MemoryLedger,
+    steps: Sequence[Step],
+    limits: Limits | None = None,
+    events: EventBridge | None = None,
+) -> Ended:
     """Walk steps as the service does."""
-    context = world.context()
+    context = replace(world.context(), events=events)
     done = {key: result for key, result in ledger.results.items() if ledger.statuses[key] == "done"}
     needs = needs_of(steps, world.records)
     return Conductor(

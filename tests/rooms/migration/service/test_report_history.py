@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from aerodrome.migration.service.boards import SplitBrain
 from aerodrome.migration.service.report import compose, to_html
 from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 
@@ -29,12 +32,12 @@ def step(name: str, item: dict[str, Any]) -> StepView:
     return StepView(f"{name}:x", "transfer", name, "Move", "done", 1, None, NOW, NOW, result, None)
 
 
-def whole(*steps: StepView) -> dict[str, Any]:
+def whole(*steps: StepView, both_active: Sequence[SplitBrain] = ()) -> dict[str, Any]:
     view = MigrationView(
         "mig_1", "legacy", "ws_1", "airflow-db", "sqlite", "2.11.2", None, "3.3.2", "applied", None, None, {}, {}, (),
         (TrackView("apply", "done", steps),), None, NOW, NOW,
     )  # fmt: skip
-    return compose(view, None, None)
+    return compose(view, None, None, both_active)
 
 
 def report(*steps: StepView) -> dict[str, Any]:
@@ -74,3 +77,33 @@ def test_what_stayed_behind_is_counted_and_shown_with_its_reason() -> None:
     page = to_html(whole(step("transfer.history", first | noticed)))
     assert "It holds an object of x.Y." in page
     assert "run-conf-pickled" in page
+
+
+def test_a_time_of_double_activity_stands_in_the_report() -> None:
+    run = {"run_id": "scheduled__1", "state": "success", "logical_date": "2026-03-01T00:00:00.000000Z"}
+    later = NOW + timedelta(minutes=1)
+    window = SplitBrain("spb_1", "daily_sales", "wave-1", NOW, later, None, "alarm", (run, run), (run,))
+    told = whole(both_active=(window,))
+    assert told["active_on_both_sides"] == [
+        {
+            "dag_id": "daily_sales",
+            "wave": "wave-1",
+            "seen_whole_at": "2026-03-01T00:00:00.000000Z",
+            "noticed_at": "2026-03-01T00:01:00.000000Z",
+            "ended_at": None,
+            "action": "alarm",
+            "source_runs": [run, run],
+            "doubled": [run],
+        }
+    ]
+    page = to_html(told)
+    assert "Active on both sides" in page
+    assert "still active" in page
+
+
+def test_what_moved_ahead_of_the_pause_counts_with_the_sync() -> None:
+    view = step("cutover.sync", kind(moved=1))
+    assert view.result is not None
+    ahead = {"seconds": 0.5, "kinds": [kind(moved=4, same=2)]}
+    both = replace(view, result={**view.result, "ahead": [ahead]})
+    assert report(both)["kinds"]["run"]["moved"] == 5

@@ -31,7 +31,14 @@ from aerodrome.migration.estate.records import (
     VariableRecord,
 )
 from aerodrome.migration.sources.capture import capture
-from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
+from aerodrome.migration.sources.contract import (
+    KnowsVersions,
+    MeasuresConcurrency,
+    SourceAdapter,
+    SourceConfig,
+    StoppedRuns,
+    StopsRuns,
+)
 
 pytestmark = pytest.mark.airflow
 
@@ -362,3 +369,79 @@ def test_a_reader_without_rights_to_write_can_do_all_but_pause(
     assert "canary" not in failed.message
     execute(config, "drop owned by source_reader")
     execute(config, "drop role source_reader")
+
+
+def test_runs_of_a_held_dag_are_stopped_remembered_and_resumed(
+    config: SourceConfig, source: SourceAdapter, clock: ManualClock
+) -> None:
+    assert isinstance(source, StopsRuns)
+    with pytest.raises(Conflict) as error:
+        source.stop_runs("daily_sales", "mig_1")
+    assert error.value.code == "source-cannot-stop"
+    running = query(config, "select run_id from dag_run where dag_id = 'daily_sales' and state = 'running'")[0][0]
+    succeeded = "select count(*) from task_instance where dag_id = 'daily_sales' and state = 'success'"
+    before = query(config, succeeded)
+    execute(
+        config,
+        "insert into job (id, job_type, state, latest_heartbeat) values (4711, 'LocalTaskJob', 'running', :now)",
+        now=clock.now(),
+    )
+    execute(config, "update task_instance set job_id = 4711 where dag_id = 'daily_sales' and state = 'running'")
+    source.pause_dag("daily_sales", "mig_1")
+    source.stop_runs("daily_sales", "mig_1")
+    source.stop_runs("daily_sales", "mig_1")
+    assert source.dag_states(["daily_sales"])["daily_sales"].in_flight == {}
+    assert source.stopped_runs(DAGS, "mig_1") == {"daily_sales": StoppedRuns((running,), alive=1)}
+    assert source.stopped_runs(DAGS, "mig_2") == {}
+    execute(config, "update job set state = 'failed' where id = 4711")
+    assert source.stopped_runs(DAGS, "mig_1") == {"daily_sales": StoppedRuns((running,), alive=0)}
+    states = f"select state from task_instance where dag_id = 'daily_sales' and run_id = '{running}'"
+    assert "failed" in {row[0] for row in query(config, states)} <= {"success", "failed", "upstream_failed", "skipped"}
+    assert query(config, succeeded) == before  # what succeeded is not run again
+    assert running in {row["run_id"] for row in rows_of(source, "run", HistoryWindow(("daily_sales",)))}
+
+    source.resume_runs("daily_sales", "mig_1", {})
+    source.resume_runs("daily_sales", "mig_1", {})
+    assert source.stopped_runs(DAGS, "mig_1")["daily_sales"].run_ids == ()
+    state = f"select state from dag_run where dag_id = 'daily_sales' and run_id = '{running}'"
+    assert query(config, state)[0][0] == "queued"
+    assert None in {row[0] for row in query(config, states)} <= {"success", "skipped", None}
+
+
+def test_a_stopped_run_that_ended_elsewhere_takes_that_state(config: SourceConfig, source: SourceAdapter) -> None:
+    assert isinstance(source, StopsRuns)
+    source.pause_dag("daily_sales", "mig_1")
+    source.stop_runs("daily_sales", "mig_1")
+    (run_id,) = source.stopped_runs(DAGS, "mig_1")["daily_sales"].run_ids
+    source.resume_runs("daily_sales", "mig_1", {run_id: "success"})
+    found = query(
+        config,
+        f"select state from dag_run where dag_id = 'daily_sales' and run_id = '{run_id}' union all "
+        f"select state from task_instance where dag_id = 'daily_sales' and run_id = '{run_id}'",
+    )
+    assert {row[0] for row in found} <= {"success", "skipped"}
+
+
+def test_versions_change_with_the_dag(config: SourceConfig, source: SourceAdapter, estate: Estate) -> None:
+    assert isinstance(source, KnowsVersions)
+    planned = {dag.dag_id: dag.version for dag in estate.all(DagRecord)}
+    assert None not in planned.values()
+    assert source.dag_versions([*DAGS, "no_such_dag"]) == planned
+    execute(config, "update serialized_dag set dag_hash = 'another' where dag_id = 'daily_sales'")
+    assert source.dag_versions(["daily_sales"]) == {"daily_sales": "another"}
+
+
+def test_peaks_count_what_ran_at_the_same_time(config: SourceConfig, source: SourceAdapter) -> None:
+    assert isinstance(source, MeasuresConcurrency)
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    rows = query(
+        config,
+        "select start_date, end_date, pool_slots, pool from task_instance where dag_id in "
+        "('daily_sales', 'implicit_daily', 'maintenance') and start_date is not null and end_date is not null",
+    )
+    moments = [row[0] for row in rows]
+    together = max(sum(start <= moment < end for start, end, _, _ in rows) for moment in moments)
+    peaks = source.concurrency(["daily_sales", "implicit_daily", "maintenance"], long_ago)
+    assert peaks.tasks == together > 0
+    assert set(peaks.slots_by_pool) == {row[3] for row in rows}
+    assert source.concurrency(["no_such_dag"], long_ago).tasks == source.concurrency([], long_ago).tasks == 0

@@ -17,24 +17,36 @@ from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import PoolRecord, Record
-from aerodrome.migration.sources.airflow_db import carrying, counting, measures, objects, probes, states, surroundings
+from aerodrome.migration.sources.airflow_db import (
+    carrying,
+    concurrency,
+    counting,
+    measures,
+    objects,
+    probes,
+    states,
+    surroundings,
+)
 from aerodrome.migration.sources.airflow_db.assets import AssetReader
-from aerodrome.migration.sources.airflow_db.dags import DagReader
+from aerodrome.migration.sources.airflow_db.dags import DagReader, versions
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
 from aerodrome.migration.sources.airflow_db.schedules import Schedules
+from aerodrome.migration.sources.airflow_db.stopping import Stopper
 from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
     CarriedRuns,
     ConnectionValue,
     DagState,
+    Peaks,
     Probe,
     Progress,
     RunKey,
     SourceConfig,
     SourceDescription,
     SqlHistory,
+    StoppedRuns,
     VariableValue,
 )
 
@@ -269,6 +281,25 @@ class AirflowDatabaseSource:
                 details={"dag_id": carried.dag_id},
             )
         return carrying.carry(self._database, self._clock, carried)
+
+    def dag_versions(self, dag_ids: Sequence[str]) -> dict[str, str]:
+        return versions(self._database, dag_ids)
+
+    def concurrency(self, dag_ids: Sequence[str], since: datetime) -> Peaks:
+        return concurrency.peaks(self._database, dag_ids, since)
+
+    @cached_property
+    def _stopper(self) -> Stopper:
+        return Stopper(self._database, self._clock)
+
+    def stop_runs(self, dag_id: str, mark: str) -> None:
+        self._stopper.stop_runs(dag_id, mark)
+
+    def stopped_runs(self, dag_ids: Sequence[str], mark: str) -> dict[str, StoppedRuns]:
+        return self._stopper.stopped_runs(dag_ids, mark)
+
+    def resume_runs(self, dag_id: str, mark: str, outcomes: Mapping[str, str]) -> None:
+        self._stopper.resume_runs(dag_id, mark, outcomes)
 
     def hold_back(self, dag_id: str, mark: str) -> None:
         states.hold_back(self._database, dag_id, mark)

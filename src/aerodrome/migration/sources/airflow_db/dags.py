@@ -54,6 +54,7 @@ class DagReader:
         self._dags_folder = dags_folder
         self._now = now
         self._mentions: dict[str, Mentions] = {}
+        self._versions: dict[str, str] = {}  # of the page of DAGs that is read
 
     def records(
         self, known: Mapping[str, Mentions] | None = None, summaries: Summaries | None = None
@@ -116,6 +117,7 @@ class DagReader:
                 runs_7d=summary.runs["7d"],
                 runs_365d=summary.runs["365d"],
                 callbacks=facts.callbacks,
+                version=self._versions.get(row.dag_id),
             )
 
     def import_errors(self) -> Iterator[ImportErrorRecord]:
@@ -161,6 +163,7 @@ class DagReader:
             rows = [row for row in connection.execute(select(*columns).order_by(dag.c.dag_id)) if not row.is_subdag]
         for page in pages(rows, FORMS_PER_PAGE):
             forms = self._serialized([row.dag_id for row in page])
+            self._versions = versions(database, [row.dag_id for row in page])
             for row in page:
                 data, compressed = forms.pop(row.dag_id, (None, None))
                 yield row, data, compressed
@@ -266,6 +269,20 @@ class DagReader:
                 mentions(path.read_text(encoding="utf-8", errors="replace")) if is_readable else Mentions()
             )
         return self._mentions[file]
+
+
+def versions(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, str]:
+    """Give Airflow's own hash of the newest serialized form of DAGs (1.10.12 and newer)."""
+    if not database.has("serialized_dag", "dag_hash"):
+        return {}
+    table = database.table("serialized_dag")
+    order = column_or(database, "serialized_dag", "created_at", "last_updated")
+    found: dict[str, str] = {}
+    with database.reading() as connection:
+        for page in pages(dag_ids):
+            query = select(table.c.dag_id, table.c.dag_hash).where(table.c.dag_id.in_(page)).order_by(order)
+            found |= {row.dag_id: row.dag_hash for row in connection.execute(query) if row.dag_hash}
+    return found
 
 
 def _is_key(table: Table) -> bool:

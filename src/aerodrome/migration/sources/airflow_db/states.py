@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, null, select, update
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import Clock
@@ -65,24 +65,33 @@ def _page(
             "next_dagrun_create_after",
         )
     ]
-    newest = (
+    # One step down the index of (dag_id, logical date) for each DAG, however long its history is.
+    newest_of_dag = (
+        select(run.c.id)
+        .where(run.c.dag_id == dag.c.dag_id, run_type(database) == "scheduled")
+        .order_by(logical.desc())
+        .limit(1)
+        .correlate(dag)
+        .scalar_subquery()
+    )
+    newest = database.twin("dag_run")
+    newest_query = (
         select(
-            run.c.dag_id,
-            run.c.state,
-            logical.label("logical"),
-            column_or(database, "dag_run", "data_interval_start").label("start"),
-            column_or(database, "dag_run", "data_interval_end").label("end"),
-            func.row_number().over(partition_by=run.c.dag_id, order_by=logical.desc()).label("position"),
+            newest.c.dag_id,
+            newest.c.state,
+            newest.c[logical.name].label("logical"),
+            (newest.c.data_interval_start if "data_interval_start" in newest.c else null()).label("start"),
+            (newest.c.data_interval_end if "data_interval_end" in newest.c else null()).label("end"),
         )
-        .where(run.c.dag_id.in_(dag_ids), run_type(database) == "scheduled")
-        .subquery()
+        .select_from(dag.join(newest, newest.c.id == newest_of_dag))
+        .where(dag.c.dag_id.in_(dag_ids))
     )
     in_flight: dict[str, dict[str, int]] = defaultdict(dict)
     with database.reading() as connection:
         rows = connection.execute(
             select(dag.c.dag_id, dag.c.is_paused, *columns).where(dag.c.dag_id.in_(dag_ids))
         ).all()
-        last = {row.dag_id: row for row in connection.execute(select(newest).where(newest.c.position == 1))}
+        last = {row.dag_id: row for row in connection.execute(newest_query)}
         for prefix, table, states in (("run:", run, IN_FLIGHT_RUNS), ("", task, IN_FLIGHT_TASKS)):
             query = select(table.c.dag_id, table.c.state, func.count().label("total")).group_by(
                 table.c.dag_id, table.c.state
@@ -256,6 +265,12 @@ def hold_back(database: MetadataDatabase, dag_id: str, mark: str) -> None:
         if _let_go(seen, is_paused=is_paused) == mark:
             dag = database.table("dag")
             connection.execute(update(dag).where(dag.c.dag_id == dag_id).values(next_dagrun_create_after=None))
+
+
+def holder(database: MetadataDatabase, connection: Connection, dag_id: str) -> str | None:
+    """Lock a DAG's row, and give the mark under which it is paused; None when it is not, or not by us."""
+    is_paused = _locked(database, connection, [dag_id]).get(dag_id, False)
+    return _standing(_marks(database, connection, (dag_id,)).get(dag_id), is_paused=is_paused)
 
 
 def _locked(database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str]) -> dict[str, bool]:
