@@ -12,6 +12,7 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan import fields
 from aerodrome.migration.plan.dependencies import hold_order
 from aerodrome.migration.plan.inventory import Inventory, Judgement
+from aerodrome.migration.plan.windows import quiet_of
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,17 @@ def waves(dags: Sequence[DagRecord], assessment: Judgement, defaults: PlanDefaul
     by_group: dict[str, list[Edge]] = {}
     for link in links:
         by_group.setdefault(first_of[link.leader], []).append(link)
+    by_id = {dag.dag_id: dag for dag in dags}
+    windows = [quiet_of(by_id[dag_id] for dag_id in wave.dag_ids).window for wave in proposed]
     return [
         {
             "name": wave.name,
             "criticality": wave.criticality,
             **{key: field.default for key, field in fields.WAVE.items()},
+            "window": window.text if window else "",
             "dags": [dag_id for group in wave.groups for dag_id in hold_order(group, by_group.get(group[0], ()))],
         }
-        for wave in proposed
+        for wave, window in zip(proposed, windows, strict=True)
     ]
 
 
