@@ -1,5 +1,6 @@
-"""Proposes how critical a DAG is, and in which wave it moves: groups that depend on each other are never split, and the groups
-of an owner only when they do not fit into one wave.
+"""Proposes how critical a DAG is, and in which wave it moves.
+
+Groups that depend on each other are never split, and the groups of an owner only when they do not fit into one wave.
 """
 
 from __future__ import annotations

@@ -281,8 +281,9 @@ class Migrations:
         """Give how far each wave is, in the order of the plan."""
         row = self._row(actor, ref, READ)
         frozen = self.frozen(row)
+        dags = {dag.dag_id: dag for dag in self._estate(row).records("dag")}
         with self.store.reading() as session:
-            return boards.waves(session, row, frozen.settings["waves"])
+            return boards.waves(session, row, frozen.settings["waves"], dags)
 
     def timeline(self, actor: Actor, ref: str, wave: str) -> tuple[DagMoved, ...]:
         """Give how far each DAG of a wave is, and when it got there."""

@@ -1,5 +1,7 @@
-"""Steps of a promotion: a wave is deployed to a development deployment, tested and compared there, then the same bundle goes to
-production, the wave is cut over and watched. Between them stand gates: more failures than the error budget, and it ends there.
+"""Steps of a promotion: a wave goes through a development deployment to production, gate by gate.
+
+It is deployed, tested and compared in development; then the same bundle goes to production, the wave is cut over and watched.
+With more failures at a gate than the error budget allows, it ends there.
 
 Nothing waits inside a step: one that waits for a cutover or a window gives its thread back (`Later`) and is looked at again, so a
 platform with a single worker thread gets on, and a kill costs one more look.
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -275,12 +277,12 @@ def watch(context: ProofContext, params: Params) -> Result:
     """Look at the target's own runs until the time is up, or earlier when the error budget is spent."""
     del params
     wave, budget = str(context.params["wave"]), int(context.params["error_budget"])
-    begun = from_text(str(context.results["promotion.begin"]["begun_at"]))
-    assert begun is not None  # noqa: S101 - written by `begin`
     now = context.migrations.clock.now()
     limit = timedelta(seconds=int(context.settings["policies"]["watch_limit"]))
+    moved = context.migrations.timeline(context.actor, context.row.id, wave)
+    live_at = {dag.dag_id: dag.live_at for dag in moved if dag.live_at is not None}
     with closing(TargetDatabase(context.fleet.access(context.actor, _target(context)))) as target:
-        seen = look(target, context.migrations.moving(context.row, wave), begun, now - limit)
+        seen = look(target, live_at, now - limit)
     wrong = sorted({*seen.failed, *seen.late})
     if len(wrong) > budget:
         with context.migrations.store.writing() as session:
@@ -293,7 +295,7 @@ def watch(context: ProofContext, params: Params) -> Result:
             hint=f"See their runs in the target; aerodrome migrate rollback {context.row.name} --wave {wave} goes back.",
             details={"failed": list(seen.failed)[:SHOWN], "late": list(seen.late)[:SHOWN], "budget": budget},
         )
-    ended = from_text(str(context.results["promotion.cutover"].get("ended_at") or "")) or begun
+    ended = from_text(str(context.results["promotion.cutover"]["ended_at"])) or now
     left = (ended + timedelta(seconds=float(context.params["watch_s"])) - now).total_seconds()
     if left > 0:
         context.progress(f"{seen.runs} runs, {len(seen.failed)} DAGs failed, {len(seen.late)} late; {left:.0f} s to go")
@@ -307,24 +309,34 @@ def watch(context: ProofContext, params: Params) -> Result:
     }
 
 
-def look(target: TargetDatabase, dag_ids: Sequence[str], since: datetime, late_before: datetime) -> Watched:
-    """Read what became of some DAGs: three counts over the target, however many runs there are."""
+def look(target: TargetDatabase, live_at: Mapping[str, datetime], late_before: datetime) -> Watched:
+    """Read what became of DAGs since each was started in the target: three statements per 500 DAGs, however many runs."""
     run, dag = target.table("dag_run"), target.table("dag")
     runs = 0
     failed: set[str] = set()
     late: set[str] = set()
+    names = sorted(live_at)
     with target.reading() as connection:
-        for start in range(0, len(dag_ids), 500):
-            page = list(dag_ids[start : start + 500])
-            began = (run.c.dag_id.in_(page), run.c.start_date >= target.stored(since))
-            query = select(run.c.dag_id, run.c.state, func.count()).where(*began).group_by(run.c.dag_id, run.c.state)
-            for dag_id, state, count in connection.execute(query):
-                runs += int(count)
-                if state == "failed":
+        for start in range(0, len(names), 500):
+            page = names[start : start + 500]
+            since = _stored(target, min(live_at[dag_id] for dag_id in page))
+            began = (run.c.dag_id.in_(page), run.c.start_date >= since)
+            runs += connection.scalar(select(func.count()).select_from(run).where(*began)) or 0
+            last = select(run.c.dag_id, func.max(run.c.start_date)).where(*began, run.c.state == "failed")
+            for dag_id, moment in connection.execute(last.group_by(run.c.dag_id)):
+                if _aware(moment) >= live_at[dag_id]:  # what the source ran while it was handed over does not count
                     failed.add(str(dag_id))
-            due = dag.c.next_dagrun_create_after < target.stored(late_before)
-            late |= set(connection.scalars(select(dag.c.dag_id).where(dag.c.dag_id.in_(page), dag.c.is_paused.is_(False), due)))  # fmt: skip
+            due = (dag.c.is_paused.is_(False), dag.c.next_dagrun_create_after < _stored(target, late_before))
+            late |= set(connection.scalars(select(dag.c.dag_id).where(dag.c.dag_id.in_(page), *due)))
     return Watched(runs, tuple(sorted(failed)), tuple(sorted(late)))
+
+
+def _stored(target: TargetDatabase, moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) if target.dialect == "sqlite" else moment
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _target(context: ProofContext) -> str:
