@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.actor import Actor
+from aerodrome.access.permissions import allows
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration.service.boards import DagMoved, WaveView
 from aerodrome.migration.service.proofs.contract import CompareWish, PromoteWish
@@ -82,7 +83,9 @@ def _board(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
         waves = ()
     promotions = the.migrations.proofs.promotions(visitor, ref)
     split_brains = the.migrations.split_brains(visitor, ref)
-    return {**frame, "waves": waves, "split_brains": split_brains, "promotions": promotions, "error": None, "form": {}}
+    may_ask = allows(visitor, "migration.apply", f"workspace/{frame['item'].workspace_id}")
+    told = {"waves": waves, "split_brains": split_brains, "promotions": promotions, "may_ask": may_ask}
+    return {**frame, **told, "error": None, "form": {}}
 
 
 def _timeline(the: Platform, visitor: Actor, ref: str, wave: str) -> dict[str, Any]:
