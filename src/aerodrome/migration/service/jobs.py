@@ -18,7 +18,7 @@ from aerodrome.migration.assess import report as assess_report
 from aerodrome.migration.cutover import Ended
 from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.estate.archive import Estate
-from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
+from aerodrome.migration.plan import PlanDefaults, compile_plan, describe, propose, to_yaml
 from aerodrome.migration.service import bridging, queries
 from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
@@ -45,6 +45,13 @@ from aerodrome.store.tables.migration import MigrationRow
 
 _log = structlog.get_logger("aerodrome.migration")
 JobHandler = Callable[[LeasedJob], datetime | None]
+FIRST_RUN = {
+    "first-run-late": "first-run-late",
+    "first-run-failed": "first-run-failed",
+    "first-run-unexpected": "first-run-failed",
+}
+"""Codes of errors of a first cycle -> the event that tells of it."""
+MOST_TOLD = 20
 WATCHES = frozenset({FENCE_JOB, bridging.JOB})
 """Kinds of jobs that look every few seconds and move no migration on."""
 
@@ -77,7 +84,7 @@ class MigrationJobs:
             estate = self._scan(row, folder)
             assessment = assess(estate, self.target_version)
             settings = propose(estate, assessment, self._defaults(row))
-            text = to_yaml(settings)
+            text = to_yaml(settings, describe(estate, assessment))
             frozen = compile_plan(settings, estate)
             write_json(folder.assessment_json, assess_report.to_json(assessment, estate))
             write_text(folder.assessment_html, assess_report.to_html(assessment, estate))
@@ -131,6 +138,8 @@ class MigrationJobs:
         if track.startswith(ROLLBACK):
             with self.migrations.store.writing() as session:
                 settle(session, row.id, track.removeprefix(ROLLBACK))
+        if ended is not None and track.startswith(CUTOVER):
+            self._tell(row, track.removeprefix(CUTOVER), ended)
         if error is not None:
             self._failed(row.id, error)
             return None
@@ -228,6 +237,19 @@ class MigrationJobs:
     def _row(self, migration_id: str) -> MigrationRow:
         with self.migrations.store.reading() as session:
             return queries.find(session, migration_id)
+
+    def _tell(self, row: MigrationRow, wave: str, ended: Ended) -> None:
+        """Say which first cycles were late or failed, and that a wave stopped: events that alert channels are told."""
+        scope = f"workspace/{row.workspace_id}/migration/{row.id}"
+        if not ended.errors:
+            return
+        with self.migrations.store.writing() as session:
+            for dag_id, error in list(ended.errors.items())[:MOST_TOLD]:
+                if error.code in FIRST_RUN:
+                    data = {"name": row.name, "wave": wave, "dag_id": dag_id, "message": error.message}
+                    outbox.emit(session, f"migration.{FIRST_RUN[error.code]}", scope, data, "system")
+            told = {"name": row.name, "wave": wave, "failed": len(ended.errors), "dags": list(ended.errors)[:MOST_TOLD]}
+            outbox.emit(session, "migration.wave-stopped", scope, told, "system")
 
     def _failed(self, migration_id: str, error: AerodromeError) -> None:
         with self.migrations.store.writing() as session:

@@ -336,7 +336,7 @@ def check_alerts(context: ProofContext, params: Params) -> Result:
         return _item(context, "alerts", "done", "Every DAG tells of its failures by its own callbacks.", rows=rows)
     rows.append(_row("channels", "open", "No notification channel reaches anybody."))
     evidence = "Incidents are recorded and shown, but nobody is told."
-    next_ = "Set up a channel, or let a monitoring system read /metrics and alert on aerodrome_deployment_incidents."
+    next_ = "aerodrome alert create NAME --workspace WORKSPACE sets up a channel; or let a monitoring system read /metrics and alert on aerodrome_deployment_incidents."
     return _item(context, "alerts", "open", evidence, next_=next_, rows=rows)
 
 
