@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from aerodrome.store.tables.base import Base, Id, Name
@@ -22,7 +22,9 @@ class AlertChannelRow(Base):
     name: Mapped[str] = mapped_column(Name)
     label: Mapped[str] = mapped_column(Name)  # the address without what could be a secret
     events: Mapped[list[Any]]  # patterns of event types
-    after_seq: Mapped[int]  # of the outbox; what happened before the channel was made is not told
+    after_seq: Mapped[int] = mapped_column(
+        BigInteger
+    )  # of the outbox; what happened before the channel was made is not told
     created_by: Mapped[str] = mapped_column(Name)
     created_at: Mapped[datetime]
 
@@ -52,4 +54,4 @@ class AlertCursorRow(Base):
     __tablename__ = "alert_cursor"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    seq: Mapped[int]
+    seq: Mapped[int] = mapped_column(BigInteger)

@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_table(
         "alert_cursor",
         sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_cursor")),
     )
     op.create_table(
@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("label", sa.String(length=200), nullable=False),
         sa.Column("events", Json, nullable=False),
-        sa.Column("after_seq", sa.Integer(), nullable=False),
+        sa.Column("after_seq", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.String(length=200), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
