@@ -1,7 +1,7 @@
 """The file in which people declare data checks, explain known differences and allow what a shadow run may touch.
 
 ```yaml
-tolerance: {factor: 2.0, seconds: 30}
+tolerance: {factor: 2.0, seconds: 30, only: [{dag: daily_*, task: load, seconds: 600, numbers: 0.01}]}
 allow: {connections: [public_api], hosts: [api.example.org]}
 explain:
   - {dag: daily_*, aspect: xcom, task: load, field: return_value, reason: counts rows of a sandbox}
@@ -49,6 +49,17 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How much a task may differ: its duration, and numbers in its XComs (a share, 0.01 is one per cent)."""
+
+    factor: float = 2.0
+    seconds: float = 30.0
+    numbers: float = 0.0
+    dag: str = "*"  # patterns as in a shell
+    task: str = "*"
+
+
+@dataclass(frozen=True)
 class DataCheck:
     """One thing outside of Airflow that must be the same on both sides."""
 
@@ -85,6 +96,15 @@ class Declarations:
     explanations: tuple[Explanation, ...] = ()
     checks: tuple[DataCheck, ...] = field(default=())
     tests: tuple[EndToEndTest, ...] = field(default=())
+    numbers: float = 0.0
+    tolerances: tuple[Tolerance, ...] = ()
+
+    def tolerance(self, dag_id: str, task: str) -> Tolerance:
+        """Give what holds for a task: the first of its own that fits, else the general one."""
+        for item in self.tolerances:
+            if fnmatchcase(dag_id, item.dag) and fnmatchcase(task, item.task):
+                return item
+        return Tolerance(self.factor, self.seconds, self.numbers)
 
     def reason(self, dag_id: str, aspect: str, task: str, name: str) -> str | None:
         """Give why a difference is accepted, by the first explanation that fits."""
@@ -116,11 +136,17 @@ def read_declarations(text: str | None) -> Declarations:
             f"Line {line}: the file is not YAML.", code="comparison-file-invalid", hint=HINT, details={"line": line}
         ) from None
     fields = _mapping("", data, ("tolerance", "allow", "explain", "checks", "tests"))
-    tolerance = _mapping("tolerance", fields.get("tolerance"), ("factor", "seconds"))
+    tolerance = _mapping("tolerance", fields.get("tolerance"), ("factor", "seconds", "numbers", "only"))
     allow = _mapping("allow", fields.get("allow"), ("connections", "hosts"))
+    general = _tolerance("tolerance", {key: value for key, value in tolerance.items() if key != "only"}, Tolerance())
     found = Declarations(
-        factor=_number("tolerance.factor", tolerance.get("factor", 2.0), 1.0),
-        seconds=_number("tolerance.seconds", tolerance.get("seconds", 30.0), 0.0),
+        factor=general.factor,
+        seconds=general.seconds,
+        numbers=general.numbers,
+        tolerances=tuple(
+            _tolerance(f"tolerance.only[{number}]", item, general)
+            for number, item in enumerate(_list("tolerance.only", tolerance.get("only")))
+        ),
         connections=_texts("allow.connections", allow.get("connections")),
         hosts=_texts("allow.hosts", allow.get("hosts")),
         explanations=tuple(
@@ -144,6 +170,17 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _tolerance(place: str, item: Any, general: Tolerance) -> Tolerance:
+    fields = _mapping(place, item, ("factor", "seconds", "numbers", "dag", "task"))
+    return Tolerance(
+        factor=_number(f"{place}.factor", fields.get("factor", general.factor), 1.0),
+        seconds=_number(f"{place}.seconds", fields.get("seconds", general.seconds), 0.0),
+        numbers=_number(f"{place}.numbers", fields.get("numbers", general.numbers), 0.0),
+        dag=_text(f"{place}.dag", fields.get("dag", "*")),
+        task=_text(f"{place}.task", fields.get("task", "*")),
+    )
 
 
 def _explanation(place: str, item: Any) -> Explanation:
