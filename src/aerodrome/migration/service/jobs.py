@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
@@ -139,7 +140,8 @@ class MigrationJobs:
             with self.migrations.store.writing() as session:
                 settle(session, row.id, track.removeprefix(ROLLBACK))
         if ended is not None and track.startswith(CUTOVER):
-            self._tell(row, track.removeprefix(CUTOVER), ended)
+            with self.migrations.store.writing() as session:
+                tell_ended(session, row, track.removeprefix(CUTOVER), ended)
         if error is not None:
             self._failed(row.id, error)
             return None
@@ -238,25 +240,25 @@ class MigrationJobs:
         with self.migrations.store.reading() as session:
             return queries.find(session, migration_id)
 
-    def _tell(self, row: MigrationRow, wave: str, ended: Ended) -> None:
-        """Say which first cycles were late or failed, and that a wave stopped: events that alert channels are told."""
-        scope = f"workspace/{row.workspace_id}/migration/{row.id}"
-        if not ended.errors:
-            return
-        with self.migrations.store.writing() as session:
-            for dag_id, error in list(ended.errors.items())[:MOST_TOLD]:
-                if error.code in FIRST_RUN:
-                    data = {"name": row.name, "wave": wave, "dag_id": dag_id, "message": error.message}
-                    outbox.emit(session, f"migration.{FIRST_RUN[error.code]}", scope, data, "system")
-            told = {"name": row.name, "wave": wave, "failed": len(ended.errors), "dags": list(ended.errors)[:MOST_TOLD]}
-            outbox.emit(session, "migration.wave-stopped", scope, told, "system")
-
     def _failed(self, migration_id: str, error: AerodromeError) -> None:
         with self.migrations.store.writing() as session:
             row = queries.find(session, migration_id)
             row.status, row.error, row.updated_at = "failed", error.as_data(), self.migrations.clock.now()
             scope = f"workspace/{row.workspace_id}/migration/{row.id}"
             outbox.emit(session, "migration.failed", scope, {"name": row.name, "code": error.code}, "system")
+
+
+def tell_ended(session: Session, row: MigrationRow, wave: str, ended: Ended) -> None:
+    """Say which first cycles were late or failed, and that a wave stopped: events that alert channels are told."""
+    if not ended.errors:
+        return
+    scope = f"workspace/{row.workspace_id}/migration/{row.id}"
+    for dag_id, error in list(ended.errors.items())[:MOST_TOLD]:
+        if error.code in FIRST_RUN:
+            data = {"name": row.name, "wave": wave, "dag_id": dag_id, "message": error.message}
+            outbox.emit(session, f"migration.{FIRST_RUN[error.code]}", scope, data, "system")
+    told = {"name": row.name, "wave": wave, "failed": len(ended.errors), "dags": list(ended.errors)[:MOST_TOLD]}
+    outbox.emit(session, "migration.wave-stopped", scope, told, "system")
 
 
 def found_in(estate: Estate) -> dict[str, Any]:
