@@ -105,7 +105,7 @@ def quiet_of(dags: Iterable[DagRecord]) -> Quiet:
         if not fires:
             continue
         zones[dag.timezone or "UTC"] += 1
-        if _longest(_marked(fires))[1] <= FREQUENT:
+        if _own_gap(fires) <= FREQUENT:
             frequent.append(dag.dag_id)
             continue
         counted += 1
@@ -126,18 +126,26 @@ def fire_minutes(dag: DagRecord) -> frozenset[int]:
     text = PRESETS.get(text, text)
     if dag.schedule_kind == "timedelta" or text.startswith("timedelta:"):
         return _steps(text, dag.next_run_after)
+    if dag.schedule_kind in ("dataset", "none", "continuous"):
+        return frozenset()
+    return _of_cron(text, dag.timezone or "UTC")
+
+
+def is_frequent(dag: DagRecord) -> bool:
+    """Tell whether a DAG runs at least every hour: soon after its cutover it shows whether it works."""
+    fires = fire_minutes(dag)
+    return bool(fires) and _own_gap(fires) <= FREQUENT
+
+
+@lru_cache(maxsize=8192)  # estates have thousands of DAGs and some dozens of schedules
+def _of_cron(text: str, zone: str) -> frozenset[int]:
     parts = text.split()
-    if len(parts) not in (5, 6) or dag.schedule_kind in ("dataset", "none", "continuous"):
+    if len(parts) not in (5, 6):
         return frozenset()
     try:
         minutes, hours = _field(parts[0], 60), _field(parts[1], 24)
     except ValueError:
         return frozenset()
-    return _in_utc(minutes, hours, dag.timezone or "UTC")
-
-
-@lru_cache(maxsize=4096)
-def _in_utc(minutes: frozenset[int], hours: frozenset[int], zone: str) -> frozenset[int]:
     shifts = {_offset(zone, day) for day in _HALF_YEARS}
     return frozenset((hour * 60 + minute - shift) % DAY for hour in hours for minute in minutes for shift in shifts)
 
@@ -186,6 +194,11 @@ def _span(fires: Iterable[int], duration_s: float | None) -> Iterator[int]:
     for fire in fires:
         for minute in range(fire, fire + length):
             yield minute % DAY
+
+
+@lru_cache(maxsize=8192)
+def _own_gap(fires: frozenset[int]) -> int:
+    return _longest(_marked(fires))[1]
 
 
 def _marked(minutes: Iterable[int]) -> bytearray:

@@ -112,6 +112,17 @@ def test_a_wave_does_not_mix_owners_when_each_fits_into_one() -> None:
     assert owners_of(by_id[dag_id] for dag_id in found[0].dag_ids) == ("ann",)
 
 
+def test_a_large_wave_gets_a_canary_that_shows_soon_whether_it_works() -> None:
+    def canaries(first: str, count: int) -> list[int]:
+        dags = [cron("a", first, runs_30d=700), *(cron(f"b{number}", "0 6 * * *") for number in range(count - 1))]
+        plan = propose(MemoryEstate(tuple(dags)), Opinion(), PlanDefaults(first_wave_size=9))
+        return [wave["canary"] for wave in plan["waves"]]
+
+    assert canaries("*/5 * * * *", 4) == [1]
+    assert canaries("*/5 * * * *", 3) == [0]  # all go at once
+    assert canaries("0 5 * * *", 4) == [0]  # the others would wait a day
+
+
 def test_a_pool_that_waves_share_is_remarked() -> None:
     estate = MemoryEstate(
         (dag("a", pools=("db", "default_pool")), dag("b", pools=("db", "default_pool")), dag("c", pools=("own",)))
