@@ -28,6 +28,8 @@ from aerodrome.settings.model import Settings
 TARGET_VERSION = "3.3.2"
 NAME = "move"
 FIRST_WAVE = ("till_minutely", "stock_levels", "door_counter")
+SECOND_WAVE = ("housekeeping",)  # run by hand: handed over at once, and given back
+THIRD_WAVE = ("legacy_import",)  # paused since years: moved, and not started
 STEP_S = 150
 _SOURCE_HISTORY = {"till_minutely": 2, "stock_levels": 1, "door_counter": 1, "partner_sync": 1, "prices_mapped": 1}
 
@@ -50,6 +52,9 @@ class Moved:
     source_runs: list[Run] = field(default_factory=list)
     target_runs: list[Run] = field(default_factory=list)
     source_paused: Mapping[str, bool] = field(default_factory=dict)
+    boards: list[Mapping[str, Mapping[str, Any]]] = field(
+        default_factory=list
+    )  # after the second wave, its way back, the third
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -118,7 +123,9 @@ def _tell(story: Moved) -> None:
     client.migrations.assess(NAME)
     client.migrations.watch(NAME, lambda _seen: None, timeout_s=60)
     text = client.migrations.plan(NAME)["text"]
-    story.plan_text = choose_python(choose_first_wave(text, FIRST_WAVE, "first"), python_version())
+    for name, dag_ids in (("third", THIRD_WAVE), ("second", SECOND_WAVE), ("first", FIRST_WAVE)):
+        text = choose_first_wave(text, dag_ids, name)
+    story.plan_text = choose_python(text, python_version())
     digest = client.migrations.save_plan(NAME, story.plan_text)["digest"]
     story.dry_run = [(row["track"], row["key"]) for row in client.migrations.dry_run(NAME)]
     story.seconds["plan"] = time.monotonic() - began
@@ -144,10 +151,25 @@ def _tell(story: Moved) -> None:
     story.report = client.migrations.report(NAME)
     client.migrations.ask_difference(NAME, FIRST_WAVE)
     story.difference = client.migrations.wait_difference(NAME, lambda _text: None, timeout_s=STEP_S)
+    _cut_over_the_others(story)
     story.source_runs = runs_of(story.source.database_url())
     story.source_paused = paused_of(story.source.database_url())
     story.target_runs = runs_of(story.server.reach(story.deployment_id).database_url)
     story.source.stop(keeps_database=True)  # nobody needs it any more, and the machine is small
+
+
+def _cut_over_the_others(story: Moved) -> None:
+    """Hand the second wave over and take it back, then hand the third over; what the board said after each is kept."""
+    client, began = story.client, time.monotonic()
+    for begin in (
+        lambda: client.migrations.cutover(NAME, "second"),
+        lambda: client.migrations.roll_back(NAME, "second"),
+        lambda: client.migrations.cutover(NAME, "third"),
+    ):
+        begin()
+        _finish(story)
+        story.boards.append({wave["name"]: wave for wave in client.migrations.waves(NAME)})
+    story.seconds["other waves"] = time.monotonic() - began
 
 
 def new_source(source: SelfManagedAirflow) -> NewSource:

@@ -65,6 +65,8 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "migration.update": Permission("operator", "assess and change the plan of a migration"),
     "migration.apply": Permission("operator", "run the steps of a migration, cut over and roll back"),
     "migration.delete": Permission("operator", "delete a migration and its files"),
+    "alert.read": Permission("viewer", "see alert channels and what they were told"),
+    "alert.manage": Permission("operator", "make, try and delete alert channels"),
     "jobs.read": Permission("operator", "see the platform's jobs"),
     "events.read": Permission("viewer", "read the stream of events"),
     "metrics.read": Permission("viewer", "read the metrics of the platform and all deployments"),

@@ -9,6 +9,8 @@ import structlog
 
 from aerodrome.access import Access
 from aerodrome.airflowkit.versions import DEFAULT as DEFAULT_AIRFLOW
+from aerodrome.alerts import Alerts
+from aerodrome.alerts import delivery as alert_delivery
 from aerodrome.bootstrap import housekeeping, logs
 from aerodrome.bootstrap.housekeeping import Housekeeper
 from aerodrome.bootstrap.remembering import RememberingSecretStore
@@ -67,6 +69,8 @@ class App:
     access: Access
     fleet: Fleet
     migrations: Migrations
+    alerts: Alerts
+    alert_delivery: alert_delivery.Delivery
     reconciler: Reconciler
     acts: Acts
     backup_work: BackupWork
@@ -91,6 +95,7 @@ class App:
         self.housekeeper.ask()
         self.tidier.ask()
         self.watcher.ask()
+        self.alert_delivery.ask()
         try:
             self.runtime.databases.keep()
             for deployment_id in databases.make_missing(self.reconciler.context):
@@ -157,6 +162,8 @@ def build(settings: Settings) -> App:
     walker = Acts(context, KINDS, is_stopping=stopping.is_set)
     backup_work, scheduler = BackupWork(context), Scheduler(context)
     keeper = Keeper(context, backup_work.prune)
+    alerts = Alerts(store, secrets, clock, bell.set)
+    telling = alert_delivery.Delivery(store, secrets, clock, stopping.is_set)
     migrations = Migrations(
         store=store,
         fleet=fleet,
@@ -166,6 +173,7 @@ def build(settings: Settings) -> App:
         home=settings.home,
         clock=clock,
         ring=bell.set,
+        alert_channels=alerts.channels_for,
     )
     handlers: dict[str, Handler] = {
         housekeeping.KIND: housekeeper.look,
@@ -177,6 +185,7 @@ def build(settings: Settings) -> App:
         backups.SCHEDULE: backup_work.schedule,
         schedules.KIND: scheduler.look,
         upkeep.KIND: keeper.look,
+        alert_delivery.JOB: telling.look,
         rehearsing.KIND: Rehearser(context).look,
         **MigrationJobs(migrations, DEFAULT_AIRFLOW, is_stopping=stopping.is_set).handlers(),
     }
@@ -197,6 +206,8 @@ def build(settings: Settings) -> App:
         access=access,
         fleet=fleet,
         migrations=migrations,
+        alerts=alerts,
+        alert_delivery=telling,
         reconciler=reconciler,
         acts=walker,
         backup_work=backup_work,

@@ -38,6 +38,7 @@ COMMANDS: Final = (
     ("backup", "backup", "app", RUN, "Copies of a deployment's metadata database, tried by restoring them."),
     ("env", "env", "app", RUN, "Connections, variables and environment variables."),
     ("secrets-backend", "secrets_backend", "app", RUN, "Services in which teams keep connections and variables."),
+    ("alert", "alert", "app", RUN, "Who is told when something needs somebody."),
     ("login", "login", "login", PEOPLE, "Sign in with a one-time login link."),
     ("logout", "login", "logout", PEOPLE, "Forget the stored token and revoke it."),
     ("user", "user", "app", PEOPLE, "People and their roles."),

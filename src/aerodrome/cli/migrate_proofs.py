@@ -76,7 +76,7 @@ def compare(
         "deployment": in_,
         "dag_ids": list(dag or ()),
         "wave": wave,
-        "file": _read(file) if file else None,
+        "file": read_text(file) if file else None,
         "with_shadow": shadow,
         "allow_connections": list(allow_connection or ()),
         "allow_hosts": list(allow_host or ()),
@@ -87,9 +87,9 @@ def compare(
         if dry_run:
             write_rows(common.output, client.proofs.compare_steps(migration, wish), {"Key": "key", "Step": "title"})
             return
-        found = _finish(client, migration, client.proofs.compare(migration, wish), wait=wait, timeout_s=timeout_s)
+        found = follow(client, migration, client.proofs.compare(migration, wish), wait=wait, timeout_s=timeout_s)
         if not wait:
-            _show(found, common)
+            show_proof(found, common)
             return
         reports = [item for item in client.proofs.parity(migration) if item["proof_id"] == found.id]
     if common.output == "json":
@@ -152,7 +152,7 @@ def checklist(
     """Go through the cutover checklist: each item is looked at by the platform, none is ticked by hand."""
     with common.connect() as client:
         if check:
-            found = _finish(client, migration, client.proofs.check(migration), wait=wait, timeout_s=timeout_s)
+            found = follow(client, migration, client.proofs.check(migration), wait=wait, timeout_s=timeout_s)
         else:
             newest = next(client.proofs.list(migration, "checklist"), None)
             if newest is None:
@@ -161,7 +161,7 @@ def checklist(
                 )
             found = newest
     if common.output == "json" or found.is_busy:
-        _show(found, common)
+        show_proof(found, common)
         return
     write_rows(common.output, found.result["items"], ITEM_COLUMNS)
     for item in found.result["items"]:
@@ -203,9 +203,9 @@ def check(
             logs=str(logs.expanduser().absolute()) if logs else None,
             access_log=str(access_log.expanduser().absolute()) if access_log else None,
         )
-        found = _finish(client, migration, asked, wait=wait, timeout_s=timeout_s)
+        found = follow(client, migration, asked, wait=wait, timeout_s=timeout_s)
     if common.output == "json" or found.is_busy:
-        _show(found, common)
+        show_proof(found, common)
         return
     write_rows(common.output, found.result["checks"], CHECK_COLUMNS)
     sys.stdout.write("\n")
@@ -267,7 +267,9 @@ def list_proofs(
     migration: Ref,
     /,
     *,
-    kind: Annotated[Literal["compare", "checklist", "decommission"] | None, Parameter(help="Only these.")] = None,
+    kind: Annotated[
+        Literal["compare", "checklist", "promotion", "decommission"] | None, Parameter(help="Only these.")
+    ] = None,
     common: Common = COMMON_DEFAULTS,
 ) -> None:
     """List what was proved about a migration, newest first."""
@@ -290,8 +292,8 @@ def proof(
     with common.connect() as client:
         found = client.proofs.get(migration, id_)
         if wait:
-            found = _finish(client, migration, found, wait=True, timeout_s=timeout_s)
-    _show(found, common)
+            found = follow(client, migration, found, wait=True, timeout_s=timeout_s)
+    show_proof(found, common)
 
 
 @evidence.command
@@ -343,7 +345,7 @@ def verify(
     """
     from aerodrome.migration.decommission import bundle  # cryptography, only here
 
-    found = bundle.verify(file, _read(public_key))
+    found = bundle.verify(file, read_text(public_key))
     if offline.output == "json":
         data = {"is_whole": found.is_whole, "key_id": found.key_id, "problems": [vars(item) for item in found.problems]}
         write_json({**data, "manifest": found.manifest})
@@ -363,7 +365,8 @@ def verify(
         )
 
 
-def _finish(client: Client, migration: str, asked: Proof, *, wait: bool, timeout_s: float) -> Proof:
+def follow(client: Client, migration: str, asked: Proof, *, wait: bool, timeout_s: float) -> Proof:
+    """Wait until a proof has ended, telling each step; at once when nobody wants to wait."""
     if not wait:
         return asked
     return client.proofs.watch(migration, asked.id, _teller(), timeout_s=timeout_s)
@@ -384,7 +387,8 @@ def _teller() -> Callable[[Proof], None]:
     return tell
 
 
-def _show(found: Proof, common: Common) -> None:
+def show_proof(found: Proof, common: Common) -> None:
+    """Show a proof with its steps."""
     if common.output == "json":
         write_json(found.data)
         return
@@ -393,7 +397,8 @@ def _show(found: Proof, common: Common) -> None:
         write_rows(common.output, found.steps, STEP_COLUMNS)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a file that somebody named; Invalid when it is no text."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

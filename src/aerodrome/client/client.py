@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx2
 
+from aerodrome.client.alerts import Alerts
 from aerodrome.client.deployments import Deployments
 from aerodrome.client.deploys import Deploys
 from aerodrome.client.environment import EnvironmentObjects
@@ -55,6 +56,7 @@ class Client:
         self.records = Records(self.http)
         self.migrations = Migrations(self.http)
         self.proofs = Proofs(self.http)
+        self.alerts = Alerts(self.http)
         self.secrets_backends = SecretsBackends(self.http)
 
     @property

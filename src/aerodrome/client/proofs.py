@@ -53,6 +53,14 @@ class Proofs:
         """Give the very steps that `compare` would run now."""
         return list(self._http.post(f"{_path(ref)}/compare/dry-run", dict(wish)))
 
+    def promote(self, ref: str, wave: str, wish: Mapping[str, Any]) -> Proof:
+        """Ask for a wave to go through development to production; `wish` is the request's body, as of `compare` and more."""
+        return Proof.of(self._http.post(f"{_path(ref)}/waves/{segment(wave)}/promote", dict(wish)))
+
+    def promote_steps(self, ref: str, wave: str, wish: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Give the very steps that `promote` would run now."""
+        return list(self._http.post(f"{_path(ref)}/waves/{segment(wave)}/promote/dry-run", dict(wish)))
+
     def check(self, ref: str) -> Proof:
         """Ask for the checklist to be looked through anew."""
         return Proof.of(self._http.post(f"{_path(ref)}/checklist"))

@@ -26,7 +26,7 @@ from aerodrome.store.tables.registry import all_tables
 from aerodrome.store.turns import take_turns
 
 _FOLDER: Final = Path(__file__).parent / "alembic"
-UNRELEASED: Final = ("0003", "Add waves and proofs of migrations")
+UNRELEASED: Final = ("0004", "Add alert channels")
 
 
 def _render(kind: str, thing: Any, _context: Any) -> str | bool:

@@ -7,6 +7,7 @@ from typing import Protocol
 from fastapi import Request
 
 from aerodrome.access.service import Access
+from aerodrome.alerts import Alerts
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock
@@ -29,6 +30,8 @@ class Platform(Protocol):
     def fleet(self) -> Fleet: ...
     @property
     def migrations(self) -> Migrations: ...
+    @property
+    def alerts(self) -> Alerts: ...
     @property
     def bundles(self) -> BundleStore: ...
     @property

@@ -11,6 +11,7 @@ import pytest
 from tests.rooms.web.world import World
 
 from aerodrome.access import SYSTEM, Access
+from aerodrome.alerts import Alerts
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.builds.venvs import VenvStore
 from aerodrome.fleet import clusters
@@ -41,6 +42,7 @@ def platform(store: Store, clock: ManualClock, tmp_path: Path) -> World:
     access.ensure_admin()
     for name in ("viewer", "author", "operator"):
         access.create_user(SYSTEM, name, role=name)
+    alerts = Alerts(store, secrets, clock)
     migrations = Migrations(
         store=store,
         fleet=fleet,
@@ -49,8 +51,9 @@ def platform(store: Store, clock: ManualClock, tmp_path: Path) -> World:
         fingerprint_key=keyring.fingerprint_key(),
         home=home,
         clock=clock,
+        alert_channels=alerts.channels_for,
     )
-    return World(settings, store, access, fleet, migrations, bundles, clock)
+    return World(settings, store, access, fleet, migrations, bundles, clock, alerts)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from aerodrome.access import SYSTEM, Access
+from aerodrome.alerts import Alerts
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.fleet.service import Fleet
 from aerodrome.kernel.clock import Clock
@@ -26,6 +27,7 @@ class World:
     migrations: Migrations
     bundles: BundleStore
     clock: Clock
+    alerts: Alerts
     instruments: Instruments = field(default_factory=Instruments)
 
     def session_of(self, name: str) -> Secret:

@@ -1,8 +1,12 @@
-"""Proposes how critical a DAG is, and in which wave it moves: groups that depend on each other are never split."""
+"""Proposes how critical a DAG is, and in which wave it moves.
+
+Groups that depend on each other are never split, and the groups of an owner only when they do not fit into one wave.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,7 +73,7 @@ def propose_waves(
     size: int = WAVE,
     links: Sequence[Edge] | None = None,
 ) -> list[Wave]:
-    """Put groups that depend on each other into waves of one criticality, from low to high."""
+    """Put groups that depend on each other into waves of one criticality, from low to high; see the module on owners."""
     by_id = {dag.dag_id: dag for dag in dags}
     levels = {dag.dag_id: CRITICALITIES.index(criticality(dag, risk_of(dag.dag_id))[0]) for dag in dags}
 
@@ -87,15 +91,39 @@ def propose_waves(
 
     found: list[tuple[Criticality, list[tuple[str, ...]]]] = []
     room = 0
-    for group in sorted(components(by_id, edges(dags) if links is None else links), key=rank):
-        level = CRITICALITIES[max(levels[dag_id] for dag_id in group)]
-        live = sum(not by_id[dag_id].is_paused for dag_id in group)
-        if not found or found[-1][0] != level or live > room:
+    for level, groups in _by_owner(
+        sorted(components(by_id, edges(dags) if links is None else links), key=rank), by_id, levels
+    ):
+        lives = [sum(not by_id[dag_id].is_paused for dag_id in group) for group in groups]
+        if not found or found[-1][0] != level or room < sum(lives) <= size:  # it fits into a wave of its own
             room = size if found else first_size
             found.append((level, []))
-        found[-1][1].append(group)
-        room -= live
+        for group, live in zip(groups, lives, strict=True):
+            if live > room and found[-1][1]:
+                room = size
+                found.append((level, []))
+            found[-1][1].append(group)
+            room -= live
     return [Wave(f"wave-{number}", level, tuple(groups)) for number, (level, groups) in enumerate(found, 1)]
+
+
+def owners_of(dags: Iterable[DagRecord]) -> tuple[str, ...]:
+    """Name the owners of some DAGs, who has most of them first."""
+    counted = Counter(owner for dag in dags for owner in dag.owners)
+    return tuple(sorted(counted, key=lambda owner: (-counted[owner], owner)))
+
+
+def _by_owner(
+    ranked: Sequence[tuple[str, ...]], by_id: Mapping[str, DagRecord], levels: Mapping[str, int]
+) -> Iterator[tuple[Criticality, list[tuple[str, ...]]]]:
+    """Give the groups of one criticality and owner together, in the order of the best of them."""
+    found: dict[tuple[int, str], list[tuple[str, ...]]] = {}
+    for group in ranked:
+        level = max(levels[dag_id] for dag_id in group)
+        owner = next(iter(owners_of(by_id[dag_id] for dag_id in group)), "")
+        found.setdefault((level, owner), []).append(group)
+    for (level, _owner), groups in sorted(found.items(), key=lambda item: item[0][0]):  # stable: ranks keep their order
+        yield CRITICALITIES[level], groups
 
 
 def wave_of(waves: Sequence[Wave]) -> Mapping[str, str]:

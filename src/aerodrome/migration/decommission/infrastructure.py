@@ -22,6 +22,7 @@ _SECRET_ENVS = ("airflow-config",)
 _SECRET_OPTION = re.compile(
     r"(?i)sql_alchemy_conn|broker_url|result_backend|secret|password|fernet|dsn|backend_kwargs|token"
 )
+_CLOUDS = frozenset({"aws", "google_cloud_platform", "azure", "wasb", "adls", "s3", "gcpbigquery"})
 MOST_HOSTS = 200
 
 
@@ -44,11 +45,15 @@ class Item:
         return dict(vars(self))
 
 
-def derive(estate: Records, source_label: str, hosts: Sequence[Mapping[str, Any]]) -> list[Item]:
+def derive(
+    estate: Records, source_label: str, hosts: Sequence[Mapping[str, Any]], *, source_kind: str = "airflow-db"
+) -> list[Item]:
     """Give the list, grouped by kind. `hosts` are those of `hosts_of`."""
     config = {record.option: record for record in estate.records("config")}
     items = [
         *_database(source_label),
+        *_managed(source_kind, source_label),
+        *_identities(estate, config),
         *_hosts(hosts, config),
         *_config(config),
         *_secrets(estate, config),
@@ -92,12 +97,90 @@ def _hosts(hosts: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> Ite
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for host in hosts:
         by_name.setdefault(str(host["name"]), []).append(host)
+    pods: dict[str, list[str]] = {}
+    task_pods = 0
     for name, roles in by_name.items():
-        seen = ", ".join(f"{item['role']} until {str(item['last'])[:10]}" for item in roles)
         if "Kubernetes" in executor and _POD.search(name):
-            yield Item("kubernetes", name, seen, "A pod: gone with its deployment, namespace and service account.")
-        else:
-            yield Item("machine", name, seen, "Stop Airflow's services, then remove the machine or give it back.")
+            if "Celery" not in executor and all(item["role"] == "tasks" for item in roles):
+                task_pods += 1  # each task has one of its own, gone with it
+                continue
+            pods.setdefault(_POD.sub("", name), []).append(max(str(item["last"] or "")[:10] for item in roles))
+            continue
+        seen = ", ".join(f"{item['role']} until {str(item['last'])[:10]}" for item in roles)
+        yield Item("machine", name, seen, "Stop Airflow's services, then remove the machine or give it back.")
+    for workload, days in pods.items():
+        many = f"{len(days)} pod{'' if len(days) == 1 else 's'}, the last {max(days) or 'at an unknown moment'}"
+        action = "Remove the workload, its service account, config maps, secrets and volume claims; with Helm: helm uninstall."
+        yield Item("kubernetes", workload, many, action)
+    if task_pods:
+        yield Item(
+            "kubernetes",
+            "pods of tasks",
+            f"{task_pods} among the newest hosts",
+            "Gone with their tasks; see that none was left behind: kubectl get pods -l airflow_version.",
+        )
+
+
+def _managed(kind: str, label: str) -> Iterator[Item]:
+    """What belongs to a managed environment beside itself."""
+    if kind == "mwaa":
+        yield Item("service", label, "the source: Amazon MWAA", "Delete the environment once nothing needs it.")
+        yield Item(
+            "storage",
+            f"{label}: its S3 bucket",
+            "an environment has one",
+            "Keep what is still read, then empty and remove it.",
+        )
+        yield Item(
+            "storage",
+            f"{label}: its CloudWatch log groups",
+            "an environment writes there",
+            "Export what must be kept, then remove them.",
+        )
+        yield Item(
+            "service",
+            f"{label}: execution role, security groups, VPC endpoints",
+            "an environment has them",
+            "Remove what nothing else uses.",
+        )
+    if kind == "composer":
+        yield Item(
+            "service", label, "the source: Google Cloud Composer", "Delete the environment once nothing needs it."
+        )
+        yield Item(
+            "kubernetes",
+            f"{label}: its GKE cluster",
+            "an environment runs in one",
+            "Gone with the environment; see that no workload of yours was put there.",
+        )
+        yield Item(
+            "storage",
+            f"{label}: its bucket",
+            "an environment has one; it outlives it",
+            "Keep what is still read, then remove it.",
+        )
+        yield Item(
+            "service",
+            f"{label}: service account and its bindings",
+            "an environment runs as one",
+            "Take its rights away, then remove it.",
+        )
+
+
+def _identities(estate: Records, config: Mapping[str, Any]) -> Iterator[Item]:
+    """Accounts as which the old Airflow worked, beside the secrets that stand in it."""
+    for option, what in (
+        ("logging.remote_log_conn_id", "the connection for remote logs"),
+        ("email.email_conn_id", "the connection for mail"),
+        ("kubernetes_executor.worker_service_account_name", "service account of the worker pods"),
+    ):
+        record = config.get(option)
+        if record is not None and record.value:
+            yield Item("secret", str(record.value), what, "Take its rights away: the new Airflow has its own.")
+    for record in estate.records("connection"):
+        if record.conn_type in _CLOUDS and not (record.has_password or record.has_extra):
+            where = f"connection of type {record.conn_type} without a secret: the machine's own role"
+            yield Item("secret", record.conn_id, where, "Take the role away from the old machines.")
 
 
 def _config(config: Mapping[str, Any]) -> Iterator[Item]:
@@ -115,6 +198,13 @@ def _config(config: Mapping[str, Any]) -> Iterator[Item]:
         ("api.base_url", "address", "Take out of DNS and of the load balancer; leave a pointer to the new address."),
         ("metrics.statsd_host", "service", "Remove its dashboards and alerts of the old Airflow."),
         ("secrets.backend", "service", "Take the old Airflow's right to read away; the secrets themselves may still be used."),
+        ("metrics.otel_host", "service", "Remove its dashboards and alerts of the old Airflow."),
+        ("openlineage.transport", "service", "Tell the lineage service that this producer is gone."),
+        ("elasticsearch.host", "storage", "Remove the indices of task logs once they need not be kept."),
+        ("opensearch.host", "storage", "Remove the indices of task logs once they need not be kept."),
+        ("kubernetes_executor.pod_template_file", "kubernetes", "Remove the template and what it mounts: volumes, secrets, config maps."),
+        ("kubernetes.pod_template_file", "kubernetes", "Remove the template and what it mounts: volumes, secrets, config maps."),
+        ("celery.flower_url_prefix", "service", "Remove Flower."),
         ("smtp.smtp_host", "service", "Take the old Airflow's sender address out of use."),
         ("sentry.sentry_on", "service", "Remove the project of the old Airflow."),
     )  # fmt: skip

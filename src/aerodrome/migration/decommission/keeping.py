@@ -18,6 +18,7 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.digest import digest_of_file
 from aerodrome.kernel.errors import Broken, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration.decommission import mysql
 
 Progress = Callable[[str], None]
 Scratch = Callable[[], AbstractContextManager[Secret]]
@@ -29,12 +30,16 @@ def back_up(
 ) -> Mapping[str, Any]:
     """Copy the database at one moment and seal the copy into `target`; the plain copy is removed. Safe to repeat.
 
-    Invalid for a database of another kind than SQLite and PostgreSQL.
+    SQLite, PostgreSQL, and MySQL or MariaDB, each in the form that its own tools restore.
     """
     plain = target.with_name(f".{target.name}.plain")
     target.unlink(missing_ok=True)
     try:
-        made = databases.snapshot(url, plain, airflow_version, progress)
+        made: databases.DatabaseSnapshot | mysql.Dumped
+        if mysql.is_mysql(url):
+            made = mysql.dump(url, plain, airflow_version, progress)
+        else:
+            made = databases.snapshot(url, plain, airflow_version, progress)
         progress("sealing the copy")
         with sealed(target, passphrase) as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
             archive.add(plain, arcname="snapshot")
@@ -56,28 +61,33 @@ def test_restore(target: Path, passphrase: Secret, scratch: Scratch, progress: P
     folder.mkdir(mode=0o700)
     try:
         unseal(target, passphrase, folder / "opened")
-        made = databases.read_snapshot(folder / "opened" / "snapshot")
-        progress("restoring the backup into an empty database")
-        if made.dialect == "sqlite":
-            url = Secret(f"sqlite:///{folder / 'trial.db'}")
-            databases.restore(made.folder, url, progress)
-            counts = databases.row_counts(url)
-        else:
-            with scratch() as url:
-                databases.restore(made.folder, url, progress)
-                counts = databases.row_counts(url)
-        if dict(counts) != dict(made.row_counts):
+        counts, written = _restored(folder, scratch, progress)
+        if counts != written:
             raise Broken(
                 "The restored backup does not hold the rows that were written.",
                 code="backup-not-proven",
                 hint="Take it again; if it stays so, the disk or the database is damaged.",
-                details={
-                    "tables": sorted(name for name in made.row_counts if counts.get(name) != made.row_counts[name])
-                },
+                details={"tables": sorted(name for name in written if counts.get(name) != written[name])},
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return {"is_proven": True, "tables": len(counts), "rows": sum(counts.values()), "at": to_text(at)}
+
+
+def _restored(folder: Path, scratch: Scratch, progress: Progress) -> tuple[dict[str, int], dict[str, int]]:
+    """Restore what was opened; give the rows per table that are there now, and those that were written."""
+    opened_at = folder / "opened" / "snapshot"
+    if (opened_at / mysql.DUMP).exists():
+        return mysql.restore_into_trial(opened_at, progress), mysql.written(opened_at)
+    made = databases.read_snapshot(opened_at)
+    progress("restoring the backup into an empty database")
+    if made.dialect == "sqlite":
+        url = Secret(f"sqlite:///{folder / 'trial.db'}")
+        databases.restore(made.folder, url, progress)
+        return dict(databases.row_counts(url)), dict(made.row_counts)
+    with scratch() as url:
+        databases.restore(made.folder, url, progress)
+        return dict(databases.row_counts(url)), dict(made.row_counts)
 
 
 def archive_logs(folder: Path, target: Path, passphrase: Secret, progress: Progress) -> Mapping[str, Any]:

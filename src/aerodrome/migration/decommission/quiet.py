@@ -13,6 +13,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.sources.airflow_db.rows import column_or, utc
 from aerodrome.migration.sources.airflow_db.schedules import run_type
 from aerodrome.migration.sources.airflow_db.states import IN_FLIGHT_RUNS, IN_FLIGHT_TASKS
+from aerodrome.migration.sources.airflow_rest.activity import Activity
 
 State = Literal["done", "open", "attention"]
 _OWN = ("aerodrome.pause", "aerodrome.unpause")
@@ -163,6 +164,31 @@ def _calls(database: MetadataDatabase, since: datetime, days: int) -> Check:
     ]
     hint = "Find these callers and send them to the target: scripts that trigger DAGs, dashboards, people."
     return Check("calls", title, "open", f"{sum(row[2] for row in rows)} acts of others.", hint, _some(found))
+
+
+def of_activity(found: Activity, since: datetime, days: int) -> list[Check]:
+    """Say what a source over REST did since then: its runs, and who used it."""
+    title = f"No run for {days} days"
+    if found.runs:
+        hint = "Wait until the time has passed; a manual or triggered run among them has a caller that must be moved."
+        runs = Check("runs", title, "open", f"{found.runs:,} runs began since {said(since)}.", hint)
+    else:
+        runs = Check("runs", title, "done", f"None began since {said(since)}.")
+    title = f"Nobody used it for {days} days"
+    if found.events is None:
+        message = "The account may not read its event log."
+        return [runs, Check("calls", title, "attention", message, "Give its web server's access log.")]
+    acts = {key: value for key, value in found.events.items() if key[0] not in (*_OWN, *_INTERNAL)}
+    if not acts:
+        return [runs, Check("calls", title, "done", f"Its event log holds no act of anybody since {said(since)}.")]
+    newest = sorted(acts.items(), key=lambda item: item[1][1], reverse=True)
+    lines = [
+        f"{event} by {owner or 'nobody known'}: {count}, the last {said(at)}" for (event, owner), (count, at) in newest
+    ]
+    hint = "Find these callers and send them to the target: scripts that trigger DAGs, dashboards, people."
+    total = sum(count for count, _ in acts.values())
+    message = f"{'More than ' if found.is_cut else ''}{total:,} acts of others."
+    return [runs, Check("calls", title, "open", message, hint, _some(lines))]
 
 
 def _some(lines: Sequence[str]) -> tuple[str, ...]:

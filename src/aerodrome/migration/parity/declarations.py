@@ -1,7 +1,7 @@
 """The file in which people declare data checks, explain known differences and allow what a shadow run may touch.
 
 ```yaml
-tolerance: {factor: 2.0, seconds: 30}
+tolerance: {factor: 2.0, seconds: 30, only: [{dag: daily_*, task: load, seconds: 600, numbers: 0.01}]}
 allow: {connections: [public_api], hosts: [api.example.org]}
 explain:
   - {dag: daily_*, aspect: xcom, task: load, field: return_value, reason: counts rows of a sandbox}
@@ -9,6 +9,9 @@ checks:
   - {name: orders, dag: daily_sales, sql: "select * from orders where day = '{ds}'", source: warehouse, target: warehouse}
   - {name: files, dag: daily_sales, files: {source: "/data/{ds}", target: "/sandbox/{ds}"}, pattern: "*.csv"}
   - {name: lake, s3: {source: {connection: lake, bucket: prod}, target: {connection: lake, bucket: test}}, prefix: "sales/{ds}/"}
+tests:
+  - {name: whole chain, dag: e2e_sales, conf: {day: "2026-01-01"}, timeout_s: 600}
+  - {name: unit, command: [python, -m, pytest, -q, tests]}
 ```
 `{ds}`, `{ts}`, `{interval_start}` and `{interval_end}` are those of the compared run.
 """
@@ -46,6 +49,17 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How much a task may differ: its duration, and numbers in its XComs (a share, 0.01 is one per cent)."""
+
+    factor: float = 2.0
+    seconds: float = 30.0
+    numbers: float = 0.0
+    dag: str = "*"  # patterns as in a shell
+    task: str = "*"
+
+
+@dataclass(frozen=True)
 class DataCheck:
     """One thing outside of Airflow that must be the same on both sides."""
 
@@ -61,6 +75,17 @@ class DataCheck:
 
 
 @dataclass(frozen=True)
+class EndToEndTest:
+    """A test that a promotion runs in the development deployment: a DAG that must succeed, or a command that must end with 0."""
+
+    name: str
+    dag: str  # a DAG's id; empty for a command
+    conf: Mapping[str, Any]
+    command: tuple[str, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
 class Declarations:
     """What a comparison file says; without a file the defaults."""
 
@@ -70,6 +95,16 @@ class Declarations:
     hosts: tuple[str, ...] = ()
     explanations: tuple[Explanation, ...] = ()
     checks: tuple[DataCheck, ...] = field(default=())
+    tests: tuple[EndToEndTest, ...] = field(default=())
+    numbers: float = 0.0
+    tolerances: tuple[Tolerance, ...] = ()
+
+    def tolerance(self, dag_id: str, task: str) -> Tolerance:
+        """Give what holds for a task: the first of its own that fits, else the general one."""
+        for item in self.tolerances:
+            if fnmatchcase(dag_id, item.dag) and fnmatchcase(task, item.task):
+                return item
+        return Tolerance(self.factor, self.seconds, self.numbers)
 
     def reason(self, dag_id: str, aspect: str, task: str, name: str) -> str | None:
         """Give why a difference is accepted, by the first explanation that fits."""
@@ -100,12 +135,18 @@ def read_declarations(text: str | None) -> Declarations:
         raise Invalid(
             f"Line {line}: the file is not YAML.", code="comparison-file-invalid", hint=HINT, details={"line": line}
         ) from None
-    fields = _mapping("", data, ("tolerance", "allow", "explain", "checks"))
-    tolerance = _mapping("tolerance", fields.get("tolerance"), ("factor", "seconds"))
+    fields = _mapping("", data, ("tolerance", "allow", "explain", "checks", "tests"))
+    tolerance = _mapping("tolerance", fields.get("tolerance"), ("factor", "seconds", "numbers", "only"))
     allow = _mapping("allow", fields.get("allow"), ("connections", "hosts"))
+    general = _tolerance("tolerance", {key: value for key, value in tolerance.items() if key != "only"}, Tolerance())
     found = Declarations(
-        factor=_number("tolerance.factor", tolerance.get("factor", 2.0), 1.0),
-        seconds=_number("tolerance.seconds", tolerance.get("seconds", 30.0), 0.0),
+        factor=general.factor,
+        seconds=general.seconds,
+        numbers=general.numbers,
+        tolerances=tuple(
+            _tolerance(f"tolerance.only[{number}]", item, general)
+            for number, item in enumerate(_list("tolerance.only", tolerance.get("only")))
+        ),
         connections=_texts("allow.connections", allow.get("connections")),
         hosts=_texts("allow.hosts", allow.get("hosts")),
         explanations=tuple(
@@ -115,11 +156,12 @@ def read_declarations(text: str | None) -> Declarations:
         checks=tuple(
             _check(f"checks[{number}]", item) for number, item in enumerate(_list("checks", fields.get("checks")))
         ),
+        tests=tuple(_test(f"tests[{number}]", item) for number, item in enumerate(_list("tests", fields.get("tests")))),
     )
-    names = [check.name for check in found.checks]
-    for number, name in enumerate(names):
-        if name in names[:number]:
-            raise _wrong(f"checks[{number}].name", f"{name} stands twice")
+    for section, names in (("checks", [item.name for item in found.checks]), ("tests", [t.name for t in found.tests])):
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise _wrong(f"{section}[{number}].name", f"{name} stands twice")
     return found
 
 
@@ -128,6 +170,17 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
+
+
+def _tolerance(place: str, item: Any, general: Tolerance) -> Tolerance:
+    fields = _mapping(place, item, ("factor", "seconds", "numbers", "dag", "task"))
+    return Tolerance(
+        factor=_number(f"{place}.factor", fields.get("factor", general.factor), 1.0),
+        seconds=_number(f"{place}.seconds", fields.get("seconds", general.seconds), 0.0),
+        numbers=_number(f"{place}.numbers", fields.get("numbers", general.numbers), 0.0),
+        dag=_text(f"{place}.dag", fields.get("dag", "*")),
+        task=_text(f"{place}.task", fields.get("task", "*")),
+    )
 
 
 def _explanation(place: str, item: Any) -> Explanation:
@@ -186,6 +239,25 @@ def _check(place: str, item: Any) -> DataCheck:
         buckets[side] = {name: _text(f"{where}.{name}", part.get(name)) for name in ("connection", "bucket")}
     prefix = _text(f"{place}.prefix", fields.get("prefix", ""), may_be_empty=True)
     return DataCheck(**shared, prefix=prefix, source=buckets["source"], target=buckets["target"])
+
+
+def _test(place: str, item: Any) -> EndToEndTest:
+    fields = _mapping(place, item, ("name", "dag", "conf", "command", "timeout_s"))
+    if ("dag" in fields) == ("command" in fields):
+        raise _wrong(place, "exactly one of dag and command")
+    conf = fields.get("conf", {})
+    if not isinstance(conf, dict) or ("conf" in fields and "command" in fields):
+        raise _wrong(f"{place}.conf", "a mapping, for the run of a DAG")
+    command = _texts(f"{place}.command", fields.get("command"))
+    if "command" in fields and not command:
+        raise _wrong(f"{place}.command", "a list: the program and its arguments")
+    return EndToEndTest(
+        name=_text(f"{place}.name", fields.get("name")),
+        dag=_text(f"{place}.dag", fields["dag"]) if "dag" in fields else "",
+        conf=conf,
+        command=command,
+        timeout_s=_number(f"{place}.timeout_s", fields.get("timeout_s", 600), 1.0),
+    )
 
 
 def _mapping(place: str, value: Any, known: tuple[str, ...]) -> Mapping[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from aerodrome.migration.parity.contract import Aspect, Row, RunFacts, Side, TaskKey, label
-from aerodrome.migration.parity.declarations import Declarations
+from aerodrome.migration.parity.declarations import Declarations, Tolerance
 from aerodrome.migration.parity.logs import error_patterns
-from aerodrome.migration.parity.values import REASONS, Display, explain
+from aerodrome.migration.parity.values import REASONS, Display, are_close, explain
 
 _BOOKKEEPING = ("skipmixin_key", "trigger_run_id", "trigger_run_after", "trigger_logical_date_iso")
 """XComs that Airflow writes for itself; they hold ids of runs."""
@@ -31,8 +31,9 @@ def compare_runs(
     """
     rows = [_run(source, target)]
     for key in sorted(source.tasks.keys() | target.tasks.keys()):
-        rows += _task(key, source.tasks.get(key), target.tasks.get(key), declared)
-    rows += _xcoms(source, target, left, right, display)
+        tolerance = declared.tolerance(dag_id, key[0])
+        rows += _task(key, source.tasks.get(key), target.tasks.get(key), tolerance)
+    rows += _xcoms(source, target, left, right, display, lambda task: declared.tolerance(dag_id, task).numbers)
     rows += _rendered(source, target, left, right, display)
     rows += _logs(source, target, display)
     rows += [
@@ -69,7 +70,7 @@ def _run(source: RunFacts, target: RunFacts) -> Row:
 
 
 def _task(
-    key: TaskKey, source: Mapping[str, Any] | None, target: Mapping[str, Any] | None, declared: Declarations
+    key: TaskKey, source: Mapping[str, Any] | None, target: Mapping[str, Any] | None, tolerance: Tolerance
 ) -> Iterator[Row]:
     name = label(key)
     if source is None or target is None:
@@ -85,7 +86,7 @@ def _task(
     else:
         yield Row("state", name, "", "different", one, other, "task-state", f"It ended {other}, in the source {one}.")
     yield _tries(name, source, target)
-    yield from _duration(name, source, target, declared)
+    yield from _duration(name, source, target, tolerance)
 
 
 def _tries(name: str, source: Mapping[str, Any], target: Mapping[str, Any]) -> Row:
@@ -98,11 +99,11 @@ def _tries(name: str, source: Mapping[str, Any], target: Mapping[str, Any]) -> R
     return Row("tries", name, "", "different", *texts, "more-tries", "It took more tries here; its log says why.")
 
 
-def _duration(name: str, source: Mapping[str, Any], target: Mapping[str, Any], declared: Declarations) -> Iterator[Row]:
+def _duration(name: str, source: Mapping[str, Any], target: Mapping[str, Any], tolerance: Tolerance) -> Iterator[Row]:
     one, other = source["duration"], target["duration"]
     if one is None or other is None:
         return
-    limit = max(float(one) * declared.factor, float(one) + declared.seconds)
+    limit = max(float(one) * tolerance.factor, float(one) + tolerance.seconds)
     texts = (f"{float(one):.1f} s", f"{float(other):.1f} s")
     if float(other) <= limit:
         yield Row("duration", name, "", "equal", *texts)
@@ -110,15 +111,21 @@ def _duration(name: str, source: Mapping[str, Any], target: Mapping[str, Any], d
         yield Row("duration", name, "", "different", *texts, "slower", f"Slower than the tolerance of {limit:.1f} s.")
 
 
-def _xcoms(source: RunFacts, target: RunFacts, left: Side, right: Side, display: Display) -> Iterator[Row]:
+def _xcoms(
+    source: RunFacts, target: RunFacts, left: Side, right: Side, display: Display, share: Callable[[str], float]
+) -> Iterator[Row]:
     if source.xcoms is None or target.xcoms is None:
         return
     for key in sorted(source.xcoms.keys() | target.xcoms.keys()):
         name, field = label(key[:2]), key[2]
-        yield _pair(
-            "xcom", name, field, key in source.xcoms, key in target.xcoms, source.xcoms.get(key), target.xcoms.get(key),
-            left, right, display, _missing_xcom,
+        one, other = source.xcoms.get(key), target.xcoms.get(key)
+        row = _pair(
+            "xcom", name, field, key in source.xcoms, key in target.xcoms, one, other, left, right, display, _missing_xcom,
         )  # fmt: skip
+        if row.code == "value" and (most := share(key[0])) and are_close(one, other, most):
+            message = f"Its numbers differ by no more than {most:.2%}."
+            row = replace(row, outcome="explained", code="within-tolerance", message=message)
+        yield row
 
 
 def _missing_xcom(field: str, is_source: bool) -> tuple[str, str]:

@@ -99,6 +99,28 @@ def explain(source: str | None, target: str | None, left: Side, right: Side) -> 
     return None
 
 
+def are_close(source: str | None, target: str | None, share: float) -> bool:
+    """Tell whether two JSON values are the same but for numbers that differ by no more than a share of the larger."""
+    if source is None or target is None:
+        return False
+    try:
+        return _close(json.loads(source), json.loads(target), share)
+    except ValueError:
+        return False
+
+
+def _close(one: Any, other: Any, share: float) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return abs(one - other) <= share * max(abs(one), abs(other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_close(one[key], other[key], share) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(_close(*pair, share) for pair in zip(one, other, strict=True))
+    return bool(one == other)
+
+
 def _number(text: str) -> int | float:
     value = float(text)
     return int(value) if value.is_integer() else value

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerodrome.airflowkit import versions
+from aerodrome.migration.plan.windows import Window
 
 VERSION = 1
 _DURATION = re.compile(r"(\d+)\s*(s|m|h|d)?")
@@ -83,6 +84,16 @@ def whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise Wrong("a whole number of 0 or more")
     return value
+
+
+def window(value: Any) -> str:
+    """Read a time of the day in UTC, as 02:10-05:50; empty: any time."""
+    text = "" if value is None else str(value).replace(" ", "")
+    try:
+        Window.parse(text)
+    except ValueError:
+        raise Wrong('a time of the day in UTC such as "02:10-05:50", or empty') from None
+    return text
 
 
 def flag(value: Any) -> bool:
@@ -225,6 +236,7 @@ LANES: Mapping[str, Field] = {
 WAVE: Mapping[str, Field] = {
     "canary": Field(whole, 0, "so many DAGs go first; the others wait until their first cycle went well"),
     "error_budget": Field(whole, 0, "so many DAGs may fail; one more, and the wave lets no more in"),
+    "window": Field(window, "", "when a promotion may cut over, each day in UTC; empty: at any time"),
 }
 
 SECTIONS: Mapping[str, Mapping[str, Field]] = {

@@ -36,7 +36,11 @@ def _dag(dag: DagRecord, risk: str, leaders: dict[str, list[str]], sharers: dict
     reason = reason_to_exclude(dag)
     if reason:
         return reason
-    parts = [dag.schedule or "manual only", *criticality(dag, risk)[1]]
+    parts = [
+        *([f"owner {', '.join(dag.owners[:3])}"] if dag.owners else []),
+        dag.schedule or "manual only",
+        *criticality(dag, risk)[1],
+    ]
     if dag.dag_id in leaders:
         parts.append(f"follows {', '.join(sorted(set(leaders[dag.dag_id]))[:3])}")
     shared = sorted(pool for pool in dag.pools if pool != "default_pool" and sharers[pool] > 1)

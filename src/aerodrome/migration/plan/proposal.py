@@ -12,6 +12,10 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan import fields
 from aerodrome.migration.plan.dependencies import hold_order
 from aerodrome.migration.plan.inventory import Inventory, Judgement
+from aerodrome.migration.plan.windows import is_frequent, quiet_of
+
+LARGE_WAVE = 4
+"""Live DAGs from which on a wave is proposed with a canary."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +73,29 @@ def waves(dags: Sequence[DagRecord], assessment: Judgement, defaults: PlanDefaul
     by_group: dict[str, list[Edge]] = {}
     for link in links:
         by_group.setdefault(first_of[link.leader], []).append(link)
+    by_id = {dag.dag_id: dag for dag in dags}
+    windows = [quiet_of(by_id[dag_id] for dag_id in wave.dag_ids).window for wave in proposed]
+    ordered = [
+        [dag_id for group in wave.groups for dag_id in hold_order(group, by_group.get(group[0], ()))]
+        for wave in proposed
+    ]
     return [
         {
             "name": wave.name,
             "criticality": wave.criticality,
             **{key: field.default for key, field in fields.WAVE.items()},
-            "dags": [dag_id for group in wave.groups for dag_id in hold_order(group, by_group.get(group[0], ()))],
+            "canary": _canary(members, by_id),
+            "window": window.text if window else "",
+            "dags": members,
         }
-        for wave in proposed
+        for wave, window, members in zip(proposed, windows, ordered, strict=True)
     ]
+
+
+def _canary(members: Sequence[str], by_id: Mapping[str, DagRecord]) -> int:
+    """Let one DAG go first where the wave is large enough, and where the others need not wait for it for long."""
+    live = [dag_id for dag_id in members if not by_id[dag_id].is_paused]
+    return 1 if len(live) >= LARGE_WAVE and is_frequent(by_id[live[0]]) else 0
 
 
 def risk_of(assessment: Judgement, dag_id: str) -> str:

@@ -6,13 +6,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.clock import from_text
+from aerodrome.migration.assess.waves import owners_of
 from aerodrome.migration.cutover import state_after
+from aerodrome.migration.estate.records import DagRecord
+from aerodrome.migration.plan.windows import quiet_of
 from aerodrome.migration.service import controls
 from aerodrome.migration.service.wayback import CUTOVER
 from aerodrome.store import journal
@@ -40,6 +44,9 @@ class WaveView:
     failed: int
     halted_by: str  # empty when nobody asked for it
     halted_reason: str
+    owners: tuple[str, ...] = ()  # of its DAGs in the source, who has most of them first
+    window: str = ""  # as the plan says, in UTC
+    quiet: str = ""  # a sentence: when no run of its DAGs is due, in UTC and on the DAGs' own clock
 
 
 @dataclass(frozen=True)
@@ -73,8 +80,16 @@ class SplitBrain:
     doubled: tuple[Mapping[str, Any], ...]
 
 
-def waves(session: Session, row: MigrationRow, planned: Sequence[Mapping[str, Any]]) -> tuple[WaveView, ...]:
-    """Give the board: two reads however many DAGs there are, and one for what was asked of each wave."""
+def waves(
+    session: Session,
+    row: MigrationRow,
+    planned: Sequence[Mapping[str, Any]],
+    dags: Mapping[str, DagRecord] = MappingProxyType({}),
+) -> tuple[WaveView, ...]:
+    """Give the board: two reads however many DAGs there are, and one for what was asked of each wave.
+
+    `dags` are the estate's, by id: who owns them, and when they run.
+    """
     counts: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     query = (
         select(JournalStepRow.track, JournalStepRow.kind, JournalStepRow.status, func.count())
@@ -83,11 +98,17 @@ def waves(session: Session, row: MigrationRow, planned: Sequence[Mapping[str, An
     )
     for track, kind, status, count in session.execute(query):
         counts[track.removeprefix(CUTOVER)][kind.removeprefix("cutover."), status] = count
-    return tuple(_wave(session, row, wave, counts.get(wave["name"], {})) for wave in planned)
+    day = row.updated_at
+    return tuple(_wave(session, row, wave, counts.get(wave["name"], {}), dags, day) for wave in planned)
 
 
 def _wave(
-    session: Session, row: MigrationRow, wave: Mapping[str, Any], found: Mapping[tuple[str, str], int]
+    session: Session,
+    row: MigrationRow,
+    wave: Mapping[str, Any],
+    found: Mapping[tuple[str, str], int],
+    dags: Mapping[str, DagRecord],
+    day: datetime,
 ) -> WaveView:
     def done(act: str) -> int:
         return found.get((act, "done"), 0)
@@ -107,6 +128,7 @@ def _wave(
         status = "halted" if is_halted else "running"
     elif found:
         status = "failed" if failed else "halted" if is_halted else "stopped"
+    members = [dags[dag_id] for dag_id in wave["dags"] if dag_id in dags]
     waits = max(steps("pause") - steps("unpause"), 0)  # moved, and not to be started
     return WaveView(
         name=wave["name"],
@@ -121,6 +143,9 @@ def _wave(
         failed=failed,
         halted_by=asked.changed_by if asked and is_halted else "",
         halted_reason=asked.reason if asked and is_halted else "",
+        owners=owners_of(members),
+        window=wave.get("window", ""),
+        quiet=quiet_of(members).describe(day) if members else "",
     )
 
 

@@ -26,6 +26,14 @@ class Stopped(Exception):
     """The walk was interrupted; it goes on where it was."""
 
 
+class Later(Exception):
+    """A step waits for something else that goes on; look again after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 @dataclass
 class StepContext:
     """One walk over a track: what the steps share. Opened and closed by the runner."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from aerodrome.access.actor import SYSTEM, Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
@@ -19,7 +20,7 @@ from aerodrome.migration.assess import report as assess_report
 from aerodrome.migration.cutover import Ended
 from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.estate.archive import Estate
-from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
+from aerodrome.migration.plan import PlanDefaults, compile_plan, describe, propose, to_yaml
 from aerodrome.migration.service import bridging, differing, queries, reviewing
 from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
@@ -46,6 +47,13 @@ from aerodrome.store.tables.migration import MigrationRow
 
 _log = structlog.get_logger("aerodrome.migration")
 JobHandler = Callable[[LeasedJob], datetime | None]
+FIRST_RUN = {
+    "first-run-late": "first-run-late",
+    "first-run-failed": "first-run-failed",
+    "first-run-unexpected": "first-run-failed",
+}
+"""Codes of errors of a first cycle -> the event that tells of it."""
+MOST_TOLD = 20
 WATCHES = frozenset({FENCE_JOB, bridging.JOB})
 """Kinds of jobs that look every few seconds and move no migration on."""
 
@@ -80,7 +88,7 @@ class MigrationJobs:
             estate = self._scan(row, folder)
             assessment = assess(estate, self.target_version)
             settings = propose(estate, assessment, self._defaults(row))
-            text = to_yaml(settings)
+            text = to_yaml(settings, describe(estate, assessment))
             frozen = compile_plan(settings, estate)
             write_json(folder.assessment_json, assess_report.to_json(assessment, estate))
             write_text(folder.assessment_html, assess_report.to_html(assessment, estate))
@@ -134,6 +142,9 @@ class MigrationJobs:
         if track.startswith(ROLLBACK):
             with self.migrations.store.writing() as session:
                 settle(session, row.id, track.removeprefix(ROLLBACK))
+        if ended is not None and track.startswith(CUTOVER):
+            with self.migrations.store.writing() as session:
+                tell_ended(session, row, track.removeprefix(CUTOVER), ended)
         if error is not None:
             self._failed(row.id, error)
             return None
@@ -268,6 +279,19 @@ class MigrationJobs:
             row.status, row.error, row.updated_at = "failed", error.as_data(), self.migrations.clock.now()
             scope = f"workspace/{row.workspace_id}/migration/{row.id}"
             outbox.emit(session, "migration.failed", scope, {"name": row.name, "code": error.code}, "system")
+
+
+def tell_ended(session: Session, row: MigrationRow, wave: str, ended: Ended) -> None:
+    """Say which first cycles were late or failed, and that a wave stopped: events that alert channels are told."""
+    if not ended.errors:
+        return
+    scope = f"workspace/{row.workspace_id}/migration/{row.id}"
+    for dag_id, error in list(ended.errors.items())[:MOST_TOLD]:
+        if error.code in FIRST_RUN:
+            data = {"name": row.name, "wave": wave, "dag_id": dag_id, "message": error.message}
+            outbox.emit(session, f"migration.{FIRST_RUN[error.code]}", scope, data, "system")
+    told = {"name": row.name, "wave": wave, "failed": len(ended.errors), "dags": list(ended.errors)[:MOST_TOLD]}
+    outbox.emit(session, "migration.wave-stopped", scope, told, "system")
 
 
 def found_in(estate: Estate) -> dict[str, Any]:

@@ -352,14 +352,7 @@ class Migrations:
         """Hand the DAGs of a wave over, or go on where it stopped. Conflict before apply has finished."""
         row = self._row(actor, ref, APPLYING)
         steps = _wave(self.frozen(row), wave)
-        with self.store.reading() as session:
-            applied = [step.status for step in journal.steps(session, row.id, APPLY)]
-        if not applied or any(status != "done" for status in applied):
-            raise Conflict(
-                f"{row.name} is not applied yet.",
-                code="not-applied",
-                hint=f"aerodrome migrate apply {row.name}",
-            )
+        self.require_applied(row)
         with self._changing(actor, ref, APPLYING) as (session, fresh):
             self._refuse_busy(fresh, unless=_walking(CUTOVER.rstrip(":")))
             controls.set_halted(session, fresh.id, wave, actor.name, is_halted=False)
@@ -369,8 +362,9 @@ class Migrations:
         """Give how far each wave is, in the order of the plan."""
         row = self._row(actor, ref, READ)
         frozen = self.frozen(row)
+        dags = {dag.dag_id: dag for dag in self._estate(row).records("dag")}
         with self.store.reading() as session:
-            return boards.waves(session, row, frozen.settings["waves"])
+            return boards.waves(session, row, frozen.settings["waves"], dags)
 
     def timeline(self, actor: Actor, ref: str, wave: str) -> tuple[DagMoved, ...]:
         """Give how far each DAG of a wave is, and when it got there."""
@@ -490,6 +484,17 @@ class Migrations:
     def estate_of(self, row: MigrationRow) -> Estate:
         """Give the frozen estate; Conflict before the first assessment."""
         return self._estate(row)
+
+    def require_applied(self, row: MigrationRow) -> None:
+        """Raise Conflict unless every step of apply is done."""
+        with self.store.reading() as session:
+            applied = [step.status for step in journal.steps(session, row.id, APPLY)]
+        if not applied or any(status != "done" for status in applied):
+            raise Conflict(
+                f"{row.name} is not applied yet.",
+                code="not-applied",
+                hint=f"aerodrome migrate apply {row.name}",
+            )
 
     def row_for(self, actor: Actor, ref: str, permission: str) -> MigrationRow:
         """Give a migration's row when the actor has the permission in its workspace."""

@@ -80,6 +80,9 @@ class Wave(View):
     failed: int
     halted_by: str
     halted_reason: str
+    owners: Annotated[list[str], Field(description="Of its DAGs in the source, who has most of them first.")]
+    window: Annotated[str, Field(description="When a promotion may cut it over, each day in UTC; empty: at any time.")]
+    quiet: Annotated[str, Field(description="When no run of its DAGs is due, in UTC and on the DAGs' own clock.")]
 
 
 class MovedDag(View):

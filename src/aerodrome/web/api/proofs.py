@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import Field, SecretStr
 
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.service.proofs.contract import CompareWish
+from aerodrome.migration.service.proofs.contract import CompareWish, PromoteWish
 from aerodrome.web.api.edge import NAMED, Body, Caller, Cursor, Limit, Page, The, View, page_of, problems
 from aerodrome.web.api.migrations import Step
 
@@ -24,7 +24,7 @@ class Proof(View):
 
     id: str
     migration_id: str
-    kind: Annotated[str, Field(description="`compare`, `checklist` or `decommission`.")]
+    kind: Annotated[str, Field(description="`compare`, `checklist`, `promotion` or `decommission`.")]
     status: Annotated[str, Field(description="`queued`, `running`, `done` or `failed`.")]
     params: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -87,6 +87,22 @@ class NewComparison(Body):
         )
 
 
+class NewPromotion(NewComparison):
+    """How a wave goes from a development deployment to production. The comparison file also declares the end-to-end tests."""
+
+    with_compare: Annotated[bool, Field(description="Compare the wave's DAGs in development before it goes on.")] = True
+    error_budget: Annotated[
+        int | None, Field(ge=0, le=100_000, description="So many may go wrong at each gate; None: as the plan says.")
+    ] = None
+    watch_s: Annotated[
+        float, Field(ge=0, le=604_800, description="So long the target's runs are watched after the first cycles.")
+    ] = 0.0
+    at_once: Annotated[bool, Field(description="Do not wait for the wave's window.")] = False
+
+    def promotion(self) -> PromoteWish:
+        return PromoteWish(self.wish(), self.with_compare, self.error_budget, self.watch_s, self.at_once)
+
+
 class NewDecommission(Body):
     """How the end of a source is looked at and what is kept of it. Paths are on the server's machine."""
 
@@ -131,6 +147,19 @@ def compare_migration(the: The, actor: Caller, ref: str, body: NewComparison) ->
 def dry_run_comparison(the: The, actor: Caller, ref: str, body: NewComparison) -> list[PlannedStep]:
     """Give the very steps that a comparison would run now."""
     steps = the.migrations.proofs.compare_steps(actor, ref, body.wish())
+    return [PlannedStep(key=step["key"], title=step["title"], params=step["params"]) for step in steps]
+
+
+@router.post("/migrations/{ref}/waves/{wave}/promote", status_code=202, responses=NAMED | problems(409))
+def promote_migration_wave(the: The, actor: Caller, ref: str, wave: str, body: NewPromotion) -> Proof:
+    """Take a wave through development to production: deploy, test, compare, cut over, watch, gate by gate."""
+    return Proof.model_validate(the.migrations.proofs.promote(actor, ref, wave, body.promotion()))
+
+
+@router.post("/migrations/{ref}/waves/{wave}/promote/dry-run", responses=NAMED | problems(409))
+def dry_run_promotion(the: The, actor: Caller, ref: str, wave: str, body: NewPromotion) -> list[PlannedStep]:
+    """Give the very steps that a promotion would run now."""
+    steps = the.migrations.proofs.promote_steps(actor, ref, wave, body.promotion())
     return [PlannedStep(key=step["key"], title=step["title"], params=step["params"]) for step in steps]
 
 
@@ -186,7 +215,7 @@ def list_proofs(
     the: The,
     actor: Caller,
     ref: str,
-    kind: Annotated[Literal["compare", "checklist", "decommission"] | None, Query()] = None,
+    kind: Annotated[Literal["compare", "checklist", "promotion", "decommission"] | None, Query()] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Proof]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from aerodrome.web.api import (
+    alerts,
     audit,
     auth,
     backups,
@@ -45,6 +46,7 @@ TAGS = [
     {"name": "environment", "description": "Connections, variables and environment variables."},
     {"name": "secrets-backends", "description": "Services in which teams keep connections and variables."},
     {"name": "migrations", "description": "Moving an Airflow here, step by step."},
+    {"name": "alerts", "description": "Who is told when something needs somebody."},
     {"name": "users", "description": "People and their roles."},
     {"name": "tokens", "description": "Your API tokens."},
     {"name": "audit", "description": "Who did what."},
@@ -79,6 +81,7 @@ def everything() -> APIRouter:
         migrations,
         proofs,
         secrets_backends,
+        alerts,
     )
     for noun in nouns:
         router.include_router(noun.router)

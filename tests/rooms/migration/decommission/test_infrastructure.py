@@ -45,7 +45,7 @@ def test_each_part_of_the_old_airflow_is_on_the_list() -> None:
     found = {(item.kind, item.name) for item in derive(ESTATE, "postgresql://airflow:***@db/airflow", HOSTS)}
     assert found == {
         ("machine", "airflow-1"),
-        ("kubernetes", "airflow-worker-7d9f8c6b5-x2x4z"),
+        ("kubernetes", "airflow-worker"),
         ("kubernetes", "airflow-prod"),
         ("database", "postgresql://airflow:***@db/airflow"),
         ("broker", "celery.broker_url"),
@@ -77,3 +77,29 @@ def test_the_runbook_holds_all_of_it_and_says_what_is_not_proved() -> None:
         "restore_test": {"is_proven": False, "message": "disk full"},
     }  # fmt: skip
     assert "It was not restored once" in runbook({**facts, "backup": backup}, items, [])
+
+
+def test_pods_of_tasks_are_one_line_and_workloads_one_each() -> None:
+    estate = MemoryEstate((option("core.executor", "KubernetesExecutor"),))
+    hosts: list[dict[str, Any]] = [
+        {"name": "airflow-scheduler-7d9f8c6b5-x2x4z", "role": "scheduler", "last": "2026-03-01T00:00:00Z"},
+        {"name": "airflow-scheduler-7d9f8c6b5-aaaa1", "role": "scheduler", "last": "2026-02-01T00:00:00Z"},
+        *({"name": f"sales-load-{number:08x}a1", "role": "tasks", "last": None} for number in range(3)),
+        *({"name": f"sales-load-{number}abcdef1", "role": "tasks", "last": None} for number in range(3)),
+    ]
+    found = {item.name: item.seen for item in derive(estate, "x", hosts) if item.kind == "kubernetes"}
+    assert found["airflow-scheduler"] == "2 pods, the last 2026-03-01"
+    assert "pods of tasks" in found
+    assert not any(name.startswith("sales-load-") for name in found)
+
+
+def test_a_managed_environment_brings_what_belongs_to_it_and_roles_are_taken_away() -> None:
+    records = (
+        option("logging.remote_log_conn_id", "log_store"),
+        replace(connection("lake"), conn_type="aws", has_password=False, has_extra=False),
+    )
+    items = derive(MemoryEstate(records), "prod (eu-west-1)", (), source_kind="mwaa")
+    assert {item.kind for item in items if "prod (eu-west-1)" in item.name} == {"service", "storage"}
+    assert {item.name for item in items if item.kind == "secret"} >= {"log_store", "lake"}
+    composer = derive(MemoryEstate(()), "etl", (), source_kind="composer")
+    assert any(item.kind == "kubernetes" for item in composer)

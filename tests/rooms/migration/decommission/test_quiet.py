@@ -15,6 +15,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import access_log, infrastructure, quiet
+from aerodrome.migration.sources.airflow_rest.activity import Activity
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 QUIET = """
@@ -97,3 +98,14 @@ def test_what_is_no_access_log_is_refused(tmp_path: Path) -> None:
         assert caught.value.code == "access-log-unreadable"
     with pytest.raises(Invalid):
         access_log.look(tmp_path / "none", SINCE, 14)
+
+
+def test_activity_over_rest_is_judged_as_the_database_s() -> None:
+    since = datetime(2026, 3, 1, tzinfo=UTC)
+    own = {("aerodrome.pause", "aerodrome"): (3, since), ("success", "airflow"): (9, since)}
+    runs, calls = quiet.of_activity(Activity(0, dict(own)), since, 14)
+    assert (runs.state, calls.state) == ("done", "done")
+    runs, calls = quiet.of_activity(Activity(2, {**own, ("trigger", "reports"): (5, since)}), since, 14)
+    assert (runs.state, calls.state, calls.message) == ("open", "open", "5 acts of others.")
+    assert calls.details == ("trigger by reports: 5, the last 2026-03-01 00:00 UTC",)
+    assert quiet.of_activity(Activity(0, None), since, 14)[1].state == "attention"

@@ -101,3 +101,26 @@ def test_error_patterns_are_the_same_for_the_same_complaint() -> None:
     assert error_patterns(first) == error_patterns(other)
     assert len(error_patterns(first)) == 2
     assert not error_patterns("INFO - the ErrorHandler was loaded\nvalue_error = 3")
+
+
+def test_end_to_end_tests_are_dags_or_commands() -> None:
+    found = read_declarations(
+        "tests:\n- {name: chain, dag: e2e, conf: {day: '2026-01-01'}, timeout_s: 30}\n- {name: unit, command: [python, -c, pass]}\n"
+    ).tests
+    assert [(item.name, item.dag, item.command, item.timeout_s) for item in found] == [
+        ("chain", "e2e", (), 30.0),
+        ("unit", "", ("python", "-c", "pass"), 600.0),
+    ]
+    assert found[0].conf == {"day": "2026-01-01"}
+    for text, place in (
+        ("tests: [{name: a}]", "tests[0]"),
+        ("tests: [{name: a, dag: d, command: [x]}]", "tests[0]"),
+        ("tests: [{name: a, command: []}]", "tests[0].command"),
+        ("tests: [{name: a, command: [x], conf: {}}]", "tests[0].conf"),
+        ("tests: [{dag: d}]", "tests[0].name"),
+        ("tests: [{name: a, dag: d}, {name: a, dag: d}]", "tests[1].name"),
+        ("tests: [{name: a, dag: d, timeout_s: 0}]", "tests[0].timeout_s"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            read_declarations(text)
+        assert caught.value.details["field"] == place

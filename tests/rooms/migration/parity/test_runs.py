@@ -8,7 +8,7 @@ from typing import Any
 
 from aerodrome.migration.parity import Declarations, RunFacts, Side, compare_runs, read_declarations, verdict_of
 from aerodrome.migration.parity.contract import Row, TaskKey
-from aerodrome.migration.parity.values import Display
+from aerodrome.migration.parity.values import Display, are_close
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -107,3 +107,23 @@ def test_no_secret_stands_in_a_row() -> None:
         "shadow__b", xcoms={("load", -1, "token"): '"canary-1"'}, rendered={("load", -1): {"password": "canary-2"}}
     )
     assert "canary" not in repr(rows(facts(), target))
+
+
+def test_a_task_may_have_a_tolerance_of_its_own_for_time_and_numbers() -> None:
+    target = facts(
+        "shadow__b",
+        tasks={("load", -1): task(duration=90.0), ("count", 0): task()},
+        xcoms={("load", -1, "return_value"): '{"rows": 3.02}'},
+    )
+    own = "{dag: sal*, task: load, seconds: 600, numbers: 0.01}"
+    assert worse(rows(facts(), target, read_declarations(f"tolerance: {{only: [{own}]}}"))) == [
+        ("explained", "xcom", "load", "within-tolerance")
+    ]
+    for other in ("{dag: other, seconds: 600, numbers: 0.01}", "{task: count, seconds: 600, numbers: 0.01}"):
+        found = worse(rows(facts(), target, read_declarations(f"tolerance: {{only: [{other}]}}")))
+        assert ("different", "duration", "load", "slower") in found
+        assert ("different", "xcom", "load", "value") in found
+    assert not read_declarations("tolerance: {numbers: 0.5}").tolerances
+    assert are_close('[1, {"a": true}, "x"]', '[1.4, {"a": true}, "x"]', 0.5)
+    for different in ('[9, {"a": true}, "x"]', '[1, {"a": 1}, "x"]', '[1, {"a": true}]', "no json", None):
+        assert not are_close('[1, {"a": true}, "x"]', different, 0.5)

@@ -27,7 +27,7 @@ def text(estate: MemoryEstate, opinion: Opinion) -> str:
 
 def test_harmless_dags_go_first_and_groups_stay_together(estate: MemoryEstate, opinion: Opinion) -> None:
     plan = propose(estate, opinion, PlanDefaults())
-    own = {"canary": 0, "error_budget": 0}
+    own = {"canary": 0, "error_budget": 0, "window": "00:02-00:00"}
     assert plan["waves"] == [
         {"name": "wave-1", "criticality": "low", **own, "dags": ["cleanup", "daily_sales", "sales_report"]},
         {"name": "wave-2", "criticality": "high", **own, "dags": ["late_sensor", "ingest"]},

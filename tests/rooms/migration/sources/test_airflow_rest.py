@@ -27,6 +27,7 @@ from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import RestConfig, SourceAdapter, SourceConfig
@@ -202,6 +203,18 @@ def test_history_over_rest_is_that_of_the_database(running: Running) -> None:
     later = replace(window, since=watermark)
     assert rows_of(source, "run", later) == {}
     assert rows_of(source, "run", replace(window, until=watermark)) == rows_of(source, "run", window)
+
+
+@pytest.mark.airflow
+@pytest.mark.journey
+def test_what_went_on_is_told_without_the_database(running: Running) -> None:
+    source = running.open()
+    assert isinstance(source, AirflowRestSource)
+    long_ago = source.activity(datetime(2000, 1, 1, tzinfo=UTC))
+    assert long_ago.runs > 0
+    assert long_ago.events is not None
+    later = source.activity(datetime(2100, 1, 1, tzinfo=UTC))
+    assert (later.runs, later.events) == (0, {})
 
 
 @pytest.mark.airflow

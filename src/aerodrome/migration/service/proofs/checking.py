@@ -21,9 +21,12 @@ from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.assess.network import host_of, reaches
 from aerodrome.migration.estate.records import ConnectionRecord, DagRecord
 from aerodrome.migration.parity.sandbox import REACHING
+from aerodrome.migration.service.fencing import handed_over
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.wayback import ROLLBACK
+from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.store import journal
+from aerodrome.store.tables.cutover import SplitBrainRow
 from aerodrome.store.tables.proof import ParityRow
 from aerodrome.store.tables.user import RoleGrant
 
@@ -45,6 +48,7 @@ TITLES = {
     "parity": "Results compared with the source",
     "alerts": "Alerts and notifications configured",
     "access": "Team members have access with the right roles",
+    "source": "The old environment stays ready, paused",
     "rollback": "The way back is rehearsed",
 }
 _ROLE_OF = {"Admin": "operator", "Op": "operator", "User": "author", "Viewer": "viewer"}
@@ -336,7 +340,7 @@ def check_alerts(context: ProofContext, params: Params) -> Result:
         return _item(context, "alerts", "done", "Every DAG tells of its failures by its own callbacks.", rows=rows)
     rows.append(_row("channels", "open", "No notification channel reaches anybody."))
     evidence = "Incidents are recorded and shown, but nobody is told."
-    next_ = "Set up a channel, or let a monitoring system read /metrics and alert on aerodrome_deployment_incidents."
+    next_ = "aerodrome alert create NAME --workspace WORKSPACE sets up a channel; or let a monitoring system read /metrics and alert on aerodrome_deployment_incidents."
     return _item(context, "alerts", "open", evidence, next_=next_, rows=rows)
 
 
@@ -396,6 +400,45 @@ def _people(count: int) -> str:
     return "1 person" if count == 1 else f"{count} people"
 
 
+def check_source(context: ProofContext, params: Params) -> Result:
+    """The source answers now, holds every DAG that was handed over paused, and can be told what the target ran."""
+    del params
+    with context.migrations.store.reading() as session:
+        handed = sorted(handed_over(session, context.row.id))
+        open_windows = list(
+            session.scalars(
+                select(SplitBrainRow.dag_id).where(
+                    SplitBrainRow.migration_id == context.row.id, SplitBrainRow.ended_at.is_(None)
+                )
+            )
+        )
+    moving = [dag.dag_id for dag in _moving(context)]
+    try:
+        states = context.source.dag_states(moving)
+    except AerodromeError as error:
+        next_ = f"{error.hint} Without the source there is no way back.".strip()
+        return _item(context, "source", "open", error.message, next_=next_)
+    gone = sorted(set(moving) - set(states))
+    awake = sorted(dag_id for dag_id in handed if dag_id in states and not states[dag_id].is_paused)
+    rows = [
+        *(_row(dag_id, "open", "It was handed over and is active in the source as well.") for dag_id in awake),
+        *(_row(dag_id, "open", "It is active on both sides now.") for dag_id in open_windows if dag_id not in awake),
+        *(_row(dag_id, "attention", "The source does not know it any more.") for dag_id in gone),
+    ]
+    if not isinstance(context.config, SourceConfig):
+        said = "It cannot be told what the target ran: a DAG comes back only before its first run in the target."
+        rows.append(_row("way back", "attention", said))
+    bad = any(row["state"] == "open" for row in rows)
+    state = "open" if bad else "attention" if rows else "done"
+    evidence = (
+        f"It answers now: {len(states)} of {len(moving)} DAGs are there, {len(handed)} of them handed over and paused."
+    )
+    if bad:
+        evidence = f"{len(awake)} of {len(handed)} DAGs that were handed over are active there."
+    next_ = "Pause them in the source; keep it running for one full cycle of every DAG at least." if bad else ""
+    return _item(context, "source", state, evidence, next_=next_, rows=rows)
+
+
 def check_rollback(context: ProofContext, params: Params) -> Result:
     """The way back was walked once to its end, for one wave at least, and what stands for it now still holds."""
     del params
@@ -428,6 +471,7 @@ HANDLERS = {
     "checklist.parity": check_parity,
     "checklist.alerts": check_alerts,
     "checklist.access": check_access,
+    "checklist.source": check_source,
     "checklist.rollback": check_rollback,
 }
 

@@ -31,6 +31,7 @@ from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.proofs.preparing import make_ready
 from aerodrome.migration.sources.registry import code_of, database_of
 from aerodrome.migration.validate import validate_dags
+from aerodrome.store import outbox
 from aerodrome.store.tables.proof import ParityRow
 
 PARSE_TIMEOUT_S = 120.0
@@ -310,6 +311,10 @@ class _Desk:
                     made_at=now,
                 )
             )
+            if verdict == "mismatch":
+                scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
+                told = {"name": context.row.name, "dag_id": shadow.dag_id, "summary": report["summary"]}
+                outbox.emit(session, "migration.parity-different", scope, told, "system")
         return verdict
 
 

@@ -22,7 +22,7 @@ from aerodrome.store.tables.migration import MigrationRow
 if TYPE_CHECKING:
     from aerodrome.migration.service.service import Migrations
 
-ProofKind = Literal["compare", "checklist", "decommission"]
+ProofKind = Literal["compare", "checklist", "decommission", "promotion"]
 PROOF_JOB = "migration.prove"
 
 
@@ -39,6 +39,17 @@ class CompareWish:
     allow_hosts: tuple[str, ...] = ()
     source_logs: str | None = None  # folder of the source's task logs, on the server's machine
     timeout_s: float = 900.0  # for the shadow runs of one step
+
+
+@dataclass(frozen=True)
+class PromoteWish:
+    """How a wave goes from a development deployment to production. The comparison file also declares the tests."""
+
+    compare: CompareWish
+    with_compare: bool = True
+    error_budget: int | None = None  # DAGs or data checks that may go wrong, at each gate; None: as the plan says
+    watch_s: float = 0.0  # so long the target's runs are watched after the first cycles
+    at_once: bool = False  # do not wait for the wave's window
 
 
 @dataclass(frozen=True)

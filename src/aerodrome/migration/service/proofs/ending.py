@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from aerodrome.migration.decommission.quiet import Check
 from aerodrome.migration.decommission.runbook import runbook
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.contract import ArchiveConfig, SourceConfig
 from aerodrome.store import journal
 
@@ -48,7 +49,7 @@ def check_quiet(context: ProofContext, params: Params) -> Result:
             Check("running", "Nothing runs", "open", message, "Connect the running source in a migration of its own.")
         )
     else:
-        checks += _over_rest(context)
+        checks += _over_rest(context, since, days)
     if path := params.get("access_log"):
         checks.append(access_log.look(Path(str(path)), since, days))
     else:
@@ -84,8 +85,8 @@ def _handed_over(context: ProofContext) -> Check:
     return Check("handed-over", title, "done", f"{len(context.row.waves)} waves are done.")
 
 
-def _over_rest(context: ProofContext) -> list[Check]:
-    """Look over the REST API, which tells less: what is paused and in flight now."""
+def _over_rest(context: ProofContext, since: datetime, days: int) -> list[Check]:
+    """Look over the REST API: what is paused and in flight now, and where it can be asked, runs and acts since then."""
     states = context.source.dag_states(sorted(context.dags))
     running = [f"{state.dag_id}: {state.in_flight}" for state in states.values() if state.in_flight]
     active = [state.dag_id for state in states.values() if not state.is_paused]
@@ -93,8 +94,16 @@ def _over_rest(context: ProofContext) -> list[Check]:
     return [
         Check("running", "Nothing runs", "open" if running else "done", f"{len(running)} DAGs have work in flight.", hint if running else "", tuple(running[:50])),
         Check("scheduled", "Nothing is scheduled", "open" if active else "done", f"{len(active)} DAGs are not paused.", "Pause them there." if active else "", tuple(active[:50])),
-        Check("calls", "Nobody used it", "attention", "The REST API does not give the audit log of all versions.", "Give the web server's access log."),
+        *_since(context, since, days),
     ]  # fmt: skip
+
+
+def _since(context: ProofContext, since: datetime, days: int) -> list[Check]:
+    source = context.source
+    if isinstance(source, AirflowRestSource):
+        return quiet.of_activity(source.activity(since), since, days)
+    message = "This kind of source tells neither its past runs nor its audit log."
+    return [Check("calls", "Nobody used it", "attention", message, "Give the web server's access log.")]
 
 
 def back_up(context: ProofContext, params: Params) -> Result:
@@ -170,7 +179,8 @@ def list_infrastructure(context: ProofContext, params: Params) -> Result:
     if isinstance(context.config, SourceConfig):
         with closing(MetadataDatabase(context.config.database_url)) as database:
             hosts = infrastructure.hosts_of(database)
-    items = infrastructure.derive(context.estate, str(context.row.source["label"]), hosts)
+    source = context.row.source
+    items = infrastructure.derive(context.estate, str(source["label"]), hosts, source_kind=str(source["kind"]))
     kinds: dict[str, int] = {}
     for item in items:
         kinds[item.kind] = kinds.get(item.kind, 0) + 1

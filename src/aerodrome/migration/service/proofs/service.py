@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,16 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import bundle
 from aerodrome.migration.parity import read_declarations
 from aerodrome.migration.service.folder import read_json
-from aerodrome.migration.service.proofs import checking, ending
+from aerodrome.migration.service.proofs import checking, ending, promoting
 from aerodrome.migration.service.proofs.comparing import DAGS_PER_STEP
-from aerodrome.migration.service.proofs.contract import PROOF_JOB, CompareWish, ParityView, ProofKind, ProofView
+from aerodrome.migration.service.proofs.contract import (
+    PROOF_JOB,
+    CompareWish,
+    ParityView,
+    PromoteWish,
+    ProofKind,
+    ProofView,
+)
 from aerodrome.migration.service.queries import step_view
 from aerodrome.store import jobs, journal
 from aerodrome.store.tables.migration import MigrationRow
@@ -67,10 +74,7 @@ class Proofs:
                 hint="Name a folder on the machine that runs `aerodrome serve`.",
                 details={"field": "source_logs"},
             )
-        steps = self._compare_steps(row, wish)
-        params = {**vars(wish), "dag_ids": list(wish.dag_ids)}
-        params |= {"allow_connections": list(wish.allow_connections), "allow_hosts": list(wish.allow_hosts)}
-        return self._ask(actor, row, "compare", params, steps)
+        return self._ask(actor, row, "compare", _params(wish), self._compare_steps(row, wish))
 
     def compare_steps(self, actor: Actor, ref: str, wish: CompareWish) -> Sequence[Mapping[str, Any]]:
         """Give the very steps that `compare` would run: key, title, params."""
@@ -107,6 +111,54 @@ class Proofs:
             title = f"Compare data: {', '.join(check.name for check in checks[:5])}"
             steps.append({"key": "compare.data", "kind": "compare.data", "title": title, "params": {}})
         return steps
+
+    def promote(self, actor: Actor, ref: str, wave: str, wish: PromoteWish) -> ProofView:
+        """Ask for a wave to go through development to production: deploy, test, compare, cut over, watch, gate by gate.
+
+        NotFound for a wave that the plan has not; Conflict before the plan is applied, or while another promotion goes on.
+        """
+        steps = self.promote_steps(actor, ref, wave, wish)
+        row = self._migrations.row_for(actor, ref, "migration.apply")
+        self._migrations.require_applied(row)
+        params = {**_params(wish.compare), "wave": wave, "error_budget": self._budget(row, wave, wish)}
+        params |= {"watch_s": wish.watch_s, "at_once": wish.at_once, "plan_digest": row.plan_digest}
+        return self._ask(actor, row, "promotion", params, list(steps))
+
+    def promote_steps(self, actor: Actor, ref: str, wave: str, wish: PromoteWish) -> Sequence[Mapping[str, Any]]:
+        """Give the very steps that `promote` would run."""
+        if wish.error_budget is not None and not 0 <= wish.error_budget <= 100_000:
+            raise Invalid("error_budget: 0 to 100000.", code="budget-invalid", details={"field": "error_budget"})
+        if not 0 <= wish.watch_s <= 604_800:
+            raise Invalid("watch_s: 0 to 604800 seconds, a week.", code="watch-invalid", details={"field": "watch_s"})
+        declared = read_declarations(wish.compare.file)
+        row = self._migrations.row_for(actor, ref, "migration.read")
+        compared = self._compare_steps(row, replace(wish.compare, wave=wave))
+        settings = self._migrations.frozen(row).settings
+        planned = next(item for item in settings["waves"] if item["name"] == wave)
+        return promoting.steps(
+            wave,
+            compared[:1],
+            compared[1:] if wish.with_compare else [],
+            tests=len(declared.tests),
+            budget=self._budget(row, wave, wish),
+            window="" if wish.at_once else planned["window"],
+            deployment=settings["target"]["deployment"],
+            watch_s=wish.watch_s,
+        )
+
+    def _budget(self, row: MigrationRow, wave: str, wish: PromoteWish) -> int:
+        if wish.error_budget is not None:
+            return wish.error_budget
+        waves = self._migrations.frozen(row).settings["waves"]
+        return int(next(item for item in waves if item["name"] == wave)["error_budget"])
+
+    def promotions(self, actor: Actor, ref: str) -> Mapping[str, ProofView]:
+        """Give the newest promotion of each wave that has one, with its steps."""
+        row = self._migrations.row_for(actor, ref, "migration.read")
+        query = select(ProofRow).where(ProofRow.migration_id == row.id, ProofRow.kind == "promotion")
+        with self._migrations.store.reading() as session:
+            newest = {proof.params["wave"]: proof for proof in session.scalars(query.order_by(ProofRow.id))}
+            return {wave: _view(session, proof) for wave, proof in newest.items()}
 
     def check(self, actor: Actor, ref: str) -> ProofView:
         """Ask for the checklist to be looked through anew."""
@@ -367,6 +419,11 @@ class Proofs:
         except NotFound:
             secrets.put(SIGNING_KEY, bundle.new_key())
             return secrets.get(SIGNING_KEY)
+
+
+def _params(wish: CompareWish) -> dict[str, Any]:
+    params = {**vars(wish), "dag_ids": list(wish.dag_ids)}
+    return params | {"allow_connections": list(wish.allow_connections), "allow_hosts": list(wish.allow_hosts)}
 
 
 def _exists(path: str) -> bool:

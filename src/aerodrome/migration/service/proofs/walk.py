@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from aerodrome.kernel.errors import AerodromeError, Broken
-from aerodrome.migration.service.context import Stopped
-from aerodrome.migration.service.proofs import checking, comparing, ending
+from aerodrome.migration.service.context import Later, Stopped
+from aerodrome.migration.service.proofs import checking, comparing, ending, promoting
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.store import journal, outbox
 from aerodrome.store.jobs import LeasedJob
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from aerodrome.migration.service.service import Migrations
 
 Handler = Callable[[ProofContext, Mapping[str, Any]], Mapping[str, Any]]
-HANDLERS: Mapping[str, Handler] = {**comparing.HANDLERS, **checking.HANDLERS, **ending.HANDLERS}
+HANDLERS: Mapping[str, Handler] = {**comparing.HANDLERS, **checking.HANDLERS, **ending.HANDLERS, **promoting.HANDLERS}
+SUMMARIES: Mapping[str, Callable[[Mapping[str, Mapping[str, Any]]], Mapping[str, Any]]] = {
+    "compare": comparing.summary,
+    "checklist": checking.summary,
+    "decommission": ending.summary,
+    "promotion": promoting.summary,
+}
 ATTEMPTS = 3
 PROGRESS_EVERY_S = 0.3
 _log = structlog.get_logger("aerodrome.migration")
@@ -58,6 +64,8 @@ class ProofJobs:
             error = self._walk(context, kind)
         except Stopped:
             return self.migrations.clock.now()
+        except Later as wait:
+            return self.migrations.clock.now() + timedelta(seconds=wait.seconds)
         finally:
             context.close()
         self._settle(context, kind, error)
@@ -89,12 +97,13 @@ class ProofJobs:
 
         context.progress = progress
         for attempt in range(1, ATTEMPTS + 1):
-            with store.writing() as session:
-                journal.begin(session, subject, kind, step.key)
+            if step.status != "running" or step.kind not in promoting.WAITING:  # a look that goes on is no new attempt
+                with store.writing() as session:
+                    journal.begin(session, subject, kind, step.key)
             failure: AerodromeError
             try:
                 result = dict(HANDLERS[step.kind](context, step.params))
-            except Stopped:
+            except (Stopped, Later):
                 raise
             except AerodromeError as error:
                 if error.retryable and attempt < ATTEMPTS and not context.is_stopping():
@@ -119,7 +128,7 @@ class ProofJobs:
         raise AssertionError("unreachable: the last attempt returns")
 
     def _settle(self, context: ProofContext, kind: str, error: AerodromeError | None) -> None:
-        summary = {"compare": comparing.summary, "checklist": checking.summary, "decommission": ending.summary}[kind]
+        summary = SUMMARIES[kind]
         with self.migrations.store.writing() as session:
             proof = session.get_one(ProofRow, context.proof_id)
             proof.status = "done" if error is None else "failed"

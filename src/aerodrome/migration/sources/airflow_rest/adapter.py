@@ -15,6 +15,7 @@ from aerodrome.migration.estate.records import ConfigRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import probes, surroundings
 from aerodrome.migration.sources.airflow_db.objects import Failure, connection_record, variable_record
 from aerodrome.migration.sources.airflow_rest import objects, states
+from aerodrome.migration.sources.airflow_rest.activity import Activity, activity
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.airflow_rest.dags import DagReader
 from aerodrome.migration.sources.airflow_rest.history import RestHistory
@@ -234,6 +235,10 @@ class AirflowRestSource:
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return states.dag_states(self._reader, self._history, dag_ids)
+
+    def activity(self, since: datetime) -> Activity:
+        """Tell what went on since a moment: runs, and acts in the event log. Only this kind of source has it."""
+        return activity(self._reader, since)
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         states.pause(self._reader, dag_id, mark)

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.actor import Actor
-from aerodrome.kernel.errors import Conflict
+from aerodrome.access.permissions import allows
+from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration.service.boards import DagMoved, WaveView
+from aerodrome.migration.service.proofs.contract import CompareWish, PromoteWish
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.pages.migrations import frame as frame_of
 from aerodrome.web.ui.render import draw
@@ -58,13 +60,32 @@ def run(the: The, visitor: Visitor, ref: str, wave: str, _form: Form) -> Redirec
     return RedirectResponse(f"/migrations/{item.id}{TAB}/{wave}", 303)
 
 
+@router.post("/migrations/{ref}/waves/{wave}/promote", response_model=None)
+def promote(
+    request: Request, the: The, visitor: Visitor, ref: str, wave: str, form: Form
+) -> HTMLResponse | RedirectResponse:
+    """Take the wave through development to production; a mistake is shown again."""
+    name = form.get("deployment", "").strip() or f"{the.migrations.get(visitor, ref).name}-dev"
+    wish = PromoteWish(CompareWish(deployment=name, file=form.get("file") or None), at_once="at_once" in form)
+    try:
+        the.migrations.proofs.promote(visitor, ref, wave, wish)
+    except Invalid as error:
+        values = {**_timeline(the, visitor, ref, wave), "error": error, "form": form}
+        return draw(request, "pages/migration_wave.html", values, 422)
+    return RedirectResponse(f"/migrations/{ref}{TAB}/{wave}", 303)
+
+
 def _board(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
     frame = frame_of(the, visitor, ref, TAB)
     try:
         waves: tuple[WaveView, ...] = the.migrations.waves(visitor, ref)
     except Conflict:  # no plan yet
         waves = ()
-    return {**frame, "waves": waves, "split_brains": the.migrations.split_brains(visitor, ref)}
+    promotions = the.migrations.proofs.promotions(visitor, ref)
+    split_brains = the.migrations.split_brains(visitor, ref)
+    may_ask = allows(visitor, "migration.apply", f"workspace/{frame['item'].workspace_id}")
+    told = {"waves": waves, "split_brains": split_brains, "promotions": promotions, "may_ask": may_ask}
+    return {**frame, **told, "error": None, "form": {}}
 
 
 def _timeline(the: Platform, visitor: Actor, ref: str, wave: str) -> dict[str, Any]:
