@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from aerodrome.cli import migrate_connect, migrate_proofs, migrate_wave
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.migrate_connect import FIELDS
+from aerodrome.cli.migrate_holds import hold, holds
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
@@ -20,6 +21,8 @@ from aerodrome.kernel.errors import Invalid
 
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
 app.command(bridge)
+app.command(holds)
+app.command(hold)
 app.command(migrate_wave.app)
 Ref = Annotated[str, Parameter(help="Id or name.")]
 Wait = Annotated[bool, Parameter(help="Wait until it is done, and show each step.")]

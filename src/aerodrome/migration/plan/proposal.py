@@ -12,6 +12,7 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan import fields
 from aerodrome.migration.plan.dependencies import hold_order
 from aerodrome.migration.plan.inventory import Inventory, Judgement
+from aerodrome.migration.sources.contract import DEFINITION_KINDS
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def propose(estate: Inventory, assessment: Judgement, defaults: PlanDefaults) ->
     }
     settings["target"] |= {key: value for key, value in wishes.items() if value}
     settings["policies"] |= {key: value for key, value in defaults.policies.items() if key in fields.POLICIES}
+    if estate.header.source_kind in DEFINITION_KINDS:
+        settings["history"] |= {"depth": "none"}  # definitions have none; the boundary comes with the cutover
     settings["objects"] = _objects(estate)
     dags = sorted(estate.records("dag"), key=lambda dag: dag.dag_id)
     movable = [dag for dag in dags if not reason_to_exclude(dag)]

@@ -21,6 +21,7 @@ from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service import bridging, controls, handlers, syncing
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import read_json
+from aerodrome.migration.sources.contract import DEFINITION_KINDS, AsksPeople
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.store import journal
 from aerodrome.store.engine import Store
@@ -102,7 +103,7 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
         clock=context.clock,
         sleep=context.sleep,
         mark=mark_of(context.migration_id),
-        carried=target.carried if context.source_config.kind == "airflow-db" else None,
+        carried=target.carried if context.source_config.kind in ("airflow-db", *DEFINITION_KINDS) else None,
         problems=lambda dag_ids: problems_of(context, dag_ids),
         poll_s=0.5,
         settle_s=1.0,
@@ -196,6 +197,8 @@ class StoreLedger:
 def problems_of(context: StepContext, dag_ids: Collection[str]) -> dict[str, AerodromeError]:
     """Give what stands against moving DAGs: open blockers of the assessment, pools and connections the target lacks."""
     found: dict[str, AerodromeError] = {}
+    if isinstance(context.source, AsksPeople):
+        found |= context.source.unanswered(list(dag_ids))
     pools, connections = _names(context.target, "slot_pool", "pool"), _names(context.target, "connection", "conn_id")
     kept = {
         record.key for record in context.estate.records("connection") if record.origin == "metadata-db"
@@ -204,7 +207,7 @@ def problems_of(context: StepContext, dag_ids: Collection[str]) -> dict[str, Aer
     blockers = _blockers(context)
     for dag_id in dag_ids:
         record = context.dags.get(dag_id)
-        if record is None:
+        if record is None or dag_id in found:
             continue
         missing_pools = sorted(set(record.pools) - pools)
         missing = [] if elsewhere else sorted((set(record.connections) & kept) - connections)

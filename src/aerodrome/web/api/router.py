@@ -19,6 +19,7 @@ from aerodrome.web.api import (
     jobs,
     life,
     me,
+    migration_holds,
     migrations,
     proofs,
     secrets_backends,
@@ -77,6 +78,7 @@ def everything() -> APIRouter:
         events,
         jobs,
         migrations,
+        migration_holds,
         proofs,
         secrets_backends,
     )
