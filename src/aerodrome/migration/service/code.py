@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
+from aerodrome.builds.locks import read_lock
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import report as accounts
 from aerodrome.migration.convert.contract import Account, Dag, Target
@@ -19,6 +21,8 @@ from aerodrome.migration.service.folder import MigrationFolder, write_json
 from aerodrome.migration.sources.contract import CodeFolders, DefinitionsConfig
 from aerodrome.migration.sources.definitions.adapter import conversion_of
 
+_ANY_LOCKED_PYTHON = "3.12"
+_NAME = re.compile(r"[\w.-]*")
 _SKIPPED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "*.pyc")
 
 
@@ -58,14 +62,14 @@ def gather(source: CodeFolders, into: Path) -> None:
 def convert_into(folder: MigrationFolder, source: DefinitionsConfig, target_version: str) -> Mapping[str, Any]:
     """Write the converted project to `folder.code`, with its tests, and what needs a look to `folder.code_json`.
 
-    No DAG says for itself whether it starts paused: the cutover decides. Airflow itself is no requirement: the deployment chooses it.
+    No DAG says for itself whether it starts paused: the cutover decides. Airflow itself is no requirement, nor is what every deployment
+    of that version has anyway.
     """
     found = conversion_of(source)
     found = replace(found, dags=tuple(replace(dag, is_paused=None) for dag in found.dags))
     target = target_of(target_version)
     files = compose(found, target)
-    lines = [line for line in files["requirements.txt"].splitlines() if not line.startswith("apache-airflow>=")]
-    files["requirements.txt"] = "".join(f"{line}\n" for line in lines)
+    files["requirements.txt"] = _further(files["requirements.txt"], target_version)
     shutil.rmtree(folder.code, ignore_errors=True)
     emit(files, folder.code)
     names = file_names(found.dags)
@@ -90,6 +94,13 @@ def convert_into(folder: MigrationFolder, source: DefinitionsConfig, target_vers
         "summary": f"{len(found.dags)} DAGs from {found.definitions} definitions: {totals['converted']} elements converted, "
         f"{totals['caveat']} with a caveat, {totals['raises']} raise until completed.",
     }
+
+
+def _further(requirements: str, target_version: str) -> str:
+    """Leave out what the deployment's own lock has."""
+    lock = read_lock(target_version, _ANY_LOCKED_PYTHON) or ""
+    there = {line.partition("==")[0] for line in lock.splitlines()} | {"apache-airflow"}
+    return "".join(f"{line}\n" for line in requirements.splitlines() if _NAME.match(line)[0] not in there)  # type: ignore[index]
 
 
 def target_of(version: str) -> Target:

@@ -18,8 +18,9 @@ from aerodrome.migration.sources.definitions.boundaries import FILE
 
 @dataclass(frozen=True)
 class DefinitionsInput:
-    """A folder (or one file) of definitions, the profile file, and for Oozie its address where it may be asked. Paths are on the
-    platform's machine.
+    """A folder (or one file) of definitions, the profile file, and for Oozie its address where it may be asked.
+
+    Paths are on the platform's machine.
     """
 
     kind: str  # "oozie" | "controlm"

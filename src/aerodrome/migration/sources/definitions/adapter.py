@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.convert.contract import Conversion, Dag
 from aerodrome.migration.convert.registry import FORMATS, convert, read_profile
-from aerodrome.migration.estate.history import COLUMNS, RUN_COLUMNS, HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import COLUMNS, HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db.probes import attempt
 from aerodrome.migration.sources.contract import (
@@ -37,6 +37,7 @@ from aerodrome.migration.sources.contract import (
 )
 from aerodrome.migration.sources.definitions import records
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
+from aerodrome.migration.sources.definitions.boundary_rows import boundary_run, boundary_tasks
 from aerodrome.migration.sources.definitions.nominal import following, is_known, is_scheduled
 from aerodrome.migration.sources.definitions.oozie_jobs import OozieJobs
 from aerodrome.migration.sources.definitions.oozie_server import OozieServer, Standing
@@ -189,11 +190,8 @@ class DefinitionsSource:
             ("conversion", records.conversion_records(found)),
         )
         for kind, items in kinds:
-            done = 0
             progress(f"reading {kind}", 0, None)
-            for done, item in enumerate(items, 1):
-                yield item
-            progress(f"reading {kind}", done, done)
+            yield from items
 
     def _suspended(self) -> dict[str, bool]:
         """Tell which DAGs stand still in Oozie without us."""
@@ -228,15 +226,18 @@ class DefinitionsSource:
     # --- the boundary, as history --------------------------------------------------------------------------------
 
     def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
-        """Give for each scheduled DAG the run of the time that was done last; nothing else ran, as far as is known here."""
-        if kind != "run":
+        """Give for each scheduled DAG the run of the time that was done last; nothing else ran, as far as is known here.
+
+        Where it went well its tasks count as done, too: sensors of other DAGs look for them.
+        """
+        if kind not in ("run", "task_instance"):
             return
         states = self.dag_states(window.dag_ids)
-        rows = [
-            _boundary_run(state)
-            for dag_id in sorted(window.dag_ids)
-            if (state := states.get(dag_id)) is not None and state.last_interval is not None
-        ]
+        rows: list[tuple[object, ...]] = []
+        for dag_id in sorted(window.dag_ids):
+            state = states.get(dag_id)
+            if state is not None and state.last_interval is not None:
+                rows += [boundary_run(state)] if kind == "run" else boundary_tasks(state, self.dags[dag_id])
         if rows:
             yield HistoryBatch(kind, COLUMNS[kind], rows)
 
@@ -249,7 +250,8 @@ class DefinitionsSource:
         return set(dag_ids)
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
-        return {"run": sum(len(batch.rows) for batch in self.history("run", window))}
+        kinds: tuple[HistoryKind, ...] = ("run", "task_instance")
+        return {kind: sum(len(batch.rows) for batch in self.history(kind, window)) for kind in kinds}
 
     # --- where it stands -----------------------------------------------------------------------------------------
 
@@ -392,28 +394,6 @@ class DefinitionsSource:
                 f"No definition gives the DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again."
             )
         return found
-
-
-def _boundary_run(state: DagState) -> tuple[object, ...]:
-    assert state.last_interval is not None  # noqa: S101 - only such states are given
-    moment = state.last_interval[0]
-    values = {
-        "dag_id": state.dag_id,
-        "run_id": f"scheduled__{moment.isoformat()}",
-        "run_type": "scheduled",
-        "state": state.last_run_state,
-        "logical_date": moment,
-        "data_interval_start": moment,
-        "data_interval_end": moment,
-        "run_after": moment,
-        "queued_at": moment,
-        "start_date": moment,
-        "end_date": moment + timedelta(seconds=1),
-        "is_external_trigger": False,
-        "clear_number": 0,
-        "note": "Ran in the source before the cutover; seeded as the boundary.",
-    }
-    return tuple(values.get(column) for column in RUN_COLUMNS)
 
 
 def _newest(last: datetime | None, known: Boundary) -> datetime | None:

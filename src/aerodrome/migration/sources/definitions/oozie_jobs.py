@@ -39,18 +39,18 @@ class OozieJobs:
                 continue
             wanted = named.get(dag_id, Boundary()).job
             if wanted:
-                found |= {dag_id: job for job in self._there if job.job_id == wanted}
-                continue
-            names = [name for name in by_name if name and dag_id.lower().endswith(name)]
-            longest = max(names, key=len, default="")
-            jobs = _nearest(dag, by_name.get(longest, []))
+                jobs = [job for job in self._there if job.job_id == wanted]
+            else:
+                names = [name for name in by_name if name and dag_id.lower().endswith(name)]
+                jobs = _nearest(dag, by_name.get(max(names, key=len, default=""), []))
             if len(jobs) > 1:
                 raise Conflict(
                     f"{dag_id} may be any of the Oozie jobs {', '.join(job.job_id for job in jobs)}.",
                     code="oozie-job-ambiguous",
                     hint=f"Say which: aerodrome migrate hold NAME --dag {dag_id} --job ID. Or kill those that nobody needs.",
                 )
-            found |= {dag_id: job for job in jobs}
+            if jobs:
+                found[dag_id] = jobs[0]
         return found
 
     def standings(self, dag_ids: Sequence[str]) -> dict[str, Standing]:

@@ -255,7 +255,7 @@ def conversion_records(conversion: Conversion) -> Iterator[ConversionRecord]:
                         item.reason,
                         item.origin.file,
                         item.origin.line,
-                    )  # fmt: skip
+                    )
                 )
     for question in conversion.questions:
         origin = question.origin

@@ -1,0 +1,127 @@
+"""An Oozie estate and a Control-M estate become deployments that run: people hold the jobs, the target begins at the very next time.
+
+If these break, a team that comes from Oozie or Control-M runs a time twice, or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.journeys.server import Run, runs_of, until
+from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
+
+from aerodrome.access import SYSTEM
+from aerodrome.bootstrap import App
+from aerodrome.builds.contract import Venv
+from aerodrome.migration.service.definitions_input import DefinitionsInput
+from aerodrome.migration.service.holds import Hold
+from aerodrome.migration.service.views import MigrationView
+
+pytestmark = [pytest.mark.airflow, pytest.mark.journey]
+VERSION = "3.3.2"
+MINUTE = timedelta(minutes=1)
+WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="load">
+  <start to="load"/>
+  <action name="load"><shell xmlns="uri:oozie:shell-action:0.2"><exec>true</exec></shell><ok to="end"/><error to="fail"/></action>
+  <kill name="fail"><message>it failed</message></kill><end name="end"/>
+</workflow-app>"""
+COORDINATOR = """<coordinator-app xmlns="uri:oozie:coordinator:0.4" name="{name}" frequency="${{coord:minutes(1)}}"
+    start="2026-01-01T00:00Z" end="2099-01-01T00:00Z" timezone="UTC">
+  <action><workflow><app-path>${{nameNode}}/apps/{name}</app-path></workflow></action>
+</coordinator-app>"""
+
+
+def write(folder: Path, *names: str) -> Path:
+    for name in names:
+        place = folder / name
+        place.mkdir(parents=True)
+        (place / "workflow.xml").write_text(WORKFLOW)
+        (place / "coordinator.xml").write_text(COORDINATOR.format(name=name))
+        (place / "job.properties").write_text("nameNode=hdfs://nn:8020\n")
+    return folder
+
+
+def settled(app: App, name: str, status: str, timeout_s: float = 180) -> MigrationView:
+    def look() -> MigrationView | None:
+        view = app.migrations.get(SYSTEM, name)
+        assert view.status != "failed", view.error
+        return view if view.status == status else None
+
+    found: MigrationView = until(look, timeout_s, every_s=0.2)
+    return found
+
+
+def scheduled(app: App, name: str, dag_id: str) -> list[Run]:
+    deployment = app.migrations.get(SYSTEM, name).target_deployment_id
+    assert deployment is not None
+    runs = runs_of(app.fleet.access(SYSTEM, deployment).database_url)
+    return sorted(
+        (run for run in runs if run.dag_id == dag_id and run.run_type == "scheduled"), key=lambda run: run.begin
+    )
+
+
+def results(view: MigrationView, kind: str) -> Mapping[str, Mapping[str, Any]]:
+    return {
+        step.key.partition(":")[2]: step.result or {}
+        for track in view.tracks
+        for step in track.steps
+        if step.kind == f"cutover.{kind}"
+    }
+
+
+def applied(app: App, source: DefinitionsInput) -> None:
+    app.fleet.create_workspace(SYSTEM, "data")
+    app.migrations.connect(SYSTEM, "estate", "data", source)
+    app.migrations.assess(SYSTEM, "estate")
+    settled(app, "estate", "planned")
+    app.migrations.apply(SYSTEM, "estate")
+    settled(app, "estate", "applied")
+
+
+def test_an_oozie_estate_goes_on_at_the_very_next_time(
+    app: App, airflow_venv: Callable[..., Venv], tmp_path: Path
+) -> None:
+    airflow_venv(VERSION)
+    folder = write(tmp_path / "apps", "by-hand", "by-oozie")
+    with oozie_fake() as server:
+        job = _running(server)
+        applied(app, DefinitionsInput("oozie", str(folder), server_url=server.url, user="mover"))
+        view = app.migrations.get(SYSTEM, "estate")
+        checked = next(step for track in view.tracks for step in track.steps if step.kind == "validate.dags")
+        assert checked.result is not None
+        assert checked.result["failed_dags"] == []
+        wave = view.waves[0]
+
+        # nobody has said anything of the one that Oozie does not run: nothing is touched
+        app.migrations.cutover(SYSTEM, "estate", wave)
+        refused = until(lambda: (found := app.migrations.get(SYSTEM, "estate")).status == "failed" and found)
+        assert refused.error["code"] == "hold-not-confirmed"
+        assert server.jobs[job].status == "RUNNING"
+
+        last = datetime.now(UTC).replace(second=0, microsecond=0)
+        app.migrations.holds.say(SYSTEM, "estate", [Hold("by-hand", last)])
+        app.migrations.cutover(SYSTEM, "estate", wave)
+        done = settled(app, "estate", "done", 240)
+        oozie_last = server.jobs[job].last_done
+        assert server.jobs[job].status == "SUSPENDED"
+        for dag_id, boundary in (("by-hand", last), ("by-oozie", oozie_last)):
+            assert (
+                results(done, "prove")[dag_id]["source_next_interval"]
+                == results(done, "prove")[dag_id]["next_interval"]
+            )
+            assert results(done, "watch")[dag_id]["first_target_state"] == "success"
+            runs = scheduled(app, "estate", dag_id)
+            assert [run.begin for run in runs[:2]] == [boundary, boundary + MINUTE]
+            assert len({run.begin for run in runs}) == len(runs)
+
+
+def _running(server: OozieFake) -> str:
+    """Let Oozie run one of the two coordinators: its newest actions are done, the next one waits for its minute."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    return server.add(
+        "by-oozie", "hdfs://nn:8020/apps/by-oozie", [(now - 2 * MINUTE, "SUCCEEDED"), (now - MINUTE, "SUCCEEDED")], now
+    )
