@@ -164,12 +164,12 @@ def oozie_fake() -> Iterator[OozieFake]:
 
         do_GET = do_PUT = _serve  # noqa: N815 - the names that http.server looks for
 
-        def log_message(self, format: str, *args: Any) -> None:
-            del format, args
+        def log_message(self, *_args: Any) -> None:
+            """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_address[1]}/oozie"
-    thread = threading.Thread(target=server.serve_forever, name="fake-oozie", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="fake-oozie", daemon=True)
     thread.start()
     try:
         yield state

@@ -283,18 +283,18 @@ class DefinitionsSource:
         )
 
     def _times(self, dag: Dag, known: Boundary, standing: Standing | None) -> tuple[datetime | None, datetime | None]:
-        """Give the last and the next time. What a person said goes before what Oozie says; the next one follows from the last.
+        """Give the last and the next time: as the running Oozie says, or as a person said and the calendar goes on from there.
 
-        A schedule that does not catch up goes on with the clock when it never ran.
+        After a way back it is what the target ran last that counts. A schedule that does not catch up goes on with the clock when it never ran.
         """
         if not is_scheduled(dag):
             return None, None
+        if standing is not None and known.carried_until is None:
+            return standing.last_done, standing.next_nominal
         if known.is_told:
             last = known.last_moment
             floor = last if last is not None or dag.schedule.is_catching_up else self._clock.now()
             return last, following(dag, floor)
-        if standing is not None:
-            return standing.last_done, standing.next_nominal
         return None, None
 
     def unanswered(self, dag_ids: Sequence[str]) -> dict[str, AerodromeError]:
@@ -327,7 +327,8 @@ class DefinitionsSource:
                     code="source-paused-by-others",
                     hint="Finish that one, or roll it back.",
                 )
-            known[dag_id] = replace(before, mark=mark, let_go=None)  # the intent, before Oozie is told
+            # The intent comes before Oozie is told. What an earlier way back told is over.
+            known[dag_id] = replace(before, mark=mark, let_go=None, carried_until=None, carried_runs=0)
         if self._jobs is not None:
             self._jobs.suspend(dag_id)
 
@@ -362,7 +363,8 @@ class DefinitionsSource:
 
     def carry_runs(self, carried: CarriedRuns, mark: str) -> int:
         """Write down how far the target ran: the source has no place for it, people start it again after that time."""
-        times = [moment for run in carried.runs if (moment := run.get("logical_date")) is not None]
+        own = [run for run in carried.runs if run["run_type"] in ("scheduled", "backfill")]
+        times = [moment for run in own if (moment := run.get("logical_date")) is not None]
         with self._file.changing() as known:
             before = known.get(carried.dag_id, Boundary())
             if mark not in (before.mark, before.let_go):
