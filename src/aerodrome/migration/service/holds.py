@@ -63,12 +63,12 @@ class Holds:
     def list(self, actor: Actor, ref: str) -> tuple[HoldView, ...]:
         """Give where each DAG of the source stands, by id; asks the running Oozie where there is one."""
         row = self._migrations.row_for(actor, ref, READ)
-        self._config(row)
+        boundaries = self._config(row).boundaries
         with closing(self._migrations.open_source(row)) as source:
             assert isinstance(source, DefinitionsSource)  # noqa: S101 - its kind was looked at
             dag_ids = sorted(source.dags)
             states, missing = source.dag_states(dag_ids), source.unanswered(dag_ids)
-            known = BoundaryFile(self._config(row).boundaries).read()
+            known = BoundaryFile(boundaries).read()
             return tuple(
                 _view(
                     states[dag_id],
@@ -119,13 +119,14 @@ class Holds:
         return tuple(view for view in self.list(actor, ref) if view.dag_id in wanted)
 
     def _config(self, row: MigrationRow) -> DefinitionsConfig:
-        config = self._migrations.config_of(row)
-        if not isinstance(config, DefinitionsConfig):
+        if row.source["kind"] not in DEFINITION_KINDS:
             raise Conflict(
-                f"{row.name} reads a running Airflow: it is paused there by the cutover itself.",
+                f"{row.name} reads an Airflow: its DAGs are paused there by the cutover itself.",
                 code="source-holds-itself",
                 hint=f"Holds are confirmed for sources of the kinds {' and '.join(DEFINITION_KINDS)}.",
             )
+        config = self._migrations.config_of(row)
+        assert isinstance(config, DefinitionsConfig)  # noqa: S101 - its kind says so
         return config
 
 
