@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,13 @@ from aerodrome.store.tables.audit import AuditEntry
 from aerodrome.web.credentials import SESSION_COOKIE
 
 NAME = "estate"
+
+
+@pytest.fixture
+def store_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    """One kind of database is enough: what is said stands in a file and in the audit trail."""
+    shutil.copyfile(_sqlite_template, tmp_path / "store.db")
+    return f"sqlite:///{tmp_path / 'store.db'}"
 
 
 @pytest.fixture

@@ -163,6 +163,20 @@ def test_a_file_that_is_broken_is_named_and_the_rest_goes_on(apps: Path, tmp_pat
     assert [(item.code, item.file) for item in blockers] == [("convert-rejected", "definitions/broken/workflow.xml")]
 
 
+def test_what_was_never_enabled_is_moved_paused_and_asks_nobody(apps: Path, tmp_path: Path) -> None:
+    (apps / "etl/bundle.xml").write_text(
+        '<bundle-app xmlns="uri:oozie:bundle:0.2" name="all"><coordinator name="off" enabled="false">'
+        "<app-path>${nameNode}/apps/etl/coordinator.xml</app-path></coordinator></bundle-app>"
+    )
+    source = opened("oozie", apps)
+    estate = captured(source, tmp_path / "estate")
+    paused = {dag.dag_id: dag.is_paused for dag in estate.records("dag")}
+    (off,) = (dag_id for dag_id, is_paused in paused.items() if is_paused)
+    assert source.unanswered([off]) == {}
+    state = source.dag_states([off])[off]
+    assert (state.is_paused, state.mark, state.last_interval) == (True, None, None)
+
+
 def test_a_hold_needs_a_person_and_the_time_that_ran_last(apps: Path) -> None:
     source = opened("oozie", apps)
     assert codes(source.unanswered(["hourly-load", "child"])) == dict.fromkeys(

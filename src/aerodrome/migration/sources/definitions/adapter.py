@@ -194,11 +194,12 @@ class DefinitionsSource:
             yield from items
 
     def _suspended(self) -> dict[str, bool]:
-        """Tell which DAGs stand still in Oozie without us."""
+        """Tell which DAGs stand still in the source without us: never enabled, or suspended in Oozie."""
+        still = {dag_id: True for dag_id, dag in self.dags.items() if dag.is_paused}
         if self._jobs is None:
-            return {}
+            return still
         known = self._file.read()
-        return {
+        return still | {
             dag_id: job.is_suspended and known.get(dag_id, Boundary()).mark is None
             for dag_id, job in self._jobs.found().items()
         }
@@ -266,7 +267,7 @@ class DefinitionsSource:
 
     def _state(self, dag: Dag, known: Boundary, standing: Standing | None) -> DagState:
         is_ours = known.mark is not None
-        is_paused = is_ours if standing is None else standing.job.is_suspended
+        is_paused = (is_ours or bool(dag.is_paused)) if standing is None else standing.job.is_suspended
         last, coming = self._times(dag, known, standing)
         return DagState(
             dag_id=dag.dag_id,
@@ -304,7 +305,7 @@ class DefinitionsSource:
         found: dict[str, AerodromeError] = {}
         for dag_id in dag_ids:
             dag, boundary = self.dags.get(dag_id), known.get(dag_id, Boundary())
-            if dag is None or boundary.mark is not None or dag_id in jobs:
+            if dag is None or dag.is_paused or boundary.mark is not None or dag_id in jobs:
                 continue
             if boundary.confirmed_at is None:
                 found[dag_id] = _not_confirmed(dag_id, self._config.kind)
