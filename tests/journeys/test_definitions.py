@@ -17,6 +17,7 @@ from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
 from aerodrome.access import SYSTEM
 from aerodrome.bootstrap import App
 from aerodrome.builds.contract import Venv
+from aerodrome.kernel.clock import to_text
 from aerodrome.migration.service.definitions_input import DefinitionsInput
 from aerodrome.migration.service.holds import Hold
 from aerodrome.migration.service.views import MigrationView
@@ -117,6 +118,19 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
             runs = scheduled(app, "estate", dag_id)
             assert [run.begin for run in runs[:2]] == [boundary, boundary + MINUTE]
             assert len({run.begin for run in runs}) == len(runs)
+
+        # and back: what the target ran is named, so that the source goes on right after it
+        app.migrations.roll_back(SYSTEM, "estate", wave)
+        settled(app, "estate", "applied")
+        told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
+        for dag_id, words in (
+            ("by-hand", "this is its first time {}"),
+            ("by-oozie", "submit the coordinator with start={}"),
+        ):
+            coming = scheduled(app, "estate", dag_id)[-1].begin + MINUTE
+            assert words.format(to_text(coming)) in told[dag_id]
+        assert server.jobs[job].status == "SUSPENDED"
+        assert not any("kill" in asked for asked in server.asked)
 
 
 def _running(server: OozieFake) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aerodrome.access.actor import Actor
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
+from aerodrome.migration.convert.contract import Dag
 from aerodrome.migration.sources.contract import DEFINITION_KINDS, DagState, DefinitionsConfig
 from aerodrome.migration.sources.definitions.adapter import DefinitionsSource, conversion_of
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from aerodrome.migration.service.service import Migrations
 
 READ, APPLYING = "migration.read", "migration.apply"
-NAMED = 5
+YEARS = range(1990, 2200)
+"""Times outside are mistyped."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Holds:
                         hint="Roll it back first.",
                         details={"dag_id": hold.dag_id},
                     )
-                if hold.last_done is not None and not is_nominal(dag, hold.last_done):
-                    raise _not_nominal(hold, following(dag, hold.last_done) if is_scheduled(dag) else None)
+                if hold.last_done is not None:
+                    _check_nominal(dag, hold.last_done)
                 known[hold.dag_id] = _said(before, hold, actor.name, to_text(now))
         names = [hold.dag_id for hold in holds]
         with self._migrations.store.writing() as session:
@@ -157,11 +159,16 @@ def _plain(hold: Hold) -> Mapping[str, Any]:
     return {**asdict(hold), "last_done": to_text(hold.last_done)}
 
 
-def _not_nominal(hold: Hold, coming: datetime | None) -> Invalid:
+def _check_nominal(dag: Dag, last: datetime) -> None:
+    """Raise Invalid `boundary-not-nominal`, naming the next time, for one that the schedule does not have."""
+    is_possible = last.year in YEARS
+    if is_possible and is_nominal(dag, last):
+        return
+    coming = following(dag, last) if is_possible else None
     near = f" The next one after it is {to_text(coming)}." if coming else ""
-    return Invalid(
-        f"{to_text(hold.last_done)} is not a time of the schedule of {hold.dag_id}.{near}",
+    raise Invalid(
+        f"{last.isoformat()} is not a time of the schedule of {dag.dag_id}.{near}",
         code="boundary-not-nominal",
         hint="Give the nominal time (Oozie) or the scheduled time of the order (Control-M) that was done last, in UTC.",
-        details={"dag_id": hold.dag_id, "field": "last_done"},
+        details={"dag_id": dag.dag_id, "field": "last_done"},
     )

@@ -104,6 +104,7 @@ def test_a_word_is_kept_with_name_and_time_and_can_be_taken_back(planned: Client
         for wish, error, kind in (
             ({"dag_id": "nobody"}, "dag-unknown", NotFound),
             ({"dag_id": "hourly-load", "last_done": "2026-03-20T11:31:00Z"}, "boundary-not-nominal", Invalid),
+            ({"dag_id": "hourly-load", "last_done": "0001-01-01T00:00:00Z"}, "boundary-not-nominal", Invalid),
         ):
             with pytest.raises(kind) as refused:
                 client.migrations.hold(NAME, [wish])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -13,6 +14,8 @@ from aerodrome.migration.convert.oozie.reading import clean
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
 from aerodrome.migration.sources.definitions.nominal import is_scheduled
 from aerodrome.migration.sources.definitions.oozie_server import Job, OozieServer, Standing
+
+LANES = 8
 
 
 class OozieJobs:
@@ -41,8 +44,10 @@ class OozieJobs:
             if wanted:
                 jobs = [job for job in self._there if job.job_id == wanted]
             else:
-                names = [name for name in by_name if name and dag_id.lower().endswith(name)]
-                jobs = _nearest(dag, by_name.get(max(names, key=len, default=""), []))
+                tails = (
+                    dag_id.lower()[at:] for at in range(len(dag_id))
+                )  # the profile may set something before the name
+                jobs = _nearest(dag, next((by_name[tail] for tail in tails if tail in by_name), []))
             if len(jobs) > 1:
                 raise Conflict(
                     f"{dag_id} may be any of the Oozie jobs {', '.join(job.job_id for job in jobs)}.",
@@ -56,7 +61,11 @@ class OozieJobs:
     def standings(self, dag_ids: Sequence[str]) -> dict[str, Standing]:
         """Read how far the jobs of these DAGs are."""
         jobs = self.found()
-        return {dag_id: self._server.standing(jobs[dag_id].job_id) for dag_id in dag_ids if dag_id in jobs}
+        wanted = {dag_id: jobs[dag_id].job_id for dag_id in dag_ids if dag_id in jobs}
+        if len(wanted) < 2:
+            return {dag_id: self._server.standing(job_id) for dag_id, job_id in wanted.items()}
+        with ThreadPoolExecutor(LANES, thread_name_prefix="oozie") as pool:  # Oozie tells actions of one job at a time
+            return dict(zip(wanted, pool.map(self._server.standing, wanted.values()), strict=True))
 
     def suspend(self, dag_id: str) -> None:
         """Suspend; a job that stands still already is left as it is."""
