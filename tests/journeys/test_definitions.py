@@ -17,6 +17,7 @@ from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
 from aerodrome.access import SYSTEM
 from aerodrome.bootstrap import App
 from aerodrome.builds.contract import Venv
+from aerodrome.demo.plan_edit import choose_first_wave, choose_python
 from aerodrome.kernel.clock import to_text
 from aerodrome.migration.service.definitions_input import DefinitionsInput
 from aerodrome.migration.service.holds import Hold
@@ -24,6 +25,7 @@ from aerodrome.migration.service.views import MigrationView
 
 pytestmark = [pytest.mark.airflow, pytest.mark.journey]
 VERSION = "3.3.2"
+WAVE = "first"
 MINUTE = timedelta(minutes=1)
 WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="load">
   <start to="load"/>
@@ -74,11 +76,14 @@ def results(view: MigrationView, kind: str) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def applied(app: App, source: DefinitionsInput) -> None:
+def applied(app: App, source: DefinitionsInput, *dag_ids: str) -> None:
+    """Move everything up to the cutover; these DAGs make up the wave "first"."""
     app.fleet.create_workspace(SYSTEM, "data")
     app.migrations.connect(SYSTEM, "estate", "data", source)
     app.migrations.assess(SYSTEM, "estate")
     settled(app, "estate", "planned")
+    text = app.migrations.plan(SYSTEM, "estate").text
+    app.migrations.save_plan(SYSTEM, "estate", choose_python(choose_first_wave(text, dag_ids, WAVE), "3.11"))
     app.migrations.apply(SYSTEM, "estate")
     settled(app, "estate", "applied")
 
@@ -90,22 +95,21 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
     folder = write(tmp_path / "apps", "by-hand", "by-oozie")
     with oozie_fake() as server:
         job = _running(server)
-        applied(app, DefinitionsInput("oozie", str(folder), server_url=server.url, user="mover"))
+        applied(app, DefinitionsInput("oozie", str(folder), server_url=server.url, user="mover"), "by-hand", "by-oozie")
         view = app.migrations.get(SYSTEM, "estate")
         checked = next(step for track in view.tracks for step in track.steps if step.kind == "validate.dags")
         assert checked.result is not None
         assert checked.result["failed_dags"] == []
-        wave = view.waves[0]
 
         # nobody has said anything of the one that Oozie does not run: nothing is touched
-        app.migrations.cutover(SYSTEM, "estate", wave)
+        app.migrations.cutover(SYSTEM, "estate", WAVE)
         refused = until(lambda: (found := app.migrations.get(SYSTEM, "estate")).status == "failed" and found)
         assert refused.error["code"] == "hold-not-confirmed"
         assert server.jobs[job].status == "RUNNING"
 
         last = datetime.now(UTC).replace(second=0, microsecond=0)
         app.migrations.holds.say(SYSTEM, "estate", [Hold("by-hand", last)])
-        app.migrations.cutover(SYSTEM, "estate", wave)
+        app.migrations.cutover(SYSTEM, "estate", WAVE)
         done = settled(app, "estate", "done", 240)
         oozie_last = server.jobs[job].last_done
         assert server.jobs[job].status == "SUSPENDED"
@@ -120,7 +124,7 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
             assert len({run.begin for run in runs}) == len(runs)
 
         # and back: what the target ran is named, so that the source goes on right after it
-        app.migrations.roll_back(SYSTEM, "estate", wave)
+        app.migrations.roll_back(SYSTEM, "estate", WAVE)
         settled(app, "estate", "applied")
         told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
         for dag_id, words in (
