@@ -5,6 +5,7 @@ If these break, a team that comes from Oozie or Control-M runs a time twice, or 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -143,3 +144,37 @@ def _running(server: OozieFake) -> str:
     return server.add(
         "by-oozie", "hdfs://nn:8020/apps/by-oozie", [(now - 2 * MINUTE, "SUCCEEDED"), (now - MINUTE, "SUCCEEDED")], now
     )
+
+
+@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1")
+def test_a_control_m_estate_waits_for_its_next_order(
+    app: App, airflow_venv: Callable[..., Venv], tmp_path: Path
+) -> None:
+    airflow_venv(VERSION)
+    now = datetime.now(UTC)
+    last = now.replace(minute=0, second=0, microsecond=0) - timedelta(
+        hours=12
+    )  # far from the next one, at any time of day
+    job = 'TASKTYPE="Command" CMDLINE="true" DAYS="ALL" RUN_AS="etl"'
+    (tmp_path / "export.xml").write_text(
+        f'<DEFTABLE><FOLDER FOLDER_NAME="LOAD" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="GET" {job} TIMEFROM="{last:%H}00">'
+        '<OUTCOND NAME="GOT" ODATE="ODAT" SIGN="+"/><QUANTITATIVE NAME="DB" QUANT="2"/></JOB></FOLDER>'
+        f'<FOLDER FOLDER_NAME="REPORT" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="SEND" {job} TIMEFROM="{last:%H}00">'
+        '<INCOND NAME="GOT" ODATE="ODAT"/></JOB></FOLDER></DEFTABLE>'
+    )
+    applied(app, DefinitionsInput("controlm", str(tmp_path / "export.xml")), "LOAD", "REPORT")
+    app.migrations.holds.say(SYSTEM, "estate", [Hold("LOAD", last), Hold("REPORT", last)])
+    app.migrations.cutover(SYSTEM, "estate", WAVE)
+    done = settled(app, "estate", "done", 240)
+    for dag_id in ("LOAD", "REPORT"):
+        coming = to_text(last + timedelta(days=1))
+        assert results(done, "prove")[dag_id]["next_interval"] == [coming, coming]
+        assert results(done, "watch")[dag_id]["first_target_state"] == "not-due"
+        (run,) = scheduled(app, "estate", dag_id)
+        assert (run.begin, run.state) == (last, "success")
+        assert run.tasks > 0  # what waits for that time in another DAG finds it done
+    app.migrations.roll_back(SYSTEM, "estate", WAVE)
+    settled(app, "estate", "applied")
+    told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
+    assert told["LOAD"].startswith("Resume LOAD in the source yourself now")
+    assert to_text(last + timedelta(days=1)) in told["LOAD"]
