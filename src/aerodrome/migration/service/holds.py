@@ -63,8 +63,10 @@ class Holds:
         self._migrations = migrations
 
     def list(self, actor: Actor, ref: str) -> tuple[HoldView, ...]:
-        """Give where each DAG of the source stands, by id; asks the running Oozie where there is one."""
+        """Give where each DAG of the source stands, by id; asks the running Oozie where there is one. Of an Airflow: nothing."""
         row = self._migrations.row_for(actor, ref, READ)
+        if row.source["kind"] not in DEFINITION_KINDS:
+            return ()
         boundaries = self._config(row).boundaries
         with closing(self._migrations.open_source(row)) as source:
             assert isinstance(source, DefinitionsSource)  # noqa: S101 - its kind was looked at

@@ -58,7 +58,7 @@ class HoldWishes(Body):
 
 @router.get("/migrations/{ref}/holds", responses=NAMED | problems(409))
 def list_migration_holds(the: The, actor: Caller, ref: str) -> list[Hold]:
-    """Give where each DAG of an Oozie or Control-M source stands, and what people still have to say."""
+    """Give where each DAG of an Oozie or Control-M source stands, and what people still have to say; of an Airflow: nothing."""
     return [Hold.model_validate(view) for view in the.migrations.holds.list(actor, ref)]
 
 

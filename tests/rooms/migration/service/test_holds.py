@@ -27,6 +27,7 @@ from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewDefinitions
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 from aerodrome.migration.service import code
+from aerodrome.migration.service.holds import Hold
 from aerodrome.migration.sources.contract import DefinitionsConfig
 from aerodrome.store.tables.audit import AuditEntry
 from aerodrome.web.credentials import SESSION_COOKIE
@@ -175,8 +176,9 @@ def test_a_source_that_is_an_airflow_holds_itself(planned: Client, desk: Desk) -
         session.get_one(type(row), row.id).source = {
             "kind": "airflow-archive", "label": "x", "archive": "/x", "has_key": False,
         }  # fmt: skip
+    assert desk.migrations.holds.list(desk.actor(), NAME) == ()
     with pytest.raises(Conflict) as refused:
-        desk.migrations.holds.list(desk.actor(), NAME)
+        desk.migrations.holds.say(desk.actor(), NAME, [Hold("hourly-load")])
     assert refused.value.code == "source-holds-itself"
 
 
