@@ -41,7 +41,7 @@ def hold(
     last_done: Annotated[
         str | None,
         Parameter(
-            help="The time that was done last there, ISO 8601: Oozie's nominal time, Control-M's scheduled time."
+            help="The time that was done last there, ISO 8601 with its offset, else UTC: Oozie's nominal time, Control-M's scheduled time."
         ),
     ] = None,
     never_ran: Annotated[
