@@ -27,6 +27,7 @@ from aerodrome.web.ui.pages import (
     environment,
     health,
     keeping,
+    migration_holds,
     migration_proofs,
     migration_waves,
     migrations,
@@ -160,7 +161,7 @@ def _files(home: Path) -> Iterator[Path]:
 
 def _pages() -> Iterator[str]:
     nouns = (signing_in, deployments, deployment_new, deploys, environment, usage, versions, health, keeping)
-    for noun in (*nouns, secrets_backends, migrations, migration_proofs, migration_waves, audit):
+    for noun in (*nouns, secrets_backends, migrations, migration_holds, migration_proofs, migration_waves, audit):
         for route in noun.router.routes:
             if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
                 yield route.path

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 from aerodrome.cli import migrate_connect, migrate_history, migrate_proofs, migrate_wave
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.migrate_connect import FIELDS
+from aerodrome.cli.migrate_holds import hold, holds
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
@@ -21,6 +22,8 @@ from aerodrome.kernel.errors import Broken, Invalid, Unavailable
 
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
 app.command(bridge)
+app.command(holds)
+app.command(hold)
 app.command(migrate_wave.app)
 app.command(migrate_history.app)
 Ref = Annotated[str, Parameter(help="Id or name.")]

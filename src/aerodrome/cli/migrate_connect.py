@@ -11,7 +11,15 @@ from cyclopts import Group, Parameter
 
 from aerodrome.cli.options import COMMON_DEFAULTS, Common
 from aerodrome.cli.output import write_fields, write_rows
-from aerodrome.client.migrations import AnyNewSource, CloudAccount, NewArchive, NewManaged, NewRest, NewSource
+from aerodrome.client.migrations import (
+    AnyNewSource,
+    CloudAccount,
+    NewArchive,
+    NewDefinitions,
+    NewManaged,
+    NewRest,
+    NewSource,
+)
 from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 
@@ -106,6 +114,29 @@ def connect(
         str | None,
         Parameter(help="Instead of a database: a Composer environment, projects/P/locations/L/environments/NAME."),
     ] = None,
+    oozie: Annotated[
+        Path | None,
+        Parameter(help="Instead of an Airflow: a folder of Oozie definitions, or one file, on the server's machine."),
+    ] = None,
+    controlm: Annotated[
+        Path | None,
+        Parameter(
+            help="Instead of an Airflow: Control-M exports (XML) or Automation API definitions (JSON), likewise."
+        ),
+    ] = None,
+    convert_profile: Annotated[
+        Path | None, Parameter(help="With --oozie and --controlm: the profile of `aerodrome convert`, likewise.")
+    ] = None,
+    oozie_url: Annotated[
+        str | None,
+        Parameter(
+            help="With --oozie: its web services (http://host:11000/oozie), to suspend coordinators and read how far they are."
+        ),
+    ] = None,
+    oozie_user: Annotated[
+        str,
+        Parameter(help="A user there; a gateway's password is taken from AERODROME_SOURCE_OOZIE_PASSWORD."),
+    ] = "",
     database_url_env: Annotated[
         str, Parameter(help="The environment variable that holds the URL of the metadata database.")
     ] = "AERODROME_SOURCE_DATABASE_URL",
@@ -120,7 +151,7 @@ def connect(
     account: Account = ACCOUNT_DEFAULTS,
     common: Common = COMMON_DEFAULTS,
 ) -> None:
-    """Register an Airflow as a source. It is probed read-only; nothing changes there.
+    """Register an Airflow as a source, or definitions of Oozie or Control-M. It is probed read-only; nothing changes there.
 
     The database URL and the Fernet key are taken from environment variables, so that they stand in no process list.
     So is what signs in to a REST API or to Starship: with `--rest-user` its password, without it a token.
@@ -134,16 +165,21 @@ def connect(
         "config_file": _optional(config_file),
         "env_file": _optional(env_file),
     }
-    given = [option for option in (rest_url, starship_url, mwaa, composer) if option is not None]
+    given = [option for option in (rest_url, starship_url, mwaa, composer, oozie, controlm) if option is not None]
     if len(given) > 1:
         raise Invalid(
             "A migration has one source.",
             code="usage",
-            hint="Give one of --rest-url, --starship-url, --mwaa and --composer.",
+            hint="Give one of --rest-url, --starship-url, --mwaa, --composer, --oozie and --controlm.",
         )
     key = Secret(_read(archive_key) if archive_key else "")
     source: AnyNewSource
-    if mwaa is not None:
+    if oozie is not None or controlm is not None:
+        kind, folder = ("oozie", oozie) if oozie is not None else ("controlm", controlm)
+        password = Secret(os.environ.get("AERODROME_SOURCE_OOZIE_PASSWORD", ""))
+        assert folder is not None  # noqa: S101 - one of them is given
+        source = NewDefinitions(kind, _path(folder), _optional(convert_profile), oozie_url, oozie_user, password)
+    elif mwaa is not None:
         source = NewManaged("mwaa", mwaa, account.body(), _place(archive), key)
     elif composer is not None:
         source = NewManaged("composer", composer, account.body(), _place(archive), key)

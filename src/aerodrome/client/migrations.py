@@ -144,7 +144,22 @@ class NewRest:
         return {**vars(self), "password": self.password.reveal(), "token": self.token.reveal()}
 
 
-AnyNewSource = NewSource | NewArchive | NewRest | NewManaged
+@dataclass(frozen=True)
+class NewDefinitions:
+    """Oozie or Control-M definitions to register as a source; paths are on the server's machine."""
+
+    kind: str  # "oozie" | "controlm"
+    definitions: str
+    profile_file: str | None = None
+    server_url: str | None = None  # Oozie: where it may be asked
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+
+    def body(self) -> dict[str, Any]:
+        return {**vars(self), "password": self.password.reveal()}
+
+
+AnyNewSource = NewSource | NewArchive | NewRest | NewManaged | NewDefinitions
 
 
 class Migrations:
@@ -281,6 +296,16 @@ class Migrations:
         )
         if found["status"] == "failed":
             raise error_of(found["error"])
+        return found
+
+    def holds(self, ref: str) -> builtins.list[Mapping[str, Any]]:
+        """Give where each DAG of an Oozie or Control-M source stands, and what people still have to say."""
+        found: builtins.list[Mapping[str, Any]] = self._http.get(f"{_path(ref)}/holds")
+        return found
+
+    def hold(self, ref: str, holds: Sequence[Mapping[str, Any]]) -> builtins.list[Mapping[str, Any]]:
+        """Confirm that DAGs are held: `dag_id`, and `last_done` (ISO 8601) or `has_never_run`; also `job`, `is_held`."""
+        found: builtins.list[Mapping[str, Any]] = self._http.post(f"{_path(ref)}/holds", {"holds": list(holds)})
         return found
 
     def report(self, ref: str) -> Mapping[str, Any]:

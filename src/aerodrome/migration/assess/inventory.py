@@ -15,6 +15,7 @@ from aerodrome.migration.estate.records import (
     CodeFactRecord,
     ConfigRecord,
     ConnectionRecord,
+    ConversionRecord,
     DagRecord,
     EndpointRecord,
     EnvVarRecord,
@@ -49,6 +50,7 @@ class Inventory:
     endpoints: tuple[EndpointRecord, ...] = ()
     roles: tuple[RoleRecord, ...] = ()
     measures: tuple[MeasureRecord, ...] = ()
+    conversions: tuple[ConversionRecord, ...] = ()
     taken_at: str = ""  # ISO 8601 UTC
     addresses: Addresses = field(default_factory=dict)  # what DNS said, where it was asked
 
@@ -75,6 +77,7 @@ class Inventory:
             endpoints=tuple(estate.all(EndpointRecord)),
             roles=tuple(estate.all(RoleRecord)),
             measures=tuple(estate.all(MeasureRecord)),
+            conversions=tuple(estate.all(ConversionRecord)),
             taken_at=estate.header.taken_at,
             addresses=addresses or {},
         )

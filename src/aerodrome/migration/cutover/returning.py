@@ -92,7 +92,7 @@ def _give_back(context: CutoverContext, dag_id: str, runs: list[TargetRun]) -> A
             yield Events(dag_id, "take_back")
         yield GiveBack(dag_id)
         state = context.known(dag_id, (yield Look(dag_id, with_target=False)))
-    text = "It is paused on both sides, as before." if state.is_paused else "The source runs it again."
+    text = state.told or ("It is paused on both sides, as before." if state.is_paused else "The source runs it again.")
     result: dict[str, Any] = {
         "dag_id": dag_id,
         "rolled_back_at": to_text(context.clock.now()),
@@ -102,7 +102,7 @@ def _give_back(context: CutoverContext, dag_id: str, runs: list[TargetRun]) -> A
         "carried_count": len(runs),
         "written_count": carried,
         "summary": f"{text} {_count(runs)} of the target count{'s' if len(runs) == 1 else ''} as done there."
-        if runs
+        if runs and not state.told
         else text,
     }
     return result

@@ -178,7 +178,7 @@ class PackageRecord(Record):
 
 @dataclass(frozen=True)
 class FileRecord(Record):
-    """A file of the source's code. `part`: dags | plugins | include | requirements."""
+    """A file of the source's code. `part`: dags | plugins | include | requirements | definitions."""
 
     kind: ClassVar[str] = "file"
     path: str  # relative to its part's folder
@@ -288,6 +288,25 @@ class MeasureRecord(Record):
         return self.name
 
 
+@dataclass(frozen=True)
+class ConversionRecord(Record):
+    """Something that the conversion of definitions (Oozie, Control-M) did not do exactly, or could not."""
+
+    kind: ClassVar[str] = "conversion"
+    dag_id: str  # empty: of no DAG
+    outcome: str  # caveat | raises | question | rejected
+    code: str  # as the conversion report names it
+    element: str  # its kind and name in the source; empty for questions and files
+    message: str
+    file: str  # relative to the folder of definitions
+    line: int  # 0: not known
+    number: int = 1  # among equal ones
+
+    @property
+    def key(self) -> str:
+        return f"{self.dag_id}:{self.outcome}:{self.code}:{self.file}:{self.line}:{self.element}:{self.number}"
+
+
 KINDS: dict[str, type[Record]] = {
     record.kind: record
     for record in (
@@ -305,5 +324,6 @@ KINDS: dict[str, type[Record]] = {
         EndpointRecord,
         RoleRecord,
         MeasureRecord,
+        ConversionRecord,
     )
 }

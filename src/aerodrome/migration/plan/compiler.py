@@ -13,6 +13,7 @@ from aerodrome.migration.plan.contract import FrozenPlan, Step
 from aerodrome.migration.plan.handover import wave_steps
 from aerodrome.migration.plan.inventory import Inventory
 from aerodrome.migration.plan.reader import stale
+from aerodrome.migration.sources.contract import DEFINITION_KINDS
 
 
 def compile_plan(settings: Mapping[str, Any], estate: Inventory) -> FrozenPlan:
@@ -23,7 +24,7 @@ def compile_plan(settings: Mapping[str, Any], estate: Inventory) -> FrozenPlan:
     moving = [dag_id for wave in settings["waves"] for dag_id in wave["dags"]]
     steps = [
         *_environment(settings, estate),
-        *_code(settings),
+        *_code(settings, estate),
         *_objects(settings, estate),
         *_history(settings, moving, estate),
         *_validation(settings, moving, dags, estate),
@@ -89,24 +90,25 @@ def _environment(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Ste
         )
 
 
-def _code(settings: Mapping[str, Any]) -> Iterator[Step]:
+def _code(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Step]:
     version = settings["target"]["airflow"]
+    kind = estate.header.source_kind
+    is_converted = kind in DEFINITION_KINDS
+    key = "code.convert" if is_converted else "code.upgrade"
     rejected = list(settings.get("code", {}).get("rejected", ()))
     but = f"; {_count(len(rejected), 'file')} as the source has them" if rejected else ""
-    yield Step(
-        "code.upgrade",
-        "code",
-        "code.upgrade",
-        f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file{but}",
-        {"target_version": version, **({"rejected": rejected} if rejected else {})},
+    title = (
+        f"Convert the definitions of {kind} into DAGs for Airflow {version}, with their tests"
+        if is_converted
+        else f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file{but}"
     )
+    params = {"target_version": version, **({"rejected": rejected} if rejected else {})}
+    yield Step(key, "code", key, title, params)
     yield Step(
         "deploy.bundle",
         "deploy",
         "deploy.bundle",
-        "Deploy the code; every DAG stays paused"
-        if version.startswith("2.")
-        else "Deploy the upgraded code; every DAG stays paused",
+        f"Deploy the {'converted' if is_converted else 'upgraded'} code; every DAG stays paused",
         {"description": "Migrated from the source"},
     )
 

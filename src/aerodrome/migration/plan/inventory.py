@@ -10,6 +10,9 @@ class Header(Protocol):
     """Where and when the estate was taken."""
 
     @property
+    def source_kind(self) -> str: ...
+
+    @property
     def source_version(self) -> str: ...
 
     @property

@@ -13,6 +13,7 @@ from aerodrome.migration.plan import fields
 from aerodrome.migration.plan.dependencies import hold_order
 from aerodrome.migration.plan.inventory import Inventory, Judgement
 from aerodrome.migration.plan.windows import is_frequent, quiet_of
+from aerodrome.migration.sources.contract import DEFINITION_KINDS
 
 LARGE_WAVE = 4
 """Live DAGs from which on a wave is proposed with a canary."""
@@ -50,6 +51,8 @@ def propose(estate: Inventory, assessment: Judgement, defaults: PlanDefaults) ->
     if str(settings["target"]["airflow"]).startswith("2."):
         settings["target"]["config"] = {}  # Airflow 2 keeps its own data intervals
     settings["policies"] |= {key: value for key, value in defaults.policies.items() if key in fields.POLICIES}
+    if estate.header.source_kind in DEFINITION_KINDS:
+        settings["history"] |= {"depth": "none"}  # definitions have none; the boundary comes with the cutover
     settings["objects"] = _objects(estate)
     dags = sorted(estate.records("dag"), key=lambda dag: dag.dag_id)
     movable = [dag for dag in dags if not reason_to_exclude(dag)]

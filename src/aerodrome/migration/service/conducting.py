@@ -20,7 +20,7 @@ from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service import bridging, code, controls, handlers, syncing
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.preflight import Preflight
-from aerodrome.migration.sources.contract import KnowsVersions, StopsRuns
+from aerodrome.migration.sources.contract import DEFINITION_KINDS, KnowsVersions, StopsRuns
 from aerodrome.store import journal
 from aerodrome.store.engine import Store
 
@@ -106,7 +106,7 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
         clock=context.clock,
         sleep=context.sleep,
         mark=mark_of(context.migration_id),
-        carried=target.carried if context.source_config.kind == "airflow-db" else None,
+        carried=target.carried if context.source_config.kind in ("airflow-db", *DEFINITION_KINDS) else None,
         stopping=_stopping_of(context),
         hindrances=Preflight(context).hindrances,
         versions=context.source.dag_versions if isinstance(context.source, KnowsVersions) else None,

@@ -20,6 +20,8 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.service import code
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
+from aerodrome.migration.sources.contract import DefinitionsConfig
+from aerodrome.migration.sources.definitions.records import file_records
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, history, objects
 from aerodrome.migration.transfer.assets import move_assets
@@ -122,6 +124,20 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         catchup_by_default=code.catches_up(context.estate),
         rejected=params.get("rejected", ()),
     )
+
+
+def convert_code(context: StepContext, params: Params) -> Result:
+    """Convert the definitions for the target version; the source's files stay as they are."""
+    source = context.source_config
+    if not isinstance(source, DefinitionsConfig):
+        raise Broken(f"A source of the kind {source.kind} is not converted.", code="source-not-definitions")
+    if set(file_records(source.path)) != set(context.estate.records("file")):
+        raise Conflict(
+            "The definitions have changed since they were assessed.",
+            code="plan-stale",
+            hint="Run `aerodrome migrate assess NAME` again and look at the new plan.",
+        )
+    return code.convert_into(context.folder, source, str(params["target_version"]))
 
 
 def deploy(context: StepContext, params: Params) -> Result:
@@ -327,6 +343,7 @@ HANDLERS: Mapping[str, Handler] = {
     "environment.backend": attach_backend,
     "environment.variables": set_variables,
     "code.upgrade": upgrade_code,
+    "code.convert": convert_code,
     "deploy.bundle": deploy,
     "transfer.pools": _moving(objects.move_pools),
     "transfer.variables": _moving_secrets("variable", objects.move_variables),

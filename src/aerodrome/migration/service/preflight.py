@@ -1,6 +1,6 @@
 """What stands against moving a DAG, looked at before anything of its wave is touched.
 
-Blocking findings of the assessment; pools and connections that the target lacks; connections that do not answer from inside the
+What people have yet to say of definitions; blocking findings of the assessment; pools and connections that the target lacks; connections that do not answer from inside the
 target, where the plan wants them tested; and whether the target has room for what the source was measured to run at once. Each
 is an error with its reason. What the plan accepts (`accept`, of all or of one DAG) is a remark of the check instead.
 """
@@ -19,7 +19,7 @@ from aerodrome.migration.cutover.requests import Hindrances
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import read_json
-from aerodrome.migration.sources.contract import MeasuresConcurrency
+from aerodrome.migration.sources.contract import AsksPeople, MeasuresConcurrency
 from aerodrome.migration.transfer.target import TargetDatabase
 
 MEASURED = timedelta(days=7)
@@ -40,12 +40,14 @@ class Preflight:
         pools, names = slots(self.context.target), connection_names(self.context.target)
         found: dict[str, Hindrances] = {}
         cramped = self._cramped(dag_ids, pools)
+        source = self.context.source
+        unanswered = source.unanswered(list(dag_ids)) if isinstance(source, AsksPeople) else {}
         for dag_id in dag_ids:
             record = self.context.dags.get(dag_id)
             if record is None:
                 continue
             accepted = accepted_of(self.context.settings, dag_id)
-            problem, remarks = None, []
+            problem, remarks = unanswered.get(dag_id), []
             for kind, error in self._against(record, pools, names, cramped):
                 if kind in accepted:
                     remarks.append(f"Accepted by the plan: {error.message}")

@@ -39,6 +39,7 @@ from aerodrome.migration.service import boards, bridging, code, controls, differ
 from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
 from aerodrome.migration.service.boards import DagMoved, SplitBrain, WaveView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
+from aerodrome.migration.service.holds import Holds
 from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_kinds import AnySourceInput, restored
 from aerodrome.migration.service.views import MigrationView
@@ -97,6 +98,7 @@ class Migrations:
         self.ring = ring
         self.alert_channels = alert_channels  # deployment id -> names of the channels that tell of its incidents
         self.proofs = Proofs(self)
+        self.holds = Holds(self)
 
     # --- sources -------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from aerodrome.migration.service.cloud_input import CloudInput
+from aerodrome.migration.service.definitions_input import DefinitionsInput
 from aerodrome.migration.service.source_fields import Secrets
 from aerodrome.migration.service.source_input import ArchiveInput, RestInput, SourceInput
 from aerodrome.migration.sources.registry import unknown_kind
 
-AnySourceInput = SourceInput | ArchiveInput | RestInput | CloudInput
+AnySourceInput = SourceInput | ArchiveInput | RestInput | CloudInput | DefinitionsInput
 _INPUTS: dict[str, type[AnySourceInput]] = {
     "airflow-db": SourceInput,
     "airflow-rest": RestInput,
@@ -18,6 +19,8 @@ _INPUTS: dict[str, type[AnySourceInput]] = {
     "starship": RestInput,
     "mwaa": CloudInput,
     "composer": CloudInput,
+    "oozie": DefinitionsInput,
+    "controlm": DefinitionsInput,
 }
 
 

@@ -79,7 +79,22 @@ class CloudConfig:
     archive: ArchiveConfig | None = None  # of the exporter that ran in it: objects with secrets, tries, XComs
 
 
-AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig | CloudConfig
+@dataclass(frozen=True)
+class DefinitionsConfig:
+    """How to read an estate of definitions: files that are converted, and a running Oozie where there is one to ask."""
+
+    kind: str  # "oozie" | "controlm"
+    name: str
+    path: Path  # a folder with definitions, or one file
+    boundaries: Path  # a file of ours: where each DAG stands (see definitions.boundaries)
+    profile: Path | None = None  # YAML: where things run, values that the definitions leave open
+    server_url: str = ""  # Oozie's web services; empty: people hold the jobs
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
+
+
+AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig | CloudConfig | DefinitionsConfig
+DEFINITION_KINDS = ("oozie", "controlm")
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,7 @@ class DagState:
     last_run_state: str | None
     let_go: str | None = None  # the mark under which we paused and unpaused it again; set only while it is not paused
     in_flight: dict[str, int] = field(default_factory=dict)  # state -> rows: runs ("run:running") and task instances
+    told: str = ""  # what people must do in the source themselves after a way back; a sentence
 
 
 @dataclass(frozen=True)
@@ -362,6 +378,15 @@ class OffersSql(Protocol):
 
     def sql_history(self) -> SqlHistory | None:
         """Give it, or None: another database, or one that is too old."""
+        ...
+
+
+@runtime_checkable
+class AsksPeople(Protocol):
+    """A source adapter in which people hold what it cannot, and say what it does not know."""
+
+    def unanswered(self, dag_ids: Sequence[str]) -> dict[str, AerodromeError]:
+        """Give what is missing before a DAG can move: the confirmation that it is held, the time that ran last."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from aerodrome.kernel.clock import Clock, SystemClock
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive import unpacking
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
@@ -14,20 +14,23 @@ from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.cloud.contract import CloudLogin
 from aerodrome.migration.sources.composer import environment as composer
 from aerodrome.migration.sources.contract import (
+    DEFINITION_KINDS,
     AnySourceConfig,
     ArchiveConfig,
     CloudConfig,
     CodeFolders,
+    DefinitionsConfig,
     RestConfig,
     SourceAdapter,
     SourceConfig,
 )
+from aerodrome.migration.sources.definitions.adapter import DefinitionsSource
 from aerodrome.migration.sources.managed.adapter import ManagedSource, managed_code
 from aerodrome.migration.sources.managed.contract import ManagedEnvironment
 from aerodrome.migration.sources.mwaa import environment as mwaa
 from aerodrome.migration.sources.starship.adapter import StarshipSource
 
-KINDS = ("airflow-db", "airflow-archive", "airflow-rest", "starship", "mwaa", "composer")
+KINDS = ("airflow-db", "airflow-archive", "airflow-rest", "starship", "mwaa", "composer", *DEFINITION_KINDS)
 
 
 def open_source(config: AnySourceConfig, fingerprint_key: bytes, clock: Clock | None = None) -> SourceAdapter:
@@ -37,6 +40,8 @@ def open_source(config: AnySourceConfig, fingerprint_key: bytes, clock: Clock | 
         return AirflowArchiveSource(config, fingerprint_key, clock)
     if isinstance(config, CloudConfig):
         return ManagedSource(config, _environment(config), fingerprint_key, clock)
+    if isinstance(config, DefinitionsConfig):
+        return DefinitionsSource(config, fingerprint_key, clock)
     if isinstance(config, RestConfig):
         source = StarshipSource if config.kind == "starship" else AirflowRestSource
         return source(config, fingerprint_key, clock)
@@ -52,6 +57,12 @@ def code_of(config: AnySourceConfig) -> CodeFolders:
     if isinstance(config, CloudConfig):
         with closing(_environment(config)) as environment:
             return managed_code(config, environment)
+    if isinstance(config, DefinitionsConfig):
+        raise Conflict(
+            "Definitions have no DAG code before they are converted.",
+            code="source-has-no-code",
+            hint="Apply the plan: its code step converts them.",
+        )
     return CodeFolders(config.dags_folder, config.plugins_folder, config.include_folder, config.requirements_file)
 
 

@@ -132,10 +132,10 @@ class NewMigration(Body):
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["legacy"])]
     workspace: Annotated[str, Field(min_length=1, examples=["data"])]
     kind: Annotated[
-        Literal["airflow-db", "airflow-archive", "airflow-rest", "starship", "mwaa", "composer"],
+        Literal["airflow-db", "airflow-archive", "airflow-rest", "starship", "mwaa", "composer", "oozie", "controlm"],
         Field(
             description="A metadata database, an archive that the script of `aerodrome export` wrote, a REST API, "
-            "an Airflow with the Starship plugin, Amazon MWAA or Google Cloud Composer."
+            "an Airflow with the Starship plugin, Amazon MWAA or Google Cloud Composer; or definitions of Oozie or Control-M."
         ),
     ] = "airflow-db"
     database_url: Annotated[
@@ -175,7 +175,8 @@ class NewMigration(Body):
         ),
     ] = None
     user: Annotated[
-        str | None, Field(description="`airflow-rest`, `starship`: a user, with `password`; or give `token`.")
+        str | None,
+        Field(description="`airflow-rest`, `starship`: a user, with `password`; or give `token`. `oozie`: a user."),
     ] = None
     password: SecretStr | None = None
     token: Annotated[SecretStr | None, Field(description="`airflow-rest`, `starship`: a bearer token.")] = None
@@ -199,6 +200,24 @@ class NewMigration(Body):
     service_account_key: Annotated[
         SecretStr | None,
         Field(description="Google, JSON; without it, what the server's machine has is used."),
+    ] = None
+    definitions: Annotated[
+        str | None,
+        Field(description="`oozie`, `controlm`: a folder with definitions, or one file.", examples=["/srv/oozie/apps"]),
+    ] = None
+    profile_file: Annotated[
+        str | None,
+        Field(
+            description="`oozie`, `controlm`: the profile (YAML) of `aerodrome convert`: where things run, what is left open."
+        ),
+    ] = None
+    server_url: Annotated[
+        str | None,
+        Field(
+            description="`oozie`: its web services, to suspend and resume coordinators and to read how far they are. "
+            "`user`, and `password` for a gateway, sign in.",
+            examples=["http://oozie.example.org:11000/oozie"],
+        ),
     ] = None
 
     def source(self) -> AnySourceInput:

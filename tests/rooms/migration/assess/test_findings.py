@@ -15,6 +15,7 @@ from aerodrome.migration.estate.records import (
     CodeFactRecord,
     ConfigRecord,
     ConnectionRecord,
+    ConversionRecord,
     DagRecord,
     EndpointRecord,
     EnvVarRecord,
@@ -54,6 +55,10 @@ def dags(*changes: dict[str, Any], **parts: Any) -> Inventory:
 
 def many(number: int, **changes: Any) -> Inventory:
     return dags(*({"dag_id": f"d{n}", "file": f"d{n}.py", **changes} for n in range(number)))
+
+
+def told(outcome: str, code: str) -> Inventory:
+    return inventory(conversions=(ConversionRecord("d", outcome, code, "action/shell a", "so it is.", "a/w.xml", 3),))
 
 
 def task(**facts: Any) -> Inventory:
@@ -256,6 +261,12 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "transfer-long": (dag(task_states={"success": 90_000_000}), dag(task_states={"success": 90_000})),
     "history-stays": (measure(("rows:log", 20_000_000)), measure(("rows:log", 20))),
     "source-unread": (dag(unread=("timezone",)), dag()),
+    "convert-rejected": (told("rejected", "xml-broken"), told("caveat", "xml-broken")),
+    "convert-raises": (told("raises", "el-unknown"), told("raises", "calendar-missing")),
+    "convert-caveat": (told("caveat", "kill-message"), told("caveat", "condition-unknown-producer")),
+    "convert-question": (told("question", "unknown-values"), told("question", "calendar-missing")),
+    "convert-calendar": (told("question", "calendar-missing"), told("rejected", "calendar-missing")),
+    "convert-producer": (told("caveat", "condition-unknown-producer"), told("caveat", "kill-message")),
     "xcom-pickled": (measure(("xcom:pickled", 3), ("xcom:sampled", 9)), measure(("xcom:pickled", 0), ("xcom:sampled", 9))),
     "in-flight-total": (measure(("state:running", 3)), measure(("state:running", 0))),
     "dataset-events-pending": (measure(("pending:dataset-events", 3)), measure(("pending:dataset-events", 0))),

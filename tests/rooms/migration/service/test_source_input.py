@@ -12,7 +12,13 @@ from aerodrome.migration.service.source_kinds import from_fields, restored
 from aerodrome.migration.sources.airflow_archive.sealing import new_key
 from aerodrome.migration.sources.cloud.contract import is_url, parts_of
 from aerodrome.migration.sources.cloud.files import CloudFile
-from aerodrome.migration.sources.contract import ArchiveConfig, CloudConfig, RestConfig, SourceConfig
+from aerodrome.migration.sources.contract import (
+    ArchiveConfig,
+    CloudConfig,
+    DefinitionsConfig,
+    RestConfig,
+    SourceConfig,
+)
 from aerodrome.migration.sources.registry import KINDS
 
 AWS = {"region": "eu-west-1", "access_key_id": "AKIA1", "secret_access_key": "canary-a", "session_token": "canary-b"}
@@ -24,6 +30,11 @@ GOOD: dict[str, tuple[dict[str, str], type]] = {
     "airflow-archive": ({"archive": "s3://bucket/estate.aerodrome", **AWS}, ArchiveConfig),
     "mwaa": ({"environment": "etl", "archive": "s3://bucket/estate.aerodrome", **AWS}, CloudConfig),
     "composer": ({"environment": COMPOSER, "service_account_key": '{"private_key": "canary-g"}'}, CloudConfig),
+    "oozie": (
+        {"definitions": "/", "server_url": "http://o.example:11000/oozie", "user": "u", "password": "canary-h"},
+        DefinitionsConfig,
+    ),
+    "controlm": ({"definitions": "/"}, DefinitionsConfig),
 }
 
 
@@ -60,6 +71,11 @@ def test_source_is_kept_in_two_parts_and_comes_back(kind: str, tmp_path: Path) -
         ("mwaa", {"environment": "../x", "region": "eu-west-1"}, "environment"),
         ("mwaa", {"environment": "etl", "region": "eu-west-1", "access_key_id": "A"}, "secret_access_key"),
         ("composer", {"environment": "etl"}, "environment"),
+        ("oozie", {}, "definitions"),
+        ("oozie", {"definitions": "/nowhere"}, "definitions"),
+        ("oozie", {"definitions": "/", "profile_file": "/nowhere"}, "profile_file"),
+        ("oozie", {"definitions": "/", "server_url": "http://u:p@o.example/oozie"}, "server_url"),
+        ("controlm", {"definitions": "/", "server_url": "http://c.example"}, "server_url"),
     ],
 )
 def test_wrong_field_is_named(kind: str, fields: dict[str, Any], field: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.migration.assess.checks import (
     code,
+    conversion,
     groups,
     history,
     network,
@@ -18,6 +19,7 @@ from aerodrome.migration.assess.contract import Check
 TOPICS: dict[str, tuple[Check, ...]] = {
     "Readiness of the installation": platform.CHECKS,
     "Code": code.CHECKS,
+    "Conversion of definitions": conversion.CHECKS,
     "Schedules": schedules.CHECKS,
     "Tasks": tasks.CHECKS,
     "Secrets": secrets.CHECKS,

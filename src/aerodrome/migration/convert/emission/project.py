@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -63,15 +63,11 @@ def compose(conversion: Conversion, target: Target) -> dict[str, str]:
     """Give every file of the project (path -> text), not formatted; touches no disk."""
     files: dict[str, str] = {}
     packages: set[str] = set()
+    names = file_names(conversion.dags)
     for dag in conversion.dags:
         text, used = write_dag(dag, target)
         packages |= {symbol.packages.get(target, "") for symbol in used} - {""}
-        name = number = file_name(dag.dag_id)
-        for count in range(2, 10_000):
-            if f"dags/{number}.py" not in files:
-                break
-            number = f"{name}_{count}"
-        files[f"dags/{number}.py"] = text
+        files[f"dags/{names[dag.dag_id]}.py"] = text
     for extra in conversion.files:
         if target in extra.targets:
             files[extra.path] = extra.text
@@ -129,6 +125,21 @@ def emit(files: Mapping[str, str], out: Path) -> None:
             code="convert-invalid-python",
             hint="Please report it.",
         )
+
+
+def file_names(dags: Iterable[Dag]) -> dict[str, str]:
+    """Give the file of each DAG, without its ending; no two have the same."""
+    taken: set[str] = set()
+    found: dict[str, str] = {}
+    for dag in dags:
+        name = number = file_name(dag.dag_id)
+        for count in range(2, 10_000):
+            if number not in taken:
+                break
+            number = f"{name}_{count}"
+        taken.add(number)
+        found[dag.dag_id] = number
+    return found
 
 
 def file_name(dag_id: str) -> str:

@@ -128,3 +128,29 @@ def _values(text: str, low: int, high: int, names: Mapping[str, int]) -> set[int
             end += high - low + 1
         found |= {(item - low) % (high - low + 1) + low for item in range(begin, end + 1, int(step or 1))}
     return found
+
+
+def first_after(oracle: Mapping[str, str], last: datetime | None) -> datetime | None:
+    """Give the first time after `last` in UTC, the very first without one; None when none is left."""
+    start = datetime.fromisoformat(oracle["start"])
+    end = datetime.fromisoformat(oracle["end"]) if oracle["end"] else None
+    if last is None or last < start:
+        found = next(iter(nominal_times(oracle, 1)), None)
+        return found if found is None or last is None or found > last else None
+    if oracle["cron"]:
+        times = _cron(oracle["cron"], last.astimezone(UTC).replace(second=0, microsecond=0))
+    else:
+        times = _calendar_from(oracle, start, last)
+    moment = next((moment for moment in times if moment > last), None)
+    return None if moment is None or (end is not None and moment >= end) else moment
+
+
+def _calendar_from(oracle: Mapping[str, str], start: datetime, last: datetime) -> Iterator[datetime]:
+    """Give the times from shortly before `last` on: what lies years back is not walked through."""
+    zone, unit, amount = ZoneInfo(oracle["zone"]), oracle["unit"], int(oracle["amount"])
+    origin = _to_end(start, oracle["end_of"], zone)
+    longest = {"minutes": 60, "hours": 3600, "days": 90_000, "months": 31 * 86_400}[unit] * amount
+    number = max(0, int((last - origin).total_seconds() // longest) - 2)
+    while True:
+        yield _plus(origin, unit, number * amount, zone)
+        number += 1

@@ -23,7 +23,7 @@ from aerodrome.migration.decommission.runbook import runbook
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.wayback import CUTOVER
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
-from aerodrome.migration.sources.contract import ArchiveConfig, SourceConfig
+from aerodrome.migration.sources.contract import ArchiveConfig, DefinitionsConfig, SourceConfig
 from aerodrome.store import journal
 
 Params = Mapping[str, Any]
@@ -122,6 +122,9 @@ def back_up(context: ProofContext, params: Params) -> Result:
             "backup": {"path": str(path), "digest": digest, "kind": "archive"},
             "summary": text,
         }
+    if isinstance(context.config, DefinitionsConfig):
+        text = f"Definitions have no metadata database; keep {context.config.path} as it was assessed."
+        return {"state": "attention", "summary": text}
     if not isinstance(context.config, SourceConfig):
         return {"state": "open", "summary": "The metadata database is not reachable over REST: back it up where it is."}
     target = context.folder.final / "metadata.aerodrome-backup"

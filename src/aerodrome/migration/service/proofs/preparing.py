@@ -12,6 +12,7 @@ from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
 from aerodrome.migration.parity.sandbox import is_place
 from aerodrome.migration.service import code
 from aerodrome.migration.service.proofs.contract import ProofContext
+from aerodrome.migration.sources.contract import DefinitionsConfig
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.transfer import objects
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -107,7 +108,10 @@ def _deploy(context: ProofContext, deployment_id: str) -> None:
     if not (folder.code / "dags").is_dir():
         context.progress("upgrading the code")
         version = context.settings["target"]["airflow"]
-        code.upgrade_into(folder, code_of(context.config), version, catchup_by_default=True)
+        if isinstance(context.config, DefinitionsConfig):
+            code.convert_into(folder, context.config, version)
+        else:
+            code.upgrade_into(folder, code_of(context.config), version, catchup_by_default=True)
     bundle = context.migrations.bundles.put(folder.code)
     deploys = fleet.list_deploys(context.actor, deployment_id)
     live = next((item for item in deploys if item.bundle_digest == bundle.digest and item.status != "failed"), None)

@@ -24,6 +24,8 @@ KINDS = {
     "starship": "its Starship plugin",
     "mwaa": "Amazon MWAA",
     "composer": "Google Cloud Composer",
+    "oozie": "Oozie definitions",
+    "controlm": "Control-M definitions",
 }
 SECRETS = (
     "database_url", "fernet_keys", "archive_key", "password", "token", "secret_access_key",

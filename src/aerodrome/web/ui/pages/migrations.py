@@ -12,6 +12,7 @@ from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import Invalid, NotFound
 from aerodrome.migration.service.service import BUSY
 from aerodrome.migration.service.views import MigrationView, TrackView
+from aerodrome.migration.sources.contract import DEFINITION_KINDS
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.pages import migration_findings
 from aerodrome.web.ui.pages.migration_new import may_connect
@@ -23,6 +24,7 @@ TABS = (
     ("Progress", ""),
     ("Findings", "/findings"),
     ("Plan", "/plan"),
+    ("Holds", "/holds"),
     ("Waves", "/waves"),
     ("Code changes", "/code"),
     ("Parity", "/parity"),
@@ -31,6 +33,8 @@ TABS = (
     ("Report", "/report"),
 )
 DIFFERENCES_SHOWN = 100
+HOLDS = "/holds"
+"""Only where people hold what has no scheduler that we can pause."""
 PHASES = ("connect", "assess", "plan", "apply", "cutover")
 
 
@@ -189,7 +193,11 @@ def frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
         "item": item,
         "phases": phases_of(item),
         "actions": actions_of(item),
-        "tabs": [{"title": title, "path": path, "is_current": path == tab} for title, path in TABS],
+        "tabs": [
+            {"title": title, "path": path, "is_current": path == tab}
+            for title, path in TABS
+            if path != HOLDS or item.source_kind in DEFINITION_KINDS
+        ],
     }
 
 
