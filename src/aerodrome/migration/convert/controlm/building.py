@@ -37,7 +37,8 @@ from aerodrome.migration.convert.controlm.priorities import weight_of
 from aerodrome.migration.convert.controlm.scoping import scope_of
 from aerodrome.migration.convert.controlm.times import clock
 from aerodrome.migration.convert.controlm.upstream import Upstream, upstream_of
-from aerodrome.migration.convert.controlm.work import Work, work_of
+from aerodrome.migration.convert.controlm.work import work_of
+from aerodrome.migration.convert.controlm.workbench import Work
 from aerodrome.migration.convert.controlm.world import Plan, World, sanitize
 
 TIME_SENSOR: Final = Symbol(
