@@ -22,7 +22,8 @@ from aerodrome.migration.convert.contract import (
     VariableNeed,
 )
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.building import Builder, Built
+from aerodrome.migration.convert.controlm.building import Builder
+from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.gathering import gather
 from aerodrome.migration.convert.controlm.model import Job
 from aerodrome.migration.convert.controlm.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
