@@ -202,6 +202,7 @@ class Builder:
             self.draft.need(function)
         self.draft.need_macros(work.macros)
         self.draft.built.connections += work.connections
+        self.draft.built.packages |= work.packages
 
     def _steps(
         self, job: Job, work: Work, effects: Effects, upstream: Upstream, predicate: str | None, zone: str
@@ -210,10 +211,15 @@ class Builder:
         group, _, last = end.rpartition(".")
         before = upstream
         check = self._check(job, predicate, zone)
+        first = ""
         for number, step in enumerate(work.steps):
             is_last = number == len(work.steps) - 1
             task_id = end if is_last else self.draft.free(f"{last}{step.suffix or f'_{number + 1}'}", group)
-            arguments: list[tuple[str, Expression]] = list(step.arguments)
+            arguments: list[tuple[str, Expression]] = [
+                (key, value.replace("@first@", first) if isinstance(value, str) else value)
+                for key, value in step.arguments
+            ]
+            first = first or task_id
             operator = step.operator
             if (
                 check and operator is symbols.EMPTY

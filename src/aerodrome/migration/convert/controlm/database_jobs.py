@@ -10,6 +10,7 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Expression, Symbol
 from aerodrome.migration.convert.controlm.plugins import detail, profile_of
+from aerodrome.migration.convert.controlm.texts import chunks_of
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 BIGQUERY: Final = Symbol(
@@ -38,8 +39,15 @@ def database(bench: Workbench) -> None:
             "loadredshiftsqlstatement",
         ),
     )
+    kind = detail(details, ("exectype",)).lower()
+    query = query or chunks_of(details, "qtxt")
     script = detail(details, ("sqlscript", "script", "hivescript", "scriptfile"))
     procedure = detail(details, ("storedprocedure", "stpname", "procedure"))
+    if kind and not any(word in kind for word in ("query", "script", "procedure")):
+        bench.fail("database-kind", f"Database jobs of the kind {kind} are not converted.")
+        return
+    if "query" in kind:
+        procedure = script = ""
     if procedure:
         schema = detail(details, ("schema", "stpschem"))
         values = _parameters(details)

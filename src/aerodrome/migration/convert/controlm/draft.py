@@ -49,6 +49,7 @@ class Built:
     connections: list[ConnectionNeed] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)  # Airflow variables that somebody must create: name -> why
     macros: set[str] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)
     needs_approval: bool = False
 
 

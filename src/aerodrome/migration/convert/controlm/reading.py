@@ -55,6 +55,7 @@ class _Converter:
         self.connections: dict[str, ConnectionNeed] = {}
         self.variables: dict[str, VariableNeed] = {}
         self.questions: list[Question] = []
+        self.packages: set[str] = set()
         self.needs_approval = False
 
     def convert(self) -> Conversion:
@@ -77,6 +78,7 @@ class _Converter:
             questions=tuple(self.questions),
             rejected=export.rejected,
             accounts=export.accounts,
+            packages=tuple(sorted(self.packages)),
         )
 
     def _folder(self, plan: Plan) -> None:
@@ -165,6 +167,7 @@ class _Converter:
             self.variables.setdefault(name, VariableNeed(name, None, why))
         for need in built.connections:
             self.connections.setdefault(need.conn_id, need)
+        self.packages |= built.packages
         self.needs_approval = self.needs_approval or built.needs_approval
         tags = list(dict.fromkeys(["controlm", *filter(None, (plan.folder.application, plan.folder.sub_application))]))
         listed = timing.ends

@@ -9,26 +9,26 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.controlm.autoedit import Scope
 from aerodrome.migration.convert.controlm.commands import ExitRule
 from aerodrome.migration.convert.controlm.database_jobs import bigquery, database
+from aerodrome.migration.convert.controlm.mainframe_jobs import mainframe
+from aerodrome.migration.convert.controlm.mapped_jobs import mapped_job, mapping_of
 from aerodrome.migration.convert.controlm.model import Job, Profile
-from aerodrome.migration.convert.controlm.plugin_jobs import airflow, plugin, sla
+from aerodrome.migration.convert.controlm.plugin_jobs import airflow, dataflow, plugin, sla
 from aerodrome.migration.convert.controlm.plugins import PLUGINS
 from aerodrome.migration.convert.controlm.shell_jobs import hadoop, hdfs, shell
 from aerodrome.migration.convert.controlm.site import Site
+from aerodrome.migration.convert.controlm.storage_jobs import blob
 from aerodrome.migration.convert.controlm.transfer_jobs import file_transfer, file_watcher
+from aerodrome.migration.convert.controlm.web_jobs import web_service
 from aerodrome.migration.convert.controlm.workbench import Work, Workbench
 
 _WHY: Final = {
     "sap": "SAP jobs need an RFC client, for which Airflow has no provider.",
-    "mainframe": "It is a z/OS job: JCL does not run on Airflow; submit it through your z/OS gateway here.",
-    "informatica": "Airflow has no provider for Informatica: start the workflow with pmcmd here.",
-    "emr": "The steps of EMR jobs are not converted.",
-    "ecs": "Task overrides of ECS jobs are not converted.",
+    "informatica": "Airflow has no provider for Informatica: pmcmd can start the workflow.",
     "azure-batch": "Azure Batch needs the pool and task definitions of the account.",
     "azure-function": "Azure functions are called over HTTP with a key that no export has.",
-    "dataproc": "Dataproc jobs are not converted.",
-    "kubernetes": "The Kubernetes job specification is not converted.",
-    "hadoop": "This Hadoop program type is not converted.",
+    "logic-app": "Airflow has no operator that runs a logic app.",
 }
+_MAP: Final = "Say under job_types in the profile what such jobs become, or complete the task here."
 _SHELL_DETAILS: Final = (
     "CMDLINE",
     "PRECMD",
@@ -121,6 +121,10 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "redshift": database,
     "bigquery": bigquery,
     "airflow": airflow,
+    "dataflow": dataflow,
+    "blob": blob,
+    "web-service": web_service,
+    "mainframe": mainframe,
     "hdfs": hdfs,
     "distcp": hdfs,
     "hadoop": hadoop,
@@ -131,7 +135,12 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
 def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile], rules: list[ExitRule]) -> Work:
     """Say what a job does. `rules` are exit codes that ON blocks give a meaning; only commands can have them."""
     bench = Workbench(job, scope, site, profiles)
-    if job.kind in ("command", "script", "embedded"):
+    if chosen := mapping_of(job, site):
+        if rules:
+            bench.fail("exit-codes", "Its ON blocks change the result by exit codes, which only commands have.")
+        else:
+            mapped_job(bench, chosen)
+    elif job.kind in ("command", "script", "embedded"):
         shell(bench, rules)
     elif rules:
         bench.fail("exit-codes", "Its ON blocks change the result by exit codes, which only commands have.")
@@ -140,7 +149,9 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
     elif job.kind in PLUGINS:
         plugin(bench)
     else:
-        bench.fail(f"job-{job.kind}", _WHY.get(job.kind, f"Jobs of the type {job.type_name} are not converted."))
+        bench.fail(
+            f"job-{job.kind}", f"{_WHY.get(job.kind, f'Jobs of the type {job.type_name} are not converted.')} {_MAP}"
+        )
     if bench.work.failure:
         bench.give_up()
     else:
@@ -151,7 +162,7 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
 def _leftovers(bench: Workbench) -> None:
     """Name the details of the job that nothing here takes."""
     job = bench.job
-    if job.kind in ("dummy", *PLUGINS):
+    if job.kind in ("dummy", "web-service", "dataflow", "blob", *PLUGINS) or mapping_of(job, bench.site):
         return
     known = _TAKEN.get(job.kind, ("CONNECTIONPROFILE", "MEMNAME", "MEMLIB"))
     left = sorted(

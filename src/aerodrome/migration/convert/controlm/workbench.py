@@ -11,7 +11,7 @@ from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expressio
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.autoedit import Compiled, Scope, compile_text
 from aerodrome.migration.convert.controlm.model import Job, Profile
-from aerodrome.migration.convert.controlm.site import Site, connection_id
+from aerodrome.migration.convert.controlm.site import Host, Site, connection_id
 
 _DATABASES: Final = {
     "postgres": "postgres",
@@ -43,6 +43,7 @@ class Work:
     notes: list[tuple[str, str]] = field(default_factory=list)  # code, sentence
     unknown: list[str] = field(default_factory=list)  # Airflow variables that somebody must create
     macros: set[str] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)  # distributions that no import of the file names
     failure: tuple[str, str] | None = None
     queue: str = ""
 
@@ -61,12 +62,12 @@ class Workbench:
         """Add a task."""
         self.work.steps.append(Step(suffix, operator, arguments, is_waiting))
 
-    def run(self, text: str) -> None:
-        """Add a task that runs a shell command, already compiled, where the job runs: on a worker, or by SSH on its host."""
-        host = self.site.host(self.job.host)
+    def run(self, text: str, host: Host | None = None) -> None:
+        """Add a task that runs a shell command, already compiled: on a worker, or by SSH on a host; without one where the job runs."""
+        where, host = host, host or self.site.host(self.job.host)
         self.work.queue = host.queue
         if host.is_worker:
-            if not self.job.host:
+            if not self.job.host and where is None:
                 self.note(
                     "no-host", "The job names no host (the Control-M server itself): it runs on an Airflow worker."
                 )
@@ -74,13 +75,20 @@ class Workbench:
                 self.note("run-as", f"It runs as the user of the worker, not as {self.job.run_as}.")
             self.step("", symbols.BASH, ("bash_command", text))
             return
-        self.step("", symbols.SSH, ("ssh_conn_id", self.ssh()), ("command", text), ("cmd_timeout", None))
+        self.step("", symbols.SSH, ("ssh_conn_id", self.ssh(where)), ("command", text), ("cmd_timeout", None))
 
     def text(self, text: str) -> str:
         """Compile %% variables; what cannot be compiled makes the job fail."""
         done = compile_text(text, self.scope)
         self._take(done)
         return done.text
+
+    def plain(self, name: str, text: str) -> str:
+        """Give a text for an argument that Airflow does not render; the job fails when a %% variable stands in it."""
+        done = self.text(text)
+        if "{{" in done:
+            self.fail("detail-not-rendered", f"{name} has a %% variable, and the operator does not render it: {text}")
+        return done
 
     def _take(self, done: Compiled) -> None:
         self.work.macros |= done.macros
@@ -107,14 +115,15 @@ class Workbench:
         ]
         self.work.functions = [snippets.RAISE]
         self.work.connections = []
+        self.work.packages = set()
 
     def connect(self, need: ConnectionNeed) -> None:
         """Say that the team must create a connection."""
         self.work.connections.append(need)
 
-    def ssh(self) -> str:
-        """Give the SSH connection of the job's host and user."""
-        host = self.site.host(self.job.host)
+    def ssh(self, host: Host | None = None) -> str:
+        """Give the SSH connection of a host, or of the job's host and user."""
+        host = host or self.site.host(self.job.host)
         conn_id = host.connection or connection_id("ssh", self.job.run_as, self.job.host)
         self.connect(
             ConnectionNeed(conn_id, "ssh", self.job.host, login=self.job.run_as, why=f"jobs on {self.job.host}")
