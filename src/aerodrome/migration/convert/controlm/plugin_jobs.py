@@ -177,9 +177,8 @@ def dataflow(bench: Workbench) -> None:
     arguments: list[tuple[str, Expression]] = [("template", bench.text(template))]
     if name := str(given.pop("jobName", "") or detail(details, ("jobname",))):
         arguments.append(("job_name", bench.text(name)))
-    for key in ("parameters", "environment"):
-        if given.get(key):
-            arguments.append((key, mapped(bench, key, json.dumps(given.pop(key)))))
+    inner = [key for key in ("parameters", "environment") if given.get(key)]
+    arguments += [(key, mapped(bench, key, json.dumps(given.pop(key)))) for key in inner]
     if left := sorted(key for key, value in given.items() if value):
         bench.note("plugin-details", f"Parameters of the job that the operator does not take: {', '.join(left)}.")
     bench.step("", DATAFLOW, *where, *arguments, ("wait_until_finished", True))

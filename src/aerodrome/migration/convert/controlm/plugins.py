@@ -482,8 +482,8 @@ _ACTIONS: Final = (
     "jobspectype",
 )
 _PREFIX: Final = re.compile(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON)[-.]", re.IGNORECASE)
-_WITHOUT_EFFECT: Final = re.compile(
-    r"poll|tolerance|tolarance|log|^show|^fetch|^append|^bring|^output(s|details)|idempot|^appname|^(account|connectionprofile)|^[a-z]{1,4}\d?$"
+_WITHOUT_EFFECT: Final = re.compile(  # how the plug-in looks for the end, and what it writes into the output of the job
+    r"poll|tolerance|tolarance|log|^show|^fetch|^append|^bring|^output(s|details|$)|idempot|^appname|^(pre|post)commands$|^(account|connectionprofile)|^[a-z]{1,4}\d?$"
 )
 
 

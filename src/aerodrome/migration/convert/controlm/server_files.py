@@ -10,6 +10,7 @@ from typing import Final
 
 from aerodrome.migration.convert.contract import Function, Symbol
 from aerodrome.migration.convert.controlm.snippets import OBJECT_PATH
+from aerodrome.migration.convert.symbols import PATH
 
 _FTP: Final = "apache-airflow-providers-ftp"
 _SFTP: Final = "apache-airflow-providers-sftp"
@@ -108,13 +109,18 @@ SERVER_COMMAND: Final = Function(
     "server_command",
     '''
 def server_command(action, path, conn_id, target=None):
-    """Remove or rename a file, or make a folder, on a server."""
+    """Remove or rename a file, change its mode, or make a folder, on a server; change the mode of a file of the worker."""
     hook, where = server_of(path, conn_id)
-    if action == "mkdir":
+    if hook is None:
+        Path(where).chmod(int(target, 8))
+    elif action == "chmod":
+        hook.get_conn().chmod(where, int(target, 8))
+    elif action == "mkdir":
         hook.create_directory(where)
     elif action == "rename":
         hook.get_conn().rename(where, server_of(target, conn_id)[1])
     else:
         hook.delete_file(where)
 ''',
+    (PATH,),
 )

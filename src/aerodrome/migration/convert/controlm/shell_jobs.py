@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from aerodrome.migration.convert.controlm.commands import ExitRule, command_of, is_windows, with_exit_rules
-from aerodrome.migration.convert.controlm.plugins import detail, items_of
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 
@@ -37,62 +35,3 @@ def shell(bench: Workbench, rules: list[ExitRule]) -> None:
         f"{text} " if re.search(r"\.(sh|bash|csh|zsh|dash|ksh|bat|cmd)$", text) else text
     )  # else Airflow reads a template file
     bench.run(text)
-
-
-def hdfs(bench: Workbench) -> None:
-    if bench.job.kind == "distcp":
-        source = " ".join(items_of(detail(bench.job.details, ("sourcepaths", "sourcepath"))))
-        target = detail(bench.job.details, ("targetpath",))
-        if not source or not target:
-            bench.fail("distcp", "The job lacks its source or target path.")
-            return
-        bench.run(bench.text(f"hadoop distcp {source} {target}"))
-        return
-    try:
-        commands = json.loads(bench.job.details.get("Commands", "[]"))
-    except json.JSONDecodeError:
-        commands = []
-    lines = [f"hdfs dfs -{name} {value}" for item in commands if isinstance(item, dict) for name, value in item.items()]
-    if not lines:
-        bench.fail("hdfs", "The job has no HDFS commands.")
-        return
-    bench.run(bench.text("set -e\n" + "\n".join(lines)))
-
-
-def hadoop(bench: Workbench) -> None:
-    details = bench.job.details
-    arguments = " ".join(items_of(details.get("Arguments", "")))
-    jar, main = detail(details, ("programjar",)), detail(details, ("mainclass",))
-    word = bench.job.type_name.rpartition(":")[2].lower()
-    limit, watched = detail(details, ("maxwaittime",)), detail(details, ("hdfsfilepath",))
-    wait = f"until hdfs dfs -test -e '{watched}'; do sleep 60; done"
-    hive_values = " ".join(f"--hivevar {pair}" for pair in _pairs_of(details.get("Parameters", "")))
-    command = {
-        "hdfsfilewatcher": f'timeout {limit}m bash -c "{wait}"'
-        if limit.isdigit() and watched
-        else wait
-        if watched
-        else "",
-        "hive": f"hive -f {detail(details, ('hivescript',))} {hive_values}".strip()
-        if detail(details, ("hivescript",))
-        else "",
-        "pig": f"pig -f {detail(details, ('pigscript',))}" if detail(details, ("pigscript",)) else "",
-        "sqoop": f"sqoop {detail(details, ('sqoopcommand',))}" if detail(details, ("sqoopcommand",)) else "",
-        "mapreduce": f"hadoop jar {jar} {main} {arguments}".strip() if jar else "",
-        "oozie": f"oozie job -run -config {detail(details, ('jobpropertiesfile',))}"
-        if detail(details, ("jobpropertiesfile",))
-        else "",
-    }.get(word, "")
-    if not command:
-        bench.fail("job-hadoop", "This Hadoop program type is not converted.")
-        return
-    bench.run(bench.text(command))
-
-
-def _pairs_of(text: str) -> list[str]:
-    """Give `name=value` for a JSON list of names and values."""
-    try:
-        listed = json.loads(text)
-    except json.JSONDecodeError:
-        return []
-    return [f"{name}={value}" for item in listed if isinstance(item, dict) for name, value in item.items()]

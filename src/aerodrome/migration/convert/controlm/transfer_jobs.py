@@ -104,16 +104,19 @@ def _file_commands(bench: Workbench, commands: tuple[Command, ...], suffix: str)
             "path": bench.text(side.address),
             "conn_id": account(bench, side),
         }
-        if command.target:
+        is_by_hook = side.is_by_hook or command.action == "chmod"
+        if command.action == "chmod":
+            given["target"] = command.target
+        elif command.target:
             given["target"] = bench.text(replace(side, path=command.target).address)
-        if side.is_by_hook:
+        if is_by_hook:
             bench.work.functions += [server_files.SERVER_OF, server_files.SERVER_COMMAND]
         else:
             bench.work.functions.append(snippets.FILE_COMMAND)
         bench.step(
             f"{suffix}_{number}",
             symbols.PYTHON,
-            ("python_callable", Code("server_command" if side.is_by_hook else "file_command")),
+            ("python_callable", Code("server_command" if is_by_hook else "file_command")),
             ("op_kwargs", given),
         )
 

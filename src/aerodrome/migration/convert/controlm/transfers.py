@@ -70,7 +70,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Command:
-    """A file command at one end, before or after a transfer: rm, mkdir or rename."""
+    """A file command at one end, before or after a transfer: rm, mkdir, rename or chmod (`target`: the new name, the mode)."""
 
     action: str
     side: Side
@@ -254,10 +254,14 @@ def _commands(
             if not command:
                 continue
             action = str(command.get("action", "")) if isinstance(command, dict) else str(command)
-            if not isinstance(command, dict) or action not in ("rm", "mkdir", "rename"):
+            known = ("rm", "mkdir", "rename", "chmod") if side.scheme in ("sftp", "file") else ("rm", "mkdir", "rename")
+            if not isinstance(command, dict) or action not in known:
                 return f"The command {action} ({when}Command{end}) of a transfer is not converted."
-            where = Side(side.scheme, str(command.get("arg1", "")), side.profile, side.host, side.user)
-            commands.append(Command(action, where, str(command.get("arg2", ""))))
+            first, second = str(command.get("arg1", "")), str(command.get("arg2", ""))
+            if action == "chmod":
+                first, second = second, first  # its mode stands before its file
+            where = Side(side.scheme, first, side.profile, side.host, side.user)
+            commands.append(Command(action, where, second))
     return tuple(found["Pre"]), tuple(found["Post"])
 
 
@@ -338,6 +342,8 @@ def _side(
     if "+" in profile and ending:
         profile = profile.split("+")[0 if ending == "1" else -1]
     path = path.strip().strip('"')
+    if scheme in ("sftp", *SERVERS):
+        path = path.removeprefix("~/")  # below the home, as hooks take it
     if scheme in ("s3", "gs", "abfs") and bucket:
         path = f"{bucket}/{path.lstrip('/')}"
     return Side(scheme, path, profile, "" if host.startswith("<") else host, user)

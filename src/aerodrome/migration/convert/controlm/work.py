@@ -9,12 +9,13 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.controlm.autoedit import Scope
 from aerodrome.migration.convert.controlm.commands import ExitRule
 from aerodrome.migration.convert.controlm.database_jobs import bigquery, database
+from aerodrome.migration.convert.controlm.hadoop_jobs import hadoop, spark
 from aerodrome.migration.convert.controlm.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.mapped_jobs import mapped_job, mapping_of
 from aerodrome.migration.convert.controlm.model import Job, Profile
 from aerodrome.migration.convert.controlm.plugin_jobs import airflow, dataflow, plugin, sla
 from aerodrome.migration.convert.controlm.plugins import PLUGINS
-from aerodrome.migration.convert.controlm.shell_jobs import hadoop, hdfs, shell
+from aerodrome.migration.convert.controlm.shell_jobs import shell
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.storage_jobs import blob
 from aerodrome.migration.convert.controlm.transfer_jobs import file_transfer, file_watcher
@@ -86,15 +87,19 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "MEMLIB",
         "CMDLINE",
     ),
+    "mainframe": ("MEMNAME", "MEMLIB", "MEMBER", "OVERLIB", "INSTREAM_JCL", "USE_INSTREAM", "JCL"),
     "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
     "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
     "snowflake": ("SNOWFLAKE SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
     "redshift": ("REDSHIFT SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
-    "hive": ("HIVESCRIPT", "PARAMETERS"),
-    "hdfs": ("COMMANDS",),
+    "hive": ("HIVESCRIPT", "PARAMETERS", "PRECOMMANDS", "POSTCOMMANDS"),
+    "hdfs": ("COMMANDS", "PRECOMMANDS", "POSTCOMMANDS"),
     "distcp": ("SOURCEPATH", "TARGETPATH"),
     "hadoop": (
         "PIGSCRIPT",
+        "PARAMETERS",
+        "PRECOMMANDS",
+        "POSTCOMMANDS",
         "SQOOPCOMMAND",
         "PROGRAMJAR",
         "MAINCLASS",
@@ -103,7 +108,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "HDFSFILEPATH",
         "MAXWAITTIME",
     ),
-    "airflow": ("AI-DAG_ID", "DAG", "UCM-DAG", "CONNECTIONPROFILE"),
+    "airflow": ("AI-DAG_ID", "DAG", "UCM-DAG", "CONNECTIONPROFILE", "AI-ACTION", "ACTION"),
 }  # beginnings of details that the kind takes
 
 
@@ -125,10 +130,11 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "blob": blob,
     "web-service": web_service,
     "mainframe": mainframe,
-    "hdfs": hdfs,
-    "distcp": hdfs,
+    "hdfs": hadoop,
+    "distcp": hadoop,
     "hadoop": hadoop,
     "hive": hadoop,
+    "spark": spark,
 }
 
 

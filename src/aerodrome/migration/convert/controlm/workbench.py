@@ -62,7 +62,7 @@ class Workbench:
         """Add a task."""
         self.work.steps.append(Step(suffix, operator, arguments, is_waiting))
 
-    def run(self, text: str, host: Host | None = None) -> None:
+    def run(self, text: str, host: Host | None = None, suffix: str = "") -> None:
         """Add a task that runs a shell command, already compiled: on a worker, or by SSH on a host; without one where the job runs."""
         where, host = host, host or self.site.host(self.job.host)
         self.work.queue = host.queue
@@ -71,11 +71,11 @@ class Workbench:
                 self.note(
                     "no-host", "The job names no host (the Control-M server itself): it runs on an Airflow worker."
                 )
-            if self.job.run_as and not host.queue:
+            if self.job.run_as and not host.queue and where is None:
                 self.note("run-as", f"It runs as the user of the worker, not as {self.job.run_as}.")
-            self.step("", symbols.BASH, ("bash_command", text))
+            self.step(suffix, symbols.BASH, ("bash_command", text))
             return
-        self.step("", symbols.SSH, ("ssh_conn_id", self.ssh(where)), ("command", text), ("cmd_timeout", None))
+        self.step(suffix, symbols.SSH, ("ssh_conn_id", self.ssh(where)), ("command", text), ("cmd_timeout", None))
 
     def text(self, text: str) -> str:
         """Compile %% variables; what cannot be compiled makes the job fail."""
