@@ -175,7 +175,7 @@ def test_the_team_says_what_a_type_becomes(tmp_path: Path) -> None:
     kafka = {"Type": "Job:ApplicationIntegrator:AI Kafka", "AI-Topic": "t-%%ODATE", "ConnectionProfile": "KAF"}
     conversion = convert(tmp_path, json.dumps({"F": {"Type": "Folder", "J": kafka}}), profile, name="jobs.json")
     text = compose(conversion, "3.3")
-    assert "from my.operators import ReadTopic" in text["dags/F.py"]
+    assert "from my.operators import ReadTopic" in text["dags/f_dag.py"]
     assert "my-operators" in text["requirements.txt"]
     assert dict(dag_of(conversion, "F").task("J").arguments)["conn_id"] == "kaf"
 
