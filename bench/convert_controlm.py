@@ -1,9 +1,10 @@
 """Converts every Control-M definition of a folder and compares a day of Control-M with the DAGs; one JSON line.
 
-python -m bench.convert_controlm --corpus DIR [--verbose]
+python -m bench.convert_controlm --corpus DIR [--profile FILE] [--verbose]
 
 `definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_job_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
-that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M.
+that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M, in
+another order, or ends otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 import sys
 import time
 from pathlib import Path
+
+import yaml
 
 from aerodrome.migration.convert.controlm.comparison import compare
 from aerodrome.migration.convert.controlm.gathering import gather
@@ -26,13 +29,15 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--profile", type=Path, help="a profile, such as one that maps types of jobs")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
+    profile = yaml.safe_load(options.profile.read_text()) if options.profile else {}
     begun = time.monotonic()
-    conversion = read(options.corpus, {})
+    conversion = read(options.corpus, profile)
     compose(conversion, "3.3")
     seconds = time.monotonic() - begun
-    world = plan_world(gather(options.corpus), read_site({}))
+    world = plan_world(gather(options.corpus), read_site(profile))
     dags = {dag.dag_id: dag for dag in conversion.dags}
     silent = 0
     for plan in world.plans:
@@ -40,7 +45,7 @@ def main() -> None:
             silent += 1
             if options.verbose:
                 sys.stderr.write(f"bench: {found}\n")
-    tasks = [task for dag in conversion.dags for task in dag.tasks if task.role != "control"]
+    tasks = [task for dag in conversion.dags for task in dag.tasks if task.role in ("real", "raises")]
     answered = sum(plan.is_scheduled or plan.why_not is not None for plan in world.plans)
     result = {
         "definitions": conversion.definitions,

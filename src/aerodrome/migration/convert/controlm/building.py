@@ -28,6 +28,7 @@ from aerodrome.migration.convert.controlm.scoping import scope_of
 from aerodrome.migration.convert.controlm.times import clock
 from aerodrome.migration.convert.controlm.upstream import Upstream
 from aerodrome.migration.convert.controlm.waiting import Waiting
+from aerodrome.migration.convert.controlm.watching import unheard
 from aerodrome.migration.convert.controlm.work import work_of
 from aerodrome.migration.convert.controlm.workbench import Work
 from aerodrome.migration.convert.controlm.world import Plan, World, sanitize
@@ -79,8 +80,27 @@ class Builder:
             self._job(job)
         if not self.draft.is_apart:
             self._finish(self.draft.plan.folder)
+        self._watch()
         self.draft.built.functions |= {item.name: item for item in self.draft.gates.functions}
         return self.draft.built
+
+    def _watch(self) -> None:
+        """Add the task that fails the run where nothing else would show that a job has failed."""
+        built = self.draft.built
+        names = unheard(built.tasks, built.edges, {self._ends[job.path] for job in self.jobs})
+        if not names:
+            return
+        self.draft.need(snippets.FAIL_RUN)
+        self.draft.task(
+            self.draft.free("job_failed", ""),
+            symbols.PYTHON,
+            (("python_callable", Code("fail_run")),),
+            role="fails",
+            rule="one_failed",
+            before=tuple(names),
+            origin=self.draft.plan.folder.origin,
+            comment="Fails the run when one of these jobs has failed: what follows them goes on without them.",
+        )
 
     # ---- folders and sub-folders
 

@@ -34,6 +34,7 @@ _ALONE: Final = (
     "all_done",
     "none_failed_min_one_success",
     "none_failed",
+    "one_failed",
 )  # rules that mean something for one task, too
 
 
