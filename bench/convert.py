@@ -80,9 +80,9 @@ def samples(root: Path) -> dict[str, str]:
     return found
 
 
-def venv(version: str) -> Path:
+def venv(version: str, providers: tuple[str, ...] = ("apache-airflow-providers-smtp",)) -> Path:
     store = VenvStore(Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "venvs")
-    return store.ensure(VenvSpec(version, "3.11", ("apache-airflow-providers-smtp",)), note).path
+    return store.ensure(VenvSpec(version, "3.11", providers), note).path
 
 
 def read_under(project: Path, target: Target, place: Path, home: Path) -> tuple[dict[str, ParsedDag], list[str]]:

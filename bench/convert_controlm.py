@@ -1,9 +1,11 @@
 """Converts every Control-M definition of a folder and compares a day of Control-M with the DAGs; one JSON line.
 
-python -m bench.convert_controlm --corpus DIR [--verbose]
+python -m bench.convert_controlm --corpus DIR [--profile FILE] [--airflow] [--verbose]
 
 `definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_job_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
-that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M.
+that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M, in
+another order, or ends otherwise. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
+compared with the dates of Control-M (`times_off`).
 """
 
 from __future__ import annotations
@@ -11,28 +13,79 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import yaml
+from bench.convert import RUNS, VERSIONS, read_under, venv
+
+from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
 from aerodrome.migration.convert.controlm.comparison import compare
 from aerodrome.migration.convert.controlm.gathering import gather
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
-from aerodrome.migration.convert.controlm.world import plan_world
-from aerodrome.migration.convert.emission import compose
+from aerodrome.migration.convert.controlm.world import World, plan_world
+from aerodrome.migration.convert.emission import compose, emit
+from aerodrome.parsing.contract import ParsedDag
+
+PROVIDERS = tuple(
+    f"apache-airflow-providers-{name}"
+    for name in ("standard", "ssh", "sftp", "ftp", "common-io", "smtp", "common-sql", "http", "amazon", "google", "microsoft-azure", "apache-spark", "cncf-kubernetes", "databricks", "dbt-cloud")
+)  # fmt: skip
+
+
+def under_airflow(conversion: Conversion, *, is_verbose: bool) -> dict[Target, dict[str, ParsedDag]]:
+    """Read the DAGs under both real Airflows; providers are those of PROVIDERS."""
+    found: dict[Target, dict[str, ParsedDag]] = {}
+    with tempfile.TemporaryDirectory(prefix="aerodrome-bench-") as scratch:
+        for target in TARGETS:
+            project = Path(scratch) / f"project-{target}"
+            emit(compose(conversion, target), project)
+            place = Path(scratch) / f"home-{target}"
+            read_dags, failed = read_under(project, target, venv(VERSIONS[target], PROVIDERS), place)
+            if is_verbose and failed:
+                sys.stderr.write(f"bench: {target}: not read: {', '.join(failed)}\n")
+            found[target] = read_dags
+    return found
+
+
+def times_off(world: World, dags: Mapping[str, Dag], read_dags: Mapping[str, ParsedDag]) -> list[str]:
+    """Name the folders whose first run times are not the times of their dates in Control-M."""
+    off = []
+    clock = world.site.clock
+    for plan in world.plans:
+        if plan.dag_id not in dags or plan.dag_id not in read_dags or not plan.is_scheduled or not plan.dates:
+            continue
+        if dags[plan.dag_id].schedule.expression is None:
+            continue
+        wanted = []
+        for odate in sorted(plan.dates)[:RUNS]:
+            day, minutes = clock.moment(odate, plan.tick)
+            local = datetime(day.year, day.month, day.day, minutes // 60, minutes % 60, tzinfo=ZoneInfo(clock.timezone))
+            wanted.append(local.astimezone(UTC).isoformat())
+        if [run.run_after for run in read_dags[plan.dag_id].next_runs][: len(wanted)] != wanted:
+            off.append(plan.dag_id)
+    return off
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--profile", type=Path, help="a profile, such as one that maps types of jobs")
+    parser.add_argument("--airflow", action="store_true", help="read the DAGs under both real Airflows")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
+    profile = yaml.safe_load(options.profile.read_text()) if options.profile else {}
     begun = time.monotonic()
-    conversion = read(options.corpus, {})
+    conversion = read(options.corpus, profile)
     compose(conversion, "3.3")
     seconds = time.monotonic() - begun
-    world = plan_world(gather(options.corpus), read_site({}))
+    world = plan_world(gather(options.corpus), read_site(profile))
     dags = {dag.dag_id: dag for dag in conversion.dags}
     silent = 0
     for plan in world.plans:
@@ -40,7 +93,11 @@ def main() -> None:
             silent += 1
             if options.verbose:
                 sys.stderr.write(f"bench: {found}\n")
-    tasks = [task for dag in conversion.dags for task in dag.tasks if task.role != "control"]
+    read_dags = under_airflow(conversion, is_verbose=options.verbose) if options.airflow else {}
+    off = sorted({name for dags_read in read_dags.values() for name in times_off(world, dags, dags_read)})
+    if options.verbose and off:
+        sys.stderr.write(f"bench: run times differ: {', '.join(off)}\n")
+    tasks = [task for dag in conversion.dags for task in dag.tasks if task.role in ("real", "raises")]
     answered = sum(plan.is_scheduled or plan.why_not is not None for plan in world.plans)
     result = {
         "definitions": conversion.definitions,
@@ -52,6 +109,10 @@ def main() -> None:
         "silent_changes": silent,
         "seconds": round(seconds, 2),
     }
+    if read_dags:
+        for target, dags_read in read_dags.items():
+            result[f"import_share_{target.replace('.', '_')}"] = round(len(dags_read) / max(len(dags), 1), 4)
+        result["times_off"] = len(off)
     sys.stdout.write(json.dumps(result) + "\n")
 
 

@@ -306,3 +306,4 @@ class Conversion:
     questions: tuple[Question, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     accounts: tuple[Account, ...] = ()  # of elements that belong to no DAG
+    packages: tuple[str, ...] = ()  # distributions to install that no import of a DAG file names

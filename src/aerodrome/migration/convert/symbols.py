@@ -33,7 +33,6 @@ ASSET_ANY: Final = Symbol("AssetAny", {"2.11": "airflow.datasets", "3.3": "airfl
 FAIL: Final = _moved("AirflowFailException", "airflow.exceptions", "airflow.sdk.exceptions")
 SKIP: Final = _moved("AirflowSkipException", "airflow.exceptions", "airflow.sdk.exceptions")
 CRON: Final = _moved("CronTriggerTimetable", "airflow.timetables.trigger", "airflow.sdk")
-CRONS: Final = _moved("MultipleCronTriggerTimetable", "airflow.timetables.trigger", "airflow.sdk")
 DELTA: Final = _moved("DeltaTriggerTimetable", "airflow.timetables.trigger", "airflow.sdk")
 # not airflow.sdk: what 3.3.2 writes for its EventsTimetable it cannot read again (serialization/encoders.py leaves out `_summary`)
 EVENTS: Final = _both("EventsTimetable", "airflow.timetables.events")

@@ -1,4 +1,4 @@
-"""Compares a day of Control-M with the run of the DAG that was made of the folder: jobs that ran, and how they ended."""
+"""Compares a day of Control-M with the run of the DAG that was made of the folder: jobs that ran, in which order, and how the run ended."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from itertools import product
 from random import Random
 
 from aerodrome.migration.convert.contract import Code, Dag, Task
-from aerodrome.migration.convert.controlm.day import Path, run_day
+from aerodrome.migration.convert.controlm.day import Day, Path, run_day
 from aerodrome.migration.convert.controlm.world import Plan, World
-from aerodrome.migration.convert.simulation import Choices, Outcomes, Simulator, State
+from aerodrome.migration.convert.simulation import Choices, Outcomes, Run, Simulator, State
 
 _EXHAUSTIVE = 8  # jobs up to which every outcome is tried
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Jobs that ran only on one side, for one date and one set of failing jobs."""
+    """Jobs that ran only on one side, for one date and one set of failing jobs; or another order, or another end."""
 
     dag_id: str
     day: date | None
     failing: tuple[Path, ...]
     only_in_source: tuple[Path, ...]
     only_in_dag: tuple[Path, ...]
+    unordered: tuple[tuple[Path, str], ...] = ()  # jobs that the DAG may run before a condition for which they wait
+    end: str = ""  # how the run ended, where it should have ended otherwise
 
 
 def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[Difference]:
@@ -37,16 +39,23 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
     ends = {world.task_ids[plan.number, path]: path for path in jobs}
     runner = _Runner(dag, ends)
     outside = _outside(world, plan)
+    edges = _edges(world, plan)
+    has_more = any(task.role == "raises" and task.full_id not in ends for task in dag.tasks)
     for day, ordered in _kinds_of_days(plan, jobs).items():
         for failing in _outcomes(jobs, samples):
             for is_met in (True, False) if outside else (True,):
                 present = outside if is_met else set()
                 source = run_day(plan.folder, ordered, lambda path, failing=failing: path not in failing, present)  # type: ignore[misc]
-                found = runner.run(ordered, failing, is_met=is_met)
+                run = runner.run_of(ordered, failing, is_met=is_met)
+                found = {path for name, path in ends.items() if run.states[name] in ("success", "failed")}
                 only_source = tuple(sorted(set(source.executed) - found))
                 only_dag = tuple(sorted(found - set(source.executed)))
-                if only_source or only_dag:
-                    yield Difference(dag.dag_id, day, tuple(sorted(failing)), only_source, only_dag)
+                unordered = tuple(sorted(runner.unordered(source, edges)))
+                end = ""
+                if not has_more and run.is_success == bool(set(source.executed) - source.ended_ok):
+                    end = "success" if run.is_success else "failed"
+                if only_source or only_dag or unordered or end:
+                    yield Difference(dag.dag_id, day, tuple(sorted(failing)), only_source, only_dag, unordered, end)
 
 
 def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[Path]]:
@@ -57,6 +66,16 @@ def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[
     for day in sorted(plan.dates):
         kinds.setdefault(frozenset(path for path in jobs if day in plan.order.jobs[path].dates), day)
     return {day: ordered for ordered, day in kinds.items()}
+
+
+def _edges(world: World, plan: Plan) -> set[tuple[Path, str]]:
+    """Give the conditions of jobs that are edges of the DAG, whoever adds them."""
+    found = set()
+    for job in plan.folder.jobs():
+        for wait in job.waits:
+            if all(link.kind == "edge" for link in world.links.of(plan.number, job, wait)):
+                found.add((job.path, wait.name))
+    return found
 
 
 def _outcomes(jobs: list[Path], samples: int) -> Iterator[frozenset[Path]]:
@@ -90,15 +109,18 @@ class _Runner(Simulator):
         self._ordered: AbstractSet[Path] = set()
         self._is_met = True
 
-    def run_states(
-        self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool
-    ) -> Mapping[str, State]:
+    def run_of(self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool) -> Run:
+        """Run the DAG for a date on which these jobs are ordered, and these of them fail."""
         self._ordered, self._is_met = ordered, is_met
-        return super().run(lambda task: self._ends.get(task.full_id) not in failing, lambda _task: "").states
+        return super().run(lambda task: self._ends.get(task.full_id) not in failing, lambda _task: "")
 
-    def run(self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool) -> set[Path]:  # type: ignore[override]
-        states = self.run_states(ordered, failing, is_met=is_met)
-        return {path for name, path in self._ends.items() if states[name] in ("success", "failed")}
+    def unordered(self, source: Day, edges: AbstractSet[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
+        """Name the jobs that may start before any of the jobs that had added a condition for them."""
+        names = {path: name for name, path in self._ends.items()}
+        for path, conditions in source.met_by.items():
+            for condition, producers in conditions.items():
+                if (path, condition) in edges and not any(names[path] in self.below[names[by]] for by in producers):
+                    yield path, condition
 
     def _execute(
         self, task: Task, states: Mapping[str, State], outcomes: Outcomes, choices: Choices, skipped: set[str]

@@ -21,6 +21,9 @@ class Day:
     executed: list[Path] = field(default_factory=list)
     ended_ok: set[Path] = field(default_factory=set)
     folders_ok: set[Path] = field(default_factory=set)
+    met_by: dict[Path, dict[str, frozenset[Path]]] = field(
+        default_factory=dict
+    )  # job -> condition -> jobs that had added it
 
 
 def run_day(
@@ -29,6 +32,7 @@ def run_day(
     """Run a folder. `ordered` are the jobs of this date, `present` the conditions (name, date word) that are there from outside."""
     table = set(present)
     day = Day()
+    added: dict[tuple[str, str], set[Path]] = {}
     todo = set(ordered)
     waiting = [job for job in folder.jobs() if job.path in todo]
     open_folders = [folder, *folder.folders()]
@@ -44,11 +48,19 @@ def run_day(
         for job in wave:
             waiting.remove(job)
             day.executed.append(job.path)
+            keys = {wait.name: (wait.name, _date(wait.odate)) for wait in job.waits}
+            day.met_by[job.path] = {name: frozenset(added[key]) for name, key in keys.items() if key in added}
+            had = set(table)
             if is_ok(job.path):
                 day.ended_ok.add(job.path)
                 _apply(job, "ok", table)
             else:
                 _apply(job, "notok", table)
+            for key in table - had:
+                added[key] = {job.path}
+            for key, jobs in added.items():
+                if key in had and _adds(job, key, is_ok=job.path in day.ended_ok):
+                    jobs.add(job.path)
         for box in reversed(open_folders):
             inside = [job.path for job in box.jobs() if job.path in todo]
             if inside and box.path not in day.folders_ok and all(path in day.ended_ok for path in inside):
@@ -81,6 +93,12 @@ def _apply(node: Node, event: str, table: set[tuple[str, str]]) -> None:
         for action in reaction.actions:
             if action.kind == "cond" and action.values.get("SIGN", "+") in ("+", "ADD", ""):
                 table.add((action.values.get("NAME", ""), _date(action.values.get("ODATE", "ODAT"))))
+
+
+def _adds(job: Job, key: tuple[str, str], *, is_ok: bool) -> bool:
+    table: set[tuple[str, str]] = set()
+    _apply(job, "ok" if is_ok else "notok", table)
+    return key in table
 
 
 def _date(word: str) -> str:

@@ -78,7 +78,7 @@ class Interpreter:
             for child in element.take_children("JOB", *SUB_TAGS)
         ]
         members = _with_flows(
-            _apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")]
+            _apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")], path
         )
         method: str | None = None
         if not parents and any(element.has(word) for word in ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")):
@@ -262,14 +262,18 @@ def _apart(members: list[Job | Folder]) -> list[Job | Folder]:
     return found
 
 
-def _with_flows(members: list[Job | Folder], flows: Iterable[list[str]]) -> list[Job | Folder]:
-    """Turn `Flow` sequences into the conditions that Control-M itself makes of them: `A-TO-B`."""
+def _with_flows(members: list[Job | Folder], flows: Iterable[list[str]], path: tuple[str, ...]) -> list[Job | Folder]:
+    """Turn `Flow` sequences into conditions: one of the own folder, for which the next job waits, and `A-TO-B` for whoever else does.
+
+    A flow is the order of jobs of its folder: jobs of the same names in flows of other folders are not meant.
+    """
     waits: dict[str, list[Wait]] = {}
     outs: dict[str, list[Out]] = {}
     for steps in flows:
         for before, after in pairwise(steps):
-            name = f"{before}-TO-{after}"
-            outs.setdefault(before, []).append(Out(name))
+            plain = f"{before}-TO-{after}"
+            name = f"{'/'.join(path)}:{plain}"
+            outs.setdefault(before, []).extend((Out(name), Out(plain)))
             waits.setdefault(after, []).append(Wait(name))
             outs.setdefault(after, []).append(Out(name, sign="-"))
     return [_replace(member, waits.get(member.name, []), outs.get(member.name, [])) for member in members]

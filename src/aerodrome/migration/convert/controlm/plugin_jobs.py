@@ -1,210 +1,211 @@
-"""Jobs of cloud and database plug-ins: which operator they become and which of their details it needs.
-
-Names of details differ between plug-in versions, XML (`%%UCM-PIPELINE_NAME`) and JSON (`Pipeline Name`): they are compared without
-prefix, case and marks. A job that lacks what its operator needs becomes a task that raises, never a guess.
-"""
+"""Jobs of plug-ins: the operator that their row in the table names, Dataflow, and DAGs of another Airflow job."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+import json
+from typing import Any, Final
 
-from aerodrome.migration.convert.contract import Symbol
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Expression, Symbol
+from aerodrome.migration.convert.controlm.plugins import (
+    PLUGINS,
+    Argument,
+    Plugin,
+    action_of,
+    detail,
+    items_of,
+    map_of,
+    profile_of,
+    row_of,
+    untaken,
+)
+from aerodrome.migration.convert.controlm.workbench import Workbench
 
-
-def _provider(name: str, module: str, package: str) -> Symbol:
-    path, distribution = f"airflow.providers.{module}", f"apache-airflow-providers-{package}"
-    return Symbol(name, {"2.11": path, "3.3": path}, {"2.11": distribution, "3.3": distribution})
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One argument of an operator and the details that can give it, best first."""
-
-    name: str
-    details: tuple[str, ...]
-    is_needed: bool = True
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """How a kind of job becomes an operator. `connection` is the argument that takes the connection profile."""
-
-    operator: Symbol
-    arguments: tuple[Argument, ...]
-    connection: str
-    conn_type: str
-    fixed: tuple[tuple[str, str | bool], ...] = ()
+_GOOGLE: Final = "apache-airflow-providers-google"
+_DATAFLOW: Final = "airflow.providers.google.cloud.operators.dataflow"
+DATAFLOW: Final = Symbol(
+    "DataflowTemplatedJobStartOperator", {"2.11": _DATAFLOW, "3.3": _DATAFLOW}, {"2.11": _GOOGLE, "3.3": _GOOGLE}
+)
+DATAFLOW_FLEX: Final = Symbol(
+    "DataflowStartFlexTemplateOperator", {"2.11": _DATAFLOW, "3.3": _DATAFLOW}, {"2.11": _GOOGLE, "3.3": _GOOGLE}
+)
+_NETWORK: Final = ("networksubnets", "networksecuritygroups", "assignpublicip")
+_TASK_OVERRIDES: Final = ("overrides", "overridecontainer", "overridecommand", "environmentvariables", "parameters")
 
 
-def _needs(name: str, *details: str) -> Argument:
-    return Argument(name, details)
+def plugin(bench: Workbench) -> None:
+    """Make the task of a job whose kind stands in the table."""
+    details = bench.job.details
+    row = row_of(bench.job.kind, details)
+    if row is None:
+        rows = PLUGINS[bench.job.kind]
+        known = ", ".join(sorted({word for item in rows for word in item.actions}))
+        bench.fail("plugin-action", f"The action {action_of(details)} is not converted (there are: {known}).")
+        return
+    arguments: list[tuple[str, Expression]] = []
+    for argument in row.arguments:
+        value = detail(details, argument.details)
+        if not value and argument.is_needed:
+            bench.fail(
+                "detail-missing",
+                f"{row.operator.name} needs {argument.name}, which the definition does not have ({argument.details[0]}).",
+            )
+            return
+        if value:
+            arguments.append((argument.name, _value(bench, argument, value)))
+    fixed = dict(row.fixed)
+    also: tuple[str, ...] = ()
+    if bench.job.kind == "aws-batch" and (revision := detail(details, ("jobdefinitionrevision",))):
+        arguments = [(name, f"{value}:{revision}" if name == "job_definition" else value) for name, value in arguments]
+        also = ("jobdefinitionrevision",)
+    if bench.job.kind == "gcp-function" and (body := detail(details, ("body", "functionparameters"))):
+        fixed["input_data"] = mapped(bench, "input_data", body)
+        also = ("body", "functionparameters")
+    if bench.job.kind == "gcp-workflow" and (body := detail(details, ("parametersjsoninput",))):
+        fixed["execution"] = {"argument": bench.text(body)}
+        also = ("parametersjsoninput",)
+    if bench.job.kind == "ecs":
+        also = _ecs(bench, fixed)
+    if left := untaken(row, details, also):
+        bench.note("plugin-details", f"Details of the job that the operator does not take: {', '.join(left[:12])}.")
+    if row.note:
+        bench.note(*row.note)
+    _steps(bench, row, arguments, fixed)
 
 
-def _may(name: str, *details: str) -> Argument:
-    return Argument(name, details, False)
+def _steps(
+    bench: Workbench, row: Plugin, arguments: list[tuple[str, Expression]], fixed: dict[str, Expression]
+) -> None:
+    conn_id = bench.profile(profile_of(bench.job.details) or row.conn_type, row.conn_type)
+    first = [(row.connection, conn_id), *arguments, *fixed.items()]
+    if row.waits is None:
+        bench.step("", row.operator, *first)
+        return
+    bench.step("_start", row.operator, *first)
+    bench.step("", row.waits, (row.connection, conn_id), *arguments, *row.waits_for, is_waiting=True)
 
 
-_AWS, _AZURE, _GCP = "amazon", "microsoft-azure", "google"
-PLUGINS: Final[Mapping[str, Plugin]] = {
-    "glue": Plugin(
-        _provider("GlueJobOperator", "amazon.aws.operators.glue", _AWS),
-        (_needs("job_name", "gluejobname", "jobname", "awsgluejobname"), _may("region_name", "region", "awsregion")),
-        "aws_conn_id",
-        "aws",
-        (("wait_for_completion", True),),
-    ),
-    "lambda": Plugin(
-        _provider("LambdaInvokeFunctionOperator", "amazon.aws.operators.lambda_function", _AWS),
-        (
-            _needs("function_name", "functionname", "lambdafunctionname"),
-            _may("payload", "payload", "parameters", "body", "payloadjson"),
-            _may("qualifier", "version"),
-        ),
-        "aws_conn_id",
-        "aws",
-    ),
-    "step-functions": Plugin(
-        _provider("StepFunctionStartExecutionOperator", "amazon.aws.operators.step_function", _AWS),
-        (
-            _needs("state_machine_arn", "statemachinearn"),
-            _may("state_machine_input", "parameters", "arguments", "input"),
-            _may("name", "executionname"),
-        ),
-        "aws_conn_id",
-        "aws",
-    ),
-    "aws-batch": Plugin(
-        _provider("BatchOperator", "amazon.aws.operators.batch", _AWS),
-        (
-            _needs("job_name", "jobname"),
-            _needs("job_definition", "jobdefinition", "jobdefinitionandrevision"),
-            _needs("job_queue", "jobqueue"),
-        ),
-        "aws_conn_id",
-        "aws",
-    ),
-    "athena": Plugin(
-        _provider("AthenaOperator", "amazon.aws.operators.athena", _AWS),
-        (
-            _needs("query", "query", "sqlquery"),
-            _needs("database", "database", "dbname", "databasename"),
-            _needs("output_location", "outputlocation", "outputbucket"),
-        ),
-        "aws_conn_id",
-        "aws",
-    ),
-    "adf": Plugin(
-        _provider("AzureDataFactoryRunPipelineOperator", "microsoft.azure.operators.data_factory", _AZURE),
-        (
-            _needs("pipeline_name", "pipelinename", "pipeline"),
-            _needs("resource_group_name", "resourcegroupname", "resourcegroup"),
-            _needs("factory_name", "datafactoryname", "factoryname", "datafactory"),
-        ),
-        "azure_data_factory_conn_id",
-        "azure_data_factory",
-    ),
-    "synapse": Plugin(
-        _provider("AzureSynapseRunPipelineOperator", "microsoft.azure.operators.synapse", _AZURE),
-        (
-            _needs("pipeline_name", "pipelinename", "pipeline"),
-            _needs("azure_synapse_workspace_dev_endpoint", "workspacedevendpoint", "synapseurl", "workspaceurl"),
-        ),
-        "azure_synapse_conn_id",
-        "azure_synapse",
-    ),
-    "databricks": Plugin(
-        _provider("DatabricksRunNowOperator", "databricks.operators.databricks", "databricks"),
-        (_needs("job_id", "databricksjobid", "jobid"),),
-        "databricks_conn_id",
-        "databricks",
-    ),
-    "dataflow": Plugin(
-        _provider("DataflowTemplatedJobStartOperator", "google.cloud.operators.dataflow", _GCP),
-        (
-            _needs("template", "templatelocationgs", "templatelocation", "template", "templatetypepath"),
-            _needs("project_id", "projectid", "project"),
-            _needs("location", "location", "region"),
-            _may("job_name", "jobname"),
-        ),
-        "gcp_conn_id",
-        "google_cloud_platform",
-    ),
-    "gcp-function": Plugin(
-        _provider("CloudFunctionInvokeFunctionOperator", "google.cloud.operators.functions", _GCP),
-        (
-            _needs("function_id", "functionname", "functionid"),
-            _needs("location", "location", "region"),
-            _may("project_id", "projectid", "project"),
-        ),
-        "gcp_conn_id",
-        "google_cloud_platform",
-        (("input_data", "{}"),),
-    ),
-    "cloud-run": Plugin(
-        _provider("CloudRunExecuteJobOperator", "google.cloud.operators.cloud_run", _GCP),
-        (
-            _needs("job_name", "jobname", "cloudrunjobname"),
-            _needs("region", "location", "region"),
-            _needs("project_id", "projectid", "project"),
-        ),
-        "gcp_conn_id",
-        "google_cloud_platform",
-    ),
-    "gcp-workflow": Plugin(
-        _provider("WorkflowsCreateExecutionOperator", "google.cloud.operators.workflows", _GCP),
-        (
-            _needs("workflow_id", "workflowname", "workflowid"),
-            _needs("location", "location", "region"),
-            _needs("project_id", "projectid", "project"),
-        ),
-        "gcp_conn_id",
-        "google_cloud_platform",
-    ),
-    "dbt": Plugin(
-        _provider("DbtCloudRunJobOperator", "dbt.cloud.operators.dbt", "dbt-cloud"),
-        (_needs("job_id", "dbtjobid", "jobid"),),
-        "dbt_cloud_conn_id",
-        "dbt_cloud",
-    ),
-    "web-service": Plugin(
-        _provider("HttpOperator", "http.operators.http", "http"),
-        (
-            _needs(
-                "endpoint", "endpointurl", "urlrequestpath", "requestpath", "url", "urlpath", "location", "path", "uri"
-            ),
-            _may("method", "httpmethod", "method", "requestmethod", "operation"),
-            _may("data", "body", "requestbody", "payload", "inputmessage", "bodyrequest"),
-        ),
-        "http_conn_id",
-        "http",
-    ),
-    "spark": Plugin(
-        _provider("SparkSubmitOperator", "apache.spark.operators.spark_submit", "apache-spark"),
-        (
-            _needs("application", "sparkscript", "programjar", "applicationjar", "script", "sparkapplicationpath"),
-            _may("java_class", "mainclass"),
-            _may("application_args", "arguments"),
-        ),
-        "conn_id",
-        "spark",
-    ),
-}
+def _value(bench: Workbench, argument: Argument, value: str) -> Expression:
+    if argument.form == "map":
+        return mapped(bench, argument.name, value, is_plain=argument.is_plain)
+    if argument.form == "list":
+        return [bench.text(item) for item in items_of(value)]
+    if argument.name != "payload":
+        value = value.strip('"')
+    return bench.plain(argument.name, value) if argument.is_plain else bench.text(value)
 
 
-def detail(details: Mapping[str, str], names: tuple[str, ...]) -> str:
-    """Give the first of these details that a job has; names are compared without prefix, case and marks."""
-    found = {
-        re.sub(
-            r"[^a-z0-9]", "", re.sub(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON)[-.]", "", key, flags=re.IGNORECASE).lower()
-        ): value
-        for key, value in details.items()
-    }
-    return next((found[name] for name in names if found.get(name, "").strip()), "")
+def mapped(bench: Workbench, name: str, text: str, *, is_plain: bool = False) -> Expression:
+    """Read an object whose texts may hold %% variables; the job fails when it is none."""
+    found = map_of(text)
+    if found is None:
+        bench.fail("detail-unreadable", f"Its {name} are not an object in JSON: {text[:80]}")
+        return None
+
+    def compiled(value: Any) -> Expression:
+        if isinstance(value, str):
+            return bench.plain(name, value) if is_plain else bench.text(value)
+        if isinstance(value, dict):
+            return {str(key): compiled(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [compiled(item) for item in value]
+        return value if value is None or isinstance(value, int | float | bool) else str(value)
+
+    return compiled(found)
 
 
-def profile_of(details: Mapping[str, str]) -> str:
-    """Give the name of the connection profile (account) of a plug-in job."""
-    return detail(details, ("connectionprofile", "account", "connectionprofilename"))
+def _ecs(bench: Workbench, fixed: dict[str, Expression]) -> tuple[str, ...]:
+    """Add the network and the overrides of an ECS task."""
+    details = bench.job.details
+    if subnets := detail(details, ("networksubnets",)):
+        inside: dict[str, Expression] = {"subnets": [bench.text(item.strip()) for item in subnets.split(",")]}
+        if groups := detail(details, ("networksecuritygroups",)):
+            inside["securityGroups"] = [bench.text(item.strip()) for item in groups.split(",")]
+        if public := detail(details, ("assignpublicip",)):
+            inside["assignPublicIp"] = (
+                "ENABLED" if public.upper() in ("TRUE", "ENABLED", "CHECKED", "Y") else "DISABLED"
+            )
+        fixed["network_configuration"] = {"awsvpcConfiguration": inside}
+    if container := detail(details, ("overridecontainer",)):
+        override: dict[str, Expression] = {"name": bench.text(container)}
+        if command := detail(details, ("overridecommand",)):
+            override["command"] = [bench.text(item) for item in items_of(command)]
+        if values := detail(details, ("environmentvariables",)):
+            read = map_of(values)
+            if read is None:
+                bench.fail("detail-unreadable", f"Its environment variables are not an object in JSON: {values[:80]}")
+                return ()
+            override["environment"] = [{"name": key, "value": bench.text(str(item))} for key, item in read.items()]
+        fixed["overrides"] = {"containerOverrides": [override]}
+    elif body := detail(details, ("parameters",)):
+        fixed["overrides"] = mapped(bench, "overrides", body)
+    return (*_NETWORK, *_TASK_OVERRIDES)
+
+
+def dataflow(bench: Workbench) -> None:
+    """Make the task of a Dataflow template: a classic one, or a flex template with its launch parameters."""
+    details = bench.job.details
+    template = detail(details, ("templatelocationgs", "templatelocation", "template", "templatetypepath"))
+    project = detail(details, ("projectid", "project"))
+    location = detail(details, ("location", "region"))
+    for name, value in (("template", template), ("project_id", project), ("location", location)):
+        if not value:
+            bench.fail("detail-missing", f"Dataflow needs {name}, which the definition does not have.")
+            return
+    text = detail(details, ("parametersjsonformat", "parameters"))
+    given = map_of(text) if text else {}
+    if given is None:
+        bench.fail("detail-unreadable", f"Its parameters are not an object in JSON: {text[:80]}")
+        return
+    conn_id = bench.profile(profile_of(details) or "google_cloud_platform", "google_cloud_platform")
+    where: list[tuple[str, Expression]] = [
+        ("gcp_conn_id", conn_id),
+        ("project_id", bench.text(project)),
+        ("location", bench.text(location)),
+    ]
+    if "flex" in detail(details, ("templatetype",)).lower():
+        launch = dict(given.get("launch_parameter") or given.get("launchParameter") or given)
+        launch.setdefault("containerSpecGcsPath", template)
+        bench.step(
+            "",
+            DATAFLOW_FLEX,
+            *where,
+            ("body", mapped(bench, "body", json.dumps({"launchParameter": launch}))),
+            ("wait_until_finished", True),
+        )
+        return
+    arguments: list[tuple[str, Expression]] = [("template", bench.text(template))]
+    if name := str(given.pop("jobName", "") or detail(details, ("jobname",))):
+        arguments.append(("job_name", bench.text(name)))
+    inner = [key for key in ("parameters", "environment") if given.get(key)]
+    arguments += [(key, mapped(bench, key, json.dumps(given.pop(key)))) for key in inner]
+    if left := sorted(key for key, value in given.items() if value):
+        bench.note("plugin-details", f"Parameters of the job that the operator does not take: {', '.join(left)}.")
+    bench.step("", DATAFLOW, *where, *arguments, ("wait_until_finished", True))
+
+
+def airflow(bench: Workbench) -> None:
+    """Make the task that triggers a DAG of another Airflow job, and waits for it."""
+    details = bench.job.details
+    dag_id = detail(details, ("dagid", "dagname")).strip('"')
+    if not dag_id:
+        bench.fail("airflow-dag", "The job names no DAG.")
+        return
+    action = action_of(details)
+    if action.startswith("rerundag") or (action and not any(word in action for word in ("run", "trigger"))):
+        bench.fail("plugin-action", f"The action {action} of an Airflow job is not converted.")
+        return
+    bench.note("airflow-dag", f"The DAG {dag_id} must be in the same Airflow as this one.")
+    arguments: list[tuple[str, Expression]] = [("trigger_dag_id", bench.text(dag_id)), ("wait_for_completion", True)]
+    if text := detail(details, ("configurationjson", "parameters", "conf")):
+        arguments.append(("conf", mapped(bench, "conf", text)))
+    bench.step("", symbols.TRIGGER_DAG, *arguments)
+
+
+def sla(bench: Workbench) -> None:
+    """Make the mark of a service; its deadline is not watched."""
+    bench.note(
+        "sla-service",
+        f"The service {bench.job.details.get('ServiceName', bench.job.name)} and its deadline are not watched: add a deadline alert.",
+    )
+    bench.step("", symbols.EMPTY)

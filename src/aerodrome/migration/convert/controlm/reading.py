@@ -22,7 +22,8 @@ from aerodrome.migration.convert.contract import (
     VariableNeed,
 )
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.building import Builder, Built
+from aerodrome.migration.convert.controlm.building import Builder
+from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.gathering import gather
 from aerodrome.migration.convert.controlm.model import Job
 from aerodrome.migration.convert.controlm.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
@@ -54,6 +55,7 @@ class _Converter:
         self.connections: dict[str, ConnectionNeed] = {}
         self.variables: dict[str, VariableNeed] = {}
         self.questions: list[Question] = []
+        self.packages: set[str] = set()
         self.needs_approval = False
 
     def convert(self) -> Conversion:
@@ -76,6 +78,7 @@ class _Converter:
             questions=tuple(self.questions),
             rejected=export.rejected,
             accounts=export.accounts,
+            packages=tuple(sorted(self.packages)),
         )
 
     def _folder(self, plan: Plan) -> None:
@@ -164,6 +167,7 @@ class _Converter:
             self.variables.setdefault(name, VariableNeed(name, None, why))
         for need in built.connections:
             self.connections.setdefault(need.conn_id, need)
+        self.packages |= built.packages
         self.needs_approval = self.needs_approval or built.needs_approval
         tags = list(dict.fromkeys(["controlm", *filter(None, (plan.folder.application, plan.folder.sub_application))]))
         listed = timing.ends

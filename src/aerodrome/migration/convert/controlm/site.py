@@ -1,7 +1,8 @@
 """What the team says about its Control-M site: the profile file, and the connections that the definitions need.
 
 Keys: `timezone`, `new_day` (HH:MM), `start` (first date), `years` (how far dates are listed), `week_starts_on` (monday or sunday),
-`hosts` (name -> {connection, queue, worker}), `default_host` (the same), `user_dailies` (name -> true, false), `pools` (name -> slots).
+`hosts` (name -> {connection, queue, worker}), `default_host` (the same), `user_dailies` (name -> true, false), `pools` (name -> slots),
+`connection_profiles` (name -> type: SFTP, FTP, S3, …), `job_types` (type -> what its jobs become, see mapped_jobs).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _KEYS: Final = (
     "default_host",
     "user_dailies",
     "pools",
+    "connection_profiles",
+    "job_types",
 )
 _START: Final = date(2026, 1, 1)
 
@@ -42,6 +45,20 @@ class Host:
 
 
 @dataclass(frozen=True)
+class JobType:
+    """What jobs of a type become by the team's own choice: a command line, or an operator with its arguments."""
+
+    pattern: str  # of the type as the report shows it, or of the kind; * stands for anything
+    command: str = ""
+    host: Host | None = None  # where the command runs; None: where the job runs
+    operator: str = ""  # module path and class
+    package: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    connection: str = ""  # the argument that takes the connection profile
+    is_waiting: bool = False
+
+
+@dataclass(frozen=True)
 class Site:
     clock: Clock = field(default_factory=Clock)
     horizon: Horizon = field(default_factory=lambda: Horizon(_START, date(2030, 12, 31)))
@@ -49,6 +66,8 @@ class Site:
     default_host: Host | None = None
     user_dailies: Mapping[str, bool] = field(default_factory=dict)
     pools: Mapping[str, int] = field(default_factory=dict)
+    profiles: Mapping[str, str] = field(default_factory=dict)  # connection profile -> its type
+    job_types: tuple[JobType, ...] = ()
     is_week_from_sunday: bool = False
     is_new_day_known: bool = False
     is_zone_known: bool = False
@@ -90,6 +109,8 @@ def read_site(profile: Mapping[str, Any]) -> Site:
         default_host=None if default is None else _host("default_host", default),
         user_dailies={str(name): bool(value) for name, value in _mapping("user_dailies", profile).items()},
         pools={str(name): int(value) for name, value in _mapping("pools", profile).items()},
+        profiles={str(name): str(value) for name, value in _mapping("connection_profiles", profile).items()},
+        job_types=tuple(_job_type(str(name), value) for name, value in _mapping("job_types", profile).items()),
         is_week_from_sunday=sunday == "sunday",
         is_new_day_known="new_day" in profile,
         is_zone_known="timezone" in profile,
@@ -127,6 +148,35 @@ def _host(key: str, value: Any) -> Host:
         connection, queue = str(value.get("connection", "")), str(value.get("queue", ""))
         return Host(bool(value.get("worker", bool(queue) and not connection)), connection, queue)
     raise _wrong(key, "is neither `worker`, a connection, nor a mapping of connection, queue, worker")
+
+
+def _job_type(pattern: str, value: Any) -> JobType:
+    key = f"job_types.{pattern}"
+    known = {"command", "host", "operator", "package", "arguments", "connection", "waits"}
+    if isinstance(value, str):
+        value = {"command": value}
+    if not isinstance(value, Mapping) or not set(value) <= known:
+        raise _wrong(key, f"is neither a command nor a mapping of {', '.join(sorted(known))}")
+    command, operator = str(value.get("command", "")), str(value.get("operator", ""))
+    if bool(command) == bool(operator):
+        raise _wrong(key, "has not exactly one of `command` and `operator`")
+    if operator and not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", operator):
+        raise _wrong(
+            f"{key}.operator", "is not the path of a class, such as airflow.providers.ssh.operators.ssh.SSHOperator"
+        )
+    arguments = value.get("arguments") or {}
+    if not isinstance(arguments, Mapping) or not all(str(name).isidentifier() for name in arguments):
+        raise _wrong(f"{key}.arguments", "is not a mapping of argument names to values")
+    return JobType(
+        pattern,
+        command,
+        _host(f"{key}.host", value["host"]) if "host" in value else None,
+        operator,
+        str(value.get("package", "")),
+        arguments,
+        str(value.get("connection", "")),
+        bool(value.get("waits", False)),
+    )
 
 
 def _wrong(key: str, why: str) -> Invalid:

@@ -192,6 +192,16 @@ def not_converted(reason):
     (symbols.FAIL,),
 )
 
+FAIL_RUN: Final = Function(
+    "fail_run",
+    '''
+def fail_run():
+    """Fail: a job of this run has failed."""
+    raise AirflowFailException("A job has failed, see the tasks before this one.")
+''',
+    (symbols.FAIL,),
+)
+
 SHOUT: Final = Function(
     "shout",
     '''

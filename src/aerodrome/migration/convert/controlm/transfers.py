@@ -22,7 +22,31 @@ _SCHEMES: Final = {
     "FILE SYSTEM": "file",
     "LOCAL FILE SYSTEM": "file",
     "LOCAL": "file",
+    "FTP": "ftp",
+    "FTPS": "ftps",
+    "FTP-SSL": "ftps",
+    "FTPSSL": "ftps",
 }
+SERVERS: Final = ("ftp", "ftps")  # schemes that Airflow's storage does not reach: hooks do
+_DIRECTIONS: Final = {  # of FTP-UPLOADn: is it from left to right, does it watch first
+    "0": (False, False),
+    "1": (True, False),
+    "2": (False, True),
+    "3": (True, True),
+}
+_OPTIONS: Final = ("SrcToDest", "DestToSrc", "SrcToDestFileWatcher", "DestToSrcFileWatcher", "FileWatcher")
+_CHANGING: Final = (
+    "Pgp",
+    "Incremental",
+    "Compress",
+    "Archive",
+    "RECURSIVE",
+    "Recursive",
+    "EXCLUDE",
+    "Exclude",
+    "DSTOPT",
+    "UNIQUE",
+)
 
 
 @dataclass(frozen=True)
@@ -33,10 +57,20 @@ class Side:
     host: str = ""
     user: str = ""
 
+    @property
+    def address(self) -> str:
+        """Give it as Airflow's storage names it."""
+        return f"{self.scheme}://{self.path}"
+
+    @property
+    def is_by_hook(self) -> bool:
+        """Say whether only a hook reaches it; addresses of Airflow's storage have no paths below a home."""
+        return self.scheme in SERVERS or (self.scheme == "sftp" and not self.path.startswith(("/", "%%")))
+
 
 @dataclass(frozen=True)
 class Command:
-    """A file command at one end, before or after a transfer: rm, mkdir or rename."""
+    """A file command at one end, before or after a transfer: rm, mkdir, rename or chmod (`target`: the new name, the mode)."""
 
     action: str
     side: Side
@@ -50,6 +84,7 @@ class Transfer:
     is_watching: bool = False
     is_copying: bool = True
     is_moving: bool = False
+    wait_minutes: int = 0  # how long it watches; 0: not said
     notes: tuple[str, ...] = ()
     before: tuple[Command, ...] = ()
     after: tuple[Command, ...] = ()
@@ -58,6 +93,11 @@ class Transfer:
     def is_plain(self) -> bool:
         """Say whether it is one named file to one named file."""
         return not (self.is_moving or re.search(r"[*?]", self.source.path) or self.destination.path.endswith("/"))
+
+    @property
+    def is_by_hook(self) -> bool:
+        """Say whether one end is a server that hooks reach: FTP, or a path below the home of an SFTP user."""
+        return any(side.is_by_hook for side in (self.source, self.destination))
 
 
 def transfers_of(details: Mapping[str, str], kinds: Mapping[str, str]) -> list[Transfer] | str:
@@ -91,6 +131,16 @@ def _from_json(
     both = details.get("ConnectionProfileDualEndpoint", "")
     profiles = details.get("ConnectionProfileSrc", both), details.get("ConnectionProfileDest", both)
     known = [_kind(details, number, profiles[number - 1], kinds) for number in (1, 2)]
+    assumed: list[str] = []
+    if (lone := _lone_bucket(details)) and not any(_SCHEMES.get(kind) in ("s3", "gs", "abfs") for kind in known):
+        end = _end_of_bucket(known, profiles)
+        if end is None:
+            return (
+                f"The bucket {details[lone[0]]} is of one end, and the exports do not say of which: "
+                "export the connection profiles, or name their types under connection_profiles in the profile."
+            )
+        known[end] = lone[1]
+        assumed.append(f"The bucket {details[lone[0]]} is taken as that of {profiles[end]}.")
     found = []
     for item in listed:
         option = str(item.get("TransferOption", "SrcToDest"))
@@ -98,6 +148,8 @@ def _from_json(
         target = _side(known[1], str(item.get("Dest", "")), profiles[1], _bucket(details, "Dest"))
         if source is None or target is None:
             return f"The connection type {known[0] if source is None else known[1]} is not converted."
+        if option not in _OPTIONS:
+            return f"The transfer option {option} is not converted."
         ends = {"Src": source, "Dest": target}
         if option.startswith("DestToSrc"):
             source, target = target, source
@@ -105,16 +157,16 @@ def _from_json(
         is_copying = option != "FileWatcher"
         if not source.path or (is_copying and not target.path):
             return "A transfer lacks its source or its destination."
+        if str(item.get("IF_EXIST", "0")) not in ("0", "", "Overwrite"):
+            return f"IF_EXIST {item['IF_EXIST']} of a transfer is not converted: files there are overwritten."
         commands = _commands(item, ends)
         if isinstance(commands, str):
             return commands
         options = [key for key, value in item.items() if key not in _PLAIN_OPTIONS and _is_on(value)]
-        changing = [
-            key for key in options if any(word in key for word in ("Pgp", "Incremental", "Compress", "Archive"))
-        ]
+        changing = [key for key in options if any(word in key for word in _CHANGING)]
         if changing:
             return f"{', '.join(changing)} of a transfer is not converted."
-        notes = [f"The transfer option {key} has no effect." for key in options]
+        notes = [*assumed, *(f"The transfer option {key} has no effect." for key in options)]
         if not (known[0] and known[1]):
             notes.append("The definition does not say what its connections are: they are taken as SFTP.")
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
@@ -122,7 +174,14 @@ def _from_json(
             return f"The source option {source_option} of a transfer is not converted."
         found.append(
             Transfer(
-                source, target, is_watching, is_copying, source_option == "1", tuple(notes), commands[0], commands[1]
+                source,
+                target,
+                is_watching,
+                is_copying,
+                source_option == "1",
+                _minutes(item.get("FileWatcherOptions"), item.get("TIMELIMIT")),
+                tuple(notes),
+                *commands,
             )
         )
     return found
@@ -140,21 +199,42 @@ def _kind(details: Mapping[str, str], number: int, profile: str, kinds: Mapping[
         ("GCS", "GCS"),
         ("AZURE", "AZURE"),
         ("LOCAL", "LOCAL"),
+        ("FTPS", "FTPS"),
         ("FTP", "FTP"),
     ):
         if part in word:
             return kind
     end = "SRC" if number == 1 else "DEST"
-    for part, kind in (("S3BUCKETNAME", "S3"), ("GOOGLEBUCKETNAME", "GCS"), ("AZURE", "AZURE")):
+    for part, kind in (("S3BUCKETNAME", "S3"), ("GOOGLEBUCKETNAME", "GCS"), ("GCSBUCKET", "GCS"), ("AZURE", "AZURE")):
         if any(name.startswith(part) and name.endswith(end) for name in names):
             return kind
     return ""
+
+
+def _lone_bucket(details: Mapping[str, str]) -> tuple[str, str] | None:
+    """Give the bucket that a job names without saying of which end, and the type of its connection."""
+    words = (
+        ("S3BucketName", "S3"),
+        ("GoogleBucketName", "GCS"),
+        ("GCSBucketName", "GCS"),
+        ("AzureContainerName", "AZURE"),
+    )
+    return next(((name, kind) for name, kind in words if details.get(name)), None)
+
+
+def _end_of_bucket(known: list[str], profiles: tuple[str, str]) -> int | None:
+    """Say which end has the bucket: the only one whose type is not known, or the only one with the storage in its name."""
+    open_ends = [number for number in (0, 1) if not known[number] and profiles[number]]
+    named = [number for number in open_ends if re.search(r"S3|AWS|GCS|GCP|AZ|BLOB", profiles[number].upper())]
+    ends = named if len(open_ends) > 1 else open_ends
+    return ends[0] if len(ends) == 1 else None
 
 
 def _bucket(details: Mapping[str, str], end: str) -> str:
     names = (
         f"S3BucketName{end}",
         f"GoogleBucketName{end}",
+        f"GCSBucketName{end}",
         f"AzureContainerName{end}",
         "S3BucketName",
         "GoogleBucketName",
@@ -174,10 +254,14 @@ def _commands(
             if not command:
                 continue
             action = str(command.get("action", "")) if isinstance(command, dict) else str(command)
-            if not isinstance(command, dict) or action not in ("rm", "mkdir", "rename"):
+            known = ("rm", "mkdir", "rename", "chmod") if side.scheme in ("sftp", "file") else ("rm", "mkdir", "rename")
+            if not isinstance(command, dict) or action not in known:
                 return f"The command {action} ({when}Command{end}) of a transfer is not converted."
-            where = Side(side.scheme, str(command.get("arg1", "")), side.profile, side.host, side.user)
-            commands.append(Command(action, where, str(command.get("arg2", ""))))
+            first, second = str(command.get("arg1", "")), str(command.get("arg2", ""))
+            if action == "chmod":
+                first, second = second, first  # its mode stands before its file
+            where = Side(side.scheme, first, side.profile, side.host, side.user)
+            commands.append(Command(action, where, second))
     return tuple(found["Pre"]), tuple(found["Post"])
 
 
@@ -220,9 +304,10 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
         return f"The connection type {kinds[0] if local is None else kinds[1]} is not converted."
     if not local.path or not remote.path:
         return "A transfer lacks its source or its destination."
-    option = names.get(f"FTP-UPLOAD{number}", "1")
-    if option not in ("0", "1"):
+    option = names.get(f"FTP-UPLOAD{number}", "1").strip() or "1"
+    if option not in _DIRECTIONS:
         return f"The transfer direction {option} (watch only, or directory listing) is not converted."
+    is_to_right, is_watching = _DIRECTIONS[option]
     if any(
         names.get(f"FTP-{key}{number}", "0") not in ("", "0")
         for key in ("PREPARAM1", "PREPARAM2", "POSTCMD1", "POSTCMD2")
@@ -231,9 +316,21 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
     source_option = names.get(f"FTP-SRCOPT{number}", "0")
     if source_option not in ("", "0", "1"):
         return f"The source option {source_option} of a transfer is not converted."
-    source, target = (local, remote) if option == "1" else (remote, local)
+    source, target = (local, remote) if is_to_right else (remote, local)
     notes = ("Its files are copied byte by byte.",) if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else ()
-    return Transfer(source, target, is_moving=source_option == "1", notes=notes)
+    limit = names.get(f"FTP-TIMELIMIT{number}", "")
+    return Transfer(
+        source, target, is_watching, is_moving=source_option == "1", wait_minutes=_minutes(None, limit), notes=notes
+    )
+
+
+def _minutes(options: Any, limit: Any) -> int:
+    """Give how long a watcher waits, in minutes; 0 where nobody says it."""
+    if isinstance(options, Mapping) and str(options.get("TimeLimitPolicy", "")) != "WaitUntil":
+        limit = options.get("TimeLimitValue", limit)
+        if str(options.get("UnitsOfTimeLimit", "Minutes")) == "Hours" and str(limit).isdigit():
+            return int(str(limit)) * 60
+    return int(str(limit)) if str(limit).isdigit() else 0
 
 
 def _side(
@@ -244,7 +341,9 @@ def _side(
         return None
     if "+" in profile and ending:
         profile = profile.split("+")[0 if ending == "1" else -1]
-    path = path.strip()
+    path = path.strip().strip('"')
+    if scheme in ("sftp", *SERVERS):
+        path = path.removeprefix("~/")  # below the home, as hooks take it
     if scheme in ("s3", "gs", "abfs") and bucket:
         path = f"{bucket}/{path.lstrip('/')}"
     return Side(scheme, path, profile, "" if host.startswith("<") else host, user)

@@ -71,6 +71,8 @@ def compose(conversion: Conversion, target: Target) -> dict[str, str]:
     for extra in conversion.files:
         if target in extra.targets:
             files[extra.path] = extra.text
+    stated = {re.split(r"[\[<>=]", package)[0] for package in conversion.packages}
+    packages = {package for package in packages if package not in stated} | set(conversion.packages)
     files["requirements.txt"] = "\n".join([_AIRFLOW[target], *sorted(packages)]) + "\n"
     files["tests/expected.json"] = (
         json.dumps({dag.dag_id: expected(dag) for dag in conversion.dags}, indent=1, sort_keys=True) + "\n"

@@ -23,6 +23,7 @@ from aerodrome.migration.convert.contract import (
 )
 from aerodrome.migration.convert.oozie import commands, flow
 from aerodrome.migration.convert.oozie.compiling import Compiler, Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.counters import counters_in
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.profiles import Command, Profile, operator
 from aerodrome.migration.convert.oozie.properties import Scope, configuration
@@ -108,7 +109,8 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     routers = tuple(
         flow.router_name(workflow, node.name) for node in workflow.order() if flow.needs_router(workflow, node)
     )
-    words = Words(body.app_name, ids, routers, body.zone, body.events, body.profile.probe)
+    read = {name: found for name, found in counters_in(workflow.root).items() if _is_counted(workflow, name)}
+    words = Words(body.app_name, ids, routers, body.zone, body.events, read, body.profile.probe)
     bodies: dict[str, Task] = {}
     predicates: dict[str, list[tuple[str, str]]] = {}
     for node in workflow.order():
@@ -196,6 +198,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
             task = _email(compiler, node, caveats)
         else:
             action = _prepare(body, compiler, node, kind)
+            action.counters = words.counters.get(node.name, ())
             command = commands.translate(action)
             caveats |= action.caveats
             _check_capture(body, kind, command)
@@ -230,6 +233,11 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         caveats["sla"] = "the SLA of an action is not watched"
     body.account(f"action/{kind}", node, caveats, failure)
     return replace(task, origin=node.origin, doc=doc)
+
+
+def _is_counted(workflow: Workflow, name: str) -> bool:
+    node = workflow.nodes.get(name)
+    return node is not None and node.body is not None and node.body.name == "map-reduce"
 
 
 def _check_capture(body: Body, kind: str, command: Command) -> None:
@@ -320,11 +328,12 @@ def flow_text(text: str) -> str:
 
 def _decision(body: Body, words: Words, node: Node) -> tuple[Task, list[tuple[str, str]]]:
     compiler = Compiler(body.scope, words, body.needs, "python")
-    saved = dict(body.needs.parameters)
+    saved, around = dict(body.needs.parameters), body.needs.caveats
+    body.needs.caveats = {}
     try:
         cases = [(case.to, compiler.condition(case.predicate) if case.predicate else "True") for case in node.cases]
     except Unsupported as error:
-        body.needs.parameters = saved
+        body.needs.parameters, body.needs.caveats = saved, around
         body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         body.account("decision", node, {}, error)
         doc = f"```xml\n{to_text(node.element)}\n```"
@@ -344,7 +353,8 @@ def _decision(body: Body, words: Words, node: Node) -> tuple[Task, list[tuple[st
         if any(not case.predicate for case in node.cases)
         else {"no-default": "it has no default: the run fails when no case holds"}
     )
-    body.account("decision", node, caveats)
+    body.account("decision", node, caveats | body.needs.caveats)
+    body.needs.caveats = around
     return Task(
         node.name,
         symbols.BRANCH,

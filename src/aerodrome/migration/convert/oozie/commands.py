@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler, Unsupported
+from aerodrome.migration.convert.oozie.counters import lines_of
 from aerodrome.migration.convert.oozie.el import Name
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.properties import configuration
@@ -37,6 +38,7 @@ class Action:
     common_job_xml: tuple[str, ...] = ()
     caveats: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: set(_PLACES))
+    counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read
 
     def word(self, text: str) -> str:
         return self.compiler.template(text.strip(), is_quoted=True)
@@ -455,7 +457,12 @@ def _map_reduce(action: Action) -> Command:
             if name in settings:
                 argv += [flag, action.word(settings[name])]
         action.used |= {"file", "archive"}
-        return Command((*action.prepared(), *_unread_lines(action), " ".join(argv)), tuple(argv))
+        lines = [*action.prepared(), *_unread_lines(action)]
+        if not action.counters:
+            return Command((*lines, " ".join(argv)), tuple(argv))
+        lines += ["set -o pipefail", f"{' '.join(argv)} 2>&1 | tee job.log"]
+        lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters)]
+        return Command(tuple(lines), tuple(argv), is_capturing=True)
     lines = [
         *action.prepared(),
         *action.fetched(),
@@ -479,7 +486,9 @@ def _map_reduce(action: Action) -> Command:
         "done",
         '[[ "$state" = *SUCCEEDED* ]]',
     ]
-    return Command(tuple(lines), tuple(argv))
+    if action.counters:
+        lines += lines_of(action.counters)
+    return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
 
 
 def _distcp(action: Action) -> Command:

@@ -14,6 +14,7 @@ from typing import Final
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
 from aerodrome.migration.convert.oozie import javatext
+from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
     Conditional,
@@ -95,6 +96,7 @@ class Words:
     events: Mapping[str, str] = field(
         default_factory=dict
     )  # data-in and data-out -> name of the function that gives its URIs
+    counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
     probe: Function | None = None  # asks HDFS: hdfs_test(flag, path) and hdfs_size(path)
 
 
@@ -156,6 +158,8 @@ class Compiler:
                 return self.kind(yes) if self.kind(yes) == self.kind(no) else "text"
             case Call(name, _):
                 return _KINDS.get(name, "text")
+            case Index():
+                return "number" if counter_of(node) else "text"
         return "text"
 
     def text_of(self, node: Node) -> str:
@@ -206,6 +210,8 @@ class Compiler:
             case Binary():
                 return self.binary(node)
             case Index(value, key):
+                if read := counter_of(node):
+                    return self.counter(*read)
                 if self.kind(value) != "map":
                     raise Unsupported("el-index", "only maps of action data are looked into")
                 return f"{self.value(value)}[{self.text_of(key)}]"
@@ -310,6 +316,14 @@ class Compiler:
         if not isinstance(node, Literal) or str(node.value) not in self.words.tasks:
             raise Unsupported("el-action-data", "the action whose data is read is not fixed, or not in this workflow")
         return f"ti.xcom_pull(task_ids={_string(self.words.tasks[str(node.value)])})"
+
+    def counter(self, action: str, counter: tuple[str, str]) -> str:
+        """Compile a counter of a map-reduce action, which gives those that are read."""
+        if counter not in self.words.counters.get(action, ()):
+            raise Unsupported("el-counters", f"the counters of {action} are those of no map-reduce action here")
+        self.needs.caveats["hadoop-counters"] = "a counter that the job never had is 0; in Oozie it is empty"
+        group, name = counter
+        return f"ti.xcom_pull(task_ids={_string(self.words.tasks[action])})[{_string(group)}][{_string(name)}]"
 
     def last_error_node(self) -> str:
         routers = list(self.words.routers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -227,4 +229,43 @@ def test_the_comparison_finds_a_lost_edge(tmp_path: Path) -> None:
     dag = dag_of(conversion, "F")
     assert dag.edges == (Edge("A", "B"),)
     broken = Dag(dag.dag_id, dag.tasks, ())
-    assert [item.only_in_dag for item in compare(world, world.plans[0], broken)] == [(("F", "B"),)] * 2
+    found = list(compare(world, world.plans[0], broken))
+    assert [item.only_in_dag for item in found if item.only_in_dag] == [(("F", "B"),)] * 2
+    assert [item.unordered for item in found if item.unordered] == [((("F", "B"), "X"),)] * 2
+
+
+def test_the_comparison_finds_another_end_of_the_run(tmp_path: Path) -> None:
+    either = '<INCOND NAME="X" ODATE="ODAT" AND_OR="A"/><INCOND NAME="Y" ODATE="ODAT" AND_OR="O"/>'
+    text = folder("F", job("A", adds("X")), job("B", adds("Y")), job("C", either))
+    conversion = convert(tmp_path, text, {"years": 1})
+    world = plan_world(gather(tmp_path), read_site({"years": 1}))
+    dag = dag_of(conversion, "F")
+    assert sorted(edge.before for edge in dag.edges if edge.after == "job_failed") == ["A", "B"]
+    assert list(compare(world, world.plans[0], dag)) == []
+    tasks = tuple(task for task in dag.tasks if task.full_id != "job_failed")
+    broken = replace(dag, tasks=tasks, edges=tuple(edge for edge in dag.edges if edge.after != "job_failed"))
+    assert {item.end for item in compare(world, world.plans[0], broken)} == {"success"}
+
+
+def test_a_plain_chain_needs_nothing_to_show_a_failure(tmp_path: Path) -> None:
+    made = dag_of(convert(tmp_path, folder("F", job("A", adds("X")), job("B", waits("X")))), "F")
+    assert [task.full_id for task in made.tasks] == ["A", "B"]
+
+
+def test_a_flow_is_the_order_of_the_jobs_of_its_own_folder(tmp_path: Path) -> None:
+    box = {
+        "Type": "SubFolder",
+        "L": {"Type": "Job:Command", "Command": "l"},
+        "W": {"Type": "Job:Command", "Command": "w"},
+        "flow": {"Type": "Flow", "Sequence": ["L", "W"]},
+    }
+    outside = {
+        "Type": "Job:Command",
+        "Command": "o",
+        "events": {"Type": "WaitForEvents", "Events": [{"Event": "L-TO-W"}]},
+    }
+    text = json.dumps({"F": {"Type": "Folder", "ONE": box, "TWO": box, "O": outside}})
+    made = dag_of(convert(tmp_path, text, name="jobs.json"), "F")
+    edges = {(edge.before, edge.after) for edge in made.edges}
+    assert {("ONE.L", "ONE.W"), ("TWO.L", "TWO.W"), ("ONE.L", "O"), ("TWO.L", "O")} <= edges
+    assert not {("ONE.L", "TWO.W"), ("TWO.L", "ONE.W")} & edges

@@ -79,7 +79,8 @@ def test_a_job_becomes_the_operator_that_does_the_same(
 
 RAISING = [
     ('<JOB JOBNAME="J" APPL_TYPE="SAP" APPL_FORM="SAP R3"/>', "job-sap"),
-    ('<JOB JOBNAME="J" TASKTYPE="Job" INSTREAM_JCL="//STEP EXEC PGM=SORT"/>', "job-mainframe"),
+    ('<JOB JOBNAME="J" TASKTYPE="Job" INSTREAM_JCL="//STEP EXEC PGM=SORT&#10;//* %%SET %%A = B"/>', "zos-statements"),
+    ('<JOB JOBNAME="J" APPL_TYPE="ALA"/>', "job-logic-app"),
     ('<JOB JOBNAME="J" APPL_TYPE="OWN_PLUGIN"/>', "job-other"),
     ('<JOB JOBNAME="J" APPL_TYPE="ADF"/>', "detail-missing"),
     ('<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS"/>', "transfer"),

@@ -67,6 +67,15 @@ def test_a_broken_file_is_refused_by_name_and_line_and_the_others_are_read(
     assert [dag.dag_id for dag in conversion.dags] == ["GOOD"]
 
 
+def test_a_huge_json_file_is_refused_without_being_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge.json").open("wb") as file:
+        file.write(b'{"F": {"Type": "Folder"')
+        file.truncate(100 << 20)  # a hole: it takes no place
+    conversion = convert(tmp_path, f'<FOLDER FOLDER_NAME="GOOD">{JOB}</FOLDER>', name="good.xml")
+    assert [(item.file, item.code) for item in conversion.rejected] == [("huge.json", "json-too-large")]
+    assert [dag.dag_id for dag in conversion.dags] == ["GOOD"]
+
+
 def test_what_is_not_known_is_listed_and_what_is_bookkeeping_is_not(tmp_path: Path) -> None:
     text = (
         '<FOLDER FOLDER_NAME="F" LAST_UPLOAD="20200101" REAL_FOLDER_ID="3">'

@@ -1,0 +1,97 @@
+"""What became of every element of a job or a folder: the accounts that the report counts."""
+
+from __future__ import annotations
+
+from aerodrome.migration.convert.controlm.conditions import is_ambiguous
+from aerodrome.migration.convert.controlm.draft import Draft, at
+from aerodrome.migration.convert.controlm.model import Job, Node, Wait
+from aerodrome.migration.convert.controlm.times import clock
+from aerodrome.migration.convert.controlm.workbench import Work
+
+
+def job_accounts(draft: Draft, job: Job, work: Work) -> None:
+    element = f"JOB/{job.kind}"
+    if work.failure:
+        draft.account(element, "raises", job.origin, work.failure[0], work.failure[1], job.name)
+    elif not work.notes:
+        draft.account(element, "converted", job.origin, name=job.name)
+    for code, text in work.notes:
+        draft.account(element, "caveat", job.origin, code, text, job.name)
+    for name in work.unknown:
+        draft.built.unknown.setdefault(name, f"used by {'/'.join(job.path)}")
+        text = f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
+        draft.account("JOB/variable", "caveat", job.origin, "variable-unknown", text, job.name)
+    node_accounts(draft, job)
+
+
+def node_accounts(draft: Draft, node: Node) -> None:
+    if is_ambiguous(node.waits):
+        text = "AND and OR are mixed without parentheses: each mark joins its condition to the one before, AND first."
+        draft.account("INCOND", "caveat", node.origin, "condition-order", text, node.name)
+    own = {wait.name for wait in node.waits}
+    for wait in node.waits:
+        _wait_account(draft, node, wait)
+    for out in node.outs:
+        if (
+            out.sign == "-"
+            and out.name not in own
+            and out.name not in draft.world.links.stored
+            and draft.world.index.of(out.name, draft.plan.number)
+        ):
+            text = f"It deletes {out.name}, which is an edge or a run here: later jobs of the same date still see it."
+            draft.account("OUTCOND", "caveat", at(node, out.line), "condition-delete", text, node.name)
+        elif (
+            out.sign == "-"
+            and out.name in own
+            and draft.world.index.waiters(out.name, draft.plan.number) > 1
+            and out.name not in draft.world.links.stored
+        ):
+            text = f"It deletes {out.name} after use, for which other jobs wait, too: here all of them run, in Control-M those that started before."
+            draft.account("OUTCOND", "caveat", at(node, out.line), "condition-shared", text, node.name)
+        else:
+            draft.account("OUTCOND", "converted", at(node, out.line), name=node.name)
+    for number, resource in enumerate(node.resources):
+        element = "QUANTITATIVE" if resource.kind == "quantitative" else "CONTROL"
+        if not isinstance(node, Job):
+            text = (
+                f"The resource {resource.name} is held by a whole folder, which a pool cannot: its jobs do not take it."
+            )
+            draft.account(element, "caveat", at(node, resource.line), "resource-folder", text, node.name)
+        elif number:
+            text = f"A task has one pool: {node.resources[0].name} is used, {resource.name} is not."
+            draft.account(element, "caveat", at(node, resource.line), "resource-second", text, node.name)
+        else:
+            draft.account(element, "converted", at(node, resource.line), name=node.name)
+    for variable in node.variables:
+        draft.account("VARIABLE", "converted", at(node, variable.line), name=variable.name)
+    if node.is_critical:
+        text = "CRITICAL reserves resources for the job; here only its priority weight counts."
+        draft.account("JOB@CRITICAL", "caveat", node.origin, "critical", text, node.name)
+    if node.time_to is not None and (node.max_wait or 0) > 0 and isinstance(node, Job) and not node.cyclic:
+        text = f"It may wait {node.max_wait} days; it is skipped after {clock(node.time_to % 1440)} of the last of them, without a window on each day."
+        draft.account("JOB@TIMETO", "caveat", node.origin, "window-days", text, node.name)
+    if not isinstance(node, Job) and (node.time_to is not None):
+        text = "The end of the time window of a folder is not applied to its jobs."
+        draft.account("FOLDER@TIMETO", "caveat", node.origin, "folder-window", text, node.name)
+
+
+def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
+    links = draft.world.links.of(draft.plan.number, node, wait)
+    origin = at(node, wait.line)
+    if any(link.kind == "never" for link in links):
+        return  # told where the raising task was made
+    why = next((link.why for link in links if link.kind == "stored"), "")
+    if not why:
+        has_previous = any(link.is_previous for link in links)
+        text = "The first run has no run before it to wait for: mark its sensor as success." if has_previous else ""
+        draft.account(
+            "INCOND", "caveat" if text else "converted", origin, "condition-first" if text else "", text, node.name
+        )
+        return
+    key = f"controlm.condition.{wait.name}"
+    texts = {
+        "condition-unknown-producer": f"Nothing in the exports adds {wait.name}: the job waits for the Airflow variable {key} with its date, which whoever adds it sets.",
+        "condition-undated": f"{wait.name} has no date: it is kept as the Airflow variable {key}.",
+        "condition-stored": f"{wait.name} cannot be an edge or a wait for a run (a circle, a cyclic job or another date): it is kept as the Airflow variable {key} with its date.",
+    }
+    draft.account("INCOND", "caveat", origin, why, texts[why], node.name)

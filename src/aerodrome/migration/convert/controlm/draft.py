@@ -1,0 +1,226 @@
+"""The DAG in the making: its tasks, edges, functions and accounts, and names that are still free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from aerodrome.migration.convert.contract import (
+    Account,
+    Choice,
+    ConnectionNeed,
+    Edge,
+    Expression,
+    Function,
+    Group,
+    Origin,
+    Outcome,
+    Role,
+    Rule,
+    Symbol,
+    Task,
+)
+from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.autoedit import Compiled, compile_text
+from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
+from aerodrome.migration.convert.controlm.gates import Gates
+from aerodrome.migration.convert.controlm.model import Job, Node
+from aerodrome.migration.convert.controlm.priorities import weight_of
+from aerodrome.migration.convert.controlm.scoping import scope_of
+from aerodrome.migration.convert.controlm.world import Plan, World
+
+_ALONE: Final = (
+    "all_done",
+    "none_failed_min_one_success",
+    "none_failed",
+    "one_failed",
+)  # rules that mean something for one task, too
+
+
+@dataclass
+class Built:
+    """A DAG in the making."""
+
+    tasks: list[Task] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    functions: dict[str, Function] = field(default_factory=dict)
+    accounts: list[Account] = field(default_factory=list)
+    connections: list[ConnectionNeed] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)  # Airflow variables that somebody must create: name -> why
+    macros: set[str] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)
+    needs_approval: bool = False
+
+
+class Draft:
+    """One DAG while it is built. `is_apart` when it holds one job outside of its folder's DAG."""
+
+    def __init__(self, world: World, plan: Plan, *, is_apart: bool, tick: int, times: tuple[int, ...]) -> None:
+        self.world, self.plan, self.is_apart, self.tick = world, plan, is_apart, tick
+        self.times = times  # of a cyclic job whose cron expression chooses more than its times
+        self.built = Built()
+        self.gates = Gates(world.site.horizon)
+        self.used: set[str] = set()
+
+    def task(
+        self,
+        full_id: str,
+        operator: Symbol,
+        arguments: tuple[tuple[str, Expression], ...],
+        *,
+        role: Role = "real",
+        rule: Rule = "all_success",
+        before: tuple[str, ...] = (),
+        choices: tuple[Choice, ...] = (),
+        watches: str = "",
+        is_waiting: bool = False,
+        origin: Origin | None = None,
+        comment: str = "",
+        job: Job | None = None,
+        effects: Effects | None = None,
+        queue: str = "",
+    ) -> None:
+        group, _, task_id = full_id.rpartition(".")
+        task = Task(
+            task_id,
+            operator,
+            arguments,
+            trigger_rule=rule if len(before) > 1 or rule in _ALONE else "all_success",
+            role=role,
+            group=group,
+            choices=choices,
+            watches=watches,
+            is_waiting=is_waiting,
+            origin=job.origin if job else origin,
+            comment=comment,
+        )
+        if job is not None and effects is not None:
+            task = self._with_job(task, job, effects, queue)
+        self.built.tasks.append(task)
+        self.built.edges += [Edge(item, full_id) for item in before]
+
+    def _with_job(self, task: Task, job: Job, effects: Effects, queue: str) -> Task:
+        pool, slots = ("", 1)
+        if job.resources:
+            first = job.resources[0]
+            pool = first.name
+            slots = (
+                first.quantity
+                if first.kind == "quantitative"
+                else shared_slots(self.world)
+                if first.kind == "exclusive" and _is_shared(self.world, first.name)
+                else 1
+            )
+        weight = weight_of(job.priority)
+        arguments = (*task.arguments, ("weight_rule", "absolute")) if weight != 1 else task.arguments
+        return replace(
+            task,
+            arguments=arguments,
+            retries=effects.retries,
+            retry_delay=effects.retry_delay if effects.retries else None,
+            pool=pool,
+            pool_slots=slots,
+            queue=queue,
+            priority_weight=weight,
+            doc=job.description,
+        )
+
+    def job_id(self, path: tuple[str, ...]) -> str:
+        full = self.world.task_ids[self.plan.number, path]
+        return full.rpartition(".")[2] if self.is_apart else full
+
+    def free(self, name: str, group: str) -> str:
+        base = f"{group}.{name}" if group else name
+        found, number = base, 1
+        while found in self.used:
+            number += 1
+            found = f"{base}_{number}"
+        self.used.add(found)
+        return found
+
+    def effects(self, node: Node) -> Effects:
+        scope = scope_of(self.plan.folder, node if isinstance(node, Job) else None)
+
+        def text(value: str) -> Compiled:
+            done = compile_text(value, scope)
+            self.need_macros(done.macros)
+            for name in done.unknown:
+                self.built.unknown.setdefault(name, f"used by {'/'.join(node.path)}")
+            return done
+
+        return effects_of(node, Context(text, lambda folder, job: self.world.forced(self.plan.number, folder, job)))
+
+    def need_macros(self, names: set[str]) -> None:
+        self.built.macros |= names
+        site = self.world.site.clock
+        if "odate" in names:
+            self.need(snippets.odate(site.timezone, site.new_day))
+        if "now" in names:
+            self.need(snippets.now(site.timezone))
+        if "calcdate" in names:
+            self.need(snippets.CALCDATE)
+        if "at_time" in names:
+            self.built.macros.add("odate")
+
+    def need(self, function: Function) -> None:
+        if function.name in ("only_on", "only_at", "not_after"):
+            self.need_dates()
+        self.built.functions.setdefault(function.name, function)
+
+    def need_dates(self) -> None:
+        site = self.world.site.clock
+        for function in (snippets.odate(site.timezone, site.new_day), snippets.at_time(site.timezone, site.new_day)):
+            self.built.functions.setdefault(function.name, function)
+
+    def need_conditions(self) -> None:
+        site = self.world.site.clock
+        self.built.functions.setdefault("odate", snippets.odate(site.timezone, site.new_day))
+        self.need(snippets.CONDITION_KEY)
+
+    def account(
+        self, element: str, outcome: Outcome, origin: Origin, code: str = "", reason: str = "", name: str = ""
+    ) -> None:
+        self.built.accounts.append(Account(element, outcome, origin, code, reason, name))
+
+    def zone(self, node: Node) -> str:
+        site = self.world.site.clock.timezone
+        if not node.timezone:
+            return site
+        try:
+            return ZoneInfo(node.timezone).key
+        except (ZoneInfoNotFoundError, ValueError):
+            text = f"The time zone {node.timezone} is not known: the times of the job are those of {site}."
+            self.account("JOB@TIMEZONE", "caveat", node.origin, "timezone-unknown", text, node.name)
+            return site
+
+    def guard(self, predicate: str | None) -> str | None:
+        """Give the check that skips a task outside of its dates and times."""
+        if self.times:
+            self.need(snippets.only_at(self.world.site.clock.timezone))
+            return f"only_at({set(self.times)!r}, {predicate or 'None'})"
+        if predicate:
+            self.need(snippets.ONLY_ON)
+            return f"only_on({predicate})"
+        return None
+
+
+def at(node: Node, line: int) -> Origin:
+    """Give the place of a line of a node."""
+    return Origin(node.origin.file, node.origin.path, line or node.origin.line)
+
+
+def shared_slots(world: World) -> int:
+    """Give the slots of a control resource that is used shared somewhere: an exclusive user takes them all."""
+    del world
+    return 100
+
+
+def _is_shared(world: World, name: str) -> bool:
+    return any(
+        r.kind == "shared" and r.name == name
+        for folder in world.export.folders
+        for job in folder.jobs()
+        for r in job.resources
+    )

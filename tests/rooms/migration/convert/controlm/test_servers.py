@@ -1,0 +1,199 @@
+"""Transfers keep their direction, their wait and their paths; FTP and paths below a home go through hooks; z/OS jobs through Zowe."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from tests.rooms.migration.convert.controlm.sample import convert, dag_of
+
+from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.emission import compose
+
+
+def arguments(task: Task) -> dict[str, Any]:
+    return dict(task.arguments)
+
+
+def transfer(folder: Path, **values: str) -> Dag:
+    given = {"LPATH1": "/a/x.csv", "RPATH1": "/b/x.csv", "UPLOAD1": "1", "CONNTYPE1": "LOCAL", "RHOST": "r"} | values
+    inside = "".join(f'<VARIABLE NAME="%%FTP-{name}" VALUE="{value}"/>' for name, value in given.items())
+    job = f'<JOB JOBNAME="J" DAYS="ALL" APPL_TYPE="FILE_TRANS">{inside}</JOB>'
+    return dag_of(convert(folder, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'), "F")
+
+
+@pytest.mark.parametrize(
+    ("direction", "source", "is_waiting"),
+    [("0", "sftp:///b/x.csv", False), ("1", "file:///a/x.csv", False), ("2", "sftp:///b/x.csv", True), ("3", "file:///a/x.csv", True)],
+)  # fmt: skip
+def test_a_direction_is_from_right_or_left_with_or_without_a_wait(
+    tmp_path: Path, direction: str, source: str, is_waiting: bool
+) -> None:
+    made = transfer(tmp_path, UPLOAD1=direction, CONNTYPE2="SFTP")
+    assert arguments(made.task("J"))["src"] == source
+    waits = [task for task in made.tasks if task.is_waiting]
+    assert [arguments(task)["op_kwargs"]["path"] for task in waits] == [source] * is_waiting
+
+
+class FTPHook:
+    """Stands for the hook of a server whose home is `home`; changes into folders as Airflow's does."""
+
+    home: Path
+
+    def __init__(self, conn_id: str) -> None:
+        self.at = self.home / conn_id
+
+    def _go(self, path: str) -> Path:
+        folder, _, name = path.rpartition("/")
+        self.at = Path("/") / folder if path.startswith("/") else self.at / folder
+        return self.at / name
+
+    def list_directory(self, path: str) -> list[str]:
+        return sorted(item.name for item in (self.at / path).iterdir())
+
+    def retrieve_file(self, remote: str, local: str) -> None:
+        shutil.copy(self._go(remote), local)
+
+    def store_file(self, remote: str, local: str) -> None:
+        shutil.copy(local, self._go(remote))
+
+    def delete_file(self, path: str) -> None:
+        self._go(path).unlink()
+
+
+class ObjectStoragePath:
+    """Stands for Airflow's storage: files of the machine."""
+
+    def __init__(self, address: str, conn_id: str | None = None) -> None:
+        self.path = Path(address.removeprefix("file://"))
+
+    def copy(self, target: ObjectStoragePath) -> None:
+        shutil.copy(self.path, target.path)
+
+    def glob(self, pattern: str) -> list[Path]:
+        return sorted(self.path.glob(pattern))
+
+    def unlink(self) -> None:
+        self.path.unlink()
+
+
+def run(made: Dag, task_id: str, home: Path) -> None:
+    FTPHook.home = home
+    space: dict[str, Any] = {
+        "FTPHook": FTPHook,
+        "FTPSHook": FTPHook,
+        "SFTPHook": FTPHook,
+        "ObjectStoragePath": ObjectStoragePath,
+        "TemporaryDirectory": TemporaryDirectory,
+        "fnmatch": fnmatch,
+        "Path": Path,
+    }
+    exec("\n".join(function.source for function in made.functions), space)
+    task = arguments(made.task(task_id))
+    space[task["python_callable"].text](**task["op_kwargs"])
+
+
+def test_files_are_moved_from_an_ftp_server_below_its_home(tmp_path: Path) -> None:
+    server, here = tmp_path / "home" / "r", tmp_path / "here"
+    (server / "out").mkdir(parents=True)
+    here.mkdir()
+    for name in ("a.csv", "b.csv", "c.txt"):
+        (server / "out" / name).write_text(name)
+    made = transfer(tmp_path, UPLOAD1="0", CONNTYPE2="FTP", RPATH1="out/*.csv", LPATH1=f"{here}/", SRCOPT1="1")
+    run(made, "J", tmp_path / "home")
+    assert sorted(item.name for item in here.iterdir()) == ["a.csv", "b.csv"]
+    assert [item.name for item in (server / "out").iterdir()] == ["c.txt"]
+    with pytest.raises(FileNotFoundError):
+        run(made, "J", tmp_path / "home")
+
+
+def test_a_file_goes_to_the_home_of_an_sftp_user(tmp_path: Path) -> None:
+    (tmp_path / "home" / "mod").mkdir(parents=True)
+    (tmp_path / "r.json").write_text("{}")
+    job = {
+        "Type": "Job:FileTransfer",
+        "ConnectionProfileSrc": "HERE",
+        "ConnectionProfileDest": "MoD",
+        "FileTransfers": [{"Src": f"{tmp_path}/r.json", "Dest": "~/r.json", "TransferOption": "SrcToDest"}],
+    }
+    exports = {
+        "HERE": {"Type": "ConnectionProfile:FileTransfer:Local"},
+        "MoD": {"Type": "ConnectionProfile:FileTransfer:SFTP"},
+        "F": {"Type": "Folder", "J": job},
+    }
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    conversion = convert(folder, json.dumps(exports), name="jobs.json")
+    run(dag_of(conversion, "F"), "J", tmp_path / "home")
+    assert (tmp_path / "home" / "mod" / "r.json").read_text() == "{}"
+    assert "apache-airflow-providers-sftp[sshfs]>=5.7.0" in compose(conversion, "2.11")["requirements.txt"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [{"TransferOption": "DirectoryListing"}, {"TransferOption": "SyncSrcToDest"}, {"IF_EXIST": "2"}, {"RECURSIVE": "1"}],
+)  # fmt: skip
+def test_a_transfer_that_does_something_else_raises(tmp_path: Path, item: dict[str, str]) -> None:
+    files = [{"Src": "/a", "Dest": "/b"} | item]
+    job = {
+        "Type": "Job:FileTransfer",
+        "ConnectionProfileSrc": "A",
+        "ConnectionProfileDest": "B",
+        "FileTransfers": files,
+    }
+    made = dag_of(convert(tmp_path, json.dumps({"F": {"Type": "Folder", "J": job}}), name="jobs.json"), "F")
+    assert made.task("J").role == "raises"
+
+
+def test_a_bucket_of_nobody_knows_which_end_is_asked_for(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:FileTransfer",
+        "ConnectionProfileSrc": "ONE",
+        "ConnectionProfileDest": "TWO",
+        "S3BucketName": "b",
+        "FileTransfers": [{"Src": "/a", "Dest": "/b"}],
+    }
+    text = json.dumps({"F": {"Type": "Folder", "J": job}})
+    assert dag_of(convert(tmp_path, text, name="jobs.json"), "F").task("J").role == "raises"
+    profile = {"connection_profiles": {"ONE": "SFTP"}}
+    made = dag_of(convert(tmp_path, text, profile, name="jobs.json"), "F")
+    assert arguments(made.task("J"))["dst"] == "s3://b/b"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [("CC 0000", 0), ("CC 0004", 0), ("CC 0008", 1), ("ABEND S0C7", 1), ("JCL ERROR", 1)]
+)
+def test_a_z_os_job_ends_by_its_completion_code(tmp_path: Path, answer: str, code: int) -> None:
+    tool = tmp_path / "bin" / "zowe"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" > {tmp_path}/said\nprintf "%s" "{answer}"\n')
+    tool.chmod(0o755)
+    job = '<JOB JOBNAME="J" DAYS="ALL" TASKTYPE="Job" MEMLIB="PROD.JCL" MEMNAME="PAY01"/>'
+    text = f'<FOLDER FOLDER_NAME="F" PLATFORM="MVS" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'
+    task = dag_of(convert(tmp_path, text), "F").task("J")
+    assert task.role == "real"
+    environment = {"PATH": f"{tool.parent}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", arguments(task)["bash_command"]], env=environment, check=False)
+    assert done.returncode == code
+    assert "submit data-set PROD.JCL(PAY01) --wait-for-output" in (tmp_path / "said").read_text()
+
+
+def test_a_query_in_pieces_is_one_text(tmp_path: Path) -> None:
+    values = {
+        "DB-EXEC_TYPE": "Open Query",
+        "DB-ACCOUNT": "X",
+        "DB-STP_PACKAGE": "*",
+        "DB-QTXT-N002-SUBQTXT": "from t",
+        "DB-QTXT-N001-SUBQTXT": "select *%4E",
+        "DB-QTXT-N001-SUBQLENGTH": "11",
+    }
+    inside = "".join(f'<VARIABLE NAME="%%{name}" VALUE="{value}"/>' for name, value in values.items())
+    job = f'<JOB JOBNAME="J" DAYS="ALL" APPL_TYPE="DATABASE">{inside}</JOB>'
+    made = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'), "F")
+    assert arguments(made.task("J"))["sql"] == "select *\nfrom t"
