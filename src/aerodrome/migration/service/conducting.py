@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid
 from aerodrome.migration import cutover
+from aerodrome.migration.assess import assess
 from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.cutover.requests import Act
 from aerodrome.migration.plan.contract import Step
@@ -239,10 +240,17 @@ def _names(target: TargetDatabase, table: str, column: str) -> set[str]:
 def _blockers(context: StepContext) -> dict[str, str]:
     """Give the blocking findings by DAG that the assessment left open; the code upgrade may have mended code findings."""
     assessment = read_json(context.folder.assessment_json) or {}
+    findings = [(found["severity"], found["subject"], found["message"]) for found in assessment.get("findings", ())]
+    version = str(context.settings["target"]["airflow"])
+    if str(assessment.get("target_version", version)).partition(".")[0] != version.partition(".")[0]:
+        # The plan goes to another major version than the assessment was made for: what blocks there may not block here.
+        findings = [
+            (found.severity, found.subject, found.message) for found in assess(context.estate, version).findings
+        ]
     return {
-        finding["subject"].removeprefix("dag:"): finding["message"]
-        for finding in assessment.get("findings", ())
-        if finding["severity"] == "blocker" and finding["subject"].startswith("dag:")
+        subject.removeprefix("dag:"): message
+        for severity, subject, message in findings
+        if severity == "blocker" and subject.startswith("dag:")
     }
 
 
