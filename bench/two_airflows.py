@@ -125,7 +125,8 @@ insert into dag_run (dag_id, logical_date, run_id, state, run_type, queued_at, s
     select d.dag_id, next_dagrun, 'scheduled__' || to_char(next_dagrun at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') || '+00:00',
            'running', 'scheduled', clock_timestamp(), clock_timestamp(), next_dagrun_data_interval_start, next_dagrun_data_interval_end,
            next_dagrun_data_interval_end, clock_timestamp(), clock_timestamp(), 'TIMETABLE', '{{}}', v.id
-    from dag d join dag_version v on v.dag_id = d.dag_id where d.dag_id = any(%(due)s) on conflict do nothing""",
+    from dag d join dag_version v on v.dag_id = d.dag_id and v.bundle_version is distinct from 'beforemigration'
+    where d.dag_id = any(%(due)s) on conflict do nothing""",
 }
 _TASKS: dict[SideName, str] = {
     "source": """
@@ -270,7 +271,8 @@ class TwoAirflows:
             ).fetchall()
             there = new.execute(
                 "select dag_id, extract(epoch from logical_date)::bigint from dag_run"
-                " where run_type in ('scheduled', 'backfill') and created_dag_version_id is not null"
+                " where run_type in ('scheduled', 'backfill') and created_dag_version_id in"
+                " (select id from dag_version where bundle_version is distinct from 'beforemigration')"
             ).fetchall()
             plan = {
                 row[0]: row[1:] for row in old.execute("select dag_id, period_s, catchup from bench_plan").fetchall()

@@ -15,6 +15,7 @@ from functools import cached_property
 from sqlalchemy import select
 
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
+from aerodrome.migration.assess import assess
 from aerodrome.migration.cutover.requests import Hindrances
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.service.context import StepContext
@@ -170,10 +171,18 @@ class Preflight:
     def _blockers(self) -> dict[str, str]:
         """The blocking findings by DAG that the assessment left open; the code upgrade may have mended code findings."""
         assessment = read_json(self.context.folder.assessment_json) or {}
+        findings = [(found["severity"], found["subject"], found["message"]) for found in assessment.get("findings", ())]
+        version = str(self.context.settings["target"]["airflow"])
+        if str(assessment.get("target_version", version)).partition(".")[0] != version.partition(".")[0]:
+            # The plan goes to another major version than the assessment was made for: what blocks there may not block here.
+            findings = [
+                (found.severity, found.subject, found.message)
+                for found in assess(self.context.estate, version).findings
+            ]
         return {
-            finding["subject"].removeprefix("dag:"): finding["message"]
-            for finding in assessment.get("findings", ())
-            if finding["severity"] == "blocker" and finding["subject"].startswith("dag:")
+            subject.removeprefix("dag:"): message
+            for severity, subject, message in findings
+            if severity == "blocker" and subject.startswith("dag:")
         }
 
 

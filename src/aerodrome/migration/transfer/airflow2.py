@@ -18,6 +18,7 @@ from typing import Any
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryKind
 from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, json_text, plain_from_pickle
 from aerodrome.migration.transfer import mapping
+from aerodrome.migration.transfer.hashing import json_text as canonical_json
 from aerodrome.migration.transfer.mapping import MappedRow
 from aerodrome.migration.transfer.outcomes import Rejected
 
@@ -98,7 +99,7 @@ def conf_proof(stored: bytes | memoryview | None) -> str:
     if stored is None:
         return "{}"
     try:
-        return mapping.json_text(json_text(plain_from_pickle(bytes(stored)) or {})) or ""
+        return canonical_json(json_text(plain_from_pickle(bytes(stored)) or {})) or ""
     except NotPlainError:
         return f"pickle {sha256(stored).hexdigest()}"
 
@@ -109,6 +110,6 @@ def xcom_proof(stored: bytes | memoryview | str | None) -> str | None:
         return None
     data = stored.encode() if isinstance(stored, str) else bytes(stored)
     try:
-        return mapping.json_text(data.decode())
+        return canonical_json(data.decode())
     except ValueError:
         return f"bytes {sha256(data).hexdigest()}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 import psycopg
 
@@ -110,6 +111,7 @@ class SqlLane:
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="history")
         self._versions = LegacyVersions(target)
         self._version_ids: Mapping[str, str] = {}
+        self._making = Lock()
         self._writers = {kind: HistoryWriter(target, kind, policy) for kind in HISTORY_KINDS}
         self._types = {kind: self._types_of(TABLES[kind]) for kind in HISTORY_KINDS}
         self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: source.neutral(kind) for kind in HISTORY_KINDS}
@@ -138,9 +140,11 @@ class SqlLane:
 
     def _make_versions(self, dag_ids: set[str]) -> None:
         """Let every DAG of a chunk have the version that its imported runs name."""
-        if dag_ids - self._version_ids.keys():
-            with self._target.writing() as connection:
-                self._version_ids = self._versions.of(connection, dag_ids)
+        with self._making:
+            if dag_ids - self._version_ids.keys():
+                with self._target.writing() as connection:
+                    found = self._versions.of(connection, dag_ids)
+                self._version_ids = dict(found)  # they stand now
 
     def settle(self, chunk: Chunk) -> dict[HistoryKind, Tally]:
         """Compare what stands in the target with what the source has, and give the counts."""

@@ -66,20 +66,31 @@ class LegacyVersions:
         return self._known
 
     def _find_or_make(self, connection: Connection, dag_ids: Sequence[str]) -> None:
+        self._find(connection, dag_ids)
+        new = [dag_id for dag_id in dag_ids if dag_id not in self._known]
+        if not new:
+            return
+        dag = self._target.table("dag")  # whoever comes second waits here, and finds what the first one made
+        connection.execute(select(dag.c.dag_id).where(dag.c.dag_id.in_(new)).order_by(dag.c.dag_id).with_for_update())
+        self._find(connection, new)
+        if new := [dag_id for dag_id in new if dag_id not in self._known]:
+            self._make(connection, new)
+
+    def _find(self, connection: Connection, dag_ids: Sequence[str]) -> None:
+        version = self._version
+        there = select(version.c.dag_id, version.c.id).where(
+            version.c.dag_id.in_(dag_ids), version.c.bundle_version == LEGACY
+        )
+        self._known |= {row.dag_id: _hex(row.id) for row in connection.execute(there)}
+
+    def _make(self, connection: Connection, new: Sequence[str]) -> None:
         version = self._version
         oldest = func.min(version.c.created_at)
         query = select(version.c.dag_id, oldest.label("oldest"), func.max(version.c.bundle_name).label("bundle"))
         standing = {
             row.dag_id: (_aware(row.oldest), row.bundle)
-            for row in connection.execute(query.where(version.c.dag_id.in_(dag_ids)).group_by(version.c.dag_id))
+            for row in connection.execute(query.where(version.c.dag_id.in_(new)).group_by(version.c.dag_id))
         }
-        there = select(version.c.dag_id, version.c.id).where(
-            version.c.dag_id.in_(dag_ids), version.c.bundle_version == LEGACY
-        )
-        self._known |= {row.dag_id: _hex(row.id) for row in connection.execute(there)}
-        new = [dag_id for dag_id in dag_ids if dag_id not in self._known]
-        if not new:
-            return
         # In two steps: the numbers of a DAG are unique at every moment.
         mine = version.c.dag_id.in_(new)
         number = version.c.version_number

@@ -92,7 +92,7 @@ def test_rows_whose_run_was_deleted_are_refused_one_by_one(old: Path, open_old: 
 
 @pytest.mark.airflow
 def test_runs_without_an_id_get_the_name_that_airflow_gives(old: Path, open_old: Callable[[], SourceAdapter]) -> None:
-    before = {kind: read(open_old(), kind, "daily_orders") for kind in ("run", "task_instance", "task_try", "xcom")}  # type: ignore[arg-type]
+    before = {kind: read(open_old(), kind, "daily_orders") for kind in ("run", "task_instance", "task_try", "xcom")}
     change(old, "update dag_run set run_id = null where dag_id = 'daily_orders'")
     after = {kind: read(open_old(), kind, "daily_orders") for kind in before}  # type: ignore[arg-type]
     assert {row[1] for row in after["run"][0]} == {f"scheduled__{row[4].isoformat()}" for row in before["run"][0]}
