@@ -18,17 +18,19 @@ from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
-from aerodrome.migration.transfer.batches import move_batch
+from aerodrome.migration.transfer.batches import gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.writer import HistoryWriter
 
 DAGS_PER_GROUP = 20
 """A checkpoint is saved after each kind of each group of this many DAGs."""
+
+ROWS_PER_BATCH = 5_000
+"""Rows of one kind that are written in one transaction."""
 
 RUNS_PER_CHUNK = 2_000
 """From database to database a checkpoint is saved after this many runs with all their rows."""
@@ -90,7 +92,9 @@ def _move_by_rows(
     progress: Progress,
 ) -> None:
     """Move group by group of DAGs, kind by kind; every row passes through Python."""
-    total = sum(source.history_counts(window).values())
+    total = sum(
+        source.history_counts(replace(window, until=None)).values()
+    )  # counted in one pass; a few may not move yet
     groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
     position = 0
     for group in groups:
@@ -98,11 +102,10 @@ def _move_by_rows(
             position += 1
             if position < state.done:
                 continue
-            writer = HistoryWriter(target, kind)
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
-            for batch in source.history(kind, replace(window, dag_ids=group)):
-                move_batch(target, writer, batch, draft)
+            batches = gathered(source.history(kind, replace(window, dag_ids=group)), ROWS_PER_BATCH)
+            for _ in move_batches(target, kind, batches, draft):
                 progress(f"moving {kind}", standing + draft.found, total)
             state.tallies[kind] = draft
             state.save(checkpoint, done=position + 1)

@@ -215,20 +215,29 @@ class HistoryWriter:
     def _as_text(self, name: str) -> str:
         return "::text" if name in JSONS and not self._is_sqlite else ""
 
+    def rest(
+        self, connection: Connection, runs: dict[tuple[str, str], RunInTarget]
+    ) -> Callable[[MappedRow], tuple[Any, ...]]:
+        """Give the function that gives the values of `written` behind those of TARGET_COLUMNS."""
+        kept, kind = self._extra_kept, self.kind
+        last: tuple[Any, ...] = ()
+        if self.written[-1] == "log_template_id":
+            last = (connection.exec_driver_sql("select max(id) from log_template").scalar(),)
+
+        def rest(row: MappedRow) -> tuple[Any, ...]:
+            values = tuple([row.extra[index] for index in kept])
+            return (*values, runs[row.run].id) if kind == "xcom" else values + last
+
+        return rest
+
     def _insert_all(
         self, connection: Connection, rows: Sequence[MappedRow], runs: dict[tuple[str, str], RunInTarget]
     ) -> None:
-        log_template: Any = None
-        if self.written[-1] == "log_template_id":
-            log_template = connection.exec_driver_sql("select max(id) from log_template").scalar()
-        kept, kind = self._extra_kept, self.kind
         names = ", ".join(_quoted(name) for name in self.written)
+        rest = self.rest(connection, runs)
 
         def written(row: MappedRow) -> tuple[Any, ...]:
-            values = (*row.values, *(row.extra[index] for index in kept))
-            if kind == "xcom":
-                return (*values, runs[row.run].id)
-            return (*values, log_template) if kind == "run" and len(values) < len(self.written) else values
+            return (*row.values, *rest(row))
 
         if self._is_sqlite:
             marks = ", ".join("?" * len(self.written))

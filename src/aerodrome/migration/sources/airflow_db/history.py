@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     cast,
     exists,
     false,
@@ -57,6 +58,7 @@ UNFINISHED_TASK_STATES = (
     "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
     "up_for_reschedule", "awaiting_input",
 )  # fmt: skip
+_DAG = bindparam("dag", type_=String)
 _RENDERED = "rendered_task_instance_fields"
 _TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom", "rendered": _RENDERED}
 
@@ -68,16 +70,22 @@ class HistoryReader:
         """Take the schedules of the same database, which tell the intervals of runs of Airflow before 2.2."""
         self._database = database
         self._schedules = schedules or Schedules(database)
+        self._pages: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id."""
         if not self.is_kept(kind):
             return
+        paging = self._paging(window)
         for dag_id in window.dag_ids:
-            after = ""
-            while run_ids := self._run_ids(dag_id, window, after):
-                after = run_ids[-1]
-                yield from self.page(kind, dag_id, run_ids)
+            run_ids: Sequence[str] = [""]
+            while run_ids:
+                with self._database.reading() as connection:
+                    run_ids = list(connection.scalars(paging, {"dag": dag_id, "after": run_ids[-1]}))
+                if run_ids:
+                    yield from self.page(kind, dag_id, run_ids)
+                if len(run_ids) < RUNS_PER_PAGE:
+                    break
             if window.since is None:
                 yield from self.orphans(kind, dag_id)
 
@@ -150,18 +158,17 @@ class HistoryReader:
         its_run = select(literal(1)).where(run.c.dag_id == dag_id, run.c.execution_date == table.c.execution_date)
         return select(*columns).where(table.c.dag_id == dag_id, ~exists(its_run.correlate(table)))
 
-    def _run_ids(self, dag_id: str, window: HistoryWindow, after: str) -> Sequence[str]:
+    def _paging(self, window: HistoryWindow) -> Select[Any]:
+        """Give the query of the next page of run ids of a DAG, with the parameters `dag` and `after`. Made once: making is slow."""
         run = self._run
-        query = (
+        return (
             select(run.c.run_id)
-            .where(*self._eligible(dag_id, window), run.c.run_id > after)
+            .where(*self._eligible(_DAG, window), run.c.run_id > bindparam("after", type_=String))
             .order_by(run.c.run_id)
             .limit(RUNS_PER_PAGE)
         )
-        with self._database.reading() as connection:
-            return list(connection.scalars(query))
 
-    def _eligible(self, dag_id: str, window: HistoryWindow) -> list[ColumnElement[bool]]:
+    def _eligible(self, dag_id: str | ColumnElement[str], window: HistoryWindow) -> list[ColumnElement[bool]]:
         """Conditions on dag_run: final, with nothing in it that could still move.
 
         A task instance without a state in a finished run never started and never will (deadlock, cleared graph).
@@ -177,7 +184,7 @@ class HistoryReader:
             conditions.append(~self._changed_after(dag_id, window.until))
         return conditions
 
-    def _changed_after(self, dag_id: str, moment: datetime) -> ColumnElement[bool]:
+    def _changed_after(self, dag_id: str | ColumnElement[str], moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._run
         moment = self._database.stored(moment)
@@ -239,16 +246,12 @@ class HistoryReader:
 
     def page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         """Give the rows of some runs of one DAG, whatever state they are in."""
-        run = self._run
-        chosen = [run.c.dag_id == dag_id, run.c.run_id.in_(run_ids)]
-        if kind == "task_try" and has_failed_attempts(self._database):
-            query = failed_attempts(self._database, chosen)
-            convert: Convert = convert_attempt
-        else:
-            columns, order, convert = self._reading(kind)
-            query = self._rows(kind, columns).where(*chosen).order_by(run.c.run_id, *order)
+        if kind not in self._pages:
+            self._pages[kind] = self._page_query(kind)
+        query, convert = self._pages[kind]
         with self._database.reading() as connection:
-            result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
+            options = connection.execution_options(yield_per=ROWS_PER_BATCH)
+            result = options.execute(query, {"dag": dag_id, "run_ids": list(run_ids)})
             partitions = result.partitions()
             if self._database.dialect == "sqlite":  # leave the file before the consumer works on the rows
                 partitions = iter(list(partitions))
@@ -258,6 +261,15 @@ class HistoryReader:
                 for row in chunk:
                     convert(row, rows, rejected)
                 yield HistoryBatch(kind, COLUMNS[kind], rows, tuple(rejected))
+
+    def _page_query(self, kind: HistoryKind) -> tuple[Select[Any], Convert]:
+        """Give the query of a page, with the parameters `dag` and `run_ids`, and what converts its rows."""
+        run = self._run
+        chosen = [run.c.dag_id == _DAG, run.c.run_id.in_(bindparam("run_ids", expanding=True))]
+        if kind == "task_try" and has_failed_attempts(self._database):
+            return failed_attempts(self._database, chosen), convert_attempt
+        columns, order, convert = self._reading(kind)
+        return self._rows(kind, columns).where(*chosen).order_by(run.c.run_id, *order), convert
 
     def _reading(self, kind: HistoryKind) -> tuple[list[ColumnElement[Any]], list[ColumnElement[Any]], Convert]:
         if kind == "run":
