@@ -7,8 +7,9 @@ rows are recognised by their natural key, and the checkpoint only says which gro
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,6 +35,9 @@ ROWS_PER_BATCH = 5_000
 
 RUNS_PER_CHUNK = 2_000
 """From database to database a checkpoint is saved after this many runs with all their rows."""
+
+CHUNKS_AT_ONCE = 2
+"""How many of them are written at the same time; one more waits to be proved or written."""
 
 Tallies = dict[HistoryKind, Tally]
 
@@ -114,11 +118,12 @@ def _move_by_rows(
 def _move_by_sql(
     lane: SqlLane, window: HistoryWindow, state: _State, checkpoint: Checkpoint, progress: Progress
 ) -> None:
-    """Move chunk by chunk of runs with all their rows. A chunk is proved while the next one is on its way."""
+    """Move chunk by chunk of runs with all their rows, two at once. The checkpoint says that a chunk is done after all before it."""
     source = lane.source
     total = source.run_count(window)
 
-    def finish(last: RunKey, chunk: Chunk) -> None:
+    def finish(last: RunKey, moving: Future[Chunk]) -> None:
+        chunk = moving.result()
         for kind, tally in lane.settle(chunk).items():
             state.tallies[kind].merge(tally)
         for refusal in chunk.rejects:
@@ -128,17 +133,19 @@ def _move_by_sql(
         state.save(checkpoint, done=state.done)
         progress("moving runs with their rows", state.tallies["run"].found, max(total, state.tallies["run"].found))
 
-    with ThreadPoolExecutor(1, thread_name_prefix="history-keys") as beside:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="history-keys") as beside,
+        ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="history-chunks") as movers,
+    ):
         coming = beside.submit(source.keys, window, state.after, RUNS_PER_CHUNK)
-        moving: tuple[RunKey, Chunk] | None = None
+        moving: deque[tuple[RunKey, Future[Chunk]]] = deque()
         while keys := coming.result():
             coming = beside.submit(source.keys, window, keys[-1], RUNS_PER_CHUNK)
-            chunk = lane.move(keys)
-            if moving is not None:
-                finish(*moving)
-            moving = keys[-1], chunk
-        if moving is not None:
-            finish(*moving)
+            if len(moving) > CHUNKS_AT_ONCE:
+                finish(*moving.popleft())
+            moving.append((keys[-1], movers.submit(lane.move, keys)))
+        while moving:
+            finish(*moving.popleft())
     if window.since is None:
         for kind in HISTORY_KINDS:
             for batch in source.orphans(kind, window.dag_ids):

@@ -31,7 +31,7 @@ _REFUSALS = (psycopg.IntegrityError, psycopg.DataError)
 
 @dataclass(frozen=True)
 class Sums:
-    """What one side has of a chunk: rows, notes, and the sums of two 64-bit hashes of each."""
+    """What one side has of a chunk: rows, notes, and the sums of a 64-bit hash of each and of that hash's hash."""
 
     rows: int
     hashes: tuple[int, int]
@@ -208,9 +208,7 @@ class SqlLane:
         """Sum up the mapped rows, and name the runs with rows that SQL cannot map."""
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-            found = cursor.execute(
-                f"{head} {_sums_sql(kind, 'm', 'm.note')}, count(*) filter (where not m.is_plain) from m".encode()
-            ).fetchall()
+            found = cursor.execute(f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.is_plain', 'm')}".encode()).fetchall()
             sums, odd = found[0][:-1], found[0][-1]
             keys: frozenset[RunKey] = frozenset()
             if odd:
@@ -279,12 +277,10 @@ class SqlLane:
         if has_notes:
             table, reference, id_column = NOTES[kind]
             noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
-        query = (
-            f"with {chosen.sql} {_sums_sql(kind, 't', note)} from chosen c "
-            f"join {TABLES[kind]} t on {_belongs(kind)}{noted}"
-        )
+        rows = f"chosen c join {TABLES[kind]} t on {_belongs(kind)}{noted}"
+        query = f"with {chosen.sql} {_sums_sql(kind, 't', note, 'true', rows)}"
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
-            return _sums(cursor.execute(query.encode()).fetchone() or ())
+            return _sums((cursor.execute(query.encode()).fetchone() or ())[:-1])
 
     def _types_of(self, table: str) -> dict[str, str]:
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -337,13 +333,17 @@ def _belongs(kind: HistoryKind) -> str:
     return "t.dag_run_id = c.target_id" if kind == "xcom" else "t.dag_id = c.dag_id and t.run_id = c.run_id"
 
 
-def _sums_sql(kind: HistoryKind, alias: str, note: str) -> str:
-    sums = [f"coalesce(sum({hash_sql(kind, alias, seed)}), 0)" for seed in (0, 1)]
-    notes = [
-        f"coalesce(sum({note_hash_sql(kind, alias, note, seed)}) filter (where {note} is not null), 0)"
-        for seed in (0, 1)
-    ]
-    return f"select count(*), {', '.join(sums)}, count({note}), {', '.join(notes)}"
+def _sums_sql(kind: HistoryKind, alias: str, note: str, is_plain: str, rows: str) -> str:
+    """Count and add up; the last column counts the rows that are not plain.
+
+    A row is hashed once; the second sum is of the hash's own hash. `offset 0` keeps PostgreSQL from hashing it twice.
+    """
+    noted = f"case when {note} is not null then {note_hash_sql(kind, alias, note)} end"
+    sums = [f"coalesce(sum({name}), 0), coalesce(sum(hashint8extended({name}, 1)), 0)" for name in ("h", "n")]
+    return (
+        f"select count(*), {sums[0]}, count(n), {sums[1]}, count(*) filter (where not is_plain) "
+        f"from (select {hash_sql(kind, alias)} as h, {noted} as n, {is_plain} as is_plain from {rows} offset 0) hashed"
+    )
 
 
 def _sums(row: Sequence[object]) -> Sums:
