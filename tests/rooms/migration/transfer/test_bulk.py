@@ -224,4 +224,3 @@ def test_batches_end_where_a_run_ends() -> None:
     large = list(gathered([batch("a", "a")] * 9 + [batch("b")], 4))
     assert [[row[1] for row in one.rows] for one in large] == [["a"] * 16, ["a", "a", "b"]]
     assert list(gathered([], 4)) == []
-

@@ -50,7 +50,13 @@ from aerodrome.migration.sources.airflow_db.conversion import (
 from aerodrome.migration.sources.airflow_db.packing import UnpackableError, packed, unpacker
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
-from aerodrome.migration.sources.airflow_db.tries import convert_attempt, failed_attempts, has_failed_attempts
+from aerodrome.migration.sources.airflow_db.tries import (
+    convert_attempt,
+    failed_attempts,
+    has_failed_attempts,
+    has_older_attempts,
+    may_have_older_attempts,
+)
 
 RUNS_PER_PAGE = 500
 ROWS_PER_BATCH = 5_000
@@ -73,6 +79,7 @@ class HistoryReader:
         self._database = database
         self._schedules = schedules or Schedules(database)
         self._pages: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
+        self._older: Select[Any] | None = None
         self._packs: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
@@ -110,6 +117,9 @@ class HistoryReader:
                     query = self._rows(kind, [func.count()]).where(*eligible)
                 with self._database.reading() as connection:
                     found[kind] += connection.scalar(query) or 0
+                    if kind == "task_try" and may_have_older_attempts(self._database):
+                        older = failed_attempts(self._database, eligible, [func.count()])
+                        found[kind] += connection.scalar(older) or 0
                     if window.since is None and self._may_lack_runs(kind):
                         found[kind] += connection.scalar(self._orphans(kind, dag_id, [func.count()])) or 0
         return found
@@ -118,7 +128,7 @@ class HistoryReader:
         """Give the query of a kind's neutral columns over all runs; None when rows need more than a query."""
         if not self.is_kept(kind):
             return None
-        if kind == "task_try" and has_failed_attempts(self._database):
+        if kind == "task_try" and (has_failed_attempts(self._database) or has_older_attempts(self._database)):
             return None
         if kind == "run" and not self._database.has("dag_run", "data_interval_start"):
             return None  # intervals are computed
@@ -249,6 +259,19 @@ class HistoryReader:
 
     def page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         """Give the rows of some runs of one DAG, whatever state they are in."""
+        yield from self._rows_of(kind, dag_id, run_ids)
+        if kind == "task_try" and may_have_older_attempts(self._database):
+            if self._older is None:
+                self._older = failed_attempts(self._database, self._chosen())
+            for batch in self._batches(kind, self._older, convert_attempt, {"dag": dag_id, "run_ids": list(run_ids)}):
+                if batch.rows or batch.rejected:
+                    yield batch
+
+    def _chosen(self) -> list[ColumnElement[bool]]:
+        run = self._run
+        return [run.c.dag_id == _DAG, run.c.run_id.in_(bindparam("run_ids", expanding=True))]
+
+    def _rows_of(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         given = {"dag": dag_id, "run_ids": list(run_ids)}
         done = 0
         if self._database.dialect == "mysql" and (query := self._packed(kind)) is not None:
@@ -287,8 +310,7 @@ class HistoryReader:
         if kind not in {"task_instance", "task_try"} or has_failed_attempts(self._database):
             return None
         if kind not in self._packs:
-            run, (columns, order, _) = self._run, self._reading(kind)
-            chosen = [run.c.dag_id == _DAG, run.c.run_id.in_(bindparam("run_ids", expanding=True))]
+            run, chosen, (columns, order, _) = self._run, self._chosen(), self._reading(kind)
             unpack = unpacker(columns)
 
             def convert(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
@@ -302,8 +324,7 @@ class HistoryReader:
 
     def _page_query(self, kind: HistoryKind) -> tuple[Select[Any], Convert]:
         """Give the query of a page, with the parameters `dag` and `run_ids`, and what converts its rows."""
-        run = self._run
-        chosen = [run.c.dag_id == _DAG, run.c.run_id.in_(bindparam("run_ids", expanding=True))]
+        run, chosen = self._run, self._chosen()
         if kind == "task_try" and has_failed_attempts(self._database):
             return failed_attempts(self._database, chosen), convert_attempt
         columns, order, convert = self._reading(kind)
