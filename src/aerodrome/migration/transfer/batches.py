@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -29,6 +29,7 @@ from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Stan
 NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
 """Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
 
+Item = TypeVar("Item")
 LENGTH_PER_BATCH = 16_000_000
 """Characters of documents at which a batch ends before it has its rows."""
 DOCUMENTS: dict[HistoryKind, int] = {
@@ -89,6 +90,19 @@ def _finish(aside: _Aside, writing: Future[None], tally: Tally) -> Iterator[None
         for refusal in aside.told:
             tally.keep(*refusal)
     yield None
+
+
+_END = object()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Give the items, each read while the one before is worked on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="history-source") as beside:
+        iterator: Iterator[Any] = iter(items)
+        coming = beside.submit(next, iterator, _END)
+        while (item := cast("Item", coming.result())) is not _END:
+            coming = beside.submit(next, iterator, _END)
+            yield item
 
 
 def gathered(batches: Iterable[HistoryBatch], size: int) -> Iterator[HistoryBatch]:

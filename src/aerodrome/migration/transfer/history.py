@@ -19,13 +19,14 @@ from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
-from aerodrome.migration.transfer.batches import gathered, move_batches
+from aerodrome.migration.transfer.batches import ahead, gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.text_lane import move_text, text_history
 
 DAGS_PER_GROUP = 20
 """A checkpoint is saved after each kind of each group of this many DAGs."""
@@ -100,6 +101,7 @@ def _move_by_rows(
         source.history_counts(replace(window, until=None)).values()
     )  # counted in one pass; a few may not move yet
     groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
+    text = text_history(source, target)
     position = 0
     for group in groups:
         for kind in HISTORY_KINDS:
@@ -108,8 +110,12 @@ def _move_by_rows(
                 continue
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
-            batches = gathered(source.history(kind, replace(window, dag_ids=group)), ROWS_PER_BATCH)
-            for _ in move_batches(target, kind, batches, draft):
+            part = replace(window, dag_ids=group)
+            if text is not None and text.is_offered(kind):
+                steps = move_text(target, text, kind, part, draft, ROWS_PER_BATCH)
+            else:
+                steps = move_batches(target, kind, gathered(ahead(source.history(kind, part)), ROWS_PER_BATCH), draft)
+            for _ in steps:
                 progress(f"moving {kind}", standing + draft.found, total)
             state.tallies[kind] = draft
             state.save(checkpoint, done=position + 1)

@@ -47,7 +47,7 @@ from aerodrome.migration.sources.airflow_db.conversion import (
     convert_xcom,
     run_converter,
 )
-from aerodrome.migration.sources.airflow_db.packing import UnpackableError, packed, unpacker
+from aerodrome.migration.sources.airflow_db.packing import UnpackableError, packed, split, unpacker
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
 from aerodrome.migration.sources.airflow_db.tries import (
@@ -79,6 +79,7 @@ class HistoryReader:
         self._database = database
         self._schedules = schedules or Schedules(database)
         self._pages: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
+        self._pagings: dict[tuple[datetime | None, datetime | None], Select[Any]] = {}
         self._older: Select[Any] | None = None
         self._packs: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
 
@@ -86,18 +87,52 @@ class HistoryReader:
         """Give batches in the order of `window.dag_ids` and run_id."""
         if not self.is_kept(kind):
             return
-        paging = self._paging(window)
+        for dag_id in window.dag_ids:
+            for run_ids in self.pages_of(replace(window, dag_ids=(dag_id,))):
+                yield from self.page(kind, dag_id, run_ids)
+            if window.since is None:
+                yield from self.orphans(kind, dag_id)
+
+    def pages_of(self, window: HistoryWindow) -> Iterator[Sequence[str]]:
+        """Give the ids of the runs that move, page by page of one DAG after the other."""
+        asked = (window.since, window.until)
+        if asked not in self._pagings:
+            self._pagings[asked] = self._paging(window)
         for dag_id in window.dag_ids:
             run_ids: Sequence[str] = [""]
             while run_ids:
                 with self._database.reading() as connection:
-                    run_ids = list(connection.scalars(paging, {"dag": dag_id, "after": run_ids[-1]}))
+                    given = {"dag": dag_id, "after": run_ids[-1]}
+                    run_ids = list(connection.scalars(self._pagings[asked], given))
                 if run_ids:
-                    yield from self.page(kind, dag_id, run_ids)
+                    yield run_ids
                 if len(run_ids) < RUNS_PER_PAGE:
                     break
-            if window.since is None:
-                yield from self.orphans(kind, dag_id)
+
+    def is_plain(self, kind: HistoryKind) -> bool:
+        """Tell whether rows of this kind can be given as the database writes them (`raw_page`)."""
+        if kind not in {"task_instance", "task_try"} or self._database.dialect not in {"sqlite", "mysql"}:
+            return False
+        if kind == "task_try" and (has_failed_attempts(self._database) or has_older_attempts(self._database)):
+            return False
+        return self.is_kept(kind) and not self._may_lack_runs(kind)
+
+    def raw_page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
+        """Give the rows of some runs of a DAG as the driver gives them: moments are texts, numbers may be."""
+        given = {"dag": dag_id, "run_ids": list(run_ids)}
+        if self._database.dialect == "mysql" and (query := self._packed(kind)) is not None:
+            with self._database.reading() as connection:
+                result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query[0], given)
+                for chunk in result.partitions():
+                    yield [split(row[0]) for row in chunk]
+            return
+        if kind not in self._pages:
+            self._pages[kind] = self._page_query(kind)
+        with self._database.reading() as connection:
+            # the driver's own rows: SQLAlchemy has taken none of them, and would make objects of each
+            cursor = connection.execute(self._pages[kind][0], given).cursor
+            rows = list(cursor.fetchall()) if cursor is not None else []
+        yield rows
 
     def of_runs(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         """Give the rows of some runs of a DAG, finished or not."""

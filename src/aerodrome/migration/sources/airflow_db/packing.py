@@ -29,6 +29,11 @@ def packed(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     return func.concat_ws(SEPARATOR, *[func.coalesce(_text(column), NULL) for column in columns]).label("packed")
 
 
+def split(text: str) -> list[str | None]:
+    """Take such a text apart and no more; more values than columns where one holds the separator."""
+    return [None if value == NULL else value for value in text.split(SEPARATOR)]
+
+
 def unpacker(columns: Sequence[ColumnElement[Any]]) -> Unpack:
     """Give the function that takes such a text apart: numbers, and moments as aware ones in UTC. UnpackableError."""
     converters = [(place, convert) for place, column in enumerate(columns) if (convert := _converter(column))]
