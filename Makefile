@@ -93,8 +93,9 @@ bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances o
 	@$(PY) -m bench.rollback $(ARGS)
 
 .PHONY: bench-history
-bench-history: ## History from PostgreSQL and SQLite against a plain COPY of the same rows (ARGS="--dags 4072 --db postgresql": full size)
-	@scripts/setup demo
+bench-history: ## History from PostgreSQL, SQLite and MariaDB against a plain COPY of the same rows (ARGS="--dags 4072 --db postgresql": full size)
+	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
+	@scripts/setup test
 	@$(PY) -m bench.history $(ARGS)
 
 .PHONY: bench-assess

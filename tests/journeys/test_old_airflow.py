@@ -8,10 +8,12 @@ the hand-over, and thousands of runs start.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -33,7 +35,7 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.service.syncing import Syncing
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.sources.registry import open_source
-from aerodrome.migration.transfer import TargetDatabase, move_history
+from aerodrome.migration.transfer import TargetDatabase, move_history, move_logs
 from aerodrome.migration.transfer.handoff import SCHEDULER_OPTIONS
 from aerodrome.runtimes.conformance import wait_until
 from aerodrome.runtimes.contract import AirflowAccess, RuntimeSpec
@@ -154,9 +156,26 @@ def test_the_old_history_is_there_and_the_schedule_goes_on(
         assert len(runs) == len(set(runs))
         assert runs[-1] == moved[0] or results[dag_id]["first_target_state"] == "success"
 
+    _move_old_logs(old, target, access, before[0])
     _shows_the_past(old, access, before[0])
     target.close()
     rest.close()
+
+
+def _move_old_logs(old: Aged, target: TargetDatabase, access: AirflowAccess, logical: Any) -> None:
+    """Move what the old worker wrote, in the layout of its version (TaskInstance.run alone writes no files)."""
+    assert access.logs_folder is not None
+    logs = Path(old.url.removeprefix("sqlite:///")).parent / "old-logs"
+    for number in (1, 2):
+        if old.version.startswith("1."):
+            path = logs / "daily_orders" / "load" / logical.isoformat() / f"{number}.log"
+        else:
+            run = f"run_id=scheduled__{logical.isoformat()}"
+            path = logs / "dag_id=daily_orders" / run / "task_id=load" / f"attempt={number}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"[2026-01-02, 03:04:05 UTC] {{taskinstance.py:1}} INFO - line of the old try {number}\n")
+    moved = move_logs(target, MOVING, logs, access.logs_folder)
+    assert (moved.found, moved.moved, moved.failed) == (2, 2, [])
 
 
 def _dates(rest: AirflowRest, dag_id: str, states: Sequence[str] = ()) -> list[datetime]:
@@ -180,6 +199,16 @@ def _shows_the_past(old: Aged, access: AirflowAccess, logical: Any) -> None:
         }
         tries = api.get(f"{path}/load/tries").raise_for_status().json()["task_instances"]
         assert sorted((one["try_number"], one["state"]) for one in tries) == [(1, "failed"), (2, "success")]
+        for number in (1, 2):
+            log = api.get(f"{path}/load/logs/{number}", params={"full_content": True}).raise_for_status().text
+            assert f"line of the old try {number}" in log
+        # what the grid of the UI draws
+        base = f"{access.base_url}/ui/grid"
+        drawn = api.get(f"{base}/runs/daily_orders").raise_for_status().json()
+        assert {one["run_id"]: one["state"] for one in drawn}[run_id] == "success"
+        lines = api.get(f"{base}/ti_summaries/daily_orders", params={"run_ids": run_id}).raise_for_status().text
+        cells = json.loads(lines.splitlines()[0])["task_instances"]
+        assert {cell["task_id"]: cell["state"] for cell in cells} == {"extract": "success", "load": "success"}
         xcom = api.get(f"{path}/extract/xcomEntries/return_value").raise_for_status().json()["value"]
         assert _read(xcom) == {"rows": 3, "share": 0.5, "names": ["ä", "b"]}
         if old.version.startswith("1."):

@@ -381,6 +381,30 @@ class OffersSql(Protocol):
         ...
 
 
+class TextHistory(Protocol):
+    """Task instances and tries as a database writes them, for a transfer that turns text into text."""
+
+    def is_offered(self, kind: HistoryKind) -> bool: ...
+
+    def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[Sequence[Sequence[Any]]]:
+        """Stream rows of the runs that move, ordered by run, in the order of COLUMNS. A moment is a text in UTC, a number may be one.
+
+        A row that has more values than columns cannot be taken apart.
+        """
+        ...
+
+    def rows(self, kind: HistoryKind, keys: Sequence[RunKey]) -> Iterator[HistoryBatch]:
+        """Stream the rows of these runs, as `SourceAdapter.history` does."""
+        ...
+
+
+@runtime_checkable
+class OffersText(Protocol):
+    """A source adapter that may be able to give its history as text."""
+
+    def text_history(self) -> TextHistory | None: ...
+
+
 @runtime_checkable
 class AsksPeople(Protocol):
     """A source adapter in which people hold what it cannot, and say what it does not know."""

@@ -5,12 +5,22 @@ Used by history.py and sql_lane.py. A batch is one transaction; a row that canno
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from aerodrome.migration.estate.history import HistoryBatch
+from aerodrome.migration.estate.history import (
+    RENDERED_COLUMNS,
+    XCOM_COLUMNS,
+    HistoryBatch,
+    HistoryKind,
+    RejectedRow,
+)
 from aerodrome.migration.transfer import airflow2
+from aerodrome.migration.transfer.bulk import BulkWriter, Draft
 from aerodrome.migration.transfer.hashing import add, row_number
 from aerodrome.migration.transfer.mapping import (
     NOTE_LIMIT,
@@ -27,12 +37,134 @@ from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Stan
 NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
 """Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
 
+Item = TypeVar("Item")
+LENGTH_PER_BATCH = 16_000_000
+"""Characters of documents at which a batch ends before it has its rows."""
+DOCUMENTS: dict[HistoryKind, int] = {
+    "xcom": XCOM_COLUMNS.index("value"),
+    "rendered": RENDERED_COLUMNS.index("rendered_fields"),
+}
+MANY = 4
+"""A run with more than this many times the rows of a batch is cut."""
+
 DATE = TARGET_COLUMNS["run"].index("logical_date")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch that was mapped, with its counts so far."""
+
+    rows: list[MappedRow]
+    draft: Draft | None  # what is sent at once, where that is possible
+    tally: Tally
 
 
 def move_batch(target: TargetDatabase, writer: HistoryWriter, batch: HistoryBatch, tally: Tally) -> None:
     """Move one batch in one transaction and add what stands afterwards to the tally."""
+    bulk = bulk_writer(target, writer)
+    write_batch(target, writer, bulk, prepare_batch(target, bulk, batch, tally))
+
+
+def move_batches(
+    target: TargetDatabase, writer: HistoryWriter, batches: Iterable[HistoryBatch], tally: Tally
+) -> Iterator[None]:
+    """Move one batch after the other into the tally, and yield after each. One is written while the next is read and mapped."""
+    bulk = bulk_writer(target, writer)
+    with ThreadPoolExecutor(1, thread_name_prefix="history-rows") as beside:
+        waiting: tuple[_Aside, Future[None]] | None = None
+        for batch in batches:
+            aside = _Aside()
+            prepared = prepare_batch(target, bulk, batch, aside.tally)
+            if waiting is not None:
+                yield from _finish(*waiting, tally)
+            waiting = aside, beside.submit(write_batch, target, writer, bulk, prepared)
+        if waiting is not None:
+            yield from _finish(*waiting, tally)
+
+
+class _Aside:
+    """What a batch on its way counts, and the refusals that are told once it stands."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Rejected, bytes | None]] = []
+        self.tally = Tally(keep=lambda rejected, value: self.told.append((rejected, value)))
+
+
+def _finish(aside: _Aside, writing: Future[None], tally: Tally) -> Iterator[None]:
+    writing.result()
+    tally.merge(aside.tally)
+    if tally.keep is not None:
+        for refusal in aside.told:
+            tally.keep(*refusal)
+    yield None
+
+
+_END = object()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Give the items, each read while the one before is worked on."""
+    with ThreadPoolExecutor(1, thread_name_prefix="history-source") as beside:
+        iterator: Iterator[Any] = iter(items)
+        coming = beside.submit(next, iterator, _END)
+        while (item := cast("Item", coming.result())) is not _END:
+            coming = beside.submit(next, iterator, _END)
+            yield item
+
+
+def gathered(batches: Iterable[HistoryBatch], size: int) -> Iterator[HistoryBatch]:
+    """Give batches of about `size` rows of one kind that end where a run ends, unless a run has many times more."""
+    rows: list[tuple[Any, ...]] = []
+    rejected: list[RejectedRow] = []
+    kept = None
+    length = 0
+    for batch in batches:
+        kept = batch
+        rows += batch.rows
+        rejected += batch.rejected
+        length += _length(batch)
+        if len(rows) + len(rejected) < size and length < LENGTH_PER_BATCH:
+            continue
+        cut = len(rows)
+        while cut and rows[cut - 1][:2] == rows[-1][:2]:
+            cut -= 1
+        if cut == 0 and len(rows) < MANY * size and length < LENGTH_PER_BATCH:
+            continue
+        cut = cut or len(rows)
+        yield HistoryBatch(batch.kind, batch.columns, rows[:cut], rejected)
+        rows, rejected, length = rows[cut:], [], 0
+    if kept is not None and (rows or rejected):
+        yield HistoryBatch(kept.kind, kept.columns, rows, rejected)
+
+
+def _length(batch: HistoryBatch) -> int:
+    """Give the characters of a batch's documents; other kinds have none of note."""
+    place = DOCUMENTS.get(batch.kind)
+    return 0 if place is None else sum([len(row[place]) for row in batch.rows if row[place]])
+
+
+def bulk_writer(target: TargetDatabase, writer: HistoryWriter) -> BulkWriter | None:
+    """Give what writes whole batches, where the target is a PostgreSQL of Airflow 3."""
+    is_fit = target.dialect == "postgresql" and not target.is_airflow2
+    return BulkWriter(target, writer) if is_fit else None
+
+
+def prepare_batch(target: TargetDatabase, bulk: BulkWriter | None, batch: HistoryBatch, tally: Tally) -> Prepared:
+    """Map a batch and hash it; nothing is asked of the target."""
     rows = accept(batch, tally, target)
+    return Prepared(rows, bulk.draft(rows) if bulk is not None and rows else None, tally)
+
+
+def write_batch(target: TargetDatabase, writer: HistoryWriter, bulk: BulkWriter | None, prepared: Prepared) -> None:
+    """Write what is new or changed of a batch, and add what stands afterwards to its tally."""
+    rows, tally = prepared.rows, prepared.tally
+    is_written = False
+    if bulk is not None and prepared.draft is not None:
+        outcome = bulk.write(prepared.draft)
+        if outcome in {"new", "same"}:
+            _count(rows, tally, is_new=outcome == "new")
+            return
+        is_written = outcome == "unproved"
     with target.reading() as connection:
         sorted_out = _sort_out(writer, connection, rows)
     if sorted_out.has_work:
@@ -47,7 +179,18 @@ def move_batch(target: TargetDatabase, writer: HistoryWriter, batch: HistoryBatc
             )
         with target.reading() as connection:
             sorted_out = replace(sorted_out, standing=writer.standing(connection, rows))
-    _prove(sorted_out, rows, tally)
+    _prove(replace(sorted_out, new=rows) if is_written else sorted_out, rows, tally)
+
+
+def _count(rows: list[MappedRow], tally: Tally, *, is_new: bool) -> None:
+    """Count rows of which the database said that they stand as they are."""
+    total = sum([row_number((*row.proof, row.note)) for row in rows])
+    tally.source_sum = add(tally.source_sum, total)
+    tally.target_sum = add(tally.target_sum, total)
+    if is_new:
+        tally.moved += len(rows)
+    else:
+        tally.same += len(rows)
 
 
 @dataclass(frozen=True)

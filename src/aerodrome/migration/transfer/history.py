@@ -7,8 +7,9 @@ rows are recognised by their natural key, and the checkpoint only says which gro
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,13 +21,14 @@ from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
-from aerodrome.migration.transfer.batches import move_batch
+from aerodrome.migration.transfer.batches import ahead, gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.text_lane import move_text, text_history
 from aerodrome.migration.transfer.versions import FindOldDag, describe
 from aerodrome.migration.transfer.writer import HistoryWriter
 
@@ -34,8 +36,14 @@ DAGS_PER_GROUP = 20
 """A checkpoint is saved after each kind of each group of this many DAGs."""
 
 DAGS_PER_QUERY = 500
+ROWS_PER_BATCH = 5_000
+"""Rows of one kind that are written in one transaction."""
+
 RUNS_PER_CHUNK = 2_000
 """From database to database a checkpoint is saved after this many runs with all their rows."""
+
+CHUNKS_AT_ONCE = 2
+"""How many of them are written at the same time; one more waits to be proved or written."""
 
 Tallies = dict[HistoryKind, Tally]
 
@@ -100,8 +108,11 @@ def _move_by_rows(
     policy: HistoryPolicy,
 ) -> None:
     """Move group by group of DAGs, kind by kind; every row passes through Python."""
-    total = sum(source.history_counts(window).values())
+    total = sum(
+        source.history_counts(replace(window, until=None)).values()
+    )  # counted in one pass; a few may not move yet
     groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
+    text = text_history(source, target)
     position = 0
     for group in groups:
         for kind in HISTORY_KINDS:
@@ -111,8 +122,12 @@ def _move_by_rows(
             writer = HistoryWriter(target, kind, policy)
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
-            for batch in source.history(kind, replace(window, dag_ids=group)):
-                move_batch(target, writer, batch, draft)
+            part = replace(window, dag_ids=group)
+            if text is not None and text.is_offered(kind):
+                steps = move_text(target, writer, text, part, draft, ROWS_PER_BATCH)
+            else:
+                steps = move_batches(target, writer, gathered(ahead(source.history(kind, part)), ROWS_PER_BATCH), draft)
+            for _ in steps:
                 progress(f"moving {kind}", standing + draft.found, total)
             state.tallies[kind] = draft
             state.save(checkpoint, done=position + 1)
@@ -121,11 +136,12 @@ def _move_by_rows(
 def _move_by_sql(
     lane: SqlLane, window: HistoryWindow, state: _State, checkpoint: Checkpoint, progress: Progress
 ) -> None:
-    """Move chunk by chunk of runs with all their rows. A chunk is proved while the next one is on its way."""
+    """Move chunk by chunk of runs with all their rows, two at once. The checkpoint says that a chunk is done after all before it."""
     source = lane.source
     total = source.run_count(window)
 
-    def finish(last: RunKey, chunk: Chunk) -> None:
+    def finish(last: RunKey, moving: Future[Chunk]) -> None:
+        chunk = moving.result()
         for kind, tally in lane.settle(chunk).items():
             state.tallies[kind].merge(tally)
         for refusal in chunk.rejects:
@@ -135,17 +151,19 @@ def _move_by_sql(
         state.save(checkpoint, done=state.done)
         progress("moving runs with their rows", state.tallies["run"].found, max(total, state.tallies["run"].found))
 
-    with ThreadPoolExecutor(1, thread_name_prefix="history-keys") as beside:
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="history-keys") as beside,
+        ThreadPoolExecutor(CHUNKS_AT_ONCE, thread_name_prefix="history-chunks") as movers,
+    ):
         coming = beside.submit(source.keys, window, state.after, RUNS_PER_CHUNK)
-        moving: tuple[RunKey, Chunk] | None = None
+        moving: deque[tuple[RunKey, Future[Chunk]]] = deque()
         while keys := coming.result():
             coming = beside.submit(source.keys, window, keys[-1], RUNS_PER_CHUNK)
-            chunk = lane.move(keys)
-            if moving is not None:
-                finish(*moving)
-            moving = keys[-1], chunk
-        if moving is not None:
-            finish(*moving)
+            if len(moving) > CHUNKS_AT_ONCE:
+                finish(*moving.popleft())
+            moving.append((keys[-1], movers.submit(lane.move, keys)))
+        while moving:
+            finish(*moving.popleft())
     for kind in HISTORY_KINDS:
         for batch in source.unnamed(kind, window):
             lane.move_batch(batch, state.tallies[kind])

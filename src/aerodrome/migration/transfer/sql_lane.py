@@ -34,7 +34,7 @@ _REFUSALS = (psycopg.IntegrityError, psycopg.DataError)
 
 @dataclass(frozen=True)
 class Sums:
-    """What one side has of a chunk: rows, notes, and the sums of two 64-bit hashes of each."""
+    """What one side has of a chunk: rows, notes, and the sums of a 64-bit hash of each and of that hash's hash."""
 
     rows: int
     hashes: tuple[int, int]
@@ -164,10 +164,7 @@ class SqlLane:
         head = self._mapped(kind, chosen)
         try:
             with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-                query = (
-                    f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.dag_id')}, count(*) filter (where not m.is_plain) "
-                    "from m group by m.dag_id"
-                )
+                query = f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.is_plain', 'm', 'm.dag_id')}"
                 for row in cursor.execute(query.encode()):
                     here[str(row[0])] = None if row[-1] else _sums(row[1:-1])
         except _REFUSALS:
@@ -182,14 +179,13 @@ class SqlLane:
         if kind in NOTED:
             table, reference, id_column = NOTES[kind]
             noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
-        query = (
-            f"with {chosen.sql} {_sums_sql(kind, 't', note, 't.dag_id')} from chosen c "
-            f"join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id "
-            f"join {TABLES[kind]} t on {_BELONGS.get(kind, 't.dag_id = r.dag_id and t.run_id = r.run_id')}{noted} "
-            "group by t.dag_id"
+        rows = (
+            "chosen c join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id "
+            f"join {TABLES[kind]} t on {_BELONGS.get(kind, 't.dag_id = r.dag_id and t.run_id = r.run_id')}{noted}"
         )
+        query = f"with {chosen.sql} {_sums_sql(kind, 't', note, 'true', rows, 't.dag_id')}"
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
-            return {str(row[0]): _sums(row[1:]) for row in cursor.execute(query.encode())}
+            return {str(row[0]): _sums(row[1:-1]) for row in cursor.execute(query.encode())}
 
     def move_batch(self, batch: HistoryBatch, tally: Tally) -> None:
         """Move rows that were read one by one."""
@@ -259,9 +255,7 @@ class SqlLane:
         """Sum up the mapped rows, and name the runs with rows that SQL cannot map."""
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-            found = cursor.execute(
-                f"{head} {_sums_sql(kind, 'm', 'm.note')}, count(*) filter (where not m.is_plain) from m".encode()
-            ).fetchall()
+            found = cursor.execute(f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.is_plain', 'm')}".encode()).fetchall()
             sums, odd = found[0][:-1], found[0][-1]
             keys: frozenset[RunKey] = frozenset()
             if odd:
@@ -339,12 +333,10 @@ class SqlLane:
         if has_notes:
             table, reference, id_column = NOTES[kind]
             noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
-        query = (
-            f"with {chosen.sql} {_sums_sql(kind, 't', note)} from chosen c "
-            f"join {TABLES[kind]} t on {_belongs(kind)}{noted}"
-        )
+        rows = f"chosen c join {TABLES[kind]} t on {_belongs(kind)}{noted}"
+        query = f"with {chosen.sql} {_sums_sql(kind, 't', note, 'true', rows)}"
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
-            return _sums(cursor.execute(query.encode()).fetchone() or ())
+            return _sums((cursor.execute(query.encode()).fetchone() or ())[:-1])
 
     def _types_of(self, table: str) -> dict[str, str]:
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -400,14 +392,18 @@ def _belongs(kind: HistoryKind) -> str:
 _BELONGS: Mapping[HistoryKind, str] = {"run": "t.id = r.id", "xcom": "t.dag_run_id = r.id"}
 
 
-def _sums_sql(kind: HistoryKind, alias: str, note: str, by: str = "") -> str:
-    sums = [f"coalesce(sum({hash_sql(kind, alias, seed)}), 0)" for seed in (0, 1)]
-    notes = [
-        f"coalesce(sum({note_hash_sql(kind, alias, note, seed)}) filter (where {note} is not null), 0)"
-        for seed in (0, 1)
-    ]
-    head = f"{by}, " if by else ""
-    return f"select {head}count(*), {', '.join(sums)}, count({note}), {', '.join(notes)}"
+def _sums_sql(kind: HistoryKind, alias: str, note: str, is_plain: str, rows: str, by: str = "") -> str:
+    """Count and add up; the last column counts the rows that are not plain. With `by` it does so for each value of that column.
+
+    A row is hashed once; the second sum is of the hash's own hash. `offset 0` keeps PostgreSQL from hashing it twice.
+    """
+    noted = f"case when {note} is not null then {note_hash_sql(kind, alias, note)} end"
+    sums = [f"coalesce(sum({name}), 0), coalesce(sum(hashint8extended({name}, 1)), 0)" for name in ("h", "n")]
+    one, of, end = ("one, ", f"{by} as one, ", " group by one") if by else ("", "", "")
+    return (
+        f"select {one}count(*), {sums[0]}, count(n), {sums[1]}, count(*) filter (where not is_plain) "
+        f"from (select {of}{hash_sql(kind, alias)} as h, {noted} as n, {is_plain} as is_plain from {rows} offset 0) hashed{end}"
+    )
 
 
 def _sums(row: Sequence[object]) -> Sums:

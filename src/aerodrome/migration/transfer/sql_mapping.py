@@ -54,17 +54,17 @@ def mapped_sql(kind: HistoryKind, neutral: NeutralSql, types: Mapping[str, str],
     )
 
 
-def hash_sql(kind: HistoryKind, alias: str, seed: int) -> str:
+def hash_sql(kind: HistoryKind, alias: str) -> str:
     """Give the hash of a row's proved columns (64 bits, as PostgreSQL makes it for hash partitions)."""
     columns = [
         f"{alias}.{name}::{'jsonb' if name in JSONS else _HASHED_AS.get(name, 'text')}" for name in TARGET_COLUMNS[kind]
     ]
-    return f"hash_record_extended(row({', '.join(columns)}), {seed})"
+    return f"hash_record_extended(row({', '.join(columns)}), 0)"
 
 
-def note_hash_sql(kind: HistoryKind, alias: str, note: str, seed: int) -> str:
+def note_hash_sql(kind: HistoryKind, alias: str, note: str) -> str:
     keys = [f"{alias}.{name}::text" for name in KEYS[kind]]
-    return f"hash_record_extended(row({', '.join([*keys, note])}), {seed})"
+    return f"hash_record_extended(row({', '.join([*keys, note])}), 0)"
 
 
 SAMPLE_SQL = (

@@ -76,6 +76,7 @@ class HistoryWriter:
     def __init__(self, target: TargetDatabase, kind: HistoryKind, policy: HistoryPolicy = "source-wins") -> None:
         self.kind = kind
         self.policy = policy
+        self._target = target
         self._is_sqlite = target.dialect == "sqlite"
         self._is_airflow2 = target.is_airflow2
         self._date = target.date_column
@@ -259,6 +260,12 @@ class HistoryWriter:
         """Let the DAGs of these rows have the version that `rest` names, in the connection's transaction."""
         if self._versions is not None:
             self._version_ids = self._versions.of(connection, {row.key[0] for row in rows})
+
+    def make_versions_apart(self, rows: Iterable[MappedRow]) -> None:
+        """Do the same in a transaction of its own, where one is missing: for a writer whose own transaction may be taken back."""
+        if self._versions is not None and any(row.key[0] not in self._version_ids for row in rows):
+            with self._target.writing() as connection:
+                self.make_versions(connection, rows)
 
     def rest(
         self, connection: Connection, runs: dict[tuple[str, str], RunInTarget]

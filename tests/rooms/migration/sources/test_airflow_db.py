@@ -445,3 +445,47 @@ def test_peaks_count_what_ran_at_the_same_time(config: SourceConfig, source: Sou
     assert peaks.tasks == together > 0
     assert set(peaks.slots_by_pool) == {row[3] for row in rows}
     assert source.concurrency(["no_such_dag"], long_ago).tasks == source.concurrency([], long_ago).tasks == 0
+
+
+def test_tries_from_before_an_upgrade_to_2_10_are_given(config: SourceConfig, source: SourceAdapter) -> None:
+    """Their only trace is `task_fail`; what the table of tries has is not given twice."""
+    dag_id, run_id = query(config, "select dag_id, run_id from dag_run where state = 'success' order by id limit 1")[0]
+    window = HistoryWindow((dag_id,))
+    first, second = sorted(
+        row["task_id"]
+        for row in rows_of(source, "task_instance", window)
+        if row["run_id"] == run_id and row["map_index"] == -1 and row["start_date"]
+    )[:2]
+    here = {"dag_id": dag_id, "run_id": run_id}
+    whose = "dag_id = :dag_id and run_id = :run_id and task_id in (:first, :second)"
+    for table in ("task_fail", "task_instance_history"):
+        execute(config, f"delete from {table} where dag_id = :dag_id", dag_id=dag_id)
+    assert rows_of(source, "task_try", window) == []
+    execute(config, f"update task_instance set try_number = 2 where {whose}", **here, first=first, second=second)
+    execute(
+        config,
+        "insert into task_fail (dag_id, run_id, task_id, map_index, start_date, end_date, duration) "
+        "select dag_id, run_id, task_id, map_index, '2024-01-01 00:00:00+00:00', '2024-01-01 00:00:05+00:00', 5 "
+        f"from task_instance where {whose}",
+        **here, first=first, second=second,
+    )  # fmt: skip
+    execute(
+        config,
+        "insert into task_instance_history (dag_id, run_id, task_id, map_index, try_number, state, pool, pool_slots) "
+        "select dag_id, run_id, task_id, map_index, 1, 'failed', pool, pool_slots "
+        "from task_instance where dag_id = :dag_id and run_id = :run_id and task_id = :second",
+        **here, second=second,
+    )  # fmt: skip
+
+    tries = {row["task_id"]: row for row in rows_of(source, "task_try", window)}
+
+    assert {task_id: (row["try_number"], row["state"]) for task_id, row in tries.items()} == {
+        first: (1, "failed"),
+        second: (1, "failed"),
+    }
+    assert tries[first]["start_date"] == datetime(2024, 1, 1, tzinfo=UTC)
+    assert tries[second]["start_date"] is None
+    assert source.history_counts(window)["task_try"] == 2
+    execute(config, f"update task_instance set try_number = 3 where {whose}", **here, first=first, second=second)
+    left = [item.code for batch in source.history("task_try", window) for item in batch.rejected]
+    assert left == ["try-number-unknown"]

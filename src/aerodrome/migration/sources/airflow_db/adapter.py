@@ -27,6 +27,7 @@ from aerodrome.migration.sources.airflow_db import (
     states,
     surroundings,
 )
+from aerodrome.migration.sources.airflow_db import history_text as database_text
 from aerodrome.migration.sources.airflow_db.assets import AssetReader
 from aerodrome.migration.sources.airflow_db.dags import DagReader, versions
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
@@ -47,6 +48,7 @@ from aerodrome.migration.sources.contract import (
     SourceDescription,
     SqlHistory,
     StoppedRuns,
+    TextHistory,
     VariableValue,
 )
 
@@ -243,6 +245,10 @@ class AirflowDatabaseSource:
     def sql_history(self) -> SqlHistory | None:
         """Give the history for a transfer from database to database, where this one is a PostgreSQL."""
         return PostgresHistory(self._database, self._history) if self._database.dialect == "postgresql" else None
+
+    def text_history(self) -> TextHistory | None:
+        """Give the history as text, where this is a SQLite or a MySQL."""
+        return database_text.TextHistory(self._history) if self._database.dialect in {"sqlite", "mysql"} else None
 
     def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
         return AssetReader(self._database).events(dag_ids)

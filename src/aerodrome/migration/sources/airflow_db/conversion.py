@@ -18,6 +18,8 @@ Convert = Callable[[Any, list[tuple[Any, ...]], list[RejectedRow]], None]
 FindInterval = Callable[[str, datetime], tuple[Interval | None, str]]
 """(dag_id, logical date) -> the data interval of a run that has none, or the reason why it cannot be known."""
 
+_TASK_MOMENTS = tuple(COLUMNS["task_try"].index(name) for name in ("start_date", "end_date", "queued_at"))
+"""The places of moments in a task instance and in a try."""
 _PICKLE_START = b"\x80"
 _NOT_JSON_NUMBER = re.compile(r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)")
 
@@ -71,7 +73,11 @@ def _conf_text(conf: Any) -> str | None:
 
 
 def convert_task(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
-    rows.append(tuple([utc(value) if isinstance(value, datetime) else value for value in row]))
+    values = list(row)
+    for place in _TASK_MOMENTS:
+        if (moment := values[place]) is not None:
+            values[place] = utc(moment)
+    rows.append(tuple(values))
 
 
 def convert_rendered(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:

@@ -8,6 +8,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import FINAL_RUN_STATES, HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE
+from aerodrome.migration.sources.airflow_db.tries import has_older_attempts
 
 _TABLES: dict[HistoryKind, str] = {
     "run": "dag_run",
@@ -17,17 +18,27 @@ _TABLES: dict[HistoryKind, str] = {
     "rendered": "rendered_task_instance_fields",
 }
 
+SHARE = 4
+"""More than a fourth of all DAGs are counted in one pass over all."""
+
 
 def whole_counts(
-    database: MetadataDatabase, window: HistoryWindow, least: int = ID_PAGE
+    database: MetadataDatabase, window: HistoryWindow, least: int | None = None
 ) -> dict[HistoryKind, int] | None:
     """Count what `HistoryReader.stream` gives; None where it must be asked DAG by DAG (parts of history, before 2.3).
 
-    A few DAGs (up to `least`) are asked one by one: a pass over the whole history would take longer.
+    A few DAGs (up to `least`) are asked one by one: a pass over the whole history would take longer. By default those are
+    ID_PAGE, or less than a share of all.
     """
     tables = {kind: name for kind, name in _TABLES.items() if database.has(name)}
     is_keyed = all(database.has(name, "run_id") for name in tables.values())
-    if window.since is not None or window.until is not None or not is_keyed or len(window.dag_ids) <= least:
+    if window.since is not None or window.until is not None or not is_keyed or has_older_attempts(database):
+        return None
+    if least is None:
+        with database.reading() as connection:
+            dags = connection.scalar(select(func.count()).select_from(database.table("dag"))) or 0
+        least = min(ID_PAGE, dags // SHARE)
+    if len(window.dag_ids) <= least:
         return None
     run, task = database.table("dag_run"), database.table("task_instance").alias()
     unfinished = select(task.c.dag_id, task.c.run_id).where(task.c.state.in_(UNFINISHED_TASK_STATES)).distinct()

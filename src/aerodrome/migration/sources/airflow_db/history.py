@@ -7,6 +7,7 @@ vacuum of a PostgreSQL source. Finished runs do not move, so pages by (dag_id, r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     case,
     cast,
     exists,
@@ -47,9 +49,16 @@ from aerodrome.migration.sources.airflow_db.conversion import (
     run_converter,
     whole_row,
 )
+from aerodrome.migration.sources.airflow_db.packing import UnpackableError, packed, split, unpacker
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
-from aerodrome.migration.sources.airflow_db.tries import convert_attempt, failed_attempts, has_failed_attempts
+from aerodrome.migration.sources.airflow_db.tries import (
+    convert_attempt,
+    failed_attempts,
+    has_failed_attempts,
+    has_older_attempts,
+    may_have_older_attempts,
+)
 
 RUNS_PER_PAGE = 500
 ROWS_PER_BATCH = 5_000
@@ -59,6 +68,7 @@ UNFINISHED_TASK_STATES = (
     "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
     "up_for_reschedule", "awaiting_input",
 )  # fmt: skip
+_DAG = bindparam("dag", type_=String)
 _RENDERED = "rendered_task_instance_fields"
 _TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom", "rendered": _RENDERED}
 
@@ -70,19 +80,62 @@ class HistoryReader:
         """Take the schedules of the same database, which tell the intervals of runs of Airflow before 2.2."""
         self._database = database
         self._schedules = schedules or Schedules(database)
+        self._pages: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
+        self._pagings: dict[tuple[datetime | None, datetime | None], Select[Any]] = {}
+        self._older: Select[Any] | None = None
+        self._packs: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id."""
         if not self.is_kept(kind):
             return
         for dag_id in window.dag_ids:
-            after = ""
-            while run_ids := self._run_ids(dag_id, window, after):
-                after = run_ids[-1]
+            for run_ids in self.pages_of(replace(window, dag_ids=(dag_id,))):
                 yield from self.page(kind, dag_id, run_ids)
             yield from self.unnamed(kind, dag_id, window)
             if window.since is None:
                 yield from self.orphans(kind, dag_id)
+
+    def pages_of(self, window: HistoryWindow) -> Iterator[Sequence[str]]:
+        """Give the ids of the runs that move, page by page of one DAG after the other."""
+        asked = (window.since, window.until)
+        if asked not in self._pagings:
+            self._pagings[asked] = self._paging(window)
+        for dag_id in window.dag_ids:
+            run_ids: Sequence[str] = [""]
+            while run_ids:
+                with self._database.reading() as connection:
+                    given = {"dag": dag_id, "after": run_ids[-1]}
+                    run_ids = list(connection.scalars(self._pagings[asked], given))
+                if run_ids:
+                    yield run_ids
+                if len(run_ids) < RUNS_PER_PAGE:
+                    break
+
+    def is_plain(self, kind: HistoryKind) -> bool:
+        """Tell whether rows of this kind can be given as the database writes them (`raw_page`)."""
+        if kind not in {"task_instance", "task_try"} or self._database.dialect not in {"sqlite", "mysql"}:
+            return False
+        if kind == "task_try" and (has_failed_attempts(self._database) or has_older_attempts(self._database)):
+            return False
+        return self.is_kept(kind) and not self._may_lack_runs(kind)
+
+    def raw_page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
+        """Give the rows of some runs of a DAG as the driver gives them: moments are texts, numbers may be."""
+        given = {"dag": dag_id, "run_ids": list(run_ids)}
+        if self._database.dialect == "mysql" and (query := self._packed(kind)) is not None:
+            with self._database.reading() as connection:
+                result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query[0], given)
+                for chunk in result.partitions():
+                    yield [split(row[0]) for row in chunk]
+            return
+        if kind not in self._pages:
+            self._pages[kind] = self._page_query(kind)
+        with self._database.reading() as connection:
+            # the driver's own rows: SQLAlchemy has taken none of them, and would make objects of each
+            cursor = connection.execute(self._pages[kind][0], given).cursor
+            rows = list(cursor.fetchall()) if cursor is not None else []
+        yield rows
 
     def of_runs(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         """Give the rows of some runs of a DAG, finished or not."""
@@ -100,7 +153,7 @@ class HistoryReader:
         after = -1
         while names := self._names(dag_id, window, after):
             after = max(names)
-            yield from self.page(kind, dag_id, (), names)
+            yield from self._named_page(kind, dag_id, names)
 
     @property
     def _may_lack_names(self) -> bool:
@@ -147,6 +200,9 @@ class HistoryReader:
                     query = self._rows(kind, [func.count()]).where(*eligible)
                 with self._database.reading() as connection:
                     found[kind] += connection.scalar(query) or 0
+                    if kind == "task_try" and may_have_older_attempts(self._database):
+                        older = failed_attempts(self._database, eligible, [func.count()])
+                        found[kind] += connection.scalar(older) or 0
                     if window.since is None and self._may_lack_runs(kind):
                         found[kind] += connection.scalar(self._orphans(kind, dag_id, [func.count()])) or 0
         return found
@@ -155,7 +211,7 @@ class HistoryReader:
         """Give the query of a kind's neutral columns over all runs; None when rows need more than a query."""
         if not self.is_kept(kind):
             return None
-        if kind == "task_try" and has_failed_attempts(self._database):
+        if kind == "task_try" and (has_failed_attempts(self._database) or has_older_attempts(self._database)):
             return None
         if kind == "run" and not self._database.has("dag_run", "data_interval_start"):
             return None  # intervals are computed
@@ -199,18 +255,17 @@ class HistoryReader:
         its_run = select(literal(1)).where(run.c.dag_id == dag_id, run.c.execution_date == table.c.execution_date)
         return select(*columns).where(table.c.dag_id == dag_id, ~exists(its_run.correlate(table)))
 
-    def _run_ids(self, dag_id: str, window: HistoryWindow, after: str) -> Sequence[str]:
+    def _paging(self, window: HistoryWindow) -> Select[Any]:
+        """Give the query of the next page of run ids of a DAG, with the parameters `dag` and `after`. Made once: making is slow."""
         run = self._run
-        query = (
+        return (
             select(run.c.run_id)
-            .where(*self._eligible(dag_id, window), run.c.run_id > after)
+            .where(*self._eligible(_DAG, window), run.c.run_id > bindparam("after", type_=String))
             .order_by(run.c.run_id)
             .limit(RUNS_PER_PAGE)
         )
-        with self._database.reading() as connection:
-            return list(connection.scalars(query))
 
-    def _eligible(self, dag_id: str, window: HistoryWindow) -> list[ColumnElement[bool]]:
+    def _eligible(self, dag_id: str | ColumnElement[str], window: HistoryWindow) -> list[ColumnElement[bool]]:
         """Conditions on dag_run: final, with nothing in it that could still move.
 
         A task instance without a state in a finished run never started and never will (deadlock, cleared graph).
@@ -226,7 +281,7 @@ class HistoryReader:
             conditions.append(~self._changed_after(dag_id, window.until))
         return conditions
 
-    def _changed_after(self, dag_id: str, moment: datetime) -> ColumnElement[bool]:
+    def _changed_after(self, dag_id: str | ColumnElement[str], moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._run
         moment = self._database.stored(moment)
@@ -286,24 +341,55 @@ class HistoryReader:
                 newest += [found for query in queries if (found := utc(connection.scalar(query))) is not None]
         return max(newest, default=None)
 
-    def page(
-        self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str], names: Mapping[int, str] | None = None
-    ) -> Iterator[HistoryBatch]:
-        """Give the rows of some runs of one DAG, whatever state they are in; `names` are of runs that have none (by id)."""
+    def page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+        """Give the rows of some runs of one DAG, whatever state they are in."""
+        yield from self._rows_of(kind, dag_id, run_ids)
+        if kind == "task_try" and may_have_older_attempts(self._database):
+            if self._older is None:
+                self._older = failed_attempts(self._database, self._chosen())
+            for batch in self._batches(kind, self._older, convert_attempt, {"dag": dag_id, "run_ids": list(run_ids)}):
+                if batch.rows or batch.rejected:
+                    yield batch
+
+    def _chosen(self) -> list[ColumnElement[bool]]:
         run = self._run
-        chosen = [run.c.dag_id == dag_id, run.c.run_id.in_(run_ids)]
-        name: ColumnElement[Any] = run.c.run_id
-        if names:
-            chosen = [run.c.dag_id == dag_id, run.c.id.in_(list(names))]
-            name = case(dict(names), value=run.c.id)
+        return [run.c.dag_id == _DAG, run.c.run_id.in_(bindparam("run_ids", expanding=True))]
+
+    def _rows_of(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:
+        given = {"dag": dag_id, "run_ids": list(run_ids)}
+        done = 0
+        if self._database.dialect == "mysql" and (query := self._packed(kind)) is not None:
+            try:
+                for batch in self._batches(kind, *query, given):
+                    yield batch
+                    done += len(batch.rows)
+            except UnpackableError:
+                pass  # a value holds the sign that stands between values: the rest comes as columns
+            else:
+                return
+        if kind not in self._pages:
+            self._pages[kind] = self._page_query(kind)
+        for batch in self._batches(kind, *self._pages[kind], given):
+            past = min(done, len(batch.rows))
+            done -= past
+            yield replace(batch, rows=batch.rows[past:]) if past else batch
+
+    def _named_page(self, kind: HistoryKind, dag_id: str, names: Mapping[int, str]) -> Iterator[HistoryBatch]:
+        """Give the rows of runs without a run id, under these names (by the runs' numbers)."""
+        run = self._run
+        chosen = [run.c.dag_id == dag_id, run.c.id.in_(list(names))]
+        name = case(dict(names), value=run.c.id)
         if kind == "task_try" and has_failed_attempts(self._database):
-            query = failed_attempts(self._database, chosen, name=name)
-            convert: Convert = convert_attempt
-        else:
-            columns, order, convert = self._reading(kind, name)
-            query = self._rows(kind, columns).where(*chosen).order_by(run.c.id if names else run.c.run_id, *order)
+            yield from self._batches(kind, failed_attempts(self._database, chosen, name=name), convert_attempt, {})
+            return
+        columns, order, convert = self._reading(kind, name)
+        yield from self._batches(kind, self._rows(kind, columns).where(*chosen).order_by(run.c.id, *order), convert, {})
+
+    def _batches(
+        self, kind: HistoryKind, query: Select[Any], convert: Convert, given: Mapping[str, Any]
+    ) -> Iterator[HistoryBatch]:
         with self._database.reading() as connection:
-            result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query)
+            result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query, given)
             partitions = result.partitions()
             if self._database.dialect == "sqlite":  # leave the file before the consumer works on the rows
                 partitions = iter(list(partitions))
@@ -313,6 +399,31 @@ class HistoryReader:
                 for row in chunk:
                     convert(row, rows, rejected)
                 yield HistoryBatch(kind, COLUMNS[kind], rows, tuple(rejected))
+
+    def _packed(self, kind: HistoryKind) -> tuple[Select[Any], Convert] | None:
+        """Give the query of a page of packed rows, and what takes them apart; None for kinds that need more than that."""
+        if kind not in {"task_instance", "task_try"} or has_failed_attempts(self._database):
+            return None
+        if kind not in self._packs:
+            run, chosen, (columns, order, _) = self._run, self._chosen(), self._reading(kind, self._run.c.run_id)
+            unpack = unpacker(columns)
+
+            def convert(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
+                rows.append(unpack(row[0]))
+
+            self._packs[kind] = (
+                self._rows(kind, [packed(columns)]).where(*chosen).order_by(run.c.run_id, *order),
+                convert,
+            )
+        return self._packs[kind]
+
+    def _page_query(self, kind: HistoryKind) -> tuple[Select[Any], Convert]:
+        """Give the query of a page, with the parameters `dag` and `run_ids`, and what converts its rows."""
+        run, chosen = self._run, self._chosen()
+        if kind == "task_try" and has_failed_attempts(self._database):
+            return failed_attempts(self._database, chosen), convert_attempt
+        columns, order, convert = self._reading(kind, self._run.c.run_id)
+        return self._rows(kind, columns).where(*chosen).order_by(run.c.run_id, *order), convert
 
     def _reading(
         self, kind: HistoryKind, name: ColumnElement[Any]

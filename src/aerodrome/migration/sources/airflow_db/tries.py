@@ -1,9 +1,10 @@
-"""Earlier tries of task instances, in databases before Airflow 2.10, which have no table of tries.
+"""Earlier tries of task instances from before Airflow 2.10, which had no table of tries.
 
-They keep every failed attempt in `task_fail`, with its moments and without its number. Attempts that started before the one
+It kept every failed attempt in `task_fail`, with its moments and without its number. Attempts that started before the one
 that the task instance shows are its earlier tries; when there are exactly as many as it had tries before, each has its number.
 Otherwise (an earlier attempt succeeded and was cleared, or a failure was written twice) no number can be given, and the row
-is refused.
+is refused. A database that was upgraded to 2.10 or 2.11 has both tables: there this is done for the task instances of which
+`task_instance_history` has nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, null, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import COLUMNS, RejectedRow
@@ -23,8 +24,21 @@ _START = COLUMNS["task_try"].index("start_date")
 
 
 def has_failed_attempts(database: MetadataDatabase) -> bool:
-    """Tell whether earlier tries must be, and can be, read from `task_fail`."""
+    """Tell whether all earlier tries must be, and can be, read from `task_fail`."""
     return database.has("task_fail") and not database.has("task_instance_history")
+
+
+def may_have_older_attempts(database: MetadataDatabase) -> bool:
+    """Tell whether some earlier tries may stand in `task_fail` only, from before an upgrade to 2.10."""
+    return database.has("task_fail", "run_id") and database.has("task_instance_history")
+
+
+def has_older_attempts(database: MetadataDatabase) -> bool:
+    """Tell whether there are such tries."""
+    if not may_have_older_attempts(database):
+        return False
+    with database.reading() as connection:
+        return connection.scalar(failed_attempts(database, (), [literal(1)]).limit(1)) is not None
 
 
 def failed_attempts(
@@ -71,6 +85,10 @@ def failed_attempts(
     wanted.append(func.count().over(partition_by=place).label("known"))
     wanted.append((task.c.try_number - 1).label("had"))
     query = select(*(columns or wanted)).select_from(source).where(*conditions, fail.c.start_date < task.c.start_date)
+    if database.has("task_instance_history"):
+        kept = database.table("task_instance_history")
+        same_task = [kept.c[name] == task.c[name] for name in ("dag_id", "run_id", "task_id", "map_index")]
+        query = query.where(~exists(select(literal(1)).where(*same_task).correlate(task)))
     return query if columns else query.order_by(*place, fail.c.start_date, fail.c.id)
 
 

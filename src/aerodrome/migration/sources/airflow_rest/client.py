@@ -96,10 +96,15 @@ class RestReader:
 
     def batch(self, path: str, key: str, **wish: Any) -> Iterator[dict[str, Any]]:
         """Give the entries of a POST …/list route, page by page."""
+        for entries, _total in self.batches(path, key, **wish):
+            yield from entries
+
+    def batches(self, path: str, key: str, **wish: Any) -> Iterator[tuple[list[dict[str, Any]], int]]:
+        """Give the pages of a POST …/list route, each with how many entries there are in all."""
         offset = 0
         while True:
             answer = self.post(path, {**wish, "page_limit": BATCH, "page_offset": offset})
-            yield from answer[key]
+            yield answer[key], int(answer["total_entries"])
             offset += len(answer[key])
             if not answer[key] or offset >= answer["total_entries"]:
                 return

@@ -6,7 +6,9 @@ A DAG is read at a time: its finished runs, sorted, are held in memory (not thei
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -23,15 +25,21 @@ from aerodrome.migration.estate.history import (
 )
 from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.sources.airflow_db.rows import pages
-from aerodrome.migration.sources.airflow_rest.client import RestReader, quoted
+from aerodrome.migration.sources.airflow_rest.client import BATCH, RestReader, quoted
 
 RUNS_PER_BATCH = 50
+"""How many runs' task instances are asked for at first; then as many as have about ROWS_PER_BATCH."""
+ROWS_PER_BATCH, MOST_RUNS = BATCH, 500
+AT_ONCE = 3
+"""How many such questions are open at the same time."""
 DAGS_PER_COUNT = 200
 _TRIES = "tries before the last one: Airflow's REST API gives them one by one only"
 _XCOMS = "XComs: Airflow's REST API gives their values one by one only"
 _UNKNOWN_BEFORE = {  # states that a version does not know make it refuse the whole filter
     "restarting", "shutdown", "sensing", "awaiting_input",
 }  # fmt: skip
+
+_Found = dict[tuple[str, str, int], dict[str, Any]]
 
 
 class RestHistory:
@@ -43,11 +51,12 @@ class RestHistory:
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id; for what stays behind, a rejection for each DAG."""
+        if kind == "task_instance":
+            yield from self._tasks(window.dag_ids, window)
+            return
         for dag_id in window.dag_ids:
             if kind == "run":
                 yield from self._runs(dag_id, window)
-            elif kind == "task_instance":
-                yield from self._tasks(dag_id, window)
             elif kind in ("task_try", "xcom"):
                 count = self._retries(dag_id, window) if kind == "task_try" else self._xcoms(dag_id)
                 if count != 0:
@@ -102,22 +111,43 @@ class RestHistory:
         if runs:
             yield HistoryBatch("run", COLUMNS["run"], [_run(run) for run in runs])
 
-    def _tasks(self, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
-        self._retried[dag_id] = 0
-        for page in pages(self._eligible(dag_id, window), RUNS_PER_BATCH):
-            found = self._tasks_of(dag_id, [run["dag_run_id"] for run in page])
-            self._retried[dag_id] += sum((task["try_number"] or 0) > 1 for task in found.values())
-            yield HistoryBatch("task_instance", COLUMNS["task_instance"], [_task(found[key]) for key in sorted(found)])
+    def _tasks(self, dag_ids: Sequence[str], window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Give the task instances of the eligible runs, asked for several at a time and given in order."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rest-history") as beside:
+            coming: deque[tuple[str, Future[_Found]]] = deque()
+            asked = RUNS_PER_BATCH
+            for dag_id in dag_ids:
+                self._retried[dag_id] = 0
+                run_ids = [run["dag_run_id"] for run in self._eligible(dag_id, window)]
+                start = 0
+                while start < len(run_ids):
+                    page = run_ids[start : start + asked]
+                    start += len(page)
+                    coming.append((dag_id, beside.submit(self._tasks_of, dag_id, page)))
+                    while len(coming) > AT_ONCE:
+                        batch = self._received(*coming.popleft())
+                        runs = len({row[1] for row in batch.rows})
+                        asked = (
+                            max(1, min(MOST_RUNS, ROWS_PER_BATCH * runs // max(1, len(batch.rows)))) if runs else asked
+                        )
+                        yield batch
+            while coming:
+                yield self._received(*coming.popleft())
 
-    def _tasks_of(self, dag_id: str, run_ids: Sequence[str]) -> dict[tuple[str, str, int], dict[str, Any]]:
+    def _received(self, dag_id: str, coming: Future[_Found]) -> HistoryBatch:
+        found = coming.result()
+        self._retried[dag_id] += sum((task["try_number"] or 0) > 1 for task in found.values())
+        return HistoryBatch("task_instance", COLUMNS["task_instance"], [_task(found[key]) for key in sorted(found)])
+
+    def _tasks_of(self, dag_id: str, run_ids: Sequence[str]) -> _Found:
         """Read the task instances of some runs; pages of a list that has no order may overlap, which is noticed."""
         wish = {"dag_ids": [dag_id], "dag_run_ids": list(run_ids)}
-        path = "/dags/~/dagRuns/~/taskInstances/list"
-        found = {
-            (task["dag_run_id"], task["task_id"], task.get("map_index", -1)): task
-            for task in self._reader.batch(path, "task_instances", **wish)
-        }
-        if len(found) == self._reader.total(path, **wish):
+        found: _Found = {}
+        said = 0
+        for tasks, total in self._reader.batches("/dags/~/dagRuns/~/taskInstances/list", "task_instances", **wish):
+            found |= {(task["dag_run_id"], task["task_id"], task.get("map_index", -1)): task for task in tasks}
+            said = total
+        if len(found) == said:
             return found
         if len(run_ids) > 1:
             half = len(run_ids) // 2
@@ -130,7 +160,7 @@ class RestHistory:
 
     def _retries(self, dag_id: str, window: HistoryWindow) -> int:
         if dag_id not in self._retried:
-            for _batch in self._tasks(dag_id, window):
+            for _batch in self._tasks((dag_id,), window):
                 pass
         return self._retried[dag_id]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from tests.rooms.migration.transfer.conftest import AIRFLOW, MemorySource, make_history
 
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.transfer import FileCheckpoint, TargetDatabase, move_history
+from aerodrome.migration.transfer import FileCheckpoint, TargetDatabase, history, move_history
 from aerodrome.runtimes.contract import AirflowAccess
 
 url, fernet_key, checkpoint, pause_s, dag_ids = sys.argv[1:]
 source = MemorySource(batch=3)
+history.ROWS_PER_BATCH = 3
 for dag_id in dag_ids.split(","):
     for kind, rows in make_history(dag_id, 7).items():
         source.rows.setdefault(kind, []).extend(rows)

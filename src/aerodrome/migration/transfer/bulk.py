@@ -1,0 +1,221 @@
+"""Writes a batch of new rows into PostgreSQL by one COPY, and lets the database add up what stands instead of reading it back.
+
+Used by batches.py, for every kind of source. Both sides hash the same text of a row: its proved columns as PostgreSQL writes
+them, between tabs. Rows are written only where the target has none of their runs yet. Whatever is not that plain (a row
+that stands with other content, a run of the target's own, a refusal, sums that differ) is left to the way row by row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import md5
+from json.encoder import encode_basestring
+from typing import Any, Literal
+
+import psycopg
+from sqlalchemy.exc import DataError
+
+from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, TARGET_COLUMNS, MappedRow
+from aerodrome.migration.transfer.relay import cursor_on
+from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.writer import NOTES, HistoryWriter, RunInTarget
+
+Outcome = Literal["new", "same", "unproved", "not-plain"]
+"""All rows were written and stand; all stood already; all were written but the sums differ; nothing was written."""
+
+RunKey = tuple[str, str]
+_REFUSALS = (psycopg.IntegrityError, psycopg.DataError, DataError)
+_NULL = "\\N"
+_FORMS = "set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1"
+_FLOATS = frozenset({"duration"})
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Rows, and the sum of a 64-bit hash of each."""
+
+    rows: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A batch as it is sent: the lines without what only the target knows, and what the target must answer for them."""
+
+    rows: Sequence[MappedRow]
+    lines: Sequence[str]  # COPY text of the proved columns
+    sums: Sums
+    has_notes: bool
+
+
+class BulkWriter:
+    """Writes batches of one kind. Drafting touches no database, so it can go on beside the writing."""
+
+    def __init__(self, target: TargetDatabase, writer: HistoryWriter) -> None:
+        self._target = target
+        self._writer = writer
+        self._kind = writer.kind
+        columns = TARGET_COLUMNS[self._kind]
+        self._moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
+        self._floats = tuple(index for index, name in enumerate(columns) if name in _FLOATS)
+        self._documents = tuple(index for index, name in enumerate(columns) if name in JSONS)
+        self._width = len(columns)
+
+    def draft(self, rows: Sequence[MappedRow]) -> Draft | None:
+        """Write the lines and hash them; None where a value has no text that PostgreSQL would give for it."""
+        has_notes = any(row.note is not None for row in rows)
+        lines: list[str] = []
+        total = nulls = 0
+        try:
+            for row in rows:
+                fields = self._fields(row.values)
+                line = "\t".join([_NULL if field is None else field for field in fields])
+                nulls += fields.count(None)
+                lines.append(line)
+                if self._documents:
+                    for index in self._documents:
+                        fields[index] = jsonb_text(fields[index])
+                    line = "\t".join([_NULL if field is None else field for field in fields])
+                if has_notes:
+                    line = f"{line}\t{_NULL if row.note is None else row.note}"
+                total += int.from_bytes(md5(line.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
+        except (ValueError, RecursionError):
+            return None
+        block = "\n".join(lines)
+        is_plain = (
+            block.count("\t") == len(lines) * (self._width - 1)
+            and block.count("\n") == len(lines) - 1
+            and block.count("\\") == nulls
+            and "\r" not in block
+        )
+        if not is_plain:
+            lines = ["\t".join([_escaped(field) for field in self._fields(row.values)]) for row in rows]
+        return Draft(rows, lines, Sums(len(rows), total), has_notes)
+
+    def write(self, draft: Draft) -> Outcome:
+        """Write what is new, in one transaction, and compare the sums of both sides."""
+        keys = list(dict.fromkeys(row.run for row in draft.rows))
+        try:
+            with self._target.writing() as connection:
+                runs = {} if self._kind == "run" else self._writer.runs(connection, keys)
+                with cursor_on(connection, "target") as cursor:
+                    before = self._sums(cursor, keys, runs, has_notes=draft.has_notes)
+                    if before.rows:
+                        return "same" if before == draft.sums else "not-plain"
+                    if self._kind != "run" and not all(key in runs and runs[key].is_import for key in keys):
+                        return "not-plain"
+                    self._writer.make_versions_apart(draft.rows)
+                    rest = self._writer.rest(connection, runs)
+                    names = ", ".join(f'"{name}"' for name in self._writer.written)
+                    with cursor.copy(f"copy {TABLES[self._kind]} ({names}) from stdin".encode()) as copy:
+                        copy.write(_block(draft, rest))
+                self._writer.write_notes(connection, draft.rows)
+        except _REFUSALS:
+            return "not-plain"
+        try:
+            with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
+                after = self._sums(cursor, keys, runs, has_notes=draft.has_notes)
+        except _REFUSALS:
+            return "unproved"
+        return "new" if after == draft.sums else "unproved"
+
+    def _fields(self, values: Sequence[Any]) -> list[Any]:
+        """Give a row's values as PostgreSQL writes them: moments without zeros at their end, the shortest numbers."""
+        fields = [value if value is None or value.__class__ is str else str(value) for value in values]
+        for index in self._moments:
+            if (moment := fields[index]) is not None:
+                fields[index] = moment[:19] if moment.endswith(".000000") else moment.rstrip("0")
+        for index in self._floats:
+            if (number := fields[index]) is not None and number.endswith(".0"):
+                fields[index] = number[:-2]
+        return fields
+
+    def _sums(
+        self, cursor: psycopg.Cursor[Any], keys: Sequence[RunKey], runs: dict[RunKey, RunInTarget], *, has_notes: bool
+    ) -> Sums:
+        """Add up what stands of these runs."""
+        cursor.execute(_FORMS)
+        kind = self._kind
+        given: tuple[Sequence[Any], ...]
+        if kind == "xcom":  # its index starts with the run's id
+            source, given = (
+                "unnest(%s::int[]) c (id) join xcom t on t.dag_run_id = c.id",
+                ([x.id for x in runs.values()],),
+            )
+        else:
+            source = (
+                f"unnest(%s::text[], %s::text[]) c (dag_id, run_id) join {TABLES[kind]} t "
+                "on t.dag_id = c.dag_id and t.run_id = c.run_id"
+            )
+            given = ([key[0] for key in keys], [key[1] for key in keys])
+        parts = [_text_sql(kind, name) for name in TARGET_COLUMNS[kind]]
+        if has_notes:
+            table, reference, id_column = NOTES[kind]
+            source += f" left join {table} n on n.{reference} = t.{id_column}"
+            parts.append(f"coalesce(n.content, '{_NULL}')")
+        text = f"concat_ws(E'\\t', {', '.join(parts)})"
+        query = f"select count(*), coalesce(sum(('x' || left(md5({text}), 16))::bit(64)::bigint), 0) from {source}"
+        found = cursor.execute(query.encode(), given).fetchone() or (0, 0)
+        return Sums(int(found[0]), int(found[1]))
+
+
+def _text_sql(kind: Any, name: str) -> str:
+    """Write a column as text, as `BulkWriter._fields` does."""
+    if name in KEYS[kind] and name not in {"map_index", "try_number"}:
+        return f't."{name}"'
+    if name in MOMENTS:
+        return f"coalesce((t.\"{name}\" at time zone 'UTC')::text, '{_NULL}')"
+    return f"coalesce(t.\"{name}\"::{'jsonb::text' if name in JSONS else 'text'}, '{_NULL}')"
+
+
+def _block(draft: Draft, rest: Callable[[MappedRow], tuple[Any, ...]]) -> str:
+    """Give the text of a COPY: each line with the values that are not proved."""
+    lines = [
+        "\t".join([line, *[_escaped(value) for value in rest(row)]])
+        for line, row in zip(draft.lines, draft.rows, strict=True)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(value: Any) -> str:
+    """Write a value for COPY."""
+    if value is None:
+        return _NULL
+    text = value if value.__class__ is str else str(value)
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if text.isprintable():
+        return text
+    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def jsonb_text(text: str | None) -> str | None:
+    """Write JSON as PostgreSQL writes a jsonb: shorter keys first, numbers as they were written.
+
+    ValueError for a text that is not JSON.
+    """
+    if text is None or text in {"{}", "null", "[]", "true", "false"}:
+        return text
+    return _jsonb(json.loads(text, parse_float=Decimal))
+
+
+def _jsonb(value: Any) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value or abs(value), "f")
+    if isinstance(value, list):
+        return f"[{', '.join([_jsonb(item) for item in value])}]"
+    if isinstance(value, dict):
+        items = list(value.items())
+        if len(items) > 1:
+            items.sort(key=lambda item: (len(raw := item[0].encode()), raw))
+        return f"{{{', '.join([f'{encode_basestring(key)}: {_jsonb(item)}' for key, item in items])}}}"
+    return str(value)
