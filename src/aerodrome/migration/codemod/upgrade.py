@@ -69,7 +69,7 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     for path in python_files:
         if major <= _OLDER:
             _drop_unused(path, before[path], applied[path], major)
-        elif path.read_bytes() != ours[path]:
+        if path.read_bytes() != ours[path]:
             spots[path] = _apply_ours(path, applied[path], options_of[path])  # lines moved, and more may be seen now
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
