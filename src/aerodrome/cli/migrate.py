@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,7 @@ from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
 from aerodrome.client.migrations import Migration
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import Broken, Invalid, Unavailable
 
 app = App(name="migrate", help="Move a self-managed Airflow here, step by step.")
 app.command(bridge)
@@ -28,6 +29,7 @@ migrate_proofs.add_to(app)
 app.command(migrate_connect.connect)
 app.command(migrate_connect.environments)
 app.command(migrate_connect.archive_key)
+_LOOK_EVERY_S = 0.5
 STEP_COLUMNS = {"Track": "track", "Status": "status", "Step": "title", "Attempts": "attempts"}
 
 
@@ -217,14 +219,41 @@ def watch(migration: Ref, /, *, timeout_s: TimeoutS = 7200, common: Common = COM
 
 
 @app.command
-def code(migration: Ref, /, *, common: Common = COMMON_DEFAULTS) -> None:
-    """Show how the DAG code was upgraded: a diff per file, then what a person must look at."""
+def code(
+    migration: Ref,
+    /,
+    *,
+    review: Annotated[
+        bool, Parameter(negative="", help="Upgrade the code in a copy first, to look at it before apply.")
+    ] = False,
+    reject: Annotated[
+        list[str] | None, Parameter(help="Keep this file as the source has it; may stand several times.")
+    ] = None,
+    accept: Annotated[list[str] | None, Parameter(help="Upgrade this file after all; may stand several times.")] = None,
+    timeout_s: TimeoutS = 3600,
+    common: Common = COMMON_DEFAULTS,
+) -> None:
+    """Show how the DAG code is upgraded: a diff per file, then what a person must look at. The plan keeps what is rejected."""
     with common.connect() as client:
+        if review:
+            _review(client, migration, timeout_s)
         found = client.migrations.code(migration)
+        if reject or accept:
+            client.migrations.decide_code(migration, (set(found["rejected"]) | set(reject or ())) - set(accept or ()))
+            found = client.migrations.code(migration)
+            say(
+                f"The plan keeps {len(found['rejected'])} files as the source has them. Then: aerodrome migrate apply {migration}"
+            )
     if common.output == "json":
         write_json(found)
         return
+    if reject or accept:
+        for path in found["rejected"]:
+            sys.stdout.write(f"{path}\n")
+        return
     for file in found["files"]:
+        if file["is_rejected"]:
+            say(f"{file['path']} is rejected: it stays as the source has it.")
         sys.stdout.write(file["diff"])
     for file in found["files"]:
         for finding in file["findings"]:
@@ -256,6 +285,23 @@ def report(
     import json  # only here
 
     out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _review(client: Client, migration: str, timeout_s: float) -> None:
+    """Ask for a review and wait for it."""
+    client.migrations.review_code(migration)
+    until = time.monotonic() + timeout_s
+    while (seen := client.migrations.code_review(migration))["status"] == "asked":
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"The code is not upgraded after {timeout_s:g} s.",
+                code="code-review-slow",
+                hint=f"It goes on: aerodrome migrate code {migration}",
+            )
+        time.sleep(_LOOK_EVERY_S)
+    if seen["status"] == "failed":
+        error = seen["error"]
+        raise Broken(error["message"], code=error["code"], hint=error["hint"])
 
 
 def _finish(client: Client, item: Migration, common: Common, *, wait: bool, timeout_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -227,6 +227,17 @@ class Migrations:
 
     def code(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/code"))
+
+    def review_code(self, ref: str) -> Mapping[str, Any]:
+        """Ask for what the code step would change; `code_review` tells how far it is."""
+        return dict(self._http.post(f"{_path(ref)}/code/review", {}))
+
+    def code_review(self, ref: str) -> Mapping[str, Any]:
+        return dict(self._http.get(f"{_path(ref)}/code/review"))
+
+    def decide_code(self, ref: str, rejected: Collection[str]) -> Mapping[str, Any]:
+        """Reject the upgrade of these files and accept all others; gives the plan that says so."""
+        return dict(self._http.put(f"{_path(ref)}/code/decisions", {"rejected": sorted(rejected)}))
 
     def bridge(self, ref: str) -> Mapping[str, Any]:
         return dict(self._http.get(f"{_path(ref)}/bridge"))

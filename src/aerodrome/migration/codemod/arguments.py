@@ -1,7 +1,7 @@
 """Arguments that operators, sensors and hooks took once: a table, made by `scripts/arguments` from the packages themselves.
 
 Keyed by the name in Airflow 3.3.2 and its providers. `renamed`: the old constructor itself said which argument takes the place. `removed`:
-nothing takes it. `required`: the new constructor insists on them, and no old one knew them.
+nothing takes it. `required`: the new constructor insists on them, and no old one knew them. Another table, made by `scripts/accepted`, has what they take.
 """
 
 from __future__ import annotations
@@ -28,3 +28,10 @@ def changed_arguments() -> Mapping[str, Arguments]:
         name: Arguments(entry["renamed"], frozenset(entry["removed"]), tuple(entry["required"]))
         for name, entry in json.loads(text).items()
     }
+
+
+@cache
+def accepted_arguments() -> Mapping[str, frozenset[str]]:
+    """Read what operators of Airflow 1.10.15 take, then or today, by their names of today; "" has what every task takes."""
+    text = (resources.files(__package__) / "accepted.json").read_text(encoding="utf-8")
+    return {name: frozenset(taken) for name, taken in json.loads(text).items()}

@@ -104,20 +104,24 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Change:
-    """One fix: its edits are made together or not at all. `imports` are (module, name), (module, "name as other"), or (module, "") for `import module`."""
-
-    edits: tuple[Edit, ...]
-    imports: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
 class Spot:
     """A place that a rule understands and must not change."""
 
     line: int
     message: str
     hint: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One fix: its edits are made together or not at all. `imports` are (module, name), (module, "name as other"), or (module, "") for `import module`.
+
+    `note`: what a person must do once the fix is made; it is told with the run that makes it, at its line in the new text.
+    """
+
+    edits: tuple[Edit, ...]
+    imports: tuple[tuple[str, str], ...] = ()
+    note: Spot | None = None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal(
         "create_cron_data_intervals and create_delta_data_intervals are False",
         "rule",
-        ("data-interval",),
+        ("data-interval", "computed-schedule"),
         "or keep the options on",
     ),
     Removal("airflow.utils.dates: days_ago, and names it had by accident", "rule", ("days-ago", "moved-name")),
@@ -105,6 +105,9 @@ COVERAGE: tuple[Removal, ...] = (
         "connections of AWS and Slack, Pub/Sub, hooks of SFTP",
     ),
     Removal(
+        "Tokens of Slack as arguments", "rule", ("slack-token",), "a connection takes their place, which a person makes"
+    ),
+    Removal(
         "Types of the arguments of tasks are checked: email_on_failure, depends_on_past, retries, …",
         "rule",
         ("argument-type",),
@@ -114,7 +117,7 @@ COVERAGE: tuple[Removal, ...] = (
         "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
         "rule",
         ("unknown-argument",),
-        "for the operators that most DAGs use",
+        "for every operator of 1.10",
     ),
     Removal("Arguments that a provider gave up, or insists on now", "finding", ("changed-argument",)),
     Removal("BigQueryOperator, BigQueryCreateEmptyTableOperator", "rule", ("bigquery-query", "bigquery-table")),

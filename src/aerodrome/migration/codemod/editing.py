@@ -127,8 +127,9 @@ def apply(source: Source, changes: Iterable[Change]) -> bytes:
     text = source.text
     if missing := [item for item in needed if not _is_imported(source, *item)]:
         lines = "".join(_line(source, module, name) for module, name in missing)
-        edits.append(_place(source, lines))
-        edits.sort(key=lambda edit: (edit.start, edit.end))
+        place = _place(source, lines)
+        edits.append(place)
+        edits.sort(key=lambda edit: (edit.start, edit.end, edit is not place))  # imports before what else begins there
     parts: list[bytes] = []
     position = 0
     for edit in edits:

@@ -6,11 +6,12 @@ So an upgrade of an upgraded file changes nothing. A fix that would break the fi
 from __future__ import annotations
 
 import codecs
+import difflib
 import io
 import tokenize
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import apply, is_overlapping
@@ -28,11 +29,12 @@ _PYTHON_2 = Spot(
 
 @dataclass
 class Rewritten:
-    """`spots` are what the rules found and left, by rule; of the last round."""
+    """`spots` are what the rules found and left, by rule; of the last round. `notes` go with fixes that were made."""
 
     text: bytes
     rules: Counter[str] = field(default_factory=Counter)
     spots: list[tuple[str, Spot]] = field(default_factory=list)
+    notes: list[tuple[str, Spot]] = field(default_factory=list)
     is_python: bool = True
 
 
@@ -111,12 +113,30 @@ def _make(source: Source, found: list[tuple[str, Change]], done: Rewritten, refu
     made = read(apply(source, [change for _, change in fitting]))
     if made is not None:
         done.rules.update(code for code, _ in fitting)
+        _note(source, made, fitting, done)
         return made
     for code in dict.fromkeys(code for code, _ in fitting):  # one of them breaks the file: rule by rule, then
         own = [change for other, change in fitting if other == code]
         made = read(apply(source, own))
         if made is not None:
             done.rules[code] += len(own)
+            _note(source, made, [(code, change) for change in own], done)
             return made
         refused.add(code)
     return source
+
+
+def _note(source: Source, made: Source, changes: list[tuple[str, Change]], done: Rewritten) -> None:
+    notes = done.notes + [(code, change.note) for code, change in changes if change.note is not None]
+    done.notes = follow(source.text, made.text, notes)
+
+
+def follow(before: bytes, after: bytes, notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
+    """Give the notes with the lines that theirs became."""
+    if not notes or before == after:
+        return notes
+    places: dict[int, int] = {}
+    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
+    for _, start, end, new, _ in matcher.get_opcodes():
+        places |= {line + 1: new + line - start + 1 for line in range(start, max(end, start + 1))}
+    return [(code, replace(spot, line=places.get(spot.line, spot.line))) for code, spot in notes]

@@ -20,7 +20,7 @@ from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
 from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
 from aerodrome.migration.codemod.editing import apply
-from aerodrome.migration.codemod.engine import rewrite
+from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.project import Project
@@ -63,14 +63,17 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     names = {path: path.relative_to(out_dir).as_posix() for path in python_files}
     project = Project({names[path]: data for path, data in before.items()})
     options_of = {path: replace(at_target, file=names[path], project=project) for path in python_files}
-    spots = {path: _apply_ours(path, applied[path], options_of[path]) for path in python_files}
+    notes: dict[Path, list[tuple[str, Spot]]] = {path: [] for path in python_files}
+    spots = {path: _apply_ours(path, applied[path], options_of[path], notes[path]) for path in python_files}
     ours = {path: path.read_bytes() for path in python_files}
     findings = _apply_ruff(out_dir, before, applied) if major > _OLDER else {path: [] for path in python_files}
     for path in python_files:
         if major <= _OLDER:
             _drop_unused(path, before[path], applied[path], major)
-        if path.read_bytes() != ours[path]:
-            spots[path] = _apply_ours(path, applied[path], options_of[path])  # lines moved, and more may be seen now
+        if (now := path.read_bytes()) != ours[path]:
+            notes[path][:] = follow(ours[path], now, notes[path])
+            # lines moved, and more may be seen now
+            spots[path] = _apply_ours(path, applied[path], options_of[path], notes[path])
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
         told = {code for code, _ in found} & _TOLD_BETTER
@@ -78,7 +81,9 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
         findings[path] = [
             item for item in findings[path] if item.rule not in told and (item.rule, item.line) not in lines
         ]
-        findings[path] += [Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in found]
+        findings[path] += [
+            Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in (*found, *notes[path])
+        ]
     changes = [
         FileChange(
             path.relative_to(out_dir).as_posix(),
@@ -96,12 +101,15 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), total)
 
 
-def _apply_ours(path: Path, applied: Counter[str], options: Options) -> list[tuple[str, Spot]]:
+def _apply_ours(
+    path: Path, applied: Counter[str], options: Options, notes: list[tuple[str, Spot]]
+) -> list[tuple[str, Spot]]:
     data = path.read_bytes()
     if b"airflow" not in data:
         return []
     done = rewrite(data, RULES, options)
     applied.update(done.rules)
+    notes[:] = [*follow(data, done.text, notes), *done.notes]
     if done.text != data:
         path.write_bytes(done.text)
     return done.spots

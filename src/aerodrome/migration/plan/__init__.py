@@ -1,5 +1,6 @@
 """An editable plan compiled to a frozen, digested list of small steps."""
 
+from aerodrome.migration.plan.code_choices import is_below, with_rejected
 from aerodrome.migration.plan.compiler import compile_plan
 from aerodrome.migration.plan.contract import FrozenPlan, Step
 from aerodrome.migration.plan.explanation import ExplainRow, explain
@@ -20,8 +21,10 @@ __all__ = [
     "explain",
     "from_yaml",
     "held",
+    "is_below",
     "propose",
     "return_steps",
     "split_notes",
     "to_yaml",
+    "with_rejected",
 ]

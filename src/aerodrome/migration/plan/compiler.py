@@ -91,12 +91,14 @@ def _environment(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Ste
 
 def _code(settings: Mapping[str, Any]) -> Iterator[Step]:
     version = settings["target"]["airflow"]
+    rejected = list(settings.get("code", {}).get("rejected", ()))
+    but = f"; {_count(len(rejected), 'file')} as the source has them" if rejected else ""
     yield Step(
         "code.upgrade",
         "code",
         "code.upgrade",
-        f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file",
-        {"target_version": version},
+        f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file{but}",
+        {"target_version": version, **({"rejected": rejected} if rejected else {})},
     )
     yield Step(
         "deploy.bundle",

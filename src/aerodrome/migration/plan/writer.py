@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -22,6 +22,9 @@ _HEAD = """\
 #   aerodrome migrate cutover NAME --wave WAVE    hands one wave over
 """
 
+_CODE_COMMENT = (
+    "Files whose upgrade was rejected: they are deployed as the source has them (`aerodrome migrate code NAME`)."
+)
 _SECTION_COMMENTS = {
     "target": "Where it goes.",
     "policies": "How careful the move is. A DAG can have its own under `dags`.",
@@ -64,6 +67,8 @@ def _lines(settings: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[st
         for key, field in fields.WAVE.items():
             yield _with(f"    {key}: {_value(wave.get(key, field.default), field)}", field.comment)
         yield from _names("dags", wave["dags"], "    ", "dag", notes)
+    yield f"\n# {_CODE_COMMENT}"
+    yield from code_lines(settings.get("code", {}).get("rejected", ()))
     yield "\n# DAGs that stay in the source."
     yield from _names("excluded", settings["excluded"], "", "dag", notes)
     yield f"\n# Own policies: {'; '.join(field.comment for field in fields.DAG_POLICY.values() if field.comment)}."
@@ -73,6 +78,12 @@ def _lines(settings: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[st
             f"{key}: {_value(policy[key], field)}" for key, field in fields.DAG_POLICY.items() if key in policy
         )
         yield f"  {scalar(dag_id)}: {{{inner}}}"
+
+
+def code_lines(rejected: Sequence[str]) -> Iterator[str]:
+    """Write the section about the code."""
+    yield "code:"
+    yield from _names("rejected", list(rejected), "  ", "file", {})
 
 
 def _field(key: str, value: Any, field: fields.Field) -> Iterator[str]:

@@ -1,37 +1,86 @@
-"""The code step: gathers the source's folders into one project and upgrades it to the target version."""
+"""The code step: gathers the source's folders into one project and upgrades it to the target version. And its review beforehand.
+
+A file whose upgrade a person rejected (`code.rejected` of the plan) is what the source has, in the deployed project as well.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from aerodrome.migration.service.folder import MigrationFolder, write_json
+from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.sources.contract import CodeFolders
 
 _SKIPPED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "*.pyc")
 
 
 def upgrade_into(
-    folder: MigrationFolder, source: CodeFolders, target_version: str, *, catchup_by_default: bool
+    folder: MigrationFolder,
+    source: CodeFolders,
+    target_version: str,
+    *,
+    catchup_by_default: bool,
+    rejected: Collection[str] = (),
 ) -> Mapping[str, Any]:
     """Write the upgraded project to `folder.code` and its diffs to `folder.code_json`; the source's files stay as they are."""
-    from aerodrome.migration.codemod import Options, upgrade  # rules and tables that a server at rest does not need
-
     gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)
-    found = upgrade(folder.gathered, folder.code, target_version, Options(catchup_by_default=catchup_by_default))
-    data = found.as_data()
+    data = _upgraded(folder.gathered, folder.code, target_version, catchup_by_default=catchup_by_default)
+    kept = _take_back(folder, {file["path"] for file in data["files"] if file["diff"]} & set(rejected))
     write_json(folder.code_json, data)
-    changed, open_spots = data["files_changed"], len(found.findings)
+    changed, open_spots = data["files_changed"], sum(len(file["findings"]) for file in data["files"])
     return {
-        "files_total": found.files_total,
-        "files_changed": changed,
-        "rules": found.rules,
+        "files_total": data["files_total"],
+        "files_changed": changed - kept,
+        "files_rejected": kept,
+        "rules": data["rules"],
         "findings": open_spots,
-        "summary": f"{changed} of {found.files_total} files changed, {open_spots} spots for a person to look at.",
+        "summary": f"{changed - kept} of {data['files_total']} files changed, {open_spots} spots for a person to look at"
+        + (f"; {kept} rejected and as the source has them." if kept else "."),
     }
+
+
+def review(folder: MigrationFolder, source: CodeFolders, target_version: str, *, catchup_by_default: bool) -> None:
+    """Write to `folder.review_json` what the code step would change; nothing of the project is kept."""
+    with tempfile.TemporaryDirectory(prefix="aerodrome-review-", dir=folder.root) as scratch:
+        gather(source, Path(scratch) / "gathered")
+        data = _upgraded(
+            Path(scratch) / "gathered", Path(scratch) / "code", target_version, catchup_by_default=catchup_by_default
+        )
+    write_json(folder.review_json, {"status": "done", **data})
+
+
+def newest(folder: MigrationFolder) -> dict[str, Any] | None:
+    """Give the code step's changes, or those of a review that is newer; None before either."""
+    done, seen = read_json(folder.code_json), read_json(folder.review_json)
+    if seen is None or seen["status"] != "done":
+        return done  # type: ignore[no-any-return]
+    is_newer = done is None or folder.review_json.stat().st_mtime_ns > folder.code_json.stat().st_mtime_ns
+    return {name: value for name, value in seen.items() if name != "status"} if is_newer else done
+
+
+def _upgraded(gathered: Path, out: Path, target_version: str, *, catchup_by_default: bool) -> dict[str, Any]:
+    from aerodrome.migration.codemod import Options, upgrade  # rules and tables that a server at rest does not need
+
+    return upgrade(gathered, out, target_version, Options(catchup_by_default=catchup_by_default)).as_data()
+
+
+def _take_back(folder: MigrationFolder, rejected: Collection[str]) -> int:
+    for path in rejected:
+        shutil.copyfile(folder.gathered / path, folder.code / path)
+    return len(rejected)
+
+
+def catches_up(estate: Estate) -> bool:
+    """Tell the source's own default for DAGs that do not say: True in Airflow 2 unless its configuration says no."""
+    for option in estate.records("config"):
+        if option.option == "scheduler.catchup_by_default" and option.value is not None:
+            return str(option.value).strip().lower() in {"true", "1", "t", "yes"}
+    return True
 
 
 def gather(source: CodeFolders, into: Path) -> None:

@@ -18,7 +18,7 @@ from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.cutover.requests import Act
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.needs import needs_of
-from aerodrome.migration.service import bridging, controls, handlers, syncing
+from aerodrome.migration.service import bridging, code, controls, handlers, syncing
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import read_json
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -106,7 +106,7 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
         problems=lambda dag_ids: problems_of(context, dag_ids),
         poll_s=0.5,
         settle_s=1.0,
-        catchup_by_default=handlers.catches_up(context),
+        catchup_by_default=code.catches_up(context.estate),
     )
 
 

@@ -57,6 +57,11 @@ class MigrationFolder:
         return self.root / "code.json"
 
     @property
+    def review_json(self) -> Path:
+        """What the code step would change, looked at before it runs: `status` asked, done (then as code.json) or failed (`error`)."""
+        return self.root / "code-review.json"
+
+    @property
     def gathered(self) -> Path:
         """The source's code, copied into one project folder before it is upgraded."""
         return self.root / "gathered"

@@ -115,7 +115,8 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         context.folder,
         code_of(context.source_config),
         str(params["target_version"]),
-        catchup_by_default=catches_up(context),
+        catchup_by_default=code.catches_up(context.estate),
+        rejected=params.get("rejected", ()),
     )
 
 
@@ -317,11 +318,3 @@ HANDLERS: Mapping[str, Handler] = {
     "validate.dags": check_dags,
     "validate.objects": check_objects,
 }
-
-
-def catches_up(context: StepContext) -> bool:
-    """Tell the source's own default for DAGs that do not say: True in Airflow 2 unless its configuration says no."""
-    for option in context.estate.records("config"):
-        if option.option == "scheduler.catchup_by_default" and option.value is not None:
-            return str(option.value).strip().lower() in {"true", "1", "t", "yes"}
-    return True

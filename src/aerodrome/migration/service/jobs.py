@@ -19,7 +19,7 @@ from aerodrome.migration.cutover import Ended
 from aerodrome.migration.cutover.hosted import HostedTarget
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import PlanDefaults, compile_plan, propose, to_yaml
-from aerodrome.migration.service import bridging, queries
+from aerodrome.migration.service import bridging, queries, reviewing
 from aerodrome.migration.service.conducting import conduct, mark_of, worst
 from aerodrome.migration.service.context import StepContext, Stopped
 from aerodrome.migration.service.fencing import LOOK_EVERY, Fence, handed_over
@@ -65,6 +65,7 @@ class MigrationJobs:
             FENCE_JOB: self.fence,
             bridging.JOB: self.bridge,
             PROOF_JOB: proofs.look,
+            reviewing.JOB: self.review_code,
         }
 
     def assess(self, job: LeasedJob) -> None:
@@ -146,6 +147,17 @@ class MigrationJobs:
             outbox.emit(session, "migration.track-done", scope, {"name": fresh.name, "track": track}, "system")
 
         return None
+
+    def review_code(self, job: LeasedJob) -> None:
+        """Show what the code step would change; a plan that does not fit any more is told to the one who asked."""
+        row = self._row(job.key)
+        folder = self.migrations.folder_of(row)
+        try:
+            target = self.migrations.frozen(row).settings["target"]["airflow"]
+            estate = self.migrations.estate_of(row)
+            reviewing.make(folder, self.migrations.config_of(row), target, estate)
+        except AerodromeError as error:
+            reviewing.failed(folder, error)
 
     def bridge(self, job: LeasedJob) -> datetime | None:
         """Carry between the sides what DAGs on the other one wait for, while a part of the DAGs has moved."""

@@ -7,7 +7,7 @@ only cutover writes (it pauses DAGs, with our mark).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,10 @@ from aerodrome.migration.plan import (
     from_yaml,
     return_steps,
     split_notes,
+    with_rejected,
 )
 from aerodrome.migration.plan.contract import Step
-from aerodrome.migration.service import boards, bridging, controls, queries, report
+from aerodrome.migration.service import boards, bridging, code, controls, queries, report, reviewing
 from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
 from aerodrome.migration.service.boards import DagMoved, SplitBrain, WaveView
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
@@ -188,11 +189,49 @@ class Migrations:
         return str(_present(path.read_text() if path.exists() else None, "assessment", "aerodrome migrate assess"))
 
     def code_changes(self, actor: Actor, ref: str) -> Mapping[str, Any]:
-        """Give the code upgrade: per file its diff, applied rules and open findings; NotFound before apply."""
-        found: Mapping[str, Any] = _present(
-            read_json(self._folder(actor, ref).code_json), "code upgrade", "aerodrome migrate apply"
+        """Give the code upgrade, or a review that is newer; NotFound before either.
+
+        Per file its diff, applied rules, open findings and whether the plan rejects it (`is_rejected`).
+        """
+        row = self._row(actor, ref, READ)
+        found = _present(
+            code.newest(self._folder_of(row)), "code upgrade", f"aerodrome migrate code {row.name} --review"
         )
-        return found
+        rejected = self._rejected(row)
+        return {
+            **found,
+            "files": [{**file, "is_rejected": file["path"] in rejected} for file in found["files"]],
+            "rejected": sorted(rejected),
+        }
+
+    def code_review(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Tell how far the review of the code upgrade is: `status` none, asked, done or failed (with `error`)."""
+        return reviewing.state(self._folder(actor, ref))
+
+    def review_code(self, actor: Actor, ref: str) -> Mapping[str, Any]:
+        """Ask for what the code step would change, before it runs; Conflict without a plan that fits."""
+        self.frozen(self._row(actor, ref, UPDATE))
+        with self._changing(actor, ref, UPDATE) as (session, row):
+            self._refuse_busy(row)
+            reviewing.asked(self._folder_of(row))
+            jobs.enqueue(session, reviewing.JOB, row.id, lane=f"migration/{row.id}")
+            self._record(session, actor, "migration.code-review-asked", row, {})
+        self.ring()
+        return self.code_review(actor, ref)
+
+    def decide_code(self, actor: Actor, ref: str, rejected: Collection[str]) -> PlanView:
+        """Reject the upgrade of these files and accept all others: the plan keeps it, and the code step does so.
+
+        Invalid `code-file-unknown` for a file that the upgrade does not change; else as `save_plan`.
+        """
+        paths = reviewing.checked(self.code_changes(actor, ref), rejected)
+        text = self.plan(actor, ref).text
+        return self.save_plan(actor, ref, with_rejected(text, paths))
+
+    def _rejected(self, row: MigrationRow) -> frozenset[str]:
+        if row.plan_text is None or row.estate_digest is None:
+            return frozenset()
+        return frozenset(from_yaml(row.plan_text, self._estate(row)).get("code", {}).get("rejected", ()))
 
     def bridge(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Tell which chains of DAGs cross the sides now, and what was carried between them so far."""

@@ -273,6 +273,22 @@ class RollbackWish(Body):
     )
 
 
+class CodeReview(View):
+    """How far the review of the code upgrade is."""
+
+    status: Annotated[str, Field(description="`none`, `asked`, `done` or `failed`.")]
+    error: Mapping[str, Any] | None
+
+
+class CodeDecisions(Body):
+    """The files that are to stay as the source has them; all others are upgraded."""
+
+    rejected: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=1000)]],
+        Field(max_length=100_000, examples=[["dags/sales.py"]]),
+    ]
+
+
 class ArchiveKey(View):
     """A public key of the platform: what an exporter seals to it, only this platform opens."""
 
@@ -403,8 +419,26 @@ def dry_run_rollback(
 
 @router.get("/migrations/{ref}/code", responses=NAMED)
 def get_migration_code(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
-    """Give the code upgrade: per file its diff, applied rules and open findings."""
+    """Give the code upgrade, or a review that is newer: per file its diff, applied rules, open findings, and `is_rejected`."""
     return the.migrations.code_changes(actor, ref)
+
+
+@router.post("/migrations/{ref}/code/review", status_code=202, responses=NAMED | problems(409))
+def review_migration_code(the: The, actor: Caller, ref: str) -> CodeReview:
+    """Ask for what the code step would change, before it runs."""
+    return CodeReview.model_validate(the.migrations.review_code(actor, ref))
+
+
+@router.get("/migrations/{ref}/code/review", responses=NAMED)
+def get_migration_code_review(the: The, actor: Caller, ref: str) -> CodeReview:
+    """Tell how far the review is; its changes are those of `GET …/code`."""
+    return CodeReview.model_validate(the.migrations.code_review(actor, ref))
+
+
+@router.put("/migrations/{ref}/code/decisions", responses=NAMED | problems(409))
+def decide_migration_code(the: The, actor: Caller, ref: str, body: CodeDecisions) -> Plan:
+    """Reject the upgrade of some files and accept all others; the plan keeps it, and gets another digest."""
+    return Plan.model_validate(the.migrations.decide_code(actor, ref, body.rejected))
 
 
 @router.get("/migrations/{ref}/bridge", responses=NAMED)

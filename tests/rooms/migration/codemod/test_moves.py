@@ -33,6 +33,7 @@ _NEED_LIBRARIES = (
     "kylin",
     "hive_stats",
     "hooks.dataflow",
+    "operators.dataflow",
 )  # of the system; read as text by scripts/moves
 _IMPORT = """
 import importlib, json, logging, sys, warnings

@@ -37,7 +37,7 @@ def test_example(rule: Rule) -> None:
     assert apply(rule, rule.after) == rule.after
     compile(rule.after, rule.code, "exec")
     if rule.finding:
-        assert any(rule.finding in spot.message for _, spot in done.spots)
+        assert any(rule.finding in spot.message for _, spot in (*done.spots, *done.notes))
     else:
         assert rule.before != rule.after
 

@@ -15,6 +15,7 @@ from aerodrome.migration.plan import (
     propose,
     split_notes,
     to_yaml,
+    with_rejected,
 )
 
 
@@ -188,3 +189,36 @@ def test_dependent_dags_in_different_waves_are_remarked_not_refused() -> None:
     assert note.startswith("load is in one, report is in two: report follows a dataset that load writes; ")
     assert split_notes({"waves": [{"name": "one", "dags": ["load", "report"]}]}, estate) == ()
     assert split_notes({"waves": waves[:1]}, estate)[0].startswith("load is in one, report stays behind")
+
+
+def test_rejected_files_stand_in_the_plan_and_only_there(text: str, estate: MemoryEstate) -> None:
+    before = compile_plan(from_yaml(text, estate), estate)
+    edited = with_rejected(text, ["plugins/größe.py", "dags/a b.py"])
+    assert [line for line in edited.splitlines() if line not in text.splitlines()] == [
+        "  rejected:",
+        "    - dags/a b.py",
+        '    - "plugins/größe.py"',
+    ]
+    settings = from_yaml(edited, estate)
+    assert settings["code"] == {"rejected": ["dags/a b.py", "plugins/größe.py"]}
+    after = compile_plan(settings, estate)
+    assert after.digest != before.digest
+    assert [step.key for step in after.steps] == [step.key for step in before.steps]
+    assert from_yaml(to_yaml(settings), estate) == settings
+    assert with_rejected(edited, []) == text
+    assert compile_plan(from_yaml(with_rejected(edited, []), estate), estate).digest == before.digest
+
+
+def test_a_plan_of_before_gets_the_section_at_its_end(text: str, estate: MemoryEstate) -> None:
+    old = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(("code:", "  rejected:")))
+    assert from_yaml(old, estate) == from_yaml(text, estate)
+    edited = with_rejected(old.rstrip("\n"), ["dags/sales.py"])
+    assert edited == old.rstrip("\n") + "\ncode:\n  rejected:\n    - dags/sales.py\n"
+    assert from_yaml(edited, estate)["code"] == {"rejected": ["dags/sales.py"]}
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x.py", "dags/../../x", "", ".", "dags//x.py", 3])
+def test_only_files_below_the_project_can_be_rejected(text: str, estate: MemoryEstate, path: object) -> None:
+    wrong = text.replace("  rejected: []\n", f"  rejected:\n    - {path!r}\n".replace("'", '"'))
+    with pytest.raises(Invalid, match=r"code\.rejected\[0\]: must be the path of a file below the project"):
+        from_yaml(wrong, estate)

@@ -23,6 +23,8 @@ _TABLE = frozenset(f"{module}.BigQueryCreateEmptyTableOperator" for module in _O
 _JOB, _CREATE = "BigQueryInsertJobOperator", "BigQueryCreateTableOperator"
 _TASK = TASK_ARGUMENTS | {"impersonation_chain", "location"}
 _CONNECTIONS = ("bigquery_conn_id", "gcp_conn_id", "google_cloud_conn_id")
+_OF_1 = frozenset({"udf_config", "delegate_to", "api_resource_configs", "sla"})
+"""Arguments of 1.10.15 that have no place in the job; what is not among them and the others was ignored there."""
 _IN_QUERY = {
     "use_legacy_sql": "useLegacySql",
     "write_disposition": "writeDisposition",
@@ -71,6 +73,7 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
     sql = items.pop("sql", None) or items.pop("bql", None)
     if sql is None or isinstance(sql, ast.List | ast.Tuple):
         return None
+    is_of_1 = any(".contrib." in name for name in source.meanings(call.func))
     query = {"query": source.code(sql), "useLegacySql": "True"}
     rest: list[str] = []
     outer: dict[str, str] = {}
@@ -93,14 +96,13 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
             rest.append(f"gcp_conn_id={code}")
         elif name in _TASK:
             rest.append(f"{name}={code}")
-        else:
-            return None
+        elif not is_of_1 or name in _OF_1:
+            return None  # else Airflow 1.10 did not know it either, and went on
     if "destinationTable" not in query:  # without one they never had an effect (hooks/bigquery.py: run_query)
         query = {name: code for name, code in query.items() if name not in _OF_DESTINATION}
     else:  # what the old operator said when nobody else did
         query.setdefault("writeDisposition", '"WRITE_EMPTY"')
         query.setdefault("createDisposition", '"CREATE_IF_NEEDED"')
-    is_of_1 = any(".contrib." in name for name in source.meanings(call.func))
     if is_of_1 and not any(name in items for name in _CONNECTIONS):
         rest.append('gcp_conn_id="bigquery_default"')  # its default; today's is google_cloud_default
     inner = ", ".join(f'"{name}": {code}' for name, code in query.items())

@@ -7,33 +7,16 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
-from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules import dags, zones
+from aerodrome.migration.codemod.rules.computed_schedules import CRON as _CRON
+from aerodrome.migration.codemod.rules.computed_schedules import DELTA as _DELTA
+from aerodrome.migration.codemod.rules.computed_schedules import INTERVAL as _INTERVAL
 from aerodrome.migration.codemod.source import Source
 
 _PRESETS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *",
     "@quarterly": "0 0 1 */3 *", "@yearly": "0 0 1 1 *", "@midnight": "0 0 * * *", "@annually": "0 0 1 1 *",
 }  # fmt: skip
-_INTERVAL = "airflow.timetables.interval"
-_CRON, _DELTA = "CronDataIntervalTimetable", "DeltaDataIntervalTimetable"
-_DATES = frozenset(
-    {
-        "datetime.datetime",
-        "datetime.datetime.strptime",
-        "pendulum.datetime",
-        "airflow.utils.dates.days_ago",
-        "pendulum.parse",
-        "airflow.utils.timezone.datetime",
-        "airflow.sdk.timezone.datetime",
-        "pendulum.DateTime",
-    }
-)
-_ZONES = frozenset(
-    {"pendulum.timezone", "pendulum.tz.timezone", "zoneinfo.ZoneInfo", "pytz.timezone", "pendulum.Timezone"}
-)
-_NAIVE = frozenset({"datetime.datetime.today", "datetime.datetime.utcnow", "datetime.datetime.combine"})
-_SAME_ZONE = ("replace", "add", "subtract", "start_of", "end_of")
-_DELTAS = frozenset({"datetime.timedelta", "pendulum.duration"})
 
 
 def _catchup(source: Source, options: Options) -> Iterator[Change | Spot]:
@@ -87,7 +70,7 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
             cron = _PRESETS.get(value.value, value.value)
             if cron.startswith("@") or len(cron.split()) not in (5, 6, 7):
                 continue
-            if (zone := _zone(source, call)) is None:
+            if (zone := zones.zone(source, call)) is None:
                 yield Spot(
                     given.lineno,
                     "Airflow 3 gives runs of this cron schedule no data interval, and the time zone of start_date cannot be seen.",
@@ -100,62 +83,11 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
                 yield Change((replace(source, given, text),), ((_INTERVAL, _CRON),))
         elif (
             isinstance(value, ast.Call)
-            and source.means(value.func, _DELTAS)
+            and source.means(value.func, dags.DELTAS)
             and source.is_free(_DELTA, f"{_INTERVAL}.{_DELTA}")
         ):
             text = f"{_DELTA}({source.code(given)})"
             yield Change((replace(source, given, text),), ((_INTERVAL, _DELTA),))
-        elif isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr | ast.IfExp | ast.BoolOp):
-            yield Spot(
-                given.lineno,
-                "The schedule is computed; if it is a cron text or a timedelta, Airflow 3 gives its runs no data interval.",
-                f"Make it a {_CRON} or {_DELTA}, or set create_cron_data_intervals and create_delta_data_intervals.",
-            )
-
-
-def _zone(source: Source, call: ast.Call) -> str | None:
-    """Give the time zone in which Airflow 2 read the DAG's cron: that of its start_date, else of default_args."""
-    value = dags.start_date(source, call)
-    if isinstance(value, str):
-        return '"UTC"' if value == "none" else None
-    return _zone_of(source, dags.constant(source, value))
-
-
-def _zone_of(source: Source, value: ast.expr) -> str | None:
-    if source.means(value, {"datetime.datetime.min"}):
-        return '"UTC"'
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
-        return _zone_of(source, dags.constant(source, value.left))  # a date and a span
-    if not isinstance(value, ast.Call):
-        return None
-    if isinstance(value.func, ast.Attribute) and value.func.attr in _SAME_ZONE and not _is_zoned(value):
-        inner = _zone_of(source, dags.constant(source, value.func.value))
-        if inner is not None:
-            return inner
-    if source.means(value.func, _NAIVE):
-        return '"UTC"'
-    if source.means(value.func, {"datetime.datetime.now"}) and not value.args and not value.keywords:
-        return '"UTC"'
-    if source.code(value).startswith(('pendulum.today("UTC")', "pendulum.today('UTC')")):
-        return '"UTC"'
-    if not source.means(value.func, _DATES) or any(item.arg is None for item in value.keywords):
-        return None
-    given = keyword(value, "tz") or keyword(value, "tzinfo")
-    if given is None:
-        return '"UTC"' if len(value.args) < 8 else None
-    zone = dags.constant(source, given.value)
-    if isinstance(zone, ast.Constant) and isinstance(zone.value, str):
-        return f'"{zone.value}"'
-    if isinstance(zone, ast.Call) and source.means(zone.func, _ZONES) and len(zone.args) == 1 and not zone.keywords:
-        name = zone.args[0]
-        return f'"{name.value}"' if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
-    if source.means(zone, {"datetime.timezone.utc", "pendulum.UTC", "pytz.UTC", "pytz.utc", "datetime.UTC"}):
-        return '"UTC"'
-    return None
-
-
-def _is_zoned(call: ast.Call) -> bool:
-    return any(item.arg in (None, "tzinfo", "tz") for item in call.keywords)
 
 
 CATCHUP = Rule(

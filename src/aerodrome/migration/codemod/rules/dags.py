@@ -13,6 +13,7 @@ DECORATORS = frozenset({"airflow.decorators.dag", "airflow.decorators.dag.dag", 
 OLD = CLASSES | DECORATORS
 """2.x spellings only: what imports from airflow.sdk was written for 3.x and means what it says."""
 ANY = OLD | {"airflow.sdk.DAG", "airflow.sdk.dag"}
+DELTAS = frozenset({"datetime.timedelta", "pendulum.duration", "dateutil.relativedelta.relativedelta"})
 SCHEDULES = ("schedule", "schedule_interval", "timetable")
 _POSITIONAL = 2  # dag_id and description; a third would be the schedule
 
@@ -140,10 +141,22 @@ def start_date(source: Source, call: ast.Call) -> ast.expr | str:
     if is_dict_call(mapping) and all(word.arg for word in mapping.keywords):  # type: ignore[attr-defined]
         word = keyword(mapping, "start_date")  # type: ignore[arg-type]
         return word.value if word is not None else "none"
-    if not isinstance(mapping, ast.Dict) or None in mapping.keys:
+    if not isinstance(mapping, ast.Dict):
         return "unseen"
-    found = entry(mapping, "start_date")
-    return found[1] if found is not None else "none"
+    return _last(source, mapping, "start_date")
+
+
+def _last(source: Source, mapping: ast.Dict, name: str) -> ast.expr | str:
+    """Give the value that a dict has in the end: `{**shared, "start_date": …}`; what `**` brings is followed where the file says it."""
+    for key, value in reversed(list(zip(mapping.keys, mapping.values, strict=True))):
+        if isinstance(key, ast.Constant) and key.value == name:
+            return value
+        if key is None:
+            inner = constant(source, value)
+            found = _last(source, inner, name) if isinstance(inner, ast.Dict) else "unseen"
+            if found != "none":
+                return found
+    return "none"
 
 
 def dag_of(source: Source, call: ast.Call) -> ast.Call | None:

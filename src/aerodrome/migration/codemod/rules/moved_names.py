@@ -32,7 +32,7 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
             yield _change(source, node, moved)
         for alias in node.names:
             if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
-                yield _lost(alias.lineno, f"{node.module}.{alias.name}", options.major)
+                yield _lost(alias.lineno, node.module, alias.name, options.major)
 
 
 def _is_lost(known: Moves, module: str, name: str) -> bool:
@@ -42,7 +42,15 @@ def _is_lost(known: Moves, module: str, name: str) -> bool:
     return known.is_missing(module) and not any(old.startswith(f"{origin}.") for old in known.moves)
 
 
-def _lost(line: int, origin: str, major: int) -> Spot:
+def _lost(line: int, module: str, name: str, major: int) -> Spot:
+    origin = f"{module}.{name}"
+    is_known = any(old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known)
+    if major > _OLDER and not is_known:
+        return Spot(
+            line,
+            f"`{module}` is no module of Airflow: a plugin put it there, which Airflow 3 does not do any more.",
+            f"Import {name} from the module that defines it, for example `from {module.rpartition('.')[2]} import {name}`.",
+        )
     if origin.startswith("airflow.contrib"):
         return Spot(
             line,

@@ -18,12 +18,15 @@ from aerodrome.migration.codemod.source import Source
 _Names: TypeAlias = dict[str, tuple[str, ...]]
 _AWS: _Names = {"s3_conn_id": ("aws_conn_id",)}
 _PROJECT: _Names = {"project": ("project_id",)}
+_VERTEX = "airflow.providers.google.cloud.operators.vertex_ai."
 _RENAMED: dict[str, _Names] = {
+    "AssetOrTimeSchedule": {"datasets": ("assets",)},
     "AthenaOperator": {"max_tries": ("max_polling_attempts",)},
     "AthenaSensor": {"max_retires": ("max_retries",)},
     "BranchDayOfWeekOperator": {"use_task_execution_day": ("use_task_logical_date",)},
     "CloudBuildCreateBuildOperator": {"body": ("build",)},
     "CopyFromExternalStageToSnowflakeOperator": {"s3_keys": ("files",)},
+    "DataprepGetJobsForJobGroupOperator": {"job_id": ("job_group_id",)},
     "DayOfWeekSensor": {"use_task_execution_day": ("use_task_logical_date",)},
     "FSHook": {"conn_id": ("fs_conn_id",)},
     "GCSToLocalFilesystemOperator": {"object": ("object_name",)},
@@ -62,16 +65,15 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 yield _renamed(source, made.call, item, new)
             elif item.arg == "google_cloud_storage_conn_id" and _is_idle(source, made, item):
                 yield Change((drop_item(source, item),))
-            elif item.arg == "webhook_token" and made.classes & {"SlackWebhookOperator", "SlackWebhookHook"}:
-                yield from _token(source, made.call, item)
             elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
                 yield _ssh_hook(source, item)
-            elif item.arg == "token" and made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"}:
-                yield Spot(
-                    item.value.lineno,
-                    f"{next(iter(made.classes))} takes no token any more.",
-                    'Make a Slack connection with the token as its password, and write slack_conn_id="…" instead.',
-                )
+            elif (
+                item.arg == "sync"
+                and isinstance(item.value, ast.Constant)
+                and item.value.value is True
+                and made.is_in(_VERTEX)
+            ):
+                yield Change((drop_item(source, item),))  # the operators always wait
 
 
 def _new_names(made: Made, name: str) -> tuple[str, ...] | None:
@@ -105,29 +107,6 @@ def _is_idle(source: Source, made: Made, item: ast.keyword) -> bool:
     return is_load and other is not None and source.code(other.value) != source.code(item.value)
 
 
-def _token(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
-    """The token that was read from a connection's password is found there by the operator itself."""
-    if (keyword(call, "http_conn_id") or keyword(call, "slack_webhook_conn_id")) and _is_password(source, item.value):
-        yield Change((drop_item(source, item),))
-        return
-    yield Spot(
-        item.value.lineno,
-        "The Slack webhook takes its token from a connection only.",
-        'Make a slackwebhook connection with the token as its password, and write slack_webhook_conn_id="…" instead.',
-    )
-
-
-def _is_password(source: Source, value: ast.expr) -> bool:
-    if isinstance(value, ast.Name):
-        values = [
-            item.value
-            for item in source.each(ast.Assign)
-            if any(isinstance(target, ast.Name) and target.id == value.id for target in item.targets)
-        ]
-        return bool(values) and all(_is_password(source, item) for item in values if not isinstance(item, ast.Name))
-    return isinstance(value, ast.Attribute) and value.attr == "password"
-
-
 def _ssh_hook(source: Source, item: ast.keyword) -> Change | Spot:
     """SFTPOperator makes its own hook; one that only names a connection says as much by the connection."""
     made = item.value
@@ -153,26 +132,23 @@ RULE = Rule(
     words=tuple(
         sorted(
             {name.encode() for names in _RENAMED.values() for name in names}
-            | {b"webhook_token", b"google_cloud_storage_conn_id", b"token", b"ssh_hook"}
+            | {b"google_cloud_storage_conn_id", b"ssh_hook", b"sync"}
         )
     ),
     before="""
 from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
 from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
-from airflow.hooks.base_hook import BaseHook
 
 send = S3ToSFTPOperator(task_id="send", s3_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
 tell = SlackWebhookOperator(
     task_id="tell",
     http_conn_id="slack",
-    webhook_token=BaseHook.get_connection("slack").password,
     message="done",
 )
 """,
     after="""
 from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator
 from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
-from airflow.hooks.base_hook import BaseHook
 
 send = S3ToSFTPOperator(task_id="send", aws_conn_id="aws", s3_bucket="sales", s3_key="a.csv", sftp_path="/a.csv")
 tell = SlackWebhookOperator(

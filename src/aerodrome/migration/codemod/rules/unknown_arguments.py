@@ -1,12 +1,15 @@
 """Arguments that an operator never knew: Airflow 1.10 warned and ignored them, later ones refuse the DAG.
 
-The table is that of the operators most DAGs use, as Airflow 3.3.2 and 1.10.15 know them; a test compares it with the real 3.3.2.
+Two tables: of the operators most DAGs use, however they are imported, as Airflow 3.3.2 and 1.10.15 know them (a test compares it with the real 3.3.2); and
+of every operator of 1.10.15 (`scripts/accepted` makes it), for files that import it by a name of 1.10.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from aerodrome.migration.codemod.arguments import accepted_arguments, changed_arguments
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, keyword
 from aerodrome.migration.codemod.rules import operators
@@ -81,6 +84,8 @@ _PYTHON = _TASK | frozenset(
     ["op_args", "op_kwargs", "python_callable", "show_return_value_in_logs", "templates_dict", "templates_exts"]
 )
 _STANDARD = "airflow.providers.standard."
+_OF_1 = re.compile(r"airflow\.(contrib\.|operators\.\w+_operator\.|sensors\.\w+_sensor\.|operators\.\w+$)")
+"""Paths of 1.10; Airflow 2 has others."""
 KNOWN: dict[str, frozenset[str]] = {
     f"{_STANDARD}operators.bash.BashOperator": _TASK
     | frozenset(
@@ -156,9 +161,26 @@ KNOWN: dict[str, frozenset[str]] = {
 }
 
 
+def _known(made: operators.Made) -> frozenset[str] | None:
+    """Give every argument that the operator takes or took."""
+    for name in made.names:
+        if name in KNOWN:
+            return KNOWN[name]
+    is_of_1 = all(_OF_1.match(name) for name in made.old)
+    if not is_of_1 or len(made.names) != 1:
+        return None
+    (name,) = made.names
+    taken = accepted_arguments().get(name)
+    if taken is None:
+        return None
+    changed = changed_arguments().get(name)
+    others = frozenset() if changed is None else frozenset({*changed.renamed, *changed.removed})
+    return (accepted_arguments()[""] - {"schedule_interval"}) | _SENSOR | taken | others
+
+
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
-        known = next((KNOWN[name] for name in made.names if name in KNOWN), None)
+        known = _known(made)
         if known is None or made.is_expanding or not keyword(made.call, "task_id"):
             continue
         for item in made.call.keywords:

@@ -120,15 +120,6 @@ def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form
     )
 
 
-@router.get("/migrations/{ref}/code")
-def code_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """Show each changed file as a diff."""
-    values = frame(the, visitor, ref, "/code")
-    return draw(
-        request, "pages/migration_code.html", {**values, "code": or_none(the.migrations.code_changes, visitor, ref)}
-    )
-
-
 @router.get("/migrations/{ref}/report")
 def report_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Show the report."""

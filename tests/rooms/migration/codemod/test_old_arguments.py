@@ -1,0 +1,121 @@
+"""What Airflow 1.10 forgave or took from elsewhere: unknown arguments, tokens in the code, flat imports, names put there by plugins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.migration.codemod import Options, upgrade
+from aerodrome.migration.codemod.arguments import accepted_arguments
+from aerodrome.migration.codemod.contract import Spot
+from aerodrome.migration.codemod.engine import follow, rewrite
+from aerodrome.migration.codemod.rules import RULES
+
+PINNING = Options(is_pinning_intervals=True)
+
+
+def upgraded(source: str) -> str:
+    done = rewrite(source.encode(), RULES, PINNING).text
+    assert rewrite(done, RULES, PINNING).text == done
+    return done.decode()
+
+
+def test_an_argument_that_no_airflow_knew_is_dropped_where_1_10_ignored_it() -> None:
+    source = (
+        "from airflow.contrib.operators.s3_to_gcs_transfer_operator import S3ToGoogleCloudStorageTransferOperator\n"
+        "S3ToGoogleCloudStorageTransferOperator(task_id='a', s3_bucket='b', gcs_bucket='c', replace=True)\n"
+    )
+    assert "(task_id='a', s3_bucket='b', gcs_bucket='c')" in upgraded(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        (
+            "from airflow.providers.google.cloud.operators.gcs import GCSListObjectsOperator\n"
+            "GCSListObjectsOperator(task_id='a', bucket='b', of_my_own=1)\n"
+        ),
+        (
+            "from airflow.contrib.operators.gcs_list_operator import GoogleCloudStorageListOperator\n"
+            "GoogleCloudStorageListOperator(task_id='a', bucket='b', **more)\n"
+        ),
+    ],
+)
+def test_elsewhere_an_unknown_argument_is_not_ours_to_drop(source: str) -> None:
+    arguments = source.splitlines()[1].partition("(")[2]
+    assert arguments in upgraded(source)
+
+
+def test_every_task_of_1_10_takes_what_a_task_takes() -> None:
+    known = accepted_arguments()
+    assert {"task_id", "retries", "queue", "trigger_rule"} <= known[""]
+    assert len(known) > 200
+    assert not any(taken & known[""] for name, taken in known.items() if name)
+
+
+def test_a_query_loses_an_argument_that_was_misspelt() -> None:
+    done = upgraded(
+        "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n"
+        "BigQueryOperator(task_id='a', sql='select 1', use_legacy_sql=False, bigquery_con_id='mine')\n"
+    )
+    assert "bigquery_con_id" not in done
+    assert "BigQueryInsertJobOperator(" in done
+    kept = "BigQueryOperator(task_id='a', sql='select 1', udf_config=[1])"
+    assert kept in upgraded(f"from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n{kept}\n")
+
+
+def test_names_of_contrib_itself_are_found() -> None:
+    done = upgraded("from airflow.contrib.hooks import VerticaHook\nVerticaHook('v')\n")
+    assert "from airflow.providers.vertica.hooks.vertica import VerticaHook" in done
+
+
+def test_a_dataflow_template_has_an_operator_still() -> None:
+    done = rewrite(
+        b"from airflow.contrib.operators.dataflow_operator import DataflowTemplateOperator\n"
+        b"DataflowTemplateOperator(task_id='a', template='gs://x')\n",
+        RULES,
+        PINNING,
+    )
+    assert b"DataflowTemplatedJobStartOperator(task_id='a', template='gs://x')" in done.text
+    assert done.spots == []
+
+
+def test_a_module_of_a_plugin_is_not_called_airflows() -> None:
+    done = rewrite(b"from airflow.operators.impala_plugin import ImpalaOperator\nImpalaOperator()\n", RULES, PINNING)
+    ((code, spot),) = done.spots
+    assert code == "moved-name"
+    assert "`airflow.operators.impala_plugin` is no module of Airflow: a plugin put it there" in spot.message
+    assert "from impala_plugin import ImpalaOperator" in spot.hint
+
+
+SLACK = """\
+from airflow import DAG
+from airflow.operators.slack_operator import SlackAPIPostOperator
+from airflow.utils.dates import days_ago
+import os
+
+with DAG("tell", start_date=days_ago(1), schedule_interval=None) as dag:
+    SlackAPIPostOperator(task_id="own", slack_conn_id="mine", token=os.getenv("TOKEN"), text="x")
+    SlackAPIPostOperator(task_id="plain", token="xoxb-canary-1234567890", text="x")
+"""
+
+
+def test_a_token_leaves_the_code_and_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before/tell.py").write_text(SLACK)
+    done = upgrade(tmp_path / "before", tmp_path / "after", "3.3.2", PINNING)
+    lines = (tmp_path / "after/tell.py").read_text().splitlines()
+    told = [item for item in done.findings if item.rule == "slack-token"]
+    assert [lines[item.line - 1].strip() for item in told] == [
+        'SlackAPIPostOperator(task_id="own", slack_conn_id="mine", text="x")',
+        'SlackAPIPostOperator(task_id="plain", slack_conn_id="slack_api_default", text="x")',
+    ]
+    assert 'had it from os.getenv("TOKEN")' in told[0].message
+    assert "canary" not in str(done.as_data())
+
+
+def test_a_line_is_followed_through_what_changes_around_it() -> None:
+    spot = Spot(2, "message", "hint")
+    assert follow(b"a\nb\nc\n", b"x\na\ny\nb\n", [("rule", spot)]) == [("rule", Spot(4, "message", "hint"))]
+    assert follow(b"a\nb\n", b"a\nB\n", [("rule", spot)]) == [("rule", spot)]

@@ -1,0 +1,114 @@
+"""People look at the code upgrade before it is deployed, and reject files; the plan keeps it and the code step does so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from tests.rooms.migration.service.conftest import NAME, Desk
+
+from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
+from aerodrome.migration.service import code
+from aerodrome.migration.sources.contract import CodeFolders
+
+
+def reviewed(desk: Desk) -> Mapping[str, Any]:
+    desk.migrations.review_code(desk.actor(), NAME)
+    desk.work()
+    return desk.migrations.code_changes(desk.actor("viewer"), NAME)
+
+
+def changed(found: Mapping[str, Any]) -> list[str]:
+    return [file["path"] for file in found["files"] if file["diff"]]
+
+
+def test_a_review_shows_the_changes_before_anything_is_applied(desk: Desk) -> None:
+    desk.connect()
+    with pytest.raises(Conflict, match="no plan yet"):
+        desk.migrations.review_code(desk.actor(), NAME)
+    desk.migrations.assess(desk.actor(), NAME)
+    desk.work()
+    with pytest.raises(NotFound):
+        desk.migrations.code_changes(desk.actor(), NAME)
+    with pytest.raises(Denied):
+        desk.migrations.review_code(desk.actor("viewer"), NAME)
+    assert desk.migrations.code_review(desk.actor(), NAME) == {"status": "none", "error": None}
+    assert desk.migrations.review_code(desk.actor(), NAME)["status"] == "asked"
+    desk.work()
+    assert desk.migrations.code_review(desk.actor(), NAME)["status"] == "done"
+    found = desk.migrations.code_changes(desk.actor("viewer"), NAME)
+    assert "dags/daily_sales.py" in changed(found)
+    assert found["rejected"] == []
+    assert desk.view.tracks == ()  # nothing was applied
+
+
+def test_a_rejected_file_stays_as_the_source_has_it(desk: Desk) -> None:
+    desk.assessed()
+    rejected = "dags/daily_sales.py"
+    others = [path for path in changed(reviewed(desk)) if path != rejected]
+    before = desk.migrations.plan(desk.actor(), NAME)
+    plan = desk.migrations.decide_code(desk.actor(), NAME, [rejected])
+    assert plan.digest != before.digest
+    assert f"  rejected:\n    - {rejected}\n" in plan.text
+    assert plan.text.replace(f"  rejected:\n    - {rejected}\n", "  rejected: []\n") == before.text
+    step = next(step for step in plan.steps if step["key"] == "code.upgrade")
+    assert step["params"]["rejected"] == [rejected]
+    assert "1 file as the source has them" in step["title"]
+
+    desk.migrations.apply(desk.actor(), NAME, plan.digest)
+    desk.stop_before = {"deploy.bundle"}
+    desk.work()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    folder = desk.migrations.folder_of(row)
+    assert (folder.code / rejected).read_bytes() == (desk.legacy.project / rejected).read_bytes()
+    assert all((folder.code / path).read_bytes() != (folder.gathered / path).read_bytes() for path in others)
+    done = next(step for step in desk.view.tracks[0].steps if step.key == "code.upgrade")
+    assert done.result is not None
+    assert done.result["files_rejected"] == 1
+    shown = desk.migrations.code_changes(desk.actor(), NAME)
+    assert [file["path"] for file in shown["files"] if file["is_rejected"]] == [rejected]
+
+
+def test_accepting_again_gives_the_plan_of_before(desk: Desk) -> None:
+    desk.assessed()
+    reviewed(desk)
+    before = desk.migrations.plan(desk.actor(), NAME)
+    desk.migrations.decide_code(desk.actor(), NAME, ["dags/daily_sales.py"])
+    assert desk.migrations.decide_code(desk.actor(), NAME, []) == before
+    with pytest.raises(Invalid, match=r"does not change dags/nowhere\.py") as error:
+        desk.migrations.decide_code(desk.actor(), NAME, ["dags/nowhere.py"])
+    assert error.value.code == "code-file-unknown"
+
+
+def test_a_review_that_fails_says_why(desk: Desk) -> None:
+    desk.assessed()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    folder = desk.migrations.folder_of(row)
+    desk.migrations.review_code(desk.actor(), NAME)
+    (folder.estate(str(row.estate_digest)) / "manifest.json").unlink(missing_ok=True)
+    for path in folder.estates.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    desk.work()
+    seen = desk.migrations.code_review(desk.actor(), NAME)
+    assert seen["status"] == "failed"
+    assert seen["error"]["message"]
+
+
+def test_the_newest_of_step_and_review_is_shown(desk: Desk) -> None:
+    desk.assessed()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    folder = desk.migrations.folder_of(row)
+    project = desk.legacy.project
+    source = CodeFolders(project / "dags", None, None, None)
+    code.review(folder, source, "3.3.2", catchup_by_default=True)
+    code.upgrade_into(
+        folder, CodeFolders(project / "dags", project / "plugins", None, None), "3.3.2", catchup_by_default=True
+    )
+    done = code.newest(folder)
+    assert done is not None
+    code.review(folder, source, "3.3.2", catchup_by_default=True)
+    seen = code.newest(folder)
+    assert seen is not None
+    assert seen["files_total"] < done["files_total"]
