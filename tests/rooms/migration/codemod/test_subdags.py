@@ -43,6 +43,17 @@ def test_a_dag_that_is_not_entered_is_entered_for_the_group() -> None:
     compile(text, "x", "exec")
 
 
+def test_what_the_function_is_given_of_the_dag_goes_on_being_there() -> None:
+    source = (
+        (_HEAD + _FACTORY + _DAG)
+        .replace("(parent, child, args)", "(parent, child, args, schedule)")
+        .replace('schedule="@daily") as part', "schedule_interval=schedule) as part")
+        .replace('"north", args)', '"north", args, dag.schedule_interval)')
+    )
+    assert source.count("schedule)") == 2
+    assert 'section("sales", "north", args, dag.schedule)' in apply(source)[0]
+
+
 def test_comments_within_the_call_stay() -> None:
     call = 'SubDagOperator(  # the north\n    task_id="north",\n    subdag=section("sales", "north", args),\n    dag=dag,\n)'
     source = (_HEAD + _FACTORY + _DAG).replace(

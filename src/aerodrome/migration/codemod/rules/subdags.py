@@ -7,6 +7,7 @@ SubDagOperator. A function and all its users change together, or none does, also
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ _GROUPS = ("airflow.sdk.TaskGroup", "airflow.utils.task_group.TaskGroup")
 _TAKEN = frozenset({"task_id", "subdag", "dag", "default_args", "executor", "doc_md"})
 _RULES = frozenset({"all_success", "all_done", "none_failed", "none_failed_min_one_success", "none_skipped"})
 """Trigger rules that see a group's last tasks as they saw the SubDag's one."""
+_SCHEDULE = re.compile(r"\.schedule_interval\b")
+"""Of the DAG, as the functions of SubDags are given it; Airflow 3 calls it otherwise."""
 _HINT = "Write a TaskGroup: its tasks are tasks of the DAG, and their ids begin with the group's."
 _NOTE = (
     "SubDags of this file are task groups now: their tasks are tasks of the DAG, and their ids begin with the group's."
@@ -263,7 +266,7 @@ def _edits_of_use(source: Source, call: ast.Call) -> Iterator[Edit]:
         head += f"with {source.code(owner.value)}:{newline}{indent}    "
     if head:
         yield Edit(at, at, head)
-    yield replace(source, call, source.code(made))
+    yield replace(source, call, _SCHEDULE.sub(".schedule", source.code(made)))
 
 
 def _edits_of_factory(source: Source, factory: Factory) -> Iterator[Edit]:
