@@ -21,6 +21,7 @@ _REQUIREMENT = re.compile(
 )
 _COMMENT = re.compile(r"\s+#.*$")
 _REASON_CHARS = 400
+_NO_WHEEL = "Read its changelog; or keep the pin when your image builds packages from source, which was not tried here."
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def resolve_requirements(
         rules[rule] = rules.get(rule, 0) + 1
         if item in dead:
             message = f"{item.name}{item.spec} does not go with Airflow {airflow_version}, {version} does: {dead[item]}"
-            hint = "Read its changelog between both versions."
+            hint = _NO_WHEEL if "no usable wheels" in dead[item] else "Read its changelog between both versions."
             findings.append(Remaining("dead-pin", file, item.number, message, hint))
     return "".join(lines), rules, tuple(findings)
 
