@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.builds.contract import Venv
-from aerodrome.migration.codemod import Options, upgrade
+from aerodrome.migration.codemod import Options, Rule, upgrade
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.moves import package_of, table
 from aerodrome.migration.codemod.rules import RULES
@@ -54,6 +54,15 @@ def test_only_what_2_cannot_understand_changes(old: str, new: str | None) -> Non
     assert done.text.decode() == (new or old)
     assert new or done.spots == []  # an import that nothing uses any more goes later
     assert apply(done.text.decode()) == done.text.decode()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_nothing_of_airflow_3_is_written(rule: Rule) -> None:
+    once = apply(rule.before)
+    compile(once, "once", "exec")
+    assert apply(once) == once
+    for word in ("airflow.sdk", "airflow.providers.standard", "fail_fast", "logical_date", "TaskGroup", "catchup=True"):
+        assert once.count(word) <= rule.before.count(word)
 
 
 def test_no_way_leads_to_airflow_3() -> None:
