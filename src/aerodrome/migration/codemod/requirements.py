@@ -9,6 +9,7 @@ from aerodrome.migration.codemod.contract import Remaining
 from aerodrome.migration.codemod.moves import package_of
 
 _IMPORT = re.compile(rb"(?m)^\s*(?:from|import)\s+(airflow\.providers\.[\w.]+)")
+_DATAFLOW = re.compile(r"airflow\.providers\.google\.cloud\.(hooks|operators|sensors|triggers)\.dataflow\b")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _OWN = {f"apache-airflow-providers-{name}" for name in ("standard", "common-compat", "common-io", "common-sql", "smtp")}
 """What apache-airflow 3.3.2 itself requires."""
@@ -21,7 +22,10 @@ _PROVIDER = re.compile(
 
 def providers_of(source: bytes) -> frozenset[str]:
     """Give the provider packages that a file imports from, but for those that every Airflow 3 brings."""
-    found = {package_of(match.decode()) for match in _IMPORT.findall(source)}
+    modules = [match.decode() for match in _IMPORT.findall(source)]
+    found = {package_of(module) for module in modules}
+    if any(_DATAFLOW.match(module) for module in modules):
+        found.add("apache-airflow-providers-apache-beam")  # google 21: hooks/dataflow.py imports it
     return frozenset(name for name in found if name and name not in _OWN)
 
 
