@@ -65,5 +65,6 @@ from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook
 hook = GoogleCloudStorageHook(impersonation_chain="etl@shop.iam.gserviceaccount.com")
 """,
     find=_find,
+    is_for_2=True,
     finding="delegate_to became impersonation_chain",
 )
