@@ -33,6 +33,14 @@ def _moved(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 yield _lost(alias.lineno, node.module, alias.name)
 
 
+_BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
+_INSTEAD = {
+    "DataFlowPythonOperator": _BEAM.format("BeamRunPythonPipelineOperator"),
+    "DataFlowJavaOperator": _BEAM.format("BeamRunJavaPipelineOperator"),
+}
+"""What takes a name's place where the arguments are other ones."""
+
+
 def _is_lost(module: str, name: str) -> bool:
     known = table()
     origin = f"{module}.{name}"
@@ -53,7 +61,7 @@ def _lost(line: int, module: str, name: str) -> Spot:
         return Spot(
             line,
             f"`{origin}` is an Airflow 1.10 path that no provider continues.",
-            "Use another operator, or copy the code.",
+            _INSTEAD.get(name, "Use another operator, or copy the code."),
         )
     return Spot(
         line,
