@@ -35,6 +35,14 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
                 yield _lost(alias.lineno, node.module, alias.name, options.major)
 
 
+_BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
+_INSTEAD = {
+    "DataFlowPythonOperator": _BEAM.format("BeamRunPythonPipelineOperator"),
+    "DataFlowJavaOperator": _BEAM.format("BeamRunJavaPipelineOperator"),
+}
+"""What takes a name's place where the arguments are other ones."""
+
+
 def _is_lost(known: Moves, module: str, name: str) -> bool:
     origin = f"{module}.{name}"
     if origin in known.gone:
@@ -55,7 +63,7 @@ def _lost(line: int, module: str, name: str, major: int) -> Spot:
         return Spot(
             line,
             f"`{origin}` is an Airflow 1.10 path that no provider continues.",
-            "Use another operator, or copy the code.",
+            _INSTEAD.get(name, "Use another operator, or copy the code."),
         )
     return Spot(
         line,
