@@ -96,8 +96,10 @@ def prepare(client: Client, stage: Stage, legacy: Legacy) -> None:
         env_file=str(project / "scheduler.env"),
         config_file=str(project / "airflow.cfg"),
     )
-    for name in (NAME, "second", "stopped", "halfway"):
+    for name in (NAME, "second", "stopped", "halfway", "reviewed"):
         client.migrations.connect(name, "data", source)
+    client.migrations.assess("reviewed")
+    stage.work()
     client.migrations.assess("stopped")
     stage.work()
     stage.app.fleet.create_deployment(SYSTEM, NewDeployment("stopped", "data", airflow_version="3.2.2"))
@@ -212,6 +214,32 @@ def test_code_changes_are_diffs(page: Page) -> None:
     page.goto(f"/migrations/{NAME}/code")
     expect(page.get_by_text("dags/daily_sales.py").first).to_be_visible()
     expect(page.locator(".diff .add").first).to_be_visible()
+
+
+def test_changes_are_looked_at_before_apply_and_rejected_file_by_file(page: Page, stage: Stage) -> None:
+    path = "dags/daily_sales.py"
+    page.goto("/migrations/reviewed/code")
+    page.get_by_role("button", name=re.compile("Look at the changes|Look again")).click()
+    expect(page.get_by_text("The code is being upgraded in a copy")).to_be_visible()
+    stage.work()
+    box = page.get_by_role("checkbox", name=f"Accept the changes of {path}")
+    expect(box).to_be_checked()
+    expect(page.get_by_text("The code is being upgraded in a copy")).to_have_count(0)
+    page.get_by_role("region", name=path, exact=True).locator("summary").click()
+    box.uncheck()
+    page.get_by_role("button", name="Save decisions").click()
+    expect(box).not_to_be_checked()
+    expect(page.get_by_role("region", name=path, exact=True).get_by_text("rejected", exact=True)).to_be_visible()
+    page.get_by_label("Show", exact=True).select_option("rejected ones")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_text("1 file", exact=True)).to_be_visible()
+    page.goto("/migrations/reviewed/plan")
+    assert f"  rejected:\n    - {path}\n" in page.get_by_label(re.compile("Edit and save")).input_value()
+    expect(page.get_by_text(re.compile("with a diff per file; 1 file as the source has them"))).to_be_visible()
+    page.goto("/migrations/reviewed/code?kind=rejected")
+    box.check()
+    page.get_by_role("button", name="Save decisions").click()
+    expect(page.get_by_text("No file fits this choice.")).to_be_visible()
 
 
 def test_the_report_counts_what_moved(page: Page) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -22,6 +22,13 @@ def upgrade_test(
     to_version: Annotated[str, Parameter(name="--to", help="The Airflow to try: 3.3 or 3.3.2.")] = DEFAULT,
     html: Annotated[Path | None, Parameter(help="Write the page for review into this file.")] = None,
     report: Annotated[Path | None, Parameter(help="Write everything that was found as JSON into this file.")] = None,
+    intervals: Annotated[
+        Literal["pin", "keep"],
+        Parameter(
+            help="pin: schedules say their data intervals. keep: the target runs with create_cron_data_intervals."
+        ),
+    ] = "pin",
+    catchup: Annotated[bool, Parameter(help="What the project's catchup_by_default is.")] = True,
     source_venv: Annotated[
         Path | None, Parameter(help="A virtualenv with the project's Airflow (else one is made).")
     ] = None,
@@ -32,7 +39,7 @@ def upgrade_test(
 ) -> None:
     """Try a newer Airflow: upgrade a copy of the project, read it under both Airflows, and say what differs. Changes nothing.
 
-    Exit code 1 when a DAG is broken or different. The same as `aerodrome upgrade --prove`, without its diff.
+    Exit code 1 when a DAG file is broken or different. The same as `aerodrome upgrade --prove`, without its diff.
     """
     upgrade.run(
         path,
@@ -42,6 +49,8 @@ def upgrade_test(
         prove=True,
         html=html,
         report=report,
+        intervals=intervals,
+        catchup=catchup,
         source_venv=source_venv,
         target_venv=target_venv,
         offline=offline,

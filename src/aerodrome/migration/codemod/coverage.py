@@ -108,6 +108,9 @@ COVERAGE: tuple[Removal, ...] = (
         "Tokens of Slack as arguments", "rule", ("slack-token",), "a connection takes their place, which a person makes"
     ),
     Removal(
+        "delegate_to of Google's operators and hooks", "rule", ("delegate-to",), "impersonation_chain takes its place"
+    ),
+    Removal(
         "Types of the arguments of tasks are checked: email_on_failure, depends_on_past, retries, …",
         "rule",
         ("argument-type",),

@@ -21,6 +21,7 @@ _REQUIREMENT = re.compile(
 )
 _COMMENT = re.compile(r"\s+#.*$")
 _REASON_CHARS = 400
+_NO_WHEEL = "Read its changelog; or keep the pin when your image builds packages from source, which was not tried here."
 
 
 @dataclass(frozen=True)
@@ -97,23 +98,21 @@ def resolve_requirements(
             ),
         )
     rules: dict[str, int] = {}
-    for line in named:
-        version = versions.get(_normal(line.name))
-        if version is None:  # its marker leaves it out for this Python
+    for item in named:
+        version = versions.get(_normal(item.name))
+        is_kept = item.spec.startswith("==") and item not in dead
+        if version is None or is_kept:  # None: its marker leaves it out for this Python
             continue
-        old = lines[line.number - 1]
+        old = lines[item.number - 1]
         ending = old[len(old.rstrip("\r\n")) :]
-        new = f"{line.name}{line.extras}=={version}{f' {line.marker}' if line.marker else ''}{line.comment}{ending}"
-        if line in dead:
-            rules["dead-pin"] = rules.get("dead-pin", 0) + 1
-            message = f"{line.name}{line.spec} does not go with Airflow {airflow_version}, {version} does: {dead[line]}"
-            findings.append(
-                Remaining("dead-pin", file, line.number, message, "Read its changelog between both versions.")
-            )
-        elif new.strip() != old.strip():
-            rules["requirement-version"] = rules.get("requirement-version", 0) + 1
-        if not (line.spec.startswith("==") and line not in dead):
-            lines[line.number - 1] = new
+        marker = f" {item.marker}" if item.marker else ""
+        lines[item.number - 1] = f"{item.name}{item.extras}=={version}{marker}{item.comment}{ending}"
+        rule = "dead-pin" if item in dead else "requirement-version"
+        rules[rule] = rules.get(rule, 0) + 1
+        if item in dead:
+            message = f"{item.name}{item.spec} does not go with Airflow {airflow_version}, {version} does: {dead[item]}"
+            hint = _NO_WHEEL if "no usable wheels" in dead[item] else "Read its changelog between both versions."
+            findings.append(Remaining("dead-pin", file, item.number, message, hint))
     return "".join(lines), rules, tuple(findings)
 
 

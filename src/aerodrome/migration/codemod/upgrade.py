@@ -70,11 +70,10 @@ def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Optio
     for path in python_files:
         if major <= _OLDER:
             _drop_unused(path, before[path], applied[path], major)
-        elif (now := path.read_bytes()) != ours[path]:
+        if (now := path.read_bytes()) != ours[path]:
             notes[path][:] = follow(ours[path], now, notes[path])
-            spots[path] = _apply_ours(
-                path, applied[path], options_of[path], notes[path]
-            )  # lines moved, more may be seen
+            # lines moved, and more may be seen now
+            spots[path] = _apply_ours(path, applied[path], options_of[path], notes[path])
     for path, found in spots.items():
         name = path.relative_to(out_dir).as_posix()
         told = {code for code, _ in found} & _TOLD_BETTER

@@ -286,6 +286,9 @@ def _without_pools(original: Any) -> Any:
         named.setdefault("session", _NoPools())
         original(self, *arguments, **named)
 
+    inner = getattr(original, "__wrapped__", None)
+    if inner is not None:
+        begin.__wrapped__ = inner  # type: ignore[attr-defined]  # Airflow asks whether it is the last one to begin
     return begin
 
 

@@ -15,7 +15,7 @@ from aerodrome.migration.codemod import Options, upgrade
 from aerodrome.migration.codemod.resolution import resolve_requirements
 
 DAY = date(2026, 9, 20)
-PACKAGES = {  # name: {version: (published, what it needs)}
+PACKAGES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {  # name: {version: (published, what it needs)}
     "apache-airflow": {"3.3.2": ("2026-09-17", ("sqlalchemy>=2",))},
     "sqlalchemy": {"1.4.0": ("2021-01-01", ()), "2.0.50": ("2026-01-01", ()), "2.1.0": ("2026-10-01", ())},
     "frames": {"1.0": ("2022-01-01", ("sqlalchemy<2",)), "2.0": ("2026-02-01", ())},

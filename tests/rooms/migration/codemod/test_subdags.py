@@ -43,6 +43,17 @@ def test_a_dag_that_is_not_entered_is_entered_for_the_group() -> None:
     compile(text, "x", "exec")
 
 
+def test_what_the_function_is_given_of_the_dag_goes_on_being_there() -> None:
+    source = (
+        (_HEAD + _FACTORY + _DAG)
+        .replace("(parent, child, args)", "(parent, child, args, schedule)")
+        .replace('schedule="@daily") as part', "schedule_interval=schedule) as part")
+        .replace('"north", args)', '"north", args, dag.schedule_interval)')
+    )
+    assert source.count("schedule)") == 2
+    assert 'section("sales", "north", args, dag.schedule)' in apply(source)[0]
+
+
 def test_comments_within_the_call_stay() -> None:
     call = 'SubDagOperator(  # the north\n    task_id="north",\n    subdag=section("sales", "north", args),\n    dag=dag,\n)'
     source = (_HEAD + _FACTORY + _DAG).replace(
@@ -123,7 +134,9 @@ def test_a_function_of_another_file_changes_with_its_users(tmp_path: Path) -> No
     text = (tmp_path / "out/dags/sales.py").read_text()
     assert "SubDag" not in text
     assert 'with dag:\n    north = section("sales", "north", args)' in text
-    assert [item.rule for item in done.findings] == []
+    assert [(item.file, item.rule) for item in done.findings] == [("dags/sales.py", "subdag")]
+    assert text.splitlines()[done.findings[0].line - 1] == "with dag:"
+    assert "ids begin with the group's" in done.findings[0].message
     again = upgrade(tmp_path / "out", tmp_path / "again", "3.3.2")
     assert [file.path for file in again.files if file.diff] == []
 

@@ -121,6 +121,11 @@ def test_slas_are_proposed_as_deadlines_from_3_1_on() -> None:
     assert not any("AsyncCallback" in spot.hint for _, spot in older.spots)
 
 
+def test_slas_of_decorated_tasks_are_found() -> None:
+    source = "from airflow.decorators import task\n\n\n@task(sla=HOUR)\ndef load():\n    pass\n"
+    assert ["SLA of task load" in spot.message for _, spot in apply("sla", source).spots] == [True]
+
+
 def test_slas_of_nothing_go() -> None:
     source = "from airflow import DAG\nDAG('a', schedule='@daily', default_args={'owner': 'me', 'sla': None}, sla_miss_callback=None)\n"
     assert (

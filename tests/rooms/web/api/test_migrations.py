@@ -62,6 +62,23 @@ def test_a_client_goes_from_connect_to_a_saved_plan(desk: Desk, client: Client) 
         ]  # fmt: skip
 
 
+def test_a_client_looks_at_the_code_and_rejects_a_file(desk: Desk, client: Client) -> None:  # noqa: F811
+    with client:
+        client.migrations.connect(NAME, "data", new_source(desk))
+        client.migrations.assess(NAME)
+        desk.work()
+        assert client.migrations.review_code(NAME)["status"] == "asked"
+        desk.work()
+        assert client.migrations.code_review(NAME) == {"status": "done", "error": None}
+        changed = [file["path"] for file in client.migrations.code(NAME)["files"] if file["diff"]]
+        plan = client.migrations.decide_code(NAME, changed[:1])
+        assert plan["digest"] == client.migrations.plan(NAME)["digest"]
+        assert client.migrations.code(NAME)["rejected"] == changed[:1]
+        with pytest.raises(Invalid) as caught:
+            client.migrations.decide_code(NAME, ["nowhere.py"])
+        assert caught.value.code == "code-file-unknown"
+
+
 def test_the_way_back_says_what_it_cannot_do(desk: Desk, client: Client) -> None:  # noqa: F811
     with client:
         client.migrations.connect(NAME, "data", new_source(desk))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import has_open_end
+from aerodrome.migration.codemod.rules import delegation
 from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
 from aerodrome.migration.codemod.source import Source
 
@@ -23,7 +24,7 @@ _TABLE = frozenset(f"{module}.BigQueryCreateEmptyTableOperator" for module in _O
 _JOB, _CREATE = "BigQueryInsertJobOperator", "BigQueryCreateTableOperator"
 _TASK = TASK_ARGUMENTS | {"impersonation_chain", "location"}
 _CONNECTIONS = ("bigquery_conn_id", "gcp_conn_id", "google_cloud_conn_id")
-_OF_1 = frozenset({"udf_config", "delegate_to", "api_resource_configs", "sla"})
+_OF_1 = frozenset({"udf_config", "api_resource_configs", "sla"})
 """Arguments of 1.10.15 that have no place in the job; what is not among them and the others was ignored there."""
 _IN_QUERY = {
     "use_legacy_sql": "useLegacySql",
@@ -65,7 +66,7 @@ def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 f'Write {_JOB}(configuration={{"query": {{"query": …, "useLegacySql": …}}}}).',
             )
             continue
-        yield rewritten(source, call, _MODULE, _JOB, text)
+        yield delegation.noted(call, rewritten(source, call, _MODULE, _JOB, text))
 
 
 def _query_job(source: Source, call: ast.Call) -> list[str] | None:
@@ -96,6 +97,8 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
             rest.append(f"gcp_conn_id={code}")
         elif name in _TASK:
             rest.append(f"{name}={code}")
+        elif name == delegation.OLD:
+            rest.append(f"{delegation.NEW}={code}")
         elif not is_of_1 or name in _OF_1:
             return None  # else Airflow 1.10 did not know it either, and went on
     if "destinationTable" not in query:  # without one they never had an effect (hooks/bigquery.py: run_query)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword
-from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules import dags, delegation
 from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
 from aerodrome.migration.codemod.source import Source
 
@@ -63,7 +63,7 @@ def _jobs(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if kind is not None:
             arguments = None if has_open_end(call) or call.args else _job(source, call, kind)
             if arguments is not None and source.is_free(_SUBMIT, f"{_MODULE}.{_SUBMIT}"):
-                yield rewritten(source, call, _MODULE, _SUBMIT, arguments)
+                yield delegation.noted(call, rewritten(source, call, _MODULE, _SUBMIT, arguments))
             else:
                 yield Spot(
                     call.lineno,
@@ -83,6 +83,16 @@ def _is_default(source: Source, name: str) -> bool:
     return any(
         dags.entry(mapping, name) for mapping, way in dags.dictionaries(source, dags.ANY) if way == "default_args"
     )
+
+
+def _of_default_args(source: Source, name: str) -> ast.expr | None:
+    """Give the value that default_args have for a name, where the file has one only."""
+    found = [
+        value[1]
+        for mapping, way in dags.dictionaries(source, dags.ANY)
+        if way == "default_args" and (value := dags.entry(mapping, name))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
@@ -119,6 +129,8 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
             region = code
         elif word in _KEPT:
             rest.append(f"{word}={code}")
+        elif word == delegation.OLD:
+            rest.append(f"{delegation.NEW}={code}")
         else:
             return None
     inner = ", ".join(f'"{key}": {code}' for key, code in job.items())
@@ -136,13 +148,14 @@ def _cluster(source: Source, call: ast.Call) -> Change | Spot:
         f"{_CREATE} takes the cluster in the words of Google's API.",
         f"Write {_CREATE}(cluster_config=ClusterGenerator(project_id=…, …).make(), region=…).",
     )
-    project = keyword(call, "project_id")
+    own = keyword(call, "project_id")
+    project = own.value if own else _of_default_args(source, "project_id")
     known = all(item.arg in _GENERATED | _KEPT for item in call.keywords)
     needs = project is None and any(keyword(call, name) for name in _NEEDS_PROJECT)
     if has_open_end(call) or call.args or needs or not known:
         return spot
     inside = [item for item in call.keywords if item.arg in _GENERATED]
-    first = source.code(project.value) if project else "None"  # only what _NEEDS_PROJECT names is spelled with it
+    first = source.code(project) if project else "None"  # only what _NEEDS_PROJECT names is spelled with it
     text = ", ".join([f"project_id={first}", *(f"{item.arg}={source.code(item.value)}" for item in inside)])
     rest = [f"{item.arg}={source.code(item.value)}" for item in call.keywords if item.arg not in _GENERATED]
     region = [] if keyword(call, "region") or _is_default(source, "region") else ['region="global"']

@@ -32,7 +32,15 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
             yield _change(source, node, moved)
         for alias in node.names:
             if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
-                yield _lost(alias.lineno, node.module, alias.name, known, options.major)
+                yield _lost(alias.lineno, node.module, alias.name, options.major)
+
+
+_BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
+_INSTEAD = {
+    "DataFlowPythonOperator": _BEAM.format("BeamRunPythonPipelineOperator"),
+    "DataFlowJavaOperator": _BEAM.format("BeamRunJavaPipelineOperator"),
+}
+"""What takes a name's place where the arguments are other ones."""
 
 
 def _is_lost(known: Moves, module: str, name: str) -> bool:
@@ -42,19 +50,20 @@ def _is_lost(known: Moves, module: str, name: str) -> bool:
     return known.is_missing(module) and not any(old.startswith(f"{origin}.") for old in known.moves)
 
 
-def _lost(line: int, module: str, name: str, known: Moves, major: int) -> Spot:
+def _lost(line: int, module: str, name: str, major: int) -> Spot:
     origin = f"{module}.{name}"
-    if not any(old.startswith(f"{module}.") for kept in (known.moves, known.gone) for old in kept):
+    is_known = any(old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known)
+    if major > _OLDER and not is_known:
         return Spot(
             line,
-            f"`{module}` is no module of Airflow: a plugin put it there, which Airflow {major} does not do any more.",
+            f"`{module}` is no module of Airflow: a plugin put it there, which Airflow 3 does not do any more.",
             f"Import {name} from the module that defines it, for example `from {module.rpartition('.')[2]} import {name}`.",
         )
     if origin.startswith("airflow.contrib"):
         return Spot(
             line,
             f"`{origin}` is an Airflow 1.10 path that no provider continues.",
-            "Use another operator, or copy the code.",
+            _INSTEAD.get(name, "Use another operator, or copy the code."),
         )
     return Spot(
         line,

@@ -66,6 +66,7 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
             )
             continue
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
+        note: Spot | None = None
         edits = [] if made.is_expanding else [replace(source, made.node, _SQL_CLASS)]
         edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
         if settings:
@@ -76,9 +77,11 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         elif (item := keyword(call, field)) and field != "database":
             edits.append(rename_keyword(source, item, "database"))
         if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
-            edits.append(add_keyword(source, call, "conn_id", _of_default_args(source, argument) or f'"{default}"'))
+            given = _of_default_args(source, argument)
+            edits.append(add_keyword(source, call, "conn_id", given or f'"{default}"'))
+            note = None if given or _sees_default_args(source) else _unseen(call.lineno, argument, default)
         if edits:
-            yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),))
+            yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),), note)
 
 
 def _of_default_args(source: Source, argument: str) -> str | None:
@@ -89,6 +92,32 @@ def _of_default_args(source: Source, argument: str) -> str | None:
         if way == "default_args" and (value := dags.entry(mapping, argument))
     }
     return found.pop() if len(found) == 1 else None
+
+
+def _sees_default_args(source: Source) -> bool:
+    """Tell whether the file itself makes its DAGs, with default_args that it spells out or has none of."""
+    calls = list(dags.calls(source, dags.ANY))
+    for call in calls:
+        more, is_seen = dags.spread(source, call)
+        item = keyword(call, "default_args")
+        value = item.value if item else more.get("default_args")
+        mapping = None if value is None else dags.constant(source, value)
+        is_spelt = (
+            mapping is None
+            or (isinstance(mapping, ast.Dict) and None not in mapping.keys)
+            or dags.is_dict_call(mapping)
+        )
+        if not is_seen or not is_spelt:
+            return False
+    return bool(calls)
+
+
+def _unseen(line: int, argument: str, default: str) -> Spot:
+    return Spot(
+        line,
+        f"The connection is {default} here, unless default_args that this file does not show say {argument}.",
+        f"If they do, write that connection as conn_id=… here: the new operator does not know {argument}.",
+    )
 
 
 def _options_of(value: ast.expr) -> str | None:

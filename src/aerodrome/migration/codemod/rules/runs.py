@@ -43,9 +43,9 @@ def _external(source: Source, _options: Options) -> Iterator[Change | Spot]:
         code = source.code(text)
         quote = '"' if code.rstrip().endswith("'") else "'"
         kinds = ", ".join(f"{quote}{kind}{quote}" for kind in _BY_HAND)
-        new = _BLOCK.sub(
-            lambda block, kinds=kinds: _IN_TEMPLATE.sub(f"(dag_run.run_type in ({kinds}))", block[0]), code
-        )  # type: ignore[misc]
+        new = code
+        for block in _BLOCK.findall(code):
+            new = new.replace(block, _IN_TEMPLATE.sub(f"(dag_run.run_type in ({kinds}))", block))
         if new != code:
             yield Change((Edit(source.start(text), source.end(text), new),))
 

@@ -101,5 +101,6 @@ tell = SlackWebhookOperator(
 post = SlackAPIPostOperator(task_id="post", slack_conn_id="slack_api_default", text="done")
 """,
     find=_find,
+    is_for_2=True,
     finding="The token is no argument any more",
 )

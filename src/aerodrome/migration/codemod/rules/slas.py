@@ -24,9 +24,11 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     )
     for call in source.each(ast.Call):
         item = keyword(call, "sla")
-        if item and (keyword(call, "task_id") or dags.is_dict_call(call)):
-            task = keyword(call, "task_id")
+        task, parent = keyword(call, "task_id"), source.parents.get(call)
+        is_decorator = isinstance(parent, ast.FunctionDef) and call in parent.decorator_list
+        if item and (task or is_decorator or dags.is_dict_call(call)):
             whose = f"task {source.code(task.value)}" if task else "tasks with these defaults"
+            whose = f"task {parent.name}" if isinstance(parent, ast.FunctionDef) and not task else whose
             if _is_none(item.value) or (task and _is_never_checked(source, call)):
                 yield Change((drop_item(source, item),))
             else:

@@ -212,10 +212,11 @@ def _definition(source: Source, node: ast.AST, project: Project) -> tuple[Source
             if isinstance(item, ast.FunctionDef) and item.name == node.id:
                 return source, item
     for origin in source.meanings(node):
-        place = project.place_of(origin)
-        other = project.source(place[0]) if place else None
-        for item in other.tree.body if other and place else ():
-            if isinstance(item, ast.FunctionDef) and item.name == place[1]:
+        file, name = project.place_of(origin) or ("", "")
+        if (other := project.source(file)) is None:
+            continue
+        for item in other.tree.body:
+            if isinstance(item, ast.FunctionDef) and item.name == name:
                 return other, item
     return None
 

@@ -7,6 +7,7 @@ SubDagOperator. A function and all its users change together, or none does, also
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -25,7 +26,15 @@ _GROUPS = ("airflow.sdk.TaskGroup", "airflow.utils.task_group.TaskGroup")
 _TAKEN = frozenset({"task_id", "subdag", "dag", "default_args", "executor", "doc_md"})
 _RULES = frozenset({"all_success", "all_done", "none_failed", "none_failed_min_one_success", "none_skipped"})
 """Trigger rules that see a group's last tasks as they saw the SubDag's one."""
+_SCHEDULE = re.compile(r"\.schedule_interval\b")
+"""Of the DAG, as the functions of SubDags are given it; Airflow 3 calls it otherwise."""
 _HINT = "Write a TaskGroup: its tasks are tasks of the DAG, and their ids begin with the group's."
+_NOTE = (
+    "SubDags of this file are task groups now: their tasks are tasks of the DAG, and their ids begin with the group's."
+)
+_NOTE_HINT = (
+    "Look for what names the SubDag (`dag.group`) or its tasks from outside: sensors, XComs, alerts, calls of the API."
+)
 Key = tuple[str, str]
 
 
@@ -53,6 +62,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         return
     plan: _Plan = project.once("subdags", lambda: _plan(project))
     edits: list[Edit] = []
+    lines: list[int] = []
     has_group = False
     for use in _uses(source, options.file, project):
         reason = use.reason or (plan.reasons.get(use.key, "") if use.key else "")
@@ -62,6 +72,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
             )
             continue
         edits += _edits_of_use(source, use.call)
+        lines.append(use.call.lineno)
     for file, name in plan.factories:
         if file != options.file or plan.reasons.get((file, name)):
             continue
@@ -71,7 +82,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
             has_group = True
     if edits:
         is_there = source.has_import("TaskGroup", _GROUPS[1]) or not has_group
-        yield Change(tuple(edits), () if is_there else (_GROUP,))
+        note = Spot(min(lines), _NOTE, _NOTE_HINT) if lines else None
+        yield Change(tuple(edits), () if is_there else (_GROUP,), note)
 
 
 def _plan(project: Project) -> _Plan:
@@ -254,7 +266,7 @@ def _edits_of_use(source: Source, call: ast.Call) -> Iterator[Edit]:
         head += f"with {source.code(owner.value)}:{newline}{indent}    "
     if head:
         yield Edit(at, at, head)
-    yield replace(source, call, source.code(made))
+    yield replace(source, call, _SCHEDULE.sub(".schedule", source.code(made)))
 
 
 def _edits_of_factory(source: Source, factory: Factory) -> Iterator[Edit]:

@@ -34,7 +34,7 @@ def _is_called(source: Source, function: ast.FunctionDef) -> bool:
         if source.means(target, _DECORATORS):
             return True
     return any(
-        (item := keyword(call, "python_callable")) and getattr(item.value, "id", "") == function.name
+        (given := keyword(call, "python_callable")) and getattr(given.value, "id", "") == function.name
         for call in source.each(ast.Call)
     ) and not any(getattr(call.func, "id", "") == function.name for call in source.each(ast.Call))
 
