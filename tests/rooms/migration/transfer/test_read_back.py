@@ -93,7 +93,7 @@ def test_airflow_shows_and_clears_imported_history(
     assert {node["id"] for node in answers["old_structure"][1]["nodes"]} == {"extract", "load", "retired"}
     edges = [(edge["source_id"], edge["target_id"]) for edge in answers["old_structure"][1]["edges"]]
     assert edges == [("extract", "load")]
-    grid = {node["id"]: node.get("is_mapped", False) for node in answers["grid_structure"][1]}
+    grid = {node["id"]: bool(node.get("is_mapped")) for node in answers["grid_structure"][1]}
     assert grid == {"extract": False, "load": False, "retired": True}
     assert answers["old_code"][1]["content"] == "# code of then\n"
     assert answers["new_code"][1]["content"] == DAG

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from airflow.models import DagRun, TaskInstance, XCom
 from airflow.models.dagbag import DagBag
+from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.utils.session import create_session
 from airflow.www.app import create_app
 from sqlalchemy import select
@@ -36,7 +37,9 @@ with create_session() as session:
             "interval": [run.data_interval_start.isoformat(), run.data_interval_end.isoformat()],
             "executor_config": task.executor_config,
             "xcom": found.value,
-            "rendered": client.get(f"{at}/taskInstances/load").json.get("rendered_fields"),
+            "rendered": session.scalar(
+                select(RenderedTaskInstanceFields.rendered_fields).where(RenderedTaskInstanceFields.run_id == run_id)
+            ),
         },
     ]
 with create_session() as session:
