@@ -105,6 +105,9 @@ COVERAGE: tuple[Removal, ...] = (
         "connections of AWS and Slack, Pub/Sub, hooks of SFTP",
     ),
     Removal(
+        "delegate_to of Google's operators and hooks", "rule", ("delegate-to",), "an account needs other rights then"
+    ),
+    Removal(
         "Tokens of Slack as arguments", "rule", ("slack-token",), "a connection takes their place, which a person makes"
     ),
     Removal(
