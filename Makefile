@@ -113,6 +113,11 @@ chaos-cutover: ## Kill, cut off, lock and meddle while DAGs are handed over; dup
 	@scripts/setup demo
 	@$(PY) -m bench.chaos_cutover $(ARGS)
 
+.PHONY: chaos-real
+chaos-real: ## Kill the platform at each step between a real 2.11.2 and a real 3.3.2 that schedule meanwhile (ARGS="--dags 6")
+	@scripts/setup demo
+	@$(PY) -m bench.chaos_real $(ARGS)
+
 .PHONY: clean
 clean: ## Remove caches and the demo folder (not the virtualenv)
 	@rm -rf .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

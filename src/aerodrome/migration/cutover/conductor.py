@@ -61,7 +61,7 @@ class Limits:
     source_per_s: float = 50.0  # DAGs paused a second
     target_per_s: float = 50.0  # DAGs started a second
     error_budget: int = 0  # DAGs that may fail; one more, and the wave lets no more in
-    gap_goal_s: float = 3.5  # fewer are let in while DAGs stand longer than this between pause (or drain) and start
+    gap_goal_s: float = 2.5  # fewer are let in while DAGs stand longer than this between pause (or drain) and start
     canary: int = 0  # so many DAGs go first; the others wait until their first cycle was watched
 
 

@@ -22,7 +22,7 @@ from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import StopsRuns
 
-SYNC_BATCH = 25
+SYNC_BATCH = 50
 """DAGs whose history one round moves: others, which wait to be started, are not kept waiting for long."""
 
 AHEAD_BATCH = 50

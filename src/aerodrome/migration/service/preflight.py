@@ -62,7 +62,7 @@ class Preflight:
         self, record: DagRecord, pools: Mapping[str, int], names: Collection[str], cramped: Mapping[str, str]
     ) -> Iterator[tuple[str, AerodromeError]]:
         """Give (what the plan may accept it as, error), the gravest first; "" cannot be accepted."""
-        if reason := self._blockers.get(record.dag_id):
+        if reason := self._blockers.get(record.dag_id, ""):
             yield (
                 "finding",
                 Conflict(
@@ -97,11 +97,11 @@ class Preflight:
                     details={"dag_id": record.dag_id, "connections": sorted(silent)},
                 ),
             )
-        if text := cramped.get(record.dag_id):
+        if reason := cramped.get(record.dag_id, ""):
             yield (
                 "capacity",
                 Conflict(
-                    text,
+                    reason,
                     code="target-too-small",
                     hint="Give the target more slots or processes, move fewer DAGs, or accept it in the plan: accept: [capacity].",
                     details={"dag_id": record.dag_id},
