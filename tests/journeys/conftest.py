@@ -158,12 +158,12 @@ def _tell(story: Moved) -> None:
 def _cut_over_the_others(story: Moved) -> None:
     """Hand the second wave over and take it back, then hand the third over; what the board said after each is kept."""
     client, began = story.client, time.monotonic()
-    for begin in (
-        lambda: client.migrations.cutover(NAME, "second"),
-        lambda: client.migrations.roll_back(NAME, "second"),
-        lambda: client.migrations.cutover(NAME, "third"),
+    for act, wave in (
+        (client.migrations.cutover, "second"),
+        (client.migrations.roll_back, "second"),
+        (client.migrations.cutover, "third"),
     ):
-        begin()
+        act(NAME, wave)
         _finish(story)
         story.boards.append({wave["name"]: wave for wave in client.migrations.waves(NAME)})
     story.seconds["other waves"] = time.monotonic() - began

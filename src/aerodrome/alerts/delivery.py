@@ -165,7 +165,7 @@ def is_for(channel: AlertChannelRow, event: Event) -> bool:
 def enqueue_test(session: Session, channel: AlertChannelRow, by: str, now: datetime) -> AlertDeliveryRow:
     """Write a test delivery."""
     event_id = new_id("evt")
-    body = {
+    body: dict[str, Any] = {
         "id": event_id,
         "type": TEST_EVENT,
         "at": to_text(now),
