@@ -1,7 +1,7 @@
 """Three waves of a real Airflow 2 go to a real Airflow 3, one of them comes back; it ends with evidence that verifies offline.
 
 If this breaks, nobody can show afterwards what was moved, what was given back, and that nothing of it was changed since.
-The whole form, with promotion gate by gate and a source that may go, is test_promotion.py.
+Runs with AERODROME_MATRIX=1 (`make test-matrix`). The whole form, with promotion gate by gate and a source that may go, is test_promotion.py.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tests.journeys.conftest import FIRST_WAVE, NAME, SECOND_WAVE, THIRD_WAVE, Moved
+from tests.journeys.conftest import FIRST_WAVE, IS_WIDE, NAME, SECOND_WAVE, THIRD_WAVE, Moved
 from tests.journeys.server import paused_of
 
 from aerodrome.kernel.secret import Secret
 
-pytestmark = [pytest.mark.airflow, pytest.mark.journey]
+pytestmark = [
+    pytest.mark.airflow,
+    pytest.mark.journey,
+    pytest.mark.skipif(not IS_WIDE, reason="runs with AERODROME_MATRIX=1"),
+]
 
 
 def test_three_waves_and_one_comes_back(moved: Moved) -> None:
