@@ -16,6 +16,7 @@ import pytest
 from tests.journeys.conftest import FIRST_WAVE, IS_WIDE, NAME, SECOND_WAVE, THIRD_WAVE, Moved
 from tests.journeys.server import paused_of
 
+from aerodrome.demo.processes import inherited_environment
 from aerodrome.kernel.secret import Secret
 
 pytestmark = [
@@ -80,7 +81,7 @@ def test_it_ends_with_a_decommission_and_evidence_that_verifies_offline(moved: M
 def verify(file: Path, key: Path) -> subprocess.CompletedProcess[str]:
     """Verify with the command, as an auditor does: no server, no account, only the two files."""
     command = [sys.executable, "-m", "aerodrome.cli", "migrate", "evidence", "verify", str(file)]
-    env = {"PATH": "/usr/bin:/bin", "AERODROME_URL": "http://127.0.0.1:9"}
+    env = {**inherited_environment(), "AERODROME_URL": "http://127.0.0.1:9"}  # where nobody is
     return subprocess.run(
         [*command, "--public-key", str(key), "-o", "json"], capture_output=True, text=True, check=False, env=env
     )
