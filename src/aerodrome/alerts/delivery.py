@@ -91,7 +91,7 @@ class Delivery:
             for event in events:
                 for channel in channels:
                     if is_for(channel, event):
-                        session.add(_row(channel.id, event.id, event.type, _body(event), now))
+                        session.add(_row(channel.id, event.id, event.seq, event.type, _body(event), now))
             if events:
                 cursor.seq = events[-1].seq
             if channels:
@@ -105,7 +105,9 @@ class Delivery:
                 AlertDeliveryRow.status == "waiting", AlertDeliveryRow.due_at <= self.clock.now()
             )
             due = list(
-                session.scalars(query.order_by(AlertDeliveryRow.due_at, AlertDeliveryRow.id).limit(SENT_PER_LOOK))
+                session.scalars(
+                    query.order_by(AlertDeliveryRow.due_at, AlertDeliveryRow.event_seq).limit(SENT_PER_LOOK)
+                )
             )
             session.expunge_all()
         for row in due:
@@ -165,7 +167,7 @@ def is_for(channel: AlertChannelRow, event: Event) -> bool:
 def enqueue_test(session: Session, channel: AlertChannelRow, by: str, now: datetime) -> AlertDeliveryRow:
     """Write a test delivery."""
     event_id = new_id("evt")
-    body = {
+    body: dict[str, Any] = {
         "id": event_id,
         "type": TEST_EVENT,
         "at": to_text(now),
@@ -173,15 +175,17 @@ def enqueue_test(session: Session, channel: AlertChannelRow, by: str, now: datet
         "subject": f"workspace/{channel.workspace_id}/alert-channel/{channel.id}",
         "data": {},
     }
-    row = _row(channel.id, event_id, TEST_EVENT, body, now)
+    row = _row(channel.id, event_id, outbox.last_seq(session), TEST_EVENT, body, now)
     session.add(row)
     session.flush()
     return row
 
 
-def _row(channel_id: str, event_id: str, type_: str, body: dict[str, Any], now: datetime) -> AlertDeliveryRow:
+def _row(
+    channel_id: str, event_id: str, event_seq: int, type_: str, body: dict[str, Any], now: datetime
+) -> AlertDeliveryRow:
     return AlertDeliveryRow(
-        id=new_id("ald"), channel_id=channel_id, event_id=event_id, event_type=type_, body=body, status="waiting",
+        id=new_id("ald"), channel_id=channel_id, event_id=event_id, event_seq=event_seq, event_type=type_, body=body, status="waiting",
         attempts=0, due_at=now, error="", created_at=now, sent_at=None,
     )  # fmt: skip
 

@@ -205,7 +205,7 @@ def _label(url: Secret) -> str:
             hint="It takes events by POST, as JSON; chat services call it an incoming webhook.",
             details={"field": "url"},
         )
-    return f"{parts.scheme}://{host}{port}"
+    return f"{parts.scheme}://{host}{port}"[:200]
 
 
 def _view(row: AlertChannelRow, workspace: str) -> AlertChannelView:

@@ -102,14 +102,14 @@ def test_the_way_over_api_and_client_and_the_address_stays_hidden(
         assert "canary" not in made.label
         with pytest.raises(Conflict):
             client.alerts.create("data", "on-call", Secret(receiver.url))
-        for changes, code in (
-            ({"url": Secret("ftp://example.org")}, "alert-url-invalid"),
-            ({"url": Secret("http://[")}, "alert-url-invalid"),
-            ({"events": ["nothing.*"]}, "alert-event-unknown"),
-            ({"name": "a b"}, "alert-name-invalid"),
+        for name, address, events, code in (
+            ("other", "ftp://example.org", (), "alert-url-invalid"),
+            ("other", "http://[", (), "alert-url-invalid"),
+            ("other", receiver.url, ("nothing.*",), "alert-event-unknown"),
+            ("a b", receiver.url, (), "alert-name-invalid"),
         ):
             with pytest.raises(Invalid) as caught:
-                client.alerts.create(**{"workspace": "data", "name": "other", "url": Secret(receiver.url), **changes})
+                client.alerts.create("data", name, Secret(address), events)
             assert caught.value.code == code
         client.alerts.test("on-call")
         deliver(platform)

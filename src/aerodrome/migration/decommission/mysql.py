@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
@@ -95,7 +95,7 @@ def dump(url: Secret, folder: Path, airflow_version: str, progress: Progress) ->
     return made
 
 
-def _write(connection: Connection, stream: IO[bytes], progress: Progress) -> dict[str, int]:
+def _write(connection: Connection, stream: gzip.GzipFile, progress: Progress) -> dict[str, int]:
     def say(line: str) -> None:
         stream.write(line.encode())
 
@@ -257,7 +257,7 @@ def _await(process: subprocess.Popen[bytes], socket: Path) -> None:
     )
 
 
-def _run(command: list[str], stream: IO[bytes] | None) -> str:
+def _run(command: list[str], stream: gzip.GzipFile | None) -> str:
     """Run a program of MariaDB; its complaint may quote rows, so only its number is told."""
     with subprocess.Popen(
         command,

@@ -38,6 +38,7 @@ class AlertDeliveryRow(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     channel_id: Mapped[str] = mapped_column(Id, ForeignKey("alert_channel.id", ondelete="CASCADE"), index=True)
     event_id: Mapped[str] = mapped_column(Id)
+    event_seq: Mapped[int] = mapped_column(BigInteger)  # what is due together is sent in this order
     event_type: Mapped[str] = mapped_column(Name)
     body: Mapped[dict[str, Any]]  # what is sent
     status: Mapped[str] = mapped_column(String(12), index=True)  # waiting | sent | failed

@@ -18,8 +18,11 @@ from tests.rooms.web.conftest import platform as platform  # noqa: PLC0414 - a f
 
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
+from aerodrome.migration.service import queries
+from aerodrome.migration.service.context import Later
 from aerodrome.migration.service.proofs import promoting
 from aerodrome.migration.service.proofs.contract import PROOF_JOB, CompareWish, PromoteWish, ProofContext
+from aerodrome.migration.service.service import WALK_JOB
 from aerodrome.store import jobs, journal
 from aerodrome.store.tables.proof import ProofRow
 
@@ -115,3 +118,62 @@ def asked(desk: Desk, migration_id: str, window: str, now: datetime) -> None:
         step = {"key": "promotion.window", "kind": "promotion.window", "title": "Wait", "params": {"window": window}}
         journal.open_track(session, "prf_wait", "promotion", [step])
         jobs.enqueue(session, PROOF_JOB, "prf_wait", lane=f"migration/{migration_id}/promotion")
+
+
+@pytest.mark.airflow
+def test_beginning_twice_is_beginning_once_and_the_wait_tells_how_it_ended(desk: Desk) -> None:
+    """A kill between the act and its commit begins the step again: the cutover goes on as it was asked for."""
+    migration = desk.assessed()
+    wave, track = migration.waves[0], f"cutover:{migration.waves[0]}"
+    store, actor = desk.platform.store, desk.actor()
+    change(desk, "applied", [("apply", "environment.deployment", "done", None)])
+    row = desk.migrations.row_for(actor, NAME, "migration.apply")
+    params = {"wave": wave, "error_budget": 1, "plan_digest": row.plan_digest}
+
+    def context() -> ProofContext:
+        return ProofContext(
+            desk.migrations, desk.migrations.row_for(actor, NAME, "migration.apply"), "prf_1", params, actor, {}
+        )
+
+    for _ in range(2):
+        assert promoting.begin(context(), {})["summary"] == "Begun."
+    with store.reading() as session:
+        keys = [step.key for step in journal.steps(session, migration.id, track)]
+        assert len(jobs.view(session, WALK_JOB)) == 1
+    assert len(set(keys)) == len(keys) > 2
+    with pytest.raises(Later):
+        promoting.await_cutover(context(), {})
+
+    error = Conflict("It is not the same.", code="target-object-missing")
+    change(desk, "failed", [(track, key, "failed", error) for key in keys[:2]])
+    with pytest.raises(Conflict) as caught:
+        promoting.await_cutover(context(), {})
+    assert (caught.value.code, caught.value.details["failed"]) == ("promotion-cutover-failed", 2)
+    assert "goes back" in caught.value.hint
+    change(desk, "failed", [(track, key, "done", None) for key in keys[1:]])
+    within = promoting.await_cutover(context(), {})  # one may fail
+    assert (within["failed"], within["budget"]) == (1, 1)
+    change(desk, "applied", [(track, keys[0], "done", None)])
+    assert promoting.await_cutover(context(), {})["failed"] == 0
+    assert promoting.begin(context(), {})["summary"] == "Begun."  # what is done stays so
+    assert desk.view.status == "applied"
+    params["plan_digest"] = "another"
+    with pytest.raises(Conflict) as stale:
+        promoting.begin(context(), {})
+    assert stale.value.code == "plan-stale"
+
+
+def change(desk: Desk, status: str, steps: list[tuple[str, str, str, Conflict | None]]) -> None:
+    """Let a walk have come this far: (track, key, status, error)."""
+    with desk.platform.store.writing() as session:
+        row = queries.find(session, NAME)
+        row.status = status
+        for track, key, wanted, error in steps:
+            if track == "apply":
+                journal.open_track(session, row.id, track, [{"key": key, "kind": key, "title": key}])
+            journal.begin(session, row.id, track, key)
+            if error is not None:
+                journal.failed(session, row.id, track, key, error)
+            else:
+                assert wanted == "done"
+                journal.done(session, row.id, track, key)

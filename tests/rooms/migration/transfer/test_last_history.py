@@ -91,12 +91,12 @@ class Api:
             connection.execute(
                 text(
                     "insert into dag_version (id, version_number, dag_id, created_at, last_updated)"
-                    " values (:id, 1, :dag, :now, :now)"
+                    " values (:id, 2, :dag, :now, :now)"
                 ),
                 {"id": version, "dag": dag_id, "now": datetime.now().astimezone()},
             )
             connection.execute(
-                text("update dag_run set created_dag_version_id = :id where run_id = :run"),
+                text("update dag_run set created_dag_version_id = :id, state = 'queued' where run_id = :run"),
                 {"id": version, "run": run_id},
             )
 

@@ -18,6 +18,7 @@ from tests.rooms.fleet.world import FolderRuntime, FolderVenvs
 from tests.rooms.web.world import World
 
 from aerodrome.access import SYSTEM, Access
+from aerodrome.alerts import Alerts
 from aerodrome.builds.bundles import BundleStore
 from aerodrome.fleet import clusters
 from aerodrome.fleet.context import FleetContext
@@ -169,7 +170,8 @@ def platform(store: Store, clock: ManualClock, tmp_path: Path, context: FleetCon
         home=home,
         clock=clock,
     )
-    return World(load_settings(home=home), store, access, fleet, migrations, bundles, clock)
+    alerts = Alerts(store, migrations.secrets, clock)
+    return World(load_settings(home=home), store, access, fleet, migrations, bundles, clock, alerts)
 
 
 @pytest.fixture

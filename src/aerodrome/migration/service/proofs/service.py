@@ -122,7 +122,7 @@ class Proofs:
         self._migrations.require_applied(row)
         params = {**_params(wish.compare), "wave": wave, "error_budget": self._budget(row, wave, wish)}
         params |= {"watch_s": wish.watch_s, "at_once": wish.at_once, "plan_digest": row.plan_digest}
-        return self._ask(actor, row, "promotion", params, list(steps))
+        return self._ask(actor, row, "promotion", params, [dict(step) for step in steps])
 
     def promote_steps(self, actor: Actor, ref: str, wave: str, wish: PromoteWish) -> Sequence[Mapping[str, Any]]:
         """Give the very steps that `promote` would run."""

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("channel_id", sa.String(length=40), nullable=False),
         sa.Column("event_id", sa.String(length=40), nullable=False),
+        sa.Column("event_seq", sa.BigInteger(), nullable=False),
         sa.Column("event_type", sa.String(length=200), nullable=False),
         sa.Column("body", Json, nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
