@@ -317,46 +317,53 @@ class DefinitionsSource:
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         """Take a confirmed hold as ours, or suspend the coordinator. Conflict `hold-not-confirmed`, `boundary-unknown`."""
-        self._dag(dag_id)
-        if missing := self.unanswered([dag_id]):
-            raise missing[dag_id]
-        with self._file.changing() as known:
-            before = known.get(dag_id, Boundary())
-            if before.mark not in (None, mark):
-                raise Conflict(
-                    f"{dag_id} is held by another migration.",
-                    code="source-paused-by-others",
-                    hint="Finish that one, or roll it back.",
-                )
-            # The intent comes before Oozie is told. What an earlier way back told is over.
-            known[dag_id] = replace(before, mark=mark, let_go=None, carried_until=None, carried_runs=0)
-        if self._jobs is not None:
-            self._jobs.suspend(dag_id)
+        for error in self.pause_dags([dag_id], mark).values():
+            raise error
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         """Let a DAG go: the coordinator is resumed, unless the target ran something of it; a person's hold ends."""
-        self._dag(dag_id)
-        with self._file.changing() as known:
-            before = known.get(dag_id, Boundary())
-            if before.let_go == mark and before.mark is None:
-                return
-            if before.mark != mark:
-                raise Conflict(
-                    f"{dag_id} was not held by this migration.",
-                    code="source-not-held",
-                    hint="Resume it in the source yourself if it has to run there.",
-                )
-            if before.carried_until is None and self._jobs is not None:
-                self._jobs.resume(dag_id, is_pause_time_set=before.is_pause_time_set)
-            known[dag_id] = replace(
-                before, mark=None, let_go=mark, confirmed_by="", confirmed_at=None, is_pause_time_set=False
-            )
+        for error in self.unpause_dags([dag_id], mark).values():
+            raise error
 
     def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
-        return for_each(lambda dag_id: self.pause_dag(dag_id, mark), dag_ids)
+        failed = self.unanswered(dag_ids)
+        ours: list[str] = []
+        with self._file.changing() as known:
+            for dag_id in dag_ids:
+                before = known.get(dag_id, Boundary())
+                if dag_id not in self.dags:
+                    failed[dag_id] = _unknown(dag_id)
+                elif before.mark not in (None, mark):
+                    failed[dag_id] = _held_elsewhere(dag_id)
+                elif dag_id not in failed:
+                    # The intent comes before Oozie is told. What an earlier way back told is over.
+                    known[dag_id] = replace(before, mark=mark, let_go=None, carried_until=None, carried_runs=0)
+                    ours.append(dag_id)
+        if self._jobs is not None:
+            failed |= for_each(self._jobs.suspend, ours)
+        return failed
 
     def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
-        return for_each(lambda dag_id: self.unpause_dag(dag_id, mark), dag_ids)
+        with self._file.changing() as known:
+            return for_each(lambda dag_id: self._let_go(known, dag_id, mark), dag_ids)
+
+    def _let_go(self, known: dict[str, Boundary], dag_id: str, mark: str) -> None:
+        before = known.get(dag_id, Boundary())
+        if dag_id not in self.dags:
+            raise _unknown(dag_id)
+        if before.let_go == mark and before.mark is None:
+            return
+        if before.mark != mark:
+            raise Conflict(
+                f"{dag_id} was not held by this migration.",
+                code="source-not-held",
+                hint="Resume it in the source yourself if it has to run there.",
+            )
+        if before.carried_until is None and self._jobs is not None:
+            self._jobs.resume(dag_id, is_pause_time_set=before.is_pause_time_set)
+        known[dag_id] = replace(
+            before, mark=None, let_go=mark, confirmed_by="", confirmed_at=None, is_pause_time_set=False
+        )
 
     def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
         del dag_ids
@@ -390,14 +397,6 @@ class DefinitionsSource:
         if self._server is not None:
             self._server.close()
 
-    def _dag(self, dag_id: str) -> Dag:
-        found = self.dags.get(dag_id)
-        if found is None:
-            raise NotFound(
-                f"No definition gives the DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again."
-            )
-        return found
-
 
 def _newest(last: datetime | None, known: Boundary) -> datetime | None:
     return last or known.last_moment
@@ -417,6 +416,20 @@ def _told(dag: Dag, known: Boundary, standing: Standing | None, coming: datetime
             "Resumed, it would run those times a second time."
         )
     return f"{ran}. Start it in the source so that this is its {start}; then every time runs exactly once."
+
+
+def _unknown(dag_id: str) -> NotFound:
+    return NotFound(
+        f"No definition gives the DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again."
+    )
+
+
+def _held_elsewhere(dag_id: str) -> Conflict:
+    return Conflict(
+        f"{dag_id} is held by another migration.",
+        code="source-paused-by-others",
+        hint="Finish that one, or roll it back.",
+    )
 
 
 def _not_confirmed(dag_id: str, kind: str) -> Conflict:
