@@ -6,15 +6,12 @@ very next time of the calendar. People hold the jobs and say so, or a running Oo
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
 
 from aerodrome.kernel.clock import Clock, to_text
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
@@ -42,22 +39,12 @@ from aerodrome.migration.sources.definitions.nominal import following, is_known,
 from aerodrome.migration.sources.definitions.oozie_jobs import OozieJobs
 from aerodrome.migration.sources.definitions.oozie_server import OozieServer, Standing
 
-_KEPT: Final = 4
-_lock = threading.Lock()
-_conversions: OrderedDict[tuple[object, ...], Conversion] = OrderedDict()
+Stamp = tuple[tuple[str, int, int], ...]
 
 
 def conversion_of(config: DefinitionsConfig) -> Conversion:
-    """Convert the definitions; the same files are read once only while this process runs. Invalid `convert-nothing` without any."""
-    key = (config.kind, str(config.path), str(config.profile), _stamp(config.path), _stamp(config.profile))
-    with _lock:
-        known = _conversions.get(key)
-    if known is None:
-        known = convert(config.kind, config.path, read_profile(config.profile))
-        with _lock:
-            _conversions[key] = known
-            while len(_conversions) > _KEPT:
-                _conversions.popitem(last=False)
+    """Convert the definitions; Invalid `convert-nothing` without any. Files that did not change are not read again."""
+    known = _converted(config.kind, config.path, config.profile, (_stamp(config.path), _stamp(config.profile)))
     if not known.dags:
         refused = known.rejected[0] if known.rejected else None
         raise Invalid(
@@ -70,7 +57,12 @@ def conversion_of(config: DefinitionsConfig) -> Conversion:
     return known
 
 
-def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
+@lru_cache(maxsize=4)
+def _converted(kind: str, path: Path, profile: Path | None, _stamps: tuple[Stamp, Stamp]) -> Conversion:
+    return convert(kind, path, read_profile(profile))
+
+
+def _stamp(path: Path | None) -> Stamp:
     """Tell files apart from changed ones, by size and time of change."""
     if path is None or not path.exists():
         return ()
