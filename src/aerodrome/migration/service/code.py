@@ -19,7 +19,7 @@ from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.emission.project import file_names
 from aerodrome.migration.service.folder import MigrationFolder, write_json
 from aerodrome.migration.sources.contract import CodeFolders, DefinitionsConfig
-from aerodrome.migration.sources.definitions.adapter import conversion_of
+from aerodrome.migration.sources.definitions.conversions import conversion_of
 
 _ANY_LOCKED_PYTHON = "3.12"
 _NAME = re.compile(r"[\w.-]*")

@@ -22,8 +22,9 @@ from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.history import HISTORY_KINDS, RUN_COLUMNS, HistoryWindow
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import AsksPeople, CarriedRuns, DefinitionsConfig
-from aerodrome.migration.sources.definitions.adapter import DefinitionsSource, conversion_of
+from aerodrome.migration.sources.definitions.adapter import DefinitionsSource
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
+from aerodrome.migration.sources.definitions.conversions import conversion_of
 from aerodrome.migration.sources.definitions.nominal import following, is_nominal
 from aerodrome.migration.sources.definitions.records import dag_records
 from aerodrome.migration.sources.registry import open_source
