@@ -1,4 +1,4 @@
-"""`aerodrome migrate connect|list|show|assess|findings|plan|apply|cutover|rollback|fence|watch|code|report`."""
+"""`aerodrome migrate connect|list|show|assess|findings|plan|apply|hold|cutover|rollback|fence|watch|code|report`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aerodrome.kernel.clock import to_text
-from aerodrome.migration.estate.calendars import Calendar, Interval, after, between
+from aerodrome.migration.estate.calendars import Calendar, Interval, after, between, is_on
 
 MAX_MISSED = 500
 
@@ -57,14 +57,9 @@ def compare(
     newest = max(first, calendar.newest_complete(now))
     if target_next > max(newest, source_next):
         return Verdict(False, "The target would skip intervals that are not over yet.")
-    if target_next < first or after(calendar, _before(target_next)) != target_next:
+    if target_next < first or not is_on(calendar, target_next):
         return Verdict(False, "The target's next interval is not one of the schedule.")
     return Verdict(True, "The schedule does not catch up, and went on with the clock.", missed)
-
-
-def _before(interval: Interval) -> Interval:
-    """Give an interval that ends where this one starts; only its end matters to `after`."""
-    return interval[0] - (interval[1] - interval[0]), interval[0]
 
 
 def _missed(calendar: Calendar | None, last: Interval, upcoming: Interval) -> tuple[Interval, ...]:

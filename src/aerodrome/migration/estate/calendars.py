@@ -1,8 +1,9 @@
 """Arithmetic of data intervals: which interval follows, which is due at a moment, which lie between.
 
 Replays Airflow's CronDataIntervalTimetable and DeltaDataIntervalTimetable (timetables/interval.py, _cron.py and
-_delta.py, equal in 2.11.2 and 3.3.2). Everything else (custom timetables, trigger timetables, calendar deltas) has no
-calendar here: the cutover then compares what both sides say and asks no more.
+_delta.py, equal in 2.11.2 and 3.3.2), and CronTriggerTimetable as converted definitions use it. Everything else (custom
+timetables, other trigger timetables, calendar deltas) has no calendar here: the cutover then compares what both sides say
+and asks no more.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ PRESETS = {
     "@yearly": "0 0 1 1 *",
 }
 INTERVAL_TIMETABLES = {"CronDataIntervalTimetable", "DeltaDataIntervalTimetable"}
+CONVERTED_CRON = "airflow.sdk.CronTriggerTimetable"
+"""As a conversion writes it, without an interval; serialized DAGs name the module airflow.timetables.trigger and do not tell it."""
 
 
 class Calendar(Protocol):
@@ -86,6 +89,24 @@ class CronCalendar:
 
 
 @dataclass(frozen=True)
+class PointCalendar:
+    """Times without an interval: each begins and ends at itself."""
+
+    times: CronCalendar
+
+    def following(self, moment: datetime) -> datetime:
+        return self.times.following(moment)
+
+    def aligned(self, moment: datetime) -> datetime:
+        return self.times.aligned(moment)
+
+    def newest_complete(self, now: datetime) -> Interval:
+        """Give the next one: without catchup a time that has just passed still runs, any older one does not."""
+        moment = self.following(now)
+        return moment, moment
+
+
+@dataclass(frozen=True)
 class DeltaCalendar:
     """A fixed period."""
 
@@ -111,6 +132,9 @@ class DeltaCalendar:
 
 def calendar_of(dag: DagRecord) -> Calendar | None:
     """Give the calendar of a DAG; None when its schedule makes no plain data intervals."""
+    if dag.timetable == CONVERTED_CRON and dag.schedule_kind == "cron":
+        cron = _cron(dag)
+        return PointCalendar(cron) if cron else None
     if dag.timetable and dag.timetable.rpartition(".")[2] not in INTERVAL_TIMETABLES:
         return None
     schedule = dag.schedule or ""
@@ -118,7 +142,11 @@ def calendar_of(dag: DagRecord) -> Calendar | None:
         return DeltaCalendar.of_seconds(float(schedule.removeprefix("timedelta:")))
     if dag.schedule_kind not in ("cron", "preset"):
         return None
-    expression = PRESETS.get(schedule, schedule)
+    return _cron(dag)
+
+
+def _cron(dag: DagRecord) -> CronCalendar | None:
+    expression = PRESETS.get(dag.schedule or "", dag.schedule or "")
     try:
         croniter(expression)
         return CronCalendar(expression, ZoneInfo(dag.timezone or "UTC"))
@@ -128,6 +156,9 @@ def calendar_of(dag: DagRecord) -> Calendar | None:
 
 def after(calendar: Calendar, last: Interval) -> Interval:
     """Give the interval that follows `last` without a gap."""
+    if isinstance(calendar, PointCalendar):
+        moment = calendar.following(last[1])
+        return moment, moment
     start = calendar.aligned(last[1])
     if start <= last[0]:
         start = calendar.following(start)
@@ -142,6 +173,8 @@ def due(calendar: Calendar, last: Interval, now: datetime, *, catchup: bool) -> 
 
 def is_on(calendar: Calendar, interval: Interval) -> bool:
     """Tell whether an interval is one of the schedule."""
+    if isinstance(calendar, PointCalendar):
+        return interval == (calendar.aligned(interval[0]),) * 2
     before = (interval[0] - (interval[1] - interval[0]), interval[0])  # only its end matters to `after`
     return after(calendar, before) == interval
 

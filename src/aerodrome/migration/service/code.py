@@ -25,7 +25,7 @@ from aerodrome.migration.convert.emission.project import file_names
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.sources.contract import CodeFolders, DefinitionsConfig
-from aerodrome.migration.sources.definitions.adapter import conversion_of
+from aerodrome.migration.sources.definitions.conversions import conversion_of
 
 _ANY_LOCKED_PYTHON = "3.12"
 _NAME = re.compile(r"[\w.-]*")

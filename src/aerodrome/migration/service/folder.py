@@ -1,4 +1,4 @@
-"""Where the files of one migration lie. Everything here can be made again from the source and the plan."""
+"""Where the files of one migration lie. All can be made again from the source and the plan, but for `boundaries.json`: people's words."""
 
 from __future__ import annotations
 

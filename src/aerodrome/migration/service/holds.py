@@ -16,8 +16,9 @@ from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
 from aerodrome.migration.convert.contract import Dag
 from aerodrome.migration.sources.contract import DEFINITION_KINDS, DagState, DefinitionsConfig
-from aerodrome.migration.sources.definitions.adapter import DefinitionsSource, conversion_of
+from aerodrome.migration.sources.definitions.adapter import DefinitionsSource
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
+from aerodrome.migration.sources.definitions.conversions import conversion_of
 from aerodrome.migration.sources.definitions.nominal import following, is_nominal, is_scheduled
 from aerodrome.store.tables.migration import MigrationRow
 

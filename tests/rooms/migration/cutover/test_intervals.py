@@ -17,6 +17,7 @@ from tests.rooms.migration.plan.conftest import dag
 from aerodrome.builds import Venv
 from aerodrome.migration.cutover.expectation import compare
 from aerodrome.migration.estate.calendars import (
+    CONVERTED_CRON,
     Calendar,
     CronCalendar,
     DeltaCalendar,
@@ -188,3 +189,32 @@ def test_an_unknown_timetable_must_agree_exactly() -> None:
     arguments = {"catchup": False, "calendar": None, "last": hour(0), "source_next": hour(1), "now": NOON}
     assert compare(**arguments, target_next=hour(1)).is_agreed  # type: ignore[arg-type]
     assert not compare(**arguments, target_next=hour(2)).is_agreed  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "now", "is_agreed", "missed"),
+    [
+        (10, 5, True, 0),  # the very next one
+        (20, 12, True, 1),  # one passed a while ago, and the target goes on with the clock
+        (10, 12, True, 0),  # one has just passed: it runs
+        (30, 12, False, 0),  # the target would skip one that is still to come
+        (0, 5, False, 0),  # it ran in the source
+        (15, 12, False, 0),  # no time of the schedule
+    ],
+)
+def test_times_without_intervals_may_pass_while_nothing_catches_up(
+    minutes: int, now: int, is_agreed: bool, missed: int
+) -> None:
+    record = dag("load", schedule="*/10 * * * *", schedule_kind="cron", timetable=CONVERTED_CRON)
+    calendar = calendar_of(record)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    last, coming, target = ((start + timedelta(minutes=at),) * 2 for at in (0, 10, minutes))
+    verdict = compare(
+        catchup=False,
+        calendar=calendar,
+        last=last,
+        source_next=coming,
+        target_next=target,
+        now=start + timedelta(minutes=now),
+    )
+    assert (verdict.is_agreed, len(verdict.missed)) == (is_agreed, missed), verdict

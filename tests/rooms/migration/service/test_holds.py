@@ -27,6 +27,8 @@ from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewDefinitions
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 from aerodrome.migration.service import code
+from aerodrome.migration.service.context import StepContext
+from aerodrome.migration.service.handlers import convert_code
 from aerodrome.migration.service.holds import Hold
 from aerodrome.migration.sources.contract import DefinitionsConfig
 from aerodrome.store.tables.audit import AuditEntry
@@ -199,3 +201,19 @@ def test_the_code_step_writes_a_project_for_the_target(desk: Desk, planned: Clie
     with pytest.raises(Invalid) as wrong:
         code.target_of("2.9.3")
     assert wrong.value.code == "convert-target"
+
+
+def test_definitions_that_changed_since_are_not_converted(desk: Desk, planned: Client, apps: Path) -> None:
+    planned.close()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    unused = cast("Any", None)
+    context = StepContext(
+        migration_id=row.id, actor=unused, settings={}, folder=desk.migrations.folder_of(row), fleet=unused, bundles=unused,
+        clock=desk.platform.clock, open_source=lambda: unused, estate_digest=str(row.estate_digest),
+        source_config=desk.migrations.config_of(row), results={},
+    )  # fmt: skip
+    assert convert_code(context, {"target_version": "3.3.2"})["files_changed"] == 1
+    (apps / "etl/job.properties").write_text("nameNode=hdfs://other:8020\n")
+    with pytest.raises(Conflict) as stale:
+        convert_code(context, {"target_version": "3.3.2"})
+    assert stale.value.code == "plan-stale"

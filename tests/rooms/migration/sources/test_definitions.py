@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
 
-from aerodrome.kernel.clock import ManualClock
+from aerodrome.kernel.clock import ManualClock, to_text
 from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration import cutover
 from aerodrome.migration.assess import assess
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.history import HISTORY_KINDS, RUN_COLUMNS, HistoryWindow
@@ -23,7 +24,9 @@ from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import AsksPeople, CarriedRuns, DefinitionsConfig
 from aerodrome.migration.sources.definitions.adapter import DefinitionsSource
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
+from aerodrome.migration.sources.definitions.conversions import conversion_of
 from aerodrome.migration.sources.definitions.nominal import following, is_nominal
+from aerodrome.migration.sources.definitions.records import dag_records
 from aerodrome.migration.sources.registry import open_source
 
 NOW = datetime(2026, 3, 20, 12, 15, tzinfo=UTC)
@@ -314,6 +317,32 @@ def test_runs_that_stand_still_may_end_while_nothing_more_begins(apps: Path, ooz
     late.pause_dag("hourly-load", MARK)
     late.unpause_dag("hourly-load", MARK)
     assert (oozie.jobs[job].pause_time, oozie.jobs[job].status) == (None, "RUNNING")
+
+
+def test_a_run_that_the_hold_caught_ends_before_the_hand_over(apps: Path, oozie: OozieFake) -> None:
+    first = datetime(2026, 3, 20, 0, 30, tzinfo=UTC)
+    job = oozie.jobs[
+        oozie.add("hourly-load", "/apps/etl", [(first, "SUCCEEDED"), (first + HOUR, "RUNNING")], first + 2 * HOUR)
+    ]
+    clock = ManualClock(datetime.now(UTC))  # the fake refuses a pause time that is over
+    source = DefinitionsSource(opened("oozie", apps, oozie)._config, b"k", clock)
+
+    def sleep(seconds: float) -> None:
+        clock.advance(timedelta(seconds=seconds))
+        if job.pause_time and job.status == "RUNNING":  # let go: its run comes to its end
+            job.actions = [(moment, "SUCCEEDED") for moment, _status in job.actions]
+
+    unused = cast("Any", None)
+    dags = {record.dag_id: record for record in dag_records(conversion_of(source._config), {})}
+    sides = cutover.CutoverContext(source, unused, unused, dags, clock, sleep, MARK)
+    held = cutover.run(sides, cutover.pause(sides, "hourly-load"))
+    assert held["in_flight"] == {"run:suspended": 1}
+    drained = cutover.run(sides, cutover.drain(sides, "hourly-load", deadline_s=600, on_deadline="fail"))
+    assert job.status == "SUSPENDED"
+    assert drained["last_source_interval"] == [to_text(first + HOUR)] * 2
+    assert [asked.split()[-1] for asked in oozie.asked if asked.startswith("PUT")] == [
+        "suspend", "resume", "change", "suspend",
+    ]  # fmt: skip
 
 
 def test_coordinators_of_one_name_are_told_apart_by_their_folder_or_by_a_person(apps: Path, oozie: OozieFake) -> None:

@@ -6,21 +6,16 @@ very next time of the calendar. People hold the jobs and say so, or a running Oo
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import Final
 
 from aerodrome.kernel.clock import Clock, to_text
-from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
+from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.convert.contract import Conversion, Dag
-from aerodrome.migration.convert.registry import FORMATS, convert, read_profile
 from aerodrome.migration.estate.history import COLUMNS, HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db.probes import attempt
@@ -35,47 +30,21 @@ from aerodrome.migration.sources.contract import (
     VariableValue,
     for_each,
 )
-from aerodrome.migration.sources.definitions import records
+from aerodrome.migration.sources.definitions import probing, records
 from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
 from aerodrome.migration.sources.definitions.boundary_rows import boundary_run, boundary_tasks
-from aerodrome.migration.sources.definitions.nominal import following, is_known, is_scheduled
+from aerodrome.migration.sources.definitions.conversions import conversion_of
+from aerodrome.migration.sources.definitions.nominal import following, is_scheduled
 from aerodrome.migration.sources.definitions.oozie_jobs import OozieJobs
 from aerodrome.migration.sources.definitions.oozie_server import OozieServer, Standing
-
-_KEPT: Final = 4
-_lock = threading.Lock()
-_conversions: OrderedDict[tuple[object, ...], Conversion] = OrderedDict()
-
-
-def conversion_of(config: DefinitionsConfig) -> Conversion:
-    """Convert the definitions; the same files are read once only while this process runs. Invalid `convert-nothing` without any."""
-    key = (config.kind, str(config.path), str(config.profile), _stamp(config.path), _stamp(config.profile))
-    with _lock:
-        known = _conversions.get(key)
-    if known is None:
-        known = convert(config.kind, config.path, read_profile(config.profile))
-        with _lock:
-            _conversions[key] = known
-            while len(_conversions) > _KEPT:
-                _conversions.popitem(last=False)
-    if not known.dags:
-        refused = known.rejected[0] if known.rejected else None
-        raise Invalid(
-            f"{refused.file}: {refused.message}"
-            if refused
-            else f"There is no {config.kind} definition in {config.path}.",
-            code="convert-nothing",
-            hint=(refused.hint if refused else "") or "Give the folder that has the definitions.",
-        )
-    return known
-
-
-def _stamp(path: Path | None) -> tuple[tuple[str, int, int], ...]:
-    """Tell files apart from changed ones, by size and time of change."""
-    if path is None or not path.exists():
-        return ()
-    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
-    return tuple((str(file), (found := file.stat()).st_size, found.st_mtime_ns) for file in files)
+from aerodrome.migration.sources.definitions.telling import (
+    all_there,
+    held_elsewhere,
+    no_boundary,
+    not_confirmed,
+    told,
+    unknown,
+)
 
 
 class DefinitionsSource:
@@ -109,73 +78,16 @@ class DefinitionsSource:
 
     def describe(self) -> SourceDescription:
         """Read the definitions and look at the server; a failed check is a Probe."""
-        found = [attempt("definitions", self._read)]
+        found = [attempt("definitions", lambda: probing.definitions(self._config.kind, self._conversion))]
         if found[0].is_ok:
-            found += self._left_open()
-        version = ""
-        if self._server is not None:
-            server = self._server
+            found += probing.left_open(self._conversion)
+        server, jobs = self._server, self._jobs if found[0].is_ok else None
+        if server is not None:
             found.append(attempt("Oozie", lambda: Probe("Oozie", True, f"{server.url} is Oozie {server.version()}.")))
-            found.append(attempt("coordinators", self._running))
-        found += self._not_told()
-        return SourceDescription(self._config.kind, version, "", "", tuple(found))
-
-    def _read(self) -> Probe:
-        found = self._conversion
-        title = FORMATS[self._config.kind].title
-        return Probe("definitions", True, f"{title}: {found.definitions} read, {len(found.dags)} DAGs.")
-
-    def _left_open(self) -> Iterator[Probe]:
-        found = self._conversion
-        if found.rejected:
-            names = ", ".join(item.file for item in found.rejected[:5])
-            yield Probe(
-                "rejected files",
-                False,
-                f"{len(found.rejected)} files could not be converted: {names}.",
-                "Mend them, or leave them out; the assessment names the reason of each.",
-                is_required=False,
-            )
-        unknown = [dag.dag_id for dag in found.dags if is_scheduled(dag) and not is_known(dag)]
-        if unknown:
-            yield Probe(
-                "calendars",
-                False,
-                f"The times of {len(unknown)} DAGs cannot be worked out: {', '.join(unknown[:5])}.",
-                "They cannot be cut over at a boundary.",
-                is_required=False,
-            )
-
-    def _running(self) -> Probe:
-        assert self._jobs is not None  # noqa: S101 - asked only with a server
-        jobs = self._jobs.found()
-        scheduled = [dag_id for dag_id, dag in self.dags.items() if is_scheduled(dag)]
-        missing = [dag_id for dag_id in scheduled if dag_id not in jobs]
-        said = f"{len(jobs)} of {len(scheduled)} coordinators run there."
-        if missing:
-            said += f" Not found: {', '.join(missing[:5])}; people hold those."
-        return Probe("coordinators", True, said)
-
-    def _not_told(self) -> Iterator[Probe]:
-        yield Probe(
-            "history",
-            False,
-            "Definitions have no run history: none moves. The last time that ran is the boundary.",
-            is_required=False,
-        )
-        yield Probe(
-            "secrets",
-            False,
-            "Definitions hold no passwords: connections are made without, and have to be completed.",
-            is_required=False,
-        )
-        if self._server is None:
-            yield Probe(
-                "hold",
-                False,
-                "People hold the jobs, and say so with the time that ran last: `aerodrome migrate hold`.",
-                is_required=False,
-            )
+        if jobs is not None:
+            found.append(attempt("coordinators", lambda: probing.coordinators(self.dags, jobs)))
+        found += probing.not_told(is_held_by_people=server is None)
+        return SourceDescription(self._config.kind, "", "", "", tuple(found))
 
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate, kind by kind in the order of records.KINDS."""
@@ -206,22 +118,22 @@ class DefinitionsSource:
 
     def connection_values(self, conn_ids: Sequence[str]) -> Iterator[ConnectionValue]:
         found = {need.conn_id: need for need in self._conversion.connections}
-        _all_there("connection", conn_ids, found)
+        all_there("connection", conn_ids, found)
         yield from (records.connection_value(found[conn_id]) for conn_id in conn_ids)
 
     def variable_values(self, names: Sequence[str]) -> Iterator[VariableValue]:
         found = {need.name: need for need in self._conversion.variables if need.value is not None}
-        _all_there("variable", names, found)
+        all_there("variable", names, found)
         for name in names:
             yield VariableValue(name, Secret(found[name].value or ""), found[name].why or None)
 
     def pool_values(self, names: Sequence[str]) -> Iterator[PoolRecord]:
         found = {pool.name: pool for pool in records.pool_records(self._conversion)}
-        _all_there("pool", names, found)
+        all_there("pool", names, found)
         yield from (found[name] for name in names)
 
     def env_values(self, names: Sequence[str]) -> Iterator[tuple[str, Secret]]:
-        _all_there("environment variable", names, {})
+        all_there("environment variable", names, {})
         return iter(())
 
     # --- the boundary, as history --------------------------------------------------------------------------------
@@ -280,7 +192,7 @@ class DefinitionsSource:
             last_run_state=(standing.last_state if standing else "success") if last else None,
             let_go=known.let_go,
             in_flight=dict(standing.in_flight) if standing else {},
-            told=_told(dag, known, standing, following(dag, _newest(last, known)) if is_scheduled(dag) else None),
+            told=told(dag, known, standing, following(dag, last or known.last_moment) if is_scheduled(dag) else None),
         )
 
     def _times(self, dag: Dag, known: Boundary, standing: Standing | None) -> tuple[datetime | None, datetime | None]:
@@ -308,55 +220,62 @@ class DefinitionsSource:
             if dag is None or dag.is_paused or boundary.mark is not None or dag_id in jobs:
                 continue
             if boundary.confirmed_at is None:
-                found[dag_id] = _not_confirmed(dag_id, self._config.kind)
+                found[dag_id] = not_confirmed(dag_id, self._config.kind)
             elif is_scheduled(dag) and not boundary.is_told:
-                found[dag_id] = _no_boundary(dag_id)
+                found[dag_id] = no_boundary(dag_id)
         return found
 
     # --- the writes ----------------------------------------------------------------------------------------------
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         """Take a confirmed hold as ours, or suspend the coordinator. Conflict `hold-not-confirmed`, `boundary-unknown`."""
-        self._dag(dag_id)
-        if missing := self.unanswered([dag_id]):
-            raise missing[dag_id]
-        with self._file.changing() as known:
-            before = known.get(dag_id, Boundary())
-            if before.mark not in (None, mark):
-                raise Conflict(
-                    f"{dag_id} is held by another migration.",
-                    code="source-paused-by-others",
-                    hint="Finish that one, or roll it back.",
-                )
-            # The intent comes before Oozie is told. What an earlier way back told is over.
-            known[dag_id] = replace(before, mark=mark, let_go=None, carried_until=None, carried_runs=0)
-        if self._jobs is not None:
-            self._jobs.suspend(dag_id)
+        for error in self.pause_dags([dag_id], mark).values():
+            raise error
 
     def unpause_dag(self, dag_id: str, mark: str) -> None:
         """Let a DAG go: the coordinator is resumed, unless the target ran something of it; a person's hold ends."""
-        self._dag(dag_id)
-        with self._file.changing() as known:
-            before = known.get(dag_id, Boundary())
-            if before.let_go == mark and before.mark is None:
-                return
-            if before.mark != mark:
-                raise Conflict(
-                    f"{dag_id} was not held by this migration.",
-                    code="source-not-held",
-                    hint="Resume it in the source yourself if it has to run there.",
-                )
-            if before.carried_until is None and self._jobs is not None:
-                self._jobs.resume(dag_id, is_pause_time_set=before.is_pause_time_set)
-            known[dag_id] = replace(
-                before, mark=None, let_go=mark, confirmed_by="", confirmed_at=None, is_pause_time_set=False
-            )
+        for error in self.unpause_dags([dag_id], mark).values():
+            raise error
 
     def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
-        return for_each(lambda dag_id: self.pause_dag(dag_id, mark), dag_ids)
+        failed = self.unanswered(dag_ids)
+        ours: list[str] = []
+        with self._file.changing() as known:
+            for dag_id in dag_ids:
+                before = known.get(dag_id, Boundary())
+                if dag_id not in self.dags:
+                    failed[dag_id] = unknown(dag_id)
+                elif before.mark not in (None, mark):
+                    failed[dag_id] = held_elsewhere(dag_id)
+                elif dag_id not in failed:
+                    # The intent comes before Oozie is told. What an earlier way back told is over.
+                    known[dag_id] = replace(before, mark=mark, let_go=None, carried_until=None, carried_runs=0)
+                    ours.append(dag_id)
+        if self._jobs is not None:
+            failed |= for_each(self._jobs.suspend, ours)
+        return failed
 
     def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
-        return for_each(lambda dag_id: self.unpause_dag(dag_id, mark), dag_ids)
+        with self._file.changing() as known:
+            return for_each(lambda dag_id: self._let_go(known, dag_id, mark), dag_ids)
+
+    def _let_go(self, known: dict[str, Boundary], dag_id: str, mark: str) -> None:
+        before = known.get(dag_id, Boundary())
+        if dag_id not in self.dags:
+            raise unknown(dag_id)
+        if before.let_go == mark and before.mark is None:
+            return
+        if before.mark != mark:
+            raise Conflict(
+                f"{dag_id} was not held by this migration.",
+                code="source-not-held",
+                hint="Resume it in the source yourself if it has to run there.",
+            )
+        if before.carried_until is None and self._jobs is not None:
+            self._jobs.resume(dag_id, is_pause_time_set=before.is_pause_time_set)
+        known[dag_id] = replace(
+            before, mark=None, let_go=mark, confirmed_by="", confirmed_at=None, is_pause_time_set=False
+        )
 
     def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
         del dag_ids
@@ -389,60 +308,3 @@ class DefinitionsSource:
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
-
-    def _dag(self, dag_id: str) -> Dag:
-        found = self.dags.get(dag_id)
-        if found is None:
-            raise NotFound(
-                f"No definition gives the DAG {dag_id}.", code="source-dag-missing", hint="Assess the source again."
-            )
-        return found
-
-
-def _newest(last: datetime | None, known: Boundary) -> datetime | None:
-    return last or known.last_moment
-
-
-def _told(dag: Dag, known: Boundary, standing: Standing | None, coming: datetime | None) -> str:
-    """Tell what people do after a way back, so that every time runs exactly once."""
-    if known.let_go is None:
-        return ""
-    start = f"first time {to_text(coming)}, nothing before it" if coming else "no time of its own"
-    if known.carried_until is None:
-        return "" if standing is not None else f"Resume {dag.dag_id} in the source yourself now: {start}."
-    ran = f"The target ran it up to {to_text(known.last_moment)}"
-    if standing is not None:
-        return (
-            f"{ran}, so {standing.job.job_id} stays suspended in Oozie: kill it and submit the coordinator with start={to_text(coming)}. "
-            "Resumed, it would run those times a second time."
-        )
-    return f"{ran}. Start it in the source so that this is its {start}; then every time runs exactly once."
-
-
-def _not_confirmed(dag_id: str, kind: str) -> Conflict:
-    where = "Oozie" if kind == "oozie" else "Control-M"
-    return Conflict(
-        f"Nobody has confirmed that {dag_id} is held in {where}.",
-        code="hold-not-confirmed",
-        hint=f"Hold it there, then: aerodrome migrate hold NAME --dag {dag_id} --last-done TIME",
-        details={"dag_id": dag_id},
-    )
-
-
-def _no_boundary(dag_id: str) -> Conflict:
-    return Conflict(
-        f"It is not known which time of {dag_id} ran last in the source.",
-        code="boundary-unknown",
-        hint=f"aerodrome migrate hold NAME --dag {dag_id} --last-done TIME, or --never-ran",
-        details={"dag_id": dag_id},
-    )
-
-
-def _all_there(noun: str, wanted: Sequence[str], found: object) -> None:
-    missing = [name for name in wanted if name not in found]  # type: ignore[operator]
-    if missing:
-        raise Invalid(
-            f"No definition gives the {noun}{'' if len(missing) == 1 else 's'} {', '.join(missing)}.",
-            code="source-object-missing",
-            hint="Leave it out of the plan, or assess again.",
-        )

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from aerodrome.kernel.errors import Conflict
 from aerodrome.migration.convert.contract import Dag
 from aerodrome.migration.convert.oozie.reading import clean
-from aerodrome.migration.sources.definitions.boundaries import Boundary, BoundaryFile
+from aerodrome.migration.sources.definitions.boundaries import BoundaryFile
 from aerodrome.migration.sources.definitions.nominal import is_scheduled
 from aerodrome.migration.sources.definitions.oozie_server import Job, OozieServer, Standing
 
@@ -25,6 +25,7 @@ class OozieJobs:
         self._server = server
         self._dags = dags
         self._boundaries = boundaries
+        self._found: tuple[Mapping[str, str], dict[str, Job]] | None = None  # for these named jobs
 
     @cached_property
     def _there(self) -> list[Job]:
@@ -32,7 +33,12 @@ class OozieJobs:
 
     def found(self) -> dict[str, Job]:
         """Give the job of each scheduled DAG that runs there; Conflict `oozie-job-ambiguous` where several may be meant."""
-        named = self._boundaries.read()
+        named = {dag_id: item.job for dag_id, item in self._boundaries.read().items() if item.job}
+        if self._found is None or self._found[0] != named:
+            self._found = named, self._find(named)
+        return self._found[1]
+
+    def _find(self, named: Mapping[str, str]) -> dict[str, Job]:
         by_name: dict[str, list[Job]] = {}
         for job in self._there:
             by_name.setdefault(clean(job.name).lower(), []).append(job)
@@ -40,7 +46,7 @@ class OozieJobs:
         for dag_id, dag in self._dags.items():
             if not is_scheduled(dag):
                 continue
-            wanted = named.get(dag_id, Boundary()).job
+            wanted = named.get(dag_id)
             if wanted:
                 jobs = [job for job in self._there if job.job_id == wanted]
             else:

@@ -52,7 +52,7 @@ def _dag(dag: Dag, file: str, *, is_paused: bool) -> DagRecord:
         schedule=text,
         schedule_kind=kind,
         timetable=timetable,
-        timezone=dag.schedule.timezone,
+        timezone=cron[1] if (cron := cron_of(dag)) else dag.schedule.timezone,
         catchup=dag.schedule.is_catching_up,
         start_date=to_text(dag.schedule.start),
         end_date=to_text(dag.schedule.end),
