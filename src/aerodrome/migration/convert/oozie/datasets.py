@@ -12,9 +12,10 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Code, Expression, Function, Symbol, Task
 from aerodrome.migration.convert.oozie import frequency
-from aerodrome.migration.convert.oozie.compiling import Compiler, Unsupported
+from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.el import Function as ElCall
+from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.xmlreading import Element
 

@@ -9,7 +9,8 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Function, Task
 from aerodrome.migration.convert.oozie import datasets
-from aerodrome.migration.convert.oozie.compiling import Compiler, Unsupported
+from aerodrome.migration.convert.oozie.compiling import Compiler
+from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.xmlreading import Element
 
 TASK_ID: Final = "wait_for_inputs"
