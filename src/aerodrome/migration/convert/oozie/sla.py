@@ -19,6 +19,10 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope
 from aerodrome.migration.convert.xmlreading import Element
 
 _ALERT: Final = Symbol("DeadlineAlert", {"3.3": "airflow.sdk", "2.11": ""})
+_BASES: Final = {  # what should-end is counted from: the nominal time, or the time at which the run was made
+    "${coord:nominalTime()}": "DAGRUN_LOGICAL_DATE",
+    "${coord:actualTime()}": "DAGRUN_QUEUED_AT",
+}
 _MINUTES: Final = {"MINUTES": "1", "HOURS": "60", "DAYS": "1440"}
 
 
@@ -28,16 +32,29 @@ def deadline(plan: Plan, root: Element) -> dict[Target, tuple[tuple[str, Express
     if info is None:
         return {}
     scope = Scope((Layer("minutes", _MINUTES), *plan.scope.layers))
-    text = info.value("should-end") or info.value("max-duration")
-    minutes = _sla_minutes(text, scope)
+    end, longest = (_sla_minutes(info.value(name), scope) for name in ("should-end", "max-duration"))
+    base = _BASES.get(info.value("nominal-time").replace(" ", ""))
     contact = plan.scope.text(info.value("alert-contact"))
-    if minutes is None or not contact:
+    watched = {}
+    if end is not None and base is not None:
+        watched["should-end"] = (base, end)
+    if longest is not None:
+        watched["max-duration"] = ("DAGRUN_QUEUED_AT", longest)
+    if not watched or not contact:
         plan.note("sla", "caveat", "sla-unknown", "its limit or its contact is not known: it is not watched", at=info)
         return {}
-    reference = "DAGRUN_LOGICAL_DATE" if info.value("should-end") else "DAGRUN_QUEUED_AT"
-    alert = Code(
+    left = [name for name in ("should-start", "should-end", "max-duration") if info.value(name) and name not in watched]
+    beside = f"; {', '.join(left)} and events of success are not" if left else "; events of success are not"
+    reason = f"{' and '.join(watched)} {'is' if len(watched) == 1 else 'are'} watched, only by Airflow 3{beside}"
+    plan.note("sla", "caveat", "sla-deadline", reason, at=info)
+    alerts = [_alert(name, *limit, contact) for name, limit in watched.items()]
+    return {"3.3": (("deadline", alerts[0] if len(alerts) == 1 else alerts),)}
+
+
+def _alert(name: str, reference: str, minutes: int, contact: str) -> Code:
+    return Code(
         f"DeadlineAlert(reference=DeadlineReference.{reference}, interval=timedelta(minutes={minutes}), "
-        f'callback=AsyncCallback(SmtpNotifier, kwargs={{"to": {contact!r}, "subject": "SLA of {{{{ dag_run.dag_id }}}} missed"}}))',
+        f'callback=AsyncCallback(SmtpNotifier, kwargs={{"to": {contact!r}, "subject": "SLA of {{{{ dag_run.dag_id }}}} missed: {name}"}}))',
         (
             _ALERT,
             Symbol("DeadlineReference", {"3.3": "airflow.sdk", "2.11": ""}),
@@ -46,15 +63,6 @@ def deadline(plan: Plan, root: Element) -> dict[Target, tuple[tuple[str, Express
             symbols.SMTP_NOTIFIER,
         ),
     )
-    what = "should-end" if info.value("should-end") else "max-duration"
-    plan.note(
-        "sla",
-        "caveat",
-        "sla-deadline",
-        f"only {what} is watched, and only by Airflow 3; should-start and events of success are not",
-        at=info,
-    )
-    return {"3.3": (("deadline", alert),)}
 
 
 def _sla_minutes(text: str, scope: Scope) -> int | None:
