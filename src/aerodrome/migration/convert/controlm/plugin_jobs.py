@@ -58,9 +58,18 @@ def plugin(bench: Workbench) -> None:
     if bench.job.kind == "aws-batch" and (revision := detail(details, ("jobdefinitionrevision",))):
         arguments = [(name, f"{value}:{revision}" if name == "job_definition" else value) for name, value in arguments]
         also = ("jobdefinitionrevision",)
-    if bench.job.kind == "gcp-function" and (body := detail(details, ("body", "functionparameters"))):
-        fixed["input_data"] = mapped(bench, "input_data", body)
-        also = ("body", "functionparameters")
+    if bench.job.kind == "gcp-function":
+        also = ("body", "functionparameters", "urlparameters")
+        if body := detail(details, ("body",)):
+            fixed["input_data"] = mapped(bench, "input_data", body)
+        if detail(details, ("urlparameters",)):
+            bench.fail("plugin-details", "The operator calls a function with a body, and this one has URL parameters.")
+    if bench.job.kind == "kubernetes" and "\n" in detail(details, ("jobspecyaml",)):
+        bench.fail(
+            "kubernetes-inline",
+            "Its specification stands in the job: save it as a file for the workers, and give the file to KubernetesJobOperator here.",
+        )
+        return
     if bench.job.kind == "gcp-workflow" and (body := detail(details, ("parametersjsoninput",))):
         fixed["execution"] = {"argument": bench.text(body)}
         also = ("parametersjsoninput",)

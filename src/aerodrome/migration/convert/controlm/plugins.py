@@ -94,6 +94,7 @@ def _gcp(
 _PROJECT: Final = _needs("project_id", "projectid", "project", "projectname")
 _REGION: Final = ("location", "region", "accountregion")
 _WAIT: Final = (("wait_for_completion", True),)
+_INGESTION: Final = "{{ ti.task_id }}-{{ ts_nodash }}-{{ ti.try_number }}"
 _INSTANCE: Final = ("instanceid", "instanceids")
 _VM: Final = (
     _PROJECT,
@@ -239,7 +240,15 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
             "QuickSightCreateIngestionOperator",
             "quicksight",
             _needs("data_set_id", "awsdatasetid", "datasetid"),
-            fixed=(("ingestion_id", "{{ ti.task_id }}-{{ ts_nodash }}-{{ ti.try_number }}"), *_WAIT),
+            fixed=(("ingestion_id", _INGESTION), *_WAIT),
+            actions=("full",),
+        ),
+        _aws(
+            "QuickSightCreateIngestionOperator",
+            "quicksight",
+            _needs("data_set_id", "awsdatasetid", "datasetid"),
+            fixed=(("ingestion_id", _INGESTION), ("ingestion_type", "INCREMENTAL_REFRESH"), *_WAIT),
+            actions=("incremental",),
         ),
     ),
     "mwaa": (
@@ -480,6 +489,7 @@ _ACTIONS: Final = (
     "dataproctasktype",
     "datasetrefreshpipelinedeployment",
     "jobspectype",
+    "refreshtype",
 )
 _PREFIX: Final = re.compile(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON)[-.]", re.IGNORECASE)
 _WITHOUT_EFFECT: Final = re.compile(  # how the plug-in looks for the end, and what it writes into the output of the job

@@ -343,7 +343,7 @@ def _side(
         profile = profile.split("+")[0 if ending == "1" else -1]
     path = path.strip().strip('"')
     if scheme in ("sftp", *SERVERS):
-        path = path.removeprefix("~/")  # below the home, as hooks take it
+        path = path.removeprefix("~/") or "./" if path.startswith("~/") else path  # below the home, as hooks take it
     if scheme in ("s3", "gs", "abfs") and bucket:
         path = f"{bucket}/{path.lstrip('/')}"
     return Side(scheme, path, profile, "" if host.startswith("<") else host, user)

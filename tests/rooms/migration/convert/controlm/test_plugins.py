@@ -112,12 +112,34 @@ def test_a_plugin_job_becomes_the_operator_of_its_action(
         ({"Type": "Job:Apache Airflow", "Action": "Rerun DAG", "DAG Name": "d"}, "plugin-action"),
         ({"Type": "Job:WebServices", "Location": "http://e/s?wsdl", "Service": "S", "Operation": "o"}, "soap-message"),
         ({"Type": "Job:ApplicationIntegrator:AI Blob Storage", "AI-Action": "Create Container"}, "plugin-action"),
+        ({"Type": "Job:Kubernetes", "Job Spec Yaml": "kind: Job\nspec: {}"}, "kubernetes-inline"),
+        (
+            {"Type": "Job:GCP BigQuery", "SQL Statement": "x", "Run Select Query and Copy to Table": "checked"},
+            "bigquery-action",
+        ),
     ],
 )
 def test_what_a_plugin_job_says_and_no_operator_takes_raises(tmp_path: Path, job: dict[str, Any], code: str) -> None:
     made = dag(tmp_path, **job)
     assert made.task("J").role == "raises"
     assert code in codes(made)
+
+
+def test_commands_around_a_job_that_is_none_are_tasks(tmp_path: Path) -> None:
+    made = dag(tmp_path, Type="Job:AWS Glue", PreCommand="prepare", PostCommand="tidy", **{"Glue Job Name": "g"})
+    assert [(task.full_id, task.operator.name) for task in made.tasks] == [
+        ("J_before", "BashOperator"),
+        ("J_main", "GlueJobOperator"),
+        ("J", "BashOperator"),
+    ]
+    assert "post-command" in {item.code for item in made.accounts}
+    assert [(edge.before, edge.after) for edge in made.edges] == [("J_before", "J_main"), ("J_main", "J")]
+
+
+def test_a_refresh_is_of_its_kind(tmp_path: Path) -> None:
+    for text, expected in (("Full Refresh", None), ("Incremental Refresh", "INCREMENTAL_REFRESH")):
+        job = {"Type": "Job:AWS QuickSight", "AWS Dataset ID": "d", "Refresh Type": text}
+        assert arguments(dag(tmp_path, **job).task("J")).get("ingestion_type") == expected
 
 
 def test_a_workflow_that_is_only_started_is_waited_for(tmp_path: Path) -> None:
