@@ -345,7 +345,7 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
         _gcp(
             "DataprocInstantiateWorkflowTemplateOperator",
             "dataproc",
-            _PROJECT,
+            _needs("project_id", "projectid", "project", "projectname", is_plain=True),
             _needs("region", *_REGION, is_plain=True),
             _needs("template_id", "workflowtemplate", "workflowtemplateid"),
             _may("parameters", "parametersjsonformat", form="map"),
@@ -470,7 +470,7 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
             _provider("SparkSubmitOperator", "apache.spark.operators.spark_submit", "apache-spark"),
             (
                 _needs("application", "sparkscript", "programjar", "applicationjar", "script", "sparkapplicationpath"),
-                _may("java_class", "mainclass"),
+                _may("java_class", "mainclass", is_plain=True),
                 _may("application_args", "arguments", form="list"),
             ),
             "conn_id",
