@@ -45,7 +45,9 @@ ENGINES = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="engines"><start 
 
 
 def value(argument: Argument) -> Expression:
-    return {"map": {"a": "b"}, "list": ["a"], "json": {"a": "b"}}.get(argument.form, "a-1")
+    if argument.form in ("map", "json"):
+        return {"a": "b"}
+    return ["a"] if argument.form == "list" else "a-1"
 
 
 def tasks() -> Iterator[Task]:
@@ -110,7 +112,7 @@ def test_every_operator_is_constructed_and_kept(
 ) -> None:
     venv = airflow_venv(version, PROVIDERS)
     project = tmp_path / "project"
-    wanted = {}
+    wanted: dict[str, Any] = {}
     for name, conversion in conversions(tmp_path):
         emit(compose(conversion, target), tmp_path / name)
         wanted |= json.loads((tmp_path / name / "tests" / "expected.json").read_text())
