@@ -100,7 +100,8 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     series = _series(estate, plan)
     elements = events.every("data-in") if events is not None else []
     timeout = _timeout(plan) if elements else None
-    compiler = Compiler(plan.scope, Words(body.app_name, {}, zone=zone, probe=body.profile.probe), body.needs, "python")
+    words = Words(body.app_name, {}, zone=zone, probe=body.profile.probe, partition_probe=body.profile.partition_probe)
+    compiler = Compiler(plan.scope, words, body.needs, "python")
     if (alternatives := plan.item.root.first("input-logic")) is not None:
         _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
         return
@@ -168,7 +169,8 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
     elements = events.every("data-out") if events is not None else []
     quiet = replace_accounts(plan)
     series = _series(estate, quiet) if elements else {}
-    compiler = Compiler(plan.scope, Words(body.app_name, {}, zone=zone, probe=body.profile.probe), body.needs, "python")
+    words = Words(body.app_name, {}, zone=zone, probe=body.profile.probe, partition_probe=body.profile.partition_probe)
+    compiler = Compiler(plan.scope, words, body.needs, "python")
     made: list[Expression] = []
     for element in elements:
         name = element.get("name")

@@ -121,6 +121,8 @@ def _input(
     event = events.get(element.get("dataset") or element.get("name"))
     if event is None:
         raise Unsupported("input-logic", f"the input {element.get('dataset')!r} is not known")
+    if datasets.is_partition(event.dataset, compiler):
+        raise Unsupported("hcat", "partitions of HCatalog have no part in input logic")
     function = datasets.uri_function(event, compiler)
     made[function.name] = function
     flag = event.dataset.done_flag

@@ -42,3 +42,4 @@ class Words:
     )  # data-in and data-out -> name of the function that gives its URIs
     counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
     probe: Function | None = None  # asks HDFS: hdfs_test(flag, path) and hdfs_size(path)
+    partition_probe: Function | None = None  # asks Hive: partition_test(uri)
