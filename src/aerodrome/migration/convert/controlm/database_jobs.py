@@ -9,7 +9,7 @@ from typing import Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Expression, Symbol
-from aerodrome.migration.convert.controlm.plugins import detail, profile_of
+from aerodrome.migration.convert.controlm.plugin_details import detail, profile_of
 from aerodrome.migration.convert.controlm.texts import chunks_of, plain_lines
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
