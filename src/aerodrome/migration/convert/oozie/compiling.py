@@ -12,7 +12,7 @@ from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
-from aerodrome.migration.convert.oozie import javatext
+from aerodrome.migration.convert.oozie import javatext, partitions
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
@@ -464,6 +464,7 @@ _CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:conf": Compiler.conf,
     "coord:dataIn": lambda c, name: c.uris(name),
     "coord:dataOut": lambda c, name: c.uris(name),
+    **partitions.CALLS,
 }
 _KINDS: Final = {
     "wf:actionData": "map",

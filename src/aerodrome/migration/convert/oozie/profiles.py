@@ -75,7 +75,7 @@ _PARTITION: Final = '''
 def partition_test(uri):
     """Ask Hive whether a partition is there: hcat://HOST:PORT/DATABASE/TABLE/KEY=VALUE;KEY=VALUE."""
     database, table, keys = uri.partition("://")[2].split("/", 3)[1:]
-    pairs = [item.partition("=") for item in re.split("[;,]", keys) if item]
+    pairs = [item.partition("=") for item in re.split("[;,&]", keys) if item]
     names = (database, table, *(key for key, _, _ in pairs))
     if not all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names) or "'" in keys or chr(92) in keys:
         raise ValueError(f"{uri} names no partition")

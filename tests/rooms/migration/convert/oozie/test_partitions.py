@@ -7,9 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 
 from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.oozie.compiling import Compiler
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.reading import read
 
 
@@ -58,3 +62,63 @@ def test_through_ssh_hive_is_asked_on_the_edge_node(tmp_path: Path) -> None:
     names = [item.name for item in made.functions]
     assert names.index("hdfs_test") < names.index("partition_test")
     assert 'on_edge_node(shlex.join(["hive"' in next(i.source for i in made.functions if i.name == "partition_test")
+
+
+URIS = ["hcat://m:9083/shop/logs/ds=2026-01-05;region=EU", "hcat://m:9083/shop/logs/ds=2026-01-04;region=eu"]
+
+
+WORDS = Words("app", {}, events={"in": "found()"})
+
+
+def helpers(needs: Needs) -> dict[str, Any]:
+    """Give the functions that the DAG file would define."""
+    space: dict[str, Any] = {"re": re}
+    exec("\n".join(function.source for function in needs.functions.values()), space)
+    return space
+
+
+def rendered(text: str, uris: list[str]) -> str:
+    needs = Needs()
+    template = Compiler(Scope(), WORDS, needs).template(text)
+    space = helpers(needs)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    return environment.from_string(template).render(found=lambda: uris, **{name: space[name] for name in needs.macros})
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [
+        ("databaseIn('in')", "shop"),
+        ("table('in', 'input')", "logs"),
+        ("dataInPartitionMin('in', 'ds')", "2026-01-04"),
+        ("dataInPartitionMax('in', 'region')", "eu"),  # small letters come after capitals, as in Java
+        ("dataOutPartitionValue('in', 'region')", "EU"),
+        ("dataOutPartitions('in')", "'ds=2026-01-05,region=EU'"),
+        (
+            "dataInPartitionFilter('in', 'pig')",
+            "(ds=='2026-01-05' AND region=='EU') OR (ds=='2026-01-04' AND region=='eu')",
+        ),
+        (
+            "dataInPartitionFilter('in', 'java')",
+            "(ds='2026-01-05' AND region='EU') OR (ds='2026-01-04' AND region='eu')",
+        ),
+    ],
+)
+def test_functions_of_partitions_give_what_oozie_gives(call: str, value: str) -> None:
+    assert rendered(f"x${{coord:{call}}}", URIS) == f"x{value}"
+    needs = Needs()
+    code = Compiler(Scope(), WORDS, needs, "python").condition(f'${{coord:{call} eq "{value}"}}')
+    assert eval(code, {**helpers(needs), "found": lambda: URIS}) is True
+
+
+@pytest.mark.parametrize(
+    "call", ["dataOutPartitionValue('in', a)", "databaseIn('other')", "dataInPartitions('in', 'x')"]
+)
+def test_a_part_that_is_not_known_is_refused(call: str) -> None:
+    with pytest.raises(Unsupported):
+        rendered(f"${{coord:{call}}}", URIS)
+
+
+def test_a_path_that_is_no_partition_fails_as_in_oozie() -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        rendered("${coord:databaseIn('in')}", ["hdfs://n/a/b"])
