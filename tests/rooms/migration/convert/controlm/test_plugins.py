@@ -212,3 +212,10 @@ def test_the_team_says_what_a_type_becomes(tmp_path: Path) -> None:
 def test_a_wrong_choice_names_its_key(tmp_path: Path, value: object) -> None:
     with pytest.raises(Invalid, match=r"job_types\.sap"):
         dag(tmp_path, {"Type": "Job:Dummy"}, {"job_types": {"sap": value}})
+
+
+def test_dataflow_asks_for_beam_which_its_module_imports(tmp_path: Path) -> None:
+    flow = {"Type": "Job:GCP Dataflow", "Project ID": "p", "Region": "r", "Template Location (gs://)": "gs://t"}
+    conversion = convert(tmp_path, json.dumps({"F": {"Type": "Folder", "J": flow}}), name="jobs.json")
+    wanted = compose(conversion, "3.3")["requirements.txt"].splitlines()
+    assert [line for line in wanted if "google" in line] == ["apache-airflow-providers-google[apache.beam]"]
