@@ -167,6 +167,33 @@ def test_a_bucket_of_nobody_knows_which_end_is_asked_for(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("path", "bucket", "address"),
+    [
+        ("s3://b/in/", "b", "s3://b/in/"),
+        ("s3://b", "", "s3://b/"),
+        ("s3a://b/x", "b", "s3://b/x"),
+        ("/in/", "b", "s3://b/in/"),
+        ("s3://other/x", "b", None),
+        ("hdfs://n/x", "", None),
+    ],
+)
+def test_a_whole_address_names_its_bucket_once(tmp_path: Path, path: str, bucket: str, address: str | None) -> None:
+    job = {
+        "Type": "Job:FileTransfer",
+        "ConnectionProfileSrc": "ONE",
+        "ConnectionProfileDest": "TWO",
+        "FileTransfers": [{"Src": "/a", "Dest": path}],
+    } | ({"S3BucketName": bucket} if bucket else {})
+    text = json.dumps({"F": {"Type": "Folder", "J": job}})
+    profile = {"connection_profiles": {"ONE": "SFTP", "TWO": "SFTP" if path.startswith("hdfs") else "S3"}}
+    task = dag_of(convert(tmp_path, text, profile, name="jobs.json"), "F").task("J")
+    if address is None:
+        assert task.role == "raises"
+    else:
+        assert address in (arguments(task).get("dst"), arguments(task).get("op_kwargs", {}).get("destination"))
+
+
+@pytest.mark.parametrize(
     ("answer", "code"), [("CC 0000", 0), ("CC 0004", 0), ("CC 0008", 1), ("ABEND S0C7", 1), ("JCL ERROR", 1)]
 )
 def test_a_z_os_job_ends_by_its_completion_code(tmp_path: Path, answer: str, code: int) -> None:
