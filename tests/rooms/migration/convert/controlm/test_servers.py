@@ -14,6 +14,7 @@ import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
 from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.controlm.snippets import TRANSFER
 from aerodrome.migration.convert.emission import compose
 
 
@@ -224,3 +225,23 @@ def test_a_query_in_pieces_is_one_text(tmp_path: Path) -> None:
     job = f'<JOB JOBNAME="J" DAYS="ALL" APPL_TYPE="DATABASE">{inside}</JOB>'
     made = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'), "F")
     assert arguments(made.task("J"))["sql"] == "select *\nfrom t"
+
+
+class Stored(type(Path())):  # type: ignore[misc]
+    """Stands for a path of Airflow's storage."""
+
+    def copy(self, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(self.read_bytes())
+
+
+@pytest.mark.parametrize(("source", "landed"), [("in/day*.csv", "out/day1.csv"), ("in/day1.csv", "out")])
+def test_files_of_a_pattern_go_into_the_destination_even_when_there_is_one(
+    tmp_path: Path, source: str, landed: str
+) -> None:
+    space: dict[str, Any] = {"ObjectStoragePath": lambda path, conn_id: Stored(path)}
+    exec(TRANSFER.source, space)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "day1.csv").write_text("1")
+    space["transfer"](f"{tmp_path}/{source}", "a", f"{tmp_path}/out", "b", False)
+    assert (tmp_path / landed).read_text() == "1"
