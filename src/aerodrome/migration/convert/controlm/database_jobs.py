@@ -9,8 +9,8 @@ from typing import Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Expression, Symbol
-from aerodrome.migration.convert.controlm.plugins import detail, profile_of
-from aerodrome.migration.convert.controlm.texts import chunks_of
+from aerodrome.migration.convert.controlm.plugin_details import detail, profile_of
+from aerodrome.migration.convert.controlm.texts import chunks_of, plain_lines
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 BIGQUERY: Final = Symbol(
@@ -70,7 +70,7 @@ def database(bench: Workbench) -> None:
         profile,
         {"hive": "hiveserver2", "snowflake": "snowflake", "redshift": "redshift"}.get(bench.job.kind, "generic"),
     )
-    bench.step("", symbols.SQL, ("conn_id", conn_id), ("sql", bench.text(query)))
+    bench.step("", symbols.SQL, ("conn_id", conn_id), ("sql", bench.text(plain_lines(query))))
 
 
 def bigquery(bench: Workbench) -> None:
@@ -79,7 +79,10 @@ def bigquery(bench: Workbench) -> None:
     if not query:
         bench.fail("bigquery-action", "Only BigQuery jobs that run a query are converted.")
         return
-    configuration: dict[str, Expression] = {"query": {"query": bench.text(query), "useLegacySql": False}}
+    if detail(details, ("runselectqueryandcopytotable",)):
+        bench.fail("bigquery-action", "BigQuery jobs that copy the result of a query into a table are not converted.")
+        return
+    configuration: dict[str, Expression] = {"query": {"query": bench.text(plain_lines(query)), "useLegacySql": False}}
     project = detail(details, ("projectname", "projectid", "project"))
     conn_id = bench.profile(profile_of(details) or "google_cloud", "google_cloud_platform")
     extra: list[tuple[str, Expression]] = [("project_id", bench.text(project))] if project else []

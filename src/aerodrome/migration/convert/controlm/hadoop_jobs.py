@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
+from aerodrome.migration.convert.controlm.plugin_details import detail, items_of
 from aerodrome.migration.convert.controlm.plugin_jobs import plugin
-from aerodrome.migration.convert.controlm.plugins import detail, items_of
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 _OOZIE: Final = """id=$(oozie job -config {file} -run | sed -n 's/^job: //p')

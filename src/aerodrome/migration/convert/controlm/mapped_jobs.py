@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from aerodrome.migration.convert.contract import Expression, Symbol
 from aerodrome.migration.convert.controlm.model import Job
-from aerodrome.migration.convert.controlm.plugins import plain_name, profile_of
+from aerodrome.migration.convert.controlm.plugin_details import plain_name, profile_of
 from aerodrome.migration.convert.controlm.site import JobType, Site
 from aerodrome.migration.convert.controlm.workbench import Workbench
 

@@ -7,18 +7,8 @@ from typing import Any, Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Expression, Symbol
-from aerodrome.migration.convert.controlm.plugins import (
-    PLUGINS,
-    Argument,
-    Plugin,
-    action_of,
-    detail,
-    items_of,
-    map_of,
-    profile_of,
-    row_of,
-    untaken,
-)
+from aerodrome.migration.convert.controlm.plugin_details import action_of, detail, items_of, map_of, profile_of
+from aerodrome.migration.convert.controlm.plugins import PLUGINS, Argument, Plugin, row_of, untaken
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 _GOOGLE: Final = "apache-airflow-providers-google"
@@ -58,9 +48,18 @@ def plugin(bench: Workbench) -> None:
     if bench.job.kind == "aws-batch" and (revision := detail(details, ("jobdefinitionrevision",))):
         arguments = [(name, f"{value}:{revision}" if name == "job_definition" else value) for name, value in arguments]
         also = ("jobdefinitionrevision",)
-    if bench.job.kind == "gcp-function" and (body := detail(details, ("body", "functionparameters"))):
-        fixed["input_data"] = mapped(bench, "input_data", body)
-        also = ("body", "functionparameters")
+    if bench.job.kind == "gcp-function":
+        also = ("body", "functionparameters", "urlparameters")
+        if body := detail(details, ("body",)):
+            fixed["input_data"] = mapped(bench, "input_data", body)
+        if detail(details, ("urlparameters",)):
+            bench.fail("plugin-details", "The operator calls a function with a body, and this one has URL parameters.")
+    if bench.job.kind == "kubernetes" and "\n" in detail(details, ("jobspecyaml",)):
+        bench.fail(
+            "kubernetes-inline",
+            "Its specification stands in the job: save it as a file for the workers, and give the file to KubernetesJobOperator here.",
+        )
+        return
     if bench.job.kind == "gcp-workflow" and (body := detail(details, ("parametersjsoninput",))):
         fixed["execution"] = {"argument": bench.text(body)}
         also = ("parametersjsoninput",)
@@ -157,6 +156,7 @@ def dataflow(bench: Workbench) -> None:
     if given is None:
         bench.fail("detail-unreadable", f"Its parameters are not an object in JSON: {text[:80]}")
         return
+    bench.work.packages.add(f"{_GOOGLE}[apache.beam]")  # the module of its operators imports Beam
     conn_id = bench.profile(profile_of(details) or "google_cloud_platform", "google_cloud_platform")
     where: list[tuple[str, Expression]] = [
         ("gcp_conn_id", conn_id),

@@ -8,14 +8,12 @@ cncf-kubernetes 10.25 and dbt-cloud 4.11; a test of the matrix constructs every 
 
 from __future__ import annotations
 
-import ast
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from aerodrome.migration.convert.contract import Expression, Symbol
+from aerodrome.migration.convert.controlm.plugin_details import ACTIONS, WITHOUT_EFFECT, action_of, plain_name
 
 Form = Literal["text", "map", "list", "json"]
 
@@ -94,6 +92,7 @@ def _gcp(
 _PROJECT: Final = _needs("project_id", "projectid", "project", "projectname")
 _REGION: Final = ("location", "region", "accountregion")
 _WAIT: Final = (("wait_for_completion", True),)
+_INGESTION: Final = "{{ ti.task_id }}-{{ ts_nodash }}-{{ ti.try_number }}"
 _INSTANCE: Final = ("instanceid", "instanceids")
 _VM: Final = (
     _PROJECT,
@@ -239,7 +238,15 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
             "QuickSightCreateIngestionOperator",
             "quicksight",
             _needs("data_set_id", "awsdatasetid", "datasetid"),
-            fixed=(("ingestion_id", "{{ ti.task_id }}-{{ ts_nodash }}-{{ ti.try_number }}"), *_WAIT),
+            fixed=(("ingestion_id", _INGESTION), *_WAIT),
+            actions=("full",),
+        ),
+        _aws(
+            "QuickSightCreateIngestionOperator",
+            "quicksight",
+            _needs("data_set_id", "awsdatasetid", "datasetid"),
+            fixed=(("ingestion_id", _INGESTION), ("ingestion_type", "INCREMENTAL_REFRESH"), *_WAIT),
+            actions=("incremental",),
         ),
     ),
     "mwaa": (
@@ -336,7 +343,7 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
         _gcp(
             "DataprocInstantiateWorkflowTemplateOperator",
             "dataproc",
-            _PROJECT,
+            _needs("project_id", "projectid", "project", "projectname", is_plain=True),
             _needs("region", *_REGION, is_plain=True),
             _needs("template_id", "workflowtemplate", "workflowtemplateid"),
             _may("parameters", "parametersjsonformat", form="map"),
@@ -461,7 +468,7 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
             _provider("SparkSubmitOperator", "apache.spark.operators.spark_submit", "apache-spark"),
             (
                 _needs("application", "sparkscript", "programjar", "applicationjar", "script", "sparkapplicationpath"),
-                _may("java_class", "mainclass"),
+                _may("java_class", "mainclass", is_plain=True),
                 _may("application_args", "arguments", form="list"),
             ),
             "conn_id",
@@ -469,43 +476,6 @@ PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {
         ),
     ),
 }
-_ACTIONS: Final = (
-    "action",
-    "actions",
-    "operation",
-    "operations",
-    "actiontype",
-    "genaction",
-    "jobtype",
-    "dataproctasktype",
-    "datasetrefreshpipelinedeployment",
-    "jobspectype",
-)
-_PREFIX: Final = re.compile(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON)[-.]", re.IGNORECASE)
-_WITHOUT_EFFECT: Final = re.compile(  # how the plug-in looks for the end, and what it writes into the output of the job
-    r"poll|tolerance|tolarance|log|^show|^fetch|^append|^bring|^output(s|details|$)|idempot|^appname|^(pre|post)commands$|^(account|connectionprofile)|^[a-z]{1,4}\d?$"
-)
-
-
-def plain_name(key: str) -> str:
-    """Give the name of a detail as it is compared: without prefix, case and marks."""
-    return re.sub(r"[^a-z0-9]", "", _PREFIX.sub("", key).lower())
-
-
-def detail(details: Mapping[str, str], names: tuple[str, ...]) -> str:
-    """Give the first of these details that a job has. A box that is not ticked is not there."""
-    found = {plain_name(key): value for key, value in details.items()}
-    return next((found[name] for name in names if found.get(name, "").strip() not in ("", "unchecked")), "")
-
-
-def profile_of(details: Mapping[str, str]) -> str:
-    """Give the name of the connection profile (account) of a plug-in job."""
-    return detail(details, ("connectionprofile", "account", "connectionprofilename"))
-
-
-def action_of(details: Mapping[str, str]) -> str:
-    """Give the action of a plug-in job, as it is compared; empty when it has none."""
-    return re.sub(r"[^a-z0-9]", "", detail(details, _ACTIONS).lower())
 
 
 def row_of(kind: str, details: Mapping[str, str]) -> Plugin | None:
@@ -521,40 +491,11 @@ def _is_for(row: Plugin, action: str) -> bool:
 def untaken(plugin: Plugin, details: Mapping[str, str], also: tuple[str, ...] = ()) -> list[str]:
     """Name the details that say something and that the operator does not take."""
     known = {name for argument in plugin.arguments for name in argument.details} | set(also)
-    known |= set(_ACTIONS) if plugin.actions else set()
+    known |= set(ACTIONS) if plugin.actions else set()
     return sorted(
         key
         for key, value in details.items()
         if value.strip() not in ("", "unchecked", "N", "0")
         and plain_name(key) not in known
-        and not _WITHOUT_EFFECT.search(plain_name(key))
+        and not WITHOUT_EFFECT.search(plain_name(key))
     )
-
-
-def items_of(text: str) -> list[str]:
-    """Give the items of a JSON list, or the text itself."""
-    try:
-        listed = json.loads(text)
-    except json.JSONDecodeError:
-        return [text] if text else []
-    items = listed if isinstance(listed, list) else [listed]
-    return [" ".join(map(str, item.values())) if isinstance(item, dict) else str(item) for item in items]
-
-
-def map_of(text: str) -> dict[str, Any] | None:
-    """Read an object: JSON, Python's form of it, or a list of small ones (`[{"a": "1"}, {"b": "2"}]`); None when it is none."""
-    value: Any = None
-    bare = text.strip()
-    for parse, form in (
-        (json.loads, bare),
-        (ast.literal_eval, bare),
-        (json.loads, f"{{{bare}}}"),
-    ):  # also without braces
-        try:
-            value = parse(form)
-            break
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        value = {key: item for part in value for key, item in part.items()}
-    return value if isinstance(value, dict) and all(isinstance(key, str) for key in value) else None

@@ -80,7 +80,7 @@ def server_transfer(source, source_conn_id, destination, destination_conn_id, is
     found, base = matching(source, source_conn_id)
     if not found:
         raise FileNotFoundError(source)
-    into = destination.endswith("/") or len(found) > 1
+    into = destination.endswith("/") or "*" in source or "?" in source
     with TemporaryDirectory() as place:
         for name in found:
             local = f"{place}/{name}"

@@ -236,7 +236,7 @@ def transfer(source, source_conn_id, destination, destination_conn_id, is_moving
         raise FileNotFoundError(source)
     for path in found:
         target = ObjectStoragePath(destination, conn_id=destination_conn_id)
-        path.copy(target / path.name if destination.endswith("/") or len(found) > 1 else target)
+        path.copy(target / path.name if destination.endswith("/") or "*" in pattern or "?" in pattern else target)
         if is_moving:
             path.unlink()
 ''',

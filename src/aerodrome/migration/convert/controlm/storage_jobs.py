@@ -8,7 +8,7 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Expression, Symbol
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.plugins import action_of, detail, profile_of
+from aerodrome.migration.convert.controlm.plugin_details import action_of, detail, profile_of
 from aerodrome.migration.convert.controlm.transfer_jobs import FILE_TRANSFER, account, packages_of, placed
 from aerodrome.migration.convert.controlm.transfers import Side
 from aerodrome.migration.convert.controlm.workbench import Workbench

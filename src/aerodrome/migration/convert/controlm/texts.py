@@ -19,4 +19,9 @@ def chunks_of(details: Mapping[str, str], word: str) -> str:
         for key, value in details.items()
         if word in key.lower() and (found := _PIECE.search(key)) and "LENGTH" not in found[2].upper()
     )
-    return "".join(value for _, value in pieces).replace("%4E", "\n")
+    return plain_lines("".join(value for _, value in pieces))
+
+
+def plain_lines(text: str) -> str:
+    """Write the line ends of a text of a plug-in as line ends."""
+    return text.replace("%4E", "\n")

@@ -10,7 +10,7 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Symbol
 from aerodrome.migration.convert.controlm import server_files, snippets
-from aerodrome.migration.convert.controlm.plugins import detail
+from aerodrome.migration.convert.controlm.plugin_details import detail
 from aerodrome.migration.convert.controlm.site import connection_id
 from aerodrome.migration.convert.controlm.transfers import Command, Side, Transfer, transfers_of
 from aerodrome.migration.convert.controlm.workbench import Workbench

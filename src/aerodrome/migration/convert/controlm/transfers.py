@@ -27,6 +27,7 @@ _SCHEMES: Final = {
     "FTP-SSL": "ftps",
     "FTPSSL": "ftps",
 }
+_STORED: Final = re.compile(r"(?:s3a?|gs|abfss?|wasbs?|s3n)://([^/@:]+)(?:@[^/]*)?(?=/|$)")
 SERVERS: Final = ("ftp", "ftps")  # schemes that Airflow's storage does not reach: hooks do
 _DIRECTIONS: Final = {  # of FTP-UPLOADn: is it from left to right, does it watch first
     "0": (False, False),
@@ -147,7 +148,10 @@ def _from_json(
         source = _side(known[0], str(item.get("Src", "")), profiles[0], _bucket(details, "Src"))
         target = _side(known[1], str(item.get("Dest", "")), profiles[1], _bucket(details, "Dest"))
         if source is None or target is None:
-            return f"The connection type {known[0] if source is None else known[1]} is not converted."
+            end, place = (0, "Src") if source is None else (1, "Dest")
+            if known[end] in _SCHEMES:
+                return f"{item.get(place, '')} is no path of the end {profiles[end]} ({known[end] or 'SFTP'}, {_bucket(details, place) or 'no bucket'})."
+            return f"The connection type {known[end]} is not converted."
         if option not in _OPTIONS:
             return f"The transfer option {option} is not converted."
         ends = {"Src": source, "Dest": target}
@@ -343,7 +347,13 @@ def _side(
         profile = profile.split("+")[0 if ending == "1" else -1]
     path = path.strip().strip('"')
     if scheme in ("sftp", *SERVERS):
-        path = path.removeprefix("~/")  # below the home, as hooks take it
-    if scheme in ("s3", "gs", "abfs") and bucket:
-        path = f"{bucket}/{path.lstrip('/')}"
+        path = path.removeprefix("~/") or "./" if path.startswith("~/") else path  # below the home, as hooks take it
+    if scheme in ("s3", "gs", "abfs"):
+        if whole := _STORED.match(path):  # a whole address: it names its bucket itself
+            if bucket not in ("", whole[1]):
+                return None
+            bucket, path = whole[1], path[whole.end() :]
+        path = f"{bucket}/{path.lstrip('/')}" if bucket else path
+    elif "://" in path:
+        return None
     return Side(scheme, path, profile, "" if host.startswith("<") else host, user)

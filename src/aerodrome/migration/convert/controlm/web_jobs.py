@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aerodrome.migration.convert.contract import ConnectionNeed, Expression, Symbol
-from aerodrome.migration.convert.controlm.plugins import detail, plain_name, profile_of
+from aerodrome.migration.convert.controlm.plugin_details import detail, plain_name, profile_of
 from aerodrome.migration.convert.controlm.site import connection_id
 from aerodrome.migration.convert.controlm.texts import chunks_of
 from aerodrome.migration.convert.controlm.workbench import Workbench

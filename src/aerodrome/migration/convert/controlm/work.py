@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from aerodrome.migration.convert import symbols
@@ -158,11 +159,33 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
         bench.fail(
             f"job-{job.kind}", f"{_WHY.get(job.kind, f'Jobs of the type {job.type_name} are not converted.')} {_MAP}"
         )
+    if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded"):
+        _around(bench)
     if bench.work.failure:
         bench.give_up()
     else:
         _leftovers(bench)
     return bench.work
+
+
+def _around(bench: Workbench) -> None:
+    """Add the commands before and after a job that is no command itself; whether they succeed does not matter to the job."""
+    details, values = bench.job.details, bench.scope.variables
+    steps = bench.work.steps
+    for name, suffix in (("PRECMD", "_before"), ("POSTCMD", "_after")):
+        if not (command := details.get(name) or values.get(name, "")).strip():
+            continue
+        bench.work.steps = []
+        bench.run(bench.text(f"( {command}\n) || true"), suffix=suffix)
+        if name == "PRECMD":
+            steps = [*bench.work.steps, *steps]
+            continue
+        bench.note("post-command", f"{command} runs behind the job when it has ended OK; in Control-M always.")
+        steps = [
+            *(replace(step, suffix=step.suffix or "_main") for step in steps),
+            replace(bench.work.steps[0], suffix=""),
+        ]
+    bench.work.steps = steps
 
 
 def _leftovers(bench: Workbench) -> None:
@@ -172,7 +195,9 @@ def _leftovers(bench: Workbench) -> None:
         return
     known = _TAKEN.get(job.kind, ("CONNECTIONPROFILE", "MEMNAME", "MEMLIB"))
     left = sorted(
-        key for key, value in job.details.items() if value not in ("", "0", "N") and not key.upper().startswith(known)
+        key
+        for key, value in job.details.items()
+        if value not in ("", "0", "N") and key not in ("PRECMD", "POSTCMD") and not key.upper().startswith(known)
     )
     if left:
         bench.note("detail-unused", f"Details of the job that have no effect: {', '.join(left[:12])}.")

@@ -22,9 +22,11 @@ from aerodrome.migration.convert.contract import (
     Task,
 )
 from aerodrome.migration.convert.oozie import commands, flow
-from aerodrome.migration.convert.oozie.compiling import Compiler, Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.actions import Action
+from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.counters import counters_in
 from aerodrome.migration.convert.oozie.model import Node, Workflow
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.profiles import Command, Profile, operator
 from aerodrome.migration.convert.oozie.properties import Scope, configuration
 from aerodrome.migration.convert.xmlreading import to_text
@@ -246,7 +248,7 @@ def _check_capture(body: Body, kind: str, command: Command) -> None:
         raise Unsupported("capture-elsewhere", f"captured output is only read from the local runner, not {runner}")
 
 
-def _check_engine(action: commands.Action, command: Command) -> None:
+def _check_engine(action: Action, command: Command) -> None:
     """Refuse what an engine would not be given: it takes a job, no commands around it."""
     for name in ("prepare", "file", "archive", "job-xml", "query"):
         if action.body.first(name) is not None:
@@ -259,12 +261,12 @@ def _check_engine(action: commands.Action, command: Command) -> None:
         raise Unsupported("engine-flags", f"{', '.join(left)} of spark-opts has no place in a job of this engine")
 
 
-def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> commands.Action:
+def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
     root = body.workflow.root.first("global")
     common = configuration(root.first("configuration")) if root is not None else {}
     files = tuple(item.text.strip() for item in root.every("job-xml")) if root is not None else ()
-    return commands.Action(kind, node.body, compiler, common, body.read_job_xml, files)
+    return Action(kind, node.body, compiler, common, body.read_job_xml, files)
 
 
 def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str]) -> Task:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
-from aerodrome.migration.convert.oozie import javatext
+from aerodrome.migration.convert.oozie import javatext, partitions
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
@@ -27,7 +26,9 @@ from aerodrome.migration.convert.oozie.el import (
     parse,
 )
 from aerodrome.migration.convert.oozie.el import Function as Call
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.writing import grouped, literal, shell_word, string
 
 _SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
 _RE: Final = Symbol("re", {"2.11": "", "3.3": ""})
@@ -64,42 +65,6 @@ def number(text):
 )
 
 
-class Unsupported(Exception):
-    """What has no equivalent; `code` and a sentence."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-@dataclass
-class Needs:
-    """What a DAG must declare, in the order of first use."""
-
-    parameters: dict[str, str | None] = field(default_factory=dict)  # name -> default; None: nobody knows it
-    optional: set[str] = field(default_factory=set)  # only looked up by wf:conf: may be absent
-    functions: dict[str, Function] = field(default_factory=dict)
-    macros: dict[str, Code] = field(default_factory=dict)
-    is_quoting: bool = False
-    caveats: dict[str, str] = field(default_factory=dict)  # code -> sentence
-
-
-@dataclass(frozen=True)
-class Words:
-    """What the functions of one application mean: constants and further names of this DAG."""
-
-    app_name: str
-    tasks: Mapping[str, str]  # node -> full task id
-    routers: tuple[str, ...] = ()
-    zone: str = "UTC"
-    events: Mapping[str, str] = field(
-        default_factory=dict
-    )  # data-in and data-out -> name of the function that gives its URIs
-    counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
-    probe: Function | None = None  # asks HDFS: hdfs_test(flag, path) and hdfs_size(path)
-
-
 class Compiler:
     """Compiles for one language: "jinja" or "python"; both share one `Needs`."""
 
@@ -115,12 +80,12 @@ class Compiler:
         parts: list[str] = []
         for piece in self.pieces(text):
             if isinstance(piece, str):
-                parts.append(_literal(_shell_word(piece) if is_quoted else piece))
+                parts.append(literal(shell_word(piece) if is_quoted else piece))
                 continue
             inner = self.text_of(piece)
             if is_quoted:
                 self.needs.is_quoting = True
-                inner = f"{_grouped(inner)} | quote"
+                inner = f"{grouped(inner)} | quote"
             parts.append("{{ " + inner + " }}")
         return "".join(parts) or ("''" if is_quoted else "")
 
@@ -138,9 +103,7 @@ class Compiler:
             return self.truth(pieces[0])
         if all(isinstance(piece, str) for piece in pieces):
             return repr("".join(map(str, pieces)).strip().lower() == "true")
-        joined = " + ".join(
-            repr(piece) if isinstance(piece, str) else _grouped(self.text_of(piece)) for piece in pieces
-        )
+        joined = " + ".join(repr(piece) if isinstance(piece, str) else grouped(self.text_of(piece)) for piece in pieces)
         return f'({joined}).strip().lower() == "true"'
 
     # ---- by type
@@ -175,7 +138,7 @@ class Compiler:
             return f'("true" if {inner} else "false")'
         if kind == "map":
             raise Unsupported("el-map", "a map cannot be written as text")
-        return f"{_grouped(inner)} | string" if self.language == "jinja" else f"str({inner})"
+        return f"{grouped(inner)} | string" if self.language == "jinja" else f"str({inner})"
 
     def number_of(self, node: Node) -> str:
         if self.kind(node) == "number":
@@ -188,13 +151,13 @@ class Compiler:
     def truth(self, node: Node) -> str:
         if self.kind(node) == "truth":
             return self.value(node)
-        inner = _grouped(self.text_of(node))
+        inner = grouped(self.text_of(node))
         return f'({inner} | lower) == "true"' if self.language == "jinja" else f'{inner}.strip().lower() == "true"'
 
     def value(self, node: Node) -> str:
         match node:
             case Literal(value):
-                return _string(value) if isinstance(value, str) else '""' if value is None else repr(value)
+                return string(value) if isinstance(value, str) else '""' if value is None else repr(value)
             case Name(name):
                 return self.name(name)
             case Conditional(test, yes, no):
@@ -202,9 +165,9 @@ class Compiler:
                 first, second = (self.value(yes), self.value(no)) if same else (self.text_of(yes), self.text_of(no))
                 return f"({first} if {self.truth(test)} else {second})"
             case Unary("-", inner):
-                return f"-{_grouped(self.number_of(inner))}"
+                return f"-{grouped(self.number_of(inner))}"
             case Unary("empty", inner):
-                return f"not {_grouped(self.value(inner) if self.kind(inner) == 'map' else self.text_of(inner))}"
+                return f"not {grouped(self.value(inner) if self.kind(inner) == 'map' else self.text_of(inner))}"
             case Unary(_, inner):
                 return f"not ({self.truth(inner)})"
             case Binary():
@@ -229,7 +192,7 @@ class Compiler:
         elif "truth" in kinds:
             left, right = f"({self.truth(node.left)})", f"({self.truth(node.right)})"
         else:
-            left, right = _grouped(self.text_of(node.left)), _grouped(self.text_of(node.right))
+            left, right = grouped(self.text_of(node.left)), grouped(self.text_of(node.right))
         return f"{left} {node.operator} {right}"
 
     # ---- names
@@ -243,7 +206,7 @@ class Compiler:
         known = self.scope.constant(name, start, is_job_only=is_only)
         if known is not None:
             if start and self.scope.constant(name) != known:  # another layer's value of the same name
-                return _string(known)
+                return string(known)
             return self.parameter(name, known)
         if len(self.open) > 20:
             raise Unsupported("el-recursion", f"the value of {name} uses itself")
@@ -252,11 +215,11 @@ class Compiler:
         parts: list[str] = []
         for piece in found.pieces:
             if isinstance(piece, str):
-                parts.append(_string(piece))
+                parts.append(string(piece))
                 continue
             layer = self.scope.layers[found.layer]
             self.place = (found.layer + (layer.is_outward or piece == Name(name)), not layer.is_default)
-            parts.append(_grouped(self.text_of(piece)))
+            parts.append(grouped(self.text_of(piece)))
             if sum(map(len, parts)) > _LONGEST:
                 raise Unsupported("el-recursion", f"the value of {name} grows without end")
         self.open.pop()
@@ -272,7 +235,7 @@ class Compiler:
     def access(self, name: str) -> str:
         if self.language == "jinja" and _PLAIN.match(name) and name not in _RESERVED:
             return f"params.{name}"
-        return f"params[{_string(name)}]"
+        return f"params[{string(name)}]"
 
     # ---- functions
 
@@ -297,13 +260,11 @@ class Compiler:
         return self.access(name)
 
     def filtered(self, node: Node, jinja: str, python: str) -> str:
-        inner = _grouped(self.text_of(node))
+        inner = grouped(self.text_of(node))
         return f"({inner} | {jinja})" if self.language == "jinja" else f"{inner}.{python}"
 
     def joined(self, *nodes: Node) -> str:
-        return (
-            f"({(' ~ ' if self.language == 'jinja' else ' + ').join(_grouped(self.text_of(node)) for node in nodes)})"
-        )
+        return f"({(' ~ ' if self.language == 'jinja' else ' + ').join(grouped(self.text_of(node)) for node in nodes)})"
 
     def macro(self, name: str, code: Code) -> str:
         if self.language == "jinja":
@@ -315,7 +276,7 @@ class Compiler:
     def action_data(self, node: Node) -> str:
         if not isinstance(node, Literal) or str(node.value) not in self.words.tasks:
             raise Unsupported("el-action-data", "the action whose data is read is not fixed, or not in this workflow")
-        return f"ti.xcom_pull(task_ids={_string(self.words.tasks[str(node.value)])})"
+        return f"ti.xcom_pull(task_ids={string(self.words.tasks[str(node.value)])})"
 
     def counter(self, action: str, counter: tuple[str, str]) -> str:
         """Compile a counter of a map-reduce action, which gives those that are read."""
@@ -323,7 +284,7 @@ class Compiler:
             raise Unsupported("el-counters", f"the counters of {action} are those of no map-reduce action here")
         self.needs.caveats["hadoop-counters"] = "a counter that the job never had is 0; in Oozie it is empty"
         group, name = counter
-        return f"ti.xcom_pull(task_ids={_string(self.words.tasks[action])})[{_string(group)}][{_string(name)}]"
+        return f"ti.xcom_pull(task_ids={string(self.words.tasks[action])})[{string(group)}][{string(name)}]"
 
     def last_error_node(self) -> str:
         routers = list(self.words.routers)
@@ -341,9 +302,9 @@ class Compiler:
             "the text of an error is in the log of the failed task; messages name the task"
         )
         return (
-            f'("task " ~ {_grouped(self.text_of(node))} ~ " failed, see its log")'
+            f'("task " ~ {grouped(self.text_of(node))} ~ " failed, see its log")'
             if self.language == "jinja"
-            else f'("task " + {_grouped(self.text_of(node))} + " failed, see its log")'
+            else f'("task " + {grouped(self.text_of(node))} + " failed, see its log")'
         )
 
     def error_code(self, _node: Node) -> str:
@@ -356,7 +317,7 @@ class Compiler:
         self.needs.functions[self.words.probe.name] = self.words.probe
         if self.language == "jinja":
             self.needs.macros[function] = Code(function)
-        arguments = [*([_string(flag)] if flag else []), self.text_of(path)]
+        arguments = [*([string(flag)] if flag else []), self.text_of(path)]
         return f"{function}({', '.join(arguments)})"
 
     # ---- times
@@ -407,7 +368,7 @@ class Compiler:
         code = javatext.strftime(str(pattern.value))
         if code is None:
             raise Unsupported("el-pattern", f"the pattern {pattern.value!r} of coord:formatTime() has no equivalent")
-        return f"{self.time_of(time)}.strftime({_string(code)})"
+        return f"{self.time_of(time)}.strftime({string(code)})"
 
     def uris(self, node: Node) -> str:
         inner = self.event(node)
@@ -419,36 +380,6 @@ class Compiler:
         return self.words.events[str(node.value)]
 
 
-def _grouped(text: str) -> str:
-    if text.startswith("logical_date") and text.endswith(")") and text.count('"') <= 2:
-        return text  # a chain of calls
-    simple = re.fullmatch(r"[\w.]+(\[\"[^\"\]]*\"\])*|\"[^\"\\]*\"|\w[\w.]*\([^()]*\)(\[[^\]]*\])*", text)
-    return text if simple or (text.startswith("(") and _closes_last(text)) else f"({text})"
-
-
-def _closes_last(text: str) -> bool:
-    depth = 0
-    for place, mark in enumerate(text):
-        depth += (mark == "(") - (mark == ")")
-        if depth == 0:
-            return place == len(text) - 1
-    return False
-
-
-def _string(value: object) -> str:
-    text = repr(str(value))
-    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
-
-
-def _literal(text: str) -> str:
-    """Write a text so that Jinja gives it back."""
-    return re.sub(r"\{(?=[{%#])", "{{ '{' }}", text)
-
-
-def _shell_word(text: str) -> str:
-    return text if re.fullmatch(r"[\w@%+=:,./-]+", text, re.ASCII) else "'" + text.replace("'", "'\"'\"'") + "'"
-
-
 def _replace_all(compiler: Compiler, text: Node, pattern: Node, new: Node) -> str:
     if not isinstance(pattern, Literal) or not isinstance(new, Literal):
         raise Unsupported("el-regex", "the pattern of replaceAll() is not fixed")
@@ -456,16 +387,16 @@ def _replace_all(compiler: Compiler, text: Node, pattern: Node, new: Node) -> st
     if found is None:
         raise Unsupported("el-regex", f"the Java pattern {pattern.value!r} has no equivalent")
     name = compiler.macro("re_sub", Code("re.sub", (_RE,)))
-    return f"{name}({_string(found[0])}, {_string(found[1])}, {compiler.text_of(text)})"
+    return f"{name}({string(found[0])}, {string(found[1])}, {compiler.text_of(text)})"
 
 
 def _append_all(compiler: Compiler, text: Node, more: Node, mark: Node) -> str:
-    separator = _grouped(compiler.text_of(mark))
+    separator = grouped(compiler.text_of(mark))
     if compiler.language == "jinja":
-        parts, tail = f"{_grouped(compiler.text_of(text))}.split({separator})", _grouped(compiler.text_of(more))
+        parts, tail = f"{grouped(compiler.text_of(text))}.split({separator})", grouped(compiler.text_of(more))
         return f"({parts} | map('replace', '', '') | join({tail} ~ {separator}) ~ {tail})"
-    tail = _grouped(compiler.text_of(more))
-    return f"{separator}.join(part + {tail} for part in {_grouped(compiler.text_of(text))}.split({separator}))"
+    tail = grouped(compiler.text_of(more))
+    return f"{separator}.join(part + {tail} for part in {grouped(compiler.text_of(text))}.split({separator}))"
 
 
 def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
@@ -495,7 +426,7 @@ def _fs(name: str, flag: str = "") -> Callable[..., str]:
 
 _CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "wf:id": lambda _: "run_id",
-    "wf:name": lambda c: _string(c.words.app_name),
+    "wf:name": lambda c: string(c.words.app_name),
     "wf:appPath": lambda c: c.name(APP_PATH),
     "wf:conf": Compiler.conf,
     "wf:user": lambda c: c.name("user.name"),
@@ -528,11 +459,12 @@ _CALLS: Final[Mapping[str, Callable[..., str]]] = {
         f"{c.time_of(time)}.int_timestamp" + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
     ),
     "coord:user": lambda c: c.name("user.name"),
-    "coord:name": lambda c: _string(c.words.app_name),
+    "coord:name": lambda c: string(c.words.app_name),
     "coord:actionId": lambda _: "run_id",
     "coord:conf": Compiler.conf,
     "coord:dataIn": lambda c, name: c.uris(name),
     "coord:dataOut": lambda c, name: c.uris(name),
+    **partitions.CALLS,
 }
 _KINDS: Final = {
     "wf:actionData": "map",

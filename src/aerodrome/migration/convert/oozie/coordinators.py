@@ -4,84 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import PurePosixPath
-from typing import Final
 
-from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import (
-    Account,
-    Call,
-    Code,
     Dag,
-    Expression,
-    Function,
     Origin,
-    Outcome,
     Question,
     Schedule,
-    Symbol,
-    Target,
-    Task,
 )
-from aerodrome.migration.convert.oozie import datasets, frequency, logic
-from aerodrome.migration.convert.oozie.building import NOT_CONVERTED, Body, make_dag, raising_arguments
-from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler, Unsupported, Words
-from aerodrome.migration.convert.oozie.el import parse
+from aerodrome.migration.convert.oozie import frequency
+from aerodrome.migration.convert.oozie.building import Body, make_dag
+from aerodrome.migration.convert.oozie.compiling import APP_PATH
 from aerodrome.migration.convert.oozie.estate import Application, Estate
+from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
+from aerodrome.migration.convert.oozie.needs import Unsupported
+from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
+from aerodrome.migration.convert.oozie.sla import deadline
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
-
-_DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 5.2
-_ALERT: Final = Symbol("DeadlineAlert", {"3.3": "airflow.sdk", "2.11": ""})
-_MINUTES: Final = {"MINUTES": "1", "HOURS": "60", "DAYS": "1440"}
-
-
-@dataclass
-class Plan:
-    """A coordinator while it is read."""
-
-    item: Application
-    scope: Scope
-    accounts: list[Account] = field(default_factory=list)
-    functions: dict[str, Function] = field(default_factory=dict)
-    events: dict[str, str] = field(default_factory=dict)
-    macros: dict[str, Code] = field(default_factory=dict)
-    before: list[Task] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-
-    def origin(self, path: str, element: Element | None = None) -> Origin:
-        return Origin(self.item.file, f"coordinator-app/{path}", (element or self.item.root).line)
-
-    def note(
-        self,
-        element: str,
-        outcome: Outcome,
-        code: str = "",
-        reason: str = "",
-        name: str = "",
-        at: Element | None = None,
-    ) -> None:
-        self.accounts.append(Account(f"coordinator/{element}", outcome, self.origin(element, at), code, reason, name))
-
-    def fail(self, element: str, error: Unsupported, name: str, at: Element | None = None) -> None:
-        """Put a task that raises before the workflow."""
-        self.note(element, "raises", error.code, error.reason, name, at)
-        self.functions[NOT_CONVERTED.name] = NOT_CONVERTED
-        task_id = re.sub(r"[^\w.-]+", "_", f"{element}_{name}".strip("_"))
-        self.before.append(
-            Task(
-                task_id,
-                symbols.PYTHON,
-                raising_arguments(f"{element} {name}: {error.reason}"),
-                role="raises",
-                origin=self.origin(element, at),
-            )
-        )
 
 
 def coordinator_dag(
@@ -128,8 +71,8 @@ def coordinator_dag(
         zone,
         plan.events,
     )
-    _inputs(estate, plan, body, zone)
-    body.outlets = _outputs(estate, plan, body, zone)
+    make_inputs(estate, plan, body, zone)
+    body.outlets = make_outputs(estate, plan, body, zone)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -144,7 +87,7 @@ def coordinator_dag(
     dag = replace(
         dag,
         max_active_runs=_controls(plan),
-        arguments_by_target=_deadline(plan, root),
+        arguments_by_target=deadline(plan, root),
         accounts=(*plan.accounts, *dag.accounts),
     )
     return dag, tuple(plan.questions)
@@ -273,28 +216,6 @@ def _controls(plan: Plan) -> int | None:
     return most
 
 
-def _timeout(plan: Plan) -> timedelta | None:
-    controls = plan.item.root.first("controls")
-    text = controls.value("timeout") if controls is not None else ""
-    if not text:
-        plan.note(
-            "timeout",
-            "caveat",
-            "timeout-default",
-            "nothing was said: it waits 120 minutes, Oozie's default; then the run is failed, not timed out",
-        )
-        return _DEFAULT_TIMEOUT
-    known = plan.scope.text(text) or ""
-    if not re.fullmatch(r"-?\d+", known):
-        plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits without end")
-        return None
-    if int(known) < 0:
-        plan.note("timeout", "converted")
-        return None
-    plan.note("timeout", "caveat", "timeout-fails", "a run that waited in vain is failed, not timed out")
-    return timedelta(minutes=max(int(known), 1))
-
-
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:
     found = estate.locate("workflow", plan.scope.partly(path), folder)
     if found is None and "$" in plan.scope.partly(path).rpartition("/")[2]:
@@ -342,211 +263,3 @@ def _stand_in(item: Application, name: str, path: str, own: Mapping[str, str]) -
         Element("end", {"name": "end"}, line),
     ]
     return read_workflow(Element("workflow-app", {"name": name}, line, children=nodes), item.file)
-
-
-def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
-    element = plan.item.root.first("datasets")
-    if element is None:
-        return {}
-    found: list[Element] = []
-    for include in element.every("include"):
-        path = plan.scope.partly(include.text.strip())
-        known = _include(estate, path, plan.item.folder)
-        if known is None:
-            plan.note(
-                "include",
-                "caveat",
-                "include-missing",
-                f"the datasets file {path} is not among the files; a dataset that is missing raises",
-                name=path,
-                at=include,
-            )
-        else:
-            found += known.every("dataset")
-            plan.note("include", "converted", name=path, at=include)
-    return datasets.read_datasets([*found, *element.every("dataset")], plan.scope)
-
-
-def _include(estate: Estate, path: str, folder: str) -> Element | None:
-    parts = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", path).split("/") if part]
-    known: list[str] = []
-    for part in reversed(parts):
-        if "$" in part or "}" in part:
-            break
-        known.insert(0, part)
-    best: list[tuple[int, int, str]] = []
-    for name in estate.datasets:
-        own = PurePosixPath(name).parts
-        common = 0
-        for one, two in zip(reversed(own), reversed(known), strict=False):
-            if one != two:
-                break
-            common += 1
-        near = sum(1 for one, two in zip(own, PurePosixPath(folder).parts, strict=False) if one == two)
-        if common:
-            best.append((common, near, name))
-    if not best and not known:  # the whole path is a value that nobody knows: the one beside it
-        beside = [name for name in estate.datasets if str(PurePosixPath(name).parent) == folder]
-        return estate.datasets[beside[0]] if len(beside) == 1 else None
-    return estate.datasets[max(best)[2]] if best else None
-
-
-def _inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
-    """Make a task that waits for each data-in."""
-    events = plan.item.root.first("input-events")
-    series = _series(estate, plan)
-    elements = events.every("data-in") if events is not None else []
-    timeout = _timeout(plan) if elements else None
-    compiler = Compiler(plan.scope, Words(body.app_name, {}, zone=zone, probe=body.profile.probe), body.needs, "python")
-    if (alternatives := plan.item.root.first("input-logic")) is not None:
-        _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
-        return
-    for element in elements:
-        name = element.get("name")
-        try:
-            _check_name(plan, body, name)
-            event = datasets.read_event(element, series, plan.scope, zone)
-            task = datasets.sensor(event, compiler, plan.functions, timeout)
-        except Unsupported as error:
-            plan.fail("data-in", error, name, element)
-            continue
-        plan.before.append(replace(task, origin=plan.origin("input-events", element)))
-        if event.dataset.is_asked:
-            known = series.get(event.dataset.name)
-            why = (
-                known.reason
-                if isinstance(known, Unsupported)
-                else f"the dataset {event.dataset.name} is not defined in any file that was given"
-            )
-            names = f"dataset.{event.dataset.name}.*"
-            plan.note(
-                "data-in",
-                "caveat",
-                "dataset-asked",
-                f"{why}: the params {names} define it, and the run fails until they are set",
-                name,
-                element,
-            )
-        else:
-            plan.note("data-in", "converted", name=name, at=element)
-        if event.kind in ("latest", "future"):
-            plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{name}")'
-        else:
-            function = f"{datasets.identifier(name)}_uris"
-            plan.events[name] = f"{function}(logical_date, params)"
-            plan.macros[function] = Code(function)
-
-
-def _alternatives(
-    plan: Plan,
-    compiler: Compiler,
-    root: Element,
-    elements: list[Element],
-    around: tuple[dict[str, datasets.DataSet | Unsupported], str, timedelta | None],
-) -> None:
-    """Make the one task that waits as <input-logic> says."""
-    series, zone, timeout = around
-    try:
-        events = {element.get("name"): datasets.read_event(element, series, plan.scope, zone) for element in elements}
-        task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
-    except Unsupported as error:
-        plan.fail("input-logic", error, "", root)
-        return
-    plan.before.append(replace(task, origin=plan.origin("input-logic", root)))
-    plan.events |= found
-    plan.note("input-logic", "converted", at=root)
-    for element in elements:
-        plan.note("data-in", "converted", name=element.get("name"), at=element)
-
-
-def _outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Expression, ...]:
-    """Give the assets that the run makes."""
-    events = plan.item.root.first("output-events")
-    elements = events.every("data-out") if events is not None else []
-    quiet = replace_accounts(plan)
-    series = _series(estate, quiet) if elements else {}
-    compiler = Compiler(plan.scope, Words(body.app_name, {}, zone=zone, probe=body.profile.probe), body.needs, "python")
-    made: list[Expression] = []
-    for element in elements:
-        name = element.get("name")
-        try:
-            _check_name(plan, body, name)
-            event = datasets.read_event(element, series, plan.scope, zone)
-            function = datasets.uri_function(event, compiler)
-        except Unsupported as error:
-            plan.note("data-out", "caveat", "data-out-unknown", f"it is no asset: {error.reason}", name, element)
-            continue
-        plan.functions[function.name] = function
-        plan.events[name] = f"{function.name}(logical_date, params)"
-        plan.macros[function.name] = Code(function.name)
-        if event.dataset.is_asked:
-            plan.note(
-                "data-out",
-                "caveat",
-                "dataset-asked",
-                f"the params dataset.{event.dataset.name}.* define its dataset",
-                name,
-                element,
-            )
-        made.append(Call(symbols.ASSET, (f"oozie-{event.dataset.name}",)))
-        if not event.dataset.is_asked:
-            plan.note("data-out", "converted", name=name, at=element)
-    return tuple(made)
-
-
-def _check_name(plan: Plan, body: Body, name: str) -> None:
-    alike = {datasets.identifier(other) for other in plan.events}
-    if datasets.identifier(name) in alike or f"wait_for_{name}" in body.workflow.nodes:
-        raise Unsupported("event-name", f"the name {name} cannot be told from another one of this coordinator")
-
-
-def replace_accounts(plan: Plan) -> Plan:
-    """Give a copy whose notes nobody reads: datasets are read twice, and counted once."""
-    return Plan(plan.item, plan.scope)
-
-
-def _deadline(plan: Plan, root: Element) -> dict[Target, tuple[tuple[str, Expression], ...]]:
-    """Give the deadline of <sla:info>, for Airflow 3."""
-    info = (root.first("action") or root).first("info")
-    if info is None:
-        return {}
-    scope = Scope((Layer("minutes", _MINUTES), *plan.scope.layers))
-    text = info.value("should-end") or info.value("max-duration")
-    minutes = _sla_minutes(text, scope)
-    contact = plan.scope.text(info.value("alert-contact"))
-    if minutes is None or not contact:
-        plan.note("sla", "caveat", "sla-unknown", "its limit or its contact is not known: it is not watched", at=info)
-        return {}
-    reference = "DAGRUN_LOGICAL_DATE" if info.value("should-end") else "DAGRUN_QUEUED_AT"
-    alert = Code(
-        f"DeadlineAlert(reference=DeadlineReference.{reference}, interval=timedelta(minutes={minutes}), "
-        f'callback=AsyncCallback(SmtpNotifier, kwargs={{"to": {contact!r}, "subject": "SLA of {{{{ dag_run.dag_id }}}} missed"}}))',
-        (
-            _ALERT,
-            Symbol("DeadlineReference", {"3.3": "airflow.sdk", "2.11": ""}),
-            Symbol("AsyncCallback", {"3.3": "airflow.sdk", "2.11": ""}),
-            symbols.TIMEDELTA,
-            symbols.SMTP_NOTIFIER,
-        ),
-    )
-    what = "should-end" if info.value("should-end") else "max-duration"
-    plan.note(
-        "sla",
-        "caveat",
-        "sla-deadline",
-        f"only {what} is watched, and only by Airflow 3; should-start and events of success are not",
-        at=info,
-    )
-    return {"3.3": (("deadline", alert),)}
-
-
-def _sla_minutes(text: str, scope: Scope) -> int | None:
-    if not text or text.count("${") > 1:
-        return None
-    if text.strip().isdigit():
-        return int(text)
-    try:
-        pieces = parse(text.strip())
-    except Invalid:
-        return None
-    return frequency.number(pieces[0], scope) if len(pieces) == 1 and not isinstance(pieces[0], str) else None

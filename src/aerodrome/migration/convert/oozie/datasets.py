@@ -12,9 +12,10 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Code, Expression, Function, Symbol, Task
 from aerodrome.migration.convert.oozie import frequency
-from aerodrome.migration.convert.oozie.compiling import Compiler, Unsupported
+from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.el import Function as ElCall
+from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -293,6 +294,11 @@ def _quoted(text: str) -> str:
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
 
 
+def is_partition(dataset: DataSet, compiler: Compiler) -> bool:
+    """Say whether the instances of a dataset are partitions of a Hive table."""
+    return compiler.scope.partly(dataset.template).strip().startswith("hcat:")
+
+
 def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
@@ -303,8 +309,12 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     if probe is None:
         raise Unsupported("el-fs", "no way to HDFS is known in this profile")
     functions[probe.name] = probe
-    if event.dataset.template.strip().startswith("hcat:"):
-        raise Unsupported("hcat", "partitions of HCatalog are not looked at")
+    asks = 'hdfs_test("-e", {uri}' + flag + ")"
+    if is_partition(event.dataset, compiler):
+        if compiler.words.partition_probe is None:
+            raise Unsupported("hcat", "no way to Hive is known in this profile")
+        functions[compiler.words.partition_probe.name] = compiler.words.partition_probe
+        asks = "partition_test({uri})"
     if event.kind in ("latest", "future"):
         constant = f"{name}_instances".upper()
         uri = _uri(event.dataset, compiler)
@@ -322,7 +332,7 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         return {uri}
 
     def is_there(moment):
-        return hdfs_test("-e", uri(moment){flag})
+        return {asks.replace("{uri}", "uri(moment)")}
 
     moments = {moments}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
@@ -334,7 +344,7 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         text = f'''
 def wait_for_{name}(params, logical_date, **_):
     """Wait until every instance of {event.name} is there."""
-    return all(hdfs_test("-e", uri{flag}) for uri in {made.name}(logical_date, params))
+    return all({asks.replace("{uri}", "uri")} for uri in {made.name}(logical_date, params))
 '''
         if "moment" in flag:
             raise Unsupported("done-flag", "the done-flag depends on the time")

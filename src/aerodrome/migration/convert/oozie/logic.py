@@ -9,7 +9,8 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Function, Task
 from aerodrome.migration.convert.oozie import datasets
-from aerodrome.migration.convert.oozie.compiling import Compiler, Unsupported
+from aerodrome.migration.convert.oozie.compiling import Compiler
+from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.xmlreading import Element
 
 TASK_ID: Final = "wait_for_inputs"
@@ -120,6 +121,8 @@ def _input(
     event = events.get(element.get("dataset") or element.get("name"))
     if event is None:
         raise Unsupported("input-logic", f"the input {element.get('dataset')!r} is not known")
+    if datasets.is_partition(event.dataset, compiler):
+        raise Unsupported("hcat", "partitions of HCatalog have no part in input logic")
     function = datasets.uri_function(event, compiler)
     made[function.name] = function
     flag = event.dataset.done_flag

@@ -71,6 +71,38 @@ def hdfs_size(path):
     return int(output.split()[0])
 '''
 
+_PARTITION: Final = '''
+def partition_test(uri):
+    """Ask Hive whether a partition is there: hcat://HOST:PORT/DATABASE/TABLE/KEY=VALUE;KEY=VALUE."""
+    database, table, keys = uri.partition("://")[2].split("/", 3)[1:]
+    pairs = [item.partition("=") for item in re.split("[;,&]", keys) if item]
+    names = (database, table, *(key for key, _, _ in pairs))
+    if not all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names) or "'" in keys or chr(92) in keys:
+        raise ValueError(f"{uri} names no partition")
+    wanted = ", ".join(f"{key}='{value}'" for key, _, value in pairs)
+    question = f"SHOW PARTITIONS {database}.{table} PARTITION ({wanted})"
+    {ask}
+    return bool(answer.strip())
+'''
+_PARTITION_LOCAL: Final = Function(
+    "partition_test",
+    _PARTITION.replace(
+        "{ask}",
+        'answer = subprocess.run(["hive", "-S", "-e", question], check=True, capture_output=True, text=True).stdout',
+    ),
+    (symbols.SUBPROCESS, symbols.RE),
+)
+_PARTITION_SSH: Final = Function(
+    "partition_test",
+    _PARTITION.replace(
+        "{ask}",
+        """code, answer = on_edge_node(shlex.join(["hive", "-S", "-e", question]))
+    if code != 0:
+        raise RuntimeError(f"{question} ended with {code}")""",
+    ),
+    (symbols.RE,),
+)
+
 
 @dataclass(frozen=True)
 class Command:
@@ -114,6 +146,11 @@ class Profile:
             text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"))
             return Function("hdfs_test", text, (symbols.SSH_HOOK, Symbol("shlex", {"2.11": "", "3.3": ""})))
         return _HDFS_LOCAL
+
+    @property
+    def partition_probe(self) -> Function:
+        """Give the function that asks Hive for a partition; it stands behind those of `probe`."""
+        return _PARTITION_SSH if self.runner == "ssh" else _PARTITION_LOCAL
 
     def option(self, runner: str, key: str, default: str = "") -> str:
         """Give one option of a runner as text."""

@@ -13,6 +13,7 @@ from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
+from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import configuration
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -34,6 +35,9 @@ class Children:
         path = node.body.value("app-path")
         folder = body.workflow.file.rpartition("/")[0]
         child = self.find(body, path, folder)
+        if child is not None and body.workflow.file in self.reached_from(child):
+            text = "it starts a workflow that waits for it: Oozie ends that at a depth (50), Airflow never. Write the repetition in one DAG"
+            raise Unsupported("sub-workflow-recursion", text)
         caveats: dict[str, str] = {}
         own = configuration(node.body.first("configuration"))
         is_propagating = node.body.first("propagate-configuration") is not None
@@ -83,8 +87,22 @@ class Children:
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
         text = re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path)
-        found = self.estate.locate("workflow", body.scope.partly(text), folder)
-        return found if found is not None and found.file != body.workflow.file else None
+        return self.estate.locate("workflow", body.scope.partly(text), folder)
+
+    def reached_from(self, child: Application) -> set[str]:
+        """Name the files of a workflow and of all those that it starts, as far as they are known."""
+        reached: set[str] = set()
+        open_now = [child]
+        while open_now:
+            item = open_now.pop()
+            if item.file in reached or item.workflow is None:
+                continue
+            reached.add(item.file)
+            for node in item.workflow.nodes.values():
+                if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
+                    found = self.estate.locate("workflow", node.body.value("app-path"), item.folder)
+                    open_now += [] if found is None else [found]
+        return reached
 
     def all_names(self, body: Body) -> list[str]:
         """Name everything that a job knows: its configuration, and what else its actions use."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from aerodrome.migration.convert.contract import Dag, Task
 from aerodrome.migration.convert.emission import compose
 
 
-def dag(folder: Path, profile: dict[str, Any] | None = None, **job: Any) -> Dag:
+def dag(folder: Path, job: Mapping[str, Any], profile: dict[str, Any] | None = None) -> Dag:
     text = json.dumps({"F": {"Type": "Folder", "J": job}})
     return dag_of(convert(folder, text, profile, name="jobs.json"), "F")
 
@@ -98,7 +99,7 @@ ROWS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
 def test_a_plugin_job_becomes_the_operator_of_its_action(
     tmp_path: Path, job: dict[str, Any], operator: str, expected: dict[str, Any]
 ) -> None:
-    task = dag(tmp_path, **job).task("J")
+    task = dag(tmp_path, job).task("J")
     assert (task.operator.name, task.role) == (operator, "real")
     assert {name: arguments(task).get(name) for name in expected} == expected
 
@@ -112,16 +113,38 @@ def test_a_plugin_job_becomes_the_operator_of_its_action(
         ({"Type": "Job:Apache Airflow", "Action": "Rerun DAG", "DAG Name": "d"}, "plugin-action"),
         ({"Type": "Job:WebServices", "Location": "http://e/s?wsdl", "Service": "S", "Operation": "o"}, "soap-message"),
         ({"Type": "Job:ApplicationIntegrator:AI Blob Storage", "AI-Action": "Create Container"}, "plugin-action"),
+        ({"Type": "Job:Kubernetes", "Job Spec Yaml": "kind: Job\nspec: {}"}, "kubernetes-inline"),
+        (
+            {"Type": "Job:GCP BigQuery", "SQL Statement": "x", "Run Select Query and Copy to Table": "checked"},
+            "bigquery-action",
+        ),
     ],
 )
 def test_what_a_plugin_job_says_and_no_operator_takes_raises(tmp_path: Path, job: dict[str, Any], code: str) -> None:
-    made = dag(tmp_path, **job)
+    made = dag(tmp_path, job)
     assert made.task("J").role == "raises"
     assert code in codes(made)
 
 
+def test_commands_around_a_job_that_is_none_are_tasks(tmp_path: Path) -> None:
+    made = dag(tmp_path, {"Type": "Job:AWS Glue", "Glue Job Name": "g", "PreCommand": "prepare", "PostCommand": "tidy"})
+    assert [(task.full_id, task.operator.name) for task in made.tasks] == [
+        ("J_before", "BashOperator"),
+        ("J_main", "GlueJobOperator"),
+        ("J", "BashOperator"),
+    ]
+    assert "post-command" in {item.code for item in made.accounts}
+    assert [(edge.before, edge.after) for edge in made.edges] == [("J_before", "J_main"), ("J_main", "J")]
+
+
+def test_a_refresh_is_of_its_kind(tmp_path: Path) -> None:
+    for text, expected in (("Full Refresh", None), ("Incremental Refresh", "INCREMENTAL_REFRESH")):
+        job = {"Type": "Job:AWS QuickSight", "AWS Dataset ID": "d", "Refresh Type": text}
+        assert arguments(dag(tmp_path, job).task("J")).get("ingestion_type") == expected
+
+
 def test_a_workflow_that_is_only_started_is_waited_for(tmp_path: Path) -> None:
-    made = dag(tmp_path, Type="Job:GCP Workflows", **{"Project ID": "p", "Location": "l", "Workflow Name": "w"})
+    made = dag(tmp_path, {"Type": "Job:GCP Workflows", "Project ID": "p", "Location": "l", "Workflow Name": "w"})
     first, last = made.task("J_start"), made.task("J")
     assert (first.operator.name, last.operator.name) == ("WorkflowsCreateExecutionOperator", "WorkflowExecutionSensor")
     assert "task_ids='J_start'" in arguments(last)["execution_id"]
@@ -137,16 +160,18 @@ def test_a_program_of_hadoop_keeps_its_commands_and_its_words(tmp_path: Path) ->
         "PreCommands": {"Commands": [{"rm": "-r /out"}]},
         "PostCommands": {"Commands": [{"ls": "/out"}]},
     }
-    command = arguments(dag(tmp_path, **job).task("J"))["bash_command"]
+    command = arguments(dag(tmp_path, job).task("J"))["bash_command"]
     assert command == "set -e\nhdfs dfs -rm -r /out\nhadoop jar a.jar M 'x y' z\nhdfs dfs -ls /out || true"
 
 
 def test_a_spark_program_has_its_commands_before_it(tmp_path: Path) -> None:
     made = dag(
         tmp_path,
-        Type="Job:Hadoop:Spark:Python",
-        SparkScript="p.py",
-        PreCommands={"Commands": [{"rm": "-r /out"}], "FailJobOnCommandFailure": False},
+        {
+            "Type": "Job:Hadoop:Spark:Python",
+            "SparkScript": "p.py",
+            "PreCommands": {"Commands": [{"rm": "-r /out"}], "FailJobOnCommandFailure": False},
+        },
     )
     assert arguments(made.task("J_before"))["bash_command"] == "set -e\nhdfs dfs -rm -r /out || true"
     assert made.task("J").operator.name == "SparkSubmitOperator"
@@ -164,13 +189,13 @@ def test_the_team_says_what_a_type_becomes(tmp_path: Path) -> None:
             },
         }
     }
-    made = dag(tmp_path, profile, Type="Job:SAP:R3:CREATE", SapJobName="Month's end", JobClass="A")
+    made = dag(tmp_path, {"Type": "Job:SAP:R3:CREATE", "SapJobName": "Month's end", "JobClass": "A"}, profile)
     task = made.task("J")
     assert (task.operator.name, task.role) == ("SSHOperator", "real")
     assert arguments(task)["ssh_conn_id"] == "sap_edge"
     assert arguments(task)["command"] == "/opt/sap/run --name 'Month'\\''s end' --class A"
     assert "job-mapped" in {item.code for item in made.accounts}
-    lacking = dag(tmp_path, profile, Type="Job:SAP:R3:CREATE", SapJobName="X")
+    lacking = dag(tmp_path, {"Type": "Job:SAP:R3:CREATE", "SapJobName": "X"}, profile)
     assert codes(lacking) == {"job-mapped-detail"}
     kafka = {"Type": "Job:ApplicationIntegrator:AI Kafka", "AI-Topic": "t-%%ODATE", "ConnectionProfile": "KAF"}
     conversion = convert(tmp_path, json.dumps({"F": {"Type": "Folder", "J": kafka}}), profile, name="jobs.json")
@@ -186,4 +211,11 @@ def test_the_team_says_what_a_type_becomes(tmp_path: Path) -> None:
 )
 def test_a_wrong_choice_names_its_key(tmp_path: Path, value: object) -> None:
     with pytest.raises(Invalid, match=r"job_types\.sap"):
-        dag(tmp_path, {"job_types": {"sap": value}}, Type="Job:Dummy")
+        dag(tmp_path, {"Type": "Job:Dummy"}, {"job_types": {"sap": value}})
+
+
+def test_dataflow_asks_for_beam_which_its_module_imports(tmp_path: Path) -> None:
+    flow = {"Type": "Job:GCP Dataflow", "Project ID": "p", "Region": "r", "Template Location (gs://)": "gs://t"}
+    conversion = convert(tmp_path, json.dumps({"F": {"Type": "Folder", "J": flow}}), name="jobs.json")
+    wanted = compose(conversion, "3.3")["requirements.txt"].splitlines()
+    assert [line for line in wanted if "google" in line] == ["apache-airflow-providers-google[apache.beam]"]

@@ -14,6 +14,7 @@ import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
 from aerodrome.migration.convert.contract import Dag, Task
+from aerodrome.migration.convert.controlm.snippets import TRANSFER
 from aerodrome.migration.convert.emission import compose
 
 
@@ -167,6 +168,33 @@ def test_a_bucket_of_nobody_knows_which_end_is_asked_for(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("path", "bucket", "address"),
+    [
+        ("s3://b/in/", "b", "s3://b/in/"),
+        ("s3://b", "", "s3://b/"),
+        ("s3a://b/x", "b", "s3://b/x"),
+        ("/in/", "b", "s3://b/in/"),
+        ("s3://other/x", "b", None),
+        ("hdfs://n/x", "", None),
+    ],
+)
+def test_a_whole_address_names_its_bucket_once(tmp_path: Path, path: str, bucket: str, address: str | None) -> None:
+    job = {
+        "Type": "Job:FileTransfer",
+        "ConnectionProfileSrc": "ONE",
+        "ConnectionProfileDest": "TWO",
+        "FileTransfers": [{"Src": "/a", "Dest": path}],
+    } | ({"S3BucketName": bucket} if bucket else {})
+    text = json.dumps({"F": {"Type": "Folder", "J": job}})
+    profile = {"connection_profiles": {"ONE": "SFTP", "TWO": "SFTP" if path.startswith("hdfs") else "S3"}}
+    task = dag_of(convert(tmp_path, text, profile, name="jobs.json"), "F").task("J")
+    if address is None:
+        assert task.role == "raises"
+    else:
+        assert address in (arguments(task).get("dst"), arguments(task).get("op_kwargs", {}).get("destination"))
+
+
+@pytest.mark.parametrize(
     ("answer", "code"), [("CC 0000", 0), ("CC 0004", 0), ("CC 0008", 1), ("ABEND S0C7", 1), ("JCL ERROR", 1)]
 )
 def test_a_z_os_job_ends_by_its_completion_code(tmp_path: Path, answer: str, code: int) -> None:
@@ -197,3 +225,23 @@ def test_a_query_in_pieces_is_one_text(tmp_path: Path) -> None:
     job = f'<JOB JOBNAME="J" DAYS="ALL" APPL_TYPE="DATABASE">{inside}</JOB>'
     made = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'), "F")
     assert arguments(made.task("J"))["sql"] == "select *\nfrom t"
+
+
+class Stored(type(Path())):  # type: ignore[misc]
+    """Stands for a path of Airflow's storage."""
+
+    def copy(self, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(self.read_bytes())
+
+
+@pytest.mark.parametrize(("source", "landed"), [("in/day*.csv", "out/day1.csv"), ("in/day1.csv", "out")])
+def test_files_of_a_pattern_go_into_the_destination_even_when_there_is_one(
+    tmp_path: Path, source: str, landed: str
+) -> None:
+    space: dict[str, Any] = {"ObjectStoragePath": lambda path, conn_id: Stored(path)}
+    exec(TRANSFER.source, space)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "day1.csv").write_text("1")
+    space["transfer"](f"{tmp_path}/{source}", "a", f"{tmp_path}/out", "b", False)
+    assert (tmp_path / landed).read_text() == "1"

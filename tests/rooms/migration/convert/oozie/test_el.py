@@ -9,9 +9,10 @@ import jinja2
 import pytest
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.oozie.compiling import Compiler, Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import parse
 from aerodrome.migration.convert.oozie.javatext import regex, strftime
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, parse_properties
 
 VALUES = {"a": "x y", "b": "7", "flag": "true", "empty_one": "", "dollar": 'it\'s $HOME `id` "q"'}

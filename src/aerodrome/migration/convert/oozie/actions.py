@@ -1,0 +1,202 @@
+"""One action of a workflow while it is translated: its words, its files, its settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler
+from aerodrome.migration.convert.oozie.el import Name
+from aerodrome.migration.convert.oozie.needs import Unsupported
+from aerodrome.migration.convert.oozie.profiles import Command
+from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.xmlreading import Element
+
+_LAUNCHER: Final = re.compile(
+    r"oozie\.(launcher|action|use|libpath|hive\.log|pig\.log)|mapreduce\.job\.queuename$|mapred\.job\.queue\.name$"
+)
+PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
+CAPTURE: Final = 'import json, sys; print(json.dumps(dict(map(str.strip, line.split("=", 1)) for line in open(sys.argv[1]) if "=" in line and line[:1] not in "#!")))'
+
+
+@dataclass
+class Action:
+    """One action to translate: its XML, the compiler, what <global> gives, and the caveats that come up."""
+
+    kind: str
+    body: Element
+    compiler: Compiler
+    common: Mapping[str, str] = field(default_factory=dict)  # configuration of <global>
+    job_xml: Callable[[str], Mapping[str, str] | None] = lambda _: None  # reads a job-xml that is there
+    common_job_xml: tuple[str, ...] = ()
+    caveats: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=lambda: set(PLACES))
+    counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read
+
+    def word(self, text: str) -> str:
+        return self.compiler.template(text.strip(), is_quoted=True)
+
+    def words(self, text: str) -> list[str]:
+        """Split a text at white space as Oozie does after evaluation, double quotes grouping."""
+        found: list[str] = []
+        for raw in re.findall(r'(?:\$\{(?:[^}"\']|"[^"]*"|\'[^\']*\')*\}|"[^"]*"|[^\s"])+', text):
+            word = re.sub(r'"([^"]*)"', r"\1", raw) if "${" not in raw else re.sub(r'(?<!\$\{)"([^"{}]*)"', r"\1", raw)
+            pieces = self.compiler.pieces(word)
+            if len(pieces) == 1 and isinstance(pieces[0], Name):
+                known = self.compiler.scope.constant(pieces[0].name)
+                if known is None or re.search(r"\s", known) or not known:
+                    inner = self.compiler.text_of(pieces[0])
+                    self.compiler.needs.is_quoting = True
+                    found.append("{{ " + f'{inner}.split() | map("quote") | join(" ")' + " }}")
+                    continue
+            found.append(self.word(word))
+        return found
+
+    def value(self, name: str) -> str:
+        self.used.add(name)
+        return self.body.value(name)
+
+    def every(self, name: str) -> list[Element]:
+        self.used.add(name)
+        return self.body.every(name)
+
+    def path(self, text: str) -> str:
+        """Give a path as a word; a relative one stands below the application's folder."""
+        text = text.strip()
+        return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
+
+    def is_relative(self, text: str) -> bool:
+        """Tell whether a path stands below the application's folder; one that begins with a value that nobody knows does not."""
+        pieces = self.compiler.pieces(text.strip())
+        first = pieces[0] if pieces else ""
+        if not isinstance(first, str):
+            known = self.compiler.scope.constant(first.name) if isinstance(first, Name) else None
+            first = known if known and len(pieces) == 1 else "/"
+        return bool(first) and not first.startswith("/") and not re.match(r"[A-Za-z][\w+.-]*:", first)
+
+    def app_folder(self) -> str:
+        inner = self.compiler.name(APP_PATH)
+        known = self.compiler.scope.constant(APP_PATH)
+        found = self.compiler.scope.find(APP_PATH)
+        tail = found.pieces[-1] if found and found.pieces else ""
+        self.compiler.needs.is_quoting = True
+        if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
+            return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"
+        return "{{ " + f"{inner} | quote" + " }}"
+
+    def settings(self) -> dict[str, str]:
+        """Give the configuration: <global>, then job-xml, then its own; what only steers Oozie's launcher is left out and said."""
+        found = dict(self.common)
+        unread = []
+        for name in (*self.common_job_xml, *(item.text.strip() for item in self.every("job-xml"))):
+            content = self.job_xml(name)
+            if content is None:
+                unread.append(name)
+            else:
+                found |= content
+        self.unread = tuple(unread)
+        self.used.add("configuration")
+        found |= configuration(self.body.first("configuration"))
+        for name in [name for name in found if _LAUNCHER.match(name) and not name.startswith("map")]:
+            del found[name]
+            self.caveats["launcher-settings"] = "there is no launcher job: settings of Oozie's launcher are left out"
+        return found
+
+    unread: tuple[str, ...] = ()
+
+    def fetched(self, *, is_path: bool = False) -> list[str]:
+        """Give the lines that fetch <file>s and <archive>s into the working directory, where Oozie puts them."""
+        lines = []
+        for item in (*self.every("file"), *self.every("archive")):
+            place, _, link = item.text.strip().partition("#")
+            name = link or PurePosixPath(place).name
+            target = self.word(name)
+            lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
+            if item.name == "archive":
+                lines[-1] = (
+                    f"hdfs dfs -get -f {self.path(place)} {target}.archive && mkdir -p {target} && (tar -xf {target}.archive -C {target} || unzip -qo {target}.archive -d {target})"
+                )
+            elif is_path:
+                lines.append(f"chmod +x {target}")
+        if lines and is_path:
+            lines.append('export PATH="$PATH:."')
+        return lines
+
+    def prepared(self) -> list[str]:
+        """Give the lines of <prepare>."""
+        self.used.add("prepare")
+        lines = []
+        prepare = self.body.first("prepare")
+        for item in prepare.children if prepare is not None else ():
+            path = self.word(item.get("path"))
+            if item.name == "delete":
+                lines.append(
+                    f"hdfs dfs -rm -r -f -skipTrash {path}"
+                    if item.get("skip-trash") != "false"
+                    else f"hdfs dfs -rm -r -f {path}"
+                )
+            elif item.name == "mkdir":
+                lines.append(f"hdfs dfs -mkdir -p {path}")
+            else:
+                raise Unsupported("prepare-unknown", f"<{item.name}> in <prepare> is not known")
+        return lines
+
+    def script(self, text: str) -> tuple[list[str], str]:
+        """Fetch a script and give the lines and its name in the working directory."""
+        place, _, link = text.strip().partition("#")
+        name = link or self.compiler.scope.partly(place).rpartition("/")[2]
+        name = self.word(name) if "$" not in name and "}" not in name and name else "script"
+        return [f"hdfs dfs -get -f {self.path(place)} {name}"], name
+
+
+def in_one(action: Action, argv: list[str], *before: str) -> Command:
+    return Command((*action.prepared(), *action.fetched(), *before, " ".join(argv)), tuple(argv))
+
+
+def generic(action: Action) -> list[str]:
+    """Give the generic options of Hadoop tools: -conf for files that are read later, -D for settings."""
+    settings = action.settings()
+    found = []
+    for name in action.unread:
+        found += ["-conf", action.word(PurePosixPath(name).name)]
+    for name, value in settings.items():
+        found.append(
+            f"-D{action.word(f'{name}={value}')}"
+            if re.fullmatch(r"[\w.\-]+", name)
+            else action.word(f"-D{name}={value}")
+        )
+    return found
+
+
+def unread_lines(action: Action) -> list[str]:
+    return [f"hdfs dfs -get -f {action.path(name)} {action.word(PurePosixPath(name).name)}" for name in action.unread]
+
+
+def library(action: Action) -> list[str]:
+    folder = action.app_folder()
+    action.caveats["app-library"] = (
+        "jars of lib/ below the application's path are fetched; Oozie's share library is not"
+    )
+    return [f"if hdfs dfs -test -d {folder}/lib; then hdfs dfs -get -f {folder}/lib; fi"]
+
+
+def job_file(action: Action, settings: Mapping[str, str], name: str) -> list[str]:
+    rows = [
+        f"<property><name>{escaped(action, key)}</name><value>{escaped(action, value)}</value></property>"
+        for key, value in settings.items()
+    ]
+    return [f"cat > {name} <<'END_OF_XML'\n<configuration>\n" + "\n".join(rows) + "\n</configuration>\nEND_OF_XML"]
+
+
+def escaped(action: Action, text: str) -> str:
+    template = ""
+    for piece in action.compiler.pieces(text):
+        if isinstance(piece, str):
+            plain = piece.replace("&", "&amp;").replace("<", "&lt;")
+            template += re.sub(r"\{(?=[{%#])", "{{ '{' }}", plain)
+        else:
+            template += "{{ (" + action.compiler.text_of(piece) + ") | e }}"
+    return template

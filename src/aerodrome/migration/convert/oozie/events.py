@@ -1,0 +1,210 @@
+"""The data of a coordinator: datasets, the waits for its inputs, the assets of its outputs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Final
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import (
+    Call,
+    Code,
+    Expression,
+)
+from aerodrome.migration.convert.oozie import datasets, logic
+from aerodrome.migration.convert.oozie.building import Body
+from aerodrome.migration.convert.oozie.compiling import Compiler
+from aerodrome.migration.convert.oozie.estate import Estate
+from aerodrome.migration.convert.oozie.needs import Unsupported, Words
+from aerodrome.migration.convert.oozie.plan import Plan
+from aerodrome.migration.convert.xmlreading import Element
+
+_DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 5.2
+
+
+def _timeout(plan: Plan) -> timedelta | None:
+    controls = plan.item.root.first("controls")
+    text = controls.value("timeout") if controls is not None else ""
+    if not text:
+        plan.note(
+            "timeout",
+            "caveat",
+            "timeout-default",
+            "nothing was said: it waits 120 minutes, Oozie's default; then the run is failed, not timed out",
+        )
+        return _DEFAULT_TIMEOUT
+    known = plan.scope.text(text) or ""
+    if not re.fullmatch(r"-?\d+", known):
+        plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits without end")
+        return None
+    if int(known) < 0:
+        plan.note("timeout", "converted")
+        return None
+    plan.note("timeout", "caveat", "timeout-fails", "a run that waited in vain is failed, not timed out")
+    return timedelta(minutes=max(int(known), 1))
+
+
+def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
+    element = plan.item.root.first("datasets")
+    if element is None:
+        return {}
+    found: list[Element] = []
+    for include in element.every("include"):
+        path = plan.scope.partly(include.text.strip())
+        known = _include(estate, path, plan.item.folder)
+        if known is None:
+            plan.note(
+                "include",
+                "caveat",
+                "include-missing",
+                f"the datasets file {path} is not among the files; a dataset that is missing raises",
+                name=path,
+                at=include,
+            )
+        else:
+            found += known.every("dataset")
+            plan.note("include", "converted", name=path, at=include)
+    return datasets.read_datasets([*found, *element.every("dataset")], plan.scope)
+
+
+def _include(estate: Estate, path: str, folder: str) -> Element | None:
+    parts = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", path).split("/") if part]
+    known: list[str] = []
+    for part in reversed(parts):
+        if "$" in part or "}" in part:
+            break
+        known.insert(0, part)
+    best: list[tuple[int, int, str]] = []
+    for name in estate.datasets:
+        own = PurePosixPath(name).parts
+        common = 0
+        for one, two in zip(reversed(own), reversed(known), strict=False):
+            if one != two:
+                break
+            common += 1
+        near = sum(1 for one, two in zip(own, PurePosixPath(folder).parts, strict=False) if one == two)
+        if common:
+            best.append((common, near, name))
+    if not best and not known:  # the whole path is a value that nobody knows: the one beside it
+        beside = [name for name in estate.datasets if str(PurePosixPath(name).parent) == folder]
+        return estate.datasets[beside[0]] if len(beside) == 1 else None
+    return estate.datasets[max(best)[2]] if best else None
+
+
+def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
+    """Make a task that waits for each data-in."""
+    events = plan.item.root.first("input-events")
+    series = _series(estate, plan)
+    elements = events.every("data-in") if events is not None else []
+    timeout = _timeout(plan) if elements else None
+    words = Words(body.app_name, {}, zone=zone, probe=body.profile.probe, partition_probe=body.profile.partition_probe)
+    compiler = Compiler(plan.scope, words, body.needs, "python")
+    if (alternatives := plan.item.root.first("input-logic")) is not None:
+        _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
+        return
+    for element in elements:
+        name = element.get("name")
+        try:
+            _check_name(plan, body, name)
+            event = datasets.read_event(element, series, plan.scope, zone)
+            task = datasets.sensor(event, compiler, plan.functions, timeout)
+        except Unsupported as error:
+            plan.fail("data-in", error, name, element)
+            continue
+        plan.before.append(replace(task, origin=plan.origin("input-events", element)))
+        if event.dataset.is_asked:
+            known = series.get(event.dataset.name)
+            why = (
+                known.reason
+                if isinstance(known, Unsupported)
+                else f"the dataset {event.dataset.name} is not defined in any file that was given"
+            )
+            names = f"dataset.{event.dataset.name}.*"
+            plan.note(
+                "data-in",
+                "caveat",
+                "dataset-asked",
+                f"{why}: the params {names} define it, and the run fails until they are set",
+                name,
+                element,
+            )
+        else:
+            plan.note("data-in", "converted", name=name, at=element)
+        if event.kind in ("latest", "future"):
+            plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{name}")'
+        else:
+            function = f"{datasets.identifier(name)}_uris"
+            plan.events[name] = f"{function}(logical_date, params)"
+            plan.macros[function] = Code(function)
+
+
+def _alternatives(
+    plan: Plan,
+    compiler: Compiler,
+    root: Element,
+    elements: list[Element],
+    around: tuple[dict[str, datasets.DataSet | Unsupported], str, timedelta | None],
+) -> None:
+    """Make the one task that waits as <input-logic> says."""
+    series, zone, timeout = around
+    try:
+        events = {element.get("name"): datasets.read_event(element, series, plan.scope, zone) for element in elements}
+        task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
+    except Unsupported as error:
+        plan.fail("input-logic", error, "", root)
+        return
+    plan.before.append(replace(task, origin=plan.origin("input-logic", root)))
+    plan.events |= found
+    plan.note("input-logic", "converted", at=root)
+    for element in elements:
+        plan.note("data-in", "converted", name=element.get("name"), at=element)
+
+
+def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Expression, ...]:
+    """Give the assets that the run makes."""
+    events = plan.item.root.first("output-events")
+    elements = events.every("data-out") if events is not None else []
+    quiet = replace_accounts(plan)
+    series = _series(estate, quiet) if elements else {}
+    words = Words(body.app_name, {}, zone=zone, probe=body.profile.probe, partition_probe=body.profile.partition_probe)
+    compiler = Compiler(plan.scope, words, body.needs, "python")
+    made: list[Expression] = []
+    for element in elements:
+        name = element.get("name")
+        try:
+            _check_name(plan, body, name)
+            event = datasets.read_event(element, series, plan.scope, zone)
+            function = datasets.uri_function(event, compiler)
+        except Unsupported as error:
+            plan.note("data-out", "caveat", "data-out-unknown", f"it is no asset: {error.reason}", name, element)
+            continue
+        plan.functions[function.name] = function
+        plan.events[name] = f"{function.name}(logical_date, params)"
+        plan.macros[function.name] = Code(function.name)
+        if event.dataset.is_asked:
+            plan.note(
+                "data-out",
+                "caveat",
+                "dataset-asked",
+                f"the params dataset.{event.dataset.name}.* define its dataset",
+                name,
+                element,
+            )
+        made.append(Call(symbols.ASSET, (f"oozie-{event.dataset.name}",)))
+        if not event.dataset.is_asked:
+            plan.note("data-out", "converted", name=name, at=element)
+    return tuple(made)
+
+
+def _check_name(plan: Plan, body: Body, name: str) -> None:
+    alike = {datasets.identifier(other) for other in plan.events}
+    if datasets.identifier(name) in alike or f"wait_for_{name}" in body.workflow.nodes:
+        raise Unsupported("event-name", f"the name {name} cannot be told from another one of this coordinator")
+
+
+def replace_accounts(plan: Plan) -> Plan:
+    """Give a copy whose notes nobody reads: datasets are read twice, and counted once."""
+    return Plan(plan.item, plan.scope)

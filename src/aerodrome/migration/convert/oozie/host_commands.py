@@ -1,0 +1,125 @@
+"""Shell, SSH, file system and git actions, as commands of a host (Oozie 5.2, ShellMain, SshActionExecutor, FsActionExecutor)."""
+
+from __future__ import annotations
+
+import re
+
+from aerodrome.migration.convert.oozie.actions import (
+    CAPTURE,
+    Action,
+)
+from aerodrome.migration.convert.oozie.needs import Unsupported
+from aerodrome.migration.convert.oozie.profiles import Command
+
+
+def shell(action: Action) -> Command:
+    action.settings()
+    if action.body.first("configuration") is not None or action.unread:
+        action.caveats["shell-configuration"] = (
+            "the configuration only stands in Oozie's action.xml; the command does not get that file"
+        )
+    argv = [action.word(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
+    environment: dict[str, str] = {}
+    exports: list[str] = []
+    for item in action.every("env-var"):
+        key, _, value = item.text.strip().partition("=")
+        environment[key] = action.compiler.template(value)
+        exports.append(f"{key}={action.word(value)}")
+    action.used.add("capture-output")
+    is_capturing = action.body.first("capture-output") is not None
+    lines = [*action.prepared(), *action.fetched(is_path=True)]
+    main = " ".join(argv)
+    if is_capturing:
+        lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
+    else:
+        lines.append(main)
+    return Command(tuple(lines), tuple(argv), environment, is_capturing, tuple(exports))
+
+
+def ssh(action: Action) -> Command:
+    host = action.value("host")
+    remote = [action.word(action.value("command"))]
+    remote += [word for item in action.every("args") for word in action.words(item.text)]
+    remote += [action.word(item.text) for item in action.every("arg")]
+    action.used.add("capture-output")
+    is_capturing = action.body.first("capture-output") is not None
+    argv = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", action.word(host), *remote]
+    action.caveats["ssh-key"] = "the worker needs a key for the host, as the Oozie server had one"
+    main = " ".join(argv)
+    if is_capturing:
+        return Command(
+            ("set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"),
+            tuple(argv),
+            is_capturing=True,
+        )
+    return Command((main,), tuple(argv))
+
+
+def fs(action: Action) -> Command:
+    lines = []
+    action.settings()
+    for item in action.body.children:
+        path = action.word(item.get("path")) if item.get("path") else ""
+        match item.name:
+            case "delete":
+                lines.append(f"hdfs dfs -rm -r -f {'' if item.get('skip-trash') == 'false' else '-skipTrash '}{path}")
+            case "mkdir":
+                lines.append(f"hdfs dfs -mkdir -p {path}")
+            case "move":
+                lines.append(f"hdfs dfs -mv {action.word(item.get('source'))} {action.word(item.get('target'))}")
+            case "chmod" | "chgrp":
+                what = item.get("permissions") if item.name == "chmod" else item.get("group")
+                flag = "-R " if item.first("recursive") is not None else ""
+                value = _octal(what) if item.name == "chmod" else action.word(what)
+                lines.append(f"hdfs dfs -{item.name} {flag}{value} {path}")
+                if item.get("dir-files", "true") != "false" and not flag:
+                    lines.append(
+                        f"if hdfs dfs -test -d {path}; then hdfs dfs -{item.name} {value} {path}/'*' || true; fi"
+                    )
+            case "touchz":
+                lines.append(f"hdfs dfs -touchz {path}")
+            case "setrep":
+                lines.append(f"hdfs dfs -setrep {action.word(item.get('replication-factor'))} {path}")
+            case "name-node" | "configuration" | "job-xml":
+                continue
+            case _:
+                raise Unsupported("fs-unknown", f"<{item.name}> in <fs> is not known")
+        action.used.add(item.name)
+    return Command(tuple(lines) or ("true",), tuple(lines))
+
+
+def _octal(text: str) -> str:
+    if re.fullmatch(r"[d-]?[rwx-]{9}", text):
+        letters = text[-9:]
+        return "".join(
+            str(sum(4 >> at for at, mark in enumerate(letters[part : part + 3]) if mark != "-")) for part in (0, 3, 6)
+        )
+    if re.fullmatch(r"[0-7]{3,4}", text):
+        return text
+    raise Unsupported("fs-permissions", f"the permissions {text!r} cannot be read")
+
+
+def git(action: Action) -> Command:
+    action.settings()
+    key = action.value("key-path")
+    lines = (
+        [f"hdfs dfs -get -f {action.path(key)} key && chmod 600 key", 'export GIT_SSH_COMMAND="ssh -i $PWD/key"']
+        if key
+        else []
+    )
+    branch = action.value("branch")
+    argv = [
+        "git",
+        "clone",
+        *(["--branch", action.word(branch)] if branch else []),
+        action.word(action.value("git-uri")),
+        "repository",
+    ]
+    target = action.word(action.value("destination-uri"))
+    lines += [
+        *action.prepared(),
+        " ".join(argv),
+        f"hdfs dfs -mkdir -p {target}",
+        f"hdfs dfs -put -f repository/* {target}",
+    ]
+    return Command(tuple(lines), tuple(argv))

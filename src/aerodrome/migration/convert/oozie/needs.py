@@ -1,0 +1,45 @@
+"""What a DAG must declare for the expressions that it uses, what their names mean, and what has no equivalent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aerodrome.migration.convert.contract import Code, Function
+
+
+class Unsupported(Exception):
+    """What has no equivalent; `code` and a sentence."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass
+class Needs:
+    """What a DAG must declare, in the order of first use."""
+
+    parameters: dict[str, str | None] = field(default_factory=dict)  # name -> default; None: nobody knows it
+    optional: set[str] = field(default_factory=set)  # only looked up by wf:conf: may be absent
+    functions: dict[str, Function] = field(default_factory=dict)
+    macros: dict[str, Code] = field(default_factory=dict)
+    is_quoting: bool = False
+    caveats: dict[str, str] = field(default_factory=dict)  # code -> sentence
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the functions of one application mean: constants and further names of this DAG."""
+
+    app_name: str
+    tasks: Mapping[str, str]  # node -> full task id
+    routers: tuple[str, ...] = ()
+    zone: str = "UTC"
+    events: Mapping[str, str] = field(
+        default_factory=dict
+    )  # data-in and data-out -> name of the function that gives its URIs
+    counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
+    probe: Function | None = None  # asks HDFS: hdfs_test(flag, path) and hdfs_size(path)
+    partition_probe: Function | None = None  # asks Hive: partition_test(uri)
