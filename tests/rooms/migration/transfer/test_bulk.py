@@ -76,7 +76,11 @@ def content(target: TargetDatabase) -> dict[str, list[str]]:
         return {
             table: sorted(
                 json.dumps(row[0], sort_keys=True)
-                for row in connection.execute(text(f"select to_jsonb(t) - '{{id,dag_run_id,created_dag_version_id,dag_version_id}}'::text[] from {table} t"))
+                for row in connection.execute(
+                    text(
+                        f"select to_jsonb(t) - '{{id,dag_run_id,created_dag_version_id,dag_version_id}}'::text[] from {table} t"
+                    )
+                )
             )
             for table in TABLES
         } | {
