@@ -113,7 +113,7 @@ def test_both_ways_write_identical_rows(
     old: Aged, source: Any, open_target: Callable[[], TargetDatabase], request: pytest.FixtureRequest
 ) -> None:
     """Value by value, ids of task instances included: of the source as it is, and with what years bring besides."""
-    is_offered = old.version > "2.2"
+    is_offered = not old.version.startswith("1.")  # rows of those days have no run id
     for odd in (False, True):
         if odd:
             put_oddities(old, request)
@@ -169,7 +169,7 @@ def put_oddities(old: Aged, request: pytest.FixtureRequest) -> None:
 def test_the_same_runs_are_chosen(old: Aged, source: Any) -> None:
     text = source.text_history()
     if not text.is_offered("task_instance"):
-        assert old.version < "2.2"
+        assert old.version.startswith("1.")
         return
     middle = source.history_watermark(DAG_IDS)
     for window in (HistoryWindow(DAG_IDS), HistoryWindow(DAG_IDS, until=middle), HistoryWindow(DAG_IDS, since=middle)):
