@@ -389,7 +389,7 @@ class TextHistory(Protocol):
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[Sequence[Sequence[Any]]]:
         """Stream rows of the runs that move, ordered by run, in the order of COLUMNS. A moment is a text in UTC, a number may be one.
 
-        A row that has more values than columns cannot be taken apart.
+        A row of two values names a run whose rows cannot be given so: `rows` gives them.
         """
         ...
 

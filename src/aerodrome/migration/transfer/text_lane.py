@@ -135,20 +135,16 @@ def _drafted(kind: HistoryKind, rows: Sequence[Sequence[Any]]) -> _Batch:
             continue
         lines.append(line)
         carriers.append(carrier)
+    block, width = "\n".join(lines), len(TARGET_COLUMNS[kind])
+    nulls = sum([len(carrier.values) for carrier in carriers])
+    if not _is_copyable(block, len(lines), width, nulls):
+        for line, carrier in zip(lines, carriers, strict=True):
+            if not _is_copyable(line, 1, width, len(carrier.values)):
+                odd[carrier.key[0], carrier.key[1]] = None
     if odd:
         kept = [place for place, carrier in enumerate(carriers) if carrier.run not in odd]
         lines, carriers = [lines[place] for place in kept], [carriers[place] for place in kept]
     keys = list(dict.fromkeys([carrier.run for carrier in carriers]))
-    block = "\n".join(lines)
-    width = len(TARGET_COLUMNS[kind])
-    is_plain = (
-        block.count("\t") == len(lines) * (width - 1)
-        and block.count("\n") == len(lines) - 1
-        and "\r" not in block
-        and block.count("\\") == sum([len(carrier.values) for carrier in carriers])
-    )
-    if not is_plain:
-        return _Batch(None, 0, (), sorted({*keys, *odd}))
     number = total = 0
     for line in lines:
         digest = md5(line.encode(), usedforsecurity=False).digest()
@@ -156,6 +152,16 @@ def _drafted(kind: HistoryKind, rows: Sequence[Sequence[Any]]) -> _Batch:
         total += int.from_bytes(digest[:8], "big", signed=True)
     draft = Draft(carriers, lines, Sums(len(lines), total), has_notes=False)
     return _Batch(draft if lines else None, number % 2**128, keys, list(odd))
+
+
+def _is_copyable(block: str, lines: int, width: int, nulls: int) -> bool:
+    """Tell whether COPY reads the lines as they were meant: no value holds a sign that means something there."""
+    return (
+        block.count("\t") == lines * (width - 1)
+        and block.count("\n") == max(0, lines - 1)
+        and "\r" not in block
+        and block.count("\\") == nulls
+    )
 
 
 def task_line(row: Sequence[Any], *, is_try: bool) -> tuple[str, MappedRow]:

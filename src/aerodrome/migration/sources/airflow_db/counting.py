@@ -8,7 +8,7 @@ from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import FINAL_RUN_STATES, HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE
-from aerodrome.migration.sources.airflow_db.tries import has_older_attempts
+from aerodrome.migration.sources.airflow_db.tries import has_failed_attempts, has_older_attempts
 
 _TABLES: dict[HistoryKind, str] = {
     "run": "dag_run",
@@ -32,8 +32,10 @@ def whole_counts(
     """
     tables = {kind: name for kind, name in _TABLES.items() if database.has(name)}
     is_keyed = all(database.has(name, "run_id") for name in tables.values())
-    if window.since is not None or window.until is not None or not is_keyed or has_older_attempts(database):
+    if window.since is not None or window.until is not None or not is_keyed:
         return None
+    if has_failed_attempts(database) or has_older_attempts(database):
+        return None  # some tries stand in `task_fail` only
     if least is None:
         with database.reading() as connection:
             dags = connection.scalar(select(func.count()).select_from(database.table("dag"))) or 0

@@ -120,14 +120,23 @@ class HistoryReader:
             return False
         return self.is_kept(kind) and not self._may_lack_runs(kind)
 
-    def raw_page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[list[Sequence[Any]]]:
-        """Give the rows of some runs of a DAG as the driver gives them: moments are texts, numbers may be."""
+    def raw_page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[Sequence[Sequence[Any]]]:
+        """Give the rows of some runs of a DAG as the driver gives them: moments are texts, numbers may be.
+
+        Only the run's key stands for rows that cannot be given so.
+        """
         given = {"dag": dag_id, "run_ids": list(run_ids)}
         if self._database.dialect == "mysql" and (query := self._packed(kind)) is not None:
             with self._database.reading() as connection:
                 result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query[0], given)
+                seen: set[Any] = set()
                 for chunk in result.partitions():
-                    yield [split(row[0]) for row in chunk]
+                    packs = [split(row[0]) for row in chunk]
+                    if any(len(row) != len(COLUMNS[kind]) for row in packs):  # a value holds the separator
+                        yield [(dag_id, run_id) for run_id in run_ids if run_id not in seen]
+                        return
+                    seen.update([row[1] for row in packs])
+                    yield packs
             return
         if kind not in self._pages:
             self._pages[kind] = self._page_query(kind)

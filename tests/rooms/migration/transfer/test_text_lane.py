@@ -1,0 +1,211 @@
+"""From SQLite and MySQL task instances go from text to text. If these break, the fast way writes other rows than the careful one.
+
+Airflow 2.11.2 on SQLite runs by default; AERODROME_MATRIX=1 (`make test-matrix`) adds older ones, on MySQL and MariaDB too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+from tests.rooms.migration.aged import Aged
+from tests.rooms.migration.transfer.conftest import add_dags_to
+from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS, QUERIES, content
+
+from aerodrome.kernel.clock import SystemClock
+from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.sources.contract import RunKey
+from aerodrome.migration.sources.registry import open_source
+from aerodrome.migration.transfer import TargetDatabase, move_history
+from aerodrome.migration.transfer.text_lane import NotPlainError, task_line
+from aerodrome.runtimes.contract import AirflowAccess
+
+CASES = [("2.11.2", "sqlite")]
+if os.environ.get("AERODROME_MATRIX"):
+    CASES += [("1.10.15", "sqlite"), ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")]
+
+ODDITIES = (
+    ("operator = 'a\\b\tc'", "dag_id = 'daily_orders' and task_id = 'extract'"),
+    ("operator = '\\N'", "dag_id = 'six_hourly'"),
+    ("unixname = 'ünï\x1fx', queue = ''", "dag_id = 'berlin_nightly'"),
+    ("start_date = null, duration = null, pool_slots = 0, operator = null", "task_id = 'load'"),
+    ("duration = 0.000012345, max_tries = -1", "task_id = 'extract'"),
+    ("end_date = '2025-01-01 00:00:00.120000', duration = 3", "dag_id = 'by_hand' and state = 'success'"),
+)
+
+
+class ByRows:
+    """A source that offers no text."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "text_history":
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+class ByText:
+    """A source that tells which runs were read row by row all the same."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.read: list[RunKey] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def text_history(self) -> Any:
+        text, read = self._inner.text_history(), self.read
+
+        class Told:
+            is_offered, stream = text.is_offered, text.stream
+
+            @staticmethod
+            def rows(kind: HistoryKind, keys: list[RunKey]) -> Any:
+                read.extend(keys)
+                return text.rows(kind, keys)
+
+        return Told()
+
+
+@pytest.fixture(params=CASES, ids="-".join, scope="module")
+def old(request: pytest.FixtureRequest, aged: Callable[..., Aged]) -> Aged:
+    return aged(*request.param)
+
+
+@pytest.fixture
+def source(old: Aged) -> Iterator[Any]:
+    opened = open_source(old.config, b"fingerprints", SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_target(request: pytest.FixtureRequest, fernet_key: str) -> Iterator[Callable[[], TargetDatabase]]:
+    server = request.getfixturevalue("postgres_server")
+    template = request.getfixturevalue("_postgres_target")
+    opened: list[tuple[str, TargetDatabase]] = []
+
+    def make() -> TargetDatabase:
+        name = f"t_{os.urandom(8).hex()}"
+        url = server.create_database(name, template=template).reveal()
+        target = TargetDatabase(
+            AirflowAccess("http://127.0.0.1:1", "3.3.2", Secret(url), Secret(fernet_key), Secret("unused"))
+        )
+        add_dags_to(target, *DAG_IDS)
+        opened.append((name, target))
+        return target
+
+    yield make
+    for name, target in opened:
+        target.close()
+        server.drop_database(name)
+
+
+@pytest.mark.airflow
+def test_both_ways_write_identical_rows(
+    old: Aged, source: Any, open_target: Callable[[], TargetDatabase], request: pytest.FixtureRequest
+) -> None:
+    """Value by value, ids of task instances included: of the source as it is, and with what years bring besides."""
+    is_offered = not old.version.startswith("1.")  # rows of those days have no run id
+    for odd in (False, True):
+        if odd:
+            put_oddities(old, request)
+        fast, slow = open_target(), open_target()
+        by_text = ByText(source)
+        first, second = move_history(by_text, fast, DAG_IDS), move_history(ByRows(source), slow, DAG_IDS)
+        there, here = content(fast), content(slow)
+        for table in QUERIES:
+            assert there[table] == here[table], (table, odd)
+        assert there["task_instance"]
+        assert first.is_proven
+        assert second.is_proven
+        for one, other in zip(first.kinds, second.kinds, strict=True):
+            for name in ("found", "moved", "same", "failed_by_code", "noticed_by_code"):
+                assert getattr(one, name) == getattr(other, name), (one.kind, name, odd)
+        assert source.text_history().is_offered("task_instance") is is_offered
+        if is_offered:
+            assert bool(by_text.read) is odd
+
+        again = move_history(source, fast, DAG_IDS)
+        assert content(fast) == there
+        assert [item.moved for item in again.kinds] == [0] * 5
+        assert [item.target_hash for item in again.kinds] == [item.target_hash for item in first.kinds]
+
+
+def put_oddities(old: Aged, request: pytest.FixtureRequest) -> None:
+    """Change the source, and give back what it was at the end."""
+    engine = create_engine(old.url)
+    columns = ["operator", "unixname", "queue", "start_date", "end_date", "duration", "pool_slots", "max_tries"]
+    by = "execution_date" if old.version.startswith("1.") else "run_id"
+    with engine.begin() as connection:
+        mark = "%s" if old.url.startswith("mysql") else "?"
+        rows = connection.exec_driver_sql(
+            f"select {', '.join(columns)}, dag_id, task_id, {by} from task_instance"
+        ).all()
+        for change, where in ODDITIES:
+            if mark == "%s":
+                change = change.replace("\\", "\\\\")  # noqa: PLW2901
+            connection.exec_driver_sql(f"update task_instance set {change} where {where}")
+    put_back = f"update task_instance set {', '.join(f'{name} = {mark}' for name in columns)} where dag_id = {mark} "
+
+    def restore() -> None:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"{put_back} and task_id = {mark} and {by} = {mark}", [tuple(row) for row in rows]
+            )
+        engine.dispose()
+
+    request.addfinalizer(restore)
+
+
+@pytest.mark.airflow
+def test_the_same_runs_are_chosen(old: Aged, source: Any) -> None:
+    text = source.text_history()
+    if not text.is_offered("task_instance"):
+        assert old.version.startswith("1.")
+        return
+    middle = source.history_watermark(DAG_IDS)
+    for window in (HistoryWindow(DAG_IDS), HistoryWindow(DAG_IDS, until=middle), HistoryWindow(DAG_IDS, since=middle)):
+        rows = [(row[0], row[1], row[2]) for batch in source.history("task_instance", window) for row in batch.rows]
+        assert [(row[0], row[1], row[2]) for part in text.stream("task_instance", window) for row in part] == rows
+
+
+def row_of(**changes: Any) -> list[Any]:
+    names = (
+        "dag_id", "run_id", "task_id", "map_index", "try_number", "max_tries", "state", "start_date", "end_date",
+        "duration", "hostname", "unixname", "pool", "pool_slots", "queue", "priority_weight", "operator",
+        "custom_operator_name", "queued_at", "task_display_name", "rendered_map_index", "executor", "note",
+    )  # fmt: skip
+    plain = dict.fromkeys(names) | {
+        "dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "try_number": 2, "state": "success",
+        "start_date": "2026-01-01 00:00:01.500000", "end_date": "2026-01-01 00:00:02.000000", "duration": "0.50",
+    }  # fmt: skip
+    return [*(plain | changes).values()]
+
+
+def test_a_line_is_what_postgresql_writes() -> None:
+    line, carrier = task_line(row_of(), is_try=False)
+    assert line.split("\t")[:11] == [
+        "d", "r", "t", "-1", "2", "0", "success", "2026-01-01 00:00:01.5", "2026-01-01 00:00:02", "0.5", "",
+    ]  # fmt: skip
+    assert line.split("\t")[11:] == ["\\N", "default_pool", "1", *["\\N"] * 8]
+    assert (carrier.key, carrier.extra[1:]) == (("d", "r", "t", -1), ("not_started", "2026-01-01 00:00:02"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start_date": "2026-01-01T00:00:01.500000"}, {"end_date": "2026-01-01 00:00:01+00:00"}, {"note": "slow"},
+        {"state": "running"}, {"task_id": "t" * 251}, {"queued_at": "0000-00-00"},
+    ],
+)  # fmt: skip
+def test_what_needs_a_closer_look_is_left_to_the_careful_way(change: dict[str, Any]) -> None:
+    with pytest.raises(NotPlainError):
+        task_line(row_of(**change), is_try=False)
