@@ -108,7 +108,7 @@ def test_airflow_shows_and_clears_imported_history(
     again = move_history(source, target, ["daily"])  # what was cleared here is the target's own from now on
     assert again.of("run").failed_by_code == {"row-belongs-to-target": 1}
     assert again.of("task_instance").failed_by_code == {
-        "run-belongs-to-target": 2 if again.of("task_instance").same == 10 else 3
+        "run-belongs-to-target": 4
     }
     assert again.is_proven
 
@@ -156,7 +156,12 @@ def _let_it_run(target: TargetDatabase, airflow3: Venv, home: Path, url: str, en
     with target.writing() as connection:
         connection.execute(text("update dag set is_paused = :no"), {"no": False})
     env = env | {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5"}
-    run_airflow(airflow3, home, url, "scheduler", "-s", "-n", "15", env=env)
+    for _ in range(8):
+        run_airflow(airflow3, home, url, "scheduler", "-s", "-n", "15", env=env)
+        with target.reading() as connection:
+            waiting = "select count(*) from dag_run where clear_number > 0 and state in ('queued', 'running')"
+            if not connection.execute(text(waiting)).scalar():
+                break
     with target.reading() as connection:
         found = connection.execute(
             text(
