@@ -100,7 +100,7 @@ class LegacyVersions:
         for dag_id in new:
             oldest_at, bundle = standing.get(dag_id, (datetime.now(UTC), None))
             moment = oldest_at - _OLDER
-            self._known[dag_id] = stable_uuid7((LEGACY, dag_id), moment.replace(tzinfo=None).isoformat(" "))
+            self._known[dag_id] = stable_uuid7((LEGACY, dag_id), None)  # older than any
             rows.append(
                 {
                     "id": _stored_id(self._version, self._known[dag_id]),
