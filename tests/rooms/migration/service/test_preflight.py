@@ -93,7 +93,7 @@ class Scene:
         unused = cast("Any", None)
         context = StepContext(
             migration_id="mig_1", actor=unused, folder=MigrationFolder(self.root), fleet=cast("Any", self.hooks),
-            settings={"policies": self.policies, "dags": self.own, "target": {"parallelism": 8}}, bundles=unused,
+            settings={"policies": self.policies, "dags": self.own, "target": {"airflow": "3.3.2", "parallelism": 8}}, bundles=unused,
             clock=SystemClock(), open_source=lambda: cast("Any", self.source), estate_digest="", source_config=unused,
             results={"environment.deployment": {"deployment_id": "dep_1"}},
         )  # fmt: skip
