@@ -17,7 +17,7 @@ from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.errors import Broken, Conflict, NotFound
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.service import code
+from aerodrome.migration.service import code, converting
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
 from aerodrome.migration.sources.contract import DefinitionsConfig
@@ -137,7 +137,7 @@ def convert_code(context: StepContext, params: Params) -> Result:
             code="plan-stale",
             hint="Run `aerodrome migrate assess NAME` again and look at the new plan.",
         )
-    return code.convert_into(context.folder, source, str(params["target_version"]))
+    return converting.convert_into(context.folder, source, str(params["target_version"]))
 
 
 def deploy(context: StepContext, params: Params) -> Result:

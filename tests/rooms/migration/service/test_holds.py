@@ -26,7 +26,7 @@ from tests.rooms.web.world import World
 from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewDefinitions
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
-from aerodrome.migration.service import code
+from aerodrome.migration.service import converting
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.handlers import convert_code
 from aerodrome.migration.service.holds import Hold
@@ -189,7 +189,7 @@ def test_the_code_step_writes_a_project_for_the_target(desk: Desk, planned: Clie
     folder = desk.migrations.folder_of(desk.migrations.row_for(desk.actor(), NAME, "migration.read"))
     config = DefinitionsConfig("oozie", NAME, apps, tmp_path / "boundaries.json")
     for _ in range(2):
-        done = code.convert_into(folder, config, "3.3.2")
+        done = converting.convert_into(folder, config, "3.3.2")
     assert done["summary"].startswith("1 DAGs from 2 definitions")
     assert "def test_tasks_and_edges" in (folder.code / "tests/test_dags.py").read_text()
     assert (folder.code / "requirements.txt").read_text() == ""  # the deployment's own lock has all of it
@@ -199,7 +199,7 @@ def test_the_code_step_writes_a_project_for_the_target(desk: Desk, planned: Clie
     assert file["diff"].count("\n+") > 10
     assert {finding["rule"] for finding in file["findings"]} == {"kill-message"}
     with pytest.raises(Invalid) as wrong:
-        code.target_of("2.9.3")
+        converting.target_of("2.9.3")
     assert wrong.value.code == "convert-target"
 
 

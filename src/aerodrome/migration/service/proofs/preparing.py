@@ -10,7 +10,7 @@ from aerodrome.fleet.service import NewDeployment
 from aerodrome.fleet.views import DeploymentView
 from aerodrome.kernel.errors import AerodromeError, Conflict, NotFound
 from aerodrome.migration.parity.sandbox import is_place
-from aerodrome.migration.service import code
+from aerodrome.migration.service import code, converting
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.sources.contract import DefinitionsConfig
 from aerodrome.migration.sources.registry import code_of
@@ -109,7 +109,7 @@ def _deploy(context: ProofContext, deployment_id: str) -> None:
         context.progress("upgrading the code")
         version = context.settings["target"]["airflow"]
         if isinstance(context.config, DefinitionsConfig):
-            code.convert_into(folder, context.config, version)
+            converting.convert_into(folder, context.config, version)
         else:
             code.upgrade_into(folder, code_of(context.config), version, catchup_by_default=True)
     bundle = context.migrations.bundles.put(folder.code)
