@@ -66,7 +66,7 @@ class DagRecord(Record):
     runs_7d: int = 0
     runs_365d: int = 0
     callbacks: tuple[str, ...] = ()  # of the DAG itself: names of its arguments
-    version: str | None = None  # changes when the DAG does: Airflow's hash of its serialized form
+    version: str | None = None  # changes when the DAG does, not with a computed start date
     unread: tuple[str, ...] = ()  # fields above that this kind of source cannot tell: they are empty, not none
 
     @property

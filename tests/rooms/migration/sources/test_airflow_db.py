@@ -427,8 +427,20 @@ def test_versions_change_with_the_dag(config: SourceConfig, source: SourceAdapte
     planned = {dag.dag_id: dag.version for dag in estate.all(DagRecord)}
     assert None not in planned.values()
     assert source.dag_versions([*DAGS, "no_such_dag"]) == planned
-    execute(config, "update serialized_dag set dag_hash = 'another' where dag_id = 'daily_sales'")
-    assert source.dag_versions(["daily_sales"]) == {"daily_sales": "another"}
+    table = "from serialized_dag where dag_id = 'daily_sales'"
+    form = query(config, f"select data {table}")[0][0]
+    data = json.loads(form) if isinstance(form, str | bytes) else form
+
+    def write(**changed: Any) -> None:
+        text = json.dumps({**data, "dag": {**data["dag"], **changed}})
+        execute(
+            config, "update serialized_dag set data = :data, dag_hash = 'x' where dag_id = 'daily_sales'", data=text
+        )
+
+    write(start_date=1.0)  # as a computed one, days_ago for example
+    assert source.dag_versions(["daily_sales"]) == {"daily_sales": planned["daily_sales"]}
+    write(max_active_runs=99)
+    assert source.dag_versions(["daily_sales"])["daily_sales"] not in {None, planned["daily_sales"]}
 
 
 def test_peaks_count_what_ran_at_the_same_time(config: SourceConfig, source: SourceAdapter) -> None:

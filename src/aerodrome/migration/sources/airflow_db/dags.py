@@ -54,7 +54,6 @@ class DagReader:
         self._dags_folder = dags_folder
         self._now = now
         self._mentions: dict[str, Mentions] = {}
-        self._versions: dict[str, str] = {}  # of the page of DAGs that is read
 
     def records(
         self, known: Mapping[str, Mentions] | None = None, summaries: Summaries | None = None
@@ -67,8 +66,7 @@ class DagReader:
         summaries = self.summaries() if summaries is None else summaries
         tags = self._grouped("dag_tag", "dag_id", "name")
         errors = {record.file: record.message for record in self.import_errors()}
-        for row, data, compressed in self._rows():
-            dag = serialized.load(data, compressed)
+        for row, dag, dag_hash in self._rows():
             facts = serialized.facts_of({**dag, "_dag_id": row.dag_id} if dag else {"_dag_id": row.dag_id})
             schedule = facts.schedule
             if dag is None or (schedule.kind == "none" and schedule.timetable is None):
@@ -117,7 +115,7 @@ class DagReader:
                 runs_7d=summary.runs["7d"],
                 runs_365d=summary.runs["365d"],
                 callbacks=facts.callbacks,
-                version=self._versions.get(row.dag_id),
+                version=_version(dag, dag_hash),
             )
 
     def import_errors(self) -> Iterator[ImportErrorRecord]:
@@ -138,7 +136,8 @@ class DagReader:
         with self._database.reading() as connection:
             return tuple(connection.scalars(select(table.c.dag_id).order_by(table.c.dag_id)))
 
-    def _rows(self) -> Iterator[tuple[Any, Any, bytes | None]]:
+    def _rows(self) -> Iterator[tuple[Any, dict[str, Any] | None, str | None]]:
+        """Give each DAG's row with its serialized form and Airflow's hash of that."""
         database = self._database
         dag = database.table("dag")
         columns: list[ColumnElement[Any]] = [dag.c.dag_id, dag.c.is_paused, dag.c.fileloc, dag.c.owners]
@@ -162,26 +161,10 @@ class DagReader:
         with database.reading() as connection:
             rows = [row for row in connection.execute(select(*columns).order_by(dag.c.dag_id)) if not row.is_subdag]
         for page in pages(rows, FORMS_PER_PAGE):
-            forms = self._serialized([row.dag_id for row in page])
-            self._versions = versions(database, [row.dag_id for row in page])
+            forms = newest_forms(database, [row.dag_id for row in page])
             for row in page:
-                data, compressed = forms.pop(row.dag_id, (None, None))
-                yield row, data, compressed
-
-    def _serialized(self, dag_ids: Sequence[str]) -> dict[str, tuple[Any, bytes | None]]:
-        """Give the newest serialized forms. A page at a time: a big estate's forms fill gigabytes."""
-        if not self._database.has("serialized_dag"):
-            return {}
-        table = self._database.table("serialized_dag")
-        compressed = column_or(self._database, "serialized_dag", "data_compressed").label("data_compressed")
-        order = column_or(self._database, "serialized_dag", "created_at", "last_updated")
-        query = select(table.c.dag_id, table.c.data, compressed).where(table.c.dag_id.in_(dag_ids))
-        if not _is_key(table):  # 3.x keeps a form per version
-            position = func.row_number().over(partition_by=table.c.dag_id, order_by=order.desc()).label("position")
-            ranked = query.add_columns(position).subquery()
-            query = select(ranked.c.dag_id, ranked.c.data, ranked.c.data_compressed).where(ranked.c.position == 1)
-        with self._database.reading() as connection:
-            return {row.dag_id: (row.data, row.data_compressed) for row in connection.execute(query)}
+                data, compressed, dag_hash = forms.pop(row.dag_id, (None, None, None))
+                yield row, serialized.load(data, compressed), dag_hash
 
     def summaries(self) -> Summaries:
         """Sum up the history per DAG, whole: the database does the work, so call it beside other work."""
@@ -271,18 +254,38 @@ class DagReader:
         return self._mentions[file]
 
 
-def versions(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, str]:
-    """Give Airflow's own hash of the newest serialized form of DAGs (1.10.12 and newer)."""
-    if not database.has("serialized_dag", "dag_hash"):
+def newest_forms(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, tuple[Any, bytes | None, str | None]]:
+    """Give the newest serialized forms: data, compressed data, Airflow's own hash. Some at a time: a big estate's forms fill gigabytes."""
+    if not database.has("serialized_dag"):
         return {}
     table = database.table("serialized_dag")
+    compressed = column_or(database, "serialized_dag", "data_compressed").label("data_compressed")
+    dag_hash = column_or(database, "serialized_dag", "dag_hash").label("dag_hash")
     order = column_or(database, "serialized_dag", "created_at", "last_updated")
-    found: dict[str, str] = {}
+    query = select(table.c.dag_id, table.c.data, compressed, dag_hash).where(table.c.dag_id.in_(dag_ids))
+    if not _is_key(table):  # 3.x keeps a form per version
+        position = func.row_number().over(partition_by=table.c.dag_id, order_by=order.desc()).label("position")
+        ranked = query.add_columns(position).subquery()
+        query = select(ranked.c.dag_id, ranked.c.data, ranked.c.data_compressed, ranked.c.dag_hash).where(
+            ranked.c.position == 1
+        )
     with database.reading() as connection:
-        for page in pages(dag_ids):
-            query = select(table.c.dag_id, table.c.dag_hash).where(table.c.dag_id.in_(page)).order_by(order)
-            found |= {row.dag_id: row.dag_hash for row in connection.execute(query) if row.dag_hash}
+        return {row.dag_id: (row.data, row.data_compressed, row.dag_hash) for row in connection.execute(query)}
+
+
+def versions(database: MetadataDatabase, dag_ids: Sequence[str]) -> dict[str, str]:
+    """Give what tells that a DAG has changed; DAGs without a serialized form are missing."""
+    found: dict[str, str] = {}
+    for page in pages(dag_ids, FORMS_PER_PAGE):
+        for dag_id, (data, compressed, dag_hash) in newest_forms(database, page).items():
+            version = _version(serialized.load(data, compressed), dag_hash)
+            if version is not None:
+                found[dag_id] = version
     return found
+
+
+def _version(dag: dict[str, Any] | None, dag_hash: str | None) -> str | None:
+    return serialized.version_of(dag) if dag else dag_hash
 
 
 def _is_key(table: Table) -> bool:

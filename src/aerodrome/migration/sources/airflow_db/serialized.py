@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aerodrome.kernel.clock import to_text
+from aerodrome.kernel.digest import digest_of
+
+_DATES = ("start_date", "end_date")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,28 @@ def load(data: Any, compressed: bytes | None) -> dict[str, Any] | None:
     except (TypeError, KeyError, ValueError, zlib.error):
         return None
     return dag if isinstance(dag, dict) else None
+
+
+def version_of(dag: dict[str, Any]) -> str:
+    """Give a digest that changes when the DAG does, and not with the moment at which it was read.
+
+    Start and end dates stay out of it: a computed one (`days_ago`) is another every day; that the next intervals are the same
+    is proved for itself. Order counts where it counts for Airflow's own hash (`_sort_serialized_dag_dict`, 2.11.2).
+    """
+    return digest_of(_steady(dag))
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _steady(item) for key, item in value.items() if key not in _DATES}
+    if isinstance(value, list):
+        items = [_steady(item) for item in value]
+        if all(isinstance(item, str) for item in items):
+            return sorted(items)
+        if all(isinstance(item, dict) for item in items):
+            return sorted(items, key=lambda item: str(item.get("task_id") or item.get("__var", "")))
+        return items
+    return value
 
 
 def facts_of(dag: dict[str, Any]) -> SerializedFacts:
