@@ -20,6 +20,7 @@ from tests.journeys.conftest import NAME, Moved
 
 from aerodrome.web.credentials import SESSION_COOKIE
 from aerodrome.web.ui.pages import (
+    alerts,
     audit,
     deployment_new,
     deployments,
@@ -27,6 +28,7 @@ from aerodrome.web.ui.pages import (
     environment,
     health,
     keeping,
+    migration_code,
     migration_holds,
     migration_proofs,
     migration_waves,
@@ -161,7 +163,17 @@ def _files(home: Path) -> Iterator[Path]:
 
 def _pages() -> Iterator[str]:
     nouns = (signing_in, deployments, deployment_new, deploys, environment, usage, versions, health, keeping)
-    for noun in (*nouns, secrets_backends, migrations, migration_holds, migration_proofs, migration_waves, audit):
+    for noun in (
+        *nouns,
+        secrets_backends,
+        alerts,
+        migrations,
+        migration_code,
+        migration_holds,
+        migration_proofs,
+        migration_waves,
+        audit,
+    ):
         for route in noun.router.routes:
             if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
                 yield route.path

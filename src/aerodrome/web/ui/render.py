@@ -23,6 +23,7 @@ NAVIGATION = (
     ("Environment", "/environment"),
     ("Secrets", "/secrets-backends"),
     ("Migrations", "/migrations"),
+    ("Alerts", "/alerts"),
     ("Audit", "/audit"),
 )
 DEPLOYMENT_TABS = (

@@ -11,6 +11,7 @@ from aerodrome.kernel.errors import NotFound
 from aerodrome.web.credentials import SESSION_COOKIE
 from aerodrome.web.problems import Problem
 from aerodrome.web.ui.pages import (
+    alerts,
     audit,
     deployment_new,
     deployments,
@@ -50,6 +51,7 @@ for noun in (
     migration_proofs,
     migration_waves,
     migrations,
+    alerts,
     audit,
 ):
     pages.include_router(noun.router)

@@ -32,7 +32,7 @@ _TONES: dict[str, Tone] = {
         "info busy",
     ),
     **dict.fromkeys(("connected", "assessed", "planned", "info"), "info"),
-    **dict.fromkeys(("match", "equal"), "good"),
+    **dict.fromkeys(("match", "equal", "sent"), "good"),
     **dict.fromkeys(("attention", "not-compared", "not compared"), "warn"),
     **dict.fromkeys(("mismatch", "different", "open"), "bad"),
     **dict.fromkeys(("explained",), "info"),
