@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import anyio
 import pytest
 from starlette.requests import Request
@@ -17,7 +20,13 @@ def answer(_request: Request, _error: Exception) -> Response:
     return PlainTextResponse("told")
 
 
-async def through(error: Exception, *, is_started: bool) -> list[Message]:
+def through(error: Exception, *, is_started: bool) -> list[Message]:
+    """Give what is sent when an application raises; in a thread, for a browser of other tests has an event loop in this one."""
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(anyio.run, partial(_through, error, is_started=is_started)).result()
+
+
+async def _through(error: Exception, *, is_started: bool) -> list[Message]:
     """Let an application raise, before or after it began to answer; give what was sent."""
     sent: list[Message] = []
 
@@ -40,14 +49,14 @@ GONE = ExceptionGroup("tasks", [ExceptionGroup("inner", [anyio.BrokenResourceErr
 
 
 def test_a_reader_who_left_raises_nothing() -> None:
-    assert [item["type"] for item in anyio.run(lambda: through(GONE, is_started=True))] == ["http.response.start"]
+    assert [item["type"] for item in through(GONE, is_started=True)] == ["http.response.start"]
 
 
 def test_any_other_error_in_a_stream_is_raised() -> None:
     mixed = ExceptionGroup("tasks", [anyio.BrokenResourceError(), ValueError("a defect")])
     with pytest.raises(ExceptionGroup):
-        anyio.run(lambda: through(mixed, is_started=True))
+        through(mixed, is_started=True)
 
 
 def test_before_the_answer_began_it_is_answered() -> None:
-    assert anyio.run(lambda: through(GONE, is_started=False))[0]["type"] == "http.response.start"
+    assert through(GONE, is_started=False)[0]["type"] == "http.response.start"
