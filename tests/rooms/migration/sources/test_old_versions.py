@@ -105,7 +105,7 @@ def test_runs_without_an_id_get_the_name_that_airflow_gives(old: Path, open_old:
         old,
         "update dag_run set external_trigger = 1 where dag_id = 'daily_orders' "
         "and id <> (select min(id) from dag_run where dag_id = 'daily_orders')",
-        f"update dag_run set run_id = 'scheduled__{first.isoformat()}', execution_date = '2001-01-01 00:00:00.000000' "
+        f"update dag_run set run_id = 'scheduled__{first.isoformat()}', execution_date = '2001-01-01 02:00:00.000000' "
         "where id = (select max(id) from dag_run where dag_id = 'daily_orders')",
     )
     names = [row[1] for row in read(open_old(), "run", "daily_orders")[0]]

@@ -186,13 +186,15 @@ def column_schedule(value: Any, otherwise: serialized.Schedule) -> serialized.Sc
 def run_type(database: MetadataDatabase, name: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
     """Give the type of a run. Airflow 1.10 tells it by the run id's prefix (DagRun.ID_PREFIX, BackfillJob.ID_PREFIX, 1.10.15).
 
-    `name` stands for the run id where a run has none.
+    `name` stands for the run id where a run has none; without it such a run is what its `external_trigger` says.
     """
     run = database.table("dag_run")
     run_id = run.c.run_id if name is None else name
     if "run_type" in run.c:
         return run.c.run_type
+    is_external = column_or(database, "dag_run", "external_trigger")
     return case(
+        (run_id.is_(None), case((is_external.is_(True), literal("manual")), else_=literal("scheduled"))),
         (run_id.startswith("scheduled__", autoescape=True), literal("scheduled")),
         (run_id.startswith("backfill_", autoescape=True), literal("backfill")),
         else_=literal("manual"),
