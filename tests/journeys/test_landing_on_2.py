@@ -28,9 +28,9 @@ pytestmark = [
 TARGET = "2.11.2"
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_airflow_2_lands_on_2_11_and_goes_on(
-    database: str,
+    kind: str,
     tmp_path: Path,
     venv_cache: Path,
     airflow_venv: Callable[..., Venv],
@@ -55,7 +55,7 @@ def test_airflow_2_lands_on_2_11_and_goes_on(
                 choose_first_wave(client.migrations.plan(NAME)["text"], FIRST_WAVE, "first"), python_version()
             )
             text = text.replace('airflow: "3.3.2"', f'airflow: "{TARGET}"').replace(
-                "database: sqlite", f"database: {database}"
+                "database: sqlite", f"database: {kind}"
             )
             digest = client.migrations.save_plan(NAME, text)["digest"]
             client.migrations.apply(NAME, digest)

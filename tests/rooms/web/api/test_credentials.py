@@ -64,6 +64,7 @@ def example_path(path: str) -> str:
 def example_body(operation: dict[str, Any]) -> Any:
     bodies = {
         "create_workspace": {"name": "other"},
+        "create_alert_channel": {"workspace": "sales", "name": "on-call", "url": "http://127.0.0.1:9/"},
         "create_deployment": {"name": "one", "workspace": "sales"},
         "update_deployment": {"parallelism": 2},
         "set_deployment_env": {"values": {"A": "1"}},
