@@ -41,6 +41,15 @@ def test_chosen_dags_come_first_and_emptied_waves_go() -> None:
     ]
 
 
+def test_what_was_chosen_before_comes_next() -> None:
+    edited = choose_first_wave(choose_first_wave(PLAN, ["stock"], "later"), ["doors"])
+    assert [(wave["name"], wave["dags"]) for wave in yaml.safe_load(edited)["waves"]] == [
+        ("first", ["doors"]),
+        ("later", ["stock"]),
+        ("wave-1", ["tills"]),
+    ]
+
+
 def test_everything_else_and_all_its_comments_stay() -> None:
     edited = choose_first_wave(PLAN, ["doors"])
     before, after = PLAN.split("waves:", maxsplit=1)[0], edited.split("waves:")[0]
