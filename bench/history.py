@@ -57,6 +57,7 @@ RUN = {
 TASK = {
     "map_index": -1, "max_tries": 2, "hostname": "worker-7", "unixname": "airflow", "pool": "default_pool",
     "pool_slots": 1, "queue": "default", "priority_weight": 1, "operator": "BashOperator",
+    "executor_config": NO_CONF,
 }  # fmt: skip
 
 
