@@ -21,7 +21,9 @@ def choose_first_wave(text: str, dag_ids: Sequence[str], name: str = "first") ->
     chosen = {"name": name, "criticality": levels[-1], "dags": list(dag_ids)}
     new = [chosen, *(wave for wave in rest if wave["dags"])]
     block = yaml.safe_dump({"waves": new}, sort_keys=False, allow_unicode=True)
-    return re.sub(r"^waves:.*?(?=^[^\s-]|^\s*$|\Z)", lambda _match: block, text, count=1, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(
+        r"^waves:.*?(?=^[^\s-]|^\s*$|\Z)", lambda _match: block, text, count=1, flags=re.MULTILINE | re.DOTALL
+    )
 
 
 def choose_python(text: str, version: str) -> str:
