@@ -6,6 +6,7 @@ The whole way over real Airflows is tests/journeys/test_promotion.py.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from tests.rooms.web.conftest import platform as platform  # noqa: PLC0414 - a f
 
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
+from aerodrome.kernel.redaction import Redactor
 from aerodrome.migration.service import queries
 from aerodrome.migration.service.context import Later
 from aerodrome.migration.service.proofs import promoting
@@ -25,6 +27,7 @@ from aerodrome.migration.service.proofs.contract import PROOF_JOB, CompareWish, 
 from aerodrome.migration.service.service import WALK_JOB
 from aerodrome.store import jobs, journal
 from aerodrome.store.tables.proof import ProofRow
+from aerodrome_airflow import command
 
 WISH = PromoteWish(CompareWish("legacy-dev"))
 TESTS = "tests: [{name: chain, dag: daily_sales}, {name: unit, command: [python, -c, pass]}]"
@@ -47,6 +50,22 @@ def test_the_gate_lets_through_what_the_budget_allows_and_tells_what_was_not_com
     assert (caught.value.code, caught.value.details["different"]) == ("promotion-gate-closed", ["b"])
     with pytest.raises(Conflict):
         judged({"a": "match", "b": "mismatch"}, 1, ("orders",))  # a data check counts as well
+
+
+def test_a_secret_that_the_cut_of_a_long_output_goes_through_is_masked() -> None:
+    secret = "canary-begin-" + "x" * 40
+    known = Redactor()
+    known.register(secret)
+    fleet = SimpleNamespace(
+        ask=lambda _actor, _ref, _probe, asked, _timeout_s: command.run(asked["command"], asked["timeout_s"]),
+        hide=lambda _actor, _ref, data: known.data(data),
+    )
+    context = cast("Any", SimpleNamespace(fleet=fleet, actor=None))
+    program = f"print('{secret}' + '.' * {promoting.OUTPUT_SHOWN - 10})"
+    is_good, said = promoting._run_command(context, "dep_1", [sys.executable, "-c", program], 60)
+    assert is_good
+    assert said.startswith("Exit code 0. ")
+    assert "x" not in said.removeprefix("Exit code 0. ")
 
 
 @pytest.mark.airflow

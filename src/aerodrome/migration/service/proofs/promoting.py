@@ -33,6 +33,8 @@ LOOK_S = 2.0
 WATCH_EVERY_S = 15.0
 LIVE_TIMEOUT_S = 600.0
 SHOWN = 50
+OUTPUT_SHOWN = 1000
+"""Characters of a test command's output that are kept, the last ones."""
 TEST_RUN = "e2e__"
 WAITING = frozenset({"promotion.window", "promotion.cutover", "promotion.watch"})
 """Steps that are looked at again and again while something else goes on."""
@@ -104,9 +106,11 @@ def _run_command(
 ) -> tuple[bool, str]:
     question = {"command": list(command), "timeout_s": timeout_s}
     ran = context.fleet.ask(context.actor, deployment_id, "command", question, timeout_s + 60)
+    # Masked before it is cut: a secret that the cut goes through is not known any more.
+    output = str(context.fleet.hide(context.actor, deployment_id, ran["output"])).strip()[-OUTPUT_SHOWN:]
     if ran["exit_code"] is None:
-        return False, f"It was ended after {timeout_s:.0f} s. {ran['output'].strip()[-1000:]}".strip()
-    return ran["exit_code"] == 0, f"Exit code {ran['exit_code']}. {ran['output'].strip()[-1000:]}".strip()
+        return False, f"It was ended after {timeout_s:.0f} s. {output}".strip()
+    return ran["exit_code"] == 0, f"Exit code {ran['exit_code']}. {output}".strip()
 
 
 def _run_dag(
