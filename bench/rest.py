@@ -32,8 +32,13 @@ def serving(venv: Venv, home: Path, database_url: str, port: int, password: Secr
     }
     program = venv.path / "bin" / "airflow"
     made = ["users", "create", "--role", "Admin", "--username", USER, "--firstname", "R", "--lastname", "E"]
-    made += ["--email", "reader@example.org", "--password", password.reveal()]
-    subprocess.run([program, *made], env=env, check=True, capture_output=True)
+    made += ["--email", "reader@example.org"]
+    asked = (
+        f"{password.reveal()}\n" * 2
+    )  # without a terminal the command reads it from here; argv is for everybody to see
+    subprocess.run(
+        [program, *made], env=env, check=True, capture_output=True, input=asked, text=True, start_new_session=True
+    )
     command = [str(program), "webserver", "--hostname", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
     with (home / "webserver.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
