@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
+from aerodrome.migration.sources.task_logs.place import LogPlace, place_of
 
 _LOCAL_EXECUTORS = ("LocalExecutor", "SequentialExecutor")
 _STOCK_ROLES = ("Admin", "Op", "User", "Viewer", "Public")
@@ -96,8 +97,22 @@ def _is_on(value: str | None) -> bool:
 
 def _logs_remote(inventory: Inventory) -> Iterator[Place]:
     if any(_is_on(inventory.option(name)) for name in ("logging.remote_logging", "core.remote_logging")):
-        folder = inventory.option("logging.remote_base_log_folder") or inventory.option("core.remote_base_log_folder")
-        yield Place("source", f"Task logs are in {folder or 'a remote store'}.")
+        options = {record.option: record.value or "" for record in inventory.config}
+        place = place_of(options)
+        yield Place("source", f"Task logs are in {place.label}{_readable(inventory, place)}.")
+
+
+def _readable(inventory: Inventory, place: LogPlace) -> str:
+    if not place.is_read:
+        return "; such a store is not read, so old logs stay there"
+    readable = inventory.measure("logs:readable")
+    if readable is None:
+        return ""
+    return (
+        "; they can be read from here, and are copied with the history"
+        if readable
+        else "; they cannot be read from here"
+    )
 
 
 def _logs_local(inventory: Inventory) -> Iterator[Place]:
