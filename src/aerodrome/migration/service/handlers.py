@@ -326,9 +326,26 @@ def check_objects(context: StepContext, params: Params) -> Result:
     }
 
 
+def _found_first(context: StepContext) -> dict[tuple[str, str], str]:
+    """Tell of the names that the target's Airflow finds before it looks into its metadata database, and where."""
+    places = {
+        (item.kind, item.name): item.places[0]
+        for item in context.fleet.environment.effective(context.actor, context.deployment_id).items
+    }
+    return {
+        key: f"the secrets backend {place.detail}"
+        if place.place == "secrets backend"
+        else f"the environment variable {place.detail}"
+        if place.place == "env var"
+        else f"the environment manager ({place.place})"
+        for key, place in places.items()
+        if place.place != "metadata database"
+    }
+
+
 def _object_rows(context: StepContext, params: Params) -> tuple[CheckRow, ...]:
     if not params.get("backend"):
-        return validate_objects(context.target, params)
+        return validate_objects(context.target, params, _found_first(context))
     opened = context.fleet.backends.open(context.actor, params["backend"], params["workspace"])
     found = {
         "connections": backend_objects.standing(opened, "connection", params["connections"]),

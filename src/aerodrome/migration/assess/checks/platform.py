@@ -206,7 +206,7 @@ CHECKS = (
         "Leave it out, or find what does its work now.", _config_removed, 0.25,
     ),
     Check("config-renamed", "info", "Options with another name", "Set it under its new name in the target.", _config_renamed, 0.1),
-    Check("logs-remote", "info", "Task logs in a remote store", "Give the target's identity the right to read it.", _logs_remote, 1),
+    Check("logs-remote", "info", "Task logs in a remote store", "Let the platform read S3 or Google Cloud Storage: old logs are copied then. Other stores stay.", _logs_remote, 1),
     Check(
         "logs-local", "info", "Task logs on the source's machines",
         "They are copied where the folder is on the platform's machine too; mount it there, or keep the source.", _logs_local, 1,
