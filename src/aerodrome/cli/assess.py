@@ -266,7 +266,8 @@ def _write(assessment: Assessment, found: Estate) -> None:
     sys.stdout.write(f"Towards Airflow {assessment.target_version}: {counts}\n\n")
     seen: dict[tuple[str, str], list[str]] = {}
     for finding in assessment.findings:
-        place = f"{finding.file}:{finding.line}" if finding.file and finding.line else finding.file or finding.subject
+        place = finding.subject if finding.subject.startswith("dag:") else finding.file or finding.subject
+        place = f"{finding.file}:{finding.line}" if finding.file and finding.line else place.removeprefix("dag:")
         seen.setdefault((finding.severity, finding.code), []).append(place)
     rows = []
     for severity in SEVERITIES:

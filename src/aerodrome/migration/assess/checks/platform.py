@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
+from aerodrome.migration.assess.wording import counted
 from aerodrome.migration.sources.task_logs.place import LogPlace, place_of
 
 _LOCAL_EXECUTORS = ("LocalExecutor", "SequentialExecutor")
@@ -53,7 +54,11 @@ def _executor_config(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         count = sum(bool(task.get("has_executor_config")) for task in dag.tasks)
         if count:
-            yield Place(f"dag:{dag.dag_id}", f"{count} tasks have an executor_config.", f"dags/{dag.file}")
+            yield Place(
+                f"dag:{dag.dag_id}",
+                f"{counted(count, 'task')} {'has' if count == 1 else 'have'} an executor_config.",
+                f"dags/{dag.file}",
+            )
 
 
 def _users(inventory: Inventory) -> Iterator[Place]:
