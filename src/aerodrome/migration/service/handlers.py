@@ -225,7 +225,7 @@ def move_logs_of(context: StepContext, dag_ids: Sequence[str]) -> LogsMoved | No
     """Copy the tasks' logs where the target's folder is on this machine, and the source's too or in a bucket that is read."""
     options = {record.option: record.value or "" for record in context.estate.records("config")}
     into, place = context.access.logs_folder, place_of(options)
-    logs = None if into is None else open_logs(place, login_from(place, context.source))
+    logs = None if into is None else open_logs(place, login_from(place, context.source, context.source_config))
     if into is None or logs is None:
         return None
 

@@ -14,7 +14,7 @@ from typing import Any
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.cloud.contract import CloudLogin
-from aerodrome.migration.sources.contract import ConnectionValue, SourceAdapter
+from aerodrome.migration.sources.contract import AnySourceConfig, CloudConfig, ConnectionValue, SourceAdapter
 
 STORES = {
     "s3": "Amazon S3",
@@ -73,8 +73,10 @@ def place_of(options: Mapping[str, str]) -> LogPlace:
     return LogPlace("other", folder, conn_id)
 
 
-def login_from(place: LogPlace, source: SourceAdapter) -> CloudLogin:
-    """Give the login of the source's own connection for logs; an empty one, this machine's, where it cannot be read."""
+def login_from(place: LogPlace, source: SourceAdapter, config: AnySourceConfig | None = None) -> CloudLogin:
+    """Give the login of a managed environment, else of the source's own connection for logs; an empty one is this machine's."""
+    if isinstance(config, CloudConfig):
+        return config.login
     if place.kind not in ("s3", "gs") or not place.conn_id:
         return CloudLogin()
     try:
