@@ -187,6 +187,11 @@ class _UnpackedSource(AirflowDatabaseSource):
     def _options(self) -> dict[str, str]:
         return dict(self._found_options)
 
+    def _measures(self) -> Iterator[Record]:
+        """Leave out the figures of what an exporter does not take: the rows of the log, and the size of the source's files."""
+        left_out = {"rows:log", "bytes:log", "bytes:database"}
+        yield from (record for record in super()._measures() if record.key not in left_out)
+
 
 def unpacked_code(config: ArchiveConfig) -> CodeFolders:
     """Give the code of an archive, unpacked if it was not yet."""
