@@ -97,6 +97,7 @@ def test_starship_says_what_the_database_says(both: tuple[StarshipSource, Source
         "tags",
         "run_states",
         "runs_30d",
+        "runs_365d",
         "duration_p95_s",
     )
     if has_rest:

@@ -20,7 +20,7 @@ from aerodrome.kernel.errors import NotFound
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.migration.estate.records import DagRecord, ImportErrorRecord
 from aerodrome.migration.sources.airflow_db import serialized
-from aerodrome.migration.sources.airflow_db.dags import DURATION_WINDOW
+from aerodrome.migration.sources.airflow_db.dags import DURATION_WINDOW, WINDOWS
 from aerodrome.migration.sources.airflow_db.rows import pages
 from aerodrome.migration.sources.airflow_rest.client import RestReader, quoted
 from aerodrome.migration.sources.dag_files import DagFiles
@@ -36,7 +36,7 @@ _MASKED = Redactor()
 class RunSummary:
     run_states: Counter[str] = field(default_factory=Counter)
     last_run_at: datetime | None = None
-    runs_30d: int = 0
+    runs: Counter[str] = field(default_factory=Counter)  # begun in each of WINDOWS
     failures_30d: int = 0
     seconds: list[float] = field(default_factory=list)  # of runs that ended, within DURATION_WINDOW
 
@@ -46,7 +46,7 @@ class RunSummary:
         if started is None:
             return
         self.last_run_at = max(started, self.last_run_at or started)
-        self.runs_30d += started >= now - RECENT
+        self.runs.update(name for name, window in WINDOWS.items() if started >= now - window)
         self.failures_30d += started >= now - RECENT and run["state"] == "failed"
         if ended is not None and started >= now - DURATION_WINDOW:
             self.seconds.append((ended - started).total_seconds())
@@ -167,9 +167,12 @@ class DagReader:
             next_run_after=_moment(entry, "next_dagrun_run_after" if is_v2 else "next_dagrun_create_after"),
             run_states=dict(sorted(summary.run_states.items())),
             last_run_at=to_text(summary.last_run_at),
-            runs_30d=summary.runs_30d,
+            runs_30d=summary.runs["30d"],
             failures_30d=summary.failures_30d,
             duration_p95_s=summary.duration_p95_s(),
+            runs_1d=summary.runs["1d"],
+            runs_7d=summary.runs["7d"],
+            runs_365d=summary.runs["365d"],
             import_error=errors.get(file),
             unread=self._unread(is_known=bool(detail)),
         )

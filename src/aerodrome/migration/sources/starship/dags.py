@@ -89,9 +89,12 @@ class StarshipDags:
             next_run_after=None,
             run_states=dict(sorted(summary.run_states.items())),
             last_run_at=to_text(summary.last_run_at),
-            runs_30d=summary.runs_30d,
+            runs_30d=summary.runs["30d"],
             failures_30d=summary.failures_30d,
             duration_p95_s=summary.duration_p95_s(),
+            runs_1d=summary.runs["1d"],
+            runs_7d=summary.runs["7d"],
+            runs_365d=summary.runs["365d"],
             unread=UNREAD,
         )
         coming = next_interval(record, runs)
