@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory, moment
+from aerodrome.migration.assess.wording import counted
 from aerodrome.migration.estate.records import DagRecord
 
 _DAY = "timedelta:86400"
@@ -75,7 +76,7 @@ def _in_flight(inventory: Inventory) -> Iterator[Place]:
         runs = sum(dag.run_states.get(state, 0) for state in ("running", "queued"))
         tasks = sum(dag.task_states.get(state, 0) for state in _IN_FLIGHT)
         if runs or tasks:
-            yield _place(dag, f"In flight: {runs} runs, {tasks} task instances.")
+            yield _place(dag, f"In flight: {counted(runs, 'run')}, {counted(tasks, 'task instance')}.")
 
 
 def _never(inventory: Inventory) -> Iterator[Place]:
@@ -243,7 +244,9 @@ def _behind(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         due = moment(dag.next_run_after)
         if due and inventory.now and not dag.is_paused and _is_timed(dag) and inventory.now - due > _BEHIND:
-            yield _place(dag, f"Its next run was due {(inventory.now - due).days} days before this was read.")
+            yield _place(
+                dag, f"Its next run was due {counted((inventory.now - due).days, 'day')} before this was read."
+            )
 
 
 def _idle(inventory: Inventory) -> Iterator[Place]:

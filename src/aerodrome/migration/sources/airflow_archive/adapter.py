@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -79,7 +79,7 @@ class AirflowArchiveSource:
             include_folder=code.include_folder,
             requirements_file=code.requirements_file,
         )
-        return _UnpackedSource(config, self._key, self._clock, found.env)
+        return _UnpackedSource(config, self._key, self._clock, found)
 
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate; options and packages come from what the exporter found in the running Airflow."""
@@ -172,13 +172,16 @@ class AirflowArchiveSource:
 class _UnpackedSource(AirflowDatabaseSource):
     """A metadata database whose environment was found by the exporter."""
 
-    def __init__(self, config: SourceConfig, key: bytes, clock: Clock, env: Mapping[str, Secret]) -> None:
+    def __init__(self, config: SourceConfig, key: bytes, clock: Clock, found: unpacking.Surroundings) -> None:
         super().__init__(config, key, clock)
-        self._given = env
+        self._found = found
 
     @cached_property
     def _env(self) -> dict[str, Secret]:
-        return dict(self._given)
+        return dict(self._found.env)
+
+    def _options(self) -> dict[str, str]:
+        return {option: value.reveal() for option, (value, _) in self._found.config.items()} | super()._options()
 
 
 def unpacked_code(config: ArchiveConfig) -> CodeFolders:

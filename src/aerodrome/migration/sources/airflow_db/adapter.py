@@ -16,7 +16,7 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
-from aerodrome.migration.estate.records import PoolRecord, Record
+from aerodrome.migration.estate.records import MeasureRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import (
     carrying,
     concurrency,
@@ -51,6 +51,8 @@ from aerodrome.migration.sources.contract import (
     TextHistory,
     VariableValue,
 )
+from aerodrome.migration.sources.task_logs.place import login_from, place_of
+from aerodrome.migration.sources.task_logs.reading import probe as probe_logs
 
 
 class AirflowDatabaseSource:
@@ -76,10 +78,7 @@ class AirflowDatabaseSource:
 
     def _schedules(self) -> Schedules:
         """Give the schedules, read anew: DAGs change while a source runs."""
-        options: dict[str, str] = {}
-        with suppress(AerodromeError):  # the probes of the folders say it
-            for record in surroundings.config_records(self._config.config_file, self._env):
-                options[record.option] = record.value or ""
+        options = self._options()
         # True by default before Airflow 3; said only when the configuration is known
         default = "true" if self._config.config_file and not self._database.has("dag_run", "logical_date") else ""
         catchup = options.get("scheduler.catchup_by_default", default)
@@ -89,6 +88,20 @@ class AirflowDatabaseSource:
             options.get("core.default_timezone"),
             {"true": True, "false": False}.get(catchup.lower()),
         )
+
+    def _options(self) -> dict[str, str]:
+        """Give the options that are known: "section.option" -> value."""
+        options: dict[str, str] = {}
+        with suppress(AerodromeError):  # the probes of the folders say it
+            for record in surroundings.config_records(self._config.config_file, self._env):
+                options[record.option] = record.value or ""
+        return options
+
+    def _logs(self) -> Iterator[Probe]:
+        """Tell of the task logs, where the configuration is known."""
+        if options := self._options():
+            place = place_of(options)
+            yield probe_logs(place, login_from(place, self))
 
     def describe(self) -> SourceDescription:
         """Probe the source; a failed check is a Probe."""
@@ -116,6 +129,7 @@ class AirflowDatabaseSource:
             except AerodromeError as error:
                 found.append(Probe("fernet key", False, error.message, error.hint))
         found.extend(probes.folders(self._config))
+        found.extend(self._logs())
         return SourceDescription(self._config.kind, version, product, revision, tuple(found))
 
     def _claimed_version(self) -> str | None:
@@ -153,7 +167,11 @@ class AirflowDatabaseSource:
         yield from self._told("code_fact", code.facts(), progress)
         yield from self._told("endpoint", code.endpoints(), progress)
         yield from self._told("role", measures.roles(self._database), progress)
-        yield from self._told("measure", measures.measures(self._database), progress)
+        yield from self._told("measure", self._measures(), progress)
+
+    def _measures(self) -> Iterator[Record]:
+        yield from measures.measures(self._database)
+        yield from (MeasureRecord("logs:readable", int(each.is_ok)) for each in self._logs())
 
     @staticmethod
     def _told(kind: str, records: Iterator[Record], progress: Progress) -> Iterator[Record]:
@@ -233,10 +251,10 @@ class AirflowDatabaseSource:
         return self._history.stream(kind, window)
 
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
-        return self._history.watermark(dag_ids)
+        return self._history.windows.watermark(dag_ids)
 
     def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
-        return self._history.changed(dag_ids, since)
+        return self._history.windows.changed(dag_ids, since)
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         found = counting.whole_counts(self._database, window)
