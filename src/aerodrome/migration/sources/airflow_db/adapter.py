@@ -233,10 +233,10 @@ class AirflowDatabaseSource:
         return self._history.stream(kind, window)
 
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
-        return self._history.watermark(dag_ids)
+        return self._history.windows.watermark(dag_ids)
 
     def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
-        return self._history.changed(dag_ids, since)
+        return self._history.windows.changed(dag_ids, since)
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         found = counting.whole_counts(self._database, window)

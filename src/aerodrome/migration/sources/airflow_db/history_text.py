@@ -27,7 +27,7 @@ class TextHistory:
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[Sequence[Sequence[Any]]]:
         for dag_id in window.dag_ids:
-            for run_ids in self._reader.pages_of(replace(window, dag_ids=(dag_id,))):
+            for run_ids in self._reader.windows.pages_of(replace(window, dag_ids=(dag_id,))):
                 yield from self._reader.raw_page(kind, dag_id, run_ids)
 
     def rows(self, kind: HistoryKind, keys: Sequence[RunKey]) -> Iterator[HistoryBatch]:
