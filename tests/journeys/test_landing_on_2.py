@@ -45,7 +45,7 @@ def test_airflow_2_lands_on_2_11_and_goes_on(
     try:
         server.start()
         source.start(venv.path, lambda _text: None)
-        source.await_history(lambda _text: None, wanted=_SOURCE_HISTORY, timeout_s=120)
+        source.await_history(lambda _text: None, wanted=_SOURCE_HISTORY, timeout_s=4 * STEP_S)
         with server.sign_in("journey") as client:
             client.workspaces.create("shop")
             client.migrations.connect(NAME, "shop", new_source(source))

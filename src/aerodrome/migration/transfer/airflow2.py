@@ -50,6 +50,9 @@ EXTRA_COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "xcom": (),
     "rendered": (),
 }
+BYTES = frozenset({"conf", "value"})
+"""Proved columns that hold bytes; in Airflow 3 they are JSON."""
+
 _IS_EXTERNAL = RUN_COLUMNS.index("is_external_trigger")
 
 

@@ -144,9 +144,8 @@ def _length(batch: HistoryBatch) -> int:
 
 
 def bulk_writer(target: TargetDatabase, writer: HistoryWriter) -> BulkWriter | None:
-    """Give what writes whole batches, where the target is a PostgreSQL of Airflow 3."""
-    is_fit = target.dialect == "postgresql" and not target.is_airflow2
-    return BulkWriter(target, writer) if is_fit else None
+    """Give what writes whole batches, where the target is on PostgreSQL."""
+    return BulkWriter(target, writer) if target.dialect == "postgresql" else None
 
 
 def prepare_batch(target: TargetDatabase, bulk: BulkWriter | None, batch: HistoryBatch, tally: Tally) -> Prepared:

@@ -18,10 +18,10 @@ from typing import Any, Literal
 import psycopg
 from sqlalchemy.exc import DataError
 
-from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, TARGET_COLUMNS, MappedRow
+from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, MappedRow
 from aerodrome.migration.transfer.relay import cursor_on
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.writer import NOTES, HistoryWriter, RunInTarget
+from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget
 
 Outcome = Literal["new", "same", "unproved", "not-plain"]
 """All rows were written and stand; all stood already; all were written but the sums differ; nothing was written."""
@@ -29,6 +29,8 @@ Outcome = Literal["new", "same", "unproved", "not-plain"]
 RunKey = tuple[str, str]
 _REFUSALS = (psycopg.IntegrityError, psycopg.DataError, DataError)
 _NULL = "\\N"
+_BYTES = "\\\\x"
+"""What stands before the hex digits of bytes in the text of a COPY."""
 _FORMS = "set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1"
 _FLOATS = frozenset({"duration"})
 
@@ -58,26 +60,33 @@ class BulkWriter:
         self._target = target
         self._writer = writer
         self._kind = writer.kind
-        columns = TARGET_COLUMNS[self._kind]
+        columns = writer.columns
         self._moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
         self._floats = tuple(index for index, name in enumerate(columns) if name in _FLOATS)
-        self._documents = tuple(index for index, name in enumerate(columns) if name in JSONS)
+        self._bytes = tuple(index for index, name in enumerate(columns) if name in writer.bytes)
+        self._documents = tuple(
+            index for index, name in enumerate(columns) if name in JSONS and name not in writer.bytes
+        )
         self._width = len(columns)
 
     def draft(self, rows: Sequence[MappedRow]) -> Draft | None:
         """Write the lines and hash them; None where a value has no text that PostgreSQL would give for it."""
         has_notes = any(row.note is not None for row in rows)
         lines: list[str] = []
-        total = nulls = 0
+        total = signs = 0
         try:
             for row in rows:
                 fields = self._fields(row.values)
                 line = "\t".join([_NULL if field is None else field for field in fields])
-                nulls += fields.count(None)
+                signs += fields.count(None)
                 lines.append(line)
-                if self._documents:
+                if self._documents or self._bytes:
                     for index in self._documents:
                         fields[index] = jsonb_text(fields[index])
+                    for index in self._bytes:
+                        if (field := fields[index]) is not None:
+                            fields[index] = field[len(_BYTES) :]
+                            signs += 2
                     line = "\t".join([_NULL if field is None else field for field in fields])
                 if has_notes:
                     line = f"{line}\t{_NULL if row.note is None else row.note}"
@@ -88,11 +97,11 @@ class BulkWriter:
         is_plain = (
             block.count("\t") == len(lines) * (self._width - 1)
             and block.count("\n") == len(lines) - 1
-            and block.count("\\") == nulls
+            and block.count("\\") == signs
             and "\r" not in block
         )
         if not is_plain:
-            lines = ["\t".join([_escaped(field) for field in self._fields(row.values)]) for row in rows]
+            lines = [self._escaped_line(row.values) for row in rows]
         return Draft(rows, lines, Sums(len(rows), total), has_notes)
 
     def write(self, draft: Draft) -> Outcome:
@@ -122,9 +131,18 @@ class BulkWriter:
             return "unproved"
         return "new" if after == draft.sums else "unproved"
 
+    def _escaped_line(self, values: Sequence[Any]) -> str:
+        fields = self._fields(values)
+        return "\t".join(
+            [field if place in self._bytes and field else _escaped(field) for place, field in enumerate(fields)]
+        )
+
     def _fields(self, values: Sequence[Any]) -> list[Any]:
-        """Give a row's values as PostgreSQL writes them: moments without zeros at their end, the shortest numbers."""
-        fields = [value if value is None or value.__class__ is str else str(value) for value in values]
+        """Give a row's values as PostgreSQL writes them: moments without zeros at their end, the shortest numbers.
+
+        Bytes stand as COPY takes them.
+        """
+        fields = [value if value is None or value.__class__ is str else _text(value) for value in values]
         for index in self._moments:
             if (moment := fields[index]) is not None:
                 fields[index] = moment[:19] if moment.endswith(".000000") else moment.rstrip("0")
@@ -151,10 +169,9 @@ class BulkWriter:
                 "on t.dag_id = c.dag_id and t.run_id = c.run_id"
             )
             given = ([key[0] for key in keys], [key[1] for key in keys])
-        parts = [_text_sql(kind, name) for name in TARGET_COLUMNS[kind]]
+        parts = [_text_sql(kind, name, is_bytes=name in self._writer.bytes) for name in self._writer.columns]
         if has_notes:
-            table, reference, id_column = NOTES[kind]
-            source += f" left join {table} n on n.{reference} = t.{id_column}"
+            source += self._writer.joined_notes("t", "n")
             parts.append(f"coalesce(n.content, '{_NULL}')")
         text = f"concat_ws(E'\\t', {', '.join(parts)})"
         query = f"select count(*), coalesce(sum(('x' || left(md5({text}), 16))::bit(64)::bigint), 0) from {source}"
@@ -162,8 +179,10 @@ class BulkWriter:
         return Sums(int(found[0]), int(found[1]))
 
 
-def _text_sql(kind: Any, name: str) -> str:
-    """Write a column as text, as `BulkWriter._fields` does."""
+def _text_sql(kind: Any, name: str, *, is_bytes: bool) -> str:
+    """Write a column as text, as `BulkWriter._fields` does; bytes as hex digits."""
+    if is_bytes:
+        return f"coalesce(encode(t.\"{name}\", 'hex'), '{_NULL}')"
     if name in KEYS[kind] and name not in {"map_index", "try_number"}:
         return f't."{name}"'
     if name in MOMENTS:
@@ -184,12 +203,23 @@ def _escaped(value: Any) -> str:
     """Write a value for COPY."""
     if value is None:
         return _NULL
-    text = value if value.__class__ is str else str(value)
+    if value.__class__ is bytes:
+        return _text(value)
+    text = value if value.__class__ is str else _text(value)
     if "\\" in text:
         text = text.replace("\\", "\\\\")
     if text.isprintable():
         return text
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _text(value: Any) -> str:
+    """Write a value that is not a text as PostgreSQL does; bytes as COPY takes them."""
+    if value.__class__ is bytes:
+        return _BYTES + value.hex()
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    return str(value)
 
 
 def jsonb_text(text: str | None) -> str | None:
