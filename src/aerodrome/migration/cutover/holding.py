@@ -65,13 +65,7 @@ def check(
     if view.hindrances.problem is not None:
         raise view.hindrances.problem
     if on_deadline == "rerun" and context.stopping is None:
-        raise Invalid(
-            f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
-            code="rerun-impossible",
-            hint="It takes the source's database (kind airflow-db) and a target of Airflow 3.1 or newer; "
-            "set on_deadline of the DAG to wait or fail.",
-            details={"dag_id": dag_id},
-        )
+        raise _cannot_rerun(dag_id)
     if not dag.is_paused and not is_ours:
         raise Conflict(
             f"{dag_id} is not paused in the target, while the source still runs it.",
@@ -181,6 +175,8 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
         if state.in_flight:
             empty_since, busy_until = None, now
             may_stop = on_deadline == "rerun" and state.mark == context.mark
+            if now >= deadline and may_stop and context.stopping is None:
+                raise _cannot_rerun(dag_id)  # the plan was changed after the check
             if now >= deadline and may_stop and now < deadline + timedelta(seconds=STOP_S):
                 yield StopRuns(dag_id)
             elif now >= deadline:
@@ -263,6 +259,16 @@ def what_runs(state: DagState) -> str:
         noun = "run" if noun == "run" else "task"
         parts.append(f"{count} {noun}{'' if count == 1 else 's'} {name.replace('_', ' ')}")
     return ", ".join(parts) or "nothing"
+
+
+def _cannot_rerun(dag_id: str) -> Invalid:
+    return Invalid(
+        f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
+        code="rerun-impossible",
+        hint="It takes the source's database (kind airflow-db) and a target of Airflow 3.1 or newer; "
+        f"set on_deadline of the DAG to wait or fail: `aerodrome migrate policy NAME --dag {dag_id} --on-deadline wait`.",
+        details={"dag_id": dag_id},
+    )
 
 
 def _not_stepped(dag_id: str, state: DagState) -> Unavailable:
