@@ -67,7 +67,9 @@ class BreakingProxy:
                     return
                 connection = HTTPConnection("127.0.0.1", port, timeout=60)
                 try:
-                    kept = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection")}
+                    kept = {
+                        key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection")
+                    }
                     connection.request(self.command, self.path, body, kept)
                     found = connection.getresponse()
                     content = found.read()

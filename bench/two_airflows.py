@@ -111,7 +111,9 @@ from (
     where %(all)s or p.number %% {parse_s} = %(slice)s
 ) n where dag.dag_id = n.dag_id{unless_full}
 """
-_UNLESS_FULL = " and not exists (select 1 from dag_run r where r.dag_id = dag.dag_id and r.state in ('queued', 'running'))"
+_UNLESS_FULL = (
+    " and not exists (select 1 from dag_run r where r.dag_id = dag.dag_id and r.state in ('queued', 'running'))"
+)
 _DUE = """
 select d.dag_id from dag d join bench_plan p using (dag_id)
 where not d.is_paused and d.next_dagrun_create_after <= {now}
@@ -191,7 +193,11 @@ class Worker:
     def _sql(self, text: str) -> sql.SQL:
         now = f"(clock_timestamp() + interval '{self.ahead_s} seconds')" if self.ahead_s else "clock_timestamp()"
         logical = "execution_date" if self.side == "source" else "logical_date"
-        return sql.SQL(text.format(now=now, logical=logical, parse_s=PARSE_S, unless_full=_UNLESS_FULL if self.side == "source" else ""))
+        return sql.SQL(
+            text.format(
+                now=now, logical=logical, parse_s=PARSE_S, unless_full=_UNLESS_FULL if self.side == "source" else ""
+            )
+        )
 
     def parse(self, *, slice_of: int = 0, everything: bool = False) -> None:
         with self.connection.transaction():

@@ -22,9 +22,7 @@ def policy(
     /,
     *,
     dag: Annotated[tuple[str, ...], Parameter(help="Choose for this DAG; may stand several times.")] = (),
-    wave: Annotated[
-        tuple[str, ...], Parameter(help="Choose for the DAGs of this wave; may stand several times.")
-    ] = (),
+    wave: Annotated[tuple[str, ...], Parameter(help="Choose for the DAGs of this wave; may stand several times.")] = (),
     on_deadline: Annotated[
         Literal["wait", "fail", "rerun"] | None,
         Parameter(help="What becomes of runs that still go on at the deadline."),

@@ -25,9 +25,7 @@ def read_choices(choices: Mapping[str, Any]) -> dict[str, Any]:
         try:
             read[key] = None if value is None else fields.DAG_POLICY[key].read(value)
         except fields.Wrong as wrong:
-            raise Invalid(
-                f"{key} must be {wrong}.", code="policy-invalid", hint="", details={"field": key}
-            ) from None
+            raise Invalid(f"{key} must be {wrong}.", code="policy-invalid", hint="", details={"field": key}) from None
     return read
 
 
@@ -50,7 +48,9 @@ def with_choices(text: str, settings: Mapping[str, Any], dag_ids: Sequence[str])
     own = {}
     for dag_id in dag_ids:
         policy = settings["dags"].get(dag_id, {})
-        inner = ", ".join(f"{key}: {_written(fields.DAG_POLICY, key, value)}" for key, value in policy.items())
+        inner = ", ".join(
+            f"{key}: {_written(fields.DAG_POLICY, key, policy[key])}" for key in fields.DAG_POLICY if key in policy
+        )
         own[dag_id] = f"{{{inner}}}"
     return _put(text, "dags", own)
 

@@ -78,9 +78,9 @@ class Policies:
         estate = migrations.estate_of(row)
         text = with_choices(row.plan_text or "", wanted, chosen)
         settings = from_yaml(text, estate)
-        if {**settings, "dags": _told(settings)} != {**wanted, "dags": _told(wanted)}:
+        if settings != wanted:
             raise Conflict(
-                "The plan file is written in a way in which this cannot be changed from here (anchors, perhaps).",
+                "The plan file is written in a way in which this cannot be changed from here.",
                 code="plan-edit-by-hand",
                 hint=f"aerodrome migrate plan {row.name} --out FILE, edit it, then --file FILE.",
             )
@@ -126,10 +126,6 @@ def _members(settings: Mapping[str, Any], dag_ids: Collection[str], waves: Colle
         )
     wanted = {*dag_ids, *(dag_id for wave in waves for dag_id in known[wave])}
     return [dag_id for dag_id in moving if dag_id in wanted]
-
-
-def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {dag_id: policy for dag_id, policy in settings["dags"].items() if policy}
 
 
 def _refuse(fresh: MigrationRow, seen: MigrationRow) -> None:

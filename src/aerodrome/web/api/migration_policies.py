@@ -28,8 +28,8 @@ class DagPolicy(View):
 class PolicyWish(Body):
     """What is chosen; what is left out stays. Without DAGs and waves it is chosen for all DAGs that have nothing of their own."""
 
-    dag_ids: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100_000)] = []
-    waves: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=10_000)] = []
+    dag_ids: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=100_000, default_factory=list)]
+    waves: Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=10_000, default_factory=list)]
     drain_deadline: Annotated[
         str | None, Field(max_length=20, description="90s, 15m, 2h or 1d; null takes the DAGs' own one away.")
     ] = None

@@ -527,7 +527,9 @@ def test_a_next_run_that_was_run_already_is_stepped_over_as_the_scheduler_will(
     ((before,),) = query(config, f"{newest} and execution_date < ({newest})")
     assert next_of(config, source, before).next_interval == fresh.next_interval  # runs ended in another order
     ended = "select max(execution_date) from dag_run where dag_id = 'daily_sales'"
-    execute(config, f"update dag_run set run_type = 'manual' where execution_date = ({ended}) and dag_id = 'daily_sales'")
+    execute(
+        config, f"update dag_run set run_type = 'manual' where execution_date = ({ended}) and dag_id = 'daily_sales'"
+    )
     manual = next_of(config, source, last)
     assert manual.next_logical_date is not None
     assert not manual.is_next_passed  # a run by hand is none of the schedule's
