@@ -38,6 +38,7 @@ from aerodrome.migration.service.code_review import CodeReview
 from aerodrome.migration.service.differences import Differences
 from aerodrome.migration.service.folder import MigrationFolder, present, read_json, write_json
 from aerodrome.migration.service.holds import Holds
+from aerodrome.migration.service.policies import Policies
 from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_kinds import AnySourceInput, restored
 from aerodrome.migration.service.tracks import (
@@ -93,6 +94,7 @@ class Migrations:
         self.waves = Waves(self)
         self.differences = Differences(self)
         self.holds = Holds(self)
+        self.policies = Policies(self)
         self.proofs = Proofs(self)
 
     # --- sources -------------------------------------------------------------------------------------------------

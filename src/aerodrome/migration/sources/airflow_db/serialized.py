@@ -33,6 +33,7 @@ class SerializedFacts:
     catchup: bool | None  # None: the default of the installation
     start_date: str | None
     end_date: str | None
+    is_bounded: bool  # it or one of its tasks has an end date
     max_active_runs: int | None
     max_active_tasks: int | None
     tasks: tuple[dict[str, Any], ...]
@@ -102,6 +103,7 @@ def facts_of(dag: dict[str, Any]) -> SerializedFacts:
         catchup=dag.get("catchup"),
         start_date=_moment(dag.get("start_date")),
         end_date=_moment(dag.get("end_date")),
+        is_bounded=any(part.get("end_date") is not None for part in (dag, *_raw_tasks(dag))),
         max_active_runs=dag.get("max_active_runs"),
         max_active_tasks=dag.get("max_active_tasks") or dag.get("_max_active_tasks") or dag.get("_concurrency"),
         tasks=tasks,
