@@ -37,6 +37,14 @@ class ExitRule:
     is_ok: bool
 
 
+@dataclass(frozen=True)
+class OutputCopy:
+    """A file that gets the output of the job: always, or when a shell test on $code holds."""
+
+    test: str
+    path: str
+
+
 def exit_test(code: str) -> str | None:
     """Give the shell test of an ON code (`COMPSTAT EQ 4`, `>4`, `OK`, `NOTOK`), None when it is not about the exit code."""
     word = code.strip().upper()
@@ -90,6 +98,31 @@ def with_exit_rules(command: str, rules: Iterable[ExitRule]) -> str:
     return "\n".join([*lines, "exit $code"])
 
 
+def with_copies(command: str, copies: Iterable[OutputCopy]) -> str:
+    """Copy the output to files when the command has ended; the log of the task has it, too, and then."""
+    copies = list(copies)
+    if not copies:
+        return command
+    lines = ["output=$(mktemp)", "(", command, ') > "$output" 2>&1', "code=$?", 'cat "$output"']
+    for item in copies:
+        copy = f'cp "$output" {_word(item.path)}'
+        lines.append(f"if {item.test}; then {copy}; fi" if item.test else copy)
+    return "\n".join([*lines, 'rm -f "$output"', "exit $code"])
+
+
+def with_variables(command: str, values: Iterable[tuple[str, str]]) -> str:
+    """Give values to the command as environment variables; %% variables in them are still compiled."""
+    lines = [f"export {name}={quoted(value)}" for name, value in values]
+    return "\n".join([*lines, command])
+
+
+def quoted(value: str) -> str:
+    """Quote a value for the shell; single quotes hold whatever its %% variables become."""
+    if re.fullmatch(r"[\w./:=@%+,-]+", value) and "%%" not in value:
+        return value
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
 def is_windows(command: str) -> bool:
     """Say whether a command line looks like one of Windows."""
     return bool(_WINDOWS.search(command.splitlines()[0] if command else ""))
@@ -117,8 +150,15 @@ def _listed(text: str) -> list[str]:
     )
 
 
+def unescaped(script: str) -> str:
+    r"""Undo the escapes of a script that stands in one line, as the Automation API writes it: `\n` ends a line, `\\` is one backslash."""
+    if "\n" in script.strip() or "\\n" not in script:
+        return script
+    return re.sub(r"\\([\\n])", lambda found: "\n" if found[1] == "n" else "\\", script)
+
+
 def _embedded(script: str, name: str, arguments: list[str]) -> str:
-    text = joined_lines(script).replace("\r\n", "\n")
+    text = unescaped(joined_lines(script).replace("\r\n", "\n"))
     mark = "END_OF_SCRIPT"
     while mark in text:
         mark += "_"

@@ -109,6 +109,8 @@ def _file_commands(bench: Workbench, commands: tuple[Command, ...], suffix: str)
             given["target"] = command.target
         elif command.target:
             given["target"] = bench.text(replace(side, path=command.target).address)
+        if not command.is_needed:
+            given["is_needed"] = False
         if is_by_hook:
             bench.work.functions += [server_files.SERVER_OF, server_files.SERVER_COMMAND]
         else:

@@ -76,6 +76,7 @@ class Command:
     action: str
     side: Side
     target: str = ""
+    is_needed: bool = False  # its failure fails the job: only where FailJobOn…CommandFailure says so
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,8 @@ def _commands(
             if action == "chmod":
                 first, second = second, first  # its mode stands before its file
             where = Side(side.scheme, first, side.profile, side.host, side.user)
-            commands.append(Command(action, where, second))
+            is_needed = _is_on(item.get(f"FailJobOn{'Source' if end == 'Src' else end}CommandFailure"))
+            commands.append(Command(action, where, second, is_needed))
     return tuple(found["Pre"]), tuple(found["Post"])
 
 
