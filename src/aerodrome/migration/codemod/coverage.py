@@ -39,6 +39,8 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
     Removal("task_concurrency, xcom_push of a task", "rule", ("task-argument",)),
     Removal("provide_context", "rule", ("provide-context",)),
+    Removal("Arguments of operators that come from default_args by an old name", "rule", ("default-argument",)),
+    Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("apply_defaults", "rule", ("apply-defaults",)),
     Removal("A DAG without a schedule was daily, and never runs now", "rule", ("implicit-schedule",)),
     Removal("catchup_by_default is False", "rule", ("catchup-default",), "a finding where arguments come from `**`"),
