@@ -87,7 +87,7 @@ COVERAGE: tuple[Removal, ...] = (
         "TriggerDagRunOperator: python_callable",
         "rule",
         ("trigger-callable",),
-        "where it only fills the payload; else a finding",
+        "conf= where it only fills the payload, else an operator that asks it",
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),

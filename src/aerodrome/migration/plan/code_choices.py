@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -53,9 +53,7 @@ def _day(document: Document, value: Any) -> str | None:
     if value is None:
         return None
     try:
-        if isinstance(value, datetime):
-            raise ValueError
-        return (value if isinstance(value, date) else date.fromisoformat(str(value))).isoformat()
+        return date.fromisoformat(str(value)).isoformat()
     except ValueError as error:
         raise document.wrong((_SECTION, _AS_OF), "must be a day, such as 2026-09-01.") from error
 

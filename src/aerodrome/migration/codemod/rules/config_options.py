@@ -25,7 +25,7 @@ _OTHER_MEANING = {"api.page_size"}
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for call in source.each(ast.Call):
         given = [*call.args[:2], *(item.value for item in call.keywords if item.arg in ("section", "key"))]
-        if len(given) != 2 or not source.means(call.func, _MEANINGS):  # noqa: PLR2004 - section and key
+        if len(given) != 2 or not source.means(call.func, _MEANINGS):
             continue
         section, key = (getattr(item, "value", None) for item in given)
         if not isinstance(section, str) or not isinstance(key, str):
