@@ -5,6 +5,7 @@ Runs in a fork of the interpreter. Standard library and Airflow only, Python 3.8
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import functools
 import gc
@@ -20,11 +21,12 @@ import sys
 import time
 import traceback
 import warnings
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PLUGINS_S = 60.0
 _FEW = 4
+_AHEAD = 5000  # files that are looked at for what they import
 _reading = sys.modules["__main__"].sibling("reading")
 Request = Dict[str, Any]
 Answer = Dict[str, Any]
@@ -73,7 +75,8 @@ def answer(conversation: socket.socket, version: str) -> None:
     _run_all(wanted, request, conversation, writer)
     for pid in _descendants():
         _kill(pid)
-    writer.send({"done": True})
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    writer.send({"done": True, "cpu_s": [round(item.ru_utime + item.ru_stime, 3) for item in used]})
 
 
 def _name(file: str, request: Request) -> str:
@@ -165,13 +168,16 @@ def _list_files(folder: str) -> List[str]:
 
 
 def _import_ahead(files: List[str]) -> None:
-    """Import Airflow's own modules that the files name, once for all of them (as Airflow's parsing_pre_import_modules)."""
-    seek = getattr(importlib.import_module("airflow.utils.file"), "iter_airflow_imports", None)
-    names = set()
-    for file in files[:2000] if seek else ():
+    """Import Airflow's own modules that the files name, once for all of them (as Airflow's parsing_pre_import_modules).
+
+    Only what lies in the virtualenv: a module of the project is imported by the files that ask for it, each for itself.
+    """
+    names: Set[str] = set()
+    for file in files[:_AHEAD]:
         try:
-            names.update(seek(file))  # type: ignore[misc]
-        except Exception:
+            with open(file, "rb") as stream:
+                names.update(_airflow_imports(stream.read()))
+        except (OSError, SyntaxError, ValueError, RecursionError):
             continue
     for name in sorted(names):
         try:
@@ -180,6 +186,22 @@ def _import_ahead(files: List[str]) -> None:
                 importlib.import_module(name)
         except BaseException:
             continue
+
+
+def _airflow_imports(text: bytes) -> Iterator[str]:
+    """Give the modules below `airflow` that a file imports when it is read: not in functions, where they may never be."""
+    if b"airflow" not in text:
+        return
+    waiting: List[ast.AST] = [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("airflow."))
+        elif isinstance(node, ast.ImportFrom):
+            if not node.level and (node.module or "").startswith("airflow."):
+                yield str(node.module)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.expr)):
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _warm_up() -> None:

@@ -28,11 +28,23 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
             yield from _star(source, node, options)
             continue
         moved = {alias: new for alias in node.names if (new := known.moves.get(f"{node.module}.{alias.name}"))}
+        moved |= {alias: new for alias in node.names if (new := _module(source, known, node, alias))}
         if moved:
             yield _change(source, node, moved)
         for alias in node.names:
             if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
                 yield _lost(alias.lineno, node.module, alias.name, options.major)
+
+
+def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias) -> str | None:
+    """Give the new place of a module that is imported as such, where all that it held went to one, and its name is still asked for."""
+    origin = f"{node.module}.{alias.name}"
+    if not known.is_missing(origin) or origin in known.moves:
+        return None
+    places = {new.rpartition(".")[0] for old, new in known.moves.items() if old.rpartition(".")[0] == origin}
+    name = alias.asname or alias.name
+    is_asked_for = any(item.id == name and isinstance(item.ctx, ast.Load) for item in source.each(ast.Name))
+    return places.pop() if len(places) == 1 and is_asked_for else None
 
 
 _BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
@@ -83,6 +95,8 @@ def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -
         text = name
         if alias.asname and alias.asname != name:
             text = f"{name} as {alias.asname}"
+        elif name != alias.name and f"{node.module}.{alias.name}" not in table().moves:  # a module keeps its name here
+            text = f"{name} as {alias.name}"
         elif not alias.asname and name != alias.name:
             references = _references(source, f"{node.module}.{alias.name}", alias.name)
             if references is not None and source.is_free(name, moved[alias]):
@@ -183,6 +197,12 @@ from airflow.contrib.operators.ssh_operator import SSHOperator
 from airflow.operators import BashOperator
 from airflow.operators.dummy_operator import DummyOperator  # start
 
+try:
+    from airflow.contrib.operators import gcs_to_bq
+except ImportError:
+    gcs_to_bq = None
+
+has_google = gcs_to_bq is not None
 start = DummyOperator(task_id="start")
 run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
 """,
@@ -191,6 +211,12 @@ from airflow.providers.ssh.operators.ssh import SSHOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator  # start
 
+try:
+    from airflow.providers.google.cloud.transfers import gcs_to_bigquery as gcs_to_bq
+except ImportError:
+    gcs_to_bq = None
+
+has_google = gcs_to_bq is not None
 start = EmptyOperator(task_id="start")
 run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
 """,
