@@ -94,7 +94,8 @@ class DefinitionsConfig:
 
 
 AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig | CloudConfig | DefinitionsConfig
-DEFINITION_KINDS = ("oozie", "controlm")
+DEFINITION_NAMES = {"oozie": "Oozie", "controlm": "Control-M"}
+DEFINITION_KINDS = tuple(DEFINITION_NAMES)
 
 
 @dataclass(frozen=True)

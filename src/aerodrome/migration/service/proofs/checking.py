@@ -24,7 +24,7 @@ from aerodrome.migration.parity.sandbox import REACHING
 from aerodrome.migration.service.fencing import handed_over
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.tracks import ROLLBACK
-from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.contract import DEFINITION_NAMES, AsksPeople, DefinitionsConfig, SourceConfig
 from aerodrome.store import journal
 from aerodrome.store.tables.cutover import SplitBrainRow
 from aerodrome.store.tables.proof import ParityRow
@@ -297,12 +297,30 @@ def check_parity(context: ProofContext, params: Params) -> Result:
         if verdict not in ("match", "explained"):
             rows.append(_row(dag.dag_id, "open" if verdict == "mismatch" else "attention", text))
     total = len(_moving(context))
+    if isinstance(context.config, DefinitionsConfig):
+        return _without_results(context, DEFINITION_NAMES[context.config.kind], set(reports), rows)
     state = "open" if any(row["state"] == "open" for row in rows) else "attention" if rows else "done"
     evidence = f"{total - len(rows)} of {total} DAGs do the same as in the source."
     next_ = (
         f"aerodrome migrate compare {context.row.name} --in NAME compares; its pages show both sides." if rows else ""
     )
     return _item(context, "parity", state if total else "not-needed", evidence, next_=next_, rows=rows)
+
+
+def _without_results(context: ProofContext, name: str, reported: set[str], rows: Sequence[Mapping[str, Any]]) -> Result:
+    """Definitions: no results of the source are there to compare with; only what differs in structure counts."""
+    moving = {dag.dag_id for dag in _moving(context)}
+    different = [row for row in rows if row["state"] == "open"]
+    evidence = (
+        f"{name} hands no results of its runs over, so none can be compared. "
+        f"The structure of {len(moving & reported)} of {len(moving)} DAGs was compared, {len(different)} differ."
+    )
+    next_ = (
+        f"aerodrome migrate compare {context.row.name} --in {context.row.name}-dev --no-shadow compares structure and declared data; "
+        "what the conversion could not keep stands in the findings; have the team look at the first run of each wave."
+    )
+    state = "open" if different else "attention" if moving else "not-needed"
+    return _item(context, "parity", state, evidence, next_=next_, rows=different)
 
 
 def check_alerts(context: ProofContext, params: Params) -> Result:
@@ -425,7 +443,12 @@ def check_source(context: ProofContext, params: Params) -> Result:
         *(_row(dag_id, "open", "It is active on both sides now.") for dag_id in open_windows if dag_id not in awake),
         *(_row(dag_id, "attention", "The source does not know it any more.") for dag_id in gone),
     ]
-    if not isinstance(context.config, SourceConfig):
+    source = context.source
+    if isinstance(source, AsksPeople):
+        rows += [
+            _row(dag_id, "attention", error.message) for dag_id, error in sorted(source.unanswered(moving).items())
+        ]
+    elif not isinstance(context.config, SourceConfig):
         said = "It cannot be told what the target ran: a DAG comes back only before its first run in the target."
         rows.append(_row("way back", "attention", said))
     bad = any(row["state"] == "open" for row in rows)
@@ -433,9 +456,17 @@ def check_source(context: ProofContext, params: Params) -> Result:
     evidence = (
         f"It answers now: {len(states)} of {len(moving)} DAGs are there, {len(handed)} of them handed over and paused."
     )
+    if isinstance(context.config, DefinitionsConfig) and not context.config.server_url:
+        name, asked = DEFINITION_NAMES[context.config.kind], sum(row["state"] == "attention" for row in rows)
+        evidence = (
+            f"{name} cannot be asked from here: {len(handed)} of {len(moving)} DAGs are handed over, held there by people; "
+            f"{asked} more wait for the word of somebody."
+        )
     if bad:
         evidence = f"{len(awake)} of {len(handed)} DAGs that were handed over are active there."
     next_ = "Pause them in the source; keep it running for one full cycle of every DAG at least." if bad else ""
+    if not bad and rows and isinstance(source, AsksPeople):
+        next_ = f"Hold them there right before their wave, and confirm it: aerodrome migrate holds {context.row.name}."
     return _item(context, "source", state, evidence, next_=next_, rows=rows)
 
 

@@ -321,7 +321,7 @@ class Proofs:
             raise NotFound(
                 f"{row.name} has no runbook yet.",
                 code="runbook-missing",
-                hint=f"aerodrome migrate decommission {row.name}",
+                hint=f"aerodrome migrate decommission check {row.name}",
             )
         return path.read_text(encoding="utf-8")
 
