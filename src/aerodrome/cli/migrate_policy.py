@@ -58,9 +58,9 @@ def policy(
         raise Invalid("Nothing is chosen.", code="usage", hint="--on-deadline rerun, --drain-deadline 30m or --as-all")
     with common.connect() as client:
         if choices:
-            found = client.migrations.choose_policies(migration, choices, dag_ids=dag, waves=wave)
+            found = list(client.migrations.choose_policies(migration, choices, dag_ids=dag, waves=wave))
         else:
-            found = client.migrations.policies(migration)
+            found = list(client.migrations.policies(migration))
     if common.output == "json":
         write_json(found)
         return

@@ -34,7 +34,7 @@ class Policies:
     def __init__(self, migrations: Migrations) -> None:
         self._migrations = migrations
 
-    def list(self, actor: Actor, ref: str) -> list[dict[str, Any]]:
+    def list(self, actor: Actor, ref: str) -> Sequence[dict[str, Any]]:
         """Give per DAG that moves, in the order of the waves: `dag_id`, `wave`, `KEYS` as they count, and which are its `own`."""
         settings = self._migrations.frozen(self._migrations.row_for(actor, ref, READ)).settings
         rows = []
@@ -56,7 +56,7 @@ class Policies:
         *,
         dag_ids: Collection[str] = (),
         waves: Collection[str] = (),
-    ) -> list[dict[str, Any]]:
+    ) -> Sequence[dict[str, Any]]:
         """Choose for some DAGs, for those of waves, or (without any) for all that have nothing of their own.
 
         `choices`: some of `KEYS`, written as in the plan file; None takes a DAG's own choice away. Safe to repeat.
