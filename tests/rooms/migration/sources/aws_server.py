@@ -87,6 +87,7 @@ class AwsServer:
     tokens: int = 0
     is_private: bool = False  # its web server is in a VPC: what comes from elsewhere is cut
     asked: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)  # the objects whose content was asked for, by bucket and key
 
     @property
     def login(self) -> CloudLogin:
@@ -175,6 +176,8 @@ def _front(moto: int) -> Iterator[AwsServer]:
             if action is None:
                 action = _s3_action(self.command, parts.path, parse_qs(parts.query, keep_blank_values=True))
                 state.asked.append(action)
+                if self.command == "GET" and action.startswith("s3:GetObject"):
+                    state.read.append(unquote(parts.path).strip("/"))
                 if action in state.denied:
                     text = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
                     self._send(

@@ -171,7 +171,7 @@ def test_a_real_airflow_takes_the_commands(
         (dags / "exporter.py").write_text(exporter(public_half(new_key())))
         server.cli(["dags", "reserialize"])
         assert "aerodrome_export" in {row["dag_id"] for row in opened.commands.rows("dags", "list")}
-        assert [row["key"] for row in opened.commands.rows("variables", "list")] == ["api_token"]
+        assert "api_token" in {row["key"] for row in opened.commands.rows("variables", "list")}
         assert "aerodrome_export" in opened.start_exporter(OUT)
     where = "dag_id = 'aerodrome_export'"
     assert old.count(f"select count(*) from dag_run where {where} and state = 'queued'") == 1

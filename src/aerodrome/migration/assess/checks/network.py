@@ -117,17 +117,17 @@ CHECKS = (
     Check(
         "network-unknown", "warning", "Hosts whose network path their name does not tell",
         "Ask DNS from the source's network (`aerodrome assess --resolve-hosts`), or its owner.",
-        _by_path("unknown", "{host} may be public or private; {used_by} use it."), 0.25,
+        _by_path("unknown", "{host} may be public or private; used by {used_by}."), 0.25,
     ),
     Check(
         "network-public", "info", "Public hosts",
         "Let the target's address through where the other side has an allow-list.",
-        _by_path("public", "{host} is public; {used_by} use it."),
+        _by_path("public", "{host} is public; used by {used_by}."),
     ),
     Check(
         "local-host", "warning", "Hosts that mean the machine itself",
         "In the target it is another machine: name the real host.",
-        _by_path("local", "{host} is the machine that runs the task; {used_by} use it."), 0.5,
+        _by_path("local", "{host} is the machine that runs the task; used by {used_by}."), 0.5,
     ),
     Check(
         "code-host", "info", "Hosts that stand in the code",

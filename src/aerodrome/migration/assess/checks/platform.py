@@ -47,7 +47,7 @@ def _queues(inventory: Inventory) -> Iterator[Place]:
             if queue != (inventory.option("operators.default_queue") or "default"):
                 queues[queue] = queues.get(queue, 0) + 1
     for queue, count in sorted(queues.items()):
-        yield Place(f"queue:{queue}", f"Tasks of {count} DAGs ask for the queue {queue}.")
+        yield Place(f"queue:{queue}", f"Tasks of {counted(count, 'DAG')} ask for the queue {queue}.")
 
 
 def _executor_config(inventory: Inventory) -> Iterator[Place]:

@@ -209,7 +209,9 @@ def _once(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         if dag.schedule == "@once":
             runs = sum(dag.run_states.values())
-            yield _place(dag, f"Runs once ({runs} runs so far): without its history it would run again in the target.")
+            yield _place(
+                dag, f"Runs once ({counted(runs, 'run')} so far): without its history it would run again in the target."
+            )
 
 
 def _continuous(inventory: Inventory) -> Iterator[Place]:
@@ -237,7 +239,9 @@ def _storm(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         runs = sum(dag.run_states.values())
         if _is_timed(dag) and not dag.is_paused and runs and (default if dag.catchup is None else dag.catchup):
-            yield _place(dag, f"It catches up: without a boundary the target would make its {runs:,} runs again.")
+            yield _place(
+                dag, f"It catches up: without a boundary the target would make its {counted(runs, 'run')} again."
+            )
 
 
 def _behind(inventory: Inventory) -> Iterator[Place]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -79,7 +79,8 @@ class AirflowArchiveSource:
             include_folder=code.include_folder,
             requirements_file=code.requirements_file,
         )
-        return _UnpackedSource(config, self._key, self._clock, found)
+        options = {record.option: record.value or "" for record in self._config_records()}
+        return _UnpackedSource(config, self._key, self._clock, found.env, options)
 
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate; options and packages come from what the exporter found in the running Airflow."""
@@ -170,18 +171,26 @@ class AirflowArchiveSource:
 
 
 class _UnpackedSource(AirflowDatabaseSource):
-    """A metadata database whose environment was found by the exporter."""
+    """A metadata database whose environment and options were found by the exporter."""
 
-    def __init__(self, config: SourceConfig, key: bytes, clock: Clock, found: unpacking.Surroundings) -> None:
+    def __init__(
+        self, config: SourceConfig, key: bytes, clock: Clock, env: Mapping[str, Secret], options: Mapping[str, str]
+    ) -> None:
         super().__init__(config, key, clock)
-        self._found = found
+        self._given = env
+        self._found_options = options
 
     @cached_property
     def _env(self) -> dict[str, Secret]:
-        return dict(self._found.env)
+        return dict(self._given)
 
     def _options(self) -> dict[str, str]:
-        return {option: value.reveal() for option, (value, _) in self._found.config.items()} | super()._options()
+        return dict(self._found_options)
+
+    def _measures(self) -> Iterator[Record]:
+        """Leave out the figures of what an exporter does not take: the rows of the log, and the size of the source's files."""
+        left_out = {"rows:log", "bytes:log", "bytes:database"}
+        yield from (record for record in super()._measures() if record.key not in left_out)
 
 
 def unpacked_code(config: ArchiveConfig) -> CodeFolders:

@@ -51,7 +51,7 @@ from aerodrome.migration.sources.contract import (
     TextHistory,
     VariableValue,
 )
-from aerodrome.migration.sources.task_logs.place import login_from, place_of
+from aerodrome.migration.sources.task_logs.place import LogPlace, login_from, place_of
 from aerodrome.migration.sources.task_logs.reading import probe as probe_logs
 
 
@@ -97,11 +97,13 @@ class AirflowDatabaseSource:
                 options[record.option] = record.value or ""
         return options
 
-    def _logs(self) -> Iterator[Probe]:
-        """Tell of the task logs, where the configuration is known."""
-        if options := self._options():
-            place = place_of(options)
-            yield probe_logs(place, login_from(place, self))
+    @cached_property
+    def _logs(self) -> tuple[Probe, ...]:
+        """Tell of the task logs, where the configuration says where they are; asked once."""
+        place = place_of(self._options())
+        if place == LogPlace("local", ""):
+            return ()
+        return (probe_logs(place, login_from(place, self)),)
 
     def describe(self) -> SourceDescription:
         """Probe the source; a failed check is a Probe."""
@@ -129,7 +131,7 @@ class AirflowDatabaseSource:
             except AerodromeError as error:
                 found.append(Probe("fernet key", False, error.message, error.hint))
         found.extend(probes.folders(self._config))
-        found.extend(self._logs())
+        found.extend(self._logs)
         return SourceDescription(self._config.kind, version, product, revision, tuple(found))
 
     def _claimed_version(self) -> str | None:
@@ -171,7 +173,7 @@ class AirflowDatabaseSource:
 
     def _measures(self) -> Iterator[Record]:
         yield from measures.measures(self._database)
-        yield from (MeasureRecord("logs:readable", int(each.is_ok)) for each in self._logs())
+        yield from (MeasureRecord("logs:readable", int(each.is_ok)) for each in self._logs)
 
     @staticmethod
     def _told(kind: str, records: Iterator[Record], progress: Progress) -> Iterator[Record]:
