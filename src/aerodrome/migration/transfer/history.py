@@ -115,6 +115,7 @@ def _move_by_rows(
     text = text_history(source, target)
     position = 0
     for group in groups:
+        part = replace(window, dag_ids=group)  # one for all kinds: a source may keep what it found of the runs
         for kind in HISTORY_KINDS:
             position += 1
             if position < state.done:
@@ -122,7 +123,6 @@ def _move_by_rows(
             writer = HistoryWriter(target, kind, policy)
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
-            part = replace(window, dag_ids=group)
             if text is not None and text.is_offered(kind):
                 steps = move_text(target, writer, text, part, draft, ROWS_PER_BATCH)
             else:
