@@ -23,6 +23,7 @@ from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, Histo
 from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
 from aerodrome.migration.transfer.batches import ahead, gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
+from aerodrome.migration.transfer.executor_configs import move_executor_configs
 from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.rejects import RejectsFile
@@ -85,6 +86,7 @@ def move_history(
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
+    move_executor_configs(source, target, replace(window, dag_ids=tuple(known)), state.tallies, policy)
     if not target.is_airflow2:
         describe(target, known, old_dag)
     tallies = state.tallies
