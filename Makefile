@@ -36,7 +36,7 @@ test-matrix: ## Run what CI runs on one version of Airflow on every version: run
 	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
 	@AERODROME_MATRIX=1 $(PY) -m pytest tests/rooms/runtimes/local/test_real_airflow.py tests/journeys/test_versions.py \
 		tests/rooms/environments/test_backends_airflow.py tests/journeys/test_sleeping.py tests/journeys/test_keeping.py \
-		tests/rooms/migration/transfer/test_versions.py tests/rooms/migration/transfer/test_sql_lane.py \
+		tests/rooms/migration/transfer \
 		tests/rooms/migration/sources/test_other_versions.py tests/rooms/migration/sources/test_starship_real.py \
 		tests/rooms/migration/sources/test_composer.py tests/rooms/migration/cutover/test_real_rerun.py \
 		tests/rooms/migration/codemod/test_moves.py tests/journeys/test_old_airflow.py tests/journeys/test_definitions.py \

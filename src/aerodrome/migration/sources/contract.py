@@ -416,6 +416,17 @@ class OffersText(Protocol):
 
 
 @runtime_checkable
+class OffersExecutorConfigs(Protocol):
+    """A source adapter that gives the `executor_config` of task instances and tries."""
+
+    def executor_configs(
+        self, kind: HistoryKind, window: HistoryWindow
+    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
+        """Stream (natural key, pickle) of the rows that move and have one. A pickle is a program: never load it."""
+        ...
+
+
+@runtime_checkable
 class AsksPeople(Protocol):
     """A source adapter in which people hold what it cannot, and say what it does not know."""
 

@@ -8,7 +8,8 @@ that stands with other content, a run of the target's own, a refusal, sums that 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import md5
@@ -16,9 +17,12 @@ from json.encoder import encode_basestring
 from typing import Any, Literal
 
 import psycopg
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
+from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, MappedRow
+from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.relay import cursor_on
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget
@@ -29,9 +33,11 @@ Outcome = Literal["new", "same", "unproved", "not-plain"]
 RunKey = tuple[str, str]
 _REFUSALS = (psycopg.IntegrityError, psycopg.DataError, DataError)
 _NULL = "\\N"
-_BYTES = "\\\\x"
+COPY_BYTES = "\\\\x"
 """What stands before the hex digits of bytes in the text of a COPY."""
 _FORMS = "set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1"
+_SIMPLE = re.compile(r'-?[1-9][0-9]*(\.[0-9]+)?|0(\.[0-9]+)?|"[^"\\\x00-\x1f\x7f]*"')
+"""JSON that stands in a jsonb as it was written: a number without an exponent, a text without a sign that is escaped."""
 _FLOATS = frozenset({"duration"})
 
 
@@ -47,10 +53,23 @@ class Sums:
 class Draft:
     """A batch as it is sent: the lines without what only the target knows, and what the target must answer for them."""
 
-    rows: Sequence[MappedRow]
+    keys: Sequence[RunKey]  # of the runs, each once
     lines: Sequence[str]  # COPY text of the proved columns
     sums: Sums
+    number: int  # what the rows add to the hash of both sides
     has_notes: bool
+    rows: Sequence[MappedRow] = ()  # where they came as such
+    tails: Sequence[str] = ()  # otherwise COPY text of what is not proved, without the version of the DAG
+    dag_ids: Sequence[str] = ()  # and the DAG of each line
+
+    def count(self, tally: Tally, *, is_new: bool) -> None:
+        """Count the rows once the database has said that they stand as they are."""
+        tally.source_sum = add(tally.source_sum, self.number)
+        tally.target_sum = add(tally.target_sum, self.number)
+        if is_new:
+            tally.moved += self.sums.rows
+        else:
+            tally.same += self.sums.rows
 
 
 class BulkWriter:
@@ -73,7 +92,7 @@ class BulkWriter:
         """Write the lines and hash them; None where a value has no text that PostgreSQL would give for it."""
         has_notes = any(row.note is not None for row in rows)
         lines: list[str] = []
-        total = signs = 0
+        total = number = signs = 0
         try:
             for row in rows:
                 fields = self._fields(row.values)
@@ -85,12 +104,17 @@ class BulkWriter:
                         fields[index] = jsonb_text(fields[index])
                     for index in self._bytes:
                         if (field := fields[index]) is not None:
-                            fields[index] = field[len(_BYTES) :]
+                            fields[index] = field[len(COPY_BYTES) :]
                             signs += 2
                     line = "\t".join([_NULL if field is None else field for field in fields])
+                digest = md5(line.encode(), usedforsecurity=False).digest()
                 if has_notes:
-                    line = f"{line}\t{_NULL if row.note is None else row.note}"
-                total += int.from_bytes(md5(line.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
+                    noted = md5(f"{line}\t{_NULL if row.note is None else row.note}".encode(), usedforsecurity=False)
+                    total += int.from_bytes(noted.digest()[:8], "big", signed=True)
+                    number += int.from_bytes(digest if row.note is None else noted.digest(), "big")
+                else:
+                    total += int.from_bytes(digest[:8], "big", signed=True)
+                    number += int.from_bytes(digest, "big")
         except (ValueError, RecursionError):
             return None
         block = "\n".join(lines)
@@ -102,11 +126,12 @@ class BulkWriter:
         )
         if not is_plain:
             lines = [self._escaped_line(row.values) for row in rows]
-        return Draft(rows, lines, Sums(len(rows), total), has_notes)
+        keys = list(dict.fromkeys([row.run for row in rows]))
+        return Draft(keys, lines, Sums(len(rows), total), number, has_notes, rows)
 
     def write(self, draft: Draft) -> Outcome:
         """Write what is new, in one transaction, and compare the sums of both sides."""
-        keys = list(dict.fromkeys(row.run for row in draft.rows))
+        keys = draft.keys
         try:
             with self._target.writing() as connection:
                 runs = {} if self._kind == "run" else self._writer.runs(connection, keys)
@@ -116,12 +141,13 @@ class BulkWriter:
                         return "same" if before == draft.sums else "not-plain"
                     if self._kind != "run" and not all(key in runs and runs[key].is_import for key in keys):
                         return "not-plain"
-                    self._writer.make_versions_apart(draft.rows)
-                    rest = self._writer.rest(connection, runs)
+                    self._writer.make_versions_apart({dag_id for dag_id, _ in keys})
                     names = ", ".join(f'"{name}"' for name in self._writer.written)
+                    block = self._block(draft, connection, runs)  # before the COPY: it asks the same connection
                     with cursor.copy(f"copy {TABLES[self._kind]} ({names}) from stdin".encode()) as copy:
-                        copy.write(_block(draft, rest))
-                self._writer.write_notes(connection, draft.rows)
+                        copy.write(block)
+                if draft.has_notes:
+                    self._writer.write_notes(connection, draft.rows)
         except _REFUSALS:
             return "not-plain"
         try:
@@ -130,6 +156,21 @@ class BulkWriter:
         except _REFUSALS:
             return "unproved"
         return "new" if after == draft.sums else "unproved"
+
+    def _block(self, draft: Draft, connection: Connection, runs: dict[RunKey, RunInTarget]) -> str:
+        """Give the text of a COPY: each line with the values that are not proved."""
+        if draft.rows:
+            rest = self._writer.rest(connection, runs)
+            lines = [
+                "\t".join([line, *[_escaped(value) for value in rest(row)]])
+                for line, row in zip(draft.lines, draft.rows, strict=True)
+            ]
+        elif versions := self._writer.version_ids:
+            parts = zip(draft.lines, draft.tails, draft.dag_ids, strict=True)
+            lines = [f"{line}\t{tail}\t{versions[dag_id]}" for line, tail, dag_id in parts]
+        else:
+            lines = [f"{line}\t{tail}" for line, tail in zip(draft.lines, draft.tails, strict=True)]
+        return "\n".join(lines) + "\n"
 
     def _escaped_line(self, values: Sequence[Any]) -> str:
         fields = self._fields(values)
@@ -190,15 +231,6 @@ def _text_sql(kind: Any, name: str, *, is_bytes: bool) -> str:
     return f"coalesce(t.\"{name}\"::{'jsonb::text' if name in JSONS else 'text'}, '{_NULL}')"
 
 
-def _block(draft: Draft, rest: Callable[[MappedRow], tuple[Any, ...]]) -> str:
-    """Give the text of a COPY: each line with the values that are not proved."""
-    lines = [
-        "\t".join([line, *[_escaped(value) for value in rest(row)]])
-        for line, row in zip(draft.lines, draft.rows, strict=True)
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _escaped(value: Any) -> str:
     """Write a value for COPY."""
     if value is None:
@@ -216,7 +248,7 @@ def _escaped(value: Any) -> str:
 def _text(value: Any) -> str:
     """Write a value that is not a text as PostgreSQL does; bytes as COPY takes them."""
     if value.__class__ is bytes:
-        return _BYTES + value.hex()
+        return COPY_BYTES + value.hex()
     if value.__class__ is bool:
         return "true" if value else "false"
     return str(value)
@@ -227,7 +259,7 @@ def jsonb_text(text: str | None) -> str | None:
 
     ValueError for a text that is not JSON.
     """
-    if text is None or text in {"{}", "null", "[]", "true", "false"}:
+    if text is None or text in {"{}", "null", "[]", "true", "false"} or _SIMPLE.fullmatch(text):
         return text
     return _jsonb(json.loads(text, parse_float=Decimal))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +93,14 @@ class HistoryWriter:
             )
         extra = (airflow2.EXTRA_COLUMNS if self._is_airflow2 else EXTRA_COLUMNS)[kind]
         self._extra_kept = tuple(index for index, name in enumerate(extra) if name in present)
-        self.written = (*self.columns, *(extra[index] for index in self._extra_kept))
+        self.extra = tuple(extra[index] for index in self._extra_kept)
+        self.written = (*self.columns, *self.extra)
         if kind == "xcom":
             self.written = (*self.written, "dag_run_id")
         if kind == "run" and "log_template_id" in present:
             self.written = (*self.written, "log_template_id")
         self._versions = LegacyVersions(target) if kind in VERSIONED and not self._is_airflow2 else None
-        self._version_ids: Mapping[str, str] = {}
+        self.version_ids: Mapping[str, str] = {}
         if self._versions is not None:
             self.written = (*self.written, VERSIONED[kind])
         self._read_sql = self._compose_read()
@@ -261,19 +262,19 @@ class HistoryWriter:
     def make_versions(self, connection: Connection, rows: Iterable[MappedRow]) -> None:
         """Let the DAGs of these rows have the version that `rest` names, in the connection's transaction."""
         if self._versions is not None:
-            self._version_ids = self._versions.of(connection, {row.key[0] for row in rows})
+            self.version_ids = self._versions.of(connection, {row.key[0] for row in rows})
 
-    def make_versions_apart(self, rows: Iterable[MappedRow]) -> None:
+    def make_versions_apart(self, dag_ids: Collection[str]) -> None:
         """Do the same in a transaction of its own, where one is missing: for a writer whose own transaction may be taken back."""
-        if self._versions is not None and any(row.key[0] not in self._version_ids for row in rows):
+        if self._versions is not None and any(dag_id not in self.version_ids for dag_id in dag_ids):
             with self._target.writing() as connection:
-                self.make_versions(connection, rows)
+                self.version_ids = self._versions.of(connection, dag_ids)
 
     def rest(
         self, connection: Connection, runs: dict[tuple[str, str], RunInTarget]
     ) -> Callable[[MappedRow], tuple[Any, ...]]:
         """Give the function that gives the values of `written` behind those of the proved columns."""
-        kept, kind, versions = self._extra_kept, self.kind, self._version_ids
+        kept, kind, versions = self._extra_kept, self.kind, self.version_ids
         last: tuple[Any, ...] = ()
         if "log_template_id" in self.written:
             last = (connection.exec_driver_sql("select max(id) from log_template").scalar(),)

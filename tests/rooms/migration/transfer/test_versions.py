@@ -162,7 +162,9 @@ def test_runs_have_their_intervals_and_tries(old: Aged, source: SourceAdapter, n
     assert (1, "failed", 1) in tries or old.version == "2.11.2"
     names = _rows(new, "select distinct task_display_name from task_instance_history")
     assert (None,) not in names, "Airflow 3.3.2 answers 500 for tries without a name"
-    assert (2, "success") in _rows(new, "select try_number, state from task_instance where task_id = 'load'")
+    # nor does it count them
+    shown = (0 if old.version == "2.11.2" else 2, "success")
+    assert shown in _rows(new, "select try_number, state from task_instance where task_id = 'load'")
     confs = _rows(new, "select conf from dag_run where dag_id = 'by_hand'")
     assert any("2026-01-01" in str(conf) for (conf,) in confs)
 
