@@ -20,7 +20,7 @@ from aerodrome.fleet.service import NewDeployment
 from aerodrome.migration.service.proofs import task_checks
 from aerodrome_airflow import dependency
 
-QUESTIONS = [{"host": "db'.example", "port": 5432}, {"conn_id": 'a"b\\c'}]
+QUESTIONS: list[task_checks.Question] = [{"host": "db'.example", "port": 5432}, {"conn_id": 'a"b\\c'}]
 
 
 def test_the_dag_holds_its_questions_and_another_set_is_another_dag() -> None:
