@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from tests.rooms.migration.service.conftest import NAME, Desk
+from tests.rooms.web.conftest import url as url  # noqa: PLC0414 - a fixture
 
+from aerodrome.client.client import Client
 from aerodrome.kernel.errors import Denied, Invalid, NotFound
 from aerodrome.migration.plan import from_yaml
 from aerodrome.store import journal
 
+pytestmark = pytest.mark.airflow  # a source as a real Airflow made it
 PROPOSED = "dags:\n  maintenance: {cutover: leave-paused}\n"
 
 
@@ -107,3 +110,19 @@ def test_a_file_of_people_keeps_its_form(desk: Desk) -> None:
     )
     estate = desk.migrations.estate_of(desk.migrations.row_for(desk.actor(), NAME, "migration.read"))
     assert from_yaml(saved, estate)["dags"]["daily_sales"] == {"on_deadline": "rerun", "accept": ["change"]}
+
+
+def test_choices_go_over_the_api_and_null_takes_one_away(desk: Desk, url: str) -> None:
+    desk.assessed()
+    with Client(url, desk.platform.token_of("operator")) as client:
+        (row,) = client.migrations.choose_policies(NAME, {"on_deadline": "rerun"}, dag_ids=["daily_sales"])
+        assert (row["on_deadline"], row["own"]) == ("rerun", ["on_deadline"])
+        (row,) = client.migrations.choose_policies(NAME, {"on_deadline": None}, dag_ids=["daily_sales"])
+        assert (row["on_deadline"], row["own"]) == ("fail", [])
+        with pytest.raises(Invalid):
+            client.migrations.choose_policies(NAME, {"on_deadline": "never"})
+        with pytest.raises(Invalid, match="Nothing is chosen"):
+            client.migrations.choose_policies(NAME, {})
+        assert {row["on_deadline"] for row in client.migrations.policies(NAME)} == {"fail"}
+    with Client(url, desk.platform.token_of("viewer")) as viewer, pytest.raises(Denied):
+        viewer.migrations.choose_policies(NAME, {"on_deadline": "wait"})

@@ -20,7 +20,7 @@ from aerodrome.fleet.service import NewDeployment
 from aerodrome.migration.service.proofs import task_checks
 from aerodrome_airflow import dependency
 
-QUESTIONS = [{"host": "db'.example", "port": 5432}, {"conn_id": 'a"b\\c'}]
+QUESTIONS: list[task_checks.Question] = [{"host": "db'.example", "port": 5432}, {"conn_id": 'a"b\\c'}]
 
 
 def test_the_dag_holds_its_questions_and_another_set_is_another_dag() -> None:
@@ -36,10 +36,11 @@ def test_the_dag_holds_its_questions_and_another_set_is_another_dag() -> None:
 
 
 def test_a_host_is_tried_as_a_task_does() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        assert dependency.answer({"host": "127.0.0.1", "port": port})["is_reached"]
-    assert not dependency.answer({"host": "127.0.0.1", "port": port})["is_reached"]
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # it has a port, and nobody listens there
+        for server, is_reached in ((listening, True), (deaf, False)):
+            asked = {"host": "127.0.0.1", "port": server.getsockname()[1]}
+            assert dependency.answer(asked)["is_reached"] is is_reached
 
 
 @pytest.mark.airflow
@@ -57,9 +58,9 @@ def test_tasks_of_a_real_airflow_answer_and_nothing_of_them_stays(app: App, tmp_
     first = fleet.deploy(SYSTEM, made.id, app.bundles.put(project))
     fleet.wait_live(SYSTEM, first.id, 300)
     fleet.wait_healthy(SYSTEM, made.id, 120)
-    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_server(("127.0.0.1", 0)) as closing:
-        there, gone = listening.getsockname()[1], closing.getsockname()[1]
-        closing.close()
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        there, gone = listening.getsockname()[1], deaf.getsockname()[1]
         questions = [
             {"host": "127.0.0.1", "port": there},
             {"host": "127.0.0.1", "port": gone},

@@ -20,6 +20,7 @@ from aerodrome.airflowkit.rest import AirflowRest
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.assess.network import host_of, reaches
+from aerodrome.migration.bridge import uncarried
 from aerodrome.migration.estate.records import ConnectionRecord, DagRecord
 from aerodrome.migration.parity.sandbox import REACHING
 from aerodrome.migration.service.fencing import handed_over
@@ -44,6 +45,7 @@ PORTS = {
 }  # fmt: skip
 BY_TASK, BY_PROCESS = "(seen by a task)", "(seen by a process beside the tasks)"
 TITLES = {
+    "chains": "What ties DAGs together is carried, or moves together",
     "objects": "Connections and variables migrated and verified",
     "backend": "Secrets backend configured and tested",
     "network": "Every data source reached from where tasks run",
@@ -552,7 +554,25 @@ def check_rollback(context: ProofContext, params: Params) -> Result:
     return _item(context, "rollback", "open", "No wave has gone back yet.", next_=next_)
 
 
+def check_chains(context: ProofContext, params: Params) -> Result:
+    """What the bridge cannot carry between DAGs that do not move together, by DAG and by what ties them."""
+    del params
+    place = {dag_id: wave["name"] for wave in context.settings["waves"] for dag_id in wave["dags"]}
+    with context.migrations.store.reading() as session:
+        moved = set(handed_over(session, context.row.id))
+    found = uncarried(context.dags.values(), place, moved, is_bridged=isinstance(context.config, SourceConfig))
+    rows = [_row(item.subject, "open", item.message) for item in found]
+    if not rows:
+        return _item(context, "chains", "done", "No trigger, alias or partition crosses the waves of the plan.")
+    return _item(
+        context, "chains", "open", f"{len(rows)} ties between DAGs are cut while they live on different sides.",
+        next_=f"Put these DAGs into one wave: aerodrome migrate plan {context.row.name} --out FILE; or know what they miss.",
+        rows=rows,
+    )  # fmt: skip
+
+
 HANDLERS = {
+    "checklist.chains": check_chains,
     "checklist.objects": check_objects,
     "checklist.backend": check_backend,
     "checklist.network": check_network,

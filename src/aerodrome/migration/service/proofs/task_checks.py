@@ -1,8 +1,8 @@
 """A test task per dependency, run by the target itself: a DAG of its own beside the project, read back and removed.
 
 The DAG comes as a named DAG bundle, so the project and its version stay as they are. Airflow takes up a new bundle with a restart of
-its components, at the beginning and at the end; that is why a person has to ask for it. What a walk that was killed left behind
-is put there again by the next attempt, and removed. Airflow 2 has no bundles: there, a process beside the tasks is all there is.
+its components, at the beginning and at the end; that is why a person has to ask for it. What a walk left behind that was killed, or
+stopped with its server, is put there again by the next attempt, and removed. Airflow 2 has no bundles: there, a process beside the tasks is all there is.
 """
 
 from __future__ import annotations
@@ -88,10 +88,14 @@ def ask(
         fleet.wait_live(actor, deploy.id, LIVE_S)
         fleet.wait_healthy(actor, deployment, LIVE_S)
         with AirflowRest.of(fleet.access(actor, deployment)) as rest:
-            return _answers(rest, dag_id, len(questions), progress, sleep)
-    finally:
-        progress("removing the test tasks")
-        _remove(fleet, actor, deployment, dag_id)
+            found = _answers(rest, dag_id, len(questions), progress, sleep)
+    except AerodromeError:
+        with suppress(AerodromeError):  # the first error counts
+            _remove(fleet, actor, deployment, dag_id)
+        raise
+    progress("removing the test tasks")
+    _remove(fleet, actor, deployment, dag_id)
+    return found
 
 
 def _answers(
