@@ -31,10 +31,15 @@ _WINDOWS: Final = re.compile(r'^\s*"?[A-Za-z]:[\\/]|\.(bat|cmd|exe|ps1)\b', re.I
 
 @dataclass(frozen=True)
 class ExitRule:
-    """What an exit code means: `test` is a shell test on $code, and the job then ends OK or not."""
+    """What an end means: `test` is a shell test on $code or on the file $output, and the job then ends OK or not."""
 
     test: str
     is_ok: bool
+
+    @property
+    def is_of_output(self) -> bool:
+        """Say whether it looks at the output."""
+        return '"$output"' in self.test
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
             if folder
             else name
         )
-        main = " ".join([_word(path), *_arguments(details, values)])
+        main = " ".join([_word(path), *_arguments(details, values)]) if path else ""
     else:
         main = details.get("CMDLINE", "")
     before = details.get("PRECMD") or values.get("PRECMD", "")
@@ -88,22 +93,31 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
     return f"{main}\ncode=$?\n{behind}\nexit $code" if behind else main
 
 
-def with_exit_rules(command: str, rules: Iterable[ExitRule]) -> str:
-    """Let exit codes mean what the ON blocks say; the command runs in its own shell, so its `exit` does not skip the tests."""
-    rules = list(rules)
-    if not rules:
-        return command
-    lines = ["(", command, ")", "code=$?"]
-    lines += [f"if {rule.test}; then exit {'0' if rule.is_ok else '1'}; fi" for rule in rules]
-    return "\n".join([*lines, "exit $code"])
+def output_test(pattern: str) -> str | None:
+    """Give the shell test for an ON code that stands for a line of the output (`*failed*`); None when it is no pattern."""
+    if "*" not in pattern or not pattern.strip("* "):
+        return None
+    marks = {"*": ".*", "?": ".", "$": "."}
+    regex = "".join(marks.get(mark) or re.sub(r"([.^|()\[\]{}+\\])", r"\\\1", mark) for mark in pattern.strip())
+    return f'grep -Eq {quoted(f"^{regex}$")} "$output"'
 
 
-def with_copies(command: str, copies: Iterable[OutputCopy]) -> str:
-    """Copy the output to files when the command has ended; the log of the task has it, too, and then."""
-    copies = list(copies)
-    if not copies:
+def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[OutputCopy] = ()) -> str:
+    """Let ends mean what the ON blocks say, and copy the output to files when the command has ended.
+
+    The command runs in its own shell, so its `exit` does not skip the tests. Where the output is needed, the log has it at the end.
+    """
+    rules, copies = list(rules), list(copies)
+    if not rules and not copies:
         return command
+    if not copies and not any(rule.is_of_output for rule in rules):
+        lines = ["(", command, ")", "code=$?"]
+        lines += [f"if {rule.test}; then exit {'0' if rule.is_ok else '1'}; fi" for rule in rules]
+        return "\n".join([*lines, "exit $code"])
     lines = ["output=$(mktemp)", "(", command, ') > "$output" 2>&1', "code=$?", 'cat "$output"']
+    for number, rule in enumerate(rules):
+        lines.append(f"{'elif' if number else 'if'} {rule.test}; then code={'0' if rule.is_ok else '1'}")
+    lines += ["fi"] if rules else []
     for item in copies:
         copy = f'cp "$output" {_word(item.path)}'
         lines.append(f"if {item.test}; then {copy}; fi" if item.test else copy)

@@ -11,7 +11,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Call, Code, Expression, Function, Origin, Outcome, Symbol
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.autoedit import Compiled, joined_lines, variable_key
-from aerodrome.migration.convert.controlm.commands import ExitRule, OutputCopy, exit_test
+from aerodrome.migration.convert.controlm.commands import ExitRule, OutputCopy, exit_test, output_test
 from aerodrome.migration.convert.controlm.conditions import event_of
 from aerodrome.migration.convert.controlm.linking import days_of
 from aerodrome.migration.convert.controlm.model import Action, Job, Node, Reaction, Shout
@@ -144,7 +144,8 @@ class _Maker:
     # ---- actions
 
     def _result(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
-        test = exit_test(reaction.code) if is_whole else None
+        word = reaction.code.strip()
+        test = ("true" if word in ("*", "") else exit_test(word) or output_test(word)) if is_whole else None
         if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
             self._raise(
                 action,

@@ -13,8 +13,7 @@ from aerodrome.migration.convert.controlm.commands import (
     OutputCopy,
     command_of,
     is_windows,
-    with_copies,
-    with_exit_rules,
+    with_results,
     with_variables,
 )
 from aerodrome.migration.convert.controlm.workbench import Workbench
@@ -50,7 +49,7 @@ def shell(bench: Workbench, rules: list[ExitRule], copies: list[OutputCopy]) -> 
         names = ", ".join(name for name, _ in given)
         bench.note("variables-exported", f"Variables that the job's texts do not use are in its environment: {names}.")
     copies = [*copies, *_copies(bench)]
-    text = bench.text(with_variables(with_copies(with_exit_rules(command, rules), copies), given))
+    text = bench.text(with_variables(with_results(command, rules, copies), given))
     text = (
         f"{text} " if re.search(r"\.(sh|bash|csh|zsh|dash|ksh|bat|cmd)$", text) else text
     )  # else Airflow reads a template file

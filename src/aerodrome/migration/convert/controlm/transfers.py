@@ -350,6 +350,8 @@ def _side(
     path = path.strip().strip('"')
     if scheme in ("sftp", *SERVERS):
         path = path.removeprefix("~/") or "./" if path.startswith("~/") else path  # below the home, as hooks take it
+        if "\\" in path and "/" not in path and not re.match(r"[A-Za-z]:|\\\\", path):
+            path = path.replace("\\", "/")  # a path of Windows below the home: servers take it with slashes
     if scheme in ("s3", "gs", "abfs"):
         if whole := _STORED.match(path):  # a whole address: it names its bucket itself
             if bucket not in ("", whole[1]):

@@ -199,6 +199,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         dict(body.needs.functions),
         dict(body.needs.caveats),
         dict(body.needs.macros),
+        dict(body.needs.filters),
     )
     body.needs.caveats.clear()
     compiler = Compiler(body.scope, words, body.needs)
@@ -228,7 +229,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         task = _retrying(compiler, node, task, caveats)
         failure = None
     except Unsupported as error:
-        body.needs.parameters, body.needs.functions, body.needs.macros = snapshot[0], snapshot[1], snapshot[3]
+        body.needs.parameters, body.needs.functions, _, body.needs.macros, body.needs.filters = snapshot
         body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         failure = error
         doc = f"```xml\n{to_text(node.element)}\n```"
@@ -447,7 +448,7 @@ def make_dag(
     )
     arguments: list[tuple[str, Expression]] = []
     if needs.is_quoting:
-        arguments.append(("user_defined_filters", {"quote": Code("shlex.quote", (_SHLEX,))}))
+        arguments.append(("user_defined_filters", {"quote": Code("shlex.quote", (_SHLEX,)), **needs.filters}))
     text = str([task.arguments for task in tasks])
     macros = {**needs.macros, **{name: code for name, code in body.event_macros.items() if f"{name}(" in text}}
     if macros:

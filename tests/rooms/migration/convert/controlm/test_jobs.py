@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
@@ -298,3 +299,71 @@ def test_a_command_beside_a_transfer_fails_the_job_only_when_it_says_so(
             space["file_command"](**given)  # type: ignore[operator]
     else:
         space["file_command"](**given)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("command", "blocks", "code"),
+    [
+        ("exit 7", '<ON STMT="*" CODE="*"><DOACTION ACTION="OK"/></ON>', 0),
+        ("echo it failed; exit 0", '<ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>', 1),
+        ("echo it went well; exit 0", '<ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>', 0),
+        (
+            "echo 'done (all)' >&2; exit 3",
+            '<ON STMT="*" CODE="done (all)*"><DOACTION ACTION="OK"/></ON>',
+            0,
+        ),
+        (
+            "echo undone; exit 3",
+            '<ON STMT="*" CODE="done*"><DOACTION ACTION="OK"/></ON>',
+            3,
+        ),  # a pattern is for the whole line
+        (
+            "echo it failed; exit 4",
+            '<ON STMT="*" CODE="COMPSTAT EQ 4"><DOACTION ACTION="OK"/></ON><ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>',
+            0,
+        ),
+    ],
+)
+def test_codes_and_lines_of_the_output_decide_how_a_job_ends(
+    tmp_path: Path, command: str, blocks: str, code: int
+) -> None:
+    made = dag(tmp_path, f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="{escape(command)}">{blocks}</JOB>')
+    assert not [item for item in made.accounts if item.outcome == "raises"]
+    found, output = output_of(made.task("J"))
+    assert found == code
+    assert "grep" not in str(arguments(made.task("J"))["bash_command"]) or output  # the log still has the output
+
+
+def test_a_line_after_a_statement_is_not_guessed(tmp_path: Path) -> None:
+    made = dag(
+        tmp_path,
+        '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls"><ON STMT="ls*" CODE="*"><DOACTION ACTION="OK"/></ON></JOB>',
+    )
+    assert "result-by-output" in {item.code for item in made.accounts if item.outcome == "raises"}
+
+
+def test_a_command_is_run_whatever_its_task_type_says(tmp_path: Path) -> None:
+    made = dag(
+        tmp_path, '<JOB JOBNAME="J" TASKTYPE="Job" CMDLINE="/x/run.py %%JOBNAME"/><JOB JOBNAME="K" TASKTYPE="Job"/>'
+    )
+    assert arguments(made.task("J"))["bash_command"] == "/x/run.py J"
+    assert made.task("K").role == "raises"
+
+
+def test_paths_of_windows_are_told(tmp_path: Path) -> None:
+    watch = '<JOB JOBNAME="{0}" APPL_TYPE="FileWatch" NODEID="h" RUN_AS="u"><VARIABLE NAME="%%FileWatch-FILE_PATH" VALUE="{1}"/></JOB>'
+    made = dag(tmp_path, watch.format("J", r"C:\in\a.csv") + watch.format("K", r"\\share\in\a.csv"))
+    assert arguments(made.task("J"))["path"] == "/C:/in/a.csv"
+    assert sorted(item.name for item in made.accounts if item.code == "windows-path") == ["J", "K"]
+    ftp = variables(
+        FTP__LPATH1="/a/*.DAT",
+        FTP__RPATH1=".\\",
+        FTP__UPLOAD1="1",
+        FTP__CONNTYPE1="LOCAL",
+        FTP__CONNTYPE2="FTP",
+        FTP__RHOST="r",
+    )
+    sent = dag(tmp_path, f'<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS" NODEID="h" RUN_AS="u">{ftp}</JOB>')
+    given = arguments(sent.task("J"))["op_kwargs"]
+    assert isinstance(given, dict)
+    assert given["destination"] == "ftp://./"
