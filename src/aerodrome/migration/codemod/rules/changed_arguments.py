@@ -17,7 +17,9 @@ _CORE_OF_2 = ("airflow.providers.standard.", "airflow.sdk.")
 
 _IDLE = {
     "airflow.providers.slack.operators.slack_webhook.SlackWebhookOperator": frozenset({"link_names"}),
-    "airflow.providers.google.cloud.transfers.azure_blob_to_gcs.AzureBlobStorageToGCSOperator": frozenset({"file_path"}),
+    "airflow.providers.google.cloud.transfers.azure_blob_to_gcs.AzureBlobStorageToGCSOperator": frozenset(
+        {"file_path"}
+    ),
 }
 """What changes nothing that is done when it goes: a field that Slack does not read any more, the place of a temporary file."""
 
