@@ -189,7 +189,7 @@ def test_left_alone(code: str, source: str) -> None:
             (
                 "from airflow.providers.google.cloud.operators.bigquery import BigQueryExecuteQueryOperator\n"
                 "from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator\n"
-                "BigQueryInsertJobOperator(task_id='a', configuration={\"query\": {\"query\": "
+                'BigQueryInsertJobOperator(task_id=\'a\', configuration={"query": {"query": '
                 "\";\\n\".join(['select 1', f'drop table {T}']), \"useLegacySql\": False}})\n"
             ),
         ),
