@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import NotFound
 
 PHASES = ("environment", "code", "deploy", "transfer", "validate", "cutover", "report")
 
@@ -50,3 +51,13 @@ class FrozenPlan:
                 "waves": {name: [step.as_data() for step in steps] for name, steps in self.waves.items()},
             }
         )
+
+    def wave(self, name: str) -> tuple[Step, ...]:
+        """Give the cutover steps of a wave; NotFound `wave-unknown` names those that there are."""
+        if name not in self.waves:
+            raise NotFound(
+                f"The plan has no wave {name!r}.",
+                code="wave-unknown",
+                hint=f"Waves: {', '.join(self.waves) or 'none'}.",
+            )
+        return self.waves[name]

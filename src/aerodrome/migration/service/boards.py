@@ -18,7 +18,7 @@ from aerodrome.migration.cutover import state_after
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.plan.windows import quiet_of
 from aerodrome.migration.service import controls
-from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.service.tracks import CUTOVER
 from aerodrome.store import journal
 from aerodrome.store.tables.cutover import SplitBrainRow
 from aerodrome.store.tables.journal import JournalStepRow

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.ids import new_id
-from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.service.tracks import CUTOVER
 from aerodrome.store.engine import now
 from aerodrome.store.tables.cutover import WaveControlRow
 

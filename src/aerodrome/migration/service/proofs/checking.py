@@ -23,7 +23,7 @@ from aerodrome.migration.estate.records import ConnectionRecord, DagRecord
 from aerodrome.migration.parity.sandbox import REACHING
 from aerodrome.migration.service.fencing import handed_over
 from aerodrome.migration.service.proofs.contract import ProofContext
-from aerodrome.migration.service.wayback import ROLLBACK
+from aerodrome.migration.service.tracks import ROLLBACK
 from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.store import journal
 from aerodrome.store.tables.cutover import SplitBrainRow

@@ -21,7 +21,7 @@ from aerodrome.migration.decommission import access_log, infrastructure, keeping
 from aerodrome.migration.decommission.quiet import Check
 from aerodrome.migration.decommission.runbook import runbook
 from aerodrome.migration.service.proofs.contract import ProofContext
-from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.service.tracks import CUTOVER
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.contract import ArchiveConfig, DefinitionsConfig, SourceConfig
 from aerodrome.store import journal

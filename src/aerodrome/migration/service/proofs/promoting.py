@@ -239,7 +239,7 @@ def begin(context: ProofContext, params: Params) -> Result:
         )
     now = context.migrations.clock.now()
     if _view(context).status != "done":
-        context.migrations.cutover(context.actor, context.row.id, wave)
+        context.migrations.waves.cut_over(context.actor, context.row.id, wave)
     return {"begun_at": to_text(now), "summary": "Begun."}
 
 
@@ -283,7 +283,7 @@ def watch(context: ProofContext, params: Params) -> Result:
     wave, budget = str(context.params["wave"]), int(context.params["error_budget"])
     now = context.migrations.clock.now()
     limit = timedelta(seconds=int(context.settings["policies"]["watch_limit"]))
-    moved = context.migrations.timeline(context.actor, context.row.id, wave)
+    moved = context.migrations.waves.timeline(context.actor, context.row.id, wave)
     live_at = {dag.dag_id: dag.live_at for dag in moved if dag.live_at is not None}
     with closing(TargetDatabase(context.fleet.access(context.actor, _target(context)))) as target:
         seen = look(target, live_at, now - limit)
@@ -355,7 +355,7 @@ def _target(context: ProofContext) -> str:
 
 
 def _view(context: ProofContext) -> WaveView:
-    waves = context.migrations.waves(context.actor, context.row.id)
+    waves = context.migrations.waves.list(context.actor, context.row.id)
     return next(wave for wave in waves if wave.name == context.params["wave"])
 
 

@@ -225,7 +225,6 @@ class Proofs:
         steps: Steps,
         proof_id: str = "",
     ) -> ProofView:
-        from aerodrome.migration.service.service import actor_data  # the two know each other
 
         with self._migrations.store.writing() as session:
             busy = session.scalar(
@@ -247,7 +246,7 @@ class Proofs:
                 params=dict(params),
                 result={},
                 error=None,
-                actor=actor_data(actor),
+                actor=actor.as_data(),
                 created_at=self._migrations.clock.now(),
                 finished_at=None,
             )

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import Invalid, NotFound
-from aerodrome.migration.service.service import BUSY
+from aerodrome.migration.service.tracks import BUSY
 from aerodrome.migration.service.views import MigrationView, TrackView
 from aerodrome.migration.sources.contract import DEFINITION_KINDS
 from aerodrome.web.platform import Platform
@@ -143,13 +143,13 @@ def diff_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLRes
 @router.post("/migrations/{ref}/diff")
 def compare_sides(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse:
     """Ask for a comparison of source and target."""
-    the.migrations.ask_difference(visitor, ref)
+    the.migrations.differences.ask(visitor, ref)
     return RedirectResponse(f"/migrations/{the.migrations.get(visitor, ref).id}/report", 303)
 
 
 def _diff(the: Platform, visitor: Actor, ref: str) -> dict[str, Any] | None:
     """Give the comparison with the first DAGs that differ; None before the first."""
-    found = or_none(the.migrations.difference, visitor, ref)
+    found = or_none(the.migrations.differences.get, visitor, ref)
     if not found:
         return None
     differing = [
@@ -177,13 +177,13 @@ def apply(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse
 @router.post("/migrations/{ref}/cutover")
 def cut_over(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
     """Hand a wave over, or go on where it stopped."""
-    return _back(the.migrations.cutover(visitor, ref, form.get("wave", "")))
+    return _back(the.migrations.waves.cut_over(visitor, ref, form.get("wave", "")))
 
 
 @router.post("/migrations/{ref}/rollback")
 def roll_back(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
     """Give the DAGs of a wave back to the source."""
-    return _back(the.migrations.roll_back(visitor, ref, form.get("wave", "")))
+    return _back(the.migrations.waves.roll_back(visitor, ref, form.get("wave", "")))
 
 
 def frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
