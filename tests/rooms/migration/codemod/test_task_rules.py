@@ -137,6 +137,13 @@ def test_what_tasks_cannot_ask_any_more_is_found(line: str, word: str) -> None:
     assert [word in spot.hint for _, spot in done.spots] == ([True] if word else [])
 
 
+def test_callbacks_are_looked_at_as_well() -> None:
+    body = "def tell(context):\n    print(context['ti'].duration, context.get('task_instance').previous_ti)\n\n\n"
+    known = f"{body}default_args = {{'on_failure_callback': [tell]}}\n"
+    assert [spot.line for _, spot in apply("runtime-api", known).spots] == [2, 2]
+    assert apply("runtime-api", body).spots == []
+
+
 def test_a_dag_of_the_file_is_known() -> None:
     source = "from airflow import DAG\n\nwith DAG('a') as dag:\n    pass\nprint(dag.concurrency, dag.full_filepath)\nif dag.is_paused:\n    dag.clear()\n"
     done = apply("runtime-api", source)

@@ -121,7 +121,7 @@ def _name(source: Source, node: ast.Attribute, new: str) -> Edit:
 
 def _kind(source: Source, node: ast.expr) -> str | None:
     """Tell what an expression is: by the context that a task was given, by the name of its parameter, or by the DAG that the file makes."""
-    key = context_value(source, node)
+    key = context_value(source, node) or _of_callback(source, node)
     if key in ("ti", "task_instance"):
         return "ti"
     if key in ("dag_run", "dag"):
@@ -140,6 +140,39 @@ def _kind(source: Source, node: ast.expr) -> str | None:
         ):
             return "dag"
     return None
+
+
+def _of_callback(source: Source, node: ast.expr) -> str:
+    """Give the key of `context["ti"]` or `context.get("ti")` in a function that is some on_…_callback of the file."""
+    if isinstance(node, ast.Subscript):
+        owner, key = node.value, node.slice
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
+        owner, key = node.func.value, node.args[0]
+    else:
+        return ""
+    if not isinstance(owner, ast.Name) or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+        return ""
+    parent: ast.AST = node
+    while not isinstance(parent, ast.FunctionDef):
+        if parent not in source.parents:
+            return ""
+        parent = source.parents[parent]
+    given = [arg.arg for arg in parent.args.args]
+    return key.value if given[:1] == [owner.id] and parent.name in _callbacks(source) else ""
+
+
+def _callbacks(source: Source) -> set[str]:
+    named = [(str(item.arg), item.value) for item in source.each(ast.keyword)]
+    for mapping in source.each(ast.Dict):
+        named += [
+            (str(getattr(key, "value", "")), value) for key, value in zip(mapping.keys, mapping.values, strict=True)
+        ]
+    found: set[str] = set()
+    for name, value in named:
+        if name.startswith("on_") and name.endswith("_callback"):
+            items = value.elts if isinstance(value, ast.List) else [value]
+            found |= {item.id for item in items if isinstance(item, ast.Name)}
+    return found
 
 
 RULE = Rule(
