@@ -2,7 +2,7 @@
 
 python -m bench.upgrade --corpus 2.11=VENV_OR_FOLDER --source 2.11=VENV --target VENV [--corpus …] [--source …]
 
-Without arguments the corpus is that of Airflow 2.11.2, in virtualenvs that are made (AERODROME_BENCH_CACHE). A corpus with a source is
+Without arguments the corpora are those of Airflow 1.10.15, 2.2.5 (where there is a Python 3.8) and 2.11.2, in virtualenvs that are made (AERODROME_BENCH_CACHE). A corpus with a source is
 proved, too: `parses_before` is the share of files that the target reads as they are, `parses_after` upgraded, `structurally_equal` the share that
 is equal or equal but for explained differences, both of the files that the source reads. `CORPUS=DIR` adds a folder (2.11.2 reads it). Rewriting is timed on one
 core without ruff's pass, the proof with warm interpreters. `proof_files_per_s` is by the clock, with whatever else the machine does;
@@ -15,18 +15,24 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from aerodrome.builds import VenvSpec, VenvStore
+from aerodrome.builds.pythons import find_python
+from aerodrome.builds.uv import run_uv
+from aerodrome.kernel.errors import Unavailable
 from aerodrome.migration.codemod import Interpreter, Options, Proof, prove, upgrade
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.rules import RULES
 
 _OPTIONS = Options(is_pinning_intervals=True)
 _TARGET = "3.3.2"
+_OLD = {"1.10.15": "2021-06-30", "2.2": "2022-06-30"}
+_OLD_PYTHON = "3.8"
 _OWN = re.compile(rb"\bairflow\.((?:contrib\.|providers\.[\w.]+\.)?example_dags\b)")
 """What the examples import from each other: in a DAG folder the package is called otherwise."""
 _VERSIONS = {"1.10.15": "1.10.15", "2.2": "2.2.5", "2.11": "2.11.2"}
@@ -92,6 +98,23 @@ def venv(version: str) -> Path:
     return store.ensure(VenvSpec(version, "3.11", ()), note).path
 
 
+def old_venv(version: str, day: str) -> Path | None:
+    """Make a virtualenv with what the index had on that day; None without a Python that this Airflow runs on."""
+    place = Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "old" / version
+    if not (place / "ready").exists():
+        try:
+            python = find_python(_OLD_PYTHON)
+        except Unavailable as error:
+            note(f"{version} is left out: {error.message}")
+            return None
+        shutil.rmtree(place, ignore_errors=True)
+        run_uv(["venv", "--no-project", "--no-config", "--python", str(python), str(place)])
+        wanted = [f"apache-airflow=={version}", "setuptools<66"]
+        run_uv(["pip", "install", "--python", str(place / "bin/python"), "--exclude-newer", day, *wanted])
+        (place / "ready").touch()
+    return place
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", action="append", default=[], help="NAME=virtualenv or folder")
@@ -101,7 +124,8 @@ def main() -> int:
     corpora = dict(item.split("=", 1) for item in given.corpus)
     sources = dict(item.split("=", 1) for item in given.source)
     if not corpora:
-        corpora = {"2.11": str(venv("2.11.2"))}
+        made = {name: old_venv(_VERSIONS[name], day) for name, day in _OLD.items()}
+        corpora = {name: str(place) for name, place in made.items() if place} | {"2.11": str(venv("2.11.2"))}
         sources = dict(corpora)
     if extra := os.environ.get("CORPUS"):
         corpora["extra"] = extra

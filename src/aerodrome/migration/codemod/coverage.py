@@ -39,6 +39,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
     Removal("task_concurrency, xcom_push of a task", "rule", ("task-argument",)),
     Removal("provide_context", "rule", ("provide-context",)),
+    Removal(
+        "Attributes and methods of task instances, DAG runs and DAGs",
+        "finding",
+        ("runtime-api",),
+        "a rule where the new name means the same",
+    ),
     Removal("Google's client libraries, in the versions that providers need", "rule", ("google-client-name",)),
     Removal("Arguments of operators that come from default_args by an old name", "rule", ("default-argument",)),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),

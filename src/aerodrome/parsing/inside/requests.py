@@ -10,6 +10,7 @@ import ctypes
 import functools
 import gc
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -26,6 +27,7 @@ from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PLUGINS_S = 60.0
 _FEW = 4
+_SLOW = frozenset(("boto3", "botocore", "bs4", "kubernetes", "matplotlib", "numpy", "pandas", "psycopg2", "pymongo", "requests", "scipy", "sklearn", "sqlalchemy"))  # fmt: skip
 _AHEAD = 5000  # files that are looked at for what they import
 _reading = sys.modules["__main__"].sibling("reading")
 Request = Dict[str, Any]
@@ -168,17 +170,22 @@ def _list_files(folder: str) -> List[str]:
 
 
 def _import_ahead(files: List[str]) -> None:
-    """Import Airflow's own modules that the files name, once for all of them (as Airflow's parsing_pre_import_modules).
+    """Import what the files name and the virtualenv has, once for all of them (as Airflow's parsing_pre_import_modules).
 
-    Only what lies in the virtualenv: a module of the project is imported by the files that ask for it, each for itself.
+    Airflow's own modules, and libraries that take long; never a module of the project: each file imports those for itself.
     """
     names: Set[str] = set()
+    libraries: Dict[str, int] = {}
     for file in files[:_AHEAD]:
         try:
             with open(file, "rb") as stream:
-                names.update(_airflow_imports(stream.read()))
+                found = set(_imports(stream.read()))
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
+        names.update(name for name in found if name.startswith("airflow."))
+        for name in {name.split(".")[0] for name in found} & _SLOW:
+            libraries[name] = libraries.get(name, 0) + 1
+    names.update(name for name, count in libraries.items() if count > 1 and _is_of_the_virtualenv(name))
     for name in sorted(names):
         try:
             with warnings.catch_warnings():
@@ -188,18 +195,28 @@ def _import_ahead(files: List[str]) -> None:
             continue
 
 
-def _airflow_imports(text: bytes) -> Iterator[str]:
-    """Give the modules below `airflow` that a file imports when it is read: not in functions, where they may never be."""
+def _is_of_the_virtualenv(name: str) -> bool:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and str(spec.origin).startswith(
+        (sys.prefix + os.sep, os.path.realpath(sys.prefix) + os.sep)
+    )
+
+
+def _imports(text: bytes) -> Iterator[str]:
+    """Give the modules that a file imports when it is read: not in functions, where they may never be."""
     if b"airflow" not in text:
         return
     waiting: List[ast.AST] = [ast.parse(text)]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("airflow."))
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if not node.level and (node.module or "").startswith("airflow."):
-                yield str(node.module)
+            if not node.level and node.module:
+                yield node.module
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.expr)):
             waiting.extend(ast.iter_child_nodes(node))
 

@@ -118,6 +118,39 @@ def test_triggers_that_are_given_more_stay() -> None:
     assert "more than fill" in done.spots[0][1].message
 
 
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("context['ti'].previous_ti", "get_previous_ti"),
+        ("context['dag_run'].get_task_instances()", "get_task_states"),
+        ("context['dag'].get_last_dagrun()", "dagRuns"),
+        ("context['dag'].schedule_interval", "dag.schedule"),
+        ("Variable.setdefault('a', 'b')", "Variable.set"),
+        ("mine.previous_ti", ""),
+        ("context['params'].duration", ""),
+    ],
+)
+def test_what_tasks_cannot_ask_any_more_is_found(line: str, word: str) -> None:
+    source = in_task(line)
+    done = apply("runtime-api", source)
+    assert done.text.decode() == source
+    assert [word in spot.hint for _, spot in done.spots] == ([True] if word else [])
+
+
+def test_callbacks_are_looked_at_as_well() -> None:
+    body = "def tell(context):\n    print(context['ti'].duration, context.get('task_instance').previous_ti)\n\n\n"
+    known = f"{body}default_args = {{'on_failure_callback': [tell]}}\n"
+    assert [spot.line for _, spot in apply("runtime-api", known).spots] == [2, 2]
+    assert apply("runtime-api", body).spots == []
+
+
+def test_a_dag_of_the_file_is_known() -> None:
+    source = "from airflow import DAG\n\nwith DAG('a') as dag:\n    pass\nprint(dag.concurrency, dag.full_filepath)\nif dag.is_paused:\n    dag.clear()\n"
+    done = apply("runtime-api", source)
+    assert "print(dag.max_active_tasks, dag.fileloc)" in done.text.decode()
+    assert [spot.line for _, spot in done.spots] == [6, 7]
+
+
 _ASK = """
 import sys
 from airflow.sdk.exceptions import DagRunTriggerException

@@ -86,7 +86,6 @@ def test_accepting_again_gives_the_plan_of_before(desk: Desk) -> None:
 def test_the_plan_can_ask_the_package_index(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")  # there is none here: it is asked, and that it did not answer is said
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    (desk.legacy.project / "requirements.txt").write_text("some-package==1.0\n")
     desk.assessed()
 
     def said(found: Mapping[str, Any]) -> set[str]:

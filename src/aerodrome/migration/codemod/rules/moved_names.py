@@ -55,6 +55,17 @@ _INSTEAD = {
 """What takes a name's place where the arguments are other ones."""
 
 
+_SERVICES = (
+    (".mlengine", "AI Platform is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
+    ("automl", "AutoML's own service is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai.auto_ml)."),
+    (".life_sciences", "Cloud Life Sciences is shut down: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),
+    (".datacatalog", "Data Catalog became a part of Dataplex: use airflow.providers.google.cloud.operators.dataplex."),
+    (".operators.analytics.", "Universal Analytics is shut down: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
+    ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went."),
+)  # fmt: skip
+"""Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""
+
+
 def _is_lost(known: Moves, module: str, name: str) -> bool:
     origin = f"{module}.{name}"
     if origin in known.gone:
@@ -64,6 +75,9 @@ def _is_lost(known: Moves, module: str, name: str) -> bool:
 
 def _lost(line: int, module: str, name: str, major: int) -> Spot:
     origin = f"{module}.{name}"
+    for word, hint in _SERVICES if major > _OLDER else ():
+        if word in origin:
+            return Spot(line, f"`{origin}` is gone, and so is the service behind it.", hint)
     is_known = any(old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known)
     if major > _OLDER and not is_known:
         return Spot(
