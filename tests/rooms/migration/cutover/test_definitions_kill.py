@@ -314,5 +314,5 @@ def test_a_kill_on_the_way_back_repeats_nothing(worlds: Callable[[], Definitions
             assert world.job.status == "RUNNING"  # it goes on by itself, where it was
             owned_once(world, world.source_ran)
         else:  # people start it, at the time that is named
-            assert to_text(ran + STEP) in state.told
+            assert str(to_text(ran + STEP)) in state.told
             owned_once(world, [*source, ran + STEP])
