@@ -166,13 +166,6 @@ def connect(
         "config_file": _optional(config_file),
         "env_file": _optional(env_file),
     }
-    given = [option for option in (rest_url, starship_url, mwaa, composer, oozie, controlm) if option is not None]
-    if len(given) > 1:
-        raise Invalid(
-            "A migration has one source.",
-            code="usage",
-            hint="Give one of --rest-url, --starship-url, --mwaa, --composer, --oozie and --controlm.",
-        )
     key = Secret(_read(archive_key) if archive_key else "")
     source: AnyNewSource
     _only_one(
