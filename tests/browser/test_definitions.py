@@ -19,6 +19,7 @@ from tests.rooms.migration.sources.test_definitions import COORDINATOR, WORKFLOW
 
 from aerodrome.access import SYSTEM
 from aerodrome.client.client import Client
+from aerodrome.store.tables.migration import MigrationRow
 from aerodrome.web.service import WebService
 
 pytestmark = pytest.mark.browser
@@ -95,7 +96,7 @@ def test_the_course_of_an_oozie_estate(desk: Page, stage: Stage, site: Site, est
 
     # findings and plan
     page.goto(f"{base}/findings")
-    expect(page.get_by_role("table")).to_be_visible()
+    expect(page.get_by_text("convert-question").first).to_be_visible()
     fits(page)
     page.goto(f"{base}/plan")
     expect(page.get_by_text("Convert the definitions").first).to_be_visible()
@@ -124,8 +125,6 @@ def test_the_course_of_an_oozie_estate(desk: Page, stage: Stage, site: Site, est
     plan = site.client.migrations.plan(NAME)
     walk(stage, migration.id, "apply", plan["steps"], [step["key"] for step in plan["steps"]])
     with stage.app.store.writing() as session:
-        from aerodrome.store.tables.migration import MigrationRow
-
         row = session.get(MigrationRow, migration.id)
         assert row is not None
         row.status = "applied"
