@@ -85,7 +85,10 @@ def leftovers(kind: str, label: str, connections: Iterable[Any]) -> Iterator[tup
             "the definitions",
             "Take their rights away where the target has a login of its own.",
         )
+        agents: dict[str, list[str]] = {}
         for record in connections:
             if record.conn_type == "ssh":
-                action = "Remove Control-M's agent there, once no other job runs on it."
-                yield "machine", record.host or record.conn_id, f"connection {record.conn_id}", action
+                agents.setdefault(record.host or record.conn_id, []).append(record.conn_id)
+        for host, conn_ids in agents.items():
+            action = "Remove Control-M's agent there, once no other job runs on it."
+            yield "machine", host, f"connection {', '.join(conn_ids)}", action

@@ -52,14 +52,15 @@ def derive(
 ) -> list[Item]:
     """Give the list, grouped by kind. `hosts` are those of `hosts_of`."""
     config = {record.option: record for record in estate.records("config")}
+    is_converted = source_kind in DEFINITION_KINDS  # of definitions: no Airflow has ever worked there
     items = [
         *_database(source_label),
         *_managed(source_kind, source_label),
         *(Item(*found) for found in definitions.leftovers(source_kind, source_label, estate.records("connection"))),
-        *_identities(estate, config),
+        *(() if is_converted else _identities(estate, config)),
         *_hosts(hosts, config),
         *_config(config),
-        *(() if source_kind in DEFINITION_KINDS else _fernet_key()),
+        *(() if is_converted else _fernet_key()),
         *_secrets(estate, config),
         *_people(estate),
     ]

@@ -20,6 +20,7 @@ from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewDefinitions
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import bundle, keeping
+from aerodrome.store import journal
 
 WORDS = Secret("canary words of a passphrase")
 Kind = Literal["oozie", "controlm"]
@@ -76,6 +77,19 @@ def test_the_checklist_says_that_no_results_can_be_compared_and_who_has_not_spok
     result = planned.proof(planned.client.proofs.check(NAME))
     source = next(item for item in result["items"] if item["key"] == "source")
     assert (source["state"], source["rows"]) == ("done", [])
+
+
+def test_a_target_that_is_gone_leaves_its_items_open(planned: Planned) -> None:
+    migration = planned.client.migrations.get(NAME).id
+    step = {"key": "environment.deployment", "kind": "environment.deployment", "title": "Make it", "params": {}}
+    with planned.desk.platform.store.writing() as session:
+        journal.open_track(session, migration, "apply", [step])
+        journal.begin(session, migration, "apply", step["key"])
+        journal.done(session, migration, "apply", step["key"], {"deployment_id": "dep_gone"})
+    result = planned.proof(planned.client.proofs.check(NAME))
+    items = {item["key"]: item for item in result["items"]}
+    for key in ("objects", "backend", "network", "alerts"):
+        assert (items[key]["state"], "dep_gone" in items[key]["evidence"]) == ("open", True), key
 
 
 def test_the_end_keeps_the_definitions_sealed_and_names_what_belongs_to_the_old_scheduler(

@@ -6,7 +6,7 @@ reason. States: done, attention (works, but look at it), open, not-needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -571,18 +571,36 @@ def check_chains(context: ProofContext, params: Params) -> Result:
     )  # fmt: skip
 
 
-HANDLERS = {
-    "checklist.chains": check_chains,
-    "checklist.objects": check_objects,
-    "checklist.backend": check_backend,
-    "checklist.network": check_network,
-    "checklist.dags": check_dags,
-    "checklist.parity": check_parity,
-    "checklist.alerts": check_alerts,
-    "checklist.access": check_access,
-    "checklist.source": check_source,
-    "checklist.rollback": check_rollback,
+Look = Callable[[ProofContext, Params], Result]
+
+
+def _looking(key: str, look: Look) -> Look:
+    """A look that cannot be made, since the target is gone or the source refuses, leaves its item open with the reason."""
+
+    def looked(context: ProofContext, params: Params) -> Result:
+        try:
+            return look(context, params)
+        except AerodromeError as error:
+            if error.retryable:
+                raise
+            return _item(context, key, "open", error.message, next_=error.hint)
+
+    return looked
+
+
+_LOOKS: Mapping[str, Look] = {
+    "chains": check_chains,
+    "objects": check_objects,
+    "backend": check_backend,
+    "network": check_network,
+    "dags": check_dags,
+    "parity": check_parity,
+    "alerts": check_alerts,
+    "access": check_access,
+    "source": check_source,
+    "rollback": check_rollback,
 }
+HANDLERS = {f"checklist.{key}": _looking(key, look) for key, look in _LOOKS.items()}
 
 
 def summary(results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
