@@ -11,6 +11,7 @@ Form = Literal["text", "map", "list", "json"]
 
 
 def provider(name: str, module: str, package: str) -> Symbol:
+    """Name an operator of a provider package, which stands in the same module for both targets."""
     path, distribution = f"airflow.providers.{module}", f"apache-airflow-providers-{package}"
     return Symbol(name, {"2.11": path, "3.3": path}, {"2.11": distribution, "3.3": distribution})
 
@@ -49,8 +50,10 @@ class Plugin:
 
 
 def needs(name: str, *details: str, form: Form = "text", is_plain: bool = False) -> Argument:
+    """Make an argument without which the job raises."""
     return Argument(name, details, True, form, is_plain)
 
 
 def may(name: str, *details: str, form: Form = "text", is_plain: bool = False) -> Argument:
+    """Make an argument that is left out when no detail gives it."""
     return Argument(name, details, False, form, is_plain)

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from aerodrome.migration.convert.controlm.plugin_details import ACTIONS, WITHOUT_EFFECT, action_of, plain_name
-from aerodrome.migration.convert.controlm.plugin_rows import Argument, Plugin
+from aerodrome.migration.convert.controlm.plugin_rows import Plugin
 from aerodrome.migration.convert.controlm.plugins_amazon import AMAZON
 from aerodrome.migration.convert.controlm.plugins_google import GOOGLE
 from aerodrome.migration.convert.controlm.plugins_microsoft import MICROSOFT
 from aerodrome.migration.convert.controlm.plugins_other import OTHER
-
-__all__ = ["PLUGINS", "Argument", "Plugin", "row_of", "untaken"]
 
 PLUGINS: Final[Mapping[str, tuple[Plugin, ...]]] = {**AMAZON, **MICROSOFT, **GOOGLE, **OTHER}
 

@@ -15,7 +15,7 @@ from aerodrome.migration.convert.contract import (
     Expression,
 )
 from aerodrome.migration.convert.oozie import datasets, logic
-from aerodrome.migration.convert.oozie.building import Body
+from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.estate import Estate
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
