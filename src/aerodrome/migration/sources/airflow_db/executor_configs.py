@@ -43,7 +43,7 @@ def executor_configs(
                 query = _query(reader, kind, column).where(run.c.dag_id == name, run.c.run_id.in_(run_ids), is_there)
                 with database.reading() as connection:
                     for chunk in chunks(database, connection, query, {}):
-                        yield [(tuple(key), bytes(stored)) for *key, stored in chunk]
+                        yield [(tuple(row[:-1]), bytes(row[-1])) for row in chunk]
 
 
 def _query(reader: HistoryReader, kind: HistoryKind, column: ColumnElement[Any]) -> Select[Any]:
