@@ -40,7 +40,7 @@ test-matrix: ## Run what CI runs on one version of Airflow on every version: run
 		tests/rooms/migration/sources/test_other_versions.py tests/rooms/migration/sources/test_starship_real.py \
 		tests/rooms/migration/sources/test_composer.py tests/rooms/migration/cutover/test_real_rerun.py \
 		tests/rooms/migration/codemod/test_moves.py tests/journeys/test_old_airflow.py tests/journeys/test_definitions.py \
-		tests/journeys/test_waves.py tests/journeys/test_promotion.py tests/rooms/migration/decommission/test_keeping.py $(ARGS)
+		tests/journeys/test_promotion.py tests/rooms/migration/decommission/test_keeping.py $(ARGS)
 
 .PHONY: lint
 lint: ## Style (ruff), types (mypy --strict), floors (import-linter)

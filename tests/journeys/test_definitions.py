@@ -105,14 +105,14 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
         assert checked.result["failed_dags"] == []
 
         # nobody has said anything of the one that Oozie does not run: nothing is touched
-        app.migrations.cutover(SYSTEM, "estate", WAVE)
+        app.migrations.waves.cut_over(SYSTEM, "estate", WAVE)
         refused = until(lambda: (found := app.migrations.get(SYSTEM, "estate")).status == "failed" and found)
         assert refused.error["code"] == "hold-not-confirmed"
         assert server.jobs[job].status == "RUNNING"
 
         last = datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE  # the next one is due already
         app.migrations.holds.say(SYSTEM, "estate", [Hold("by-hand", last)])
-        app.migrations.cutover(SYSTEM, "estate", WAVE)
+        app.migrations.waves.cut_over(SYSTEM, "estate", WAVE)
         done = settled(app, "estate", "done", 240)
         oozie_last = server.jobs[job].last_done
         assert server.jobs[job].status == "SUSPENDED"
@@ -127,7 +127,7 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
             assert len({run.begin for run in runs}) == len(runs)
 
         # and back: what the target ran is named, so that the source goes on right after it
-        app.migrations.roll_back(SYSTEM, "estate", WAVE)
+        app.migrations.waves.roll_back(SYSTEM, "estate", WAVE)
         settled(app, "estate", "applied")
         told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
         for dag_id, words in (
@@ -165,7 +165,7 @@ def test_a_control_m_estate_waits_for_its_next_order(
     )
     applied(app, DefinitionsInput("controlm", str(tmp_path / "export.xml")), "LOAD", "REPORT")
     app.migrations.holds.say(SYSTEM, "estate", [Hold("LOAD", last), Hold("REPORT", last)])
-    app.migrations.cutover(SYSTEM, "estate", WAVE)
+    app.migrations.waves.cut_over(SYSTEM, "estate", WAVE)
     done = settled(app, "estate", "done", 240)
     for dag_id in ("LOAD", "REPORT"):
         coming = to_text(last + timedelta(days=1))
@@ -174,7 +174,7 @@ def test_a_control_m_estate_waits_for_its_next_order(
         (run,) = scheduled(app, "estate", dag_id)
         assert (run.begin, run.state) == (last, "success")
         assert run.tasks > 0  # what waits for that time in another DAG finds it done
-    app.migrations.roll_back(SYSTEM, "estate", WAVE)
+    app.migrations.waves.roll_back(SYSTEM, "estate", WAVE)
     settled(app, "estate", "applied")
     told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
     assert told["LOAD"].startswith("Resume LOAD in the source yourself now")

@@ -24,6 +24,7 @@ from aerodrome.migration.estate.records import (
     ConnectionRecord,
     DagRecord,
     ImportErrorRecord,
+    MeasureRecord,
     PackageRecord,
     PoolRecord,
     VariableRecord,
@@ -237,3 +238,24 @@ def test_peaks_count_what_ran_at_the_same_time(config: SourceConfig, source: Sou
     assert peaks.tasks == together > 0
     assert set(peaks.slots_by_pool) == {row[3] for row in rows}
     assert source.concurrency(["no_such_dag"], long_ago).tasks == source.concurrency([], long_ago).tasks == 0
+
+
+def test_task_logs_are_looked_for_where_the_configuration_says(
+    config: SourceConfig, open_one: Opener, clock: ManualClock, tmp_path: Path
+) -> None:
+    for number, (options, is_ok) in enumerate(
+        (
+            (f"base_log_folder = {tmp_path}", True),
+            ("base_log_folder = /no/such/folder", False),
+            ("remote_logging = True\nremote_base_log_folder = wasb-logs", False),
+        )
+    ):
+        file = tmp_path / f"{number}.cfg"
+        file.write_text(f"[logging]\n{options}\n")
+        source = open_one(replace(config, config_file=file))
+        described = source.describe()
+        assert described.is_ok
+        assert {probe.name: probe.is_ok for probe in described.probes}["task logs"] is is_ok
+        estate = capture(source, "legacy", tmp_path / f"estate{number}", clock, quiet)
+        measures = {record.name: record.amount for record in estate.all(MeasureRecord)}
+        assert measures["logs:readable"] == is_ok

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryWindow
 from aerodrome.migration.sources.airflow_archive.sealing import new_key
 from aerodrome.migration.sources.airflow_archive.unpacking import check
+from aerodrome.migration.sources.airflow_rest.activity import TellsActivity
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.cloud.files import CloudFile
 from aerodrome.migration.sources.cloud.google import GoogleApi
@@ -161,6 +163,9 @@ def test_composer_1_needs_an_archive(source: SourceAdapter, server: GoogleServer
     assert "aerodrome export" in told["REST API"].hint
     with pytest.raises(Conflict):
         source.dag_states(["x"])
+    assert isinstance(source, TellsActivity)
+    with pytest.raises(Conflict):
+        source.activity(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def test_passing_failures_are_repeated_and_lasting_ones_told(server: GoogleServer) -> None:

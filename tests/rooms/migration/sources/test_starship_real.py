@@ -48,6 +48,13 @@ def both(
     port, log = free_port(), tmp_path / "log"
     env = environment(tmp_path / "home", legacy.url, legacy.fernet_key)
     env["AIRFLOW__API__AUTH_BACKENDS"] = f"airflow.api.auth.backend.{request.param}"
+    if request.param == "deny_all":
+        # 2.11 adds `session` where the option does not hold its name (configuration.py, _upgrade_auth_backends); here it does
+        env["AIRFLOW__API__AUTH_BACKENDS"] = "old_airflow.api.auth.backend.session"
+        backend = tmp_path / "old" / "old_airflow" / "api" / "auth" / "backend" / "session.py"
+        backend.parent.mkdir(parents=True)
+        backend.write_text("from airflow.api.auth.backend.deny_all import *  # noqa: F403\n")
+        env["PYTHONPATH"] = str(tmp_path / "old")
     python = airflow_venv("2.11.2", PLUGIN).path / "bin" / "python"
     with log.open("wb") as stream:
         process = subprocess.Popen(
