@@ -67,6 +67,8 @@ class DagRecord(Record):
     runs_365d: int = 0
     callbacks: tuple[str, ...] = ()  # of the DAG itself: names of its arguments
     version: str | None = None  # changes when the DAG does, not with a computed start date
+    aliases_in: tuple[str, ...] = ()  # names of asset aliases that its schedule waits for
+    aliases_out: tuple[str, ...] = ()  # ... and that its tasks write
     unread: tuple[str, ...] = ()  # fields above that this kind of source cannot tell: they are empty, not none
 
     @property

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from aerodrome.airflowkit.versions import DEFAULT_PYTHON
 from aerodrome.environments.backends_airflow import What
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.clock import from_text, to_text
@@ -125,6 +126,8 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         str(params["target_version"]),
         catchup_by_default=code.catches_up(context.estate),
         rejected=params.get("rejected", ()),
+        python=str(params.get("python", DEFAULT_PYTHON)),
+        requirements_as_of=code.resolution_day(params.get("requirements_as_of")),
     )
 
 

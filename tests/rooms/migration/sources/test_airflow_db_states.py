@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from tests.rooms.migration.sources.behind import DAGS, execute, query, rows_of
 
@@ -122,3 +126,52 @@ def test_a_stopped_run_that_ended_elsewhere_takes_that_state(config: SourceConfi
         f"select state from task_instance where dag_id = 'daily_sales' and run_id = '{run_id}'",
     )
     assert {row[0] for row in found} <= {"success", "skipped"}
+
+
+def next_of(config: SourceConfig, source: SourceAdapter, date: Any) -> Any:
+    """Give the state after the row names a date as the next, as Airflow 2 leaves it while max_active_runs is reached."""
+    execute(
+        config,
+        "update dag set next_dagrun = :date, next_dagrun_create_after = null, next_dagrun_data_interval_start = :date "
+        "where dag_id = 'daily_sales'",
+        date=date,
+    )
+    return source.dag_states(["daily_sales"])["daily_sales"]
+
+
+def test_a_next_run_that_was_run_already_is_stepped_over_as_the_scheduler_will(
+    config: SourceConfig, source: SourceAdapter
+) -> None:
+    fresh = source.dag_states(["daily_sales"])["daily_sales"]
+    assert not fresh.is_next_passed
+    newest = "select max(execution_date) from dag_run where dag_id = 'daily_sales' and run_type = 'scheduled'"
+    ((last,),) = query(config, newest)
+    state = next_of(config, source, last)
+    assert (state.next_interval, state.next_logical_date) == (fresh.next_interval, fresh.next_logical_date)
+    assert state.next_run_after == fresh.next_interval[1]  # type: ignore[index]
+    ((before,),) = query(config, f"{newest} and execution_date < ({newest})")
+    assert next_of(config, source, before).next_interval == fresh.next_interval  # runs ended in another order
+    ended = "select max(execution_date) from dag_run where dag_id = 'daily_sales'"
+    execute(
+        config, f"update dag_run set run_type = 'manual' where execution_date = ({ended}) and dag_id = 'daily_sales'"
+    )
+    manual = next_of(config, source, last)
+    assert manual.next_logical_date is not None
+    assert not manual.is_next_passed  # a run by hand is none of the schedule's
+
+
+@pytest.mark.parametrize("bound", ["end_date", "start_date", "timetable"])
+def test_where_only_the_scheduler_can_tell_the_next_run_it_is_not_guessed(
+    config: SourceConfig, source: SourceAdapter, bound: str
+) -> None:
+    newest = "select max(execution_date) from dag_run where dag_id = 'daily_sales' and run_type = 'scheduled'"
+    ((last,),) = query(config, newest)
+    ((stored,),) = query(config, "select data from serialized_dag where dag_id = 'daily_sales'")
+    form = json.loads(stored) if isinstance(stored, str) else stored
+    if bound == "timetable":
+        form["dag"]["timetable"] = {"__type": "plugins.days.WorkDays", "__var": {}}
+        form["dag"].pop("schedule_interval", None)
+    else:
+        form["dag"][bound] = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+    execute(config, "update serialized_dag set data = :data where dag_id = 'daily_sales'", data=json.dumps(form))
+    assert next_of(config, source, last).is_next_passed

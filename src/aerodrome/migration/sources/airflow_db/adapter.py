@@ -30,6 +30,7 @@ from aerodrome.migration.sources.airflow_db import (
 from aerodrome.migration.sources.airflow_db import history_text as database_text
 from aerodrome.migration.sources.airflow_db.assets import AssetReader
 from aerodrome.migration.sources.airflow_db.dags import DagReader, versions
+from aerodrome.migration.sources.airflow_db.executor_configs import ConfigRows, executor_configs
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
@@ -269,6 +270,9 @@ class AirflowDatabaseSource:
     def text_history(self) -> TextHistory | None:
         """Give the history as text, where this is a SQLite or a MySQL."""
         return database_text.TextHistory(self._history) if self._database.dialect in {"sqlite", "mysql"} else None
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        return executor_configs(self._database, self._history, kind, window)
 
     def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
         return AssetReader(self._database).events(dag_ids)

@@ -43,12 +43,20 @@ class HistoryReader:
         """Give batches in the order of `window.dag_ids` and run_id."""
         if not self.queries.is_kept(kind):
             return
-        for dag_id in window.dag_ids:
-            for run_ids in self.windows.pages_of(replace(window, dag_ids=(dag_id,))):
-                yield from self.page(kind, dag_id, run_ids)
-            yield from self.leftovers.unnamed(kind, dag_id, window)
-            if window.since is None:
-                yield from self.leftovers.orphans(kind, dag_id)
+        with self._database.kept():
+            for dag_id in window.dag_ids:
+                for run_ids in self.windows.pages_of(window, dag_id):
+                    yield from self.page(kind, dag_id, run_ids)
+                yield from self.leftovers.unnamed(kind, dag_id, window)
+                if window.since is None:
+                    yield from self.leftovers.orphans(kind, dag_id)
+
+    def stream_raw(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[Sequence[Sequence[Any]]]:
+        """Give the same runs' rows as `raw_page` does."""
+        with self._database.kept():
+            for dag_id in window.dag_ids:
+                for run_ids in self.windows.pages_of(window, dag_id):
+                    yield from self.raw_page(kind, dag_id, run_ids)
 
     def is_plain(self, kind: HistoryKind) -> bool:
         """Tell whether rows of this kind can be given as the database writes them (`raw_page`)."""
@@ -66,7 +74,7 @@ class HistoryReader:
         given = {"dag": dag_id, "run_ids": list(run_ids)}
         if self._database.dialect == "mysql" and (query := self.queries.packed(kind)) is not None:
             with self._database.reading() as connection:
-                result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query[0], given)
+                result = connection.execute(query[0], given, execution_options={"yield_per": ROWS_PER_BATCH})
                 seen: set[Any] = set()
                 for chunk in result.partitions():
                     packs = [split(row[0]) for row in chunk]

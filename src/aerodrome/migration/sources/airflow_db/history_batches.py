@@ -31,6 +31,6 @@ def chunks(
     database: MetadataDatabase, connection: Connection, query: Select[Any], given: Mapping[str, Any]
 ) -> Iterator[Sequence[Row[Any]]]:
     """Give the rows of a query, streamed; of SQLite all at once, to leave the file before the consumer works on them."""
-    result = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(query, given)
+    result = connection.execute(query, given, execution_options={"yield_per": ROWS_PER_BATCH})
     partitions = result.partitions()
     yield from list(partitions) if database.dialect == "sqlite" else partitions

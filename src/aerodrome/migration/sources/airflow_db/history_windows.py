@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, bindparam, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, exists, false, func, literal, or_, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import FINAL_RUN_STATES, UNFINISHED_TASK_STATES, HistoryWindow
@@ -17,6 +17,8 @@ from aerodrome.migration.sources.airflow_db.history_queries import DAG
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 
 RUNS_PER_PAGE = 500
+RUNS_KEPT = 2_000
+"""Of a DAG with more runs the pages are asked for anew for each kind of row."""
 DAGS_AT_ONCE = 20_000
 """How many ids PostgreSQL takes in one list (its protocol ends at 65,535 parameters)."""
 
@@ -26,23 +28,49 @@ class Windows:
 
     def __init__(self, database: MetadataDatabase) -> None:
         self._database = database
-        self._pagings: dict[tuple[datetime | None, datetime | None], Select[Any]] = {}
+        self._queries: dict[tuple[datetime | None, datetime | None], tuple[Select[Any], ...]] = {}
+        self._window: HistoryWindow | None = None
+        self._kept: dict[str, list[Sequence[str]]] = {}
 
-    def pages_of(self, window: HistoryWindow) -> Iterator[Sequence[str]]:
-        """Give the ids of the runs that move, page by page of one DAG after the other."""
+    def pages_of(self, window: HistoryWindow, dag_id: str) -> Iterator[Sequence[str]]:
+        """Give the ids of a DAG's runs that move, page by page.
+
+        They are kept while the same window is asked for: each kind of row of a run is read after the other.
+        """
+        if self._window is not window:
+            self._window, self._kept = window, {}
+        kept = self._kept
+        if dag_id in kept:
+            yield from kept[dag_id]
+            return
+        found: list[Sequence[str]] = []
+        size = 0
+        for page in self._pages(window, dag_id):
+            size += len(page)
+            if size <= RUNS_KEPT:
+                found.append(page)
+            yield page
+        if size <= RUNS_KEPT:
+            kept[dag_id] = found
+
+    def _pages(self, window: HistoryWindow, dag_id: str) -> Iterator[Sequence[str]]:
+        """Ask for them. What the DAG's task instances say is asked once, not for each page: no index helps there."""
         asked = (window.since, window.until)
-        if asked not in self._pagings:
-            self._pagings[asked] = self._paging(window)
-        for dag_id in window.dag_ids:
-            run_ids: Sequence[str] = [""]
-            while run_ids:
-                with self._database.reading() as connection:
-                    given = {"dag": dag_id, "after": run_ids[-1]}
-                    run_ids = list(connection.scalars(self._pagings[asked], given))
-                if run_ids:
-                    yield run_ids
-                if len(run_ids) < RUNS_PER_PAGE:
-                    break
+        if asked not in self._queries:
+            self._queries[asked] = self._paging(window)
+        paging, *by_tasks = self._queries[asked]
+        given = {"dag": dag_id, "after": ""}
+        with self._database.reading() as connection:
+            held, *newer = [set(connection.scalars(query, {"dag": dag_id})) for query in by_tasks]
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(paging, given).all()
+            run_ids = [row[0] for row in rows if row[1] not in held and (row[2] or any(row[1] in ids for ids in newer))]
+            if run_ids:
+                yield run_ids
+            if len(rows) < RUNS_PER_PAGE:
+                return
+            given["after"] = rows[-1][0]
 
     def eligible(self, dag_id: str | ColumnElement[str], window: HistoryWindow) -> list[ColumnElement[bool]]:
         """Conditions on dag_run: final, with nothing in it that could still move.
@@ -112,26 +140,53 @@ class Windows:
                 newest += [found for query in queries if (found := utc(connection.scalar(query))) is not None]
         return max(newest, default=None)
 
-    def _paging(self, window: HistoryWindow) -> Select[Any]:
-        """Give the query of the next page of run ids of a DAG, with the parameters `dag` and `after`. Made once: making is slow."""
-        run = self._database.table("dag_run")
-        return (
-            select(run.c.run_id)
-            .where(*self.eligible(DAG, window), run.c.run_id > bindparam("after", type_=String))
+    def _paging(self, window: HistoryWindow) -> tuple[Select[Any], ...]:
+        """Give the queries of a DAG's run ids, which together say what `eligible` says. Made once: making is slow.
+
+        The next page of runs, with the parameters `dag` and `after`: id, what ties task instances to it, whether it is new
+        enough by itself. Then the runs that task instances hold back; and with `since` those that they make new enough.
+        """
+        run, task = self._database.table("dag_run"), self._database.table("task_instance")
+        by = "run_id" if "run_id" in task.c else "execution_date"
+        held: ColumnElement[bool] = task.c.state.in_(UNFINISHED_TASK_STATES)
+        conditions: list[ColumnElement[bool]] = [run.c.dag_id == DAG, run.c.state.in_(FINAL_RUN_STATES)]
+        is_new: ColumnElement[Any] = literal(1)
+        is_dated = self._database.has("task_instance", "updated_at")
+        if window.until is not None:
+            conditions.append(~self._changed_itself(window.until))
+            if is_dated:
+                held = or_(held, task.c.updated_at > self._database.stored(window.until))
+        if window.since is not None:
+            is_new = case((self._changed_itself(window.since), 1), else_=0)
+        paging = (
+            select(run.c.run_id, run.c[by].label("tie"), is_new.label("is_new"))
+            .where(*conditions, run.c.run_id > bindparam("after", type_=String))
             .order_by(run.c.run_id)
             .limit(RUNS_PER_PAGE)
         )
+        queries = [paging, select(task.c[by]).where(task.c.dag_id == DAG, held).distinct()]
+        if window.since is not None and is_dated:
+            newer = task.c.updated_at > self._database.stored(window.since)
+            queries.append(select(task.c[by]).where(task.c.dag_id == DAG, newer).distinct())
+        return tuple(queries)
 
     def _changed_after(self, dag_id: str | ColumnElement[str], moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._database.table("dag_run")
+        changed: list[ColumnElement[bool]] = [self._changed_itself(moment)]
         moment = self._database.stored(moment)
-        changed: list[ColumnElement[bool]] = [func.coalesce(self.run_changed_at() > moment, false())]
         if self._database.has("task_instance", "updated_at"):
             task = self._database.twin("task_instance")
             by = "run_id" if "run_id" in task.c else "execution_date"
             newer = select(task.c[by]).where(task.c.dag_id == dag_id, task.c.updated_at > moment)
             changed.append(run.c[by].in_(newer))
+        return or_(*changed)
+
+    def _changed_itself(self, moment: datetime) -> ColumnElement[bool]:
+        """Condition on dag_run: it or its note was written after the moment."""
+        run = self._database.table("dag_run")
+        moment = self._database.stored(moment)
+        changed: list[ColumnElement[bool]] = [func.coalesce(self.run_changed_at() > moment, false())]
         if self._database.has("dag_run_note"):
             note = self._database.twin("dag_run_note")
             is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)

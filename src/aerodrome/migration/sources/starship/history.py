@@ -58,6 +58,17 @@ class StarshipHistory:
             hint="Pause the DAG and try again, or read its database or an archive (`aerodrome export`).",
         )
 
+    def began(self, dag_id: str, since: datetime) -> int:
+        """Count the runs of a DAG that began since a moment: the newest start comes first, so most DAGs cost one question."""
+        found = set()
+        for run in self._reader.everything("dag_runs", dag_id, "dag_runs", RUNS_PER_PAGE, OVERLAP):
+            at = from_text(run.get("start_date"))
+            if at is not None and at < since:
+                break
+            if at is not None:
+                found.add(run["run_id"])
+        return len(found)
+
     def tasks(self, dag_id: str, runs: Mapping[str, Row], route: str = "task_instances") -> Iterator[list[Row]]:
         """Give the task instances of a DAG (or their earlier tries), a page at a time, each once, `run_id` filled in."""
         by_date = {run.get("execution_date"): run_id for run_id, run in runs.items()}
