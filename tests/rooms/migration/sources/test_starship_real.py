@@ -54,6 +54,9 @@ def both(
         backend.parent.mkdir(parents=True)
         backend.write_text("from airflow.api.auth.backend.deny_all import *  # noqa: F403\n")
         env["PYTHONPATH"] = str(tmp_path / "old")
+        # and with a public role, Flask-AppBuilder's default, it takes whoever is signed in for authenticated
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "webserver_config.py").write_text('AUTH_ROLE_PUBLIC = ""\n')
     python = airflow_venv("2.11.2", PLUGIN).path / "bin" / "python"
     with log.open("wb") as stream:
         process = subprocess.Popen(
