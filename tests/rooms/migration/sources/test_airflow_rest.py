@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.airflow_rest.client import RestReader
+from aerodrome.migration.sources.airflow_rest.dags import RunSummary
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import RestConfig, SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import open_source
@@ -359,3 +360,12 @@ def test_nobody_there_is_told() -> None:
         with pytest.raises(Unavailable) as caught:
             _ = reader.version
     assert caught.value.code == "source-unreachable"
+
+
+def test_runs_are_counted_in_every_window() -> None:
+    now = datetime(2026, 11, 30, tzinfo=UTC)
+    summary = RunSummary()
+    for days in (0.5, 3, 20, 200, 500):
+        begun = (now - timedelta(days=days)).isoformat()
+        summary.add({"start_date": begun, "end_date": begun, "state": "success"}, now)
+    assert summary.runs == {"1d": 1, "7d": 2, "30d": 3, "365d": 4}
