@@ -94,7 +94,8 @@ class DefinitionsConfig:
 
 
 AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig | CloudConfig | DefinitionsConfig
-DEFINITION_KINDS = ("oozie", "controlm")
+DEFINITION_NAMES = {"oozie": "Oozie", "controlm": "Control-M"}
+DEFINITION_KINDS = tuple(DEFINITION_NAMES)
 
 
 @dataclass(frozen=True)
@@ -412,6 +413,17 @@ class OffersText(Protocol):
     """A source adapter that may be able to give its history as text."""
 
     def text_history(self) -> TextHistory | None: ...
+
+
+@runtime_checkable
+class OffersExecutorConfigs(Protocol):
+    """A source adapter that gives the `executor_config` of task instances and tries."""
+
+    def executor_configs(
+        self, kind: HistoryKind, window: HistoryWindow
+    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
+        """Stream (natural key, pickle) of the rows that move and have one. A pickle is a program: never load it."""
+        ...
 
 
 @runtime_checkable

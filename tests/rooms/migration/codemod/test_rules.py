@@ -101,6 +101,10 @@ def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: s
             "from airflow.operators.python import PythonOperator\nPythonOperator(task_id='a', python_callable=f, provide_context=True)\n",
         ),
         ("pendulum-name", "from mine import Pendulum\nmine.create(1)\n"),
+        (
+            "attribute-reference",
+            "from airflow.providers.google.cloud.operators.dataflow import CheckJobRunning\nprint(CheckJobRunning.WaitForRun)\n",
+        ),
     ],
 )
 def test_left_alone(code: str, source: str) -> None:
@@ -178,6 +182,30 @@ def test_left_alone(code: str, source: str) -> None:
                 'BigQueryInsertJobOperator(gcp_conn_id="bigquery_default", configuration={"query": {"query": \'a\', "useLegacySql": False, '
                 '"destinationTable": {"projectId": f\'{P}\', "datasetId": f\'{D[0]}\', "tableId": f\'sales\'}, '
                 '"writeDisposition": "WRITE_EMPTY", "createDisposition": "CREATE_IF_NEEDED"}})\n'
+            ),
+        ),
+        (
+            "bigquery-query",
+            (
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryExecuteQueryOperator\n"
+                "BigQueryExecuteQueryOperator(task_id='a', sql=['select 1', f'drop table {T}'], use_legacy_sql=False)\n"
+            ),
+            (
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryExecuteQueryOperator\n"
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator\n"
+                'BigQueryInsertJobOperator(task_id=\'a\', configuration={"query": {"query": '
+                "\";\\n\".join(['select 1', f'drop table {T}']), \"useLegacySql\": False}})\n"
+            ),
+        ),
+        (
+            "changed-argument",
+            (
+                "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator\n"
+                "SlackWebhookOperator(task_id='a', link_names=True, message='b')\n"
+            ),
+            (
+                "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator\n"
+                "SlackWebhookOperator(task_id='a', message='b')\n"
             ),
         ),
         (

@@ -29,6 +29,7 @@ from aerodrome.migration.service.folder import write_json
 from aerodrome.migration.service.proofs import data_checks
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.proofs.preparing import make_ready
+from aerodrome.migration.sources.contract import DEFINITION_NAMES, DefinitionsConfig
 from aerodrome.migration.sources.registry import code_of, database_of
 from aerodrome.migration.validate import validate_dags
 from aerodrome.store import outbox
@@ -167,6 +168,14 @@ class _Desk:
             for refusal in found
         ]
         if found:
+            return
+        if isinstance(
+            context.config, DefinitionsConfig
+        ):  # its only run is the boundary: a marker, nothing that ran here
+            message = (
+                f"{DEFINITION_NAMES[context.config.kind]} hands no results of its runs over: nothing to compare with."
+            )
+            shadow.rows.append(Row("run", "", "", "not-compared", "–", "–", "no-results", message))
             return
         run_id = self.source.newest(dag_id)
         shadow.source = self.source.facts(dag_id, run_id) if run_id else None
