@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -99,11 +99,13 @@ class BreakingProxy:
                 self.connection.close()
                 self.close_connection = True
 
+            def handle(self) -> None:
+                with suppress(OSError, ValueError):  # the caller gave up, or is dead
+                    super().handle()
+
             def finish(self) -> None:
-                try:
+                with suppress(OSError, ValueError):
                     super().finish()
-                except (OSError, ValueError):
-                    self.close_connection = True
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -148,6 +150,7 @@ def served(world: TwoAirflows) -> Iterator[BreakingProxy]:
         process = subprocess.Popen(
             [airflow, "webserver", "--hostname", "127.0.0.1", "--port", str(port), "--workers", "2"],
             env=settings,
+            cwd=home,
             stdout=log,
             stderr=log,
         )

@@ -56,9 +56,11 @@ create table bench_run as
         from generate_series(2, {runs} + 1) n) t;
 """
 _FILL_SOURCE = """
-insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive_failed_dag_runs, has_task_concurrency_limits,
-                 fileloc, schedule_interval, last_parsed_time)
-    select dag_id, false, true, 16, 0, false, '/dags/' || dag_id || '.py', '"' || period_s || '"', now() from bench_plan;
+insert into dag (dag_id, is_paused, is_active, is_subdag, has_import_errors, max_active_tasks, max_active_runs,
+                 max_consecutive_failed_dag_runs, has_task_concurrency_limits, owners, default_view, fileloc, schedule_interval,
+                 last_parsed_time)
+    select dag_id, false, true, false, false, 16, 1, 0, false, 'airflow', 'grid', '/dags/' || dag_id || '.py',
+           '"' || period_s || '"', now() from bench_plan;
 insert into serialized_dag (dag_id, fileloc, fileloc_hash, data, last_updated, dag_hash)
     select dag_id, '/dags/' || dag_id || '.py', number, json_build_object('__version', 1, 'dag', json_build_object(
                '_dag_id', dag_id, 'fileloc', '/dags/' || dag_id || '.py', 'timezone', 'UTC', 'catchup', catchup,

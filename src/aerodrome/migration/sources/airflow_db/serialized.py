@@ -78,9 +78,18 @@ def _steady(value: Any) -> Any:
         if all(isinstance(item, str) for item in items):
             return sorted(items)
         if all(isinstance(item, dict) for item in items):
-            return sorted(items, key=lambda item: str(item.get("task_id") or item.get("__var", "")))
+            return sorted(items, key=_place)
         return items
     return value
+
+
+def _place(item: dict[str, Any]) -> tuple[str, str]:
+    """Give where an item stands among others: tasks by their id, which is wrapped from 2.10 on, all else by its content.
+
+    Never by the order of keys: Airflow writes them in the order of a set of names, which is another in each process.
+    """
+    task = item["__var"] if isinstance(item.get("__var"), dict) else item
+    return str(task.get("task_id") or ""), json.dumps(item, sort_keys=True, default=str)
 
 
 def facts_of(dag: dict[str, Any]) -> SerializedFacts:
