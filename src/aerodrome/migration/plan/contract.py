@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from aerodrome.kernel.digest import digest_of
@@ -41,7 +42,7 @@ class FrozenPlan:
     steps: tuple[Step, ...]  # everything before cutover, in order
     waves: Mapping[str, tuple[Step, ...]]  # wave name -> its cutover steps, in order
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return digest_of(
             {

@@ -199,5 +199,6 @@ def _policies(
             )
         if dag_id in excluded:
             raise document.wrong(path, f"{dag_id} is excluded, so a policy for it means nothing.")
-        policies[dag_id] = _section(document, data[dag_id], path, fields.DAG_POLICY, fill=False)
+        if own := _section(document, data[dag_id], path, fields.DAG_POLICY, fill=False):
+            policies[dag_id] = own
     return policies

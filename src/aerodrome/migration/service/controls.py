@@ -28,6 +28,12 @@ def find(session: Session, migration_id: str, wave: str) -> WaveControlRow | Non
     )
 
 
+def asked(session: Session, migration_id: str) -> dict[str, WaveControlRow]:
+    """Give what was last asked of each wave of which anything was, by wave."""
+    rows = session.scalars(select(WaveControlRow).where(WaveControlRow.migration_id == migration_id))
+    return {row.wave: row for row in rows}
+
+
 def is_halted(session: Session, migration_id: str, track: str) -> bool:
     """Tell whether the cutover of a wave is to let no more DAGs in; a way back is never halted."""
     if not track.startswith(CUTOVER):

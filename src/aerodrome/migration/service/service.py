@@ -26,10 +26,7 @@ from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import (
     ExplainRow,
     FrozenPlan,
-    compile_plan,
     explain,
-    from_yaml,
-    split_notes,
 )
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.service import boards, bridging, queries, report
@@ -38,6 +35,8 @@ from aerodrome.migration.service.code_review import CodeReview
 from aerodrome.migration.service.differences import Differences
 from aerodrome.migration.service.folder import MigrationFolder, present, read_json, write_json
 from aerodrome.migration.service.holds import Holds
+from aerodrome.migration.service.plans import KnownPlan, Plans
+from aerodrome.migration.service.policies import Policies
 from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_kinds import AnySourceInput, restored
 from aerodrome.migration.service.tracks import (
@@ -64,7 +63,7 @@ from aerodrome.store.tables.migration import MigrationRow
 
 
 class Migrations:
-    """The migration room's face. Thread-safe; holds no state but its tools."""
+    """The migration room's face. Thread-safe; holds no state but its tools and the plans that were compiled last."""
 
     def __init__(
         self,
@@ -93,7 +92,9 @@ class Migrations:
         self.waves = Waves(self)
         self.differences = Differences(self)
         self.holds = Holds(self)
+        self.policies = Policies(self)
         self.proofs = Proofs(self)
+        self._plans = Plans()
 
     # --- sources -------------------------------------------------------------------------------------------------
 
@@ -225,20 +226,20 @@ class Migrations:
             raise NotFound(
                 f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
             )
-        frozen = self.frozen(row)
-        return _plan_view(row.plan_text, frozen, self._notes(row, frozen))
+        known = self.known_plan(row)
+        return _plan_view(row.plan_text, known.frozen, known.notes)
 
     def save_plan(self, actor: Actor, ref: str, text: str) -> PlanView:
         """Check and keep an edited plan; Invalid names line and field, and the plan before stays."""
         before = self.row_for(actor, ref, UPDATE)
-        estate = self.estate_of(before)
-        frozen = compile_plan(from_yaml(text, estate), estate)
+        known = self._plans.of(self.estate_of(before), text)
+        frozen = known.frozen
         with self.changing(actor, ref, UPDATE) as (session, row):
             self.refuse_busy(row)
             self._refuse_begun(session, row)
             self.keep_plan(session, row, text, frozen)
             self.record(session, actor, "migration.plan-saved", row, {"digest": frozen.digest})
-        return _plan_view(text, frozen, split_notes(frozen.settings, estate))
+        return _plan_view(text, frozen, known.notes)
 
     def dry_run(self, actor: Actor, ref: str) -> tuple[ExplainRow, ...]:
         """Give the very steps that apply and cutover run, in order."""
@@ -293,13 +294,16 @@ class Migrations:
     # --- what the jobs use ---------------------------------------------------------------------------------------
 
     def frozen(self, row: MigrationRow) -> FrozenPlan:
-        """Compile the kept plan; Conflict when there is none or the estate has changed since."""
+        """Give the kept plan, compiled; Conflict when there is none or the estate has changed since."""
+        return self.known_plan(row).frozen
+
+    def known_plan(self, row: MigrationRow) -> KnownPlan:
+        """Give the kept plan, compiled, with what the estate tells about its waves; errors as of `frozen`."""
         if row.plan_text is None or row.estate_digest is None:
             raise Conflict(
                 f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
             )
-        estate = self.estate_of(row)
-        return compile_plan(from_yaml(row.plan_text, estate), estate)
+        return self._plans.of(self.estate_of(row), row.plan_text)
 
     def config_of(self, row: MigrationRow) -> AnySourceConfig:
         """Give how to reach the source of a migration, secrets included."""
@@ -336,9 +340,6 @@ class Migrations:
         row.status, row.error, row.updated_at = "planned", None, self.clock.now()
         journal.forget(session, row.id, APPLY)
         write_json(self.folder_of(row).plan_json, _plan_view(text, frozen).steps)
-
-    def _notes(self, row: MigrationRow, frozen: FrozenPlan) -> tuple[str, ...]:
-        return split_notes(frozen.settings, self.estate_of(row))
 
     def estate_of(self, row: MigrationRow) -> Estate:
         if row.estate_digest is None:

@@ -40,10 +40,9 @@ class Waves:
     def list(self, actor: Actor, ref: str) -> tuple[WaveView, ...]:
         """Give how far each wave is, in the order of the plan."""
         row = self._migrations.row_for(actor, ref, READ)
-        frozen = self._migrations.frozen(row)
-        dags = {dag.dag_id: dag for dag in self._migrations.estate_of(row).records("dag")}
+        known = self._migrations.known_plan(row)
         with self._migrations.store.reading() as session:
-            return boards.waves(session, row, frozen.settings["waves"], dags)
+            return boards.waves(session, row, known.frozen.settings["waves"], known.waves)
 
     def timeline(self, actor: Actor, ref: str, wave: str) -> tuple[DagMoved, ...]:
         """Give how far each DAG of a wave is, and when it got there."""

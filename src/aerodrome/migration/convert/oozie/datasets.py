@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Code, Expression, Function, Symbol, Task
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node, Unary, parse
-from aerodrome.migration.convert.oozie.el import Function as ElCall
+from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.xmlreading import Element
@@ -50,7 +48,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Event:
-    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute."""
+    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since."""
 
     name: str
     dataset: DataSet
@@ -59,7 +57,7 @@ class Event:
     last: str
     unit: str = ""  # of an offset
     limit: str = ""  # of future
-    moments: tuple[datetime, ...] = ()  # absolute
+    moments: tuple[datetime, ...] = ()  # absolute; of since the first
     ranges: tuple[tuple[str, str], ...] = ()  # of several <instance>s: each a range
 
 
@@ -76,7 +74,7 @@ def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSe
 
 def _dataset(element: Element, scope: Scope) -> DataSet:
     name = element.get("name")
-    rhythm = frequency.read_frequency(element.get("frequency"), scope)
+    rhythm = frequency.frequency_of(element, scope)
     initial = frequency.read_time(scope.text(element.get("initial-instance")) or "")
     zone = frequency.read_zone(scope.text(element.get("timezone")) or ("" if not element.get("timezone") else "?"))
     if rhythm is None or rhythm.cron:
@@ -98,6 +96,12 @@ def _dataset(element: Element, scope: Scope) -> DataSet:
     )
 
 
+def dataset_name(element: Element, scope: Scope) -> str:
+    """Name the dataset of an event; of a name that is not known now the variables that make it."""
+    text = element.get("dataset")
+    return scope.text(text) or re.sub(r"\$\{\s*(.*?)\s*\}", r"\1", scope.partly(text))
+
+
 def asked_dataset(name: str) -> DataSet:
     """Give a dataset whose definition is asked for by params: its initial instance, unit, amount, and its URI as strftime writes it."""
     return DataSet(name, datetime(1970, 1, 1, tzinfo=UTC), frequency.Frequency(), "UTC", "", "", is_asked=True)
@@ -106,88 +110,6 @@ def asked_dataset(name: str) -> DataSet:
 def asked_params(name: str) -> dict[str, str]:
     """Give the params that define a dataset, by what they say."""
     return {what: f"dataset.{name}.{what}" for what in ("initial-instance", "unit", "amount", "zone", "uri")}
-
-
-def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], scope: Scope, zone: str) -> Event:
-    """Read a data-in or data-out; Unsupported says what cannot be known."""
-    found = datasets.get(element.get("dataset"))
-    if not isinstance(found, DataSet):
-        found = asked_dataset(element.get("dataset"))
-    texts = [item.text.strip() for item in element.every("instance")]
-    if start := element.value("start-instance"):
-        first, last = _instance(start, found, scope, zone), _instance(element.value("end-instance"), found, scope, zone)
-        if first[0] != last[0]:
-            raise Unsupported("instance-mixed", "a range between instances of two kinds has no equivalent")
-        if first[0] == "absolute":
-            raise Unsupported("instance-absolute-range", "a range between fixed times has no equivalent")
-        return Event(element.get("name"), found, first[0], first[1], last[1], first[2], max(first[3], last[3]))
-    parts = [_instance(text, found, scope, zone) for text in texts]
-    if not parts:
-        raise Unsupported("instance-missing", "it names no instance")
-    kinds = {part[0] for part in parts}
-    if kinds == {"absolute"}:
-        moments = tuple(moment for part in parts if (moment := frequency.read_time(part[1])) is not None)
-        return Event(element.get("name"), found, "absolute", "", "", moments=moments)
-    if len(parts) == 1:
-        kind, amount, unit, limit = parts[0]
-        return Event(element.get("name"), found, kind, amount, amount, unit, limit)
-    if kinds != {"current"}:
-        raise Unsupported("instance-mixed", "several instances that are not all coord:current() have no equivalent")
-    return Event(element.get("name"), found, "current", "", "", ranges=tuple((part[1], part[1]) for part in parts))
-
-
-def _instance(text: str, dataset: DataSet, scope: Scope, zone: str) -> tuple[str, str, str, str]:
-    """Give kind, amount, unit and limit of an instance."""
-    fixed = scope.text(text)
-    if fixed is not None and frequency.read_time(fixed):
-        return "absolute", fixed, "", ""
-    try:
-        pieces = [piece for piece in parse(text) if not (isinstance(piece, str) and not piece.strip())]
-    except Invalid as error:
-        raise Unsupported("el-invalid", error.message) from error
-    piece = pieces[0] if len(pieces) == 1 else None
-    for _ in range(10):
-        if not isinstance(piece, Name):
-            break
-        value = scope.find(piece.name)
-        piece = value.pieces[0] if value and len(value.pieces) == 1 else None
-    match piece:
-        case ElCall("coord:current" | "coord:latest" as name, (amount,)):
-            return name.partition(":")[2], python_number(amount, dataset, scope, zone), "", ""
-        case ElCall("coord:future", (amount, limit)):
-            return "future", python_number(amount, dataset, scope, zone), "", python_number(limit, dataset, scope, zone)
-        case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in {
-            "MINUTE",
-            "HOUR",
-            "DAY",
-            "WEEK",
-            "MONTH",
-            "YEAR",
-        }:
-            return "offset", python_number(amount, dataset, scope, zone), str(unit).upper(), ""
-        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
-            return "absolute", str(moment), "", ""
-    raise Unsupported("instance-unknown", f"the instance {text!r} has no equivalent")
-
-
-def python_number(node: Node, dataset: DataSet, scope: Scope, zone: str) -> str:
-    """Write a whole number as Python: fixed, or computed from the nominal time."""
-    known = frequency.number(node, scope)
-    if known is not None:
-        return str(known)
-    match node:
-        case Unary("-", inner):
-            return f"-({python_number(inner, dataset, scope, zone)})"
-        case Binary(operator, left, right) if operator in "+-*/":
-            one, two = python_number(left, dataset, scope, zone), python_number(right, dataset, scope, zone)
-            return f"int(({one}) {operator} ({two}))"
-        case ElCall("coord:daysInMonth", (amount,)):
-            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, scope, zone)})'
-        case ElCall("coord:hoursInDay", (amount,)):
-            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, scope, zone)})'
-        case ElCall("coord:tzOffset", ()):
-            return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
-    raise Unsupported("instance-number", "the number of an instance is not known")
 
 
 def identifier(name: str) -> str:
@@ -212,6 +134,8 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
         constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
         if event.kind == "offset":
             source = f'{constant}.offset(logical_date, {event.first}, "{event.unit}")'
+        elif event.kind == "since":
+            source = f'{constant}.since("{event.moments[0]:%Y-%m-%dT%H:%MZ}", logical_date, {event.last})'
         elif event.ranges:
             source = " + ".join(f"{constant}.between(logical_date, {first}, {last})" for first, last in event.ranges)
         else:

@@ -12,6 +12,7 @@ from aerodrome.access.permissions import allows
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration.service.boards import DagMoved, WaveView
 from aerodrome.migration.service.proofs.contract import CompareWish, PromoteWish
+from aerodrome.migration.service.tracks import BUSY
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.pages.migrations import frame as frame_of
 from aerodrome.web.ui.render import draw
@@ -85,7 +86,8 @@ def _board(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
     split_brains = the.migrations.waves.split_brains(visitor, ref)
     may_ask = allows(visitor, "migration.apply", f"workspace/{frame['item'].workspace_id}")
     told = {"waves": waves, "split_brains": split_brains, "promotions": promotions, "may_ask": may_ask}
-    return {**frame, **told, "error": None, "form": {}}
+    is_live = frame["item"].status in BUSY or any(proof.is_busy for proof in promotions.values())
+    return {**frame, **told, "is_live": is_live, "error": None, "form": {}}
 
 
 def _timeline(the: Platform, visitor: Actor, ref: str, wave: str) -> dict[str, Any]:
