@@ -135,7 +135,11 @@ COVERAGE: tuple[Removal, ...] = (
         "for every operator of 1.10",
     ),
     Removal("Arguments that a provider gave up, or insists on now", "finding", ("changed-argument",)),
-    Removal("BigQueryOperator, BigQueryCreateEmptyTableOperator", "rule", ("bigquery-query", "bigquery-table")),
+    Removal(
+        "BigQueryOperator, BigQueryCreateEmptyTableOperator, BigQueryCreateExternalTableOperator",
+        "rule",
+        ("bigquery-query", "bigquery-table", "bigquery-external-table"),
+    ),
     Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
     Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
     Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),

@@ -336,6 +336,43 @@ def test_a_query_whose_meaning_is_not_plain_is_left_to_a_person() -> None:
         assert [spot.line for _, spot in done.spots] == [2]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("destination_project_dataset_table='a.b.c', ", 'project_id="a", dataset_id="b", table_id="c"'),
+        ("destination_project_dataset_table=f'{D}.c', ", 'dataset_id=D, table_id="c"'),
+        ("destination_project_dataset_table=f'{D}_x.c', ", 'dataset_id=f"{D}_x", table_id="c"'),
+        ("destination_project_dataset_table=f'{PLACE}.c', ", None),  # may be a project and a dataset
+        ("destination_project_dataset_table='{{ params.x }}.c', ", None),
+        ("destination_project_dataset_table='b.c', schema_object='s.json', ", None),
+        ("destination_project_dataset_table='b.c', source_format='GOOGLE_SHEETS', ", None),
+    ],
+)
+def test_external_tables(arguments: str, expected: str | None) -> None:
+    head = (
+        "import os\nfrom airflow.providers.google.cloud.operators.bigquery import BigQueryCreateExternalTableOperator\n"
+        "D = os.environ.get('DATASET', 'shop')\n"
+    )
+    source = f"{head}BigQueryCreateExternalTableOperator({arguments}bucket='s', source_objects=['o'])\n"
+    done = rewrite(source.encode(), [named("bigquery-external-table")], Options())
+    if expected is None:
+        assert done.text.decode() == source
+        assert [spot.line for _, spot in done.spots] == [4]
+    else:
+        assert f"BigQueryCreateTableOperator({expected}, table_resource=" in done.text.decode()
+
+
+def test_an_external_table_of_a_resource_names_its_table() -> None:
+    head = "from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateExternalTableOperator\n"
+    resource = "{'tableReference': {'projectId': P, 'datasetId': D, 'tableId': 't'}, 'externalDataConfiguration': X}"
+    source = f"{head}BigQueryCreateExternalTableOperator(task_id='a', bucket='b', source_objects=['o'], table_resource={resource})\n"
+    text = rewrite(source.encode(), [named("bigquery-external-table")], Options()).text.decode()
+    assert (
+        f"BigQueryCreateTableOperator(task_id='a', project_id=P, dataset_id=D, table_id='t', table_resource={resource})"
+        in text
+    )
+
+
 def test_intervals_are_pinned_only_when_asked() -> None:
     rule = named("data-interval")
     assert apply(rule, rule.before, Options()) == rule.before

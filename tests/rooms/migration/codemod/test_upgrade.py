@@ -150,3 +150,12 @@ def test_real_airflow_3_parses_what_the_source_could(
     assert found["dags"]["implicit_daily"]["catchup"] is True
     assert found["dags"]["daily_sales"]["tasks"] == ["count", "extract", "load", "start"]
     assert [Path(file).name for file in found["errors"]] == ["broken.py"]  # the source could not import it either
+
+
+def test_what_was_found_before_ruff_renamed_the_dag_is_still_said(tmp_path: Path) -> None:
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags/a.py").write_text("from airflow import DAG\n\ndag = DAG('a')\n")
+    done = upgrade(tmp_path, tmp_path.with_name("out"), "3.3.2")
+    (file,) = done.files
+    assert "from airflow.sdk import DAG" in file.diff
+    assert [(item.rule, "catchup=True" in item.hint) for item in file.findings] == [("catchup-default", True)]

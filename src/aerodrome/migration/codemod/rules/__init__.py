@@ -6,6 +6,7 @@ from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
     argument_types,
     bigquery,
+    bigquery_external,
     changed_arguments,
     computed_schedules,
     config_options,
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     google_clients.RULE,
     bigquery.QUERY,
     bigquery.TABLE,
+    bigquery_external.RULE,
     dataproc.RULE,
     kubernetes.RULE,
     changed_arguments.RULE,

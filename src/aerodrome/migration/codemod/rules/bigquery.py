@@ -22,8 +22,8 @@ _QUERY = frozenset(
 )
 _TABLE = frozenset(f"{module}.BigQueryCreateEmptyTableOperator" for module in _OLD)
 _JOB, _CREATE = "BigQueryInsertJobOperator", "BigQueryCreateTableOperator"
-_TASK = TASK_ARGUMENTS | {"impersonation_chain", "location"}
-_CONNECTIONS = ("bigquery_conn_id", "gcp_conn_id", "google_cloud_conn_id")
+TASK = TASK_ARGUMENTS | {"impersonation_chain", "location"}
+CONNECTIONS = ("bigquery_conn_id", "gcp_conn_id", "google_cloud_conn_id")
 _OF_1 = frozenset({"udf_config", "api_resource_configs", "sla"})
 """Arguments of 1.10.15 that have no place in the job; what is not among them and the others was ignored there."""
 _IN_QUERY = {
@@ -84,7 +84,7 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
     for name, value in items.items():
         code = source.code(value)
         is_none = isinstance(value, ast.Constant) and value.value is None
-        if is_none and name not in _TASK:
+        if is_none and name not in TASK:
             continue
         if name in _IN_QUERY:
             query[_IN_QUERY[name]] = code
@@ -96,9 +96,9 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
             if (table := _table(source, value)) is None:
                 return None
             query["destinationTable"] = table
-        elif name in _CONNECTIONS:
+        elif name in CONNECTIONS:
             rest.append(f"gcp_conn_id={code}")
-        elif name in _TASK:
+        elif name in TASK:
             rest.append(f"{name}={code}")
         elif name == delegation.OLD:
             rest.append(f"{delegation.NEW}={code}")
@@ -109,7 +109,7 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
     else:  # what the old operator said when nobody else did
         query.setdefault("writeDisposition", '"WRITE_EMPTY"')
         query.setdefault("createDisposition", '"CREATE_IF_NEEDED"')
-    if is_of_1 and not any(name in items for name in _CONNECTIONS):
+    if is_of_1 and not any(name in items for name in CONNECTIONS):
         rest.append('gcp_conn_id="bigquery_default"')  # its default; today's is google_cloud_default
     inner = ", ".join(f'"{name}": {code}' for name, code in query.items())
     extra = "".join(f', "{name}": {code}' for name, code in outer.items())
@@ -187,9 +187,9 @@ def _table_resource(source: Source, call: ast.Call) -> list[str] | None:
             resource[_IN_TABLE[name]] = code
         elif name == "exists_ok" and isinstance(value, bool):
             rest += [] if value else ['if_exists="fail"']
-        elif name in _CONNECTIONS:
+        elif name in CONNECTIONS:
             rest.append(f"gcp_conn_id={code}")
-        elif name in _TASK or name in ("dataset_id", "table_id", "project_id", "gcs_schema_object", "google_cloud_storage_conn_id", "if_exists", "table_resource"):  # fmt: skip
+        elif name in TASK or name in ("dataset_id", "table_id", "project_id", "gcs_schema_object", "google_cloud_storage_conn_id", "if_exists", "table_resource"):  # fmt: skip
             rest.append(f"{name}={code}")
         else:
             return None

@@ -20,6 +20,7 @@ for _name, _db, _field, _paths in (
     ("OracleOperator", "oracle", "schema", ("providers.oracle.operators.oracle", "operators.oracle_operator", "operators.oracle")),
     ("JdbcOperator", "jdbc", "", ("providers.jdbc.operators.jdbc", "operators.jdbc_operator", "operators.jdbc")),
     ("VerticaOperator", "vertica", "", ("providers.vertica.operators.vertica", "contrib.operators.vertica_operator")),
+    ("DrillOperator", "drill", "", ("providers.apache.drill.operators.drill",)),
     ("RedshiftSQLOperator", "redshift", "", ("providers.amazon.aws.operators.redshift_sql",)),
 ):  # fmt: skip
     for _path in (*_paths, "operators"):
