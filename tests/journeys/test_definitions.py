@@ -5,7 +5,6 @@ If these break, a team that comes from Oozie or Control-M runs a time twice, or 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.journeys.server import Run, runs_of, until
+from tests.matrix import IS_WIDE
 from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
 
 from aerodrome.access import SYSTEM
@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.airflow, pytest.mark.journey]
 VERSION = "3.3.2"
 WAVE = "first"
 MINUTE = timedelta(minutes=1)
-IS_WIDE = "AERODROME_MATRIX" in os.environ
 FREQUENCY = "${coord:minutes(1)}" if IS_WIDE else "* * * * *"  # proved by another parse, or by the arithmetic of cron
 WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="load">
   <start to="load"/>
@@ -105,14 +104,14 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
         assert checked.result["failed_dags"] == []
 
         # nobody has said anything of the one that Oozie does not run: nothing is touched
-        app.migrations.cutover(SYSTEM, "estate", WAVE)
+        app.migrations.waves.cut_over(SYSTEM, "estate", WAVE)
         refused = until(lambda: (found := app.migrations.get(SYSTEM, "estate")).status == "failed" and found)
         assert refused.error["code"] == "hold-not-confirmed"
         assert server.jobs[job].status == "RUNNING"
 
         last = datetime.now(UTC).replace(second=0, microsecond=0) - MINUTE  # the next one is due already
         app.migrations.holds.say(SYSTEM, "estate", [Hold("by-hand", last)])
-        app.migrations.cutover(SYSTEM, "estate", WAVE)
+        app.migrations.waves.cut_over(SYSTEM, "estate", WAVE)
         done = settled(app, "estate", "done", 240)
         oozie_last = server.jobs[job].last_done
         assert server.jobs[job].status == "SUSPENDED"
@@ -127,7 +126,7 @@ def test_an_oozie_estate_goes_on_at_the_very_next_time(
             assert len({run.begin for run in runs}) == len(runs)
 
         # and back: what the target ran is named, so that the source goes on right after it
-        app.migrations.roll_back(SYSTEM, "estate", WAVE)
+        app.migrations.waves.roll_back(SYSTEM, "estate", WAVE)
         settled(app, "estate", "applied")
         told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
         for dag_id, words in (
@@ -147,7 +146,7 @@ def _running(server: OozieFake) -> str:
     return server.add("by-oozie", "hdfs://nn:8020/apps/by-oozie", actions, now + MINUTE)
 
 
-@pytest.mark.skipif(not IS_WIDE, reason="runs with AERODROME_MATRIX=1")
+@pytest.mark.matrix
 def test_a_control_m_estate_waits_for_its_next_order(
     app: App, airflow_venv: Callable[..., Venv], tmp_path: Path
 ) -> None:
@@ -165,7 +164,7 @@ def test_a_control_m_estate_waits_for_its_next_order(
     )
     applied(app, DefinitionsInput("controlm", str(tmp_path / "export.xml")), "LOAD", "REPORT")
     app.migrations.holds.say(SYSTEM, "estate", [Hold("LOAD", last), Hold("REPORT", last)])
-    app.migrations.cutover(SYSTEM, "estate", WAVE)
+    app.migrations.waves.cut_over(SYSTEM, "estate", WAVE)
     done = settled(app, "estate", "done", 240)
     for dag_id in ("LOAD", "REPORT"):
         coming = to_text(last + timedelta(days=1))
@@ -174,7 +173,7 @@ def test_a_control_m_estate_waits_for_its_next_order(
         (run,) = scheduled(app, "estate", dag_id)
         assert (run.begin, run.state) == (last, "success")
         assert run.tasks > 0  # what waits for that time in another DAG finds it done
-    app.migrations.roll_back(SYSTEM, "estate", WAVE)
+    app.migrations.waves.roll_back(SYSTEM, "estate", WAVE)
     settled(app, "estate", "applied")
     told = {view.dag_id: view.told for view in app.migrations.holds.list(SYSTEM, "estate")}
     assert told["LOAD"].startswith("Resume LOAD in the source yourself now")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -165,15 +166,15 @@ def connect(
         "config_file": _optional(config_file),
         "env_file": _optional(env_file),
     }
-    given = [option for option in (rest_url, starship_url, mwaa, composer, oozie, controlm) if option is not None]
-    if len(given) > 1:
-        raise Invalid(
-            "A migration has one source.",
-            code="usage",
-            hint="Give one of --rest-url, --starship-url, --mwaa, --composer, --oozie and --controlm.",
-        )
     key = Secret(_read(archive_key) if archive_key else "")
     source: AnyNewSource
+    _only_one(
+        {
+            "--oozie": oozie, "--controlm": controlm, "--mwaa": mwaa, "--composer": composer,
+            "--rest-url": rest_url, "--starship-url": starship_url,
+            "--archive": archive if mwaa is None and composer is None else None,  # beside those it adds to them
+        }
+    )  # fmt: skip
     if oozie is not None or controlm is not None:
         kind, folder = ("oozie", oozie) if oozie is not None else ("controlm", controlm)
         password = Secret(os.environ.get("AERODROME_SOURCE_OOZIE_PASSWORD", ""))
@@ -186,7 +187,10 @@ def connect(
     elif archive is not None:
         source = NewArchive(str(_place(archive)), key, account.body())
     elif dags is None:
-        raise Invalid("The folder of DAGs is missing.", code="usage", hint="Add --dags FOLDER, or --archive FILE.")
+        hint = "Add --dags FOLDER"
+        if rest_url is None and starship_url is None:
+            hint += " to read the metadata database, or name another source: --archive, --rest-url, --starship-url, --mwaa, --composer, --oozie, --controlm"
+        raise Invalid("The folder of DAGs is missing.", code="usage", hint=f"{hint}.")
     elif rest_url is not None or starship_url is not None:
         secret = _from_env(rest_login_env, "the password of the user in the source, or a token")
         password, token = (secret, Secret("")) if rest_user else (Secret(""), secret)
@@ -253,6 +257,17 @@ def _place(archive: str | None) -> str | None:
 
 def _path(path: Path) -> str:
     return str(path.expanduser().absolute())
+
+
+def _only_one(sources: Mapping[str, object]) -> None:
+    """Refuse two kinds of source at once: one of them would be left out silently."""
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) > 1:
+        raise Invalid(
+            f"A migration has one source, and {' and '.join(given)} name {len(given)}.",
+            code="usage",
+            hint="Leave all but one out; a second source is a migration of its own.",
+        )
 
 
 def _optional(path: Path | None) -> str | None:

@@ -15,7 +15,9 @@ from sqlalchemy import func, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
+from aerodrome.migration.decommission import definitions
 from aerodrome.migration.sources.airflow_db.rows import utc
+from aerodrome.migration.sources.contract import DEFINITION_KINDS
 
 _POD = re.compile(r"-[0-9a-f]{6,10}-[0-9a-z]{5}$|-(?=[a-z]*\d)[a-z0-9]{8}$|-(?:worker|triggerer|scheduler)-\d+$")
 _SECRET_ENVS = ("airflow-config",)
@@ -50,12 +52,15 @@ def derive(
 ) -> list[Item]:
     """Give the list, grouped by kind. `hosts` are those of `hosts_of`."""
     config = {record.option: record for record in estate.records("config")}
+    is_converted = source_kind in DEFINITION_KINDS  # of definitions: no Airflow has ever worked there
     items = [
         *_database(source_label),
         *_managed(source_kind, source_label),
-        *_identities(estate, config),
+        *(Item(*found) for found in definitions.leftovers(source_kind, source_label, estate.records("connection"))),
+        *(() if is_converted else _identities(estate, config)),
         *_hosts(hosts, config),
         *_config(config),
+        *(() if is_converted else _fernet_key()),
         *_secrets(estate, config),
         *_people(estate),
     ]
@@ -225,10 +230,13 @@ def _name(record: Any) -> str:
     return str(record.value)
 
 
-def _secrets(estate: Records, config: Mapping[str, Any]) -> Iterator[Item]:
+def _fernet_key() -> Iterator[Item]:
     yield Item(
         "secret", "Fernet key of the source", "its configuration", "Destroy it once the final backup's retention ends."
     )
+
+
+def _secrets(estate: Records, config: Mapping[str, Any]) -> Iterator[Item]:
     for option, record in sorted(config.items()):
         if record.is_secret and _SECRET_OPTION.search(option):
             yield Item("secret", option, "configuration option", "Revoke or change it: the old machines knew it.")

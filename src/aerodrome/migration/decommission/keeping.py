@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def _restored(folder: Path, scratch: Scratch, progress: Progress) -> tuple[dict[
 
 
 def archive_logs(folder: Path, target: Path, passphrase: Secret, progress: Progress) -> Mapping[str, Any]:
-    """Seal a folder of task logs into one file, links left out; then read it back to its end."""
+    """Seal a folder of task logs into one file; then read it back to its end."""
     if not folder.is_dir():
         raise Invalid(
             f"There is no folder {folder}.",
@@ -99,22 +99,50 @@ def archive_logs(folder: Path, target: Path, passphrase: Secret, progress: Progr
             hint="Name a folder on the machine that runs `aerodrome serve`.",
             details={"field": "logs"},
         )
+    return _archive({"logs": folder}, target, passphrase, progress)
+
+
+def archive_definitions(
+    definitions: Path, profile: Path | None, target: Path, passphrase: Secret, progress: Progress
+) -> Mapping[str, Any]:
+    """Seal definitions (a folder, or one file) and the profile that converted them; then read them back to the end."""
+    if not definitions.exists():
+        raise Invalid(
+            f"There is no {definitions} any more.",
+            code="source-path-missing",
+            hint="Put the definitions back as they were assessed, on the machine that runs `aerodrome serve`.",
+            details={"field": "definitions"},
+        )
+    parts = {"definitions": definitions} | ({"profile": profile} if profile is not None else {})
+    return _archive(parts, target, passphrase, progress)
+
+
+def _archive(parts: Mapping[str, Path], target: Path, passphrase: Secret, progress: Progress) -> Mapping[str, Any]:
+    """Seal folders and files under the names of `parts`, links left out."""
     target.unlink(missing_ok=True)
     files = size = 0
     with sealed(target, passphrase) as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_symlink() or not path.is_file():
-                continue
-            archive.add(path, arcname=str(Path("logs") / path.relative_to(folder)), recursive=False)
+        for name, path in _files(parts):
+            archive.add(path, arcname=name, recursive=False)
             files += 1
             size += path.stat().st_size
             if files % 500 == 0:
-                progress(f"{files:,} log files archived")
+                progress(f"{files:,} files archived")
     with opened(target, passphrase) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         found = sum(1 for _member in archive)
     if found != files:
-        raise Broken("The log archive does not read back whole.", code="logs-not-proven", hint="Archive them again.")
+        raise Broken("The archive does not read back whole.", code="logs-not-proven", hint="Archive them again.")
     return {"path": str(target), "files": files, "bytes": size, "digest": digest_of_file(target)}
+
+
+def _files(parts: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name, folder in parts.items():
+        if folder.is_file():
+            yield f"{name}/{folder.name}", folder
+            continue
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield f"{name}/{path.relative_to(folder).as_posix()}", path
 
 
 def unseal(path: Path, passphrase: Secret, folder: Path) -> None:

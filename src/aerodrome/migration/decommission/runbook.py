@@ -7,13 +7,13 @@ from typing import Any
 
 
 def runbook(facts: Mapping[str, Any], items: Sequence[Mapping[str, str]], checks: Sequence[Mapping[str, Any]]) -> str:
-    """Give it as Markdown. `facts`: migration, source, source_version, deployment, target_version, dags, made_at, backup, logs."""
+    """Give it as Markdown. `facts`: migration, source, source_name (what it is), deployment, target_version, dags, made_at, backup, logs."""
     backup, logs = facts.get("backup") or {}, facts.get("logs") or {}
     lines = [
         f"# Runbook: {facts['migration']}",
         "",
         (
-            f"Written {facts['made_at']}. Airflow {facts['source_version']} moved from `{facts['source']}` to the deployment "
+            f"Written {facts['made_at']}. {facts['source_name']} moved from `{facts['source']}` to the deployment "
             f"`{facts['deployment']}` with Airflow {facts['target_version']}."
         ),
         "",
@@ -33,7 +33,7 @@ def runbook(facts: Mapping[str, Any], items: Sequence[Mapping[str, str]], checks
         _state(checks),
         "",
         "### How to bring it back",
-        _way_back(backup),
+        _way_back(backup, str(facts["migration"])),
         "",
         "### Task logs",
         f"`{logs['path']}`: {logs['files']:,} files, SHA-256 `{logs['digest']}`, sealed with the same passphrase."
@@ -66,9 +66,16 @@ def _state(checks: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _way_back(backup: Mapping[str, Any]) -> str:
+def _way_back(backup: Mapping[str, Any], migration: str) -> str:
     if not backup.get("path"):
         return "There is no final backup from this decommission."
+    if backup.get("kind") == "definitions":
+        return (
+            f"1. Pause the DAGs in the target first: every time has one owner. `aerodrome migrate holds {migration}` names the next time of each.\n"
+            f"2. The definitions: `{backup['path']}` ({backup['files']:,} files, SHA-256 `{backup['digest']}`), read back once.\n"
+            "3. Unseal them with the passphrase that was chosen: `aerodrome migrate decommission unseal FILE FOLDER`.\n"
+            "4. Load or submit them again, each with that next time as its start, and nothing before it."
+        )
     tested = backup.get("restore_test") or {}
     proof = (
         f"Restored once on {tested['at'][:10]}: {tested['tables']} tables, {tested['rows']:,} rows, the same as in the source."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import NotFound
 
 PHASES = ("environment", "code", "deploy", "transfer", "validate", "cutover", "report")
 
@@ -40,7 +42,7 @@ class FrozenPlan:
     steps: tuple[Step, ...]  # everything before cutover, in order
     waves: Mapping[str, tuple[Step, ...]]  # wave name -> its cutover steps, in order
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return digest_of(
             {
@@ -50,3 +52,13 @@ class FrozenPlan:
                 "waves": {name: [step.as_data() for step in steps] for name, steps in self.waves.items()},
             }
         )
+
+    def wave(self, name: str) -> tuple[Step, ...]:
+        """Give the cutover steps of a wave; NotFound `wave-unknown` names those that there are."""
+        if name not in self.waves:
+            raise NotFound(
+                f"The plan has no wave {name!r}.",
+                code="wave-unknown",
+                hint=f"Waves: {', '.join(self.waves) or 'none'}.",
+            )
+        return self.waves[name]

@@ -13,14 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.clock import from_text
-from aerodrome.migration.assess.waves import owners_of
 from aerodrome.migration.cutover import state_after
-from aerodrome.migration.estate.records import DagRecord
-from aerodrome.migration.plan.windows import quiet_of
 from aerodrome.migration.service import controls
-from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.service.plans import WaveFacts
+from aerodrome.migration.service.tracks import CUTOVER
 from aerodrome.store import journal
-from aerodrome.store.tables.cutover import SplitBrainRow
+from aerodrome.store.tables.cutover import SplitBrainRow, WaveControlRow
 from aerodrome.store.tables.journal import JournalStepRow
 from aerodrome.store.tables.migration import MigrationRow
 
@@ -84,12 +82,9 @@ def waves(
     session: Session,
     row: MigrationRow,
     planned: Sequence[Mapping[str, Any]],
-    dags: Mapping[str, DagRecord] = MappingProxyType({}),
+    facts: Mapping[str, WaveFacts] = MappingProxyType({}),
 ) -> tuple[WaveView, ...]:
-    """Give the board: two reads however many DAGs there are, and one for what was asked of each wave.
-
-    `dags` are the estate's, by id: who owns them, and when they run.
-    """
+    """Give the board: two reads however many DAGs and waves there are. `facts` are the estate's, by wave."""
     counts: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     query = (
         select(JournalStepRow.track, JournalStepRow.kind, JournalStepRow.status, func.count())
@@ -98,17 +93,19 @@ def waves(
     )
     for track, kind, status, count in session.execute(query):
         counts[track.removeprefix(CUTOVER)][kind.removeprefix("cutover."), status] = count
-    day = row.updated_at
-    return tuple(_wave(session, row, wave, counts.get(wave["name"], {}), dags, day) for wave in planned)
+    asked = controls.asked(session, row.id)
+    return tuple(
+        _wave(row, wave, counts.get(wave["name"], {}), facts.get(wave["name"]), asked.get(wave["name"]))
+        for wave in planned
+    )
 
 
 def _wave(
-    session: Session,
     row: MigrationRow,
     wave: Mapping[str, Any],
     found: Mapping[tuple[str, str], int],
-    dags: Mapping[str, DagRecord],
-    day: datetime,
+    facts: WaveFacts | None,
+    asked: WaveControlRow | None,
 ) -> WaveView:
     def done(act: str) -> int:
         return found.get((act, "done"), 0)
@@ -118,7 +115,6 @@ def _wave(
 
     failed = sum(count for (_, status), count in found.items() if status == "failed")
     open_steps = sum(count for (_, status), count in found.items() if status != "done")
-    asked = controls.find(session, row.id, wave["name"])
     is_halted = bool(asked and asked.is_halted)
     is_walked = row.status == "cutting-over" and open_steps > 0
     status: WaveStatus = "waiting"
@@ -128,7 +124,6 @@ def _wave(
         status = "halted" if is_halted else "running"
     elif found:
         status = "failed" if failed else "halted" if is_halted else "stopped"
-    members = [dags[dag_id] for dag_id in wave["dags"] if dag_id in dags]
     waits = max(steps("pause") - steps("unpause"), 0)  # moved, and not to be started
     return WaveView(
         name=wave["name"],
@@ -143,9 +138,9 @@ def _wave(
         failed=failed,
         halted_by=asked.changed_by if asked and is_halted else "",
         halted_reason=asked.reason if asked and is_halted else "",
-        owners=owners_of(members),
+        owners=facts.owners if facts else (),
         window=wave.get("window", ""),
-        quiet=quiet_of(members).describe(day) if members else "",
+        quiet=facts.quiet.describe(row.updated_at) if facts and facts.quiet else "",
     )
 
 

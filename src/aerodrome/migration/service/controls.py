@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from aerodrome.kernel.ids import new_id
-from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.service.tracks import CUTOVER
 from aerodrome.store.engine import now
 from aerodrome.store.tables.cutover import WaveControlRow
 
@@ -26,6 +26,12 @@ def find(session: Session, migration_id: str, wave: str) -> WaveControlRow | Non
     return session.scalar(
         select(WaveControlRow).where(WaveControlRow.migration_id == migration_id, WaveControlRow.wave == wave)
     )
+
+
+def asked(session: Session, migration_id: str) -> dict[str, WaveControlRow]:
+    """Give what was last asked of each wave of which anything was, by wave."""
+    rows = session.scalars(select(WaveControlRow).where(WaveControlRow.migration_id == migration_id))
+    return {row.wave: row for row in rows}
 
 
 def is_halted(session: Session, migration_id: str, track: str) -> bool:

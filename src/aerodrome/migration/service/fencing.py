@@ -18,7 +18,7 @@ from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.ids import new_id
 from aerodrome.migration.cutover.target import TargetSide
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryWindow
-from aerodrome.migration.service.wayback import CUTOVER
+from aerodrome.migration.service.tracks import CUTOVER
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.store import journal, outbox
 from aerodrome.store.engine import Store

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aerodrome.kernel.digest import digest_of
+from aerodrome.kernel.errors import NotFound
 from aerodrome.kernel.files import write_text
 
 
@@ -111,3 +112,10 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+
+
+def present(value: Any, noun: str, command: str) -> Any:
+    """Give what was read; NotFound with the command that makes it, for None."""
+    if value is None:
+        raise NotFound(f"There is no {noun} yet.", code=f"{noun.replace(' ', '-')}-missing", hint=command)
+    return value

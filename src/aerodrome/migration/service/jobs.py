@@ -30,16 +30,9 @@ from aerodrome.migration.service.handlers import HANDLERS
 from aerodrome.migration.service.proofs.contract import PROOF_JOB
 from aerodrome.migration.service.proofs.walk import ProofJobs
 from aerodrome.migration.service.runner import walk
-from aerodrome.migration.service.service import (
-    APPLY,
-    ASSESS_JOB,
-    FENCE_JOB,
-    WALK_JOB,
-    WALKING_STATUS,
-    Migrations,
-    actor_from,
-)
-from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK, settle
+from aerodrome.migration.service.service import Migrations
+from aerodrome.migration.service.tracks import APPLY, ASSESS_JOB, CUTOVER, FENCE_JOB, ROLLBACK, WALK_JOB, walking
+from aerodrome.migration.service.wayback import settle
 from aerodrome.migration.sources.capture import capture
 from aerodrome.store import jobs, journal, outbox
 from aerodrome.store.jobs import LeasedJob
@@ -111,9 +104,9 @@ class MigrationJobs:
         """Walk a track until its end or its first failure; an error stands in the journal and on the migration."""
         row = self._row(job.payload["migration"])
         track = str(job.payload["track"])
-        if row.status != WALKING_STATUS[track.partition(":")[0]]:
+        if row.status != walking(track):
             return None
-        context = self._context(row, actor_from(job.payload["actor"]))
+        context = self._context(row, Actor.from_data(job.payload["actor"]))
         ended: Ended | None = None
         try:
             if track.startswith((CUTOVER, ROLLBACK)):
@@ -166,9 +159,9 @@ class MigrationJobs:
         row = self._row(job.key)
         folder = self.migrations.folder_of(row)
         try:
-            target = self.migrations.frozen(row).settings["target"]["airflow"]
+            settings = self.migrations.frozen(row).settings
             estate = self.migrations.estate_of(row)
-            reviewing.make(folder, self.migrations.config_of(row), target, estate)
+            reviewing.make(folder, self.migrations.config_of(row), settings, estate)
         except AerodromeError as error:
             reviewing.failed(folder, error)
 
@@ -194,7 +187,7 @@ class MigrationJobs:
         row = self._row(job.payload["migration"])
         folder = self.migrations.folder_of(row)
         try:
-            with closing(self._context(row, actor_from(job.payload["actor"]))) as context:
+            with closing(self._context(row, Actor.from_data(job.payload["actor"]))) as context:
                 context.results["environment.deployment"] = {"deployment_id": job.payload["deployment"]}
                 steps = self.migrations.frozen(row).steps
                 objects = {
@@ -215,7 +208,7 @@ class MigrationJobs:
         try:
             with self.migrations.store.reading() as session:
                 steps = journal.steps(session, row.id, APPLY)
-            with closing(self._context(row, actor_from(job.payload["actor"]))) as context:
+            with closing(self._context(row, Actor.from_data(job.payload["actor"]))) as context:
                 context.results |= {step.key: step.result or {} for step in steps if step.status == "done"}
                 watched = Fence(
                     self.migrations.store,

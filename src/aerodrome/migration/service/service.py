@@ -7,9 +7,8 @@ only cutover writes (it pauses DAGs, with our mark).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +26,33 @@ from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.plan import (
     ExplainRow,
     FrozenPlan,
-    compile_plan,
     explain,
-    from_yaml,
-    return_steps,
-    split_notes,
-    with_rejected,
 )
 from aerodrome.migration.plan.contract import Step
-from aerodrome.migration.service import boards, bridging, code, controls, differing, queries, report, reviewing
+from aerodrome.migration.service import boards, bridging, queries, report
 from aerodrome.migration.service.archive_keys import ArchiveKeys, ArchiveKeyView
-from aerodrome.migration.service.boards import DagMoved, SplitBrain, WaveView
-from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
+from aerodrome.migration.service.code_review import CodeReview
+from aerodrome.migration.service.differences import Differences
+from aerodrome.migration.service.folder import MigrationFolder, present, read_json, write_json
 from aerodrome.migration.service.holds import Holds
+from aerodrome.migration.service.plans import KnownPlan, Plans
+from aerodrome.migration.service.policies import Policies
 from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_kinds import AnySourceInput, restored
-from aerodrome.migration.service.views import MigrationView
-from aerodrome.migration.service.wayback import CUTOVER, ROLLBACK
+from aerodrome.migration.service.tracks import (
+    APPLY,
+    APPLYING,
+    ASSESS_JOB,
+    BUSY,
+    CREATE,
+    CUTOVER,
+    READ,
+    UPDATE,
+    WALK_JOB,
+    walking,
+)
+from aerodrome.migration.service.views import MigrationView, PlanView
+from aerodrome.migration.service.waves import Waves
 from aerodrome.migration.sources.cloud.contract import CloudLogin
 from aerodrome.migration.sources.contract import AnySourceConfig, SourceAdapter, SourceDescription
 from aerodrome.migration.sources.registry import list_environments, open_source
@@ -52,27 +61,9 @@ from aerodrome.store import jobs, journal, outbox
 from aerodrome.store.engine import Store
 from aerodrome.store.tables.migration import MigrationRow
 
-READ, CREATE, UPDATE, APPLYING = "migration.read", "migration.create", "migration.update", "migration.apply"
-ASSESS_JOB, WALK_JOB, FENCE_JOB = "migration.assess", "migration.walk", "migration.fence"
-APPLY = "apply"
-WALKING_STATUS = {"apply": "applying", "cutover": "cutting-over", "rollback": "rolling-back"}
-BUSY = ("assessing", *WALKING_STATUS.values())
-
-
-@dataclass(frozen=True)
-class PlanView:
-    """The plan as people edit it and as apply runs it."""
-
-    text: str
-    digest: str
-    estate_digest: str
-    steps: tuple[Mapping[str, Any], ...]
-    waves: Mapping[str, tuple[Mapping[str, Any], ...]]
-    notes: tuple[str, ...] = ()  # remarks that hinder nothing, such as dependent DAGs in different waves
-
 
 class Migrations:
-    """The migration room's face. Thread-safe; holds no state but its tools."""
+    """The migration room's face. Thread-safe; holds no state but its tools and the plans that were compiled last."""
 
     def __init__(
         self,
@@ -97,8 +88,13 @@ class Migrations:
         self.clock = clock
         self.ring = ring
         self.alert_channels = alert_channels  # deployment id -> names of the channels that tell of its incidents
-        self.proofs = Proofs(self)
+        self.code_review = CodeReview(self)
+        self.waves = Waves(self)
+        self.differences = Differences(self)
         self.holds = Holds(self)
+        self.policies = Policies(self)
+        self.proofs = Proofs(self)
+        self._plans = Plans()
 
     # --- sources -------------------------------------------------------------------------------------------------
 
@@ -145,12 +141,12 @@ class Migrations:
             )
             session.add(row)
             session.flush()
-            self._record(session, actor, "migration.connected", row, {"source": row.source["label"]})
+            self.record(session, actor, "migration.connected", row, {"source": row.source["label"]})
             return queries.view(session, row)
 
     def probe(self, actor: Actor, ref: str) -> SourceDescription:
         """Probe the source again."""
-        row = self._row(actor, ref, READ)
+        row = self.row_for(actor, ref, READ)
         with closing(self.open_source(row)) as adapter:
             return adapter.describe()
 
@@ -175,118 +171,32 @@ class Migrations:
 
     def get(self, actor: Actor, ref: str) -> MigrationView:
         """Give one migration by id or name."""
-        row = self._row(actor, ref, READ)
+        row = self.row_for(actor, ref, READ)
         with self.store.reading() as session:
             return queries.view(session, row)
 
     def assessment(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Give the assessment as data; NotFound before the first one."""
-        found: Mapping[str, Any] = _present(
+        found: Mapping[str, Any] = present(
             read_json(self._folder(actor, ref).assessment_json), "assessment", "aerodrome migrate assess"
         )
         return found
 
     def assessment_html(self, actor: Actor, ref: str) -> str:
         path = self._folder(actor, ref).assessment_html
-        return str(_present(path.read_text() if path.exists() else None, "assessment", "aerodrome migrate assess"))
-
-    def code_changes(self, actor: Actor, ref: str) -> Mapping[str, Any]:
-        """Give the code upgrade, or a review that is newer; NotFound before either.
-
-        Per file its diff, applied rules, open findings and whether the plan rejects it (`is_rejected`).
-        """
-        row = self._row(actor, ref, READ)
-        found = _present(
-            code.newest(self._folder_of(row)), "code upgrade", f"aerodrome migrate code {row.name} --review"
-        )
-        rejected = self._rejected(row)
-        return {
-            **found,
-            "files": [{**file, "is_rejected": file["path"] in rejected} for file in found["files"]],
-            "rejected": sorted(rejected),
-        }
-
-    def code_review(self, actor: Actor, ref: str) -> Mapping[str, Any]:
-        """Tell how far the review of the code upgrade is: `status` none, asked, done or failed (with `error`)."""
-        return reviewing.state(self._folder(actor, ref))
-
-    def review_code(self, actor: Actor, ref: str) -> Mapping[str, Any]:
-        """Ask for what the code step would change, before it runs; Conflict without a plan that fits."""
-        self.frozen(self._row(actor, ref, UPDATE))
-        with self._changing(actor, ref, UPDATE) as (session, row):
-            self._refuse_busy(row)
-            reviewing.asked(self._folder_of(row))
-            jobs.enqueue(session, reviewing.JOB, row.id, lane=f"migration/{row.id}")
-            self._record(session, actor, "migration.code-review-asked", row, {})
-        self.ring()
-        return self.code_review(actor, ref)
-
-    def decide_code(self, actor: Actor, ref: str, rejected: Collection[str]) -> PlanView:
-        """Reject the upgrade of these files and accept all others: the plan keeps it, and the code step does so.
-
-        Invalid `code-file-unknown` for a file that the upgrade does not change; else as `save_plan`.
-        """
-        paths = reviewing.checked(self.code_changes(actor, ref), rejected)
-        text = self.plan(actor, ref).text
-        return self.save_plan(actor, ref, with_rejected(text, paths))
-
-    def _rejected(self, row: MigrationRow) -> frozenset[str]:
-        if row.plan_text is None or row.estate_digest is None:
-            return frozenset()
-        return frozenset(from_yaml(row.plan_text, self._estate(row)).get("code", {}).get("rejected", ()))
+        return str(present(path.read_text() if path.exists() else None, "assessment", "aerodrome migrate assess"))
 
     def bridge(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Tell which chains of DAGs cross the sides now, and what was carried between them so far."""
-        row = self._row(actor, ref, READ)
+        row = self.row_for(actor, ref, READ)
         with self.store.reading() as session:
             moved = queries.moved(session, row.id)
-        return bridging.shown(self._folder_of(row), row.source["kind"], moved)
-
-    def difference(self, actor: Actor, ref: str) -> Mapping[str, Any]:
-        """Give the newest comparison of source and target, or how far it is; NotFound before the first."""
-        row = self._row(actor, ref, READ)
-        found: Mapping[str, Any] = _present(
-            differing.shown(self._folder_of(row)), "comparison", f"aerodrome migrate history diff {row.name}"
-        )
-        return found
-
-    def ask_difference(self, actor: Actor, ref: str, dag_ids: Sequence[str] | None = None) -> Mapping[str, Any]:
-        """Ask for a comparison of source and target: of all DAGs that the plan moves, or of some. Writes nothing there.
-
-        NotFound for a DAG that the plan does not move; Conflict `target-unknown` while the plan's deployment does not stand.
-        """
-        row = self._row(actor, ref, UPDATE)
-        moving, target = self.moving(row), self.frozen(row).settings["target"]
-        if unknown := sorted(set(dag_ids or ()) - set(moving)):
-            raise NotFound(
-                f"The plan moves no DAG {unknown[0]}.", code="dag-unknown", hint=f"aerodrome migrate plan {row.name}"
-            )
-        try:
-            deployment = self.fleet.get_deployment(actor, f"{target['workspace']}/{target['deployment']}")
-        except NotFound as error:
-            raise Conflict(
-                f"The deployment {target['deployment']} of the plan does not stand yet.",
-                code="target-unknown",
-                hint=f"aerodrome migrate apply {row.name}",
-            ) from error
-        wanted = list(dag_ids or moving)
-        found = differing.asked(self._folder_of(row), self.clock, wanted)
-        with self._changing(actor, ref, UPDATE) as (session, fresh):
-            payload = {
-                "migration": fresh.id,
-                "deployment": deployment.id,
-                "dag_ids": wanted,
-                "actor": actor_data(actor),
-            }
-            jobs.enqueue(session, differing.JOB, f"{fresh.id}/diff", lane=f"migration-diff/{fresh.id}", payload=payload)
-            self._record(session, actor, "migration.diff-asked", fresh, {"dags": len(wanted)})
-        self.ring()
-        return found
+        return bridging.shown(self.folder_of(row), row.source["kind"], moved)
 
     def report(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Give the report as data: what was found, moved, failed, proved and cut over so far."""
-        row = self._row(actor, ref, READ)
-        folder = self._folder_of(row)
+        row = self.row_for(actor, ref, READ)
+        folder = self.folder_of(row)
         with self.store.reading() as session:
             view = queries.view(session, row)
             both_active = boards.split_brains(session, row.id)
@@ -299,47 +209,47 @@ class Migrations:
 
     def assess(self, actor: Actor, ref: str) -> MigrationView:
         """Ask for a scan of the source and its assessment; the plan of an earlier estate goes stale."""
-        with self._changing(actor, ref, UPDATE) as (session, row):
-            self._refuse_busy(row)
+        with self.changing(actor, ref, UPDATE) as (session, row):
+            self.refuse_busy(row)
             self._refuse_begun(session, row)
             row.status, row.error = "assessing", None
             jobs.enqueue(session, ASSESS_JOB, row.id, lane=f"migration/{row.id}")
-            self._record(session, actor, "migration.assess-asked", row, {})
+            self.record(session, actor, "migration.assess-asked", row, {})
             view = queries.view(session, row)
         self.ring()
         return view
 
     def plan(self, actor: Actor, ref: str) -> PlanView:
         """Give the present plan: the proposal made by the assessment, or what a person saved; NotFound before."""
-        row = self._row(actor, ref, READ)
+        row = self.row_for(actor, ref, READ)
         if row.plan_text is None:
             raise NotFound(
                 f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
             )
-        frozen = self.frozen(row)
-        return _plan_view(row.plan_text, frozen, self._notes(row, frozen))
+        known = self.known_plan(row)
+        return _plan_view(row.plan_text, known.frozen, known.notes)
 
     def save_plan(self, actor: Actor, ref: str, text: str) -> PlanView:
         """Check and keep an edited plan; Invalid names line and field, and the plan before stays."""
-        before = self._row(actor, ref, UPDATE)
-        estate = self._estate(before)
-        frozen = compile_plan(from_yaml(text, estate), estate)
-        with self._changing(actor, ref, UPDATE) as (session, row):
-            self._refuse_busy(row)
+        before = self.row_for(actor, ref, UPDATE)
+        known = self._plans.of(self.estate_of(before), text)
+        frozen = known.frozen
+        with self.changing(actor, ref, UPDATE) as (session, row):
+            self.refuse_busy(row)
             self._refuse_begun(session, row)
-            self._keep_plan(session, row, text, frozen)
-            self._record(session, actor, "migration.plan-saved", row, {"digest": frozen.digest})
-        return _plan_view(text, frozen, split_notes(frozen.settings, estate))
+            self.keep_plan(session, row, text, frozen)
+            self.record(session, actor, "migration.plan-saved", row, {"digest": frozen.digest})
+        return _plan_view(text, frozen, known.notes)
 
     def dry_run(self, actor: Actor, ref: str) -> tuple[ExplainRow, ...]:
         """Give the very steps that apply and cutover run, in order."""
-        return explain(self.frozen(self._row(actor, ref, READ)))
+        return explain(self.frozen(self.row_for(actor, ref, READ)))
 
     # --- apply and cutover ---------------------------------------------------------------------------------------
 
     def apply(self, actor: Actor, ref: str, plan_digest: str | None = None) -> MigrationView:
         """Walk the plan up to cutover, or go on where it stopped. Conflict when `plan_digest` is not the present plan."""
-        row = self._row(actor, ref, APPLYING)
+        row = self.row_for(actor, ref, APPLYING)
         frozen = self.frozen(row)
         if plan_digest is not None and plan_digest != frozen.digest:
             raise Conflict(
@@ -348,87 +258,11 @@ class Migrations:
                 hint=f"aerodrome migrate plan {row.name}",
                 details={"plan_digest": frozen.digest},
             )
-        return self._walk(actor, ref, APPLY, frozen.steps)
+        return self.walk(actor, ref, APPLY, frozen.steps)
 
-    def cutover(self, actor: Actor, ref: str, wave: str) -> MigrationView:
-        """Hand the DAGs of a wave over, or go on where it stopped. Conflict before apply has finished."""
-        row = self._row(actor, ref, APPLYING)
-        steps = _wave(self.frozen(row), wave)
-        self.require_applied(row)
-        with self._changing(actor, ref, APPLYING) as (session, fresh):
-            self._refuse_busy(fresh, unless=_walking(CUTOVER.rstrip(":")))
-            controls.set_halted(session, fresh.id, wave, actor.name, is_halted=False)
-        return self._walk(actor, ref, f"{CUTOVER}{wave}", steps)
-
-    def waves(self, actor: Actor, ref: str) -> tuple[WaveView, ...]:
-        """Give how far each wave is, in the order of the plan."""
-        row = self._row(actor, ref, READ)
-        frozen = self.frozen(row)
-        dags = {dag.dag_id: dag for dag in self._estate(row).records("dag")}
-        with self.store.reading() as session:
-            return boards.waves(session, row, frozen.settings["waves"], dags)
-
-    def timeline(self, actor: Actor, ref: str, wave: str) -> tuple[DagMoved, ...]:
-        """Give how far each DAG of a wave is, and when it got there."""
-        row = self._row(actor, ref, READ)
-        _wave(self.frozen(row), wave)
-        with self.store.reading() as session:
-            return boards.timeline(session, row, wave)
-
-    def halt_wave(self, actor: Actor, ref: str, wave: str, reason: str = "") -> MigrationView:
-        """Let no more DAGs of a wave in; those that are held are still started, so that none stands between the sides."""
-        frozen = self.frozen(self._row(actor, ref, APPLYING))
-        _wave(frozen, wave)
-        with self._changing(actor, ref, APPLYING) as (session, row):
-            controls.set_halted(session, row.id, wave, actor.name, reason, is_halted=True)
-            self._record(session, actor, "migration.wave-halted", row, {"wave": wave, "reason": reason})
-            return queries.view(session, row)
-
-    def split_brains(self, actor: Actor, ref: str) -> tuple[SplitBrain, ...]:
-        """Give the times in which a DAG was active on both sides, the newest first."""
-        row = self._row(actor, ref, READ)
-        with self.store.reading() as session:
-            return boards.split_brains(session, row.id)
-
-    def roll_back(self, actor: Actor, ref: str, wave: str, dag_ids: Sequence[str] | None = None) -> MigrationView:
-        """Give the DAGs of a wave that we paused (or some of them) back to the source, the last one first.
-
-        The walk stops with Conflict `target-has-runs`, nothing changed, when the target has run one of them already.
-        """
-        row = self._row(actor, ref, APPLYING)
-        frozen = self.frozen(row)
-        with self._changing(actor, ref, APPLYING) as (session, fresh):
-            self._refuse_busy(fresh)
-            steps = self._return_steps(session, fresh, frozen, wave, dag_ids)
-            journal.forget(session, fresh.id, f"{ROLLBACK}{wave}")
-            view = self._open(session, actor, fresh, f"{ROLLBACK}{wave}", steps)
-        self.ring()
-        return view
-
-    def roll_back_steps(
-        self, actor: Actor, ref: str, wave: str, dag_ids: Sequence[str] | None = None
-    ) -> tuple[ExplainRow, ...]:
-        """Give the very steps that `roll_back` would run now."""
-        row = self._row(actor, ref, READ)
-        frozen = self.frozen(row)
-        with self.store.reading() as session:
-            steps = self._return_steps(session, row, frozen, wave, dag_ids)
-        return tuple(
-            ExplainRow(number, f"{ROLLBACK}{wave}", step.phase, step.key, step.title)
-            for number, step in enumerate(steps, 1)
-        )
-
-    def _return_steps(
-        self, session: Session, row: MigrationRow, frozen: FrozenPlan, wave: str, dag_ids: Sequence[str] | None
-    ) -> tuple[Step, ...]:
-        steps = _wave(frozen, wave)
-        walked = journal.steps(session, row.id, f"{CUTOVER}{wave}")
-        begun = {step.key for step in walked if step.status != "pending"}
-        return return_steps(wave, steps, begun, dag_ids)
-
-    def _walk(self, actor: Actor, ref: str, track: str, steps: tuple[Step, ...]) -> MigrationView:
-        with self._changing(actor, ref, APPLYING) as (session, row):
-            self._refuse_busy(row, unless=_walking(track))
+    def walk(self, actor: Actor, ref: str, track: str, steps: tuple[Step, ...]) -> MigrationView:
+        with self.changing(actor, ref, APPLYING) as (session, row):
+            self.refuse_busy(row, unless=walking(track))
             known = journal.steps(session, row.id, track)
             if known and [step.key for step in known] != [step.key for step in steps]:
                 raise Conflict(
@@ -436,37 +270,40 @@ class Migrations:
                     code="plan-changed",
                     hint="Save the plan it began with, or make a new migration.",
                 )
-            view = self._open(session, actor, row, track, steps)
+            view = self.open_track(session, actor, row, track, steps)
         self.ring()
         return view
 
-    def _open(
+    def open_track(
         self, session: Session, actor: Actor, row: MigrationRow, track: str, steps: tuple[Step, ...]
     ) -> MigrationView:
         journal.open_track(session, row.id, track, [step.as_data() for step in steps])
-        row.status, row.error = _walking(track), None
+        row.status, row.error = walking(track), None
         jobs.enqueue(
             session,
             WALK_JOB,
             f"{row.id}/{track}",
             lane=f"migration/{row.id}",
-            payload={"migration": row.id, "track": track, "actor": actor_data(actor)},
+            payload={"migration": row.id, "track": track, "actor": actor.as_data()},
         )
         if track != APPLY:
             jobs.enqueue(session, bridging.JOB, row.id, lane=f"bridge/{row.id}")
-        self._record(session, actor, f"migration.{track.partition(':')[0]}-asked", row, {"track": track})
+        self.record(session, actor, f"migration.{track.partition(':')[0]}-asked", row, {"track": track})
         return queries.view(session, row)
 
     # --- what the jobs use ---------------------------------------------------------------------------------------
 
     def frozen(self, row: MigrationRow) -> FrozenPlan:
-        """Compile the kept plan; Conflict when there is none or the estate has changed since."""
+        """Give the kept plan, compiled; Conflict when there is none or the estate has changed since."""
+        return self.known_plan(row).frozen
+
+    def known_plan(self, row: MigrationRow) -> KnownPlan:
+        """Give the kept plan, compiled, with what the estate tells about its waves; errors as of `frozen`."""
         if row.plan_text is None or row.estate_digest is None:
             raise Conflict(
                 f"{row.name} has no plan yet.", code="plan-missing", hint=f"aerodrome migrate assess {row.name}"
             )
-        estate = self._estate(row)
-        return compile_plan(from_yaml(row.plan_text, estate), estate)
+        return self._plans.of(self.estate_of(row), row.plan_text)
 
     def config_of(self, row: MigrationRow) -> AnySourceConfig:
         """Give how to reach the source of a migration, secrets included."""
@@ -480,12 +317,8 @@ class Migrations:
     def moving(self, row: MigrationRow, wave: str | None = None) -> Sequence[str]:
         """Give the DAGs that the plan moves, or those of one wave, in the order of their steps."""
         frozen = self.frozen(row)
-        steps = _wave(frozen, wave) if wave else [step for steps in frozen.waves.values() for step in steps]
+        steps = frozen.wave(wave) if wave else [step for steps in frozen.waves.values() for step in steps]
         return list(dict.fromkeys(str(step.params["dag_id"]) for step in steps if "dag_id" in step.params))
-
-    def estate_of(self, row: MigrationRow) -> Estate:
-        """Give the frozen estate; Conflict before the first assessment."""
-        return self._estate(row)
 
     def require_applied(self, row: MigrationRow) -> None:
         """Raise Conflict unless every step of apply is done."""
@@ -498,51 +331,31 @@ class Migrations:
                 hint=f"aerodrome migrate apply {row.name}",
             )
 
-    def row_for(self, actor: Actor, ref: str, permission: str) -> MigrationRow:
-        """Give a migration's row when the actor has the permission in its workspace."""
-        return self._row(actor, ref, permission)
-
-    def record(
-        self, session: Session, actor: Actor, action: str, row: MigrationRow, details: Mapping[str, Any]
-    ) -> None:
-        """Write an act into the audit trail and the outbox, in the caller's transaction."""
-        self._record(session, actor, action, row, details)
-
-    def folder_of(self, row: MigrationRow) -> MigrationFolder:
-        return self._folder_of(row)
-
-    def keep_plan(self, session: Session, row: MigrationRow, text: str, frozen: FrozenPlan) -> None:
-        """Keep a proposed plan in the same transaction as the assessment that made it."""
-        self._keep_plan(session, row, text, frozen)
-
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _keep_plan(self, session: Session, row: MigrationRow, text: str, frozen: FrozenPlan) -> None:
+    def keep_plan(self, session: Session, row: MigrationRow, text: str, frozen: FrozenPlan) -> None:
         row.plan_text, row.plan_digest = text, frozen.digest
         row.target_version = frozen.settings["target"]["airflow"]
         row.waves = list(frozen.waves)
         row.status, row.error, row.updated_at = "planned", None, self.clock.now()
         journal.forget(session, row.id, APPLY)
-        write_json(self._folder_of(row).plan_json, _plan_view(text, frozen).steps)
+        write_json(self.folder_of(row).plan_json, _plan_view(text, frozen).steps)
 
-    def _notes(self, row: MigrationRow, frozen: FrozenPlan) -> tuple[str, ...]:
-        return split_notes(frozen.settings, self._estate(row))
-
-    def _estate(self, row: MigrationRow) -> Estate:
+    def estate_of(self, row: MigrationRow) -> Estate:
         if row.estate_digest is None:
             raise Conflict(
                 f"{row.name} is not assessed yet.", code="not-assessed", hint=f"aerodrome migrate assess {row.name}"
             )
-        return Estate.open(self._folder_of(row).estate(row.estate_digest))
+        return Estate.open(self.folder_of(row).estate(row.estate_digest))
 
-    def _row(self, actor: Actor, ref: str, permission: str) -> MigrationRow:
+    def row_for(self, actor: Actor, ref: str, permission: str) -> MigrationRow:
         with self.store.reading() as session:
             row = queries.find(session, ref)
         require(actor, permission, f"workspace/{row.workspace_id}")
         return row
 
     @contextmanager
-    def _changing(self, actor: Actor, ref: str, permission: str) -> Iterator[tuple[Session, MigrationRow]]:
+    def changing(self, actor: Actor, ref: str, permission: str) -> Iterator[tuple[Session, MigrationRow]]:
         with self.store.writing() as session:
             row = queries.find(session, ref)
             require(actor, permission, f"workspace/{row.workspace_id}")
@@ -550,12 +363,12 @@ class Migrations:
             yield session, row
 
     def _folder(self, actor: Actor, ref: str) -> MigrationFolder:
-        return self._folder_of(self._row(actor, ref, READ))
+        return self.folder_of(self.row_for(actor, ref, READ))
 
-    def _folder_of(self, row: MigrationRow) -> MigrationFolder:
+    def folder_of(self, row: MigrationRow) -> MigrationFolder:
         return MigrationFolder.of(self.home, row.id)
 
-    def _refuse_busy(self, row: MigrationRow, unless: str = "") -> None:
+    def refuse_busy(self, row: MigrationRow, unless: str = "") -> None:
         if row.status in BUSY and row.status != unless:
             raise Conflict(
                 f"{row.name} is {row.status} now.",
@@ -571,36 +384,12 @@ class Migrations:
                 hint=f"Finish the waves that have begun, or roll them back: aerodrome migrate rollback {row.name} --wave WAVE",
             )
 
-    def _record(
+    def record(
         self, session: Session, actor: Actor, action: str, row: MigrationRow, details: Mapping[str, Any]
     ) -> None:
         scope = f"workspace/{row.workspace_id}/migration/{row.id}"
         audit.record(session, actor, action, scope, dict(details))
         outbox.emit(session, action, scope, {"name": row.name, **details}, actor.id)
-
-
-def actor_data(actor: Actor) -> dict[str, Any]:
-    """Write the one who asked into a job, so that the work is done in their name and with their rights of that moment."""
-    return {"id": actor.id, "name": actor.name, "kind": actor.kind, "roles": [list(role) for role in actor.roles]}
-
-
-def actor_from(data: Mapping[str, Any]) -> Actor:
-    """Read what `actor_data` wrote."""
-    return Actor(data["id"], data["name"], data["kind"], tuple((role, scope) for role, scope in data["roles"]))
-
-
-def _walking(track: str) -> str:
-    return WALKING_STATUS[track.partition(":")[0]]
-
-
-def _wave(frozen: FrozenPlan, wave: str) -> tuple[Step, ...]:
-    if wave not in frozen.waves:
-        raise NotFound(
-            f"The plan has no wave {wave!r}.",
-            code="wave-unknown",
-            hint=f"Waves: {', '.join(frozen.waves) or 'none'}.",
-        )
-    return frozen.waves[wave]
 
 
 def _plan_view(text: str, frozen: FrozenPlan, notes: tuple[str, ...] = ()) -> PlanView:
@@ -615,12 +404,6 @@ def _plan_view(text: str, frozen: FrozenPlan, notes: tuple[str, ...] = ()) -> Pl
         waves={name: plain(steps) for name, steps in frozen.waves.items()},
         notes=notes,
     )
-
-
-def _present(value: Any, noun: str, command: str) -> Any:
-    if value is None:
-        raise NotFound(f"There is no {noun} yet.", code=f"{noun.replace(' ', '-')}-missing", hint=command)
-    return value
 
 
 def _refuse_failed_probes(description: SourceDescription) -> None:

@@ -74,3 +74,15 @@ class MigrationView:
     error: Mapping[str, Any] | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True)
+class PlanView:
+    """The plan as people edit it and as apply runs it."""
+
+    text: str
+    digest: str
+    estate_digest: str
+    steps: tuple[Mapping[str, Any], ...]
+    waves: Mapping[str, tuple[Mapping[str, Any], ...]]
+    notes: tuple[str, ...] = ()  # remarks that hinder nothing, such as dependent DAGs in different waves

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from aerodrome.migration.service.tracks import CUTOVER, ROLLBACK
 from aerodrome.store import journal
-
-CUTOVER, ROLLBACK = "cutover:", "rollback:"
 
 
 def settle(session: Session, migration_id: str, wave: str) -> tuple[str, ...]:

@@ -94,7 +94,8 @@ class DefinitionsConfig:
 
 
 AnySourceConfig = SourceConfig | ArchiveConfig | RestConfig | CloudConfig | DefinitionsConfig
-DEFINITION_KINDS = ("oozie", "controlm")
+DEFINITION_NAMES = {"oozie": "Oozie", "controlm": "Control-M"}
+DEFINITION_KINDS = tuple(DEFINITION_NAMES)
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,15 @@ class DagState:
     let_go: str | None = None  # the mark under which we paused and unpaused it again; set only while it is not paused
     in_flight: dict[str, int] = field(default_factory=dict)  # state -> rows: runs ("run:running") and task instances
     told: str = ""  # what people must do in the source themselves after a way back; a sentence
+
+    @property
+    def is_next_passed(self) -> bool:
+        """Tell whether the next interval is one that was run already: the source's scheduler has yet to step on."""
+        return (
+            self.next_logical_date is not None
+            and self.last_interval is not None
+            and self.next_logical_date <= self.last_interval[0]
+        )
 
 
 @dataclass(frozen=True)
@@ -403,6 +413,17 @@ class OffersText(Protocol):
     """A source adapter that may be able to give its history as text."""
 
     def text_history(self) -> TextHistory | None: ...
+
+
+@runtime_checkable
+class OffersExecutorConfigs(Protocol):
+    """A source adapter that gives the `executor_config` of task instances and tries."""
+
+    def executor_configs(
+        self, kind: HistoryKind, window: HistoryWindow
+    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
+        """Stream (natural key, pickle) of the rows that move and have one. A pickle is a program: never load it."""
+        ...
 
 
 @runtime_checkable

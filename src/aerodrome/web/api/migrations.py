@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from pydantic import Field, SecretStr
 
@@ -63,67 +63,6 @@ class Migration(View):
     error: Mapping[str, Any] | None
     created_at: datetime
     updated_at: datetime
-
-
-class Wave(View):
-    """How far a wave is."""
-
-    name: str
-    criticality: str
-    dags: int
-    canary: int
-    error_budget: int
-    status: Annotated[str, Field(description="`waiting`, `running`, `halted`, `stopped`, `failed` or `done`.")]
-    live: int
-    watched: int
-    held: Annotated[int, Field(description="DAGs that stand between the sides now.")]
-    failed: int
-    halted_by: str
-    halted_reason: str
-    owners: Annotated[list[str], Field(description="Of its DAGs in the source, who has most of them first.")]
-    window: Annotated[str, Field(description="When a promotion may cut it over, each day in UTC; empty: at any time.")]
-    quiet: Annotated[str, Field(description="When no run of its DAGs is due, in UTC and on the DAGs' own clock.")]
-
-
-class MovedDag(View):
-    """How far a DAG is."""
-
-    dag_id: str
-    state: str
-    act: str
-    progress: str
-    paused_at: datetime | None
-    busy_until: datetime | None
-    live_at: datetime | None
-    gap_s: Annotated[float | None, Field(description="Seconds in which neither side would have scheduled it.")]
-    first_run: str
-    error: Mapping[str, Any] | None
-
-
-class SplitBrain(View):
-    """A time in which a DAG was active on both sides: it began after `seen_whole_at`, and was noticed at `noticed_at`."""
-
-    id: str
-    dag_id: str
-    wave: str
-    seen_whole_at: datetime
-    noticed_at: datetime
-    ended_at: datetime | None
-    action: Annotated[str, Field(description="`paused-again` or `alarm`, as the plan's policy `fence` says.")]
-    source_runs: list[Mapping[str, Any]]
-    doubled: Annotated[list[Mapping[str, Any]], Field(description="Those of them that the target ran as well.")]
-
-
-class DiffWish(Body):
-    """Which DAGs are to be compared."""
-
-    dag_ids: Annotated[list[str] | None, Field(description="Only these; all that the plan moves otherwise.")] = None
-
-
-class HaltWish(Body):
-    """Why a wave is to let no more DAGs in."""
-
-    reason: Annotated[str, Field(max_length=500)] = ""
 
 
 class NewMigration(Body):
@@ -286,37 +225,6 @@ class ApplyWish(Body):
     plan_digest: str | None = None
 
 
-class CutoverWish(Body):
-    """Which wave to hand over."""
-
-    wave: Annotated[str, Field(min_length=1, examples=["wave-1"])]
-
-
-class RollbackWish(Body):
-    """Which wave goes back to the source, or which DAGs of it."""
-
-    wave: Annotated[str, Field(min_length=1, examples=["wave-1"])]
-    dag_ids: Annotated[list[str] | None, Field(min_length=1, description="Only these DAGs; without: all of them.")] = (
-        None
-    )
-
-
-class CodeReview(View):
-    """How far the review of the code upgrade is."""
-
-    status: Annotated[str, Field(description="`none`, `asked`, `done` or `failed`.")]
-    error: Mapping[str, Any] | None
-
-
-class CodeDecisions(Body):
-    """The files that are to stay as the source has them; all others are upgraded."""
-
-    rejected: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=1000)]],
-        Field(max_length=100_000, examples=[["dags/sales.py"]]),
-    ]
-
-
 class ArchiveKey(View):
     """A public key of the platform: what an exporter seals to it, only this platform opens."""
 
@@ -397,97 +305,10 @@ def apply_migration(the: The, actor: Caller, ref: str, body: ApplyWish) -> Migra
     return Migration.model_validate(the.migrations.apply(actor, ref, body.plan_digest))
 
 
-@router.post("/migrations/{ref}/cutover", status_code=202, responses=NAMED | problems(409))
-def cut_over_migration(the: The, actor: Caller, ref: str, body: CutoverWish) -> Migration:
-    """Hand the DAGs of a wave over, or go on where it stopped."""
-    return Migration.model_validate(the.migrations.cutover(actor, ref, body.wave))
-
-
-@router.get("/migrations/{ref}/waves", responses=NAMED | problems(409))
-def list_migration_waves(the: The, actor: Caller, ref: str) -> list[Wave]:
-    """Give how far each wave is, in the order of the plan."""
-    return [Wave.model_validate(wave) for wave in the.migrations.waves(actor, ref)]
-
-
-@router.get("/migrations/{ref}/waves/{wave}", responses=NAMED | problems(409))
-def get_migration_wave(the: The, actor: Caller, ref: str, wave: str) -> list[MovedDag]:
-    """Give how far each DAG of a wave is: when it was paused, when it was live, how long it stood between the sides."""
-    return [MovedDag.model_validate(dag) for dag in the.migrations.timeline(actor, ref, wave)]
-
-
-@router.post("/migrations/{ref}/waves/{wave}/halt", status_code=202, responses=NAMED | problems(409))
-def halt_migration_wave(the: The, actor: Caller, ref: str, wave: str, body: HaltWish) -> Migration:
-    """Let no more DAGs of a wave in; those that are held are still started. Cutting the wave over again goes on."""
-    return Migration.model_validate(the.migrations.halt_wave(actor, ref, wave, body.reason))
-
-
-@router.get("/migrations/{ref}/split-brains", responses=NAMED)
-def list_migration_split_brains(the: The, actor: Caller, ref: str) -> list[SplitBrain]:
-    """Give the times in which a DAG was active on both sides, as the fence saw them, the newest first."""
-    return [SplitBrain.model_validate(item) for item in the.migrations.split_brains(actor, ref)]
-
-
-@router.post("/migrations/{ref}/rollback", status_code=202, responses=NAMED | problems(409))
-def roll_back_migration(the: The, actor: Caller, ref: str, body: RollbackWish) -> Migration:
-    """Give the DAGs of a wave back to the source, what the target ran meanwhile counts as done there."""
-    return Migration.model_validate(the.migrations.roll_back(actor, ref, body.wave, body.dag_ids))
-
-
-@router.get("/migrations/{ref}/rollback", responses=NAMED | problems(409))
-def dry_run_rollback(
-    the: The,
-    actor: Caller,
-    ref: str,
-    wave: str,
-    dag_id: Annotated[list[str] | None, Query(description="Only this DAG; may stand several times.")] = None,
-) -> list[DryRunStep]:
-    """Give the very steps that a rollback would run now."""
-    return [DryRunStep.model_validate(row) for row in the.migrations.roll_back_steps(actor, ref, wave, dag_id)]
-
-
-@router.get("/migrations/{ref}/code", responses=NAMED)
-def get_migration_code(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
-    """Give the code upgrade, or a review that is newer: per file its diff, applied rules, open findings, and `is_rejected`."""
-    return the.migrations.code_changes(actor, ref)
-
-
-@router.post("/migrations/{ref}/code/review", status_code=202, responses=NAMED | problems(409))
-def review_migration_code(the: The, actor: Caller, ref: str) -> CodeReview:
-    """Ask for what the code step would change, before it runs."""
-    return CodeReview.model_validate(the.migrations.review_code(actor, ref))
-
-
-@router.get("/migrations/{ref}/code/review", responses=NAMED)
-def get_migration_code_review(the: The, actor: Caller, ref: str) -> CodeReview:
-    """Tell how far the review is; its changes are those of `GET …/code`."""
-    return CodeReview.model_validate(the.migrations.code_review(actor, ref))
-
-
-@router.put("/migrations/{ref}/code/decisions", responses=NAMED | problems(409))
-def decide_migration_code(the: The, actor: Caller, ref: str, body: CodeDecisions) -> Plan:
-    """Reject the upgrade of some files and accept all others; the plan keeps it, and gets another digest."""
-    return Plan.model_validate(the.migrations.decide_code(actor, ref, body.rejected))
-
-
 @router.get("/migrations/{ref}/bridge", responses=NAMED)
 def get_migration_bridge(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
     """Tell which DAGs wait across the sides for assets or runs of each other, and what was carried between them."""
     return the.migrations.bridge(actor, ref)
-
-
-@router.post("/migrations/{ref}/diff", status_code=202, responses=NAMED | problems(409))
-def ask_migration_diff(the: The, actor: Caller, ref: str, body: DiffWish) -> Mapping[str, Any]:
-    """Ask for a comparison of source and target. It writes on neither side; look at it again until its status is `done`."""
-    return the.migrations.ask_difference(actor, ref, body.dag_ids)
-
-
-@router.get("/migrations/{ref}/diff", responses=NAMED)
-def get_migration_diff(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
-    """Give the newest comparison: per DAG and table the rows that are missing, same, different and extra, with samples.
-
-    `objects` compares connections, variables and pools, their values by keyed hash. `status`: running, done or failed.
-    """
-    return the.migrations.difference(actor, ref)
 
 
 @router.get("/migrations/{ref}/report", responses=NAMED)

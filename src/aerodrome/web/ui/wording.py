@@ -81,6 +81,8 @@ def plural(kind: str, count: int) -> str:
     noun = _NOUNS.get(kind, kind.replace("_", " "))
     if count == 1:
         return noun
+    if noun.startswith("set of"):
+        return f"sets{noun.removeprefix('set')}"
     return f"{noun[:-1]}ies" if noun.endswith("try") else f"{noun}s"
 
 

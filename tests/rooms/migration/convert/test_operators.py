@@ -125,7 +125,7 @@ def conversions(folder: Path, side: str) -> Iterator[tuple[str, Conversion]]:
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif(os.environ.get("AERODROME_MATRIX") != "1", reason="all provider packages: make test-matrix")
+@pytest.mark.matrix
 @pytest.mark.parametrize(("target", "version", "side"), VERSIONS)
 def test_every_operator_is_constructed_and_kept(
     tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str, side: str

@@ -64,7 +64,7 @@ def test_each_part_of_the_old_airflow_is_on_the_list() -> None:
 def test_the_runbook_holds_all_of_it_and_says_what_is_not_proved() -> None:
     items = [item.as_data() for item in derive(ESTATE, "postgresql://db/airflow", HOSTS)]
     facts = {
-        "migration": "legacy", "source": "postgresql://db/airflow", "source_version": "2.11.2", "deployment": "sales",
+        "migration": "legacy", "source": "postgresql://db/airflow", "source_name": "Airflow 2.11.2", "deployment": "sales",
         "target_version": "3.3.2", "dags": 3, "made_at": "2026-03-01T00:00:00Z", "backup": None, "logs": None,
     }  # fmt: skip
     busy = [{"state": "open", "title": "Nothing runs", "message": "2 groups are in flight."}]

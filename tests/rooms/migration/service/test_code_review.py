@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +11,14 @@ from tests.rooms.migration.service.conftest import NAME, Desk
 
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 from aerodrome.migration.service import code
+from aerodrome.migration.service.folder import read_json
 from aerodrome.migration.sources.contract import CodeFolders
 
 
 def reviewed(desk: Desk) -> Mapping[str, Any]:
-    desk.migrations.review_code(desk.actor(), NAME)
+    desk.migrations.code_review.ask(desk.actor(), NAME)
     desk.work()
-    return desk.migrations.code_changes(desk.actor("viewer"), NAME)
+    return desk.migrations.code_review.changes(desk.actor("viewer"), NAME)
 
 
 def changed(found: Mapping[str, Any]) -> list[str]:
@@ -26,18 +28,18 @@ def changed(found: Mapping[str, Any]) -> list[str]:
 def test_a_review_shows_the_changes_before_anything_is_applied(desk: Desk) -> None:
     desk.connect()
     with pytest.raises(Conflict, match="no plan yet"):
-        desk.migrations.review_code(desk.actor(), NAME)
+        desk.migrations.code_review.ask(desk.actor(), NAME)
     desk.migrations.assess(desk.actor(), NAME)
     desk.work()
     with pytest.raises(NotFound):
-        desk.migrations.code_changes(desk.actor(), NAME)
+        desk.migrations.code_review.changes(desk.actor(), NAME)
     with pytest.raises(Denied):
-        desk.migrations.review_code(desk.actor("viewer"), NAME)
-    assert desk.migrations.code_review(desk.actor(), NAME) == {"status": "none", "error": None}
-    assert desk.migrations.review_code(desk.actor(), NAME)["status"] == "asked"
+        desk.migrations.code_review.ask(desk.actor("viewer"), NAME)
+    assert desk.migrations.code_review.state(desk.actor(), NAME) == {"status": "none", "error": None}
+    assert desk.migrations.code_review.ask(desk.actor(), NAME)["status"] == "asked"
     desk.work()
-    assert desk.migrations.code_review(desk.actor(), NAME)["status"] == "done"
-    found = desk.migrations.code_changes(desk.actor("viewer"), NAME)
+    assert desk.migrations.code_review.state(desk.actor(), NAME)["status"] == "done"
+    found = desk.migrations.code_review.changes(desk.actor("viewer"), NAME)
     assert "dags/daily_sales.py" in changed(found)
     assert found["rejected"] == []
     assert desk.view.tracks == ()  # nothing was applied
@@ -48,7 +50,7 @@ def test_a_rejected_file_stays_as_the_source_has_it(desk: Desk) -> None:
     rejected = "dags/daily_sales.py"
     others = [path for path in changed(reviewed(desk)) if path != rejected]
     before = desk.migrations.plan(desk.actor(), NAME)
-    plan = desk.migrations.decide_code(desk.actor(), NAME, [rejected])
+    plan = desk.migrations.code_review.decide(desk.actor(), NAME, [rejected])
     assert plan.digest != before.digest
     assert f"  rejected:\n    - {rejected}\n" in plan.text
     assert plan.text.replace(f"  rejected:\n    - {rejected}\n", "  rejected: []\n") == before.text
@@ -66,7 +68,7 @@ def test_a_rejected_file_stays_as_the_source_has_it(desk: Desk) -> None:
     done = next(step for step in desk.view.tracks[0].steps if step.key == "code.upgrade")
     assert done.result is not None
     assert done.result["files_rejected"] == 1
-    shown = desk.migrations.code_changes(desk.actor(), NAME)
+    shown = desk.migrations.code_review.changes(desk.actor(), NAME)
     assert [file["path"] for file in shown["files"] if file["is_rejected"]] == [rejected]
 
 
@@ -74,23 +76,45 @@ def test_accepting_again_gives_the_plan_of_before(desk: Desk) -> None:
     desk.assessed()
     reviewed(desk)
     before = desk.migrations.plan(desk.actor(), NAME)
-    desk.migrations.decide_code(desk.actor(), NAME, ["dags/daily_sales.py"])
-    assert desk.migrations.decide_code(desk.actor(), NAME, []) == before
+    desk.migrations.code_review.decide(desk.actor(), NAME, ["dags/daily_sales.py"])
+    assert desk.migrations.code_review.decide(desk.actor(), NAME, []) == before
     with pytest.raises(Invalid, match=r"does not change dags/nowhere\.py") as error:
-        desk.migrations.decide_code(desk.actor(), NAME, ["dags/nowhere.py"])
+        desk.migrations.code_review.decide(desk.actor(), NAME, ["dags/nowhere.py"])
     assert error.value.code == "code-file-unknown"
+
+
+def test_the_plan_can_ask_the_package_index(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")  # there is none here: it is asked, and that it did not answer is said
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    desk.assessed()
+
+    def said(found: Mapping[str, Any]) -> set[str]:
+        return {item["rule"] for file in found["files"] for item in file["findings"]}
+
+    assert "requirements-unchecked" not in said(reviewed(desk))
+    plan = desk.migrations.plan(desk.actor(), NAME)
+    dated = plan.text.replace("code:\n", "code:\n  requirements_as_of: 2026-09-01\n")
+    plan = desk.migrations.save_plan(desk.actor(), NAME, dated)
+    assert "requirements-unchecked" in said(reviewed(desk))
+    desk.migrations.apply(desk.actor(), NAME, plan.digest)
+    desk.stop_before = {"deploy.bundle"}
+    desk.work()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    changes = read_json(desk.migrations.folder_of(row).code_json)
+    assert changes is not None
+    assert "requirements-unchecked" in said(changes)
 
 
 def test_a_review_that_fails_says_why(desk: Desk) -> None:
     desk.assessed()
     row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
     folder = desk.migrations.folder_of(row)
-    desk.migrations.review_code(desk.actor(), NAME)
+    desk.migrations.code_review.ask(desk.actor(), NAME)
     for path in folder.estates.rglob("*"):
         if path.is_file():
             path.unlink()
     desk.work()
-    seen = desk.migrations.code_review(desk.actor(), NAME)
+    seen = desk.migrations.code_review.state(desk.actor(), NAME)
     assert seen["status"] == "failed"
     assert seen["error"]["message"]
 

@@ -24,7 +24,7 @@ from aerodrome.migration.service import queries
 from aerodrome.migration.service.context import Later
 from aerodrome.migration.service.proofs import promoting
 from aerodrome.migration.service.proofs.contract import PROOF_JOB, CompareWish, PromoteWish, ProofContext
-from aerodrome.migration.service.service import WALK_JOB
+from aerodrome.migration.service.tracks import WALK_JOB
 from aerodrome.store import jobs, journal
 from aerodrome.store.tables.proof import ProofRow
 from aerodrome_airflow import command
@@ -97,7 +97,7 @@ def test_a_promotion_lists_its_steps_and_refuses_what_it_cannot_do(desk: Desk) -
         proofs.promote(actor, NAME, wave, WISH)
     assert refused.value.code == "not-applied"
     assert proofs.list(actor, NAME) == []
-    (view, *_) = desk.migrations.waves(actor, NAME)
+    (view, *_) = desk.migrations.waves.list(actor, NAME)
     assert view.owners
     assert view.quiet
 

@@ -135,10 +135,10 @@ def test_a_plan_of_an_earlier_estate_is_refused(desk: Desk) -> None:
 def test_cutover_waits_for_apply(desk: Desk) -> None:
     wave = desk.assessed().waves[0]
     with pytest.raises(Conflict) as caught:
-        desk.migrations.cutover(desk.actor(), NAME, wave)
+        desk.migrations.waves.cut_over(desk.actor(), NAME, wave)
     assert caught.value.code == "not-applied"
     with pytest.raises(NotFound, match="wave"):
-        desk.migrations.cutover(desk.actor(), NAME, "nowhere")
+        desk.migrations.waves.cut_over(desk.actor(), NAME, "nowhere")
 
 
 def test_viewers_see_and_change_nothing(desk: Desk) -> None:
@@ -151,8 +151,8 @@ def test_viewers_see_and_change_nothing(desk: Desk) -> None:
         lambda: desk.migrations.assess(viewer, NAME),
         lambda: desk.migrations.save_plan(viewer, NAME, text),
         lambda: desk.migrations.apply(viewer, NAME),
-        lambda: desk.migrations.cutover(viewer, NAME, wave),
-        lambda: desk.migrations.roll_back(viewer, NAME, wave),
+        lambda: desk.migrations.waves.cut_over(viewer, NAME, wave),
+        lambda: desk.migrations.waves.roll_back(viewer, NAME, wave),
     ):
         with pytest.raises(Denied):
             forbidden()
@@ -186,7 +186,7 @@ def test_a_failed_apply_goes_on_with_an_edited_plan(desk: Desk) -> None:
     assert steps["environment.variables"].status == "done"
     assert steps["code.upgrade"].status == "done"
     assert steps["deploy.bundle"].status == "pending"
-    changed = desk.migrations.code_changes(desk.actor("viewer"), NAME)
+    changed = desk.migrations.code_review.changes(desk.actor("viewer"), NAME)
     assert any(file["path"].endswith("daily_sales.py") and file["diff"] for file in changed["files"])
     assert desk.migrations.report(desk.actor(), NAME)["kinds"]["env_var"]["moved"] > 0
     assert "<html" in desk.migrations.report_html(desk.actor(), NAME)

@@ -157,16 +157,16 @@ def test_only_the_dags_that_went_back_are_pending_again(store: Store) -> None:
 def test_the_migration_tells_the_truth_at_every_turn(desk: Desk) -> None:
     view = desk.assessed()
     store, wave, operator = desk.platform.store, view.waves[0], desk.actor()
-    plan = desk.migrations.frozen(desk.migrations._row(operator, NAME, "migration.read"))
+    plan = desk.migrations.frozen(desk.migrations.row_for(operator, NAME, "migration.read"))
     begin(store, view.id, "apply", list(plan.steps), *(step.key for step in plan.steps))
     with pytest.raises(Conflict) as caught:
-        desk.migrations.roll_back(operator, NAME, wave)
+        desk.migrations.waves.roll_back(operator, NAME, wave)
     assert caught.value.code == "nothing-to-roll-back"
 
     held = next(step for step in plan.waves[wave] if step.kind == "cutover.pause")
-    assert desk.migrations.cutover(operator, NAME, wave).status == "cutting-over"
+    assert desk.migrations.waves.cut_over(operator, NAME, wave).status == "cutting-over"
     with pytest.raises(Conflict, match="cutting-over now"):
-        desk.migrations.roll_back(operator, NAME, wave)
+        desk.migrations.waves.roll_back(operator, NAME, wave)
     desk.work()  # the first check fails: no target runs here
     assert desk.view.status == "failed"
     begin(store, view.id, f"cutover:{wave}", list(plan.waves[wave]), held.key)
@@ -180,8 +180,8 @@ def test_the_migration_tells_the_truth_at_every_turn(desk: Desk) -> None:
             refused()
         assert caught.value.code == "plan-fixed"
 
-    rows = desk.migrations.roll_back_steps(desk.actor("viewer"), NAME, wave)
-    asked = desk.migrations.roll_back(operator, NAME, wave)
+    rows = desk.migrations.waves.roll_back_steps(desk.actor("viewer"), NAME, wave)
+    asked = desk.migrations.waves.roll_back(operator, NAME, wave)
     assert asked.status == "rolling-back"
     assert actions_of(asked) == []
     assert [step.key for step in asked.tracks[-1].steps] == [row.key for row in rows]
@@ -191,4 +191,4 @@ def test_the_migration_tells_the_truth_at_every_turn(desk: Desk) -> None:
     assert (after.status, after.error) == ("applied", None), after.error
     assert {track.name: track.status for track in after.tracks} == {"apply": "done", f"rollback:{wave}": "done"}
     assert [action.title for action in actions_of(after)] == [f"Cut over {wave}"]
-    assert desk.migrations.cutover(operator, NAME, wave).status == "cutting-over"
+    assert desk.migrations.waves.cut_over(operator, NAME, wave).status == "cutting-over"

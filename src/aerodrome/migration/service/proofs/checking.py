@@ -6,7 +6,8 @@ reason. States: done, attention (works, but look at it), open, not-needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,12 +20,14 @@ from aerodrome.airflowkit.rest import AirflowRest
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.assess.network import host_of, reaches
+from aerodrome.migration.bridge import uncarried
 from aerodrome.migration.estate.records import ConnectionRecord, DagRecord
 from aerodrome.migration.parity.sandbox import REACHING
 from aerodrome.migration.service.fencing import handed_over
+from aerodrome.migration.service.proofs import task_checks
 from aerodrome.migration.service.proofs.contract import ProofContext
-from aerodrome.migration.service.wayback import ROLLBACK
-from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.service.tracks import ROLLBACK
+from aerodrome.migration.sources.contract import DEFINITION_NAMES, AsksPeople, DefinitionsConfig, SourceConfig
 from aerodrome.store import journal
 from aerodrome.store.tables.cutover import SplitBrainRow
 from aerodrome.store.tables.proof import ParityRow
@@ -40,7 +43,9 @@ PORTS = {
     "sftp": 22, "ftp": 21, "redis": 6379, "mongo": 27017, "trino": 8080, "presto": 8080, "smtp": 25, "imap": 993,
     "elasticsearch": 9200, "cassandra": 9042, "hiveserver2": 10000, "snowflake": 443, "databricks": 443,
 }  # fmt: skip
+BY_TASK, BY_PROCESS = "(seen by a task)", "(seen by a process beside the tasks)"
 TITLES = {
+    "chains": "What ties DAGs together is carried, or moves together",
     "objects": "Connections and variables migrated and verified",
     "backend": "Secrets backend configured and tested",
     "network": "Every data source reached from where tasks run",
@@ -171,7 +176,7 @@ def check_backend(context: ProofContext, params: Params) -> Result:
 
 
 def check_network(context: ProofContext, params: Params) -> Result:
-    """Hosts by TCP, and each connection by its own hook, both in a process beside the tasks of the target."""
+    """Hosts by TCP, and each connection by its own hook: each by a task of the target, where that was asked for and can be done, or in a process beside its tasks; each row says which."""
     del params
     target = _target(context)
     if target is None:
@@ -192,17 +197,31 @@ def check_network(context: ProofContext, params: Params) -> Result:
     found = reaches(used, endpoints, dags, {})
     hosts = [{"host": reach.host, "port": reach.port or _port(reach.connections, records)} for reach in found]
     rows: list[dict[str, str]] = []
+    conn_ids = sorted(needed & (records.keys() | views.keys()))
+    said, why = _by_tasks(context, target, hosts, conn_ids)
     try:
-        if hosts:
-            context.progress(f"trying {len(hosts)} hosts from inside the target")
-            answers = context.fleet.ask(context.actor, target, "reach", {"hosts": hosts}, 30.0 + len(hosts))
-            for reach, answer in zip(found, answers, strict=True):
-                state = "done" if answer["is_reached"] else "open"
-                rows.append(_row(reach.name, state, f"{answer['message']} Used by {reach.used_by}."))
+        rest = hosts[len(said.hosts) :]
+        if rest:
+            context.progress(f"trying {len(rest)} hosts from inside the target")
+            answers = context.fleet.ask(context.actor, target, "reach", {"hosts": rest}, 30.0 + len(rest))
+        else:
+            answers = []
+        for number, (reach, answer) in enumerate(zip(found, [*said.hosts, *answers], strict=True)):
+            state = "done" if answer["is_reached"] else "open"
+            way = BY_TASK if number < len(said.hosts) else BY_PROCESS
+            rows.append(_row(reach.name, state, f"{answer['message']} Used by {reach.used_by}. {way}"))
         reached = {row["subject"] for row in rows if row["state"] == "done"}
-        for number, conn_id in enumerate(sorted(needed & (records.keys() | views.keys())), 1):
-            context.progress(f"testing connection {conn_id}, {number} of {len(needed)}")
-            rows.append(_tested(context, target, conn_id, reached, records.get(conn_id)))
+        for number, conn_id in enumerate(conn_ids, 1):
+            record = records.get(conn_id)
+            if conn_id in said.connections:
+                found_by_task = said.connections[conn_id]
+                row = _judged(conn_id, found_by_task["outcome"], found_by_task["message"], "", reached, record)
+            else:
+                context.progress(f"testing connection {conn_id}, {number} of {len(needed)}")
+                tested = context.fleet.environment.test(context.actor, target, conn_id, TEST_TIMEOUT_S)
+                row = _judged(conn_id, tested.outcome, tested.message, tested.hint, reached, record)
+            way = BY_TASK if conn_id in said.connections else BY_PROCESS
+            rows.append({**row, "message": f"{row['message']} {way}"})
             context.sleep(0)
     except AerodromeError as error:
         return _item(context, "network", "open", error.message, next_=error.hint, rows=rows)
@@ -210,16 +229,57 @@ def check_network(context: ProofContext, params: Params) -> Result:
     unsure = any(row["state"] == "attention" for row in rows)
     if not rows:
         return _item(context, "network", "not-needed", "The moving DAGs name no host and no connection.")
-    evidence = f"{len(hosts)} hosts and {len(rows) - len(hosts)} connections tried where tasks run; {len(bad)} failed."
+    by_task = len(said.hosts) + len(said.connections)
+    evidence = (
+        f"{len(hosts)} hosts and {len(rows) - len(hosts)} connections tried where tasks run, {by_task} of them by tasks of "
+        f"the target and {len(rows) - by_task} by a process beside them; {len(bad)} failed.{why}"
+    )
     next_ = "Open the path from the target to these hosts, or mend the connection; then check again." if bad else ""
     state = "open" if bad else "attention" if unsure else "done"
     return _item(context, "network", state, evidence, next_=next_, rows=rows)
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What tasks answered: of the first hosts, in their order, and of connections by id."""
+
+    hosts: Sequence[Mapping[str, Any]] = ()
+    connections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def _by_tasks(
+    context: ProofContext, target: str, hosts: Sequence[Mapping[str, Any]], conn_ids: Sequence[str]
+) -> tuple[_Said, str]:
+    """Let tasks of the target answer, when that was asked for; else, or where it cannot be done, nothing and why."""
+    questions = [*hosts, *({"conn_id": conn_id} for conn_id in conn_ids)][: task_checks.MOST]
+    if not context.params.get("with_tasks"):
+        how = f"aerodrome migrate checklist {context.row.name} --with-tasks"
+        return _Said(), f" `{how}` lets tasks of the target try them." if questions else ""
+    if not questions:
+        return _Said(), ""
+    version = context.fleet.get_deployment(context.actor, target).airflow_version
+    if not task_checks.can_run(version):
+        return _Said(), f" No test task was run: Airflow {version} takes no DAG bundle beside its project."
+    try:
+        answers = task_checks.ask(
+            context.fleet,
+            context.migrations.bundles,
+            context.actor,
+            target,
+            questions,
+            context.folder.root / "checks.draft",
+            context.progress,
+            context.sleep,
+        )
+    except AerodromeError as error:
+        return _Said(), f" No test task was run: {error.message}"
+    count = min(len(hosts), len(questions))
+    rest = conn_ids[: len(questions) - count]
+    return _Said(answers[:count], dict(zip(rest, answers[count:], strict=True))), ""
+
+
 def _as_here(record: ConnectionRecord, views: Mapping[str, Any]) -> ConnectionRecord:
     """Give the connection with the host that the target's environment manager has for it, when it has one."""
-    from dataclasses import replace  # only here
-
     view = views.get(record.conn_id)
     if view is None or not view.fields.get("host"):
         return record
@@ -232,19 +292,19 @@ def _port(conn_ids: Sequence[str], records: Mapping[str, ConnectionRecord]) -> i
     return next((PORTS[kind] for kind in kinds if kind in PORTS), None)
 
 
-def _tested(
-    context: ProofContext, target: str, conn_id: str, reached: set[str], record: ConnectionRecord | None
+def _judged(
+    conn_id: str, outcome: str, message: str, hint: str, reached: set[str], record: ConnectionRecord | None
 ) -> dict[str, str]:
-    tested = context.fleet.environment.test(context.actor, target, conn_id, TEST_TIMEOUT_S)
-    if tested.outcome == "good":
-        return _row(conn_id, "done", f"Its hook says: {tested.message}")
-    if "test_connection" in tested.message:  # the hook offers no test: what counts is the network
+    if outcome == "good":
+        return _row(conn_id, "done", f"Its hook says: {message}")
+    if "test_connection" in message:  # the hook offers no test: what counts is the network
         host = host_of(record.host or "") if record else ""
         is_open = not host or any(name.partition(":")[0] == host for name in reached)
         return _row(conn_id, "done" if is_open else "open", "Its hook has no test of its own; its host was tried.")
     # a DAG may use a connection's fields without any hook: then no provider is no fault
-    state = "attention" if tested.outcome == "no-provider" else "open"
-    return _row(conn_id, state, f"{tested.message} {tested.hint}".strip())
+    state = "attention" if outcome == "no-provider" else "open"
+    said = message or ("No provider that knows its type is installed." if outcome == "no-provider" else "")
+    return _row(conn_id, state, f"{said} {hint}".strip())
 
 
 def check_dags(context: ProofContext, params: Params) -> Result:
@@ -297,12 +357,30 @@ def check_parity(context: ProofContext, params: Params) -> Result:
         if verdict not in ("match", "explained"):
             rows.append(_row(dag.dag_id, "open" if verdict == "mismatch" else "attention", text))
     total = len(_moving(context))
+    if isinstance(context.config, DefinitionsConfig):
+        return _without_results(context, DEFINITION_NAMES[context.config.kind], set(reports), rows)
     state = "open" if any(row["state"] == "open" for row in rows) else "attention" if rows else "done"
     evidence = f"{total - len(rows)} of {total} DAGs do the same as in the source."
     next_ = (
         f"aerodrome migrate compare {context.row.name} --in NAME compares; its pages show both sides." if rows else ""
     )
     return _item(context, "parity", state if total else "not-needed", evidence, next_=next_, rows=rows)
+
+
+def _without_results(context: ProofContext, name: str, reported: set[str], rows: Sequence[Mapping[str, Any]]) -> Result:
+    """Definitions: no results of the source are there to compare with; only what differs in structure counts."""
+    moving = {dag.dag_id for dag in _moving(context)}
+    different = [row for row in rows if row["state"] == "open"]
+    evidence = (
+        f"{name} hands no results of its runs over, so none can be compared. "
+        f"The structure of {len(moving & reported)} of {len(moving)} DAGs was compared, {len(different)} differ."
+    )
+    next_ = (
+        f"aerodrome migrate compare {context.row.name} --in {context.row.name}-dev --no-shadow compares structure and declared data; "
+        "what the conversion could not keep stands in the findings; have the team look at the first run of each wave."
+    )
+    state = "open" if different else "attention" if moving else "not-needed"
+    return _item(context, "parity", state, evidence, next_=next_, rows=different)
 
 
 def check_alerts(context: ProofContext, params: Params) -> Result:
@@ -425,7 +503,12 @@ def check_source(context: ProofContext, params: Params) -> Result:
         *(_row(dag_id, "open", "It is active on both sides now.") for dag_id in open_windows if dag_id not in awake),
         *(_row(dag_id, "attention", "The source does not know it any more.") for dag_id in gone),
     ]
-    if not isinstance(context.config, SourceConfig):
+    source = context.source
+    if isinstance(source, AsksPeople):
+        rows += [
+            _row(dag_id, "attention", error.message) for dag_id, error in sorted(source.unanswered(moving).items())
+        ]
+    elif not isinstance(context.config, SourceConfig):
         said = "It cannot be told what the target ran: a DAG comes back only before its first run in the target."
         rows.append(_row("way back", "attention", said))
     bad = any(row["state"] == "open" for row in rows)
@@ -433,9 +516,17 @@ def check_source(context: ProofContext, params: Params) -> Result:
     evidence = (
         f"It answers now: {len(states)} of {len(moving)} DAGs are there, {len(handed)} of them handed over and paused."
     )
+    if isinstance(context.config, DefinitionsConfig) and not context.config.server_url:
+        name, asked = DEFINITION_NAMES[context.config.kind], sum(row["state"] == "attention" for row in rows)
+        evidence = (
+            f"{name} cannot be asked from here: {len(handed)} of {len(moving)} DAGs are handed over, held there by people; "
+            f"{asked} more wait for the word of somebody."
+        )
     if bad:
         evidence = f"{len(awake)} of {len(handed)} DAGs that were handed over are active there."
     next_ = "Pause them in the source; keep it running for one full cycle of every DAG at least." if bad else ""
+    if not bad and rows and isinstance(source, AsksPeople):
+        next_ = f"Hold them there right before their wave, and confirm it: aerodrome migrate holds {context.row.name}."
     return _item(context, "source", state, evidence, next_=next_, rows=rows)
 
 
@@ -463,17 +554,53 @@ def check_rollback(context: ProofContext, params: Params) -> Result:
     return _item(context, "rollback", "open", "No wave has gone back yet.", next_=next_)
 
 
-HANDLERS = {
-    "checklist.objects": check_objects,
-    "checklist.backend": check_backend,
-    "checklist.network": check_network,
-    "checklist.dags": check_dags,
-    "checklist.parity": check_parity,
-    "checklist.alerts": check_alerts,
-    "checklist.access": check_access,
-    "checklist.source": check_source,
-    "checklist.rollback": check_rollback,
+def check_chains(context: ProofContext, params: Params) -> Result:
+    """What the bridge cannot carry between DAGs that do not move together, by DAG and by what ties them."""
+    del params
+    place = {dag_id: wave["name"] for wave in context.settings["waves"] for dag_id in wave["dags"]}
+    with context.migrations.store.reading() as session:
+        moved = set(handed_over(session, context.row.id))
+    found = uncarried(context.dags.values(), place, moved, is_bridged=isinstance(context.config, SourceConfig))
+    rows = [_row(item.subject, "open", item.message) for item in found]
+    if not rows:
+        return _item(context, "chains", "done", "No trigger, alias or partition crosses the waves of the plan.")
+    return _item(
+        context, "chains", "open", f"{len(rows)} ties between DAGs are cut while they live on different sides.",
+        next_=f"Put these DAGs into one wave: aerodrome migrate plan {context.row.name} --out FILE; or know what they miss.",
+        rows=rows,
+    )  # fmt: skip
+
+
+Look = Callable[[ProofContext, Params], Result]
+
+
+def _looking(key: str, look: Look) -> Look:
+    """A look that cannot be made, since the target is gone or the source refuses, leaves its item open with the reason."""
+
+    def looked(context: ProofContext, params: Params) -> Result:
+        try:
+            return look(context, params)
+        except AerodromeError as error:
+            if error.retryable:
+                raise
+            return _item(context, key, "open", error.message, next_=error.hint)
+
+    return looked
+
+
+_LOOKS: Mapping[str, Look] = {
+    "chains": check_chains,
+    "objects": check_objects,
+    "backend": check_backend,
+    "network": check_network,
+    "dags": check_dags,
+    "parity": check_parity,
+    "alerts": check_alerts,
+    "access": check_access,
+    "source": check_source,
+    "rollback": check_rollback,
 }
+HANDLERS = {f"checklist.{key}": _looking(key, look) for key, look in _LOOKS.items()}
 
 
 def summary(results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ from aerodrome.migration.service.folder import write_json
 from aerodrome.migration.service.proofs import data_checks
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.proofs.preparing import make_ready
+from aerodrome.migration.sources.contract import DEFINITION_NAMES, DefinitionsConfig
 from aerodrome.migration.sources.registry import code_of, database_of
 from aerodrome.migration.validate import validate_dags
 from aerodrome.store import outbox
@@ -168,6 +169,14 @@ class _Desk:
         ]
         if found:
             return
+        if isinstance(
+            context.config, DefinitionsConfig
+        ):  # its only run is the boundary: a marker, nothing that ran here
+            message = (
+                f"{DEFINITION_NAMES[context.config.kind]} hands no results of its runs over: nothing to compare with."
+            )
+            shadow.rows.append(Row("run", "", "", "not-compared", "–", "–", "no-results", message))
+            return
         run_id = self.source.newest(dag_id)
         shadow.source = self.source.facts(dag_id, run_id) if run_id else None
         if shadow.source is None:
@@ -292,30 +301,33 @@ class _Desk:
             "rows": [row.as_data() for row in rows],
         }
         report = context.fleet.hide(context.actor, self.deployment_id, report)
-        path = context.folder.parity(shadow.dag_id)
-        write_json(path, report)
-        with context.migrations.store.writing() as session:
-            session.execute(
-                delete(ParityRow).where(ParityRow.migration_id == context.row.id, ParityRow.dag_id == shadow.dag_id)
-            )
-            session.add(
-                ParityRow(
-                    migration_id=context.row.id,
-                    dag_id=shadow.dag_id,
-                    proof_id=context.proof_id,
-                    verdict=verdict,
-                    summary=str(report["summary"]),
-                    counts=counts,
-                    deployment=self.deployment,
-                    digest=digest_of(report),
-                    made_at=now,
-                )
-            )
-            if verdict == "mismatch":
-                scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
-                told = {"name": context.row.name, "dag_id": shadow.dag_id, "summary": report["summary"]}
-                outbox.emit(session, "migration.parity-different", scope, told, "system")
+        keep_report(context, report)
         return verdict
+
+
+def keep_report(context: ProofContext, report: Mapping[str, Any]) -> None:
+    """Keep a report that is fit to be shown, in its file and in short; alert channels are told of a DAG that differs."""
+    dag_id, verdict, now = report["dag_id"], report["verdict"], context.migrations.clock.now()
+    write_json(context.folder.parity(dag_id), report)
+    with context.migrations.store.writing() as session:
+        session.execute(delete(ParityRow).where(ParityRow.migration_id == context.row.id, ParityRow.dag_id == dag_id))
+        session.add(
+            ParityRow(
+                migration_id=context.row.id,
+                dag_id=dag_id,
+                proof_id=context.proof_id,
+                verdict=verdict,
+                summary=str(report["summary"]),
+                counts=report["counts"],
+                deployment=report["deployment"],
+                digest=digest_of(report),
+                made_at=now,
+            )
+        )
+        if verdict == "mismatch":
+            scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
+            told = {"name": context.row.name, "dag_id": dag_id, "summary": report["summary"]}
+            outbox.emit(session, "migration.parity-different", scope, told, "system")
 
 
 def _env_names(context: ProofContext, deployment_id: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -14,16 +14,16 @@ from typing import Any
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.digest import digest_of, digest_of_stream
-from aerodrome.kernel.errors import AerodromeError, NotFound
+from aerodrome.kernel.errors import AerodromeError, Invalid, NotFound
 from aerodrome.kernel.files import write_text
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.decommission import access_log, infrastructure, keeping, quiet
+from aerodrome.migration.decommission import access_log, definitions, infrastructure, keeping, quiet
 from aerodrome.migration.decommission.quiet import Check
 from aerodrome.migration.decommission.runbook import runbook
 from aerodrome.migration.service.proofs.contract import ProofContext
-from aerodrome.migration.service.wayback import CUTOVER
-from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
-from aerodrome.migration.sources.contract import ArchiveConfig, DefinitionsConfig, SourceConfig
+from aerodrome.migration.service.tracks import CUTOVER
+from aerodrome.migration.sources.airflow_rest.activity import Activity, TellsActivity
+from aerodrome.migration.sources.contract import DEFINITION_NAMES, ArchiveConfig, DefinitionsConfig, SourceConfig
 from aerodrome.store import journal
 
 Params = Mapping[str, Any]
@@ -48,11 +48,14 @@ def check_quiet(context: ProofContext, params: Params) -> Result:
         checks.append(
             Check("running", "Nothing runs", "open", message, "Connect the running source in a migration of its own.")
         )
+    elif isinstance(context.config, DefinitionsConfig):
+        states = context.source.dag_states(sorted(context.dags))
+        checks += definitions.look(context.config.kind, states, is_asked=bool(context.config.server_url))
     else:
         checks += _over_rest(context, since, days)
     if path := params.get("access_log"):
         checks.append(access_log.look(Path(str(path)), since, days))
-    else:
+    elif not isinstance(context.config, DefinitionsConfig):
         title, message = (
             f"No request for {days} days",
             "No access log was given; only Airflow's own audit log was read.",
@@ -86,24 +89,19 @@ def _handed_over(context: ProofContext) -> Check:
 
 
 def _over_rest(context: ProofContext, since: datetime, days: int) -> list[Check]:
-    """Look over the REST API: what is paused and in flight now, and where it can be asked, runs and acts since then."""
-    states = context.source.dag_states(sorted(context.dags))
-    running = [f"{state.dag_id}: {state.in_flight}" for state in states.values() if state.in_flight]
-    active = [state.dag_id for state in states.values() if not state.is_paused]
-    hint = "Wait until they have ended, or mark them failed there."
-    return [
-        Check("running", "Nothing runs", "open" if running else "done", f"{len(running)} DAGs have work in flight.", hint if running else "", tuple(running[:50])),
-        Check("scheduled", "Nothing is scheduled", "open" if active else "done", f"{len(active)} DAGs are not paused.", "Pause them there." if active else "", tuple(active[:50])),
-        *_since(context, since, days),
-    ]  # fmt: skip
-
-
-def _since(context: ProofContext, since: datetime, days: int) -> list[Check]:
+    """Look over an API: what goes on now, and what went on since then; what cannot be read says so."""
     source = context.source
-    if isinstance(source, AirflowRestSource):
-        return quiet.of_activity(source.activity(since), since, days)
-    message = "This kind of source tells neither its past runs nor its audit log."
-    return [Check("calls", "Nobody used it", "attention", message, "Give the web server's access log.")]
+    try:
+        states = list(source.dag_states(sorted(context.dags)).values())
+        if not isinstance(source, TellsActivity):
+            nothing = Activity(None, None)
+            return [*quiet.now_over_rest(nothing, states), *quiet.of_activity(nothing, since, days)]
+        found = source.activity(since)
+    except AerodromeError as error:
+        if error.retryable:
+            raise
+        return quiet.unreadable(days, error.message)
+    return [*quiet.now_over_rest(found, states), *quiet.of_activity(found, since, days)]
 
 
 def back_up(context: ProofContext, params: Params) -> Result:
@@ -123,8 +121,7 @@ def back_up(context: ProofContext, params: Params) -> Result:
             "summary": text,
         }
     if isinstance(context.config, DefinitionsConfig):
-        text = f"Definitions have no metadata database; keep {context.config.path} as it was assessed."
-        return {"state": "attention", "summary": text}
+        return _keep_definitions(context, context.config, passphrase)
     if not isinstance(context.config, SourceConfig):
         return {"state": "open", "summary": "The metadata database is not reachable over REST: back it up where it is."}
     target = context.folder.final / "metadata.aerodrome-backup"
@@ -149,6 +146,18 @@ def back_up(context: ProofContext, params: Params) -> Result:
         }
     text = f"{made['size_bytes']:,} bytes, sealed; restored once: {tested['tables']} tables, {tested['rows']:,} rows, the same."
     return {"state": "done", "backup": {**made, "restore_test": tested}, "summary": text}
+
+
+def _keep_definitions(context: ProofContext, config: DefinitionsConfig, passphrase: Secret) -> Result:
+    """Definitions have no metadata database: what brings them back are the files themselves."""
+    target = context.folder.final / "definitions.aerodrome-backup"
+    try:
+        made = keeping.archive_definitions(config.path, config.profile, target, passphrase, context.progress)
+    except Invalid as error:
+        return {"state": "open", "summary": f"{error.message} {error.hint}"}
+    tested = {"is_proven": True, "files": made["files"], "at": to_text(context.migrations.clock.now())}
+    text = f"{made['files']:,} files of definitions, {made['bytes']:,} bytes, sealed and read back."
+    return {"state": "done", "backup": {**made, "kind": "definitions", "restore_test": tested}, "summary": text}
 
 
 @contextmanager
@@ -199,7 +208,7 @@ def write_runbook(context: ProofContext, params: Params) -> Result:
     facts = {
         "migration": context.row.name,
         "source": context.row.source["label"],
-        "source_version": context.row.source_version,
+        "source_name": _source_name(context),
         "deployment": settings["target"]["deployment"],
         "target_version": settings["target"]["airflow"],
         "dags": len(context.migrations.moving(context.row)),
@@ -213,6 +222,11 @@ def write_runbook(context: ProofContext, params: Params) -> Result:
     text = runbook(facts, items, results["decommission.quiet"]["checks"])
     write_text(context.folder.runbook, text)
     return {"digest": digest_of(text), "lines": text.count("\n"), "summary": "Written; fill in the names of people."}
+
+
+def _source_name(context: ProofContext) -> str:
+    name = DEFINITION_NAMES.get(str(context.row.source["kind"]))
+    return f"The {name} estate" if name else f"Airflow {context.row.source_version}"
 
 
 def _passphrase(context: ProofContext) -> Secret | None:

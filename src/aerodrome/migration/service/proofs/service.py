@@ -30,6 +30,7 @@ from aerodrome.migration.service.proofs.contract import (
     ProofView,
 )
 from aerodrome.migration.service.queries import step_view
+from aerodrome.migration.sources.contract import DEFINITION_NAMES
 from aerodrome.store import jobs, journal
 from aerodrome.store.tables.migration import MigrationRow
 from aerodrome.store.tables.proof import ParityRow, ProofRow
@@ -160,15 +161,15 @@ class Proofs:
             newest = {proof.params["wave"]: proof for proof in session.scalars(query.order_by(ProofRow.id))}
             return {wave: _view(session, proof) for wave, proof in newest.items()}
 
-    def check(self, actor: Actor, ref: str) -> ProofView:
-        """Ask for the checklist to be looked through anew."""
+    def check(self, actor: Actor, ref: str, *, with_tasks: bool = False) -> ProofView:
+        """Ask for the checklist to be looked through anew; `with_tasks`: each dependency by a task of the target (it restarts twice)."""
         row = self._migrations.row_for(actor, ref, "migration.apply")
         self._migrations.frozen(row)  # Conflict before there is a plan
         steps = [
             {"key": f"checklist.{key}", "kind": f"checklist.{key}", "title": title, "params": {}}
             for key, title in checking.TITLES.items()
         ]
-        return self._ask(actor, row, "checklist", {}, steps)
+        return self._ask(actor, row, "checklist", {"with_tasks": with_tasks}, steps)
 
     def decommission(
         self,
@@ -204,8 +205,8 @@ class Proofs:
                 )
         self._migrations.frozen(row)
         steps = [
-            _step("quiet", f"Look whether the source was quiet for {days} days", days=days, access_log=access_log),
-            _step("backup", "Take the final backup, sealed, and restore it once"),
+            _step("quiet", _quiet_title(row, days), days=days, access_log=access_log),
+            _step("backup", _backup_title(row)),
             _step("logs", "Archive the task logs", logs=logs),
             _step("infrastructure", "List what is to be removed and revoked"),
             _step("runbook", "Fill in the runbook"),
@@ -225,7 +226,6 @@ class Proofs:
         steps: Steps,
         proof_id: str = "",
     ) -> ProofView:
-        from aerodrome.migration.service.service import actor_data  # the two know each other
 
         with self._migrations.store.writing() as session:
             busy = session.scalar(
@@ -247,7 +247,7 @@ class Proofs:
                 params=dict(params),
                 result={},
                 error=None,
-                actor=actor_data(actor),
+                actor=actor.as_data(),
                 created_at=self._migrations.clock.now(),
                 finished_at=None,
             )
@@ -322,7 +322,7 @@ class Proofs:
             raise NotFound(
                 f"{row.name} has no runbook yet.",
                 code="runbook-missing",
-                hint=f"aerodrome migrate decommission {row.name}",
+                hint=f"aerodrome migrate decommission check {row.name}",
             )
         return path.read_text(encoding="utf-8")
 
@@ -435,6 +435,18 @@ def _exists(path: str) -> bool:
 
 def _step(key: str, title: str, **params: Any) -> dict[str, Any]:
     return {"key": f"decommission.{key}", "kind": f"decommission.{key}", "title": title, "params": params}
+
+
+def _quiet_title(row: MigrationRow, days: int) -> str:
+    if name := DEFINITION_NAMES.get(str(row.source["kind"])):
+        return f"Look whether everything is held in {name} and handed over, as far as somebody can be asked"
+    return f"Look whether the source was quiet for {days} days"
+
+
+def _backup_title(row: MigrationRow) -> str:
+    if str(row.source["kind"]) in DEFINITION_NAMES:
+        return "Seal the definitions, and read them back once"
+    return "Take the final backup, sealed, and restore it once"
 
 
 def _view(session: Session, proof: ProofRow, *, with_steps: bool = True) -> ProofView:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.service.context import Later, Stopped
 from aerodrome.migration.service.proofs import checking, comparing, ending, promoting
@@ -44,8 +45,6 @@ class ProofJobs:
 
     def look(self, job: LeasedJob) -> datetime | None:
         """Walk what is not done yet; the result or the error stands on the proof afterwards."""
-        from aerodrome.migration.service.service import actor_from  # the two know each other
-
         store = self.migrations.store
         with store.writing() as session:
             proof = session.get(ProofRow, job.key)
@@ -54,7 +53,7 @@ class ProofJobs:
             proof.status = "running"
             migration = session.get_one(MigrationRow, proof.migration_id)
             context = ProofContext(
-                self.migrations, migration, proof.id, dict(proof.params), actor_from(proof.actor), {},
+                self.migrations, migration, proof.id, dict(proof.params), Actor.from_data(proof.actor), {},
                 is_stopping=self.is_stopping,
             )  # fmt: skip
             kind = proof.kind

@@ -8,6 +8,7 @@ from datetime import datetime
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
 from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.sources.contract import DEFINITION_NAMES
 from aerodrome.migration.sources.definitions.boundaries import Boundary
 from aerodrome.migration.sources.definitions.oozie_server import Standing
 
@@ -43,9 +44,8 @@ def held_elsewhere(dag_id: str) -> Conflict:
 
 
 def not_confirmed(dag_id: str, kind: str) -> Conflict:
-    where = "Oozie" if kind == "oozie" else "Control-M"
     return Conflict(
-        f"Nobody has confirmed that {dag_id} is held in {where}.",
+        f"Nobody has confirmed that {dag_id} is held in {DEFINITION_NAMES[kind]}.",
         code="hold-not-confirmed",
         hint=f"Hold it there, then: aerodrome migrate hold NAME --dag {dag_id} --last-done TIME",
         details={"dag_id": dag_id},

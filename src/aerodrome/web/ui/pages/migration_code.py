@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.permissions import allows
-from aerodrome.migration.service.service import UPDATE
+from aerodrome.migration.service.tracks import UPDATE
 from aerodrome.web.ui.pages.migrations import frame, or_none
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
@@ -27,7 +27,7 @@ def code_page(
 ) -> HTMLResponse:
     """Show the changes that fit a choice."""
     values = frame(the, visitor, ref, TAB)
-    code = or_none(the.migrations.code_changes, visitor, ref)
+    code = or_none(the.migrations.code_review.changes, visitor, ref)
     may_decide = allows(visitor, UPDATE, f"workspace/{values['item'].workspace_id}") and values["item"].plan_digest
     return draw(
         request,
@@ -35,7 +35,7 @@ def code_page(
         {
             **values,
             "code": code,
-            "review": the.migrations.code_review(visitor, ref),
+            "review": the.migrations.code_review.state(visitor, ref),
             "may_decide": bool(may_decide),
             "kinds": KINDS,
             **(shown(code, text.strip(), kind, page) if code else {}),
@@ -46,7 +46,7 @@ def code_page(
 @router.get("/parts/migrations/{ref}/code")
 def code_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
     """Tell that a review is being made; once it is not any more, the page loads anew."""
-    review = the.migrations.code_review(visitor, ref)
+    review = the.migrations.code_review.state(visitor, ref)
     answer = draw(
         request, "parts/migration_code_review.html", {"item": the.migrations.get(visitor, ref), "review": review}
     )
@@ -58,7 +58,7 @@ def code_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLRes
 @router.post("/migrations/{ref}/code/review")
 def review(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse:
     """Ask for what the code step would change."""
-    the.migrations.review_code(visitor, ref)
+    the.migrations.code_review.ask(visitor, ref)
     return RedirectResponse(f"/migrations/{ref}{TAB}", 303)
 
 
@@ -67,9 +67,9 @@ def decide(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse
     """Keep what was accepted of the files that the page showed; what it did not show stays as it was."""
     shown_files = {value for name, value in form.items() if name.startswith("shown.")}
     accepted = {value for name, value in form.items() if name.startswith("accept.")}
-    before = set(the.migrations.code_changes(visitor, ref)["rejected"])
-    present = {file["path"] for file in the.migrations.code_changes(visitor, ref)["files"] if file["diff"]}
-    the.migrations.decide_code(visitor, ref, ((before - shown_files) | (shown_files - accepted)) & present)
+    before = set(the.migrations.code_review.changes(visitor, ref)["rejected"])
+    present = {file["path"] for file in the.migrations.code_review.changes(visitor, ref)["files"] if file["diff"]}
+    the.migrations.code_review.decide(visitor, ref, ((before - shown_files) | (shown_files - accepted)) & present)
     query = urlencode({name: form[name] for name in ("text", "kind", "page") if form.get(name)})
     return RedirectResponse(f"/migrations/{ref}{TAB}" + (f"?{query}" if query else ""), 303)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -18,13 +19,16 @@ from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
 
 router = APIRouter(include_in_schema=False)
-SHOWN = 500
+SHOWN = 50
+SHOWS = {"": "all", "missing": "what cannot move yet", "ready": "what can move"}
 
 
 @router.get("/migrations/{ref}/holds")
-def holds_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """Show where each DAG stands."""
-    return _page(request, the, visitor, ref)
+def holds_page(
+    request: Request, the: The, visitor: Visitor, ref: str, show: str = "", text: str = "", page: int = 1
+) -> HTMLResponse:
+    """Show where each DAG stands: what cannot move yet first, filtered and in pages."""
+    return _page(request, the, visitor, ref, show=show, text=text.strip(), page=page)
 
 
 @router.post("/migrations/{ref}/holds")
@@ -45,15 +49,38 @@ def confirm(request: Request, the: The, visitor: Visitor, ref: str, form: Form) 
 
 
 def _page(
-    request: Request, the: Platform, visitor: Actor, ref: str, error: AerodromeError | None = None
+    request: Request,
+    the: Platform,
+    visitor: Actor,
+    ref: str,
+    error: AerodromeError | None = None,
+    *,
+    show: str = "",
+    text: str = "",
+    page: int = 1,
 ) -> HTMLResponse:
-    found = the.migrations.holds.list(visitor, ref)
-    ordered = sorted(found, key=lambda view: (not view.missing, view.dag_id))
+    known = the.migrations.holds.list(visitor, ref)
+    fitting = [
+        view
+        for view in known
+        if text.casefold() in view.dag_id.casefold()
+        and (show not in ("missing", "ready") or bool(view.missing) == (show == "missing"))
+    ]
+    ordered = sorted(fitting, key=lambda view: (not view.missing, view.dag_id))
+    pages = max(1, -(-len(ordered) // SHOWN))
+    page = min(max(1, page), pages)
     values: dict[str, Any] = {
-        "holds": ordered[:SHOWN],
-        "left_out": max(len(found) - SHOWN, 0),
-        "missing": sum(bool(view.missing) for view in found),
+        "holds": ordered[(page - 1) * SHOWN : page * SHOWN],
+        "total": len(known),
+        "found": len(ordered),
+        "missing": sum(bool(view.missing) for view in known),
         "error": error,
+        "shows": SHOWS,
+        "show": show,
+        "text": text,
+        "page": page,
+        "pages": pages,
+        "query": lambda number: "?" + urlencode({"show": show, "text": text, "page": number}),
     }
     frame = frame_of(the, visitor, ref, HOLDS)
     return draw(request, "pages/migration_holds.html", {**frame, **values}, 200 if error is None else 422)

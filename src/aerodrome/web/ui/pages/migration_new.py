@@ -12,20 +12,21 @@ from aerodrome.access.actor import Actor
 from aerodrome.fleet.views import WorkspaceView
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.service.source_kinds import from_fields
+from aerodrome.migration.sources.registry import unknown_kind
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
 
 router = APIRouter(include_in_schema=False)
 KINDS = {
-    "airflow-db": "its metadata database",
-    "airflow-archive": "an archive that an exporter wrote there",
-    "airflow-rest": "its REST API",
-    "starship": "its Starship plugin",
+    "airflow-db": "Metadata database",
+    "airflow-archive": "Archive",
+    "airflow-rest": "REST API",
+    "starship": "Starship",
     "mwaa": "Amazon MWAA",
-    "composer": "Google Cloud Composer",
-    "oozie": "Oozie definitions",
-    "controlm": "Control-M definitions",
+    "composer": "Cloud Composer",
+    "oozie": "Oozie",
+    "controlm": "Control-M",
 }
 SECRETS = (
     "database_url", "fernet_keys", "archive_key", "password", "token", "secret_access_key",
@@ -34,15 +35,19 @@ SECRETS = (
 
 
 @router.get("/migrations/new")
-def new_page(request: Request, the: The, visitor: Visitor) -> HTMLResponse:
-    """Show an empty form."""
-    return _form_page(request, the, visitor, {})
+def new_page(request: Request, the: The, visitor: Visitor, kind: str = "airflow-db") -> HTMLResponse:
+    """Show an empty form with the fields of one kind of source."""
+    if kind not in KINDS:
+        raise unknown_kind(kind)
+    return _form_page(request, the, visitor, {"kind": kind})
 
 
 @router.post("/migrations/new")
 def connect(request: Request, the: The, visitor: Visitor, form: Form) -> Response:
     """Probe the source and register it; the form again, without its secrets, when something is wrong."""
     fields = {name: value.replace("\r\n", "\n").strip() for name, value in form.items()}
+    if fields.get("kind") not in KINDS:
+        raise unknown_kind(fields.get("kind", ""))
     try:
         source = from_fields(fields.get("kind", ""), fields)
         made = the.migrations.connect(visitor, fields.get("name", ""), fields.get("workspace", ""), source)
@@ -64,7 +69,7 @@ def _form_page(
     request: Request, the: Platform, visitor: Actor, form: dict[str, str], error: AerodromeError | None = None
 ) -> HTMLResponse:
     values: dict[str, Any] = {
-        "form": {"kind": "airflow-db", **{name: value for name, value in form.items() if name not in SECRETS}},
+        "form": {name: value for name, value in form.items() if name not in SECRETS},
         "workspaces": _rooms(visitor, the.fleet.list_workspaces(visitor)),
         "kinds": KINDS,
         "archive_key_id": the.migrations.archive_key().key_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
@@ -18,6 +19,7 @@ from aerodrome.web.ui.render import draw
 from aerodrome.web.ui.visitor import Form, The, Visitor
 
 router = APIRouter(include_in_schema=False)
+REPORTS_SHOWN = 100
 ASPECTS = {
     "run": "Run",
     "structure": "Structure",
@@ -36,9 +38,12 @@ KINDS = {
 
 
 @router.get("/migrations/{ref}/parity")
-def parity_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """List the parity reports, what differs first, and the newest comparison."""
-    return draw(request, "pages/migration_parity.html", _parity(the, visitor, ref))
+def parity_page(
+    request: Request, the: The, visitor: Visitor, ref: str, verdict: str = "", text: str = "", page: int = 1
+) -> HTMLResponse:
+    """List the parity reports, what differs first, filtered and in pages; and the newest comparison."""
+    values = _parity(the, visitor, ref, verdict=verdict, text=text.strip(), page=page)
+    return draw(request, "pages/migration_parity.html", values)
 
 
 @router.post("/migrations/{ref}/parity", response_model=None)
@@ -136,17 +141,33 @@ def proof_part(request: Request, the: The, visitor: Visitor, ref: str, proof_id:
     return answer
 
 
-def _parity(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
+def _parity(
+    the: Platform, visitor: Actor, ref: str, *, verdict: str = "", text: str = "", page: int = 1
+) -> dict[str, Any]:
     base = frame(the, visitor, ref, "/parity")
     reports = the.migrations.proofs.parity(visitor, ref)
     counts = {
         verdict: sum(item.verdict == verdict for item in reports)
         for verdict in ("match", "explained", "mismatch", "not-compared")
     }
+    fitting = [
+        item
+        for item in reports
+        if verdict in ("", item.verdict) and text.casefold() in f"{item.dag_id} {item.summary}".casefold()
+    ]
+    pages = max(1, -(-len(fitting) // REPORTS_SHOWN))
+    page = min(max(1, page), pages)
     return {
         **base,
         **_proof(the, visitor, ref, "compare"),
-        "reports": reports,
+        "is_compared": bool(reports),
+        "reports": fitting[(page - 1) * REPORTS_SHOWN : page * REPORTS_SHOWN],
+        "found": len(fitting),
+        "verdict": verdict,
+        "text": text,
+        "page": page,
+        "pages": pages,
+        "query": lambda **changes: "?" + urlencode({"verdict": verdict, "text": text, "page": page, **changes}),
         "counts": counts,
         "error": None,
         "form": {},

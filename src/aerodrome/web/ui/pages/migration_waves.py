@@ -12,6 +12,7 @@ from aerodrome.access.permissions import allows
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration.service.boards import DagMoved, WaveView
 from aerodrome.migration.service.proofs.contract import CompareWish, PromoteWish
+from aerodrome.migration.service.tracks import BUSY
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.pages.migrations import frame as frame_of
 from aerodrome.web.ui.render import draw
@@ -49,14 +50,14 @@ def wave_part(request: Request, the: The, visitor: Visitor, ref: str, wave: str)
 @router.post("/migrations/{ref}/waves/{wave}/halt")
 def halt(the: The, visitor: Visitor, ref: str, wave: str, _form: Form) -> RedirectResponse:
     """Let no more DAGs in."""
-    item = the.migrations.halt_wave(visitor, ref, wave)
+    item = the.migrations.waves.halt(visitor, ref, wave)
     return RedirectResponse(f"/migrations/{item.id}{TAB}", 303)
 
 
 @router.post("/migrations/{ref}/waves/{wave}/run")
 def run(the: The, visitor: Visitor, ref: str, wave: str, _form: Form) -> RedirectResponse:
     """Hand the wave over, or go on."""
-    item = the.migrations.cutover(visitor, ref, wave)
+    item = the.migrations.waves.cut_over(visitor, ref, wave)
     return RedirectResponse(f"/migrations/{item.id}{TAB}/{wave}", 303)
 
 
@@ -78,19 +79,20 @@ def promote(
 def _board(the: Platform, visitor: Actor, ref: str) -> dict[str, Any]:
     frame = frame_of(the, visitor, ref, TAB)
     try:
-        waves: tuple[WaveView, ...] = the.migrations.waves(visitor, ref)
+        waves: tuple[WaveView, ...] = the.migrations.waves.list(visitor, ref)
     except Conflict:  # no plan yet
         waves = ()
     promotions = the.migrations.proofs.promotions(visitor, ref)
-    split_brains = the.migrations.split_brains(visitor, ref)
+    split_brains = the.migrations.waves.split_brains(visitor, ref)
     may_ask = allows(visitor, "migration.apply", f"workspace/{frame['item'].workspace_id}")
     told = {"waves": waves, "split_brains": split_brains, "promotions": promotions, "may_ask": may_ask}
-    return {**frame, **told, "error": None, "form": {}}
+    is_live = frame["item"].status in BUSY or any(proof.is_busy for proof in promotions.values())
+    return {**frame, **told, "is_live": is_live, "error": None, "form": {}}
 
 
 def _timeline(the: Platform, visitor: Actor, ref: str, wave: str) -> dict[str, Any]:
     board = _board(the, visitor, ref)
-    dags = the.migrations.timeline(visitor, ref, wave)
+    dags = the.migrations.waves.timeline(visitor, ref, wave)
     ordered = sorted(dags, key=_urgency)
     return {
         **board,

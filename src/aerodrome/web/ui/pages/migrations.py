@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from aerodrome.access.actor import Actor
 from aerodrome.kernel.errors import Invalid, NotFound
-from aerodrome.migration.service.service import BUSY
-from aerodrome.migration.service.views import MigrationView, TrackView
-from aerodrome.migration.sources.contract import DEFINITION_KINDS
+from aerodrome.migration.service.tracks import BUSY
+from aerodrome.migration.service.views import MigrationView, PlanView, TrackView
+from aerodrome.migration.sources.contract import DEFINITION_KINDS, DEFINITION_NAMES
 from aerodrome.web.platform import Platform
 from aerodrome.web.ui.pages import migration_findings
 from aerodrome.web.ui.pages.migration_new import may_connect
@@ -33,6 +33,7 @@ TABS = (
     ("Report", "/report"),
 )
 DIFFERENCES_SHOWN = 100
+STEPS_SHOWN = 200
 HOLDS = "/holds"
 """Only where people hold what has no scheduler that we can pause."""
 PHASES = ("connect", "assess", "plan", "apply", "cutover")
@@ -96,14 +97,11 @@ def findings_page(
 
 
 @router.get("/migrations/{ref}/plan")
-def plan_page(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLResponse:
-    """Show the plan for editing, and the steps that it means."""
-    values = frame(the, visitor, ref, "/plan")
-    return draw(
-        request,
-        "pages/migration_plan.html",
-        {**values, "plan": or_none(the.migrations.plan, visitor, ref), "error": None},
-    )
+def plan_page(request: Request, the: The, visitor: Visitor, ref: str, wave: str = "", page: int = 1) -> HTMLResponse:
+    """Show the plan for editing, and the steps that it means; of the waves one at a time, in pages."""
+    plan = or_none(the.migrations.plan, visitor, ref)
+    values = {**frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
+    return draw(request, "pages/migration_plan.html", {**values, **_steps_of(plan, wave, page)})
 
 
 @router.post("/migrations/{ref}/plan")
@@ -114,15 +112,29 @@ def save_plan(request: Request, the: The, visitor: Visitor, ref: str, form: Form
         plan = the.migrations.save_plan(visitor, ref, text)
     except Invalid as error:
         before = the.migrations.plan(visitor, ref)
-        values = {
-            "plan": {"text": text, "digest": before.digest, "steps": before.steps, "waves": before.waves, "notes": ()}
-        }
-        return draw(
-            request, "pages/migration_plan.html", {**frame(the, visitor, ref, "/plan"), **values, "error": error}, 422
-        )
-    return draw(
-        request, "pages/migration_plan.html", {**frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
-    )
+        shown = {"text": text, "digest": before.digest, "steps": before.steps, "notes": ()}
+        values = {**frame(the, visitor, ref, "/plan"), "plan": shown, "error": error}
+        return draw(request, "pages/migration_plan.html", {**values, **_steps_of(before)}, 422)
+    values = {**frame(the, visitor, ref, "/plan"), "plan": plan, "error": None}
+    return draw(request, "pages/migration_plan.html", {**values, **_steps_of(plan)})
+
+
+def _steps_of(plan: PlanView | None, wave: str = "", page: int = 1) -> dict[str, Any]:
+    """Give the steps of one wave, a page of them: those of 4,000 DAGs would be megabytes."""
+    if plan is None or not plan.waves:
+        return {"waves": [], "wave": ""}
+    chosen = wave if wave in plan.waves else next(iter(plan.waves))
+    steps = plan.waves[chosen]
+    pages = max(1, -(-len(steps) // STEPS_SHOWN))
+    page = min(max(1, page), pages)
+    return {
+        "waves": [(name, len(found)) for name, found in plan.waves.items()],
+        "wave": chosen,
+        "shown": steps[(page - 1) * STEPS_SHOWN : page * STEPS_SHOWN],
+        "total": len(steps),
+        "page": page,
+        "pages": pages,
+    }
 
 
 @router.get("/migrations/{ref}/report")
@@ -143,13 +155,13 @@ def diff_part(request: Request, the: The, visitor: Visitor, ref: str) -> HTMLRes
 @router.post("/migrations/{ref}/diff")
 def compare_sides(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse:
     """Ask for a comparison of source and target."""
-    the.migrations.ask_difference(visitor, ref)
+    the.migrations.differences.ask(visitor, ref)
     return RedirectResponse(f"/migrations/{the.migrations.get(visitor, ref).id}/report", 303)
 
 
 def _diff(the: Platform, visitor: Actor, ref: str) -> dict[str, Any] | None:
     """Give the comparison with the first DAGs that differ; None before the first."""
-    found = or_none(the.migrations.difference, visitor, ref)
+    found = or_none(the.migrations.differences.get, visitor, ref)
     if not found:
         return None
     differing = [
@@ -177,13 +189,13 @@ def apply(the: The, visitor: Visitor, ref: str, _form: Form) -> RedirectResponse
 @router.post("/migrations/{ref}/cutover")
 def cut_over(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
     """Hand a wave over, or go on where it stopped."""
-    return _back(the.migrations.cutover(visitor, ref, form.get("wave", "")))
+    return _back(the.migrations.waves.cut_over(visitor, ref, form.get("wave", "")))
 
 
 @router.post("/migrations/{ref}/rollback")
 def roll_back(the: The, visitor: Visitor, ref: str, form: Form) -> RedirectResponse:
     """Give the DAGs of a wave back to the source."""
-    return _back(the.migrations.roll_back(visitor, ref, form.get("wave", "")))
+    return _back(the.migrations.waves.roll_back(visitor, ref, form.get("wave", "")))
 
 
 def frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
@@ -191,6 +203,8 @@ def frame(the: Platform, visitor: Actor, ref: str, tab: str) -> dict[str, Any]:
     item = the.migrations.get(visitor, ref)
     return {
         "item": item,
+        "busy": BUSY,
+        "names": DEFINITION_NAMES,
         "phases": phases_of(item),
         "actions": actions_of(item),
         "tabs": [

@@ -47,6 +47,15 @@ document.addEventListener("DOMContentLoaded", placeProblem);
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("nav [aria-current]").forEach((item) => { item.parentElement.scrollLeft = item.offsetLeft - item.parentElement.offsetLeft - 40; });
 });
+// What scrolls sideways can be scrolled with the keyboard, too.
+function letKeysScroll() {
+  document.querySelectorAll(".scroll, .phases, pre").forEach((item) => {
+    if (item.scrollWidth > item.clientWidth && !item.hasAttribute("tabindex")) item.tabIndex = 0;
+  });
+}
+document.addEventListener("DOMContentLoaded", letKeysScroll);
+document.addEventListener("htmx:after:swap", letKeysScroll);
+window.addEventListener("resize", letKeysScroll);
 // Files are sent with a bar that shows how far; folders of tools stay here.
 const LEFT_OUT = /(^|\/)(\.git|\.venv|venv|node_modules|__pycache__|\.mypy_cache|\.ruff_cache|\.pytest_cache|\.tox)\//;
 document.addEventListener("submit", (event) => {
