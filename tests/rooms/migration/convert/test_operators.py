@@ -29,7 +29,7 @@ VERSIONS: tuple[tuple[Target, str, str], ...] = (
     ("3.3", "3.3.2", "others"),
 )
 PROVIDERS: dict[str, tuple[str, ...]] = {  # Google's want other releases of common libraries than the rest
-    "google": ("standard", "smtp", "ssh", "google[apache.beam]>=22"),
+    "google": ("standard", "smtp", "ssh", "google>=22", "apache-beam"),
     "others": (
         "standard", "ssh", "sftp", "ftp", "common-io", "smtp", "common-sql", "http", "amazon", "microsoft-azure", "databricks", "airbyte",
         "jenkins", "tableau", "dbt-cloud", "cncf-kubernetes", "apache-spark", "apache-livy",

@@ -157,7 +157,9 @@ def dataflow(bench: Workbench) -> None:
     if given is None:
         bench.fail("detail-unreadable", f"Its parameters are not an object in JSON: {text[:80]}")
         return
-    bench.work.packages.add(f"{_GOOGLE}[apache.beam]")  # the module of its operators imports Beam
+    bench.work.packages.add(
+        "apache-airflow-providers-apache-beam"
+    )  # its operators import it; not every Google provider has the extra
     conn_id = bench.profile(profile_of(details) or "google_cloud_platform", "google_cloud_platform")
     where: list[tuple[str, Expression]] = [
         ("gcp_conn_id", conn_id),
