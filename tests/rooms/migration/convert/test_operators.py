@@ -29,12 +29,13 @@ VERSIONS: tuple[tuple[Target, str, str], ...] = (
     ("3.3", "3.3.2", "others"),
 )
 PROVIDERS: dict[str, tuple[str, ...]] = {  # Google's want other releases of common libraries than the rest
-    "google": ("standard", "smtp", "ssh", "google[apache.beam]>=22"),
+    "google": ("standard", "smtp", "ssh", "google>=22", "apache-beam"),
     "others": (
         "standard", "ssh", "sftp", "ftp", "common-io", "smtp", "common-sql", "http", "amazon", "microsoft-azure", "databricks", "airbyte",
         "jenkins", "tableau", "dbt-cloud", "cncf-kubernetes", "apache-spark", "apache-livy",
     ),
 }  # fmt: skip
+FLOORS = {"google": ("apache-beam>=2.60",), "others": ()}
 RUNNERS: tuple[dict[str, Any], ...] = (
     {"runner": "ssh"},
     {"runner": "kubernetes", "kubernetes": {"image": "registry.example.com/client:1"}},
@@ -130,7 +131,8 @@ def conversions(folder: Path, side: str) -> Iterator[tuple[str, Conversion]]:
 def test_every_operator_is_constructed_and_kept(
     tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str, side: str
 ) -> None:
-    venv = airflow_venv(version, tuple(f"apache-airflow-providers-{name}" for name in PROVIDERS[side]))
+    providers = (f"apache-airflow-providers-{name}" for name in PROVIDERS[side])
+    venv = airflow_venv(version, (*providers, *FLOORS[side]))
     project = tmp_path / "project"
     wanted: dict[str, Any] = {}
     for name, conversion in conversions(tmp_path, side):

@@ -13,6 +13,8 @@ from aerodrome.migration.convert.controlm.plugins import PLUGINS, row_of, untake
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 _GOOGLE: Final = "apache-airflow-providers-google"
+# Dataflow's operators import Beam. Google's extra for it is not in every release; without a floor uv goes back to one that it cannot build.
+_BEAM: Final = {"apache-airflow-providers-apache-beam", "apache-beam>=2.60"}
 _DATAFLOW: Final = "airflow.providers.google.cloud.operators.dataflow"
 DATAFLOW: Final = Symbol(
     "DataflowTemplatedJobStartOperator", {"2.11": _DATAFLOW, "3.3": _DATAFLOW}, {"2.11": _GOOGLE, "3.3": _GOOGLE}
@@ -157,7 +159,7 @@ def dataflow(bench: Workbench) -> None:
     if given is None:
         bench.fail("detail-unreadable", f"Its parameters are not an object in JSON: {text[:80]}")
         return
-    bench.work.packages.add(f"{_GOOGLE}[apache.beam]")  # the module of its operators imports Beam
+    bench.work.packages |= _BEAM
     conn_id = bench.profile(profile_of(details) or "google_cloud_platform", "google_cloud_platform")
     where: list[tuple[str, Expression]] = [
         ("gcp_conn_id", conn_id),
