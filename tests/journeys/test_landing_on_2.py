@@ -5,7 +5,6 @@ Runs with AERODROME_MATRIX=1 (`make test-matrix`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,7 @@ from aerodrome.settings.model import Settings
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.journey,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1"),
+    pytest.mark.matrix,
 ]
 TARGET = "2.11.2"
 

@@ -5,7 +5,6 @@ The small tests run anywhere; the whole way needs a real Airflow 3.3 (`make test
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -44,7 +43,7 @@ def test_a_host_is_tried_as_a_task_does() -> None:
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="a whole Airflow; part of `make test-matrix`")
+@pytest.mark.matrix
 def test_tasks_of_a_real_airflow_answer_and_nothing_of_them_stays(app: App, tmp_path: Path) -> None:
     fleet = app.fleet
     fleet.create_workspace(SYSTEM, "shop")

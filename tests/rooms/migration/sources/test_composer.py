@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -216,7 +215,7 @@ def test_composer_says_what_its_database_says(
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it")
+@pytest.mark.matrix
 @pytest.mark.parametrize("library", ["google-cloud-storage==2.19.0", "google-cloud-storage>=3.4"])
 def test_exporter_writes_into_google_cloud_storage(
     library: str, airflow_venv: Callable[..., Venv], server: GoogleServer, legacy: Legacy, tmp_path: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -154,7 +153,7 @@ def test_export_start_tells_what_comes_next(
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it")
+@pytest.mark.matrix
 def test_a_real_airflow_takes_the_commands(
     server: AwsServer, aged: Callable[..., Aged], venv_cache: Path, tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from aerodrome.migration.sources.registry import open_source
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it"),
+    pytest.mark.matrix,
 ]
 TINY_3 = """
 import datetime

@@ -5,7 +5,6 @@ AERODROME_MATRIX=1 (`make test-matrix`) runs it: the plugin is installed from th
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,7 +29,7 @@ from aerodrome.migration.sources.starship.adapter import StarshipSource
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it"),
+    pytest.mark.matrix,
 ]
 PLUGIN = ("astronomer-starship==2.10.1",)
 WINDOW = HistoryWindow(("daily_sales", "orders_mapped"))

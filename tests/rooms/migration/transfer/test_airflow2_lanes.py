@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer import test_sql_lane, test_text_lane
 from tests.rooms.migration.transfer.conftest import AIRFLOW2, add_dags_to2
@@ -29,12 +30,12 @@ from aerodrome.migration.transfer.sql_lane import sql_lane
 from aerodrome.runtimes.contract import AirflowAccess
 
 pytestmark = pytest.mark.airflow
-CASES = [("2.11.2", "postgresql"), ("2.11.2", "sqlite")]
-if os.environ.get("AERODROME_MATRIX"):
-    CASES += [
-        ("1.10.15", "postgresql"), ("2.3.4", "postgresql"), ("2.7.3", "postgresql"), ("1.10.15", "sqlite"),
-        ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql"),
-    ]  # fmt: skip
+CASES = [
+    ("2.11.2", "postgresql"),
+    ("2.11.2", "sqlite"),
+    *wide(("1.10.15", "postgresql"), ("2.3.4", "postgresql"), ("2.7.3", "postgresql"), ("1.10.15", "sqlite")),
+    *wide(("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
+]
 
 QUERIES = {
     "dag_run": "select dag_id, run_id, to_jsonb(t) - 'id' from dag_run t",

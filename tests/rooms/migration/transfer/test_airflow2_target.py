@@ -45,7 +45,6 @@ start, end = datetime.fromisoformat("{start}"), datetime.fromisoformat("{end}")
 with DAG("daily", schedule="@daily", start_date=start, end_date=end, catchup=True):
     EmptyOperator(task_id="extract", retries=2) >> EmptyOperator(task_id="load", retries=2)
 """
-MATRIX = bool(os.environ.get("AERODROME_MATRIX"))
 
 
 @pytest.fixture
@@ -248,7 +247,7 @@ CASES = [
 ]
 
 
-@pytest.mark.skipif(not MATRIX, reason="runs with AERODROME_MATRIX=1")
+@pytest.mark.matrix
 @pytest.mark.parametrize(("version", "kind"), CASES)
 def test_every_older_version_moves_into_2_11(
     version: str,

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.matrix import wide
 from tests.rooms.migration.aged import DATA, LOCKS, Aged, environment, old_venv
 from tests.rooms.migration.transfer.conftest import MemorySource, make_history
 from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS
@@ -30,9 +31,7 @@ from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import RejectsFile, TargetDatabase, move_history
 
 pytestmark = pytest.mark.airflow
-VERSIONS = ["2.11.2"]
-if os.environ.get("AERODROME_MATRIX"):
-    VERSIONS += ["1.10.15", "2.3.4", "2.7.3"]
+VERSIONS = ["2.11.2", *wide("1.10.15", "2.3.4", "2.7.3")]
 PLAIN = {"KubernetesExecutor": {"image": "etl:7", "limits": ["1", 2.5]}}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
 from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS, QUERIES, content
@@ -25,9 +26,10 @@ from aerodrome.migration.transfer.mapping import stable_uuid7
 from aerodrome.migration.transfer.text_lane import NotPlainError, liner
 from aerodrome.runtimes.contract import AirflowAccess
 
-CASES = [("2.11.2", "sqlite")]
-if os.environ.get("AERODROME_MATRIX"):
-    CASES += [("1.10.15", "sqlite"), ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")]
+CASES = [
+    ("2.11.2", "sqlite"),
+    *wide(("1.10.15", "sqlite"), ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
+]
 
 ODDITIES = (
     ("operator = 'a\\b\tc'", "dag_id = 'daily_orders' and task_id = 'extract'"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.matrix import wide
 from tests.rooms.migration.aged import DAYS, Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
 
@@ -30,12 +31,13 @@ from aerodrome.runtimes.contract import AirflowAccess
 pytestmark = pytest.mark.airflow
 
 DAG_IDS = ("berlin_nightly", "by_hand", "daily_orders", "six_hourly")
-MATRIX = bool(os.environ.get("AERODROME_MATRIX"))
-CASES = [("1.10.15", "sqlite"), ("2.3.4", "sqlite")]
-if MATRIX:
-    CASES += [(version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2")]
-    CASES += [("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql")]
-    CASES += [(version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2")]
+CASES = [
+    ("1.10.15", "sqlite"),
+    ("2.3.4", "sqlite"),
+    *wide(*((version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2"))),
+    *wide(("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
+    *wide(*((version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2"))),
+]
 
 
 @pytest.fixture(params=CASES, ids="-".join, scope="module")
