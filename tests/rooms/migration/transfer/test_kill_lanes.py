@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer import test_airflow2_lanes, test_sql_lane
 from tests.rooms.migration.transfer.conftest import AIRFLOW, AIRFLOW2, add_dags_to, add_dags_to2
@@ -29,20 +30,18 @@ ROOT = Path(__file__).parents[4]
 DAG_IDS = test_sql_lane.DAG_IDS
 KILLED_AFTER_LINES = (1, 4, 3)
 CASES = [("sqlite", AIRFLOW), ("postgresql", AIRFLOW2)]
-if os.environ.get("AERODROME_MATRIX"):
-    CASES += [("postgresql", AIRFLOW), ("sqlite", AIRFLOW2)]
 
 
-@pytest.mark.parametrize(("kind", "airflow"), CASES)
+@pytest.mark.parametrize("case", [*CASES, *wide(("postgresql", AIRFLOW), ("sqlite", AIRFLOW2))], ids="-".join)
 def test_kill_9_anywhere_loses_and_doubles_nothing(
-    kind: str,
-    airflow: str,
+    case: tuple[str, str],
     aged: Callable[..., Aged],
     request: pytest.FixtureRequest,
     fernet_key: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    kind, airflow = case
     old = aged("2.11.2", kind)
     server = request.getfixturevalue("postgres_server")
     template = request.getfixturevalue("_postgres_target" if airflow == AIRFLOW else "_postgres_target2")
