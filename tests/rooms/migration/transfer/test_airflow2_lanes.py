@@ -33,9 +33,11 @@ pytestmark = pytest.mark.airflow
 CASES = [
     ("2.11.2", "postgresql"),
     ("2.11.2", "sqlite"),
-    *wide(("1.10.15", "postgresql"), ("2.3.4", "postgresql"), ("2.7.3", "postgresql"), ("1.10.15", "sqlite")),
-    *wide(("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
-]
+    *wide(
+        ("1.10.15", "postgresql"), ("2.3.4", "postgresql"), ("2.7.3", "postgresql"), ("1.10.15", "sqlite"),
+        ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql"),
+    ),
+]  # fmt: skip
 
 QUERIES = {
     "dag_run": "select dag_id, run_id, to_jsonb(t) - 'id' from dag_run t",

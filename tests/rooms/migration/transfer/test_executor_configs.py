@@ -95,7 +95,8 @@ def test_what_json_holds_is_written_and_the_rest_is_archived(
     kept: dict[str, list[bytes]] = {}
     for line in lines:
         kept.setdefault(line["code"], []).append(b64decode(line["value"]))
-    assert {code: len(values) for code, values in kept.items()} == dict(tasks.noticed_by_code)
+    archived = {code: len(values) for code, values in kept.items() if code.startswith("executor-config")}
+    assert archived == dict(tasks.noticed_by_code)  # 1.10 has pickled XComs besides
     assert all(b"fractions" in value for value in kept["executor-config-pickled"]), "the pickle as it was"
     assert all('"image": "etl:7"' in value.decode() for value in kept["executor-config-pod"])
     assert "etl:7" not in (tmp_path / "rejects" / "rejects.jsonl").read_text(), "reasons show no value"

@@ -104,7 +104,7 @@ class HistoryQueries:
 
     def packed(self, kind: HistoryKind) -> tuple[Select[Any], Convert] | None:
         """Give the query of a page of packed rows, and what takes them apart; None for kinds that need more than that."""
-        if kind not in {"task_instance", "task_try"} or has_failed_attempts(self._database):
+        if kind not in {"task_instance", "task_try"} or (kind == "task_try" and has_failed_attempts(self._database)):
             return None
         if kind not in self._packs:
             run, chosen, (columns, order, _) = self.run, self._chosen(), self.reading(kind, self.run.c.run_id)
