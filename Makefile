@@ -32,15 +32,9 @@ test-fast: ## Run the tests that need neither a real Airflow nor a browser
 	@$(PY) -m pytest -n 2 --dist worksteal -m "not airflow and not browser" $(ARGS)
 
 .PHONY: test-matrix
-test-matrix: ## Run what CI runs on one version of Airflow on every version: runtime, ways back, sources, moved names, secrets backends, sleep, backups
+test-matrix: ## Run what CI leaves out: every version of Airflow, MySQL and MariaDB, provider packages, the long journeys
 	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
-	@AERODROME_MATRIX=1 $(PY) -m pytest tests/rooms/runtimes/local/test_real_airflow.py tests/journeys/test_versions.py \
-		tests/rooms/environments/test_backends_airflow.py tests/journeys/test_sleeping.py tests/journeys/test_keeping.py \
-		tests/rooms/migration/transfer/test_versions.py tests/rooms/migration/transfer/test_sql_lane.py \
-		tests/rooms/migration/sources/test_other_versions.py tests/rooms/migration/sources/test_starship_real.py \
-		tests/rooms/migration/sources/test_composer.py tests/rooms/migration/cutover/test_real_rerun.py \
-		tests/rooms/migration/codemod/test_moves.py tests/journeys/test_old_airflow.py tests/journeys/test_definitions.py \
-		tests/journeys/test_waves.py tests/journeys/test_promotion.py tests/rooms/migration/decommission/test_keeping.py $(ARGS)
+	@AERODROME_MATRIX=1 $(PY) -m pytest -p no:randomly -m matrix $(ARGS)
 
 .PHONY: lint
 lint: ## Style (ruff), types (mypy --strict), floors (import-linter)

@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.estate import Size, made, parse, teller
+from bench.estate import made, parse, teller
+from bench.estate_dags import Size
 
 SAMPLE_S = 0.1
 

@@ -3,12 +3,12 @@
 The platform's process is killed (-9) right after it committed the intent of a step and right before it commits its outcome,
 for every kind of step; both sides' and the platform's databases are cut off; the source's `dag` table is locked, as when it
 does not answer; DAGs are unpaused and paused by hand in the middle; the target's clock is 20 s ahead. After each fault
-the same wave is walked again, as the worker does.
+the same wave is walked again, as the worker does. Then the same over REST, whose API hangs, fails and is cut off (chaos_rest).
 
 One DAG in twenty has a run that never ends: it is stopped in the source and has to run again in the target, once. Three DAGs
 change in the source after the plan was made: they must be refused until a person has seen to it.
 
-    python -m bench.chaos_cutover [--dags 60]      last line: one JSON object
+    python -m bench.chaos_cutover [--dags 60] [--rest-dags 20]      last line: one JSON object; `rest` is the second part alone
 """
 
 from __future__ import annotations
@@ -23,21 +23,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from bench.cutover import SUBJECT, TRACK, moved_until, open_journal, open_sides, steps_of
+from bench.chaos_rest import ANSWER_S, MODES, PASSWORD, USER, BreakingProxy, served
+from bench.cutover import SUBJECT, TRACK, moved_until, open_journal, open_sides, sides_with, steps_of
 from bench.rig import load, note
 from bench.two_airflows import DAG_VERSION, SideName, TwoAirflows, made, plain
 
+from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.secret import Secret
 from aerodrome.migration import cutover
 from aerodrome.migration.plan.contract import Step
 from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service.conducting import StoreLedger, act_of
+from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
+from aerodrome.migration.sources.airflow_rest.client import RestReader
+from aerodrome.migration.sources.contract import RestConfig
 from aerodrome.store import journal
 from aerodrome.store.engine import open_store
 
@@ -49,6 +55,9 @@ LIFE_S = 40.0
 AFTER_S = 5.0
 """How long a life goes on after harm was done to it from outside."""
 RUN_S = "case when d % 20 = 6 then 100000 else 1 + d % 3 end"
+BREAK_S = 12.0
+"""How long the source's API is broken in one way."""
+ADDED = ("faults", "killed", "lives", "dags", "intervals", "duplicates", "gaps")
 BUSY_S = 2.0
 """Processor seconds after which a life is past its start."""
 
@@ -83,6 +92,7 @@ class Order:
     folder: Path
     dags: dict[str, Any]
     since: dict[str, datetime]
+    rest: str = ""  # where the source's API is; empty: the source is read by its database
 
 
 def live(order_file: Path, kind: str, point: str) -> int:
@@ -94,7 +104,7 @@ def live(order_file: Path, kind: str, point: str) -> int:
         rows = journal.steps(session, SUBJECT, TRACK)
     steps = [Step(row.key, row.phase, row.kind, row.title, row.params) for row in rows]
     done = {row.key: row.result or {} for row in rows if row.status == "done"}
-    sides = open_sides(world, order.since)
+    sides = over_rest(world, order) if order.rest else open_sides(world, order.since)
     ended = cutover.Conductor(
         sides,
         steps,
@@ -102,7 +112,7 @@ def live(order_file: Path, kind: str, point: str) -> int:
         done,
         lambda step, found: act_of(sides, step, found),
         DeadlyLedger(store, SUBJECT, TRACK, kind=kind, point=point),
-        cutover.Limits(held=3, source_per_s=2, error_budget=1000),
+        cutover.Limits(held=3, source_per_s=0.2 if order.rest else 2, error_budget=1000),
     ).run()
     for dag_id, error in ended.errors.items():
         note(f"  {dag_id}: {error.code}")
@@ -110,6 +120,15 @@ def live(order_file: Path, kind: str, point: str) -> int:
         told.writelines(f"{error.code} {dag_id}\n" for dag_id, error in ended.errors.items())
     store.close()
     return 0 if ended.how == "done" else 3
+
+
+def over_rest(world: TwoAirflows, order: Order) -> cutover.CutoverContext:
+    """Open both sides as the service does for a source over REST, only less patient."""
+    secret, none = Secret(PASSWORD), Secret("")
+    config = RestConfig("old", order.rest, USER, secret, none, world.folder / "dags")
+    reader = RestReader(order.rest, USER, secret, none, timeout_s=ANSWER_S)
+    source = AirflowRestSource(config, b"bench", SystemClock(), reader)
+    return replace(sides_with(world, source, {}), carried=None)
 
 
 class Faults:
@@ -169,6 +188,7 @@ class Faults:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--dags", type=int, default=60)
+    parser.add_argument("--rest-dags", type=int, default=20)
     parser.add_argument("--live", nargs=3)
     wanted = parser.parse_args()
     if wanted.live:
@@ -185,8 +205,20 @@ def main() -> None:
     ):
         with world.connect("target") as target:
             target.execute("update bench_plan set run_s = 1 where run_s > 1000")  # what is stopped there ends here
-        figures = torture(world, Path(folder))
-    sys.stdout.write(json.dumps(figures) + "\n")
+        figures = torture(world, Path(folder)) if wanted.dags else {}
+    if wanted.rest_dags:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            made(
+                Path(folder), wanted.rest_dags, runs=3, tasks=1, period="30 + 30 * (d % 2)", run_s="1 + d % 3"
+            ) as world,
+            world.working(ahead_s=20),
+            served(world) as proxy,
+        ):
+            rest = torture_rest(world, Path(folder), proxy)
+        both = {name: figures.get(name, 0) + rest[name] for name in ADDED}
+        figures = {**figures, **both, "is_done": figures.get("is_done", True) and rest["is_done"], "rest": rest}
+    sys.stdout.write(json.dumps({**figures, "load": load()}) + "\n")
 
 
 def began(process: subprocess.Popen[bytes]) -> None:
@@ -228,28 +260,7 @@ def torture(world: TwoAirflows, folder: Path) -> dict[str, Any]:
             if outside and kind != "check":  # all checks come first, once
                 name, act = outside.pop(0)
                 plan.append(("", name, act))
-    lives = killed = 0
-    code = 1
-    for kind, point, harm in [*plan, *[("", "", None)] * LIVES_AT_MOST]:
-        lives += 1
-        note(f"life {lives}: {kind} {point}")
-        command = [sys.executable, "-m", "bench.chaos_cutover", "--live", str(order), kind or "-", point or "-"]
-        process = subprocess.Popen(command)
-        if harm is not None:
-            began(process)
-            harm()
-            time.sleep(AFTER_S)
-            process.kill()  # so that DAGs are left for the other faults
-        try:
-            code = process.wait(LIFE_S if kind or harm else None)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
-        killed += code == -signal.SIGKILL
-        if code == 0:
-            break
-        if code == 3 and not (kind or harm):
-            faults.mend_dags()  # a life without a fault has ended by itself: a person has seen what it refused
+    lives, killed, code = live_through(plan, order, faults.mend_dags)
     note("living on")
     time.sleep(70)
     intervals, doubled, lost = world.owners()
@@ -275,8 +286,70 @@ def torture(world: TwoAirflows, folder: Path) -> dict[str, Any]:
         "intervals": intervals,
         "duplicates": doubled,
         "gaps": lost,
-        "load": load(),
     }
+
+
+def torture_rest(world: TwoAirflows, folder: Path, proxy: BreakingProxy) -> dict[str, Any]:
+    """Break the source's API in each way, and kill the platform between what it asked for and what it wrote down of it."""
+    open_journal(world, steps_of(world)).close()
+    platform = world.server.url("platform").reveal()
+    order = folder / "order"
+    order.write_bytes(pickle.dumps(Order(dict(world.urls), platform, world.folder, world.dags, {}, proxy.url)))
+    faults = Faults(world, platform)
+
+    def breaking(mode: str) -> Callable[[], None]:
+        return lambda: proxy.break_for(mode, BREAK_S)
+
+    plan: list[tuple[str, str, Callable[[], None] | None]] = []
+    for mode, kind in zip(MODES, ("pause", "drain", "sync", "prove", "unpause"), strict=True):
+        plan += [("", f"API: {mode}", breaking(mode)), (kind, "before-outcome", None)]
+    plan.append(("", "its database is cut off", lambda: faults.cut(world.urls["source"])))
+    lives, killed, code = live_through(plan, order, lambda: None)
+    note("living on")
+    time.sleep(70)
+    intervals, doubled, lost = world.owners()
+    with world.connect("target") as target:
+        row = target.execute("select count(*) from dag where not is_paused").fetchone()
+    return {
+        "faults": min(lives, len(plan)) + 1,
+        "killed": killed,
+        "lives": lives,
+        "is_done": code == 0,
+        "broken": dict(sorted(proxy.broken.items())),
+        "dags": row[0] if row else 0,
+        "intervals": intervals,
+        "duplicates": doubled,
+        "gaps": lost,
+    }
+
+
+def live_through(
+    plan: Sequence[tuple[str, str, Callable[[], None] | None]], order: Path, mend: Callable[[], None]
+) -> tuple[int, int, int]:
+    """Live with one fault after the other, then without; give how many lives it took, how many were killed, the last one's code."""
+    lives = killed = 0
+    code = 1
+    for kind, point, harm in [*plan, *[("", "", None)] * LIVES_AT_MOST]:
+        lives += 1
+        note(f"life {lives}: {kind} {point}")
+        command = [sys.executable, "-m", "bench.chaos_cutover", "--live", str(order), kind or "-", point or "-"]
+        process = subprocess.Popen(command)
+        if harm is not None:
+            began(process)
+            harm()
+            time.sleep(AFTER_S)
+            process.kill()  # so that DAGs are left for the other faults
+        try:
+            code = process.wait(LIFE_S if kind or harm else None)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        killed += code == -signal.SIGKILL
+        if code == 0:
+            break
+        if code == 3 and not (kind or harm):
+            mend()  # a life without a fault has ended by itself: a person has seen what it refused
+    return lives, killed, code
 
 
 if __name__ == "__main__":

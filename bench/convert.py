@@ -128,7 +128,7 @@ def wrong_arguments(workflow: Workflow, dag: Dag) -> list[str]:
         item.name: item.default if isinstance(item.default, str) else f"value of {item.name}" for item in dag.parameters
     }
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters["quote"] = shlex.quote
+    environment.filters |= {"quote": shlex.quote, "app_folder": str}
     wrong = []
     for node in workflow.order():
         if node.kind != "action" or node.body is None or node.body.name in ("sub-workflow", "email"):

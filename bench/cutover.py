@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from aerodrome.migration.plan.needs import needs_of
 from aerodrome.migration.service.conducting import StoreLedger, act_of
 from aerodrome.migration.service.syncing import Syncing
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
-from aerodrome.migration.sources.contract import SourceConfig
+from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.store import journal, schema
@@ -83,21 +84,26 @@ def steps_of(world: TwoAirflows, dags: Mapping[str, Mapping[str, Any]] | None = 
 def open_sides(world: TwoAirflows, since: Mapping[str, datetime]) -> cutover.CutoverContext:
     """Open both sides as the service does."""
     config = SourceConfig("airflow-db", "old", Secret(world.urls["source"]), Secret(""), world.folder / "dags")
-    source, target = AirflowDatabaseSource(config, b"bench", SystemClock()), TargetDatabase(world.access())
+    source = AirflowDatabaseSource(config, b"bench", SystemClock())
+    sides = sides_with(world, source, since)
+    return replace(sides, stopping=source, versions=source.dag_versions)
+
+
+def sides_with(world: TwoAirflows, source: SourceAdapter, since: Mapping[str, datetime]) -> cutover.CutoverContext:
+    """Open the target, and take any source."""
+    target = TargetDatabase(world.access())
     hosted = HostedTarget(target, NoApi(world.urls["target"]))
     sync = Syncing(source, target, world.dags, lambda _moved: "", since)
     return cutover.CutoverContext(
         source=source,
         target=hosted,
         sync=sync,
-        ahead=sync.ahead,
+        ahead=sync.ahead if isinstance(source, AirflowDatabaseSource) else None,
         dags=world.dags,
         clock=SystemClock(),
         sleep=time.sleep,
         mark=MARK,
         carried=hosted.carried,
-        stopping=source,
-        versions=source.dag_versions,
         poll_s=0.5,
         settle_s=1.0,
     )

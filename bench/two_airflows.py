@@ -4,6 +4,7 @@ The tables are real, made by `airflow db migrate`. Who works on them is a stand-
 does in bulk what a scheduler does to `dag`, `dag_run` and `task_instance` (2.11.2 and 3.3.2, jobs/scheduler_job_runner.py):
 lock the rows of unpaused DAGs whose moment has come, make the run, work out the next; runs of paused DAGs stand still;
 tasks that a worker has go on. Every DAG is parsed anew every 30 s, which works the next interval out from the newest run.
+Each DAG has one active run at most, so 2.11.2 works out the next only when a run has ended, and no parse does so before.
 
     python -m bench.two_airflows URL source|target [--ahead SECONDS]      works until it is stopped
 """
@@ -59,7 +60,12 @@ insert into dag (dag_id, is_paused, is_active, max_active_tasks, max_consecutive
                  fileloc, schedule_interval, last_parsed_time)
     select dag_id, false, true, 16, 0, false, '/dags/' || dag_id || '.py', '"' || period_s || '"', now() from bench_plan;
 insert into serialized_dag (dag_id, fileloc, fileloc_hash, data, last_updated, dag_hash)
-    select dag_id, '/dags/' || dag_id || '.py', number, '{{}}', now(), '{version}' from bench_plan;
+    select dag_id, '/dags/' || dag_id || '.py', number, json_build_object('__version', 1, 'dag', json_build_object(
+               '_dag_id', dag_id, 'fileloc', '/dags/' || dag_id || '.py', 'timezone', 'UTC', 'catchup', catchup,
+               'timetable', json_build_object('__type', 'airflow.timetables.interval.DeltaDataIntervalTimetable',
+                                              '__var', json_build_object('delta', period_s)),
+               'tasks', json_build_array(), 'dag_dependencies', json_build_array())),
+           now(), '{version}' from bench_plan;
 insert into dag_run (dag_id, execution_date, run_id, state, run_type, external_trigger, conf, queued_at, start_date, end_date,
                      data_interval_start, data_interval_end, log_template_id, updated_at)
     select dag_id, at, run_id, 'success', 'scheduled', false, '\\x80057d942e'::bytea, due, due, ended, at, due,
@@ -103,8 +109,11 @@ from (
         select max({logical}) as newest from dag_run
         where dag_run.dag_id = p.dag_id and run_type in ('scheduled', 'backfill')) r on true
     where %(all)s or p.number %% {parse_s} = %(slice)s
-) n where dag.dag_id = n.dag_id
+) n where dag.dag_id = n.dag_id{unless_full}
 """
+_UNLESS_FULL = (
+    " and not exists (select 1 from dag_run r where r.dag_id = dag.dag_id and r.state in ('queued', 'running'))"
+)
 _DUE = """
 select d.dag_id from dag d join bench_plan p using (dag_id)
 where not d.is_paused and d.next_dagrun_create_after <= {now}
@@ -142,6 +151,7 @@ insert into task_instance (id, task_id, dag_id, run_id, map_index, start_date, s
            'PythonOperator', clock_timestamp(), created_dag_version_id
     from dag_run where state = 'running' and dag_id = any(%(due)s) on conflict do nothing""",
 }
+_FULL = "update dag set next_dagrun_create_after = null where dag_id = any(%(due)s)"
 _NEXT = """
 update dag set next_dagrun = n.at, next_dagrun_data_interval_start = n.at,
                next_dagrun_data_interval_end = n.at + make_interval(secs => n.period_s),
@@ -163,6 +173,7 @@ _END_RUNS = """
 update dag_run r set state = 'success', end_date = clock_timestamp(), updated_at = clock_timestamp()
 from dag d where r.dag_id = d.dag_id and r.state = 'running' and not d.is_paused
   and not exists (select 1 from task_instance t where t.dag_id = r.dag_id and t.run_id = r.run_id and t.state <> 'success')
+returning r.dag_id
 """
 
 
@@ -182,7 +193,11 @@ class Worker:
     def _sql(self, text: str) -> sql.SQL:
         now = f"(clock_timestamp() + interval '{self.ahead_s} seconds')" if self.ahead_s else "clock_timestamp()"
         logical = "execution_date" if self.side == "source" else "logical_date"
-        return sql.SQL(text.format(now=now, logical=logical, parse_s=PARSE_S))
+        return sql.SQL(
+            text.format(
+                now=now, logical=logical, parse_s=PARSE_S, unless_full=_UNLESS_FULL if self.side == "source" else ""
+            )
+        )
 
     def parse(self, *, slice_of: int = 0, everything: bool = False) -> None:
         with self.connection.transaction():
@@ -193,14 +208,18 @@ class Worker:
         with self.connection.transaction():
             due = [row[0] for row in self.connection.execute(self._sql(_DUE)).fetchall()]
             if due:
-                for statement in (_MAKE[self.side], _TASKS[self.side], _NEXT):
+                following = _FULL if self.side == "source" else _NEXT
+                for statement in (_MAKE[self.side], _TASKS[self.side], following):
                     self.connection.execute(self._sql(statement), {"due": due})
         return len(due)
 
     def finish(self) -> None:
-        for statement in (_END_TASKS, _END_RUNS):
-            with self.connection.transaction():
-                self.connection.execute(self._sql(statement))
+        with self.connection.transaction():
+            self.connection.execute(self._sql(_END_TASKS))
+        with self.connection.transaction():
+            ended = [row[0] for row in self.connection.execute(self._sql(_END_RUNS)).fetchall()]
+            if ended and self.side == "source":
+                self.connection.execute(self._sql(_NEXT), {"due": ended})
 
     def work(self) -> None:
         """Go on until the process is ended."""

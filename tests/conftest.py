@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests.matrix import IS_WIDE
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
@@ -44,6 +45,14 @@ CHROMIUM_ARGUMENTS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", choices=("sqlite", "postgresql", "both"), default="both", help="databases to test on")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only the matrix runs."""
+    if not IS_WIDE:
+        left_out = [item for item in items if item.get_closest_marker("matrix")]
+        items[:] = [item for item in items if not item.get_closest_marker("matrix")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_configure() -> None:

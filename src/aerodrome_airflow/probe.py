@@ -30,12 +30,12 @@ def probe(conn_id: str) -> dict[str, Any]:
         return {"outcome": "no-provider", "conn_type": connection.conn_type, "message": ""}
     is_good, message = connection.test_connection()
     text = str(message)
-    for value in _values(connection):
+    for value in values_of(connection):
         text = text.replace(value, "•••")
     return {"outcome": "good" if is_good else "bad", "conn_type": connection.conn_type, "message": text[:2000]}
 
 
-def _values(connection: Any) -> list[str]:
+def values_of(connection: Any) -> list[str]:
     """Give the values that no message may show, longest first."""
     found = [connection.password or "", *_texts(connection.extra_dejson)]
     return sorted({value for value in found if len(value) >= _SHORTEST}, key=len, reverse=True)

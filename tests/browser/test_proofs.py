@@ -133,7 +133,7 @@ def test_parity_is_listed_and_shown_side_by_side(page: Page) -> None:
 def test_the_checklist_says_state_evidence_and_next(page: Page) -> None:
     page.goto(f"/migrations/{NAME}/checklist")
     expect(page.get_by_role("heading", name="The way back is rehearsed")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"\d of 9 items are open"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d of 10 items are open"))).to_be_visible()
     expect(page.get_by_text("No wave has gone back yet.")).to_be_visible()
     assert page.get_by_role("checkbox").count() == 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ from aerodrome.settings.model import Settings
 TARGET_VERSION = "3.3.2"
 NAME = "move"
 FIRST_WAVE = ("till_minutely", "stock_levels", "door_counter")
-IS_WIDE = "AERODROME_MATRIX" in os.environ  # more waves, for test_waves.py
 SECOND_WAVE = ("housekeeping",)  # run by hand: handed over at once, and given back
 THIRD_WAVE = ("legacy_import",)  # paused since years: moved, and not started
 STEP_S = 150
@@ -54,6 +52,7 @@ class Moved:
     source_runs: list[Run] = field(default_factory=list)
     target_runs: list[Run] = field(default_factory=list)
     source_paused: Mapping[str, bool] = field(default_factory=dict)
+    target_paused: Mapping[str, bool] = field(default_factory=dict)
     boards: list[Mapping[str, Mapping[str, Any]]] = field(
         default_factory=list
     )  # after the second wave, its way back, the third
@@ -125,8 +124,7 @@ def _tell(story: Moved) -> None:
     client.migrations.assess(NAME)
     client.migrations.watch(NAME, lambda _seen: None, timeout_s=60)
     text = client.migrations.plan(NAME)["text"]
-    others = (("third", THIRD_WAVE), ("second", SECOND_WAVE)) if IS_WIDE else ()
-    for name, dag_ids in (*others, ("first", FIRST_WAVE)):
+    for name, dag_ids in (("third", THIRD_WAVE), ("second", SECOND_WAVE), ("first", FIRST_WAVE)):
         text = choose_first_wave(text, dag_ids, name)
     story.plan_text = choose_python(text, python_version())
     digest = client.migrations.save_plan(NAME, story.plan_text)["digest"]
@@ -154,11 +152,11 @@ def _tell(story: Moved) -> None:
     story.report = client.migrations.report(NAME)
     client.migrations.ask_difference(NAME, FIRST_WAVE)
     story.difference = client.migrations.wait_difference(NAME, lambda _text: None, timeout_s=STEP_S)
-    if IS_WIDE:
-        _cut_over_the_others(story)
+    _cut_over_the_others(story)
     story.source_runs = runs_of(story.source.database_url())
     story.source_paused = paused_of(story.source.database_url())
-    story.target_runs = runs_of(story.server.reach(story.deployment_id).database_url)
+    target = story.server.reach(story.deployment_id).database_url
+    story.target_runs, story.target_paused = runs_of(target), paused_of(target)
     story.source.stop(keeps_database=True)  # nobody needs it any more, and the machine is small
 
 

@@ -5,7 +5,6 @@ If these break, a team that comes from Oozie or Control-M runs a time twice, or 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.journeys.server import Run, runs_of, until
+from tests.matrix import IS_WIDE
 from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
 
 from aerodrome.access import SYSTEM
@@ -28,7 +28,6 @@ pytestmark = [pytest.mark.airflow, pytest.mark.journey]
 VERSION = "3.3.2"
 WAVE = "first"
 MINUTE = timedelta(minutes=1)
-IS_WIDE = "AERODROME_MATRIX" in os.environ
 FREQUENCY = "${coord:minutes(1)}" if IS_WIDE else "* * * * *"  # proved by another parse, or by the arithmetic of cron
 WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="load">
   <start to="load"/>
@@ -147,7 +146,7 @@ def _running(server: OozieFake) -> str:
     return server.add("by-oozie", "hdfs://nn:8020/apps/by-oozie", actions, now + MINUTE)
 
 
-@pytest.mark.skipif(not IS_WIDE, reason="runs with AERODROME_MATRIX=1")
+@pytest.mark.matrix
 def test_a_control_m_estate_waits_for_its_next_order(
     app: App, airflow_venv: Callable[..., Venv], tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.journeys.server import until
+from tests.matrix import wide
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest
@@ -54,7 +55,7 @@ FIRST, SECOND = "canary-first-password", "canary-second-password"
 
 @pytest.mark.airflow
 @pytest.mark.journey
-@pytest.mark.parametrize("version", ["2.11.2", "3.3.2"])
+@pytest.mark.parametrize("version", ["3.3.2", *wide("2.11.2")])
 def test_a_change_is_seen_by_the_next_task_without_a_restart(
     app: App, tmp_path: Path, airflow_venv: Callable[..., Any], version: str
 ) -> None:

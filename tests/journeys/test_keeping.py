@@ -5,7 +5,6 @@ Breaks for whoever trusts us with a history, on either Airflow.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from tests.journeys.keeping_world import ended, platform, sql, until
+from tests.matrix import wide
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest
@@ -43,7 +43,7 @@ def {name}():
 """
 
 
-VERSIONS = ("2.11.2", "3.3.2") if "AERODROME_MATRIX" in os.environ else ("2.11.2",)
+VERSIONS = ["2.11.2", *wide("3.3.2")]
 PASSPHRASE = Secret("a horse, a boat and a lamp")
 HISTORY = "select dag_id, run_id, state from dag_run"
 

@@ -5,7 +5,6 @@ Runs with AERODROME_MATRIX=1 (`make test-matrix`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,7 @@ from aerodrome.settings.model import Settings
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.journey,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1"),
+    pytest.mark.matrix,
 ]
 TARGET = "2.11.2"
 
@@ -45,7 +44,7 @@ def test_airflow_2_lands_on_2_11_and_goes_on(
     try:
         server.start()
         source.start(venv.path, lambda _text: None)
-        source.await_history(lambda _text: None, wanted=_SOURCE_HISTORY, timeout_s=120)
+        source.await_history(lambda _text: None, wanted=_SOURCE_HISTORY, timeout_s=4 * STEP_S)
         with server.sign_in("journey") as client:
             client.workspaces.create("shop")
             client.migrations.connect(NAME, "shop", new_source(source))

@@ -45,7 +45,7 @@ from aerodrome.runtimes.local.runtime import LocalRuntime
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.journey,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1"),
+    pytest.mark.matrix,
 ]
 
 MOVING = ("berlin_nightly", "daily_orders", "six_hourly")

@@ -7,7 +7,6 @@ verifies offline. Runs with AERODROME_MATRIX=1 (`make test-matrix`); test_waves.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +37,7 @@ from aerodrome.settings.model import Settings
 pytestmark = [
     pytest.mark.airflow,
     pytest.mark.journey,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1"),
+    pytest.mark.matrix,
 ]
 SOURCE_VERSION, TARGET_VERSION = "2.11.2", "3.3.2"
 NAME, DEV = "move", "move-dev"

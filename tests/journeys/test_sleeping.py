@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.journeys.keeping_world import platform, sql, until
+from tests.matrix import wide
 
 from aerodrome.access import SYSTEM
 from aerodrome.airflowkit.rest import AirflowRest
@@ -53,7 +54,7 @@ def tick():
 
 tick()
 """
-VERSIONS = ("3.3.2", "2.11.2") if "AERODROME_MATRIX" in os.environ else ("3.3.2",)
+VERSIONS = ["3.3.2", *wide("2.11.2")]
 
 
 def processes(mark: str) -> list[int]:

@@ -26,7 +26,6 @@ from aerodrome.runtimes.local.runtime import LocalRuntime
 from aerodrome.settings.model import Settings
 
 OLD, NEW = "2.11.2", "3.3.2"
-IS_WIDE = "AERODROME_MATRIX" in os.environ
 LOWER, LOWER_ON = ("3.0.6", "3.1.8", "3.2.2"), ("sqlite", "postgresql")
 DAG = """
 import datetime
@@ -219,7 +218,7 @@ def test_up_and_back_on_postgresql_on_the_command_line(story: Story, tmp_path: P
 
 @pytest.mark.airflow
 @pytest.mark.journey
-@pytest.mark.skipif(not IS_WIDE, reason="make test-matrix: minutes each")
+@pytest.mark.matrix
 @pytest.mark.parametrize("kind", LOWER_ON)
 @pytest.mark.parametrize("lower", LOWER)
 def test_up_and_back_within_airflow_3(

@@ -1,7 +1,7 @@
 """Three waves of a real Airflow 2 go to a real Airflow 3, one of them comes back; it ends with evidence that verifies offline.
 
 If this breaks, nobody can show afterwards what was moved, what was given back, and that nothing of it was changed since.
-Runs with AERODROME_MATRIX=1 (`make test-matrix`). The whole form, with promotion gate by gate and a source that may go, is test_promotion.py.
+The whole form, with promotion gate by gate and a source that may go, is test_promotion.py.
 """
 
 from __future__ import annotations
@@ -13,17 +13,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from tests.journeys.conftest import FIRST_WAVE, IS_WIDE, NAME, SECOND_WAVE, THIRD_WAVE, Moved
-from tests.journeys.server import paused_of
+from tests.journeys.conftest import FIRST_WAVE, NAME, SECOND_WAVE, THIRD_WAVE, Moved
 
 from aerodrome.demo.processes import inherited_environment
 from aerodrome.kernel.secret import Secret
 
-pytestmark = [
-    pytest.mark.airflow,
-    pytest.mark.journey,
-    pytest.mark.skipif(not IS_WIDE, reason="runs with AERODROME_MATRIX=1"),
-]
+pytestmark = [pytest.mark.airflow, pytest.mark.journey]
 
 
 def test_three_waves_and_one_comes_back(moved: Moved) -> None:
@@ -36,7 +31,7 @@ def test_three_waves_and_one_comes_back(moved: Moved) -> None:
         "third": "done",
     }
     assert third["first"]["owners"][0] in ("logistics", "sales")
-    here = paused_of(moved.server.reach(moved.deployment_id).database_url)
+    here = moved.target_paused
     for dag_id in FIRST_WAVE:
         assert (moved.source_paused[dag_id], here[dag_id]) == (True, False)
     for dag_id in SECOND_WAVE:  # the source has it again

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url, text
@@ -37,12 +38,32 @@ class MetadataDatabase:
         self.label = _label(self._url)
         self._reader = _engine(self._url, is_read_only=True)
         self._writer = _engine(self._url, is_read_only=False)
+        self._kept: dict[int, Connection] = {}  # by thread
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection in a transaction that cannot write."""
+        kept = self._kept.get(get_ident())
+        if kept is not None and not kept.in_transaction():
+            with _translated(self.label), kept.begin():
+                yield kept
+            return
         with _translated(self.label), self._reader.connect() as connection:
             yield connection
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Let the transactions of this thread share a connection to a SQLite file: each new one reads the whole schema first."""
+        thread = get_ident()
+        if self.dialect != "sqlite" or thread in self._kept:
+            yield
+            return
+        with _translated(self.label), self._reader.connect() as connection:
+            self._kept[thread] = connection
+            try:
+                yield
+            finally:
+                del self._kept[thread]
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -258,6 +258,18 @@ class AirflowRest:
         except NotFound:
             return
 
+    def delete_dag(self, dag_id: str) -> None:
+        """Delete a DAG's row with its runs; one that is gone is no error. It comes back while its file is there."""
+        try:
+            self._send("DELETE", f"/dags/{_quoted(dag_id)}")
+        except NotFound:
+            return
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Give an XCom's value (Airflow 3); NotFound when the task left none."""
+        at = f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}/taskInstances/{_quoted(task_id)}"
+        return self._send("GET", f"{at}/xcomEntries/{_quoted(key)}", parameters={"deserialize": True})["value"]
+
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> str:
         """Give the text of one try's log, whole; empty when there is none."""
         path = f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}/taskInstances/{_quoted(task_id)}/logs/{max(try_number, 1)}"

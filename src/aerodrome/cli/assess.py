@@ -30,7 +30,10 @@ from aerodrome.migration.assess.contract import SEVERITIES
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.difference import KEY_FACT, Change, difference
+from aerodrome.migration.sources.airflow_archive.unpacking import unpack
 from aerodrome.migration.sources.capture import capture
+from aerodrome.migration.sources.cloud.contract import CloudLogin, parts_of
+from aerodrome.migration.sources.cloud.files import CloudFile
 from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, SourceConfig
 from aerodrome.migration.sources.registry import open_source
 
@@ -60,7 +63,10 @@ def run(
     config_file: Annotated[Path | None, Parameter(help="The source's airflow.cfg.")] = None,
     env_file: Annotated[Path | None, Parameter(help="NAME=value lines of its scheduler's environment.")] = None,
     archive: Annotated[
-        Path | None, Parameter(help="Instead of a database: what the script of `aerodrome export` wrote.")
+        str | None,
+        Parameter(
+            help="Instead of a database: what the script of `aerodrome export` wrote; a file, s3://BUCKET/KEY or gs://BUCKET/KEY."
+        ),
     ] = None,
     archive_key: Annotated[Path | None, Parameter(help="The private key of that archive.")] = None,
     estate: Annotated[
@@ -85,6 +91,8 @@ def run(
     """Read a metadata database and its folders, without changing anything, and tell what moving it takes.
 
     The URL and the key come from the environment, from files, or from a prompt: other people see command lines.
+    An archive in a bucket is read as a stream, with what this machine is signed in with (the variables AWS_*, a profile or a
+    role; GOOGLE_APPLICATION_CREDENTIALS or the machine's account). It needs s3:GetObject or storage.objects.get.
     """
     with ExitStack() as stack:
         if estate is not None and (estate / "manifest.json").exists():
@@ -96,7 +104,10 @@ def run(
                 if archive_key is None:
                     raise Invalid("The key of the archive is missing.", code="usage", hint="Add --archive-key FILE.")
                 key = secret_from(file=archive_key, prompt="Private key of the archive")
-                config = ArchiveConfig(archive.stem, archive, key, scratch / "archive")
+                config = ArchiveConfig(Path(archive).stem, _place(archive), key, scratch / "archive")
+                unpack(
+                    config.archive, config.key, config.unpacked
+                )  # one pass over it; what follows reads what lies here
             else:
                 if dags is None:
                     raise Invalid(
@@ -221,6 +232,19 @@ def _resolve(host: str) -> tuple[str, ...]:
         return ()
 
 
+def _place(archive: str) -> Path | CloudFile:
+    """Give where an archive lies; one in a bucket is read with what this machine is signed in with.
+
+    That is what the clouds' own tools use: for S3 the variables AWS_*, a profile, or the machine's role; for Google
+    GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login`, or the machine's account.
+    """
+    if "://" not in archive:
+        return Path(archive)
+    scheme, _, _ = parts_of(archive)
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST", "") if scheme == "gs" else ""
+    return CloudFile(archive, CloudLogin({"endpoint_url": emulator} if emulator else {}))
+
+
 def _fernet_key(env: str | None, file: Path | None) -> Secret:
     if env is None and file is None:
         return Secret("")  # a source that does not encrypt; the probe says so when it does
@@ -242,7 +266,8 @@ def _write(assessment: Assessment, found: Estate) -> None:
     sys.stdout.write(f"Towards Airflow {assessment.target_version}: {counts}\n\n")
     seen: dict[tuple[str, str], list[str]] = {}
     for finding in assessment.findings:
-        place = f"{finding.file}:{finding.line}" if finding.file and finding.line else finding.file or finding.subject
+        place = finding.subject if finding.subject.startswith("dag:") else finding.file or finding.subject
+        place = f"{finding.file}:{finding.line}" if finding.file and finding.line else place.removeprefix("dag:")
         seen.setdefault((finding.severity, finding.code), []).append(place)
     rows = []
     for severity in SEVERITIES:

@@ -8,12 +8,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
+from aerodrome.cli.options import COMMON_DEFAULTS, OFFLINE_DEFAULTS, Common, Offline, say
 from aerodrome.cli.output import write_fields
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_archive.script import exporter
 from aerodrome.migration.sources.airflow_archive.sealing import checked_public_key, key_id, new_key, public_half
+from aerodrome.migration.sources.cloud.contract import CloudLogin
+from aerodrome.migration.sources.registry import start_exporter
 
 app = App(name="export", help="Make the script that writes an Airflow into one sealed archive.")
 
@@ -63,6 +65,28 @@ def run(
     write_fields(common.output, found, {"Script": "script", "Key": "key", "Key id": "key_id"})
     say(f"In the source: python {out.name} --out estate.aerodrome")
     say(f"or: docker exec -i CONTAINER python - --out - < {out} > estate.aerodrome")
+
+
+@app.command
+def start(
+    *,
+    mwaa: Annotated[str, Parameter(help="The name of the Amazon MWAA environment.")],
+    out: Annotated[str, Parameter(help="Where its exporter writes the archive: s3://BUCKET/KEY.")],
+    region: Annotated[str, Parameter(help="AWS region.")] = "",
+    profile: Annotated[str, Parameter(help="A profile of this machine's AWS configuration.")] = "",
+    role_arn: Annotated[str, Parameter(help="An AWS role to assume.")] = "",
+    endpoint_url: Annotated[str, Parameter(help="Only for private endpoints of AWS.")] = "",
+    offline: Offline = OFFLINE_DEFAULTS,
+) -> None:
+    """Start the script in an MWAA environment, through its Airflow's command line, with what this machine is signed in with.
+
+    The script stands in the environment's DAGs folder already; its DAG is let go and triggered. Needs airflow:CreateCliToken, and a way
+    to the environment's web server. Its execution role needs s3:PutObject on the address. The archive appears when it is whole.
+    """
+    settings = {"region": region, "profile": profile, "role_arn": role_arn, "endpoint_url": endpoint_url}
+    said = start_exporter(mwaa, CloudLogin({name: value for name, value in settings.items() if value}), out)
+    write_fields(offline.output, {"archive": out, "said": said}, {"Archive": "archive", "Airflow": "said"})
+    say(f"Then: aerodrome assess --archive {out} --archive-key KEY")
 
 
 def _made(place: Path) -> Secret:

@@ -14,6 +14,7 @@ from aerodrome.cli import migrate_connect, migrate_history, migrate_proofs, migr
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.migrate_connect import FIELDS
 from aerodrome.cli.migrate_holds import hold, holds
+from aerodrome.cli.migrate_policy import policy
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
 from aerodrome.client.client import Client
@@ -24,6 +25,7 @@ app = App(name="migrate", help="Move a self-managed Airflow here, step by step."
 app.command(bridge)
 app.command(holds)
 app.command(hold)
+app.command(policy)
 app.command(migrate_wave.app)
 app.command(migrate_history.app)
 Ref = Annotated[str, Parameter(help="Id or name.")]

@@ -145,6 +145,13 @@ def checklist(
     /,
     *,
     check: Annotated[bool, Parameter(help="Look anew; without it the newest result is shown.")] = True,
+    with_tasks: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Let a task of the target try each host and connection (Airflow 3; its components restart before and after).",
+        ),
+    ] = False,
     wait: Wait = True,
     timeout_s: TimeoutS = 3600,
     common: Common = COMMON_DEFAULTS,
@@ -152,7 +159,9 @@ def checklist(
     """Go through the cutover checklist: each item is looked at by the platform, none is ticked by hand."""
     with common.connect() as client:
         if check:
-            found = follow(client, migration, client.proofs.check(migration), wait=wait, timeout_s=timeout_s)
+            found = follow(
+                client, migration, client.proofs.check(migration, with_tasks=with_tasks), wait=wait, timeout_s=timeout_s
+            )
         else:
             newest = next(client.proofs.list(migration, "checklist"), None)
             if newest is None:

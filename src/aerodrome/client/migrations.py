@@ -206,6 +206,17 @@ class Migrations:
     def save_plan(self, ref: str, text: str) -> Mapping[str, Any]:
         return dict(self._http.put(f"{_path(ref)}/plan", {"text": text}))
 
+    def policies(self, ref: str) -> Iterator[Mapping[str, Any]]:
+        """Give what becomes of each DAG's runs at its cutover."""
+        yield from self._http.get(f"{_path(ref)}/policies")
+
+    def choose_policies(
+        self, ref: str, choices: Mapping[str, Any], *, dag_ids: Sequence[str] = (), waves: Sequence[str] = ()
+    ) -> Sequence[Mapping[str, Any]]:
+        """Choose it for DAGs, for waves, or (without both) for all; None takes a DAG's own choice away."""
+        body = {**choices, "dag_ids": list(dag_ids), "waves": list(waves)}
+        return tuple(self._http.patch(f"{_path(ref)}/policies", body))
+
     def dry_run(self, ref: str) -> Iterator[Mapping[str, Any]]:
         """Give the very steps that apply and cutover run, in order: number, track, phase, key, title."""
         yield from self._http.get(f"{_path(ref)}/dry-run")

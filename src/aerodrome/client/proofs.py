@@ -61,9 +61,9 @@ class Proofs:
         """Give the very steps that `promote` would run now."""
         return list(self._http.post(f"{_path(ref)}/waves/{segment(wave)}/promote/dry-run", dict(wish)))
 
-    def check(self, ref: str) -> Proof:
-        """Ask for the checklist to be looked through anew."""
-        return Proof.of(self._http.post(f"{_path(ref)}/checklist"))
+    def check(self, ref: str, *, with_tasks: bool = False) -> Proof:
+        """Ask for the checklist to be looked through anew; `with_tasks`: each dependency by a task of the target."""
+        return Proof.of(self._http.post(f"{_path(ref)}/checklist", {"with_tasks": with_tasks}))
 
     def decommission(
         self, ref: str, *, days: int, passphrase: Secret | None, logs: str | None, access_log: str | None

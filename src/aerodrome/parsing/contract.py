@@ -100,6 +100,7 @@ class ParseResult:
     file_count: int = 0
     remembered: int = 0  # so many files were not read again, because nothing that they read had changed
     stand_ins: Mapping[str, tuple[StandIn, ...]] = field(default_factory=dict)  # by file; of a lenient reading only
+    cpu_s: float = 0.0  # processor time of the reading itself, on all cores; the interpreter's start is not in it
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class _Answers:
     read: dict[str, dict[str, Any]] = field(default_factory=dict)
     plugin_errors: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
+    cpu_s: tuple[float, ...] = ()
 
 
 def parse(
@@ -99,6 +100,7 @@ def parse(
             for file, item in answers.read.items()
             if item.get("stand_ins")
         },
+        cpu_s=round(sum(answers.cpu_s), 3),
     )
     progress(
         f"{len(result.dags)} DAGs in {result.file_count} files under Airflow {result.airflow_version}, "
@@ -194,6 +196,7 @@ def _take(answers: _Answers, message: dict[str, Any]) -> None:
         answers.airflow_version = message["airflow_version"]
     elif "done" in message:
         answers.is_complete = True
+        answers.cpu_s = tuple(message["cpu_s"])
 
 
 def _read_dag(file: str, entry: dict[str, Any], project: Path) -> ParsedDag:

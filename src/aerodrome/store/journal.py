@@ -91,6 +91,15 @@ def forget(session: Session, subject: str, track: str) -> None:
     session.execute(query)
 
 
+def restate(session: Session, subject: str, track: str, params: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give steps that are not done other parameters, by key; those of no such track or key are left out. Nobody may be walking it."""
+    query = select(JournalStepRow).where(JournalStepRow.subject == subject, JournalStepRow.track == track)
+    for row in session.scalars(query.where(JournalStepRow.status != "done")):
+        if row.key in params and row.params != (wanted := masked(dict(params[row.key]))):
+            row.params = wanted
+    session.flush()
+
+
 def reset(session: Session, subject: str, track: str, keys: Collection[str]) -> None:
     """Make steps pending again because what they did was undone; nobody may be walking the track."""
     query = (

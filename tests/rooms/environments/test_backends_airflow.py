@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.matrix import wide
 from tests.rooms.environments.asking import check, written_and_read
 from tests.rooms.secretstores.servers.aws import ACCESS_KEY, SECRET_KEY, AwsServer
 from tests.rooms.secretstores.servers.vault import ROOT, VaultServer
@@ -21,8 +22,7 @@ from aerodrome.builds.contract import Venv
 from aerodrome.kernel.secret import Secret
 
 pytestmark = pytest.mark.airflow
-MATRIX = bool(os.environ.get("AERODROME_MATRIX"))
-VERSIONS = ("3.3.2", "2.11.2") if MATRIX else ("3.3.2",)
+VERSIONS = ["3.3.2", *wide("2.11.2")]
 PACKAGES = ("apache-airflow-providers-amazon", "apache-airflow-providers-hashicorp")
 HOSTED = {"gcp": "apache-airflow-providers-google", "azure": "apache-airflow-providers-microsoft-azure"}
 HOSTS = "127.0.0.1 localhost secretmanager.googleapis.com kv1.vault.azure.net login.microsoftonline.com\n"
@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"AIRFLOW_HOME": str(tmp_path / "airflow")}
 
 
-@pytest.mark.parametrize("auth", ["token", "approle", "kubernetes"] if MATRIX else ["approle"])
+@pytest.mark.parametrize("auth", ["approle", *wide("token", "kubernetes")])
 def test_vault(vault_server: VaultServer, venv: Path, home: dict[str, str], tmp_path: Path, auth: str) -> None:
     jwt = tmp_path / "jwt"
     jwt.write_text("canary.jwt.token\n")
@@ -65,7 +65,7 @@ def test_our_class_asks_the_teams_class_first(
 
 
 @pytest.mark.parametrize("kind", ["aws-secrets-manager", "aws-parameter-store"])
-@pytest.mark.parametrize("prefix", ["", "/team/conns"] if MATRIX else ["/team/conns"])
+@pytest.mark.parametrize("prefix", ["/team/conns", *wide("")])
 def test_aws(aws_server: AwsServer, venv: Path, home: dict[str, str], kind: str, prefix: str) -> None:
     settings = {"region": "eu-west-1", "endpoint_url": aws_server.url, "access_key_id": ACCESS_KEY}
     if prefix:
@@ -74,7 +74,8 @@ def test_aws(aws_server: AwsServer, venv: Path, home: dict[str, str], kind: str,
     check(written_and_read(kind, settings, keys, venv, home))
 
 
-@pytest.mark.skipif(not MATRIX or os.geteuid() != 0, reason="make test-matrix, as root: needs large virtualenvs")
+@pytest.mark.matrix
+@pytest.mark.skipif(os.geteuid() != 0, reason="runs as root: a host name is made to mean this machine")
 @pytest.mark.parametrize("version", ["3.3.2", "2.11.2"])
 @pytest.mark.parametrize("vendor", ["gcp", "azure"])
 def test_services_with_one_host_name(

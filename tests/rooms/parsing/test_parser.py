@@ -122,6 +122,25 @@ def test_a_plugin_that_ends_its_process_does_not_end_the_reading(reader: Reader)
     assert [failure.kind for failure in result.failures] == ["plugin-error"]
 
 
+_LEAK = """
+import os
+import airflow.models
+import requests
+assert not hasattr(airflow.models, "leak") and not hasattr(requests, "leak") and "LEAK" not in os.environ
+airflow.models.leak = requests.leak = True
+os.environ["LEAK"] = "1"
+"""
+
+
+def test_what_a_file_changes_no_other_sees(reader: Reader) -> None:
+    for number in range(8):  # so many that what they import is imported once, ahead of them
+        reader.add(f"leaks_{number}", _LEAK)
+    result = reader.read()
+    assert result.failures == ()
+    assert len(result.dags) == 8
+    assert 0 < result.cpu_s < 600
+
+
 def test_the_same_dag_id_in_two_files_is_told(reader: Reader) -> None:
     for name in ("one", "two"):
         reader.write({f"dags/{name}.py": dag_text(reader.version, "same")})

@@ -65,6 +65,7 @@ class DagRisk:
     wave: str = ""  # a proposal; empty where it is proposed to stay behind
     stays_because: str = ""
     file: str = ""  # "dags/daily_sales.py"
+    efforts: tuple[tuple[str, float], ...] = ()  # the finding codes that cost hours, the dearest first
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,10 @@ table { width: 100%; border-collapse: collapse }
 th, td { text-align: left; vertical-align: top; padding: .45rem .7rem; border-bottom: 1px solid var(--line) }
 tr:last-child td { border-bottom: 0 } td { overflow-wrap: anywhere }
 th { color: var(--dim); font-weight: 500; white-space: nowrap } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-code.k { white-space: nowrap } @media (min-width: 641px) { #dags td:first-child { min-width: 14rem } #dags td:nth-child(8) { white-space: nowrap } }
+code.k { white-space: nowrap } @media (min-width: 641px) {
+  #dags td:first-child { min-width: 13rem } #dags td:nth-child(2) { min-width: 7rem } #dags td:is(:nth-child(7), :nth-child(8)) { white-space: nowrap }
+  #findings td:nth-child(3) { min-width: 16rem } #findings td:nth-child(5) { min-width: 14rem } }
+.why { display: grid; gap: .2rem } .why .dim { font-size: .93em }
 summary { cursor: pointer; padding: .35rem 0 } details > .wide { margin-bottom: .6rem }
 td button { padding: 0; border: 0; min-height: 0; background: none; color: var(--blue); text-align: left; overflow-wrap: anywhere }
 .tag { font-size: .85em; padding: .05rem .5rem; border: 1px solid currentColor; border-radius: 99px; white-space: nowrap }
@@ -118,6 +121,8 @@ function table(name, rows, columns, matches) {
   filter();
   return (wishes) => { for (const input of inputs) input.value = wishes[input.dataset.filter] ?? ""; filter(); root.scrollIntoView(); };
 }
+const rich = (node, words) => { words.split(/`([^`]+)`/).forEach((part, index) => part && node.append(index % 2 ? el("code", part) : part));
+  return node; };
 const text = (value, kind) => el("td", value === null ? "" : number(value), kind);
 const tagged = (word) => { const cell = el("td"); cell.append(el("span", word, "tag " + word)); return cell; };
 const linked = (word, act) => { const cell = el("td"), button = el("button", word); button.type = "button"; button.addEventListener("click", act);
@@ -134,20 +139,25 @@ const onFindings = table("findings", findings, [
   {label: "Code", draw: (row) => { const cell = el("td"); cell.append(el("code", row.code, "k")); return cell; }},
   {label: "Where", draw: (row) => { const cell = el("td"), box = el("div"); if (row.subject) box.append(el("div", row.subject));
     if (row.file) box.append(el("code", row.file + (row.line ? ":" + row.line : ""))); cell.append(box); return cell; }},
-  {label: "What", draw: (row) => text(row.message)},
-  {label: "Next step", draw: (row) => text(row.hint, "dim")},
+  {label: "What", draw: (row) => { const cell = el("td"); cell.append(rich(el("div"), row.message)); return cell; }},
+  {label: "Next step", draw: (row) => { const cell = el("td", undefined, "dim"); cell.append(rich(el("div"), row.hint)); return cell; }},
 ], (row, wish) => includes(row.severity, wish.severity) && (!wish.code || row.code === wish.code) && words(row.all, wish.words)
   && (!wish.dag || row.dags.some((name) => name.toLowerCase().includes(wish.dag))));
-const dags = data.dags.map(([id, schedule, paused, tasks, runs, risk, hours, criticality, wave, group, reasons]) => ({id, schedule, paused,
-  tasks, runs, risk, hours, criticality, wave, group, reasons: reasons.map((index) => texts[index]).join(" ")}));
-for (const item of dags) item.all = [item.id, item.schedule, item.wave, item.group, item.reasons].join(" ").toLowerCase();
+const dags = data.dags.map(([id, schedule, paused, tasks, runs, risk, hours, criticality, wave, group, reasons, effort, critical]) => ({id, schedule, paused,
+  tasks, runs, risk, hours, criticality, wave, group, reasons: reasons.map((index) => texts[index]), effort: texts[effort], critical: texts[critical]}));
+for (const item of dags) item.all = [item.id, item.schedule, item.wave, item.group, ...item.reasons, item.effort].join(" ").toLowerCase();
+const why = (row) => { const cell = el("td"), box = el("div", undefined, "why");
+  for (const reason of row.reasons) box.append(rich(el("div"), reason));
+  if (row.effort) box.append(el("div", "Hours: " + row.effort, "dim"));
+  if (row.critical) box.append(el("div", "Critical: " + row.critical, "dim"));
+  if (box.childNodes.length) cell.append(box); return cell; };
 table("dags", dags, [
   {label: "DAG", draw: (row) => { const cell = linked(row.id, () => onFindings({dag: row.id}));
     if (row.paused) cell.append(" ", el("span", "paused", "dim")); return cell; }},
   {label: "Schedule", draw: (row) => text(row.schedule)}, {label: "Tasks", draw: (row) => text(row.tasks, "n")},
   {label: "Runs, 30 d", draw: (row) => text(row.runs, "n")}, {label: "Risk", draw: (row) => tagged(row.risk)},
   {label: "Hours", draw: (row) => text(row.hours, "n")}, {label: "Critical", draw: (row) => text(row.criticality)},
-  {label: "Wave", draw: (row) => text(row.wave)}, {label: "Why", draw: (row) => text(row.reasons, "dim")},
+  {label: "Wave", draw: (row) => text(row.wave)}, {label: "Why", draw: why},
 ], (row, wish) => includes(row.risk, wish.risk) && (!wish.wave || row.wave === wish.wave) && words(row.all, wish.words));
 table("hosts", data.hosts, [
   {label: "Host", draw: (row) => { const cell = el("td"); cell.append(el("code", row[0])); return cell; }},

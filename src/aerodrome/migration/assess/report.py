@@ -9,10 +9,11 @@ from html import escape
 from typing import Any
 
 from aerodrome.migration.assess.checks import TOPICS
-from aerodrome.migration.assess.contract import SEVERITIES, Assessment, Finding
+from aerodrome.migration.assess.contract import SEVERITIES, Assessment, DagRisk, Finding
 from aerodrome.migration.assess.estimate import duration_text, size_text
 from aerodrome.migration.assess.page import PAGE, SCRIPT, STYLE
 from aerodrome.migration.assess.waves import Wave
+from aerodrome.migration.assess.wording import counted
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.records import DagRecord
 
@@ -22,6 +23,8 @@ _COLOURS = {
 }  # fmt: skip
 _TOP = 12
 _FILES_SHOWN = 3
+_EFFORTS = 5
+_PATHS = ("private", "unknown", "public", "local")
 
 
 def to_json(assessment: Assessment, estate: Estate) -> dict[str, Any]:
@@ -78,7 +81,7 @@ def to_html(assessment: Assessment, estate: Estate) -> str:
             "hosts",
             "Hosts by network path",
             ("Host", "Path", "Connections", "Files", "#DAGs"),
-            _select("path", "path", ("private", "unknown", "public", "local")),
+            _select("path", "path", _PATHS),
         ),
         _questions(assessment),
     ]
@@ -108,9 +111,12 @@ def _verdict(assessment: Assessment) -> str:
         else f"about {totals['effort_h']:,.0f} hours of work"
     )
     blocked = {finding.code for finding in assessment.findings if finding.severity == "blocker"}
-    first = f"{totals['dags_active']:,} active DAGs with {totals['tasks']:,} tasks can move in {totals['waves']:,} waves; {work} for people remain."
+    first = (
+        f"{counted(totals['dags_active'], 'active DAG')} with {counted(totals['tasks'], 'task')} can move in"
+        f" {counted(totals['waves'], 'wave')}; {work} for people remain."
+    )
     second = (
-        f"{counts['blocker']:,} places of {len(blocked)} kinds must be mended first."
+        f"{counted(counts['blocker'], 'place')} of {counted(len(blocked), 'kind')} must be mended first."
         if blocked
         else "Nothing stands in the way."
     )
@@ -156,6 +162,13 @@ def _panels(assessment: Assessment) -> Iterator[str]:
     rest = max(0.0, totals["effort_h"] - sum(effort.values()))
     rows = [(f"{risk} risk", round(effort[risk]), _COLOURS[risk]) for risk in ("high", "medium", "low")]
     yield _panel("Hours of work", _bars([*rows, ("not of one DAG", round(rest), "var(--blue)")]))
+    sizes = Counter(wave.criticality for wave in assessment.waves for _dag in wave.dag_ids)
+    yield _panel(
+        "DAGs in the proposed waves",
+        _bars([(f"{level} criticality", sizes[level], _COLOURS[level]) for level in ("low", "medium", "high")])
+        + f"<p class=dim>{counted(totals['waves'], 'wave')}; {counted(totals['groups'], 'group')} of DAGs that depend on each other"
+        " stay together.</p>",
+    )
     grave = Counter((f.severity, f.code) for f in assessment.findings if f.severity != "info")
     order = sorted(grave.items(), key=lambda item: (SEVERITIES.index(item[0][0]), -item[1], item[0][1]))
     yield _panel(
@@ -169,13 +182,7 @@ def _panels(assessment: Assessment) -> Iterator[str]:
     hosts = totals["hosts"]
     yield _panel(
         "Hosts by network path",
-        _split({path: hosts.get(path, 0) for path in ("private", "unknown", "public", "local")}),
-    )
-    sizes = Counter(wave.criticality for wave in assessment.waves for _dag in wave.dag_ids)
-    yield _panel(
-        "DAGs in the proposed waves",
-        _bars([(f"{level} criticality", sizes[level], _COLOURS[level]) for level in ("low", "medium", "high")])
-        + f"<p class=dim>{totals['waves']:,} waves; {totals['groups']:,} groups of DAGs depend on each other and stay together.</p>",
+        _split({path: hosts.get(path, 0) for path in _PATHS}),
     )
 
 
@@ -313,6 +320,7 @@ def _data(assessment: Assessment, estate: Estate) -> dict[str, Any]:
         rows.append([
             dag.dag_id, dag.schedule or dag.schedule_kind, int(dag.is_paused), dag.task_count, dag.runs_30d, risk.risk,
             risk.effort_h, risk.criticality, risk.wave or "stays", risk.group, reasons,
+            texts.number(_effort(risk)), texts.number(", ".join(risk.criticality_reasons)),
         ])  # fmt: skip
     rows.sort(key=lambda row: (order[row[5]], -row[6], row[0]))
     position = {row[0]: number for number, row in enumerate(rows)}
@@ -330,9 +338,18 @@ def _data(assessment: Assessment, estate: Estate) -> dict[str, Any]:
         ])  # fmt: skip
     hosts = [
         [reach.name, reach.path, ", ".join(reach.connections[:8]), _some(reach.files), len(reach.dag_ids)]
-        for reach in assessment.reaches
+        for reach in sorted(assessment.reaches, key=lambda reach: (_PATHS.index(reach.path), reach.name))
     ]
     return {"codes": kinds, "texts": texts.all(), "findings": findings, "dags": rows, "hosts": hosts}
+
+
+def _effort(risk: DagRisk) -> str:
+    """Say what the hours are for: the dearest codes."""
+    parts = [f"{code} {hours:g} h" for code, hours in risk.efforts[:_EFFORTS]]
+    rest = sum(hours for _code, hours in risk.efforts[_EFFORTS:])
+    if rest:
+        parts.append(f"others {rest:g} h")
+    return ", ".join(parts)
 
 
 def _concerned(

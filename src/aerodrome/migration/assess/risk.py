@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from aerodrome.migration.assess.contract import Check, DagRisk, Finding, Risk
@@ -40,16 +41,19 @@ def dag_risks(inventory: Inventory, findings: Sequence[Finding], checks: Mapping
             for conn_id in sorted(conns.intersection(dag.connections)):
                 score += 2 if conns is broken else 1
                 reasons.append(f"Its connection {conn_id} {name}.")
-        hours = BASE_EFFORT_H
+        efforts: Counter[str] = Counter()
         seen: set[str] = set()
         for finding in concerning:
-            hours += checks[finding.code].hours
+            if hours := checks[finding.code].hours:
+                efforts[finding.code] += hours  # type: ignore[assignment]  # a Counter adds floats as well
             if finding.code in seen or finding.code in _FREE or finding.severity == "info":
                 continue
             seen.add(finding.code)
             score += 4 if finding.severity == "blocker" else 1
             reasons.append(finding.message)
-        risks[dag.dag_id] = DagRisk(_risk(score), tuple(reasons), round(hours, 2))
+        dear = tuple((code, round(hours, 2)) for code, hours in efforts.most_common())
+        total = round(BASE_EFFORT_H + sum(efforts.values()), 2)
+        risks[dag.dag_id] = DagRisk(_risk(score), tuple(reasons), total, efforts=dear)
     return risks
 
 

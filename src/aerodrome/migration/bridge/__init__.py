@@ -3,5 +3,6 @@
 from aerodrome.migration.bridge.bridge import Assets, Bridge, Crossing
 from aerodrome.migration.bridge.ledger import AssetLedger
 from aerodrome.migration.bridge.memory import BridgeMemory, MemoryFile
+from aerodrome.migration.bridge.uncarried import Uncarried, uncarried
 
-__all__ = ["AssetLedger", "Assets", "Bridge", "BridgeMemory", "Crossing", "MemoryFile"]
+__all__ = ["AssetLedger", "Assets", "Bridge", "BridgeMemory", "Crossing", "MemoryFile", "Uncarried", "uncarried"]

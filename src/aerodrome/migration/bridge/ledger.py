@@ -9,21 +9,23 @@ Positions are ids of event rows, never moments: the two sides' clocks may differ
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, func, insert, select, update
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.migration.sources.airflow_db.assets import AssetReader
+from aerodrome.migration.sources.airflow_db.rows import utc
 from aerodrome.migration.sources.airflow_db.states import newest_event
 
 MARK = "aerodrome_bridge"
 """The key in an event's `extra` by which a carried event, and a repeated try to carry it, is known."""
 QUEUED = "aerodrome_queued"
 """The key in a carried event's `extra` that names the DAGs that were queued for it."""
-_PAGE = 1000
 _SLACK = timedelta(minutes=1)
 
 
@@ -46,8 +48,9 @@ class AssetLedger:
 
     def __init__(self, database: MetadataDatabase) -> None:
         self._database = database
-        self._noun = "asset" if database.has("asset_event") else "dataset"
-        self.has_events = database.has(f"{self._noun}_event")
+        self._reader = AssetReader(database)
+        self._noun = self._reader.word
+        self.has_events = self._reader.has_assets
 
     @property
     def newest(self) -> int:
@@ -59,36 +62,24 @@ class AssetLedger:
 
     def events(self, uris: Collection[str], behind: int) -> Iterator[AssetEvent]:
         """Give the events of these assets with an id above `behind`, oldest first, page by page; carried ones are left out."""
-        if not (self.has_events and uris):
-            return
-        event, asset = self._table("event"), self._asset
-        query = (
-            select(event, asset.c.uri)
-            .join(asset, asset.c.id == event.c[self._id])
-            .where(asset.c.uri.in_(sorted(uris)))
-            .order_by(event.c.id)
-            .limit(_PAGE)
-        )
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(query.where(event.c.id > behind)).mappings().all()
-            yield from (_event(row) for row in rows if MARK not in (row["extra"] or {}))
-            if len(rows) < _PAGE:
-                return
-            behind = rows[-1]["id"]
+        for page in self._reader.of_assets(uris, behind):
+            for number, found in page:
+                extra = json.loads(found.extra)
+                if MARK not in extra and found.timestamp is not None:
+                    yield AssetEvent(
+                        id=number,
+                        uri=found.asset.uri,
+                        extra=extra,
+                        dag_id=found.source_dag_id,
+                        task_id=found.source_task_id,
+                        run_id=found.source_run_id,
+                        map_index=found.source_map_index,
+                        at=found.timestamp,
+                    )
 
     def queued(self, dag_id: str) -> dict[str, datetime]:
         """Give the assets whose events wait in the queue of a DAG, and since when by this side's clock."""
-        if not self.has_events:
-            return {}
-        queue, asset = self._table("dag_run_queue"), self._asset
-        query = (
-            select(asset.c.uri, queue.c.created_at)
-            .join(asset, asset.c.id == queue.c[self._id])
-            .where(queue.c.target_dag_id == dag_id)
-        )
-        with self._database.reading() as connection:
-            return {row.uri: _aware(row.created_at) for row in connection.execute(query)}
+        return {waiting.asset.uri: waiting.created_at for waiting in self._reader.pending((dag_id,))}
 
     def dequeue(self, dag_id: str) -> None:
         """Empty the queue of a DAG that does not run here any more."""
@@ -223,25 +214,8 @@ class AssetLedger:
             connection.execute(insert(queue).values(values))
 
 
-def _event(row: Mapping[Any, Any]) -> AssetEvent:
-    return AssetEvent(
-        id=row["id"],
-        uri=row["uri"],
-        extra=dict(row["extra"] or {}),
-        dag_id=row["source_dag_id"],
-        task_id=row["source_task_id"],
-        run_id=row["source_run_id"],
-        map_index=-1 if row["source_map_index"] is None else row["source_map_index"],
-        at=_aware(row["timestamp"]),
-    )
-
-
 def _is_copy(row: RowMapping, event: AssetEvent) -> bool:
-    there = _event({**row, "uri": event.uri})
-    return (there.dag_id, there.task_id, there.map_index, there.at) == (
+    map_index = -1 if row["source_map_index"] is None else row["source_map_index"]
+    return (row["source_dag_id"], row["source_task_id"], map_index, utc(row["timestamp"])) == (
         event.dag_id, event.task_id, event.map_index, event.at,
     )  # fmt: skip
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,14 +11,25 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
-from aerodrome.parsing import DagDifference, ParseLimits, ParseResult, ParseSetting, compare, parse
+from aerodrome.parsing import (
+    DagDifference,
+    ImportFailure,
+    ParsedDag,
+    ParseLimits,
+    ParseResult,
+    ParseSetting,
+    compare,
+    parse,
+)
 from aerodrome.parsing.warm import end, interpreter_of
 
 Verdict = Literal["equal", "equal-but-for", "different", "broken", "not-comparable"]
@@ -61,6 +72,7 @@ class Proof:
     target_version: str
     files: tuple[FileProof, ...]
     seconds: float
+    cpu_s: float = 0.0  # processor time of both readings, on all cores
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -98,10 +110,20 @@ def prove(
     )
     with tempfile.TemporaryDirectory(prefix="aerodrome-proof-") as folder:
         place = home or Path(folder)
-        old = _read(before, source, place / "source", {}, progress, is_kept=home is not None)
-        new = _read(after, target, place / "target", options, progress, is_kept=home is not None)
-    files = tuple(_prove_file(file, old, new) for file in sorted(_files(old) | _files(new)))
-    return Proof(source.version, target.version, files, round(time.monotonic() - started, 2))
+        read = partial(_read, progress=progress, is_kept=home is not None)
+        with ThreadPoolExecutor(2) as both:  # one imports what its files need while the other reads
+            readings = (
+                both.submit(read, before, source, place / "source", {}),
+                both.submit(read, after, target, place / "target", options),
+            )
+            old, new = (reading.result() for reading in readings)
+    olds, news = _by_file(old), _by_file(new)
+    nothing = (replace(old, dags=(), failures=()), replace(new, dags=(), failures=()))
+    files = tuple(
+        _prove_file(file, olds.get(file, nothing[0]), news.get(file, nothing[1])) for file in sorted(olds.keys() | news)
+    )
+    seconds = round(time.monotonic() - started, 2)
+    return Proof(source.version, target.version, files, seconds, round(old.cpu_s + new.cpu_s, 2))
 
 
 def _read(
@@ -109,8 +131,8 @@ def _read(
     airflow: Interpreter,
     home: Path,
     options: Mapping[str, str],
-    progress: Callable[[str], None],
     *,
+    progress: Callable[[str], None],
     is_kept: bool,
 ) -> ParseResult:
     """Read a copy: the project's own folder is not written, and its path does not matter."""
@@ -147,20 +169,23 @@ def _read(
             end(interpreter_of(setting))
 
 
-def _files(result: ParseResult) -> set[str]:
-    return {dag.file for dag in result.dags} | {
-        failure.file for failure in result.failures if failure.kind != "duplicate-dag"
+def _by_file(result: ParseResult) -> dict[str, ParseResult]:
+    """Give the reading of each file that has a DAG or failed; that another file has the same dag_id is no failure here."""
+    dags: dict[str, list[ParsedDag]] = {}
+    failures: dict[str, list[ImportFailure]] = {}
+    for dag in result.dags:
+        dags.setdefault(dag.file, []).append(dag)
+    for failure in result.failures:
+        if failure.kind != "duplicate-dag":
+            failures.setdefault(failure.file, []).append(failure)
+    return {
+        file: replace(result, dags=tuple(dags.get(file, ())), failures=tuple(failures.get(file, ())))
+        for file in dags.keys() | failures
     }
 
 
-def _of_file(result: ParseResult, file: str) -> ParseResult:
-    failures = tuple(item for item in result.failures if item.file == file and item.kind != "duplicate-dag")
-    return replace(result, dags=tuple(dag for dag in result.dags if dag.file == file), failures=failures)
-
-
-def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof:
-    old, new = _of_file(before, file), _of_file(after, file)
-    names = {f"{item.kind} {item.name}" for result in (before, after) for item in result.stand_ins.get(file, ())}
+def _prove_file(file: str, old: ParseResult, new: ParseResult) -> FileProof:
+    names = {f"{item.kind} {item.name}" for result in (old, new) for item in result.stand_ins.get(file, ())}
     dag_ids = tuple(sorted({dag.dag_id for dag in (*old.dags, *new.dags)}))
 
     def proof(verdict: Verdict, reason: str = "", differences: tuple[DagDifference, ...] = ()) -> FileProof:
@@ -168,10 +193,10 @@ def _prove_file(file: str, before: ParseResult, after: ParseResult) -> FileProof
 
     if new.failures:
         verdict: Verdict = "not-comparable" if old.failures and not old.dags else "broken"
-        return proof(verdict, f"Airflow {after.airflow_version}: {new.failures[0].message}")
+        return proof(verdict, f"Airflow {new.airflow_version}: {new.failures[0].message}")
     if old.failures or not old.dags:
         reason = old.failures[0].message if old.failures else "It holds no DAG."
-        return proof("not-comparable", f"Airflow {before.airflow_version}: {reason}")
+        return proof("not-comparable", f"Airflow {old.airflow_version}: {reason}")
     differences = tuple(_masked(item) for item in compare(old, new))
     lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
     if any(_is_hard(item) for item in differences) and lacking:

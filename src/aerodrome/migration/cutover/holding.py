@@ -27,6 +27,9 @@ from aerodrome.migration.cutover.target import TargetDag
 from aerodrome.migration.sources.contract import DagState
 
 GAP_POLL_S = 0.25
+STEP_S = 330.0
+"""How long the source gets to work out its next interval by its next parse: each 30 s unless set, on hosted Airflows up to 300 s
+([scheduler] min_file_process_interval)."""
 STOP_S = 120.0
 """How long stopped tasks get to end: their processes look at their state every few seconds."""
 MOVING = ("running", "queued", "restarting", "deferred")
@@ -62,13 +65,7 @@ def check(
     if view.hindrances.problem is not None:
         raise view.hindrances.problem
     if on_deadline == "rerun" and context.stopping is None:
-        raise Invalid(
-            f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
-            code="rerun-impossible",
-            hint="It takes the source's database (kind airflow-db) and a target of Airflow 3.1 or newer; "
-            "set on_deadline of the DAG to wait or fail.",
-            details={"dag_id": dag_id},
-        )
+        raise _cannot_rerun(dag_id)
     if not dag.is_paused and not is_ours:
         raise Conflict(
             f"{dag_id} is not paused in the target, while the source still runs it.",
@@ -160,6 +157,9 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
     A run that cannot go on because its DAG is paused (nothing of it moves any more) is let go: the DAG is unpaused under
     our mark, kept from starting more, and paused again when nothing runs. What it starts all the same is its own and synced.
 
+    Waits as well until the source names a next interval that was not run: Unavailable `source-next-unknown` where its scheduler
+    does not step on.
+
     At the deadline: Conflict `drain-deadline` ("fail") or Unavailable `drain-still-running` ("wait": look again later),
     both naming what is still running; or ("rerun") the runs are stopped, and named for the target to run them again.
     Only runs of a DAG that we hold are stopped: one that was paused before has nobody who would run them again.
@@ -175,6 +175,8 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
         if state.in_flight:
             empty_since, busy_until = None, now
             may_stop = on_deadline == "rerun" and state.mark == context.mark
+            if now >= deadline and may_stop and context.stopping is None:
+                raise _cannot_rerun(dag_id)  # the plan was changed after the check
             if now >= deadline and may_stop and now < deadline + timedelta(seconds=STOP_S):
                 yield StopRuns(dag_id)
             elif now >= deadline:
@@ -190,6 +192,11 @@ def drain(context: CutoverContext, dag_id: str, *, deadline_s: float, on_deadlin
             empty_since = now
             stopped = yield from _stopped(context, dag_id, deadline)
         elif now - empty_since >= timedelta(seconds=context.settle_s):
+            if state.is_next_passed:  # only its scheduler can tell what follows: a custom timetable, an end date
+                if now - empty_since >= timedelta(seconds=STEP_S):
+                    raise _not_stepped(dag_id, state)
+                yield Sleep(context.poll_s, "waiting until the source has worked out its next interval")
+                continue
             return {
                 "dag_id": dag_id,
                 "drained_at": to_text(now),
@@ -252,6 +259,27 @@ def what_runs(state: DagState) -> str:
         noun = "run" if noun == "run" else "task"
         parts.append(f"{count} {noun}{'' if count == 1 else 's'} {name.replace('_', ' ')}")
     return ", ".join(parts) or "nothing"
+
+
+def _cannot_rerun(dag_id: str) -> Invalid:
+    return Invalid(
+        f"The plan wants runs of {dag_id} stopped and run again, but this source or target cannot do that.",
+        code="rerun-impossible",
+        hint="It takes the source's database (kind airflow-db) and a target of Airflow 3.1 or newer; "
+        f"set on_deadline of the DAG to wait or fail: `aerodrome migrate policy NAME --dag {dag_id} --on-deadline wait`.",
+        details={"dag_id": dag_id},
+    )
+
+
+def _not_stepped(dag_id: str, state: DagState) -> Unavailable:
+    return Unavailable(
+        f"The source still names {to_text(state.next_logical_date)} as the next run of {dag_id}, which it has run already.",
+        code="source-next-unknown",
+        hint="Airflow works out the next run when it parses the file again. See whether the source's scheduler and DAG "
+        "processor run and the file imports there; the cutover looks again, and the DAG stays paused until then.",
+        details={"dag_id": dag_id, "next_logical_date": to_text(state.next_logical_date)},
+        retry_after_s=30.0,
+    )
 
 
 def _too_late(dag_id: str, state: DagState, deadline_s: float, on_deadline: str) -> Conflict | Unavailable:

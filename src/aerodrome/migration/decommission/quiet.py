@@ -14,6 +14,7 @@ from aerodrome.migration.sources.airflow_db.rows import column_or, utc
 from aerodrome.migration.sources.airflow_db.schedules import run_type
 from aerodrome.migration.sources.airflow_db.states import IN_FLIGHT_RUNS, IN_FLIGHT_TASKS
 from aerodrome.migration.sources.airflow_rest.activity import Activity
+from aerodrome.migration.sources.contract import DagState
 
 State = Literal["done", "open", "attention"]
 _OWN = ("aerodrome.pause", "aerodrome.unpause")
@@ -169,7 +170,9 @@ def _calls(database: MetadataDatabase, since: datetime, days: int) -> Check:
 def of_activity(found: Activity, since: datetime, days: int) -> list[Check]:
     """Say what a source over REST did since then: its runs, and who used it."""
     title = f"No run for {days} days"
-    if found.runs:
+    if found.runs is None:
+        runs = unread("runs", title, "Its runs")
+    elif found.runs:
         hint = "Wait until the time has passed; a manual or triggered run among them has a caller that must be moved."
         runs = Check("runs", title, "open", f"{found.runs:,} runs began since {said(since)}.", hint)
     else:
@@ -189,6 +192,56 @@ def of_activity(found: Activity, since: datetime, days: int) -> list[Check]:
     total = sum(count for count, _ in acts.values())
     message = f"{'More than ' if found.is_cut else ''}{total:,} acts of others."
     return [runs, Check("calls", title, "open", message, hint, _some(lines))]
+
+
+def now_over_rest(found: Activity, states: Sequence[DagState]) -> list[Check]:
+    """Say what a source over REST does now: the DAGs of the assessment in full, of all others what can be counted."""
+    running = [f"{state.dag_id}: {state.in_flight}" for state in states if state.in_flight]
+    known = {state.dag_id: state.is_paused for state in states}
+    of_known = sum(count for state in states for key, count in state.in_flight.items() if key.startswith("run:"))
+    if found.in_flight is not None and found.in_flight > of_known:
+        running.append(f"{found.in_flight - of_known} runs of DAGs that were not assessed")
+    active = found.unpaused
+    if active is None:
+        active = tuple(dag_id for dag_id, is_paused in known.items() if not is_paused)
+    late = sorted(set(active) - known.keys())
+    hint = "Wait until they have ended, or mark them failed there: they run nowhere else."
+    told = "No run and no task instance of the assessed DAGs is in flight."
+    message = f"{len(running)} groups are in flight." if running else told
+    new = f" {len(late)} of them came after the assessment." if late else ""
+    return [
+        Check(
+            "running", "Nothing runs", "open" if running else "done", message, hint if running else "", _some(running)
+        ),
+        Check(
+            "scheduled",
+            "Nothing is scheduled",
+            "open" if active else "done",
+            f"{len(active)} DAGs are not paused.{new}",
+            "Cut them over, or pause them there: what is not in the plan stays on the source." if active else "",
+            _some(active),
+        ),
+        unread("waiting", "Nothing waits", "Triggers of deferred tasks and pending asset events"),
+    ]
+
+
+def unread(key: str, title: str, what: str, why: str = "do not come over its API") -> Check:
+    """Say that something cannot be read: a person has to look."""
+    return Check(key, title, "attention", f"Cannot be read: {what} {why}.", "Look into its Airflow yourself.")
+
+
+def unreadable(days: int, reason: str) -> list[Check]:
+    """Say for a source that cannot be asked at all what nobody knows of it."""
+    return [
+        Check(key, title, "open", f"Cannot be read: {reason}", "Connect its REST API or its database, then look again.")
+        for key, title in (
+            ("running", "Nothing runs"),
+            ("scheduled", "Nothing is scheduled"),
+            ("runs", f"No run for {days} days"),
+            ("waiting", "Nothing waits"),
+            ("calls", f"Nobody used it for {days} days"),
+        )
+    ]
 
 
 def _some(lines: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from aerodrome.migration.estate.records import DagRecord
 
-EdgeKind = Literal["dataset", "trigger", "sensor"]
+EdgeKind = Literal["dataset", "alias", "trigger", "sensor"]
 
 
 @dataclass(frozen=True, order=True)
@@ -29,13 +29,18 @@ def edges(dags: Iterable[DagRecord]) -> tuple[Edge, ...]:
     dags = list(dags)
     known = {dag.dag_id for dag in dags}
     producers: dict[str, list[str]] = {}
+    writers: dict[str, list[str]] = {}
     for dag in dags:
         for uri in dag.datasets_out:
             producers.setdefault(uri, []).append(dag.dag_id)
+        for name in dag.aliases_out:
+            writers.setdefault(name, []).append(dag.dag_id)
     found: set[Edge] = set()
     for dag in dags:
         for uri in dag.datasets_in:
             found |= {Edge(producer, dag.dag_id, "dataset") for producer in producers.get(uri, ())}
+        for name in dag.aliases_in:
+            found |= {Edge(writer, dag.dag_id, "alias") for writer in writers.get(name, ())}
         does_trigger, does_wait = _habits(dag)
         for other in dag.depends_on_dags:
             if does_trigger and not does_wait:

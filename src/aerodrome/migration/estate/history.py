@@ -16,6 +16,10 @@ HistoryKind = Literal["run", "task_instance", "task_try", "xcom", "rendered"]
 HISTORY_KINDS: tuple[HistoryKind, ...] = ("run", "task_instance", "task_try", "xcom", "rendered")
 
 FINAL_RUN_STATES = ("success", "failed")
+UNFINISHED_TASK_STATES = (
+    "scheduled", "queued", "running", "restarting", "shutdown", "sensing", "deferred", "up_for_retry",
+    "up_for_reschedule", "awaiting_input",
+)  # fmt: skip
 FINAL_TASK_STATES = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 RUN_COLUMNS = (

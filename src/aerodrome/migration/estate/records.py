@@ -67,6 +67,8 @@ class DagRecord(Record):
     runs_365d: int = 0
     callbacks: tuple[str, ...] = ()  # of the DAG itself: names of its arguments
     version: str | None = None  # changes when the DAG does, not with a computed start date
+    aliases_in: tuple[str, ...] = ()  # names of asset aliases that its schedule waits for
+    aliases_out: tuple[str, ...] = ()  # ... and that its tasks write
     unread: tuple[str, ...] = ()  # fields above that this kind of source cannot tell: they are empty, not none
 
     @property
@@ -275,7 +277,8 @@ class MeasureRecord(Record):
 
     `rows:<table>` and `bytes:<table>` (by the database's own statistics where it keeps them), `bytes:database`,
     `xcom:sampled`, `xcom:pickled`, `unencrypted:connection`, `unencrypted:variable`, `pending:dataset-events`,
-    `running:backfill`, `state:<state of task instances in flight>`.
+    `running:backfill`, `state:<state of task instances in flight>`, `logs:readable` (1 or 0: whether task logs can be read
+    from here; where they lie stands in the options).
     """
 
     kind: ClassVar[str] = "measure"

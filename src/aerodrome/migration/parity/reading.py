@@ -15,12 +15,13 @@ from aerodrome.migration.estate.history import (
     FINAL_RUN_STATES,
     RUN_COLUMNS,
     TASK_COLUMNS,
+    UNFINISHED_TASK_STATES,
     HistoryBatch,
     HistoryKind,
     HistoryWindow,
 )
 from aerodrome.migration.parity.contract import RunFacts, TaskKey
-from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES, HistoryReader
+from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.schedules import logical_date, run_type
 from aerodrome.migration.sources.contract import SourceAdapter
 

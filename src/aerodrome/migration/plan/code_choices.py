@@ -1,8 +1,12 @@
-"""Which files of the code keep what the source has: `code.rejected` of a plan file. Read, and written into the text that a person edits."""
+"""What a plan file says about the code. Read, and written into the text that a person edits.
+
+`code.rejected`: files that keep what the source has. `code.requirements_as_of`: the day whose package index requirements.txt is resolved against.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,18 +16,26 @@ from aerodrome.migration.plan.document import Document, Path
 from aerodrome.migration.plan.writer import code_lines
 
 _SECTION = "code"
+_AS_OF = "requirements_as_of"
 
 
-def read_rejected(document: Document, value: Any) -> list[str]:
-    """Give the paths below the project, each once; Invalid names line and field."""
+def read_code(document: Document, value: Any) -> dict[str, Any]:
+    """Give `rejected` (paths below the project, each once) and `requirements_as_of` (ISO date), as far as they say something.
+
+    Invalid names line and field. Nothing said gives {}: such a plan is what it was before the fields existed.
+    """
     if value is None:
-        return []
+        return {}
     if not isinstance(value, dict):
         raise document.wrong((_SECTION,), "must hold fields, one per line.")
     for key in value:
-        if key != "rejected":
+        if key not in ("rejected", _AS_OF):
             raise document.wrong((_SECTION, key), f"there is no field {key}.", code="plan-unknown-field")
-    listed = value.get("rejected")
+    rejected, as_of = _rejected(document, value.get("rejected")), _day(document, value.get(_AS_OF))
+    return {**({"rejected": rejected} if rejected else {}), **({_AS_OF: as_of} if as_of else {})}
+
+
+def _rejected(document: Document, listed: Any) -> list[str]:
     at: Path = (_SECTION, "rejected")
     if listed is not None and not isinstance(listed, list):
         raise document.wrong(at, "must be a list.")
@@ -37,6 +49,15 @@ def read_rejected(document: Document, value: Any) -> list[str]:
     return paths
 
 
+def _day(document: Document, value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError as error:
+        raise document.wrong((_SECTION, _AS_OF), "must be a day, such as 2026-09-01.") from error
+
+
 def is_below(path: str) -> bool:
     """Tell whether a path names something below the project's folder, in the one way to write it."""
     parts = PurePosixPath(path).parts
@@ -47,7 +68,10 @@ def with_rejected(text: str, paths: Collection[str]) -> str:
     """Give a plan file's text with these paths in `code.rejected`; every other line stays as it is."""
     lines = text.splitlines(keepends=True)
     start, end = _place(text, lines)
-    block = "".join(f"{line}\n" for line in code_lines(sorted(set(paths))))
+    said = yaml.safe_load(text)
+    section = said.get(_SECTION) if isinstance(said, dict) else None
+    as_of = section.get(_AS_OF) if isinstance(section, dict) else None
+    block = "".join(f"{line}\n" for line in code_lines(sorted(set(paths)), str(as_of) if as_of else None))
     if start == len(lines) and lines and not lines[-1].endswith("\n"):
         block = "\n" + block
     return "".join([*lines[:start], block, *lines[end:]])

@@ -95,14 +95,18 @@ def _code(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Step]:
     kind = estate.header.source_kind
     is_converted = kind in DEFINITION_KINDS
     key = "code.convert" if is_converted else "code.upgrade"
-    rejected = list(settings.get("code", {}).get("rejected", ()))
+    choices = settings.get("code", {})
+    rejected, as_of = list(choices.get("rejected", ())), choices.get("requirements_as_of")
     but = f"; {_count(len(rejected), 'file')} as the source has them" if rejected else ""
+    but += f"; requirements.txt resolved as of {as_of}" if as_of else ""
     title = (
         f"Convert the definitions of {kind} into DAGs for Airflow {version}, with their tests"
         if is_converted
         else f"Upgrade the DAG code to Airflow {version} in a copy, with a diff per file{but}"
     )
     params = {"target_version": version, **({"rejected": rejected} if rejected else {})}
+    if as_of and not is_converted:
+        params |= {"requirements_as_of": as_of, "python": settings["target"]["python"]}
     yield Step(key, "code", key, title, params)
     yield Step(
         "deploy.bundle",

@@ -9,7 +9,7 @@ from typing import Any
 from aerodrome.kernel.errors import Conflict
 from aerodrome.migration.plan import document as documents
 from aerodrome.migration.plan import fields
-from aerodrome.migration.plan.code_choices import read_rejected
+from aerodrome.migration.plan.code_choices import read_code
 from aerodrome.migration.plan.document import Document, Path
 from aerodrome.migration.plan.inventory import Inventory
 
@@ -37,8 +37,8 @@ def from_yaml(text: str, estate: Inventory) -> dict[str, Any]:
     settings["objects"] = _objects(document, data.get("objects"), estate)
     dag_ids = {dag.dag_id for dag in estate.records("dag")}
     settings |= _waves(document, data, dag_ids)
-    if rejected := read_rejected(document, data.get("code")):
-        settings["code"] = {"rejected": rejected}  # absent: a plan that rejects nothing is what it was before
+    if code := read_code(document, data.get("code")):
+        settings["code"] = code
     settings["dags"] = _policies(document, data.get("dags"), dag_ids, set(settings["excluded"]))
     return settings
 
@@ -199,5 +199,6 @@ def _policies(
             )
         if dag_id in excluded:
             raise document.wrong(path, f"{dag_id} is excluded, so a policy for it means nothing.")
-        policies[dag_id] = _section(document, data[dag_id], path, fields.DAG_POLICY, fill=False)
+        if own := _section(document, data[dag_id], path, fields.DAG_POLICY, fill=False):
+            policies[dag_id] = own
     return policies

@@ -11,6 +11,7 @@ from aerodrome.migration.plan.inventory import Inventory
 
 CONSEQUENCES = {
     "dataset": "{follower} follows a dataset that {leader} writes; while they live apart, only the bridge carries its events",
+    "alias": "{follower} follows an asset alias that {leader} writes; each side keeps for itself what an alias stands for, and the bridge does not carry it",
     "trigger": "{leader} triggers {follower}; a trigger starts nothing on the other side, and the bridge does not carry it",
     "sensor": "{follower} waits for {leader}; while they live apart, only the bridge carries the runs that its sensor looks for",
 }

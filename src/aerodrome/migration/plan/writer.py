@@ -68,7 +68,8 @@ def _lines(settings: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[st
             yield _with(f"    {key}: {_value(wave.get(key, field.default), field)}", field.comment)
         yield from _names("dags", wave["dags"], "    ", "dag", notes)
     yield f"\n# {_CODE_COMMENT}"
-    yield from code_lines(settings.get("code", {}).get("rejected", ()))
+    code = settings.get("code", {})
+    yield from code_lines(code.get("rejected", ()), code.get("requirements_as_of"))
     yield "\n# DAGs that stay in the source."
     yield from _names("excluded", settings["excluded"], "", "dag", notes)
     yield f"\n# Own policies: {'; '.join(field.comment for field in fields.DAG_POLICY.values() if field.comment)}."
@@ -80,9 +81,11 @@ def _lines(settings: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[st
         yield f"  {scalar(dag_id)}: {{{inner}}}"
 
 
-def code_lines(rejected: Sequence[str]) -> Iterator[str]:
-    """Write the section about the code."""
+def code_lines(rejected: Sequence[str], requirements_as_of: str | None = None) -> Iterator[str]:
+    """Write the section about the code; the day (ISO) only when there is one."""
     yield "code:"
+    if requirements_as_of:
+        yield f"  requirements_as_of: {requirements_as_of}"
     yield from _names("rejected", list(rejected), "  ", "file", {})
 
 

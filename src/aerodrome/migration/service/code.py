@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from aerodrome.airflowkit.versions import DEFAULT_PYTHON
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.sources.contract import CodeFolders
@@ -26,11 +28,17 @@ def upgrade_into(
     *,
     catchup_by_default: bool,
     rejected: Collection[str] = (),
+    python: str = DEFAULT_PYTHON,
+    requirements_as_of: date | None = None,
 ) -> Mapping[str, Any]:
-    """Write the upgraded project to `folder.code` and its diffs to `folder.code_json`; the source's files stay as they are."""
+    """Write the upgraded project to `folder.code` and its diffs to `folder.code_json`; the source's files stay as they are.
+
+    With `requirements_as_of` the package index is asked which versions go with the target, among those published up to that day.
+    """
     gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)
-    data = _upgraded(folder.gathered, folder.code, target_version, catchup_by_default=catchup_by_default)
+    options = _Options(catchup_by_default, python, requirements_as_of)
+    data = _upgraded(folder.gathered, folder.code, target_version, options)
     kept = _take_back(folder, {file["path"] for file in data["files"] if file["diff"]} & set(rejected))
     write_json(folder.code_json, data)
     changed, open_spots = data["files_changed"], sum(len(file["findings"]) for file in data["files"])
@@ -45,13 +53,20 @@ def upgrade_into(
     }
 
 
-def review(folder: MigrationFolder, source: CodeFolders, target_version: str, *, catchup_by_default: bool) -> None:
+def review(
+    folder: MigrationFolder,
+    source: CodeFolders,
+    target_version: str,
+    *,
+    catchup_by_default: bool,
+    python: str = DEFAULT_PYTHON,
+    requirements_as_of: date | None = None,
+) -> None:
     """Write to `folder.review_json` what the code step would change; nothing of the project is kept."""
     with tempfile.TemporaryDirectory(prefix="aerodrome-review-", dir=folder.root) as scratch:
         gather(source, Path(scratch) / "gathered")
-        data = _upgraded(
-            Path(scratch) / "gathered", Path(scratch) / "code", target_version, catchup_by_default=catchup_by_default
-        )
+        options = _Options(catchup_by_default, python, requirements_as_of)
+        data = _upgraded(Path(scratch) / "gathered", Path(scratch) / "code", target_version, options)
     write_json(folder.review_json, {"status": "done", **data})
 
 
@@ -64,10 +79,21 @@ def newest(folder: MigrationFolder) -> dict[str, Any] | None:
     return {name: value for name, value in seen.items() if name != "status"} if is_newer else done
 
 
-def _upgraded(gathered: Path, out: Path, target_version: str, *, catchup_by_default: bool) -> dict[str, Any]:
+class _Options(NamedTuple):
+    catchup_by_default: bool
+    python: str
+    requirements_as_of: date | None
+
+
+def _upgraded(gathered: Path, out: Path, target_version: str, options: _Options) -> dict[str, Any]:
     from aerodrome.migration.codemod import Options, upgrade  # rules and tables that a server at rest does not need
 
-    return upgrade(gathered, out, target_version, Options(catchup_by_default=catchup_by_default)).as_data()
+    return upgrade(gathered, out, target_version, Options(**options._asdict())).as_data()
+
+
+def resolution_day(text: object) -> date | None:
+    """Give the plan's `code.requirements_as_of`; None when it has none, and nothing is asked of the package index."""
+    return date.fromisoformat(str(text)) if text else None
 
 
 def _take_back(folder: MigrationFolder, rejected: Collection[str]) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from aerodrome.airflowkit.versions import DEFAULT_PYTHON
 from aerodrome.environments.backends_airflow import What
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.clock import from_text, to_text
@@ -23,6 +24,8 @@ from aerodrome.migration.service.runner import Handler
 from aerodrome.migration.sources.contract import DefinitionsConfig
 from aerodrome.migration.sources.definitions.records import file_records
 from aerodrome.migration.sources.registry import code_of
+from aerodrome.migration.sources.task_logs.place import login_from, place_of
+from aerodrome.migration.sources.task_logs.reading import open_logs
 from aerodrome.migration.transfer import backend_objects, checkpoints, environment, history, objects
 from aerodrome.migration.transfer.assets import move_assets
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
@@ -123,6 +126,8 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         str(params["target_version"]),
         catchup_by_default=code.catches_up(context.estate),
         rejected=params.get("rejected", ()),
+        python=str(params.get("python", DEFAULT_PYTHON)),
+        requirements_as_of=code.resolution_day(params.get("requirements_as_of")),
     )
 
 
@@ -220,17 +225,18 @@ def move_history(context: StepContext, params: Params) -> Result:
 
 
 def move_logs_of(context: StepContext, dag_ids: Sequence[str]) -> LogsMoved | None:
-    """Copy the tasks' logs where both folders are on this machine."""
+    """Copy the tasks' logs where the target's folder is on this machine, and the source's too or in a bucket that is read."""
     options = {record.option: record.value or "" for record in context.estate.records("config")}
-    folder = options.get("logging.base_log_folder") or options.get("core.base_log_folder") or ""
-    into = context.access.logs_folder
-    if into is None or not folder.startswith("/") or not Path(folder).is_dir():
+    into, place = context.access.logs_folder, place_of(options)
+    logs = None if into is None else open_logs(place, login_from(place, context.source, context.source_config))
+    if into is None or logs is None:
         return None
 
     def progress(what: str, done: int, total: int | None) -> None:
         context.progress(f"{what}: {done:,} of {total or 0:,}")
 
-    return move_logs(context.target, dag_ids, Path(folder), into, progress=progress)
+    with closing(logs):
+        return move_logs(context.target, dag_ids, logs, into, progress=progress)
 
 
 def move_beside(context: StepContext, dag_ids: Sequence[str]) -> dict[str, Any]:
@@ -323,9 +329,26 @@ def check_objects(context: StepContext, params: Params) -> Result:
     }
 
 
+def _found_first(context: StepContext) -> dict[tuple[str, str], str]:
+    """Tell of the names that the target's Airflow finds before it looks into its metadata database, and where."""
+    places = {
+        (item.kind, item.name): item.places[0]
+        for item in context.fleet.environment.effective(context.actor, context.deployment_id).items
+    }
+    return {
+        key: f"the secrets backend {place.detail}"
+        if place.place == "secrets backend"
+        else f"the environment variable {place.detail}"
+        if place.place == "env var"
+        else f"the environment manager ({place.place})"
+        for key, place in places.items()
+        if place.place != "metadata database"
+    }
+
+
 def _object_rows(context: StepContext, params: Params) -> tuple[CheckRow, ...]:
     if not params.get("backend"):
-        return validate_objects(context.target, params)
+        return validate_objects(context.target, params, _found_first(context))
     opened = context.fleet.backends.open(context.actor, params["backend"], params["workspace"])
     found = {
         "connections": backend_objects.standing(opened, "connection", params["connections"]),

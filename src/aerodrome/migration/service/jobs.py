@@ -159,9 +159,9 @@ class MigrationJobs:
         row = self._row(job.key)
         folder = self.migrations.folder_of(row)
         try:
-            target = self.migrations.frozen(row).settings["target"]["airflow"]
+            settings = self.migrations.frozen(row).settings
             estate = self.migrations.estate_of(row)
-            reviewing.make(folder, self.migrations.config_of(row), target, estate)
+            reviewing.make(folder, self.migrations.config_of(row), settings, estate)
         except AerodromeError as error:
             reviewing.failed(folder, error)
 

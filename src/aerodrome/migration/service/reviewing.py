@@ -25,10 +25,18 @@ def state(folder: MigrationFolder) -> Mapping[str, Any]:
     return {"status": found["status"], "error": found.get("error")}
 
 
-def make(folder: MigrationFolder, config: AnySourceConfig, target_version: str, estate: Estate) -> None:
-    """Make the review that was asked for; done already: nothing happens."""
+def make(folder: MigrationFolder, config: AnySourceConfig, settings: Mapping[str, Any], estate: Estate) -> None:
+    """Make the review that was asked for, by the plan's settings; done already: nothing happens."""
     if state(folder)["status"] == "asked":
-        code.review(folder, code_of(config), target_version, catchup_by_default=code.catches_up(estate))
+        target = settings["target"]
+        code.review(
+            folder,
+            code_of(config),
+            target["airflow"],
+            catchup_by_default=code.catches_up(estate),
+            python=target["python"],
+            requirements_as_of=code.resolution_day(settings.get("code", {}).get("requirements_as_of")),
+        )
 
 
 def failed(folder: MigrationFolder, error: AerodromeError) -> None:

@@ -36,6 +36,7 @@ from aerodrome.migration.service.differences import Differences
 from aerodrome.migration.service.folder import MigrationFolder, present, read_json, write_json
 from aerodrome.migration.service.holds import Holds
 from aerodrome.migration.service.plans import KnownPlan, Plans
+from aerodrome.migration.service.policies import Policies
 from aerodrome.migration.service.proofs.service import Proofs
 from aerodrome.migration.service.source_kinds import AnySourceInput, restored
 from aerodrome.migration.service.tracks import (
@@ -91,6 +92,7 @@ class Migrations:
         self.waves = Waves(self)
         self.differences = Differences(self)
         self.holds = Holds(self)
+        self.policies = Policies(self)
         self.proofs = Proofs(self)
         self._plans = Plans()
 

@@ -174,6 +174,15 @@ class DagState:
     in_flight: dict[str, int] = field(default_factory=dict)  # state -> rows: runs ("run:running") and task instances
     told: str = ""  # what people must do in the source themselves after a way back; a sentence
 
+    @property
+    def is_next_passed(self) -> bool:
+        """Tell whether the next interval is one that was run already: the source's scheduler has yet to step on."""
+        return (
+            self.next_logical_date is not None
+            and self.last_interval is not None
+            and self.next_logical_date <= self.last_interval[0]
+        )
+
 
 @dataclass(frozen=True)
 class CarriedRuns:
@@ -404,6 +413,17 @@ class OffersText(Protocol):
     """A source adapter that may be able to give its history as text."""
 
     def text_history(self) -> TextHistory | None: ...
+
+
+@runtime_checkable
+class OffersExecutorConfigs(Protocol):
+    """A source adapter that gives the `executor_config` of task instances and tries."""
+
+    def executor_configs(
+        self, kind: HistoryKind, window: HistoryWindow
+    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
+        """Stream (natural key, pickle) of the rows that move and have one. A pickle is a program: never load it."""
+        ...
 
 
 @runtime_checkable

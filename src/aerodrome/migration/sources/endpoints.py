@@ -1,4 +1,4 @@
-"""Finds the hosts that code names: in URLs within its string literals. Pure; user, password, path and query are dropped."""
+"""Finds the hosts that code names: in URLs within its string literals, and private IPv4 addresses. Pure; user, password, path and query are dropped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ _URL = re.compile(
     r"\b(?P<scheme>[a-z][a-z0-9+.-]{1,20})://(?:[^\s/@'\"<>]*@)?"
     r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)(?::(?P<port>\d{1,5}))?(?=[/?#\s'\",;)]|$)"
 )
+_PRIVATE = re.compile(
+    r"(?<![\d.\w/-])(?P<host>10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2})"
+    r"(?::(?P<port>\d{1,5}))?(?![\d.]*\d|/\d)"
+)
+"""An address of RFC 1918, as it stands in commands; no network (10.0.0.0/8), no part of a longer number."""
+BARE = "address"
+"""The scheme of an address that stands without one."""
 _REST = re.compile(r"[^\s'\"<>]*")
 _IGNORED_HOSTS = re.compile(
     r"(?i)^(www\.w3\.org|schemas\..*|airflow\.apache\.org|docs\..*|github\.com|json-schema\.org)$"
@@ -36,7 +43,12 @@ def endpoints(nodes: Sequence[ast.AST]) -> Iterator[Endpoint]:
     for node in nodes:
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in docs:
             continue
-        if "://" not in node.value or len(node.value) > _MOST_LENGTH:
+        if len(node.value) > _MOST_LENGTH:
+            continue
+        if "://" not in node.value:  # in a URL it may be a login or a password
+            for match in _PRIVATE.finditer(node.value):
+                if all(int(part) < 256 for part in match["host"].split(".")):
+                    found.add((node.lineno, BARE, match["host"], int(match["port"] or 0)))
             continue
         for match in _URL.finditer(node.value):
             scheme, host = match["scheme"].lower(), match["host"].strip("[]").lower()

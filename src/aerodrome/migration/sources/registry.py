@@ -11,7 +11,7 @@ from aerodrome.migration.sources.airflow_archive import unpacking
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
-from aerodrome.migration.sources.cloud.contract import CloudLogin
+from aerodrome.migration.sources.cloud.contract import CloudLogin, parts_of
 from aerodrome.migration.sources.composer import environment as composer
 from aerodrome.migration.sources.contract import (
     DEFINITION_KINDS,
@@ -81,6 +81,20 @@ def list_environments(kind: str, location: str, login: CloudLogin) -> list[dict[
     if kind == "composer":
         return composer.environments(location, login)
     raise unknown_kind(kind)
+
+
+def start_exporter(environment: str, login: CloudLogin, out: str) -> str:
+    """Start the exporter's DAG in an MWAA environment, to write to an address in S3; give what its Airflow says."""
+    scheme, _, _ = parts_of(out)
+    if scheme != "s3":
+        raise Invalid(
+            f"{out} is no place in S3.",
+            code="object-address-malformed",
+            hint="Write s3://bucket/key.",
+            details={"field": "out"},
+        )
+    with closing(mwaa.MwaaEnvironment(environment, login)) as opened:
+        return opened.start_exporter(out)
 
 
 def _environment(config: CloudConfig) -> ManagedEnvironment:

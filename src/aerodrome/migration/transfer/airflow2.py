@@ -50,6 +50,9 @@ EXTRA_COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
     "xcom": (),
     "rendered": (),
 }
+BYTES = frozenset({"conf", "value"})
+"""Proved columns that hold bytes; in Airflow 3 they are JSON."""
+
 _IS_EXTERNAL = RUN_COLUMNS.index("is_external_trigger")
 
 
@@ -68,7 +71,7 @@ def mapper(
             return _xcom(row)
         if kind == "rendered":
             return row
-        return MappedRow(row.key, row.values, row.proof, (EMPTY_PICKLE, row.extra[-1]), row.note)
+        return MappedRow(row.key, row.values, (), (EMPTY_PICKLE, row.extra[-1]), row.note)
 
     return mapped
 
@@ -82,16 +85,16 @@ def _run(row: MappedRow, *, is_external: bool) -> MappedRow | Rejected:
     if head[2] not in RUN_TYPES:
         return Rejected(row.label, "run-type-unknown", f"Airflow 2 has no run type {head[2]}.")
     start = (*head[:2], RUN_TYPES[head[2]], *head[3:], *rest[:3])
-    stored = pickle.dumps(json.loads(conf), 4)
+    stored = EMPTY_PICKLE if conf == "{}" else pickle.dumps(json.loads(conf), 4)
     end = (is_external, clear_number)
     changed = rest[2] or rest[1] or after
-    return MappedRow(row.key, (*start, stored, *end), (*start, row.proof[11], *end), (IMPORT_HASH, changed), row.note)
+    return MappedRow(row.key, (*start, stored, *end), ((len(start), conf),), (IMPORT_HASH, changed), row.note)
 
 
 def _xcom(row: MappedRow) -> MappedRow:
     *head, value, moment = row.values
     stored = None if value is None else str(value).encode()
-    return MappedRow(row.key, (*head, stored, moment), row.proof, (), row.note)
+    return MappedRow(row.key, (*head, stored, moment), row.documents, (), row.note)
 
 
 def conf_proof(stored: bytes | memoryview | None) -> str:

@@ -144,9 +144,8 @@ def _length(batch: HistoryBatch) -> int:
 
 
 def bulk_writer(target: TargetDatabase, writer: HistoryWriter) -> BulkWriter | None:
-    """Give what writes whole batches, where the target is a PostgreSQL of Airflow 3."""
-    is_fit = target.dialect == "postgresql" and not target.is_airflow2
-    return BulkWriter(target, writer) if is_fit else None
+    """Give what writes whole batches, where the target is on PostgreSQL."""
+    return BulkWriter(target, writer) if target.dialect == "postgresql" else None
 
 
 def prepare_batch(target: TargetDatabase, bulk: BulkWriter | None, batch: HistoryBatch, tally: Tally) -> Prepared:
@@ -162,7 +161,7 @@ def write_batch(target: TargetDatabase, writer: HistoryWriter, bulk: BulkWriter 
     if bulk is not None and prepared.draft is not None:
         outcome = bulk.write(prepared.draft)
         if outcome in {"new", "same"}:
-            _count(rows, tally, is_new=outcome == "new")
+            prepared.draft.count(tally, is_new=outcome == "new")
             return
         is_written = outcome == "unproved"
     with target.reading() as connection:
@@ -180,17 +179,6 @@ def write_batch(target: TargetDatabase, writer: HistoryWriter, bulk: BulkWriter 
         with target.reading() as connection:
             sorted_out = replace(sorted_out, standing=writer.standing(connection, rows))
     _prove(replace(sorted_out, new=rows) if is_written else sorted_out, rows, tally)
-
-
-def _count(rows: list[MappedRow], tally: Tally, *, is_new: bool) -> None:
-    """Count rows of which the database said that they stand as they are."""
-    total = sum([row_number((*row.proof, row.note)) for row in rows])
-    tally.source_sum = add(tally.source_sum, total)
-    tally.target_sum = add(tally.target_sum, total)
-    if is_new:
-        tally.moved += len(rows)
-    else:
-        tally.same += len(rows)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ that stands with other content, a run of the target's own, a refusal, sums that 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import md5
@@ -16,12 +17,15 @@ from json.encoder import encode_basestring
 from typing import Any, Literal
 
 import psycopg
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
-from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, TARGET_COLUMNS, MappedRow
+from aerodrome.migration.transfer.hashing import add
+from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, MappedRow
+from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.relay import cursor_on
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.writer import NOTES, HistoryWriter, RunInTarget
+from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget
 
 Outcome = Literal["new", "same", "unproved", "not-plain"]
 """All rows were written and stand; all stood already; all were written but the sums differ; nothing was written."""
@@ -29,7 +33,11 @@ Outcome = Literal["new", "same", "unproved", "not-plain"]
 RunKey = tuple[str, str]
 _REFUSALS = (psycopg.IntegrityError, psycopg.DataError, DataError)
 _NULL = "\\N"
+COPY_BYTES = "\\\\x"
+"""What stands before the hex digits of bytes in the text of a COPY."""
 _FORMS = "set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1"
+_SIMPLE = re.compile(r'-?[1-9][0-9]*(\.[0-9]+)?|0(\.[0-9]+)?|"[^"\\\x00-\x1f\x7f]*"')
+"""JSON that stands in a jsonb as it was written: a number without an exponent, a text without a sign that is escaped."""
 _FLOATS = frozenset({"duration"})
 
 
@@ -45,10 +53,23 @@ class Sums:
 class Draft:
     """A batch as it is sent: the lines without what only the target knows, and what the target must answer for them."""
 
-    rows: Sequence[MappedRow]
+    keys: Sequence[RunKey]  # of the runs, each once
     lines: Sequence[str]  # COPY text of the proved columns
     sums: Sums
+    number: int  # what the rows add to the hash of both sides
     has_notes: bool
+    rows: Sequence[MappedRow] = ()  # where they came as such
+    tails: Sequence[str] = ()  # otherwise COPY text of what is not proved, without the version of the DAG
+    dag_ids: Sequence[str] = ()  # and the DAG of each line
+
+    def count(self, tally: Tally, *, is_new: bool) -> None:
+        """Count the rows once the database has said that they stand as they are."""
+        tally.source_sum = add(tally.source_sum, self.number)
+        tally.target_sum = add(tally.target_sum, self.number)
+        if is_new:
+            tally.moved += self.sums.rows
+        else:
+            tally.same += self.sums.rows
 
 
 class BulkWriter:
@@ -58,46 +79,59 @@ class BulkWriter:
         self._target = target
         self._writer = writer
         self._kind = writer.kind
-        columns = TARGET_COLUMNS[self._kind]
+        columns = writer.columns
         self._moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
         self._floats = tuple(index for index, name in enumerate(columns) if name in _FLOATS)
-        self._documents = tuple(index for index, name in enumerate(columns) if name in JSONS)
+        self._bytes = tuple(index for index, name in enumerate(columns) if name in writer.bytes)
+        self._documents = tuple(
+            index for index, name in enumerate(columns) if name in JSONS and name not in writer.bytes
+        )
         self._width = len(columns)
 
     def draft(self, rows: Sequence[MappedRow]) -> Draft | None:
         """Write the lines and hash them; None where a value has no text that PostgreSQL would give for it."""
         has_notes = any(row.note is not None for row in rows)
         lines: list[str] = []
-        total = nulls = 0
+        total = number = signs = 0
         try:
             for row in rows:
                 fields = self._fields(row.values)
                 line = "\t".join([_NULL if field is None else field for field in fields])
-                nulls += fields.count(None)
+                signs += fields.count(None)
                 lines.append(line)
-                if self._documents:
+                if self._documents or self._bytes:
                     for index in self._documents:
                         fields[index] = jsonb_text(fields[index])
+                    for index in self._bytes:
+                        if (field := fields[index]) is not None:
+                            fields[index] = field[len(COPY_BYTES) :]
+                            signs += 2
                     line = "\t".join([_NULL if field is None else field for field in fields])
+                digest = md5(line.encode(), usedforsecurity=False).digest()
                 if has_notes:
-                    line = f"{line}\t{_NULL if row.note is None else row.note}"
-                total += int.from_bytes(md5(line.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
+                    noted = md5(f"{line}\t{_NULL if row.note is None else row.note}".encode(), usedforsecurity=False)
+                    total += int.from_bytes(noted.digest()[:8], "big", signed=True)
+                    number += int.from_bytes(digest if row.note is None else noted.digest(), "big")
+                else:
+                    total += int.from_bytes(digest[:8], "big", signed=True)
+                    number += int.from_bytes(digest, "big")
         except (ValueError, RecursionError):
             return None
         block = "\n".join(lines)
         is_plain = (
             block.count("\t") == len(lines) * (self._width - 1)
             and block.count("\n") == len(lines) - 1
-            and block.count("\\") == nulls
+            and block.count("\\") == signs
             and "\r" not in block
         )
         if not is_plain:
-            lines = ["\t".join([_escaped(field) for field in self._fields(row.values)]) for row in rows]
-        return Draft(rows, lines, Sums(len(rows), total), has_notes)
+            lines = [self._escaped_line(row.values) for row in rows]
+        keys = list(dict.fromkeys([row.run for row in rows]))
+        return Draft(keys, lines, Sums(len(rows), total), number, has_notes, rows)
 
     def write(self, draft: Draft) -> Outcome:
         """Write what is new, in one transaction, and compare the sums of both sides."""
-        keys = list(dict.fromkeys(row.run for row in draft.rows))
+        keys = draft.keys
         try:
             with self._target.writing() as connection:
                 runs = {} if self._kind == "run" else self._writer.runs(connection, keys)
@@ -107,12 +141,13 @@ class BulkWriter:
                         return "same" if before == draft.sums else "not-plain"
                     if self._kind != "run" and not all(key in runs and runs[key].is_import for key in keys):
                         return "not-plain"
-                    self._writer.make_versions_apart(draft.rows)
-                    rest = self._writer.rest(connection, runs)
+                    self._writer.make_versions_apart({dag_id for dag_id, _ in keys})
                     names = ", ".join(f'"{name}"' for name in self._writer.written)
+                    block = self._block(draft, connection, runs)  # before the COPY: it asks the same connection
                     with cursor.copy(f"copy {TABLES[self._kind]} ({names}) from stdin".encode()) as copy:
-                        copy.write(_block(draft, rest))
-                self._writer.write_notes(connection, draft.rows)
+                        copy.write(block)
+                if draft.has_notes:
+                    self._writer.write_notes(connection, draft.rows)
         except _REFUSALS:
             return "not-plain"
         try:
@@ -122,9 +157,33 @@ class BulkWriter:
             return "unproved"
         return "new" if after == draft.sums else "unproved"
 
+    def _block(self, draft: Draft, connection: Connection, runs: dict[RunKey, RunInTarget]) -> str:
+        """Give the text of a COPY: each line with the values that are not proved."""
+        if draft.rows:
+            rest = self._writer.rest(connection, runs)
+            lines = [
+                "\t".join([line, *[_escaped(value) for value in rest(row)]])
+                for line, row in zip(draft.lines, draft.rows, strict=True)
+            ]
+        elif versions := self._writer.version_ids:
+            parts = zip(draft.lines, draft.tails, draft.dag_ids, strict=True)
+            lines = [f"{line}\t{tail}\t{versions[dag_id]}" for line, tail, dag_id in parts]
+        else:
+            lines = [f"{line}\t{tail}" for line, tail in zip(draft.lines, draft.tails, strict=True)]
+        return "\n".join(lines) + "\n"
+
+    def _escaped_line(self, values: Sequence[Any]) -> str:
+        fields = self._fields(values)
+        return "\t".join(
+            [field if place in self._bytes and field else _escaped(field) for place, field in enumerate(fields)]
+        )
+
     def _fields(self, values: Sequence[Any]) -> list[Any]:
-        """Give a row's values as PostgreSQL writes them: moments without zeros at their end, the shortest numbers."""
-        fields = [value if value is None or value.__class__ is str else str(value) for value in values]
+        """Give a row's values as PostgreSQL writes them: moments without zeros at their end, the shortest numbers.
+
+        Bytes stand as COPY takes them.
+        """
+        fields = [value if value is None or value.__class__ is str else _text(value) for value in values]
         for index in self._moments:
             if (moment := fields[index]) is not None:
                 fields[index] = moment[:19] if moment.endswith(".000000") else moment.rstrip("0")
@@ -151,10 +210,9 @@ class BulkWriter:
                 "on t.dag_id = c.dag_id and t.run_id = c.run_id"
             )
             given = ([key[0] for key in keys], [key[1] for key in keys])
-        parts = [_text_sql(kind, name) for name in TARGET_COLUMNS[kind]]
+        parts = [_text_sql(kind, name, is_bytes=name in self._writer.bytes) for name in self._writer.columns]
         if has_notes:
-            table, reference, id_column = NOTES[kind]
-            source += f" left join {table} n on n.{reference} = t.{id_column}"
+            source += self._writer.joined_notes("t", "n")
             parts.append(f"coalesce(n.content, '{_NULL}')")
         text = f"concat_ws(E'\\t', {', '.join(parts)})"
         query = f"select count(*), coalesce(sum(('x' || left(md5({text}), 16))::bit(64)::bigint), 0) from {source}"
@@ -162,8 +220,10 @@ class BulkWriter:
         return Sums(int(found[0]), int(found[1]))
 
 
-def _text_sql(kind: Any, name: str) -> str:
-    """Write a column as text, as `BulkWriter._fields` does."""
+def _text_sql(kind: Any, name: str, *, is_bytes: bool) -> str:
+    """Write a column as text, as `BulkWriter._fields` does; bytes as hex digits."""
+    if is_bytes:
+        return f"coalesce(encode(t.\"{name}\", 'hex'), '{_NULL}')"
     if name in KEYS[kind] and name not in {"map_index", "try_number"}:
         return f't."{name}"'
     if name in MOMENTS:
@@ -171,20 +231,13 @@ def _text_sql(kind: Any, name: str) -> str:
     return f"coalesce(t.\"{name}\"::{'jsonb::text' if name in JSONS else 'text'}, '{_NULL}')"
 
 
-def _block(draft: Draft, rest: Callable[[MappedRow], tuple[Any, ...]]) -> str:
-    """Give the text of a COPY: each line with the values that are not proved."""
-    lines = [
-        "\t".join([line, *[_escaped(value) for value in rest(row)]])
-        for line, row in zip(draft.lines, draft.rows, strict=True)
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _escaped(value: Any) -> str:
     """Write a value for COPY."""
     if value is None:
         return _NULL
-    text = value if value.__class__ is str else str(value)
+    if value.__class__ is bytes:
+        return _text(value)
+    text = value if value.__class__ is str else _text(value)
     if "\\" in text:
         text = text.replace("\\", "\\\\")
     if text.isprintable():
@@ -192,12 +245,21 @@ def _escaped(value: Any) -> str:
     return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
+def _text(value: Any) -> str:
+    """Write a value that is not a text as PostgreSQL does; bytes as COPY takes them."""
+    if value.__class__ is bytes:
+        return COPY_BYTES + value.hex()
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    return str(value)
+
+
 def jsonb_text(text: str | None) -> str | None:
     """Write JSON as PostgreSQL writes a jsonb: shorter keys first, numbers as they were written.
 
     ValueError for a text that is not JSON.
     """
-    if text is None or text in {"{}", "null", "[]", "true", "false"}:
+    if text is None or text in {"{}", "null", "[]", "true", "false"} or _SIMPLE.fullmatch(text):
         return text
     return _jsonb(json.loads(text, parse_float=Decimal))
 

@@ -23,6 +23,7 @@ from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, Histo
 from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
 from aerodrome.migration.transfer.batches import ahead, gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
+from aerodrome.migration.transfer.executor_configs import move_executor_configs
 from aerodrome.migration.transfer.hashing import hash_text
 from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy, KindMoved, Rejected, Tally
 from aerodrome.migration.transfer.rejects import RejectsFile
@@ -85,6 +86,7 @@ def move_history(
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
+    move_executor_configs(source, target, replace(window, dag_ids=tuple(known)), state.tallies, policy)
     if not target.is_airflow2:
         describe(target, known, old_dag)
     tallies = state.tallies
@@ -115,6 +117,7 @@ def _move_by_rows(
     text = text_history(source, target)
     position = 0
     for group in groups:
+        part = replace(window, dag_ids=group)  # one for all kinds: a source may keep what it found of the runs
         for kind in HISTORY_KINDS:
             position += 1
             if position < state.done:
@@ -122,7 +125,6 @@ def _move_by_rows(
             writer = HistoryWriter(target, kind, policy)
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
-            part = replace(window, dag_ids=group)
             if text is not None and text.is_offered(kind):
                 steps = move_text(target, writer, text, part, draft, ROWS_PER_BATCH)
             else:

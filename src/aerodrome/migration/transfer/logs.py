@@ -1,4 +1,4 @@
-"""Copies the log files of moved task instances to where the target's Airflow looks for them.
+"""Copies the log files of moved task instances, from a folder or a bucket, to where the target's Airflow looks for them.
 
 Called by migration.service after a transfer of history. The target's own rows say which files there may be, so nothing is
 copied for what did not move. Airflow 3.3.2 reads `dag_id=…/run_id=…/task_id=…[/map_index=N]/attempt=N.log` below
@@ -10,23 +10,28 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sqlalchemy import select
 
-from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.errors import Denied, NotFound, Unavailable
 from aerodrome.migration.sources.contract import Progress
+from aerodrome.migration.sources.task_logs.reading import LocalLogs, LogFile, LogFolder, TaskLogs
 from aerodrome.migration.transfer.outcomes import SHOWN_REJECTIONS, Rejected
 from aerodrome.migration.transfer.ownership import is_import
 from aerodrome.migration.transfer.target import TargetDatabase
 
 ROWS_AT_ONCE = 5_000
+TRIES_AT_ONCE = 1_000
+AT_ONCE = 8
+"""How many files are copied at the same time."""
 _FOLDER_MODE = 0o775
 
 
@@ -54,6 +59,16 @@ class LogsMoved:
             "failed": [item.as_data() for item in self.failed],
         }
 
+    def add(self, part: LogsMoved) -> None:
+        """Add what became of some files more."""
+        self.found += part.found
+        self.moved += part.moved
+        self.same += part.same
+        self.missing += part.missing
+        self.size_bytes += part.size_bytes
+        self.failed_by_code.update(part.failed_by_code)
+        self.failed.extend(part.failed[: SHOWN_REJECTIONS - len(self.failed)])
+
     def refuse(self, key: str, code: str, message: str) -> None:
         self.failed_by_code[code] += 1
         if len(self.failed) < SHOWN_REJECTIONS:
@@ -63,20 +78,26 @@ class LogsMoved:
 def move_logs(
     target: TargetDatabase,
     dag_ids: Sequence[str],
-    source_logs: Path,
+    source_logs: Path | TaskLogs,
     target_logs: Path,
     *,
     progress: Progress | None = None,
 ) -> LogsMoved:
-    """Copy every try's log file of imported task instances of these DAGs; a file that cannot be read is refused by name.
+    """Copy every try's log file of imported task instances of these DAGs; what cannot be read is refused by name.
 
-    Unavailable `target-disk-full` when there is no space left; run it again then.
+    Unavailable `target-disk-full` when there is no space left, and of the store of the logs; run it again then.
     """
     outcome = LogsMoved()
+    source = LocalLogs(source_logs) if isinstance(source_logs, Path) else source_logs
     for number, dag_id in enumerate(sorted(set(dag_ids)), 1):
-        styles = [style for style in _STYLES if (source_logs / style.folder(dag_id)).is_dir()]
-        for row in _tries(target, dag_id) if styles else ():
-            _move_one(row, styles, source_logs, target_logs, outcome)
+        try:
+            found = [(style, source.folder(style.folder(dag_id))) for style in _STYLES]
+        except (Denied, NotFound) as error:
+            outcome.found += 1
+            outcome.refuse(dag_id, "logs-unreadable", error.message)
+            continue
+        places = [(style, folder) for style, folder in found if folder is not None]
+        _move_dag(_tries(target, dag_id) if places else iter(()), places, target_logs, outcome)
         if progress is not None:
             progress("copying logs of DAGs", number, len(dag_ids))
     return outcome
@@ -148,19 +169,39 @@ def _tries(target: TargetDatabase, dag_id: str) -> Iterator[_Try]:
                     yield _Try(dag_id, row.run_id, moment, row.task_id, row.map_index, number)
 
 
-def _move_one(of: _Try, styles: Sequence[_Since23 | _Before23], source: Path, target: Path, outcome: LogsMoved) -> None:
+_Places = Sequence[tuple[_Since23 | _Before23, LogFolder]]
+
+
+def _move_dag(tries: Iterator[_Try], places: _Places, target: Path, outcome: LogsMoved) -> None:
+    """Copy the logs of one DAG, several at once: each waits for a disk or a store, and none for another."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while some := list(islice(tries, TRIES_AT_ONCE)):
+            for part in pool.map(lambda of: _moved(of, places, target), some):
+                outcome.add(part)
+
+
+def _moved(of: _Try, places: _Places, target: Path) -> LogsMoved:
+    outcome = LogsMoved()
+    _move_one(of, places, target, outcome)
+    return outcome
+
+
+def _move_one(of: _Try, places: _Places, target: Path, outcome: LogsMoved) -> None:
     wanted = _STYLES[0].path(of)
     if wanted is None or ".." in wanted.parts or wanted.is_absolute():
         outcome.found += 1
         outcome.refuse(of.key, "log-path-unsafe", "Its ids make a path that leaves the folder of logs.")
         return
-    for style in styles:
+    for style, folder in places:
         place = style.path(of)
-        if place is None or not (source / place).is_file():
+        found = None if place is None else folder.find(place)
+        if place is None or found is None:
             continue
         outcome.found += 1
         try:
-            _copy(source / place, target / wanted, outcome)
+            _copy(folder, place, found, target / wanted, outcome)
+        except (Denied, NotFound) as error:
+            outcome.refuse(of.key, "log-unreadable", error.message)
         except OSError as error:
             if error.errno in _FULL:
                 raise Unavailable(
@@ -177,17 +218,17 @@ def _move_one(of: _Try, styles: Sequence[_Since23 | _Before23], source: Path, ta
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def _copy(source: Path, target: Path, outcome: LogsMoved) -> None:
-    found = source.stat()
+def _copy(folder: LogFolder, place: PurePosixPath, found: LogFile, target: Path, outcome: LogsMoved) -> None:
     if target.is_file():
         standing = target.stat()
-        if standing.st_size == found.st_size or standing.st_mtime_ns >= found.st_mtime_ns:
+        if standing.st_size == found.size_bytes or standing.st_mtime_ns >= found.modified_ns > 0:
             outcome.same += 1
             return
     target.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
     draft = target.with_name(f"{target.name}.aerodrome")
-    shutil.copyfile(source, draft)
-    os.utime(draft, ns=(found.st_atime_ns, found.st_mtime_ns))
+    folder.copy(place, draft)
+    if found.modified_ns:
+        os.utime(draft, ns=(found.modified_ns, found.modified_ns))
     draft.replace(target)
     outcome.moved += 1
-    outcome.size_bytes += found.st_size
+    outcome.size_bytes += found.size_bytes

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import md5
 from math import floor
 from typing import Any
@@ -56,13 +56,23 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class MappedRow:
-    """One row for the target. `values` follows the kind's TARGET_COLUMNS, `proof` is the same in canonical form."""
+    """One row for the target. `values` follows the kind's TARGET_COLUMNS."""
 
     key: Key
     values: tuple[Any, ...]
-    proof: tuple[Any, ...]
+    documents: tuple[tuple[int, str | None], ...]  # places of values that are documents, and their JSON
     extra: tuple[Any, ...]  # what only the target has, in the order of EXTRA_COLUMNS
     note: str | None = None
+
+    @property
+    def proof(self) -> tuple[Any, ...]:
+        """Give the values in canonical form. Made when it is asked for: most rows are compared by the databases."""
+        if not self.documents:
+            return self.values
+        proof = list(self.values)
+        for place, text in self.documents:
+            proof[place] = json_text(text)
+        return tuple(proof)
 
     @property
     def run(self) -> tuple[str, str]:
@@ -148,10 +158,10 @@ def _run(row: Sequence[Any]) -> MappedRow | Rejected:
     if len(dag_id) > ID_LIMIT or len(run_id) > ID_LIMIT:
         return Rejected(label_of(key), "id-too-long", "DAG and run ids have at most 250 characters.")
     try:
-        conf_written, conf_proof = _json("{}" if conf is None or conf == "null" else conf)
+        written, parsed = _json("{}" if conf is None or conf == "null" else conf)
     except ValueError:
         return Rejected(label_of(key), "run-conf-not-json", "The run's configuration is not JSON.")
-    if not conf_proof.startswith("{"):
+    if not isinstance(parsed, dict):
         return Rejected(label_of(key), "run-conf-not-object", "The run's configuration is JSON but not an object.")
     logical, start, end = moment_text(logical_date), moment_text(interval_start), moment_text(interval_end)
     if (start is None) != (end is None):
@@ -163,8 +173,8 @@ def _run(row: Sequence[Any]) -> MappedRow | Rejected:
     head = (dag_id, run_id, run_type, state, logical, start, end, after, queued, started, ended)
     return MappedRow(
         key,
-        (*head, conf_written, clear_number or 0),
-        (*head, conf_proof, clear_number or 0),
+        (*head, written, clear_number or 0),
+        ((len(head), written),),
         (TRIGGERED_BY.get(run_type), "not_started", queued or started or after, ended or started or after),
         note,
     )
@@ -202,7 +212,7 @@ def _task_like(row: Sequence[Any], *, is_try: bool, note: str | None) -> MappedR
         priority_weight, operator, custom_name, moment_text(queued_at), display_name or (task_id if is_try else None),
         rendered_map_index, executor,
     )  # fmt: skip
-    return MappedRow(key, values, values, (stable_uuid7(key, started or ended), "not_started", ended or started), note)
+    return MappedRow(key, values, (), (stable_uuid7(key, started or ended), "not_started", ended or started), note)
 
 
 def _xcom(row: Sequence[Any]) -> MappedRow | Rejected:
@@ -212,31 +222,34 @@ def _xcom(row: Sequence[Any]) -> MappedRow | Rejected:
     if len(name) > XCOM_KEY_LIMIT:
         return Rejected(label_of(key), "id-too-long", "An XCom key has at most 512 characters.")
     try:
-        written, proof = _json(value) if value is not None else (None, None)
+        written = _json(value)[0] if value is not None else None
     except ValueError:
         return Rejected(label_of(key), "xcom-not-json", "The value is not JSON, and Airflow 3 stores only JSON.")
     moment = moment_text(timestamp)
     if moment is None:
         return Rejected(label_of(key), "xcom-without-date", "The value has no timestamp, and Airflow 3 requires one.")
-    return MappedRow(key, (*key, written, moment), (*key, proof, moment), (False,))
+    return MappedRow(key, (*key, written, moment), ((len(key), written),), (False,))
 
 
 def _rendered(row: Sequence[Any]) -> MappedRow | Rejected:
     dag_id, run_id, task_id, map_index, fields, pod = row
     key = (dag_id, run_id, task_id, -1 if map_index is None else map_index)
     try:
-        written, proof = _json(fields)
-        pod_written, pod_proof = _json(pod) if pod not in {None, "null"} else (None, None)
+        written = _json(fields)[0]
+        pod_written = _json(pod)[0] if pod not in {None, "null"} else None
     except ValueError:
         return Rejected(label_of(key), "rendered-not-json", "The rendered fields are not JSON.")
-    return MappedRow(key, (*key, written, pod_written), (*key, proof, pod_proof), ())
+    documents = ((len(key), written), (len(key) + 1, pod_written))
+    return MappedRow(key, (*key, written, pod_written), documents, ())
 
 
-def _json(text: str) -> tuple[str, str]:
-    """Give JSON to write and its canonical form. NaN and Infinity become texts, as Airflow's own upgrade does."""
+def _json(text: str) -> tuple[str, Any]:
+    """Give JSON to write and what it holds; ValueError. NaN and Infinity become texts, as Airflow's own upgrade does."""
+    if text == "{}":
+        return text, {}
     if "NaN" in text or "Infinity" in text:
         text = json.dumps(json.loads(text, parse_constant=_NOT_A_NUMBER.__getitem__))
-    return text, json_text(text) or ""
+    return text, json.loads(text)
 
 
 def stable_uuid7(key: Key, moment: str | None) -> str:
@@ -244,8 +257,13 @@ def stable_uuid7(key: Key, moment: str | None) -> str:
 
     By MD5, which every PostgreSQL knows: `sql_mapping.py` makes the same id there.
     """
-    seconds = 0.0 if moment is None else datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
-    digits = md5("\x1f".join(map(str, key)).encode(errors="backslashreplace"), usedforsecurity=False).hexdigest()
+    return uuid7_of("\x1f".join(map(str, key)), moment)
+
+
+def uuid7_of(name: str, moment: str | None) -> str:
+    """Do the same for a key whose parts stand between the signs 0x1F."""
+    seconds = 0.0 if moment is None else datetime.fromisoformat(f"{moment}+00:00").timestamp()
+    digits = md5(name.encode(errors="backslashreplace"), usedforsecurity=False).hexdigest()
     return f"{max(0, floor(seconds * 1000)):012x}7{digits[13:16]}8{digits[17:]}"
 
 

@@ -27,7 +27,7 @@ from aerodrome.migration.transfer.relay import cursor_on, relay
 from aerodrome.migration.transfer.sql_mapping import NOTED, SAMPLE_SQL, hash_sql, mapped_sql, note_hash_sql
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.versions import LegacyVersions
-from aerodrome.migration.transfer.writer import NOTES, VERSIONED, HistoryWriter
+from aerodrome.migration.transfer.writer import VERSIONED, HistoryWriter
 
 _REFUSALS = (psycopg.IntegrityError, psycopg.DataError)
 
@@ -109,15 +109,21 @@ class SqlLane:
         self.source = source
         self._target = target
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="history")
-        self._versions = LegacyVersions(target)
+        self._versions = None if target.is_airflow2 else LegacyVersions(target)
         self._version_ids: Mapping[str, str] = {}
         self._making = Lock()
         self._writers = {kind: HistoryWriter(target, kind, policy) for kind in HISTORY_KINDS}
         self._types = {kind: self._types_of(TABLES[kind]) for kind in HISTORY_KINDS}
-        self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: source.neutral(kind) for kind in HISTORY_KINDS}
+        self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: self._neutral_of(kind) for kind in HISTORY_KINDS}
         with target.reading() as connection, cursor_on(connection, "target") as cursor:
             found = cursor.execute("select max(id) from log_template").fetchone()
         self._log_template = found[0] if found else None
+
+    def _neutral_of(self, kind: HistoryKind) -> NeutralSql | None:
+        """Give the source's query. Documents that are JSON in the source do not become bytes by SQL."""
+        neutral = self.source.neutral(kind)
+        is_json = kind in {"run", "xcom"} and neutral is not None and neutral.document == "json"
+        return None if is_json and self._target.is_airflow2 else neutral
 
     def close(self) -> None:
         self._beside.shutdown(cancel_futures=True)
@@ -140,6 +146,8 @@ class SqlLane:
 
     def _make_versions(self, dag_ids: set[str]) -> None:
         """Let every DAG of a chunk have the version that its imported runs name."""
+        if self._versions is None:
+            return
         with self._making:
             if dag_ids - self._version_ids.keys():
                 with self._target.writing() as connection:
@@ -164,7 +172,7 @@ class SqlLane:
         head = self._mapped(kind, chosen)
         try:
             with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-                query = f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.is_plain', 'm', 'm.dag_id')}"
+                query = f"{head} {_sums_sql(self._writers[kind], 'm', 'm.note', 'm.is_plain', 'm', 'm.dag_id')}"
                 for row in cursor.execute(query.encode()):
                     here[str(row[0])] = None if row[-1] else _sums(row[1:-1])
         except _REFUSALS:
@@ -177,13 +185,12 @@ class SqlLane:
     def _sums_there(self, kind: HistoryKind, chosen: ChosenRuns) -> dict[str, Sums]:
         noted, note = "", "null::text"
         if kind in NOTED:
-            table, reference, id_column = NOTES[kind]
-            noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
+            noted, note = self._writers[kind].joined_notes("t", "nt"), "nt.content"
         rows = (
             "chosen c join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id "
             f"join {TABLES[kind]} t on {_BELONGS.get(kind, 't.dag_id = r.dag_id and t.run_id = r.run_id')}{noted}"
         )
-        query = f"with {chosen.sql} {_sums_sql(kind, 't', note, 'true', rows, 't.dag_id')}"
+        query = f"with {chosen.sql} {_sums_sql(self._writers[kind], 't', note, 'true', rows, 't.dag_id')}"
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
             return {str(row[0]): _sums(row[1:-1]) for row in cursor.execute(query.encode())}
 
@@ -255,7 +262,9 @@ class SqlLane:
         """Sum up the mapped rows, and name the runs with rows that SQL cannot map."""
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
-            found = cursor.execute(f"{head} {_sums_sql(kind, 'm', 'm.note', 'm.is_plain', 'm')}".encode()).fetchall()
+            found = cursor.execute(
+                f"{head} {_sums_sql(self._writers[kind], 'm', 'm.note', 'm.is_plain', 'm')}".encode()
+            ).fetchall()
             sums, odd = found[0][:-1], found[0][-1]
             keys: frozenset[RunKey] = frozenset()
             if odd:
@@ -267,7 +276,7 @@ class SqlLane:
         columns = self._writers[kind].written
         types = self._types[kind]
         special = {"dag_run_id": "m.target_id", "log_template_id": str(self._log_template or "null")}
-        versioned, joined = VERSIONED.get(kind), ""
+        versioned, joined = VERSIONED.get(kind) if self._versions is not None else None, ""
         if versioned is not None:
             special[versioned] = "v.version_id"
             joined = f" join {self._version_sql({dag_id for dag_id, _ in chosen.keys})} on v.dag_id = m.dag_id"
@@ -289,7 +298,7 @@ class SqlLane:
     def _copy_notes(
         self, kind: HistoryKind, head: str, source: psycopg.Cursor[object], into: psycopg.Cursor[object]
     ) -> None:
-        table, reference, id_column = NOTES[kind]
+        table, references, ids = self._writers[kind].noted()
         keys = KEYS[kind]
         draft = f"aerodrome_notes_{kind}"
         into.execute(
@@ -300,8 +309,9 @@ class SqlLane:
         out = f"copy ({head} select {wanted}, m.note, m.noted_at from m where m.is_plain and m.note is not null) to stdout"
         relay(source, f"{out} (format binary)", into, f"copy {draft} from stdin (format binary)")
         same = " and ".join(f"t.{name} = d.{name}" for name in keys)
+        places = ", ".join(f"t.{name}" for name in ids)
         into.execute(
-            f"insert into {table} ({reference}, content, created_at, updated_at) select t.{id_column}, d.note, "
+            f"insert into {table} ({', '.join(references)}, content, created_at, updated_at) select {places}, d.note, "
             f"d.noted_at, d.noted_at from {draft} d join {TABLES[kind]} t on {same}".encode()
         )
         into.execute(f"drop table {draft}".encode())
@@ -318,7 +328,7 @@ class SqlLane:
         ]
         query = (
             f"with {chosen.sql} select c.dag_id, c.run_id, r.id, "
-            f"{is_import_sql(is_airflow2=False, alias='r')}, {', '.join(has)} "
+            f"{is_import_sql(is_airflow2=self._target.is_airflow2, alias='r')}, {', '.join(has)} "
             "from chosen c join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id"
         )
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -331,10 +341,9 @@ class SqlLane:
         """Sum up what stands; notes count where the source has some."""
         noted, note = "", "null::text"
         if has_notes:
-            table, reference, id_column = NOTES[kind]
-            noted, note = f" left join {table} nt on nt.{reference} = t.{id_column}", "nt.content"
+            noted, note = self._writers[kind].joined_notes("t", "nt"), "nt.content"
         rows = f"chosen c join {TABLES[kind]} t on {_belongs(kind)}{noted}"
-        query = f"with {chosen.sql} {_sums_sql(kind, 't', note, 'true', rows)}"
+        query = f"with {chosen.sql} {_sums_sql(self._writers[kind], 't', note, 'true', rows)}"
         with self._target.reading() as connection, cursor_on(connection, "target") as cursor:
             return _sums((cursor.execute(query.encode()).fetchone() or ())[:-1])
 
@@ -350,7 +359,7 @@ class SqlLane:
 def sql_lane(source: SourceAdapter, target: TargetDatabase, policy: HistoryPolicy = "source-wins") -> SqlLane | None:
     """Give the lane where both sides are PostgreSQL and hash alike; None otherwise."""
     history = source.sql_history() if isinstance(source, OffersSql) else None
-    if history is None or target.dialect != "postgresql" or target.is_airflow2:
+    if history is None or target.dialect != "postgresql":
         return None
     with target.reading() as connection, cursor_on(connection, "target") as cursor:
         there = _sample(cursor)
@@ -392,17 +401,17 @@ def _belongs(kind: HistoryKind) -> str:
 _BELONGS: Mapping[HistoryKind, str] = {"run": "t.id = r.id", "xcom": "t.dag_run_id = r.id"}
 
 
-def _sums_sql(kind: HistoryKind, alias: str, note: str, is_plain: str, rows: str, by: str = "") -> str:
+def _sums_sql(writer: HistoryWriter, alias: str, note: str, is_plain: str, rows: str, by: str = "") -> str:
     """Count and add up; the last column counts the rows that are not plain. With `by` it does so for each value of that column.
 
     A row is hashed once; the second sum is of the hash's own hash. `offset 0` keeps PostgreSQL from hashing it twice.
     """
-    noted = f"case when {note} is not null then {note_hash_sql(kind, alias, note)} end"
+    noted = f"case when {note} is not null then {note_hash_sql(writer.kind, alias, note)} end"
     sums = [f"coalesce(sum({name}), 0), coalesce(sum(hashint8extended({name}, 1)), 0)" for name in ("h", "n")]
     one, of, end = ("one, ", f"{by} as one, ", " group by one") if by else ("", "", "")
     return (
         f"select {one}count(*), {sums[0]}, count(n), {sums[1]}, count(*) filter (where not is_plain) "
-        f"from (select {of}{hash_sql(kind, alias)} as h, {noted} as n, {is_plain} as is_plain from {rows} offset 0) hashed{end}"
+        f"from (select {of}{hash_sql(writer, alias)} as h, {noted} as n, {is_plain} as is_plain from {rows} offset 0) hashed{end}"
     )
 
 

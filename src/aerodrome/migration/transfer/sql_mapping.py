@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from aerodrome.migration.estate.history import FINAL_RUN_STATES, FINAL_TASK_STATES, HistoryKind
 from aerodrome.migration.sources.contract import NeutralSql
+from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.mapping import (
     DEFAULT_POOL,
     EXTRA_COLUMNS,
@@ -25,6 +26,7 @@ from aerodrome.migration.transfer.mapping import (
     XCOM_KEY_LIMIT,
     is_run_type_known,
 )
+from aerodrome.migration.transfer.writer import HistoryWriter
 
 _NO_CONF: tuple[object, ...] = (None, {})
 _EMPTY_CONFS = sorted(
@@ -43,10 +45,14 @@ def mapped_sql(kind: HistoryKind, neutral: NeutralSql, types: Mapping[str, str],
     columns = {"run": _run, "task_instance": _task, "task_try": _try, "xcom": _xcom, "rendered": _rendered}[kind](
         neutral, schema_version
     )
-    wanted = [*TARGET_COLUMNS[kind], *EXTRA_COLUMNS[kind]]
+    proved, extra = TARGET_COLUMNS[kind], EXTRA_COLUMNS[kind]
+    if is_airflow2(schema_version):
+        columns = in_airflow2(kind, columns)
+        proved, extra = airflow2.COLUMNS[kind], airflow2.EXTRA_COLUMNS[kind]
+    wanted = [*proved, *extra]
     casts = [f"({columns[name]})::{types.get(name, 'text')} as {name}" for name in wanted]
     note = "n.note" if kind in NOTED else "null"
-    noted_at = f"coalesce({columns[EXTRA_COLUMNS[kind][-1]]}, timestamptz 'epoch')" if kind in NOTED else "null"
+    noted_at = f"coalesce({columns[extra[-1]]}, timestamptz 'epoch')" if kind in NOTED else "null"
     rest = [f"{note}::text as note", f"({noted_at})::timestamptz as noted_at", f"{columns['is_plain']} as is_plain"]
     return (
         f"select {', '.join([*casts, 'c.target_id', *rest])} from ({neutral.text}) n "
@@ -54,10 +60,11 @@ def mapped_sql(kind: HistoryKind, neutral: NeutralSql, types: Mapping[str, str],
     )
 
 
-def hash_sql(kind: HistoryKind, alias: str) -> str:
+def hash_sql(writer: HistoryWriter, alias: str) -> str:
     """Give the hash of a row's proved columns (64 bits, as PostgreSQL makes it for hash partitions)."""
     columns = [
-        f"{alias}.{name}::{'jsonb' if name in JSONS else _HASHED_AS.get(name, 'text')}" for name in TARGET_COLUMNS[kind]
+        f"{alias}.{name}::{'bytea' if name in writer.bytes else 'jsonb' if name in JSONS else _HASHED_AS.get(name, 'text')}"
+        for name in writer.columns
     ]
     return f"hash_record_extended(row({', '.join(columns)}), 0)"
 
@@ -76,16 +83,19 @@ SAMPLE_SQL = (
 _HASHED_AS = {
     **dict.fromkeys(("map_index", "try_number", "max_tries", "pool_slots", "priority_weight", "clear_number"), "int"),
     **dict.fromkeys(
-        ("logical_date", "data_interval_start", "data_interval_end", "run_after", "queued_at", "start_date", "end_date",
+        ("logical_date", "execution_date", "data_interval_start", "data_interval_end", "run_after", "queued_at", "start_date", "end_date",
          "queued_dttm", "timestamp"), "timestamptz",
     ),
     "duration": "float8",
+    "external_trigger": "bool",
 }  # fmt: skip
 
 
 def _run(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
     types = {old: new for old, new in RUN_TYPES.items() if is_run_type_known(new, schema_version)}
     run_type = f"case n.run_type {_cases(types)} end"
+    if is_airflow2(schema_version):
+        types = {old: new for old, new in types.items() if new in airflow2.RUN_TYPES}
     if neutral.document == "json":
         conf = "case when n.conf is null or n.conf::jsonb = 'null' then jsonb '{}' else n.conf::jsonb end"
         is_conf_plain = "(n.conf is null or jsonb_typeof(n.conf::jsonb) in ('object', 'null'))"
@@ -115,6 +125,7 @@ def _run(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
         "span_status": "'not_started'",
         "created_at": f"coalesce(n.queued_at::timestamptz, n.start_date::timestamptz, {after})",
         "updated_at": f"coalesce(n.end_date::timestamptz, n.start_date::timestamptz, {after})",
+        "external_trigger": "coalesce(n.is_external_trigger::boolean, n.run_type <> 'scheduled')",
         "is_plain": f"coalesce({' and '.join(plain)}, false)",
     }
 
@@ -176,6 +187,31 @@ def _rendered(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
         "k8s_pod_yaml": "case when n.k8s_pod_yaml::jsonb <> 'null' then n.k8s_pod_yaml end",
         "is_plain": "(n.rendered_fields is not null)",
     }
+
+
+def in_airflow2(kind: HistoryKind, columns: Mapping[str, str]) -> dict[str, str]:
+    """Turn the expressions for Airflow 3 into those for Airflow 2, as `airflow2.py` turns rows.
+
+    The source keeps its documents as bytes; a run with a configuration in it is not plain.
+    """
+    empty = f"'\\x{airflow2.EMPTY_PICKLE.hex()}'::bytea"
+    if kind == "run":
+        run_type = f"case {columns['run_type']} {_cases(airflow2.RUN_TYPES)} end"
+        return {
+            **columns,
+            "run_type": run_type,
+            "execution_date": columns["logical_date"],
+            "conf": empty,
+            "dag_hash": f"'{airflow2.IMPORT_HASH}'",
+            "is_plain": f"({columns['is_plain']} and {columns['logical_date']} is not null)",
+        }
+    if kind == "xcom":  # its value was read as JSON: what is not JSON fails here, and stays as it is written otherwise
+        return {**columns, "value": f"case when ({columns['value']}) is not null then n.value end"}
+    return {**columns, "executor_config": empty}
+
+
+def is_airflow2(schema_version: str) -> bool:
+    return schema_version.startswith("2.")
 
 
 def _uuid7(key: Sequence[str], moment: str) -> str:

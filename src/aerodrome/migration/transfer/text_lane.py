@@ -7,25 +7,25 @@ way through `move_batch`, and so does a batch of which the target has something 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import md5
 from typing import Any
 
+from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.history import FINAL_TASK_STATES, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import OffersText, RunKey, SourceAdapter, TextHistory
+from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.batches import MANY, ahead, bulk_writer, move_batch
-from aerodrome.migration.transfer.bulk import BulkWriter, Draft, Outcome, Sums
-from aerodrome.migration.transfer.hashing import add
+from aerodrome.migration.transfer.bulk import COPY_BYTES, BulkWriter, Draft, Outcome, Sums
 from aerodrome.migration.transfer.mapping import (
     DEFAULT_POOL,
     EXTRA_COLUMNS,
     ID_LIMIT,
     TARGET_COLUMNS,
     TASK_STATES,
-    MappedRow,
-    stable_uuid7,
+    uuid7_of,
 )
 from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -44,17 +44,12 @@ class _Batch:
     """Whole runs on their way: the lines of those that are plain, and the keys of the others."""
 
     draft: Draft | None
-    number: int  # the sum of the rows' numbers
-    plain: Sequence[RunKey]
     odd: Sequence[RunKey]
-    tally: Tally = field(default_factory=Tally)
 
 
 def text_history(source: SourceAdapter, target: TargetDatabase) -> TextHistory | None:
     """Give the source's text where it has one and the target can take lines."""
-    fits = target.dialect == "postgresql" and not target.is_airflow2
-    known = all(EXTRA_COLUMNS[kind][1:] == ("span_status", "updated_at") for kind in ("task_instance", "task_try"))
-    return source.text_history() if fits and known and isinstance(source, OffersText) else None
+    return source.text_history() if target.dialect == "postgresql" and isinstance(source, OffersText) else None
 
 
 def move_text(
@@ -71,25 +66,17 @@ def move_text(
         again = [*batch.odd]
         if batch.draft is not None:
             if outcome in {"new", "same"}:
-                rows = batch.draft.sums.rows
-                tally.found += rows
-                tally.source_sum, tally.target_sum = (
-                    add(tally.source_sum, batch.number),
-                    add(tally.target_sum, batch.number),
-                )
-                tally.moved, tally.same = (
-                    tally.moved + rows * (outcome == "new"),
-                    tally.same + rows * (outcome == "same"),
-                )
+                tally.found += batch.draft.sums.rows
+                batch.draft.count(tally, is_new=outcome == "new")
             else:
-                again = [*batch.plain, *again]
+                again = [*batch.draft.keys, *again]
         for rows_of in text.rows(kind, again) if again else ():
             move_batch(target, writer, rows_of, tally)
 
     with ThreadPoolExecutor(1, thread_name_prefix="history-text") as beside:
         waiting: tuple[_Batch, Future[Outcome | None]] | None = None
         for rows in _whole_runs(ahead(text.stream(kind, window)), size):
-            batch = _drafted(kind, rows)
+            batch = _drafted(kind, writer.extra, rows)
             if waiting is not None:
                 finish(*waiting)
                 yield None
@@ -121,37 +108,43 @@ def _whole_runs(parts: Iterator[Sequence[Sequence[Any]]], size: int) -> Iterator
         yield rows
 
 
-def _drafted(kind: HistoryKind, rows: Sequence[Sequence[Any]]) -> _Batch:
+def _drafted(kind: HistoryKind, extra: Sequence[str], rows: Sequence[Sequence[Any]]) -> _Batch:
     """Write the lines of a batch and hash them."""
-    is_try = kind == "task_try"
+    line_of = liner(extra, is_try=kind == "task_try")
     lines: list[str] = []
-    carriers: list[MappedRow] = []
+    tails: list[str] = []
+    owners: list[RunKey] = []
+    nulls: list[int] = []
     odd: dict[RunKey, None] = {}
     for row in rows:
         try:
-            line, carrier = task_line(row, is_try=is_try)
+            line, tail, count = line_of(row)
         except (NotPlainError, TypeError, ValueError):
             odd[row[0], row[1]] = None
             continue
         lines.append(line)
-        carriers.append(carrier)
+        tails.append(tail)
+        owners.append((row[0], row[1]))
+        nulls.append(count)
     block, width = "\n".join(lines), len(TARGET_COLUMNS[kind])
-    nulls = sum([len(carrier.values) for carrier in carriers])
-    if not _is_copyable(block, len(lines), width, nulls):
-        for line, carrier in zip(lines, carriers, strict=True):
-            if not _is_copyable(line, 1, width, len(carrier.values)):
-                odd[carrier.key[0], carrier.key[1]] = None
+    if not _is_copyable(block, len(lines), width, sum(nulls)):
+        for line, owner, count in zip(lines, owners, nulls, strict=True):
+            if not _is_copyable(line, 1, width, count):
+                odd[owner] = None
     if odd:
-        kept = [place for place, carrier in enumerate(carriers) if carrier.run not in odd]
-        lines, carriers = [lines[place] for place in kept], [carriers[place] for place in kept]
-    keys = list(dict.fromkeys([carrier.run for carrier in carriers]))
+        kept = [place for place, owner in enumerate(owners) if owner not in odd]
+        lines, tails = [lines[place] for place in kept], [tails[place] for place in kept]
+        owners = [owners[place] for place in kept]
     number = total = 0
     for line in lines:
         digest = md5(line.encode(), usedforsecurity=False).digest()
         number += int.from_bytes(digest, "big")
         total += int.from_bytes(digest[:8], "big", signed=True)
-    draft = Draft(carriers, lines, Sums(len(lines), total), has_notes=False)
-    return _Batch(draft if lines else None, number % 2**128, keys, list(odd))
+    if not lines:
+        return _Batch(None, list(odd))
+    keys, dag_ids = list(dict.fromkeys(owners)), [owner[0] for owner in owners]
+    draft = Draft(keys, lines, Sums(len(lines), total), number, has_notes=False, tails=tails, dag_ids=dag_ids)
+    return _Batch(draft, list(odd))
 
 
 def _is_copyable(block: str, lines: int, width: int, nulls: int) -> bool:
@@ -164,46 +157,55 @@ def _is_copyable(block: str, lines: int, width: int, nulls: int) -> bool:
     )
 
 
-def task_line(row: Sequence[Any], *, is_try: bool) -> tuple[str, MappedRow]:
-    """Give the line of a row, and what carries its key and what is not proved; `values` of it counts the NULLs.
+def liner(extra: Sequence[str], *, is_try: bool) -> Callable[[Sequence[Any]], tuple[str, str, int]]:
+    """Give what writes the line of a row, the text of what is not proved (the columns `extra`), and how many NULLs the line has.
 
-    NotPlainError (or another ValueError, TypeError) for a row that `mapping.py` must look at.
+    It raises NotPlainError (or another ValueError, TypeError) for a row that `mapping.py` must look at.
     """
-    if is_try:
+    id_column = EXTRA_COLUMNS["task_try" if is_try else "task_instance"][0]
+    constants = {"span_status": "not_started", "executor_config": f"{COPY_BYTES}{airflow2.EMPTY_PICKLE.hex()}"}
+    last = list(extra).index("updated_at") if "updated_at" in extra else -1
+    has_id = id_column in extra
+    if last not in {-1, len(extra) - 1} or (has_id and extra[0] != id_column):
+        raise Broken(
+            "The columns that are not proved stand in another order than agreed.", code="history-columns-unknown"
+        )
+    between = "\t".join(constants[name] for name in extra if name not in {id_column, "updated_at"})
+
+    def line_of(row: Sequence[Any]) -> tuple[str, str, int]:
         (
             dag_id, run_id, task_id, map_index, try_number, max_tries, state, start_date, end_date, duration, _hostname,
             unixname, pool, pool_slots, queue, priority_weight, operator, custom_name, queued_at, display_name,
-            rendered_map_index, executor,
+            rendered_map_index, executor, *note,
         ) = row  # fmt: skip
-        if state is not None and state not in TASK_STATES:
+        if state is not None and state not in (TASK_STATES if is_try else FINAL_TASK_STATES):
             raise NotPlainError
-    else:
-        (
-            dag_id, run_id, task_id, map_index, try_number, max_tries, state, start_date, end_date, duration, _hostname,
-            unixname, pool, pool_slots, queue, priority_weight, operator, custom_name, queued_at, display_name,
-            rendered_map_index, executor, note,
-        ) = row  # fmt: skip
-        if note is not None or (state is not None and state not in FINAL_TASK_STATES):
+        if len(task_id) > ID_LIMIT or (note and note[0] is not None):
             raise NotPlainError
-    if len(task_id) > ID_LIMIT:
-        raise NotPlainError
-    map_index = -1 if map_index is None else int(map_index)
-    try_number = int(try_number or 0)
-    started, ended = _moment(start_date), _moment(end_date)
-    if duration is not None:
-        duration = repr(float(duration))
-        duration = duration.removesuffix(".0")
-    fields = [
-        dag_id, run_id, task_id, str(map_index), str(try_number), str(max_tries or 0), state, started, ended, duration,
-        "", unixname, pool or DEFAULT_POOL, str(int(pool_slots or 1) or 1), queue,
-        None if priority_weight is None else str(priority_weight), operator, custom_name, _moment(queued_at),
-        display_name or (task_id if is_try else None), rendered_map_index, executor,
-    ]  # fmt: skip
-    nulls = fields.count(None)
-    line = "\t".join([_NULL if value is None else value for value in fields] if nulls else fields)
-    key = (dag_id, run_id, task_id, map_index, try_number) if is_try else (dag_id, run_id, task_id, map_index)
-    extra = (stable_uuid7(key, start_date or end_date), "not_started", ended or started)
-    return line, MappedRow(key, (None,) * nulls, (), extra)
+        map_index = -1 if map_index is None else int(map_index)
+        try_number = int(try_number or 0)
+        started, ended = _moment(start_date), _moment(end_date)
+        if duration is not None:
+            duration = repr(float(duration)).removesuffix(".0")
+        fields = [
+            dag_id, run_id, task_id, str(map_index), str(try_number), str(max_tries or 0), state, started, ended,
+            duration, "", unixname, pool or DEFAULT_POOL, str(int(pool_slots or 1) or 1), queue,
+            None if priority_weight is None else str(priority_weight), operator, custom_name, _moment(queued_at),
+            display_name or (task_id if is_try else None), rendered_map_index, executor,
+        ]  # fmt: skip
+        nulls = fields.count(None)
+        line = "\t".join([_NULL if value is None else value for value in fields] if nulls else fields)
+        tail = between
+        if has_id:
+            key = f"{dag_id}\x1f{run_id}\x1f{task_id}\x1f{map_index}"
+            made = uuid7_of(f"{key}\x1f{try_number}" if is_try else key, start_date or end_date)
+            tail = f"{made}\t{between}" if between else made
+        if last >= 0:
+            updated = ended or started or _NULL
+            tail = f"{tail}\t{updated}" if tail else updated
+        return line, tail, nulls
+
+    return line_of
 
 
 def _moment(text: str | None) -> str | None:

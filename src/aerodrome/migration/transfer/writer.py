@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,9 +81,10 @@ class HistoryWriter:
         self._is_airflow2 = target.is_airflow2
         self._date = target.date_column
         self._table = TABLES[kind]
-        self._columns = (airflow2.COLUMNS if self._is_airflow2 else TARGET_COLUMNS)[kind]
+        self.columns = (airflow2.COLUMNS if self._is_airflow2 else TARGET_COLUMNS)[kind]
+        self.bytes = airflow2.BYTES if self._is_airflow2 else frozenset()
         present = target.columns(self._table)
-        missing = sorted({*self._columns, *KEYS[kind]} - present)
+        missing = sorted({*self.columns, *KEYS[kind]} - present)
         if missing:
             raise Invalid(
                 f"The target's table {self._table} has no column {missing[0]}.",
@@ -92,26 +93,25 @@ class HistoryWriter:
             )
         extra = (airflow2.EXTRA_COLUMNS if self._is_airflow2 else EXTRA_COLUMNS)[kind]
         self._extra_kept = tuple(index for index, name in enumerate(extra) if name in present)
-        self.written = (*self._columns, *(extra[index] for index in self._extra_kept))
+        self.extra = tuple(extra[index] for index in self._extra_kept)
+        self.written = (*self.columns, *self.extra)
         if kind == "xcom":
             self.written = (*self.written, "dag_run_id")
         if kind == "run" and "log_template_id" in present:
             self.written = (*self.written, "log_template_id")
         self._versions = LegacyVersions(target) if kind in VERSIONED and not self._is_airflow2 else None
-        self._version_ids: Mapping[str, str] = {}
+        self.version_ids: Mapping[str, str] = {}
         if self._versions is not None:
             self.written = (*self.written, VERSIONED[kind])
         self._read_sql = self._compose_read()
-        self._restore = _restorer(
-            self._columns, is_sqlite=self._is_sqlite, proofs=_PROOFS2 if self._is_airflow2 else {}
-        )
+        self._restore = _restorer(self.columns, is_sqlite=self._is_sqlite, proofs=_PROOFS2 if self._is_airflow2 else {})
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def standing(self, connection: Connection, rows: Iterable[MappedRow]) -> dict[Key, Standing]:
         """Give what stands in the target for the runs of these rows, by natural key."""
-        width = len(self._columns)
-        places = tuple(self._columns.index(name) for name in KEYS[self.kind])
+        width = len(self.columns)
+        places = tuple(self.columns.index(name) for name in KEYS[self.kind])
         found: dict[Key, Standing] = {}
         for dag_id, run_ids in _by_dag(row.run for row in rows).items():
             for row in connection.exec_driver_sql(self._read_sql, (dag_id, self._list(run_ids))):
@@ -133,7 +133,7 @@ class HistoryWriter:
 
     def taken_dates(self, connection: Connection, rows: Sequence[MappedRow]) -> dict[tuple[str, str], str]:
         """Give the run id that holds each (dag_id, logical date) of these run rows in the target."""
-        place = self._columns.index(self._date)
+        place = self.columns.index(self._date)
         sql = (
             f"select {self._date}, run_id from dag_run where dag_id = {self._mark} "
             f"and {self._date} {self._among('::timestamptz[]')}"
@@ -166,9 +166,9 @@ class HistoryWriter:
 
     def update(self, connection: Connection, rows: Sequence[MappedRow]) -> list[Rejected]:
         """Overwrite imports that differ from the source; refused ones come back with the reason."""
-        settable = [index for index, name in enumerate(self._columns) if name not in KEYS[self.kind]]
+        settable = [index for index, name in enumerate(self.columns) if name not in KEYS[self.kind]]
         sql = (
-            f"update {self._table} set {', '.join(f'{_quoted(self._columns[i])} = {self._mark}' for i in settable)} "
+            f"update {self._table} set {', '.join(f'{_quoted(self.columns[i])} = {self._mark}' for i in settable)} "
             f"where {' and '.join(f'{_quoted(name)} = {self._mark}' for name in KEYS[self.kind])}"
         )
         refused = []
@@ -185,7 +185,7 @@ class HistoryWriter:
         noted = [row for row in rows if row.note is not None]
         if not noted:
             return
-        table, references, ids = self._noted()
+        table, references, ids = self.noted()
         mark, content, places = self._mark, f"{table}.content", ", ".join(references)
         sql = (
             f"insert into {table} ({places}, content, created_at, updated_at) "
@@ -213,20 +213,23 @@ class HistoryWriter:
     def _cast(self, mark: str) -> str:
         return mark if self._is_sqlite else f"{mark}::timestamptz"
 
-    def _noted(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def noted(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """Give the table of notes, its columns that name a row, and the row's columns that they repeat."""
         table, reference, id_column = NOTES[self.kind]
         if self._is_airflow2 and self.kind == "task_instance":
             return table, KEYS[self.kind], KEYS[self.kind]
         return table, (reference,), (id_column,)
 
+    def joined_notes(self, alias: str, as_name: str) -> str:
+        """Give the join of the notes to the kind's table that stands under that alias."""
+        table, references, ids = self.noted()
+        same = " and ".join(f"{as_name}.{one} = {alias}.{other}" for one, other in zip(references, ids, strict=True))
+        return f" left join {table} {as_name} on {same}"
+
     def _compose_read(self) -> str:
-        selected = [f"t.{_quoted(name)}{self._as_text(name)}" for name in self._columns]
-        notes, joined = self.kind in NOTES, ""
-        if notes:
-            table, references, ids = self._noted()
-            same = " and ".join(f"n.{one} = t.{other}" for one, other in zip(references, ids, strict=True))
-            joined = f" left join {table} n on {same}"
+        selected = [f"t.{_quoted(name)}{self._as_text(name)}" for name in self.columns]
+        notes = self.kind in NOTES
+        joined = self.joined_notes("t", "n") if notes else ""
         ours = "1 = 1"
         if self.kind == "run":
             ours = is_import_sql(is_airflow2=self._is_airflow2, alias="t")
@@ -254,24 +257,24 @@ class HistoryWriter:
         return "::text" if name in JSONS and not self._is_sqlite and not self._is_bytes(name) else ""
 
     def _is_bytes(self, name: str) -> bool:
-        return self._is_airflow2 and name in _PROOFS2
+        return name in self.bytes
 
     def make_versions(self, connection: Connection, rows: Iterable[MappedRow]) -> None:
         """Let the DAGs of these rows have the version that `rest` names, in the connection's transaction."""
         if self._versions is not None:
-            self._version_ids = self._versions.of(connection, {row.key[0] for row in rows})
+            self.version_ids = self._versions.of(connection, {row.key[0] for row in rows})
 
-    def make_versions_apart(self, rows: Iterable[MappedRow]) -> None:
+    def make_versions_apart(self, dag_ids: Collection[str]) -> None:
         """Do the same in a transaction of its own, where one is missing: for a writer whose own transaction may be taken back."""
-        if self._versions is not None and any(row.key[0] not in self._version_ids for row in rows):
+        if self._versions is not None and any(dag_id not in self.version_ids for dag_id in dag_ids):
             with self._target.writing() as connection:
-                self.make_versions(connection, rows)
+                self.version_ids = self._versions.of(connection, dag_ids)
 
     def rest(
         self, connection: Connection, runs: dict[tuple[str, str], RunInTarget]
     ) -> Callable[[MappedRow], tuple[Any, ...]]:
         """Give the function that gives the values of `written` behind those of the proved columns."""
-        kept, kind, versions = self._extra_kept, self.kind, self._version_ids
+        kept, kind, versions = self._extra_kept, self.kind, self.version_ids
         last: tuple[Any, ...] = ()
         if "log_template_id" in self.written:
             last = (connection.exec_driver_sql("select max(id) from log_template").scalar(),)

@@ -106,11 +106,15 @@ def shorten(text: str) -> str:
     return short if len(short) <= TEXT_LENGTH else "…" + short[-TEXT_LENGTH:]
 
 
-def validate_objects(target: Database, wanted: Mapping[str, Sequence[str]]) -> tuple[CheckRow, ...]:
-    """Give a row per connection, variable and pool of `wanted`: it exists, and the target's key opens it.
+def validate_objects(
+    target: Database, wanted: Mapping[str, Sequence[str]], first: Mapping[tuple[str, str], str] | None = None
+) -> tuple[CheckRow, ...]:
+    """Give the rows of each connection, variable and pool of `wanted`: it exists, the target's key opens it, and nothing hides it.
 
-    `wanted` has the keys "connections", "variables", "pools"; values are never shown.
+    `wanted` has the keys "connections", "variables", "pools"; values are never shown. `first` says for ("connection", "warehouse")
+    where the target's Airflow finds it, when that is another place than its metadata database: that place is asked before.
     """
+    elsewhere = first or {}
     connections = _secrets(target, "connection", "conn_id", {"password": "is_encrypted", "extra": "is_extra_encrypted"})
     variables = _secrets(target, "variable", "key", {"val": "is_encrypted"})
     with target.reading() as session:
@@ -123,7 +127,7 @@ def validate_objects(target: Database, wanted: Mapping[str, Sequence[str]]) -> t
             ("pools", "pool", pools),
         )
         for key in wanted.get(section, ())
-        for row in _object(noun, key, found)
+        for row in _object(noun, key, found, elsewhere.get((noun, key)))
     )
 
 
@@ -145,7 +149,19 @@ def validate_backend(
     )
 
 
-def _object(noun: str, key: str, found: Mapping[str, str | None]) -> Iterator[CheckRow]:
+def _object(noun: str, key: str, found: Mapping[str, str | None], elsewhere: str | None) -> Iterator[CheckRow]:
+    if elsewhere is not None and key not in found:
+        yield CheckRow(f"{noun}-exists", key, True, "blocker", f"The target finds the {noun} in {elsewhere}.")
+        return
+    if elsewhere is not None:
+        yield CheckRow(
+            f"{noun}-hidden",
+            key,
+            False,
+            "warning",
+            f"The target finds another {noun} of this name first, in {elsewhere}: what was moved is never read.",
+            "Remove or unlink it there, unless it is meant to take the place of the source's.",
+        )
     if key not in found:
         yield CheckRow(
             f"{noun}-exists",

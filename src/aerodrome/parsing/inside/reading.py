@@ -232,7 +232,7 @@ def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
         "params": {str(key): _plain(value) for key, value in _params(dag).items()},
         "schedule": _schedule(restored),
         "callbacks": sorted(name for name in _CALLBACKS if getattr(dag, name, None)),
-        "tasks": {task.task_id: _task(task) for task in dag.tasks},
+        "tasks": {_id(task.task_id): _task(task) for task in dag.tasks},
     }
 
 
@@ -294,10 +294,15 @@ def _task(task: Any) -> Dict[str, Any]:
         name for name in _CALLBACKS if (given.get(name) if isinstance(given, dict) else _attribute(task, name))
     )
     found["is_mapped"] = hasattr(task, "partial_kwargs")
-    found["downstream"] = sorted(str(task_id) for task_id in task.downstream_task_ids)
+    found["downstream"] = sorted(_id(task_id) for task_id in task.downstream_task_ids)
     for name in ("inlets", "outlets"):
         found[name] = sorted(str(getattr(item, "uri", item)) for item in _attribute(task, name) or ())
     return found
+
+
+def _id(task_id: Any) -> str:
+    """Give a task_id as Airflow stores it, also when the code took it from an enumeration."""
+    return str(getattr(task_id, "value", task_id))
 
 
 def _attribute(task: Any, name: str) -> Any:

@@ -35,6 +35,18 @@ class Proof(View):
     steps: list[Step]
 
 
+class NewChecklist(Body):
+    """How to look."""
+
+    with_tasks: Annotated[
+        bool,
+        Field(
+            description="Let a task of the target try each host and connection: a DAG bundle beside the project, removed "
+            "afterwards. The target's Airflow restarts its components at both ends. Airflow 3 only."
+        ),
+    ] = False
+
+
 class Parity(View):
     """The newest parity report of a DAG, in short."""
 
@@ -184,9 +196,10 @@ def get_parity_report(the: The, actor: Caller, ref: str, dag_id: str) -> Mapping
 
 
 @router.post("/migrations/{ref}/checklist", status_code=202, responses=NAMED | problems(409))
-def check_migration(the: The, actor: Caller, ref: str) -> Proof:
+def check_migration(the: The, actor: Caller, ref: str, body: NewChecklist | None = None) -> Proof:
     """Look the cutover checklist through anew."""
-    return Proof.model_validate(the.migrations.proofs.check(actor, ref))
+    with_tasks = body is not None and body.with_tasks
+    return Proof.model_validate(the.migrations.proofs.check(actor, ref, with_tasks=with_tasks))
 
 
 @router.post("/migrations/{ref}/decommission", status_code=202, responses=NAMED | problems(409))

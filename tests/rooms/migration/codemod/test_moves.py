@@ -115,7 +115,7 @@ def test_no_argument_is_dropped_that_airflow_knows(airflow_venv: Callable[..., V
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif(os.environ.get("AERODROME_MATRIX") != "1", reason="about 60 provider packages: make test-matrix")
+@pytest.mark.matrix
 def test_providers_import_what_the_table_says(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
     wanted = {new: package_of(new) for new in table().moves.values() if package_of(new)}
     names = {

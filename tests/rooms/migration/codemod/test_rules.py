@@ -181,6 +181,30 @@ def test_left_alone(code: str, source: str) -> None:
             ),
         ),
         (
+            "bigquery-query",
+            (
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryExecuteQueryOperator\n"
+                "BigQueryExecuteQueryOperator(task_id='a', sql=['select 1', f'drop table {T}'], use_legacy_sql=False)\n"
+            ),
+            (
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryExecuteQueryOperator\n"
+                "from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator\n"
+                'BigQueryInsertJobOperator(task_id=\'a\', configuration={"query": {"query": '
+                "\";\\n\".join(['select 1', f'drop table {T}']), \"useLegacySql\": False}})\n"
+            ),
+        ),
+        (
+            "changed-argument",
+            (
+                "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator\n"
+                "SlackWebhookOperator(task_id='a', link_names=True, message='b')\n"
+            ),
+            (
+                "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator\n"
+                "SlackWebhookOperator(task_id='a', message='b')\n"
+            ),
+        ),
+        (
             "data-interval",
             (
                 "from airflow import DAG\nfrom datetime import datetime, timedelta\n"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Options
 from aerodrome.migration.codemod.engine import Rewritten, rewrite
 from aerodrome.migration.codemod.rules import RULES
@@ -80,21 +85,97 @@ def test_a_session_that_is_used_is_a_finding_with_the_ways_of_its_models() -> No
     assert "@provide_session" not in apply("orm-access", unused).text.decode()
 
 
+_FILL = "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n\ndef fill(context, run):\n"
+_TRIGGER = "\n\nthen = TriggerDagRunOperator(task_id='a', trigger_dag_id='b', python_callable=fill)\n"
+
+
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    "body",
     [
-        ("    if context['params']['x']:\n        run.payload = {}\n        return run\n", "more than fill"),
-        ("    run.payload = {'day': context['ds']}\n    return run\n", "more than fill"),
-        ("    run.payload = {'name': '{{ ds }}'}\n    return run\n", "more than fill"),
-        ("    run.payload = load()\n    return run\n", "more than fill"),
+        "    if context['params']['x']:\n        run.payload = {}\n        return run\n",
+        "    run.payload = {'day': context['ds']}\n    return run\n",
+        "    run.payload = {'name': '{{ ds }}'}\n    return run\n",
+        "    run.payload = load()\n    return run\n",
     ],
 )
-def test_functions_of_triggers_that_do_more_stay(body: str, reason: str) -> None:
-    head = "from airflow.operators.dagrun_operator import TriggerDagRunOperator\n\n\ndef fill(context, run):\n"
-    source = head + body + "\n\nTriggerDagRunOperator(task_id='a', trigger_dag_id='b', python_callable=fill)\n"
+def test_functions_of_triggers_that_do_more_are_asked(body: str) -> None:
+    source = _FILL + body + _TRIGGER + _TRIGGER.replace("'a'", "'c'").lstrip()
+    done = apply("trigger-callable", source)
+    text = done.text.decode()
+    assert done.spots == []
+    assert body in text
+    assert text.count("class AskingTriggerDagRunOperator(TriggerDagRunOperator):") == 1
+    assert "then = AskingTriggerDagRunOperator(task_id='c', trigger_dag_id='b', python_callable=fill)" in text
+    assert apply("trigger-callable", text).text.decode() == text
+    windows = apply("trigger-callable", source.replace("\n", "\r\n")).text
+    assert windows == text.replace("\n", "\r\n").encode()
+
+
+def test_triggers_that_are_given_more_stay() -> None:
+    source = _FILL + "    return load(run)\n" + _TRIGGER.replace("python_callable", "conf={}, python_callable")
     done = apply("trigger-callable", source)
     assert done.text.decode() == source
-    assert reason in done.spots[0][1].message
+    assert "more than fill" in done.spots[0][1].message
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("context['ti'].previous_ti", "get_previous_ti"),
+        ("context['dag_run'].get_task_instances()", "get_task_states"),
+        ("context['dag'].get_last_dagrun()", "dagRuns"),
+        ("context['dag'].schedule_interval", "dag.schedule"),
+        ("Variable.setdefault('a', 'b')", "Variable.set"),
+        ("mine.previous_ti", ""),
+        ("context['params'].duration", ""),
+    ],
+)
+def test_what_tasks_cannot_ask_any_more_is_found(line: str, word: str) -> None:
+    source = in_task(line)
+    done = apply("runtime-api", source)
+    assert done.text.decode() == source
+    assert [word in spot.hint for _, spot in done.spots] == ([True] if word else [])
+
+
+def test_callbacks_are_looked_at_as_well() -> None:
+    body = "def tell(context):\n    print(context['ti'].duration, context.get('task_instance').previous_ti)\n\n\n"
+    known = f"{body}default_args = {{'on_failure_callback': [tell]}}\n"
+    assert [spot.line for _, spot in apply("runtime-api", known).spots] == [2, 2]
+    assert apply("runtime-api", body).spots == []
+
+
+def test_a_dag_of_the_file_is_known() -> None:
+    source = "from airflow import DAG\n\nwith DAG('a') as dag:\n    pass\nprint(dag.concurrency, dag.full_filepath)\nif dag.is_paused:\n    dag.clear()\n"
+    done = apply("runtime-api", source)
+    assert "print(dag.max_active_tasks, dag.fileloc)" in done.text.decode()
+    assert [spot.line for _, spot in done.spots] == [6, 7]
+
+
+_ASK = """
+import sys
+from airflow.sdk.exceptions import DagRunTriggerException
+source = sys.stdin.read()
+found = []
+for wanted in (True, False):
+    names = {"WANTED": wanted}
+    exec(compile(source, "dag.py", "exec"), names)
+    try:
+        found.append(names["then"].execute({"params": {}}))
+    except DagRunTriggerException as run:
+        found.append([run.conf, run.dag_run_id[:6]])
+print("RESULT", found)
+"""
+
+
+@pytest.mark.airflow
+def test_an_asked_function_decides_in_the_real_airflow(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    body = "    if WANTED:\n        run.payload = {'full': len(context)}\n        return run\n"
+    text = apply("trigger-callable", _FILL + body + _TRIGGER).text.decode()
+    text = text.replace("airflow.operators.dagrun_operator", "airflow.providers.standard.operators.trigger_dagrun")
+    command = [str(airflow_venv("3.3.2").path / "bin/python"), "-W", "ignore", "-c", _ASK]
+    env = {"PATH": "/usr/bin:/bin", "AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run(command, input=text, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.rpartition("RESULT ")[2].strip() == "[[{'full': 1}, 'trig__'], None]"
 
 
 def test_a_function_without_payload_goes() -> None:

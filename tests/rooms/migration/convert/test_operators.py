@@ -119,7 +119,7 @@ def conversions(folder: Path, side: str) -> Iterator[tuple[str, Conversion]]:
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif(os.environ.get("AERODROME_MATRIX") != "1", reason="all provider packages: make test-matrix")
+@pytest.mark.matrix
 @pytest.mark.parametrize("side", sorted(PROVIDERS))
 @pytest.mark.parametrize(("target", "version"), VERSIONS)
 def test_every_operator_is_constructed_and_kept(

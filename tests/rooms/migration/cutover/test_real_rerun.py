@@ -3,7 +3,6 @@ target runs it again, or a run that was stopped never runs."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,7 @@ from aerodrome.runtimes.local.runtime import LocalRuntime
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.skipif(not os.environ.get("AERODROME_MATRIX"), reason="two Airflows; part of `make test-matrix`"),
+    pytest.mark.matrix,
 ]
 
 DAGS = """

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from tests.rooms.migration.cutover.world import DAG, Killed, MemoryLedger, World, conduct, wave
 
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.migration import cutover
 from aerodrome.migration.cutover import run
 from aerodrome.migration.estate.calendars import between, calendar_of
@@ -100,3 +100,16 @@ def test_a_source_whose_runs_cannot_be_stopped_is_told_before_anything_is_touche
     with pytest.raises(Invalid) as raised:
         run(world.context(), cutover.check(world.context(), DAG, was_paused=False, on_deadline="rerun"))
     assert (raised.value.code, world.old.is_paused) == ("rerun-impossible", False)
+
+
+def test_a_source_that_does_not_step_on_keeps_its_dag_held_and_is_asked_again() -> None:
+    world = busy()
+    world.old.parse_every_s = 10**9  # its DAG processor is gone: nobody works out what follows the stopped run
+    run(world.context(), cutover.pause(world.context(), DAG))
+    with pytest.raises(Unavailable, match=r"still names .* as the next run of daily_sales") as caught:
+        run(world.context(), cutover.drain(world.context(), DAG, deadline_s=10, on_deadline="rerun"))
+    assert caught.value.code == "source-next-unknown"
+    assert (world.old.is_paused, world.new.own) == (True, [])
+    world.old.parse_every_s = 30
+    drained = run(world.context(), cutover.drain(world.context(), DAG, deadline_s=10, on_deadline="rerun"))
+    assert drained["stopped_runs"] == [world.old.runs[0].run_id]

@@ -1,8 +1,9 @@
 """A model of two Airflows over one clock: enough scheduler to see what a cutover does to intervals.
 
 It follows what Airflow does (models/dag.py, jobs/scheduler_job_runner.py, dag_processing/collection.py, 2.11.2 and
-3.3.2): a scheduler makes at most one run per look from the row's next interval, then computes the next; every parse
-computes it anew from the newest scheduled run; without catchup both skip to the newest complete interval.
+3.3.2): a scheduler makes at most one run per look from the row's next interval, and computes the next when the run has
+ended (max_active_runs is 1 here; 2.11.2 steps on only then); every parse computes it anew from the newest scheduled run,
+unless one still goes on; without catchup both skip to the newest complete interval.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Side:
     mark: str | None = None
     is_running: bool = True
     result: str = "success"
+    is_full: bool = False  # a run goes on, and the scheduler steps on when it sees that it has ended
 
     def look(self) -> None:
         """Do what scheduler and DAG processor do now."""
@@ -86,25 +88,38 @@ class Side:
                 if run.is_ours and run.state(now) == "running":
                     run.ends_at += now - self.looked_at
         self.looked_at = now
+        is_busy = any(run.state(now) == "running" for run in self.runs)
+        if not self.is_paused and self.is_full and not is_busy:
+            self._step(now)
         if (
             not self.is_paused
             and self.next is not None
             and not self.is_held_back
             and self.next[1] <= now
-            and not any(run.state(now) == "running" for run in self.runs)
+            and not is_busy
         ):
-            if not any(run.interval == self.next for run in self.runs):
+            if any(run.interval == self.next for run in self.runs):
+                self._step(now)
+            else:
                 ends_at = now + timedelta(seconds=self.run_s)
                 self.runs.append(Run(self.next, ends_at, result=self.result))
-            self.next = due(self.calendar, self.next, now, catchup=self.catchup)
+                self.is_full = True
         if (now - self.parsed_at).total_seconds() >= self.parse_every_s:
             self.parse()
 
+    def _step(self, now: datetime) -> None:
+        self.is_full = False
+        if self.next is not None:
+            self.next = due(self.calendar, self.next, now, catchup=self.catchup)
+
     def parse(self) -> None:
-        self.parsed_at = self.clock.now()
+        now = self.clock.now()
+        self.parsed_at = now
+        is_busy = any(run.state(now) == "running" for run in self.runs)
         self.is_held_back = False
-        if last := self.newest():
-            self.next = due(self.calendar, last, self.clock.now(), catchup=self.catchup)
+        if not is_busy and (last := self.newest()):
+            self.is_full = False
+            self.next = due(self.calendar, last, now, catchup=self.catchup)
 
     def newest(self) -> Interval | None:
         return max((run.interval for run in self.runs if run.run_type == "scheduled"), default=None)

@@ -96,7 +96,7 @@ TABLE = """create table dag_run (
 )"""
 
 
-@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="two MariaDB servers: runs with AERODROME_MATRIX=1")
+@pytest.mark.matrix
 def test_a_backup_of_mysql_is_restored_in_a_server_of_our_own(
     mysql_server: Callable[[str], MariaServer], tmp_path: Path
 ) -> None:

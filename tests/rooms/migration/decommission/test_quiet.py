@@ -16,6 +16,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import access_log, infrastructure, quiet
 from aerodrome.migration.sources.airflow_rest.activity import Activity
+from aerodrome.migration.sources.contract import DagState
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 QUIET = """
@@ -109,3 +110,31 @@ def test_activity_over_rest_is_judged_as_the_database_s() -> None:
     assert (runs.state, calls.state, calls.message) == ("open", "open", "5 acts of others.")
     assert calls.details == ("trigger by reports: 5, the last 2026-03-01 00:00 UTC",)
     assert quiet.of_activity(Activity(0, None), since, 14)[1].state == "attention"
+
+
+def state(dag_id: str, *, is_paused: bool = True, **in_flight: int) -> DagState:
+    found = {key.replace("run_", "run:"): count for key, count in in_flight.items()}
+    return DagState(dag_id, is_paused, None, None, None, None, None, None, in_flight=found)
+
+
+def test_what_goes_on_over_rest_counts_dags_that_came_after_the_assessment() -> None:
+    states = [state("sales"), state("stock", run_running=1, deferred=2)]
+    running, scheduled, waiting = quiet.now_over_rest(Activity(0, {}, unpaused=("fresh",), in_flight=3), states)
+    assert (running.state, scheduled.state, waiting.state) == ("open", "open", "attention")
+    assert running.details == ("stock: {'run:running': 1, 'deferred': 2}", "2 runs of DAGs that were not assessed")
+    assert scheduled.details == ("fresh",)
+    assert "1 of them came after the assessment" in scheduled.message
+    assert waiting.message.startswith("Cannot be read: Triggers of deferred tasks")
+    calm = quiet.now_over_rest(Activity(0, {}, unpaused=(), in_flight=0), [state("sales")])
+    assert [check.state for check in calm] == ["done", "done", "attention"]
+    unasked = quiet.now_over_rest(Activity(None, None), [state("sales", is_paused=False)])
+    assert unasked[1].details == ("sales",)
+
+
+def test_what_cannot_be_read_is_said_and_never_counts_as_quiet() -> None:
+    found = quiet.unreadable(14, "Airflow 2.2.2 has no REST API here.")
+    assert {check.state for check in found} == {"open"}
+    assert all(check.message == "Cannot be read: Airflow 2.2.2 has no REST API here." for check in found)
+    runs, calls = quiet.of_activity(Activity(None, None), SINCE, 14)
+    assert (runs.state, calls.state) == ("attention", "attention")
+    assert runs.message == "Cannot be read: Its runs do not come over its API."

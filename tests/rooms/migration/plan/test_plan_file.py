@@ -217,6 +217,23 @@ def test_a_plan_of_before_gets_the_section_at_its_end(text: str, estate: MemoryE
     assert from_yaml(edited, estate)["code"] == {"rejected": ["dags/sales.py"]}
 
 
+def test_the_day_that_requirements_are_resolved_by_stands_in_the_plan(text: str, estate: MemoryEstate) -> None:
+    dated = text.replace("code:\n", "code:\n  requirements_as_of: 2026-09-01\n")
+    settings = from_yaml(dated, estate)
+    assert settings["code"] == {"requirements_as_of": "2026-09-01"}
+    assert from_yaml(to_yaml(settings), estate) == settings
+    (step,) = (step for step in compile_plan(settings, estate).steps if step.key == "code.upgrade")
+    assert step.params["requirements_as_of"] == "2026-09-01"
+    assert step.params["python"] == settings["target"]["python"]
+    assert "resolved as of 2026-09-01" in step.title
+    both = with_rejected(dated, ["dags/sales.py"])
+    assert from_yaml(both, estate)["code"] == {"requirements_as_of": "2026-09-01", "rejected": ["dags/sales.py"]}
+    assert with_rejected(both, []) == dated
+    for wrong in ("soon", "2026-13-01", "2026-09-01 10:00:00"):
+        with pytest.raises(Invalid, match=r"code\.requirements_as_of: must be a day, such as 2026-09-01"):
+            from_yaml(dated.replace("2026-09-01", wrong), estate)
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x.py", "dags/../../x", "", ".", "dags//x.py", 3])
 def test_only_files_below_the_project_can_be_rejected(text: str, estate: MemoryEstate, path: object) -> None:
     wrong = text.replace("  rejected: []\n", f"  rejected:\n    - {path!r}\n".replace("'", '"'))

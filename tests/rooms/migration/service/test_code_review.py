@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.rooms.migration.service.conftest import NAME, Desk
 
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound
 from aerodrome.migration.service import code
+from aerodrome.migration.service.folder import read_json
 from aerodrome.migration.sources.contract import CodeFolders
 
 
@@ -79,6 +81,28 @@ def test_accepting_again_gives_the_plan_of_before(desk: Desk) -> None:
     with pytest.raises(Invalid, match=r"does not change dags/nowhere\.py") as error:
         desk.migrations.code_review.decide(desk.actor(), NAME, ["dags/nowhere.py"])
     assert error.value.code == "code-file-unknown"
+
+
+def test_the_plan_can_ask_the_package_index(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")  # there is none here: it is asked, and that it did not answer is said
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    desk.assessed()
+
+    def said(found: Mapping[str, Any]) -> set[str]:
+        return {item["rule"] for file in found["files"] for item in file["findings"]}
+
+    assert "requirements-unchecked" not in said(reviewed(desk))
+    plan = desk.migrations.plan(desk.actor(), NAME)
+    dated = plan.text.replace("code:\n", "code:\n  requirements_as_of: 2026-09-01\n")
+    plan = desk.migrations.save_plan(desk.actor(), NAME, dated)
+    assert "requirements-unchecked" in said(reviewed(desk))
+    desk.migrations.apply(desk.actor(), NAME, plan.digest)
+    desk.stop_before = {"deploy.bundle"}
+    desk.work()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    changes = read_json(desk.migrations.folder_of(row).code_json)
+    assert changes is not None
+    assert "requirements-unchecked" in said(changes)
 
 
 def test_a_review_that_fails_says_why(desk: Desk) -> None:

@@ -81,11 +81,12 @@ def test_the_checklist_says_that_no_results_can_be_compared_and_who_has_not_spok
 
 def test_a_target_that_is_gone_leaves_its_items_open(planned: Planned) -> None:
     migration = planned.client.migrations.get(NAME).id
-    step = {"key": "environment.deployment", "kind": "environment.deployment", "title": "Make it", "params": {}}
+    key = "environment.deployment"
+    step = {"key": key, "kind": key, "title": "Make it", "params": {}}
     with planned.desk.platform.store.writing() as session:
         journal.open_track(session, migration, "apply", [step])
-        journal.begin(session, migration, "apply", step["key"])
-        journal.done(session, migration, "apply", step["key"], {"deployment_id": "dep_gone"})
+        journal.begin(session, migration, "apply", key)
+        journal.done(session, migration, "apply", key, {"deployment_id": "dep_gone"})
     result = planned.proof(planned.client.proofs.check(NAME))
     items = {item["key"]: item for item in result["items"]}
     for key in ("objects", "backend", "network", "alerts"):

@@ -44,7 +44,19 @@ def test_the_checklist_says_what_is_open_and_what_to_do(desk: Desk) -> None:
     found = proofs.get(desk.actor("viewer"), NAME, asked.id)
     assert (found.status, found.error) == ("done", None)
     items = {item["key"]: item for item in found.result["items"]}
-    assert list(items) == ["objects", "backend", "network", "dags", "parity", "alerts", "access", "source", "rollback"]
+    assert items["chains"]["state"] == "done"
+    assert list(items) == [
+        "chains",
+        "objects",
+        "backend",
+        "network",
+        "dags",
+        "parity",
+        "alerts",
+        "access",
+        "source",
+        "rollback",
+    ]
     assert not found.result["is_ready"]
     for key in ("objects", "network", "dags", "alerts", "rollback"):
         assert items[key]["state"] == "open"

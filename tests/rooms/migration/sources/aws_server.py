@@ -5,8 +5,10 @@ InvokeRestApi asks whatever `rest` is: a real Airflow, or a function. Every call
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
@@ -31,6 +34,9 @@ Rest = Callable[[str, str, dict[str, Any], Any], tuple[int, Any]]
 """Takes method, path (without /api/vN), query and body; gives status and JSON."""
 
 
+Cli = Callable[[list[str]], tuple[int, str, str]]
+"""Takes the words of a command of Airflow; gives status, standard output and standard error."""
+
 LISTS = {
     "/dags": "dags", "/connections": "connections", "/variables": "variables", "/pools": "pools", "/users": "users",
     "/importErrors": "import_errors", "/datasets": "datasets", "/dags/~/dagRuns/list": "dag_runs",
@@ -42,6 +48,22 @@ def nothing_there(method: str, path: str, query: dict[str, Any], body: Any) -> t
     """An Airflow without anything in it."""
     del method, query, body
     return (200, {LISTS[path]: [], "total_entries": 0}) if path in LISTS else (404, {"title": "Not Found"})
+
+
+def no_commands(words: list[str]) -> tuple[int, str, str]:
+    """An Airflow that takes no command."""
+    return 400, "", f"airflow: no such command {words[0]}"
+
+
+def through_cli(python: Path, env: dict[str, str]) -> Cli:
+    """Run commands of a real Airflow, as MWAA's web server does; it answers 400 when one fails."""
+
+    def run(words: list[str]) -> tuple[int, str, str]:
+        program = [str(python.parent / "airflow"), *words]
+        done = subprocess.run(program, env=env, capture_output=True, text=True, check=False, timeout=120)
+        return 200 if done.returncode == 0 else 400, done.stdout, done.stderr
+
+    return run
 
 
 def through(url: str, user: str, password: str, api: str = "/api/v1") -> Rest:
@@ -61,7 +83,11 @@ class AwsServer:
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)  # "airflow:GetEnvironment", "s3:GetObject"
     rest: Rest = nothing_there
+    cli: Cli = no_commands
+    tokens: int = 0
+    is_private: bool = False  # its web server is in a VPC: what comes from elsewhere is cut
     asked: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)  # the objects whose content was asked for, by bucket and key
 
     @property
     def login(self) -> CloudLogin:
@@ -137,6 +163,9 @@ def _front(moto: int) -> Iterator[AwsServer]:
         def _act(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
+            if parts.path == "/aws_mwaa/cli":
+                self._command_line(body.decode())
+                return
             kind, _, name = unquote(parts.path).strip("/").partition("/")
             actions = {
                 ("GET", "environments"): "airflow:GetEnvironment" if name else "airflow:ListEnvironments",
@@ -147,6 +176,8 @@ def _front(moto: int) -> Iterator[AwsServer]:
             if action is None:
                 action = _s3_action(self.command, parts.path, parse_qs(parts.query, keep_blank_values=True))
                 state.asked.append(action)
+                if self.command == "GET" and action.startswith("s3:GetObject"):
+                    state.read.append(unquote(parts.path).strip("/"))
                 if action in state.denied:
                     text = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
                     self._send(
@@ -169,11 +200,26 @@ def _front(moto: int) -> Iterator[AwsServer]:
             elif action == "airflow:GetEnvironment":
                 self._json(200, {"Environment": state.environments[name]})
             elif action == "airflow:CreateCliToken":
-                self._json(200, {"CliToken": "canary-cli-token", "WebServerHostname": "web.example"})
+                state.tokens += 1
+                token = f"canary-cli-token-{state.tokens}"
+                self._json(200, {"CliToken": token, "WebServerHostname": "web.example"})
             else:
                 self._invoke(json.loads(body))
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _act  # noqa: N815
+
+        def _command_line(self, text: str) -> None:
+            state.asked.append("aws_mwaa/cli")
+            if state.is_private:
+                self.close_connection = True
+                return
+            tokens = {f"Bearer canary-cli-token-{number + 1}" for number in range(state.tokens)}
+            if self.headers.get("Authorization") not in tokens or self.headers.get("Content-Type") != "text/plain":
+                self._send(403, {"Content-Type": "text/html"}, b"Forbidden")
+                return
+            status, out, said = state.cli(shlex.split(text))
+            texts = {"stdout": base64.b64encode(out.encode()), "stderr": base64.b64encode(said.encode())}
+            self._json(status, {name: data.decode() for name, data in texts.items()})
 
         def _invoke(self, wish: dict[str, Any]) -> None:
             if len(wish["Path"]) > 64:

@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.archive import Estate
+from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.runtimes.local.postgres import PostgresServer
@@ -122,3 +124,8 @@ def open_one(clock: ManualClock) -> Iterator[Callable[[SourceConfig], SourceAdap
 @pytest.fixture
 def source(config: SourceConfig, open_one: Callable[[SourceConfig], SourceAdapter]) -> SourceAdapter:
     return open_one(config)
+
+
+@pytest.fixture
+def estate(source: SourceAdapter, clock: ManualClock, tmp_path: Path) -> Estate:
+    return capture(source, "legacy", tmp_path / "estate", clock, lambda _what, _done, _total: None)

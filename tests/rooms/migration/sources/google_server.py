@@ -28,6 +28,7 @@ from aerodrome.migration.sources.cloud.contract import CloudLogin
 PLACE = "projects/shop-prod/locations/europe-west1"
 ENVIRONMENT, BUCKET = f"{PLACE}/environments/etl", "europe-west1-etl-bucket"
 TOKEN = "canary-google-token"
+UPDATED = "2026-11-01T04:05:06.789Z"
 _PAGE = 3
 
 
@@ -225,7 +226,7 @@ def google_server() -> Iterator[GoogleServer]:
         def _object(self, key: str) -> dict[str, str]:
             data = state.objects[key]
             sums = {"md5Hash": _base64(hashlib.md5(data).digest()), "crc32c": _base64(crc32c(data).to_bytes(4, "big"))}
-            place = {"name": key, "bucket": BUCKET, "size": str(len(data))}
+            place = {"name": key, "bucket": BUCKET, "size": str(len(data)), "updated": UPDATED}
             return {**place, **sums, "generation": str(1764000000000000 + len(data))}
 
         def _is_denied(self, permission: str) -> bool:

@@ -1,10 +1,9 @@
-"""The adapter against metadata databases that a real Airflow 2.11.2 wrote, on SQLite and PostgreSQL."""
+"""The estate and the values of metadata databases that a real Airflow 2.11.2 wrote, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,19 +12,19 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import create_engine, text
+from tests.rooms.migration.sources.behind import DAGS, execute, query, quiet
 
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
+from aerodrome.kernel.errors import AerodromeError, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.assess import assess, report
 from aerodrome.migration.estate.archive import Estate
-from aerodrome.migration.estate.history import COLUMNS, FINAL_RUN_STATES, HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import (
     ConfigRecord,
     ConnectionRecord,
     DagRecord,
     ImportErrorRecord,
+    MeasureRecord,
     PackageRecord,
     PoolRecord,
     VariableRecord,
@@ -36,43 +35,11 @@ from aerodrome.migration.sources.contract import (
     MeasuresConcurrency,
     SourceAdapter,
     SourceConfig,
-    StoppedRuns,
-    StopsRuns,
 )
 
 pytestmark = pytest.mark.airflow
 
-DAGS = ("daily_sales", "implicit_daily", "maintenance", "orders_mapped", "orders_report")
 Opener = Callable[[SourceConfig], SourceAdapter]
-
-
-def quiet(_what: str, _done: int, _total: int | None) -> None:
-    pass
-
-
-def execute(config: SourceConfig, statement: str, **values: Any) -> None:
-    """Change the source behind the adapter's back, as its own Airflow or an administrator would."""
-    engine = create_engine(config.database_url.reveal().replace("+psycopg2", "+psycopg"))
-    with engine.begin() as connection:
-        connection.execute(text(statement), values)
-    engine.dispose()
-
-
-def query(config: SourceConfig, statement: str) -> list[Any]:
-    engine = create_engine(config.database_url.reveal().replace("+psycopg2", "+psycopg"))
-    with engine.connect() as connection:
-        rows = list(connection.execute(text(statement)))
-    engine.dispose()
-    return rows
-
-
-def rows_of(source: SourceAdapter, kind: HistoryKind, window: HistoryWindow) -> list[dict[str, Any]]:
-    return [dict(zip(batch.columns, row, strict=True)) for batch in source.history(kind, window) for row in batch.rows]
-
-
-@pytest.fixture
-def estate(source: SourceAdapter, clock: ManualClock, tmp_path: Path) -> Estate:
-    return capture(source, "legacy", tmp_path / "estate", clock, quiet)
 
 
 def test_probe_tells_what_the_source_is_and_changes_nothing(source: SourceAdapter, database: str) -> None:
@@ -193,141 +160,6 @@ def test_values_are_read_at_the_moment_of_transfer(source: SourceAdapter) -> Non
         list(source.variable_values(["nobody"]))
 
 
-def test_history_holds_finished_runs_only(source: SourceAdapter) -> None:
-    window = HistoryWindow(DAGS)
-    found = {kind: rows_of(source, kind, window) for kind in HISTORY_KINDS}
-    assert {kind: len(rows) for kind, rows in found.items()} == source.history_counts(window)
-    runs = found["run"]
-    assert all(run["state"] in FINAL_RUN_STATES for run in runs)
-    assert [(run["dag_id"], run["run_id"]) for run in runs] == sorted((run["dag_id"], run["run_id"]) for run in runs)
-    manual = next(run for run in runs if run["run_type"] == "manual")
-    assert json.loads(manual["conf"]) == {"full": True, "since": "2026-01-01"}
-    assert manual["note"] == "checked by hand"
-    assert manual["is_external_trigger"] is True
-    scheduled = next(run for run in runs if run["run_type"] == "scheduled")
-    assert scheduled["run_after"] == scheduled["data_interval_end"]
-    assert scheduled["data_interval_end"].tzinfo is not None
-    keys = {(run["dag_id"], run["run_id"]) for run in runs}
-    assert {(row["dag_id"], row["run_id"]) for row in found["task_instance"]} == keys
-    assert "slow that day" in {row["note"] for row in found["task_instance"]}
-    assert json.loads(found["xcom"][0]["value"])["rows"] == 3
-    assert tuple(found["xcom"][0]) == COLUMNS["xcom"]
-
-
-def test_history_since_gives_what_changed(config: SourceConfig, source: SourceAdapter) -> None:
-    later = datetime.now(UTC) + timedelta(hours=1)
-    assert rows_of(source, "run", HistoryWindow(DAGS, since=later)) == []
-    run = query(config, "select id, run_id from dag_run where dag_id = 'orders_mapped' order by id limit 1")[0]
-    moment = later + timedelta(minutes=1)
-    stored: Any = moment.replace(tzinfo=None) if config.database_url.reveal().startswith("sqlite") else moment
-    execute(
-        config,
-        "update task_instance set updated_at = :at where run_id = :run and dag_id = 'orders_mapped'",
-        at=stored.isoformat(" ") if isinstance(stored, datetime) and stored.tzinfo is None else stored,
-        run=run.run_id,
-    )
-    assert [row["run_id"] for row in rows_of(source, "run", HistoryWindow(DAGS, since=later))] == [run.run_id]
-
-
-class Dangerous:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (print, ("executed",))
-
-
-def test_pickles_are_never_executed(
-    config: SourceConfig, source: SourceAdapter, capsys: pytest.CaptureFixture[str]
-) -> None:
-    evil = pickle.dumps({"x": Dangerous()})
-    execute(config, "update dag_run set conf = :evil where run_type = 'manual' and state = 'success'", evil=evil)
-    execute(config, "update xcom set value = :evil where dag_id = 'daily_sales' and task_id = 'start'", evil=evil)
-    window = HistoryWindow(("daily_sales",))
-    rejected = [item for batch in source.history("run", window) for item in batch.rejected]
-    assert [item.code for item in rejected] == ["run-conf-pickled"]
-    left = [item for batch in source.history("xcom", window) for item in batch.rejected]
-    assert {item.code for item in left} == {"xcom-pickled"}
-    assert len(left) + len(rows_of(source, "xcom", window)) == source.history_counts(window)["xcom"]
-    assert capsys.readouterr().out == ""
-
-
-def test_pause_leaves_a_mark_and_repeats_without_effect(config: SourceConfig, source: SourceAdapter) -> None:
-    source.pause_dag("daily_sales", "mig_1")
-    source.pause_dag("daily_sales", "mig_1")
-    state = source.dag_states(["daily_sales"])["daily_sales"]
-    assert (state.is_paused, state.mark) == (True, "mig_1")
-    assert query(config, "select count(*) from log where event = 'aerodrome.pause'")[0][0] == 1
-    with pytest.raises(Conflict):
-        source.pause_dag("daily_sales", "mig_2")
-    with pytest.raises(Conflict):
-        source.unpause_dag("daily_sales", "mig_2")
-    source.unpause_dag("daily_sales", "mig_1")
-    source.unpause_dag("daily_sales", "mig_1")
-    state = source.dag_states(["daily_sales"])["daily_sales"]
-    assert (state.is_paused, state.mark) == (False, None)
-    with pytest.raises(NotFound):
-        source.pause_dag("no_such_dag", "mig_1")
-
-
-def test_a_dag_that_is_let_go_starts_nothing_new_until_it_is_parsed(
-    config: SourceConfig, source: SourceAdapter
-) -> None:
-    source.hold_back("daily_sales", "mig_1")  # nobody let it go: nothing happens
-    assert source.dag_states(["daily_sales"])["daily_sales"].next_run_after is not None
-    source.pause_dag("daily_sales", "mig_1")
-    source.unpause_dag("daily_sales", "mig_1")
-    source.hold_back("daily_sales", "mig_2")
-    state = source.dag_states(["daily_sales"])["daily_sales"]
-    assert (state.let_go, state.next_run_after is not None) == ("mig_1", True)
-    source.hold_back("daily_sales", "mig_1")
-    state = source.dag_states(["daily_sales"])["daily_sales"]
-    assert (state.next_run_after, state.next_interval is not None) == (None, True)
-    source.pause_dag("daily_sales", "mig_1")
-    state = source.dag_states(["daily_sales"])["daily_sales"]
-    assert (state.mark, state.let_go) == ("mig_1", None)
-    assert query(config, "select count(*) from log where event = 'aerodrome.pause'")[0][0] == 2
-
-
-def test_a_run_that_ends_while_history_is_read_belongs_to_the_next_pass(
-    config: SourceConfig, source: SourceAdapter
-) -> None:
-    until = source.history_watermark(DAGS)
-    assert until is not None
-    before = HistoryWindow(DAGS, until=until)
-    counts = source.history_counts(before)
-    later = until + timedelta(minutes=5)
-    is_sqlite = config.database_url.reveal().startswith("sqlite")
-    execute(
-        config,
-        "update dag_run set state = 'success', end_date = :at, updated_at = :at where state = 'running'",
-        at=later.replace(tzinfo=None).isoformat(" ") if is_sqlite else later,
-    )
-    execute(config, "update task_instance set state = 'success' where state in ('running', 'up_for_retry')")
-    assert source.history_counts(before) == counts
-    newest = source.history_watermark(DAGS)
-    assert newest is not None
-    assert newest >= later
-    everything = source.history_counts(HistoryWindow(DAGS, until=later))
-    assert everything["run"] > counts["run"]
-    assert everything["task_instance"] > counts["task_instance"]
-
-
-def test_a_dag_that_was_paused_before_stays_paused_after_roll_back(source: SourceAdapter) -> None:
-    source.pause_dag("maintenance", "mig_1")
-    source.unpause_dag("maintenance", "mig_1")
-    assert source.dag_states(["maintenance"])["maintenance"].is_paused
-
-
-def test_states_tell_what_is_in_flight_and_what_comes_next(source: SourceAdapter) -> None:
-    states = source.dag_states([*DAGS, "no_such_dag"])
-    assert set(states) == set(DAGS)
-    sales = states["daily_sales"]
-    assert sales.in_flight == {"run:running": 1, "running": 1, "up_for_retry": 1}
-    assert sales.last_run_state == "success"
-    assert sales.last_interval is not None
-    assert sales.next_interval is not None
-    assert sales.next_interval[0] == sales.last_interval[1]
-    assert states["orders_report"].next_interval is None
-
-
 def test_no_secret_shows_in_estate_or_reports(estate: Estate, fernet_key: str) -> None:
     assessment = assess(estate, "3.3.2")
     stored = "".join(gzip.decompress(path.read_bytes()).decode() for path in estate.folder.glob("*.gz"))
@@ -371,57 +203,6 @@ def test_a_reader_without_rights_to_write_can_do_all_but_pause(
     execute(config, "drop role source_reader")
 
 
-def test_runs_of_a_held_dag_are_stopped_remembered_and_resumed(
-    config: SourceConfig, source: SourceAdapter, clock: ManualClock
-) -> None:
-    assert isinstance(source, StopsRuns)
-    with pytest.raises(Conflict) as error:
-        source.stop_runs("daily_sales", "mig_1")
-    assert error.value.code == "source-cannot-stop"
-    running = query(config, "select run_id from dag_run where dag_id = 'daily_sales' and state = 'running'")[0][0]
-    succeeded = "select count(*) from task_instance where dag_id = 'daily_sales' and state = 'success'"
-    before = query(config, succeeded)
-    execute(
-        config,
-        "insert into job (id, job_type, state, latest_heartbeat) values (4711, 'LocalTaskJob', 'running', :now)",
-        now=clock.now(),
-    )
-    execute(config, "update task_instance set job_id = 4711 where dag_id = 'daily_sales' and state = 'running'")
-    source.pause_dag("daily_sales", "mig_1")
-    source.stop_runs("daily_sales", "mig_1")
-    source.stop_runs("daily_sales", "mig_1")
-    assert source.dag_states(["daily_sales"])["daily_sales"].in_flight == {}
-    assert source.stopped_runs(DAGS, "mig_1") == {"daily_sales": StoppedRuns((running,), alive=1)}
-    assert source.stopped_runs(DAGS, "mig_2") == {}
-    execute(config, "update job set state = 'failed' where id = 4711")
-    assert source.stopped_runs(DAGS, "mig_1") == {"daily_sales": StoppedRuns((running,), alive=0)}
-    states = f"select state from task_instance where dag_id = 'daily_sales' and run_id = '{running}'"
-    assert "failed" in {row[0] for row in query(config, states)} <= {"success", "failed", "upstream_failed", "skipped"}
-    assert query(config, succeeded) == before  # what succeeded is not run again
-    assert running in {row["run_id"] for row in rows_of(source, "run", HistoryWindow(("daily_sales",)))}
-
-    source.resume_runs("daily_sales", "mig_1", {})
-    source.resume_runs("daily_sales", "mig_1", {})
-    assert source.stopped_runs(DAGS, "mig_1")["daily_sales"].run_ids == ()
-    state = f"select state from dag_run where dag_id = 'daily_sales' and run_id = '{running}'"
-    assert query(config, state)[0][0] == "queued"
-    assert None in {row[0] for row in query(config, states)} <= {"success", "skipped", None}
-
-
-def test_a_stopped_run_that_ended_elsewhere_takes_that_state(config: SourceConfig, source: SourceAdapter) -> None:
-    assert isinstance(source, StopsRuns)
-    source.pause_dag("daily_sales", "mig_1")
-    source.stop_runs("daily_sales", "mig_1")
-    (run_id,) = source.stopped_runs(DAGS, "mig_1")["daily_sales"].run_ids
-    source.resume_runs("daily_sales", "mig_1", {run_id: "success"})
-    found = query(
-        config,
-        f"select state from dag_run where dag_id = 'daily_sales' and run_id = '{run_id}' union all "
-        f"select state from task_instance where dag_id = 'daily_sales' and run_id = '{run_id}'",
-    )
-    assert {row[0] for row in found} <= {"success", "skipped"}
-
-
 def test_versions_change_with_the_dag(config: SourceConfig, source: SourceAdapter, estate: Estate) -> None:
     assert isinstance(source, KnowsVersions)
     planned = {dag.dag_id: dag.version for dag in estate.all(DagRecord)}
@@ -459,45 +240,22 @@ def test_peaks_count_what_ran_at_the_same_time(config: SourceConfig, source: Sou
     assert source.concurrency(["no_such_dag"], long_ago).tasks == source.concurrency([], long_ago).tasks == 0
 
 
-def test_tries_from_before_an_upgrade_to_2_10_are_given(config: SourceConfig, source: SourceAdapter) -> None:
-    """Their only trace is `task_fail`; what the table of tries has is not given twice."""
-    dag_id, run_id = query(config, "select dag_id, run_id from dag_run where state = 'success' order by id limit 1")[0]
-    window = HistoryWindow((dag_id,))
-    first, second = sorted(
-        row["task_id"]
-        for row in rows_of(source, "task_instance", window)
-        if row["run_id"] == run_id and row["map_index"] == -1 and row["start_date"]
-    )[:2]
-    here = {"dag_id": dag_id, "run_id": run_id}
-    whose = "dag_id = :dag_id and run_id = :run_id and task_id in (:first, :second)"
-    for table in ("task_fail", "task_instance_history"):
-        execute(config, f"delete from {table} where dag_id = :dag_id", dag_id=dag_id)
-    assert rows_of(source, "task_try", window) == []
-    execute(config, f"update task_instance set try_number = 2 where {whose}", **here, first=first, second=second)
-    execute(
-        config,
-        "insert into task_fail (dag_id, run_id, task_id, map_index, start_date, end_date, duration) "
-        "select dag_id, run_id, task_id, map_index, '2024-01-01 00:00:00+00:00', '2024-01-01 00:00:05+00:00', 5 "
-        f"from task_instance where {whose}",
-        **here, first=first, second=second,
-    )  # fmt: skip
-    execute(
-        config,
-        "insert into task_instance_history (dag_id, run_id, task_id, map_index, try_number, state, pool, pool_slots) "
-        "select dag_id, run_id, task_id, map_index, 1, 'failed', pool, pool_slots "
-        "from task_instance where dag_id = :dag_id and run_id = :run_id and task_id = :second",
-        **here, second=second,
-    )  # fmt: skip
-
-    tries = {row["task_id"]: row for row in rows_of(source, "task_try", window)}
-
-    assert {task_id: (row["try_number"], row["state"]) for task_id, row in tries.items()} == {
-        first: (1, "failed"),
-        second: (1, "failed"),
-    }
-    assert tries[first]["start_date"] == datetime(2024, 1, 1, tzinfo=UTC)
-    assert tries[second]["start_date"] is None
-    assert source.history_counts(window)["task_try"] == 2
-    execute(config, f"update task_instance set try_number = 3 where {whose}", **here, first=first, second=second)
-    left = [item.code for batch in source.history("task_try", window) for item in batch.rejected]
-    assert left == ["try-number-unknown"]
+def test_task_logs_are_looked_for_where_the_configuration_says(
+    config: SourceConfig, open_one: Opener, clock: ManualClock, tmp_path: Path
+) -> None:
+    for number, (options, is_ok) in enumerate(
+        (
+            (f"base_log_folder = {tmp_path}", True),
+            ("base_log_folder = /no/such/folder", False),
+            ("remote_logging = True\nremote_base_log_folder = wasb-logs", False),
+        )
+    ):
+        file = tmp_path / f"{number}.cfg"
+        file.write_text(f"[logging]\n{options}\n")
+        source = open_one(replace(config, config_file=file))
+        described = source.describe()
+        assert described.is_ok
+        assert {probe.name: probe.is_ok for probe in described.probes}["task logs"] is is_ok
+        estate = capture(source, "legacy", tmp_path / f"estate{number}", clock, quiet)
+        measures = {record.name: record.amount for record in estate.all(MeasureRecord)}
+        assert measures["logs:readable"] == is_ok

@@ -27,6 +27,7 @@ from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.capture import capture
@@ -211,8 +212,16 @@ def test_what_went_on_is_told_without_the_database(running: Running) -> None:
     source = running.open()
     assert isinstance(source, AirflowRestSource)
     long_ago = source.activity(datetime(2000, 1, 1, tzinfo=UTC))
-    assert long_ago.runs > 0
+    assert long_ago.runs
     assert long_ago.events is not None
+    states = running.behind().dag_states(
+        [record.dag_id for record in source.records(quiet) if isinstance(record, DagRecord)]
+    )
+    assert long_ago.unpaused == tuple(sorted(dag_id for dag_id, state in states.items() if not state.is_paused))
+    in_flight = sum(
+        count for state in states.values() for key, count in state.in_flight.items() if key.startswith("run:")
+    )
+    assert long_ago.in_flight == in_flight
     later = source.activity(datetime(2100, 1, 1, tzinfo=UTC))
     assert (later.runs, later.events) == (0, {})
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryWindow
 from aerodrome.migration.sources.airflow_archive.sealing import new_key
 from aerodrome.migration.sources.airflow_archive.unpacking import check
+from aerodrome.migration.sources.airflow_rest.activity import TellsActivity
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.cloud.files import CloudFile
 from aerodrome.migration.sources.cloud.google import GoogleApi
@@ -161,6 +162,9 @@ def test_composer_1_needs_an_archive(source: SourceAdapter, server: GoogleServer
     assert "aerodrome export" in told["REST API"].hint
     with pytest.raises(Conflict):
         source.dag_states(["x"])
+    assert isinstance(source, TellsActivity)
+    with pytest.raises(Conflict):
+        source.activity(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def test_passing_failures_are_repeated_and_lasting_ones_told(server: GoogleServer) -> None:
@@ -211,7 +215,7 @@ def test_composer_says_what_its_database_says(
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it")
+@pytest.mark.matrix
 @pytest.mark.parametrize("library", ["google-cloud-storage==2.19.0", "google-cloud-storage>=3.4"])
 def test_exporter_writes_into_google_cloud_storage(
     library: str, airflow_venv: Callable[..., Venv], server: GoogleServer, legacy: Legacy, tmp_path: Path

@@ -39,3 +39,17 @@ def test_hosts(text: str, expected: list[Endpoint]) -> None:
 def test_no_login_is_taken_for_a_host(password: str) -> None:
     hosts = {item.host for item in found(f"x = 'postgresql://canary:{password}@db.acme.com/main'")}
     assert hosts <= {"db.acme.com"}
+
+
+def test_private_addresses_in_commands_are_hosts() -> None:
+    text = """
+x = 'psql -h 10.2.3.4 -p 5432; scp /data etl@192.168.4.17:/in'
+y = ['172.16.0.9:8080', '172.32.0.9', '10.0.0.0/8', '1.10.2.3.4', 'v10.2.3.4', '10.300.1.1', '8.8.8.8']
+z = 'postgresql://u:10.9.9.9@db.example.com/x'
+"""
+    assert [(each.line, each.scheme, each.host, each.port) for each in found(text)] == [
+        (2, "address", "10.2.3.4", None),
+        (2, "address", "192.168.4.17", None),
+        (3, "address", "172.16.0.9", 8080),
+        (4, "postgresql", "db.example.com", None),
+    ]

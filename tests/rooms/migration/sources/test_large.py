@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench.estate import Size, fill, write_files
+from bench.estate import fill
+from bench.estate_dags import Size, write_files
 from sqlalchemy import create_engine, text
 
 from aerodrome.airflowkit.metadata import MetadataDatabase

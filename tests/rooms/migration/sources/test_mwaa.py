@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryWindow
 from aerodrome.migration.sources.airflow_archive.frames import frames
 from aerodrome.migration.sources.airflow_archive.sealing import new_key
+from aerodrome.migration.sources.airflow_rest.activity import TellsActivity
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.cloud.files import CloudFile, unzip
 from aerodrome.migration.sources.contract import ArchiveConfig, CloudConfig, SourceAdapter
@@ -199,6 +201,9 @@ def test_unknown_environment_and_old_airflow_are_told(
     with pytest.raises(Conflict) as refused:
         source.pause_dag("daily_sales", "mark")
     assert refused.value.code == "source-without-rest"
+    assert isinstance(source, TellsActivity)
+    with pytest.raises(Conflict, match="nothing can be paused or watched"):
+        source.activity(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def test_long_name_is_left_open_not_lost(source: SourceAdapter, server: AwsServer) -> None:
@@ -288,6 +293,12 @@ def test_mwaa_says_what_its_database_says(
     watermark = source.history_watermark(window.dag_ids)
     assert watermark is not None
     assert rows_of(source, "run", replace(window, since=watermark)) == {}
+    assert isinstance(source, TellsActivity)
+    long_ago, itself = datetime(2000, 1, 1, tzinfo=UTC), running.open()
+    assert isinstance(itself, TellsActivity)
+    seen, wants = source.activity(long_ago), itself.activity(long_ago)
+    assert (seen.runs, seen.unpaused, seen.in_flight) == (wants.runs, wants.unpaused, wants.in_flight)
+    assert seen.events is not None
     source.pause_dag("daily_sales", "mark-1")
     assert behind.dag_states(["daily_sales"])["daily_sales"].is_paused
     assert source.dag_states(["daily_sales"])["daily_sales"].mark == "mark-1"

@@ -31,7 +31,7 @@ from aerodrome.migration.sources.registry import open_source
 
 pytestmark = [
     pytest.mark.airflow,
-    pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="AERODROME_MATRIX=1 runs it"),
+    pytest.mark.matrix,
 ]
 TINY_3 = """
 import datetime
@@ -129,9 +129,14 @@ def test_archive_of_3_3_says_what_its_database_says(airflow3: Home, tmp_path: Pa
     description = picture.describe()
     assert (description.is_ok, description.airflow_version) == (True, "3.3.2"), description.probes
     found = records_of(picture)
-    for name, record in records_of(behind).items():
-        if record.kind not in ("config", "env_var", "package"):
+    there = records_of(behind)
+    # such rows stay in the source, and its size is that of its own files: an archive has no figure
+    not_taken = {"measure:rows:log", "measure:rows:job", "measure:bytes:database"}
+    for name, record in there.items():
+        if record.kind not in ("config", "env_var", "package") and f"{name[0]}:{name[1]}" not in not_taken:
+            assert name in found, name
             assert found[name] == record
+    assert not {f"{kind}:{key}" for kind, key in found} & not_taken
     window = HistoryWindow(("tiny",))
     for kind in COLUMNS:
         assert [b.rows for b in picture.history(kind, window)] == [b.rows for b in behind.history(kind, window)], kind
@@ -155,7 +160,9 @@ def test_rest_of_3_3_says_what_its_database_says(airflow3: Home, free_port: Call
         assert (description.is_ok, description.airflow_version) == (True, "3.3.2"), description.probes
         masked = next(probe for probe in description.probes if probe.name == "variable secrets")
         assert "api_token" in masked.message
-        found, there = records_of(source), records_of(behind)
+        found = records_of(source)
+        # REST tells no sizes, and the simple auth manager has no roles
+        there = {name: record for name, record in records_of(behind).items() if record.kind not in ("measure", "role")}
         assert set(found) == set(there)
         for name in (("dag", "tiny"), ("pool", "default_pool"), ("variable", "region")):
             left_out = {"timetable", "tasks", "task_states"}

@@ -21,6 +21,7 @@ from aerodrome.kernel.clock import ManualClock, from_text
 from aerodrome.kernel.errors import Broken, Conflict, Invalid, NotFound
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.sources.airflow_rest.activity import TellsActivity
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import RestConfig, SourceAdapter
 from aerodrome.migration.sources.registry import open_source
@@ -168,6 +169,20 @@ def test_next_interval_is_worked_out_or_left_open(
     assert source.dag_states(["daily_sales"])["daily_sales"].next_interval is None
     server.dags[0]["schedule_interval"] = "Dataset"
     assert source.dag_states(["daily_sales"])["daily_sales"].next_interval is None
+
+
+def test_what_went_on_is_counted_and_what_cannot_be_read_is_none(
+    open_it: Callable[..., SourceAdapter], server: StarshipServer
+) -> None:
+    source = open_it()
+    assert isinstance(source, TellsActivity)
+    began = sorted(datetime.fromisoformat(run["start_date"]) for run in server.runs if run["start_date"])
+    everything = source.activity(datetime(2000, 1, 1, tzinfo=UTC))
+    assert (everything.runs, everything.events, everything.in_flight) == (len(began), None, None)
+    assert everything.unpaused == tuple(sorted(dag["dag_id"] for dag in server.dags if not dag["is_paused"]))
+    since = began[len(began) // 2]
+    assert source.activity(since).runs == sum(at >= since for at in began)
+    assert source.activity(datetime(2200, 1, 1, tzinfo=UTC)).runs == 0
 
 
 def test_pause_leaves_a_mark_and_can_be_undone(open_it: Callable[..., SourceAdapter], server: StarshipServer) -> None:

@@ -35,7 +35,7 @@ from aerodrome.migration.sources.contract import (
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.runtimes.contract import AirflowAccess
 
-AIRFLOW = "3.3.2"
+AIRFLOW, AIRFLOW2 = "3.3.2", "2.11.2"
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -232,6 +232,26 @@ def _postgres_target(airflow3: Venv, request: pytest.FixtureRequest, tmp_path_fa
     return "airflow3_template"
 
 
+@pytest.fixture(scope="session")
+def airflow2(airflow_venv: Callable[..., Venv]) -> Venv:
+    return airflow_venv(AIRFLOW2)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_target2(airflow2: Venv, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("airflow2")
+    run_airflow(airflow2, home, f"sqlite:///{home / 'airflow.db'}", "db", "migrate")
+    return home / "airflow.db"
+
+
+@pytest.fixture(scope="session")
+def _postgres_target2(airflow2: Venv, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    server = request.getfixturevalue("postgres_server")
+    url = server.create_database("airflow2_template").reveal()
+    run_airflow(airflow2, tmp_path_factory.mktemp("airflow2"), url, "db", "migrate")
+    return "airflow2_template"
+
+
 @pytest.fixture
 def target_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a metadata database as a real Airflow 3.3.2 made it, on each database of `--db`."""
@@ -289,6 +309,18 @@ def add_dags_to(target: TargetDatabase, *dag_ids: str, timetable: str = "CronDat
         )
         for dag_id in dag_ids:
             connection.execute(text(f"insert into dag ({names}) values ({marks})"), {"dag_id": dag_id} | columns)
+
+
+def add_dags_to2(target: TargetDatabase, *dag_ids: str) -> None:
+    """Put parsed, paused DAGs into a target of Airflow 2.11."""
+    values = {
+        "is_paused": True, "is_active": True, "is_subdag": False, "max_active_tasks": 16, "max_active_runs": 16,
+        "max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False, "fileloc": "/dags/all.py",
+    }  # fmt: skip
+    names, marks = ", ".join(["dag_id", *values]), ", ".join(f":{name}" for name in ["dag_id", *values])
+    with target.writing() as connection:
+        for dag_id in dag_ids:
+            connection.execute(text(f"insert into dag ({names}) values ({marks})"), {"dag_id": dag_id} | values)
 
 
 @pytest.fixture

@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.rooms.migration.aged import Aged
-from tests.rooms.migration.transfer.conftest import MemorySource, make_history, make_run, make_task, run_airflow
+from tests.rooms.migration.transfer.conftest import (
+    AIRFLOW2,
+    MemorySource,
+    add_dags_to2,
+    make_history,
+    make_run,
+    make_task,
+    run_airflow,
+)
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock
@@ -27,7 +35,6 @@ from aerodrome.migration.transfer import TargetDatabase, hand_off, move_assets, 
 from aerodrome.runtimes.contract import AirflowAccess
 
 pytestmark = pytest.mark.airflow
-AIRFLOW = "2.11.2"
 PROGRAMS = Path(__file__).parent / "programs"
 DAG_IDS = ("berlin_nightly", "by_hand", "daily_orders", "six_hourly")
 DAG = """
@@ -38,27 +45,6 @@ start, end = datetime.fromisoformat("{start}"), datetime.fromisoformat("{end}")
 with DAG("daily", schedule="@daily", start_date=start, end_date=end, catchup=True):
     EmptyOperator(task_id="extract", retries=2) >> EmptyOperator(task_id="load", retries=2)
 """
-MATRIX = bool(os.environ.get("AERODROME_MATRIX"))
-
-
-@pytest.fixture(scope="session")
-def airflow2(airflow_venv: Callable[..., Venv]) -> Venv:
-    return airflow_venv(AIRFLOW)
-
-
-@pytest.fixture(scope="session")
-def _sqlite_target2(airflow2: Venv, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("airflow2")
-    run_airflow(airflow2, home, f"sqlite:///{home / 'airflow.db'}", "db", "migrate")
-    return home / "airflow.db"
-
-
-@pytest.fixture(scope="session")
-def _postgres_target2(airflow2: Venv, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    server = request.getfixturevalue("postgres_server")
-    url = server.create_database("airflow2_template").reveal()
-    run_airflow(airflow2, tmp_path_factory.mktemp("airflow2"), url, "db", "migrate")
-    return "airflow2_template"
 
 
 @pytest.fixture
@@ -77,7 +63,7 @@ def target2_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -
 
 def _open(url: str, fernet_key: str) -> TargetDatabase:
     return TargetDatabase(
-        AirflowAccess("http://127.0.0.1:1", AIRFLOW, Secret(url), Secret(fernet_key), Secret("unused"))
+        AirflowAccess("http://127.0.0.1:1", AIRFLOW2, Secret(url), Secret(fernet_key), Secret("unused"))
     )
 
 
@@ -88,24 +74,13 @@ def target2(target2_url: str, fernet_key: str) -> Iterator[TargetDatabase]:
     opened.close()
 
 
-def _add_dags(target: TargetDatabase, *dag_ids: str) -> None:
-    values = {
-        "is_paused": True, "is_active": True, "is_subdag": False, "max_active_tasks": 16, "max_active_runs": 16,
-        "max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False, "fileloc": "/dags/all.py",
-    }  # fmt: skip
-    names, marks = ", ".join(["dag_id", *values]), ", ".join(f":{name}" for name in ["dag_id", *values])
-    with target.writing() as connection:
-        for dag_id in dag_ids:
-            connection.execute(text(f"insert into dag ({names}) values ({marks})"), {"dag_id": dag_id} | values)
-
-
 def _rows(target: TargetDatabase, sql: str) -> list[tuple[Any, ...]]:
     with target.reading() as connection:
         return [tuple(row) for row in connection.execute(text(sql))]
 
 
 def test_history_stands_in_the_words_of_airflow_2(target2: TargetDatabase) -> None:
-    _add_dags(target2, "daily")
+    add_dags_to2(target2, "daily")
     rows = make_history("daily", 4)
     asset_run = make_run("daily", 9, run_id="dataset_triggered__9", run_type="asset_triggered", conf=None)
     manual = make_run("daily", 10, run_id="manual__10", run_type="manual", is_external_trigger=True)
@@ -148,7 +123,7 @@ def test_history_stands_in_the_words_of_airflow_2(target2: TargetDatabase) -> No
 
 
 def test_what_airflow_2_ran_itself_is_never_touched(target2: TargetDatabase) -> None:
-    _add_dags(target2, "daily")
+    add_dags_to2(target2, "daily")
     source = MemorySource(rows=make_history("daily", 3))
     move_history(source, target2, ["daily"])
     with target2.writing() as connection:
@@ -183,7 +158,7 @@ class _AssetSource(MemorySource):
 
 
 def test_asset_events_become_dataset_events(target2: TargetDatabase) -> None:
-    _add_dags(target2, "daily")
+    add_dags_to2(target2, "daily")
     source = _AssetSource(rows=make_history("daily", 2))
     move_history(source, target2, ["daily"])
     first, second = (move_assets(source, target2, ["daily"], SystemClock(), with_pending=True) for _ in range(2))
@@ -272,7 +247,7 @@ CASES = [
 ]
 
 
-@pytest.mark.skipif(not MATRIX, reason="runs with AERODROME_MATRIX=1")
+@pytest.mark.matrix
 @pytest.mark.parametrize(("version", "kind"), CASES)
 def test_every_older_version_moves_into_2_11(
     version: str,
@@ -290,7 +265,7 @@ def test_every_older_version_moves_into_2_11(
         server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("_postgres_target2")
         url = server.create_database(f"t_{os.urandom(8).hex()}", template=template).reveal()
     source, target = open_source(old.config, b"fingerprints", SystemClock()), _open(url, fernet_key)
-    _add_dags(target, *DAG_IDS)
+    add_dags_to2(target, *DAG_IDS)
     moved, again = move_history(source, target, DAG_IDS), move_history(source, target, DAG_IDS)
     assert moved.is_proven
     assert again.is_proven

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.rooms.migration.sources.aws_server import REGION, aws_server
 from tests.rooms.migration.transfer.conftest import MemorySource, make_run, make_task
 
+from aerodrome.migration.sources.task_logs.place import LogPlace
+from aerodrome.migration.sources.task_logs.reading import open_logs
 from aerodrome.migration.transfer import TargetDatabase, move_history, move_logs
 
 pytestmark = pytest.mark.airflow
@@ -53,6 +57,31 @@ def test_names_of_every_version_become_those_of_the_target(moved: TargetDatabase
     assert (outcome.found, outcome.moved, outcome.same, outcome.missing) == (3, 3, 0, 2)
     place = new / f"dag_id=daily/run_id={RUN['run_id']}/task_id=load/attempt=2.log"
     assert place.stat().st_mtime == 1_700_000_000
+
+
+def test_logs_of_a_bucket_stand_where_the_target_looks(moved: TargetDatabase, tmp_path: Path) -> None:
+    """They come in streams, once; one that may not be read is refused by name, and the rest goes on."""
+    new = tmp_path / "new"
+    first = f"dag_id=daily/run_id={RUN['run_id']}/task_id=load/attempt=1.log"
+    second = f"daily/load/{RUN['logical_date'].isoformat()}/2.log"  # as Airflow before 2.3 named them
+    with aws_server() as server:
+        server.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": REGION})
+        for key, content in ((first, "one"), (second, "two"), ("dag_id=other/x.log", "not asked for")):
+            server.s3.put_object(Bucket="logs", Key=f"prod/{key}", Body=content.encode())
+        logs = open_logs(LogPlace("s3", "s3://logs/prod"), server.login)
+        assert logs is not None
+        with closing(logs):
+            outcome = move_logs(moved, ["daily", "other"], logs, new)
+            assert (outcome.found, outcome.moved, outcome.failed_by_code.total()) == (2, 2, 0)
+            assert files(new) == {first: "one", first.replace("attempt=1", "attempt=2"): "two"}
+            assert move_logs(moved, ["daily"], logs, new).same == 2
+            server.denied.add("s3:GetObject")
+            refused = move_logs(moved, ["daily"], logs, tmp_path / "newer")
+            assert dict(refused.failed_by_code) == {"log-unreadable": 2}
+            server.denied.add("s3:ListBucket")
+            refused = move_logs(moved, ["daily"], logs, tmp_path / "newer")
+            assert dict(refused.failed_by_code) == {"logs-unreadable": 1}
+            assert "s3:ListBucket" in refused.failed[0].message
 
 
 def test_a_second_time_copies_what_is_newer_only(moved: TargetDatabase, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,7 @@ def test_airflow_shows_and_clears_imported_history(
     assert again.is_proven
 
 
-@pytest.mark.skipif("AERODROME_MATRIX" not in os.environ, reason="runs with AERODROME_MATRIX=1")
+@pytest.mark.matrix
 @pytest.mark.parametrize("version", ["3.0.6", "3.1.8", "3.2.2"])
 def test_every_airflow_3_shows_old_runs_with_their_version(
     version: str, airflow_venv: Callable[..., Venv], tmp_path: Path, fernet_key: str

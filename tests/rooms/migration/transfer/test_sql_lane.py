@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
 
@@ -31,9 +32,7 @@ from aerodrome.runtimes.contract import AirflowAccess
 
 pytestmark = pytest.mark.airflow
 DAG_IDS = ("berlin_nightly", "by_hand", "daily_orders", "six_hourly")
-VERSIONS = ["2.11.2"]
-if os.environ.get("AERODROME_MATRIX"):
-    VERSIONS += ["1.10.15", "2.3.4", "2.7.3", "3.0.6", "3.3.2"]
+VERSIONS = ["2.11.2", *wide("1.10.15", "2.3.4", "2.7.3", "3.0.6", "3.3.2")]
 
 
 class ByRows:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
 from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS, QUERIES, content
@@ -21,12 +22,14 @@ from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import RunKey
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import TargetDatabase, move_history
-from aerodrome.migration.transfer.text_lane import NotPlainError, task_line
+from aerodrome.migration.transfer.mapping import stable_uuid7
+from aerodrome.migration.transfer.text_lane import NotPlainError, liner
 from aerodrome.runtimes.contract import AirflowAccess
 
-CASES = [("2.11.2", "sqlite")]
-if os.environ.get("AERODROME_MATRIX"):
-    CASES += [("1.10.15", "sqlite"), ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")]
+CASES = [
+    ("2.11.2", "sqlite"),
+    *wide(("1.10.15", "sqlite"), ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
+]
 
 ODDITIES = (
     ("operator = 'a\\b\tc'", "dag_id = 'daily_orders' and task_id = 'extract'"),
@@ -191,12 +194,19 @@ def row_of(**changes: Any) -> list[Any]:
 
 
 def test_a_line_is_what_postgresql_writes() -> None:
-    line, carrier = task_line(row_of(), is_try=False)
+    line, tail, nulls = liner(("id", "span_status", "updated_at"), is_try=False)(row_of())
     assert line.split("\t")[:11] == [
         "d", "r", "t", "-1", "2", "0", "success", "2026-01-01 00:00:01.5", "2026-01-01 00:00:02", "0.5", "",
     ]  # fmt: skip
     assert line.split("\t")[11:] == ["\\N", "default_pool", "1", *["\\N"] * 8]
-    assert (carrier.key, carrier.extra[1:]) == (("d", "r", "t", -1), ("not_started", "2026-01-01 00:00:02"))
+    assert nulls == line.count("\\N")
+    made = stable_uuid7(("d", "r", "t", -1), "2026-01-01 00:00:01.500000")
+    assert tail.split("\t") == [made, "not_started", "2026-01-01 00:00:02"]
+    older = liner(("executor_config", "updated_at"), is_try=False)(row_of(end_date=None))
+    assert (older[0], older[1]) == (
+        line.replace("2026-01-01 00:00:02", "\\N"),
+        "\\\\x80047d942e\t2026-01-01 00:00:01.5",
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,4 +218,4 @@ def test_a_line_is_what_postgresql_writes() -> None:
 )  # fmt: skip
 def test_what_needs_a_closer_look_is_left_to_the_careful_way(change: dict[str, Any]) -> None:
     with pytest.raises(NotPlainError):
-        task_line(row_of(**change), is_try=False)
+        liner(("updated_at",), is_try=False)(row_of(**change))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.matrix import wide
 from tests.rooms.migration.aged import DAYS, Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
 
@@ -30,12 +31,13 @@ from aerodrome.runtimes.contract import AirflowAccess
 pytestmark = pytest.mark.airflow
 
 DAG_IDS = ("berlin_nightly", "by_hand", "daily_orders", "six_hourly")
-MATRIX = bool(os.environ.get("AERODROME_MATRIX"))
-CASES = [("1.10.15", "sqlite"), ("2.3.4", "sqlite")]
-if MATRIX:
-    CASES += [(version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2")]
-    CASES += [("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql")]
-    CASES += [(version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2")]
+CASES = [
+    ("1.10.15", "sqlite"),
+    ("2.3.4", "sqlite"),
+    *wide(*((version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2"))),
+    *wide(("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
+    *wide(*((version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2"))),
+]
 
 
 @pytest.fixture(params=CASES, ids="-".join, scope="module")
@@ -162,7 +164,9 @@ def test_runs_have_their_intervals_and_tries(old: Aged, source: SourceAdapter, n
     assert (1, "failed", 1) in tries or old.version == "2.11.2"
     names = _rows(new, "select distinct task_display_name from task_instance_history")
     assert (None,) not in names, "Airflow 3.3.2 answers 500 for tries without a name"
-    assert (2, "success") in _rows(new, "select try_number, state from task_instance where task_id = 'load'")
+    # nor does it count them
+    shown = (0 if old.version == "2.11.2" else 2, "success")
+    assert shown in _rows(new, "select try_number, state from task_instance where task_id = 'load'")
     confs = _rows(new, "select conf from dag_run where dag_id = 'by_hand'")
     assert any("2026-01-01" in str(conf) for (conf,) in confs)
 

@@ -13,9 +13,7 @@ from aerodrome.migration.validate import validate_objects
 from aerodrome.runtimes.contract import AirflowAccess
 
 
-def test_an_object_must_exist_and_open(tmp_path: Path) -> None:
-    key, other = Fernet.generate_key(), Fernet.generate_key()
-    path = tmp_path / "airflow.db"
+def made(path: Path, key: bytes, other: bytes) -> TargetDatabase:
     with sqlite3.connect(path) as database:
         database.executescript(
             "create table alembic_version (version_num text); insert into alembic_version values ('d2f4e1b3c5a7');"
@@ -38,9 +36,13 @@ def test_an_object_must_exist_and_open(tmp_path: Path) -> None:
             ("country", Fernet(key).encrypt(b"canary-three").decode(), True),
         )
     database.close()
-    target = TargetDatabase(
+    return TargetDatabase(
         AirflowAccess("http://127.0.0.1:1", "3.3.2", Secret(f"sqlite:///{path}"), Secret(key.decode()), Secret("k"))
     )
+
+
+def test_an_object_must_exist_and_open(tmp_path: Path) -> None:
+    target = made(tmp_path / "airflow.db", Fernet.generate_key(), Fernet.generate_key())
     rows = validate_objects(
         target,
         {
@@ -58,3 +60,22 @@ def test_an_object_must_exist_and_open(tmp_path: Path) -> None:
     ]
     assert len(rows) == 8
     assert "canary" not in repr(rows)
+
+
+def test_a_moved_value_that_another_place_hides_is_told(tmp_path: Path) -> None:
+    """Airflow asks secrets backends and variables before its database: the moved value would stand there unread."""
+    target = made(tmp_path / "airflow.db", Fernet.generate_key(), Fernet.generate_key())
+    wanted = {"connections": ["warehouse", "open", "absent"], "variables": ["country"], "pools": ["default_pool"]}
+    first = {
+        ("connection", "warehouse"): "the secrets backend vault",
+        ("connection", "absent"): "the environment manager (workspace)",
+        ("variable", "country"): "the environment variable AIRFLOW_VAR_COUNTRY",
+    }
+    rows = validate_objects(target, wanted, first)
+    target.close()
+    assert [(row.check, row.subject, row.severity) for row in rows if not row.is_ok] == [
+        ("connection-hidden", "warehouse", "warning"),
+        ("variable-hidden", "country", "warning"),
+    ]
+    assert "AIRFLOW_VAR_COUNTRY" in next(row.message for row in rows if row.check == "variable-hidden")
+    assert ("connection-exists", "absent", True) in {(row.check, row.subject, row.is_ok) for row in rows}

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from cryptography.fernet import Fernet
 from tests.listening import listening_addresses
+from tests.matrix import wide
 
 from aerodrome.airflowkit.rest import AirflowRest, RestRun
 from aerodrome.airflowkit.tokens import mint, new_signing_key
@@ -25,9 +26,8 @@ from aerodrome.runtimes.contract import RuntimeSpec
 from aerodrome.runtimes.local.runtime import LocalRuntime
 
 pytestmark = [pytest.mark.airflow, pytest.mark.journey]
-IS_WIDE = "AERODROME_MATRIX" in os.environ
-AIRFLOWS_3 = ("3.0.6", "3.1.8", "3.2.2", "3.3.2") if IS_WIDE else ("3.3.2",)  # the newest patch of each minor
-AIRFLOWS_2 = ("2.10.5", "2.11.2") if IS_WIDE else ("2.11.2",)
+AIRFLOWS_3 = [*wide("3.0.6", "3.1.8", "3.2.2"), "3.3.2"]  # the newest patch of each minor
+AIRFLOWS_2 = [*wide("2.10.5"), "2.11.2"]
 
 GREET = """
 import time

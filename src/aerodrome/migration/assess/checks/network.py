@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.assess.network import STORES, NetworkPath, host_of, network_path
+from aerodrome.migration.estate.records import EndpointRecord
+from aerodrome.migration.sources.endpoints import BARE
 
 CLOUDS = {
     "aws": "Amazon Web Services", "emr": "Amazon EMR", "redshift": "Amazon Redshift", "s3": "Amazon S3",
@@ -36,6 +38,9 @@ def _private(inventory: Inventory) -> Iterator[Place]:
             yield Place(
                 f"connection:{connection.conn_id}", f"{connection.conn_id} reaches {where} in a private network."
             )
+    for reach in inventory.reaches:
+        if reach.path == "private" and not reach.connections:
+            yield Place(f"host:{reach.name}", f"{reach.name} is in a private network, and stands in code alone.")
 
 
 def _paths(inventory: Inventory) -> Iterator[Place]:
@@ -51,12 +56,16 @@ def _paths(inventory: Inventory) -> Iterator[Place]:
         yield Place("source", f"Connections and code name {len(inventory.reaches)} hosts by network path: {shown}.")
 
 
+def _written(item: EndpointRecord) -> str:
+    return item.host if item.scheme == BARE else f"{item.scheme}://{item.host}"
+
+
 def _code_hosts(inventory: Inventory) -> Iterator[Place]:
     for item in inventory.endpoints:
         if item.scheme not in STORES:
             file = f"{item.part}/{item.path}"
             port = f":{item.port}" if item.port else ""
-            yield Place(f"file:{file}", f"The code names {item.scheme}://{item.host}{port}.", file, item.line)
+            yield Place(f"file:{file}", f"The code names {_written(item)}{port}.", file, item.line)
 
 
 def _code_stores(inventory: Inventory) -> Iterator[Place]:
@@ -108,17 +117,17 @@ CHECKS = (
     Check(
         "network-unknown", "warning", "Hosts whose network path their name does not tell",
         "Ask DNS from the source's network (`aerodrome assess --resolve-hosts`), or its owner.",
-        _by_path("unknown", "{host} may be public or private; {used_by} use it."), 0.25,
+        _by_path("unknown", "{host} may be public or private; used by {used_by}."), 0.25,
     ),
     Check(
         "network-public", "info", "Public hosts",
         "Let the target's address through where the other side has an allow-list.",
-        _by_path("public", "{host} is public; {used_by} use it."),
+        _by_path("public", "{host} is public; used by {used_by}."),
     ),
     Check(
         "local-host", "warning", "Hosts that mean the machine itself",
         "In the target it is another machine: name the real host.",
-        _by_path("local", "{host} is the machine that runs the task; {used_by} use it."), 0.5,
+        _by_path("local", "{host} is the machine that runs the task; used by {used_by}."), 0.5,
     ),
     Check(
         "code-host", "info", "Hosts that stand in the code",

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
+from aerodrome.migration.assess.wording import counted
+from aerodrome.migration.sources.task_logs.place import LogPlace, place_of
 
 _LOCAL_EXECUTORS = ("LocalExecutor", "SequentialExecutor")
 _STOCK_ROLES = ("Admin", "Op", "User", "Viewer", "Public")
@@ -45,14 +47,18 @@ def _queues(inventory: Inventory) -> Iterator[Place]:
             if queue != (inventory.option("operators.default_queue") or "default"):
                 queues[queue] = queues.get(queue, 0) + 1
     for queue, count in sorted(queues.items()):
-        yield Place(f"queue:{queue}", f"Tasks of {count} DAGs ask for the queue {queue}.")
+        yield Place(f"queue:{queue}", f"Tasks of {counted(count, 'DAG')} ask for the queue {queue}.")
 
 
 def _executor_config(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         count = sum(bool(task.get("has_executor_config")) for task in dag.tasks)
         if count:
-            yield Place(f"dag:{dag.dag_id}", f"{count} tasks have an executor_config.", f"dags/{dag.file}")
+            yield Place(
+                f"dag:{dag.dag_id}",
+                f"{counted(count, 'task')} {'has' if count == 1 else 'have'} an executor_config.",
+                f"dags/{dag.file}",
+            )
 
 
 def _users(inventory: Inventory) -> Iterator[Place]:
@@ -96,8 +102,22 @@ def _is_on(value: str | None) -> bool:
 
 def _logs_remote(inventory: Inventory) -> Iterator[Place]:
     if any(_is_on(inventory.option(name)) for name in ("logging.remote_logging", "core.remote_logging")):
-        folder = inventory.option("logging.remote_base_log_folder") or inventory.option("core.remote_base_log_folder")
-        yield Place("source", f"Task logs are in {folder or 'a remote store'}.")
+        options = {record.option: record.value or "" for record in inventory.config}
+        place = place_of(options)
+        yield Place("source", f"Task logs are in {place.label}{_readable(inventory, place)}.")
+
+
+def _readable(inventory: Inventory, place: LogPlace) -> str:
+    if not place.is_read:
+        return "; such a store is not read, so old logs stay there"
+    readable = inventory.measure("logs:readable")
+    if readable is None:
+        return ""
+    return (
+        "; they can be read from here, and are copied with the history"
+        if readable
+        else "; they cannot be read from here"
+    )
 
 
 def _logs_local(inventory: Inventory) -> Iterator[Place]:
@@ -191,7 +211,7 @@ CHECKS = (
         "Leave it out, or find what does its work now.", _config_removed, 0.25,
     ),
     Check("config-renamed", "info", "Options with another name", "Set it under its new name in the target.", _config_renamed, 0.1),
-    Check("logs-remote", "info", "Task logs in a remote store", "Give the target's identity the right to read it.", _logs_remote, 1),
+    Check("logs-remote", "info", "Task logs in a remote store", "Let the platform read S3 or Google Cloud Storage: old logs are copied then. Other stores stay.", _logs_remote, 1),
     Check(
         "logs-local", "info", "Task logs on the source's machines",
         "They are copied where the folder is on the platform's machine too; mount it there, or keep the source.", _logs_local, 1,

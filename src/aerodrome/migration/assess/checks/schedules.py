@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory, moment
+from aerodrome.migration.assess.wording import counted
 from aerodrome.migration.estate.records import DagRecord
 
 _DAY = "timedelta:86400"
@@ -75,7 +76,7 @@ def _in_flight(inventory: Inventory) -> Iterator[Place]:
         runs = sum(dag.run_states.get(state, 0) for state in ("running", "queued"))
         tasks = sum(dag.task_states.get(state, 0) for state in _IN_FLIGHT)
         if runs or tasks:
-            yield _place(dag, f"In flight: {runs} runs, {tasks} task instances.")
+            yield _place(dag, f"In flight: {counted(runs, 'run')}, {counted(tasks, 'task instance')}.")
 
 
 def _never(inventory: Inventory) -> Iterator[Place]:
@@ -208,7 +209,9 @@ def _once(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         if dag.schedule == "@once":
             runs = sum(dag.run_states.values())
-            yield _place(dag, f"Runs once ({runs} runs so far): without its history it would run again in the target.")
+            yield _place(
+                dag, f"Runs once ({counted(runs, 'run')} so far): without its history it would run again in the target."
+            )
 
 
 def _continuous(inventory: Inventory) -> Iterator[Place]:
@@ -236,14 +239,18 @@ def _storm(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         runs = sum(dag.run_states.values())
         if _is_timed(dag) and not dag.is_paused and runs and (default if dag.catchup is None else dag.catchup):
-            yield _place(dag, f"It catches up: without a boundary the target would make its {runs:,} runs again.")
+            yield _place(
+                dag, f"It catches up: without a boundary the target would make its {counted(runs, 'run')} again."
+            )
 
 
 def _behind(inventory: Inventory) -> Iterator[Place]:
     for dag in inventory.active_dags:
         due = moment(dag.next_run_after)
         if due and inventory.now and not dag.is_paused and _is_timed(dag) and inventory.now - due > _BEHIND:
-            yield _place(dag, f"Its next run was due {(inventory.now - due).days} days before this was read.")
+            yield _place(
+                dag, f"Its next run was due {counted((inventory.now - due).days, 'day')} before this was read."
+            )
 
 
 def _idle(inventory: Inventory) -> Iterator[Place]:

@@ -47,6 +47,8 @@ _IN_TABLE = {
     "materialized_view": "materializedView",
     "encryption_configuration": "encryptionConfiguration",
 }
+_AS_ONE = {"destination_dataset_table", "query_params", "write_disposition", "schema_update_options"}
+"""What a job of one statement alone can have."""
 _NAMES = ("projectId", "datasetId", "tableId")
 _OF_DESTINATION = {"writeDisposition", "createDisposition", "allowLargeResults", "flattenResults"}
 _PATH = re.compile(r"(?:((?:[^.:{}]|\{\{.*?\}\})+)[.:])?((?:[^.:{}]|\{\{.*?\}\})+)\.((?:[^.:{}]|\{\{.*?\}\})+)")
@@ -72,10 +74,11 @@ def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
 def _query_job(source: Source, call: ast.Call) -> list[str] | None:
     items = {str(item.arg): item.value for item in call.keywords}
     sql = items.pop("sql", None) or items.pop("bql", None)
-    if sql is None or isinstance(sql, ast.List | ast.Tuple):
+    if sql is None or (isinstance(sql, ast.List | ast.Tuple) and not _is_script(sql, items)):
         return None
     is_of_1 = any(".contrib." in name for name in source.meanings(call.func))
-    query = {"query": source.code(sql), "useLegacySql": "True"}
+    is_many = isinstance(sql, ast.List | ast.Tuple)
+    query = {"query": f'";\\n".join({source.code(sql)})' if is_many else source.code(sql), "useLegacySql": "True"}
     rest: list[str] = []
     outer: dict[str, str] = {}
     for name, value in items.items():
@@ -111,6 +114,16 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
     inner = ", ".join(f'"{name}": {code}' for name, code in query.items())
     extra = "".join(f', "{name}": {code}' for name, code in outer.items())
     return [*rest, f'configuration={{"query": {{{inner}}}{extra}}}']
+
+
+def _is_script(sql: ast.List | ast.Tuple, items: dict[str, ast.expr]) -> bool:
+    """Tell whether several statements can be one script of GoogleSQL: it does them in order, too, and ends at the first that fails."""
+    is_standard = getattr(items.get("use_legacy_sql"), "value", True) is False
+    texts = all(isinstance(item, ast.JoinedStr | ast.Constant) for item in sql.elts)
+    lasts = (item.values[-1] if isinstance(item, ast.JoinedStr) and item.values else item for item in sql.elts)
+    endings = (str(item.value) for item in lasts if isinstance(item, ast.Constant))
+    is_plain = not any(text.rstrip().endswith((";", ".sql")) for text in endings)
+    return is_standard and texts and is_plain and bool(sql.elts) and not _AS_ONE & items.keys()
 
 
 def _table(source: Source, value: ast.expr) -> str | None:

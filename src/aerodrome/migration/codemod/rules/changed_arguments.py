@@ -15,6 +15,14 @@ _THREE = 3
 _CORE_OF_2 = ("airflow.providers.standard.", "airflow.sdk.")
 """What Airflow 2 itself brings still takes its old arguments."""
 
+_IDLE = {
+    "airflow.providers.slack.operators.slack_webhook.SlackWebhookOperator": frozenset({"link_names"}),
+    "airflow.providers.google.cloud.transfers.azure_blob_to_gcs.AzureBlobStorageToGCSOperator": frozenset(
+        {"file_path"}
+    ),
+}
+"""What changes nothing that is done when it goes: a field that Slack does not read any more, the place of a temporary file."""
+
 
 def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
     known, moves = changed_arguments(), table().moves
@@ -33,10 +41,13 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         if options.major < _THREE and name.startswith(_CORE_OF_2):
             continue
         title = name.rpartition(".")[2]
-        edits = list(_edits(source, call, entry))
+        idle = _IDLE.get(name, frozenset())
+        edits = [*_edits(source, call, entry), *(drop_item(source, item) for item in call.keywords if item.arg in idle)]
         if edits:
             yield Change(tuple(edits))
         for item in call.keywords:
+            if item.arg in idle:
+                continue
             if (item.arg in entry.removed and not _is_nothing(item.value)) or _is_in_doubt(source, call, item, entry):
                 new = entry.renamed.get(str(item.arg))
                 hint = f"{title} has `{new}` for it." if new else f"See what {title} of the new provider offers for it."

@@ -28,11 +28,23 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
             yield from _star(source, node, options)
             continue
         moved = {alias: new for alias in node.names if (new := known.moves.get(f"{node.module}.{alias.name}"))}
+        moved |= {alias: new for alias in node.names if (new := _module(source, known, node, alias))}
         if moved:
             yield _change(source, node, moved)
         for alias in node.names:
             if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
                 yield _lost(alias.lineno, node.module, alias.name, options.major)
+
+
+def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias) -> str | None:
+    """Give the new place of a module that is imported as such, where all that it held went to one, and its name is still asked for."""
+    origin = f"{node.module}.{alias.name}"
+    if not known.is_missing(origin) or origin in known.moves:
+        return None
+    places = {new.rpartition(".")[0] for old, new in known.moves.items() if old.rpartition(".")[0] == origin}
+    name = alias.asname or alias.name
+    is_asked_for = any(item.id == name and isinstance(item.ctx, ast.Load) for item in source.each(ast.Name))
+    return places.pop() if len(places) == 1 and is_asked_for else None
 
 
 _BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
@@ -41,6 +53,17 @@ _INSTEAD = {
     "DataFlowJavaOperator": _BEAM.format("BeamRunJavaPipelineOperator"),
 }
 """What takes a name's place where the arguments are other ones."""
+
+
+_SERVICES = (
+    (".mlengine", "AI Platform is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
+    ("automl", "AutoML's own service is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai.auto_ml)."),
+    (".life_sciences", "Cloud Life Sciences is shut down: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),
+    (".datacatalog", "Data Catalog became a part of Dataplex: use airflow.providers.google.cloud.operators.dataplex."),
+    (".operators.analytics.", "Universal Analytics is shut down: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
+    ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went."),
+)  # fmt: skip
+"""Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""
 
 
 def _is_lost(known: Moves, module: str, name: str) -> bool:
@@ -52,6 +75,9 @@ def _is_lost(known: Moves, module: str, name: str) -> bool:
 
 def _lost(line: int, module: str, name: str, major: int) -> Spot:
     origin = f"{module}.{name}"
+    for word, hint in _SERVICES if major > _OLDER else ():
+        if word in origin:
+            return Spot(line, f"`{origin}` is gone, and so is the service behind it.", hint)
     is_known = any(old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known)
     if major > _OLDER and not is_known:
         return Spot(
@@ -83,6 +109,8 @@ def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -
         text = name
         if alias.asname and alias.asname != name:
             text = f"{name} as {alias.asname}"
+        elif name != alias.name and f"{node.module}.{alias.name}" not in table().moves:  # a module keeps its name here
+            text = f"{name} as {alias.name}"
         elif not alias.asname and name != alias.name:
             references = _references(source, f"{node.module}.{alias.name}", alias.name)
             if references is not None and source.is_free(name, moved[alias]):
@@ -183,6 +211,12 @@ from airflow.contrib.operators.ssh_operator import SSHOperator
 from airflow.operators import BashOperator
 from airflow.operators.dummy_operator import DummyOperator  # start
 
+try:
+    from airflow.contrib.operators import gcs_to_bq
+except ImportError:
+    gcs_to_bq = None
+
+has_google = gcs_to_bq is not None
 start = DummyOperator(task_id="start")
 run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
 """,
@@ -191,6 +225,12 @@ from airflow.providers.ssh.operators.ssh import SSHOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator  # start
 
+try:
+    from airflow.providers.google.cloud.transfers import gcs_to_bigquery as gcs_to_bq
+except ImportError:
+    gcs_to_bq = None
+
+has_google = gcs_to_bq is not None
 start = EmptyOperator(task_id="start")
 run = SSHOperator(task_id="run", ssh_conn_id="box", command="date")
 """,

@@ -19,7 +19,7 @@ _Names: TypeAlias = dict[str, tuple[str, ...]]
 _AWS: _Names = {"s3_conn_id": ("aws_conn_id",)}
 _PROJECT: _Names = {"project": ("project_id",)}
 _VERTEX = "airflow.providers.google.cloud.operators.vertex_ai."
-_RENAMED: dict[str, _Names] = {
+RENAMED: dict[str, _Names] = {
     "AssetOrTimeSchedule": {"datasets": ("assets",)},
     "AthenaOperator": {"max_tries": ("max_polling_attempts",)},
     "AthenaSensor": {"max_retires": ("max_retries",)},
@@ -78,7 +78,7 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
 
 def _new_names(made: Made, name: str) -> tuple[str, ...] | None:
     for cls in made.classes:
-        if new := _RENAMED.get(cls, {}).get(name):
+        if new := RENAMED.get(cls, {}).get(name):
             return new
     return None
 
@@ -131,7 +131,7 @@ RULE = Rule(
     title="Arguments of operators and hooks of providers get the names that today's providers know",
     words=tuple(
         sorted(
-            {name.encode() for names in _RENAMED.values() for name in names}
+            {name.encode() for names in RENAMED.values() for name in names}
             | {b"google_cloud_storage_conn_id", b"ssh_hook", b"sync"}
         )
     ),

@@ -1,4 +1,8 @@
-"""TriggerDagRunOperator(python_callable=…) of Airflow 1.10: a function that only fills the payload becomes `conf=`."""
+"""TriggerDagRunOperator(python_callable=…) of Airflow 1.10: a function that only fills the payload becomes `conf=`.
+
+Any other one is asked by an operator that the file then defines: it does what 1.10.15 did (airflow/operators/dagrun_operator.py): the function gets
+the context and an object with `run_id` and `payload`, and nothing is triggered, and nothing fails, when it gives nothing back.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +10,70 @@ import ast
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import drop_item, keyword
+from aerodrome.migration.codemod.editing import drop_item, keyword, replace
 from aerodrome.migration.codemod.rules import operators
 from aerodrome.migration.codemod.source import Source
 
 _ARGUMENTS = 2  # the context and the run that is to be made
 
 
+_OPERATOR, _ASKING = "TriggerDagRunOperator", "AskingTriggerDagRunOperator"
+_CLASS = f"""class {_ASKING}({{base}}):
+    \"\"\"Triggers as Airflow 1.10 did: a function fills the payload, or gives nothing back and nothing is triggered.\"\"\"
+
+    def __init__(self, *, python_callable, **kwargs):
+        super().__init__(**kwargs)
+        self.python_callable = python_callable
+
+    def execute(self, context):
+        run = SimpleNamespace(run_id=f"trig__{{{{pendulum.now('UTC').isoformat()}}}}", payload=None)
+        run = self.python_callable(context, run)
+        if run:
+            self.trigger_run_id, self.conf = run.run_id, run.payload
+            super().execute(context)
+
+
+"""
+_IMPORTS = (("types", "SimpleNamespace"), ("pendulum", ""))
+
+
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         item = keyword(made.call, "python_callable")
-        if "TriggerDagRunOperator" not in made.classes or item is None:
+        if _OPERATOR not in made.classes or item is None:
             continue
-        payload = _payload(source, made.call, item.value)
-        if payload is None or keyword(made.call, "conf"):
-            yield Spot(
-                made.call.lineno,
-                "TriggerDagRunOperator(python_callable=…) is gone, and this function does more than fill the payload.",
-                "Give conf={…} with templates; where the function decides whether to trigger, put a ShortCircuitOperator before.",
-            )
-        elif payload:
+        payload = None if keyword(made.call, "conf") else _payload(source, made.call, item.value)
+        if payload:
             yield Change((Edit(source.start(item), source.end(item.value), f"conf={payload}"),))
-        else:
+        elif payload is not None:
             yield Change((drop_item(source, item),))
+        else:
+            yield (found := _asking(source, made))
+            if isinstance(found, Change) and len(found.edits) > 1:
+                return  # the class is there for the others in the next round
+
+
+def _asking(source: Source, made: operators.Made) -> Change | Spot:
+    call = made.call
+    is_defined = any(node.name == _ASKING for node in source.tree.body if isinstance(node, ast.ClassDef))
+    is_free = all(source.is_free(name or module, f"{module}.{name}" if name else module) for module, name in _IMPORTS)
+    others = {"conf", "trigger_run_id", "execution_date", "logical_date"}
+    if made.node is not call.func or any(keyword(call, name) for name in others) or not (is_defined or is_free):
+        return Spot(
+            call.lineno,
+            "TriggerDagRunOperator(python_callable=…) is gone, and this function does more than fill the payload.",
+            "Give conf={…} with templates; where the function decides whether to trigger, put a ShortCircuitOperator before.",
+        )
+    edits = [replace(source, made.node, _ASKING)]
+    if not is_defined:
+        node: ast.AST = call
+        while not isinstance(source.parents[node], ast.Module):
+            node = source.parents[node]
+        first = min([source.start(node), *(source.start(item) for item in getattr(node, "decorator_list", ()))])
+        at = source.text.rfind(b"\n", 0, first) + 1
+        text = _CLASS.format(base=source.code(made.node)).replace("\n", source.newline.decode())
+        edits.insert(0, Edit(at, at, text))
+    return Change(tuple(edits), _IMPORTS)
 
 
 def _payload(source: Source, call: ast.Call, node: ast.expr) -> str | None:

@@ -199,7 +199,7 @@ class Builder:
         group = self._group[job.path]
         effects = self.draft.effects(job)
         scope = scope_of(self.draft.plan.folder, job)
-        work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects.exit_rules)
+        work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects)
         ordered = self.draft.plan.ordered(job)
         predicate = self._predicate(job)
         zone_of = self.draft.zone(job)

@@ -31,10 +31,23 @@ _WINDOWS: Final = re.compile(r'^\s*"?[A-Za-z]:[\\/]|\.(bat|cmd|exe|ps1)\b', re.I
 
 @dataclass(frozen=True)
 class ExitRule:
-    """What an exit code means: `test` is a shell test on $code, and the job then ends OK or not."""
+    """What an end means: `test` is a shell test on $code or on the file $output, and the job then ends OK or not."""
 
     test: str
     is_ok: bool
+
+    @property
+    def is_of_output(self) -> bool:
+        """Say whether it looks at the output."""
+        return '"$output"' in self.test
+
+
+@dataclass(frozen=True)
+class OutputCopy:
+    """A file that gets the output of the job: always, or when a shell test on $code holds."""
+
+    test: str
+    path: str
 
 
 def exit_test(code: str) -> str | None:
@@ -70,7 +83,7 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
             if folder
             else name
         )
-        main = " ".join([_word(path), *_arguments(details, values)])
+        main = " ".join([_word(path), *_arguments(details, values)]) if path else ""
     else:
         main = details.get("CMDLINE", "")
     before = details.get("PRECMD") or values.get("PRECMD", "")
@@ -80,14 +93,48 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
     return f"{main}\ncode=$?\n{behind}\nexit $code" if behind else main
 
 
-def with_exit_rules(command: str, rules: Iterable[ExitRule]) -> str:
-    """Let exit codes mean what the ON blocks say; the command runs in its own shell, so its `exit` does not skip the tests."""
-    rules = list(rules)
-    if not rules:
+def output_test(pattern: str) -> str | None:
+    """Give the shell test for an ON code that stands for a line of the output (`*failed*`); None when it is no pattern."""
+    if "*" not in pattern or not pattern.strip("* "):
+        return None
+    marks = {"*": ".*", "?": ".", "$": "."}
+    regex = "".join(marks.get(mark) or re.sub(r"([.^|()\[\]{}+\\])", r"\\\1", mark) for mark in pattern.strip())
+    return f'grep -Eq {quoted(f"^{regex}$")} "$output"'
+
+
+def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[OutputCopy] = ()) -> str:
+    """Let ends mean what the ON blocks say, and copy the output to files when the command has ended.
+
+    The command runs in its own shell, so its `exit` does not skip the tests. Where the output is needed, the log has it at the end.
+    """
+    rules, copies = list(rules), list(copies)
+    if not rules and not copies:
         return command
-    lines = ["(", command, ")", "code=$?"]
-    lines += [f"if {rule.test}; then exit {'0' if rule.is_ok else '1'}; fi" for rule in rules]
-    return "\n".join([*lines, "exit $code"])
+    if not copies and not any(rule.is_of_output for rule in rules):
+        lines = ["(", command, ")", "code=$?"]
+        lines += [f"if {rule.test}; then exit {'0' if rule.is_ok else '1'}; fi" for rule in rules]
+        return "\n".join([*lines, "exit $code"])
+    lines = ["output=$(mktemp)", "(", command, ') > "$output" 2>&1', "code=$?", 'cat "$output"']
+    for number, rule in enumerate(rules):
+        lines.append(f"{'elif' if number else 'if'} {rule.test}; then code={'0' if rule.is_ok else '1'}")
+    lines += ["fi"] if rules else []
+    for item in copies:
+        copy = f'cp "$output" {_word(item.path)}'
+        lines.append(f"if {item.test}; then {copy}; fi" if item.test else copy)
+    return "\n".join([*lines, 'rm -f "$output"', "exit $code"])
+
+
+def with_variables(command: str, values: Iterable[tuple[str, str]]) -> str:
+    """Give values to the command as environment variables; %% variables in them are still compiled."""
+    lines = [f"export {name}={quoted(value)}" for name, value in values]
+    return "\n".join([*lines, command])
+
+
+def quoted(value: str) -> str:
+    """Quote a value for the shell; single quotes hold whatever its %% variables become."""
+    if re.fullmatch(r"[\w./:=@%+,-]+", value) and "%%" not in value:
+        return value
+    return "'" + value.replace("'", "'\\''") + "'"
 
 
 def is_windows(command: str) -> bool:
@@ -117,8 +164,15 @@ def _listed(text: str) -> list[str]:
     )
 
 
+def unescaped(script: str) -> str:
+    r"""Undo the escapes of a script that stands in one line, as the Automation API writes it: `\n` ends a line, `\\` is one backslash."""
+    if "\n" in script.strip() or "\\n" not in script:
+        return script
+    return re.sub(r"\\([\\n])", lambda found: "\n" if found[1] == "n" else "\\", script)
+
+
 def _embedded(script: str, name: str, arguments: list[str]) -> str:
-    text = joined_lines(script).replace("\r\n", "\n")
+    text = unescaped(joined_lines(script).replace("\r\n", "\n"))
     mark = "END_OF_SCRIPT"
     while mark in text:
         mark += "_"

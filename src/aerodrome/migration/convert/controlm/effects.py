@@ -11,7 +11,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Call, Code, Expression, Function, Origin, Outcome, Symbol
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.autoedit import Compiled, joined_lines, variable_key
-from aerodrome.migration.convert.controlm.commands import ExitRule, exit_test
+from aerodrome.migration.convert.controlm.commands import ExitRule, OutputCopy, exit_test, output_test
 from aerodrome.migration.convert.controlm.conditions import event_of
 from aerodrome.migration.convert.controlm.linking import days_of
 from aerodrome.migration.convert.controlm.model import Action, Job, Node, Reaction, Shout
@@ -33,6 +33,7 @@ class After:
 @dataclass
 class Effects:
     exit_rules: list[ExitRule] = field(default_factory=list)
+    copies: list[OutputCopy] = field(default_factory=list)
     retries: int = 0
     retry_delay: timedelta | None = None
     on_ok: list[Expression] = field(default_factory=list)
@@ -104,11 +105,7 @@ class _Maker:
         elif action.kind == "variable":
             self._set(action, event, where)
         elif action.kind == "output":
-            self._note(
-                action,
-                "output-handling",
-                f"{where} moves or copies the output of the job; Airflow keeps the log of every try.",
-            )
+            self._output(reaction, action, is_whole, where)
         else:
             word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
             self._raise(action, where, "action-unknown", f"{where} does {word}, which is not converted.")
@@ -147,7 +144,8 @@ class _Maker:
     # ---- actions
 
     def _result(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
-        test = exit_test(reaction.code) if is_whole else None
+        word = reaction.code.strip()
+        test = ("true" if word in ("*", "") else exit_test(word) or output_test(word)) if is_whole else None
         if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
             self._raise(
                 action,
@@ -158,6 +156,18 @@ class _Maker:
             return
         self.effects.exit_rules.append(ExitRule(test, action.kind == "ok"))
         self._note(action, "", "")
+
+    def _output(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
+        path = action.values.get("PAR", "").strip()
+        any_end = reaction.code.strip() in ("*", "")
+        test = "" if any_end else exit_test(reaction.code)
+        is_copy = action.values.get("OPTION", "").upper() in ("F", "M") and path != ""
+        if is_copy and is_whole and test is not None and isinstance(self.node, Job) and self.node.kind in _SHELL:
+            self.effects.copies.append(OutputCopy(test, path))
+            self._note(action, "", "")
+            return
+        text = f"{where} handles the output of the job, which stays where it is: Airflow keeps the log of every try."
+        self._note(action, "output-handling", text)
 
     def _tell(self, reaction: Reaction, action: Action, event: str | None, is_whole: bool, where: str) -> None:
         call = (

@@ -225,7 +225,11 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
     if word in simple:
         return Element("DOACTION", {"ACTION": simple[word]}, line=line)
     if word == "Mail":
-        sent = {"DEST": rest.get("TO", ""), "CC_DEST": rest.get("CC", "")}
+        sent = {
+            "DEST": rest.get("TO", ""),
+            "CC_DEST": rest.get("CC", ""),
+            "ATTACH_SYSOUT": rest.get("ATTACHOUTPUT", "N"),
+        }
         return Element(
             "DOMAIL", sent | {key: rest.get(key, "") for key in ("SUBJECT", "MESSAGE", "URGENCY")}, line=line
         )
@@ -242,6 +246,9 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
         )
     if word == "SetVariable":
         return Element("DOVARIABLE", {"NAME": rest.get("VARIABLE", ""), "VALUE": rest.get("VALUE", "")}, line=line)
+    if word == "Output":
+        option = {"COPY": "F", "MOVE": "M"}.get(rest.get("OPERATION", "COPY").upper(), rest.get("OPERATION", ""))
+        return Element("DOSYSOUT", {"OPTION": option, "PAR": rest.get("DESTINATION", "")}, line=line)
     if word == "Notify":
         sent = {"DEST": rest.get("DESTINATION", ""), "URGENCY": rest.get("URGENCY", "R")}
         return Element("DOSHOUT", sent | {"MESSAGE": rest.get("MESSAGE", "")}, line=line)

@@ -180,6 +180,7 @@ def _job(
     pieces = kind.split(":")
     families = tuple(":".join(pieces[:end]) for end in range(1, len(pieces) + 1))
     whole = {**inherited, **_with_defaults(value, layers, families)}
+    whole.pop("OrderMethod", None)  # of folders; defaults give it to jobs, too
     element = Element("JOB", {"JOBNAME": name, "JSON_TYPE": kind}, line=lines.get(name, 0))
     _add_common(element, whole)
     for key, item in whole.items():

@@ -131,7 +131,7 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
         return "embedded", shown
     if element.take("MEMNAME", "FILE_NAME"):
         return "script", shown
-    if word == "COMMAND":
+    if word == "COMMAND" or (command.strip() and not word.startswith("EXTERNAL")):
         return "command", shown
     return ("dummy", shown) if word in ("EXTERNAL", "EXTERNAL TASK") and not command else ("script", shown)
 

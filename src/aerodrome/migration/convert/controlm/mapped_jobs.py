@@ -17,6 +17,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from aerodrome.migration.convert.contract import Expression, Symbol
+from aerodrome.migration.convert.controlm.commands import quoted
 from aerodrome.migration.convert.controlm.model import Job
 from aerodrome.migration.convert.controlm.plugin_details import plain_name, profile_of
 from aerodrome.migration.convert.controlm.site import JobType, Site
@@ -68,13 +69,6 @@ def _filled(bench: Workbench, text: str, *, is_command: bool) -> str:
         if value is None:
             bench.fail("job-mapped-detail", f"The profile names the detail {found[1]}, which the job does not have.")
             return ""
-        return _word(value) if is_command else value
+        return quoted(value) if is_command else value
 
     return _NAME.sub(put, text)
-
-
-def _word(value: str) -> str:
-    """Quote a value for the shell; %% variables in it are still compiled, and single quotes hold whatever they become."""
-    if re.fullmatch(r"[\w./:=@%+,-]+", value) and "%%" not in value:
-        return value
-    return "'" + value.replace("'", "'\\''") + "'"

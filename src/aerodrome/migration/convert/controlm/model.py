@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from aerodrome.migration.convert.contract import Account, Origin, Rejected
@@ -193,6 +194,15 @@ class Folder(Node):
                 yield from member.jobs()
             else:
                 yield member
+
+    @cached_property
+    def _by_path(self) -> dict[tuple[str, ...], Folder]:
+        return {folder.path: folder for folder in self.folders()}
+
+    def around(self, path: tuple[str, ...]) -> list[Folder]:
+        """Give the sub-folders that hold a job or are one, from outside to inside."""
+        known = self._by_path
+        return [known[path[:end]] for end in range(1, len(path) + 1) if path[:end] in known]
 
     def folders(self) -> Iterator[Folder]:
         """Give every sub-folder below it, outer ones first."""

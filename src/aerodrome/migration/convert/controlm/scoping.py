@@ -11,7 +11,7 @@ def scope_of(folder: Folder, job: Job | None) -> Scope:
     node: Node = job if job is not None else folder
     around: list[Node] = [folder]
     if job is not None:
-        around += [inner for inner in folder.folders() if job.path[: len(inner.path)] == inner.path]
+        around += folder.around(job.path)
         around.append(job)
     variables = {
         item.name: item.value for level in around for item in level.variables if not item.name.startswith("\\")

@@ -108,19 +108,24 @@ def server_transfer(source, source_conn_id, destination, destination_conn_id, is
 SERVER_COMMAND: Final = Function(
     "server_command",
     '''
-def server_command(action, path, conn_id, target=None):
+def server_command(action, path, conn_id, target=None, is_needed=True):
     """Remove or rename a file, change its mode, or make a folder, on a server; change the mode of a file of the worker."""
-    hook, where = server_of(path, conn_id)
-    if hook is None:
-        Path(where).chmod(int(target, 8))
-    elif action == "chmod":
-        hook.get_conn().chmod(where, int(target, 8))
-    elif action == "mkdir":
-        hook.create_directory(where)
-    elif action == "rename":
-        hook.get_conn().rename(where, server_of(target, conn_id)[1])
-    else:
-        hook.delete_file(where)
+    try:
+        hook, where = server_of(path, conn_id)
+        if hook is None:
+            Path(where).chmod(int(target, 8))
+        elif action == "chmod":
+            hook.get_conn().chmod(where, int(target, 8))
+        elif action == "mkdir":
+            hook.create_directory(where)
+        elif action == "rename":
+            hook.get_conn().rename(where, server_of(target, conn_id)[1])
+        else:
+            hook.delete_file(where)
+    except Exception as error:
+        if is_needed:
+            raise
+        print(f"{action} {path} failed, and the job goes on: {error}")
 ''',
     (PATH,),
 )

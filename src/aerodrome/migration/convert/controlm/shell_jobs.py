@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from typing import Final
 
-from aerodrome.migration.convert.controlm.commands import ExitRule, command_of, is_windows, with_exit_rules
+from aerodrome.migration.convert.controlm.autoedit import compile_text
+from aerodrome.migration.convert.controlm.commands import (
+    ExitRule,
+    OutputCopy,
+    command_of,
+    is_windows,
+    with_results,
+    with_variables,
+)
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
+_OF_CONTROL_M: Final = re.compile(r"PARM\d+|PRECMD|POSTCMD|LIBMEMSYM|WINDOWS_.*", re.IGNORECASE)
 
-def shell(bench: Workbench, rules: list[ExitRule]) -> None:
+
+def shell(bench: Workbench, rules: list[ExitRule], copies: list[OutputCopy]) -> None:
+    """Make the task of a command, a script or an embedded script."""
     job = bench.job
     command = command_of(job, bench.scope.variables)
     if not command.strip() and job.kind == "command":
@@ -30,8 +44,41 @@ def shell(bench: Workbench, rules: list[ExitRule]) -> None:
             "period-joins",
             "A period right after a variable joins it to what follows and disappears, as in Control-M.",
         )
-    text = bench.text(with_exit_rules(command, rules))
+    given = [] if is_windows(command) else list(_environment(bench, command))
+    if given:
+        names = ", ".join(name for name, _ in given)
+        bench.note("variables-exported", f"Variables that the job's texts do not use are in its environment: {names}.")
+    copies = [*copies, *_copies(bench)]
+    text = bench.text(with_variables(with_results(command, rules, copies), given))
     text = (
         f"{text} " if re.search(r"\.(sh|bash|csh|zsh|dash|ksh|bat|cmd)$", text) else text
     )  # else Airflow reads a template file
     bench.run(text)
+
+
+def _environment(bench: Workbench, command: str) -> Iterator[tuple[str, str]]:
+    """Give the variables of the job that its command reads from the environment, where the agent puts them: named as `$NAME`, or not used as `%%NAME`."""
+    own = [item for item in bench.job.variables if not _OF_CONTROL_M.fullmatch(item.name)]
+    texts = "\n".join([command, *(item.value for item in own)])
+    for item in own:
+        if not re.fullmatch(r"[A-Za-z_]\w*", item.name) or compile_text(item.value, bench.scope).problems:
+            continue
+        is_read = re.search(rf"\$\{{?{item.name}\b", command) is not None
+        if is_read or not re.search(rf"%%{item.name}\b", texts, re.IGNORECASE):
+            yield item.name, item.value
+
+
+def _copies(bench: Workbench) -> Iterator[OutputCopy]:
+    """Give the file that the job itself copies its output to."""
+    try:
+        wanted = json.loads(bench.job.details.get("Output") or "{}")
+    except ValueError:
+        wanted = None
+    if not isinstance(wanted, dict):
+        bench.note("output-handling", "What becomes of its output is not read.")
+        return
+    path, operation = str(wanted.get("Destination") or ""), str(wanted.get("Operation") or "Copy")
+    if path and operation in ("Copy", "Move"):
+        yield OutputCopy("", path)
+    elif wanted:
+        bench.note("output-handling", f"{operation} of its output is not done: Airflow keeps the log of every try.")

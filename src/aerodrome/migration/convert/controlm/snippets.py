@@ -246,15 +246,20 @@ def transfer(source, source_conn_id, destination, destination_conn_id, is_moving
 FILE_COMMAND: Final = Function(
     "file_command",
     '''
-def file_command(action, path, conn_id, target=None):
-    """Remove or rename a file, or make a folder, where a connection leads."""
+def file_command(action, path, conn_id, target=None, is_needed=True):
+    """Remove or rename a file, or make a folder, where a connection leads; a failure matters when it is needed."""
     place = ObjectStoragePath(path, conn_id=conn_id)
-    if action == "mkdir":
-        place.mkdir(parents=True, exist_ok=True)
-    elif action == "rename":
-        place.rename(ObjectStoragePath(target, conn_id=conn_id))
-    else:
-        place.unlink()
+    try:
+        if action == "mkdir":
+            place.mkdir(parents=True, exist_ok=True)
+        elif action == "rename":
+            place.rename(ObjectStoragePath(target, conn_id=conn_id))
+        else:
+            place.unlink()
+    except Exception as error:
+        if is_needed:
+            raise
+        print(f"{action} {path} failed, and the job goes on: {error}")
 ''',
     (OBJECT_PATH,),
 )

@@ -40,6 +40,7 @@ def file_watcher(bench: Workbench) -> None:
     """Make the sensor of a file watcher; one that waits for a deletion is a loop on its host."""
     details = bench.job.details
     path = detail(details, ("path", "filewatchfilepath", "filepath")) or details.get("FileWatch-FILE_PATH", "")
+    path = served(bench, path)
     mode = (details.get("mode") or detail(details, ("filewatchmode",)) or "CREATE").upper()
     if not path:
         bench.fail("watcher-path", "The file watcher names no file.")
@@ -109,6 +110,8 @@ def _file_commands(bench: Workbench, commands: tuple[Command, ...], suffix: str)
             given["target"] = command.target
         elif command.target:
             given["target"] = bench.text(replace(side, path=command.target).address)
+        if not command.is_needed:
+            given["is_needed"] = False
         if is_by_hook:
             bench.work.functions += [server_files.SERVER_OF, server_files.SERVER_COMMAND]
         else:
@@ -173,14 +176,23 @@ def _copy(
     )
 
 
-def placed(bench: Workbench, side: Side) -> Side:
-    """Give a side with the address that a worker sees: files of the job's own host are reached by SFTP."""
-    host = bench.site.host(bench.job.host)
-    if re.match(r"[A-Za-z]:[\\\\/]", side.path) and side.scheme in ("file", "sftp"):
+def served(bench: Workbench, path: str) -> str:
+    """Give a path as an SFTP server takes it; one of Windows is noted."""
+    if re.match(r"[A-Za-z]:[\\\\/]", path):
         bench.note(
             "windows-path", "Its path is one of Windows: it is written as SFTP servers of Windows take it (/C:/…)."
         )
-        side = replace(side, path="/" + side.path.replace("\\", "/"))
+        return "/" + path.replace("\\", "/")
+    if path.startswith("\\\\"):
+        bench.note("windows-path", f"Its path is a share of Windows, which the server on the host must reach: {path}")
+    return path
+
+
+def placed(bench: Workbench, side: Side) -> Side:
+    """Give a side with the address that a worker sees: files of the job's own host are reached by SFTP."""
+    host = bench.site.host(bench.job.host)
+    if side.scheme in ("file", "sftp"):
+        side = replace(side, path=served(bench, side.path))
     if side.scheme != "file" or host.is_worker:
         return side
     user = bench.job.run_as.split("+")[0]

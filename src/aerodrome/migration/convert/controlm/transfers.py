@@ -76,6 +76,7 @@ class Command:
     action: str
     side: Side
     target: str = ""
+    is_needed: bool = False  # its failure fails the job: only where FailJobOn…CommandFailure says so
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,8 @@ def _commands(
             if action == "chmod":
                 first, second = second, first  # its mode stands before its file
             where = Side(side.scheme, first, side.profile, side.host, side.user)
-            commands.append(Command(action, where, second))
+            is_needed = _is_on(item.get(f"FailJobOn{'Source' if end == 'Src' else end}CommandFailure"))
+            commands.append(Command(action, where, second, is_needed))
     return tuple(found["Pre"]), tuple(found["Post"])
 
 
@@ -348,6 +350,8 @@ def _side(
     path = path.strip().strip('"')
     if scheme in ("sftp", *SERVERS):
         path = path.removeprefix("~/") or "./" if path.startswith("~/") else path  # below the home, as hooks take it
+        if "\\" in path and "/" not in path and not re.match(r"[A-Za-z]:|\\\\", path):
+            path = path.replace("\\", "/")  # a path of Windows below the home: servers take it with slashes
     if scheme in ("s3", "gs", "abfs"):
         if whole := _STORED.match(path):  # a whole address: it names its bucket itself
             if bucket not in ("", whole[1]):

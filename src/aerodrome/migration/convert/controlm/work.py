@@ -8,8 +8,8 @@ from typing import Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.controlm.autoedit import Scope
-from aerodrome.migration.convert.controlm.commands import ExitRule
 from aerodrome.migration.convert.controlm.database_jobs import bigquery, database
+from aerodrome.migration.convert.controlm.effects import Effects
 from aerodrome.migration.convert.controlm.hadoop_jobs import hadoop, spark
 from aerodrome.migration.convert.controlm.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.mapped_jobs import mapped_job, mapping_of
@@ -45,6 +45,7 @@ _SHELL_DETAILS: Final = (
     "MULTY_AGENT",
     "ARGUMENTS",
     "ATTACH_SYSOUT",
+    "OUTPUT",
 )
 _WATCHER_DETAILS: Final = (
     "PATH",
@@ -139,8 +140,9 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
 }
 
 
-def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile], rules: list[ExitRule]) -> Work:
-    """Say what a job does. `rules` are exit codes that ON blocks give a meaning; only commands can have them."""
+def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile], effects: Effects) -> Work:
+    """Say what a job does. Of its effects exit codes that mean OK or not, which only commands can have, and copies of its output."""
+    rules = effects.exit_rules
     bench = Workbench(job, scope, site, profiles)
     if chosen := mapping_of(job, site):
         if rules:
@@ -148,7 +150,7 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
         else:
             mapped_job(bench, chosen)
     elif job.kind in ("command", "script", "embedded"):
-        shell(bench, rules)
+        shell(bench, rules, effects.copies)
     elif rules:
         bench.fail("exit-codes", "Its ON blocks change the result by exit codes, which only commands have.")
     elif job.kind in _MAKERS:

@@ -143,7 +143,7 @@ def _plan(
 
 def _start(folder: Folder, job: Job, site: Site) -> int:
     """Give the earliest minute at which a job may start; those of its folders count, and the latest of them wins."""
-    around = [folder, *(inner for inner in folder.folders() if job.path[: len(inner.path)] == inner.path), job]
+    around = [folder, *folder.around(job.path), job]
     times = [node.time_from % 1440 for node in around if node.time_from is not None and not node.timezone]
     return max([site.clock.new_day, *times], key=site.clock.place)
 

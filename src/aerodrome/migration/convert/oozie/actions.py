@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from aerodrome.migration.convert.contract import Code, Function
 from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler
 from aerodrome.migration.convert.oozie.el import Name
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -20,6 +21,15 @@ _LAUNCHER: Final = re.compile(
 )
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
 CAPTURE: Final = 'import json, sys; print(json.dumps(dict(map(str.strip, line.split("=", 1)) for line in open(sys.argv[1]) if "=" in line and line[:1] not in "#!")))'
+
+APP_FOLDER: Final = Function(
+    "app_folder",
+    '''
+def app_folder(path):
+    """Give the folder of an application, whose path may name the file in it."""
+    return path.rpartition("/")[0] if path.endswith(".xml") else path
+''',
+)
 
 
 @dataclass
@@ -85,6 +95,10 @@ class Action:
         self.compiler.needs.is_quoting = True
         if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
             return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"
+        if known is None and found is None:  # it comes at run time: the folder, or the file in it
+            self.compiler.needs.functions[APP_FOLDER.name] = APP_FOLDER
+            self.compiler.needs.filters[APP_FOLDER.name] = Code(APP_FOLDER.name)
+            return "{{ " + f"{inner} | {APP_FOLDER.name} | quote" + " }}"
         return "{{ " + f"{inner} | quote" + " }}"
 
     def settings(self) -> dict[str, str]:

@@ -19,16 +19,19 @@ from aerodrome.migration.convert.contract import (
     Origin,
     Parameter,
     Schedule,
+    Target,
     Task,
 )
 from aerodrome.migration.convert.oozie import commands, flow
 from aerodrome.migration.convert.oozie.actions import Action
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.counters import counters_in
+from aerodrome.migration.convert.oozie.mails import mail
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.profiles import Command, Profile, operator
 from aerodrome.migration.convert.oozie.properties import Scope, configuration
+from aerodrome.migration.convert.oozie.sla import watch
 from aerodrome.migration.convert.xmlreading import to_text
 
 NOT_CONVERTED: Final = Function(
@@ -161,8 +164,17 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
 
 _HEAD: Final = {
     "credentials": ("credentials", "credentials are those of the worker: each action that names one says so"),
-    "info": ("sla", "the SLA of the workflow is not watched"),
 }
+
+
+def _deadline(body: Body) -> Mapping[Target, tuple[tuple[str, Expression], ...]]:
+    info = body.workflow.root.first("info")
+    if info is None or body.workflow.defects:
+        return {}
+    found = watch(info, body.scope)
+    origin = Origin(body.workflow.file, "workflow-app/info", info.line)
+    body.accounts.append(Account("workflow/info", "caveat", origin, found.code, found.reason))
+    return found.arguments
 
 
 def _head_accounts(workflow: Workflow) -> Iterator[Account]:
@@ -187,6 +199,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         dict(body.needs.functions),
         dict(body.needs.caveats),
         dict(body.needs.macros),
+        dict(body.needs.filters),
     )
     body.needs.caveats.clear()
     compiler = Compiler(body.scope, words, body.needs)
@@ -197,7 +210,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
             arguments, caveats = body.start_child(body, compiler, node)
             task = Task(node.name, symbols.TRIGGER_DAG, arguments)
         elif kind == "email":
-            task = _email(compiler, node, caveats)
+            task = mail(body.profile, compiler, node, caveats)
         else:
             action = _prepare(body, compiler, node, kind)
             action.counters = words.counters.get(node.name, ())
@@ -216,7 +229,7 @@ def _action(body: Body, words: Words, node: Node) -> Task:
         task = _retrying(compiler, node, task, caveats)
         failure = None
     except Unsupported as error:
-        body.needs.parameters, body.needs.functions, body.needs.macros = snapshot[0], snapshot[1], snapshot[3]
+        body.needs.parameters, body.needs.functions, _, body.needs.macros, body.needs.filters = snapshot
         body.needs.functions[NOT_CONVERTED.name] = NOT_CONVERTED
         failure = error
         doc = f"```xml\n{to_text(node.element)}\n```"
@@ -280,21 +293,6 @@ def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str
     is_exponential = node.element.get("retry-policy", "periodic").lower() == "exponential"
     delay = timedelta(minutes=int(interval) if interval.isdigit() else 10)
     return replace(task, retries=int(most), retry_delay=delay, is_retry_exponential=is_exponential)
-
-
-def _email(compiler: Compiler, node: Node, caveats: dict[str, str]) -> Task:
-    assert node.body is not None  # noqa: S101
-    if node.body.first("attachment") is not None:
-        raise Unsupported("email-attachment", "attachments are files in HDFS, which the mail operator does not read")
-    arguments: list[tuple[str, Expression]] = [("to", compiler.template(node.body.value("to")))]
-    arguments += [(name, compiler.template(node.body.value(name))) for name in ("cc", "bcc") if node.body.value(name)]
-    arguments.append(("subject", compiler.template(node.body.value("subject")) or "Oozie"))
-    text = compiler.template(node.body.value("body"))
-    if "html" not in node.body.value("content_type"):
-        text = f"<pre>{text}</pre>"
-        caveats["email-html"] = "mail is sent as HTML; the text stands in <pre>"
-    caveats["email-sender"] = "the sender is that of the connection smtp_default"
-    return Task(node.name, symbols.EMAIL, (*arguments, ("html_content", text)))
 
 
 def _kill(body: Body, words: Words, node: Node) -> Task:
@@ -450,12 +448,13 @@ def make_dag(
     )
     arguments: list[tuple[str, Expression]] = []
     if needs.is_quoting:
-        arguments.append(("user_defined_filters", {"quote": Code("shlex.quote", (_SHLEX,))}))
+        arguments.append(("user_defined_filters", {"quote": Code("shlex.quote", (_SHLEX,)), **needs.filters}))
     text = str([task.arguments for task in tasks])
     macros = {**needs.macros, **{name: code for name, code in body.event_macros.items() if f"{name}(" in text}}
     if macros:
         arguments.append(("user_defined_macros", dict(macros)))
     functions = tuple(function for function in needs.functions.values() if not function.name.startswith("import "))
+    deadline = _deadline(body)
     is_bash = any(task.operator is symbols.BASH for task in tasks)
     return Dag(
         dag_id,
@@ -466,6 +465,7 @@ def make_dag(
         functions=functions,
         default_arguments=(("skip_on_exit_code", None),) if is_bash else (),
         arguments=tuple(arguments),
+        arguments_by_target=deadline,
         tags=("oozie",),
         doc=doc or f"Workflow {body.app_name}.",
         origin=origin,

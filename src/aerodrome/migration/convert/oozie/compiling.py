@@ -462,6 +462,7 @@ _CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:name": lambda c: string(c.words.app_name),
     "coord:actionId": lambda _: "run_id",
     "coord:conf": Compiler.conf,
+    "bundle:conf": Compiler.conf,
     "coord:dataIn": lambda c, name: c.uris(name),
     "coord:dataOut": lambda c, name: c.uris(name),
     **partitions.CALLS,

@@ -9,9 +9,11 @@ from datetime import timedelta
 
 from aerodrome.migration.convert.contract import (
     Dag,
+    Expression,
     Origin,
     Question,
     Schedule,
+    Target,
 )
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.building import Body, make_dag
@@ -22,7 +24,7 @@ from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.sla import deadline
+from aerodrome.migration.convert.oozie.sla import watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -87,10 +89,19 @@ def coordinator_dag(
     dag = replace(
         dag,
         max_active_runs=_controls(plan),
-        arguments_by_target=deadline(plan, root),
+        arguments_by_target={**dag.arguments_by_target, **_deadline(plan)},
         accounts=(*plan.accounts, *dag.accounts),
     )
     return dag, tuple(plan.questions)
+
+
+def _deadline(plan: Plan) -> Mapping[Target, tuple[tuple[str, Expression], ...]]:
+    info = (plan.item.root.first("action") or plan.item.root).first("info")
+    if info is None:
+        return {}
+    found = watch(info, plan.scope)
+    plan.note("sla", "caveat", found.code, found.reason, at=info)
+    return found.arguments
 
 
 def _zone(plan: Plan) -> str:
@@ -118,7 +129,7 @@ def _ask(plan: Plan, code: str, text: str) -> None:
 
 def _schedule(plan: Plan, zone: str) -> Schedule:
     root = plan.item.root
-    rhythm = frequency.read_frequency(root.get("frequency"), plan.scope)
+    rhythm = frequency.frequency_of(root, plan.scope)
     start = frequency.read_time(plan.scope.text(root.get("start")) or "")
     end_text = plan.scope.text(root.get("end"))
     end = frequency.read_time(end_text or "")

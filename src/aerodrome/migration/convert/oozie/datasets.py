@@ -13,7 +13,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Code, Expression, Function, Symbol, Task
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node, Unary, parse
+from aerodrome.migration.convert.oozie.el import Binary, Conditional, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.el import Function as ElCall
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope
@@ -22,6 +22,7 @@ from aerodrome.migration.convert.xmlreading import Element
 _PARTS: Final = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M"}
 POKE: Final = Symbol("PokeReturnValue", {"2.11": "airflow.sensors.base", "3.3": "airflow.sdk"})
 _FOREVER: Final = timedelta(days=3650)
+_OFFSET_UNITS: Final = {"MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Event:
-    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute."""
+    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since."""
 
     name: str
     dataset: DataSet
@@ -59,7 +60,7 @@ class Event:
     last: str
     unit: str = ""  # of an offset
     limit: str = ""  # of future
-    moments: tuple[datetime, ...] = ()  # absolute
+    moments: tuple[datetime, ...] = ()  # absolute; of since the first
     ranges: tuple[tuple[str, str], ...] = ()  # of several <instance>s: each a range
 
 
@@ -76,7 +77,7 @@ def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSe
 
 def _dataset(element: Element, scope: Scope) -> DataSet:
     name = element.get("name")
-    rhythm = frequency.read_frequency(element.get("frequency"), scope)
+    rhythm = frequency.frequency_of(element, scope)
     initial = frequency.read_time(scope.text(element.get("initial-instance")) or "")
     zone = frequency.read_zone(scope.text(element.get("timezone")) or ("" if not element.get("timezone") else "?"))
     if rhythm is None or rhythm.cron:
@@ -98,6 +99,12 @@ def _dataset(element: Element, scope: Scope) -> DataSet:
     )
 
 
+def dataset_name(element: Element, scope: Scope) -> str:
+    """Name the dataset of an event; of a name that is not known now the variables that make it."""
+    text = element.get("dataset")
+    return scope.text(text) or re.sub(r"\$\{\s*(.*?)\s*\}", r"\1", scope.partly(text))
+
+
 def asked_dataset(name: str) -> DataSet:
     """Give a dataset whose definition is asked for by params: its initial instance, unit, amount, and its URI as strftime writes it."""
     return DataSet(name, datetime(1970, 1, 1, tzinfo=UTC), frequency.Frequency(), "UTC", "", "", is_asked=True)
@@ -108,20 +115,24 @@ def asked_params(name: str) -> dict[str, str]:
     return {what: f"dataset.{name}.{what}" for what in ("initial-instance", "unit", "amount", "zone", "uri")}
 
 
-def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], scope: Scope, zone: str) -> Event:
-    """Read a data-in or data-out; Unsupported says what cannot be known."""
-    found = datasets.get(element.get("dataset"))
+def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], zone: str, compiler: Compiler) -> Event:
+    """Read a data-in or data-out; Unsupported says what cannot be known. The compiler is one for Python."""
+    name = dataset_name(element, compiler.scope)
+    found = datasets.get(name)
     if not isinstance(found, DataSet):
-        found = asked_dataset(element.get("dataset"))
+        found = asked_dataset(name)
     texts = [item.text.strip() for item in element.every("instance")]
     if start := element.value("start-instance"):
-        first, last = _instance(start, found, scope, zone), _instance(element.value("end-instance"), found, scope, zone)
+        first, last = (_instance(text, found, zone, compiler) for text in (start, element.value("end-instance")))
+        if (first[0], last[0]) == ("absolute", "current"):
+            moment = frequency.read_time(first[1])
+            return Event(element.get("name"), found, "since", "", last[1], moments=(moment,) if moment else ())
         if first[0] != last[0]:
             raise Unsupported("instance-mixed", "a range between instances of two kinds has no equivalent")
         if first[0] == "absolute":
             raise Unsupported("instance-absolute-range", "a range between fixed times has no equivalent")
         return Event(element.get("name"), found, first[0], first[1], last[1], first[2], max(first[3], last[3]))
-    parts = [_instance(text, found, scope, zone) for text in texts]
+    parts = [_instance(text, found, zone, compiler) for text in texts]
     if not parts:
         raise Unsupported("instance-missing", "it names no instance")
     kinds = {part[0] for part in parts}
@@ -136,8 +147,9 @@ def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], 
     return Event(element.get("name"), found, "current", "", "", ranges=tuple((part[1], part[1]) for part in parts))
 
 
-def _instance(text: str, dataset: DataSet, scope: Scope, zone: str) -> tuple[str, str, str, str]:
+def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str]:
     """Give kind, amount, unit and limit of an instance."""
+    scope = compiler.scope
     fixed = scope.text(text)
     if fixed is not None and frequency.read_time(fixed):
         return "absolute", fixed, "", ""
@@ -151,42 +163,72 @@ def _instance(text: str, dataset: DataSet, scope: Scope, zone: str) -> tuple[str
             break
         value = scope.find(piece.name)
         piece = value.pieces[0] if value and len(value.pieces) == 1 else None
-    match piece:
+    found = None if piece is None or isinstance(piece, str) else _instance_of(piece, dataset, zone, compiler)
+    if found is None:
+        raise Unsupported("instance-unknown", f"the instance {text!r} has no equivalent")
+    return found
+
+
+def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str] | None:
+    """Give kind, amount, unit and limit of an instance as an expression; None when it has no equivalent."""
+    match node:
         case ElCall("coord:current" | "coord:latest" as name, (amount,)):
-            return name.partition(":")[2], python_number(amount, dataset, scope, zone), "", ""
+            return name.partition(":")[2], python_number(amount, dataset, zone, compiler), "", ""
         case ElCall("coord:future", (amount, limit)):
-            return "future", python_number(amount, dataset, scope, zone), "", python_number(limit, dataset, scope, zone)
-        case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in {
-            "MINUTE",
-            "HOUR",
-            "DAY",
-            "WEEK",
-            "MONTH",
-            "YEAR",
-        }:
-            return "offset", python_number(amount, dataset, scope, zone), str(unit).upper(), ""
+            numbers = [python_number(item, dataset, zone, compiler) for item in (amount, limit)]
+            return "future", numbers[0], "", numbers[1]
+        case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in _OFFSET_UNITS:
+            return "offset", python_number(amount, dataset, zone, compiler), str(unit).upper(), ""
         case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
             return "absolute", str(moment), "", ""
-    raise Unsupported("instance-unknown", f"the instance {text!r} has no equivalent")
+        case Conditional(test, yes, no):
+            is_true = _known_truth(test, compiler.scope)
+            if is_true is not None:
+                return _instance_of(yes if is_true else no, dataset, zone, compiler)
+            one, two = (_instance_of(item, dataset, zone, compiler) for item in (yes, no))
+            if one is None or two is None or (one[0], one[2:]) != (two[0], two[2:]) or one[0] == "absolute":
+                return None
+            return one[0], f"({one[1]} if {compiler.truth(test)} else {two[1]})", one[2], one[3]
+    return None
 
 
-def python_number(node: Node, dataset: DataSet, scope: Scope, zone: str) -> str:
-    """Write a whole number as Python: fixed, or computed from the nominal time."""
-    known = frequency.number(node, scope)
+def _known_truth(node: Node, scope: Scope) -> bool | None:
+    """Decide a comparison of texts that are known now; None when one is not."""
+    match node:
+        case Binary("==" | "!=" as operator, left, right):
+            one, two = _known_text(left, scope), _known_text(right, scope)
+            return None if one is None or two is None else (one == two) == (operator == "==")
+    return None
+
+
+def _known_text(node: Node, scope: Scope) -> str | None:
+    match node:
+        case Literal(str() as value):
+            return value
+        case Name(name):
+            return scope.constant(name)
+    return None
+
+
+def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> str:
+    """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG."""
+    known = frequency.number(node, compiler.scope)
     if known is not None:
         return str(known)
     match node:
         case Unary("-", inner):
-            return f"-({python_number(inner, dataset, scope, zone)})"
+            return f"-({python_number(inner, dataset, zone, compiler)})"
         case Binary(operator, left, right) if operator in "+-*/":
-            one, two = python_number(left, dataset, scope, zone), python_number(right, dataset, scope, zone)
-            return f"int(({one}) {operator} ({two}))"
+            one, two = (python_number(item, dataset, zone, compiler) for item in (left, right))
+            return f"int({one} / {two})" if operator == "/" else f"({one} {operator} {two})"
         case ElCall("coord:daysInMonth", (amount,)):
-            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, scope, zone)})'
+            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
         case ElCall("coord:hoursInDay", (amount,)):
-            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, scope, zone)})'
+            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
         case ElCall("coord:tzOffset", ()):
             return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
+        case Name(name) if compiler.scope.constant(name) is None:
+            return f"int({compiler.text_of(node)})"
     raise Unsupported("instance-number", "the number of an instance is not known")
 
 
@@ -212,6 +254,8 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
         constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
         if event.kind == "offset":
             source = f'{constant}.offset(logical_date, {event.first}, "{event.unit}")'
+        elif event.kind == "since":
+            source = f'{constant}.since("{event.moments[0]:%Y-%m-%dT%H:%MZ}", logical_date, {event.last})'
         elif event.ranges:
             source = " + ".join(f"{constant}.between(logical_date, {first}, {last})" for first, last in event.ranges)
         else:

@@ -48,10 +48,14 @@ def _timeout(plan: Plan) -> timedelta | None:
 
 
 def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
-    element = plan.item.root.first("datasets")
-    if element is None:
-        return {}
-    found: list[Element] = []
+    element = plan.item.root.first("datasets") or Element("datasets", {}, plan.item.root.line)
+    found = [  # as Oozie itself writes a coordinator down
+        inner
+        for name in ("input-events", "output-events")
+        if (events := plan.item.root.first(name)) is not None
+        for event in events.children
+        for inner in event.every("dataset")
+    ]
     for include in element.every("include"):
         path = plan.scope.partly(include.text.strip())
         known = _include(estate, path, plan.item.folder)
@@ -109,7 +113,7 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
         name = element.get("name")
         try:
             _check_name(plan, body, name)
-            event = datasets.read_event(element, series, plan.scope, zone)
+            event = datasets.read_event(element, series, zone, compiler)
             task = datasets.sensor(event, compiler, plan.functions, timeout)
         except Unsupported as error:
             plan.fail("data-in", error, name, element)
@@ -151,7 +155,7 @@ def _alternatives(
     """Make the one task that waits as <input-logic> says."""
     series, zone, timeout = around
     try:
-        events = {element.get("name"): datasets.read_event(element, series, plan.scope, zone) for element in elements}
+        events = {element.get("name"): datasets.read_event(element, series, zone, compiler) for element in elements}
         task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
     except Unsupported as error:
         plan.fail("input-logic", error, "", root)
@@ -176,7 +180,7 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
         name = element.get("name")
         try:
             _check_name(plan, body, name)
-            event = datasets.read_event(element, series, plan.scope, zone)
+            event = datasets.read_event(element, series, zone, compiler)
             function = datasets.uri_function(event, compiler)
         except Unsupported as error:
             plan.note("data-out", "caveat", "data-out-unknown", f"it is no asset: {error.reason}", name, element)

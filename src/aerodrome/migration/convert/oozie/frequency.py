@@ -17,6 +17,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Expression, Symbol
 from aerodrome.migration.convert.oozie.el import Binary, Function, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.xmlreading import Element
 
 TIMETABLE: Final = Symbol("OozieTimetable", {"2.11": "oozie_timetable", "3.3": "oozie_timetable"})
 INSTANCES: Final = Symbol("Instances", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
@@ -24,6 +25,8 @@ _UNITS: Final = {
     "coord:minutes": ("minutes", 1, ""), "coord:hours": ("hours", 1, ""), "coord:days": ("days", 1, ""), "coord:months": ("months", 1, ""),
     "coord:endOfDays": ("days", 1, "days"), "coord:endOfMonths": ("months", 1, "months"), "coord:endOfWeeks": ("days", 7, "weeks"),
 }  # fmt: skip
+_RESOLVED: Final = {"MINUTE": "minutes", "HOUR": "hours", "DAY": "days", "MONTH": "months"}
+_ENDS: Final = {"END_OF_DAY": "days", "END_OF_WEEK": "weeks", "END_OF_MONTH": "months"}
 _ZONES: Final = {
     "Universal": "UTC",
     "GMT": "UTC",
@@ -48,6 +51,16 @@ class Frequency:
     amount: int = 0
     end_of: str = ""
     cron: str = ""
+
+
+def frequency_of(element: Element, scope: Scope) -> Frequency | None:
+    """Read the frequency of a coordinator or dataset, also as Oozie itself writes it down: a number and its unit apart."""
+    unit = _RESOLVED.get(element.get("freq_timeunit").upper())
+    text = scope.text(element.get("frequency")) or ""
+    if unit is None or not text.isdigit() or int(text) == 0:
+        return read_frequency(element.get("frequency"), scope)
+    end_of = _ENDS.get(element.get("end_of_duration").upper(), "")
+    return Frequency(unit, int(text) * (7 if end_of == "weeks" and unit == "days" and int(text) % 7 else 1), end_of)
 
 
 def read_frequency(text: str, scope: Scope) -> Frequency | None:

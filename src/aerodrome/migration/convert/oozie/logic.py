@@ -7,32 +7,59 @@ from datetime import timedelta
 from typing import Final
 
 from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Code, Function, Task
+from aerodrome.migration.convert.contract import Code, Function, Symbol, Task
 from aerodrome.migration.convert.oozie import datasets
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.xmlreading import Element
 
+_TIMEZONE: Final = Symbol("timezone", {"2.11": "datetime", "3.3": "datetime"})
 TASK_ID: Final = "wait_for_inputs"
 _FOREVER: Final = timedelta(days=3650)
 _HELPERS: Final = '''
-def there(uris, flag, least=None):
-    """Give the URIs that are there when all are, or at least so many; else nothing."""
-    found = [uri for uri in uris if hdfs_test("-e", uri + flag)]
-    return found if len(found) >= (len(uris) if least is None else least) else []
+def enough(found, total, least, is_waiting):
+    """Give what was found when it is all, or at least so many and nothing waits for more; else None."""
+    if len(found) == total or (least is not None and len(found) >= least and not is_waiting):
+        return found
+    return None
+
+
+def there(uris, flag, least=None, is_waiting=False):
+    """Give the URIs that are there when all are, or at least so many; else None."""
+    return enough([uri for uri in uris if exists(uri, flag)], len(uris), least, is_waiting)
 
 
 def every(*inputs):
-    """Give what all inputs have, nothing when one has nothing."""
-    return [uri for uris in inputs for uri in uris] if all(inputs) else []
+    """Give what all inputs have, None when one has too little."""
+    return None if None in inputs else [uri for uris in inputs for uri in uris]
 
 
-def combined(*inputs, least=None):
+def either(*inputs):
+    """Give what the first input has that has enough, None when none has."""
+    return next((uris for uris in inputs if uris is not None), None)
+
+
+def combined(*inputs, least=None, is_waiting=False):
     """Give for each instance the first input that has it; inputs are pairs of URIs and done-flag."""
     rows = list(zip(*[[(uri, flag) for uri in uris] for uris, flag in inputs]))
-    found = [next((uri for uri, flag in row if hdfs_test("-e", uri + flag)), None) for row in rows]
-    found = [uri for uri in found if uri]
-    return found if len(found) >= (len(rows) if least is None else least) else []
+    found = [next((uri for uri, flag in row if exists(uri, flag)), None) for row in rows]
+    return enough([uri for uri in found if uri], len(rows), least, is_waiting)
+'''
+_EXISTS: Final = '''
+def exists(uri, flag):
+    """Ask whether an instance is there."""
+    return hdfs_test("-e", uri + flag)
+'''
+_EXISTS_ALSO_HIVE: Final = '''
+def exists(uri, flag):
+    """Ask whether an instance is there; one without a flag is a partition of Hive."""
+    return partition_test(uri) if flag is None else hdfs_test("-e", uri + flag)
+'''
+_LATE: Final = '''
+def is_early(minutes, logical_date, dag_run):
+    """Tell whether the time to wait for more is not over: minutes from the nominal time, or from when the run was made."""
+    since = max(logical_date, dag_run.queued_at or dag_run.start_date)
+    return datetime.now(timezone.utc) < since + timedelta(minutes=minutes)
 '''
 
 
@@ -46,7 +73,7 @@ def sensor(
     """Make the task that waits, and say where each named part is found. Unsupported when a part has no equivalent."""
     made: dict[str, Function] = {}
     named: list[tuple[str, str]] = []
-    parts = [_part(child, events, compiler, made, named, "") for child in root.children]
+    parts = [_part(child, events, compiler, made, named, ("", "")) for child in root.children]
     if not parts:
         raise Unsupported("input-logic", "it is empty")
     probe = compiler.words.probe
@@ -54,15 +81,24 @@ def sensor(
         raise Unsupported("el-fs", "no way to HDFS is known in this profile")
     functions[probe.name] = probe
     functions |= made
+    if any(datasets.is_partition(event.dataset, compiler) for event in events.values()):
+        if compiler.words.partition_probe is None:
+            raise Unsupported("hcat", "no way to Hive is known in this profile")
+        functions[compiler.words.partition_probe.name] = compiler.words.partition_probe
+        functions["exists"] = Function("exists", _EXISTS_ALSO_HIVE)
+    else:
+        functions["exists"] = Function("exists", _EXISTS)
     functions["there"] = Function("there", _HELPERS)
     lines = [f'    found["{name}"] = {text}' for name, text in named]
     whole = parts[0] if len(parts) == 1 else f"every({', '.join(parts)})"
+    if any("is_early(" in line for line in (*lines, whole)):
+        functions["is_early"] = Function("is_early", _LATE, (symbols.DATETIME, symbols.TIMEDELTA, _TIMEZONE))
     text = f'''
-def {TASK_ID}(params, logical_date, **_):
+def {TASK_ID}(params, logical_date, dag_run, **_):
     """Wait as the input logic of the coordinator says; give what was found by name."""
     found = {{}}
 {chr(10).join(lines)}
-    return PokeReturnValue(bool({whole}), found)
+    return PokeReturnValue({whole} is not None, {{name: uris or [] for name, uris in found.items()}})
 '''
     functions[TASK_ID] = Function(TASK_ID, text, (datasets.POKE,))
     task = Task(
@@ -86,27 +122,31 @@ def _part(
     compiler: Compiler,
     made: dict[str, Function],
     named: list[tuple[str, str]],
-    least: str,
+    around: tuple[str, str],
 ) -> str:
-    """Write one part as Python; `least` is the min of the part around it."""
-    if element.get("wait"):
-        raise Unsupported("input-logic-wait", "the wait of an input has no equivalent")
-    least = element.get("min") or least
-    if least and not least.isdigit():
-        raise Unsupported("input-logic", f"the min {least!r} is not known")
+    """Write one part as Python; `around` are min and wait of the part around it."""
+    least, wait = (element.get(name) or other for name, other in zip(("min", "wait"), around, strict=True))
+    for name, text in (("min", least), ("wait", wait)):
+        if text and not text.isdigit():
+            raise Unsupported("input-logic", f"the {name} {text!r} is not known")
+    limits = f", least={least}" if least else ""
+    if least and wait and int(wait):
+        limits += f", is_waiting=is_early({wait}, logical_date, dag_run)"
+
+    def inner(children: list[Element]) -> str:
+        return ", ".join(_part(child, events, compiler, made, named, (least, wait)) for child in children)
+
     match element.name:
         case "data-in":
             uris, flag = _input(element, events, compiler, made)
-            text = f"there({uris}, {flag}{f', {least}' if least else ''})"
+            text = f"there({uris}, {flag}{limits})"
         case "and":
-            text = (
-                f"every({', '.join(_part(child, events, compiler, made, named, least) for child in element.children)})"
-            )
+            text = f"every({inner(element.children)})"
         case "or":
-            text = f"({' or '.join(_part(child, events, compiler, made, named, least) for child in element.children)})"
+            text = f"either({inner(element.children)})"
         case "combine":
             pairs = ["({}, {})".format(*_input(child, events, compiler, made)) for child in element.every("data-in")]
-            text = f"combined({', '.join(pairs)}{f', least={least}' if least else ''})"
+            text = f"combined({', '.join(pairs)}{limits})"
         case _:
             raise Unsupported("input-logic", f"<{element.name}> is not known in input logic")
     if not (name := element.get("name")):
@@ -121,12 +161,9 @@ def _input(
     event = events.get(element.get("dataset") or element.get("name"))
     if event is None:
         raise Unsupported("input-logic", f"the input {element.get('dataset')!r} is not known")
-    if datasets.is_partition(event.dataset, compiler):
-        raise Unsupported("hcat", "partitions of HCatalog have no part in input logic")
     function = datasets.uri_function(event, compiler)
     made[function.name] = function
-    flag = event.dataset.done_flag
-    return (
-        f"{function.name}(logical_date, params)",
-        f'"/" + {datasets.uri_expression(flag, compiler)}' if flag else '""',
-    )
+    uris, flag = f"{function.name}(logical_date, params)", event.dataset.done_flag
+    if datasets.is_partition(event.dataset, compiler):
+        return uris, "None"
+    return uris, f'"/" + {datasets.uri_expression(flag, compiler)}' if flag else '""'

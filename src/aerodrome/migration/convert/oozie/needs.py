@@ -25,6 +25,7 @@ class Needs:
     optional: set[str] = field(default_factory=set)  # only looked up by wf:conf: may be absent
     functions: dict[str, Function] = field(default_factory=dict)
     macros: dict[str, Code] = field(default_factory=dict)
+    filters: dict[str, Code] = field(default_factory=dict)
     is_quoting: bool = False
     caveats: dict[str, str] = field(default_factory=dict)  # code -> sentence
 

@@ -41,6 +41,15 @@ def partition_filter(uris, sign):
     )
 ''',
 )
+_EXPORT: Final = Function(
+    "partition_export",
+    '''
+def partition_export(uris):
+    """Give the one partition of a Hive table as EXPORT TABLE takes it."""
+    ((_, _, keys),) = partitions_of(uris)
+    return ",".join(f"{key}='{value}'" for key, value in keys.items())
+''',
+)
 
 
 def _use(compiler: Compiler, *functions: Function) -> None:
@@ -95,6 +104,14 @@ def _storer(compiler: Compiler, name: Node) -> str:
     return f'"\'" + ",".join(map("=".join, {found}.items())) + "\'"'
 
 
+def _export(compiler: Compiler, name: Node, kind: Node) -> str:
+    """Write the one partition of an input as `EXPORT TABLE … PARTITION (…)` takes it; Oozie refuses several."""
+    if _fixed(kind) != "hive-export":
+        raise Unsupported("el-partition", f"coord:dataInPartitions() knows no {_fixed(kind)!r}, only hive-export")
+    _use(compiler, _PARTITIONS, _EXPORT)
+    return f"partition_export({compiler.event(name)})"
+
+
 CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:database": _part(0),
     "coord:databaseIn": _part(0),
@@ -104,6 +121,7 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:tableOut": _part(1),
     "coord:dataInPartitionFilter": _filter,
     "coord:dataInPartitionPigFilter": _filter,
+    "coord:dataInPartitions": _export,
     "coord:dataInPartitionMin": _extreme("min"),
     "coord:dataInPartitionMax": _extreme("max"),
     "coord:dataOutPartition": _storer,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.oozie.el import Name, Piece, parse
+from aerodrome.migration.convert.oozie.el import Function, Literal, Name, Node, Piece, parse
 from aerodrome.migration.convert.xmlreading import Element, read_file
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
@@ -78,10 +78,11 @@ class Scope:
             if isinstance(piece, str):
                 parts.append(piece)
                 continue
-            if not isinstance(piece, Name):
+            inner = name_in(piece)
+            if inner is None:
                 return None
-            place, is_only = self.behind(found, name, piece.name)
-            value = self.constant(piece.name, place, is_job_only=is_only, depth=depth + 1)
+            place, is_only = self.behind(found, name, inner)
+            value = self.constant(inner, place, is_job_only=is_only, depth=depth + 1)
             if value is None:
                 return None
             parts.append(value)
@@ -97,7 +98,8 @@ class Scope:
             return None
         parts: list[str] = []
         for piece in pieces:
-            value = piece if isinstance(piece, str) else self.constant(piece.name) if isinstance(piece, Name) else None
+            name = None if isinstance(piece, str) else name_in(piece)
+            value = piece if isinstance(piece, str) else self.constant(name) if name is not None else None
             if value is None:
                 return None
             parts.append(value)
@@ -112,6 +114,16 @@ class Scope:
         front = [layer for layer in (*layers, *self.layers) if not layer.is_default]
         back = [layer for layer in (*layers, *self.layers) if layer.is_default]
         return Scope((*front, *back))
+
+
+def name_in(node: Node) -> str | None:
+    """Name the variable that an expression is: `NAME`, or what one of the functions `conf` looks up; None when it is another."""
+    match node:
+        case Name(name):
+            return name
+        case Function("wf:conf" | "coord:conf" | "bundle:conf", (Literal(str() as name),)):
+            return name
+    return None
 
 
 def parse_properties(text: str) -> dict[str, str]:

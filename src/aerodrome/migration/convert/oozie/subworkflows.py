@@ -180,7 +180,7 @@ def _gather(node: Node, found: list[str]) -> None:
     match node:
         case Name(name):
             found.append(name)
-        case Function("wf:conf" | "coord:conf", (Literal(value),)):
+        case Function("wf:conf" | "coord:conf" | "bundle:conf", (Literal(value),)):
             del value  # may be absent: the child takes it as it comes
         case Function(_, arguments):
             for item in arguments:

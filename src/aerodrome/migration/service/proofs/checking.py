@@ -7,6 +7,7 @@ reason. States: done, attention (works, but look at it), open, not-needed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,9 +20,11 @@ from aerodrome.airflowkit.rest import AirflowRest
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.assess.network import host_of, reaches
+from aerodrome.migration.bridge import uncarried
 from aerodrome.migration.estate.records import ConnectionRecord, DagRecord
 from aerodrome.migration.parity.sandbox import REACHING
 from aerodrome.migration.service.fencing import handed_over
+from aerodrome.migration.service.proofs import task_checks
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.tracks import ROLLBACK
 from aerodrome.migration.sources.contract import DEFINITION_NAMES, AsksPeople, DefinitionsConfig, SourceConfig
@@ -40,7 +43,9 @@ PORTS = {
     "sftp": 22, "ftp": 21, "redis": 6379, "mongo": 27017, "trino": 8080, "presto": 8080, "smtp": 25, "imap": 993,
     "elasticsearch": 9200, "cassandra": 9042, "hiveserver2": 10000, "snowflake": 443, "databricks": 443,
 }  # fmt: skip
+BY_TASK, BY_PROCESS = "(seen by a task)", "(seen by a process beside the tasks)"
 TITLES = {
+    "chains": "What ties DAGs together is carried, or moves together",
     "objects": "Connections and variables migrated and verified",
     "backend": "Secrets backend configured and tested",
     "network": "Every data source reached from where tasks run",
@@ -171,7 +176,7 @@ def check_backend(context: ProofContext, params: Params) -> Result:
 
 
 def check_network(context: ProofContext, params: Params) -> Result:
-    """Hosts by TCP, and each connection by its own hook, both in a process beside the tasks of the target."""
+    """Hosts by TCP, and each connection by its own hook: each by a task of the target, where that was asked for and can be done, or in a process beside its tasks; each row says which."""
     del params
     target = _target(context)
     if target is None:
@@ -192,17 +197,31 @@ def check_network(context: ProofContext, params: Params) -> Result:
     found = reaches(used, endpoints, dags, {})
     hosts = [{"host": reach.host, "port": reach.port or _port(reach.connections, records)} for reach in found]
     rows: list[dict[str, str]] = []
+    conn_ids = sorted(needed & (records.keys() | views.keys()))
+    said, why = _by_tasks(context, target, hosts, conn_ids)
     try:
-        if hosts:
-            context.progress(f"trying {len(hosts)} hosts from inside the target")
-            answers = context.fleet.ask(context.actor, target, "reach", {"hosts": hosts}, 30.0 + len(hosts))
-            for reach, answer in zip(found, answers, strict=True):
-                state = "done" if answer["is_reached"] else "open"
-                rows.append(_row(reach.name, state, f"{answer['message']} Used by {reach.used_by}."))
+        rest = hosts[len(said.hosts) :]
+        if rest:
+            context.progress(f"trying {len(rest)} hosts from inside the target")
+            answers = context.fleet.ask(context.actor, target, "reach", {"hosts": rest}, 30.0 + len(rest))
+        else:
+            answers = []
+        for number, (reach, answer) in enumerate(zip(found, [*said.hosts, *answers], strict=True)):
+            state = "done" if answer["is_reached"] else "open"
+            way = BY_TASK if number < len(said.hosts) else BY_PROCESS
+            rows.append(_row(reach.name, state, f"{answer['message']} Used by {reach.used_by}. {way}"))
         reached = {row["subject"] for row in rows if row["state"] == "done"}
-        for number, conn_id in enumerate(sorted(needed & (records.keys() | views.keys())), 1):
-            context.progress(f"testing connection {conn_id}, {number} of {len(needed)}")
-            rows.append(_tested(context, target, conn_id, reached, records.get(conn_id)))
+        for number, conn_id in enumerate(conn_ids, 1):
+            record = records.get(conn_id)
+            if conn_id in said.connections:
+                found_by_task = said.connections[conn_id]
+                row = _judged(conn_id, found_by_task["outcome"], found_by_task["message"], "", reached, record)
+            else:
+                context.progress(f"testing connection {conn_id}, {number} of {len(needed)}")
+                tested = context.fleet.environment.test(context.actor, target, conn_id, TEST_TIMEOUT_S)
+                row = _judged(conn_id, tested.outcome, tested.message, tested.hint, reached, record)
+            way = BY_TASK if conn_id in said.connections else BY_PROCESS
+            rows.append({**row, "message": f"{row['message']} {way}"})
             context.sleep(0)
     except AerodromeError as error:
         return _item(context, "network", "open", error.message, next_=error.hint, rows=rows)
@@ -210,16 +229,57 @@ def check_network(context: ProofContext, params: Params) -> Result:
     unsure = any(row["state"] == "attention" for row in rows)
     if not rows:
         return _item(context, "network", "not-needed", "The moving DAGs name no host and no connection.")
-    evidence = f"{len(hosts)} hosts and {len(rows) - len(hosts)} connections tried where tasks run; {len(bad)} failed."
+    by_task = len(said.hosts) + len(said.connections)
+    evidence = (
+        f"{len(hosts)} hosts and {len(rows) - len(hosts)} connections tried where tasks run, {by_task} of them by tasks of "
+        f"the target and {len(rows) - by_task} by a process beside them; {len(bad)} failed.{why}"
+    )
     next_ = "Open the path from the target to these hosts, or mend the connection; then check again." if bad else ""
     state = "open" if bad else "attention" if unsure else "done"
     return _item(context, "network", state, evidence, next_=next_, rows=rows)
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What tasks answered: of the first hosts, in their order, and of connections by id."""
+
+    hosts: Sequence[Mapping[str, Any]] = ()
+    connections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def _by_tasks(
+    context: ProofContext, target: str, hosts: Sequence[Mapping[str, Any]], conn_ids: Sequence[str]
+) -> tuple[_Said, str]:
+    """Let tasks of the target answer, when that was asked for; else, or where it cannot be done, nothing and why."""
+    questions = [*hosts, *({"conn_id": conn_id} for conn_id in conn_ids)][: task_checks.MOST]
+    if not context.params.get("with_tasks"):
+        how = f"aerodrome migrate checklist {context.row.name} --with-tasks"
+        return _Said(), f" `{how}` lets tasks of the target try them." if questions else ""
+    if not questions:
+        return _Said(), ""
+    version = context.fleet.get_deployment(context.actor, target).airflow_version
+    if not task_checks.can_run(version):
+        return _Said(), f" No test task was run: Airflow {version} takes no DAG bundle beside its project."
+    try:
+        answers = task_checks.ask(
+            context.fleet,
+            context.migrations.bundles,
+            context.actor,
+            target,
+            questions,
+            context.folder.root / "checks.draft",
+            context.progress,
+            context.sleep,
+        )
+    except AerodromeError as error:
+        return _Said(), f" No test task was run: {error.message}"
+    count = min(len(hosts), len(questions))
+    rest = conn_ids[: len(questions) - count]
+    return _Said(answers[:count], dict(zip(rest, answers[count:], strict=True))), ""
+
+
 def _as_here(record: ConnectionRecord, views: Mapping[str, Any]) -> ConnectionRecord:
     """Give the connection with the host that the target's environment manager has for it, when it has one."""
-    from dataclasses import replace  # only here
-
     view = views.get(record.conn_id)
     if view is None or not view.fields.get("host"):
         return record
@@ -232,19 +292,19 @@ def _port(conn_ids: Sequence[str], records: Mapping[str, ConnectionRecord]) -> i
     return next((PORTS[kind] for kind in kinds if kind in PORTS), None)
 
 
-def _tested(
-    context: ProofContext, target: str, conn_id: str, reached: set[str], record: ConnectionRecord | None
+def _judged(
+    conn_id: str, outcome: str, message: str, hint: str, reached: set[str], record: ConnectionRecord | None
 ) -> dict[str, str]:
-    tested = context.fleet.environment.test(context.actor, target, conn_id, TEST_TIMEOUT_S)
-    if tested.outcome == "good":
-        return _row(conn_id, "done", f"Its hook says: {tested.message}")
-    if "test_connection" in tested.message:  # the hook offers no test: what counts is the network
+    if outcome == "good":
+        return _row(conn_id, "done", f"Its hook says: {message}")
+    if "test_connection" in message:  # the hook offers no test: what counts is the network
         host = host_of(record.host or "") if record else ""
         is_open = not host or any(name.partition(":")[0] == host for name in reached)
         return _row(conn_id, "done" if is_open else "open", "Its hook has no test of its own; its host was tried.")
     # a DAG may use a connection's fields without any hook: then no provider is no fault
-    state = "attention" if tested.outcome == "no-provider" else "open"
-    return _row(conn_id, state, f"{tested.message} {tested.hint}".strip())
+    state = "attention" if outcome == "no-provider" else "open"
+    said = message or ("No provider that knows its type is installed." if outcome == "no-provider" else "")
+    return _row(conn_id, state, f"{said} {hint}".strip())
 
 
 def check_dags(context: ProofContext, params: Params) -> Result:
@@ -494,6 +554,23 @@ def check_rollback(context: ProofContext, params: Params) -> Result:
     return _item(context, "rollback", "open", "No wave has gone back yet.", next_=next_)
 
 
+def check_chains(context: ProofContext, params: Params) -> Result:
+    """What the bridge cannot carry between DAGs that do not move together, by DAG and by what ties them."""
+    del params
+    place = {dag_id: wave["name"] for wave in context.settings["waves"] for dag_id in wave["dags"]}
+    with context.migrations.store.reading() as session:
+        moved = set(handed_over(session, context.row.id))
+    found = uncarried(context.dags.values(), place, moved, is_bridged=isinstance(context.config, SourceConfig))
+    rows = [_row(item.subject, "open", item.message) for item in found]
+    if not rows:
+        return _item(context, "chains", "done", "No trigger, alias or partition crosses the waves of the plan.")
+    return _item(
+        context, "chains", "open", f"{len(rows)} ties between DAGs are cut while they live on different sides.",
+        next_=f"Put these DAGs into one wave: aerodrome migrate plan {context.row.name} --out FILE; or know what they miss.",
+        rows=rows,
+    )  # fmt: skip
+
+
 Look = Callable[[ProofContext, Params], Result]
 
 
@@ -512,6 +589,7 @@ def _looking(key: str, look: Look) -> Look:
 
 
 _LOOKS: Mapping[str, Look] = {
+    "chains": check_chains,
     "objects": check_objects,
     "backend": check_backend,
     "network": check_network,

@@ -301,30 +301,33 @@ class _Desk:
             "rows": [row.as_data() for row in rows],
         }
         report = context.fleet.hide(context.actor, self.deployment_id, report)
-        path = context.folder.parity(shadow.dag_id)
-        write_json(path, report)
-        with context.migrations.store.writing() as session:
-            session.execute(
-                delete(ParityRow).where(ParityRow.migration_id == context.row.id, ParityRow.dag_id == shadow.dag_id)
-            )
-            session.add(
-                ParityRow(
-                    migration_id=context.row.id,
-                    dag_id=shadow.dag_id,
-                    proof_id=context.proof_id,
-                    verdict=verdict,
-                    summary=str(report["summary"]),
-                    counts=counts,
-                    deployment=self.deployment,
-                    digest=digest_of(report),
-                    made_at=now,
-                )
-            )
-            if verdict == "mismatch":
-                scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
-                told = {"name": context.row.name, "dag_id": shadow.dag_id, "summary": report["summary"]}
-                outbox.emit(session, "migration.parity-different", scope, told, "system")
+        keep_report(context, report)
         return verdict
+
+
+def keep_report(context: ProofContext, report: Mapping[str, Any]) -> None:
+    """Keep a report that is fit to be shown, in its file and in short; alert channels are told of a DAG that differs."""
+    dag_id, verdict, now = report["dag_id"], report["verdict"], context.migrations.clock.now()
+    write_json(context.folder.parity(dag_id), report)
+    with context.migrations.store.writing() as session:
+        session.execute(delete(ParityRow).where(ParityRow.migration_id == context.row.id, ParityRow.dag_id == dag_id))
+        session.add(
+            ParityRow(
+                migration_id=context.row.id,
+                dag_id=dag_id,
+                proof_id=context.proof_id,
+                verdict=verdict,
+                summary=str(report["summary"]),
+                counts=report["counts"],
+                deployment=report["deployment"],
+                digest=digest_of(report),
+                made_at=now,
+            )
+        )
+        if verdict == "mismatch":
+            scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
+            told = {"name": context.row.name, "dag_id": dag_id, "summary": report["summary"]}
+            outbox.emit(session, "migration.parity-different", scope, told, "system")
 
 
 def _env_names(context: ProofContext, deployment_id: str) -> tuple[dict[str, str], dict[str, str]]:

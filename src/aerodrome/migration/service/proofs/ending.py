@@ -22,7 +22,7 @@ from aerodrome.migration.decommission.quiet import Check
 from aerodrome.migration.decommission.runbook import runbook
 from aerodrome.migration.service.proofs.contract import ProofContext
 from aerodrome.migration.service.tracks import CUTOVER
-from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
+from aerodrome.migration.sources.airflow_rest.activity import Activity, TellsActivity
 from aerodrome.migration.sources.contract import DEFINITION_NAMES, ArchiveConfig, DefinitionsConfig, SourceConfig
 from aerodrome.store import journal
 
@@ -89,24 +89,19 @@ def _handed_over(context: ProofContext) -> Check:
 
 
 def _over_rest(context: ProofContext, since: datetime, days: int) -> list[Check]:
-    """Look over the REST API: what is paused and in flight now, and where it can be asked, runs and acts since then."""
-    states = context.source.dag_states(sorted(context.dags))
-    running = [f"{state.dag_id}: {state.in_flight}" for state in states.values() if state.in_flight]
-    active = [state.dag_id for state in states.values() if not state.is_paused]
-    hint = "Wait until they have ended, or mark them failed there."
-    return [
-        Check("running", "Nothing runs", "open" if running else "done", f"{len(running)} DAGs have work in flight.", hint if running else "", tuple(running[:50])),
-        Check("scheduled", "Nothing is scheduled", "open" if active else "done", f"{len(active)} DAGs are not paused.", "Pause them there." if active else "", tuple(active[:50])),
-        *_since(context, since, days),
-    ]  # fmt: skip
-
-
-def _since(context: ProofContext, since: datetime, days: int) -> list[Check]:
+    """Look over an API: what goes on now, and what went on since then; what cannot be read says so."""
     source = context.source
-    if isinstance(source, AirflowRestSource):
-        return quiet.of_activity(source.activity(since), since, days)
-    message = "This kind of source tells neither its past runs nor its audit log."
-    return [Check("calls", "Nobody used it", "attention", message, "Give the web server's access log.")]
+    try:
+        states = list(source.dag_states(sorted(context.dags)).values())
+        if not isinstance(source, TellsActivity):
+            nothing = Activity(None, None)
+            return [*quiet.now_over_rest(nothing, states), *quiet.of_activity(nothing, since, days)]
+        found = source.activity(since)
+    except AerodromeError as error:
+        if error.retryable:
+            raise
+        return quiet.unreadable(days, error.message)
+    return [*quiet.now_over_rest(found, states), *quiet.of_activity(found, since, days)]
 
 
 def back_up(context: ProofContext, params: Params) -> Result:

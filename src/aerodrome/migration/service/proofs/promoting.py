@@ -287,18 +287,7 @@ def watch(context: ProofContext, params: Params) -> Result:
     live_at = {dag.dag_id: dag.live_at for dag in moved if dag.live_at is not None}
     with closing(TargetDatabase(context.fleet.access(context.actor, _target(context)))) as target:
         seen = look(target, live_at, now - limit)
-    wrong = sorted({*seen.failed, *seen.late})
-    if len(wrong) > budget:
-        with context.migrations.store.writing() as session:
-            scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
-            data = {"name": context.row.name, "wave": wave, "dags": wrong[:SHOWN], "budget": budget}
-            outbox.emit(session, "migration.error-budget-spent", scope, data, "system")
-        raise Conflict(
-            f"{len(wrong)} DAGs failed or are late after the cutover, {budget} may: {', '.join(wrong[:5])}.",
-            code="promotion-budget-spent",
-            hint=f"See their runs in the target; aerodrome migrate rollback {context.row.name} --wave {wave} goes back.",
-            details={"failed": list(seen.failed)[:SHOWN], "late": list(seen.late)[:SHOWN], "budget": budget},
-        )
+    refuse_spent(context, wave, budget, seen)
     ended = from_text(str(context.results["promotion.cutover"]["ended_at"])) or now
     left = (ended + timedelta(seconds=float(context.params["watch_s"])) - now).total_seconds()
     if left > 0:
@@ -311,6 +300,23 @@ def watch(context: ProofContext, params: Params) -> Result:
         "budget": budget,
         "summary": f"{seen.runs} runs, {len(seen.failed)} DAGs failed, {len(seen.late)} late.",
     }
+
+
+def refuse_spent(context: ProofContext, wave: str, budget: int, seen: Watched) -> None:
+    """Conflict `promotion-budget-spent`, told to alert channels, when more DAGs went wrong than the error budget allows."""
+    wrong = sorted({*seen.failed, *seen.late})
+    if len(wrong) <= budget:
+        return
+    with context.migrations.store.writing() as session:
+        scope = f"workspace/{context.row.workspace_id}/migration/{context.row.id}"
+        data = {"name": context.row.name, "wave": wave, "dags": wrong[:SHOWN], "budget": budget}
+        outbox.emit(session, "migration.error-budget-spent", scope, data, "system")
+    raise Conflict(
+        f"{len(wrong)} DAGs failed or are late after the cutover, {budget} may: {', '.join(wrong[:5])}.",
+        code="promotion-budget-spent",
+        hint=f"See their runs in the target; aerodrome migrate rollback {context.row.name} --wave {wave} goes back.",
+        details={"failed": list(seen.failed)[:SHOWN], "late": list(seen.late)[:SHOWN], "budget": budget},
+    )
 
 
 def look(target: TargetDatabase, live_at: Mapping[str, datetime], late_before: datetime) -> Watched:

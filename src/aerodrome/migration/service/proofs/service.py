@@ -161,15 +161,15 @@ class Proofs:
             newest = {proof.params["wave"]: proof for proof in session.scalars(query.order_by(ProofRow.id))}
             return {wave: _view(session, proof) for wave, proof in newest.items()}
 
-    def check(self, actor: Actor, ref: str) -> ProofView:
-        """Ask for the checklist to be looked through anew."""
+    def check(self, actor: Actor, ref: str, *, with_tasks: bool = False) -> ProofView:
+        """Ask for the checklist to be looked through anew; `with_tasks`: each dependency by a task of the target (it restarts twice)."""
         row = self._migrations.row_for(actor, ref, "migration.apply")
         self._migrations.frozen(row)  # Conflict before there is a plan
         steps = [
             {"key": f"checklist.{key}", "kind": f"checklist.{key}", "title": title, "params": {}}
             for key, title in checking.TITLES.items()
         ]
-        return self._ask(actor, row, "checklist", {}, steps)
+        return self._ask(actor, row, "checklist", {"with_tasks": with_tasks}, steps)
 
     def decommission(
         self,

@@ -79,7 +79,8 @@ class AirflowArchiveSource:
             include_folder=code.include_folder,
             requirements_file=code.requirements_file,
         )
-        return _UnpackedSource(config, self._key, self._clock, found.env)
+        options = {record.option: record.value or "" for record in self._config_records()}
+        return _UnpackedSource(config, self._key, self._clock, found.env, options)
 
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate; options and packages come from what the exporter found in the running Airflow."""
@@ -170,15 +171,26 @@ class AirflowArchiveSource:
 
 
 class _UnpackedSource(AirflowDatabaseSource):
-    """A metadata database whose environment was found by the exporter."""
+    """A metadata database whose environment and options were found by the exporter."""
 
-    def __init__(self, config: SourceConfig, key: bytes, clock: Clock, env: Mapping[str, Secret]) -> None:
+    def __init__(
+        self, config: SourceConfig, key: bytes, clock: Clock, env: Mapping[str, Secret], options: Mapping[str, str]
+    ) -> None:
         super().__init__(config, key, clock)
         self._given = env
+        self._found_options = options
 
     @cached_property
     def _env(self) -> dict[str, Secret]:
         return dict(self._given)
+
+    def _options(self) -> dict[str, str]:
+        return dict(self._found_options)
+
+    def _measures(self) -> Iterator[Record]:
+        """Leave out the figures of what an exporter does not take: the rows of the log, and the size of the source's files."""
+        left_out = {"rows:log", "bytes:log", "bytes:database"}
+        yield from (record for record in super()._measures() if record.key not in left_out)
 
 
 def unpacked_code(config: ArchiveConfig) -> CodeFolders:

@@ -16,7 +16,7 @@ from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
-from aerodrome.migration.estate.records import PoolRecord, Record
+from aerodrome.migration.estate.records import MeasureRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import (
     carrying,
     concurrency,
@@ -30,6 +30,7 @@ from aerodrome.migration.sources.airflow_db import (
 from aerodrome.migration.sources.airflow_db import history_text as database_text
 from aerodrome.migration.sources.airflow_db.assets import AssetReader
 from aerodrome.migration.sources.airflow_db.dags import DagReader, versions
+from aerodrome.migration.sources.airflow_db.executor_configs import ConfigRows, executor_configs
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
@@ -51,6 +52,8 @@ from aerodrome.migration.sources.contract import (
     TextHistory,
     VariableValue,
 )
+from aerodrome.migration.sources.task_logs.place import LogPlace, login_from, place_of
+from aerodrome.migration.sources.task_logs.reading import probe as probe_logs
 
 
 class AirflowDatabaseSource:
@@ -76,10 +79,7 @@ class AirflowDatabaseSource:
 
     def _schedules(self) -> Schedules:
         """Give the schedules, read anew: DAGs change while a source runs."""
-        options: dict[str, str] = {}
-        with suppress(AerodromeError):  # the probes of the folders say it
-            for record in surroundings.config_records(self._config.config_file, self._env):
-                options[record.option] = record.value or ""
+        options = self._options()
         # True by default before Airflow 3; said only when the configuration is known
         default = "true" if self._config.config_file and not self._database.has("dag_run", "logical_date") else ""
         catchup = options.get("scheduler.catchup_by_default", default)
@@ -89,6 +89,22 @@ class AirflowDatabaseSource:
             options.get("core.default_timezone"),
             {"true": True, "false": False}.get(catchup.lower()),
         )
+
+    def _options(self) -> dict[str, str]:
+        """Give the options that are known: "section.option" -> value."""
+        options: dict[str, str] = {}
+        with suppress(AerodromeError):  # the probes of the folders say it
+            for record in surroundings.config_records(self._config.config_file, self._env):
+                options[record.option] = record.value or ""
+        return options
+
+    @cached_property
+    def _logs(self) -> tuple[Probe, ...]:
+        """Tell of the task logs, where the configuration says where they are; asked once."""
+        place = place_of(self._options())
+        if place == LogPlace("local", ""):
+            return ()
+        return (probe_logs(place, login_from(place, self)),)
 
     def describe(self) -> SourceDescription:
         """Probe the source; a failed check is a Probe."""
@@ -116,6 +132,7 @@ class AirflowDatabaseSource:
             except AerodromeError as error:
                 found.append(Probe("fernet key", False, error.message, error.hint))
         found.extend(probes.folders(self._config))
+        found.extend(self._logs)
         return SourceDescription(self._config.kind, version, product, revision, tuple(found))
 
     def _claimed_version(self) -> str | None:
@@ -153,7 +170,11 @@ class AirflowDatabaseSource:
         yield from self._told("code_fact", code.facts(), progress)
         yield from self._told("endpoint", code.endpoints(), progress)
         yield from self._told("role", measures.roles(self._database), progress)
-        yield from self._told("measure", measures.measures(self._database), progress)
+        yield from self._told("measure", self._measures(), progress)
+
+    def _measures(self) -> Iterator[Record]:
+        yield from measures.measures(self._database)
+        yield from (MeasureRecord("logs:readable", int(each.is_ok)) for each in self._logs)
 
     @staticmethod
     def _told(kind: str, records: Iterator[Record], progress: Progress) -> Iterator[Record]:
@@ -233,10 +254,10 @@ class AirflowDatabaseSource:
         return self._history.stream(kind, window)
 
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
-        return self._history.watermark(dag_ids)
+        return self._history.windows.watermark(dag_ids)
 
     def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
-        return self._history.changed(dag_ids, since)
+        return self._history.windows.changed(dag_ids, since)
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         found = counting.whole_counts(self._database, window)
@@ -249,6 +270,9 @@ class AirflowDatabaseSource:
     def text_history(self) -> TextHistory | None:
         """Give the history as text, where this is a SQLite or a MySQL."""
         return database_text.TextHistory(self._history) if self._database.dialect in {"sqlite", "mysql"} else None
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        return executor_configs(self._database, self._history, kind, window)
 
     def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
         return AssetReader(self._database).events(dag_ids)

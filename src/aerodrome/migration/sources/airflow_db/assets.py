@@ -1,4 +1,4 @@
-"""Streams the events of assets (datasets before 3.0) that concern some DAGs, which runs they started, and what is pending.
+"""Streams the events of assets (datasets before 3.0), which runs they started, and what is pending: the one reader of these tables.
 
 Tables of 2.4 to 2.11: `dataset`, `dataset_event`, `dagrun_dataset_event`, `dataset_dag_run_queue`; of 3.x: the same with
 `asset`. Older versions have none.
@@ -7,7 +7,7 @@ Tables of 2.4 to 2.11: `dataset`, `dataset_event`, `dagrun_dataset_event`, `data
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, null, or_, select
@@ -24,27 +24,35 @@ class AssetReader:
 
     def __init__(self, database: MetadataDatabase) -> None:
         self._database = database
-        self._word = "asset" if database.has("asset") else "dataset"
-
-    @property
-    def has_assets(self) -> bool:
-        return self._database.has(self._word)
+        self.word = "asset" if database.has("asset") else "dataset"
+        self.has_assets = database.has(self.word) and database.has(f"{self.word}_event")
 
     def events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
         """Give the events that a task of these DAGs made, or that belong to an asset by which one is scheduled; by id."""
         if not self.has_assets:
             return
-        event, asset = self._table("{}_event"), self._table("{}")
-        reference = self._table("dag_schedule_{}_reference")
-        columns = [*self._event_columns(), event.c.id]
+        event, reference = self._table("{}_event"), self._table("dag_schedule_{}_reference")
         for page in pages(sorted(dag_ids), ID_PAGE):
-            scheduling = select(reference.c[f"{self._word}_id"]).where(reference.c.dag_id.in_(page))
-            wanted = or_(event.c.source_dag_id.in_(page), event.c[f"{self._word}_id"].in_(scheduling))
-            query = select(*columns).select_from(self._joined(event, asset)).where(wanted)
-            last = 0
-            while rows := self._rows(query.where(event.c.id > last).order_by(event.c.id).limit(ROWS_PER_BATCH)):
-                last = rows[-1].id
-                yield [_event(row) for row in rows]
+            scheduling = select(reference.c[f"{self.word}_id"]).where(reference.c.dag_id.in_(page))
+            wanted = or_(event.c.source_dag_id.in_(page), event.c[f"{self.word}_id"].in_(scheduling))
+            for some in self._paged(wanted, 0):
+                yield [event for _, event in some]
+
+    def of_assets(self, uris: Collection[str], behind: int) -> Iterator[list[tuple[int, AssetEvent]]]:
+        """Give the events of these assets with an id above `behind`, each with its id, by id."""
+        if self.has_assets and uris:
+            yield from self._paged(self._table("{}").c.uri.in_(sorted(uris)), behind)
+
+    def _paged(self, wanted: ColumnElement[bool], behind: int) -> Iterator[list[tuple[int, AssetEvent]]]:
+        event, asset = self._table("{}_event"), self._table("{}")
+        query = select(*self._event_columns(), event.c.id).select_from(self._joined(event, asset)).where(wanted)
+        while True:
+            rows = self._rows(query.where(event.c.id > behind).order_by(event.c.id).limit(ROWS_PER_BATCH))
+            if rows:
+                behind = rows[-1].id
+                yield [(row.id, _event(row)) for row in rows]
+            if len(rows) < ROWS_PER_BATCH:
+                return
 
     def started(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[tuple[str, str], AssetEvent]]]:
         """Give which events started which run of these DAGs."""
@@ -75,7 +83,7 @@ class AssetReader:
         for page in pages(sorted(dag_ids), ID_PAGE):
             query = (
                 select(*self._asset_columns(), queue.c.target_dag_id, queue.c.created_at)
-                .select_from(queue.join(asset, asset.c.id == queue.c[f"{self._word}_id"]))
+                .select_from(queue.join(asset, asset.c.id == queue.c[f"{self.word}_id"]))
                 .where(queue.c.target_dag_id.in_(page))
                 .order_by(queue.c.target_dag_id, asset.c.id)
             )
@@ -86,10 +94,10 @@ class AssetReader:
         return found
 
     def _table(self, name: str) -> Any:
-        return self._database.table(name.format(self._word))
+        return self._database.table(name.format(self.word))
 
     def _joined(self, event: Any, asset: Any) -> Any:
-        return event.join(asset, asset.c.id == event.c[f"{self._word}_id"])
+        return event.join(asset, asset.c.id == event.c[f"{self.word}_id"])
 
     def _asset_columns(self) -> list[ColumnElement[Any]]:
         asset = self._table("{}")
@@ -98,7 +106,7 @@ class AssetReader:
 
     def _event_columns(self) -> list[ColumnElement[Any]]:
         event = self._table("{}_event")
-        map_index = column_or(self._database, f"{self._word}_event", "source_map_index", default=-1)
+        map_index = column_or(self._database, f"{self.word}_event", "source_map_index", default=-1)
         return [
             *self._asset_columns(),
             event.c.extra,

@@ -5,8 +5,13 @@ from __future__ import annotations
 from sqlalchemy import FromClause, and_, func, select, tuple_
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
-from aerodrome.migration.estate.history import FINAL_RUN_STATES, HISTORY_KINDS, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
+from aerodrome.migration.estate.history import (
+    FINAL_RUN_STATES,
+    HISTORY_KINDS,
+    UNFINISHED_TASK_STATES,
+    HistoryKind,
+    HistoryWindow,
+)
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE
 from aerodrome.migration.sources.airflow_db.tries import has_failed_attempts, has_older_attempts
 

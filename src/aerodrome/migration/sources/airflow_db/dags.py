@@ -96,6 +96,8 @@ class DagReader:
                 depends_on_dags=facts.depends_on_dags,
                 datasets_in=facts.datasets_in,
                 datasets_out=facts.datasets_out,
+                aliases_in=facts.aliases_in,
+                aliases_out=facts.aliases_out,
                 pools=tuple(sorted({task["pool"] for task in facts.tasks})),
                 queues=tuple(sorted({task["queue"] for task in facts.tasks if task["queue"]})),
                 connections=tuple(sorted(names.connections | set(facts.conn_ids))),

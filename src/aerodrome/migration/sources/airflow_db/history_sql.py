@@ -16,8 +16,14 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.types import JSON
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
-from aerodrome.migration.estate.history import FINAL_RUN_STATES, HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES, HistoryReader
+from aerodrome.migration.estate.history import (
+    FINAL_RUN_STATES,
+    UNFINISHED_TASK_STATES,
+    HistoryBatch,
+    HistoryKind,
+    HistoryWindow,
+)
+from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.contract import NeutralSql, RunKey
 
 _DOCUMENTS: dict[HistoryKind, tuple[str, str]] = {"run": ("dag_run", "conf"), "xcom": ("xcom", "value")}
@@ -63,14 +69,14 @@ class PostgresHistory:
         if window.since is not None:
             query = query.where(self._changed_after(window.since))
         if window.until is not None:
-            query = query.where(func.coalesce(self._reader.run_changed_at() <= window.until, True))
+            query = query.where(func.coalesce(self._reader.windows.run_changed_at() <= window.until, True))
             if self._database.has("dag_run_note"):
                 query = query.where(~self._noted_after(window.until))
         with self._database.reading() as connection:
             return [(row.dag_id, row.run_id) for row in connection.execute(query)]
 
     def neutral(self, kind: HistoryKind) -> NeutralSql | None:
-        query = self._reader.neutral(kind)
+        query = self._reader.queries.neutral(kind)
         if query is None:
             return None
         # "named": no sign of percent is doubled, for the text is sent without parameters
@@ -82,17 +88,17 @@ class PostgresHistory:
         return NeutralSql(text, "json" if is_json else "bytes")
 
     def rows(self, kind: HistoryKind, keys: Sequence[RunKey]) -> Iterator[HistoryBatch]:
-        if self._reader.is_kept(kind):
+        if self._reader.queries.is_kept(kind):
             for dag_id, of_dag in groupby(keys, itemgetter(0)):
                 yield from self._reader.page(kind, dag_id, [run_id for _, run_id in of_dag])
 
     def unnamed(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         for dag_id in window.dag_ids:
-            yield from self._reader.unnamed(kind, dag_id, window)
+            yield from self._reader.leftovers.unnamed(kind, dag_id, window)
 
     def orphans(self, kind: HistoryKind, dag_ids: Sequence[str]) -> Iterator[HistoryBatch]:
         for dag_id in dag_ids:
-            yield from self._reader.orphans(kind, dag_id)
+            yield from self._reader.leftovers.orphans(kind, dag_id)
 
     def _is_one_of(self, dag_ids: Sequence[str]) -> ColumnElement[bool]:
         run = self._database.table("dag_run")
@@ -102,7 +108,7 @@ class PostgresHistory:
         """Condition on dag_run, as HistoryReader has it for one DAG."""
         run, task = self._database.table("dag_run"), self._database.table("task_instance").alias()
         by = "run_id" if "run_id" in task.c else "execution_date"
-        changed: list[ColumnElement[bool]] = [func.coalesce(self._reader.run_changed_at() > moment, False)]
+        changed: list[ColumnElement[bool]] = [func.coalesce(self._reader.windows.run_changed_at() > moment, False)]
         if "updated_at" in task.c:
             newer = and_(task.c.dag_id == run.c.dag_id, task.c[by] == run.c[by], task.c.updated_at > moment)
             changed.append(exists(select(literal(1)).where(newer).correlate(run)))

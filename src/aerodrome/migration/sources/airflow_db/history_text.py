@@ -6,7 +6,6 @@ The same queries as `history.py` gives them; what its rows would say of a moment
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -26,9 +25,7 @@ class TextHistory:
         return self._reader.is_plain(kind)
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[Sequence[Sequence[Any]]]:
-        for dag_id in window.dag_ids:
-            for run_ids in self._reader.pages_of(replace(window, dag_ids=(dag_id,))):
-                yield from self._reader.raw_page(kind, dag_id, run_ids)
+        yield from self._reader.stream_raw(kind, window)
 
     def rows(self, kind: HistoryKind, keys: Sequence[RunKey]) -> Iterator[HistoryBatch]:
         for dag_id, of_dag in groupby(keys, itemgetter(0)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, and_, func, select, text
+from sqlalchemy import JSON, Connection, and_, func, select, text
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.records import MeasureRecord, RoleRecord
@@ -84,8 +84,11 @@ def _pickles(database: MetadataDatabase, connection: Connection) -> Iterator[Mea
         return
     xcom = database.table("xcom")
     order = xcom.c.dag_run_id if "dag_run_id" in xcom.c else xcom.c.timestamp  # in both the primary key leads
-    query = select(func.substr(xcom.c.value, 1, 1)).order_by(order.desc()).limit(XCOM_SAMPLE)
-    firsts = [bytes(value) for value in connection.scalars(query) if isinstance(value, bytes | memoryview)]
+    if isinstance(xcom.c.value.type, JSON):  # since 3.0, where no pickle fits
+        firsts = []
+    else:
+        query = select(func.substr(xcom.c.value, 1, 1)).order_by(order.desc()).limit(XCOM_SAMPLE)
+        firsts = [bytes(value) for value in connection.scalars(query) if isinstance(value, bytes | memoryview)]
     yield MeasureRecord("xcom:sampled", len(firsts), is_estimate=True)
     yield MeasureRecord("xcom:pickled", sum(first == _PICKLE_START for first in firsts), is_estimate=True)
 

@@ -1,4 +1,4 @@
-"""Reads the pickles that Airflow 1.10 and 2.x keep in `dag_run.conf` and `xcom.value`, without ever running what stands in them.
+"""Reads the pickles that Airflow keeps in `dag_run.conf`, `xcom.value` and `executor_config`, without ever running what stands in them.
 
 A pickle is a program. This reader knows plain data and dates only; any other class ends the reading.
 """
@@ -24,6 +24,9 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("__builtin__", "set"): set,  # Python 2
     ("__builtin__", "frozenset"): frozenset,
     ("collections", "OrderedDict"): dict,
+    # texts by which Airflow 2 marks what it serialized: a pod in an executor_config (airflow/utils/sqlalchemy.py, 2.11.2)
+    ("airflow.serialization.enums", "Encoding"): str,
+    ("airflow.serialization.enums", "DagAttributeTypes"): str,
 }
 _DEPTH = 100
 

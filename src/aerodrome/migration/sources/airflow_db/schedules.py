@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +21,7 @@ from croniter.croniter import CroniterError
 from sqlalchemy import ColumnElement, case, literal, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.kernel.clock import from_text
 from aerodrome.migration.estate.calendars import INTERVAL_TIMETABLES as TIMETABLES
 from aerodrome.migration.estate.calendars import PRESETS, Calendar, CronCalendar, DeltaCalendar, Interval, due
 from aerodrome.migration.sources.airflow_db import serialized
@@ -42,6 +43,8 @@ class KnownSchedule:
     calendar: Calendar | None
     catchup: bool | None
     reason: str = ""
+    starts_at: datetime | None = None  # the DAG's start date
+    is_bounded: bool = False  # the DAG or one of its tasks has an end date
 
     def interval(self, logical: datetime) -> Interval | None:
         """Give the data interval of a run without one; None when it cannot be known."""
@@ -57,6 +60,16 @@ class KnownSchedule:
         if self.catchup is None:
             return caught_up if caught_up == current else None
         return caught_up if self.catchup else current
+
+    def stepped(self, last: Interval, now: datetime) -> Interval | None:
+        """Give the interval that the scheduler steps on to after one that it has run; None when only it can tell.
+
+        That is so without plain data intervals (a custom timetable), and where a start or end date may decide
+        (`_time_restriction` in models/dag.py, 2.11.2).
+        """
+        if self.is_bounded or (self.starts_at is not None and self.starts_at > last[1]):
+            return None
+        return self.next(last, now)
 
 
 class Schedules:
@@ -108,6 +121,13 @@ class Schedules:
                 serialized.Schedule(None, "timetable"), None, None, None, "the DAG has no row any more"
             )
         form = serialized.load(*self.serialized_form(dag_id))
+        known = self._known_of(dag_id, row, form)
+        if form is None:
+            return known
+        facts = serialized.facts_of(form)
+        return replace(known, starts_at=from_text(facts.start_date), is_bounded=facts.is_bounded)
+
+    def _known_of(self, dag_id: str, row: Any, form: dict[str, Any] | None) -> KnownSchedule:
         facts = serialized.facts_of({**form, "_dag_id": dag_id}) if form else None
         said = Written() if facts else self._written(row.fileloc or "")
         catchup = facts.catchup if facts else said.catchup

@@ -12,6 +12,7 @@ from typing import Any
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.digest import digest_of
 
+_ALIASES = ("dataset-alias", "asset-alias")
 _DATES = ("start_date", "end_date")
 
 
@@ -33,12 +34,15 @@ class SerializedFacts:
     catchup: bool | None  # None: the default of the installation
     start_date: str | None
     end_date: str | None
+    is_bounded: bool  # it or one of its tasks has an end date
     max_active_runs: int | None
     max_active_tasks: int | None
     tasks: tuple[dict[str, Any], ...]
     depends_on_dags: tuple[str, ...]
     datasets_in: tuple[str, ...]
     datasets_out: tuple[str, ...]
+    aliases_in: tuple[str, ...]
+    aliases_out: tuple[str, ...]
     conn_ids: tuple[str, ...]
     dags_folder: str | None
     callbacks: tuple[str, ...] = field(default=())
@@ -92,22 +96,29 @@ def facts_of(dag: dict[str, Any]) -> SerializedFacts:
     }
     inputs = set(_dataset_uris(_timetable(dag)[1]))
     outputs: set[str] = set()
+    aliases: dict[str, set[str]] = {"in": set(), "out": set()}
     for item in dependencies:
+        # What an alias stands for names the alias instead of the DAG (datasets/__init__.py, iter_dag_dependencies, 2.11.2).
+        is_input = item.get("target") == dag_id or str(item.get("target")).partition(":")[0] in _ALIASES
         if item.get("dependency_type") in ("dataset", "asset"):
-            uri = str(item.get("dependency_id"))
-            (inputs if item.get("target") == dag_id else outputs).add(uri)
+            (inputs if is_input else outputs).add(str(item.get("dependency_id")))
+        elif item.get("dependency_type") in _ALIASES:
+            aliases["in" if item.get("target") == dag_id else "out"].add(str(item.get("dependency_id")))
     return SerializedFacts(
         schedule=_schedule(dag),
         timezone=_text(dag.get("timezone")),
         catchup=dag.get("catchup"),
         start_date=_moment(dag.get("start_date")),
         end_date=_moment(dag.get("end_date")),
+        is_bounded=any(part.get("end_date") is not None for part in (dag, *_raw_tasks(dag))),
         max_active_runs=dag.get("max_active_runs"),
         max_active_tasks=dag.get("max_active_tasks") or dag.get("_max_active_tasks") or dag.get("_concurrency"),
         tasks=tasks,
         depends_on_dags=tuple(sorted(others)),
         datasets_in=tuple(sorted(inputs)),
         datasets_out=tuple(sorted(outputs)),
+        aliases_in=tuple(sorted(aliases["in"])),
+        aliases_out=tuple(sorted(aliases["out"])),
         conn_ids=tuple(sorted({conn for task in _raw_tasks(dag) for conn in _conn_ids(task)})),
         dags_folder=_text(dag.get("_processor_dags_folder")),
         callbacks=tuple(sorted(key for key in dag if "callback" in key and dag[key])),

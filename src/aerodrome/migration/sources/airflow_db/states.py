@@ -29,6 +29,8 @@ IN_FLIGHT_TASKS = (
     "scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule",
 )  # fmt: skip
 
+AUTOMATED_RUNS = ("scheduled", "backfill")
+
 
 @dataclass(frozen=True)
 class _Mark:
@@ -99,6 +101,7 @@ def _page(
             for row in connection.execute(query.where(table.c.dag_id.in_(dag_ids), table.c.state.in_(states))):
                 in_flight[row.dag_id][f"{prefix}{row.state}"] = row.total
         marks = _marks(database, connection, dag_ids)
+        passed = _passed(database, connection, dag_ids)
     found = {
         row.dag_id: DagState(
             dag_id=row.dag_id,
@@ -117,9 +120,46 @@ def _page(
     newest_dates = {dag_id: utc(row.logical) for dag_id, row in last.items()}
     has_next = database.has("dag", "next_dagrun")
     return {
-        dag_id: _completed(state, schedules, newest_dates.get(dag_id), now, has_next=has_next)
+        dag_id: _stepped(
+            _completed(state, schedules, newest_dates.get(dag_id), now, has_next=has_next),
+            schedules,
+            passed.get(dag_id),
+            now,
+        )
         for dag_id, state in found.items()
     }
+
+
+def _passed(
+    database: MetadataDatabase, connection: Connection, dag_ids: Sequence[str]
+) -> dict[str, tuple[datetime | None, datetime | None]]:
+    """Give the data interval of the newest run of DAGs whose row names, as the next, a date that was run already."""
+    if not database.has("dag", "next_dagrun") or not database.has("dag_run", "data_interval_start"):
+        return {}  # before Airflow 2.2; the scheduler of 1.10 keeps no next run at all
+    dag, run, logical = database.table("dag"), database.table("dag_run"), logical_date(database)
+    query = (
+        select(run.c.dag_id, run.c.data_interval_start, run.c.data_interval_end)
+        .select_from(dag.join(run, run.c.dag_id == dag.c.dag_id))
+        .where(dag.c.dag_id.in_(dag_ids), logical >= dag.c.next_dagrun, run.c.run_type.in_(AUTOMATED_RUNS))
+        .order_by(logical)  # the newest comes last, and stays
+    )
+    return {row.dag_id: (row.data_interval_start, row.data_interval_end) for row in connection.execute(query)}
+
+
+def _stepped(
+    state: DagState, schedules: Schedules, passed: tuple[datetime | None, datetime | None] | None, now: datetime
+) -> DagState:
+    """Move the next interval past what was run, as the source's scheduler will; as it stands where only that one can tell.
+
+    While as many runs go on as `max_active_runs` allows, the row keeps the date of the newest one; it also falls back to
+    such a date when runs end in another order than they began (_should_update_dag_next_dagruns in
+    jobs/scheduler_job_runner.py, 2.11.2). The next parse mends it by the newest automated run (DAG.bulk_write_to_db).
+    """
+    last = _interval(*passed) if passed else None
+    upcoming = schedules.of(state.dag_id).stepped(last, now) if last else None
+    if upcoming is None:
+        return state
+    return replace(state, next_logical_date=upcoming[0], next_interval=upcoming, next_run_after=upcoming[1])
 
 
 def _completed(

@@ -237,7 +237,7 @@ class AirflowRestSource:
         return states.dag_states(self._reader, self._history, dag_ids)
 
     def activity(self, since: datetime) -> Activity:
-        """Tell what went on since a moment: runs, and acts in the event log. Only this kind of source has it."""
+        """Tell what went on since a moment, and goes on now."""
         return activity(self._reader, since)
 
     def pause_dag(self, dag_id: str, mark: str) -> None:

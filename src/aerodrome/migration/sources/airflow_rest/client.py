@@ -38,13 +38,14 @@ class RestReader:
         *,
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         """Take a user with a password (2.x: basic; 3.x: exchanged for a token), or a bearer token."""
         self._user, self._password, self._token = user, password, token
         self._sleep = sleep
         self.url = base_url.rstrip("/")
         self.longest_path: int | None = None  # of what stands behind /api/vN, where something on the way limits it
-        self._client = httpx2.Client(base_url=self.url, transport=transport, timeout=TIMEOUT_S, trust_env=False)
+        self._client = httpx2.Client(base_url=self.url, transport=transport, timeout=timeout_s, trust_env=False)
 
     def close(self) -> None:
         self._client.close()

@@ -18,12 +18,12 @@ from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.history import (
     COLUMNS,
     FINAL_RUN_STATES,
+    UNFINISHED_TASK_STATES,
     HistoryBatch,
     HistoryKind,
     HistoryWindow,
     RejectedRow,
 )
-from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.sources.airflow_db.rows import pages
 from aerodrome.migration.sources.airflow_rest.client import BATCH, RestReader, quoted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from aerodrome.kernel.errors import Invalid
@@ -29,11 +30,12 @@ class CloudLogin:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object. `stamp` changes with its content."""
+    """An object. `stamp` changes with its content; `modified_at` is None where the store does not say it."""
 
     key: str
     size_bytes: int
     stamp: str
+    modified_at: datetime | None = None
 
 
 class ObjectStore(Protocol):

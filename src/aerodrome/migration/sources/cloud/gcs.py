@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from aerodrome.kernel.clock import from_text
 from aerodrome.kernel.errors import Unavailable
 from aerodrome.migration.sources.cloud.contract import CloudLogin, StoredObject
 from aerodrome.migration.sources.cloud.google import GoogleApi
@@ -86,4 +87,4 @@ class _Body(io.RawIOBase):
 
 
 def _stored(data: dict[str, Any]) -> StoredObject:
-    return StoredObject(data["name"], int(data["size"]), str(data["generation"]))
+    return StoredObject(data["name"], int(data["size"]), str(data["generation"]), from_text(data.get("updated")))

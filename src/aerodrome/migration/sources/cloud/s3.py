@@ -36,7 +36,7 @@ class S3Store:
         while True:
             answer = self._call("s3:ListBucket", "", "list_objects_v2", Prefix=prefix, **more)
             for each in answer.get("Contents", ()):
-                yield StoredObject(each["Key"], each["Size"], each["ETag"])
+                yield StoredObject(each["Key"], each["Size"], each["ETag"], each["LastModified"])
             if not answer.get("IsTruncated"):
                 return
             more = {"ContinuationToken": answer["NextContinuationToken"]}

@@ -21,6 +21,7 @@ from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, Histor
 from aerodrome.migration.estate.records import ConfigRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db import surroundings
+from aerodrome.migration.sources.airflow_rest.activity import Activity
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.contract import (
     CarriedRuns,
@@ -137,6 +138,10 @@ class ManagedSource:
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return self._control.dag_states(dag_ids)
+
+    def activity(self, since: datetime) -> Activity:
+        """Tell what went on since a moment, and goes on now; Conflict `source-without-rest`."""
+        return self._control.activity(since)
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         self._control.pause_dag(dag_id, mark)

@@ -2,6 +2,7 @@
 
 Rights: airflow:GetEnvironment, airflow:InvokeRestApi (on a role of the environment), s3:ListBucket, s3:GetObject and,
 where versions of plugins.zip or requirements.txt are pinned, s3:GetObjectVersion. airflow:ListEnvironments only lists.
+airflow:CreateCliToken, where Airflow has no REST API there (before 2.4.3), and to start the exporter's DAG.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aerodrome.kernel.errors import AerodromeError, Invalid, NotFound
+from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.cloud.contract import CloudLogin
@@ -21,6 +22,7 @@ from aerodrome.migration.sources.cloud.files import copy_file, copy_folder, unzi
 from aerodrome.migration.sources.cloud.s3 import S3Store
 from aerodrome.migration.sources.contract import Probe
 from aerodrome.migration.sources.managed.contract import DAGS, PLUGINS, REQUIREMENTS
+from aerodrome.migration.sources.mwaa.commands import EXPORTER_DAG, CommandLine
 from aerodrome.migration.sources.mwaa.invoke import InvokeTransport, rest_reader
 from aerodrome.secretstores.aws import make_client, translated
 from aerodrome.secretstores.vendor import Plain
@@ -96,7 +98,7 @@ class MwaaEnvironment:
                 yield check()
             except AerodromeError as error:
                 yield Probe(name, False, error.message, error.hint)
-        yield from self._cli_probe()
+        yield from self._cli_probes()
         left = [name for name, secret in self.env_left.items() if secret]
         if left:
             yield Probe(
@@ -132,19 +134,48 @@ class MwaaEnvironment:
         self._bucket.open(key, version).close()
         return Probe(name, True, f"s3://{self._bucket.bucket}/{key} can be read.")
 
-    def _cli_probe(self) -> Iterator[Probe]:
-        """Tell whether commands could be sent, without sending one: only environments without REST would need it."""
+    @cached_property
+    def commands(self) -> CommandLine:
+        """Give Airflow's command line in the environment."""
+        return CommandLine(self._client, self.name, self._login)
+
+    def _cli_probes(self) -> Iterator[Probe]:
+        """Look through the command line at what is there: only environments without REST need it, and an archive tells the rest."""
         if self.has_rest:
             return
         try:
-            with translated("MWAA", "airflow:CreateCliToken", f"environment/{self.name}", self._plain):
-                self._client.create_cli_token(Name=self.name)
+            self.commands.token()
+            yield Probe("CLI token", True, "Commands can be sent.", is_required=False)
+            dags = self.commands.rows("dags", "list")
         except AerodromeError as error:
-            yield Probe("CLI token", False, error.message, error.hint, is_required=False)
-        else:
-            yield Probe(
-                "CLI token", True, "Commands can be sent: start the exporter's DAG with one.", is_required=False
+            yield Probe("commands", False, error.message, error.hint, is_required=False)
+            return
+        running = sum(str(row.get("paused")) == "False" for row in dags)
+        has_exporter = any(row.get("dag_id") == EXPORTER_DAG for row in dags)
+        variables = len(self.commands.rows("variables", "list"))
+        yield Probe(
+            "commands",
+            True,
+            f"{len(dags)} DAGs, {running} of them not paused, and {variables} variables are listed"
+            + ("; the exporter's DAG is there." if has_exporter else "."),
+            "`aerodrome export start` starts it."
+            if has_exporter
+            else "Put the exporter's script into the DAGs folder.",
+            is_required=False,
+        )
+
+    def start_exporter(self, out: str) -> str:
+        """Start the exporter's DAG, whatever the version; give what Airflow says. The errors of CommandLine.start_exporter.
+
+        Conflict `source-task-without-database` for Airflow 3, whose tasks may not read the database that the exporter copies.
+        """
+        if self.airflow_version.partition(".")[0] not in {"1", "2"}:
+            raise Conflict(
+                f"Tasks of Airflow {self.airflow_version} may not read its database: the exporter cannot run in {self.name}.",
+                code="source-task-without-database",
+                hint="Connect the environment without an archive; what REST hides is named by probes.",
             )
+        return self.commands.start_exporter(out)
 
     def copy(self, folder: Path, progress: Callable[[int], None]) -> None:
         """Copy DAGs, plugins.zip (unpacked) and requirements.txt, in the versions that the environment runs."""
@@ -198,7 +229,7 @@ class MwaaEnvironment:
         )
 
     def close(self) -> None:
-        for name in ("_client", "_bucket"):
+        for name in ("commands", "_client", "_bucket"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()

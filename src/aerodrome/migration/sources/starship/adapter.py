@@ -10,6 +10,7 @@ from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, Histor
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import probes, surroundings
 from aerodrome.migration.sources.airflow_db.objects import Failure, connection_record
+from aerodrome.migration.sources.airflow_rest.activity import Activity
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource, all_there
 from aerodrome.migration.sources.airflow_rest.states import name_of_mark
 from aerodrome.migration.sources.contract import (
@@ -125,6 +126,14 @@ class StarshipSource(AirflowRestSource):
         left = states.marks(self._wire)
         named = {dag_id: left[name] for dag_id in dag_ids if (name := name_of_mark(dag_id)) in left}
         return self._dags.states(dag_ids, named)
+
+    def activity(self, since: datetime) -> Activity:
+        """Tell what went on since a moment. Without the REST API the event log cannot be read."""
+        if self._wire.has_rest:
+            return super().activity(since)
+        dags = list(self._wire.starship("dags"))
+        runs = sum(self._runs.began(dag["dag_id"], since) for dag in dags)
+        return Activity(runs, None, unpaused=tuple(sorted(dag["dag_id"] for dag in dags if not dag["is_paused"])))
 
     def pause_dag(self, dag_id: str, mark: str) -> None:
         if self._wire.has_rest:

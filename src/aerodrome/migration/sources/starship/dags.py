@@ -13,8 +13,8 @@ from typing import Any
 
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.migration.estate.calendars import Interval, after, calendar_of
+from aerodrome.migration.estate.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.estate.records import DagRecord
-from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.sources.airflow_db.rows import pages
 from aerodrome.migration.sources.airflow_db.states import IN_FLIGHT_RUNS
 from aerodrome.migration.sources.airflow_rest.dags import AT_A_TIME, RunSummary, schedule_of

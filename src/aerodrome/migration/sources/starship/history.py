@@ -18,12 +18,12 @@ from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.history import (
     COLUMNS,
     FINAL_RUN_STATES,
+    UNFINISHED_TASK_STATES,
     HistoryBatch,
     HistoryKind,
     HistoryWindow,
     RejectedRow,
 )
-from aerodrome.migration.sources.airflow_db.history import UNFINISHED_TASK_STATES
 from aerodrome.migration.sources.starship.client import StarshipReader
 
 RUNS_PER_PAGE, OVERLAP = 1000, 50
@@ -57,6 +57,17 @@ class StarshipHistory:
             code="source-unsteady",
             hint="Pause the DAG and try again, or read its database or an archive (`aerodrome export`).",
         )
+
+    def began(self, dag_id: str, since: datetime) -> int:
+        """Count the runs of a DAG that began since a moment: the newest start comes first, so most DAGs cost one question."""
+        found = set()
+        for run in self._reader.everything("dag_runs", dag_id, "dag_runs", RUNS_PER_PAGE, OVERLAP):
+            at = from_text(run.get("start_date"))
+            if at is not None and at < since:
+                break
+            if at is not None:
+                found.add(run["run_id"])
+        return len(found)
 
     def tasks(self, dag_id: str, runs: Mapping[str, Row], route: str = "task_instances") -> Iterator[list[Row]]:
         """Give the task instances of a DAG (or their earlier tries), a page at a time, each once, `run_id` filled in."""

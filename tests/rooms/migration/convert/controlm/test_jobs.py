@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
@@ -205,3 +206,164 @@ def test_priorities_keep_their_order() -> None:
     assert weights[0] < weights[1] < weights[2] < weights[3]
     assert max(weights) == weights[-1]
     assert weight_of("") == 1
+
+
+JSON_JOB = '{{"F": {{"Type": "Folder", "J": {{"Type": "Job:{kind}", {rest}}}}}}}'
+
+
+def json_task(folder: Path, kind: str, rest: str, profile: dict[str, object] | None = None) -> tuple[Dag, Task]:
+    made = dag_of(convert(folder, JSON_JOB.format(kind=kind, rest=rest), profile, "jobs.json"), "F")
+    return made, made.task("J")
+
+
+def output_of(task: Task) -> tuple[int, str]:
+    """Run the command of a task, which has no template in it."""
+    done = subprocess.run(
+        ["bash", "-c", str(arguments(task)["bash_command"])], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (r"#!/bin/bash\\nfor x in a b\\ndo echo $x; done\\nexit 3", (3, "a\nb\n")),
+        (r"#!/bin/bash\\nprintf 'a\\\\nb'\\n", (0, "a\nb")),  # the backslash itself is escaped
+        (r"#!/bin/bash\nprintf 'a\\nb'\n", (0, "a\nb")),  # lines as JSON has them: nothing to undo
+    ],
+)
+def test_an_embedded_script_has_its_lines(tmp_path: Path, script: str, expected: tuple[int, str]) -> None:
+    _, task = json_task(tmp_path, "EmbeddedScript", f'"Script": "{script}", "FileName": "x.sh"')
+    assert output_of(task) == expected
+
+
+def test_a_job_reads_its_variables_from_the_environment(tmp_path: Path) -> None:
+    rest = '"Script": "#!/bin/bash\\\\necho $agent %%day $HOME_OF_NONE $note", "FileName": "x.sh", "Variables": [{"agent": "a b"}, {"day": "monday"}, {"note": "it\'s"}]'
+    made, task = json_task(tmp_path, "EmbeddedScript", rest)
+    assert output_of(task) == (0, "a b monday it's\n")
+    assert "export day" not in str(arguments(task)["bash_command"])  # the text has it already
+    assert "variables-exported" in {item.code for item in made.accounts}
+
+
+def test_the_output_of_a_job_is_copied(tmp_path: Path) -> None:
+    always, when_ok, never = tmp_path / "always.txt", tmp_path / "ok.txt", tmp_path / "never.txt"
+    rest = (
+        f'"Command": "echo hello; echo oh >&2", "Output": {{"Operation": "Copy", "Destination": "{always}"}},'
+        f'"A": {{"Type": "If:CompletionStatus", "CompletionStatus": "OK", "O": {{"Type": "Action:Output", "Destination": "{when_ok}"}}}},'
+        f'"B": {{"Type": "If:CompletionStatus", "CompletionStatus": "NOTOK", "O": {{"Type": "Action:Output", "Destination": "{never}"}}}}'
+    )
+    made, task = json_task(tmp_path, "Command", rest)
+    assert not [item for item in made.accounts if item.outcome == "raises"]
+    assert output_of(task) == (0, "hello\noh\n")
+    assert always.read_text() == when_ok.read_text() == "hello\noh\n"
+    assert not never.exists()
+
+
+def test_an_output_that_is_not_copied_is_named(tmp_path: Path) -> None:
+    made, task = json_task(tmp_path, "Command", '"Command": "ls", "Output": {"Operation": "Delete"}')
+    assert arguments(task)["bash_command"] == "ls"
+    assert "output-handling" in {item.code for item in made.accounts}
+
+
+def test_a_mail_with_the_output_says_that_it_has_none(tmp_path: Path) -> None:
+    rest = '"Command": "ls", "A": {"Type": "If:CompletionStatus", "CompletionStatus": "OK", "M": {"Type": "Action:Mail", "To": "a@example.com", "AttachOutput": true}}'
+    made, _ = json_task(tmp_path, "Command", rest)
+    assert "mail-output" in {item.code for item in made.accounts}
+
+
+@pytest.mark.parametrize(("said", "is_needed"), [("", False), ('"FailJobOnDestCommandFailure": true,', True)])
+def test_a_command_beside_a_transfer_fails_the_job_only_when_it_says_so(
+    tmp_path: Path, said: str, is_needed: bool
+) -> None:
+    rest = (
+        '"ConnectionProfileSrc": "A", "ConnectionProfileDest": "B", "FileTransfers": [{"Src": "/a", "Dest": "/b",'
+        f'{said} "TransferOption": "SrcToDest", "PreCommandDest": {{"action": "rm", "arg1": "/b"}}}}]'
+    )
+    made, _ = json_task(tmp_path, "FileTransfer", rest)
+    given = arguments(made.task("J_before_1"))["op_kwargs"]
+    assert isinstance(given, dict)
+    assert given.get("is_needed", True) is is_needed
+    removing = next(item.source for item in made.functions if item.name == "file_command")
+
+    class Missing:
+        """Stands for a path that is not there."""
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def unlink(self) -> None:
+            raise FileNotFoundError("/b")
+
+    space: dict[str, object] = {"ObjectStoragePath": Missing}
+    exec(removing, space)
+    if is_needed:
+        with pytest.raises(FileNotFoundError):
+            space["file_command"](**given)  # type: ignore[operator]
+    else:
+        space["file_command"](**given)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("command", "blocks", "code"),
+    [
+        ("exit 7", '<ON STMT="*" CODE="*"><DOACTION ACTION="OK"/></ON>', 0),
+        ("echo it failed; exit 0", '<ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>', 1),
+        ("echo it went well; exit 0", '<ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>', 0),
+        (
+            "echo 'done (all)' >&2; exit 3",
+            '<ON STMT="*" CODE="done (all)*"><DOACTION ACTION="OK"/></ON>',
+            0,
+        ),
+        (
+            "echo undone; exit 3",
+            '<ON STMT="*" CODE="done*"><DOACTION ACTION="OK"/></ON>',
+            3,
+        ),  # a pattern is for the whole line
+        (
+            "echo it failed; exit 4",
+            '<ON STMT="*" CODE="COMPSTAT EQ 4"><DOACTION ACTION="OK"/></ON><ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>',
+            0,
+        ),
+    ],
+)
+def test_codes_and_lines_of_the_output_decide_how_a_job_ends(
+    tmp_path: Path, command: str, blocks: str, code: int
+) -> None:
+    made = dag(tmp_path, f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="{escape(command)}">{blocks}</JOB>')
+    assert not [item for item in made.accounts if item.outcome == "raises"]
+    found, output = output_of(made.task("J"))
+    assert found == code
+    assert "grep" not in str(arguments(made.task("J"))["bash_command"]) or output  # the log still has the output
+
+
+def test_a_line_after_a_statement_is_not_guessed(tmp_path: Path) -> None:
+    made = dag(
+        tmp_path,
+        '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls"><ON STMT="ls*" CODE="*"><DOACTION ACTION="OK"/></ON></JOB>',
+    )
+    assert "result-by-output" in {item.code for item in made.accounts if item.outcome == "raises"}
+
+
+def test_a_command_is_run_whatever_its_task_type_says(tmp_path: Path) -> None:
+    made = dag(
+        tmp_path, '<JOB JOBNAME="J" TASKTYPE="Job" CMDLINE="/x/run.py %%JOBNAME"/><JOB JOBNAME="K" TASKTYPE="Job"/>'
+    )
+    assert arguments(made.task("J"))["bash_command"] == "/x/run.py J"
+    assert made.task("K").role == "raises"
+
+
+def test_paths_of_windows_are_told(tmp_path: Path) -> None:
+    watch = '<JOB JOBNAME="{0}" APPL_TYPE="FileWatch" NODEID="h" RUN_AS="u"><VARIABLE NAME="%%FileWatch-FILE_PATH" VALUE="{1}"/></JOB>'
+    made = dag(tmp_path, watch.format("J", r"C:\in\a.csv") + watch.format("K", r"\\share\in\a.csv"))
+    assert arguments(made.task("J"))["path"] == "/C:/in/a.csv"
+    assert sorted(item.name for item in made.accounts if item.code == "windows-path") == ["J", "K"]
+    ftp = variables(
+        FTP__LPATH1="/a/*.DAT",
+        FTP__RPATH1=".\\",
+        FTP__UPLOAD1="1",
+        FTP__CONNTYPE1="LOCAL",
+        FTP__CONNTYPE2="FTP",
+        FTP__RHOST="r",
+    )
+    sent = dag(tmp_path, f'<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS" NODEID="h" RUN_AS="u">{ftp}</JOB>')
+    given = arguments(sent.task("J"))["op_kwargs"]
+    assert isinstance(given, dict)
+    assert given["destination"] == "ftp://./"

@@ -64,7 +64,7 @@ def test_emitted_files_are_read_and_kept(
 
 
 @pytest.mark.airflow
-@pytest.mark.skipif(os.environ.get("AERODROME_MATRIX") != "1", reason="eight provider packages: make test-matrix")
+@pytest.mark.matrix
 @pytest.mark.parametrize(("target", "version"), VERSIONS)
 def test_every_emitted_file_is_read_and_kept(
     tmp_path: Path, airflow_venv: Callable[..., Venv], target: Target, version: str

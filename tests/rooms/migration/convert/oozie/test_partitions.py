@@ -122,3 +122,10 @@ def test_a_part_that_is_not_known_is_refused(call: str) -> None:
 def test_a_path_that_is_no_partition_fails_as_in_oozie() -> None:
     with pytest.raises(ValueError, match="unpack"):
         rendered("${coord:databaseIn('in')}", ["hdfs://n/a/b"])
+
+
+def test_one_partition_is_exported_and_several_are_refused() -> None:
+    text = "${coord:dataInPartitions('in', 'hive-export')}"
+    assert rendered(text, URIS[:1]) == "ds='2026-01-05',region='EU'"
+    with pytest.raises(ValueError, match="unpack"):
+        rendered(text, URIS)

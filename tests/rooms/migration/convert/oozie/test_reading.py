@@ -232,6 +232,6 @@ def test_input_logic_waits_for_alternatives(there: set[str], found: list[str], t
         "users_uris": lambda *_: ["u0", "u1", "u2"],
         "PokeReturnValue": lambda is_done, value: (is_done, value["any"]),
     }
-    exec(sources["there"] + sources["wait_for_inputs"], names)
-    got = names["wait_for_inputs"]({}, None)
+    exec(sources["exists"] + sources["there"] + sources["wait_for_inputs"], names)
+    got = names["wait_for_inputs"]({}, None, None)
     assert got == (bool(found), [uri.partition("/")[0] for uri in found])

@@ -105,6 +105,11 @@ class Instances:
             return []
         return [self.at(item) for item in range(number + first, number + last + 1) if item >= 0]
 
+    def since(self, first: str, nominal: datetime, last: int) -> list[datetime]:
+        """Give coord:absolute(first) to coord:current(last), newest last."""
+        start = self.number_at(datetime.fromisoformat(first.replace("Z", "+00:00")))
+        return [self.at(item) for item in range(max(start, 0), self.number_at(nominal) + last + 1)]
+
     def offset(self, nominal: datetime, amount: int, unit: str) -> list[datetime]:
         """Give coord:offset(amount, unit): the instance at that distance."""
         return self.between(add(nominal, _UNITS[unit], amount, self.zone), 0, 0)

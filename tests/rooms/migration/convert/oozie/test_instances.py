@@ -1,0 +1,130 @@
+"""Which instances a run waits for when the definition computes them: conditions, params, ranges from a fixed time, minimums with a time to wait."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.oozie import inside
+from aerodrome.migration.convert.oozie.reading import read
+
+HOURLY = '<dataset name="d" frequency="${coord:hours(1)}" initial-instance="2026-01-01T00:00Z" timezone="UTC"><uri-template>/d/${YEAR}${MONTH}${DAY}${HOUR}</uri-template></dataset>'
+NOMINAL = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def coordinator(folder: Path, data_in: str, logic: str = "", more: str = "") -> Dag:
+    (folder / "coordinator.xml").write_text(
+        '<coordinator-app xmlns="uri:oozie:coordinator:0.5" name="c" frequency="${coord:months(1)}" start="2026-01-01T00:00Z" end="2027-01-01T00:00Z" timezone="UTC">'
+        f"<datasets>{HOURLY}{more}</datasets><input-events>{data_in}</input-events>{logic}<action><workflow><app-path>/elsewhere/w</app-path></workflow></action></coordinator-app>"
+    )
+    return read(folder, {}).dags[0]
+
+
+def names_of(dag: Dag, monkeypatch: pytest.MonkeyPatch, **given: Any) -> dict[str, Any]:
+    """Run the functions of a DAG's file with the plugin that stands beside it."""
+    monkeypatch.syspath_prepend(str(Path(inside.__path__[0])))
+    monkeypatch.delitem(sys.modules, "oozie_instances", raising=False)
+    names: dict[str, Any] = {}
+    exec("from __future__ import annotations\nfrom oozie_instances import *\nfrom datetime import *", names)
+    for function in dag.functions:
+        exec(function.source, names)
+    return names | given
+
+
+RANGE = """<data-in name="in" dataset="d"><start-instance>${coord:current(0)}</start-instance>
+<end-instance>${(freq == "month") ? coord:current(0): (freq == "day") ? coord:current(coord:daysInMonth(0) - 1 + delay): coord:current(coord:daysInMonth(0) * 24 - 1 + delay)}</end-instance></data-in>"""
+
+
+@pytest.mark.parametrize(("freq", "delay", "count"), [("month", "0", 1), ("day", "2", 30), ("hour", 1, 673)])
+def test_an_instance_may_depend_on_values_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freq: str, delay: object, count: int
+) -> None:
+    dag = coordinator(tmp_path, RANGE)
+    assert {item.name for item in dag.parameters} >= {"freq", "delay"}
+    uris = names_of(dag, monkeypatch)["in_uris"](NOMINAL, {"freq": freq, "delay": delay})
+    assert (uris[0], len(uris)) == ("/d/2026020100", count)
+
+
+def test_a_condition_that_is_known_is_decided_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.properties").write_text("freq=day\ndelay=0\n")
+    dag = coordinator(tmp_path, RANGE)
+    assert "params[" not in next(item.source for item in dag.functions if item.name == "in_uris")
+    assert len(names_of(dag, monkeypatch)["in_uris"](NOMINAL, {})) == 28
+
+
+def test_a_range_from_a_fixed_time_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = coordinator(
+        tmp_path,
+        '<data-in name="in" dataset="d"><start-instance>2026-01-31T22:00Z</start-instance><end-instance>${coord:current(-1)}</end-instance></data-in>',
+    )
+    uris = names_of(dag, monkeypatch)["in_uris"]
+    assert uris(NOMINAL, {}) == ["/d/2026013122", "/d/2026013123"]
+    assert uris(NOMINAL - timedelta(days=1), {}) == []
+
+
+INPUTS = '<data-in name="in" dataset="d"><start-instance>${coord:current(-2)}</start-instance><end-instance>${coord:current(0)}</end-instance></data-in>'
+
+
+@pytest.mark.parametrize(
+    ("least", "age", "there", "is_done"),
+    [
+        (2, 60, {"22", "23", "00"}, True),  # all are there: nothing to wait for
+        (2, 5, {"22", "00"}, False),  # enough, but more may come in the first ten minutes
+        (2, 60, {"22", "00"}, True),
+        (2, 60, {"22"}, False),
+        (0, 60, set(), True),
+    ],
+)
+def test_a_minimum_waits_for_more_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int, age: int, there: set[str], is_done: bool
+) -> None:
+    logic = f'<input-logic><or name="any" min="{least}" wait="10"><data-in dataset="in"/></or></input-logic>'
+    dag = coordinator(tmp_path, INPUTS, logic)
+    names = names_of(
+        dag,
+        monkeypatch,
+        hdfs_test=lambda _, uri: uri.partition("/_")[0][-2:] in there,
+        PokeReturnValue=lambda done, value: (done, value),
+    )
+    for function in dag.functions:
+        exec(function.source, names) if function.name != "hdfs_test" else None
+    made = SimpleNamespace(queued_at=datetime.now(UTC) - timedelta(minutes=age))
+    done, found = names["wait_for_inputs"]({}, NOMINAL, made)
+    assert done is is_done
+    assert len(found["any"]) == (len(there) if is_done else 0)
+
+
+def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
+    hive = HOURLY.replace('name="d"', 'name="h"').replace("/d/", "hcat://m:9083/db/t/dt=")
+    inputs = INPUTS + INPUTS.replace('name="in" dataset="d"', 'name="hive" dataset="h"')
+    logic = '<input-logic><or name="any"><data-in dataset="in"/><data-in dataset="hive"/></or></input-logic>'
+    dag = coordinator(tmp_path, inputs, logic, hive)
+    assert not [item for item in dag.accounts if item.outcome == "raises"]
+    source = "".join(item.source for item in dag.functions)
+    assert "partition_test(uri) if flag is None" in source
+    assert "there(hive_uris(logical_date, params), None)" in source
+
+
+def test_a_dataset_may_be_named_by_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.properties").write_text("which=d\n")
+    dag = coordinator(tmp_path, INPUTS.replace('dataset="d"', 'dataset="${which}"'))
+    assert names_of(dag, monkeypatch)["in_uris"](NOMINAL, {})[0] == "/d/2026013122"
+
+
+def test_a_frequency_as_oozie_writes_it_down(tmp_path: Path) -> None:
+    (tmp_path / "coordinator.xml").write_text(
+        '<coordinator-app xmlns="uri:oozie:coordinator:0.2" name="c" frequency="1" freq_timeunit="DAY" end_of_duration="NONE" start="2026-01-01T00:00Z" end="2027-01-01T00:00Z"'
+        ' timezone="UTC"><input-events><data-in name="in" dataset="d"><dataset name="d" frequency="7" freq_timeunit="DAY" initial-instance="2026-01-01T00:00Z" timezone="UTC">'
+        "<uri-template>/d/${YEAR}${MONTH}${DAY}</uri-template></dataset><instance>${coord:current(0)}</instance></data-in></input-events>"
+        "<action><workflow><app-path>/elsewhere/w</app-path></workflow></action></coordinator-app>"
+    )
+    (dag,) = read(tmp_path, {}).dags
+    assert dag.schedule.oracle["unit"] == "days"
+    assert "dataset-asked" not in {item.code for item in dag.accounts}
+    assert 'Instances("2026-01-01T00:00Z", "days", 7)' in "".join(item.source for item in dag.functions)

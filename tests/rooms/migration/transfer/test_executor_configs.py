@@ -1,0 +1,166 @@
+"""What a task told its executor moves, or is archived with the reason. If this breaks, it is lost silently, or a pickle's code runs.
+
+Airflow 2.11.2 by default; AERODROME_MATRIX=1 (`make test-matrix`) adds 1.10.15, 2.3.4 and 2.7.3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from tests.matrix import wide
+from tests.rooms.migration.aged import DATA, LOCKS, Aged, environment, old_venv
+from tests.rooms.migration.transfer.conftest import MemorySource, make_history
+from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS
+
+from aerodrome.builds.contract import Venv
+from aerodrome.kernel.clock import SystemClock
+from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.sources.contract import OffersExecutorConfigs
+from aerodrome.migration.sources.registry import open_source
+from aerodrome.migration.transfer import RejectsFile, TargetDatabase, move_history
+
+pytestmark = pytest.mark.airflow
+VERSIONS = ["2.11.2", *wide("1.10.15", "2.3.4", "2.7.3")]
+PLAIN = {"KubernetesExecutor": {"image": "etl:7", "limits": ["1", 2.5]}}
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def old(
+    request: pytest.FixtureRequest,
+    aged: Callable[..., Aged],
+    venv_cache: Path,
+    airflow_venv: Callable[..., Venv],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Aged:
+    """A copy of a real source in which that Airflow itself wrote what tasks told their executor."""
+    made, version = aged(request.param), request.param
+    home = tmp_path_factory.mktemp("configured")
+    shutil.copyfile(made.url.removeprefix("sqlite:///"), home / "airflow.db")
+    copy = replace(made, url=f"sqlite:///{home / 'airflow.db'}")
+    is_old = (LOCKS / f"airflow-{version}.txt").exists()
+    venv = old_venv(venv_cache, version) if is_old else airflow_venv(version).path
+    done = subprocess.run(
+        [venv / "bin" / "python", "-W", "ignore", DATA / "configure_tasks.py"],
+        env=environment(venv, home, copy.url, copy.fernet_key), capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return copy
+
+
+@pytest.fixture
+def source(old: Aged) -> Iterator[Any]:
+    opened = open_source(old.config, b"fingerprints", SystemClock())
+    yield opened
+    opened.close()
+
+
+def configs(target: TargetDatabase) -> dict[tuple[str, str], Any]:
+    with target.reading() as connection:
+        rows = connection.execute(text("select dag_id, task_id, executor_config from task_instance")).all()
+    return {(row[0], row[1]): pickle.loads(bytes(row[2])) for row in rows if row[2] is not None}
+
+
+def test_what_json_holds_is_written_and_the_rest_is_archived(
+    source: Any, old: Aged, target: TargetDatabase, add_dags: Callable[..., None], tmp_path: Path
+) -> None:
+    add_dags(*DAG_IDS)
+    with RejectsFile(tmp_path / "rejects") as rejects:
+        moved = move_history(source, target, DAG_IDS, rejects=rejects)
+        again = move_history(source, target, DAG_IDS)
+
+    assert moved.is_proven
+    assert sum(item.moved for item in again.kinds) == 0
+    found = configs(target)
+    assert found["daily_orders", "extract"] == PLAIN
+    assert ("daily_orders", "load") not in found
+    pods = [value for (dag_id, _), value in found.items() if dag_id == "six_hourly"]
+    assert pods == [{"queue": "k8s"}] * len(pods)
+    assert pods
+    tasks = moved.of("task_instance")
+    assert set(tasks.noticed_by_code) == {"executor-config-pickled", "executor-config-pod"}
+    assert tasks.failed_count == 0
+    assert again.of("task_instance").noticed_by_code == tasks.noticed_by_code
+    lines = [json.loads(line) for line in (tmp_path / "rejects" / "values.jsonl").read_text().splitlines()]
+    kept: dict[str, list[bytes]] = {}
+    for line in lines:
+        kept.setdefault(line["code"], []).append(b64decode(line["value"]))
+    assert {code: len(values) for code, values in kept.items()} == dict(tasks.noticed_by_code)
+    assert all(b"fractions" in value for value in kept["executor-config-pickled"]), "the pickle as it was"
+    assert all('"image": "etl:7"' in value.decode() for value in kept["executor-config-pod"])
+    assert "etl:7" not in (tmp_path / "rejects" / "rejects.jsonl").read_text(), "reasons show no value"
+
+
+def test_the_policy_and_what_the_target_ran_are_heeded(
+    source: Any, target: TargetDatabase, add_dags: Callable[..., None]
+) -> None:
+    add_dags(*DAG_IDS)
+    move_history(source, target, DAG_IDS)
+    mine = pickle.dumps({"mine": True}, 4)
+    with target.writing() as connection:
+        connection.execute(
+            text("update task_instance set executor_config = :mine where task_id = 'extract'"), {"mine": mine}
+        )
+
+    kept = move_history(source, target, DAG_IDS, policy="target-wins")
+    assert kept.of("task_instance").noticed_by_code["executor-config-kept"] > 0
+    assert configs(target)["daily_orders", "extract"] == {"mine": True}
+
+    with target.writing() as connection:  # a scheduler took the runs up again
+        connection.execute(text("update dag_run set last_scheduling_decision = end_date where dag_id = 'daily_orders'"))
+    move_history(source, target, DAG_IDS)
+    assert configs(target)["daily_orders", "extract"] == {"mine": True}
+
+    with target.writing() as connection:
+        connection.execute(text("update dag_run set last_scheduling_decision = null"))
+    move_history(source, target, DAG_IDS)
+    assert configs(target)["daily_orders", "extract"] == PLAIN
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (os.environ["AERODROME_BOMB"],))
+
+
+@dataclass
+class ConfiguredSource(MemorySource):
+    """A source whose first task instance has this pickle."""
+
+    pickled: bytes = b""
+
+    def executor_configs(
+        self, kind: HistoryKind, window: HistoryWindow
+    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
+        if kind == "task_instance":
+            row = self.rows["task_instance"][0]
+            yield [((row["dag_id"], row["run_id"], row["task_id"], row["map_index"]), self.pickled)]
+
+
+@pytest.mark.parametrize("value", ["bomb", "list", "broken"])
+def test_no_pickle_is_ever_loaded(
+    value: str, target: TargetDatabase, add_dags: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AERODROME_BOMB", str(tmp_path / "went off"))
+    add_dags("daily")
+    pickled = {"bomb": pickle.dumps(Bomb()), "list": pickle.dumps([1, 2, 3]), "broken": b"\x80\x04\x95broken pickle"}[
+        value
+    ]
+    source = ConfiguredSource(rows=make_history("daily", 2), pickled=pickled)
+    assert isinstance(source, OffersExecutorConfigs)
+
+    moved = move_history(source, target, ["daily"])
+
+    assert not (tmp_path / "went off").exists()
+    assert moved.of("task_instance").noticed_by_code == {"executor-config-pickled": 1}
+    assert moved.is_proven
+    assert configs(target) == {}
