@@ -30,7 +30,7 @@ NAME = "move"
 FIRST_WAVE = ("till_minutely", "stock_levels", "door_counter")
 SECOND_WAVE = ("housekeeping",)  # run by hand: handed over at once, and given back
 THIRD_WAVE = ("legacy_import",)  # paused since years: moved, and not started
-STEP_S = 150
+STEP_S = 300
 _SOURCE_HISTORY = {"till_minutely": 2, "stock_levels": 1, "door_counter": 1, "partner_sync": 1, "prices_mapped": 1}
 
 
@@ -105,7 +105,7 @@ def moved(
         began = time.monotonic()
         source.start(venv.path, lambda _text: None)
         client = server.sign_in("journey")
-        source.await_history(lambda _text: None, wanted=_SOURCE_HISTORY, timeout_s=90)
+        source.await_history(lambda _text: None, wanted=_SOURCE_HISTORY, timeout_s=300)
         story = Moved(source, server, client)
         story.seconds["source"] = time.monotonic() - began
         with client:
@@ -122,7 +122,7 @@ def _tell(story: Moved) -> None:
     client.workspaces.create("shop")
     client.migrations.connect(NAME, "shop", new_source(story.source))
     client.migrations.assess(NAME)
-    client.migrations.watch(NAME, lambda _seen: None, timeout_s=60)
+    client.migrations.watch(NAME, lambda _seen: None, timeout_s=300)
     text = client.migrations.plan(NAME)["text"]
     for name, dag_ids in (("third", THIRD_WAVE), ("second", SECOND_WAVE), ("first", FIRST_WAVE)):
         text = choose_first_wave(text, dag_ids, name)

@@ -83,13 +83,13 @@ def test_the_list_is_checked_where_tasks_run_and_the_evidence_verifies(
     proofs = moved.client.proofs
     asked = proofs.check(NAME)
     items = {
-        item["key"]: item for item in proofs.watch(NAME, asked.id, lambda _seen: None, timeout_s=200).result["items"]
+        item["key"]: item for item in proofs.watch(NAME, asked.id, lambda _seen: None, timeout_s=400).result["items"]
     }
     assert items["objects"]["state"] == items["dags"]["state"] == "done"
     hosts = {row["subject"]: row["message"] for row in items["network"]["rows"]}
     assert "does not resolve" in hosts["ledger.example"]
     asked = proofs.decommission(NAME, days=1, passphrase=Secret("some words for the end"), logs=None, access_log=None)
-    result = proofs.watch(NAME, asked.id, lambda _seen: None, timeout_s=200).result
+    result = proofs.watch(NAME, asked.id, lambda _seen: None, timeout_s=400).result
     assert not result["may_go"]  # other waves are still to come
     assert result["backup"]["restore_test"]["is_proven"]
     file = tmp_path / "evidence.tar"

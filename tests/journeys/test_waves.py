@@ -44,7 +44,7 @@ def test_it_ends_with_a_decommission_and_evidence_that_verifies_offline(moved: M
     moved.source.start_database()
     proofs = moved.client.proofs
     asked = proofs.decommission(NAME, days=1, passphrase=Secret("words of the last day"), logs=None, access_log=None)
-    result = proofs.watch(NAME, asked.id, lambda _seen: None, timeout_s=200).result
+    result = proofs.watch(NAME, asked.id, lambda _seen: None, timeout_s=400).result
     checks = {check["key"]: check for check in result["checks"]}
     assert not result["may_go"]
     assert "second" in checks["handed-over"]["details"]  # the wave that came back

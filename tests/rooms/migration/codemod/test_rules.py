@@ -101,6 +101,10 @@ def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: s
             "from airflow.operators.python import PythonOperator\nPythonOperator(task_id='a', python_callable=f, provide_context=True)\n",
         ),
         ("pendulum-name", "from mine import Pendulum\nmine.create(1)\n"),
+        (
+            "attribute-reference",
+            "from airflow.providers.google.cloud.operators.dataflow import CheckJobRunning\nprint(CheckJobRunning.WaitForRun)\n",
+        ),
     ],
 )
 def test_left_alone(code: str, source: str) -> None:

@@ -32,6 +32,7 @@ RENAMED: dict[str, _Names] = {
     "GCSToLocalFilesystemOperator": {"object": ("object_name",)},
     "GCSToS3Operator": {"bucket": ("gcs_bucket",)},
     "GKEStartPodOperator": {"node_selectors": ("node_selector",)},
+    "GoogleDriveToGCSOperator": {"destination_bucket": ("bucket_name",), "destination_object": ("object_name",)},
     "ImapAttachmentToS3Operator": _AWS,
     "KubernetesPodOperator": {"node_selectors": ("node_selector",)},
     "MongoHook": {"conn_id": ("mongo_conn_id",)},

@@ -7,6 +7,7 @@ from aerodrome.migration.convert.controlm.draft import Draft, at
 from aerodrome.migration.convert.controlm.model import Job, Node, Wait
 from aerodrome.migration.convert.controlm.times import clock
 from aerodrome.migration.convert.controlm.workbench import Work
+from aerodrome.migration.convert.controlm.world import Plan, World
 
 
 def job_accounts(draft: Draft, job: Job, work: Work) -> None:
@@ -22,6 +23,28 @@ def job_accounts(draft: Draft, job: Job, work: Work) -> None:
         text = f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
         draft.account("JOB/variable", "caveat", job.origin, "variable-unknown", text, job.name)
     node_accounts(draft, job)
+
+
+def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
+    """Give what the first runs miss: conditions that Control-M has added before the cutover, which no run of Airflow has."""
+    kept: dict[str, None] = {}
+    awaited: dict[str, None] = {}
+    for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
+        for wait in node.waits:
+            for link in world.links.of(plan.number, node, wait):
+                if link.kind == "stored":
+                    kept[wait.name] = None
+                elif link.kind == "sensor":
+                    awaited[wait.name] = None
+    todo = []
+    if kept:
+        todo.append(f"add those that are set to the Airflow variables controlm.condition.NAME: {', '.join(kept)}")
+    if awaited:
+        todo.append(f"mark the sensors as success whose jobs have ended under Control-M: {', '.join(awaited)}")
+    if not todo:
+        return []
+    text = "Conditions that Control-M has added before the cutover do not cross. For the first runs "
+    return [("conditions-at-cutover", f"{text}{'; '.join(todo)}.")]
 
 
 def node_accounts(draft: Draft, node: Node) -> None:

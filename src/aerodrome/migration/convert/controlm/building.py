@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
-from typing import Final
-from zoneinfo import ZoneInfo
+from datetime import date
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import (
-    Call,
     Choice,
     Code,
     Expression,
@@ -23,26 +20,15 @@ from aerodrome.migration.convert.controlm.accounting import job_accounts, node_a
 from aerodrome.migration.convert.controlm.conditions import Producer
 from aerodrome.migration.convert.controlm.draft import Built, Draft
 from aerodrome.migration.convert.controlm.effects import Effects
+from aerodrome.migration.convert.controlm.holding import Holding
 from aerodrome.migration.convert.controlm.model import Folder, Job, Node
 from aerodrome.migration.convert.controlm.scoping import scope_of
-from aerodrome.migration.convert.controlm.times import clock
 from aerodrome.migration.convert.controlm.upstream import Upstream
 from aerodrome.migration.convert.controlm.waiting import Waiting
 from aerodrome.migration.convert.controlm.watching import unheard
 from aerodrome.migration.convert.controlm.work import work_of
 from aerodrome.migration.convert.controlm.workbench import Work
 from aerodrome.migration.convert.controlm.world import Plan, World, sanitize
-
-TIME_SENSOR: Final = Symbol(
-    "DateTimeSensorAsync",
-    {"2.11": "airflow.sensors.date_time", "3.3": "airflow.providers.standard.sensors.date_time"},
-    {"3.3": "apache-airflow-providers-standard"},
-)
-APPROVAL: Final = Symbol(
-    "ApprovalOperator",
-    {"2.11": "controlm_approval", "3.3": "airflow.providers.standard.operators.hitl"},
-    {"3.3": "apache-airflow-providers-standard"},
-)
 
 
 class Builder:
@@ -61,7 +47,8 @@ class Builder:
     ) -> None:
         self.draft = Draft(world, plan, is_apart=is_apart, tick=tick, times=times)
         self.waiting = Waiting(self.draft, self._end_of)
-        self.jobs, self.dates = jobs, dates
+        self.holding = Holding(self.draft, dates)
+        self.jobs = jobs
         self._here = {job.path for job in jobs}
         self._ends: dict[tuple[str, ...], str] = {}
         self._notok: dict[tuple[str, ...], str] = {}
@@ -112,11 +99,14 @@ class Builder:
             or (folder.path != self.draft.plan.folder.path and folder.time_from is not None)
         ):
             parent = self._starts.get(folder.path[:-1])
-            also = (*((parent,) if parent else ()), *self._time(folder, f"{folder.name}_not_before", group, None))
+            also = (
+                *((parent,) if parent else ()),
+                *self.holding.time(folder, f"{folder.name}_not_before", group, None),
+            )
             gate = self.waiting.upstream(folder, also, group, None)
             name = self.draft.free(f"{sanitize(folder.name)}_starts", group)
             self._starts[folder.path] = name
-            upstream = self._approval(folder, gate, group, None)
+            upstream = self.holding.approval(folder, gate, group, None)
             self.draft.task(
                 name, symbols.EMPTY, (), role="control", rule=upstream.rule, before=upstream.ids, origin=folder.origin
             )
@@ -201,12 +191,15 @@ class Builder:
         scope = scope_of(self.draft.plan.folder, job)
         work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects)
         ordered = self.draft.plan.ordered(job)
-        predicate = self._predicate(job)
+        predicate = self.holding.predicate(job)
         zone_of = self.draft.zone(job)
         start = self._starts.get(job.path[:-1]) if not self.draft.is_apart else None
-        also = (*((start,) if start else ()), *self._time(job, f"{sanitize(job.name)}_not_before", group, predicate))
+        also = (
+            *((start,) if start else ()),
+            *self.holding.time(job, f"{sanitize(job.name)}_not_before", group, predicate),
+        )
         upstream = self.waiting.upstream(job, also, group, predicate)
-        upstream = self._approval(job, upstream, group, predicate)
+        upstream = self.holding.approval(job, upstream, group, predicate)
         self._steps(job, work, effects, upstream, predicate, zone_of)
         end = self._ends[job.path]
         self._after_job(job, effects, end)
@@ -230,7 +223,7 @@ class Builder:
         end = self._ends[job.path]
         group, _, last = end.rpartition(".")
         before = upstream
-        check = self._check(job, predicate, zone)
+        check = self.holding.check(job, predicate, zone)
         first = ""
         for number, step in enumerate(work.steps):
             is_last = number == len(work.steps) - 1
@@ -348,89 +341,3 @@ class Builder:
             self._after_task(
                 f"{'adds' if is_added else 'deletes'}_{name}"[:200], node, before, symbols.PYTHON, arguments, "real"
             )
-
-    # ---- time, approval, dates
-
-    def _time(self, node: Node, name: str, group: str, predicate: str | None) -> tuple[str, ...]:
-        place = self.draft.world.site.clock.place
-        is_cyclic = self.draft.is_apart and isinstance(node, Job) and node.cyclic is not None
-        if node.time_from is None or is_cyclic:
-            return ()
-        if not node.timezone and place(node.time_from % 1440) <= place(self.draft.tick):
-            return ()
-        self.draft.need_dates()
-        self.draft.need_macros({"at_time"})
-        zone = self.draft.zone(node)
-        shown = f", zone='{zone}'" if zone != self.draft.world.site.clock.timezone else ""
-        target = f"{{{{ at_time(odate(dag_run), {node.time_from % 1440}{shown}).isoformat() }}}}"
-        options: list[tuple[str, Expression]] = [("target_time", target)]
-        if guard := self.draft.guard(predicate):
-            options.append(("pre_execute", Code(guard)))
-        full = self.draft.free(sanitize(name), group)
-        self.draft.task(
-            full,
-            TIME_SENSOR,
-            tuple(options),
-            is_waiting=True,
-            origin=node.origin,
-            comment=f"TIMEFROM {clock(node.time_from % 1440)}",
-        )
-        return (full,)
-
-    def _approval(self, node: Node, upstream: Upstream, group: str, predicate: str | None) -> Upstream:
-        if not node.must_confirm:
-            return upstream
-        self.draft.built.needs_approval = True
-        name = self.draft.free(f"{sanitize(node.name)}_confirm", group)
-        options: list[tuple[str, Expression]] = [("subject", f"Confirm {'/'.join(node.path)}")]
-        if guard := self.draft.guard(predicate):
-            options.append(("pre_execute", Code(guard)))
-        self.draft.task(
-            name, APPROVAL, tuple(options), is_waiting=True, rule=upstream.rule, before=upstream.ids, origin=node.origin
-        )
-        return Upstream((name,))
-
-    def _predicate(self, job: Job) -> str | None:
-        """Give the predicate that skips a job on dates of its DAG on which it is not ordered; None when there is no such date."""
-        ordered = self.draft.plan.ordered(job)
-        if self.dates is not None:
-            self.draft.need_dates()
-            return self.draft.gates.predicate(self.dates)
-        if (
-            self.draft.is_apart
-            or not ordered.is_known
-            or not self.draft.plan.is_scheduled
-            or ordered.dates == self.draft.plan.dates
-        ):
-            return None
-        self.draft.need_dates()
-        return self.draft.gates.predicate(ordered.dates)
-
-    def _check(self, job: Job, predicate: str | None, zone: str) -> str | None:
-        if job.time_to is not None and not job.has_open_end and not (self.draft.is_apart and job.cyclic):
-            place = self.draft.world.site.clock.place
-            is_next_day = place(job.time_to % 1440) <= place(
-                (job.time_from or self.draft.world.site.clock.new_day) % 1440
-            )
-            self.draft.need_dates()
-            self.draft.need(snippets.NOT_AFTER)
-            extra = f", {predicate}" if predicate else ""
-            days = (job.max_wait or 0) + (1 if is_next_day else 0)
-            return f"not_after({job.time_to % 1440}, {days}, {zone!r}{extra})"
-        return self.draft.guard(predicate)
-
-    # ---- parts
-
-    # ---- the account
-
-
-def start_of(world: World, plan: Plan) -> datetime:
-    """Give the start date of a DAG: the first date of the horizon, in the site's zone."""
-    first: date = min(plan.dates, default=world.site.horizon.first)
-    first = max(first, world.site.horizon.first)
-    return datetime(first.year, first.month, first.day, tzinfo=ZoneInfo(world.site.clock.timezone))
-
-
-def call_events(moments: Sequence[datetime]) -> Call:
-    """Give the timetable of listed moments."""
-    return Call(symbols.EVENTS, (), (("event_dates", list(moments)),))

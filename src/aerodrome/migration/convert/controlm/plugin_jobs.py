@@ -8,7 +8,8 @@ from typing import Any, Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Expression, Symbol
 from aerodrome.migration.convert.controlm.plugin_details import action_of, detail, items_of, map_of, profile_of
-from aerodrome.migration.convert.controlm.plugins import PLUGINS, Argument, Plugin, row_of, untaken
+from aerodrome.migration.convert.controlm.plugin_rows import Argument, Plugin
+from aerodrome.migration.convert.controlm.plugins import PLUGINS, row_of, untaken
 from aerodrome.migration.convert.controlm.workbench import Workbench
 
 _GOOGLE: Final = "apache-airflow-providers-google"

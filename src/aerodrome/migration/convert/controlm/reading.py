@@ -22,6 +22,7 @@ from aerodrome.migration.convert.contract import (
     VariableNeed,
 )
 from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.accounting import cutover_notes
 from aerodrome.migration.convert.controlm.building import Builder
 from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.gathering import gather
@@ -195,7 +196,7 @@ class _Converter:
     def _folder_accounts(self, plan: Plan, timing: Timing) -> list[Account]:
         folder = plan.folder
         self._ask(plan)
-        notes = list(plan.notes)
+        notes = [*plan.notes, *cutover_notes(self.world, plan)]
         if plan.why_not is not None:
             notes.append(plan.why_not)
         elif timing.schedule.expression is not None:

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from aerodrome.migration.convert.contract import Code, Function
-from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler
+from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Name
+from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.properties import configuration

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Dag, Origin, Outcome, Question, Task
-from aerodrome.migration.convert.oozie.building import NOT_CONVERTED, raising_arguments
+from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, raising_arguments
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration

@@ -7,12 +7,11 @@ Names become params; names whose value is put together at run time are written o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
-from aerodrome.migration.convert.oozie import javatext, partitions
+from aerodrome.migration.convert.oozie import javatext
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
@@ -26,13 +25,12 @@ from aerodrome.migration.convert.oozie.el import (
     parse,
 )
 from aerodrome.migration.convert.oozie.el import Function as Call
+from aerodrome.migration.convert.oozie.functions import CALLS, KINDS
 from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.writing import grouped, literal, shell_word, string
 
 _SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
-_RE: Final = Symbol("re", {"2.11": "", "3.3": ""})
-_QUOTE_PLUS: Final = Symbol("quote_plus", {"2.11": "urllib.parse", "3.3": "urllib.parse"})
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _RESERVED: Final = {
     "get",
@@ -50,7 +48,6 @@ _RESERVED: Final = {
     "deserialize",
     "suppress_exception",
 }
-APP_PATH: Final = "oozie.wf.application.path"
 _LONGEST: Final = 100_000
 _TIME: Final = "%Y-%m-%dT%H:%MZ"
 
@@ -120,7 +117,7 @@ class Compiler:
             case Conditional(_, yes, no):
                 return self.kind(yes) if self.kind(yes) == self.kind(no) else "text"
             case Call(name, _):
-                return _KINDS.get(name, "text")
+                return KINDS.get(name, "text")
             case Index():
                 return "number" if counter_of(node) else "text"
         return "text"
@@ -241,7 +238,7 @@ class Compiler:
 
     def call(self, name: str, arguments: tuple[Node, ...]) -> str:
         """Compile a call; Unsupported names what has no equivalent."""
-        made = _CALLS.get(name)
+        made = CALLS.get(name)
         if made is None:
             raise Unsupported("el-function", f"{name}() has no equivalent")
         try:
@@ -378,106 +375,3 @@ class Compiler:
         if not isinstance(node, Literal) or str(node.value) not in self.words.events:
             raise Unsupported("el-event", "the data event is not known in this coordinator")
         return self.words.events[str(node.value)]
-
-
-def _replace_all(compiler: Compiler, text: Node, pattern: Node, new: Node) -> str:
-    if not isinstance(pattern, Literal) or not isinstance(new, Literal):
-        raise Unsupported("el-regex", "the pattern of replaceAll() is not fixed")
-    found = javatext.regex(str(pattern.value), str(new.value))
-    if found is None:
-        raise Unsupported("el-regex", f"the Java pattern {pattern.value!r} has no equivalent")
-    name = compiler.macro("re_sub", Code("re.sub", (_RE,)))
-    return f"{name}({string(found[0])}, {string(found[1])}, {compiler.text_of(text)})"
-
-
-def _append_all(compiler: Compiler, text: Node, more: Node, mark: Node) -> str:
-    separator = grouped(compiler.text_of(mark))
-    if compiler.language == "jinja":
-        parts, tail = f"{grouped(compiler.text_of(text))}.split({separator})", grouped(compiler.text_of(more))
-        return f"({parts} | map('replace', '', '') | join({tail} ~ {separator}) ~ {tail})"
-    tail = grouped(compiler.text_of(more))
-    return f"{separator}.join(part + {tail} for part in {grouped(compiler.text_of(text))}.split({separator}))"
-
-
-def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
-    return f"({compiler.text_of(first)} or {compiler.text_of(second)})"
-
-
-def _timestamp(compiler: Compiler) -> str:
-    if compiler.language != "jinja":
-        raise Unsupported("el-time", "timestamp() is not read in a branch")
-    return f'macros.datetime.utcnow().strftime("{_TIME}")'
-
-
-def _json(compiler: Compiler, value: Node) -> str:
-    if compiler.kind(value) != "map" or compiler.language != "jinja":
-        raise Unsupported("el-map", "toJsonStr() is only given maps of action data")
-    return f"({compiler.value(value)} | tojson)"
-
-
-def _run(compiler: Compiler) -> str:
-    compiler.needs.caveats["wf-run"] = "wf:run() is 0: a run that is cleared keeps its number"
-    return "0"
-
-
-def _fs(name: str, flag: str = "") -> Callable[..., str]:
-    return lambda compiler, path: compiler.probe(name, flag, path)
-
-
-_CALLS: Final[Mapping[str, Callable[..., str]]] = {
-    "wf:id": lambda _: "run_id",
-    "wf:name": lambda c: string(c.words.app_name),
-    "wf:appPath": lambda c: c.name(APP_PATH),
-    "wf:conf": Compiler.conf,
-    "wf:user": lambda c: c.name("user.name"),
-    "wf:group": lambda c: c.name("group.name"),
-    "wf:run": _run,
-    "wf:actionData": Compiler.action_data,
-    "wf:lastErrorNode": Compiler.last_error_node,
-    "wf:errorMessage": Compiler.error_message,
-    "wf:errorCode": Compiler.error_code,
-    "concat": Compiler.joined,
-    "trim": lambda c, text: c.filtered(text, "trim", "strip()"),
-    "toLowerCase": lambda c, text: c.filtered(text, "lower", "lower()"),
-    "toUpperCase": lambda c, text: c.filtered(text, "upper", "upper()"),
-    "replaceAll": _replace_all,
-    "appendAll": _append_all,
-    "firstNotNull": _first_not_null,
-    "urlEncode": lambda c, text: f"{c.macro('quote_plus', Code('quote_plus', (_QUOTE_PLUS,)))}({c.text_of(text)})",
-    "timestamp": _timestamp,
-    "toJsonStr": _json,
-    "fs:exists": _fs("hdfs_test", "-e"),
-    "fs:isDir": _fs("hdfs_test", "-d"),
-    "fs:dirSize": _fs("hdfs_size"),
-    "fs:fileSize": _fs("hdfs_size"),
-    "coord:nominalTime": Compiler.nominal,
-    "coord:actualTime": Compiler.actual,
-    "coord:dateOffset": Compiler.offset,
-    "coord:dateTzOffset": Compiler.in_zone,
-    "coord:formatTime": Compiler.formatted,
-    "coord:epochTime": lambda c, time, millis: (
-        f"{c.time_of(time)}.int_timestamp" + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
-    ),
-    "coord:user": lambda c: c.name("user.name"),
-    "coord:name": lambda c: string(c.words.app_name),
-    "coord:actionId": lambda _: "run_id",
-    "coord:conf": Compiler.conf,
-    "bundle:conf": Compiler.conf,
-    "coord:dataIn": lambda c, name: c.uris(name),
-    "coord:dataOut": lambda c, name: c.uris(name),
-    **partitions.CALLS,
-}
-_KINDS: Final = {
-    "wf:actionData": "map",
-    "wf:run": "number",
-    "fs:exists": "truth",
-    "fs:isDir": "truth",
-    "fs:dirSize": "number",
-    "fs:fileSize": "number",
-    "coord:nominalTime": "time",
-    "coord:actualTime": "time",
-    "coord:dateOffset": "time",
-    "coord:dateTzOffset": "time",
-    "coord:epochTime": "number",
-}
-SUPPORTED: Final = tuple(sorted(_CALLS))

@@ -16,10 +16,11 @@ from aerodrome.migration.convert.contract import (
     Target,
 )
 from aerodrome.migration.convert.oozie import frequency
-from aerodrome.migration.convert.oozie.building import Body, make_dag
-from aerodrome.migration.convert.oozie.compiling import APP_PATH
+from aerodrome.migration.convert.oozie.body import Body
+from aerodrome.migration.convert.oozie.building import make_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
+from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan

@@ -15,9 +15,10 @@ from aerodrome.migration.convert.contract import (
     Expression,
 )
 from aerodrome.migration.convert.oozie import datasets, logic
-from aerodrome.migration.convert.oozie.building import Body
+from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.estate import Estate
+from aerodrome.migration.convert.oozie.instances import read_event
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.xmlreading import Element
@@ -113,7 +114,7 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
         name = element.get("name")
         try:
             _check_name(plan, body, name)
-            event = datasets.read_event(element, series, zone, compiler)
+            event = read_event(element, series, zone, compiler)
             task = datasets.sensor(event, compiler, plan.functions, timeout)
         except Unsupported as error:
             plan.fail("data-in", error, name, element)
@@ -155,7 +156,7 @@ def _alternatives(
     """Make the one task that waits as <input-logic> says."""
     series, zone, timeout = around
     try:
-        events = {element.get("name"): datasets.read_event(element, series, zone, compiler) for element in elements}
+        events = {element.get("name"): read_event(element, series, zone, compiler) for element in elements}
         task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
     except Unsupported as error:
         plan.fail("input-logic", error, "", root)
@@ -180,7 +181,7 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
         name = element.get("name")
         try:
             _check_name(plan, body, name)
-            event = datasets.read_event(element, series, zone, compiler)
+            event = read_event(element, series, zone, compiler)
             function = datasets.uri_function(event, compiler)
         except Unsupported as error:
             plan.note("data-out", "caveat", "data-out-unknown", f"it is no asset: {error.reason}", name, element)

@@ -15,7 +15,7 @@ from aerodrome.migration.convert.contract import (
     Question,
     Task,
 )
-from aerodrome.migration.convert.oozie.building import NOT_CONVERTED, raising_arguments
+from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, raising_arguments
 from aerodrome.migration.convert.oozie.estate import Application
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope

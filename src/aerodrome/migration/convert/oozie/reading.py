@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aerodrome.migration.convert.contract import Conversion, Dag, ExtraFile, Origin, Question, Schedule
-from aerodrome.migration.convert.oozie.building import Body, make_dag
+from aerodrome.migration.convert.oozie.body import Body
+from aerodrome.migration.convert.oozie.building import make_dag
 from aerodrome.migration.convert.oozie.bundles import bundle_dags
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate, read_estate

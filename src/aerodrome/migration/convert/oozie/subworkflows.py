@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Expression
-from aerodrome.migration.convert.oozie.building import Body
-from aerodrome.migration.convert.oozie.compiling import APP_PATH, Compiler
+from aerodrome.migration.convert.oozie.body import Body
+from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.estate import Application, Estate
+from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import configuration

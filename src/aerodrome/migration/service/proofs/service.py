@@ -19,7 +19,8 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.decommission import bundle
 from aerodrome.migration.parity import read_declarations
 from aerodrome.migration.service.folder import read_json
-from aerodrome.migration.service.proofs import checking, ending, promoting
+from aerodrome.migration.service.proofs import ending, promoting
+from aerodrome.migration.service.proofs.checklist.items import TITLES
 from aerodrome.migration.service.proofs.comparing import DAGS_PER_STEP
 from aerodrome.migration.service.proofs.contract import (
     PROOF_JOB,
@@ -167,7 +168,7 @@ class Proofs:
         self._migrations.frozen(row)  # Conflict before there is a plan
         steps = [
             {"key": f"checklist.{key}", "kind": f"checklist.{key}", "title": title, "params": {}}
-            for key, title in checking.TITLES.items()
+            for key, title in TITLES.items()
         ]
         return self._ask(actor, row, "checklist", {"with_tasks": with_tasks}, steps)
 

@@ -1,6 +1,7 @@
 """Run history over REST: runs and task instances. Earlier tries and XComs stay behind, and it is said how many.
 
-A DAG is read at a time: its finished runs, sorted, are held in memory (not their task instances).
+The finished runs of some DAGs, sorted, are held in memory (not their task instances), and kept while the same window is asked
+for: each call costs a web server of Airflow 2 the hash of a password, whatever it gives.
 """
 
 from __future__ import annotations
@@ -33,12 +34,17 @@ ROWS_PER_BATCH, MOST_RUNS = BATCH, 500
 AT_ONCE = 3
 """How many such questions are open at the same time."""
 DAGS_PER_COUNT = 200
+DAGS_AT_ONCE, RUNS_AT_ONCE = 20, 20_000
+"""How many DAGs' runs are asked for together, and how many runs such DAGs may have; a DAG with more is asked for alone."""
 _TRIES = "tries before the last one: Airflow's REST API gives them one by one only"
 _XCOMS = "XComs: Airflow's REST API gives their values one by one only"
 _UNKNOWN_BEFORE = {  # states that a version does not know make it refuse the whole filter
     "restarting", "shutdown", "sensing", "awaiting_input",
 }  # fmt: skip
 
+FEW_CHANGES = 500
+"""With more changes than this in the whole Airflow, they are asked for DAG by DAG."""
+_RUN_ID = COLUMNS["run"].index("run_id")
 _Found = dict[tuple[str, str, int], dict[str, Any]]
 
 
@@ -48,9 +54,14 @@ class RestHistory:
     def __init__(self, reader: RestReader) -> None:
         self._reader = reader
         self._retried: dict[str, int] = {}  # task instances with earlier tries, by DAG, seen while streaming
+        self._window: HistoryWindow | None = None
+        self._runs_of: dict[str, list[tuple[Any, ...]]] = {}  # the rows of runs that move in that window, by DAG
+        self._changed: dict[datetime, set[tuple[str, str]]] = {}
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id; for what stays behind, a rejection for each DAG."""
+        if self._window is not window:
+            self._window, self._runs_of, self._changed = window, {}, {}
         if kind == "task_instance":
             yield from self._tasks(window.dag_ids, window)
             return
@@ -78,17 +89,30 @@ class RestHistory:
         """Give the source's own time; what changes from now on has a later moment of change."""
         return parsedate_to_datetime(self._reader.clock())
 
-    def _eligible(self, dag_id: str, window: HistoryWindow) -> list[dict[str, Any]]:
-        """Give the runs that are final, with nothing in them that could still move, by run_id."""
-        wish: dict[str, Any] = {"dag_ids": [dag_id], "states": list(FINAL_RUN_STATES), "order_by": "id"}
-        runs = {run["dag_run_id"]: run for run in self._reader.batch("/dags/~/dagRuns/list", "dag_runs", **wish)}
-        unfinished = {task["dag_run_id"] for task in self.unfinished([dag_id])}
-        if window.since is not None:
-            changed = self._changed_after(dag_id, window.since)
-            runs = {run_id: run for run_id, run in runs.items() if run_id in changed}
+    def _eligible(self, dag_id: str, window: HistoryWindow) -> list[tuple[Any, ...]]:
+        """Give the rows of the runs that are final, with nothing in them that could still move, by run_id."""
+        if dag_id not in self._runs_of:
+            place = window.dag_ids.index(dag_id)
+            self._runs_of = self._runs_together(window.dag_ids[place : place + DAGS_AT_ONCE], window)
+        return self._runs_of[dag_id]
+
+    def _runs_together(self, dag_ids: Sequence[str], window: HistoryWindow) -> dict[str, list[tuple[Any, ...]]]:
+        """Ask for the runs of some DAGs, or of the first of them where they have too many."""
+        wish: dict[str, Any] = {"states": list(FINAL_RUN_STATES), "order_by": "id"}
+        runs: dict[tuple[str, str], dict[str, Any]] = {}
+        for page, total in self._reader.batches("/dags/~/dagRuns/list", "dag_runs", dag_ids=list(dag_ids), **wish):
+            if total > RUNS_AT_ONCE and len(dag_ids) > 1:
+                return self._runs_together(dag_ids[: len(dag_ids) // 2], window)
+            runs |= {(run["dag_id"], run["dag_run_id"]): run for run in page}
+        held = {(task["dag_id"], task["dag_run_id"]) for task in self.unfinished(dag_ids)}
+        changed = None if window.since is None else self._changed_after(dag_ids, window.since)
         if window.until is not None:
-            unfinished |= self._changed_after(dag_id, window.until)
-        return [runs[run_id] for run_id in sorted(runs) if run_id not in unfinished]
+            held |= self._changed_after(dag_ids, window.until)
+        found: dict[str, list[tuple[Any, ...]]] = {dag_id: [] for dag_id in dag_ids}
+        for key in sorted(runs):
+            if key not in held and (changed is None or key in changed):
+                found[key[0]].append(_run(runs[key]))
+        return found
 
     def unfinished(self, dag_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Give the task instances that may still move."""
@@ -97,19 +121,34 @@ class RestHistory:
             "/dags/~/dagRuns/~/taskInstances/list", "task_instances", dag_ids=list(dag_ids), state=states
         )
 
-    def _changed_after(self, dag_id: str, moment: datetime) -> set[str]:
-        """Give the runs that were written, or of which a task instance was, after the moment."""
+    def _changed_after(self, dag_ids: Sequence[str], moment: datetime) -> set[tuple[str, str]]:
+        """Give the runs that were written, or of which a task instance was, after the moment; those of other DAGs may be among them.
+
+        Several DAGs are asked for as all together, where not much changed: once for a window.
+        """
+        if moment in self._changed:
+            return self._changed[moment]
+        lists = (("dagRuns", "dag_runs"), ("dagRuns/~/taskInstances", "task_instances"))
         after = to_text(moment)
-        path = f"/dags/{quoted(dag_id)}/dagRuns/~/taskInstances"
-        name = quoted(dag_id) if self._reader.fits(path) else "~"  # then those of every DAG come
-        runs = self._reader.pages(f"/dags/{name}/dagRuns", "dag_runs", updated_at_gte=after, order_by="id")
-        tasks = self._reader.pages(f"/dags/{name}/dagRuns/~/taskInstances", "task_instances", updated_at_gte=after)
-        return {each["dag_run_id"] for found in (runs, tasks) for each in found if each["dag_id"] == dag_id}
+        if len(dag_ids) > 1:
+            totals = [self._reader.get(f"/dags/~/{path}", updated_at_gte=after, limit=1) for path, _key in lists]
+            if sum(int(answer["total_entries"]) for answer in totals) > FEW_CHANGES:
+                return {run for dag_id in dag_ids for run in self._changed_after([dag_id], moment)}
+        name = quoted(dag_ids[0])
+        is_all = len(dag_ids) > 1 or not self._reader.fits(f"/dags/{name}/dagRuns/~/taskInstances")
+        changed = {
+            (each["dag_id"], each["dag_run_id"])
+            for path, key in lists
+            for each in self._reader.pages(f"/dags/{'~' if is_all else name}/{path}", key, updated_at_gte=after)
+        }
+        if is_all:
+            self._changed[moment] = changed
+        return changed
 
     def _runs(self, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
         runs = self._eligible(dag_id, window)
         if runs:
-            yield HistoryBatch("run", COLUMNS["run"], [_run(run) for run in runs])
+            yield HistoryBatch("run", COLUMNS["run"], runs)
 
     def _tasks(self, dag_ids: Sequence[str], window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give the task instances of the eligible runs, asked for several at a time and given in order."""
@@ -118,7 +157,7 @@ class RestHistory:
             asked = RUNS_PER_BATCH
             for dag_id in dag_ids:
                 self._retried[dag_id] = 0
-                run_ids = [run["dag_run_id"] for run in self._eligible(dag_id, window)]
+                run_ids = [row[_RUN_ID] for row in self._eligible(dag_id, window)]
                 start = 0
                 while start < len(run_ids):
                     page = run_ids[start : start + asked]

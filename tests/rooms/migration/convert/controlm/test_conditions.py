@@ -108,6 +108,15 @@ def test_a_condition_of_another_folder_is_a_wait_for_its_run_of_the_same_date(tm
     assert space[sensor["execution_date_fn"].text](moment) == moment.replace(hour=4, minute=30)
 
 
+def test_conditions_that_do_not_cross_the_cutover_are_named(tmp_path: Path) -> None:
+    text = folder("P", job("MAKE", adds("X"))) + folder("C", job("A", waits("X")), job("B", waits("OUTSIDE")))
+    conversion = convert(tmp_path, text)
+    (told,) = [item.reason for item in dag_of(conversion, "C").accounts if item.code == "conditions-at-cutover"]
+    assert "to the Airflow variables controlm.condition.NAME: OUTSIDE;" in told
+    assert "have ended under Control-M: X." in told
+    assert "conditions-at-cutover" not in codes(dag_of(conversion, "P"))
+
+
 def test_the_previous_date_is_the_date_on_which_the_job_was_ordered_before(tmp_path: Path) -> None:
     text = folder("P", job("MAKE", adds("X"))) + folder(
         "C", job("USE", waits("X", odate="PREV")).replace('DAYS="ALL"', 'WEEKDAYS="1,2,3,4,5"')

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from tests.rooms.migration.convert.oozie.estates import CHILD, WORKFLOW, write_estate
 
@@ -235,3 +237,19 @@ def test_input_logic_waits_for_alternatives(there: set[str], found: list[str], t
     exec(sources["exists"] + sources["there"] + sources["wait_for_inputs"], names)
     got = names["wait_for_inputs"]({}, None, None)
     assert got == (bool(found), [uri.partition("/")[0] for uri in found])
+
+
+@pytest.mark.parametrize("path", ["/apps/relative", "/apps/relative/workflow.xml"])
+def test_a_file_beside_a_workflow_whose_place_only_the_run_knows(tmp_path: Path, path: str) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="relative"><start to="h"/><action name="h"><hive xmlns="uri:oozie:hive-action:0.2">'
+        '<script>q.hql</script></hive><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (dag,) = read(tmp_path, {}).dags
+    space: dict[str, Any] = {}
+    for function in dag.functions:
+        exec(function.source, space)  # a function that the converter has written
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # as Airflow renders
+    environment.filters |= {"quote": shlex.quote, "app_folder": space["app_folder"]}
+    command = environment.from_string(arguments(dag, "h")["bash_command"])
+    assert "-get -f /apps/relative/q.hql q.hql" in command.render(params={"oozie.wf.application.path": path})

@@ -1,0 +1,135 @@
+"""The instances of a dataset that a data-in or a data-out names, as Python of the nominal time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.oozie import frequency
+from aerodrome.migration.convert.oozie.compiling import Compiler
+from aerodrome.migration.convert.oozie.datasets import DataSet, Event, asked_dataset, dataset_name
+from aerodrome.migration.convert.oozie.el import Binary, Conditional, Literal, Name, Node, Unary, parse
+from aerodrome.migration.convert.oozie.el import Function as ElCall
+from aerodrome.migration.convert.oozie.needs import Unsupported
+from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.xmlreading import Element
+
+_OFFSET_UNITS: Final = {"MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"}
+
+
+def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], zone: str, compiler: Compiler) -> Event:
+    """Read a data-in or data-out; Unsupported says what cannot be known. The compiler is one for Python."""
+    name = dataset_name(element, compiler.scope)
+    found = datasets.get(name)
+    if not isinstance(found, DataSet):
+        found = asked_dataset(name)
+    texts = [item.text.strip() for item in element.every("instance")]
+    if start := element.value("start-instance"):
+        first, last = (_instance(text, found, zone, compiler) for text in (start, element.value("end-instance")))
+        if (first[0], last[0]) == ("absolute", "current"):
+            moment = frequency.read_time(first[1])
+            return Event(element.get("name"), found, "since", "", last[1], moments=(moment,) if moment else ())
+        if first[0] != last[0]:
+            raise Unsupported("instance-mixed", "a range between instances of two kinds has no equivalent")
+        if first[0] == "absolute":
+            raise Unsupported("instance-absolute-range", "a range between fixed times has no equivalent")
+        return Event(element.get("name"), found, first[0], first[1], last[1], first[2], max(first[3], last[3]))
+    parts = [_instance(text, found, zone, compiler) for text in texts]
+    if not parts:
+        raise Unsupported("instance-missing", "it names no instance")
+    kinds = {part[0] for part in parts}
+    if kinds == {"absolute"}:
+        moments = tuple(moment for part in parts if (moment := frequency.read_time(part[1])) is not None)
+        return Event(element.get("name"), found, "absolute", "", "", moments=moments)
+    if len(parts) == 1:
+        kind, amount, unit, limit = parts[0]
+        return Event(element.get("name"), found, kind, amount, amount, unit, limit)
+    if kinds != {"current"}:
+        raise Unsupported("instance-mixed", "several instances that are not all coord:current() have no equivalent")
+    return Event(element.get("name"), found, "current", "", "", ranges=tuple((part[1], part[1]) for part in parts))
+
+
+def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str]:
+    """Give kind, amount, unit and limit of an instance."""
+    scope = compiler.scope
+    fixed = scope.text(text)
+    if fixed is not None and frequency.read_time(fixed):
+        return "absolute", fixed, "", ""
+    try:
+        pieces = [piece for piece in parse(text) if not (isinstance(piece, str) and not piece.strip())]
+    except Invalid as error:
+        raise Unsupported("el-invalid", error.message) from error
+    piece = pieces[0] if len(pieces) == 1 else None
+    for _ in range(10):
+        if not isinstance(piece, Name):
+            break
+        value = scope.find(piece.name)
+        piece = value.pieces[0] if value and len(value.pieces) == 1 else None
+    found = None if piece is None or isinstance(piece, str) else _instance_of(piece, dataset, zone, compiler)
+    if found is None:
+        raise Unsupported("instance-unknown", f"the instance {text!r} has no equivalent")
+    return found
+
+
+def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str] | None:
+    """Give kind, amount, unit and limit of an instance as an expression; None when it has no equivalent."""
+    match node:
+        case ElCall("coord:current" | "coord:latest" as name, (amount,)):
+            return name.partition(":")[2], python_number(amount, dataset, zone, compiler), "", ""
+        case ElCall("coord:future", (amount, limit)):
+            numbers = [python_number(item, dataset, zone, compiler) for item in (amount, limit)]
+            return "future", numbers[0], "", numbers[1]
+        case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in _OFFSET_UNITS:
+            return "offset", python_number(amount, dataset, zone, compiler), str(unit).upper(), ""
+        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
+            return "absolute", str(moment), "", ""
+        case Conditional(test, yes, no):
+            is_true = _known_truth(test, compiler.scope)
+            if is_true is not None:
+                return _instance_of(yes if is_true else no, dataset, zone, compiler)
+            one, two = (_instance_of(item, dataset, zone, compiler) for item in (yes, no))
+            if one is None or two is None or (one[0], one[2:]) != (two[0], two[2:]) or one[0] == "absolute":
+                return None
+            return one[0], f"({one[1]} if {compiler.truth(test)} else {two[1]})", one[2], one[3]
+    return None
+
+
+def _known_truth(node: Node, scope: Scope) -> bool | None:
+    """Decide a comparison of texts that are known now; None when one is not."""
+    match node:
+        case Binary("==" | "!=" as operator, left, right):
+            one, two = _known_text(left, scope), _known_text(right, scope)
+            return None if one is None or two is None else (one == two) == (operator == "==")
+    return None
+
+
+def _known_text(node: Node, scope: Scope) -> str | None:
+    match node:
+        case Literal(str() as value):
+            return value
+        case Name(name):
+            return scope.constant(name)
+    return None
+
+
+def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> str:
+    """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG."""
+    known = frequency.number(node, compiler.scope)
+    if known is not None:
+        return str(known)
+    match node:
+        case Unary("-", inner):
+            return f"-({python_number(inner, dataset, zone, compiler)})"
+        case Binary(operator, left, right) if operator in "+-*/":
+            one, two = (python_number(item, dataset, zone, compiler) for item in (left, right))
+            return f"int({one} / {two})" if operator == "/" else f"({one} {operator} {two})"
+        case ElCall("coord:daysInMonth", (amount,)):
+            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
+        case ElCall("coord:hoursInDay", (amount,)):
+            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
+        case ElCall("coord:tzOffset", ()):
+            return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
+        case Name(name) if compiler.scope.constant(name) is None:
+            return f"int({compiler.text_of(node)})"
+    raise Unsupported("instance-number", "the number of an instance is not known")

@@ -1,0 +1,88 @@
+"""Connections, variables and pools in the target, and its secrets backend."""
+
+from __future__ import annotations
+
+from aerodrome.kernel.errors import AerodromeError
+from aerodrome.migration.service.proofs.checklist.items import (
+    Params,
+    Result,
+    applied,
+    item_of,
+    moving_dags,
+    row_of,
+    target_of,
+)
+from aerodrome.migration.service.proofs.contract import ProofContext
+
+
+def check_objects(context: ProofContext, params: Params) -> Result:
+    """Connections and variables: what moved hashed alike, and every one that a moving DAG names is found in the target."""
+    del params
+    done = applied(context)
+    target = target_of(context)
+    rows: list[dict[str, str]] = []
+    for section in ("connections", "variables", "pools"):
+        moved = done.get(f"transfer.{section}")
+        if moved is None:
+            continue
+        hashes = (
+            "both sides hash alike" if moved.get("source_hash") == moved.get("target_hash") else "the hashes differ"
+        )
+        state = "done" if hashes.startswith("both") and not moved.get("failed") else "open"
+        rows.append(
+            row_of(section, state, f"{moved.get('found', 0)} found, {len(moved.get('failed', ()))} refused, {hashes}.")
+        )
+        rows += [row_of(item["key"], "open", item["message"]) for item in moved.get("failed", ())]
+    if target is None or "environment.deployment" not in done:
+        return item_of(
+            context, "objects", "open", "Nothing was moved yet.", next_=f"aerodrome migrate apply {context.row.name}"
+        )
+    try:
+        found = context.fleet.environment.effective(context.actor, target)
+    except AerodromeError as error:
+        return item_of(context, "objects", "open", error.message, next_=error.hint, rows=rows)
+    names = {(view.kind, view.name) for view in found.items}
+    known = {
+        "connection": {record.conn_id for record in context.estate.records("connection")},
+        "variable": {record.name for record in context.estate.records("variable")},
+    }
+    needed = {
+        (kind, name)
+        for dag in moving_dags(context)
+        for kind, mentioned in (("connection", dag.connections), ("variable", dag.variables))
+        for name in mentioned
+        if name in known[kind]
+    }
+    spelled = {(kind, name.upper()) for kind, name in names}
+    lacking = sorted(item for item in needed if (item[0], item[1].upper()) not in spelled)
+    rows += [row_of(name, "open", f"The target finds no {kind} of this name.") for kind, name in lacking]
+    is_done = all(row["state"] == "done" for row in rows)
+    evidence = f"{len(needed)} that the moving DAGs name are looked for in the target, {len(lacking)} are missing."
+    next_ = "" if is_done else "Enter the missing ones: aerodrome env set NAME … --kind connection; then check again."
+    return item_of(context, "objects", "done" if is_done else "open", evidence, next_=next_, rows=rows)
+
+
+def check_backend(context: ProofContext, params: Params) -> Result:
+    """The secrets backend that the target asks first: probed now, write, read and delete of a test value included."""
+    del params
+    name = str(context.settings.get("secrets", {}).get("backend", ""))
+    target = target_of(context)
+    if not name and target is not None:
+        attached = context.fleet.backends.attached(context.actor, target)
+        name = attached.name if attached else ""
+    if not name:
+        evidence = (
+            "Values live in the target itself, encrypted under its own key; no secrets backend is named in the plan."
+        )
+        return item_of(context, "backend", "not-needed", evidence)
+    ref = f"{context.settings['target']['workspace']}/{name}"
+    try:
+        probe = context.fleet.backends.probe(context.actor, ref)
+    except AerodromeError as error:
+        return item_of(context, "backend", "open", error.message, next_=error.hint)
+    rows = [row_of(check.name, "done" if check.is_ok else "open", check.message) for check in probe.checks]
+    is_done = all(row["state"] == "done" for row in rows)
+    return item_of(
+        context, "backend", "done" if is_done else "open", f"{name} answered {len(rows)} checks just now.",
+        next_="" if is_done else f"aerodrome secrets-backend probe {name} says what is wrong and what to do.", rows=rows,
+    )  # fmt: skip
