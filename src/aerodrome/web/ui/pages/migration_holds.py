@@ -44,7 +44,7 @@ def confirm(request: Request, the: The, visitor: Visitor, ref: str, form: Form) 
         )
         the.migrations.holds.say(visitor, ref, [hold])
     except AerodromeError as error:
-        return _page(request, the, visitor, ref, error)
+        return _page(request, the, visitor, ref, error, first=form.get("dag_id", ""))
     return RedirectResponse(f"/migrations/{ref}{HOLDS}", 303)
 
 
@@ -58,7 +58,9 @@ def _page(
     show: str = "",
     text: str = "",
     page: int = 1,
+    first: str = "",
 ) -> HTMLResponse:
+    """Draw it; the DAG `first` stands first, since a mistake is shown at the first field of its name."""
     known = the.migrations.holds.list(visitor, ref)
     fitting = [
         view
@@ -66,7 +68,7 @@ def _page(
         if text.casefold() in view.dag_id.casefold()
         and (show not in ("missing", "ready") or bool(view.missing) == (show == "missing"))
     ]
-    ordered = sorted(fitting, key=lambda view: (not view.missing, view.dag_id))
+    ordered = sorted(fitting, key=lambda view: (view.dag_id != first, not view.missing, view.dag_id))
     pages = max(1, -(-len(ordered) // SHOWN))
     page = min(max(1, page), pages)
     values: dict[str, Any] = {

@@ -39,7 +39,7 @@ function placeProblem() {
   problem.id = "problem";
   field.setAttribute("aria-invalid", "true");
   field.setAttribute("aria-describedby", "problem");
-  (field.closest(".field") || field).append(problem);
+  (field.closest(".field") || field.form).append(problem);
   field.focus();
 }
 document.addEventListener("DOMContentLoaded", placeProblem);
