@@ -9,7 +9,6 @@ from aerodrome.migration.codemod.contract import Remaining
 from aerodrome.migration.codemod.moves import companions, package_of
 
 _IMPORT = re.compile(rb"(?m)^\s*(?:from|import)\s+(airflow\.providers\.[\w.]+)")
-_DATAFLOW = re.compile(r"airflow\.providers\.google\.cloud\.(hooks|operators|sensors|triggers)\.dataflow\b")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _OWN = {f"apache-airflow-providers-{name}" for name in ("standard", "common-compat", "common-io", "common-sql", "smtp")}
 """What apache-airflow 3.3.2 itself requires."""
@@ -39,8 +38,6 @@ def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
     modules = [match.decode() for match in _IMPORT.findall(source)]
     found = {package_of(module) for module in modules}
     found |= {package for module in modules for package in companions().get(module, ())}
-    if any(_DATAFLOW.match(module) for module in modules):
-        found.add("apache-airflow-providers-apache-beam")  # google 21: hooks/dataflow.py imports it
     own = _OWN if major >= _THREE else _OWN_OF_2
     return frozenset(name for name in found if name and name not in own)
 

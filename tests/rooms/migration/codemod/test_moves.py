@@ -35,7 +35,6 @@ _NEED_LIBRARIES = (
     "kylin",
     "hive_stats",
 )  # of the system; read as text by scripts/moves
-_NEED_BEAM = tuple(f"airflow.providers.google.cloud.{kind}.dataflow." for kind in ("hooks", "operators"))
 _IMPORT = """
 import importlib, json, logging, sys, warnings
 warnings.simplefilter("ignore"); logging.disable(50)
@@ -122,11 +121,7 @@ def test_providers_import_what_the_table_says(airflow_venv: Callable[..., Venv],
     names, packages = set[str](), set[str]()
     for new in table().moves.values():
         needed = {package_of(new), *companions().get(new.rpartition(".")[0], ())} - {None}
-        if (
-            needed
-            and not new.startswith(_NEED_BEAM)
-            and not any(str(name).endswith(_NEED_LIBRARIES) for name in needed)
-        ):
+        if needed and not any(str(name).endswith(_NEED_LIBRARIES) for name in needed):
             names.add(new)
             packages |= {str(name) for name in needed}
     venv = airflow_venv("3.3.2", tuple(sorted(packages)))
