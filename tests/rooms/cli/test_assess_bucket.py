@@ -35,6 +35,7 @@ def aws(_aws: AwsServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Aws
     """S3, and a machine that is signed in to it as people are: by variables."""
     _aws.denied.clear()
     _aws.asked.clear()
+    _aws.s3.delete_object(Bucket=BUCKET, Key=KEY)
     for name, value in {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": _aws.url, "AWS_CONFIG_FILE": str(tmp_path / "none"),

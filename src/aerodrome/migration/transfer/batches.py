@@ -32,6 +32,7 @@ from aerodrome.migration.transfer.mapping import (
 )
 from aerodrome.migration.transfer.outcomes import Rejected, Tally
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.twins import beside_own
 from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
 
 NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
@@ -149,8 +150,8 @@ def bulk_writer(target: TargetDatabase, writer: HistoryWriter) -> BulkWriter | N
 
 
 def prepare_batch(target: TargetDatabase, bulk: BulkWriter | None, batch: HistoryBatch, tally: Tally) -> Prepared:
-    """Map a batch and hash it; nothing is asked of the target."""
-    rows = accept(batch, tally, target)
+    """Map a batch and hash it; of the target only the names of its own runs are asked."""
+    rows = accept(beside_own(target, batch), tally, target)
     return Prepared(rows, bulk.draft(rows) if bulk is not None and rows else None, tally)
 
 

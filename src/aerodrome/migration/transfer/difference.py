@@ -23,6 +23,7 @@ from aerodrome.migration.transfer.mapping import TABLES, MappedRow
 from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.sql_lane import SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.twins import beside_own
 from aerodrome.migration.transfer.writer import HistoryWriter
 
 SAMPLES = 5
@@ -106,7 +107,7 @@ class _Table:
         waiting: list[MappedRow] = []
         tally = Tally()
         for batch in batches:
-            waiting += accept(batch, tally, self._target)
+            waiting += accept(beside_own(self._target, batch), tally, self._target)
             if waiting:
                 last = waiting[-1].run
                 self._compare([row for row in waiting if row.run != last])

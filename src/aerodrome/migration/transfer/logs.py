@@ -27,6 +27,7 @@ from aerodrome.migration.sources.task_logs.reading import LocalLogs, LogFile, Lo
 from aerodrome.migration.transfer.outcomes import SHOWN_REJECTIONS, Rejected
 from aerodrome.migration.transfer.ownership import is_import
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.twins import name_in_source
 
 ROWS_AT_ONCE = 5_000
 TRIES_AT_ONCE = 1_000
@@ -124,7 +125,11 @@ class _Since23:
         return PurePosixPath(f"dag_id={dag_id}")
 
     def path(self, of: _Try) -> PurePosixPath | None:
-        place = self.folder(of.dag_id) / f"run_id={of.run_id}" / f"task_id={of.task_id}"
+        """Give where the source has it."""
+        return self.path_of(of, name_in_source(of.run_id))
+
+    def path_of(self, of: _Try, run_id: str) -> PurePosixPath:
+        place = self.folder(of.dag_id) / f"run_id={run_id}" / f"task_id={of.task_id}"
         if of.map_index >= 0:
             place /= f"map_index={of.map_index}"
         return place / f"attempt={of.number}.log"
@@ -187,8 +192,8 @@ def _moved(of: _Try, places: _Places, target: Path) -> LogsMoved:
 
 
 def _move_one(of: _Try, places: _Places, target: Path, outcome: LogsMoved) -> None:
-    wanted = _STYLES[0].path(of)
-    if wanted is None or ".." in wanted.parts or wanted.is_absolute():
+    wanted = _Since23().path_of(of, of.run_id)
+    if ".." in wanted.parts or wanted.is_absolute():
         outcome.found += 1
         outcome.refuse(of.key, "log-path-unsafe", "Its ids make a path that leaves the folder of logs.")
         return

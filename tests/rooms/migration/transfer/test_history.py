@@ -134,6 +134,36 @@ def test_what_the_target_ran_itself_is_never_touched(target: TargetDatabase, add
     assert outcome.of("task_instance").failed_by_code == {"run-belongs-to-target": 1}
 
 
+def test_a_run_moves_beside_one_that_the_target_made_under_its_name(target: TargetDatabase, add_dags: AddDags) -> None:
+    """Airflow 3 names a run by its end, Airflow 2 by its beginning: after a way back the next run has the name of the last."""
+    add_dags("daily")
+    source = MemorySource(rows=make_history("daily", 1))
+    (run,) = source.rows["run"]
+    move_history(source, target, ["daily"])
+    with target.writing() as connection:
+        connection.execute(text("update dag_run set last_scheduling_decision = updated_at"))
+    own = snapshot(target)
+    for column in ("logical_date", "data_interval_start", "data_interval_end", "run_after"):
+        run[column] += timedelta(days=1)
+
+    outcome = move_history(source, target, ["daily"])
+
+    assert outcome.is_proven
+    assert [(item.kind, item.moved, item.failed) for item in outcome.kinds if item.failed or not item.moved] == []
+    names = [run["run_id"], f"{run['run_id']}__moved"]
+    assert rows_of(target, "select run_id from dag_run order by 1") == [(name,) for name in names]
+    counts = rows_of(target, "select run_id, count(*) from task_instance group by 1 order by 1")
+    assert [count for _, count in counts] == [len(source.rows["task_instance"])] * 2
+    after = snapshot(target)
+    assert {table: [row for row in own[table] if row not in after[table]] for table in own} == {
+        table: [] for table in own
+    }
+    again = move_history(source, target, ["daily"])
+    assert [item.moved for item in again.kinds] == [0] * len(again.kinds)
+    assert again.is_proven
+    assert snapshot(target) == after
+
+
 def test_every_row_left_behind_has_a_reason(target: TargetDatabase, add_dags: AddDags) -> None:
     add_dags("daily")
     good = make_run("daily", 0)
