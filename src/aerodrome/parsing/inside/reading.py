@@ -5,18 +5,20 @@ Runs in a process of the file's own. Standard library and Airflow only, Python 3
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib
 import inspect
 import json
 import os
 import pathlib
+import pickle
 import re
 import sys
 import time
 import traceback
 import warnings
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 _UNSAFE = (
     "socket.connect",
@@ -213,7 +215,8 @@ def _all_runs(dag: Any, restored: Any, data: Dict[str, Any], request: Request) -
         earliest = first if first is not None and first >= start else None
         key = json.dumps([schedule, text, _text(earliest), _text(end), request["next_runs"]])
         if is_own or key not in COMPUTED_RUNS:
-            found = _next_runs(restored, first, start, request["next_runs"])
+            with _each_cron_understood_once():
+                found = _next_runs(restored, first, start, request["next_runs"])
             if not is_own:
                 computed[key] = found
         else:
@@ -368,6 +371,34 @@ def _default(kind: Any, name: str) -> Optional[str]:
         if isinstance(default, str):
             return default
     return None
+
+
+@contextlib.contextmanager
+def _each_cron_understood_once() -> Iterator[None]:
+    """Have croniter take an expression apart once: Airflow makes one anew for every step, several for each run."""
+    kind: Any = getattr(sys.modules.get("croniter"), "croniter", None)
+    name = "_expand" if hasattr(kind, "_expand") else "expand"
+    original = vars(kind).get(name) if kind else None
+    if not isinstance(original, classmethod):
+        yield
+        return
+    act: Any = original.__func__
+    known: Dict[Any, bytes] = {}
+
+    def expand(cls: Any, expression: str, *arguments: Any, **named: Any) -> Any:
+        words = [word for field in expression.split() for word in field.split(",")]
+        if any(word[:1] in "rRhH" for word in words):  # random and hashed fields
+            return act(cls, expression, *arguments, **named)
+        key = (expression, arguments, tuple(sorted(named.items())))
+        if key not in known:
+            known[key] = pickle.dumps(act(cls, expression, *arguments, **named))
+        return pickle.loads(known[key])  # noqa: S301 - written a line above; a copy for each
+
+    setattr(kind, name, classmethod(expand))
+    try:
+        yield
+    finally:
+        setattr(kind, name, original)
 
 
 def _next_runs(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
