@@ -75,7 +75,9 @@ def _named(files: List[str], roots: List[str]) -> Set[Tuple[str, str]]:
         try:
             with open(file, "rb") as stream:
                 text = stream.read()
-            names = set(_imports(text, os.path.dirname(file), roots)) if b"airflow" in text or file not in dags else set()
+            names = (
+                set(_imports(text, os.path.dirname(file), roots)) if b"airflow" in text or file not in dags else set()
+            )
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
         found |= names

@@ -164,6 +164,7 @@ def _import_airflow() -> str:
     gc.collect()
     gc.freeze()
     gc.enable()
+    sibling("pages").make_large()
     return version
 
 

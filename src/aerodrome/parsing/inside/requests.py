@@ -24,9 +24,10 @@ from typing import Any, Callable, Dict, List, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PLUGINS_S = 60.0
-_FEW = 4
+_FEW, _MANY = 4, 40
 _reading = sys.modules["__main__"].sibling("reading")
 _ahead = sys.modules["__main__"].sibling("ahead")
+_runs = sys.modules["__main__"].sibling("runs")
 Request = Dict[str, Any]
 Answer = Dict[str, Any]
 
@@ -71,10 +72,14 @@ def answer(conversation: socket.socket, version: str) -> None:
     _ahead.import_for(wanted, [request["dags"], request["plugins"], request["importable"]])
     if len(wanted) > _FEW:
         _warm_up()
+    if request["next_runs"]:
+        _runs.note_timetables()
     if request["is_lenient"]:
-        sys.modules["__main__"].sibling("lenient")  # compiled once, not by every file
+        sys.modules["__main__"].sibling("lenient").prepare()
     gc.freeze()
     gc.enable()
+    if len(wanted) > _MANY:
+        sys.modules["__main__"].sibling("pages").make_large()
     _run_all(wanted, request, conversation, writer)
     for pid in _descendants():
         _kill(pid)
@@ -241,7 +246,7 @@ def _outcome(entry: _Running, request: Request, crash: str, status: int) -> Answ
         return {"file": name, "crash": _ending(status)}
     found["file"] = name
     for dag in found.get("dags", ()):
-        _reading.COMPUTED_RUNS.update(dag.pop("computed_runs", {}))
+        _runs.COMPUTED.update(dag.pop("computed_runs", {}))
     return found
 
 
