@@ -19,12 +19,8 @@ COMPUTED: Dict[str, Any] = {}
 """Runs of schedules by what they follow from; filled by the process of the request, inherited by those of the files."""
 _FOREIGN_TYPE = re.compile(r'"__type": "(?!airflow\.)[^"]*\.')
 _ASKED = ("airflow.timetables", "croniter")
-_KINDS = (
-    ("airflow.models.dag", "DAG"),
-    ("airflow.serialization.serialized_objects", "SerializedDAG"),
-    ("airflow.serialization.definitions.dag", "SerializedDAG"),
-)
-_noted: Dict[str, Dict[str, Any]] = {}
+_KINDS_OF_1 = (("airflow.models.dag", "DAG"), ("airflow.serialization.serialized_objects", "SerializedDAG"))
+_noted: Dict[Any, Dict[str, Any]] = {}  # by module or class
 
 
 def note_timetables() -> None:
@@ -36,7 +32,12 @@ def note_timetables() -> None:
     for found in pkgutil.iter_modules(getattr(package, "__path__", ())):
         with contextlib.suppress(Exception):
             importlib.import_module("airflow.timetables." + found.name)
-    _noted.update(_parts())
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(_ASKED) and module]
+    kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
+    found = [kind for kind in kinds if kind.__module__.startswith(_ASKED)]
+    if package is None:
+        found += [getattr(importlib.import_module(name), kind) for name, kind in _KINDS_OF_1]
+    _noted.update((part, _attributes(part)) for part in (*modules, *found))
 
 
 def of_dag(
@@ -50,7 +51,7 @@ def of_dag(
     end = getattr(restored, "end_date", None)
     interval = str(getattr(restored, "schedule_interval", ""))  # the stored form leaves it out when it is the default
     schedule = json.dumps([data.get("timetable"), interval, data.get("timezone")], default=str)
-    is_own = _FOREIGN_TYPE.search(schedule) is not None or not _are_timetables_as_noted()
+    is_own = _FOREIGN_TYPE.search(schedule) is not None or not _is_as_noted(restored)
     runs: List[Any] = []
     computed: Dict[str, Any] = {}
     for text in starts:
@@ -68,39 +69,40 @@ def of_dag(
     return runs, computed
 
 
-def _parts() -> Dict[str, Dict[str, Any]]:
-    """Give the attributes of the modules and classes that say when a DAG runs."""
-    found: Dict[str, Dict[str, Any]] = {}
-    for name, module in list(sys.modules.items()):
-        if name.startswith(_ASKED) and module is not None:
-            found[name] = {key: value for key, value in vars(module).items() if key in _noted.get(name, {key})}
-            for kind in list(vars(module).values()):
-                if isinstance(kind, type) and kind.__module__.startswith(_ASKED):
-                    found[kind.__module__ + "." + kind.__qualname__] = _attributes(kind)
-    for name, kind_name in _KINDS:
-        kind = getattr(sys.modules.get(name), kind_name, None)
-        if isinstance(kind, type):
-            found[name + ":" + kind_name] = _attributes(kind)
-    return found
+def _attributes(part: Any) -> Dict[str, Any]:
+    """Give what a module or class has, functions by their code."""
+    return {key: getattr(value, "__code__", value) for key, value in vars(part).items()}
 
 
-def _attributes(kind: type) -> Dict[str, Any]:
-    """Give what a class has itself; not what Python adds when it is asked, or copies from above when it makes the first one."""
-    above = [vars(base).get("__init__") for base in kind.__mro__[1:]]
-    return {
-        key: getattr(value, "__code__", value)
-        for key, value in vars(kind).items()
-        if key != "__annotations__" and not (key == "__init__" and any(value is one for one in above))
-    }
+def _is_as_noted(restored: Any) -> bool:
+    """Tell whether all that computes the runs of this DAG is Airflow's own.
+
+    Looks at no more than that: to look at an object is to write its count of references, and so to copy a page of memory.
+    """
+    kinds = type(getattr(restored, "timetable", restored)).__mro__
+    own = [kind for kind in kinds if kind in _noted]
+    if not own or kinds[0] is not own[0]:
+        return False
+    cron = [sys.modules[name] for name in ("croniter.croniter", "airflow.timetables._cron") if name in sys.modules]
+    cron += [getattr(module, "croniter", None) for module in cron]
+    modules = [sys.modules.get(kind.__module__) for kind in own]
+    parts = {id(part): part for part in (*own, *modules, *cron) if part is not None}
+    return all(_is_part_as_noted(part) for part in parts.values() if part in _noted or part in cron)
 
 
-def _are_timetables_as_noted() -> bool:
-    parts = _parts()
-    for name, before in _noted.items():
-        after = parts.get(name)
-        if after is None or before.keys() != after.keys() or any(after[key] is not before[key] for key in before):
+def _is_part_as_noted(part: Any) -> bool:
+    before, now = _noted.get(part), vars(part)
+    if before is None:
+        return False
+    for key, value in before.items():
+        found = now.get(key)
+        if found is not value and getattr(found, "__code__", found) is not value:
             return False
-    return bool(_noted)
+    more = set(now).difference(before, ("__annotations__",)) if isinstance(part, type) else set()
+    for base in part.__mro__[1:] if "__init__" in more else ():  # Python copies it to classes with a protocol above
+        if now["__init__"] is vars(base).get("__init__"):
+            more.discard("__init__")
+    return not more
 
 
 @contextlib.contextmanager
