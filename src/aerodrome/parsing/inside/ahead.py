@@ -58,8 +58,8 @@ def fill_caches() -> None:
     ):
         if module in sys.modules and hasattr(sys.modules[module], name):
             asked.append((getattr(sys.modules[module], name), values))
-    for kind, values in asked:
-        for value in values:
+    for kind, common in asked:
+        for value in common:
             isinstance(value, kind)
 
 

@@ -34,10 +34,10 @@ def note_timetables() -> None:
             importlib.import_module("airflow.timetables." + found.name)
     modules = [module for name, module in list(sys.modules.items()) if name.startswith(_ASKED) and module]
     kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
-    found = [kind for kind in kinds if kind.__module__.startswith(_ASKED)]
+    parts: List[Any] = [kind for kind in kinds if kind.__module__.startswith(_ASKED)]
     if package is None:
-        found += [getattr(importlib.import_module(name), kind) for name, kind in _KINDS_OF_1]
-    _noted.update((part, _attributes(part)) for part in (*modules, *found))
+        parts += [getattr(importlib.import_module(name), kind) for name, kind in _KINDS_OF_1]
+    _noted.update((part, _attributes(part)) for part in (*modules, *parts))
 
 
 def of_dag(
@@ -83,7 +83,9 @@ def _is_as_noted(restored: Any) -> bool:
     own = [kind for kind in kinds if kind in _noted]
     if not own or kinds[0] is not own[0]:
         return False
-    cron = [sys.modules[name] for name in ("croniter.croniter", "airflow.timetables._cron") if name in sys.modules]
+    cron: List[Any] = [
+        sys.modules[name] for name in ("croniter.croniter", "airflow.timetables._cron") if name in sys.modules
+    ]
     cron += [getattr(module, "croniter", None) for module in cron]
     modules = [sys.modules.get(kind.__module__) for kind in own]
     parts = {id(part): part for part in (*own, *modules, *cron) if part is not None}
