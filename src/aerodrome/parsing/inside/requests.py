@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PLUGINS_S = 60.0
-_FEW, _MANY = 4, 100
+_FEW, _MANY = 4, 50
 _reading = sys.modules["__main__"].sibling("reading")
 _ahead = sys.modules["__main__"].sibling("ahead")
 _runs = sys.modules["__main__"].sibling("runs")
