@@ -95,7 +95,7 @@ def test_the_course_of_an_oozie_estate(desk: Page, stage: Stage, site: Site, est
 
     # findings and plan
     page.goto(f"{base}/findings")
-    expect(page.get_by_text("convert-caveat").first).to_be_visible()
+    expect(page.get_by_role("link", name="convert-caveat").first).to_be_visible()
     fits(page)
     page.goto(f"{base}/plan")
     expect(page.get_by_text("Convert the definitions").first).to_be_visible()

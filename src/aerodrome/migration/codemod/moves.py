@@ -40,6 +40,14 @@ def table(major: int = 3) -> Moves:
     return Moves(data["moves"], frozenset(data["gone"]), frozenset(data["modules"]))
 
 
+@cache
+def companions() -> dict[str, list[str]]:
+    """Give the packages that modules of providers need beside their own: what they import of other providers (`scripts/companions`)."""
+    text = (resources.files(__package__) / "companions.json").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = json.loads(text)
+    return found
+
+
 def package_of(module: str) -> str | None:
     """Give the name of the package that brings a provider's module."""
     if not module.startswith(_PROVIDER):

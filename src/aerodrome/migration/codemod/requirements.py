@@ -6,10 +6,9 @@ import re
 from collections.abc import Collection, Iterator
 
 from aerodrome.migration.codemod.contract import Remaining
-from aerodrome.migration.codemod.moves import package_of
+from aerodrome.migration.codemod.moves import companions, package_of
 
 _IMPORT = re.compile(rb"(?m)^\s*(?:from|import)\s+(airflow\.providers\.[\w.]+)")
-_DATAFLOW = re.compile(r"airflow\.providers\.google\.cloud\.(hooks|operators|sensors|triggers)\.dataflow\b")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _OWN = {f"apache-airflow-providers-{name}" for name in ("standard", "common-compat", "common-io", "common-sql", "smtp")}
 """What apache-airflow 3.3.2 itself requires."""
@@ -35,11 +34,10 @@ def pins_1(text: str) -> bool:
 
 
 def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
-    """Give the provider packages that a file imports from, but for those that every Airflow of the target's major brings."""
+    """Give the provider packages that a file imports from, and what those modules import of others; without what every Airflow brings."""
     modules = [match.decode() for match in _IMPORT.findall(source)]
     found = {package_of(module) for module in modules}
-    if any(_DATAFLOW.match(module) for module in modules):
-        found.add("apache-airflow-providers-apache-beam")  # google 21: hooks/dataflow.py imports it
+    found |= {package for module in modules for package in companions().get(module, ())}
     own = _OWN if major >= _THREE else _OWN_OF_2
     return frozenset(name for name in found if name and name not in own)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod.coverage import COVERAGE
-from aerodrome.migration.codemod.moves import package_of, table
+from aerodrome.migration.codemod.moves import companions, package_of, table
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.unknown_arguments import KNOWN
 from aerodrome.migration.codemod.significant import CHANGES
@@ -22,6 +23,7 @@ _FACTS = {
     "airflow-pin", "constraint", "provider-pin", "provider-needed", "unused-import", "python2", "config-variable", "config-option", "airflow-image",
     "dead-pin", "requirement-version", "requirements-unchecked", "requirements-unresolvable", "airflowignore",
 }  # fmt: skip
+SCRIPTS = Path(__file__).parents[4] / "scripts"
 _NEED_LIBRARIES = (
     "mysql",
     "hdfs",
@@ -33,7 +35,6 @@ _NEED_LIBRARIES = (
     "kylin",
     "hive_stats",
 )  # of the system; read as text by scripts/moves
-_NEED_BEAM = tuple(f"airflow.providers.google.cloud.{kind}.dataflow." for kind in ("hooks", "operators"))
 _IMPORT = """
 import importlib, json, logging, sys, warnings
 warnings.simplefilter("ignore"); logging.disable(50)
@@ -117,11 +118,14 @@ def test_no_argument_is_dropped_that_airflow_knows(airflow_venv: Callable[..., V
 @pytest.mark.airflow
 @pytest.mark.matrix
 def test_providers_import_what_the_table_says(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
-    wanted = {new: package_of(new) for new in table().moves.values() if package_of(new)}
-    names = {
-        new
-        for new, package in wanted.items()
-        if not str(package).endswith(_NEED_LIBRARIES) and not new.startswith(_NEED_BEAM)
-    }
-    packages = tuple(sorted({str(wanted[new]) for new in names}))
-    assert _broken(airflow_venv("3.3.2", packages), names, tmp_path) == {}
+    names, packages = set[str](), set[str]()
+    for new in table().moves.values():
+        needed = {package_of(new), *companions().get(new.rpartition(".")[0], ())} - {None}
+        if needed and not any(str(name).endswith(_NEED_LIBRARIES) for name in needed):
+            names.add(new)
+            packages |= {str(name) for name in needed}
+    venv = airflow_venv("3.3.2", tuple(sorted(packages)))
+    assert _broken(venv, names, tmp_path) == {}
+    (site,) = venv.path.glob("lib/python3*/site-packages")
+    scan = runpy.run_path(str(SCRIPTS / "companions"))["companions"](site)
+    assert {module: found for module, found in scan.items() if companions().get(module) != found} == {}

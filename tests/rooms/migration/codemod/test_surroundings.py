@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
+from aerodrome.migration.codemod.requirements import providers_of
 from aerodrome.migration.codemod.surroundings import is_concerned, upgrade_surroundings
 
 
@@ -53,3 +54,10 @@ def test_commands_that_are_there_still_are_left_alone(text: str) -> None:
 def test_which_files_are_looked_at() -> None:
     looked = [name for name in ("Dockerfile", "a/Dockerfile.dev", ".env", "x.sh", "airflow.cfg", "notes.md", "dag.py", "a.sql") if is_concerned(PurePath(name))]  # fmt: skip
     assert looked == ["Dockerfile", "a/Dockerfile.dev", ".env", "x.sh", "airflow.cfg"]
+
+
+def test_packages_that_a_module_imports_of_other_providers_are_required_too() -> None:
+    code = b"from airflow.providers.google.cloud.operators.kubernetes_engine import GKEStartPodOperator\n"
+    assert providers_of(code) == {"apache-airflow-providers-google", "apache-airflow-providers-cncf-kubernetes"}
+    code = b"from airflow.providers.google.cloud.operators.gcs import GCSListObjectsOperator\n"
+    assert providers_of(code) == {"apache-airflow-providers-google"}

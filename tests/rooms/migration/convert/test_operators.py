@@ -25,7 +25,7 @@ PROBE = Path(__file__).parent / "controlm" / "probe.py"
 VERSIONS: tuple[tuple[Target, str, str], ...] = (
     ("2.11", "2.11.2", "google"),
     ("2.11", "2.11.2", "others"),
-    ("3.3", "3.3.1", "google"),  # the packages that are locked for 3.3.2 (protobuf 7) take no Google provider above 12
+    ("3.3", "3.3.2", "google"),
     ("3.3", "3.3.2", "others"),
 )
 PROVIDERS: dict[str, tuple[str, ...]] = {  # Google's want other releases of common libraries than the rest

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.place import Place
 
@@ -281,3 +282,9 @@ def test_exporter_is_python_3_6() -> None:
     assert "BEGIN PUBLIC KEY" in script
     assert "PRIVATE" not in script
     assert "annotations" not in json.dumps(script.splitlines()[:40])  # `from __future__ import annotations` is 3.7
+
+
+@pytest.mark.airflow
+def test_an_archive_keeps_the_contract_of_sources(exported: Place, tmp_path: Path, clock: ManualClock) -> None:
+    config = ArchiveConfig("legacy", exported.archive, exported.key, tmp_path / "unpacked")
+    keeps_the_contract(open_source(config, b"fingerprints", clock), holds=None, is_picture=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from tests.rooms.migration.sources.behind import DAGS, execute, query, quiet
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import AerodromeError, Invalid
@@ -259,3 +260,7 @@ def test_task_logs_are_looked_for_where_the_configuration_says(
         estate = capture(source, "legacy", tmp_path / f"estate{number}", clock, quiet)
         measures = {record.name: record.amount for record in estate.all(MeasureRecord)}
         assert measures["logs:readable"] == is_ok
+
+
+def test_a_metadata_database_keeps_the_contract_of_sources(source: SourceAdapter) -> None:
+    keeps_the_contract(source, holds="daily_sales")

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from tests.conftest import Legacy
 from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import DATA, PROJECT
 from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
 
@@ -369,3 +370,9 @@ def test_runs_are_counted_in_every_window() -> None:
         begun = (now - timedelta(days=days)).isoformat()
         summary.add({"start_date": begun, "end_date": begun, "state": "success"}, now)
     assert summary.runs == {"1d": 1, "7d": 2, "30d": 3, "365d": 4}
+
+
+@pytest.mark.airflow
+@pytest.mark.journey
+def test_a_rest_api_keeps_the_contract_of_sources(running: Running) -> None:
+    keeps_the_contract(running.open(), holds="daily_sales")

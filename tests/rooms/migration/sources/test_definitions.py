@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.oozie_fake import OozieFake, oozie_fake
 
 from aerodrome.kernel.clock import ManualClock, to_text
@@ -425,3 +426,13 @@ def test_control_m_dates_of_a_calendar_are_followed_one_by_one(exports: Path) ->
     assert found == [datetime(2026, month, day, tzinfo=UTC) for month, day in ((2, 10), (3, 19), (7, 20))]
     assert is_nominal(dag, found[1])
     assert not is_nominal(dag, found[1] + HOUR)
+
+
+def test_an_oozie_estate_keeps_the_contract_of_sources(apps: Path, oozie: OozieFake) -> None:
+    last = datetime(2026, 3, 20, 11, 30, tzinfo=UTC)
+    oozie.add("hourly-load", "/apps/etl", [(last, "SUCCEEDED")], last + HOUR)
+    keeps_the_contract(opened("oozie", apps, oozie), holds="hourly-load")
+
+
+def test_a_control_m_estate_keeps_the_contract_of_sources(exports: Path) -> None:
+    keeps_the_contract(opened("controlm", exports), holds=None)

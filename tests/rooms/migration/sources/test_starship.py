@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.starship_server import PASSWORD, StarshipServer, filled, starship_server
 from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
@@ -247,3 +248,7 @@ def test_starship_is_connected_by_the_client(desk: Desk, url: str, server: Stars
         desk.work()
         seen = client.migrations.get(NAME)
         assert (seen.status, seen.data["found"]["dag"], seen.data["error"]) == ("planned", 2, None)
+
+
+def test_a_plugin_keeps_the_contract_of_sources(open_it: Callable[..., SourceAdapter]) -> None:
+    keeps_the_contract(open_it(), holds="daily_sales")
