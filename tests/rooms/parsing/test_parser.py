@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,42 @@ def test_what_a_file_changes_no_other_sees(reader: Reader) -> None:
     assert result.failures == ()
     assert len(result.dags) == 8
     assert 0 < result.cpu_s < 600
+
+
+_SHARED = """
+import airflow.models
+import requests
+seen = []
+"""
+_SHARES = """
+import shared
+assert shared.seen == []
+shared.seen.append(1)
+"""
+_CHANGES_TIMETABLES = """
+from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.timetables.trigger import CronTriggerTimetable
+def never(self, *, last_automated_data_interval, restriction):
+    return None
+CronDataIntervalTimetable.next_dagrun_info = CronTriggerTimetable.next_dagrun_info = never
+"""
+
+
+def test_neither_modules_of_the_project_nor_changed_timetables_are_shared(reader: Reader) -> None:
+    """What is done once for all files is no file's doing: not its imports, and not fire times that it changed."""
+    reader.write({"dags/shared.py": _SHARED, "dags/ends.py": "import airflow\nimport os\nos._exit(5)\n"})
+    reader.add("changes", _CHANGES_TIMETABLES)  # the first to be read
+    for number in range(6):
+        reader.add(f"shares_{number}", _SHARES)
+    reader.add("tries", "try:\n    from ends import gone\nexcept ImportError:\n    pass")
+    limits = replace(LIMITS, next_runs=3, next_runs_from=datetime(2026, 3, 27, tzinfo=UTC))
+    result = reader.read(limits)
+    assert {(failure.file, failure.kind) for failure in result.failures} == {("dags/tries.py", "crashed")}
+    runs = {dag.dag_id: tuple(run.run_after[:10] for run in dag.next_runs) for dag in result.dags}
+    assert runs.pop("changes") == ()
+    assert len(runs) == 6
+    first = 28  # at the end of its data interval
+    assert runs == dict.fromkeys(runs, tuple(f"2026-03-{day}" for day in range(first, first + 3)))
 
 
 def test_the_same_dag_id_in_two_files_is_told(reader: Reader) -> None:

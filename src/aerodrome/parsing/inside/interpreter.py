@@ -141,6 +141,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _import_airflow() -> str:
+    gc.disable()  # what is imported stays
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         airflow = importlib.import_module("airflow")
@@ -155,9 +156,15 @@ def _import_airflow() -> str:
             manager.initialize_providers_extra_links()
         except Exception:
             pass
+        try:  # what the first connection or variable of a process does otherwise
+            importlib.import_module("sqlalchemy.orm").configure_mappers()
+        except Exception:
+            pass
     _make_database_read_only()
     gc.collect()
     gc.freeze()
+    gc.enable()
+    sibling("pages").make_large()
     return version
 
 

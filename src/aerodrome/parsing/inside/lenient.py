@@ -14,6 +14,7 @@ import inspect
 import os
 import sys
 import types
+import warnings
 from typing import Any, List, Optional, Set, Tuple
 
 _found: Set[Tuple[str, str]] = set()
@@ -24,11 +25,17 @@ def used() -> List[List[str]]:
     return [list(item) for item in _found]
 
 
+def prepare() -> None:
+    """Stand in for variables and connections, once for all files that are read by forks of this process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _stand_in_for_secrets()
+
+
 def install(project: str, file: str) -> None:
-    """Stand in from here on, in this process, for what the file needs."""
+    """Stand in from here on, in this process, for what else the file needs."""
     sys.meta_path.append(_Finder())  # the last to be asked
     _stand_in_for_environment(project)
-    _stand_in_for_secrets()
     with open(file, "rb") as text:
         if b"SubDagOperator" in text.read():
             _stand_in_for_pools()

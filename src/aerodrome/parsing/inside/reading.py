@@ -11,7 +11,6 @@ import inspect
 import json
 import os
 import pathlib
-import re
 import sys
 import time
 import traceback
@@ -41,9 +40,7 @@ _CALLBACKS = (
     "on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback", "on_skipped_callback",
 )  # fmt: skip
 Request = Dict[str, Any]
-COMPUTED_RUNS: Dict[str, Any] = {}
-"""Runs of schedules by what they follow from; filled by the process of the request, inherited by those of the files."""
-_FOREIGN_TYPE = re.compile(r'"__type": "(?!airflow\.)[^"]*\.')
+_runs = sys.modules["__main__"].sibling("runs")
 
 
 class Reads:
@@ -132,8 +129,8 @@ def warm_up() -> None:
             python = importlib.import_module("airflow.operators.python")
         except ImportError:
             python = importlib.import_module("airflow.operators.python_operator")
-    first = python.PythonOperator(task_id="first", python_callable=_text, dag=dag)
-    first >> python.PythonOperator(task_id="second", python_callable=_text, dag=dag)
+    first = python.PythonOperator(task_id="first", python_callable=_plain, dag=dag)
+    first >> python.PythonOperator(task_id="second", python_callable=_plain, dag=dag)
     _facts(dag.dag_id, dag, {"next_runs": 2, "next_runs_from": [start.isoformat()]})
 
 
@@ -190,36 +187,16 @@ def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
     facts["shape"] = _shape(dag, restored)
     if request["next_runs"]:
         try:
-            facts["runs"], facts["computed_runs"] = _all_runs(dag, restored, data.get("dag", {}), request)
+            facts["runs"], facts["computed_runs"] = _runs.of_dag(
+                restored,
+                _start_date(dag, restored),
+                data.get("dag", {}),
+                request["next_runs"],
+                request["next_runs_from"],
+            )
         except Exception as error:
             facts["runs_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
-
-
-def _all_runs(dag: Any, restored: Any, data: Dict[str, Any], request: Request) -> Tuple[List[Any], Dict[str, Any]]:
-    """Give the runs from every start, and those that the next file with the same schedule need not compute again.
-
-    The timetables of Airflow alone are remembered: one of the project may say something else at every call.
-    """
-    first = _start_date(dag, restored)
-    end = getattr(restored, "end_date", None)
-    interval = str(getattr(restored, "schedule_interval", ""))  # the stored form leaves it out when it is the default
-    schedule = json.dumps([data.get("timetable"), interval, data.get("timezone")], default=str)
-    is_own = _FOREIGN_TYPE.search(schedule) is not None
-    runs: List[Any] = []
-    computed: Dict[str, Any] = {}
-    for text in request["next_runs_from"]:
-        start = importlib.import_module("pendulum").parse(text)
-        earliest = first if first is not None and first >= start else None
-        key = json.dumps([schedule, text, _text(earliest), _text(end), request["next_runs"]])
-        if is_own or key not in COMPUTED_RUNS:
-            found = _next_runs(restored, first, start, request["next_runs"])
-            if not is_own:
-                computed[key] = found
-        else:
-            found = COMPUTED_RUNS[key]
-        runs += found
-    return runs, computed
 
 
 def _shape(dag: Any, restored: Any) -> Dict[str, Any]:
@@ -368,47 +345,3 @@ def _default(kind: Any, name: str) -> Optional[str]:
         if isinstance(default, str):
             return default
     return None
-
-
-def _next_runs(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
-    if not hasattr(restored, "timetable"):
-        return _next_runs_of_1(restored, first or start, start, count)
-    base: Any = importlib.import_module("airflow.timetables.base")
-    earliest = start if first is None or first < start else first
-    restriction = base.TimeRestriction(earliest=earliest, latest=getattr(restored, "end_date", None), catchup=True)
-    runs: List[List[Optional[str]]] = []
-    last = None
-    while len(runs) < count:
-        info = restored.timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
-        if info is None:
-            break
-        last = info.data_interval
-        runs.append([_text(info.run_after), _text(last and last.start), _text(last and last.end)])
-        if last is None:
-            break
-    return runs
-
-
-def _next_runs_of_1(restored: Any, first: Any, start: Any, count: int) -> List[List[Optional[str]]]:
-    """Airflow 1.10 runs a DAG for each date of its schedule, when the next one has come."""
-    if restored.schedule_interval is None:
-        return []
-    if restored.schedule_interval == "@once":
-        only = _text(max(first, start))
-        return [[only, only, only]]
-    when = restored.normalize_schedule(first) if first >= start else first
-    if first < start:
-        when = restored.following_schedule(restored.previous_schedule(start))
-        if when < start:
-            when = restored.following_schedule(when)
-    end = getattr(restored, "end_date", None)
-    runs: List[List[Optional[str]]] = []
-    while len(runs) < count and when is not None and not (end and when > end):
-        after = restored.following_schedule(when)
-        runs.append([_text(after), _text(when), _text(after)])
-        when = after
-    return runs
-
-
-def _text(when: Any) -> Optional[str]:
-    return None if when is None else str(when.astimezone(dt.timezone.utc).isoformat())

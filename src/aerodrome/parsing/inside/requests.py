@@ -5,12 +5,10 @@ Runs in a fork of the interpreter. Standard library and Airflow only, Python 3.8
 
 from __future__ import annotations
 
-import ast
 import ctypes
 import functools
 import gc
 import importlib
-import importlib.util
 import inspect
 import json
 import os
@@ -22,14 +20,14 @@ import sys
 import time
 import traceback
 import warnings
-from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _PLUGINS_S = 60.0
-_FEW = 4
-_SLOW = frozenset(("boto3", "botocore", "bs4", "kubernetes", "matplotlib", "numpy", "pandas", "psycopg2", "pymongo", "requests", "scipy", "sklearn", "sqlalchemy"))  # fmt: skip
-_AHEAD = 5000  # files that are looked at for what they import
+_FEW, _MANY = 4, 50
 _reading = sys.modules["__main__"].sibling("reading")
+_ahead = sys.modules["__main__"].sibling("ahead")
+_runs = sys.modules["__main__"].sibling("runs")
 Request = Dict[str, Any]
 Answer = Dict[str, Any]
 
@@ -70,10 +68,18 @@ def answer(conversation: socket.socket, version: str) -> None:
     writer.send({"files": [_name(file, request) for file in files]})
     skipped = set(request["skip"])
     wanted = [file for file in files if _name(file, request) not in skipped]
-    _import_ahead(wanted)
+    gc.disable()  # nothing of what is imported here goes away again
+    _ahead.import_for(wanted, [request["dags"], request["plugins"], request["importable"]])
     if len(wanted) > _FEW:
         _warm_up()
+    if request["next_runs"]:
+        _runs.note_timetables()
+    if request["is_lenient"]:
+        sys.modules["__main__"].sibling("lenient").prepare()
     gc.freeze()
+    gc.enable()
+    if len(wanted) > _MANY:
+        sys.modules["__main__"].sibling("pages").make_large()
     _run_all(wanted, request, conversation, writer)
     for pid in _descendants():
         _kill(pid)
@@ -169,64 +175,13 @@ def _list_files(folder: str) -> List[str]:
         return [str(path) for path in lister(folder, **named)]
 
 
-def _import_ahead(files: List[str]) -> None:
-    """Import what the files name and the virtualenv has, once for all of them (as Airflow's parsing_pre_import_modules).
-
-    Airflow's own modules, and libraries that take long; never a module of the project: each file imports those for itself.
-    """
-    names: Set[str] = set()
-    libraries: Dict[str, int] = {}
-    for file in files[:_AHEAD]:
-        try:
-            with open(file, "rb") as stream:
-                found = set(_imports(stream.read()))
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            continue
-        names.update(name for name in found if name.startswith("airflow."))
-        for name in {name.split(".")[0] for name in found} & _SLOW:
-            libraries[name] = libraries.get(name, 0) + 1
-    names.update(name for name, count in libraries.items() if count > 1 and _is_of_the_virtualenv(name))
-    for name in sorted(names):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                importlib.import_module(name)
-        except BaseException:
-            continue
-
-
-def _is_of_the_virtualenv(name: str) -> bool:
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return False
-    return spec is not None and str(spec.origin).startswith(
-        (sys.prefix + os.sep, os.path.realpath(sys.prefix) + os.sep)
-    )
-
-
-def _imports(text: bytes) -> Iterator[str]:
-    """Give the modules that a file imports when it is read: not in functions, where they may never be."""
-    if b"airflow" not in text:
-        return
-    waiting: List[ast.AST] = [ast.parse(text)]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if not node.level and node.module:
-                yield node.module
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.expr)):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
 def _warm_up() -> None:
     """Pay once, not for every file, what the first DAG costs; plugins are loaded by now."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _reading.warm_up()
+            _ahead.fill_caches()
     except Exception:
         sys.stderr.write(traceback.format_exc())  # every file pays, then
 
@@ -291,7 +246,7 @@ def _outcome(entry: _Running, request: Request, crash: str, status: int) -> Answ
         return {"file": name, "crash": _ending(status)}
     found["file"] = name
     for dag in found.get("dags", ()):
-        _reading.COMPUTED_RUNS.update(dag.pop("computed_runs", {}))
+        _runs.COMPUTED.update(dag.pop("computed_runs", {}))
     return found
 
 
