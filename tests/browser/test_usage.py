@@ -23,7 +23,7 @@ def _finding(code: str, severity: str, subject: str, message: str, **more: Any) 
         "severity": severity,
         "subject": subject,
         "message": message,
-        "hint": "`aerodrome env set warehouse` makes it; --force deploys without it.",
+        "hint": "`aerodrome env set ledger_store` makes it; --force deploys without it.",
         "file": "dags/a_rather_long_folder_name/sales_of_all_regions_hourly.py",
         "line": 12,
         "kind": "",
@@ -59,18 +59,28 @@ CHECKS = {
     },
     "findings": [
         _finding(
-            "missing-connection", "blocker", "warehouse", "The connection warehouse does not exist.", kind="connection"
+            "missing-connection",
+            "blocker",
+            "ledger_store",
+            "The connection ledger_store does not exist.",
+            kind="connection",
         ),
         _finding("syntax-error", "blocker", "x", "The file is not valid Python.", detail="Traceback\n" + "x" * 300),
-        _finding("missing-variable", "warning", "region", "The variable region does not exist.", kind="variable"),
+        _finding(
+            "missing-variable",
+            "warning",
+            "ledger_region",
+            "The variable ledger_region does not exist.",
+            kind="variable",
+        ),
     ],
     "airflow_version": "3.3.2",
     "seconds": 0.42,
 }
 USAGE = [
-    _use("connection", "warehouse"),
+    _use("connection", "ledger_store"),
     _use("connection", "aws_default", is_required=False),
-    _use("variable", "region", is_required=False),
+    _use("variable", "ledger_region", is_required=False),
     _use("pool", "crm"),
 ]
 
@@ -98,7 +108,7 @@ def test_a_deploy_shows_what_its_checks_found(page: Page, checked: str) -> None:
     page.goto(f"/deployments/{checked}/deploys/1")
     checks = page.locator("#checks")
     expect(checks.get_by_text("2 blockers, forced")).to_be_visible()
-    expect(checks.get_by_text("The connection warehouse does not exist.")).to_be_visible()
+    expect(checks.get_by_text("The connection ledger_store does not exist.")).to_be_visible()
     checks.get_by_text("Traceback").first.click()
     expect(checks.get_by_text("xxx")).to_be_visible()
 
@@ -107,7 +117,7 @@ def test_the_usage_tab_tells_who_needs_what(page: Page, checked: str) -> None:
     page.goto(f"/deployments/{checked}")
     page.get_by_role("navigation", name="Deployment").get_by_role("link", name="Usage").click()
     connections = page.locator("#connection")
-    expect(connections.get_by_role("row", name="warehouse")).to_contain_text("missing")
+    expect(connections.get_by_role("row", name="ledger_store")).to_contain_text("missing")
     expect(connections.get_by_role("row", name="aws_default")).to_contain_text("there")
     connections.get_by_text("1 place").first.click()
     expect(connections.get_by_text("dags/sales.py:7").first).to_be_visible()
