@@ -14,14 +14,17 @@ from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM, Actor
 from aerodrome.databases.probing import DatabaseFacts
-from aerodrome.fleet import backups, databases, deploys
+from aerodrome.fleet import backups, databases, deploys, rollout
 from aerodrome.fleet.backups import BackupSchedule
 from aerodrome.fleet.requests import DeploymentChanges
+from aerodrome.fleet.rollout import Rollout
 from aerodrome.fleet.versions import Change
 from aerodrome.kernel.clock import ManualClock
-from aerodrome.kernel.errors import Conflict, Denied, NotFound
+from aerodrome.kernel.errors import Conflict, Denied, NotFound, Stale
 from aerodrome.kernel.secret import Secret
 from aerodrome.store import jobs
+from aerodrome.store.tables.deploy import DeployRow
+from aerodrome.store.tables.deployment import DeploymentRow
 
 
 class Meeting(FolderDatabases):
@@ -57,6 +60,28 @@ def test_of_two_who_move_at_once_one_moves_to_the_database_that_was_named(world:
     assert last(world).status == "done"
     assert f"@host{winner + 1}/" in world.secrets.get(f"deployment/{view.id}/database-url").reveal()
     assert world.secrets.list(f"deployment/{view.id}/database-url-") == []
+
+
+def test_a_worker_that_lost_its_lease_fails_no_deploy_that_another_moved_on(world: World) -> None:
+    view = world.deployment("shop")
+    asked = world.fleet.deploy(SYSTEM, view.id, world.project("dag"))
+    walk = Rollout(world.context)
+
+    def seen() -> tuple[DeploymentRow, DeployRow | None]:
+        with world.store.reading() as session:
+            return session.get_one(DeploymentRow, view.id), rollout.unfinished(session, view.id)
+
+    overtaken = []
+    deployment, deploy = seen()
+    while deploy is not None:
+        walk.advance(deployment, deploy)
+        before, (deployment, deploy) = (deployment, deploy), seen()
+        if deploy is not None and deploy.status != before[1].status:
+            overtaken.append(before[1].status)
+            with pytest.raises(Stale):
+                walk.advance(*before)
+    assert overtaken == ["queued", "building"]
+    assert world.fleet.get_deploy(SYSTEM, view.id, asked.number).status == "live"
 
 
 def test_a_deployment_that_is_deleted_while_it_moves_leaves_no_managed_database(world: World) -> None:

@@ -180,8 +180,12 @@ def unfinished(session: Session, deployment_id: str) -> DeployRow | None:
 
 
 def _load(session: Session, deploy: DeployRow) -> tuple[DeployRow, DeploymentRow]:
+    """Load both to change them; Stale when the deploy is further than it was at this look: another worker had it meanwhile."""
     deployment = session.get_one(DeploymentRow, deploy.deployment_id, with_for_update=True)
-    return session.get_one(DeployRow, deploy.id), deployment
+    row = session.get_one(DeployRow, deploy.id)
+    if row.status != deploy.status:
+        raise Stale(f"Deploy {row.number} is {row.status} by now.", code="row-stale", hint="Look again and repeat.")
+    return row, deployment
 
 
 def _data(row: DeployRow) -> dict[str, object]:
