@@ -32,7 +32,7 @@ import psycopg
 from bench.chaos_rest import ANSWER_S, MODES, PASSWORD, USER, BreakingProxy, served
 from bench.cutover import SUBJECT, TRACK, moved_until, open_journal, open_sides, sides_with, steps_of
 from bench.rig import load, note
-from bench.two_airflows import DAG_VERSION, SideName, TwoAirflows, made, plain
+from bench.two_airflows import SideName, TwoAirflows, made, plain
 
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Unavailable
@@ -162,7 +162,7 @@ class Faults:
         """Deploy another version of three DAGs that the source still runs; the last ones, so that no life has them already."""
         with self.world.connect("source") as source:
             found = source.execute(
-                "update serialized_dag set dag_hash = 'changed' where dag_id in"
+                "update serialized_dag set data = jsonb_set(data::jsonb, '{dag,doc_md}', '\"changed\"')::json where dag_id in"
                 " (select dag_id from dag where not is_paused order by dag_id desc limit 3) returning dag_id"
             ).fetchall()
         self.changed |= {row[0] for row in found}
@@ -171,7 +171,7 @@ class Faults:
     def mend_dags(self) -> None:
         """Bring the version of the plan back, as a person does who has seen the refusal."""
         with self.world.connect("source") as source:
-            source.execute("update serialized_dag set dag_hash = %s where dag_hash = 'changed'", (DAG_VERSION,))
+            source.execute("update serialized_dag set data = (data::jsonb #- '{dag,doc_md}')::json")
 
     def unpause_by_hand(self) -> None:
         """Unpause a DAG that the cutover holds and that is not started; pause it again after it ran something."""

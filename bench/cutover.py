@@ -189,10 +189,10 @@ def main() -> None:
                 began, started = time.monotonic(), time.time()
                 ended = walk(world, store, since, cutover.Limits(held=wanted.held))
                 watched = time.monotonic() - began
-                seconds = last_start(store) - started
                 note(f"{ended.how}; {len(ended.errors)} failed; living on for a while")
                 for dag_id, error in list(ended.errors.items())[:5]:
                     note(f"{dag_id}: {error}")
+                seconds = last_start(store) - started
                 time.sleep(45)
             found = sorted(gaps_s(store).values())
             intervals, doubled, lost = world.owners()

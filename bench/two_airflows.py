@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,8 +28,11 @@ from bench.estate import migrate
 from psycopg import sql
 
 from aerodrome.builds import VenvSpec, VenvStore
+from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.records import DagRecord
+from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
+from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.runtimes.contract import AirflowAccess
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
 
@@ -38,7 +41,6 @@ VERSIONS: dict[SideName, str] = {"source": "2.11.2", "target": "3.3.2"}
 PARSE_S = 30
 PERIODS_S = (60, 300, 600, 3600, 86400)
 LOOK_S = 0.5
-DAG_VERSION = "as planned"
 LOCAL_TARGET = "http://127.0.0.1:9/"  # nobody listens: a cutover over the database alone
 
 _PLAN = """
@@ -67,7 +69,7 @@ insert into serialized_dag (dag_id, fileloc, fileloc_hash, data, last_updated, d
                'timetable', json_build_object('__type', 'airflow.timetables.interval.DeltaDataIntervalTimetable',
                                               '__var', json_build_object('delta', period_s)),
                'tasks', json_build_array(), 'dag_dependencies', json_build_array())),
-           now(), '{version}' from bench_plan;
+           now(), 'as planned' from bench_plan;
 insert into dag_run (dag_id, execution_date, run_id, state, run_type, external_trigger, conf, queued_at, start_date, end_date,
                      data_interval_start, data_interval_end, log_template_id, updated_at)
     select dag_id, at, run_id, 'success', 'scheduled', false, '\\x80057d942e'::bytea, due, due, ended, at, due,
@@ -322,7 +324,6 @@ def made(folder: Path, dags: int, *, runs: int, tasks: int, period: str, run_s: 
         server.start()
         urls: dict[SideName, str] = {}
         sizes = {
-            "version": DAG_VERSION,
             "dags": dags,
             "runs": runs,
             "tasks": tasks,
@@ -343,19 +344,27 @@ def made(folder: Path, dags: int, *, runs: int, tasks: int, period: str, run_s: 
                 connection.execute("analyze")
         with psycopg.connect(plain(urls["source"])) as connection:
             rows = connection.execute("select dag_id, period_s, catchup from bench_plan order by 1").fetchall()
-        yield TwoAirflows(folder, server, urls, {row[0]: record(*row) for row in rows})
+        versions = versions_of(urls["source"], folder, [row[0] for row in rows])
+        yield TwoAirflows(folder, server, urls, {row[0]: record(*row, versions[row[0]]) for row in rows})
     finally:
         server.delete()
 
 
-def record(dag_id: str, period_s: int, catchup: bool) -> DagRecord:
+def versions_of(url: str, folder: Path, dag_ids: list[str]) -> dict[str, str]:
+    """Give the versions that a source tells of its DAGs, as an assessment keeps them."""
+    config = SourceConfig("airflow-db", "old", Secret(url), Secret(""), folder / "dags")
+    with closing(AirflowDatabaseSource(config, b"bench", SystemClock())) as source:
+        return source.dag_versions(dag_ids)
+
+
+def record(dag_id: str, period_s: int, catchup: bool, version: str) -> DagRecord:
     """Give what an estate would say of a DAG."""
     return DagRecord(
         dag_id=dag_id, file=f"{dag_id}.py", is_paused=False, is_active=True, schedule=f"timedelta:{period_s}",
         schedule_kind="timedelta", timetable=None, timezone="UTC", catchup=catchup, start_date=None, end_date=None,
         max_active_runs=1, max_active_tasks=16, owners=(), tags=(), description=None, task_count=1, tasks=(),
         depends_on_dags=(), datasets_in=(), datasets_out=(), pools=("default_pool",), queues=(), connections=(),
-        variables=(), version=DAG_VERSION, next_logical_date=None, next_interval_start=None, next_interval_end=None, next_run_after=None,
+        variables=(), version=version, next_logical_date=None, next_interval_start=None, next_interval_end=None, next_run_after=None,
     )  # fmt: skip
 
 

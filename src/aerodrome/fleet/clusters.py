@@ -11,6 +11,7 @@ from aerodrome.fleet.context import FleetContext
 from aerodrome.fleet.views import ClusterView
 from aerodrome.kernel.ids import new_id
 from aerodrome.store.tables.cluster import ClusterRow
+from aerodrome.store.turns import take_turns
 
 LOCAL = "local"
 
@@ -18,6 +19,7 @@ LOCAL = "local"
 def ensure_local(context: FleetContext) -> None:
     """Make sure that the cluster `local` (this machine) exists. Called at every start."""
     with context.store.writing() as session:
+        take_turns(session, "local-cluster")  # several processes may start at once
         if session.scalars(select(ClusterRow.id).where(ClusterRow.name == LOCAL)).first() is None:
             session.add(
                 ClusterRow(id=new_id("clu"), name=LOCAL, kind="local", settings={}, created_at=context.clock.now())

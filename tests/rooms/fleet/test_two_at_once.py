@@ -8,13 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from tests.rooms.fleet.folder_databases import FolderDatabases
 from tests.rooms.fleet.test_databases import healthy, last, settle
 from tests.rooms.fleet.world import World
 
 from aerodrome.access import SYSTEM, Actor
 from aerodrome.databases.probing import DatabaseFacts
-from aerodrome.fleet import backups, databases, deploys, rollout
+from aerodrome.fleet import backups, clusters, databases, deploys, rollout
 from aerodrome.fleet.backups import BackupSchedule
 from aerodrome.fleet.requests import DeploymentChanges
 from aerodrome.fleet.rollout import Rollout
@@ -23,6 +24,7 @@ from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import Conflict, Denied, NotFound, Stale
 from aerodrome.kernel.secret import Secret
 from aerodrome.store import jobs
+from aerodrome.store.tables.cluster import ClusterRow
 from aerodrome.store.tables.deploy import DeployRow
 from aerodrome.store.tables.deployment import DeploymentRow
 
@@ -174,3 +176,17 @@ def test_acts_and_deploys_of_others_are_not_told_from_what_is_not_there(world: W
 def advance(world: World, step: timedelta) -> None:
     assert isinstance(world.clock, ManualClock)
     world.clock.advance(step)
+
+
+def test_processes_that_start_at_once_make_one_local_cluster(world: World) -> None:
+    with world.store.writing() as session:
+        session.execute(delete(ClusterRow))
+    together = threading.Barrier(6, timeout=30)
+
+    def start(_number: int) -> None:
+        together.wait()
+        clusters.ensure_local(world.context)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(start, range(6)))
+    assert [view.name for view in clusters.list_all(world.context, SYSTEM)] == [clusters.LOCAL]
