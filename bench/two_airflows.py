@@ -345,7 +345,9 @@ def made(folder: Path, dags: int, *, runs: int, tasks: int, period: str, run_s: 
         with psycopg.connect(plain(urls["source"])) as connection:
             rows = connection.execute("select dag_id, period_s, catchup from bench_plan order by 1").fetchall()
         versions = versions_of(urls["source"], folder, [row[0] for row in rows])
-        yield TwoAirflows(folder, server, urls, {row[0]: record(*row, versions[row[0]]) for row in rows})
+        yield TwoAirflows(
+            folder, server, urls, {row[0]: record(row[0], row[1], row[2], versions[row[0]]) for row in rows}
+        )
     finally:
         server.delete()
 
