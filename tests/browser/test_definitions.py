@@ -6,20 +6,15 @@ If these break, a team that comes from Oozie or Control-M cannot do on the pages
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Site
-from tests.browser.test_migrations import NAME, Stage
+from tests.browser.stage import NAME, Stage, served
 from tests.browser.test_migrations import stage as stage  # noqa: PLC0414 - a fixture
 from tests.rooms.migration.sources.test_definitions import COORDINATOR, WORKFLOW
-
-from aerodrome.access import SYSTEM
-from aerodrome.client.client import Client
-from aerodrome.web.service import WebService
 
 pytestmark = pytest.mark.browser
 COORDINATORS = 60
@@ -29,21 +24,8 @@ LAST = "2026-03-20T11:30Z"
 @pytest.fixture(scope="module")
 def site(stage: Stage) -> Iterator[Site]:
     """A platform with one workspace, whose jobs run when the test says so."""
-    app = stage.app
-    _, code = app.access.create_login_link(SYSTEM, "admin")
-    _, cookie = app.access.redeem_login_link(code.reveal())
-    _, token = app.access.create_token(app.access.authenticate_session(cookie.reveal()), "test")
-    _, spare = app.access.create_login_link(SYSTEM, "admin")
-    with socket.create_server(("127.0.0.1", 0)) as pages, socket.create_server(("127.0.0.1", 0)) as gate:
-        service = WebService(app, pages=pages, gate=gate)
-        service.start()
-        url = f"http://127.0.0.1:{pages.getsockname()[1]}"
-        try:
-            with Client(url, token) as client:
-                client.workspaces.create("data")
-                yield Site(url, f"{url}/login?code={spare.reveal()}", client)
-        finally:
-            service.stop()
+    with served(stage.app) as made:
+        yield made
 
 
 @pytest.fixture

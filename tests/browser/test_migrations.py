@@ -2,87 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from playwright.sync_api import Browser, Dialog, Page, expect
 from tests.browser.conftest import Site
+from tests.browser.stage import NAME, Stage, served, staged
 from tests.conftest import Legacy
 
 from aerodrome.access import SYSTEM
-from aerodrome.bootstrap import App, build
 from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewSource
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.service.jobs import WATCHES, MigrationJobs
-from aerodrome.settings import load_settings
-from aerodrome.store import jobs, journal
-from aerodrome.web.service import WebService
+from aerodrome.store import journal
 
 pytestmark = [pytest.mark.browser, pytest.mark.airflow]
-NAME = "legacy"
-
-
-class Stage:
-    """A platform whose jobs run when the test says so."""
-
-    def __init__(self, app: App) -> None:
-        self.app = app
-        self.stop_before = ""
-
-    def is_stopping(self) -> bool:
-        tracks = self.app.migrations.get(SYSTEM, NAME).tracks
-        waiting = next((step.key for track in tracks for step in track.steps if step.status != "done"), None)
-        return waiting == self.stop_before
-
-    def work(self) -> None:
-        """Run the job that is due; one that was stopped stays so. Jobs that only watch wait."""
-        all_kinds = MigrationJobs(self.app.migrations, "3.3.2", is_stopping=self.is_stopping).handlers()
-        handlers = {kind: look for kind, look in all_kinds.items() if kind not in WATCHES}
-        job = jobs.lease(self.app.store, self.app.clock, "test", 60, handlers)
-        assert job is not None
-        handlers[job.kind](job)
-        jobs.finish(self.app.store, job)
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    root = logging.getLogger()
-    before, level = root.handlers, root.level
-    app = build(load_settings(home=tmp_path_factory.mktemp("stage")))
-    yield Stage(app)
-    app.stop()
-    root.handlers = before
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with staged(tmp_path_factory.mktemp("stage")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def site(stage: Stage, _legacy: Legacy) -> Iterator[Site]:
     """Migrations at different turns: connected, failed, in the middle of a deploy, stopped in a cutover."""
-    app = stage.app
-    _, code = app.access.create_login_link(SYSTEM, "admin")
-    _, cookie = app.access.redeem_login_link(code.reveal())
-    _, token = app.access.create_token(app.access.authenticate_session(cookie.reveal()), "test")
-    _, spare = app.access.create_login_link(SYSTEM, "admin")
-    with socket.create_server(("127.0.0.1", 0)) as pages, socket.create_server(("127.0.0.1", 0)) as gate:
-        service = WebService(app, pages=pages, gate=gate)
-        service.start()
-        url = f"http://127.0.0.1:{pages.getsockname()[1]}"
-        try:
-            with Client(url, token) as client:
-                client.workspaces.create("data")
-                prepare(client, stage, _legacy)
-                yield Site(url, f"{url}/login?code={spare.reveal()}", client)
-        finally:
-            service.stop()
+    with served(stage.app) as made:
+        prepare(made.client, stage, _legacy)
+        yield made
 
 
 def prepare(client: Client, stage: Stage, legacy: Legacy) -> None:

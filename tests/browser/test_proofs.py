@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-import structlog
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Site
-from tests.browser.test_migrations import NAME, Stage
+from tests.browser.stage import NAME, Stage, served, staged
 from tests.browser.test_migrations import storage as storage  # noqa: PLC0414 - a fixture, for this module's site
 from tests.conftest import Legacy
 
 from aerodrome.access import SYSTEM
-from aerodrome.bootstrap import build
-from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewSource
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.digest import digest_of
@@ -29,9 +24,7 @@ from aerodrome.migration.parity.contract import counts_of
 from aerodrome.migration.parity.reading import DatabaseRuns
 from aerodrome.migration.parity.values import Display
 from aerodrome.migration.service.folder import write_json
-from aerodrome.settings import load_settings
 from aerodrome.store.tables.proof import ParityRow
-from aerodrome.web.service import WebService
 
 pytestmark = [pytest.mark.browser, pytest.mark.airflow]
 
@@ -39,47 +32,25 @@ pytestmark = [pytest.mark.browser, pytest.mark.airflow]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, _legacy: Legacy) -> Iterator[Site]:
     """A migration whose checklist and decommission were looked at, with a parity report of two of the source's own runs."""
-    root = logging.getLogger()
-    before, level = root.handlers, root.level
-    app = build(load_settings(home=tmp_path_factory.mktemp("proofs")))
-    stage = Stage(app)
-    _, code = app.access.create_login_link(SYSTEM, "admin")
-    _, cookie = app.access.redeem_login_link(code.reveal())
-    _, token = app.access.create_token(app.access.authenticate_session(cookie.reveal()), "test")
-    _, spare = app.access.create_login_link(SYSTEM, "admin")
-    with socket.create_server(("127.0.0.1", 0)) as pages, socket.create_server(("127.0.0.1", 0)) as gate:
-        service = WebService(app, pages=pages, gate=gate)
-        service.start()
-        url = f"http://127.0.0.1:{pages.getsockname()[1]}"
-        try:
-            with Client(url, token) as client:
-                client.workspaces.create("data")
-                project = _legacy.project
-                source = NewSource(
-                    Secret(_legacy.url),
-                    str(project / "dags"),
-                    Secret(_legacy.fernet_key),
-                    config_file=str(project / "airflow.cfg"),
-                    env_file=str(project / "scheduler.env"),
-                )
-                for name in (NAME, "fresh", "looked-at"):
-                    client.migrations.connect(name, "data", source)
-                    client.migrations.assess(name)
-                    stage.work()
-                client.proofs.check(NAME)
-                stage.work()
-                client.proofs.decommission(
-                    NAME, days=14, passphrase=Secret("words for the end"), logs=None, access_log=None
-                )
-                stage.work()
-                keep_report(stage, _legacy)
-                yield Site(url, f"{url}/login?code={spare.reveal()}", client)
-        finally:
-            service.stop()
-            app.stop()
-            root.handlers = before
-            root.setLevel(level)
-            structlog.reset_defaults()
+    with staged(tmp_path_factory.mktemp("proofs")) as stage, served(stage.app) as made:
+        client, project = made.client, _legacy.project
+        source = NewSource(
+            Secret(_legacy.url),
+            str(project / "dags"),
+            Secret(_legacy.fernet_key),
+            config_file=str(project / "airflow.cfg"),
+            env_file=str(project / "scheduler.env"),
+        )
+        for name in (NAME, "fresh", "looked-at"):
+            client.migrations.connect(name, "data", source)
+            client.migrations.assess(name)
+            stage.work()
+        client.proofs.check(NAME)
+        stage.work()
+        client.proofs.decommission(NAME, days=14, passphrase=Secret("words for the end"), logs=None, access_log=None)
+        stage.work()
+        keep_report(stage, _legacy)
+        yield made
 
 
 def keep_report(stage: Stage, legacy: Legacy) -> None:

@@ -19,13 +19,12 @@ from aerodrome.migration.plan import FrozenPlan, compile_plan, from_yaml
 from aerodrome.migration.plan.policy_choices import KEYS, applied, read_choices, with_choices
 from aerodrome.migration.service import queries
 from aerodrome.migration.service.folder import write_json
+from aerodrome.migration.service.tracks import BUSY, CUTOVER, READ, UPDATE
 from aerodrome.store import journal
 from aerodrome.store.tables.migration import MigrationRow
 
 if TYPE_CHECKING:
     from aerodrome.migration.service.service import Migrations
-
-READ, UPDATE = "migration.read", "migration.update"
 
 
 class Policies:
@@ -66,7 +65,7 @@ class Policies:
         migrations = self._migrations
         row = migrations.row_for(actor, ref, UPDATE)
         before = migrations.frozen(row)
-        chosen = _members(before.settings, dag_ids, waves)
+        chosen = _members(before, dag_ids, waves)
         read = read_choices(choices)
         if not read:
             raise Invalid("Nothing is chosen.", code="policy-empty", hint=f"Give one of {', '.join(KEYS)}.")
@@ -102,20 +101,14 @@ class Policies:
         plain = [json.loads(json.dumps(step.as_data())) for step in frozen.steps]
         write_json(self._migrations.folder_of(row).plan_json, plain)
         for wave, steps in frozen.waves.items():
-            journal.restate(session, row.id, f"cutover:{wave}", {step.key: step.params for step in steps})
+            journal.restate(session, row.id, f"{CUTOVER}{wave}", {step.key: step.params for step in steps})
 
 
-def _members(settings: Mapping[str, Any], dag_ids: Collection[str], waves: Collection[str]) -> Sequence[str]:
+def _members(plan: FrozenPlan, dag_ids: Collection[str], waves: Collection[str]) -> Sequence[str]:
     """Give the DAGs that are meant, in the order of the waves; none at all when all are."""
-    known = {wave["name"]: wave["dags"] for wave in settings["waves"]}
     for wave in waves:
-        if wave not in known:
-            raise NotFound(
-                f"The plan has no wave {wave}.",
-                code="wave-missing",
-                hint=f"It has: {', '.join(known) or 'none'}.",
-                details={"wave": wave},
-            )
+        plan.wave(wave)  # NotFound
+    known = {wave["name"]: wave["dags"] for wave in plan.settings["waves"]}
     moving = [dag_id for members in known.values() for dag_id in members]
     if missing := sorted(set(dag_ids) - set(moving)):
         raise NotFound(
@@ -129,7 +122,7 @@ def _members(settings: Mapping[str, Any], dag_ids: Collection[str], waves: Colle
 
 
 def _refuse(fresh: MigrationRow, seen: MigrationRow) -> None:
-    if fresh.status in ("assessing", "applying", "cutting-over", "rolling-back"):
+    if fresh.status in BUSY:
         raise Conflict(
             f"{fresh.name} is {fresh.status} now.",
             code="migration-busy",

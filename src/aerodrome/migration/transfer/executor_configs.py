@@ -20,6 +20,7 @@ from aerodrome.migration.transfer.mapping import KEYS, TABLES, Key, label_of
 from aerodrome.migration.transfer.outcomes import HistoryPolicy, Rejected, Tally
 from aerodrome.migration.transfer.ownership import is_import_sql
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.twins import names_in_target
 
 _KINDS: tuple[HistoryKind, ...] = ("task_instance", "task_try")
 _POD = "pod_override"
@@ -40,8 +41,10 @@ def move_executor_configs(
         if "executor_config" not in target.columns(TABLES[kind]):
             continue
         for rows in source.executor_configs(kind, window):
+            names = names_in_target(target, {(key[0], key[1]) for key, _ in rows})
             wanted: dict[Key, bytes] = {}
-            for key, stored in rows:
+            for source_key, stored in rows:
+                key = (*names.get((source_key[0], source_key[1]), source_key[:2]), *source_key[2:])
                 if (made := _made(key, stored, tallies[kind])) is not None:
                     wanted[key] = made
             keys = list(wanted)

@@ -35,19 +35,25 @@ def beside_own(target: TargetDatabase, batch: HistoryBatch) -> HistoryBatch:
     One query for each `PAGE` runs; a second one only where the target has runs of its own with these names.
     """
     keys = {(row[0], row[1]) for row in batch.rows}
+    if batch.kind == "run":
+        with target.reading() as connection:
+            own = _standing(target, connection, keys, are_imports=False)
+        others = {(row[0], row[1]) for row in batch.rows if _differ(row[_DATE], own.get((row[0], row[1])))}
+        names = {key: _twin(key) for key in others}
+    else:
+        names = names_in_target(target, keys)
+    if not names:
+        return batch
+    rows = [(*names.get((row[0], row[1]), row[:2]), *row[2:]) for row in batch.rows]
+    return replace(batch, rows=rows)
+
+
+def names_in_target(target: TargetDatabase, keys: Iterable[RunKey]) -> dict[RunKey, RunKey]:
+    """Give, of these runs of the source, those that stand in the target under another name: key there by key here."""
     with target.reading() as connection:
         own = _standing(target, connection, keys, are_imports=False)
-        if not own:
-            return batch
-        if batch.kind == "run":
-            other = {key for row in batch.rows if _differ(row[_DATE], own.get(key := (row[0], row[1])))}
-        else:
-            twins = _standing(target, connection, {_twin(key) for key in own}, are_imports=True)
-            other = {key for key in own if _twin(key) in twins}
-    if not other:
-        return batch
-    rows = [(*_twin((row[0], row[1])), *row[2:]) if (row[0], row[1]) in other else row for row in batch.rows]
-    return replace(batch, rows=rows)
+        twins = _standing(target, connection, {_twin(key) for key in own}, are_imports=True) if own else {}
+    return {key: _twin(key) for key in own if _twin(key) in twins}
 
 
 def _twin(key: RunKey) -> RunKey:

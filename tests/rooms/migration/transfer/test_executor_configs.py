@@ -13,11 +13,12 @@ import subprocess
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from tests.matrix import wide
 from tests.rooms.migration.aged import DATA, LOCKS, Aged, environment, old_venv
 from tests.rooms.migration.transfer.conftest import MemorySource, make_history
@@ -165,3 +166,28 @@ def test_no_pickle_is_ever_loaded(
     assert moved.of("task_instance").noticed_by_code == {"executor-config-pickled": 1}
     assert moved.is_proven
     assert configs(target) == {}
+
+
+def test_a_run_that_moves_beside_its_namesake_brings_its_config(
+    source: Any, target: TargetDatabase, add_dags: Callable[..., None]
+) -> None:
+    add_dags(*DAG_IDS)
+    move_history(source, target, DAG_IDS)
+    with target.writing() as connection:  # as if the target had made them, each for the hour before
+        run = target.table("dag_run")
+        for number, date in connection.execute(select(run.c.id, run.c.logical_date)).all():
+            earlier = date - timedelta(hours=1)
+            connection.execute(
+                update(run)
+                .where(run.c.id == number)
+                .values(logical_date=earlier, last_scheduling_decision=run.c.updated_at)
+            )
+    query = "select task_id, executor_config from task_instance where dag_id = 'daily_orders' and run_id like '%moved'"
+
+    moved = move_history(source, target, DAG_IDS)
+
+    assert moved.is_proven
+    with target.reading() as connection:
+        rows = connection.execute(text(query)).all()
+    found = {task_id: pickle.loads(bytes(stored)) for task_id, stored in rows if stored is not None}
+    assert found["extract"] == PLAIN
