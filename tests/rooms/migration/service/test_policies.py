@@ -64,7 +64,7 @@ def test_wrong_choices_are_refused_and_the_plan_stays(desk: Desk) -> None:
     choose = desk.migrations.policies.choose
     with pytest.raises(NotFound, match="moves no DAG no_such"):
         choose(desk.actor(), NAME, {"on_deadline": "rerun"}, dag_ids=["no_such"])
-    with pytest.raises(NotFound, match="no wave no-such"):
+    with pytest.raises(NotFound, match="no wave 'no-such'"):
         choose(desk.actor(), NAME, {"on_deadline": "rerun"}, waves=["no-such"])
     with pytest.raises(Invalid, match="drain_deadline must be a duration"):
         choose(desk.actor(), NAME, {"drain_deadline": "soon"})
