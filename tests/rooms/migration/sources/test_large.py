@@ -44,6 +44,8 @@ def test_a_generated_estate_is_read_and_assessed(large: SourceConfig, tmp_path: 
     dags = {dag.dag_id: dag for dag in estate.all(DagRecord) if dag.dag_id.startswith("team")}
     assert len(dags) == SIZE.dags
     assert sum(sum(dag.task_states.values()) for dag in dags.values()) == SIZE.task_instances
+    own = next(dag for dag in estate.all(DagRecord) if dag.dag_id == "daily_sales")
+    assert sum(own.run_states.values()) == 12  # the generator adds nothing to a DAG that it did not make
     busy = dags["team01_flow_00001"]
     assert (busy.runs_1d, busy.runs_7d, busy.runs_30d, busy.runs_365d) == (1, 6, 6, 6)
     assert {"conn_3", "var_1"} <= {*busy.connections, *busy.variables}
