@@ -39,6 +39,7 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_db.adapter import AirflowDatabaseSource
 from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.migration.transfer.handoff import SCHEDULER_OPTIONS
+from aerodrome.migration.transfer.ownership import LEGACY
 from aerodrome.runtimes.conformance import wait_until
 from aerodrome.runtimes.contract import RuntimeSpec
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
@@ -117,7 +118,8 @@ def owners(urls: dict[SideName, str]) -> tuple[int, int, int]:
     ran = rows(urls["source"], "select dag_id, execution_date from dag_run where run_type = 'scheduled'")
     there = rows(
         urls["target"],
-        "select dag_id, logical_date from dag_run where run_type = 'scheduled' and created_dag_version_id is not null",
+        "select dag_id, logical_date from dag_run where run_type = 'scheduled' and created_dag_version_id in"
+        f" (select id from dag_version where bundle_version is distinct from '{LEGACY}')",
     )
     old, new = ({(row[0], datetime.fromisoformat(str(row[1])[:19])) for row in side} for side in (ran, there))
     doubled, gaps = len(old & new) + len(there) - len(new), 0
