@@ -262,37 +262,7 @@ def jsonb_text(text: str | None) -> str | None:
     """
     if text is None or text in {"{}", "null", "[]", "true", "false"} or _SIMPLE.fullmatch(text):
         return text
-    if not _ODD_NUMBER.search(text):
-        try:
-            return _ENCODER.encode(_DECODER.decode(text))
-        except _OddFloatError:
-            pass
     return _jsonb(json.loads(text, parse_float=Decimal))
-
-
-_ODD_NUMBER = re.compile(r"[0-9][eE]|-0|NaN|Infinity")
-"""Signs of a number that Python would write otherwise than PostgreSQL. A text may hold them, too: it takes the slower way."""
-
-
-class _OddFloatError(Exception):
-    """A float would not be written as it was."""
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if repr(value) != text:
-        raise _OddFloatError
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(pairs) > 1:
-        pairs.sort(key=lambda pair: (len(raw := pair[0].encode()), raw))  # stable: of equal keys the last one stays
-    return dict(pairs)
-
-
-_DECODER = json.JSONDecoder(parse_float=_float, object_pairs_hook=_object)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
 def _jsonb(value: Any) -> str:
