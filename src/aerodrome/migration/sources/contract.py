@@ -364,7 +364,7 @@ class SqlHistory(Protocol):
         ...
 
     def keys(self, window: HistoryWindow, after: RunKey, limit: int) -> list[RunKey]:
-        """Give the next runs that move, in the order of the window's DAGs, and of run_id in the database's order."""
+        """Give the next runs that move, in the database's order of (dag_id, run_id)."""
         ...
 
     def neutral(self, kind: HistoryKind) -> NeutralSql | None:

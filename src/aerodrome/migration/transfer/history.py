@@ -72,7 +72,7 @@ def move_history(
     checkpoint = checkpoint or NoCheckpoint()
     wanted = sorted(set(dag_ids))
     lane = sql_lane(source, target, policy)
-    plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql-by-dag", policy])
+    plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql", policy])
     state = _restore(checkpoint, plan, rejects)
     state.until = state.until or source.history_watermark(wanted)
     before = state.rows

@@ -10,23 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Connection,
-    Select,
-    String,
-    and_,
-    any_,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import ARRAY, ColumnElement, Connection, String, and_, any_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.types import JSON
 
@@ -40,9 +25,6 @@ from aerodrome.migration.estate.history import (
 )
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.contract import NeutralSql, RunKey
-
-DAGS_AT_ONCE = 256
-"""Of how many DAGs the next runs are asked for in one query, at most."""
 
 _DOCUMENTS: dict[HistoryKind, tuple[str, str]] = {"run": ("dag_run", "conf"), "xcom": ("xcom", "value")}
 
@@ -66,25 +48,6 @@ class PostgresHistory:
             return connection.scalar(query) or 0
 
     def keys(self, window: HistoryWindow, after: RunKey, limit: int) -> list[RunKey]:
-        """Give the next runs in the order of the window's DAGs, a few DAGs at a time.
-
-        All DAGs in one list would let PostgreSQL (before 17) look at every run that is left, and sort them, for each page.
-        """
-        ids = window.dag_ids
-        start = ids.index(after[0]) if after[0] in ids else 0
-        found: list[RunKey] = []
-        step = 1
-        while start < len(ids) and len(found) < limit:
-            of_dags = ids[start : start + step]
-            query = self._runs_of(window, of_dags, after, limit - len(found))
-            with self._database.reading() as connection:
-                found += [(row.dag_id, row.run_id) for row in connection.execute(query)]
-            start += step
-            step = min(2 * step, DAGS_AT_ONCE)
-        return found
-
-    def _runs_of(self, window: HistoryWindow, dag_ids: Sequence[str], after: RunKey, limit: int) -> Select[Any]:
-        """Select up to so many runs of these DAGs that move; of the DAG of `after` those behind it."""
         run = self._database.table("dag_run")
         task = self._database.table("task_instance").alias()
         by = "run_id" if "run_id" in task.c else "execution_date"
@@ -92,28 +55,25 @@ class PostgresHistory:
         if window.until is not None and "updated_at" in task.c:
             moves.append(task.c.updated_at > window.until)
         its_tasks = and_(task.c.dag_id == run.c.dag_id, task.c[by] == run.c[by], or_(*moves))
-        wanted = func.unnest(literal(list(dag_ids), ARRAY(String)), type_=String)
-        dag = wanted.table_valued("dag_id", with_ordinality="place", name="wanted").render_derived()
-        conditions = [
-            run.c.dag_id == dag.c.dag_id,
-            run.c.state.in_(FINAL_RUN_STATES),
-            ~exists(select(literal(1)).where(its_tasks).correlate(run)),
-        ]
-        if after[0] in dag_ids:  # it stands alone
-            conditions.append(run.c.run_id > after[1])
-        if window.since is not None:
-            conditions.append(self._changed_after(window.since))
-        if window.until is not None:
-            conditions.append(func.coalesce(self._reader.windows.run_changed_at() <= window.until, True))
-            if self._database.has("dag_run_note"):
-                conditions.append(~self._noted_after(window.until))
-        of_dag = select(run.c.run_id).where(*conditions).order_by(run.c.run_id).limit(limit).lateral("of_dag")
-        return (
-            select(dag.c.dag_id, of_dag.c.run_id)
-            .select_from(dag.join(of_dag, true()))
-            .order_by(dag.c.place, of_dag.c.run_id)
+        query = (
+            select(run.c.dag_id, run.c.run_id)
+            .where(
+                self._is_one_of(window.dag_ids),
+                tuple_(run.c.dag_id, run.c.run_id) > tuple_(literal(after[0]), literal(after[1])),
+                run.c.state.in_(FINAL_RUN_STATES),
+                ~exists(select(literal(1)).where(its_tasks).correlate(run)),
+            )
+            .order_by(run.c.dag_id, run.c.run_id)
             .limit(limit)
         )
+        if window.since is not None:
+            query = query.where(self._changed_after(window.since))
+        if window.until is not None:
+            query = query.where(func.coalesce(self._reader.windows.run_changed_at() <= window.until, True))
+            if self._database.has("dag_run_note"):
+                query = query.where(~self._noted_after(window.until))
+        with self._database.reading() as connection:
+            return [(row.dag_id, row.run_id) for row in connection.execute(query)]
 
     def neutral(self, kind: HistoryKind) -> NeutralSql | None:
         query = self._reader.queries.neutral(kind)
