@@ -20,6 +20,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
+from aerodrome.migration.transfer.arrays import array_text
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, MappedRow
 from aerodrome.migration.transfer.outcomes import Tally
@@ -198,18 +199,18 @@ class BulkWriter:
         """Add up what stands of these runs."""
         cursor.execute(_FORMS)
         kind = self._kind
-        given: tuple[Sequence[Any], ...]
+        given: tuple[str, ...]
         if kind == "xcom":  # its index starts with the run's id
             source, given = (
                 "unnest(%s::int[]) c (id) join xcom t on t.dag_run_id = c.id",
-                ([x.id for x in runs.values()],),
+                (f"{{{','.join([str(run.id) for run in runs.values()])}}}",),
             )
         else:
             source = (
                 f"unnest(%s::text[], %s::text[]) c (dag_id, run_id) join {TABLES[kind]} t "
                 "on t.dag_id = c.dag_id and t.run_id = c.run_id"
             )
-            given = ([key[0] for key in keys], [key[1] for key in keys])
+            given = (array_text([key[0] for key in keys]), array_text([key[1] for key in keys]))
         parts = [_text_sql(kind, name, is_bytes=name in self._writer.bytes) for name in self._writer.columns]
         if has_notes:
             source += self._writer.joined_notes("t", "n")

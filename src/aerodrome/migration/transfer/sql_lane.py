@@ -18,6 +18,7 @@ import psycopg
 
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind
 from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, SourceAdapter, SqlHistory
+from aerodrome.migration.transfer.arrays import array_literal
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import KEYS, TABLES
@@ -59,8 +60,8 @@ class ChosenRuns:
     @cached_property
     def sql(self) -> str:
         lists = (
-            f"{_text_array([dag_id for dag_id, _ in self.keys])}::text[]",
-            f"{_text_array([run_id for _, run_id in self.keys])}::text[]",
+            f"{array_literal([dag_id for dag_id, _ in self.keys])}::text[]",
+            f"{array_literal([run_id for _, run_id in self.keys])}::text[]",
             f"'{{{','.join('null' if number is None else str(number) for number in self.target_ids)}}}'::int[]",
         )
         return f"chosen (dag_id, run_id, target_id) as (select * from unnest({', '.join(lists)}))"
@@ -292,7 +293,7 @@ class SqlLane:
     def _version_sql(self, dag_ids: set[str]) -> str:
         """Write the table `v` (dag_id, version_id) of some DAGs."""
         pairs = sorted((dag_id, self._version_ids[dag_id]) for dag_id in dag_ids)
-        names, ids = (_text_array([pair[place] for pair in pairs]) for place in (0, 1))
+        names, ids = (array_literal([pair[place] for pair in pairs]) for place in (0, 1))
         return f"unnest({names}::text[], {ids}::text[]) v (dag_id, version_id)"
 
     def _copy_notes(
@@ -384,14 +385,6 @@ def _all_plain(summing: Future[tuple[Sums, frozenset[RunKey]]]) -> Sums:
     if odd:
         raise _OddError(odd)
     return sums
-
-
-def _text_array(values: Sequence[str]) -> str:
-    """Write a literal array of texts."""
-    text = '","'.join(values)
-    if "\\" in text or text.count('"') != 2 * (len(values) - 1):
-        text = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return f"""'{{"{text.replace("'", "''")}"}}'"""
 
 
 def _belongs(kind: HistoryKind) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.estate.history import FINAL_TASK_STATES, HistoryKind
 from aerodrome.migration.transfer import airflow2
+from aerodrome.migration.transfer.arrays import array_text
 from aerodrome.migration.transfer.hashing import json_text, moment_text
 from aerodrome.migration.transfer.mapping import (
     EXTRA_COLUMNS,
@@ -136,7 +137,7 @@ class HistoryWriter:
         place = self.columns.index(self._date)
         sql = (
             f"select {self._date}, run_id from dag_run where dag_id = {self._mark} "
-            f"and {self._date} {self._among('::timestamptz[]')}"
+            f"and {self._date} {self._among('timestamptz[]')}"
         )
         pairs = [(row.key[0], row.values[place]) for row in rows if row.values[place] is not None]
         return {
@@ -204,11 +205,11 @@ class HistoryWriter:
     def _mark(self) -> str:
         return "?" if self._is_sqlite else "%s"
 
-    def _among(self, cast: str = "") -> str:
-        return "in (select value from json_each(?))" if self._is_sqlite else f"= any(%s{cast})"
+    def _among(self, cast: str = "text[]") -> str:
+        return "in (select value from json_each(?))" if self._is_sqlite else f"= any(%s::{cast})"
 
-    def _list(self, values: Sequence[str]) -> Any:
-        return json.dumps(values) if self._is_sqlite else list(values)
+    def _list(self, values: Sequence[str]) -> str:
+        return json.dumps(values) if self._is_sqlite else array_text(values)
 
     def _cast(self, mark: str) -> str:
         return mark if self._is_sqlite else f"{mark}::timestamptz"
