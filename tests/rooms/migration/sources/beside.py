@@ -17,13 +17,11 @@ CONFIG = {"KubernetesExecutor": {"image": "etl:7", "odd": 'it\'s "so"\n', "limit
 AT = "2026-03-01 04:05:06.789000"
 DAG_IDS = ("daily_sales", "maintenance", "orders_mapped")
 WINDOW = HistoryWindow(DAG_IDS)
-_TABLES = (
-    "dataset_dag_run_queue",
-    "dagrun_dataset_event",
-    "dataset_event",
-    "dag_schedule_dataset_reference",
-    "dataset",
-)
+FIRST_ID = 900
+_TABLES = {
+    "dataset_dag_run_queue": "dataset_id", "dagrun_dataset_event": "event_id", "dataset_event": "id",
+    "dag_schedule_dataset_reference": "dataset_id", "dataset": "id",
+}  # fmt: skip
 
 
 @contextmanager
@@ -37,7 +35,7 @@ def put_into(database_url: str) -> Iterator[None]:
             "update task_instance set executor_config = ? where dag_id = 'daily_sales' and task_id = 'load'",
             (pickle.dumps(CONFIG, 4),),
         )
-        for number, uri in ((901, "s3://lake/orders"), (902, "s3://lake/customers"), (903, "s3://lake/else")):
+        for number, uri in ((901, "s3://beside/orders"), (902, "s3://beside/customers"), (903, "s3://beside/else")):
             connection.execute("insert into dataset values (?, ?, '{}', ?, ?, 0)", (number, uri, AT, AT))
         for number in (901, 902):
             connection.execute(
@@ -65,13 +63,13 @@ def put_into(database_url: str) -> Iterator[None]:
             yield
         finally:
             _clear(connection)
-            connection.execute("update task_instance set executor_config = ?", (pickle.dumps({}, 4),))
             connection.commit()
 
 
 def _clear(connection: sqlite3.Connection) -> None:
-    for table in _TABLES:
-        connection.execute(f"delete from {table}")
+    for table, column in _TABLES.items():
+        connection.execute(f"delete from {table} where {column} >= {FIRST_ID}")
+    connection.execute("update task_instance set executor_config = ? where task_id = 'load'", (pickle.dumps({}, 4),))
 
 
 def assets_of(source: SourceAdapter) -> dict[str, Any]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx2
 import pytest
+from sqlalchemy import make_url
 from tests.conftest import Legacy
 from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F401 - a fixture
 from tests.rooms.migration.sources.beside import CONFIG, WINDOW, assets_of, configs_of, put_into
@@ -90,7 +94,7 @@ def environment(home: Path, database_url: str, fernet_key: str) -> dict[str, str
 
 
 @pytest.fixture(scope="module")
-def running(
+def _running(
     airflow_venv: Callable[..., Venv],
     _legacy: Legacy,
     tmp_path_factory: pytest.TempPathFactory,
@@ -133,6 +137,18 @@ def running(
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture
+def running(_running: Running) -> Running:
+    """It, without what another test left: marks of ours, and DAGs that were paused or let go."""
+    path = make_url(_running.database.database_url.reveal()).database
+    assert path is not None
+    with closing(sqlite3.connect(path, timeout=30)) as connection:
+        connection.execute("delete from variable where key like 'aerodrome.%'")
+        connection.execute("update dag set is_paused = (dag_id = 'maintenance')")
+        connection.commit()
+    return _running
 
 
 def rows_of(source: SourceAdapter, kind: HistoryKind, window: HistoryWindow) -> dict[Any, dict[str, Any]]:
@@ -353,6 +369,47 @@ def test_reader_waits_as_it_is_told_and_gives_up() -> None:
     with pytest.raises(Denied) as denied:
         reader.get("/connections")
     assert denied.value.code == "source-right-missing"
+
+
+class SessionOnly:
+    """Airflow 2 as delivered: basic authentication is no way in, a session of the login page is (2.11.2)."""
+
+    def __init__(self, *, has_form: bool = True) -> None:
+        self.has_form = has_form
+        self.signed_in = 0
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path, has_session = request.url.path, "session=s1" in (request.headers.get("cookie") or "")
+        if path == "/api/v1/version":
+            return httpx2.Response(200, json={"version": "2.11.2"})
+        if path == "/login/" and request.method == "GET":
+            form = '<input id="csrf_token" name="csrf_token" type="hidden" value="I&#34;x">'
+            return httpx2.Response(200 if self.has_form else 404, text=form)
+        if path == "/login/":
+            given = dict(parse_qsl(request.content.decode()))
+            if given != {"csrf_token": 'I"x', "username": "reader", "password": "canary-right"}:
+                return httpx2.Response(302, headers={"Location": "/login/"})
+            self.signed_in += 1
+            return httpx2.Response(302, headers={"Location": "/home", "Set-Cookie": "session=s1; Path=/; HttpOnly"})
+        if path == "/api/v1/dags" and has_session:
+            return httpx2.Response(200, json={"dags": [{"dag_id": "d"}], "total_entries": 1})
+        return httpx2.Response(401 if path.startswith("/api/v1") else 404)
+
+
+def test_a_session_opens_what_basic_authentication_does_not() -> None:
+    def reader(server: SessionOnly, password: str) -> RestReader:
+        transport = httpx2.MockTransport(server)
+        return RestReader("http://x", "reader", Secret(password), Secret(""), transport=transport)
+
+    server = SessionOnly()
+    right = reader(server, "canary-right")
+    assert [list(right.pages("/dags", "dags")) for _ in range(2)] == [[{"dag_id": "d"}]] * 2
+    assert server.signed_in == 1
+    for wrong in (reader(SessionOnly(), "canary-wrong"), reader(SessionOnly(has_form=False), "canary-right")):
+        with pytest.raises(Denied) as refused:
+            wrong.get("/dags")
+        assert refused.value.code == "source-login-refused"
+        assert "canary" not in str(refused.value)
 
 
 def test_nobody_there_is_told() -> None:

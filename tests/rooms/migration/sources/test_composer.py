@@ -24,7 +24,7 @@ from tests.rooms.migration.sources.google_server import (
     google_server,
 )
 from tests.rooms.migration.sources.place import Place
-from tests.rooms.migration.sources.test_airflow_rest import Running, quiet, rows_of, running  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.test_airflow_rest import Running, _running, quiet, rows_of, running  # noqa: F401 - fixtures
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock

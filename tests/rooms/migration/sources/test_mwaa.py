@@ -32,7 +32,7 @@ from tests.rooms.migration.sources.beside import assets_of, configs_of, put_into
 from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.place import Place
-from tests.rooms.migration.sources.test_airflow_rest import Running, quiet, rows_of, running  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.test_airflow_rest import Running, _running, quiet, rows_of, running  # noqa: F401 - fixtures
 from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
 
 from aerodrome.builds.contract import Venv
