@@ -176,6 +176,7 @@ def test_rest_says_what_the_database_says_or_why_not(running: Running, tmp_path:
     same = ("file", "is_paused", "is_active", "schedule", "owners", "tags", "pools", "task_count", "run_states",
             "next_logical_date", "next_interval_end", "runs_30d", "runs_365d", "failures_30d", "last_run_at", "start_date", "variables",
             "datasets_in", "datasets_out", "max_active_runs", "import_error")  # fmt: skip
+    assert {"executor_config", "callbacks", "slas", "timezone"} <= set(found["daily_sales"].unread)
     for dag_id, dag in found.items():
         assert there[dag_id].catchup in (dag.catchup, None)  # REST tells the default, too
         for name in same:
