@@ -203,6 +203,10 @@ def test_unknown_environment_and_old_airflow_are_told(
     with pytest.raises(Conflict) as refused:
         source.pause_dag("daily_sales", "mark")
     assert refused.value.code == "source-without-rest"
+    for acts in (source.pause_dags, source.unpause_dags):
+        assert {key: error.code for key, error in acts(["a", "b"], "mark").items()} == dict.fromkeys(
+            "ab", "source-without-rest"
+        )
     assert isinstance(source, TellsActivity)
     with pytest.raises(Conflict, match="nothing can be paused or watched"):
         source.activity(datetime(2000, 1, 1, tzinfo=UTC))
@@ -376,6 +380,7 @@ def test_mwaa_keeps_the_contract_of_sources(
 
 
 @pytest.mark.airflow
+@pytest.mark.matrix
 def test_mwaa_with_an_archive_keeps_the_contract_of_sources(
     running: Running,  # noqa: F811
     server: AwsServer,
