@@ -69,7 +69,7 @@ class DagRecord(Record):
     version: str | None = None  # changes when the DAG does, not with a computed start date
     aliases_in: tuple[str, ...] = ()  # names of asset aliases that its schedule waits for
     aliases_out: tuple[str, ...] = ()  # ... and that its tasks write
-    unread: tuple[str, ...] = ()  # fields above that this kind of source cannot tell: they are empty, not none
+    unread: tuple[str, ...] = ()  # fields above, or of its tasks, that this kind of source cannot tell: empty, not none
 
     @property
     def key(self) -> str:

@@ -417,14 +417,30 @@ class OffersText(Protocol):
     def text_history(self) -> TextHistory | None: ...
 
 
+@dataclass(frozen=True)
+class ShownConfig:
+    """An `executor_config` as an API shows it: the text that Python gives of the object. Never evaluate it."""
+
+    text: str
+
+
+StoredConfig = bytes | ShownConfig
+"""A pickle as Airflow keeps it (a program: never load it), or what an API shows of it."""
+
+ConfigRows = list[tuple[tuple[Any, ...], StoredConfig]]
+"""(natural key, `executor_config`) of rows that have one."""
+
+
 @runtime_checkable
 class OffersExecutorConfigs(Protocol):
     """A source adapter that gives the `executor_config` of task instances and tries."""
 
-    def executor_configs(
-        self, kind: HistoryKind, window: HistoryWindow
-    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
-        """Stream (natural key, pickle) of the rows that move and have one. A pickle is a program: never load it."""
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        """Tell whether those of a kind can be read at all; where not, nobody knows whether there are any."""
+        ...
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        """Stream those of the rows that move, DAG by DAG."""
         ...
 
 

@@ -1,7 +1,8 @@
 """Tells what a transfer would find: which rows the target lacks, has alike, has otherwise, and has alone. Writes nothing.
 
 Called by migration.service. From PostgreSQL to PostgreSQL both databases hash, DAG by DAG in chunks of runs, and only what
-differs is read; elsewhere every row passes once. Memory holds the runs of a page of DAGs, never their rows.
+differs is read; elsewhere every row passes once. Of task instances and tries the `executor_config` is compared, too, where the
+source gives it. Memory holds the runs of a page of DAGs and hashes of the keys of what differs, never rows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from sqlalchemy import func, select
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
 from aerodrome.migration.transfer.batches import accept
-from aerodrome.migration.transfer.mapping import TABLES, MappedRow
+from aerodrome.migration.transfer.executor_configs import differing_configs
+from aerodrome.migration.transfer.mapping import TABLES, Key, MappedRow, label_of
 from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.sql_lane import SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -99,6 +101,7 @@ class _Table:
         self.found = Difference()
         self.stood = 0  # rows of the target that were looked at
         self.runs: set[int] = set()  # hashes of the runs that were looked at
+        self.uneven: set[int] = set()  # hashes of the keys of rows that are different or extra
         self._target = target
         self._writer = writer
 
@@ -129,9 +132,19 @@ class _Table:
             else:
                 how = "same" if stands.proof_for(row) == (*row.proof, row.note) else "different"
             self.found.count(how, row.label)
+            if how == "different":
+                self.uneven.add(hash(row.key))
         for key in standing:  # in a run that both sides have
             self.stood += 1
+            self.uneven.add(hash(key))
             self.found.count("extra", "/".join(map(str, key)))
+
+    def note_config(self, key: Key) -> None:
+        """Count a row whose `executor_config` differs as different, if it was taken for the same."""
+        if hash(key[1]) in self.runs and hash(key) not in self.uneven:
+            self.found.same -= 1
+            self.found.count("different", label_of(key))
+            self.uneven.add(hash(key))
 
 
 class _Comparison:
@@ -156,6 +169,9 @@ class _Comparison:
             totals = self._totals(kind, window.dag_ids)
             for dag_id in window.dag_ids:
                 self._add_extra(kind, dag_id, tables[dag_id][kind], totals.get(dag_id, 0))
+        for kind in HISTORY_KINDS:
+            for key in differing_configs(self._source, self._target, kind, window):
+                tables[key[0]][kind].note_config(key)
         for dag_id, kinds in tables.items():
             yield dag_id, {kind: table.found for kind, table in kinds.items()}
 

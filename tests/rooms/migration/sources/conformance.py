@@ -16,7 +16,7 @@ import pytest
 from aerodrome.kernel.errors import AerodromeError, Conflict, Invalid, NotFound
 from aerodrome.migration.estate.history import COLUMNS, FINAL_RUN_STATES, HISTORY_KINDS, HistoryKind, HistoryWindow
 from aerodrome.migration.estate.records import KINDS, Record
-from aerodrome.migration.sources.contract import SourceAdapter
+from aerodrome.migration.sources.contract import OffersAssets, OffersExecutorConfigs, SourceAdapter
 
 NOWHERE = "no_such_thing"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -24,20 +24,25 @@ CANARY = "canary"  # in every secret of the sources of these tests
 MARK, OTHER = "aerodrome:conformance", "aerodrome:somebody-else"
 
 
-def keeps_the_contract(source: SourceAdapter, *, holds: str | None, is_picture: bool = False) -> None:
+def keeps_the_contract(
+    source: SourceAdapter, *, holds: str | None, unwatched: str = "", leaves: Sequence[HistoryKind] = ()
+) -> None:
     """Check a source; `holds` is a DAG that is not paused and may be paused and let go, None where the adapter only reads.
 
-    `is_picture`: the source is one of a moment, and says so when it is asked what a scheduler does now.
+    `unwatched`: what the source answers when it is asked what a scheduler does now, where it cannot tell. `leaves`: the
+    kinds of history that it never gives.
     """
     describes_itself(source)
     dag_ids = gives_an_estate(source)
-    if is_picture:
-        with pytest.raises(Conflict, match="picture"):
+    if unwatched:
+        with pytest.raises(Conflict, match=unwatched):
             source.dag_states(dag_ids)
     else:
         knows_its_dags(source, dag_ids)
     knows_what_is_not_there(source)
     streams_what_is_final(source, dag_ids)
+    says_what_it_leaves(source, dag_ids, leaves)
+    gives_what_goes_with_history(source, dag_ids)
     if holds is None:
         refuses_to_hold(source, dag_ids[0])
     else:
@@ -108,6 +113,45 @@ def streams_what_is_final(source: SourceAdapter, dag_ids: Sequence[str]) -> None
         assert watermark is None or watermark.tzinfo is not None
         busy = {run["dag_id"] for run in runs}
         assert busy <= source.history_changed(dag_ids, LONG_AGO) <= set(dag_ids)
+
+
+_WORDS: dict[HistoryKind, str] = {"task_try": "tries", "xcom": "XComs", "rendered": "rendered fields"}
+
+
+def says_what_it_leaves(source: SourceAdapter, dag_ids: Sequence[str], leaves: Sequence[HistoryKind]) -> None:
+    """What a kind of source cannot give is said before anything moves, and is never half given."""
+    said = " ".join(probe.message for probe in source.describe().probes if not probe.is_ok)
+    for kind in leaves:
+        assert _rows(source, kind, HistoryWindow(tuple(dag_ids))) == [], kind
+        assert _WORDS[kind].lower() in said.lower(), kind
+    if isinstance(source, OffersExecutorConfigs) and not source.has_executor_configs("task_instance"):
+        assert "executor_config" in said
+
+
+def gives_what_goes_with_history(source: SourceAdapter, dag_ids: Sequence[str]) -> None:
+    """The executor_config of rows that move only; events of assets the same at each reading; both are empty without DAGs."""
+    window, nothing = HistoryWindow(tuple(dag_ids)), HistoryWindow((NOWHERE,))
+    if isinstance(source, OffersExecutorConfigs):
+        for kind, names in _KEYS.items():
+            rows = {tuple(row[name] for name in names) for row in _rows(source, kind, window)}
+            found = [key for batch in source.executor_configs(kind, window) for key, _ in batch]
+            assert len(set(found)) == len(found)
+            assert set(found) <= rows, kind
+            assert source.has_executor_configs(kind) or not found, kind
+            assert not list(source.executor_configs(kind, nothing))
+    if isinstance(source, OffersAssets):
+        for read in (source.asset_events, source.asset_runs):
+            first: list[Any] = [each for batch in read(dag_ids) for each in batch]
+            assert [each for batch in read(dag_ids) for each in batch] == first
+            assert not list(read([NOWHERE]))
+        assert {each.dag_id for each in source.asset_queue(dag_ids)} <= set(dag_ids)
+        assert source.asset_queue([NOWHERE]) == []
+
+
+_KEYS: dict[HistoryKind, tuple[str, ...]] = {
+    "task_instance": ("dag_id", "run_id", "task_id", "map_index"),
+    "task_try": ("dag_id", "run_id", "task_id", "map_index", "try_number"),
+}
 
 
 def refuses_to_hold(source: SourceAdapter, dag_id: str) -> None:

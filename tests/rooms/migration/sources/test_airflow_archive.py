@@ -11,11 +11,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from tests.rooms.migration.sources.beside import CONFIG, assets_of, configs_of, put_into
 from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.place import Place
@@ -30,7 +32,7 @@ from aerodrome.migration.sources.airflow_archive.frames import MAGIC, frames
 from aerodrome.migration.sources.airflow_archive.script import exporter
 from aerodrome.migration.sources.airflow_archive.sealing import new_key, public_half
 from aerodrome.migration.sources.capture import capture
-from aerodrome.migration.sources.contract import ArchiveConfig, SourceAdapter
+from aerodrome.migration.sources.contract import ArchiveConfig, MeasuresConcurrency, SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import code_of, open_source
 
 CANARIES = (b"canary-conn-password-a1", b"canary-conn-extra-b2", b"canary-variable-c3", b"canary-env-d4")
@@ -287,4 +289,25 @@ def test_exporter_is_python_3_6() -> None:
 @pytest.mark.airflow
 def test_an_archive_keeps_the_contract_of_sources(exported: Place, tmp_path: Path, clock: ManualClock) -> None:
     config = ArchiveConfig("legacy", exported.archive, exported.key, tmp_path / "unpacked")
-    keeps_the_contract(open_source(config, b"fingerprints", clock), holds=None, is_picture=True)
+    keeps_the_contract(open_source(config, b"fingerprints", clock), holds=None, unwatched="picture")
+
+
+@pytest.mark.airflow
+def test_an_archive_brings_what_goes_with_history(
+    place: Place, config: SourceConfig, tmp_path: Path, clock: ManualClock
+) -> None:
+    """An executor_config, and events of datasets with the runs that they started and what is pending."""
+    with put_into(place.url):
+        done = place.export()
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        direct = open_source(replace(config, database_url=Secret(place.url)), b"fingerprints", clock)
+        wanted = assets_of(direct), configs_of(direct)
+        direct.close()
+    archived = open_source(
+        ArchiveConfig("legacy", place.archive, place.key, tmp_path / "unpacked"), b"fingerprints", clock
+    )
+    assert (assets_of(archived), configs_of(archived)) == wanted
+    assert all(wanted[0].values())
+    assert set(wanted[1].values()) == {repr(CONFIG)}
+    assert isinstance(archived, MeasuresConcurrency)
+    assert archived.concurrency(("daily_sales",), clock.now() - timedelta(days=30)).tasks >= 1

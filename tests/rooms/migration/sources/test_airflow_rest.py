@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx2
 import pytest
+from sqlalchemy import make_url
 from tests.conftest import Legacy
 from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.beside import CONFIG, WINDOW, assets_of, configs_of, put_into
 from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import DATA, PROJECT
 from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
@@ -25,11 +30,12 @@ from aerodrome.builds.contract import Venv
 from aerodrome.client.client import Client
 from aerodrome.client.migrations import NewRest
 from aerodrome.kernel.clock import SystemClock
-from aerodrome.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from aerodrome.kernel.errors import Broken, Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetKey, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
+from aerodrome.migration.sources.airflow_rest.assets import PASSES, RestAssets, knows_queue
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.airflow_rest.dags import RunSummary
 from aerodrome.migration.sources.capture import capture
@@ -88,7 +94,7 @@ def environment(home: Path, database_url: str, fernet_key: str) -> dict[str, str
 
 
 @pytest.fixture(scope="module")
-def running(
+def _running(
     airflow_venv: Callable[..., Venv],
     _legacy: Legacy,
     tmp_path_factory: pytest.TempPathFactory,
@@ -133,6 +139,18 @@ def running(
         process.wait(30)
 
 
+@pytest.fixture
+def running(_running: Running) -> Running:
+    """It, without what another test left: marks of ours, and DAGs that were paused or let go."""
+    path = make_url(_running.database.database_url.reveal()).database
+    assert path is not None
+    with closing(sqlite3.connect(path, timeout=30)) as connection:
+        connection.execute("delete from variable where key like 'aerodrome.%'")
+        connection.execute("update dag set is_paused = (dag_id = 'maintenance')")
+        connection.commit()
+    return _running
+
+
 def rows_of(source: SourceAdapter, kind: HistoryKind, window: HistoryWindow) -> dict[Any, dict[str, Any]]:
     rows = [dict(zip(batch.columns, row, strict=True)) for batch in source.history(kind, window) for row in batch.rows]
     return {tuple(row.get(name) for name in ("dag_id", "run_id", "task_id", "map_index")): row for row in rows}
@@ -158,6 +176,7 @@ def test_rest_says_what_the_database_says_or_why_not(running: Running, tmp_path:
     same = ("file", "is_paused", "is_active", "schedule", "owners", "tags", "pools", "task_count", "run_states",
             "next_logical_date", "next_interval_end", "runs_30d", "runs_365d", "failures_30d", "last_run_at", "start_date", "variables",
             "datasets_in", "datasets_out", "max_active_runs", "import_error")  # fmt: skip
+    assert {"executor_config", "callbacks", "slas", "timezone"} <= set(found["daily_sales"].unread)
     for dag_id, dag in found.items():
         assert there[dag_id].catchup in (dag.catchup, None)  # REST tells the default, too
         for name in same:
@@ -353,6 +372,47 @@ def test_reader_waits_as_it_is_told_and_gives_up() -> None:
     assert denied.value.code == "source-right-missing"
 
 
+class SessionOnly:
+    """Airflow 2 as delivered: basic authentication is no way in, a session of the login page is (2.11.2)."""
+
+    def __init__(self, *, has_form: bool = True) -> None:
+        self.has_form = has_form
+        self.signed_in = 0
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path, has_session = request.url.path, "session=s1" in (request.headers.get("cookie") or "")
+        if path == "/api/v1/version":
+            return httpx2.Response(200, json={"version": "2.11.2"})
+        if path == "/login/" and request.method == "GET":
+            form = '<input id="csrf_token" name="csrf_token" type="hidden" value="I&#34;x">'
+            return httpx2.Response(200 if self.has_form else 404, text=form)
+        if path == "/login/":
+            given = dict(parse_qsl(request.content.decode()))
+            if given != {"csrf_token": 'I"x', "username": "reader", "password": "canary-right"}:
+                return httpx2.Response(302, headers={"Location": "/login/"})
+            self.signed_in += 1
+            return httpx2.Response(302, headers={"Location": "/home", "Set-Cookie": "session=s1; Path=/; HttpOnly"})
+        if path == "/api/v1/dags" and has_session:
+            return httpx2.Response(200, json={"dags": [{"dag_id": "d"}], "total_entries": 1})
+        return httpx2.Response(401 if path.startswith("/api/v1") else 404)
+
+
+def test_a_session_opens_what_basic_authentication_does_not() -> None:
+    def reader(server: SessionOnly, password: str) -> RestReader:
+        transport = httpx2.MockTransport(server)
+        return RestReader("http://x", "reader", Secret(password), Secret(""), transport=transport)
+
+    server = SessionOnly()
+    right = reader(server, "canary-right")
+    assert [list(right.pages("/dags", "dags")) for _ in range(2)] == [[{"dag_id": "d"}]] * 2
+    assert server.signed_in == 1
+    for wrong in (reader(SessionOnly(), "canary-wrong"), reader(SessionOnly(has_form=False), "canary-right")):
+        with pytest.raises(Denied) as refused:
+            wrong.get("/dags")
+        assert refused.value.code == "source-login-refused"
+        assert "canary" not in str(refused.value)
+
+
 def test_nobody_there_is_told() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -375,4 +435,66 @@ def test_runs_are_counted_in_every_window() -> None:
 @pytest.mark.airflow
 @pytest.mark.journey
 def test_a_rest_api_keeps_the_contract_of_sources(running: Running) -> None:
-    keeps_the_contract(running.open(), holds="daily_sales")
+    with put_into(running.database.database_url.reveal()):
+        keeps_the_contract(running.open(), holds="daily_sales", leaves=("task_try", "xcom", "rendered"))
+
+
+@pytest.mark.airflow
+@pytest.mark.journey
+def test_what_goes_with_history_comes_over_rest(running: Running) -> None:
+    """An executor_config as exactly as the database has it; events, what they started, and what is pending."""
+    with put_into(running.database.database_url.reveal()):
+        source, behind = running.open(), running.behind()
+        for _ in range(2):  # at first they are not known to be there, then they are
+            assert configs_of(source) == configs_of(behind)
+            assert set(configs_of(source).values()) == {repr(CONFIG)}
+            list(source.history("task_instance", WINDOW))
+        assert assets_of(source) == assets_of(behind)
+        assert all(assets_of(source).values())
+    list(source.history("task_instance", WINDOW))
+    assert configs_of(source) == {}
+    assert assets_of(source) == {"events": [], "runs": [], "queue": []}
+
+
+def test_an_api_without_a_queue_of_datasets_says_so() -> None:
+    assert [knows_queue(version) for version in ("2.8.4", "2.9.0", "2.11.2", "3.0.6", "3.3.2")] == [
+        False, True, True, True, True,
+    ]  # fmt: skip
+
+
+def test_assets_of_version_2_are_read_over_shifting_pages() -> None:
+    """Made after the answers of 3.3.2: events have name and URI, the queue has the number of an asset."""
+    asset = {"id": 7, "name": "orders", "uri": "s3://lake/orders", "scheduled_dags": [{"dag_id": "d"}]}
+    event = {
+        "id": 1, "asset_id": 7, "uri": "s3://lake/orders", "name": "orders", "group": "asset", "extra": {"rows": 3},
+        "source_task_id": "t", "source_dag_id": "p", "source_run_id": "r", "source_map_index": -1,
+        "created_dagruns": [{"run_id": "asset__1", "dag_id": "d"}, {"run_id": "asset__2", "dag_id": "other"}],
+        "timestamp": "2026-03-01T04:05:06.789000Z",
+    }  # fmt: skip
+    shifted = [httpx2.Response(200, json={"asset_events": [row], "total_entries": 2}) for row in (event, event)]
+    after = [
+        httpx2.Response(200, json={"asset_events": [row], "total_entries": 2}) for row in (event, event | {"id": 2})
+    ]
+    many = httpx2.Response(200, json={"asset_events": [event], "total_entries": 2})
+    none = httpx2.Response(200, json={"asset_events": [], "total_entries": 0})
+    assets = httpx2.Response(200, json={"assets": [asset], "total_entries": 1})
+    version = httpx2.Response(200, json={"version": "3.3.2"})
+    reader, _, asked = served(version, assets, *shifted, many, *after, many, none, none)
+    found = [link for batch in RestAssets(reader).started(["d"]) for link in batch]
+    assert [key for key, _ in found] == [("d", "asset__1")] * 2
+    assert found[0][1].asset == AssetKey("orders", "s3://lake/orders")
+    assert asked[2].url.params["asset_id"] == "7"
+    assert asked[1].url.params["only_active"] == "false"
+    reader, _, _ = served(version, assets, *[shifted[0], shifted[1], many] * PASSES)
+    with pytest.raises(Broken) as unsteady:
+        list(RestAssets(reader).started(["d"]))
+    assert unsteady.value.code == "source-unsteady"
+    pending = {"dag_id": "d", "asset_id": 7, "created_at": "2026-03-01T04:05:06Z", "dag_display_name": "d"}
+    queue = httpx2.Response(200, json={"queued_events": [pending], "total_entries": 1})
+    reader, _, asked = served(version, assets, queue)
+    assert RestAssets(reader).pending(["d", "unscheduled"]) == [
+        PendingAsset(AssetKey("orders", "s3://lake/orders"), "d", datetime(2026, 3, 1, 4, 5, 6, tzinfo=UTC))
+    ]
+    assert asked[-1].url.path == "/air/api/v2/dags/d/assets/queuedEvents"
+    reader, _, _ = served(version, assets, httpx2.Response(404))
+    assert RestAssets(reader).pending(["d"]) == []

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.conftest import Legacy
 from tests.rooms.migration.sources.aws_server import through
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.google_server import (
     BUCKET,
@@ -23,7 +24,7 @@ from tests.rooms.migration.sources.google_server import (
     google_server,
 )
 from tests.rooms.migration.sources.place import Place
-from tests.rooms.migration.sources.test_airflow_rest import Running, quiet, rows_of, running  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.test_airflow_rest import Running, _running, quiet, rows_of, running  # noqa: F401 - fixtures
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock
@@ -212,6 +213,17 @@ def test_composer_says_what_its_database_says(
     source.pause_dag("daily_sales", "mark-1")
     assert behind.dag_states(["daily_sales"])["daily_sales"].is_paused
     source.unpause_dag("daily_sales", "mark-1")
+
+
+@pytest.mark.airflow
+def test_composer_keeps_the_contract_of_sources(
+    running: Running,  # noqa: F811
+    server: GoogleServer,
+    source: SourceAdapter,
+) -> None:
+    there = running.config
+    server.rest = through(there.base_url, there.user, there.password.reveal())
+    keeps_the_contract(source, holds="daily_sales", leaves=("task_try", "xcom", "rendered"))
 
 
 @pytest.mark.airflow

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench.estate import fill
 from bench.estate_dags import Size, write_files
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.clock import SystemClock
@@ -58,6 +58,31 @@ def test_a_generated_estate_is_read_and_assessed(large: SourceConfig, tmp_path: 
         "orm-access", "plain-secret", "code-host", "history-size", "dependency-group",
     }  # fmt: skip
     assert assessment.totals["task_instances"] >= SIZE.task_instances
+
+
+def _statements(config: SourceConfig) -> tuple[int, int]:
+    """Give how many DAGs a reading of the estate finds, and how many statements it takes."""
+    counted: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        counted.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        with closing(open_source(config, b"fingerprints", SystemClock())) as source:
+            records = list(source.records(lambda _what, _done, _total: None))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    return sum(record.kind == "dag" for record in records), len(counted)
+
+
+def test_more_dags_take_no_more_statements(config: SourceConfig, source_url: str, fernet_key: str) -> None:
+    """The list of DAGs took two more queries for each DAG: seconds for 4,000, and a gateway's time-out."""
+    few, statements = _statements(config)
+    fill(source_url.replace("+psycopg2:", "+psycopg:"), SIZE, fernet_key)
+    many, then = _statements(config)
+    assert many == few + SIZE.dags
+    assert then < statements + SIZE.dags // 4
 
 
 def test_bulk_counts_are_the_counts_one_by_one(large: SourceConfig) -> None:

@@ -28,9 +28,11 @@ from tests.rooms.migration.sources.aws_server import (
     nothing_there,
     through,
 )
+from tests.rooms.migration.sources.beside import assets_of, configs_of, put_into
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import PROJECT
 from tests.rooms.migration.sources.place import Place
-from tests.rooms.migration.sources.test_airflow_rest import Running, quiet, rows_of, running  # noqa: F401 - a fixture
+from tests.rooms.migration.sources.test_airflow_rest import Running, _running, quiet, rows_of, running  # noqa: F401 - fixtures
 from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
 
 from aerodrome.builds.contract import Venv
@@ -201,6 +203,10 @@ def test_unknown_environment_and_old_airflow_are_told(
     with pytest.raises(Conflict) as refused:
         source.pause_dag("daily_sales", "mark")
     assert refused.value.code == "source-without-rest"
+    for acts in (source.pause_dags, source.unpause_dags):
+        assert {key: error.code for key, error in acts(["a", "b"], "mark").items()} == dict.fromkeys(
+            "ab", "source-without-rest"
+        )
     assert isinstance(source, TellsActivity)
     with pytest.raises(Conflict, match="nothing can be paused or watched"):
         source.activity(datetime(2000, 1, 1, tzinfo=UTC))
@@ -355,6 +361,47 @@ def test_archive_in_its_bucket_brings_what_rest_hides(
         assert unpacked.describe().is_ok
     with pytest.raises(NotFound):
         archive.open()
+
+
+@pytest.mark.airflow
+def test_mwaa_keeps_the_contract_of_sources(
+    running: Running,  # noqa: F811
+    server: AwsServer,
+    source: SourceAdapter,
+) -> None:
+    there = running.config
+    server.rest = through(there.base_url, there.user, there.password.reveal())
+    with put_into(running.database.database_url.reveal()):
+        behind = running.behind()
+        keeps_the_contract(source, holds="daily_sales", leaves=("task_try", "xcom", "rendered"))
+        assert (assets_of(source), configs_of(source)) == (assets_of(behind), configs_of(behind))
+        assert all(assets_of(source).values())
+        assert configs_of(source)
+
+
+@pytest.mark.airflow
+@pytest.mark.matrix
+def test_mwaa_with_an_archive_keeps_the_contract_of_sources(
+    running: Running,  # noqa: F811
+    server: AwsServer,
+    config: CloudConfig,
+    place: Place,
+    tmp_path: Path,
+    clock: ManualClock,
+) -> None:
+    """With a REST API beside the archive, and without one, as before Airflow 2.4."""
+    there = running.config
+    server.rest = through(there.base_url, there.user, there.password.reveal())
+    with put_into(running.database.database_url.reveal()):
+        assert exported(place, str(place.archive)).returncode == 0
+        picture = ArchiveConfig("legacy", place.archive, place.key, tmp_path / "mig" / "archive")
+        with closing(open_source(replace(config, archive=picture), b"fingerprints", clock)) as source:
+            keeps_the_contract(source, holds="daily_sales")
+        server.environments[ENVIRONMENT]["AirflowVersion"] = "2.2.2"
+        behind = running.behind()
+        with closing(open_source(replace(config, archive=picture), b"fingerprints", clock)) as source:
+            keeps_the_contract(source, holds=None, unwatched="nothing can be paused or watched")
+            assert (assets_of(source), configs_of(source)) == (assets_of(behind), configs_of(behind))
 
 
 @pytest.mark.airflow

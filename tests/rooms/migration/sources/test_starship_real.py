@@ -138,3 +138,19 @@ def test_fake_has_the_fields_of_the_plugin(both: tuple[StarshipSource, SourceAda
     run = reader.starship("dag_runs", dag_id="daily_sales", limit=1)["dag_runs"][0]
     task = reader.starship("task_instances", dag_id="daily_sales", limit=1)["task_instances"][0]
     assert (set(run), set(task)) == (set(RUN), set(TASK))
+
+
+def test_a_session_opens_the_rest_api_alone(both: tuple[StarshipSource, SourceAdapter]) -> None:
+    """Without Starship: the login page signs in where basic authentication is refused."""
+    source, behind = both
+    if not source._wire.has_rest:
+        pytest.skip("nothing opens the REST API here")
+    alone = open_source(replace(source._config, kind="airflow-rest"), b"fingerprints", SystemClock())
+    try:
+        assert alone.describe().is_ok
+        for kind in ("run", "task_instance"):
+            found = rows_of(alone, kind, WINDOW)
+            assert list(found) == list(rows_of(behind, kind, WINDOW))
+            assert found
+    finally:
+        alone.close()

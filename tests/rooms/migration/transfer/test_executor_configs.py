@@ -12,8 +12,9 @@ import shutil
 import subprocess
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import OffersExecutorConfigs
+from aerodrome.migration.sources.contract import ConfigRows, OffersExecutorConfigs, ShownConfig, StoredConfig
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import RejectsFile, TargetDatabase, move_history
+from aerodrome.migration.transfer.difference import compare_history
 
 pytestmark = pytest.mark.airflow
 VERSIONS = ["2.11.2", *wide("1.10.15", "2.3.4", "2.7.3")]
@@ -136,16 +138,19 @@ class Bomb:
 
 @dataclass
 class ConfiguredSource(MemorySource):
-    """A source whose first task instance has this pickle."""
+    """A source whose task instances have these, by their place among its rows."""
 
-    pickled: bytes = b""
+    configs: dict[int, StoredConfig] = field(default_factory=dict)
 
-    def executor_configs(
-        self, kind: HistoryKind, window: HistoryWindow
-    ) -> Iterator[list[tuple[tuple[Any, ...], bytes]]]:
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        return kind == "task_instance"
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
         if kind == "task_instance":
-            row = self.rows["task_instance"][0]
-            yield [((row["dag_id"], row["run_id"], row["task_id"], row["map_index"]), self.pickled)]
+            for place, stored in self.configs.items():
+                row = self.rows["task_instance"][place]
+                if row["dag_id"] in window.dag_ids:
+                    yield [((row["dag_id"], row["run_id"], row["task_id"], row["map_index"]), stored)]
 
 
 @pytest.mark.parametrize("value", ["bomb", "list", "broken"])
@@ -157,7 +162,7 @@ def test_no_pickle_is_ever_loaded(
     pickled = {"bomb": pickle.dumps(Bomb()), "list": pickle.dumps([1, 2, 3]), "broken": b"\x80\x04\x95broken pickle"}[
         value
     ]
-    source = ConfiguredSource(rows=make_history("daily", 2), pickled=pickled)
+    source = ConfiguredSource(rows=make_history("daily", 2), configs={0: pickled})
     assert isinstance(source, OffersExecutorConfigs)
 
     moved = move_history(source, target, ["daily"])
@@ -191,3 +196,70 @@ def test_a_run_that_moves_beside_its_namesake_brings_its_config(
         rows = connection.execute(text(query)).all()
     found = {task_id: pickle.loads(bytes(stored)) for task_id, stored in rows if stored is not None}
     assert found["extract"] == PLAIN
+
+
+POD_AS_SHOWN = """{'pod_override': {'api_version': None,
+ 'spec': {'containers': [{'image': 'etl:7', 'name': 'base'}]}}, 'queue': 'k8s'}"""
+"""As `str` writes a V1Pod: kubernetes' models print themselves with pprint."""
+
+
+def test_what_an_api_shows_is_read_as_literals_only(
+    target: TargetDatabase, add_dags: Callable[..., None], tmp_path: Path
+) -> None:
+    add_dags("daily")
+    out = tmp_path / "went off"
+    texts = [
+        repr(PLAIN | {"odd": 'it\'s "so"\n', "no": None, "pair": (1, 2.5)}),
+        POD_AS_SHOWN,
+        f"{{'x': __import__('os').mkdir({str(out)!r})}}",
+        "{'at': datetime.datetime(2026, 1, 2, 3, 4)}",
+        "(" * 5_000,
+    ]
+    shown: dict[int, StoredConfig] = {place: ShownConfig(each) for place, each in enumerate(texts)}
+    source = ConfiguredSource(rows=make_history("daily", 3), configs=shown)
+
+    with RejectsFile(tmp_path / "rejects") as rejects:
+        moved = move_history(source, target, ["daily"], rejects=rejects)
+
+    assert not out.exists()
+    assert moved.is_proven
+    with target.reading() as connection:
+        stored = connection.scalars(text("select executor_config from task_instance")).all()
+    found = [pickle.loads(bytes(each)) for each in stored if each is not None]
+    assert {"queue": "k8s"} in found
+    assert PLAIN | {"odd": 'it\'s "so"\n', "no": None, "pair": [1, 2.5]} in found
+    assert len(found) == 2
+    assert moved.of("task_instance").noticed_by_code == {"executor-config-pickled": 3, "executor-config-pod": 1}
+    lines = [json.loads(line) for line in (tmp_path / "rejects" / "values.jsonl").read_text().splitlines()]
+    kept = [b64decode(line["value"]).decode() for line in lines if line["code"] == "executor-config-pickled"]
+    assert kept == texts[2:], "as the API showed them"
+
+
+def test_a_comparison_knows_them_exactly(target: TargetDatabase, add_dags: Callable[..., None]) -> None:
+    """Rows that differ in nothing else are different; what no transfer would write is none in the target."""
+    add_dags("daily")
+    rows = make_history("daily", 3)
+    other = pickle.dumps(Fraction(1, 2))  # no transfer writes it
+    source = ConfiguredSource(rows=rows, configs={0: pickle.dumps(PLAIN), 1: other, 2: pickle.dumps({"a": 1})})
+    before = dict(compare_history(source, target, ["daily"]))["daily"]["task_instance"]
+    assert (before.missing, before.same, before.different, before.extra) == (6, 0, 0, 0)
+    move_history(source, target, ["daily"])
+
+    def compared() -> tuple[int, int, int, int]:
+        found = dict(compare_history(source, target, ["daily"]))["daily"]["task_instance"]
+        assert len(found.samples.get("different", ())) == min(found.different, 5)
+        return found.missing, found.same, found.different, found.extra
+
+    assert compared() == (0, 6, 0, 0)
+    source.configs[0] = ShownConfig(repr(PLAIN))  # alike, however it came
+    assert compared() == (0, 6, 0, 0)
+    source.configs[0] = pickle.dumps(PLAIN | {"more": 1})
+    del source.configs[2]  # the target has one more
+    source.configs[3] = pickle.dumps({"b": 1})  # the source has
+    assert compared() == (0, 3, 3, 0)
+    rows["task_instance"][0]["queue"] = "other"  # different anyway: counted once
+    assert compared() == (0, 3, 3, 0)
+    gone = rows["task_instance"].pop(0)  # extra: counted once
+    source.configs = {place - 1: stored for place, stored in source.configs.items() if place}
+    assert gone["queue"] == "other"
+    assert compared() == (0, 3, 2, 1)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import KINDS, ConfigRecord, PackageRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_archive import unpacking
 from aerodrome.migration.sources.airflow_archive.sealing import local_fernet_key
@@ -23,10 +23,13 @@ from aerodrome.migration.sources.contract import (
     ArchiveConfig,
     CarriedRuns,
     CodeFolders,
+    ConfigRows,
     ConnectionValue,
     DagState,
+    Peaks,
     Probe,
     Progress,
+    RunKey,
     SourceConfig,
     SourceDescription,
     VariableValue,
@@ -134,6 +137,24 @@ class AirflowArchiveSource:
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return self._inner.history_counts(window)
+
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        return self._inner.has_executor_configs(kind)
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        return self._inner.executor_configs(kind, window)
+
+    def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        return self._inner.asset_events(dag_ids)
+
+    def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
+        return self._inner.asset_runs(dag_ids)
+
+    def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        return self._inner.asset_queue(dag_ids)
+
+    def concurrency(self, dag_ids: Sequence[str], since: datetime) -> Peaks:
+        return self._inner.concurrency(dag_ids, since)
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         del dag_ids

@@ -30,7 +30,7 @@ from aerodrome.migration.sources.airflow_db import (
 from aerodrome.migration.sources.airflow_db import history_text as database_text
 from aerodrome.migration.sources.airflow_db.assets import AssetReader
 from aerodrome.migration.sources.airflow_db.dags import DagReader, versions
-from aerodrome.migration.sources.airflow_db.executor_configs import ConfigRows, executor_configs
+from aerodrome.migration.sources.airflow_db.executor_configs import executor_configs
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_sql import PostgresHistory
 from aerodrome.migration.sources.airflow_db.revisions import oldest_with, version_of
@@ -39,6 +39,7 @@ from aerodrome.migration.sources.airflow_db.stopping import Stopper
 from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
     CarriedRuns,
+    ConfigRows,
     ConnectionValue,
     DagState,
     Peaks,
@@ -270,6 +271,9 @@ class AirflowDatabaseSource:
     def text_history(self) -> TextHistory | None:
         """Give the history as text, where this is a SQLite or a MySQL."""
         return database_text.TextHistory(self._history) if self._database.dialect in {"sqlite", "mysql"} else None
+
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        return kind in ("task_instance", "task_try")
 
     def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
         return executor_configs(self._database, self._history, kind, window)

@@ -56,8 +56,8 @@ class AssetReader:
 
     def started(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[tuple[str, str], AssetEvent]]]:
         """Give which events started which run of these DAGs."""
-        if not self.has_assets:
-            return
+        if not self.has_assets or not self._database.has(f"dagrun_{self.word}_event"):
+            return  # an archive of an older exporter has no links
         event, asset, run = self._table("{}_event"), self._table("{}"), self._database.table("dag_run")
         link = self._table("dagrun_{}_event")
         source = self._joined(event, asset).join(link, link.c.event_id == event.c.id)

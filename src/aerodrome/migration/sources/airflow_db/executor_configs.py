@@ -16,12 +16,11 @@ from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_batches import chunks
 from aerodrome.migration.sources.airflow_db.rows import pages
+from aerodrome.migration.sources.contract import ConfigRows
 
 _TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "task_try": "task_instance_history"}
-_EMPTY_BYTES = 6
+EMPTY_BYTES = 6
 """No pickle of an empty dictionary or of None is longer, whatever its protocol; none of anything else is as short."""
-
-ConfigRows = list[tuple[tuple[Any, ...], bytes]]
 
 
 def executor_configs(
@@ -32,7 +31,7 @@ def executor_configs(
     if not database.has(table, "executor_config"):
         return
     column = database.column(table, "executor_config")
-    is_there = func.length(column) > _EMPTY_BYTES
+    is_there = func.length(column) > EMPTY_BYTES
     for page in pages(sorted(window.dag_ids)):
         dag_id = database.column(table, "dag_id")
         with database.reading() as connection:

@@ -10,23 +10,26 @@ from functools import cached_property
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import ConfigRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import probes, surroundings
 from aerodrome.migration.sources.airflow_db.objects import Failure, connection_record, variable_record
 from aerodrome.migration.sources.airflow_rest import objects, states
 from aerodrome.migration.sources.airflow_rest.activity import Activity, activity
+from aerodrome.migration.sources.airflow_rest.assets import RestAssets, knows_queue
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 from aerodrome.migration.sources.airflow_rest.dags import DagReader
 from aerodrome.migration.sources.airflow_rest.history import RestHistory
 from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
     CarriedRuns,
+    ConfigRows,
     ConnectionValue,
     DagState,
     Probe,
     Progress,
     RestConfig,
+    RunKey,
     SourceConfig,
     SourceDescription,
     VariableValue,
@@ -119,6 +122,14 @@ class AirflowRestSource:
         ]
         if hidden:
             said.insert(1, ("variable secrets", f"{len(hidden)} variables are masked: {', '.join(hidden[:5])}.", _ELSE))
+        if not knows_queue(self._reader.version):
+            said.append(
+                (
+                    "pending datasets",
+                    "Which datasets a DAG was told of and has not run for does not come over REST before Airflow 2.9.",
+                    "Let DAGs that wait for several datasets run just before their cutover, or connect the database.",
+                )
+            )
         if not self._reader.is_v2:
             said.append(("time zones", "The time zones of DAGs do not come over REST of Airflow 2.", ""))
         else:
@@ -232,6 +243,22 @@ class AirflowRestSource:
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return self._history.counts(window)
+
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        return kind == "task_instance"
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        """Stream what the API shows of them; tries come without."""
+        return self._history.executor_configs(window) if kind == "task_instance" else iter(())
+
+    def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        return RestAssets(self._reader).events(dag_ids)
+
+    def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
+        return RestAssets(self._reader).started(dag_ids)
+
+    def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        return RestAssets(self._reader).pending(dag_ids)
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return states.dag_states(self._reader, self._history, dag_ids)

@@ -7,9 +7,11 @@ Errors: Unavailable (source-unreachable, source-failed), Denied (source-login-re
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +26,7 @@ TIMEOUT_S = 60.0
 ATTEMPTS = 5
 LONGEST_WAIT_S = 60.0
 _AGAIN = frozenset({429, 502, 503, 504})
+_TOKEN = re.compile(r"""<input[^>]*name=["']csrf_token["'][^>]*value=["']([^"']+)["']""")
 
 
 class RestReader:
@@ -40,7 +43,7 @@ class RestReader:
         sleep: Callable[[float], None] = time.sleep,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """Take a user with a password (2.x: basic; 3.x: exchanged for a token), or a bearer token."""
+        """Take a user with a password (2.x: basic, or a session of the login page; 3.x: exchanged for a token), or a bearer token."""
         self._user, self._password, self._token = user, password, token
         self._sleep = sleep
         self.url = base_url.rstrip("/")
@@ -148,13 +151,18 @@ class RestReader:
         body: Mapping[str, Any] | None,
         *,
         is_signed: bool,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
         """Send; wait and repeat when Airflow, or what stands before it, says so. Every call of ours may be repeated."""
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = self._client.request(
-                    method, path, params=dict(parameters or {}), json=body, headers=self._headers(is_signed=is_signed)
+                    method,
+                    path,
+                    params=dict(parameters or {}),
+                    json=body,
+                    headers=headers or self._headers(is_signed=is_signed),
                 )
             except httpx2.TransportError as error:
                 if attempt == ATTEMPTS:
@@ -174,9 +182,47 @@ class RestReader:
         if not is_signed:
             return {}
         if not self._token and not self.__dict__.get("version", "3").startswith("3"):
-            pair = f"{self._user}:{self._password.reveal()}".encode()
-            return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+            _ = self._by_session
+            return self._basic
         return {"Authorization": f"Bearer {(self._token or self._bearer).reveal()}"}
+
+    @property
+    def _basic(self) -> dict[str, str]:
+        pair = f"{self._user}:{self._password.reveal()}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+    @cached_property
+    def _by_session(self) -> bool:
+        """Sign in by the login page of Airflow 2 where basic authentication is refused; the client keeps the cookie.
+
+        So an Airflow as delivered answers, too: `auth_backends` is `session` since 2.3 (airflow/config_templates/config.yml).
+        """
+        wish: Mapping[str, Any] = {"limit": 1}
+        asked = self._answer("GET", "/api/v1/dags", wish, None, is_signed=False, headers=self._basic)
+        if asked.status_code not in {401, 403}:
+            return False
+        shown = self._answer("GET", "/login/", None, None, is_signed=False)
+        if shown.is_error or not _TOKEN.search(shown.text):
+            return False  # the call itself is answered with the reason
+        self._sign_in(shown.text)
+        return True
+
+    def _sign_in(self, page: str | None = None) -> None:
+        """Fill in the login form (Flask-AppBuilder). Denied `source-login-refused`."""
+        token = _TOKEN.search(page or self._answer("GET", "/login/", None, None, is_signed=False).text)
+        if token is None:
+            raise Denied(
+                f"{self.url} has no login form for a user and a password.",
+                code="source-login-refused",
+                hint="Give a token that its web server accepts instead.",
+            )
+        form = {"csrf_token": unescape(token[1]), "username": self._user, "password": self._password.reveal()}
+        try:
+            answer = self._client.post("/login/", data=form)
+        except httpx2.TransportError as error:
+            raise self._unreachable() from error
+        if not answer.is_redirect or "/login" in answer.headers.get("location", ""):
+            raise self._login_refused()
 
     @property
     def _can_renew(self) -> bool:
@@ -203,7 +249,7 @@ class RestReader:
         return Denied(
             f"{self.url} refuses the user, the password or the token.",
             code="source-login-refused",
-            hint="Check them; in Airflow 2 also that [api] auth_backends holds basic_auth.",
+            hint="Check them; in Airflow 2 also that [api] auth_backends holds basic_auth or session.",
         )
 
     def _explained(self, method: str, path: str, answer: httpx2.Response) -> AerodromeError:

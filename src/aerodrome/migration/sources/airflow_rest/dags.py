@@ -179,9 +179,9 @@ class DagReader:
 
     def _unread(self, *, is_known: bool) -> tuple[str, ...]:
         """Name what this API does not tell; where the DAG's file is gone, its tasks neither."""
-        found = (
-            ("depends_on_dags", "task_states") if self._reader.is_v2 else ("depends_on_dags", "task_states", "timezone")
-        )
+        found: tuple[str, ...] = ("depends_on_dags", "task_states", "callbacks", "executor_config")
+        if not self._reader.is_v2:
+            found = (*found, "slas", "timezone")
         return found if is_known else (*found, "tasks")
 
 

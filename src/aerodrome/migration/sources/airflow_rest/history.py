@@ -10,6 +10,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -27,6 +28,7 @@ from aerodrome.migration.estate.history import (
 )
 from aerodrome.migration.sources.airflow_db.rows import pages
 from aerodrome.migration.sources.airflow_rest.client import BATCH, RestReader, quoted
+from aerodrome.migration.sources.contract import ConfigRows, ShownConfig
 
 RUNS_PER_BATCH = 50
 """How many runs' task instances are asked for at first; then as many as have about ROWS_PER_BATCH."""
@@ -45,6 +47,7 @@ _UNKNOWN_BEFORE = {  # states that a version does not know make it refuse the wh
 FEW_CHANGES = 500
 """With more changes than this in the whole Airflow, they are asked for DAG by DAG."""
 _RUN_ID = COLUMNS["run"].index("run_id")
+_NO_CONFIG = frozenset({"", "{}", "None"})
 _Found = dict[tuple[str, str, int], dict[str, Any]]
 
 
@@ -57,6 +60,9 @@ class RestHistory:
         self._window: HistoryWindow | None = None
         self._runs_of: dict[str, list[tuple[Any, ...]]] = {}  # the rows of runs that move in that window, by DAG
         self._changed: dict[datetime, set[tuple[str, str]]] = {}
+        self._configured: dict[
+            HistoryWindow, bool
+        ] = {}  # by windows of one DAG that were read: has it an executor_config
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id; for what stays behind, a rejection for each DAG."""
@@ -155,6 +161,7 @@ class RestHistory:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rest-history") as beside:
             coming: deque[tuple[str, Future[_Found]]] = deque()
             asked = RUNS_PER_BATCH
+            configured: set[str] = set()
             for dag_id in dag_ids:
                 self._retried[dag_id] = 0
                 run_ids = [row[_RUN_ID] for row in self._eligible(dag_id, window)]
@@ -164,17 +171,20 @@ class RestHistory:
                     start += len(page)
                     coming.append((dag_id, beside.submit(self._tasks_of, dag_id, page)))
                     while len(coming) > AT_ONCE:
-                        batch = self._received(*coming.popleft())
+                        batch = self._received(*coming.popleft(), configured)
                         runs = len({row[1] for row in batch.rows})
                         asked = (
                             max(1, min(MOST_RUNS, ROWS_PER_BATCH * runs // max(1, len(batch.rows)))) if runs else asked
                         )
                         yield batch
             while coming:
-                yield self._received(*coming.popleft())
+                yield self._received(*coming.popleft(), configured)
+        self._configured |= {replace(window, dag_ids=(dag_id,)): dag_id in configured for dag_id in dag_ids}
 
-    def _received(self, dag_id: str, coming: Future[_Found]) -> HistoryBatch:
+    def _received(self, dag_id: str, coming: Future[_Found], configured: set[str]) -> HistoryBatch:
         found = coming.result()
+        if any(_config(task) not in _NO_CONFIG for task in found.values()):
+            configured.add(dag_id)
         self._retried[dag_id] += sum((task["try_number"] or 0) > 1 for task in found.values())
         return HistoryBatch("task_instance", COLUMNS["task_instance"], [_task(found[key]) for key in sorted(found)])
 
@@ -197,6 +207,25 @@ class RestHistory:
             hint="Read it from its metadata database, or from an archive (`aerodrome export`).",
         )
 
+    def executor_configs(self, window: HistoryWindow) -> Iterator[ConfigRows]:
+        """Give what is shown of the `executor_config` of task instances. A DAG is read again, unless it was seen to have none."""
+        if self._window is not window:
+            self._window, self._runs_of, self._changed = window, {}, {}
+        for dag_id in window.dag_ids:
+            if self._configured.get(replace(window, dag_ids=(dag_id,)), True):
+                yield from self._configs_of(dag_id, [row[_RUN_ID] for row in self._eligible(dag_id, window)])
+
+    def _configs_of(self, dag_id: str, run_ids: Sequence[str]) -> Iterator[ConfigRows]:
+        for page in pages(run_ids, RUNS_PER_BATCH):
+            found = self._tasks_of(dag_id, list(page))
+            rows: ConfigRows = [
+                ((dag_id, *key), ShownConfig(shown))
+                for key in sorted(found)
+                if (shown := _config(found[key])) not in _NO_CONFIG
+            ]
+            if rows:
+                yield rows
+
     def _retries(self, dag_id: str, window: HistoryWindow) -> int:
         if dag_id not in self._retried:
             for _batch in self._tasks((dag_id,), window):
@@ -209,6 +238,12 @@ class RestHistory:
         if not self._reader.fits(path):
             return None
         return int(self._reader.get(path, limit=1)["total_entries"])
+
+
+def _config(task: Mapping[str, Any]) -> str:
+    """Give the text of an `executor_config`: `str` of the object in both versions (task_instance_schema.py, 2.11.2; task_instances.py, 3.3.2)."""
+    shown = task.get("executor_config")
+    return shown if isinstance(shown, str) else str(shown)
 
 
 def _run(run: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from shutil import rmtree
 from aerodrome.kernel.clock import Clock
 from aerodrome.kernel.errors import AerodromeError, Conflict
 from aerodrome.kernel.secret import Secret
-from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import ConfigRecord, PoolRecord, Record
 from aerodrome.migration.sources.airflow_archive.adapter import AirflowArchiveSource, unpacked_code
 from aerodrome.migration.sources.airflow_db import surroundings
@@ -27,14 +27,17 @@ from aerodrome.migration.sources.contract import (
     CarriedRuns,
     CloudConfig,
     CodeFolders,
+    ConfigRows,
     ConnectionValue,
     DagState,
     Probe,
     Progress,
     RestConfig,
+    RunKey,
     SourceConfig,
     SourceDescription,
     VariableValue,
+    for_each,
 )
 from aerodrome.migration.sources.managed.contract import DAGS, PLUGINS, REQUIREMENTS, ManagedEnvironment
 
@@ -136,6 +139,21 @@ class ManagedSource:
     def history_changed(self, dag_ids: Sequence[str], since: datetime) -> set[str]:
         return self._history_of("run").history_changed(dag_ids, since)
 
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        return self._history_of(kind).has_executor_configs(kind)
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        return self._history_of(kind).executor_configs(kind, window)
+
+    def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        return self._history_of("run").asset_events(dag_ids)
+
+    def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
+        return self._history_of("run").asset_runs(dag_ids)
+
+    def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        return self._history_of("run").asset_queue(dag_ids)
+
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         return self._control.dag_states(dag_ids)
 
@@ -150,10 +168,10 @@ class ManagedSource:
         self._control.unpause_dag(dag_id, mark)
 
     def pause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
-        return self._control.pause_dags(dag_ids, mark)
+        return for_each(lambda dag_id: self.pause_dag(dag_id, mark), dag_ids)
 
     def unpause_dags(self, dag_ids: Sequence[str], mark: str) -> dict[str, AerodromeError]:
-        return self._control.unpause_dags(dag_ids, mark)
+        return for_each(lambda dag_id: self.unpause_dag(dag_id, mark), dag_ids)
 
     def locked(self, dag_ids: Sequence[str]) -> AbstractContextManager[None]:
         return self._control.locked(dag_ids)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from aerodrome.kernel.clock import Clock
-from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
+from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import PoolRecord, Record
 from aerodrome.migration.sources.airflow_db import probes, surroundings
 from aerodrome.migration.sources.airflow_db.objects import Failure, connection_record
@@ -14,11 +14,13 @@ from aerodrome.migration.sources.airflow_rest.activity import Activity
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource, all_there
 from aerodrome.migration.sources.airflow_rest.states import name_of_mark
 from aerodrome.migration.sources.contract import (
+    ConfigRows,
     ConnectionValue,
     DagState,
     Probe,
     Progress,
     RestConfig,
+    RunKey,
     SourceDescription,
     VariableValue,
 )
@@ -70,6 +72,13 @@ class StarshipSource(AirflowRestSource):
                 "Let [api] auth_backends hold airflow.api.auth.backend.session (Airflow 2), or connect the database.",
                 is_required=False,
             )
+            yield Probe(
+                "beside the history",
+                False,
+                "The executor_config of task instances, events of datasets and what is pending of them do not come over Starship.",
+                "Connect the database or an archive (`aerodrome export`) where DAGs have any; the REST API gives them, too.",
+                is_required=False,
+            )
         for name, message, hint in _LEFT:
             yield Probe(name, False, message, hint, is_required=False)
 
@@ -119,6 +128,22 @@ class StarshipSource(AirflowRestSource):
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return self._runs.counts(window)
+
+    def has_executor_configs(self, kind: HistoryKind) -> bool:
+        return self._wire.has_rest and super().has_executor_configs(kind)
+
+    def executor_configs(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[ConfigRows]:
+        """Stream them over REST: Starship gives none (starship_compatability.py, 2.10.1)."""
+        return super().executor_configs(kind, window) if self._wire.has_rest else iter(())
+
+    def asset_events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
+        return super().asset_events(dag_ids) if self._wire.has_rest else iter(())
+
+    def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
+        return super().asset_runs(dag_ids) if self._wire.has_rest else iter(())
+
+    def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
+        return super().asset_queue(dag_ids) if self._wire.has_rest else []
 
     def dag_states(self, dag_ids: Sequence[str]) -> dict[str, DagState]:
         if self._wire.has_rest:

@@ -7,13 +7,9 @@ authentication; in Airflow 3 a token does. The same session serves the stable RE
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from html import unescape
 from typing import Any
-
-import httpx2
 
 from aerodrome.kernel.errors import Denied, Invalid, NotFound
 from aerodrome.migration.sources.airflow_rest.client import RestReader
@@ -24,7 +20,6 @@ READ_ROUTES = (
 )  # fmt: skip
 """What is asked. Not asked: `env_vars` (see above), `telescope` (runs code from the network), `task_log` and `xcom`
 (one by one, experimental, and refused outside of Astro or broken in Airflow 3)."""
-_TOKEN = re.compile(r"""<input[^>]*name=["']csrf_token["'][^>]*value=["']([^"']+)["']""")
 
 
 class StarshipReader(RestReader):
@@ -70,28 +65,13 @@ class StarshipReader(RestReader):
         return True
 
     def _headers(self, *, is_signed: bool) -> dict[str, str]:
-        if is_signed and not self._token and not self.is_v2:
-            _ = self._session
+        if is_signed and not self._token:
+            _ = self.version  # tells which way there is to sign in
         return super()._headers(is_signed=is_signed)
 
     @cached_property
-    def _session(self) -> bool:
-        """Sign in with the form of Airflow 2 (Flask-AppBuilder); the client keeps the cookie."""
-        shown = self._answer("GET", "/login/", None, None, is_signed=False)
-        token = _TOKEN.search(shown.text)
-        if token is None:
-            raise Denied(
-                f"{self.url} has no login form for a user and a password.",
-                code="source-login-refused",
-                hint="Give a token that its web server accepts instead.",
-            )
-        form = {"csrf_token": unescape(token[1]), "username": self._user, "password": self._password.reveal()}
-        try:
-            answer = self._client.post("/login/", data=form)
-        except httpx2.TransportError as error:
-            raise self._unreachable() from error
-        if not answer.is_redirect or "/login" in answer.headers.get("location", ""):
-            raise self._login_refused()
+    def _by_session(self) -> bool:
+        self._sign_in()  # basic authentication opens no view of the web server
         return True
 
     def everything(self, route: str, dag_id: str, key: str, limit: int, overlap: int) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ from aerodrome.migration.sources.starship.history import StarshipHistory
 
 UNREAD = (
     "is_active", "timezone", "catchup", "start_date", "end_date", "max_active_runs", "max_active_tasks", "tasks",
-    "depends_on_dags", "datasets_in", "datasets_out", "task_states", "import_error",
+    "depends_on_dags", "datasets_in", "datasets_out", "task_states", "import_error", "callbacks", "slas", "executor_config",
 )  # fmt: skip
 """What no route of Starship tells of a DAG."""
 DAGS_PER_PAGE = 100

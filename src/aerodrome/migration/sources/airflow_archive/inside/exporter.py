@@ -38,9 +38,9 @@ TABLES = (
     "dag", "dag_tag", "dag_owner_attributes", "dag_version", "dag_bundle", "serialized_dag",
     "dataset", "dataset_alias", "dag_schedule_dataset_reference", "task_outlet_dataset_reference", "dataset_event",
     "dataset_dag_run_queue", "asset", "asset_alias", "asset_active", "dag_schedule_asset_reference",
-    "task_outlet_asset_reference", "asset_event", "asset_dag_run_queue",
+    "task_outlet_asset_reference", "task_inlet_asset_reference", "asset_event", "asset_dag_run_queue",
     # A run before what belongs to it: a run that is final here has all of it there.
-    "dag_run", "dag_run_note", "task_instance", "task_instance_note", "task_instance_history", "task_fail",
+    "dag_run", "dag_run_note", "dagrun_dataset_event", "dagrun_asset_event", "task_instance", "task_instance_note", "task_instance_history", "task_fail",
     "task_reschedule", "task_map", "rendered_task_instance_fields", "xcom",
 )  # fmt: skip
 ONLY_SHAPE = ("log",)  # its rows stay; readers expect the table
