@@ -135,7 +135,8 @@ def report_estate(wanted: int, folders: dict[str, Path], sources: dict[str, Inte
         for name, folder in folders.items()
         if name in sources
     }
-    upgrading, proofs, left = 0.0, [], wanted
+    upgrading, left = 0.0, wanted
+    proofs: list[Proof] = []
     for place, (name, count) in enumerate(sorted(counts.items())):
         share_of = left if place == len(counts) - 1 else round(wanted * count / sum(counts.values()))
         estate = folders[name].with_name(f"{name}-estate")

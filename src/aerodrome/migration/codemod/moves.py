@@ -48,6 +48,14 @@ def companions() -> dict[str, list[str]]:
     return found
 
 
+@cache
+def successors() -> dict[str, list[str]]:
+    """Give what a provider itself said to use instead of a class that is gone; the arguments are other ones (`scripts/successors`)."""
+    text = (resources.files(__package__) / "successors.json").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = json.loads(text)
+    return found
+
+
 def package_of(module: str) -> str | None:
     """Give the name of the package that brings a provider's module."""
     if not module.startswith(_PROVIDER):

@@ -15,6 +15,7 @@ from aerodrome.migration.codemod.rules import operators
 from aerodrome.migration.codemod.source import Source
 
 _RDS = ("airflow.providers.amazon.aws.operators.rds.", "airflow.providers.amazon.aws.sensors.rds.")
+_SAY = "Say region_name=…, verify=… and botocore_config=… of the sensor itself."
 _OF_THE_HOOK = {"region_name": "region_name", "verify": "verify", "config": "botocore_config"}
 _REFRESH = frozenset(
     f"airflow.providers.{module}.TableauRefreshWorkbookOperator"
@@ -32,7 +33,9 @@ def _rds(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if item and any(name.startswith(_RDS) for name in made.names):
             given = _entries(item.value)
             if given is None or any(keyword(made.call, _OF_THE_HOOK[name]) for name, _ in given):
-                continue  # the finding about arguments that are gone names it
+                if any(name.startswith(_RDS[1]) for name in made.names):
+                    yield Spot(item.value.lineno, "Rds sensors take `hook_params` still, but give it to nobody.", _SAY)
+                continue  # of operators, the finding about arguments that are gone names it
             text = ", ".join(f"{_OF_THE_HOOK[name]}={source.code(value)}" for name, value in given)
             edit = Edit(source.start(item), source.end(item.value), text) if given else drop_item(source, item)
             yield Change((edit,))
