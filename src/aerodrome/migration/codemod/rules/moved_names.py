@@ -41,12 +41,10 @@ def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias
     origin = f"{node.module}.{alias.name}"
     if not known.is_missing(origin) or origin in known.moves:
         return None
-    whole = known.moves.get(f"{origin}.*")  # Airflow's own word for: all of it
-    places = {new.rpartition(".")[0] for old, new in known.moves.items() if old.rpartition(".")[0] == origin}
-    places = {whole} if whole else places
     name = alias.asname or alias.name
     is_asked_for = any(item.id == name and isinstance(item.ctx, ast.Load) for item in source.each(ast.Name))
-    return places.pop() if len(places) == 1 and is_asked_for else None
+    places = known.places.get(origin, frozenset())
+    return next(iter(places)) if len(places) == 1 and is_asked_for else None
 
 
 _BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
