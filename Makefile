@@ -73,7 +73,7 @@ bench-soak: ## Deploys and rollbacks while DAGs run; lost runs and memory (ARGS=
 	@$(PY) -m bench.soak $(ARGS)
 
 .PHONY: bench-upgrade
-bench-upgrade: ## Upgrade and prove the example DAGs of Airflow's packages (CORPUS=DIR adds a folder; ARGS=--corpus … --source … --target …)
+bench-upgrade: ## Upgrade and prove the example DAGs of Airflow's packages (CORPUS=DIR adds a folder; ARGS=--files 4072: an estate of copies; ARGS=--corpus … --source … --target …)
 	@scripts/setup demo
 	@CORPUS=$(CORPUS) $(PY) -m bench.upgrade $(ARGS)
 

@@ -7,6 +7,8 @@ proved, too: `parses_before` is the share of files that the target reads as they
 is equal or equal but for explained differences, both of the files that the source reads. `CORPUS=DIR` adds a folder (2.11.2 reads it). Rewriting is timed on one
 core without ruff's pass, the proof with warm interpreters. `proof_files_per_s` is by the clock, with whatever else the machine does;
 `proof_cpu_s_per_file` is processor time for both readings of a file, so that two cores prove 2 / proof_cpu_s_per_file files a second when nothing else runs.
+`--files 4072` times an estate of that many DAG files, instead: the same corpora copied into folders of their own, each copy with a dag_id and a schedule
+of its own where the text says them; upgraded once (ruff's pass included) and proved once, with interpreters that start cold. Nothing is remembered between files.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from aerodrome.builds import VenvSpec, VenvStore
@@ -37,6 +40,9 @@ _HOLD_BACK = {"1.10.15": ("sqlalchemy<1.4",)}
 """What Airflow admits and cannot be imported with: its web server's flask-admin 1.5 needs SQLAlchemy 1.3."""
 _OWN = re.compile(rb"\bairflow\.((?:contrib\.|providers\.[\w.]+\.)?example_dags\b)")
 """What the examples import from each other: in a DAG folder the package is called otherwise."""
+_DAG_ID = re.compile(rb"""(\bdag_id\s*=\s*|\bDAG\(\s*)(["'])([\w.-]+)\2""")
+_SCHEDULE = re.compile(rb"""(\bschedule(?:_interval)?\s*=\s*["'])\d+ \d+ ([\d*/, -]+["'])""")
+_DAILY = re.compile(rb"""(\bschedule(?:_interval)?\s*=\s*["'])@daily(["'])""")
 _VERSIONS = {"1.10.15": "1.10.15", "2.2": "2.2.5", "2.11": "2.11.2"}
 
 
@@ -95,6 +101,69 @@ def measure(
     return figures, proof
 
 
+def multiply(folder: Path, out: Path, wanted: int) -> int:
+    """Copy a corpus until it has so many DAG files: first as it is, then folder after folder; give how many it has."""
+    shutil.copytree(folder, out)
+    files = [path for path in sorted((folder / "dags").rglob("*.py")) if _is_dag_file(path.read_bytes())]
+    for count in range(len(files), wanted):
+        number, file = count // len(files), files[count % len(files)]
+        minute, hour = number * 7 % 60, number * 5 % 24
+        text = _DAG_ID.sub(rb"\g<1>\g<2>\g<3>_%04d\g<2>" % number, file.read_bytes())
+        text = _SCHEDULE.sub(rb"\g<1>%d %d \g<2>" % (minute, hour), _DAILY.sub(rb"\g<1>0 0 * * *\g<2>", text))
+        place = out / "dags" / f"copy_{number:04d}" / file.relative_to(folder / "dags")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text)
+    return max(wanted, len(files))
+
+
+def _is_dag_file(text: bytes) -> bool:
+    """Tell what Airflow's safe mode does."""
+    return b"dag" in text.lower() and b"airflow" in text.lower()
+
+
+def measure_estate(folder: Path, source: Interpreter, target: Interpreter) -> tuple[float, Proof]:
+    """Upgrade and prove once, from cold; give the seconds of the upgrade and the proof."""
+    after = folder.with_name(f"{folder.name}-after")
+    started = time.monotonic()
+    upgrade(folder, after, target.version, _OPTIONS)
+    took = time.monotonic() - started
+    return took, prove(folder, after, source, target, is_pinned=True, progress=note)
+
+
+def report_estate(wanted: int, folders: dict[str, Path], sources: dict[str, Interpreter], target: Interpreter) -> None:
+    """Write the line of `--files`: the corpora by their share, one after the other."""
+    counts = {
+        name: len([path for path in folder.rglob("*.py") if _is_dag_file(path.read_bytes())])
+        for name, folder in folders.items()
+        if name in sources
+    }
+    upgrading, left = 0.0, wanted
+    proofs: list[Proof] = []
+    for place, (name, count) in enumerate(sorted(counts.items())):
+        share_of = left if place == len(counts) - 1 else round(wanted * count / sum(counts.values()))
+        estate = folders[name].with_name(f"{name}-estate")
+        left -= multiply(folders[name], estate, share_of)
+        took, proof = measure_estate(estate, sources[name], target)
+        upgrading, proofs = upgrading + took, [*proofs, proof]
+    proving = sum(proof.seconds for proof in proofs)
+    proved = sum(len(proof.files) for proof in proofs)
+    verdicts: Counter[str] = Counter()
+    for proof in proofs:
+        verdicts.update(proof.verdicts)
+    line = {
+        "estate_files": wanted,
+        "seconds": round(upgrading + proving, 1),
+        "upgrade_s": round(upgrading, 1),
+        "proof_s": round(proving, 1),
+        "proof_files_per_s": round(wanted / proving, 1),
+        "proof_cpu_s_per_file": round(sum(proof.cpu_s for proof in proofs) / wanted, 4),
+        "files_with_dags": proved,
+        "verdicts": dict(sorted(verdicts.items())),
+        "copies_of": counts,
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+
+
 def venv(version: str) -> Path:
     store = VenvStore(Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "venvs")
     return store.ensure(VenvSpec(version, "3.11", ()), note).path
@@ -122,6 +191,7 @@ def main() -> int:
     parser.add_argument("--corpus", action="append", default=[], help="NAME=virtualenv or folder")
     parser.add_argument("--source", action="append", default=[], help="NAME=virtualenv that reads the corpus")
     parser.add_argument("--target", type=Path, help="a virtualenv with Airflow 3.3.2")
+    parser.add_argument("--files", type=int, help="time an estate of so many DAG files")
     given = parser.parse_args()
     corpora = dict(item.split("=", 1) for item in given.corpus)
     sources = dict(item.split("=", 1) for item in given.source)
@@ -140,6 +210,8 @@ def main() -> int:
         for name, place in corpora.items():
             folder = Path(scratch) / name
             note(f"{name}: {gather(Path(place), folder)} files")
+            if given.files:
+                continue
             count, took = speed(folder)
             files, seconds = files + count, seconds + took
             figures[name] = {"files": count}
@@ -147,6 +219,11 @@ def main() -> int:
                 source = Interpreter(_VERSIONS.get(name, "2.11.2"), Path(sources[name]))
                 figures[name], proof = measure(name, folder, source, target, Path(scratch) / f"warm-{name}")
                 proofs.append(proof)
+        if given.files:
+            places = {name: Path(scratch) / name for name in corpora}
+            readers = {name: Interpreter(_VERSIONS.get(name, "2.11.2"), Path(place)) for name, place in sources.items()}
+            report_estate(given.files, places, readers, target)
+            return 0
     proved, took, used = (
         sum(len(proof.files) for proof in proofs),
         sum(proof.seconds for proof in proofs),

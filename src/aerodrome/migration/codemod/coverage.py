@@ -141,6 +141,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("bigquery-query", "bigquery-table", "bigquery-external-table"),
     ),
     Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
+    Removal(
+        "TableauRefreshWorkbookOperator, SnowflakeToSlackOperator", "rule", ("tableau-refresh", "snowflake-to-slack")
+    ),
+    Removal(
+        "hook_params of Rds operators and sensors", "rule", ("rds-hook-params",), "where all of it has its own argument"
+    ),
     Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
     Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),
     Removal("Python 2", "rule", ("python2",), "where the platform runs on Python 3.11 or 3.12; else a finding"),

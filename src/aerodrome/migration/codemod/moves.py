@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 _PROVIDER = "airflow.providers."
@@ -25,6 +25,15 @@ class Moves:
     moves: dict[str, str]
     gone: frozenset[str]
     modules: frozenset[str]
+
+    @cached_property
+    def places(self) -> dict[str, frozenset[str]]:
+        """Give the modules to which what a module held went; its own new place alone where it moved as a whole ("module.*")."""
+        found: dict[str, set[str]] = {}
+        for old, new in self.moves.items():
+            found.setdefault(old.rpartition(".")[0], set()).add(new.rpartition(".")[0])
+        whole = {old.removesuffix(".*"): {new} for old, new in self.moves.items() if old.endswith(".*")}
+        return {module: frozenset(names) for module, names in (found | whole).items()}
 
     def is_missing(self, module: str) -> bool:
         """Tell whether the target's Airflow itself has no such module."""
@@ -44,6 +53,14 @@ def table(major: int = 3) -> Moves:
 def companions() -> dict[str, list[str]]:
     """Give the packages that modules of providers need beside their own: what they import of other providers (`scripts/companions`)."""
     text = (resources.files(__package__) / "companions.json").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = json.loads(text)
+    return found
+
+
+@cache
+def successors() -> dict[str, list[str]]:
+    """Give what a provider itself said to use instead of a class that is gone; the arguments are other ones (`scripts/successors`)."""
+    text = (resources.files(__package__) / "successors.json").read_text(encoding="utf-8")
     found: dict[str, list[str]] = json.loads(text)
     return found
 

@@ -11,12 +11,14 @@ import datetime as dt
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import warnings
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 _SLOW = frozenset(("boto3", "botocore", "bs4", "kubernetes", "matplotlib", "numpy", "pandas", "psycopg2", "pymongo", "requests", "scipy", "sklearn", "sqlalchemy"))  # fmt: skip
 _MOST = 5000  # files that are looked at for what they import
+_IMPORT = re.compile(rb"^[ \t]*((?:from|import)[ \t][^\n(]*(?:\([^)]*\))?)", re.MULTILINE)
 _ASSETS = frozenset(("Asset", "AssetAlias", "Dataset", "DatasetAlias"))
 
 
@@ -70,14 +72,20 @@ def _named(files: List[str], roots: List[str]) -> Set[Tuple[str, str]]:
     seen = set(waiting)
     dags = frozenset(waiting)
     places: Dict[str, List[str]] = {}
+    known: Set[Tuple[str, Tuple[bytes, ...]]] = set()
     while waiting and len(seen) <= 2 * _MOST:
         file = waiting.pop()
         try:
             with open(file, "rb") as stream:
                 text = stream.read()
-            names = (
-                set(_imports(text, os.path.dirname(file), roots)) if b"airflow" in text or file not in dags else set()
-            )
+            if b"airflow" not in text and file in dags:
+                continue
+            written = tuple(_IMPORT.findall(text))
+            folder = os.path.dirname(file) if any(line.startswith(b"from .") for line in written) else ""
+            if (folder, written) in known:  # to take a file apart costs a hundred times as much
+                continue
+            known.add((folder, written))
+            names = set(_imports(text, os.path.dirname(file), roots))
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
         found |= names

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import import_text, replace
 from aerodrome.migration.codemod.imports import indent_of, is_alone, written
-from aerodrome.migration.codemod.moves import Moves, table
+from aerodrome.migration.codemod.moves import Moves, successors, table
 from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.source import Source
 
@@ -41,10 +41,10 @@ def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias
     origin = f"{node.module}.{alias.name}"
     if not known.is_missing(origin) or origin in known.moves:
         return None
-    places = {new.rpartition(".")[0] for old, new in known.moves.items() if old.rpartition(".")[0] == origin}
     name = alias.asname or alias.name
     is_asked_for = any(item.id == name and isinstance(item.ctx, ast.Load) for item in source.each(ast.Name))
-    return places.pop() if len(places) == 1 and is_asked_for else None
+    places = known.places.get(origin, frozenset())
+    return next(iter(places)) if len(places) == 1 and is_asked_for else None
 
 
 _BEAM = 'Use {}(runner="DataflowRunner", dataflow_config=…) of apache-airflow-providers-apache-beam.'
@@ -61,6 +61,9 @@ _SERVICES = (
     (".life_sciences", "Cloud Life Sciences is shut down: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),
     (".datacatalog", "Data Catalog became a part of Dataplex: use airflow.providers.google.cloud.operators.dataplex."),
     (".operators.analytics.", "Universal Analytics is shut down: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
+    (".vertex_ai.auto_ml.CreateAutoMLVideo", "Vertex AI trains no video models with AutoML any more: train your own (airflow.providers.google.cloud.operators.vertex_ai.custom_job)."),
+    (".vertex_ai.auto_ml.CreateAutoMLText", "Vertex AI trains no text models with AutoML any more: tune a Gemini model (airflow.providers.google.cloud.operators.gen_ai)."),
+    (".display_video.GoogleDisplayVideo360", "Display & Video 360 has neither reports by query nor line item files any more, but SDF: GoogleDisplayVideo360CreateSDFDownloadTaskOperator and GoogleDisplayVideo360SDFtoGCSOperator of airflow.providers.google.marketing_platform.operators.display_video."),
     ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went."),
 )  # fmt: skip
 """Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""
@@ -77,7 +80,7 @@ def _lost(line: int, module: str, name: str, major: int) -> Spot:
     origin = f"{module}.{name}"
     for word, hint in _SERVICES if major > _OLDER else ():
         if word in origin:
-            return Spot(line, f"`{origin}` is gone, and so is the service behind it.", hint)
+            return Spot(line, f"`{origin}` is gone, and so is the service behind it.", f"{hint}{_said(origin)}")
     is_known = any(old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known)
     if major > _OLDER and not is_known:
         return Spot(
@@ -85,6 +88,8 @@ def _lost(line: int, module: str, name: str, major: int) -> Spot:
             f"`{module}` is no module of Airflow: a plugin put it there, which Airflow 3 does not do any more.",
             f"Import {name} from the module that defines it, for example `from {module.rpartition('.')[2]} import {name}`.",
         )
+    if major > _OLDER and origin in successors():
+        return Spot(line, f"`{origin}` is gone in Airflow {major}.", f"Its arguments are other ones.{_said(origin)}")
     if origin.startswith("airflow.contrib"):
         return Spot(
             line,
@@ -96,6 +101,12 @@ def _lost(line: int, module: str, name: str, major: int) -> Spot:
         f"`{origin}` is gone in Airflow {major}, and there is no equal.",
         "See Airflow's release notes; the code needs another way.",
     )
+
+
+def _said(origin: str) -> str:
+    """Give what the provider itself said about a name before it went."""
+    known = successors().get(origin, [])
+    return f" Its provider named instead: {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 
 def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -> Change:
