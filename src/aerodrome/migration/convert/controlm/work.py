@@ -140,6 +140,12 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
 }
 
 
+def is_convertible(job: Job, site: Site) -> bool:
+    """Say whether anything here, or the profile, knows what jobs of this kind do."""
+    known = job.kind in ("command", "script", "embedded") or job.kind in _MAKERS or job.kind in PLUGINS
+    return known or mapping_of(job, site) is not None
+
+
 def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile], effects: Effects) -> Work:
     """Say what a job does. Of its effects exit codes that mean OK or not, which only commands can have, and copies of its output."""
     rules = effects.exit_rules
