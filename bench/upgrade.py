@@ -33,6 +33,8 @@ _OPTIONS = Options(is_pinning_intervals=True)
 _TARGET = "3.3.2"
 _OLD = {"1.10.15": "2021-06-30", "2.2": "2022-06-30"}
 _OLD_PYTHON = "3.8"
+_HOLD_BACK = {"1.10.15": ("sqlalchemy<1.4",)}
+"""What Airflow admits and cannot be imported with: its web server's flask-admin 1.5 needs SQLAlchemy 1.3."""
 _OWN = re.compile(rb"\bairflow\.((?:contrib\.|providers\.[\w.]+\.)?example_dags\b)")
 """What the examples import from each other: in a DAG folder the package is called otherwise."""
 _VERSIONS = {"1.10.15": "1.10.15", "2.2": "2.2.5", "2.11": "2.11.2"}
@@ -109,7 +111,7 @@ def old_venv(version: str, day: str) -> Path | None:
             return None
         shutil.rmtree(place, ignore_errors=True)
         run_uv(["venv", "--no-project", "--no-config", "--python", str(python), str(place)])
-        wanted = [f"apache-airflow=={version}", "setuptools<66"]
+        wanted = [f"apache-airflow=={version}", "setuptools<66", *_HOLD_BACK.get(version, ())]
         run_uv(["pip", "install", "--python", str(place / "bin/python"), "--exclude-newer", day, *wanted])
         (place / "ready").touch()
     return place

@@ -162,6 +162,40 @@ def test_a_wrong_plan_names_line_and_field_and_keeps_the_text(page: Page) -> Non
     assert "parallelism: many" in page.get_by_label(re.compile("Edit and save")).input_value()
 
 
+def test_what_becomes_of_runs_under_way_is_chosen_for_some_dags_and_taken_back(page: Page) -> None:
+    page.goto("/migrations/stopped/plan")
+    page.get_by_role("link", name="What becomes of runs under way").click()
+    page.set_viewport_size({"width": 390, "height": 800})
+    row = page.get_by_role("row").filter(has_text="daily_sales")
+    page.get_by_label("Then", exact=True).select_option("rerun")
+    page.get_by_role("button", name="Choose", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("No DAG is ticked.")
+    row.get_by_role("checkbox").check()
+    page.get_by_label("Runs under way may take").fill("soon")
+    page.get_by_role("button", name="Choose", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("drain_deadline must be a duration")
+    expect(row.get_by_role("checkbox")).to_be_checked()
+    page.get_by_label("Runs under way may take").fill("30m")
+    page.get_by_role("button", name="Choose", exact=True).click()
+    expect(row).to_contain_text("its own choice")
+    expect(row).to_contain_text("30m")
+    expect(row).to_contain_text("rerun")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.goto("/migrations/stopped/plan")
+    assert "on_deadline: rerun" in page.get_by_label(re.compile("Edit and save")).input_value()
+    page.goto("/migrations/stopped/policies?text=daily_sales")
+    expect(page.get_by_role("row").filter(has_text="wave-")).to_have_count(1)
+    row.get_by_role("checkbox").check()
+    page.get_by_role("button", name="As all others").click()
+    expect(row).not_to_contain_text("its own choice")
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_label("For", exact=True).select_option("wave:wave-1")
+    page.get_by_label("Moves in spite of").select_option("these")
+    page.get_by_role("checkbox", name="finding").check()
+    page.get_by_role("button", name="Choose", exact=True).click()
+    expect(page.get_by_role("row").filter(has_text="wave-1").first).to_contain_text("finding")
+
+
 def test_code_changes_are_diffs(page: Page) -> None:
     page.goto(f"/migrations/{NAME}/code")
     expect(page.get_by_text("dags/daily_sales.py").first).to_be_visible()

@@ -40,6 +40,7 @@ class _Answers:
     read: dict[str, dict[str, Any]] = field(default_factory=dict)
     plugin_errors: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
+    broken: str = ""
     cpu_s: tuple[float, ...] = ()
 
 
@@ -73,6 +74,8 @@ def parse(
             code="parser-ended",
             hint="Perhaps the machine has no memory left; try again.",
         )
+    if answers.broken:
+        raise warm.not_importable(answers.broken)
     remembered = [file for file in answers.files if file in known and file not in answers.read]
     everything = {**{file: known[file] for file in remembered}, **answers.read}
     found = [
@@ -194,6 +197,8 @@ def _take(answers: _Answers, message: dict[str, Any]) -> None:
         answers.plugin_errors |= message["plugin_errors"]
     elif "airflow_version" in message:
         answers.airflow_version = message["airflow_version"]
+    elif "broken" in message:
+        answers.broken = message["broken"]
     elif "done" in message:
         answers.is_complete = True
         answers.cpu_s = tuple(message["cpu_s"])

@@ -151,7 +151,7 @@ def _start(interpreter: Interpreter) -> socket.socket:
             if failed.exists():
                 text = failed.read_text()
                 _end(interpreter.home, interpreter.name)
-                raise _not_importable(text)
+                raise not_importable(text)
             if _pid_of(interpreter.identity) is None:
                 break
             time.sleep(0.02)
@@ -191,7 +191,8 @@ def _launch(interpreter: Interpreter) -> None:
         ) from error
 
 
-def _not_importable(text: str) -> Broken:
+def not_importable(text: str) -> Broken:
+    """Give the error (airflow-not-importable) that a traceback from inside a virtualenv means."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return Broken(
         f"Airflow cannot be imported with these packages and settings: {lines[-1] if lines else 'no reason was given'}",

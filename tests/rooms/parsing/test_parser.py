@@ -272,6 +272,14 @@ def test_settings_under_which_airflow_cannot_start_are_told(reader: Reader) -> N
     assert "no" in told.value.message
 
 
+def test_an_airflow_that_fails_before_the_first_file_is_not_blamed_on_the_files(reader: Reader) -> None:
+    reader.environment = {"AIRFLOW__CORE__DAG_IGNORE_FILE_SYNTAX": "nonsense"}
+    reader.add("fine")
+    with pytest.raises(Broken, match="nonsense") as told:
+        reader.read()
+    assert told.value.code == "airflow-not-importable"
+
+
 def test_a_named_bundle_is_read_with_the_imports_of_the_project(reader: Reader) -> None:
     reader.write({"include/lib.py": "NAME = 'shared'\n"})
     other = reader.folder / "other"

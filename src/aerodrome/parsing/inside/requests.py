@@ -62,6 +62,14 @@ def answer(conversation: socket.socket, version: str) -> None:
     request = json.loads(conversation.makefile("rb").readline())
     writer = _Writer(conversation)
     writer.send({"airflow_version": version})
+    try:
+        _answer(request, conversation, writer)
+    except Exception:
+        writer.send({"broken": traceback.format_exc()})
+        raise
+
+
+def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> None:
     _move_to(request)
     _load_plugins(request, writer)
     files = sorted(_list_files(request["dags"]))
