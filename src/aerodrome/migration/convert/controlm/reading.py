@@ -65,7 +65,7 @@ class _Converter:
         for plan in self.world.plans:
             self._folder(plan)
         export = self.world.export
-        files = (
+        files: tuple[ExtraFile, ...] = (
             (ExtraFile("plugins/controlm_approval.py", snippets.CONFIRM_FILE, ("2.11",)),)
             if self.needs_approval
             else ()
