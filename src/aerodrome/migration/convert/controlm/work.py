@@ -25,7 +25,7 @@ from aerodrome.migration.convert.controlm.workbench import Work, Workbench
 
 _WHY: Final = {
     "sap": "SAP jobs need an RFC client, for which Airflow has no provider.",
-    "informatica": "Airflow has no provider for Informatica: pmcmd can start the workflow.",
+    "informatica": "The Informatica provider of Airflow (0.2) records lineage and runs nothing: pmcmd can start the workflow.",
     "azure-batch": "Azure Batch needs the pool and task definitions of the account.",
     "azure-function": "Azure functions are called over HTTP with a key that no export has.",
     "logic-app": "Airflow has no operator that runs a logic app.",
