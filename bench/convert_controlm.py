@@ -4,7 +4,7 @@ python -m bench.convert_controlm --corpus DIR [--profile FILE] [--airflow] [--ve
 
 `definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_job_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
 that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M, in
-another order, or ends otherwise. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
+another order, or ends otherwise, and command lines (of `command_lines`: jobs times days) that do not say what Control-M runs. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
 compared with the dates of Control-M (`times_off`).
 """
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
+from bench.controlm_commands import command_changes
 from bench.convert import RUNS, VERSIONS, read_under, venv
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
@@ -87,12 +88,17 @@ def main() -> None:
     seconds = time.monotonic() - begun
     world = plan_world(gather(options.corpus), read_site(profile))
     dags = {dag.dag_id: dag for dag in conversion.dags}
-    silent = 0
+    silent = commands = 0
     for plan in world.plans:
         if plan.dag_id in dags and (found := next(compare(world, plan, dags[plan.dag_id]), None)):
             silent += 1
             if options.verbose:
                 sys.stderr.write(f"bench: {found}\n")
+        for change in command_changes(world, plan, dags[plan.dag_id]) if plan.dag_id in dags else ():
+            commands += 1
+            silent += change is not None
+            if options.verbose and change:
+                sys.stderr.write(f"bench: {plan.dag_id}: {change}\n")
     read_dags = under_airflow(conversion, is_verbose=options.verbose) if options.airflow else {}
     off = sorted({name for dags_read in read_dags.values() for name in times_off(world, dags, dags_read)})
     if options.verbose and off:
@@ -107,6 +113,7 @@ def main() -> None:
         "scheduled_or_asked": round(answered / max(len(world.plans), 1), 4),
         "questions": len(conversion.questions),
         "silent_changes": silent,
+        "command_lines": commands,
         "seconds": round(seconds, 2),
     }
     if read_dags:

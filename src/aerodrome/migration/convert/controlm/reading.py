@@ -29,6 +29,8 @@ from aerodrome.migration.convert.controlm.gathering import gather
 from aerodrome.migration.convert.controlm.model import Job
 from aerodrome.migration.convert.controlm.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
 from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.unmapped import FILE, skeleton
+from aerodrome.migration.convert.controlm.work import is_convertible
 from aerodrome.migration.convert.controlm.world import Plan, World, plan_world
 
 _ASKED = (
@@ -63,11 +65,19 @@ class _Converter:
         for plan in self.world.plans:
             self._folder(plan)
         export = self.world.export
-        files = (
+        files: tuple[ExtraFile, ...] = (
             (ExtraFile("plugins/controlm_approval.py", snippets.CONFIRM_FILE, ("2.11",)),)
             if self.needs_approval
             else ()
         )
+        unknown = (
+            (plan.folder.name, job)
+            for plan in self.world.plans
+            for job in plan.folder.jobs()
+            if not is_convertible(job, self.site)
+        )
+        if text := skeleton(unknown):
+            files += (ExtraFile(FILE, text),)
         return Conversion(
             "controlm",
             tuple(self.dags),

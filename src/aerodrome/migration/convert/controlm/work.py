@@ -25,7 +25,7 @@ from aerodrome.migration.convert.controlm.workbench import Work, Workbench
 
 _WHY: Final = {
     "sap": "SAP jobs need an RFC client, for which Airflow has no provider.",
-    "informatica": "Airflow has no provider for Informatica: pmcmd can start the workflow.",
+    "informatica": "The Informatica provider of Airflow (0.2) records lineage and runs nothing: pmcmd can start the workflow.",
     "azure-batch": "Azure Batch needs the pool and task definitions of the account.",
     "azure-function": "Azure functions are called over HTTP with a key that no export has.",
     "logic-app": "Airflow has no operator that runs a logic app.",
@@ -138,6 +138,12 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "hive": hadoop,
     "spark": spark,
 }
+
+
+def is_convertible(job: Job, site: Site) -> bool:
+    """Say whether anything here, or the profile, knows what jobs of this kind do."""
+    known = job.kind in ("command", "script", "embedded") or job.kind in _MAKERS or job.kind in PLUGINS
+    return known or mapping_of(job, site) is not None
 
 
 def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile], effects: Effects) -> Work:
