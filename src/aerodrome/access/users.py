@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from aerodrome.access.actor import Actor
 from aerodrome.access.permissions import ROLES
 from aerodrome.access.views import UserView
 from aerodrome.kernel.errors import Conflict, Invalid, NotFound
@@ -54,6 +55,17 @@ def roles(session: Session, user_id: str) -> tuple[tuple[str, str], ...]:
     """Give the (role, scope) pairs of a person, in a stable order."""
     query = select(RoleGrant.role, RoleGrant.scope).where(RoleGrant.user_id == user_id)
     return tuple(sorted((role, scope) for role, scope in session.execute(query)))
+
+
+def actors(session: Session) -> Sequence[tuple[User, Actor]]:
+    """Give everybody by name with what they may do; who is kept out may do nothing."""
+    given: dict[str, list[tuple[str, str]]] = {}
+    for row in session.scalars(select(RoleGrant)):
+        given.setdefault(row.user_id, []).append((row.role, row.scope))
+    return [
+        (user, Actor(user.id, user.name, "user", tuple(given.get(user.id, ())) if user.is_active else ()))
+        for user in everybody(session)
+    ]
 
 
 def grant(session: Session, user: User, role: str, scope: str) -> None:

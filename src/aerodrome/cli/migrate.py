@@ -14,6 +14,7 @@ from aerodrome.cli import migrate_connect, migrate_history, migrate_proofs, migr
 from aerodrome.cli.migrate_bridge import bridge
 from aerodrome.cli.migrate_connect import FIELDS
 from aerodrome.cli.migrate_holds import hold, holds
+from aerodrome.cli.migrate_people import people
 from aerodrome.cli.migrate_policy import policy
 from aerodrome.cli.options import COMMON_DEFAULTS, Common, say
 from aerodrome.cli.output import write_fields, write_json, write_rows
@@ -25,6 +26,7 @@ app = App(name="migrate", help="Move a self-managed Airflow here, step by step."
 app.command(bridge)
 app.command(holds)
 app.command(hold)
+app.command(people)
 app.command(policy)
 app.command(migrate_wave.app)
 app.command(migrate_history.app)

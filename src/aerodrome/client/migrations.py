@@ -217,6 +217,16 @@ class Migrations:
         body = {**choices, "dag_ids": list(dag_ids), "waves": list(waves)}
         return tuple(self._http.patch(f"{_path(ref)}/policies", body))
 
+    def people(self, ref: str) -> Iterator[Mapping[str, Any]]:
+        """Give the active users of the source, the role of each here, and whether they have it."""
+        yield from self._http.get(f"{_path(ref)}/people")
+
+    def invite(
+        self, ref: str, roles: Mapping[str, str] | None = None, *, only: Sequence[str] = ()
+    ) -> Sequence[Mapping[str, Any]]:
+        """Make the accounts and give the roles that are missing, of all or of those named."""
+        return tuple(self._http.post(f"{_path(ref)}/people", {"roles": dict(roles or {}), "only": list(only)}))
+
     def dry_run(self, ref: str) -> Iterator[Mapping[str, Any]]:
         """Give the very steps that apply and cutover run, in order: number, track, phase, key, title."""
         yield from self._http.get(f"{_path(ref)}/dry-run")

@@ -35,6 +35,7 @@ from aerodrome.migration.service.code_review import CodeReview
 from aerodrome.migration.service.differences import Differences
 from aerodrome.migration.service.folder import MigrationFolder, present, read_json, write_json
 from aerodrome.migration.service.holds import Holds
+from aerodrome.migration.service.people import People
 from aerodrome.migration.service.plans import KnownPlan, Plans
 from aerodrome.migration.service.policies import Policies
 from aerodrome.migration.service.proofs.service import Proofs
@@ -93,6 +94,7 @@ class Migrations:
         self.differences = Differences(self)
         self.holds = Holds(self)
         self.policies = Policies(self)
+        self.people = People(self)
         self.proofs = Proofs(self)
         self._plans = Plans()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
-
 from aerodrome.access import users
-from aerodrome.access.actor import Actor
 from aerodrome.access.permissions import allows
 from aerodrome.kernel.clock import to_text
 from aerodrome.kernel.errors import AerodromeError
+from aerodrome.migration.estate.records import UserRecord
+from aerodrome.migration.service.people import people_of
 from aerodrome.migration.service.proofs.checklist.items import (
     Params,
     Result,
@@ -20,11 +19,8 @@ from aerodrome.migration.service.proofs.checklist.items import (
     target_of,
 )
 from aerodrome.migration.service.proofs.contract import ProofContext
-from aerodrome.store.tables.user import RoleGrant
 
 WATCHED = timedelta(minutes=30)
-_ROLE_OF = {"Admin": "operator", "Op": "operator", "User": "author", "Viewer": "viewer"}
-_NEEDS = {"operator": "migration.apply", "author": "deploy.create", "viewer": "deployment.read"}
 
 
 def check_alerts(context: ProofContext, params: Params) -> Result:
@@ -71,50 +67,30 @@ def check_access(context: ProofContext, params: Params) -> Result:
     del params
     scope = f"workspace/{context.row.workspace_id}"
     with context.migrations.store.reading() as session:
-        people = [user for user in users.everybody(session) if user.is_active]
-        grants: dict[str, list[tuple[str, str]]] = {}
-        for grant in session.scalars(select(RoleGrant)):
-            grants.setdefault(grant.user_id, []).append((grant.role, grant.scope))
-        actors = {
-            key.casefold(): Actor(user.id, user.name, "user", tuple(grants.get(user.id, ())))
-            for user in people
-            for key in (user.name, user.email or "")
-            if key
-        }
-    here = [
-        actor
-        for actor in {actor.id: actor for actor in actors.values()}.values()
-        if allows(actor, "deployment.read", scope)
-    ]
-    before = [record for record in context.estate.records("user") if record.is_active]
+        here = sum(1 for _, actor in users.actors(session) if allows(actor, "deployment.read", scope))
+        people = people_of(session, context.estate.all(UserRecord), scope)
     rows = []
-    for record in before:
-        role = next((_ROLE_OF[name] for name in ("Admin", "Op", "User", "Viewer") if name in record.roles), "viewer")
-        actor = actors.get(record.username.casefold()) or actors.get((record.email or "").casefold())
-        if actor is None:
-            rows.append(
-                row_of(
-                    record.username, "open", f"Has no account here; was {', '.join(record.roles) or 'without a role'}."
-                )
-            )
-        elif not allows(actor, _NEEDS[role], scope):
-            rows.append(
-                row_of(
-                    record.username, "open", f"Has no role here that allows what {', '.join(record.roles)} did: {role}."
-                )
-            )
+    for person in people:
+        was = ", ".join(person.source_roles)
+        if not person.account:
+            rows.append(row_of(person.username, "open", f"Has no account here; was {was or 'without a role'}."))
+        elif not person.has_access:
+            rows.append(row_of(person.username, "open", f"Has no role here that allows what {was} did: {person.role}."))
         else:
-            rows.append(row_of(record.username, "done", f"Has an account; {role} or more on the workspace."))
+            rows.append(row_of(person.username, "done", f"Has an account; {person.role} or more on the workspace."))
     bad = [row for row in rows if row["state"] != "done"]
-    if not before:
-        state = "done" if len(here) > 1 else "attention"
-        evidence = f"The source names no users; {_people(len(here))} with a role on the workspace."
+    if not people:
+        state = "done" if here > 1 else "attention"
+        evidence = f"The source names no users; {_people(here)} with a role on the workspace."
         next_ = "" if state == "done" else "aerodrome user create NAME --role author, for each of the team."
         return item_of(context, "access", state, evidence, next_=next_)
-    evidence = f"{len(before) - len(bad)} of {len(before)} users of the source have what they need; {_people(len(here))} may look."
-    next_ = (
-        "aerodrome user create NAME --role ROLE; a user who shall not come is deactivated in the source." if bad else ""
+    evidence = (
+        f"{len(people) - len(bad)} of {len(people)} users of the source have what they need; {_people(here)} may look."
     )
+    invite = (
+        f"aerodrome migrate people {context.row.name} --invite; a user who shall not come is deactivated in the source."
+    )
+    next_ = invite if bad else ""
     return item_of(context, "access", "open" if bad else "done", evidence, next_=next_, rows=rows)
 
 
