@@ -42,6 +42,7 @@ from aerodrome.migration.transfer.handoff import SCHEDULER_OPTIONS
 from aerodrome.migration.transfer.ownership import LEGACY
 from aerodrome.runtimes.conformance import wait_until
 from aerodrome.runtimes.contract import RuntimeSpec
+from aerodrome.runtimes.local.ports import DEFAULT_RANGE
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
 from aerodrome.runtimes.local.runtime import LocalRuntime
 
@@ -84,7 +85,8 @@ def start(folder: Path, side: SideName, count: int, first: datetime) -> tuple[st
         config=dict(SCHEDULER_OPTIONS) if side == "target" else {},
         parallelism=2,
     )
-    runtime = LocalRuntime(folder / "runtime")
+    half = len(DEFAULT_RANGE) // 2  # both start at once, each with a book of its own ports
+    runtime = LocalRuntime(folder / "runtime", DEFAULT_RANGE[:half] if side == "source" else DEFAULT_RANGE[half:])
     runtime.apply(spec)
     wait_until(runtime, "dep_chaos", lambda seen: seen.health == "healthy", 240)
     return runtime.access(spec).database_url.reveal(), spec.fernet_key
