@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, func, or_, select, union
+from sqlalchemy import FromClause, and_, func, select, tuple_
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import (
@@ -48,17 +48,20 @@ def whole_counts(
     if len(window.dag_ids) <= least:
         return None
     run, task = database.table("dag_run"), database.table("task_instance").alias()
-    is_open = or_(run.c.state.is_(None), run.c.state.not_in(FINAL_RUN_STATES))
-    unfinished = select(task.c.dag_id, task.c.run_id).where(task.c.state.in_(UNFINISHED_TASK_STATES))
-    held = union(select(run.c.dag_id, run.c.run_id).where(is_open), unfinished).subquery()
+    unfinished = select(task.c.dag_id, task.c.run_id).where(task.c.state.in_(UNFINISHED_TASK_STATES)).distinct()
     wanted = set(window.dag_ids)
     found: dict[HistoryKind, int] = dict.fromkeys(HISTORY_KINDS, 0)
     for kind, name in tables.items():
-        # All rows less those of runs that do not move: the first are counted by an index, and the second are few.
-        table = database.table(name).alias()
-        of_held = held.join(table, and_(table.c.dag_id == held.c.dag_id, table.c.run_id == held.c.run_id))
+        source: FromClause = run
+        if kind != "run":
+            table = database.table(name)
+            source = run.join(table, and_(table.c.dag_id == run.c.dag_id, table.c.run_id == run.c.run_id))
+        query = (
+            select(run.c.dag_id, func.count())
+            .select_from(source)
+            .where(run.c.state.in_(FINAL_RUN_STATES), tuple_(run.c.dag_id, run.c.run_id).not_in(unfinished))
+            .group_by(run.c.dag_id)
+        )
         with database.reading() as connection:
-            for sign, source in ((1, table), (-1, of_held)):
-                query = select(table.c.dag_id, func.count()).select_from(source).group_by(table.c.dag_id)
-                found[kind] += sign * sum(rows for dag_id, rows in connection.execute(query) if dag_id in wanted)
+            found[kind] = sum(total for dag_id, total in connection.execute(query) if dag_id in wanted)
     return found

@@ -16,7 +16,7 @@ from typing import Any
 from aerodrome.kernel.clock import from_text
 from aerodrome.kernel.errors import Broken, NotFound
 from aerodrome.migration.estate.history import AssetEvent, AssetKey, PendingAsset
-from aerodrome.migration.sources.airflow_rest.client import RestReader, quoted
+from aerodrome.migration.sources.airflow_rest.client import PAGE, RestReader, quoted
 from aerodrome.migration.sources.contract import RunKey
 
 ROWS_PER_BATCH = 1_000
@@ -115,11 +115,16 @@ class RestAssets:
         seen: set[Any] = set()
         path, key = f"/{self._word}s/events", f"{self._word}_events"
         for _ in range(PASSES):
-            for row in self._reader.pages(path, key, order_by="timestamp", **wish):
-                if row["id"] not in seen:
-                    seen.add(row["id"])
-                    yield row
-            if len(seen) >= self._reader.get(path, limit=1, **wish)["total_entries"]:
+            offset, total = 0, 1
+            while offset < total:
+                answer = self._reader.get(path, order_by="timestamp", **wish, limit=PAGE, offset=offset)
+                total = answer["total_entries"] if answer[key] else 0
+                offset += len(answer[key])
+                for row in answer[key]:
+                    if row["id"] not in seen:
+                        seen.add(row["id"])
+                        yield row
+            if len(seen) >= int(answer["total_entries"]):
                 return
         raise Broken(
             f"The source gives the events of its {self._word}s differently each time.",
