@@ -27,9 +27,9 @@ class Site:
     home: Path = Path()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Site]:
-    """`aerodrome serve --role web`: what pages show before any worker has touched anything."""
+    """`aerodrome serve --role web`, one a module: what one module makes is no guest on the pages of another."""
     home = tmp_path_factory.mktemp("site")
     port = free_port()
     environment = {
@@ -84,7 +84,7 @@ def _stored_token(folder: Path) -> str:
     return found[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def storage(browser: Browser, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A signed-in browser's cookies, made once by using the login link as a person does."""
     path = tmp_path_factory.mktemp("browser") / "state.json"
@@ -118,10 +118,16 @@ def page(request: pytest.FixtureRequest, browser: Browser, storage: Path, site: 
     )
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    wide = overflow(page)
     if folder := os.environ.get("AERODROME_SCREENSHOTS"):
         name = re.sub(r"\W+", "-", request.node.name)
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
     context.close()
     assert errors == []
     assert wide <= 0, f"the page is {wide} px wider than the screen"
+
+
+def overflow(page: Page) -> int:
+    """By how many px the page is wider than its screen; waits for a page that is still being opened."""
+    page.wait_for_load_state()
+    return int(page.locator("html").evaluate("page => page.scrollWidth - page.clientWidth"))

@@ -37,4 +37,5 @@ def test_a_channel_is_made_tested_and_forgotten(page: Page, request: pytest.Fixt
     row.get_by_role("link", name=name).click()
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Forget this channel").click()
+    expect(page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
     expect(page.get_by_role("link", name=name)).to_have_count(0)

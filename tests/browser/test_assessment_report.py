@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from tests.browser.conftest import overflow
 from tests.rooms.migration.plan.conftest import connection, dag
 
 from aerodrome.migration.assess import assess, report
@@ -43,7 +44,7 @@ def test_report_is_read_and_filtered_offline(browser: Browser, file: Path, width
     page.goto(file.as_uri())
 
     assert "251 active DAGs" in page.inner_text("header")
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert overflow(page) <= 0
     is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 26)"
     assert is_dark == (scheme == "dark")
 

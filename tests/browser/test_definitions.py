@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, overflow
 from tests.browser.stage import NAME, Stage, served
 from tests.browser.test_migrations import stage as stage  # noqa: PLC0414 - a fixture
 from tests.rooms.migration.sources.test_definitions import COORDINATOR, WORKFLOW
@@ -56,7 +56,7 @@ def estate(tmp_path: Path) -> Path:
 
 
 def fits(page: Page) -> None:
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    wide = overflow(page)
     assert wide <= 0, f"{page.url} is {wide} px wider than the screen"
 
 

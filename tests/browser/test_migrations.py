@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect
-from tests.browser.conftest import Site
+from playwright.sync_api import Dialog, Page, expect
+from tests.browser.conftest import Site, overflow
 from tests.browser.stage import NAME, Stage, served, staged
 from tests.conftest import Legacy
 
@@ -91,19 +90,6 @@ def walk(stage: Stage, migration: str, track: str, steps: Sequence[Mapping[str, 
             journal.done(session, migration, track, key, {"deployment_id": "dep_gone"})
 
 
-@pytest.fixture(scope="module")
-def storage(browser: Browser, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("browser") / "state.json"
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(site.login_link)
-    page.get_by_role("button", name="Continue").click()
-    page.wait_for_url(f"{site.url}/deployments")
-    context.storage_state(path=path)
-    context.close()
-    return path
-
-
 def test_migrations_are_listed_with_what_they_wait_for(page: Page) -> None:
     page.goto("/migrations")
     expect(page.get_by_role("link", name=NAME)).to_be_visible()
@@ -132,7 +118,7 @@ def test_the_board_shows_waves_and_a_wave_its_crossings(page: Page) -> None:
     expect(page.get_by_text("longest gap")).to_be_visible()
     expect(page.get_by_text("paused", exact=True).first).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert overflow(page) <= 0
 
 
 def test_a_failure_says_the_next_step(page: Page) -> None:
@@ -180,7 +166,7 @@ def test_what_becomes_of_runs_under_way_is_chosen_for_some_dags_and_taken_back(p
     expect(row).to_contain_text("its own choice")
     expect(row).to_contain_text("30m")
     expect(row).to_contain_text("rerun")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert overflow(page) <= 0
     page.goto("/migrations/stopped/plan")
     assert "on_deadline: rerun" in page.get_by_label(re.compile("Edit and save")).input_value()
     page.goto("/migrations/stopped/policies?text=daily_sales")

@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Site
 from tests.browser.stage import NAME, Stage, served, staged
-from tests.browser.test_migrations import storage as storage  # noqa: PLC0414 - a fixture, for this module's site
 from tests.conftest import Legacy
 
 from aerodrome.access import SYSTEM

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, overflow
 from tests.rooms.migration.sources import aws_server as aws
 from tests.rooms.migration.sources import google_server as google
 from tests.rooms.migration.sources.conftest import PROJECT
@@ -79,7 +79,7 @@ def test_each_kind_has_its_own_fields_and_each_field_a_label(page: Page) -> None
         for number in range(inputs.count()):
             assert inputs.nth(number).evaluate("item => item.labels.length") == 1
         seen.add(tuple(inputs.evaluate_all("items => items.map(item => item.name)")))
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wide = overflow(page)
         assert wide <= 0, f"{kind}: {wide} px wider than the screen"
     assert len(seen) == 7  # REST and Starship ask for the same
     page.goto("/migrations/new")
