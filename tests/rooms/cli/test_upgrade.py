@@ -90,7 +90,7 @@ def test_wrong_wishes_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_when_one_file_lies_outside_the_project(tmp_path: Path) -> None:
-    project = _project(tmp_path)
+    project = _project(tmp_path / "project")
     outside = tmp_path / "shared.py"
     outside.write_text("from airflow.operators.dummy_operator import DummyOperator\n")
     (project / "dags/zz_shared.py").symlink_to(outside)
