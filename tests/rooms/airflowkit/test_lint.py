@@ -16,6 +16,7 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = diagnose(tmp_path)
     assert {(item.file, item.rule) for item in found} == {
         ("new.py", "AIR301"),
+        ("new.py", "AIR311"),
         ("old.py", "syntax"),
         ("declared.py", "syntax"),
         ("a folder/undeclared.py", "syntax"),
