@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ class _Stored(dict[str, str]):
     """Every variable that the exports do not define, with a value that names it."""
 
     def __missing__(self, name: str) -> str:
-        return f"<{variable_key(name)}>"
+        return _stored(variable_key(name))
 
 
 def command_changes(world: World, plan: Plan, dag: Dag) -> Iterator[tuple[str, str, str] | None]:
@@ -54,6 +55,10 @@ def command_changes(world: World, plan: Plan, dag: Dag) -> Iterator[tuple[str, s
             yield None if wanted.strip() in found else (job.name, wanted, found)
 
 
+def _stored(key: str) -> str:
+    return f"value_of_{re.sub(r'[^A-Za-z0-9_]', '_', key)}"
+
+
 def _render(text: str, dag: Dag, day: date) -> str:
     space: dict[str, Any] = {}
     carried = [item.source for item in dag.functions if item.name in ("odate", "calcdate")]
@@ -64,6 +69,6 @@ def _render(text: str, dag: Dag, day: date) -> str:
         "run_id": "r1",
         "ti": SimpleNamespace(try_number=1),
         "now": lambda: NOW,
-        "var": SimpleNamespace(value=SimpleNamespace(get=lambda key: f"<{key}>")),
+        "var": SimpleNamespace(value=SimpleNamespace(get=_stored)),
     }
     return jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text).render(names)

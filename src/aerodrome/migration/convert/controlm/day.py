@@ -7,11 +7,13 @@ comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from aerodrome.migration.convert.controlm.model import Folder, Job, Node, Wait
 
 Path = tuple[str, ...]
+Awaited = tuple[Path, str, str]  # who waits, for which condition, of which date
 
 
 @dataclass
@@ -27,10 +29,17 @@ class Day:
 
 
 def run_day(
-    folder: Folder, ordered: Iterable[Path], is_ok: Callable[[Path], bool], present: Iterable[tuple[str, str]]
+    folder: Folder,
+    ordered: Iterable[Path],
+    is_ok: Callable[[Path], bool],
+    present: AbstractSet[Awaited],
+    refused: AbstractSet[Awaited] = frozenset(),
 ) -> Day:
-    """Run a folder. `ordered` are the jobs of this date, `present` the conditions (name, date word) that are there from outside."""
-    table = set(present)
+    """Run a folder. `ordered` are the jobs of this date, `present` what nodes wait for and somebody outside has added.
+
+    `refused` is what nobody can meet, whoever adds it: the conversion has tasks that raise for it.
+    """
+    table: set[tuple[str, str]] = set()
     day = Day()
     added: dict[tuple[str, str], set[Path]] = {}
     todo = set(ordered)
@@ -40,9 +49,9 @@ def run_day(
     while True:
         for box in open_folders:
             parent_open = box.path == folder.path or box.path[:-1] in started
-            if box.path not in started and parent_open and _is_met(box.waits, table):
+            if box.path not in started and parent_open and _is_met(box, table, present, refused):
                 started.add(box.path)
-        wave = [job for job in waiting if job.path[:-1] in started and _is_met(job.waits, table)]
+        wave = [job for job in waiting if job.path[:-1] in started and _is_met(job, table, present, refused)]
         if not wave:
             break
         for job in wave:
@@ -69,13 +78,22 @@ def run_day(
     return day
 
 
-def _is_met(waits: tuple[Wait, ...], table: set[tuple[str, str]]) -> bool:
+def awaited(node: Node, wait: Wait) -> Awaited:
+    """Give the key of one in-condition of a node."""
+    return (node.path, wait.name, _date(wait.odate))
+
+
+def _is_met(
+    node: Node, table: set[tuple[str, str]], present: AbstractSet[Awaited], refused: AbstractSet[Awaited]
+) -> bool:
     """Evaluate the list as Python does: `and` binds closer than `or`, parentheses first."""
     words: list[str] = []
-    for place, wait in enumerate(waits):
+    for place, wait in enumerate(node.waits):
         if place:
             words.append("or" if wait.joins == "O" else "and")
-        words.append("(" * wait.opens + str((wait.name, _date(wait.odate)) in table) + ")" * wait.closes)
+        key = awaited(node, wait)
+        is_there = key not in refused and (key in present or key[1:] in table)
+        words.append("(" * wait.opens + str(is_there) + ")" * wait.closes)
     text = " ".join(words) or "True"
     missing = text.count("(") - text.count(")")
     return bool(eval(text + ")" * missing if missing > 0 else "(" * -missing + text, {"__builtins__": {}}))  # noqa: S307  (only True, False, and, or)
