@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import product
 from random import Random
 
@@ -40,6 +41,7 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
     runner = _Runner(dag, ends)
     outside = _outside(world, plan)
     refused = _outside(world, plan, ("never",))
+    made_outside = outside - _outside(world, plan, ("edge",))
     edges = _edges(world, plan)
     fails_waiting = plan.folder.is_adjusting  # there a wait that ends without its condition fails (conditions-adjusted)
     has_more = any(task.role == "raises" and task.full_id not in ends for task in dag.tasks)
@@ -47,9 +49,9 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
         for failing in _outcomes(jobs, samples):
             for is_met in (True, False) if outside else (True,):
                 present = outside if is_met else frozenset[Awaited]()
-                source = run_day(
-                    plan.folder, ordered, lambda path, failing=failing: path not in failing, present, refused
-                )  # type: ignore[misc]
+                missing = refused if is_met else refused | made_outside
+                gone = () if is_met else (made_outside, outside)
+                source = run_day(plan.folder, ordered, partial(_is_ok, failing), present, missing, gone)
                 run = runner.run_of(ordered, failing, is_met=is_met)
                 found = {path for name, path in ends.items() if run.states[name] in ("success", "failed")}
                 only_source = tuple(sorted(set(source.executed) - found))
@@ -64,6 +66,10 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
                     end = "success" if run.is_success else "failed"
                 if only_source or only_dag or unordered or end:
                     yield Difference(dag.dag_id, day, tuple(sorted(failing)), only_source, only_dag, unordered, end)
+
+
+def _is_ok(failing: AbstractSet[Path], path: Path) -> bool:
+    return path not in failing
 
 
 def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[Path]]:

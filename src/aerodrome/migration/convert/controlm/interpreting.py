@@ -95,7 +95,10 @@ class Interpreter:
         )
         common = self._common(element, path, name)
         server = element.take("DATACENTER")
-        is_adjusting = element.flag("ADJUST_COND")
+        is_adjusting = element.take("ADJUST_COND").upper() not in ("", "0", "N", "NO", "FALSE")
+        if element.flag("CYCLIC"):
+            text = f"The folder repeats in Control-M (every {element.take('INTERVAL', 'INTERVAL_SEQUENCE', 'SPECIFIC_TIMES')}); here it runs once on each date."
+            self._note(element, path, f"{element.tag}@CYCLIC", "folder-cyclic", text)
         self._leftovers(element, path)
         accounts = tuple(self.accounts[first:]) if not parents else ()
         return Folder(
@@ -329,12 +332,15 @@ def _shout(element: Element) -> Shout:
 
 def _resources(element: Element) -> Iterable[Resource]:
     for child in element.take_children("QUANTITATIVE"):
-        child.take("ONFAIL", "ONOK")
-        yield Resource(child.take("NAME"), max(_number(child.take("QUANT")), 1), "quantitative", child.line)
+        is_kept = _is_kept(child)
+        yield Resource(child.take("NAME"), max(_number(child.take("QUANT")), 1), "quantitative", child.line, is_kept)
     for child in element.take_children("CONTROL"):
         kind: Literal["exclusive", "shared"] = "shared" if child.take("TYPE").upper().startswith("S") else "exclusive"
-        child.take("ONFAIL")
-        yield Resource(child.take("NAME"), 1, kind, child.line)
+        yield Resource(child.take("NAME"), 1, kind, child.line, _is_kept(child))
+
+
+def _is_kept(element: Element) -> bool:
+    return element.take("ONFAIL").upper()[:1] == "K" or element.take("ONOK").upper()[:1] == "D"
 
 
 def _variables(element: Element) -> Iterable[Variable]:

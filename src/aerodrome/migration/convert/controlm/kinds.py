@@ -11,6 +11,8 @@ from aerodrome.migration.convert.controlm.elements import Element
 # words that a type name contains, most exact first; looked for in APPL_TYPE, APPL_FORM and in JSON types, without blanks and marks
 _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("slamanagement", "sla"),
+    ("controlmcondition", "condition"),
+    ("controlmevent", "condition"),
     ("mwaa", "mwaa"),
     ("gcpcomposer", "other"),
     ("googlecloudcomposer", "other"),
