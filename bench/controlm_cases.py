@@ -21,6 +21,8 @@ COMMANDS = [
     "run %%A.%%B %%A..csv",
     "run %%A%%B",
     "tape %%T_%%ODAY",
+    "tape %%T_%%ODAY..x %%T_%%ODAY.%%A",
+    "%%A%%B%%A-%%T_%%OMONTH/x",
     'echo "%%DATE %%TIME" > /tmp/%%SCHEDTAB..log',
     "C:\\bin\\run.bat %%A",
     "awk '{{print $1}}' f",

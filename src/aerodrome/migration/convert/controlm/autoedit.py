@@ -122,6 +122,8 @@ class _Compiler:
         name, rest = f"{start!r} ~ ({value})", behind[1:]
         if rest and not rest[0][0] and (more := re.match(r"[\w@#$]+", rest[0][1], re.ASCII)):
             name, rest = f"{name} ~ {more[0]!r}", [(False, rest[0][1][more.end() :]), *rest[1:]]
+        if rest and not rest[0][0]:
+            rest = [(False, rest[0][1].removeprefix(".")), *rest[1:]]
         known = {
             key: item for key, item in self._names.items() if key.startswith(start.upper()) and key != start.upper()
         }
