@@ -124,6 +124,10 @@ class _Compiler:
             name, rest = f"{name} ~ {more[0]!r}", [(False, rest[0][1][more.end() :]), *rest[1:]]
         if rest and not rest[0][0]:
             rest = [(False, rest[0][1].removeprefix(".")), *rest[1:]]
+        if rest and rest[0][0]:
+            self._done.problems.append(
+                f"%%{start}%%... is named by several values, of which nobody knows where its name ends."
+            )
         known = {
             key: item for key, item in self._names.items() if key.startswith(start.upper()) and key != start.upper()
         }
