@@ -459,7 +459,7 @@ class JsonCase(_Case):
                 )
             },
         ]
-        found = self.one(makers)()
+        found: dict[str, Any] = self.one(makers)()
         if self.some(0.4):
             found["When"] = self.when(False)
         if self.some(0.3):

@@ -52,10 +52,12 @@ class Expander:
                 is_value = False
                 continue
             if is_value and found.end() == len(piece):  # its name goes on in the value behind it
-                piece, out = piece + out, ""
-                found = _OUTSIDE.match(piece) or found.re.match(piece) or found
+                whole, out = piece + out, ""
+                found = found.re.match(whole) or found
+            else:
+                whole = piece
             name = found[0] if found[0].startswith("\\") else self._known_part(found[0])
-            out = self._value(name, depth) + piece[len(name) :].removeprefix(".") + out
+            out = self._value(name, depth) + whole[len(name) :].removeprefix(".") + out
             is_value = True
         return head + out
 
