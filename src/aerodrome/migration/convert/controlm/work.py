@@ -53,7 +53,6 @@ _WATCHER_DETAILS: Final = (
     "MODE",
     "FILEWATCH-",
     "TIMELIMIT",
-    "MINIMAL",
     "SEARCH",
     "SIZE_",
     "LIMIT_",

@@ -392,3 +392,10 @@ def test_a_job_that_changes_a_condition_changes_the_variable_for_which_others_wa
     assert keys(Event_Name="DONE", ODate_type="Next week") == "raises"
     assert keys(ODate_type="Today") == "raises"
     assert keys(Event_Name="DONE", Action="Order a folder") == "raises"
+
+
+@pytest.mark.parametrize(("size", "told"), [("500", ["minimal_size"]), ("0", [])])
+def test_the_size_that_a_file_must_have_is_told(tmp_path: Path, size: str, told: list[str]) -> None:
+    job = f'<JOB JOBNAME="J" DAYS="ALL" CMDLINE="ctmfw /in/a.csv CREATE {size} 60 10 3 45"/>'
+    reasons = [item.reason for item in dag(tmp_path, job).accounts if item.code == "detail-unused"]
+    assert [text.rstrip(".").rpartition(": ")[2] for text in reasons] == told
