@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Code, Dag, Expression, Parameter, Symbol, Target, Task
+from aerodrome.migration.convert.contract import Code, Dag, Expression, Outcome, Parameter, Symbol, Target, Task
 from aerodrome.migration.convert.emission.expressions import Writer, docstring, text_literal
 
 _TAKEN = {
@@ -29,6 +29,7 @@ _TAKEN = {
     "re",
 }
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SHOWN = 8  # elements that a line of the doc names; the report names all
 
 
 def write_dag(dag: Dag, target: Target) -> tuple[str, tuple[Symbol, ...]]:
@@ -124,16 +125,7 @@ def _group_name(group_id: str) -> str:
 
 
 def _doc(dag: Dag) -> str:
-    caveats = list(
-        dict.fromkeys(
-            f"- {item.name or item.element}: {item.reason}" for item in dag.accounts if item.outcome == "caveat"
-        )
-    )
-    raising = list(
-        dict.fromkeys(
-            f"- {item.name or item.element}: {item.reason}" for item in dag.accounts if item.outcome == "raises"
-        )
-    )
+    caveats, raising = _told(dag, "caveat"), _told(dag, "raises")
     text = dag.doc.strip() or dag.dag_id
     text += f"\n\nConverted from `{dag.origin.file}`{f' ({dag.origin.path})' if dag.origin.path else ''}."
     if raising:
@@ -141,6 +133,19 @@ def _doc(dag: Dag) -> str:
     if caveats:
         text += "\n\nTo know:\n\n" + "\n".join(caveats)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _told(dag: Dag, outcome: Outcome) -> list[str]:
+    """Give a line for each thing to know, with the elements of which it is true."""
+    names: dict[str, dict[str, None]] = {}
+    for item in dag.accounts:
+        if item.outcome == outcome:
+            names.setdefault(item.reason, {})[item.name or item.element] = None
+    lines = []
+    for reason, found in names.items():
+        shown = ", ".join(list(found)[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+        lines.append(f"- {shown}: {reason}")
+    return lines
 
 
 def _head(dag: Dag, writer: Writer) -> Iterator[str]:
