@@ -48,14 +48,15 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Event:
-    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since."""
+    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since, end."""
 
     name: str
     dataset: DataSet
     kind: str
     first: str  # Python of a whole number; of an offset the amount
     last: str
-    unit: str = ""  # of an offset
+    unit: str = ""  # of an offset; of end: days, weeks, months
+    last_unit: str = ""  # of a range of offsets
     limit: str = ""  # of future
     moments: tuple[datetime, ...] = ()  # absolute; of since the first
     ranges: tuple[tuple[str, str], ...] = ()  # of several <instance>s: each a range
@@ -132,8 +133,12 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
     else:
         head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
         constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
-        if event.kind == "offset":
+        if event.kind == "offset" and event.last_unit:
+            source = f'{constant}.offsets(logical_date, ({event.first}, "{event.unit}"), ({event.last}, "{event.last_unit}"))'
+        elif event.kind == "offset":
             source = f'{constant}.offset(logical_date, {event.first}, "{event.unit}")'
+        elif event.kind == "end":
+            source = f'{constant}.since_end_of("{event.unit}", {event.first}, logical_date, {event.last})'
         elif event.kind == "since":
             source = f'{constant}.since("{event.moments[0]:%Y-%m-%dT%H:%MZ}", logical_date, {event.last})'
         elif event.ranges:
@@ -223,6 +228,38 @@ def is_partition(dataset: DataSet, compiler: Compiler) -> bool:
     return compiler.scope.partly(dataset.template).strip().startswith("hcat:")
 
 
+def late_search(event: Event, compiler: Compiler, method: str = "") -> tuple[str, str]:
+    """Write what stands before a function and the call that looks for instances which are only known when they are there."""
+    constant = f"{identifier(event.name)}_instances".upper()
+    head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
+    series = _call(event.dataset, compiler) if event.dataset.is_asked else constant
+    since = "dag_run.start_date" if event.kind == "latest" else "logical_date"
+    limit = f", {event.limit}" if event.kind == "future" else ""
+    return head, f"{series}.{method or event.kind}({since}, {event.first}, {event.last}{limit}, is_there)"
+
+
+def so_far_function(event: Event, compiler: Compiler) -> Function:
+    """Write the function that gives the URIs which are there so far, and whether these are all; `exists` asks."""
+    name = f"{identifier(event.name)}_so_far"
+    head, search = late_search(event, compiler, f"{event.kind}_so_far")
+    flag = "None" if is_partition(event.dataset, compiler) else '""'
+    if flag != "None" and event.dataset.done_flag:
+        flag = f'"/" + {uri_expression(event.dataset.done_flag, compiler)}'
+    text = f'''{head}def {name}(params, logical_date, dag_run):
+    """Name the instances of {event.name} (dataset {event.dataset.name}) that are there, and tell whether these are all."""
+
+    def uri(moment):
+        return {_uri(event.dataset, compiler)}
+
+    def is_there(moment):
+        return exists(uri(moment), {flag})
+
+    moments, is_enough = {search}
+    return [uri(moment) for moment in moments], is_enough
+'''
+    return Function(name, text, (frequency.INSTANCES,))
+
+
 def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
@@ -240,25 +277,17 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         functions[compiler.words.partition_probe.name] = compiler.words.partition_probe
         asks = "partition_test({uri})"
     if event.kind in ("latest", "future"):
-        constant = f"{name}_instances".upper()
-        uri = _uri(event.dataset, compiler)
-        head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
-        constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
-        moments = (
-            f"{constant}.latest(dag_run.start_date, {event.first}, {event.last}, is_there)"
-            if event.kind == "latest"
-            else f"{constant}.future(logical_date, {event.first}, {event.last}, {event.limit}, is_there)"
-        )
+        head, search = late_search(event, compiler)
         text = f'''{head}def wait_for_{name}(params, logical_date, dag_run, **_):
     """Wait until enough instances of {event.name} are there; give their URIs."""
 
     def uri(moment):
-        return {uri}
+        return {_uri(event.dataset, compiler)}
 
     def is_there(moment):
         return {asks.replace("{uri}", "uri(moment)")}
 
-    moments = {moments}
+    moments = {search}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
         functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text, (frequency.INSTANCES, POKE))

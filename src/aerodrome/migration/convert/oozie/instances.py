@@ -30,11 +30,15 @@ def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], 
         if (first[0], last[0]) == ("absolute", "current"):
             moment = frequency.read_time(first[1])
             return Event(element.get("name"), found, "since", "", last[1], moments=(moment,) if moment else ())
-        if first[0] != last[0]:
-            raise Unsupported("instance-mixed", "a range between instances of two kinds has no equivalent")
+        if (first[0], last[0]) == ("end", "current"):
+            return Event(element.get("name"), found, "end", first[1], last[1], first[2])
+        if first[0] != last[0] or first[0] == "end":
+            raise Unsupported("instance-mixed", "Oozie refuses a range between instances of these kinds")
         if first[0] == "absolute":
             raise Unsupported("instance-absolute-range", "a range between fixed times has no equivalent")
-        return Event(element.get("name"), found, first[0], first[1], last[1], first[2], max(first[3], last[3]))
+        if first[0] == "offset":
+            return Event(element.get("name"), found, "offset", first[1], last[1], first[2], last[2])
+        return Event(element.get("name"), found, first[0], first[1], last[1], limit=last[3])
     parts = [_instance(text, found, zone, compiler) for text in texts]
     if not parts:
         raise Unsupported("instance-missing", "it names no instance")
@@ -44,7 +48,11 @@ def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], 
         return Event(element.get("name"), found, "absolute", "", "", moments=moments)
     if len(parts) == 1:
         kind, amount, unit, limit = parts[0]
-        return Event(element.get("name"), found, kind, amount, amount, unit, limit)
+        if kind == "end":
+            raise Unsupported(
+                "instance-refused", "Oozie takes coord:endOf…() only as the start of a range to current()"
+            )
+        return Event(element.get("name"), found, kind, amount, amount, unit, limit=limit)
     if kinds != {"current"}:
         raise Unsupported("instance-mixed", "several instances that are not all coord:current() have no equivalent")
     return Event(element.get("name"), found, "current", "", "", ranges=tuple((part[1], part[1]) for part in parts))
@@ -82,6 +90,8 @@ def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) ->
             return "future", numbers[0], "", numbers[1]
         case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in _OFFSET_UNITS:
             return "offset", python_number(amount, dataset, zone, compiler), str(unit).upper(), ""
+        case ElCall("coord:endOfDays" | "coord:endOfWeeks" | "coord:endOfMonths" as name, (amount,)):
+            return "end", python_number(amount, dataset, zone, compiler), name.partition("endOf")[2].lower(), ""
         case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
             return "absolute", str(moment), "", ""
         case Conditional(test, yes, no):

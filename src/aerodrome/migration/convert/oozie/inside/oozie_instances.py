@@ -99,23 +99,54 @@ class Instances:
         return number
 
     def between(self, nominal: datetime, first: int, last: int) -> list[datetime]:
-        """Give coord:current(first) to coord:current(last), newest last; what is before the initial instance does not exist."""
+        """Give coord:current(first) to coord:current(last), the newest first; what is before the initial instance does not exist."""
         number = self.number_at(nominal)
         if number < 0:
             return []
-        return [self.at(item) for item in range(number + first, number + last + 1) if item >= 0]
+        found: list[datetime] = []
+        moment = self.at(number + first)
+        for _ in range(
+            first, last + 1
+        ):  # step by step, as Oozie: from the 31st on, a step may end on a shorter month's last day
+            if moment >= self.initial:
+                found.append(moment)
+            moment = add(moment, self.unit, self.amount, self.zone)
+        return found[::-1]
 
-    def since(self, first: str, nominal: datetime, last: int) -> list[datetime]:
-        """Give coord:absolute(first) to coord:current(last), newest last."""
-        start = self.number_at(datetime.fromisoformat(first.replace("Z", "+00:00")))
-        return [self.at(item) for item in range(max(start, 0), self.number_at(nominal) + last + 1)]
+    def since(self, first: str | datetime, nominal: datetime, last: int) -> list[datetime]:
+        """Give coord:absolute(first) to coord:current(last), the newest first; ValueError for a range that Oozie refuses."""
+        start = datetime.fromisoformat(first.replace("Z", "+00:00")) if isinstance(first, str) else plain(first)
+        number, current = self.number_at(start), self.number_at(nominal)
+        if number < 0 or current < 0 or self.at(number) != start or number > current + last:
+            raise ValueError(f"Oozie refuses instances from {start} to current({last}) at {nominal}")
+        return self.between(nominal, number - current, last)
+
+    def since_end_of(self, unit: str, amount: int, nominal: datetime, last: int) -> list[datetime]:
+        """Give coord:endOfMonths(amount) (endOfWeeks, endOfDays) to coord:current(last): -1 is the begin of the month of the nominal time."""
+        day = plain(nominal).astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        if unit == "weeks":
+            day -= timedelta(days=(day.weekday() + 1) % 7)
+        elif unit == "months":
+            day = day.replace(day=1)
+        return self.since(add(by_wall(day, self.zone), unit, amount + 1, self.zone), nominal, last)
 
     def offset(self, nominal: datetime, amount: int, unit: str) -> list[datetime]:
-        """Give coord:offset(amount, unit): the instance at that distance."""
-        return self.between(add(nominal, _UNITS[unit], amount, self.zone), 0, 0)
+        """Give coord:offset(amount, unit): the last instance up to that distance from the current one."""
+        return self.offsets(nominal, (amount, unit), (amount, unit))[:1]
 
-    def latest(self, now: datetime, first: int, last: int, is_there) -> list[datetime] | None:
-        """Give coord:latest(first) to coord:latest(last) of the instances that are there; None when there are not enough."""
+    def offsets(self, nominal: datetime, first: tuple[int, str], last: tuple[int, str]) -> list[datetime]:
+        """Give the instances from one offset to another, the newest first; one alone: the last that is not after it."""
+        current = self.number_at(nominal)
+        if current < 0:
+            return []
+        begin, end = (add(self.at(current), _UNITS[unit], amount, self.zone) for amount, unit in (first, last))
+        low, high = self.number_at(begin), self.number_at(end)
+        if first != last and (low < 0 or self.at(low) < begin):
+            low += 1
+        return [self.at(number) for number in range(high, max(low, 0) - 1, -1)]
+
+    def latest_so_far(self, now: datetime, first: int, last: int, is_there) -> tuple[list[datetime], bool]:
+        """Give those of coord:latest(first) to coord:latest(last) that are there, the newest first, and whether these are all."""
         found: list[datetime] = []
         number = self.number_at(now)
         while number >= 0 and len(found) <= -first:
@@ -123,13 +154,27 @@ class Instances:
             if is_there(moment):
                 found.append(moment)
             number -= 1
-        return found[-last : -first + 1][::-1] if len(found) > -first else None
+        return found[-last : -first + 1], len(found) > -first
+
+    def future_so_far(
+        self, nominal: datetime, first: int, last: int, limit: int, is_there
+    ) -> tuple[list[datetime], bool]:
+        """Give those of coord:future(first) to coord:future(last) that are there within `limit` instances, and whether these are all."""
+        number = self.number_at(nominal)
+        if number < 0:
+            return [], False
+        found = [moment for moment in map(self.at, range(number, number + limit + 1)) if is_there(moment)]
+        return found[first : last + 1], len(found) > last
+
+    def latest(self, now: datetime, first: int, last: int, is_there) -> list[datetime] | None:
+        """Give coord:latest(first) to coord:latest(last) of the instances that are there; None when there are not enough."""
+        found, is_enough = self.latest_so_far(now, first, last, is_there)
+        return found if is_enough else None
 
     def future(self, nominal: datetime, first: int, last: int, limit: int, is_there) -> list[datetime] | None:
         """Give coord:future(first) to coord:future(last) within `limit` instances; None when there are not enough."""
-        number = max(self.number_at(nominal), 0)
-        found = [moment for moment in map(self.at, range(number, number + limit + 1)) if is_there(moment)]
-        return found[first : last + 1] if len(found) > last else None
+        found, is_enough = self.future_so_far(nominal, first, last, limit, is_there)
+        return found if is_enough else None
 
 
 def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
