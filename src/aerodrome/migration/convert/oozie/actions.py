@@ -15,6 +15,7 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.oozie.writing import constant, shell_word
 from aerodrome.migration.convert.xmlreading import Element
 
 _LAUNCHER: Final = re.compile(
@@ -93,6 +94,8 @@ class Action:
         known = self.compiler.scope.constant(APP_PATH)
         found = self.compiler.scope.find(APP_PATH)
         tail = found.pieces[-1] if found and found.pieces else ""
+        if (fixed := constant(inner)) is not None:
+            return shell_word(fixed.rpartition("/")[0] if fixed.endswith(".xml") else fixed)
         self.compiler.needs.is_quoting = True
         if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
             return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"

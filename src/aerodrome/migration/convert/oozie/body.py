@@ -13,10 +13,12 @@ from aerodrome.migration.convert.contract import (
     Code,
     Expression,
     Function,
+    Group,
+    Origin,
 )
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.model import Node, Workflow
-from aerodrome.migration.convert.oozie.needs import Needs, Unsupported
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.profiles import Profile
 from aerodrome.migration.convert.oozie.properties import Scope
 
@@ -41,6 +43,11 @@ class Body:
     profile: Profile
     read_job_xml: Callable[[str], Mapping[str, str] | None]
     start_child: Callable[[Body, Compiler, Node], tuple[tuple[tuple[str, Expression], ...], dict[str, str]]]
+    find_child: Callable[[Body, Words, Node], Body | None] = lambda *_: (
+        None
+    )  # that stands as a group in place of an action
+    group: str = ""  # full id of the group that it becomes
+    children: list[Body] = field(default_factory=list)
     zone: str = "UTC"
     events: Mapping[str, str] = field(default_factory=dict)
     outlets: tuple[Expression, ...] = ()  # made when the run ends well
@@ -57,6 +64,18 @@ class Body:
             self.accounts.append(Account(element, "caveat", node.origin, codes, reasons, node.name))
         else:
             self.accounts.append(Account(element, "converted", node.origin, name=node.name))
+
+    def task_id(self, name: str) -> str:
+        """Give the full id of the task of a node."""
+        return f"{self.group}.{name}" if self.group else name
+
+    def groups(self) -> list[Group]:
+        """Give the groups that stand in place of actions, outer ones first."""
+        found = []
+        for child in self.children:
+            origin = Origin(child.workflow.file, "workflow-app", child.workflow.root.line)
+            found += [Group(child.group, f"Workflow {child.app_name}.", origin), *child.groups()]
+        return found
 
 
 def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:

@@ -46,7 +46,6 @@ def check_params(params, names, **_):
 def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], flow.Steering]:
     """Make the tasks and edges of a workflow, after the tasks `before`."""
     workflow = body.workflow
-    ids = {name: name for name in workflow.nodes}
     if workflow.defects:
         reason = "Oozie refuses this workflow: " + "; ".join(workflow.defects[:3])
         task = Task(
@@ -70,26 +69,67 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
         made = flow.Steering(tasks=[task])
         made.edges = [Edge(item.full_id, "workflow") for item in before]
         return [*before, *made.tasks], made
+    bodies, predicates, inner = _make_nodes(body)
+    made = flow.steer(workflow, bodies, tuple(item.full_id for item in before), inner)
+    for owner, task, cases in predicates:
+        write_decision(owner, made, task, cases)
+    body.needs.functions |= made.functions
+    if any(task.role == "fails" for task in made.tasks):
+        body.needs.functions[flow.KILL.name] = flow.KILL
+    for place, account in enumerate(body.accounts):
+        if account.element == "join" and account.origin in made.unmatched:
+            reason = "its ways are not the branches of one fork, which Oozie's validation refuses: it waits for those that are taken"
+            body.accounts[place] = replace(account, outcome="caveat", code="fork-join-mismatch", reason=reason)
+    for place, account in enumerate(body.accounts):
+        if account.element == "fork" and account.code != "unreachable":
+            body.accounts[place] = replace(
+                account,
+                outcome="caveat",
+                code="kill-does-not-stop-others",
+                reason="when one branch fails, the others go on until the join; Oozie stops them",
+            )
+            break
+    return [*before, *made.tasks], made
+
+
+_Predicates = list[tuple[Body, Task, list[tuple[str, str]]]]
+
+
+def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flow.Inner]]:
+    """Make the tasks of nodes, the conditions of decisions, and the workflows that stand in place of actions."""
+    workflow = body.workflow
+    ids = {name: body.task_id(name) for name in workflow.nodes}
     routers = tuple(
-        flow.router_name(workflow, node.name) for node in workflow.order() if flow.needs_router(workflow, node)
+        body.task_id(flow.router_name(workflow, node.name))
+        for node in workflow.order()
+        if flow.needs_router(workflow, node)
     )
     read = {name: found for name, found in counters_in(workflow.root).items() if is_counted(workflow, name)}
     words = Words(body.app_name, ids, routers, body.zone, body.events, read, body.profile.probe)
     bodies: dict[str, Task] = {}
-    predicates: dict[str, list[tuple[str, str]]] = {}
+    predicates: _Predicates = []
+    inner: dict[str, flow.Inner] = {}
     for node in workflow.order():
+        if node.kind == "action" and (child := body.find_child(body, words, node)) is not None:
+            tasks, more, deeper = _make_nodes(child)
+            inner[node.name] = flow.Inner(child.workflow, child.group, tasks, deeper)
+            predicates += more
+            body.children.append(child)
+            body.account("action/sub-workflow", node, {})
+            continue
         if node.kind == "action":
-            bodies[node.name] = action_task(body, words, node)
+            task = action_task(body, words, node)
         elif node.kind == "decision":
-            bodies[node.name], predicates[node.name] = decision_task(body, words, node)
+            task, cases = decision_task(body, words, node)
+            predicates.append((body, replace(task, group=body.group), cases))
         elif node.kind == "kill":
-            bodies[node.name] = _kill(body, words, node)
-        elif node.kind in ("fork", "join", "end"):
+            task = _kill(body, words, node)
+        else:
             body.account(node.kind, node, {})
-            if node.kind == "end" and body.outlets:
-                bodies[node.name] = Task(
-                    "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
-                )
+            if node.kind != "end" or not body.outlets:
+                continue
+            task = Task("outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin)
+        bodies[node.name] = replace(task, group=body.group)
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
     body.accounts.extend(_head_accounts(workflow))
     for name in workflow.unreachable:
@@ -99,26 +139,9 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
             node,
             {"unreachable": "nothing leads to it, so Oozie never runs it"} if node.kind not in ("kill", "end") else {},
         )
-    made = flow.steer(workflow, bodies, ids, tuple(item.full_id for item in before))
-    for name, cases in predicates.items():
-        write_decision(body, made, bodies[name], cases)
-    body.needs.functions |= made.functions
-    if any(task.role == "fails" for task in made.tasks):
-        body.needs.functions[flow.KILL.name] = flow.KILL
-    for place, account in enumerate(body.accounts):
-        if account.element == "join" and account.name in made.unmatched:
-            reason = "its ways are not the branches of one fork, which Oozie's validation refuses: it waits for those that are taken"
-            body.accounts[place] = replace(account, outcome="caveat", code="fork-join-mismatch", reason=reason)
-    forks = [node for node in workflow.order() if node.kind == "fork"]
-    if forks:
-        place = next(at for at, item in enumerate(body.accounts) if item.element == "fork")
-        body.accounts[place] = replace(
-            body.accounts[place],
-            outcome="caveat",
-            code="kill-does-not-stop-others",
-            reason="when one branch fails, the others go on until the join; Oozie stops them",
-        )
-    return [*before, *made.tasks], made
+    for child in body.children:
+        body.accounts.extend(child.accounts)
+    return bodies, predicates, inner
 
 
 _HEAD: Final = {
@@ -222,6 +245,7 @@ def make_dag(
         dag_id,
         tuple(tasks),
         tuple(dict.fromkeys(edges)),
+        groups=tuple(body.groups()),
         schedule=schedule,
         parameters=parameters,
         functions=functions,

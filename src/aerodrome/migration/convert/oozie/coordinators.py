@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from aerodrome.migration.convert.contract import (
     Dag,
@@ -21,6 +22,7 @@ from aerodrome.migration.convert.oozie.building import make_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
 from aerodrome.migration.convert.oozie.functions import APP_PATH
+from aerodrome.migration.convert.oozie.grouping import child_body
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
@@ -71,8 +73,9 @@ def coordinator_dag(
         estate.profile,
         lambda file: estate.read_configuration(folder, file),
         children.start,
-        zone,
-        plan.events,
+        partial(child_body, children),
+        zone=zone,
+        events=plan.events,
     )
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)

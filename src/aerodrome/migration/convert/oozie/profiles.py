@@ -12,6 +12,7 @@ The profile file (YAML) names a runner, for all actions and for each type; `loca
     properties: {nameNode: "hdfs://cluster"}
     properties_files: [prod/job.properties]
     defaults: {start_time: "2024-01-01T00:00Z"}
+    sub_workflows: trigger
 
 `properties` win over the files beside the definitions, `defaults` stand behind everything.
 """
@@ -27,7 +28,16 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Function, Symbol
 
 RUNNERS: Final = ("local", "ssh", "kubernetes", "emr", "dataproc", "livy")
-_KEYS: Final = {"runner", "runners", "properties", "defaults", "properties_files", "dag_id_prefix", *RUNNERS}
+_KEYS: Final = {
+    "runner",
+    "runners",
+    "properties",
+    "defaults",
+    "properties_files",
+    "dag_id_prefix",
+    "sub_workflows",
+    *RUNNERS,
+}
 _HDFS_LOCAL: Final = Function(
     "hdfs_test",
     '''
@@ -132,6 +142,7 @@ class Profile:
     properties_files: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     dag_id_prefix: str = ""
+    sub_workflows: str = "group"
 
     def runner_of(self, action: str) -> str:
         """Name the runner of an action type; engines that cannot run it leave it to the local client."""
@@ -193,6 +204,8 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
     ):
         if name not in RUNNERS:
             raise _invalid(f"{where} is {name!r}.", f"Runners: {', '.join(RUNNERS)}.")
+    if (sub_workflows := content.get("sub_workflows", "group")) not in ("group", "trigger"):
+        raise _invalid(f"sub_workflows is {sub_workflows!r}.", "group (a task group where it can be one) or trigger.")
     options = {name: content.get(name) or {} for name in RUNNERS}
     for name, given in (*options.items(), ("properties", content.get("properties") or {})):
         if not isinstance(given, Mapping):
@@ -205,6 +218,7 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
         tuple(map(str, content.get("properties_files") or ())),
         {str(key): str(value) for key, value in (content.get("defaults") or {}).items()},
         str(content.get("dag_id_prefix") or ""),
+        sub_workflows,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aerodrome.kernel.errors import Invalid
@@ -15,7 +16,7 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Unsupported
-from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.oozie.properties import Scope, configuration
 from aerodrome.migration.convert.xmlreading import Element
 
 
@@ -27,6 +28,7 @@ class Children:
     dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
+    uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
     def start(
         self, body: Body, compiler: Compiler, node: WorkflowNode
@@ -84,6 +86,12 @@ class Children:
             ("allowed_states", ["success"]),
             ("failed_states", ["failed"]),
         ), caveats
+
+    def scopes(self) -> Iterator[tuple[Application, Scope]]:
+        """Give every workflow and coordinator with the values that it has when it is submitted by itself."""
+        for item in self.estate.applications.values():
+            if item.kind != "bundle":
+                yield item, Scope().with_layers(*self.estate.job(item), *self.estate.defaults(item))
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
