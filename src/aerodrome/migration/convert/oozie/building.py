@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -28,7 +28,7 @@ from aerodrome.migration.convert.oozie.counters import counters_in
 from aerodrome.migration.convert.oozie.decisions import decision_task, write_decision
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
-from aerodrome.migration.convert.oozie.sla import watch
+from aerodrome.migration.convert.oozie.sla import Watch, watch
 
 _CHECK: Final = Function(
     "check_params",
@@ -105,7 +105,17 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
         if flow.needs_router(workflow, node)
     )
     read = {name: found for name, found in counters_in(workflow.root).items() if is_counted(workflow, name)}
-    words = Words(body.app_name, ids, routers, body.zone, body.events, read, body.profile.probe)
+    words = Words(
+        body.app_name,
+        ids,
+        routers,
+        body.zone,
+        body.events,
+        read,
+        body.profile.probe,
+        size_probe=body.profile.size_probe,
+        functions=body.profile.functions,
+    )
     bodies: dict[str, Task] = {}
     predicates: _Predicates = []
     inner: dict[str, flow.Inner] = {}
@@ -149,14 +159,35 @@ _HEAD: Final = {
 }
 
 
-def _deadline(body: Body) -> Mapping[Target, tuple[tuple[str, Expression], ...]]:
+def _watches(body: Body, coordinator: Watch | None) -> list[Watch]:
+    """Give the SLAs of the DAG: that of the workflow, then that of the coordinator, whose arguments win."""
+    found = [coordinator] if coordinator is not None else []
     info = body.workflow.root.first("info")
-    if info is None or body.workflow.defects:
-        return {}
-    found = watch(info, body.scope)
-    origin = Origin(body.workflow.file, "workflow-app/info", info.line)
-    body.accounts.append(Account("workflow/info", "caveat", origin, found.code, found.reason))
-    return found.arguments
+    if info is not None and not body.workflow.defects:
+        found.insert(0, own := watch(info, body.scope))
+        origin = Origin(body.workflow.file, "workflow-app/info", info.line)
+        body.accounts.append(Account("workflow/info", "caveat", origin, own.code, own.reason))
+    for item in found:
+        if item.function is not None:
+            body.needs.functions[item.function.name] = item.function
+    return found
+
+
+def _told_at_begin(tasks: list[Task], before: tuple[Task, ...], watches: list[Watch]) -> list[Task]:
+    """Let the first task of the workflow tell when it starts late."""
+    told = [item.begin for item in watches if item.begin is not None]
+    place = len(before)
+    if not told or place >= len(tasks):
+        return tasks
+    first = tasks[place]
+    given = [item for key, item in first.arguments if key == "on_execute_callback"]
+    callbacks: Expression = [*told, *given] if len(told) + len(given) > 1 else told[0]
+    arguments = [item for item in first.arguments if item[0] != "on_execute_callback"]
+    return [
+        *tasks[:place],
+        replace(first, arguments=(*arguments, ("on_execute_callback", callbacks))),
+        *tasks[place + 1 :],
+    ]
 
 
 def _head_accounts(workflow: Workflow) -> Iterator[Account]:
@@ -202,10 +233,19 @@ def _unlike(name: str, workflow: Workflow) -> str:
 
 
 def make_dag(
-    body: Body, dag_id: str, *, schedule: Schedule, before: tuple[Task, ...] = (), origin: Origin, doc: str = ""
+    body: Body,
+    dag_id: str,
+    *,
+    schedule: Schedule,
+    before: tuple[Task, ...] = (),
+    origin: Origin,
+    doc: str = "",
+    sla: Watch | None = None,
 ) -> Dag:
-    """Make the whole DAG; callers add what a coordinator says."""
+    """Make the whole DAG; callers add what a coordinator says. `sla` is that of the coordinator."""
     tasks, made = make_body(body, before)
+    watches = _watches(body, sla)
+    tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs
     is_scheduled = schedule.expression is not None
     edges = list(made.edges)
@@ -239,7 +279,9 @@ def make_dag(
     if macros:
         arguments.append(("user_defined_macros", dict(macros)))
     functions = tuple(function for function in needs.functions.values() if not function.name.startswith("import "))
-    deadline = _deadline(body)
+    by_target: dict[Target, tuple[tuple[str, Expression], ...]] = {}
+    for item in watches:
+        by_target |= item.arguments
     is_bash = any(task.operator is symbols.BASH for task in tasks)
     return Dag(
         dag_id,
@@ -251,7 +293,7 @@ def make_dag(
         functions=functions,
         default_arguments=(("skip_on_exit_code", None),) if is_bash else (),
         arguments=tuple(arguments),
-        arguments_by_target=deadline,
+        arguments_by_target=by_target,
         tags=("oozie",),
         doc=doc or f"Workflow {body.app_name}.",
         origin=origin,

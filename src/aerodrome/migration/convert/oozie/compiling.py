@@ -251,12 +251,22 @@ class Compiler:
     def call(self, name: str, arguments: tuple[Node, ...]) -> str:
         """Compile a call; Unsupported names what has no equivalent."""
         made = CALLS.get(name)
+        if name in self.words.functions:
+            return self.of_site(self.words.functions[name], name, arguments)
         if made is None:
             raise Unsupported("el-function", f"{name}() has no equivalent")
         try:
             return made(self, *arguments)
         except TypeError as error:
             raise Unsupported("el-arguments", f"{name}() has wrong arguments") from error
+
+    def of_site(self, path: str, name: str, arguments: tuple[Node, ...]) -> str:
+        """Compile a call of a function that the profile names."""
+        module = path.rpartition(".")[0]
+        code = Code(path, (Symbol(module, {"2.11": "", "3.3": ""}),))
+        self.needs.caveats["site-function"] = f"{name}() is {path}(), which the project has to have"
+        macro = self.macro(re.sub(r"\W+", "_", name), code)
+        return f"{macro}({', '.join(self.text_of(item) for item in arguments)})"
 
     def conf(self, key: Node) -> str:
         if not isinstance(key, Literal):
@@ -325,6 +335,8 @@ class Compiler:
         if self.words.probe is None:
             raise Unsupported("el-fs", "no way to HDFS is known in this profile")
         self.needs.functions[self.words.probe.name] = self.words.probe
+        if function == "hdfs_size" and self.words.size_probe is not None:
+            self.needs.functions[function] = self.words.size_probe
         if self.language == "jinja":
             self.needs.macros[function] = Code(function)
         arguments = [*([string(flag)] if flag else []), self.text_of(path)]

@@ -10,11 +10,9 @@ from functools import partial
 
 from aerodrome.migration.convert.contract import (
     Dag,
-    Expression,
     Origin,
     Question,
     Schedule,
-    Target,
 )
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.body import Body
@@ -27,7 +25,7 @@ from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.sla import watch
+from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -89,23 +87,23 @@ def coordinator_dag(
         before=tuple(plan.before),
         origin=Origin(item.file, "coordinator-app", root.line),
         doc=f"Coordinator {name}.",
+        sla=_sla(plan),
     )
     dag = replace(
         dag,
         max_active_runs=_controls(plan),
-        arguments_by_target={**dag.arguments_by_target, **_deadline(plan)},
         accounts=(*plan.accounts, *dag.accounts),
     )
     return dag, tuple(plan.questions)
 
 
-def _deadline(plan: Plan) -> Mapping[Target, tuple[tuple[str, Expression], ...]]:
+def _sla(plan: Plan) -> Watch | None:
     info = (plan.item.root.first("action") or plan.item.root).first("info")
     if info is None:
-        return {}
+        return None
     found = watch(info, plan.scope)
     plan.note("sla", "caveat", found.code, found.reason, at=info)
-    return found.arguments
+    return found
 
 
 def _zone(plan: Plan) -> str:

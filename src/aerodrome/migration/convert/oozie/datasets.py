@@ -278,7 +278,7 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         asks = "partition_test({uri})"
     if event.kind in ("latest", "future"):
         head, search = late_search(event, compiler)
-        text = f'''{head}def wait_for_{name}(params, logical_date, dag_run, **_):
+        text = f'''{head}def {name}_arrived(params, logical_date, dag_run, **_):
     """Wait until enough instances of {event.name} are there; give their URIs."""
 
     def uri(moment):
@@ -290,23 +290,23 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     moments = {search}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
-        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text, (frequency.INSTANCES, POKE))
+        functions[f"{name}_arrived"] = Function(f"{name}_arrived", text, (frequency.INSTANCES, POKE))
     else:
         made = uri_function(event, compiler)
         functions[made.name] = made
         text = f'''
-def wait_for_{name}(params, logical_date, **_):
+def {name}_arrived(params, logical_date, **_):
     """Wait until every instance of {event.name} is there."""
     return all({asks.replace("{uri}", "uri")} for uri in {made.name}(logical_date, params))
 '''
         if "moment" in flag:
             raise Unsupported("done-flag", "the done-flag depends on the time")
-        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text)
+        functions[f"{name}_arrived"] = Function(f"{name}_arrived", text)
     return Task(
         f"wait_for_{event.name}",
         symbols.PYTHON_SENSOR,
         (
-            ("python_callable", Code(f"wait_for_{name}")),
+            ("python_callable", Code(f"{name}_arrived")),
             ("mode", "reschedule"),
             ("poke_interval", 60),
             ("timeout", timeout or _FOREVER),

@@ -15,6 +15,7 @@ from aerodrome.migration.convert.xmlreading import Element
 
 _TIMEZONE: Final = Symbol("timezone", {"2.11": "datetime", "3.3": "datetime"})
 TASK_ID: Final = "wait_for_inputs"
+_ARRIVED: Final = "inputs_arrived"
 _FOREVER: Final = timedelta(days=3650)
 _LATE_KINDS: Final = ("latest", "future")
 _HELPERS: Final = '''
@@ -102,18 +103,18 @@ def sensor(
     if any("is_early(" in line for line in (*lines, whole)):
         functions["is_early"] = Function("is_early", _LATE, (symbols.DATETIME, symbols.TIMEDELTA, _TIMEZONE))
     text = f'''
-def {TASK_ID}(params, logical_date, dag_run, **_):
+def {_ARRIVED}(params, logical_date, dag_run, **_):
     """Wait as the input logic of the coordinator says; give what was found by name."""
     found = {{}}
 {chr(10).join(lines)}
     return PokeReturnValue({whole} is not None, {{name: uris or [] for name, uris in found.items()}})
 '''
-    functions[TASK_ID] = Function(TASK_ID, text, (datasets.POKE,))
+    functions[_ARRIVED] = Function(_ARRIVED, text, (datasets.POKE,))
     task = Task(
         TASK_ID,
         symbols.PYTHON_SENSOR,
         (
-            ("python_callable", Code(TASK_ID)),
+            ("python_callable", Code(_ARRIVED)),
             ("mode", "reschedule"),
             ("poke_interval", 60),
             ("timeout", timeout or _FOREVER),

@@ -140,7 +140,7 @@ def test_a_minimum_waits_for_more_at_first(
     for function in dag.functions:
         exec(function.source, names) if function.name != "hdfs_test" else None
     made = SimpleNamespace(queued_at=datetime.now(UTC) - timedelta(minutes=age))
-    done, found = names["wait_for_inputs"]({}, NOMINAL, made)
+    done, found = names["inputs_arrived"]({}, NOMINAL, made)
     assert done is is_done
     assert len(found["any"]) == (len(there) if is_done else 0)
 
@@ -172,12 +172,12 @@ def test_latest_and_future_have_their_part_in_input_logic(
     logic = f'<input-logic><and name="all" {least}><data-in dataset="in"/></and></input-logic>'
     dag = coordinator(tmp_path, inputs, logic, DAILY)
     names = names_of(dag, monkeypatch)
-    names["wait_for_inputs"].__globals__.update(
+    names["inputs_arrived"].__globals__.update(
         PokeReturnValue=lambda done, value: (done, value),
         hdfs_test=lambda _, uri: uri.partition("/_")[0][-4:] in there,
     )
     made = SimpleNamespace(start_date=NOMINAL, queued_at=NOMINAL)
-    assert names["wait_for_inputs"]({}, NOMINAL, made) == (expected is not None, {"all": expected or []})
+    assert names["inputs_arrived"]({}, NOMINAL, made) == (expected is not None, {"all": expected or []})
 
 
 def test_latest_is_not_combined(tmp_path: Path) -> None:

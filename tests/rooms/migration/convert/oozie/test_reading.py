@@ -83,9 +83,9 @@ def test_waits_are_kept(dags: dict[str, Dag]) -> None:
     texts = {function.name: function.source for function in daily.functions}
     assert "between(logical_date, -23, 0)" in texts["logs_uris"]
     assert 'moment.strftime("/logs/%Y/%m/%d/%H")' in texts["logs_uris"]
-    assert 'uri + "/" + "_SUCCESS"' in texts["wait_for_logs"]
-    assert ".latest(dag_run.start_date, 0, 0, is_there)" in texts["wait_for_users"]
-    assert "str(moment.month + 0)" in texts["wait_for_users"]
+    assert 'uri + "/" + "_SUCCESS"' in texts["logs_arrived"]
+    assert ".latest(dag_run.start_date, 0, 0, is_there)" in texts["users_arrived"]
+    assert "str(moment.month + 0)" in texts["users_arrived"]
     assert daily.task("outputs").outlets
 
 
@@ -234,8 +234,8 @@ def test_input_logic_waits_for_alternatives(there: set[str], found: list[str], t
         "users_uris": lambda *_: ["u0", "u1", "u2"],
         "PokeReturnValue": lambda is_done, value: (is_done, value["any"]),
     }
-    exec(sources["exists"] + sources["there"] + sources["wait_for_inputs"], names)
-    got = names["wait_for_inputs"]({}, None, None)
+    exec(sources["exists"] + sources["there"] + sources["inputs_arrived"], names)
+    got = names["inputs_arrived"]({}, None, None)
     assert got == (bool(found), [uri.partition("/")[0] for uri in found])
 
 
