@@ -156,7 +156,7 @@ def test_functions_of_the_site_are_those_that_the_profile_names(tmp_path: Path) 
     text = "".join(compose(read(tmp_path, {"functions": {"site:fiscal": "company.calendar.fiscal"}}), "3.3").values())
     assert "import company.calendar\n" in text
     assert '"site_fiscal": company.calendar.fiscal' in text
-    assert '{{ site_fiscal((params.day ~ "x")) | quote }}' in text
+    assert 'site_fiscal((params.day ~ "x"))' in text
     assert 'if company.calendar.fiscal(params["day"]) == "4":' in text
     assert {item.code for item in read(tmp_path, {}).dags[0].accounts if item.outcome == "raises"} == {"el-function"}
 

@@ -33,6 +33,8 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope
         ("months", 5, "Europe/Paris", "", "2015-08-31T01:30+00:00"),
         ("days", 1, "Europe/Paris", "days", "2015-03-20T05:00+00:00"),
         ("months", 1, "Asia/Kolkata", "months", "2015-03-20T05:00+00:00"),
+        ("days", 1, "+05:30", "days", "2015-03-20T05:00+00:00"),
+        ("months", 1, "-03:30", "", "2015-03-20T05:00+00:00"),
         ("days", 7, "UTC", "weeks", "2015-03-20T05:00+00:00"),
         ("hours", 24, "Europe/Paris", "", "2015-03-25T01:30+00:00"),
     ],
@@ -108,6 +110,8 @@ def test_times_and_zones_are_read() -> None:
     assert read_time("${start}") is None
     assert read_zone("Universal") == "UTC"
     assert read_zone("GMT+02:00") == "Etc/GMT-2"
+    assert read_zone("GMT+0530") == "+05:30"
+    assert read_zone("GMT+9999") is None
     assert read_zone("Mars/Base") is None
 
 

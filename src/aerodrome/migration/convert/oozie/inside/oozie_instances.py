@@ -6,7 +6,7 @@ Adding days or months keeps the wall clock, as java.util.Calendar does; adding m
 from __future__ import annotations
 
 import calendar
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 UTC = timezone.utc
@@ -19,12 +19,20 @@ _APPROXIMATE = {
 _UNITS = {"MINUTE": "minutes", "HOUR": "hours", "DAY": "days", "WEEK": "weeks", "MONTH": "months", "YEAR": "years"}
 
 
+def zone_of(name: str) -> tzinfo:
+    """Give a zone by its name, or by its distance from UTC: +05:30."""
+    if name[0] not in "+-":
+        return ZoneInfo(name)
+    hours, minutes = map(int, name[1:].split(":"))
+    return timezone((1 if name[0] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
+
+
 def plain(moment: datetime) -> datetime:
     """Give a time as a plain datetime in UTC: Airflow's are those of pendulum, whose differences cannot be divided."""
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
-def add(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
+def add(origin: datetime, unit: str, amount: int, zone: tzinfo) -> datetime:
     """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
     origin = plain(origin)
     if unit == "minutes":
@@ -52,7 +60,7 @@ def add(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
     return by_wall(wanted, zone)
 
 
-def by_wall(wanted: datetime, zone: ZoneInfo) -> datetime:
+def by_wall(wanted: datetime, zone: tzinfo) -> datetime:
     """Read a wall clock as Java does: in the standard time when it comes twice, moved on when it does not come."""
     first, second = (wanted.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first.astimezone(zone).replace(tzinfo=None) != wanted:  # a gap
@@ -60,7 +68,7 @@ def by_wall(wanted: datetime, zone: ZoneInfo) -> datetime:
     return max(first, second)
 
 
-def moved_to_end(start: datetime, end_of: str, zone: ZoneInfo) -> datetime:
+def moved_to_end(start: datetime, end_of: str, zone: tzinfo) -> datetime:
     """Move a start to the end of its day, week or month: midnight that begins the next one."""
     if not end_of:
         return start.astimezone(UTC)
@@ -79,7 +87,7 @@ class Instances:
 
     def __init__(self, initial: str | datetime, unit: str, amount: int, zone: str = "UTC", end_of: str = "") -> None:
         start = datetime.fromisoformat(initial.replace("Z", "+00:00")) if isinstance(initial, str) else initial
-        self.unit, self.amount, self.zone = unit, amount, ZoneInfo(zone)
+        self.unit, self.amount, self.zone = unit, amount, zone_of(zone)
         self.initial = moved_to_end(plain(start), end_of, self.zone)
 
     def at(self, number: int) -> datetime:
@@ -179,14 +187,14 @@ class Instances:
 
 def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
     """Give coord:daysInMonth(months)."""
-    local = plain(nominal).astimezone(ZoneInfo(zone))
+    local = plain(nominal).astimezone(zone_of(zone))
     year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
     return calendar.monthrange(year, month + 1)[1]
 
 
 def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
     """Give coord:hoursInDay(days): 23, 24 or 25."""
-    where = ZoneInfo(zone)
+    where = zone_of(zone)
     day = plain(nominal).astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(
         days=days
     )
@@ -196,5 +204,5 @@ def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
 
 def tz_offset(nominal: datetime, dataset_zone: str, zone: str) -> int:
     """Give coord:tzOffset(): minutes between the zone of the dataset and that of the coordinator."""
-    one, two = (plain(nominal).astimezone(ZoneInfo(name)).utcoffset() for name in (dataset_zone, zone))
+    one, two = (plain(nominal).astimezone(zone_of(name)).utcoffset() for name in (dataset_zone, zone))
     return int((one - two).total_seconds() // 60)
