@@ -48,7 +48,7 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Event:
-    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since, end."""
+    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since, end, several."""
 
     name: str
     dataset: DataSet
@@ -59,7 +59,7 @@ class Event:
     last_unit: str = ""  # of a range of offsets
     limit: str = ""  # of future
     moments: tuple[datetime, ...] = ()  # absolute; of since the first
-    ranges: tuple[tuple[str, str], ...] = ()  # of several <instance>s: each a range
+    parts: tuple[tuple[str, str, str], ...] = ()  # of several <instance>s: kind, amount or time, unit
 
 
 def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSet | Unsupported]:
@@ -141,8 +141,9 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
             source = f'{constant}.since_end_of("{event.unit}", {event.first}, logical_date, {event.last})'
         elif event.kind == "since":
             source = f'{constant}.since("{event.moments[0]:%Y-%m-%dT%H:%MZ}", logical_date, {event.last})'
-        elif event.ranges:
-            source = " + ".join(f"{constant}.between(logical_date, {first}, {last})" for first, last in event.ranges)
+        elif event.parts:
+            source = " + ".join(_one(constant, *part) for part in event.parts)
+            imports += [symbols.DATETIME] if "datetime." in source else []
         else:
             source = f"{constant}.between(logical_date, {event.first}, {event.last})"
     imports += [
@@ -152,6 +153,17 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
     ]
     text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {source}]'
     return Function(name, text, tuple(imports))
+
+
+def _one(series: str, kind: str, amount: str, unit: str) -> str:
+    """Write the list of one instance."""
+    if kind == "absolute":
+        moment = frequency.read_time(amount)
+        assert moment is not None  # noqa: S101  (it was read before)
+        return f'[datetime.fromisoformat("{moment:%Y-%m-%dT%H:%M}+00:00")]'
+    if kind == "offset":
+        return f'{series}.offset(logical_date, {amount}, "{unit}")'
+    return f"{series}.between(logical_date, {amount}, {amount})"
 
 
 def _uri(dataset: DataSet, compiler: Compiler) -> str:

@@ -16,7 +16,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Expression, Symbol
 from aerodrome.migration.convert.oozie.el import Binary, Function, Literal, Name, Node, Unary, parse
-from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.properties import Scope, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 TIMETABLE: Final = Symbol("OozieTimetable", {"2.11": "oozie_timetable", "3.3": "oozie_timetable"})
@@ -97,7 +97,7 @@ def number(node: Node, scope: Scope) -> int | None:
             return value
         case Literal(str() as value) if re.fullmatch(r"-?\d+", value.strip()):
             return int(value)
-        case Name(name):
+        case Name() | Function("coord:conf" | "wf:conf" | "bundle:conf", _) if (name := name_in(node)) is not None:
             text = scope.constant(name)
             return int(text) if text is not None and re.fullmatch(r"\s*-?\d+\s*", text) else None
         case Unary("-", inner):

@@ -214,3 +214,48 @@ def test_a_frequency_as_oozie_writes_it_down(tmp_path: Path) -> None:
     assert dag.schedule.oracle["unit"] == "days"
     assert "dataset-asked" not in {item.code for item in dag.accounts}
     assert 'Instances("2026-01-01T00:00Z", "days", 7)' in "".join(item.source for item in dag.functions)
+
+
+def test_instances_of_several_kinds_stand_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ("${coord:current(-1)}", '${coord:offset(-2, "DAY")}', "2026-01-05T00:00Z", "${coord:current(0)}")
+    inside = "".join(f"<instance>{text}</instance>" for text in texts)
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="day">{inside}</data-in>', more=DAILY)
+    uris = names_of(dag, monkeypatch)["in_uris"]
+    assert uris(NOMINAL, {}) == ["/d/0131", "/d/0130", "/d/0105", "/d/0201"]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"), [((0, -1, -2), "latest(dag_run.start_date, -2, 0"), ((0, -2), ""), ((-1, 0), "")]
+)
+def test_latest_ones_in_a_row_are_a_range(tmp_path: Path, amounts: tuple[int, ...], expected: str) -> None:
+    inside = "".join(f"<instance>${{coord:latest({amount})}}</instance>" for amount in amounts)
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="day">{inside}</data-in>', more=DAILY)
+    sources = "".join(function.source for function in dag.functions)
+    assert expected in sources
+    assert bool([item for item in dag.accounts if item.outcome == "raises"]) is not bool(expected)
+
+
+def test_a_number_may_be_a_value_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.properties").write_text("back=-2\n")
+    inside = "<instance>${coord:current(coord:conf('back'))}</instance>"
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="day">{inside}</data-in>', more=DAILY)
+    assert names_of(dag, monkeypatch)["in_uris"](NOMINAL, {}) == ["/d/0130"]
+
+
+BUNDLE = """<bundle-app xmlns="uri:oozie:bundle:0.2" name="all"><coordinator name="load-daily"><app-path>${where}/${one}</app-path></coordinator>
+<coordinator name="publish"><app-path>${two}</app-path></coordinator><coordinator name="third"><app-path>${three}</app-path></coordinator></bundle-app>"""
+
+
+def test_a_coordinator_of_a_bundle_is_found_by_its_name(tmp_path: Path) -> None:
+    for folder, name in (("a", "load_daily"), ("publish", "other")):
+        (tmp_path / folder).mkdir()
+        coordinator(tmp_path / folder, "", more=DAILY)
+        path = tmp_path / folder / "coordinator.xml"
+        path.write_text(path.read_text().replace('name="c"', f'name="{name}"'))
+    (tmp_path / "bundle.xml").write_text(BUNDLE)
+    dags = read(tmp_path, {}).dags
+    codes = {
+        dag.origin.file: {item.code for item in dag.accounts if item.element.startswith("bundle/")} for dag in dags
+    }
+    assert codes["a/coordinator.xml"] == codes["publish/coordinator.xml"] == {"", "app-path-assumed"}
+    assert codes["bundle.xml"] == {"coordinator-missing"}
