@@ -113,7 +113,7 @@ def variable_names(dag: Dag) -> dict[str, str]:
         name, number = base, 1
         while name in taken:
             number += 1
-            name = f"{base}_{number}" if number > 2 or base not in _TAKEN else f"{base}_task"
+            name = f"{base}_task" if number == 2 else f"{base}_{number - 1}"
         taken.add(name)
         names[task.full_id] = name
     return names

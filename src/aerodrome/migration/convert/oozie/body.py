@@ -48,6 +48,7 @@ class Body:
     )  # that stands as a group in place of an action
     group: str = ""  # full id of the group that it becomes
     children: list[Body] = field(default_factory=list)
+    coordinator_name: str = ""
     zone: str = "UTC"
     events: Mapping[str, str] = field(default_factory=dict)
     outlets: tuple[Expression, ...] = ()  # made when the run ends well

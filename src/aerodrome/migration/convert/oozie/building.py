@@ -25,6 +25,7 @@ from aerodrome.migration.convert.oozie.action_tasks import action_task, is_count
 from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, Body, flow_text, raising_arguments
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.counters import counters_in
+from aerodrome.migration.convert.oozie.datasets import describe_asked
 from aerodrome.migration.convert.oozie.decisions import decision_task, write_decision
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
@@ -114,6 +115,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
         read,
         body.profile.probe,
         size_probe=body.profile.size_probe,
+        coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
     )
     bodies: dict[str, Task] = {}
@@ -267,7 +269,7 @@ def make_dag(
             name,
             value,
             has_default=value is not None or is_scheduled,
-            description="" if value is not None else "No value was found.",
+            description="" if value is not None else describe_asked(name) or "No value was found.",
         )
         for name, value in needs.parameters.items()
     )

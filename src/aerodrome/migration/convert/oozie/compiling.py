@@ -279,6 +279,14 @@ class Compiler:
         self.needs.optional.add(name)
         return self.access(name)
 
+    def named(self, name: str) -> str:
+        """Compile the name of an application, which may be put together from values of the run."""
+        pieces = self.pieces(name)
+        parts = [string(piece) if isinstance(piece, str) else grouped(self.text_of(piece)) for piece in pieces]
+        if len(parts) < 2:
+            return parts[0] if parts else '""'
+        return f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"
+
     def filtered(self, node: Node, jinja: str, python: str) -> str:
         inner = grouped(self.text_of(node))
         return f"({inner} | {jinja})" if self.language == "jinja" else f"{inner}.{python}"

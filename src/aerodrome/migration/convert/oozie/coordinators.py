@@ -72,6 +72,7 @@ def coordinator_dag(
         lambda file: estate.read_configuration(folder, file),
         children.start,
         partial(child_body, children),
+        coordinator_name=root.get("name"),
         zone=zone,
         events=plan.events,
     )

@@ -15,10 +15,18 @@ from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.writing import constant
 from aerodrome.migration.convert.xmlreading import Element
 
 _PARTS: Final = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M"}
 POKE: Final = Symbol("PokeReturnValue", {"2.11": "airflow.sensors.base", "3.3": "airflow.sdk"})
+_ASKED: Final = {
+    "initial-instance": "Its first instance: 2015-01-01T00:00Z",
+    "unit": "Of its frequency: minutes, hours, days, months",
+    "amount": "Of its frequency: how many units lie between instances",
+    "zone": "Its time zone: UTC, Europe/Paris",
+    "uri": "Of an instance, as strftime writes it: hdfs://cluster/data/%Y/%m/%d, with the done-flag",
+}
 _FOREVER: Final = timedelta(days=3650)
 
 
@@ -111,6 +119,11 @@ def asked_dataset(name: str) -> DataSet:
 def asked_params(name: str) -> dict[str, str]:
     """Give the params that define a dataset, by what they say."""
     return {what: f"dataset.{name}.{what}" for what in ("initial-instance", "unit", "amount", "zone", "uri")}
+
+
+def describe_asked(param: str) -> str:
+    """Say what a param of `asked_params` takes; nothing for any other."""
+    return _ASKED.get(param.rpartition(".")[2], "") if param.startswith("dataset.") else ""
 
 
 def identifier(name: str) -> str:
@@ -256,7 +269,7 @@ def so_far_function(event: Event, compiler: Compiler) -> Function:
     head, search = late_search(event, compiler, f"{event.kind}_so_far")
     flag = "None" if is_partition(event.dataset, compiler) else '""'
     if flag != "None" and event.dataset.done_flag:
-        flag = f'"/" + {uri_expression(event.dataset.done_flag, compiler)}'
+        flag = _below(event.dataset.done_flag, compiler)
     text = f'''{head}def {name}(params, logical_date, dag_run):
     """Name the instances of {event.name} (dataset {event.dataset.name}) that are there, and tell whether these are all."""
 
@@ -272,12 +285,19 @@ def so_far_function(event: Event, compiler: Compiler) -> Function:
     return Function(name, text, (frequency.INSTANCES,))
 
 
+def _below(flag: str, compiler: Compiler) -> str:
+    """Write the done-flag as it stands behind the URI of an instance."""
+    written = uri_expression(flag, compiler)
+    known = constant(written)
+    return f'"/" + {written}' if known is None else _quoted(f"/{known}")
+
+
 def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
     flag = ""
     if event.dataset.done_flag:
-        flag = f' + "/" + {uri_expression(event.dataset.done_flag, compiler)}'
+        flag = f" + {_below(event.dataset.done_flag, compiler)}"
     probe = compiler.words.probe
     if probe is None:
         raise Unsupported("el-fs", "no way to HDFS is known in this profile")

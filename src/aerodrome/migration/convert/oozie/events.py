@@ -111,6 +111,7 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
         zone=zone,
         probe=body.profile.probe,
         partition_probe=body.profile.partition_probe,
+        coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
     )
     compiler = Compiler(plan.scope, words, body.needs, "python")
@@ -187,6 +188,7 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
         zone=zone,
         probe=body.profile.probe,
         partition_probe=body.profile.partition_probe,
+        coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
     )
     compiler = Compiler(plan.scope, words, body.needs, "python")

@@ -50,6 +50,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         body.start_child,
         body.find_child,
         body.task_id(node.name),
+        coordinator_name=body.coordinator_name,
         zone=body.zone,
         events=body.events,
         needs=body.needs,

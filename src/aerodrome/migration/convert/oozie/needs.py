@@ -45,4 +45,5 @@ class Words:
     probe: Function | None = None  # asks HDFS: hdfs_test(flag, path)
     partition_probe: Function | None = None  # asks Hive: partition_test(uri)
     size_probe: Function | None = None  # asks HDFS: hdfs_size(path)
+    coordinator_name: str = ""
     functions: Mapping[str, str] = field(default_factory=dict)  # of the site: EL function -> module.callable

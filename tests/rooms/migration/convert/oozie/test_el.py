@@ -165,3 +165,20 @@ def test_functions_of_the_site_are_those_that_the_profile_names(tmp_path: Path) 
 def test_a_function_of_the_site_is_one_of_a_module(path: str, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="functions"):
         read(tmp_path, {"functions": {"site:fiscal": path}})
+
+
+def test_the_names_of_a_coordinator_and_its_workflow_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="load-${region}-${day}"><start to="a"/><action name="a"><shell><exec>run</exec><argument>${wf:name()}</argument>'
+        '<argument>${of}</argument></shell><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (tmp_path / "job.properties").write_text("region=eu\n")
+    (tmp_path / "coordinator.xml").write_text(
+        '<coordinator-app xmlns="uri:oozie:coordinator:0.4" name="every-${region}" frequency="${coord:days(1)}" start="2026-01-01T00:00Z" end="2027-01-01T00:00Z" timezone="UTC">'
+        "<action><workflow><app-path>workflow.xml</app-path><configuration><property><name>of</name><value>${coord:name()}</value></property><property><name>day</name>"
+        "<value>${coord:formatTime(coord:nominalTime(), 'dd')}</value></property></configuration></workflow></action></coordinator-app>"
+    )
+    (dag,) = read(tmp_path, {}).dags
+    assert dict(dag.task("a").arguments)["bash_command"] == (
+        'run {{ ("load-" ~ params.region ~ "-" ~ logical_date.strftime("%d")) | quote }} {{ ("every-" ~ params.region) | quote }}'
+    )

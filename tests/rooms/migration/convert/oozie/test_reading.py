@@ -83,7 +83,7 @@ def test_waits_are_kept(dags: dict[str, Dag]) -> None:
     texts = {function.name: function.source for function in daily.functions}
     assert "between(logical_date, -23, 0)" in texts["logs_uris"]
     assert 'moment.strftime("/logs/%Y/%m/%d/%H")' in texts["logs_uris"]
-    assert 'uri + "/" + "_SUCCESS"' in texts["logs_arrived"]
+    assert 'uri + "/_SUCCESS"' in texts["logs_arrived"]
     assert ".latest(dag_run.start_date, 0, 0, is_there)" in texts["users_arrived"]
     assert "str(moment.month + 0)" in texts["users_arrived"]
     assert daily.task("outputs").outlets
