@@ -17,7 +17,6 @@ from aerodrome.migration.convert.oozie.mails import mail
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
 from aerodrome.migration.convert.oozie.profiles import Command, operator
-from aerodrome.migration.convert.oozie.properties import configuration
 from aerodrome.migration.convert.oozie.sla import watch_action
 from aerodrome.migration.convert.xmlreading import to_text
 
@@ -113,9 +112,7 @@ def _check_engine(action: Action, command: Command) -> None:
 
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
-    root = body.workflow.root.first("global")
-    common = configuration(root.first("configuration")) if root is not None else {}
-    files = tuple(item.text.strip() for item in root.every("job-xml")) if root is not None else ()
+    common, files = body.common()
     return Action(kind, node.body, compiler, common, body.read_job_xml, files)
 
 

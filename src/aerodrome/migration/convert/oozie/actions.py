@@ -18,7 +18,7 @@ from aerodrome.migration.convert.oozie.properties import configuration
 from aerodrome.migration.convert.oozie.writing import constant, shell_word
 from aerodrome.migration.convert.xmlreading import Element
 
-_LAUNCHER: Final = re.compile(
+LAUNCHER: Final = re.compile(
     r"oozie\.(launcher|action|use|libpath|hive\.log|pig\.log)|mapreduce\.job\.queuename$|mapred\.job\.queue\.name$"
 )
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
@@ -118,7 +118,7 @@ class Action:
         self.unread = tuple(unread)
         self.used.add("configuration")
         found |= configuration(self.body.first("configuration"))
-        for name in [name for name in found if _LAUNCHER.match(name) and not name.startswith("map")]:
+        for name in [name for name in found if LAUNCHER.match(name) and not name.startswith("map")]:
             del found[name]
             self.caveats["launcher-settings"] = "there is no launcher job: settings of Oozie's launcher are left out"
         return found

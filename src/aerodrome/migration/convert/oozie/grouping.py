@@ -50,6 +50,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         body.start_child,
         body.find_child,
         body.task_id(node.name),
+        handed_down=body.common() if is_propagating else ({}, ()),
         coordinator_name=body.coordinator_name,
         zone=body.zone,
         events=body.events,

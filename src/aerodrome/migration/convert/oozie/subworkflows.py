@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Expression
+from aerodrome.migration.convert.oozie.actions import LAUNCHER
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
@@ -71,6 +72,10 @@ class Children:
                 caveats["sub-workflow-propagation"] = (
                     "it gets everything that this job knows, for its definition is not there"
                 )
+            settings, files = body.common()
+            if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
+                text = f"Oozie hands <global> down to it, its own DAG does not get it: {', '.join(lost[:8])}"
+                caveats["sub-workflow-global"] = text
         for name, value in own.items():
             conf[name] = compiler.template(value)
         if child is not None:

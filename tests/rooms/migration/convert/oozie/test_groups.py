@@ -148,3 +148,22 @@ def test_decisions_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert '["sub.go"]' in functions["decide_sub_choose"]
     flows = {name: read_workflow(read_xml(text.encode(), name), name) for name, text in files.items() if "xml" in name}
     assert prove_flow(flows["workflow.xml"], dag, flows=flows) == ()
+
+
+GLOBAL = "<global><configuration><property><name>one</name><value>${queue}</value></property><property><name>two</name><value>2</value></property></configuration></global>"
+
+
+@pytest.mark.parametrize("propagation", ["<propagate-configuration/>", ""], ids=["propagating", "not"])
+def test_global_is_handed_down_with_the_configuration(tmp_path: Path, propagation: str) -> None:
+    parent = (PARENT % ("", propagation)).replace('<start to="first"/>', f'{GLOBAL}<start to="first"/>')
+    child = (CHILD % "").replace("shell>", "sqoop>").replace("<exec>run</exec>", "").replace("argument", "arg")
+    child = child.replace('<start to="go"/>', f'{GLOBAL.replace("one", "three").replace("2", "4")}<start to="go"/>')
+    files = {"workflow.xml": parent, "child/workflow.xml": child, "job.properties": "queue=prod\n"}
+    (dag,) = read(write(tmp_path, files), {}).dags
+    text = command(dag, "sub.go")
+    assert ('-Done={{ ("x-" ~ params.queue) | quote }}' in text) is bool(propagation)  # as the child knows the queue
+    assert "-Dtwo=4" in text
+    assert "-Dthree=" in text
+    triggered = read(tmp_path, {"sub_workflows": "trigger"}).dags
+    codes = {item.code for dag in triggered for item in dag.accounts if item.name == "sub"}
+    assert any("sub-workflow-global" in code for code in codes) is bool(propagation)
