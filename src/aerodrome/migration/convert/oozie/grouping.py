@@ -106,7 +106,9 @@ def _is_local(children: Children, body: Body, item: Application) -> bool:
 
 def _is_plain(workflow: Workflow, node: Node) -> bool:
     """Tell whether its run is that of its parent: it can be accepted, ends, and nothing in it is that of a job of its own."""
-    if workflow.defects or workflow.root.first("info") is not None or node.element.get("retry-max", "0") != "0":
+    if workflow.defects or workflow.root.first("info") is not None or node.element.first("info") is not None:
+        return False
+    if node.element.get("retry-max", "0") != "0" or node.element.get("cred"):
         return False
     order = workflow.order()
     if workflow.node(workflow.start).kind not in ("action", "decision", "fork") or not any(

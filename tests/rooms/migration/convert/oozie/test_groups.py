@@ -100,12 +100,13 @@ def test_a_child_has_the_values_that_its_parent_gives(tmp_path: Path, propagatio
     "given",
     [
         {"attributes": 'retry-max="2"'},  # the whole group would have to run again
+        {"attributes": 'cred="hive"'},
         {"more": "<argument>${wf:id()}</argument>"},  # its job has an id of its own
         {"child__job.properties": "rows=1\n"},  # people submit it by itself
         {"other__workflow.xml": PARENT.replace("${wf:appPath()}/child", "/apps/child") % ("", "")},  # used twice
         {"propagation": "", "more": "<argument>${nobody}</argument>"},  # it never gets a value
     ],
-    ids=["retries", "id", "properties", "twice", "unknown"],
+    ids=["retries", "credentials", "id", "properties", "twice", "unknown"],
 )
 def test_a_child_that_is_more_than_a_part_of_its_parent_is_triggered(tmp_path: Path, given: dict[str, Any]) -> None:
     dags = {dag.dag_id: dag for dag in made(tmp_path, **given).dags}
