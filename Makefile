@@ -82,6 +82,10 @@ bench-convert: ## Convert and prove the Oozie definitions of CORPUS=DIR; one JSO
 	@scripts/setup demo
 	@CORPUS=$(CORPUS) $(PY) -m bench.convert $(ARGS)
 
+.PHONY: bench-convert-random
+bench-convert-random: ## Convert and prove random Oozie definitions; one JSON line (ARGS="--seeds 0:200 --venv-2-11 … --venv-3-3 …")
+	@$(PY) -m bench.convert_random $(ARGS)
+
 .PHONY: bench-rollback
 bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances on PostgreSQL (ARGS=--task-instances 20000)
 	@scripts/setup demo
