@@ -31,6 +31,8 @@ DATA = Path(__file__).parents[2] / "data"
 PROJECT = DATA / "aged_project"
 LOCKS = DATA / "locks"
 OLD_PYTHON = "3.8"
+MYSQL_PACKAGES, MYSQL_PACKAGES_OF_3 = ("pymysql",), ("aiomysql",)
+"""What an Airflow of today needs for MySQL; those of old have it in their locks."""
 DAYS = 3
 """Scheduled runs of `daily_orders`."""
 

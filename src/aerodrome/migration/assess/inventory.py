@@ -12,6 +12,7 @@ from aerodrome.migration.assess.network import Addresses, Reach, reaches
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.dependencies import Edge, components, edges
 from aerodrome.migration.estate.records import (
+    AssetRecord,
     CodeFactRecord,
     ConfigRecord,
     ConnectionRecord,
@@ -51,6 +52,7 @@ class Inventory:
     roles: tuple[RoleRecord, ...] = ()
     measures: tuple[MeasureRecord, ...] = ()
     conversions: tuple[ConversionRecord, ...] = ()
+    assets: tuple[AssetRecord, ...] = ()
     taken_at: str = ""  # ISO 8601 UTC
     addresses: Addresses = field(default_factory=dict)  # what DNS said, where it was asked
 
@@ -78,6 +80,7 @@ class Inventory:
             roles=tuple(estate.all(RoleRecord)),
             measures=tuple(estate.all(MeasureRecord)),
             conversions=tuple(estate.all(ConversionRecord)),
+            assets=tuple(estate.all(AssetRecord)),
             taken_at=estate.header.taken_at,
             addresses=addresses or {},
         )

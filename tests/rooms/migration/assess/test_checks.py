@@ -100,7 +100,7 @@ _NAMES = {
     "dag": "dags", "connection": "connections", "variable": "variables", "pool": "pools", "env_var": "env_vars",
     "config": "config", "package": "packages", "file": "files", "user": "users", "import_error": "import_errors",
     "code_fact": "code_facts", "endpoint": "endpoints", "role": "roles", "measure": "measures",
-    "conversion": "conversions",
+    "conversion": "conversions", "asset": "assets",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from aerodrome.migration.assess.checks import ALL
 from aerodrome.migration.assess.contract import Finding
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.estate.records import (
+    AssetRecord,
     CodeFactRecord,
     ConfigRecord,
     ConnectionRecord,
@@ -287,6 +288,15 @@ def test_a_finding_opens_and_stays_quiet(code: str) -> None:
     for finding in findings:
         assert finding.message.endswith((".", "…")), finding.message
         assert finding.hint.endswith((".", "?")), finding.hint
+
+
+def test_what_waits_for_an_asset_is_named() -> None:
+    waiting = AssetRecord("s3://a", "s3://a", ("d",), (), ("d", "e"), 3, None)
+    untold = AssetRecord("s3://b", "s3://b", (), (), (), None, None, ("events",))
+    found = inventory(measures=(MeasureRecord("pending:dataset-events", 2),), assets=(waiting, untold))
+    said = {each.code: each.message for each in assess_inventory(found).findings}
+    assert "start: d, e." in said["dataset-events-pending"]
+    assert said["source-unread"] == "events: not told of datasets and assets."
 
 
 def test_every_code_has_its_case() -> None:

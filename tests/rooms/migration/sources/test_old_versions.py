@@ -124,7 +124,9 @@ def test_what_their_tasks_told_the_executor_comes_under_that_name(
     config = pickle.dumps({"KubernetesExecutor": {"image": "etl:7"}})
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("update task_instance set executor_config = ? where dag_id = 'daily_orders'", (config,))
-    change(old, "update dag_run set run_id = null where id in (select min(id) from dag_run where dag_id = 'daily_orders')")
+    change(
+        old, "update dag_run set run_id = null where id in (select min(id) from dag_run where dag_id = 'daily_orders')"
+    )
     source = open_old()
     assert isinstance(source, OffersExecutorConfigs)
     rows = list(source.executor_configs("task_instance", HistoryWindow(("daily_orders",))))

@@ -1,4 +1,4 @@
-"""Run history over REST: runs and task instances. Earlier tries and XComs stay behind, and it is said how many.
+"""Run history over REST: runs, task instances and their rendered fields. Earlier tries and XComs stay behind, and it is said how many.
 
 The finished runs of some DAGs, sorted, are held in memory (not their task instances), and kept while the same window is asked
 for: each call costs a web server of Airflow 2 the hash of a password, whatever it gives.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -51,6 +51,14 @@ _NO_CONFIG = frozenset({"", "{}", "None"})
 _Found = dict[tuple[str, str, int], dict[str, Any]]
 
 
+@dataclass
+class _Seen:
+    """Which runs of a DAG have task instances with more to them than a row of history."""
+
+    configured: set[str] = field(default_factory=set)
+    rendered: set[str] = field(default_factory=set)
+
+
 class RestHistory:
     """Reads the history of one Airflow."""
 
@@ -60,9 +68,7 @@ class RestHistory:
         self._window: HistoryWindow | None = None
         self._runs_of: dict[str, list[tuple[Any, ...]]] = {}  # the rows of runs that move in that window, by DAG
         self._changed: dict[datetime, set[tuple[str, str]]] = {}
-        self._configured: dict[
-            HistoryWindow, bool
-        ] = {}  # by windows of one DAG that were read: has it an executor_config
+        self._seen: dict[HistoryWindow, _Seen] = {}  # by windows of one DAG whose task instances were read
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id; for what stays behind, a rejection for each DAG."""
@@ -72,6 +78,8 @@ class RestHistory:
             yield from self._tasks(window.dag_ids, window)
             return
         for dag_id in window.dag_ids:
+            if kind == "rendered":
+                yield from self._rendered(dag_id, window)
             if kind == "run":
                 yield from self._runs(dag_id, window)
             elif kind in ("task_try", "xcom"):
@@ -83,8 +91,8 @@ class RestHistory:
                     yield HistoryBatch(kind, COLUMNS[kind], (), (rejected,))
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
-        """Count what stands in the source: an upper bound of what `stream` gives, two calls per 200 DAGs."""
-        found: dict[HistoryKind, int] = dict.fromkeys(COLUMNS, 0)
+        """Count what stands in the source: an upper bound of what `stream` gives, two calls per 200 DAGs. Rendered fields are not counted."""
+        found: dict[HistoryKind, int] = {kind: 0 for kind in COLUMNS if kind != "rendered"}
         for page in pages(window.dag_ids, DAGS_PER_COUNT):
             dag_ids = list(page)
             found["run"] += self._reader.total("/dags/~/dagRuns/list", dag_ids=dag_ids, states=list(FINAL_RUN_STATES))
@@ -161,7 +169,7 @@ class RestHistory:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rest-history") as beside:
             coming: deque[tuple[str, Future[_Found]]] = deque()
             asked = RUNS_PER_BATCH
-            configured: set[str] = set()
+            seen = {dag_id: _Seen() for dag_id in dag_ids}
             for dag_id in dag_ids:
                 self._retried[dag_id] = 0
                 run_ids = [row[_RUN_ID] for row in self._eligible(dag_id, window)]
@@ -171,20 +179,23 @@ class RestHistory:
                     start += len(page)
                     coming.append((dag_id, beside.submit(self._tasks_of, dag_id, page)))
                     while len(coming) > AT_ONCE:
-                        batch = self._received(*coming.popleft(), configured)
+                        batch = self._received(*coming.popleft(), seen)
                         runs = len({row[1] for row in batch.rows})
                         asked = (
                             max(1, min(MOST_RUNS, ROWS_PER_BATCH * runs // max(1, len(batch.rows)))) if runs else asked
                         )
                         yield batch
             while coming:
-                yield self._received(*coming.popleft(), configured)
-        self._configured |= {replace(window, dag_ids=(dag_id,)): dag_id in configured for dag_id in dag_ids}
+                yield self._received(*coming.popleft(), seen)
+        self._seen |= {replace(window, dag_ids=(dag_id,)): seen[dag_id] for dag_id in dag_ids}
 
-    def _received(self, dag_id: str, coming: Future[_Found], configured: set[str]) -> HistoryBatch:
+    def _received(self, dag_id: str, coming: Future[_Found], seen: Mapping[str, _Seen]) -> HistoryBatch:
         found = coming.result()
-        if any(_config(task) not in _NO_CONFIG for task in found.values()):
-            configured.add(dag_id)
+        for (run_id, *_), task in found.items():
+            if _config(task) not in _NO_CONFIG:
+                seen[dag_id].configured.add(run_id)
+            if task.get("rendered_fields"):
+                seen[dag_id].rendered.add(run_id)
         self._retried[dag_id] += sum((task["try_number"] or 0) > 1 for task in found.values())
         return HistoryBatch("task_instance", COLUMNS["task_instance"], [_task(found[key]) for key in sorted(found)])
 
@@ -207,13 +218,37 @@ class RestHistory:
             hint="Read it from its metadata database, or from an archive (`aerodrome export`).",
         )
 
+    def _rendered(self, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Give the rendered fields of a DAG: of the runs that were seen to have any, or of all. Airflow keeps those of the newest runs.
+
+        A pod of Kubernetes beside them is not shown (task_instance_schema.py, 2.11.2; datamodels/task_instances.py, 3.3.2).
+        """
+        seen = self._seen.get(replace(window, dag_ids=(dag_id,)))
+        for page in pages(self._run_ids(dag_id, window, None if seen is None else seen.rendered), RUNS_PER_BATCH):
+            found = self._tasks_of(dag_id, list(page))
+            rows = [
+                (dag_id, *key, json.dumps(fields, ensure_ascii=False), None)
+                for key in sorted(found)
+                if (fields := found[key].get("rendered_fields"))
+            ]
+            if rows:
+                yield HistoryBatch("rendered", COLUMNS["rendered"], rows)
+
+    def _run_ids(self, dag_id: str, window: HistoryWindow, among: Collection[str] | None) -> list[str]:
+        """Give the runs that move, of these only."""
+        if among is not None and not among:
+            return []
+        return [row[_RUN_ID] for row in self._eligible(dag_id, window) if among is None or row[_RUN_ID] in among]
+
     def executor_configs(self, window: HistoryWindow) -> Iterator[ConfigRows]:
-        """Give what is shown of the `executor_config` of task instances. A DAG is read again, unless it was seen to have none."""
+        """Give what is shown of the `executor_config` of task instances. Runs that were seen to have none are not read again."""
         if self._window is not window:
             self._window, self._runs_of, self._changed = window, {}, {}
         for dag_id in window.dag_ids:
-            if self._configured.get(replace(window, dag_ids=(dag_id,)), True):
-                yield from self._configs_of(dag_id, [row[_RUN_ID] for row in self._eligible(dag_id, window)])
+            seen = self._seen.get(replace(window, dag_ids=(dag_id,)))
+            yield from self._configs_of(
+                dag_id, self._run_ids(dag_id, window, None if seen is None else seen.configured)
+            )
 
     def _configs_of(self, dag_id: str, run_ids: Sequence[str]) -> Iterator[ConfigRows]:
         for page in pages(run_ids, RUNS_PER_BATCH):
