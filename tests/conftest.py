@@ -307,7 +307,7 @@ def aged(
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database(f"aged_{os.urandom(4).hex()}").reveal().replace("+psycopg:", "+psycopg2:")
-        more = makers.MYSQL_PACKAGES if database in ("mysql", "mariadb") else ()
+        more: tuple[str, ...] = makers.MYSQL_PACKAGES if database in ("mysql", "mariadb") else ()
         if version.startswith("3."):
             more = (*more, *makers.MYSQL_PACKAGES_OF_3) if more else ()
             makers.make_new(airflow_venv(version, more).path, home, url, key)

@@ -78,7 +78,7 @@ class DagRecord(Record):
 
 @dataclass(frozen=True)
 class ConnectionRecord(Record):
-    """A connection without its secrets. `origin`: metadata-db, environment, secrets-backend."""
+    """A connection without its secrets. `origin`: metadata-db, environment, secrets-backend (asked for by name, never read)."""
 
     kind: ClassVar[str] = "connection"
     conn_id: str
@@ -94,6 +94,7 @@ class ConnectionRecord(Record):
     fingerprint: str | None  # over type, host, port, schema, login, password, extra; None when it cannot be decrypted
     origin: str
     error: str | None = None  # why it cannot be decrypted
+    has_odd_extra: bool = False  # it is no JSON object
 
     @property
     def key(self) -> str:

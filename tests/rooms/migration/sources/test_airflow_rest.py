@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy import make_url
 from tests.conftest import Legacy
 from tests.rooms.migration.service.conftest import NAME, Desk, desk  # noqa: F401 - a fixture
-from tests.rooms.migration.sources.beside import CONFIG, WINDOW, assets_of, configs_of, put_into
+from tests.rooms.migration.sources.beside import CONFIG, RENDERED, WINDOW, assets_of, configs_of, put_into
 from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.sources.conftest import DATA, PROJECT
 from tests.rooms.web.conftest import platform, url  # noqa: F401 - fixtures
@@ -213,10 +213,6 @@ def test_history_over_rest_is_that_of_the_database(running: Running) -> None:
             assert {k: v for k, v in got[key].items() if k not in left_out} == {
                 k: v for k, v in row.items() if k not in left_out
             }, key
-    told, stored = ({key: json.loads(row["rendered_fields"]) for key, row in rows_of(each, "rendered", window).items()}
-                    for each in (source, behind))  # fmt: skip
-    assert told == stored
-    assert told
     left = [item for kind in ("task_try", "xcom") for batch in source.history(kind, window) for item in batch.rejected]
     assert {(item.key, item.code) for item in left} == {
         ("daily_sales", "not-over-rest"),
@@ -447,18 +443,25 @@ def test_a_rest_api_keeps_the_contract_of_sources(running: Running) -> None:
 @pytest.mark.airflow
 @pytest.mark.journey
 def test_what_goes_with_history_comes_over_rest(running: Running) -> None:
-    """An executor_config as exactly as the database has it; events, what they started, and what is pending."""
+    """An executor_config and rendered fields as exactly as the database has them; events, what they started, and what is pending."""
     with put_into(running.database.database_url.reveal()):
         source, behind = running.open(), running.behind()
         for _ in range(2):  # at first they are not known to be there, then they are
             assert configs_of(source) == configs_of(behind)
             assert set(configs_of(source).values()) == {repr(CONFIG)}
             list(source.history("task_instance", WINDOW))
+        told, stored = (
+            {key: json.loads(row["rendered_fields"]) for key, row in rows_of(each, "rendered", WINDOW).items()}
+            for each in (source, behind)
+        )
+        assert told == stored
+        assert list(told.values()) == [RENDERED] * len(told) != []
+        assert rows_of(running.open(), "rendered", WINDOW).keys() == told.keys()  # without task instances read before
         assert assets_of(source) == assets_of(behind)
         assert all(assets_of(source).values())
-        told, there = ([record for record in each.records(quiet) if isinstance(record, AssetRecord)]
+        shown, there = ([record for record in each.records(quiet) if isinstance(record, AssetRecord)]
                        for each in (source, behind))  # fmt: skip
-        assert [(each.key, each.readers, each.makers) for each in told] == [
+        assert [(each.key, each.readers, each.makers) for each in shown] == [
             (each.key, each.readers, each.makers) for each in there
         ]
         waiting = {each.uri: (each.events, each.waiting, each.last_event_at) for each in there}
@@ -466,6 +469,7 @@ def test_what_goes_with_history_comes_over_rest(running: Running) -> None:
         assert waiting["s3://beside/else"][:2] == (2, ())
     list(source.history("task_instance", WINDOW))
     assert configs_of(source) == {}
+    assert rows_of(source, "rendered", WINDOW) == {}
     assert assets_of(source) == {"events": [], "runs": [], "queue": []}
 
 
@@ -524,7 +528,7 @@ def test_the_events_of_all_assets_are_read_page_by_page(version: str) -> None:
     server = Events(version, events)
     dag_ids = ["d1", *(f"p{number}" for number in range(605, 1_000))]
     found = [each.source_run_id for batch in RestAssets(server.reader()).events(dag_ids) for each in batch]
-    assert sorted(found) == sorted(
+    assert sorted(map(str, found)) == sorted(
         str(each["id"]) for each in events if each["asset_id"] == 1 or each["source_dag_id"] in dag_ids
     )
     assert len(server.asked) < 15

@@ -43,8 +43,8 @@ def check_objects(context: ProofContext, params: Params) -> Result:
         return item_of(context, "objects", "open", error.message, next_=error.hint, rows=rows)
     names = {(view.kind, view.name) for view in found.items}
     known = {
-        "connection": {record.conn_id for record in context.estate.records("connection")},
-        "variable": {record.name for record in context.estate.records("variable")},
+        kind: {record.key for record in context.estate.records(kind) if record.origin != "secrets-backend"}
+        for kind in ("connection", "variable")
     }
     needed = {
         (kind, name)
