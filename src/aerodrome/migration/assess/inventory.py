@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -55,6 +56,11 @@ class Inventory:
     assets: tuple[AssetRecord, ...] = ()
     taken_at: str = ""  # ISO 8601 UTC
     addresses: Addresses = field(default_factory=dict)  # what DNS said, where it was asked
+    source_kind: str = ""  # "airflow-db", "airflow-rest", …
+    database: str = ""  # "postgresql 15.18"
+    history: Mapping[str, int] = field(
+        default_factory=dict
+    )  # rows that can move, by kind; kinds that were not counted are missing
 
     @classmethod
     def of(cls, estate: Estate, target_version: str, addresses: Addresses | None = None) -> Inventory:
@@ -83,6 +89,9 @@ class Inventory:
             assets=tuple(estate.all(AssetRecord)),
             taken_at=estate.header.taken_at,
             addresses=addresses or {},
+            source_kind=estate.header.source_kind,
+            database=estate.header.database,
+            history=estate.header.facts.get("history", {}),
         )
 
     @cached_property

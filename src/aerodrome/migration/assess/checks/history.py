@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from aerodrome.migration.assess.contract import Check, Place
-from aerodrome.migration.assess.estimate import ROWS_PER_S, STAYS, duration_text, estimate, size_text
+from aerodrome.migration.assess.estimate import STAYS, duration_text, estimate, size_text
 from aerodrome.migration.assess.inventory import Inventory
 
 LONG_S = 3600
@@ -31,7 +31,8 @@ def _time(inventory: Inventory) -> Iterator[Place]:
     if found.rows:
         yield Place(
             "source",
-            f"About {found.rows:,} rows of history move in {duration_text(found.seconds)} at {ROWS_PER_S:,} rows a second.",
+            f"About {found.rows:,} rows of history{f' ({size_text(found.bytes)})' if found.bytes else ''} move in "
+            f"{duration_text(found.seconds)} at {found.rows_per_s:,} rows a second.",
         )
 
 
