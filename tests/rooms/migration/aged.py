@@ -135,6 +135,7 @@ def make_new(venv: Path, home: Path, url: str, fernet_key: str) -> None:
         AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS="True",
         AIRFLOW__SCHEDULER__CREATE_DELTA_DATA_INTERVALS="True",
         AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES="1",
+        **({"PYTHONPATH": str(DATA / "mysqldb")} if url.startswith("mysql") else {}),
     )
     _run(env, "db", "migrate")
     _run(env, "connections", "add", "warehouse", "--conn-type", "postgres", "--conn-host", "warehouse.internal",
