@@ -35,6 +35,7 @@ from aerodrome.kernel.errors import Broken, Conflict, Denied, Invalid, NotFound,
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import AssetKey, HistoryKind, HistoryWindow, PendingAsset
 from aerodrome.migration.estate.records import AssetRecord, DagRecord
+from aerodrome.migration.sources.airflow_rest import history
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.airflow_rest.assets import PASSES, RestAssets, knows_queue
 from aerodrome.migration.sources.airflow_rest.client import RestReader
@@ -442,7 +443,7 @@ def test_a_rest_api_keeps_the_contract_of_sources(running: Running) -> None:
 
 @pytest.mark.airflow
 @pytest.mark.journey
-def test_what_goes_with_history_comes_over_rest(running: Running) -> None:
+def test_what_goes_with_history_comes_over_rest(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """An executor_config and rendered fields as exactly as the database has them; events, what they started, and what is pending."""
     with put_into(running.database.database_url.reveal()):
         source, behind = running.open(), running.behind()
@@ -456,6 +457,10 @@ def test_what_goes_with_history_comes_over_rest(running: Running) -> None:
         )
         assert told == stored
         assert list(told.values()) == [RENDERED] * len(told) != []
+        monkeypatch.setattr(history, "MOST_KEPT", 10)  # more than is kept while task instances are read
+        again = running.open()
+        list(again.history("task_instance", WINDOW))
+        assert rows_of(again, "rendered", WINDOW).keys() == told.keys()
         assert rows_of(running.open(), "rendered", WINDOW).keys() == told.keys()  # without task instances read before
         assert assets_of(source) == assets_of(behind)
         assert all(assets_of(source).values())

@@ -38,6 +38,8 @@ AT_ONCE = 3
 DAGS_PER_COUNT = 200
 DAGS_AT_ONCE, RUNS_AT_ONCE = 20, 20_000
 """How many DAGs' runs are asked for together, and how many runs such DAGs may have; a DAG with more is asked for alone."""
+MOST_KEPT = 16_000_000
+"""How many characters of rendered fields are kept between the reading of task instances and their own turn."""
 _TRIES = "tries before the last one: Airflow's REST API gives them one by one only"
 _XCOMS = "XComs: Airflow's REST API gives their values one by one only"
 _UNKNOWN_BEFORE = {  # states that a version does not know make it refuse the whole filter
@@ -69,11 +71,14 @@ class RestHistory:
         self._runs_of: dict[str, list[tuple[Any, ...]]] = {}  # the rows of runs that move in that window, by DAG
         self._changed: dict[datetime, set[tuple[str, str]]] = {}
         self._seen: dict[HistoryWindow, _Seen] = {}  # by windows of one DAG whose task instances were read
+        self._kept: dict[
+            str, list[tuple[Any, ...]]
+        ] = {}  # rendered fields of that window, by DAG, if all of a DAG's are kept
+        self._kept_characters = 0
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id; for what stays behind, a rejection for each DAG."""
-        if self._window is not window:
-            self._window, self._runs_of, self._changed = window, {}, {}
+        self._begin(window)
         if kind == "task_instance":
             yield from self._tasks(window.dag_ids, window)
             return
@@ -89,6 +94,11 @@ class RestHistory:
                     number = "" if count is None else f"{count} "
                     rejected = RejectedRow(dag_id, "not-over-rest", f"Left behind: {number}{said}.")
                     yield HistoryBatch(kind, COLUMNS[kind], (), (rejected,))
+
+    def _begin(self, window: HistoryWindow) -> None:
+        if self._window is not window:
+            self._window, self._runs_of, self._changed = window, {}, {}
+            self._kept, self._kept_characters = {}, 0
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         """Count what stands in the source: an upper bound of what `stream` gives, two calls per 200 DAGs. Rendered fields are not counted."""
@@ -171,6 +181,9 @@ class RestHistory:
             asked = RUNS_PER_BATCH
             seen = {dag_id: _Seen() for dag_id in dag_ids}
             for dag_id in dag_ids:
+                self._kept[dag_id] = []
+                self._seen.pop(replace(window, dag_ids=(dag_id,)), None)  # known again when all of it was read
+            for dag_id in dag_ids:
                 self._retried[dag_id] = 0
                 run_ids = [row[_RUN_ID] for row in self._eligible(dag_id, window)]
                 start = 0
@@ -194,8 +207,13 @@ class RestHistory:
         for (run_id, *_), task in found.items():
             if _config(task) not in _NO_CONFIG:
                 seen[dag_id].configured.add(run_id)
-            if task.get("rendered_fields"):
-                seen[dag_id].rendered.add(run_id)
+        rendered = _rendered_rows(dag_id, found)
+        seen[dag_id].rendered.update(row[1] for row in rendered)
+        self._kept_characters += sum(len(row[4]) for row in rendered)
+        if self._kept_characters > MOST_KEPT:
+            self._kept.pop(dag_id, None)  # they are asked for again
+        elif dag_id in self._kept:
+            self._kept[dag_id] += rendered
         self._retried[dag_id] += sum((task["try_number"] or 0) > 1 for task in found.values())
         return HistoryBatch("task_instance", COLUMNS["task_instance"], [_task(found[key]) for key in sorted(found)])
 
@@ -219,20 +237,18 @@ class RestHistory:
         )
 
     def _rendered(self, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
-        """Give the rendered fields of a DAG: of the runs that were seen to have any, or of all. Airflow keeps those of the newest runs.
+        """Give the rendered fields of a DAG: those kept when its task instances were read, or asked for again. Airflow has those of the newest runs.
 
         A pod of Kubernetes beside them is not shown (task_instance_schema.py, 2.11.2; datamodels/task_instances.py, 3.3.2).
         """
         seen = self._seen.get(replace(window, dag_ids=(dag_id,)))
-        for page in pages(self._run_ids(dag_id, window, None if seen is None else seen.rendered), RUNS_PER_BATCH):
-            found = self._tasks_of(dag_id, list(page))
-            rows = [
-                (dag_id, *key, json.dumps(fields, ensure_ascii=False), None)
-                for key in sorted(found)
-                if (fields := found[key].get("rendered_fields"))
-            ]
-            if rows:
+        if seen is not None and dag_id in self._kept:
+            for rows in pages(self._kept[dag_id], ROWS_PER_BATCH):
                 yield HistoryBatch("rendered", COLUMNS["rendered"], rows)
+            return
+        for page in pages(self._run_ids(dag_id, window, None if seen is None else seen.rendered), RUNS_PER_BATCH):
+            if rendered := _rendered_rows(dag_id, self._tasks_of(dag_id, list(page))):
+                yield HistoryBatch("rendered", COLUMNS["rendered"], rendered)
 
     def _run_ids(self, dag_id: str, window: HistoryWindow, among: Collection[str] | None) -> list[str]:
         """Give the runs that move, of these only."""
@@ -242,8 +258,7 @@ class RestHistory:
 
     def executor_configs(self, window: HistoryWindow) -> Iterator[ConfigRows]:
         """Give what is shown of the `executor_config` of task instances. Runs that were seen to have none are not read again."""
-        if self._window is not window:
-            self._window, self._runs_of, self._changed = window, {}, {}
+        self._begin(window)
         for dag_id in window.dag_ids:
             seen = self._seen.get(replace(window, dag_ids=(dag_id,)))
             yield from self._configs_of(
@@ -279,6 +294,14 @@ def _config(task: Mapping[str, Any]) -> str:
     """Give the text of an `executor_config`: `str` of the object in both versions (task_instance_schema.py, 2.11.2; task_instances.py, 3.3.2)."""
     shown = task.get("executor_config")
     return shown if isinstance(shown, str) else str(shown)
+
+
+def _rendered_rows(dag_id: str, found: _Found) -> list[tuple[Any, ...]]:
+    return [
+        (dag_id, *key, json.dumps(fields, ensure_ascii=False), None)
+        for key in sorted(found)
+        if (fields := found[key].get("rendered_fields"))
+    ]
 
 
 def _run(run: Mapping[str, Any]) -> tuple[Any, ...]:
