@@ -159,3 +159,23 @@ def test_what_was_found_before_ruff_renamed_the_dag_is_still_said(tmp_path: Path
     (file,) = done.files
     assert "from airflow.sdk import DAG" in file.diff
     assert [(item.rule, "catchup=True" in item.hint) for item in file.findings] == [("catchup-default", True)]
+
+
+def test_links_are_followed_once_and_those_in_a_circle_are_told(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "dags").mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / "dags/a.py").write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/alias.py").symlink_to("a.py")
+    (project / "dags/circle").symlink_to(".")
+    (project / "dags/gone.py").symlink_to("/nowhere/at/all.py")
+    (elsewhere / "b.py").write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/common").symlink_to(elsewhere)
+    done = upgrade(project, tmp_path / "out", "3.3.2")
+    assert [file.path for file in done.files if file.diff] == ["dags/a.py", "dags/common/b.py"]
+    assert [item.file for file in done.files for item in file.findings if item.rule == "left-out"] == [
+        "dags/circle",
+        "dags/gone.py",
+    ]
+    assert (tmp_path / "out/dags/alias.py").read_text() == (tmp_path / "out/dags/a.py").read_text()
+    assert "dummy_operator" in (elsewhere / "b.py").read_text()

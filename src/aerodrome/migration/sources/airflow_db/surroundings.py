@@ -195,7 +195,7 @@ def _requirement_lines(path: Path | None, seen: set[Path]) -> Iterator[str]:
 
 
 def file_records(config: SourceConfig) -> Iterator[FileRecord]:
-    """Give every file of the code folders, in order of its path; symbolic links that leave the folder are skipped."""
+    """Give every file of the code folders, in order of its path; links to elsewhere are followed, as Airflow does."""
     parts = (("dags", config.dags_folder), ("plugins", config.plugins_folder), ("include", config.include_folder))
     for part, folder in parts:
         if folder is None:
