@@ -487,8 +487,10 @@ def test_an_api_without_a_queue_of_datasets_says_so() -> None:
 class Events:
     """The events of an Airflow's assets as their routes give them (2.11.2, 3.3.2): filters, order, pages and what they count."""
 
-    def __init__(self, version: str, events: Sequence[dict[str, Any]], *, loses: int | None = None) -> None:
-        self.version, self.events, self.loses = version, list(events), loses
+    def __init__(
+        self, version: str, events: Sequence[dict[str, Any]], *, loses: int | None = None, takes_moment: bool = True
+    ) -> None:
+        self.version, self.events, self.loses, self.takes_moment = version, list(events), loses, takes_moment
         self.asked: list[httpx2.QueryParams] = []
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
@@ -506,7 +508,7 @@ class Events:
         for name in ("asset_id", "dataset_id", "source_dag_id"):
             if name in asked:
                 found = [each for each in found if str(each[name]) == asked[name]]
-        if "timestamp_gte" in asked:
+        if "timestamp_gte" in asked and self.takes_moment:
             found = [each for each in found if each["timestamp"] >= asked["timestamp_gte"]]
         start, limit = int(asked.get("offset", 0)), int(asked["limit"])
         page = found[start : start + limit]
@@ -558,6 +560,14 @@ def test_an_event_that_goes_while_pages_are_read_hides_no_other(version: str) ->
     dag_ids = ["d1", "d2"]
     found = [each.source_run_id for batch in RestAssets(server.reader()).events(dag_ids) for each in batch]
     assert sorted(found, key=lambda name: int(name or -1)) == [str(number) for number in range(150)]
+
+
+def test_a_version_that_takes_no_moment_is_read_by_number() -> None:
+    """Else the first page would come again and again."""
+    server = Events("3.0.0", [event(number, 1, number) for number in range(350)], takes_moment=False)
+    dag_ids = ["d1", "d2", "d3"]
+    found = [each.source_run_id for batch in RestAssets(server.reader()).events(dag_ids) for each in batch]
+    assert sorted(found, key=lambda name: int(name or -1)) == [str(number) for number in range(350)]
 
 
 def test_assets_of_version_2_are_told_with_what_they_started() -> None:

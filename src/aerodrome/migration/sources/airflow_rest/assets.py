@@ -2,7 +2,7 @@
 
 The events of all assets are read page by page, and those of other DAGs left out; only where there are more pages than
 questions, each scheduling asset and each DAG is asked for its own, and an event that both name comes once. Version 2 takes a
-moment to begin at (timestamp_gte, since 3.0.6: routes/public/assets.py), so that no page is far from the first. Which run an
+moment to begin at (timestamp_gte, seen in 3.0.6 to 3.3.2: routes/public/assets.py), so that no page is far from the first. Which run an
 event started is told for assets that schedule one of the DAGs now, or that one of them makes. Version 1 tells what is pending
 since Airflow 2.9 (airflow/api_connexion/endpoints/dataset_endpoint.py), version 2 always.
 """
@@ -156,6 +156,11 @@ class RestAssets:
         while True:
             answer = self._page(wish, **since, limit=PAGE, offset=offset)
             rows = answer["asset_events"]
+            if rows and since and _moment(rows[0]) < _moment({"timestamp": since["timestamp_gte"]}):
+                # a version that does not take the moment: this is the first page again, which was given
+                given = {row["id"] for row in rows}
+                yield from (row for row in self._by_number(wish) if row["id"] not in given)
+                return
             yield from (row for row in rows if row["id"] not in edge)
             if offset + len(rows) >= int(answer["total_entries"]) or not rows:
                 return
@@ -170,12 +175,13 @@ class RestAssets:
     def _by_number(self, wish: Mapping[str, Any]) -> Iterator[Row]:
         """Give the events of one question, each once; events that come or go meanwhile may shift the pages."""
         seen: set[Any] = set()
+        key = f"{self._word}_events"
         for _ in range(PASSES):
             here: set[Any] = set()
             offset, total, most = 0, 1, 0
             while offset < total:
                 answer = self._page(wish, limit=PAGE, offset=offset)
-                rows = answer["dataset_events"]
+                rows = answer[key]
                 total = int(answer["total_entries"]) if rows else 0
                 most = max(most, int(answer["total_entries"]))
                 offset += len(rows)
@@ -185,7 +191,7 @@ class RestAssets:
             if len(here) >= most:  # none went while the pages were read, and moved others before the next page
                 return
         raise Broken(
-            "The source gives the events of its datasets differently each time.",
+            f"The source gives the events of its {self._word}s differently each time.",
             code="source-unsteady",
             hint="Read it from its metadata database, or from an archive (`aerodrome export`).",
         )
@@ -194,6 +200,12 @@ class RestAssets:
 def knows_queue(version: str) -> bool:
     """Tell whether an Airflow of this version tells over REST what is pending."""
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) >= QUEUE_SINCE
+
+
+def _moment(row: Row) -> datetime:
+    moment = from_text(row["timestamp"])
+    assert moment is not None  # noqa: S101 - a column that is never empty
+    return moment
 
 
 def _event(row: Row) -> AssetEvent:
