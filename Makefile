@@ -97,6 +97,11 @@ bench-history: ## History from PostgreSQL, SQLite and MariaDB against a plain CO
 	@scripts/setup test
 	@$(PY) -m bench.history $(ARGS)
 
+.PHONY: bench-history-wires
+bench-history-wires: ## The same from an exporter's archive and over the Starship plugin (ARGS="--dags 20 --db archive")
+	@scripts/setup test
+	@$(PY) -m bench.history_wires $(ARGS)
+
 .PHONY: bench-assess
 bench-assess: ## Assess 14,000 DAGs with 10 million task instances (ARGS="--dags 200 --runs 10", --db sqlite)
 	@scripts/setup demo
