@@ -140,12 +140,27 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("bigquery-query", "bigquery-table", "bigquery-external-table"),
     ),
+    Removal(
+        "DataFlowJavaOperator, DataFlowPythonOperator, DataflowCreate…JobOperator",
+        "rule",
+        ("dataflow-pipeline",),
+        "operators of the Beam provider; of 1.10, where the options can be seen",
+    ),
+    Removal(
+        "Sqoop, Qubole, Plexus: providers that are retired",
+        "rule",
+        ("retired-provider",),
+        "their last releases work with 3.3.2; said at each import",
+    ),
     Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
     Removal(
         "TableauRefreshWorkbookOperator, SnowflakeToSlackOperator", "rule", ("tableau-refresh", "snowflake-to-slack")
     ),
     Removal(
-        "hook_params of Rds operators and sensors", "rule", ("rds-hook-params",), "where all of it has its own argument"
+        "hook_params of Rds operators and sensors",
+        "rule",
+        ("rds-hook-params",),
+        "where all of it has its own argument; the connection that was the default is said",
     ),
     Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
     Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),

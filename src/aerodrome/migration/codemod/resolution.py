@@ -76,7 +76,10 @@ def resolve_requirements(
 
     try:
         dead = _dead(named, ask)
-        versions = ask([line.lifted if line in dead else line.as_it_is for line in named])
+        lost = _lost([line.lifted if line in dead else line.as_it_is for line in named], ask)
+        versions = ask(
+            [line.lifted if line in dead else line.as_it_is for at, line in enumerate(named) if at not in lost]
+        )
     except Unavailable as error:
         message = f"Whether these versions go with Airflow {airflow_version} was not checked: {error.message}"
         return (
@@ -98,7 +101,11 @@ def resolve_requirements(
             ),
         )
     rules: dict[str, int] = {}
-    for item in named:
+    for at, reason in sorted(lost.items()):
+        message = f"No version published up to {as_of} goes with Airflow {airflow_version} and the rest: {reason}"
+        hint = "Drop or replace it; or install it in an image that builds packages from source."
+        findings.append(Remaining("requirements-unresolvable", file, named[at].number, message, hint))
+    for item in (line for at, line in enumerate(named) if at not in lost):
         version = versions.get(_normal(item.name))
         is_kept = item.spec.startswith("==") and item not in dead
         if version is None or is_kept:  # None: its marker leaves it out for this Python
@@ -141,6 +148,26 @@ def _dead(named: Sequence[_Line], ask: Resolve) -> dict[_Line, str]:
             half = len(group) // 2
             waiting += [group[half:], group[:half]]
     return dead
+
+
+def _lost(wanted: Sequence[str], ask: Resolve) -> dict[int, str]:
+    """Give the places of requirements that nothing fits, with the reason: a later one that does not go with an earlier one."""
+    lost: dict[int, str] = {}
+    kept: list[int] = []
+    waiting = [list(range(len(wanted)))]
+    while waiting:
+        group = waiting.pop()
+        try:
+            ask([wanted[at] for at in sorted(kept + group)])
+        except Invalid as error:
+            half = len(group) // 2
+            if len(group) == 1:
+                lost[group[0]] = _reason(error)
+            elif group:
+                waiting += [group[half:], group[:half]]
+        else:
+            kept += group
+    return lost
 
 
 def _reason(error: Invalid) -> str:

@@ -107,6 +107,17 @@ def test_nothing_fits(index: str) -> None:
     assert "no-such-thing" in findings[0].message
 
 
+def test_what_fits_gets_its_version_though_another_does_not(index: str) -> None:
+    text = "plain\nno-such-thing\nframes==1.0\nsqlalchemy\nneither==2.0\n"
+    new, rules, findings = resolve_requirements(text, "r.txt", "3.3.2", "3.11", DAY)
+    assert new == "plain==1.1\nno-such-thing\nframes==2.0\nsqlalchemy==2.0.50\nneither==2.0\n"
+    assert rules == {"requirement-version": 2, "dead-pin": 1}
+    told = {(item.rule, item.line): item.message for item in findings}
+    assert told.keys() == {("dead-pin", 3), ("requirements-unresolvable", 2), ("requirements-unresolvable", 5)}
+    assert "no-such-thing" in told["requirements-unresolvable", 2]
+    assert "neither" in told["requirements-unresolvable", 5]
+
+
 def test_without_an_index_it_is_said_what_was_not_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))

@@ -64,7 +64,6 @@ _SERVICES = (
     (".vertex_ai.auto_ml.CreateAutoMLVideo", "Vertex AI trains no video models with AutoML any more: train your own (airflow.providers.google.cloud.operators.vertex_ai.custom_job)."),
     (".vertex_ai.auto_ml.CreateAutoMLText", "Vertex AI trains no text models with AutoML any more: tune a Gemini model (airflow.providers.google.cloud.operators.gen_ai)."),
     (".display_video.GoogleDisplayVideo360", "Display & Video 360 has neither reports by query nor line item files any more, but SDF: GoogleDisplayVideo360CreateSDFDownloadTaskOperator and GoogleDisplayVideo360SDFtoGCSOperator of airflow.providers.google.marketing_platform.operators.display_video."),
-    ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went."),
 )  # fmt: skip
 """Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""
 
