@@ -165,6 +165,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
     Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),
     Removal("Python 2", "rule", ("python2",), "where the platform runs on Python 3.11 or 3.12; else a finding"),
+    Removal(
+        "Operators, hooks and sensors that a plugin put below airflow.operators, …",
+        "rule",
+        ("plugin-import",),
+        "where the project has the plugin; else a finding",
+    ),
     Removal("Plugins: Flask views, menu links, operators and hooks lists", "finding", ("plugin",)),
     Removal("Commands of the old CLI in strings", "finding", ("old-cli",)),
     Removal("REST API v1 and the experimental one in strings", "finding", ("old-rest-api",)),

@@ -24,7 +24,7 @@ _OWN_OF_2 = {
     for name in ("common-compat", "common-io", "common-sql", "fab", "ftp", "http", "imap", "smtp", "sqlite")
 }
 """What apache-airflow 2.11.2 itself requires."""
-_BESIDE = {"apache-airflow-providers-qubole": ("setuptools<81",)}
+BESIDE = {"apache-airflow-providers-qubole": ("setuptools<81",)}
 """What a package imports and does not ask for: qds-sdk 1.17.0 imports pkg_resources."""
 _THREE = 3
 _PINS_1 = re.compile(r"(?im)^apache[-_.]airflow\s*(\[[^\]]*\])?\s*[=~<]=?=?\s*1\.")
@@ -40,7 +40,7 @@ def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
     modules = [match.decode() for match in _IMPORT.findall(source)]
     found = {package_of(module) for module in modules}
     found |= {package for module in modules for package in companions().get(module, ())}
-    found |= {other for package in tuple(found) for other in _BESIDE.get(str(package), ())}
+    found |= {other for package in tuple(found) for other in BESIDE.get(str(package), ())}
     own = _OWN if major >= _THREE else _OWN_OF_2
     return frozenset(name for name in found if name and name not in own)
 

@@ -23,6 +23,7 @@ from aerodrome.migration.codemod.rules import (
     kubernetes,
     moved_names,
     pendulum_names,
+    plugin_imports,
     providers,
     renamed_arguments,
     replaced_operators,
@@ -38,6 +39,7 @@ from aerodrome.migration.codemod.rules import (
 
 RULES: tuple[Rule, ...] = (
     subdags.RULE,
+    plugin_imports.RULE,
     providers.SQL,
     providers.ARGUMENTS,
     renamed_arguments.RULE,
