@@ -63,6 +63,8 @@ _SERVICES = (
     (".operators.analytics.", "Universal Analytics is shut down: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
     (".vertex_ai.auto_ml.CreateAutoMLVideo", "Vertex AI trains no video models with AutoML any more: train your own (airflow.providers.google.cloud.operators.vertex_ai.custom_job)."),
     (".vertex_ai.auto_ml.CreateAutoMLText", "Vertex AI trains no text models with AutoML any more: tune a Gemini model (airflow.providers.google.cloud.operators.gen_ai)."),
+    (".dataflow.DataflowStartSqlJobOperator", "Dataflow SQL is shut down since January 2025: use DataflowStartYamlJobOperator (airflow.providers.google.cloud.operators.dataflow) or Beam SQL."),
+    (".search_ads.GoogleSearchAds", "The API of Search Ads 360 that it asked is shut down since June 2024: use GoogleSearchAdsSearchOperator of airflow.providers.google.marketing_platform.operators.search_ads."),
     (".display_video.GoogleDisplayVideo360", "Display & Video 360 has neither reports by query nor line item files any more, but SDF: GoogleDisplayVideo360CreateSDFDownloadTaskOperator and GoogleDisplayVideo360SDFtoGCSOperator of airflow.providers.google.marketing_platform.operators.display_video."),
 )  # fmt: skip
 """Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""

@@ -92,7 +92,9 @@ def _place(source: Source, value: ast.expr, file: str) -> tuple[str, str] | None
             if (alias.asname or alias.name) == value.id:
                 module = _absolute(node, own, is_package=file.endswith("/__init__.py"))
                 return (module, alias.name) if module else None
-    is_here = any(item.name == value.id for item in source.each(ast.ClassDef, ast.FunctionDef))
+    is_here = value.id in {item.name for item in source.each(ast.ClassDef)} | {
+        item.name for item in source.each(ast.FunctionDef)
+    }
     return (own, value.id) if is_here else None
 
 
