@@ -106,7 +106,7 @@ def run(
             second = codemod.Interpreter(target, target_venv or _venv(target, after))
             proof = codemod.prove(before, after, first, second, is_pinned=intervals == "pin", progress=say)
         if write:
-            _write_back(done, after, path, _accepted(only, done))
+            _write_back(after, path, _accepted(only, done))
     data = {"source_version": source, **done.as_data(), "proof": proof.as_data() if proof else None}
     if report is not None:
         report.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
@@ -194,14 +194,19 @@ def _accepted(only: Path | None, done: codemod.CodeUpgrade) -> frozenset[str]:
     return wanted
 
 
-def _write_back(done: codemod.CodeUpgrade, after: Path, path: Path, accepted: frozenset[str]) -> None:
-    for file in done.files:
-        if file.path not in accepted:
-            continue
-        target = path if path.is_file() else path / file.path
-        if target.is_symlink():
-            raise Conflict(f"{target} is a link.", code="upgrade-link", hint="Use --out.")
-        target.write_bytes((after / file.path).read_bytes())
+def _write_back(after: Path, path: Path, accepted: frozenset[str]) -> None:
+    """Replace the accepted files, each in one step; nothing is written when one of them lies outside the project."""
+    places = {name: path if path.is_file() else path / name for name in sorted(accepted)}
+    for place in places.values():
+        if path.is_dir() and not place.resolve().is_relative_to(path.resolve()):
+            raise Conflict(f"{place} is a link out of the project.", code="upgrade-link", hint="Use --out.")
+    for name, place in places.items():
+        real = place.resolve()
+        draft = real.with_name(f".{real.name}.upgraded")
+        if real.is_file():
+            shutil.copy2(real, draft)  # its mode
+        draft.write_bytes((after / name).read_bytes())
+        draft.replace(real)
 
 
 def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bool) -> None:

@@ -7,9 +7,8 @@ became unused. A file that does not compile afterwards keeps the state before th
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from aerodrome.airflowkit import lint
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
+from aerodrome.kernel.trees import LeftOut, copy_tree
 from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
 from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.engine import follow, rewrite
@@ -32,7 +32,7 @@ from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
 from aerodrome.migration.codemod.workers import Each, Held, workers
 
-IGNORED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "*.pyc", ".ipynb_checkpoints")
+IGNORED = {"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
 _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
@@ -77,19 +77,26 @@ class _Finished:
 
 
 def upgrade(
-    source_dir: Path, out_dir: Path, target_version: str, options: Options | None = None, *, jobs: int = 1
+    source_dir: Path,
+    out_dir: Path,
+    target_version: str,
+    options: Options | None = None,
+    left_out: Collection[LeftOut] = (),
+    *,
+    jobs: int = 1,
 ) -> CodeUpgrade:
     """Copy the project to `out_dir` (new or empty) and upgrade it there, in up to `jobs` processes.
 
     The same source gives the same result; upgrading a result again changes nothing. For a target of 2.x only what that cannot
     understand is changed: it knows most of 1.10, so ruff, templates and what stands around the code are for 3.x.
+    `left_out` is what an earlier copy lacked of the project; each becomes a finding.
     """
     if not source_dir.is_dir():
         raise Invalid(f"{source_dir} is not a folder.", code="project-missing", hint="Give the project's folder.")
     if out_dir.exists() and any(out_dir.iterdir()):
         raise Conflict(f"{out_dir} is not empty.", code="upgrade-target-not-empty", hint="Choose another folder.")
-    shutil.copytree(source_dir, out_dir, dirs_exist_ok=True, ignore=IGNORED, symlinks=False)
-    paths = sorted(path for path in out_dir.rglob("*.py") if path.is_file())
+    left_out = [*left_out, *copy_tree(source_dir, out_dir, lambda name: name in IGNORED or name.endswith(".pyc"))]
+    paths = sorted(path for path in out_dir.rglob("*.py") if _is_own_file(path))
     names = [path.relative_to(out_dir).as_posix() for path in paths]
     project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
     at_target = replace(options or Options(), target=target_version)
@@ -123,7 +130,18 @@ def upgrade(
         _others(out_dir, needed, at_target) if at_target.major > _OLDER else _others_for_2(out_dir, needed, at_target)
     )
     interesting = [change for change in changes if change.diff or change.findings]
+    interesting += [_left_out(item) for item in left_out]
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), len(names))
+
+
+def _is_own_file(path: Path) -> bool:
+    """Tell a file from another name of a file that is here as well."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _left_out(item: LeftOut) -> FileChange:
+    finding = Remaining("left-out", item.path, 1, f"It is not looked at: {item.reason}.", "Correct or remove the link.")
+    return FileChange(item.path, "", {}, (finding,))
 
 
 def _rewrite(held: Held, name: str) -> _Rewritten:
@@ -233,7 +251,7 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
     for path in sorted(out_dir.rglob("*")):
-        if not path.is_file():
+        if not _is_own_file(path):
             continue
         name = path.relative_to(out_dir).as_posix()
         is_requirements = path.name == "requirements.txt"
@@ -280,7 +298,7 @@ def _others_for_2(out_dir: Path, needed: frozenset[str], options: Options) -> It
     elif needed:
         yield FileChange(path.name, "", {}, tuple(needed_findings(needed, path.name)))
     for other in sorted(out_dir.rglob("*")):
-        if other.is_file() and is_concerned(other):
+        if _is_own_file(other) and is_concerned(other):
             name = other.relative_to(out_dir).as_posix()
             yield FileChange(name, "", {}, commands_of_1(other.read_text(encoding="utf-8", errors="replace"), name))
 

@@ -305,5 +305,6 @@ class Conversion:
     variables: tuple[VariableNeed, ...] = ()
     questions: tuple[Question, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    others: tuple[str, ...] = ()  # files that could have been definitions by their names, and hold none
     accounts: tuple[Account, ...] = ()  # of elements that belong to no DAG
     packages: tuple[str, ...] = ()  # distributions to install that no import of a DAG file names

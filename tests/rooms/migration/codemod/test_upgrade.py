@@ -174,3 +174,23 @@ def test_more_processes_give_the_same(tmp_path: Path) -> None:
     texts = [{path.name: path.read_bytes() for path in (tmp_path / f"{jobs}/dags").iterdir()} for jobs in (1, 2)]
     assert len(texts[0]) == FEWEST
     assert texts[0] == texts[1]
+
+
+def test_links_are_followed_once_and_those_in_a_circle_are_told(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "dags").mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / "dags/a.py").write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/alias.py").symlink_to("a.py")
+    (project / "dags/circle").symlink_to(".")
+    (project / "dags/gone.py").symlink_to("/nowhere/at/all.py")
+    (elsewhere / "b.py").write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/common").symlink_to(elsewhere)
+    done = upgrade(project, tmp_path / "out", "3.3.2")
+    assert [file.path for file in done.files if file.diff] == ["dags/a.py", "dags/common/b.py"]
+    assert [item.file for file in done.files for item in file.findings if item.rule == "left-out"] == [
+        "dags/circle",
+        "dags/gone.py",
+    ]
+    assert (tmp_path / "out/dags/alias.py").read_text() == (tmp_path / "out/dags/a.py").read_text()
+    assert "dummy_operator" in (elsewhere / "b.py").read_text()

@@ -236,5 +236,6 @@ class Export:
         default_factory=dict
     )  # maximum of quantitative resources, where the export says it
     rejected: tuple[Rejected, ...] = ()
+    others: tuple[str, ...] = ()  # files that hold no definition
     accounts: tuple[Account, ...] = ()
     files: int = 0

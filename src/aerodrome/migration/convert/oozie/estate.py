@@ -47,6 +47,7 @@ class Estate:
     applications: dict[str, Application] = field(default_factory=dict)
     datasets: dict[str, Element] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # XML files that Oozie has no use for
     properties: dict[str, list[str]] = field(default_factory=dict)  # folder -> names of properties files
     configurations: dict[str, Element] = field(default_factory=dict)
 
@@ -171,6 +172,8 @@ def _take(estate: Estate, file: Path, name: str, *, is_definition: bool) -> None
             estate.rejected.append(
                 Rejected(name, error.code, error.message, error.hint, int(error.details.get("line", 0)))
             )
+        elif is_definition:
+            estate.others.append(name)
         return
     if root.name in ROOTS and is_definition:
         kind = ROOTS[root.name]
@@ -180,6 +183,8 @@ def _take(estate: Estate, file: Path, name: str, *, is_definition: bool) -> None
         estate.datasets[name] = root
     elif root.name == "configuration":
         estate.configurations[name] = root
+    elif is_definition:
+        estate.others.append(name)
 
 
 def _looks_like_oozie(file: Path) -> bool:

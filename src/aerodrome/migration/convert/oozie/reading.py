@@ -63,6 +63,7 @@ def read(path: Path, profile: Mapping[str, Any]) -> Conversion:
         files=extra_files(dags),
         connections=estate.profile.connections(),
         rejected=tuple(estate.rejected),
+        others=tuple(estate.others),
         questions=tuple(questions),
     )
 
