@@ -1,6 +1,6 @@
 """Finds versions for a requirements.txt that go with the target's Airflow, as they were published up to a day.
 
-Without a constraints file: pins that go with the target stay, those that do not are lifted, each with the reason that the resolver gives. The
+Without a constraints file of anybody's: what is found goes with the packages that a deployment of the target is locked to; pins that go with the target stay, those that do not are lifted, each with the reason that the resolver gives. The
 package index is asked, and only when somebody says so; what could not be asked is said.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from aerodrome.builds import resolve
+from aerodrome.builds import is_lock_usable, resolve
 from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.migration.codemod.contract import Remaining
 
@@ -71,10 +71,13 @@ def resolve_requirements(
             message = f"`{bare[:60]}` is not a package of the index: whether it goes with Airflow {airflow_version} was not checked."
             findings.append(Remaining("requirements-unchecked", file, number, message, "Try it in a deployment."))
 
+    is_locked = False  # a day before the lock's own knows not all that a deployment has
+
     def ask(wanted: Sequence[str]) -> Mapping[str, str]:
-        return resolve(airflow_version, python_version, wanted, as_of)
+        return resolve(airflow_version, python_version, wanted, as_of, is_locked=is_locked)
 
     try:
+        is_locked = is_lock_usable(airflow_version, python_version, as_of)
         dead = _dead(named, ask)
         lost = _lost([line.lifted if line in dead else line.as_it_is for line in named], ask)
         versions = ask(

@@ -11,13 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.builds.locks import read_lock
 from aerodrome.migration.codemod import Options, upgrade
 from aerodrome.migration.codemod.resolution import resolve_requirements
 
 DAY = date(2026, 9, 20)
+LOCKED = next(
+    line for line in str(read_lock("3.3.2", "3.11")).splitlines() if line.startswith("sqlalchemy==")
+).partition("==")[2]
 PACKAGES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {  # name: {version: (published, what it needs)}
     "apache-airflow": {"3.3.2": ("2026-09-17", ("sqlalchemy>=2",))},
-    "sqlalchemy": {"1.4.0": ("2021-01-01", ()), "2.0.50": ("2026-01-01", ()), "2.1.0": ("2026-10-01", ())},
+    "sqlalchemy": {
+        "1.4.0": ("2021-01-01", ()),
+        "2.0.50": ("2026-01-01", ()),
+        "2.1.0": ("2026-10-01", ()),
+        LOCKED: ("2026-12-01", ()),
+    },
     "frames": {"1.0": ("2022-01-01", ("sqlalchemy<2",)), "2.0": ("2026-02-01", ())},
     "plain": {"1.0": ("2022-01-01", ()), "1.1": ("2026-03-01", ())},
     "apache-airflow-providers-ssh": {"3.0.0": ("2022-01-01", ("sqlalchemy<2",)), "6.0.0": ("2026-09-01", ())},
@@ -98,6 +107,17 @@ def test_pins_stay_or_are_lifted_with_the_reason(index: str) -> None:
 def test_what_was_published_later_is_not_taken(index: str) -> None:
     new, _, _ = resolve_requirements("sqlalchemy\r\n", "r.txt", "3.3.2", "3.11", date(2026, 11, 1))
     assert new == "sqlalchemy==2.1.0\r\n"
+
+
+def test_versions_go_with_what_a_deployment_is_locked_to(index: str) -> None:
+    text = "sqlalchemy==2.1.0\nplain\n"
+    new, rules, findings = resolve_requirements(text, "r.txt", "3.3.2", "3.11", date(2026, 12, 2))
+    assert new == f"sqlalchemy=={LOCKED}\nplain==1.1\n"
+    assert rules == {"dead-pin": 1, "requirement-version": 1}
+    assert LOCKED in findings[0].message
+    assert (
+        resolve_requirements(text, "r.txt", "3.3.2", "3.11", date(2026, 11, 30))[0] == "sqlalchemy==2.1.0\nplain==1.1\n"
+    )
 
 
 def test_nothing_fits(index: str) -> None:
