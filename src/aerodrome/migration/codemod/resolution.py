@@ -14,6 +14,7 @@ from datetime import date
 from aerodrome.builds import is_lock_usable, resolve
 from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.migration.codemod.contract import Remaining
+from aerodrome.migration.codemod.moves import floors
 
 Resolve = Callable[[Sequence[str]], Mapping[str, str]]
 _REQUIREMENT = re.compile(
@@ -35,13 +36,16 @@ class _Line:
     marker: str
     comment: str
 
+    floor: str  # what stands for a pin that is not there
+
     @property
     def as_it_is(self) -> str:
-        return f"{self.name}{self.extras}{self.spec}{self.marker}"
+        least = f",{self.floor}" if self.floor and self.spec.startswith(">=") else ""
+        return f"{self.name}{self.extras}{self.spec or self.floor}{least}{self.marker}"
 
     @property
     def lifted(self) -> str:
-        return f"{self.name}{self.extras}{self.marker}"
+        return f"{self.name}{self.extras}{self.floor}{self.marker}"
 
 
 def resolve_requirements(
@@ -49,6 +53,7 @@ def resolve_requirements(
 ) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
     """Give the text with every package at a version that goes with the target, the rules applied, and what a person must know."""
     lines = text.splitlines(keepends=True)
+    least = floors() if airflow_version.startswith("3.") else {}
     named: list[_Line] = []
     findings: list[Remaining] = []
     for number, line in enumerate(lines, 1):
@@ -65,6 +70,7 @@ def resolve_requirements(
                     spec.strip(),
                     marker.strip(),
                     comment[0] if comment else "",
+                    f">={least[known]}" if (known := _normal(match["name"])) in least else "",
                 )
             )
         elif bare and not bare.startswith("#"):

@@ -28,6 +28,7 @@ PACKAGES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {  # name: {versio
         LOCKED: ("2026-12-01", ()),
     },
     "frames": {"1.0": ("2022-01-01", ("sqlalchemy<2",)), "2.0": ("2026-02-01", ())},
+    "apache-airflow-providers-http": {"4.0": ("2023-01-01", ())},
     "plain": {"1.0": ("2022-01-01", ()), "1.1": ("2026-03-01", ())},
     "apache-airflow-providers-ssh": {"3.0.0": ("2022-01-01", ("sqlalchemy<2",)), "6.0.0": ("2026-09-01", ())},
 }
@@ -118,6 +119,14 @@ def test_versions_go_with_what_a_deployment_is_locked_to(index: str) -> None:
     assert (
         resolve_requirements(text, "r.txt", "3.3.2", "3.11", date(2026, 11, 30))[0] == "sqlalchemy==2.1.0\nplain==1.1\n"
     )
+
+
+def test_no_provider_is_older_than_what_airflow_3_was_tried_with(index: str) -> None:
+    new, _, findings = resolve_requirements("apache-airflow-providers-http\n", "r.txt", "3.3.2", "3.11", DAY)
+    assert new == "apache-airflow-providers-http\n"
+    assert [item.rule for item in findings] == ["requirements-unresolvable"]
+    new, _, findings = resolve_requirements("apache-airflow-providers-http==4.0\n", "r.txt", "3.3.2", "3.11", DAY)
+    assert (new, findings) == ("apache-airflow-providers-http==4.0\n", ())
 
 
 def test_nothing_fits(index: str) -> None:
