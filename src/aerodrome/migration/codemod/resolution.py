@@ -44,6 +44,10 @@ class _Line:
         return f"{self.name}{self.extras}{self.spec or self.floor}{least}{self.marker}"
 
     @property
+    def unpinned(self) -> str:
+        return f"{self.name}{self.extras}{self.marker}"
+
+    @property
     def lifted(self) -> str:
         return f"{self.name}{self.extras}{self.floor}{self.marker}"
 
@@ -84,11 +88,10 @@ def resolve_requirements(
 
     try:
         is_locked = is_lock_usable(airflow_version, python_version, as_of)
-        dead = _dead(named, ask)
-        lost = _lost([line.lifted if line in dead else line.as_it_is for line in named], ask)
-        versions = ask(
-            [line.lifted if line in dead else line.as_it_is for at, line in enumerate(named) if at not in lost]
-        )
+        lost = _lost([line.unpinned if line.spec else line.as_it_is for line in named], ask)
+        found = [line for at, line in enumerate(named) if at not in lost]
+        dead = _dead(found, ask)
+        versions = ask([line.lifted if line in dead else line.as_it_is for line in found])
     except Unavailable as error:
         message = f"Whether these versions go with Airflow {airflow_version} was not checked: {error.message}"
         return (
@@ -114,7 +117,7 @@ def resolve_requirements(
         message = f"No version published up to {as_of} goes with Airflow {airflow_version} and the rest: {reason}"
         hint = "Drop or replace it; or install it in an image that builds packages from source."
         findings.append(Remaining("requirements-unresolvable", file, named[at].number, message, hint))
-    for item in (line for at, line in enumerate(named) if at not in lost):
+    for item in found:
         version = versions.get(_normal(item.name))
         is_kept = item.spec.startswith("==") and item not in dead
         if version is None or is_kept:  # None: its marker leaves it out for this Python

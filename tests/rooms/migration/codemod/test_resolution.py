@@ -137,9 +137,9 @@ def test_nothing_fits(index: str) -> None:
 
 
 def test_what_fits_gets_its_version_though_another_does_not(index: str) -> None:
-    text = "plain\nno-such-thing\nframes==1.0\nsqlalchemy\nneither==2.0\n"
+    text = "plain<1.1\nno-such-thing\nframes==1.0\nsqlalchemy\nneither==2.0\n"
     new, rules, findings = resolve_requirements(text, "r.txt", "3.3.2", "3.11", DAY)
-    assert new == "plain==1.1\nno-such-thing\nframes==2.0\nsqlalchemy==2.0.50\nneither==2.0\n"
+    assert new == "plain==1.0\nno-such-thing\nframes==2.0\nsqlalchemy==2.0.50\nneither==2.0\n"
     assert rules == {"requirement-version": 2, "dead-pin": 1}
     told = {(item.rule, item.line): item.message for item in findings}
     assert told.keys() == {("dead-pin", 3), ("requirements-unresolvable", 2), ("requirements-unresolvable", 5)}
