@@ -147,7 +147,7 @@ COVERAGE: tuple[Removal, ...] = (
         "operators of the Beam provider; of 1.10, where the options can be seen",
     ),
     Removal(
-        "Sqoop, Qubole, Plexus: providers that are retired",
+        "Sqoop, Plexus: providers that are retired; Qubole: a finding",
         "rule",
         ("retired-provider",),
         "their last releases work with 3.3.2; said at each import",

@@ -24,8 +24,6 @@ _OWN_OF_2 = {
     for name in ("common-compat", "common-io", "common-sql", "fab", "ftp", "http", "imap", "smtp", "sqlite")
 }
 """What apache-airflow 2.11.2 itself requires."""
-BESIDE = {"apache-airflow-providers-qubole": ("setuptools<81",)}
-"""What a package imports and does not ask for: qds-sdk 1.17.0 imports pkg_resources."""
 _THREE = 3
 _PINS_1 = re.compile(r"(?im)^apache[-_.]airflow\s*(\[[^\]]*\])?\s*[=~<]=?=?\s*1\.")
 
@@ -40,7 +38,6 @@ def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
     modules = [match.decode() for match in _IMPORT.findall(source)]
     found = {package_of(module) for module in modules}
     found |= {package for module in modules for package in companions().get(module, ())}
-    found |= {other for package in tuple(found) for other in BESIDE.get(str(package), ())}
     own = _OWN if major >= _THREE else _OWN_OF_2
     return frozenset(name for name in found if name and name not in own)
 
@@ -87,7 +84,7 @@ def upgrade_requirements(
             lines.append(line)
     named = (_NAME.match(line.strip()) for line in lines)
     there = {match[0].lower().replace("_", "-").replace(".", "-") for match in named if match}
-    missing = sorted(name for name in needed if name.partition("<")[0] not in there)
+    missing = sorted(set(needed) - there)
     if missing and lines and not lines[-1].endswith(("\n", "\r")):
         lines[-1] += "\n"
     ending = "\r\n" if "\r\n" in text else "\n"

@@ -14,7 +14,6 @@ import pytest
 from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod.coverage import COVERAGE
 from aerodrome.migration.codemod.moves import companions, package_of, table
-from aerodrome.migration.codemod.requirements import BESIDE
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.unknown_arguments import KNOWN
 from aerodrome.migration.codemod.significant import CHANGES
@@ -125,7 +124,6 @@ def test_providers_import_what_the_table_says(airflow_venv: Callable[..., Venv],
         if needed and not any(str(name).endswith(_NEED_LIBRARIES) for name in needed):
             names.add(new)
             packages |= {str(name) for name in needed}
-            packages |= {beside for name in needed for beside in BESIDE.get(str(name), ())}
     venv = airflow_venv("3.3.2", tuple(sorted(packages)))
     assert _broken(venv, names, tmp_path) == {}
     (site,) = venv.path.glob("lib/python3*/site-packages")

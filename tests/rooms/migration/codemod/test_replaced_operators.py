@@ -10,7 +10,7 @@ import pytest
 from aerodrome.migration.codemod import Options
 from aerodrome.migration.codemod.engine import Rewritten, rewrite
 from aerodrome.migration.codemod.moves import successors, table
-from aerodrome.migration.codemod.requirements import providers_of, upgrade_requirements
+from aerodrome.migration.codemod.requirements import providers_of
 from aerodrome.migration.codemod.rules import RULES
 
 _RDS = "from airflow.providers.amazon.aws.sensors.rds import RdsSnapshotExistenceSensor as Wait\n"
@@ -133,11 +133,14 @@ def test_sqoop_whose_command_is_not_seen_is_found() -> None:
     assert {spot.line for _, spot in done.spots} == {1, 2}
 
 
-def test_a_retired_provider_is_required_with_what_it_forgot() -> None:
-    source = b"from airflow.providers.qubole.operators.qubole import QuboleOperator\n"
-    assert providers_of(source) == {"apache-airflow-providers-qubole", "setuptools<81"}
-    new, _, _ = upgrade_requirements("setuptools==80.1\n", "r.txt", providers_of(source))
-    assert new == "setuptools==80.1\napache-airflow-providers-qubole\n"
+def test_a_retired_provider_is_required_and_one_that_does_not_work_is_found() -> None:
+    assert providers_of(b"from airflow.providers.apache.sqoop.operators.sqoop import SqoopOperator\n") == {
+        "apache-airflow-providers-apache-sqoop"
+    }
+    done = upgraded("from airflow.providers.qubole.operators.qubole import QuboleOperator\n")
+    assert [code for code, _ in done.spots] == ["retired-provider"]
+    done = upgraded("from airflow.contrib.operators.qubole_operator import QuboleOperator\n")
+    assert [code for code, spot in done.spots if "so is the service behind it" in spot.message] == ["moved-name"]
 
 
 def test_tables_that_only_the_running_file_knows_are_divided_there() -> None:

@@ -56,6 +56,7 @@ _INSTEAD = {
 
 
 _SERVICES = (
+    ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went. Its last release imports under Airflow 3.3.2, but its tasks do not reach the DAG."),
     (".mlengine", "AI Platform is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
     ("automl", "AutoML's own service is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai.auto_ml)."),
     (".life_sciences", "Cloud Life Sciences is shut down: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),

@@ -1,7 +1,7 @@
 """Providers that Airflow's project retired: their last releases still work with Airflow 3.3.2, and nobody mends them any more.
 
-Tried by import and by serializing a DAG of each: apache-airflow-providers-apache-sqoop 4.2.1, -qubole 3.4.3 (with qds-sdk 1.17.0, which imports
-pkg_resources: setuptools < 81) and -plexus 3.4.1, all of the winter of 2023/24, under 3.3.2.
+Tried by import and by serializing a DAG under 3.3.2: apache-airflow-providers-apache-sqoop 4.2.1 and -plexus 3.4.1, of the winter of 2023/24. Qubole's
+3.4.3 imports, but its operators never reach the DAG (they keep attributes of their own): names of 1.10 are not moved there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from aerodrome.migration.codemod.source import Source
 _LAST = {
     "airflow.providers.apache.sqoop": ("apache-airflow-providers-apache-sqoop", "4.2.1"),
     "airflow.providers.plexus": ("apache-airflow-providers-plexus", "3.4.1"),
-    "airflow.providers.qubole": ("apache-airflow-providers-qubole", "3.4.3"),
 }
 _INSTEAD = {
     "airflow.providers.apache.sqoop": "Run sqoop by SSHOperator or BashOperator, or load with SparkSubmitOperator, before that day.",
     "airflow.providers.plexus": "Plan for another way to run these jobs.",
-    "airflow.providers.qubole": "Qubole's service is retired, too: run the query where the data went.",
 }
 _SQOOP = "SqoopOperator"
 _EXTRA = {"import": "extra_import_options", "export": "extra_export_options"}
@@ -33,6 +31,12 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if _SQOOP in made.classes:
             yield from _extra_options(source, made.call)
     for node in source.each(ast.ImportFrom):
+        if not node.level and f"{node.module}.".startswith("airflow.providers.qubole."):
+            yield Spot(
+                node.lineno,
+                "Qubole's provider is retired: its last release, 3.4.3, imports under Airflow 3.3.2, but its tasks do not reach the DAG.",
+                "The service is retired, too: run the query where the data went.",
+            )
         for place, (package, version) in _LAST.items():
             if not node.level and f"{node.module}.".startswith(f"{place}."):
                 message = f"{package} {version} is its last release: Airflow's project retired it. It works with Airflow 3.3.2, and nobody mends it for a later one."
@@ -62,7 +66,7 @@ def _extra_options(source: Source, call: ast.Call) -> Iterator[Change | Spot]:
 RULE = Rule(
     code="retired-provider",
     title="What a retired provider has is taken from its last release, and said",
-    words=(b"qubole", b"sqoop", b"plexus", b"Qubole", b"Sqoop"),
+    words=(b"qubole", b"sqoop", b"plexus", b"Sqoop"),
     before="""
 from airflow.contrib.operators.sqoop_operator import SqoopOperator
 
