@@ -163,6 +163,7 @@ COVERAGE: tuple[Removal, ...] = (
         "where all of it has its own argument; the connection that was the default is said",
     ),
     Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
+    Removal("Tasks compared by > or <, which 1.10 let pass", "rule", ("task-comparison",)),
     Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),
     Removal("Python 2", "rule", ("python2",), "where the platform runs on Python 3.11 or 3.12; else a finding"),
     Removal(

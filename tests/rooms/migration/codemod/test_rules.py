@@ -81,6 +81,8 @@ def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: s
         ("implicit-schedule", "from airflow import DAG\nDAG('a', 'text', '@daily')\n"),
         ("implicit-schedule", "from airflow import DAG\ntimedelta = 1\nDAG('a')\n"),
         ("days-ago", "from mine import days_ago\nx = days_ago(1)\n"),
+        ("task-comparison", "a = 1\nb = Load(task_id='b')\nb > a\n"),
+        ("task-comparison", "b = Load(task_id='b')\nb > File('x')\nc = b > b\n"),
         ("context-key", "x = '{{ params.execution_date }} execution_date'\n"),
         ("context-key", "x = row['execution_date']\n"),
         ("context-key", "def load(execution_date):\n    return execution_date\n"),

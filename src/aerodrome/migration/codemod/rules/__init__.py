@@ -33,6 +33,7 @@ from aerodrome.migration.codemod.rules import (
     slack_tokens,
     slas,
     subdags,
+    task_comparisons,
     trigger_callable,
     unknown_arguments,
 )
@@ -71,6 +72,7 @@ RULES: tuple[Rule, ...] = (
     dag_defaults.CATCHUP,
     dag_defaults.INTERVALS,
     computed_schedules.RULE,
+    task_comparisons.RULE,
     trigger_callable.RULE,
     slas.RULE,
     config_options.RULE,
