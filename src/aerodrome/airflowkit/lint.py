@@ -6,6 +6,7 @@ ruff reads files and never runs them. Used to find (sources) and to fix (migrati
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -45,21 +46,22 @@ def diagnose(folder: Path, rules: Sequence[str] = AIRFLOW_3_RULES) -> tuple[Diag
     return tuple(sorted(stream(folder, rules), key=lambda item: (item.file, item.line, item.rule, item.message)))
 
 
-def stream(folder: Path, rules: Sequence[str] = AIRFLOW_3_RULES) -> Iterator[Diagnostic]:
+def stream(folder: Path, rules: Sequence[str] = AIRFLOW_3_RULES, *, also: Sequence[Path] = ()) -> Iterator[Diagnostic]:
     """Give the same in ruff's order, as ruff writes it: its output for a big estate takes hundreds of megabytes.
 
-    Equal texts are one object.
+    `also`: links below the folder to folders elsewhere; ruff follows none by itself. Equal texts are one object.
     """
-    root = folder.resolve()
-    names: dict[str, str] = {}  # resolving asks the disk for every part of the path
+    root = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay what they are
+    names: dict[str, str] = {}
 
     def name_of(place: str) -> str:
         if place not in names:
-            path = Path(place).resolve()
+            path = Path(os.path.abspath(place))  # noqa: PTH100
             names[place] = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         return names[place]
 
-    with _ruff(folder, ["--output-format", "json-lines", "--select", ",".join(rules)]) as (output, errors):
+    files = (folder, *also) if also else ()
+    with _ruff(folder, ["--output-format", "json-lines", "--select", ",".join(rules)], files) as (output, errors):
         for line in output:
             item = json.loads(line)
             fix = item.get("fix") or {}

@@ -53,11 +53,13 @@ def test_links_to_elsewhere_become_what_they_lead_to(project: Path, tmp_path: Pa
 def test_what_cannot_be_copied_is_told(project: Path, tmp_path: Path) -> None:
     (project / "dags/circle").symlink_to(".")
     (project / "dags/self").symlink_to("self")
+    (project / "dags/everything").symlink_to("/")
     (project / "dags/gone.py").symlink_to("/nowhere/at/all.py")
     os.mkfifo(project / "dags/pipe")
     assert {(item.path, item.reason.rpartition(" ")[2]) for item in copied(project, tmp_path / "out")} == {
         ("dags/circle", "itself"),
         ("dags/self", "nowhere"),
+        ("dags/everything", "itself"),
         ("dags/gone.py", "nowhere"),
         ("dags/pipe", "folder"),
     }

@@ -134,6 +134,7 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "users": (user(role="Viewer"), user(is_active=False)),
     # code
     "code-syntax": (fact("syntax"), fact("AIR301")),
+    "code-left-out": (fact("left-out"), fact("AIR301")),
     "code-removed": (fact("AIR302"), fact("AIR302", is_fixable=True)),
     "code-upgrade": (fact("AIR301", is_fixable=True), fact("AIR301", "3.0.6", is_fixable=True)),
     "orm-access": (fact("orm-access"), fact("orm-access", "3.0.6")),
