@@ -13,6 +13,7 @@ import pytest
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration.codemod import CodeUpgrade, upgrade
+from aerodrome.migration.codemod.workers import FEWEST
 
 PROJECT = Path(__file__).parents[3] / "data" / "source_project"
 
@@ -159,6 +160,20 @@ def test_what_was_found_before_ruff_renamed_the_dag_is_still_said(tmp_path: Path
     (file,) = done.files
     assert "from airflow.sdk import DAG" in file.diff
     assert [(item.rule, "catchup=True" in item.hint) for item in file.findings] == [("catchup-default", True)]
+
+
+def test_more_processes_give_the_same(tmp_path: Path) -> None:
+    (tmp_path / "in/dags").mkdir(parents=True)
+    for number in range(FEWEST):
+        text = f"from airflow import DAG\nfrom airflow.operators.bash_operator import BashOperator\ndag = DAG('d{number}', schedule_interval='@daily')\n"
+        (tmp_path / f"in/dags/d{number}.py").write_text(
+            text + "BashOperator(task_id='a', dag=dag, provide_context=True)\n"
+        )
+    done = [upgrade(tmp_path / "in", tmp_path / str(jobs), "3.3.2", jobs=jobs) for jobs in (1, 2)]
+    assert done[0] == done[1]
+    texts = [{path.name: path.read_bytes() for path in (tmp_path / f"{jobs}/dags").iterdir()} for jobs in (1, 2)]
+    assert len(texts[0]) == FEWEST
+    assert texts[0] == texts[1]
 
 
 def test_links_are_followed_once_and_those_in_a_circle_are_told(tmp_path: Path) -> None:
