@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -43,7 +44,7 @@ from aerodrome.migration.sources.contract import NeutralSql, RunKey
 
 _DOCUMENTS: dict[HistoryKind, tuple[str, str]] = {"run": ("dag_run", "conf"), "xcom": ("xcom", "value")}
 _PLANNING = "set local jit = off; set local max_parallel_workers_per_gather = 0"
-_ASIDE = literal_column("0")
+_ASIDE: ColumnElement[int] = literal_column("0")
 """The offset that keeps PostgreSQL from joining a subquery: it would read all task instances anew for each page of runs."""
 
 
@@ -136,7 +137,7 @@ class PostgresHistory:
             changed.append(exists(self._newer_note(moment)))
         return or_(*changed)
 
-    def _newer_note(self, moment: object) -> Select[tuple[int]]:
+    def _newer_note(self, moment: object) -> Select[Any]:
         """Select a run's note that was written after the moment."""
         run, note = self._database.table("dag_run"), self._database.table("dag_run_note").alias()
         is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)
