@@ -127,7 +127,7 @@ def test_both_ways_write_identical_rows(
             "a task instance passed through Python"
         )
     elif not old.version.startswith("1."):
-        assert watched.read == [], "a task instance was made an object"
+        assert "task_instance" not in watched.read, "a task instance was made an object"
 
 
 def test_whole_batches_and_single_rows_are_the_same(
