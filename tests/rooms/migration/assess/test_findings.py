@@ -114,6 +114,7 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "source-version": (inventory("1.9.0"), inventory("1.10.15")),
     "source-legacy": (inventory("1.10.15"), inventory("2.0.2")),
     "config-removed": (config("webserver.analytics_id", "x"), config("webserver.analytics_id", "x", "3.0.6")),
+    "config-default": (config("core.check_slas", "True"), config("core.check_slas", "False")),
     "config-renamed": (config("core.dag_concurrency", "5"), config("core.max_active_tasks_per_dag", "5")),
     "logs-remote": (config("logging.remote_logging", "True"), config("logging.remote_logging", "False")),
     "logs-local": (config("logging.remote_logging", "False"), config("logging.remote_logging", "True")),

@@ -89,6 +89,21 @@ def test_old_key_behind_the_new_one_opens_rows(config: SourceConfig, open_one: O
     assert open_one(replace(config, fernet_keys=both)).describe().is_ok
 
 
+@pytest.mark.parametrize("place", ["config_file", "env_file"])
+def test_without_a_key_that_of_the_files_is_taken(
+    place: str, config: SourceConfig, open_one: Opener, fernet_key: str, tmp_path: Path
+) -> None:
+    lines = {
+        "config_file": f"[core]\nfernet_key = {fernet_key}\n",
+        "env_file": f"AIRFLOW__CORE__FERNET_KEY={fernet_key}\n",
+    }
+    (tmp_path / place).write_text(lines[place])
+    found = replace(config, fernet_keys=Secret(""), config_file=None, env_file=None)
+    assert not open_one(found).describe().is_ok
+    known = {"config_file": None, "env_file": None, place: tmp_path / place}
+    assert open_one(replace(found, config_file=known["config_file"], env_file=known["env_file"])).describe().is_ok
+
+
 def test_dags_come_with_schedule_tasks_and_history(estate: Estate) -> None:
     dags = {dag.dag_id: dag for dag in estate.all(DagRecord)}
     assert tuple(dags) == DAGS
