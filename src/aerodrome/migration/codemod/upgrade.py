@@ -20,6 +20,7 @@ from aerodrome.kernel.secret import MASK
 from aerodrome.kernel.trees import LeftOut, copy_tree
 from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
 from aerodrome.migration.codemod.editing import apply
+from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
@@ -98,6 +99,7 @@ def upgrade(
     left_out = [*left_out, *copy_tree(source_dir, out_dir, lambda name: name in IGNORED or name.endswith(".pyc"))]
     paths = sorted(path for path in out_dir.rglob("*.py") if _is_own_file(path))
     names = [path.relative_to(out_dir).as_posix() for path in paths]
+    encoded = _to_utf8(out_dir, names)
     project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
     at_target = replace(options or Options(), target=target_version)
     with workers(Held(out_dir, project, at_target), jobs, len(names)) as each:
@@ -119,12 +121,14 @@ def upgrade(
     changes = [
         FileChange(
             name,
-            done.diff,
+            encoded[name].shown(done.diff) if name in encoded else done.diff,
             dict(sorted(ours[name].applied.items())),
             tuple(sorted(set(findings[name]), key=lambda item: (item.line, item.rule, item.message))),
         )
         for name, done in finished.items()
     ]
+    for name, item in encoded.items():
+        (out_dir / name).write_bytes(item.back((out_dir / name).read_bytes()))
     needed = frozenset().union(*(done.needed for done in finished.values()))
     changes += (
         _others(out_dir, needed, at_target) if at_target.major > _OLDER else _others_for_2(out_dir, needed, at_target)
@@ -142,6 +146,17 @@ def _is_own_file(path: Path) -> bool:
 def _left_out(item: LeftOut) -> FileChange:
     finding = Remaining("left-out", item.path, 1, f"It is not looked at: {item.reason}.", "Correct or remove the link.")
     return FileChange(item.path, "", {}, (finding,))
+
+
+def _to_utf8(out_dir: Path, names: Collection[str]) -> dict[str, Encoded]:
+    """Let files in other encodings be UTF-8 while they are worked on; give these. What Python cannot read stays as it is."""
+    found = {}
+    for name in names:
+        data = (out_dir / name).read_bytes()
+        if not data.isascii() and (item := as_utf8(data)) is not None and item.declared:
+            (out_dir / name).write_bytes(item.text)
+            found[name] = item
+    return found
 
 
 def _rewrite(held: Held, name: str) -> _Rewritten:

@@ -114,6 +114,7 @@ class Resource:
     quantity: int = 1
     kind: Literal["quantitative", "exclusive", "shared"] = "quantitative"
     line: int = 0
+    is_kept: bool = False  # after a failure, until somebody frees it; or used up by an end OK
 
 
 @dataclass(frozen=True)
