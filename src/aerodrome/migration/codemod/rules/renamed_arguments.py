@@ -25,6 +25,7 @@ RENAMED: dict[str, _Names] = {
     "AthenaSensor": {"max_retires": ("max_retries",)},
     "BranchDayOfWeekOperator": {"use_task_execution_day": ("use_task_logical_date",)},
     "CloudBuildCreateBuildOperator": {"body": ("build",)},
+    "CloudDataTransferServiceListOperationsOperator": {"filter": ("request_filter",)},
     "CopyFromExternalStageToSnowflakeOperator": {"s3_keys": ("files",)},
     "DataprepGetJobsForJobGroupOperator": {"job_id": ("job_group_id",)},
     "DayOfWeekSensor": {"use_task_execution_day": ("use_task_logical_date",)},
