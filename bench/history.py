@@ -130,8 +130,9 @@ def fill(url: str, dags: int, runs: int, tasks: int) -> list[str]:
                 values = [tuple(_plain(row[name]) for name in columns) for row in found]
                 cursor.executemany(f"insert into {table} ({quoted}) values ({marks})", values)
         cursor.close()
-        if is_postgres:
-            connection.execute(text("analyze"))
+    if is_postgres:  # as a database in use: an autovacuum has seen its rows
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("vacuum (analyze)"))
     engine.dispose()
     return dag_ids
 

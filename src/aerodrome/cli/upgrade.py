@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -60,6 +61,10 @@ def run(
             help="Look for versions of requirements.txt among what was published up to this day (asks the package index)."
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        Parameter(help="Processes that rewrite a large project (all cores by default); the result is the same."),
+    ] = None,
     prove: Annotated[bool, Parameter(negative="", help="Read every DAG under both Airflows and compare.")] = False,
     source_venv: Annotated[
         Path | None, Parameter(help="A virtualenv with the source's Airflow (else one is made).")
@@ -94,7 +99,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
         before = _folder_of(path, Path(folder))
         after = out or Path(folder) / "after"
-        done = codemod.upgrade(before, after, target, options)
+        done = codemod.upgrade(before, after, target, options, jobs=jobs or len(os.sched_getaffinity(0)))
         proof = None
         if prove:
             first = codemod.Interpreter(source, source_venv or _venv(source, before))

@@ -18,7 +18,7 @@ def test_a_project_with_its_report(tmp_path: Path, capsys: pytest.CaptureFixture
     out = tmp_path / "out"
     run("oozie", source, out=out, profile=tmp_path / "profile.yaml", report=tmp_path / "report.json")
     assert "daily" in capsys.readouterr().out
-    assert sorted(path.name for path in (out / "dags").iterdir()) == ["child_dag.py", "daily_dag.py"]
+    assert sorted(path.name for path in (out / "dags").iterdir()) == ["daily_dag.py"]
     assert 'ssh_conn_id="edge"' in (out / "dags/daily_dag.py").read_text()
     assert "edge:" in (out / "connections.yaml").read_text()
     assert "apache-airflow-providers-ssh" in (out / "requirements.txt").read_text()

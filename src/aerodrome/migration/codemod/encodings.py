@@ -22,6 +22,10 @@ class Encoded:
     encoding: str  # as Python names it; "utf-8" when `text` is the file itself
     declared: bytes = b""  # the name in the comment
 
+    def shown(self, diff: str) -> str:
+        """Give a diff of the texts as one of the files: the name in the comment, where it is shown, is the file's own."""
+        return _COOKIE.sub(lambda found: found[1] + self.declared, diff.encode("utf-8"), count=1).decode("utf-8")
+
     def back(self, text: bytes) -> bytes:
         """Give a changed text in the file's own encoding; rules add nothing that it could lack (ASCII only)."""
         if self.encoding == "utf-8":

@@ -61,7 +61,7 @@ class Draft:
     has_notes: bool
     rows: Sequence[MappedRow] = ()  # where they came as such
     tails: Sequence[str] = ()  # otherwise COPY text of what is not proved, without the version of the DAG
-    dag_ids: Sequence[str] = ()  # and the DAG of each line
+    owners: Sequence[RunKey] = ()  # and the run of each line
 
     def count(self, tally: Tally, *, is_new: bool) -> None:
         """Count the rows once the database has said that they stand as they are."""
@@ -163,20 +163,33 @@ class BulkWriter:
         if draft.rows:
             rest = self._writer.rest(connection, runs)
             lines = [
-                "\t".join([line, *[_escaped(value) for value in rest(row)]])
+                "\t".join([line, *[escaped(value) for value in rest(row)]])
                 for line, row in zip(draft.lines, draft.rows, strict=True)
             ]
-        elif versions := self._writer.version_ids:
-            parts = zip(draft.lines, draft.tails, draft.dag_ids, strict=True)
-            lines = [f"{line}\t{tail}\t{versions[dag_id]}" for line, tail, dag_id in parts]
         else:
-            lines = [f"{line}\t{tail}" for line, tail in zip(draft.lines, draft.tails, strict=True)]
+            ends = self._ends(draft.keys, connection, runs)
+            lines = [
+                f"{line}\t{tail}{ends[owner]}" if tail else f"{line}{ends[owner]}"
+                for line, tail, owner in zip(draft.lines, draft.tails, draft.owners, strict=True)
+            ]
         return "\n".join(lines) + "\n"
+
+    def _ends(
+        self, keys: Sequence[RunKey], connection: Connection, runs: dict[RunKey, RunInTarget]
+    ) -> dict[RunKey, str]:
+        """Give, by run, what only the target knows of its rows: the end of their lines, as `HistoryWriter.rest` gives it."""
+        if self._kind == "xcom":
+            return {key: f"\t{runs[key].id}" for key in keys}
+        last = ""
+        if "log_template_id" in self._writer.written:
+            last = f"\t{escaped(connection.exec_driver_sql('select max(id) from log_template').scalar())}"
+        versions = self._writer.version_ids
+        return {key: f"{last}\t{versions[key[0]]}" if versions else last for key in keys}
 
     def _escaped_line(self, values: Sequence[Any]) -> str:
         fields = self._fields(values)
         return "\t".join(
-            [field if place in self._bytes and field else _escaped(field) for place, field in enumerate(fields)]
+            [field if place in self._bytes and field else escaped(field) for place, field in enumerate(fields)]
         )
 
     def _fields(self, values: Sequence[Any]) -> list[Any]:
@@ -232,7 +245,7 @@ def _text_sql(kind: Any, name: str, *, is_bytes: bool) -> str:
     return f"coalesce(t.\"{name}\"::{'jsonb::text' if name in JSONS else 'text'}, '{_NULL}')"
 
 
-def _escaped(value: Any) -> str:
+def escaped(value: Any) -> str:
     """Write a value for COPY."""
     if value is None:
         return _NULL

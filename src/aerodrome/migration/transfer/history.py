@@ -29,7 +29,7 @@ from aerodrome.migration.transfer.outcomes import HistoryMoved, HistoryPolicy, K
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.sql_lane import Chunk, SqlLane, sql_lane
 from aerodrome.migration.transfer.target import TargetDatabase
-from aerodrome.migration.transfer.text_lane import move_text, text_history
+from aerodrome.migration.transfer.text_lane import move_text, takes, text_history
 from aerodrome.migration.transfer.versions import FindOldDag, describe
 from aerodrome.migration.transfer.writer import HistoryWriter
 
@@ -125,7 +125,7 @@ def _move_by_rows(
             writer = HistoryWriter(target, kind, policy)
             draft = replace(Tally.from_state(state.tallies[kind].as_state()), keep=state.keep(kind))
             standing = state.rows - draft.found
-            if text is not None and text.is_offered(kind):
+            if text is not None and takes(target, text, kind):
                 steps = move_text(target, writer, text, part, draft, ROWS_PER_BATCH)
             else:
                 steps = move_batches(target, writer, gathered(ahead(source.history(kind, part)), ROWS_PER_BATCH), draft)

@@ -29,7 +29,7 @@ from aerodrome.migration.transfer.mapping import (
 from aerodrome.migration.transfer.writer import HistoryWriter
 
 _NO_CONF: tuple[object, ...] = (None, {})
-_EMPTY_CONFS = sorted(
+EMPTY_CONFS = sorted(
     {pickle.dumps(value, protocol) for value in _NO_CONF for protocol in range(pickle.HIGHEST_PROTOCOL + 1)}
 )
 """How a run without configuration is pickled, in every protocol."""
@@ -101,7 +101,7 @@ def _run(neutral: NeutralSql, schema_version: str) -> dict[str, str]:
         is_conf_plain = "(n.conf is null or jsonb_typeof(n.conf::jsonb) in ('object', 'null'))"
     else:
         conf = "jsonb '{}'"
-        empty = ", ".join(f"'\\x{value.hex()}'::bytea" for value in _EMPTY_CONFS)
+        empty = ", ".join(f"'\\x{value.hex()}'::bytea" for value in EMPTY_CONFS)
         is_conf_plain = f"(n.conf is null or n.conf in ({empty}))"
     has_both = "n.data_interval_start::timestamptz is not null and n.data_interval_end::timestamptz is not null"
     after = "coalesce(n.run_after::timestamptz, n.data_interval_end::timestamptz, n.logical_date::timestamptz, n.queued_at::timestamptz, n.start_date::timestamptz)"

@@ -1,4 +1,4 @@
-"""Moves task instances and tries of a source that gives them as text: from its text to the text of a COPY, with no objects between.
+"""Moves history of a source that gives it as text: from its text to the text of a COPY, with no objects between.
 
 Used by history.py for SQLite and MySQL. `mapping.py` says what a row becomes, and this does the same (`test_bulk.py` compares
 both ways). A run with a row that is not plain (an odd form of a moment, a note, a sign that COPY reads otherwise) takes the
@@ -17,7 +17,7 @@ from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.history import FINAL_TASK_STATES, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.contract import OffersText, RunKey, SourceAdapter, TextHistory
 from aerodrome.migration.transfer import airflow2
-from aerodrome.migration.transfer.batches import MANY, ahead, bulk_writer, move_batch
+from aerodrome.migration.transfer.batches import DOCUMENTS, LENGTH_PER_BATCH, MANY, ahead, bulk_writer, move_batch
 from aerodrome.migration.transfer.bulk import COPY_BYTES, BulkWriter, Draft, Outcome, Sums
 from aerodrome.migration.transfer.mapping import (
     DEFAULT_POOL,
@@ -29,14 +29,10 @@ from aerodrome.migration.transfer.mapping import (
 )
 from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.target import TargetDatabase
+from aerodrome.migration.transfer.text_documents import NULL, Line, NotPlainError, moment_of, run_liner, xcom_liner
 from aerodrome.migration.transfer.writer import HistoryWriter
 
-_NULL = "\\N"
-_SECONDS, _MICROSECONDS = len("2026-01-01 00:00:00"), len("2026-01-01 00:00:00.000000")
-
-
-class NotPlainError(ValueError):
-    """The row needs more than this module does."""
+_TASKS: frozenset[HistoryKind] = frozenset({"task_instance", "task_try"})
 
 
 @dataclass
@@ -50,6 +46,11 @@ class _Batch:
 def text_history(source: SourceAdapter, target: TargetDatabase) -> TextHistory | None:
     """Give the source's text where it has one and the target can take lines."""
     return source.text_history() if target.dialect == "postgresql" and isinstance(source, OffersText) else None
+
+
+def takes(target: TargetDatabase, text: TextHistory, kind: HistoryKind) -> bool:
+    """Tell whether rows of this kind go this way."""
+    return text.is_offered(kind) and (kind in _TASKS or not target.is_airflow2)
 
 
 def move_text(
@@ -73,10 +74,11 @@ def move_text(
         for rows_of in text.rows(kind, again) if again else ():
             move_batch(target, writer, rows_of, tally)
 
+    line_of = xcom_liner(writer.extra) if kind == "xcom" else run_liner(writer.extra, target.schema_version)
     with ThreadPoolExecutor(1, thread_name_prefix="history-text") as beside:
         waiting: tuple[_Batch, Future[Outcome | None]] | None = None
-        for rows in _whole_runs(ahead(text.stream(kind, window)), size):
-            batch = _drafted(kind, writer.extra, rows)
+        for rows in _whole_runs(ahead(text.stream(kind, window)), size, DOCUMENTS.get(kind)):
+            batch = _drafted_tasks(kind, writer.extra, rows) if kind in _TASKS else _drafted(line_of, rows)
             if waiting is not None:
                 finish(*waiting)
                 yield None
@@ -90,26 +92,57 @@ def _write(bulk: BulkWriter, batch: _Batch) -> Outcome | None:
     return None if batch.draft is None else bulk.write(batch.draft)
 
 
-def _whole_runs(parts: Iterator[Sequence[Sequence[Any]]], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+def _whole_runs(
+    parts: Iterator[Sequence[Sequence[Any]]], size: int, document: int | None
+) -> Iterator[Sequence[Sequence[Any]]]:
     """Cut a stream where a run ends, at about `size` rows; a run with many times more is cut all the same."""
     rows: list[Sequence[Any]] = []
+    length = 0
     for part in parts:
         rows += part
-        if len(rows) < size:
+        if document is not None:
+            length += sum([len(value) for row in part if (value := row[document])])
+        if len(rows) < size and length < LENGTH_PER_BATCH:
             continue
         cut = len(rows)
         while cut and rows[cut - 1][:2] == rows[-1][:2]:
             cut -= 1
-        if cut == 0 and len(rows) < MANY * size:
+        if cut == 0 and len(rows) < MANY * size and length < LENGTH_PER_BATCH:
             continue
         yield rows[: cut or len(rows)]
-        rows = rows[cut or len(rows) :]
+        rows, length = rows[cut or len(rows) :], 0
     if rows:
         yield rows
 
 
-def _drafted(kind: HistoryKind, extra: Sequence[str], rows: Sequence[Sequence[Any]]) -> _Batch:
-    """Write the lines of a batch and hash them."""
+def _drafted(line_of: Callable[[Sequence[Any]], Line], rows: Sequence[Sequence[Any]]) -> _Batch:
+    """Write and hash the lines of runs or XComs."""
+    found: list[tuple[RunKey, Line, bytes]] = []
+    odd: dict[RunKey, None] = {}
+    for row in rows:
+        try:
+            line = line_of(row)
+            digest = md5(line.proof.encode(), usedforsecurity=False).digest()
+        except (NotPlainError, TypeError, ValueError, RecursionError):
+            odd[row[0], row[1]] = None
+            continue
+        found.append(((row[0], row[1]), line, digest))
+    if odd:
+        found = [item for item in found if item[0] not in odd]
+    if not found:
+        return _Batch(None, list(odd))
+    owners = [owner for owner, _, _ in found]
+    total = sum([int.from_bytes(digest[:8], "big", signed=True) for _, _, digest in found])
+    draft = Draft(
+        list(dict.fromkeys(owners)), [line.text for _, line, _ in found], Sums(len(found), total),
+        sum([int.from_bytes(digest, "big") for _, _, digest in found]), has_notes=False,
+        tails=[line.tail for _, line, _ in found], owners=owners,
+    )  # fmt: skip
+    return _Batch(draft, list(odd))
+
+
+def _drafted_tasks(kind: HistoryKind, extra: Sequence[str], rows: Sequence[Sequence[Any]]) -> _Batch:
+    """Write and hash the lines of task instances or tries."""
     line_of = liner(extra, is_try=kind == "task_try")
     lines: list[str] = []
     tails: list[str] = []
@@ -142,8 +175,8 @@ def _drafted(kind: HistoryKind, extra: Sequence[str], rows: Sequence[Sequence[An
         total += int.from_bytes(digest[:8], "big", signed=True)
     if not lines:
         return _Batch(None, list(odd))
-    keys, dag_ids = list(dict.fromkeys(owners)), [owner[0] for owner in owners]
-    draft = Draft(keys, lines, Sums(len(lines), total), number, has_notes=False, tails=tails, dag_ids=dag_ids)
+    keys = list(dict.fromkeys(owners))
+    draft = Draft(keys, lines, Sums(len(lines), total), number, has_notes=False, tails=tails, owners=owners)
     return _Batch(draft, list(odd))
 
 
@@ -184,36 +217,25 @@ def liner(extra: Sequence[str], *, is_try: bool) -> Callable[[Sequence[Any]], tu
             raise NotPlainError
         map_index = -1 if map_index is None else int(map_index)
         try_number = int(try_number or 0)
-        started, ended = _moment(start_date), _moment(end_date)
+        started, ended = moment_of(start_date), moment_of(end_date)
         if duration is not None:
             duration = repr(float(duration)).removesuffix(".0")
         fields = [
             dag_id, run_id, task_id, str(map_index), str(try_number), str(max_tries or 0), state, started, ended,
             duration, "", unixname, pool or DEFAULT_POOL, str(int(pool_slots or 1) or 1), queue,
-            None if priority_weight is None else str(priority_weight), operator, custom_name, _moment(queued_at),
+            None if priority_weight is None else str(priority_weight), operator, custom_name, moment_of(queued_at),
             display_name or (task_id if is_try else None), rendered_map_index, executor,
         ]  # fmt: skip
         nulls = fields.count(None)
-        line = "\t".join([_NULL if value is None else value for value in fields] if nulls else fields)
+        line = "\t".join([NULL if value is None else value for value in fields] if nulls else fields)
         tail = between
         if has_id:
             key = f"{dag_id}\x1f{run_id}\x1f{task_id}\x1f{map_index}"
             made = uuid7_of(f"{key}\x1f{try_number}" if is_try else key, start_date or end_date)
             tail = f"{made}\t{between}" if between else made
         if last >= 0:
-            updated = ended or started or _NULL
+            updated = ended or started or NULL
             tail = f"{tail}\t{updated}" if tail else updated
         return line, tail, nulls
 
     return line_of
-
-
-def _moment(text: str | None) -> str | None:
-    """Write a moment as PostgreSQL does."""
-    if text is None:
-        return None
-    if len(text) == _MICROSECONDS and text[10] == " " and text[19] == ".":
-        return text[:_SECONDS] if text.endswith(".000000") else text.rstrip("0")
-    if len(text) == _SECONDS and text[10] == " ":
-        return text
-    raise NotPlainError

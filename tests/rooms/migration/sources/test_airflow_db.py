@@ -150,6 +150,33 @@ def test_objects_come_from_database_environment_and_files(estate: Estate) -> Non
     assert estate.header.facts["history"] == {"run": 15, "task_instance": 56, "task_try": 0, "xcom": 55, "rendered": 0}
 
 
+def test_what_a_secrets_backend_is_asked_for_stands_in_the_estate(
+    config: SourceConfig, open_one: Opener, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Names that DAGs look up and neither database nor environment has; without a backend nobody has them."""
+    execute(config, "delete from connection where conn_id = 'warehouse'")
+    execute(config, "delete from variable where key = 'sales_region'")
+    env = tmp_path / "backend.env"
+    assert config.env_file is not None
+    env.write_text(config.env_file.read_text() + "\nAIRFLOW__SECRETS__BACKEND=airflow.providers.x.VaultBackend\n")
+    found = []
+    for number, env_file in enumerate((config.env_file, env)):
+        estate = capture(open_one(replace(config, env_file=env_file)), "x", tmp_path / f"e{number}", clock, quiet)
+        records: list[ConnectionRecord | VariableRecord] = [*estate.all(ConnectionRecord), *estate.all(VariableRecord)]
+        found.append([(each.kind, each.key, each.fingerprint) for each in records if each.origin == "secrets-backend"])
+    assert found == [[], [("connection", "warehouse", None), ("variable", "sales_region", None)]]
+
+
+@pytest.mark.parametrize(("extra", "is_odd"), [("[1]", True), ("a=b", True), ('{"a": 1}', False), ("{}", False)])
+def test_an_extra_that_is_no_object_is_noticed(
+    config: SourceConfig, open_one: Opener, fernet_key: str, extra: str, *, is_odd: bool
+) -> None:
+    stored = Fernet(fernet_key).encrypt(extra.encode()).decode()
+    execute(config, "update connection set extra = :extra where conn_id = 'warehouse'", extra=stored)
+    found = [record for record in open_one(config).records(quiet) if record.key == "warehouse"]
+    assert [isinstance(record, ConnectionRecord) and record.has_odd_extra for record in found] == [is_odd]
+
+
 def test_the_same_source_has_the_same_digest(
     source: SourceAdapter, estate: Estate, clock: ManualClock, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer.conftest import add_dags_to
@@ -210,6 +210,29 @@ def test_the_same_runs_are_chosen(source: Any) -> None:
             after = page[-1]
         assert sorted(keys) == rows
     assert counts["run"] <= lane.run_count(HistoryWindow(DAG_IDS))
+
+
+def test_a_page_of_runs_looks_at_their_own_task_instances_only(source: Any) -> None:
+    """A join would read all task instances and notes of the database for each page: the more rows, the slower each of them."""
+    window = HistoryWindow(DAG_IDS, until=source.history_watermark(DAG_IDS))
+    asked: list[tuple[str, Any]] = []
+    lane = source.sql_history()
+    with lane.reading() as connection:
+        engine = connection.engine
+
+    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", keep)
+    lane.keys(window, ("by_hand", "x"), 2)
+    event.remove(engine, "before_cursor_execute", keep)
+    statement, parameters = asked[-1]
+    with lane.reading() as connection:
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"explain {statement}", parameters))
+    assert "task_instance" in plan
+    assert "Join" not in plan, plan
+    assert "Nested Loop" not in plan, plan
+    assert "SubPlan" in plan, plan
 
 
 def test_a_second_time_writes_nothing_and_reads_no_row(source: Any, open_target: Callable[[], TargetDatabase]) -> None:

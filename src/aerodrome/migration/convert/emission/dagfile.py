@@ -114,7 +114,7 @@ def variable_names(dag: Dag) -> dict[str, str]:
         name, number = base, 1
         while name in taken:
             number += 1
-            name = f"{base}_{number}" if number > 2 or base not in _TAKEN else f"{base}_task"
+            name = f"{base}_task" if number == 2 else f"{base}_{number - 1}"
         taken.add(name)
         names[task.full_id] = name
     return names
@@ -260,6 +260,7 @@ def _edges(dag: Dag, names: dict[str, str]) -> Iterator[str]:
     def is_inside(task: str) -> bool:  # a chain goes through it
         return len(before[task]) == 1 and len(after[before[task][0]]) == 1
 
+    chains: list[tuple[list[str], str]] = []  # what stands before the last arrow, and what behind it
     for task in dag.tasks:
         if not after[task.full_id] or is_inside(task.full_id):
             continue
@@ -269,5 +270,17 @@ def _edges(dag: Dag, names: dict[str, str]) -> Iterator[str]:
             chain.append(names[here])
         if after[here]:
             following = [names[item] for item in after[here]]
-            chain.append(following[0] if len(following) == 1 else f"[{', '.join(following)}]")
-        yield f"    {' >> '.join(chain)}"
+            chains.append((chain, following[0] if len(following) == 1 else f"[{', '.join(following)}]"))
+        else:
+            chains.append((chain[:-1], chain[-1]))
+    alike: dict[str, list[str]] = defaultdict(list)  # single tasks that go to the same one task
+    for chain, end in chains:
+        if len(chain) == 1 and not end.startswith("["):
+            alike[end].append(chain[0])
+    for chain, end in chains:
+        together = alike[end] if len(chain) == 1 and not end.startswith("[") else chain
+        if len(together) > 1 and len(chain) == 1:
+            if chain[0] == together[0]:
+                yield f"    [{', '.join(together)}] >> {end}"
+        else:
+            yield f"    {' >> '.join([*chain, end])}"

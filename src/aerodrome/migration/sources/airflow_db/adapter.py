@@ -176,6 +176,7 @@ class AirflowDatabaseSource:
         yield from self._told("endpoint", code.endpoints(), progress)
         yield from self._told("role", measures.roles(self._database), progress)
         yield from self._told("measure", self._measures(), progress)
+        yield from self._told("asset", AssetReader(self._database).records(), progress)
 
     def _measures(self) -> Iterator[Record]:
         yield from measures.measures(self._database)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy.types import JSON
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import COLUMNS, HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.airflow_db.history_batches import ROWS_PER_BATCH, batches
+from aerodrome.migration.sources.airflow_db.history_batches import ROWS_PER_BATCH, batches, chunks
 from aerodrome.migration.sources.airflow_db.history_leftovers import Leftovers
 from aerodrome.migration.sources.airflow_db.history_queries import HistoryQueries
 from aerodrome.migration.sources.airflow_db.history_windows import Windows
@@ -60,14 +61,18 @@ class HistoryReader:
 
     def is_plain(self, kind: HistoryKind) -> bool:
         """Tell whether rows of this kind can be given as the database writes them (`raw_page`)."""
-        if kind not in {"task_instance", "task_try"} or self._database.dialect not in {"sqlite", "mysql"}:
+        if kind == "rendered" or self._database.dialect not in {"sqlite", "mysql"}:
+            return False
+        if kind == "run" and not self._database.has("dag_run", "data_interval_start"):
+            return False  # intervals are computed
+        if kind == "xcom" and isinstance(self._database.column("xcom", "value").type, JSON):
             return False
         if kind == "task_try" and (has_failed_attempts(self._database) or has_older_attempts(self._database)):
             return False
         return self.queries.is_kept(kind) and not self.queries.may_lack_runs(kind)
 
     def raw_page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[Sequence[Sequence[Any]]]:
-        """Give the rows of some runs of a DAG as the driver gives them: moments are texts, numbers may be.
+        """Give the rows of some runs of a DAG as the driver gives them: moments may be texts, and numbers.
 
         Only the run's key stands for rows that cannot be given so.
         """
@@ -84,9 +89,13 @@ class HistoryReader:
                     seen.update([row[1] for row in packs])
                     yield packs
             return
+        paged = self.queries.page(kind)[0]
         with self._database.reading() as connection:
+            if self._database.dialect == "mysql":
+                yield from chunks(self._database, connection, paged, given)
+                return
             # the driver's own rows: SQLAlchemy has taken none of them, and would make objects of each
-            cursor = connection.execute(self.queries.page(kind)[0], given).cursor
+            cursor = connection.execute(paged, given).cursor
             rows = list(cursor.fetchall()) if cursor is not None else []
         yield rows
 

@@ -10,8 +10,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, String, and_, any_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    any_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.types import JSON
 
@@ -27,6 +43,9 @@ from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.contract import NeutralSql, RunKey
 
 _DOCUMENTS: dict[HistoryKind, tuple[str, str]] = {"run": ("dag_run", "conf"), "xcom": ("xcom", "value")}
+_PLANNING = "set local jit = off; set local max_parallel_workers_per_gather = 0"
+_ASIDE: ColumnElement[int] = literal_column("0")
+"""The offset that keeps PostgreSQL from joining a subquery: it would read all task instances anew for each page of runs."""
 
 
 class PostgresHistory:
@@ -59,9 +78,10 @@ class PostgresHistory:
             select(run.c.dag_id, run.c.run_id)
             .where(
                 self._is_one_of(window.dag_ids),
+                run.c.dag_id >= after[0],  # the index begins there
                 tuple_(run.c.dag_id, run.c.run_id) > tuple_(literal(after[0]), literal(after[1])),
                 run.c.state.in_(FINAL_RUN_STATES),
-                ~exists(select(literal(1)).where(its_tasks).correlate(run)),
+                ~exists(select(literal(1)).where(its_tasks).correlate(run).offset(_ASIDE)),
             )
             .order_by(run.c.dag_id, run.c.run_id)
             .limit(limit)
@@ -71,8 +91,9 @@ class PostgresHistory:
         if window.until is not None:
             query = query.where(func.coalesce(self._reader.windows.run_changed_at() <= window.until, True))
             if self._database.has("dag_run_note"):
-                query = query.where(~self._noted_after(window.until))
+                query = query.where(~exists(self._newer_note(window.until).offset(_ASIDE)))
         with self._database.reading() as connection:
+            connection.exec_driver_sql(_PLANNING)
             return [(row.dag_id, row.run_id) for row in connection.execute(query)]
 
     def neutral(self, kind: HistoryKind) -> NeutralSql | None:
@@ -113,10 +134,11 @@ class PostgresHistory:
             newer = and_(task.c.dag_id == run.c.dag_id, task.c[by] == run.c[by], task.c.updated_at > moment)
             changed.append(exists(select(literal(1)).where(newer).correlate(run)))
         if self._database.has("dag_run_note"):
-            changed.append(self._noted_after(moment))
+            changed.append(exists(self._newer_note(moment)))
         return or_(*changed)
 
-    def _noted_after(self, moment: object) -> ColumnElement[bool]:
+    def _newer_note(self, moment: object) -> Select[Any]:
+        """Select a run's note that was written after the moment."""
         run, note = self._database.table("dag_run"), self._database.table("dag_run_note").alias()
         is_newer = and_(note.c.dag_run_id == run.c.id, note.c.updated_at > moment)
-        return exists(select(literal(1)).where(is_newer).correlate(run))
+        return select(literal(1)).where(is_newer).correlate(run)
