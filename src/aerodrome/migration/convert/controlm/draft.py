@@ -28,7 +28,7 @@ from aerodrome.migration.convert.controlm.gates import Gates
 from aerodrome.migration.convert.controlm.model import Job, Node
 from aerodrome.migration.convert.controlm.priorities import weight_of
 from aerodrome.migration.convert.controlm.scoping import scope_of
-from aerodrome.migration.convert.controlm.world import Plan, World
+from aerodrome.migration.convert.controlm.world import Plan, World, pool_of
 
 _ALONE: Final = (
     "all_done",
@@ -105,7 +105,7 @@ class Draft:
         pool, slots = ("", 1)
         if job.resources:
             first = job.resources[0]
-            pool = first.name
+            pool = pool_of(first.name)
             slots = (
                 first.quantity
                 if first.kind == "quantitative"

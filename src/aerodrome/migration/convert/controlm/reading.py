@@ -31,7 +31,7 @@ from aerodrome.migration.convert.controlm.scheduling import Timing, cyclic_timin
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.unmapped import FILE, skeleton
 from aerodrome.migration.convert.controlm.work import is_convertible
-from aerodrome.migration.convert.controlm.world import Plan, World, plan_world
+from aerodrome.migration.convert.controlm.world import Plan, World, plan_world, pool_of
 
 _ASKED = (
     "calendar-missing",
@@ -255,15 +255,19 @@ class _Converter:
         for name in sorted(largest):
             known = self.site.pools.get(name) or self.world.export.pools.get(name)
             if known:
-                needs.append(PoolNeed(name, known, "Control-M resource"))
+                needs.append(PoolNeed(pool_of(name), known, "Control-M resource"))
             elif "shared" in kinds[name]:
-                needs.append(PoolNeed(name, 100, "Control-M control resource: an exclusive job takes all of it"))
+                needs.append(
+                    PoolNeed(pool_of(name), 100, "Control-M control resource: an exclusive job takes all of it")
+                )
             elif "exclusive" in kinds[name]:
-                needs.append(PoolNeed(name, 1, "Control-M control resource, exclusive"))
+                needs.append(PoolNeed(pool_of(name), 1, "Control-M control resource, exclusive"))
             else:
                 text = f"The resource {name}: its maximum is not in the exports; the pool gets {largest[name]} slots, the most that one job takes."
                 self.questions.append(Question("resource-maximum", text, Origin("")))
-                needs.append(PoolNeed(name, largest[name], "Control-M quantitative resource; set its real maximum"))
+                needs.append(
+                    PoolNeed(pool_of(name), largest[name], "Control-M quantitative resource; set its real maximum")
+                )
         return needs
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from zlib import crc32
 
 from aerodrome.migration.convert.controlm.conditions import Index, index_of
 from aerodrome.migration.convert.controlm.linking import Links, Setting, link
@@ -174,6 +175,12 @@ def sanitize(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:200] or "unnamed"
 
 
+def pool_of(name: str) -> str:
+    """Name the pool of a resource: letters that Airflow takes for a key; a name that is changed keeps a mark of its own."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+    return name if plain == name else f"{plain[:200]}_{crc32(name.encode()):08x}"
+
+
 def _free(name: str, taken: set[str]) -> str:
     found, number = name, 1
     while found.lower() in taken:
@@ -184,17 +191,27 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def name_tasks(folder: Folder) -> dict[tuple[str, ...], str]:
-    """Give the full task id of every job and the group id of every sub-folder, by path; equal names are numbered."""
+    """Give the full task id of every job and the group id of every sub-folder, by path; equal names are numbered.
+
+    A group inside of another one has no name that a task or group outside of all groups has: Airflow compares it without its prefix
+    (TaskGroup, used_group_ids, 2.11.2; 3.3.2 does not mind).
+    """
     names: dict[tuple[str, ...], str] = {}
+    outermost: set[str] = set()
 
     def walk(inside: Folder, group: str) -> None:
-        taken: set[str] = set()
+        taken: set[str] = set() if group else outermost
+        inner: list[tuple[Folder, str]] = []
         for member in inside.members:
-            own = _free(sanitize(member.name), taken)
+            others = taken | outermost if isinstance(member, Folder) else taken
+            own = _free(sanitize(member.name), others)
+            taken.add(own.lower())
             full = f"{group}.{own}" if group else own
             names[member.path] = full
             if isinstance(member, Folder):
-                walk(member, full)
+                inner.append((member, full))
+        for member, full in inner:
+            walk(member, full)
 
     walk(folder, "")
     return names

@@ -241,3 +241,20 @@ def test_a_folder_whose_jobs_are_all_cyclic_never_ends_by_itself(tmp_path: Path)
     after = '<JOB JOBNAME="J" CMDLINE="y"><INCOND NAME="END"/></JOB>'
     dag = dag_of(convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{inner}{after}</SMART_FOLDER>'), "F")
     assert dag.task("S.S_ended").role == "raises"
+
+
+def test_names_that_airflow_refuses_are_given_others(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" CMDLINE="x"><QUANTITATIVE NAME="R é" QUANT="1"/></JOB>'
+    boxes = f'<SUB_FOLDER JOBNAME="A"><SUB_FOLDER JOBNAME="A">{job}</SUB_FOLDER><SUB_FOLDER JOBNAME="J">{job}</SUB_FOLDER></SUB_FOLDER>'
+    conversion = convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{boxes}{job}</SMART_FOLDER>')
+    dag = dag_of(conversion, "F")
+    assert [group.group_id for group in dag.groups] == [
+        "A",
+        "A.A_2",
+        "A.J_2",
+    ]  # compared with A and J without their prefix
+    assert {task.full_id for task in dag.tasks} == {"A.A_2.J", "A.J_2.J", "J"}
+    (pool,) = {task.pool for task in dag.tasks}
+    assert [item.name for item in conversion.pools] == [pool]
+    assert pool.startswith("R_")
+    assert pool.isascii()
