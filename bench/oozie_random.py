@@ -316,7 +316,7 @@ class Maker:
             *(f"${{coord:{unit}({amount})}}" for unit in ("minutes", "hours", "days", "days", "months", "endOfDays", "endOfMonths", "endOfWeeks")),
             str(amount * 15), chance.choice(CRONS), chance.choice(CRONS), f"${{coord:days({amount} + 1)}}", "${every}",
         ])  # fmt: skip
-        datasets, inputs, names = self.datasets()
+        datasets, inputs, names = self.datasets(folder)
         logic = ""
         if names and chance.random() < 0.3:
             parts = "".join(f'<data-in dataset="{name}"/>' for name in names)
@@ -340,7 +340,7 @@ class Maker:
             "every=45\nnameNode=hdfs://n\njobTracker=j:1\nqueueName=q\nrun-mode=full\n"
         )
 
-    def datasets(self) -> tuple[str, str, list[str]]:
+    def datasets(self, folder: str) -> tuple[str, str, list[str]]:
         chance = self.chance
         series, events, names, found = "", "", [], []
         for number in range(chance.randint(0, 3)):
@@ -363,7 +363,7 @@ class Maker:
                 found.append(DataIn(name, initial, unit, amount, zone, end_of, template, first, last))
         if not names:
             return "", "", []
-        self.sample.inputs[f"app{len([n for n in self.sample.files if n.endswith('coordinator.xml')])}"] = found
+        self.sample.inputs[folder] = found
         return f"<datasets>{series}</datasets>", f"<input-events>{events}</input-events>", names
 
     def instances(self) -> tuple[tuple[str, int, str], tuple[str, int, str], str]:

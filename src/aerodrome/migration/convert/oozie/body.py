@@ -47,6 +47,7 @@ class Body:
         None
     )  # that stands as a group in place of an action
     group: str = ""  # full id of the group that it becomes
+    names_above: frozenset[str] = frozenset()  # of nodes of the workflows around it
     children: list[Body] = field(default_factory=list)
     handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
         default_factory=lambda: ({}, ())

@@ -30,6 +30,8 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
     """Give the workflow that stands as a group in place of an action; None when the action triggers it."""
     if body.profile.sub_workflows != "group" or node.body is None or node.body.name != "sub-workflow":
         return None
+    if node.name in body.names_above:
+        return None  # Airflow 2.11 takes the id of a group in a group for that of an outer one
     folder = body.workflow.file.rpartition("/")[0]
     item = children.find(body, node.body.value("app-path"), folder)
     if item is None or item.workflow is None or _uses(children)[item.file] != 1 or not _is_local(children, body, item):
@@ -50,6 +52,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         body.start_child,
         body.find_child,
         body.task_id(node.name),
+        names_above=body.names_above | frozenset(body.workflow.nodes),
         handed_down=body.common() if is_propagating else ({}, ()),
         coordinator_name=body.coordinator_name,
         zone=body.zone,

@@ -168,3 +168,16 @@ def test_global_is_handed_down_with_the_configuration(tmp_path: Path, propagatio
     triggered = read(tmp_path, {"sub_workflows": "trigger"}).dags
     codes = {item.code for dag in triggered for item in dag.accounts if item.name == "sub"}
     assert any("sub-workflow-global" in code for code in codes) is bool(propagation)
+
+
+def test_a_group_in_a_group_has_no_name_of_an_outer_node(tmp_path: Path) -> None:
+    child = (CHILD % "").replace(SHELL, "").replace('name="go"', 'name="sub"').replace('to="go"', 'to="sub"')
+    child = re.sub(
+        "<shell>.*</shell>", "<sub-workflow><app-path>/apps/deep</app-path></sub-workflow>", child, flags=re.DOTALL
+    )
+    deep = (CHILD % "").replace("${rows}", "1").replace("${queue}", "2").replace("${title}", "3").replace("${of}", "4")
+    files = {"workflow.xml": PARENT % ("", ""), "child/workflow.xml": child, "deep/workflow.xml": deep}
+    dags = {dag.origin.file: dag for dag in read(write(tmp_path, files), {}).dags}
+    assert [group.group_id for group in dags["workflow.xml"].groups] == ["sub"]
+    assert dags["workflow.xml"].task("sub.sub").operator is symbols.TRIGGER_DAG
+    assert "deep/workflow.xml" in dags
