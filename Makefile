@@ -82,6 +82,10 @@ bench-convert: ## Convert and prove the Oozie definitions of CORPUS=DIR; one JSO
 	@scripts/setup demo
 	@CORPUS=$(CORPUS) $(PY) -m bench.convert $(ARGS)
 
+.PHONY: bench-convert-random
+bench-convert-random: ## Convert and prove random Oozie definitions; one JSON line (ARGS="--seeds 0:200 --venv-2-11 … --venv-3-3 …")
+	@$(PY) -m bench.convert_random $(ARGS)
+
 .PHONY: bench-rollback
 bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances on PostgreSQL (ARGS=--task-instances 20000)
 	@scripts/setup demo
@@ -92,6 +96,11 @@ bench-history: ## History from PostgreSQL, SQLite and MariaDB against a plain CO
 	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
 	@scripts/setup test
 	@$(PY) -m bench.history $(ARGS)
+
+.PHONY: bench-history-wires
+bench-history-wires: ## The same from an exporter's archive and over the Starship plugin (ARGS="--dags 20 --db archive")
+	@scripts/setup test
+	@$(PY) -m bench.history_wires $(ARGS)
 
 .PHONY: bench-assess
 bench-assess: ## Assess 14,000 DAGs with 10 million task instances (ARGS="--dags 200 --runs 10", --db sqlite)

@@ -186,7 +186,7 @@ def silent(
     for dag in conversion.dags:
         workflow = flows.get(workflow_file(dag))
         if workflow is not None and not workflow.defects:
-            differences, wrong = prove_flow(workflow, dag), wrong_arguments(workflow, dag)
+            differences, wrong = prove_flow(workflow, dag, flows=flows), wrong_arguments(workflow, dag)
             count += bool(differences) + bool(wrong)
             if is_verbose and (differences or wrong):
                 note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]}")

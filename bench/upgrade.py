@@ -4,7 +4,9 @@ python -m bench.upgrade --corpus 2.11=VENV_OR_FOLDER --source 2.11=VENV --target
 
 Without arguments the corpora are those of Airflow 1.10.15, 2.2.5 (where there is a Python 3.8) and 2.11.2, in virtualenvs that are made (AERODROME_BENCH_CACHE). A corpus with a source is
 proved, too: `parses_before` is the share of files that the target reads as they are, `parses_after` upgraded, `structurally_equal` the share that
-is equal or equal but for explained differences, both of the files that the source reads. `CORPUS=DIR` adds a folder (2.11.2 reads it). Rewriting is timed on one
+is equal or equal but for explained differences, both of the files that the source reads; `services_closed` counts files that the target cannot read because
+the service they call is closed. The target has what the upgraded project's requirements.txt asks for. `CORPUS=DIR` adds a folder: files that import as 1.10 did are
+read by 1.10.15, the others by 2.11.2 with the providers that they import. Rewriting is timed on one
 core without ruff's pass, the proof with warm interpreters. `proof_files_per_s` is by the clock, with whatever else the machine does;
 `proof_cpu_s_per_file` is processor time for both readings of a file, so that two cores prove 2 / proof_cpu_s_per_file files a second when nothing else runs.
 `--files 4072` times an estate of that many DAG files, instead: the same corpora copied into folders of their own, each copy with a dag_id and a schedule
@@ -22,32 +24,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from aerodrome.builds import VenvSpec, VenvStore
-from aerodrome.builds.pythons import find_python
-from aerodrome.builds.uv import run_uv
-from aerodrome.kernel.errors import Unavailable
-from aerodrome.migration.codemod import Interpreter, Options, Proof, prove, upgrade
+from bench.upgrade_venvs import AS_OF, PYTHON, as_project, note, old_venv, source_venv, target_venv, venv
+
+from aerodrome.migration.codemod import CodeUpgrade, Interpreter, Options, Proof, prove, source_version, upgrade
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.rules import RULES
 
 _OPTIONS = Options(is_pinning_intervals=True)
+_RESOLVED = replace(_OPTIONS, requirements_as_of=AS_OF, python=PYTHON)
+_CLOSED = "and so is the service behind it"
+"""What a finding says of a name that has no successor: no code can be equal there."""
 _TARGET = "3.3.2"
 _OLD = {"1.10.15": "2021-06-30", "2.2": "2022-06-30"}
-_OLD_PYTHON = "3.8"
-_HOLD_BACK = {"1.10.15": ("sqlalchemy<1.4",)}
-"""What Airflow admits and cannot be imported with: its web server's flask-admin 1.5 needs SQLAlchemy 1.3."""
 _OWN = re.compile(rb"\bairflow\.((?:contrib\.|providers\.[\w.]+\.)?example_dags\b)")
 """What the examples import from each other: in a DAG folder the package is called otherwise."""
 _DAG_ID = re.compile(rb"""(\bdag_id\s*=\s*|\bDAG\(\s*)(["'])([\w.-]+)\2""")
 _SCHEDULE = re.compile(rb"""(\bschedule(?:_interval)?\s*=\s*["'])\d+ \d+ ([\d*/, -]+["'])""")
 _DAILY = re.compile(rb"""(\bschedule(?:_interval)?\s*=\s*["'])@daily(["'])""")
-_VERSIONS = {"1.10.15": "1.10.15", "2.2": "2.2.5", "2.11": "2.11.2"}
-
-
-def note(text: str) -> None:
-    sys.stderr.write(f"bench: {text}\n")
+_VERSIONS = {"1.10.15": "1.10.15", "extra-1.10": "1.10.15", "2.2": "2.2.5", "2.11": "2.11.2"}
 
 
 def gather(place: Path, out: Path) -> int:
@@ -59,6 +56,26 @@ def gather(place: Path, out: Path) -> int:
         (target := out / "dags" / file.relative_to(root)).parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(_OWN.sub(rb"\1", file.read_bytes()))
     return len(files)
+
+
+def keep_of(folder: Path, *, is_old: bool) -> int:
+    """Leave the DAG files that are written for 1.10, or all others; modules that they import stay. Give how many DAG files there are."""
+    kept = 0
+    for file in sorted((folder / "dags").rglob("*.py")):
+        if _is_dag_file(file.read_bytes()):
+            if source_version(file)[0].startswith("1.") == is_old:
+                kept += 1
+            else:
+                file.unlink()
+    return kept
+
+
+def reader_of(name: str, folder: Path) -> str | None:
+    """Give a virtualenv for the source of an extra corpus: of 1.10.15, or of 2.11.2 with the providers that the files import."""
+    if name == "extra-1.10":
+        made = old_venv("1.10.15", _OLD["1.10.15"])
+        return str(made) if made else None
+    return str(source_venv("2.11.2", folder))
 
 
 def speed(folder: Path) -> tuple[int, float]:
@@ -76,15 +93,23 @@ def share(proof: Proof, comparable: set[str], *verdicts: str) -> float:
     return round(len(found) / max(1, len(comparable)), 4)
 
 
-def measure(
-    name: str, folder: Path, source: Interpreter, target: Interpreter, warm: Path
-) -> tuple[dict[str, object], Proof]:
-    """Prove twice: first untouched (which warms the interpreters), then upgraded."""
+def upgraded(folder: Path) -> tuple[Path, CodeUpgrade]:
+    """Upgrade a corpus beside itself, with versions for its requirements."""
     after = folder.with_name(f"{folder.name}-after")
-    upgrade(folder, after, target.version, _OPTIONS)
+    return after, upgrade(folder, after, _TARGET, _RESOLVED)
+
+
+def measure(
+    name: str, folder: Path, source: Interpreter, given: Path | None, warm: Path
+) -> tuple[dict[str, object], Proof]:
+    """Prove twice: first untouched (which warms the interpreters), then upgraded, in the target that the upgrade asks for."""
+    after, done = upgraded(folder)
+    target = Interpreter(_TARGET, given or target_venv(_TARGET, after, done))
     plain = prove(folder, folder, source, target, is_pinned=True, home=warm, progress=note)
     proof = prove(folder, after, source, target, is_pinned=True, home=warm, progress=note)
     comparable = {file.file for file in proof.files if file.verdict != "not-comparable"}
+    closed = {item.file for item in done.findings if _CLOSED in item.message} & comparable
+    closed = {file.file for file in proof.files if file.file in closed and file.verdict == "broken"}
     for file in proof.files:
         if file.verdict in ("broken", "different"):
             hard = [item.path for item in file.differences if item.severity != "info"]
@@ -97,6 +122,8 @@ def measure(
         "parses_after": share(proof, comparable, *read),
         "structurally_equal": share(proof, comparable, "equal", "equal-but-for"),
         "verdicts": proof.verdicts,
+        "services_closed": len(closed),
+        "parses_after_of_open_services": share(proof, comparable - closed, *read),
     }
     return figures, proof
 
@@ -125,12 +152,12 @@ def measure_estate(folder: Path, source: Interpreter, target: Interpreter) -> tu
     """Upgrade and prove once, from cold; give the seconds of the upgrade and the proof."""
     after = folder.with_name(f"{folder.name}-after")
     started = time.monotonic()
-    upgrade(folder, after, target.version, _OPTIONS)
+    upgrade(folder, after, _TARGET, _OPTIONS)
     took = time.monotonic() - started
     return took, prove(folder, after, source, target, is_pinned=True, progress=note)
 
 
-def report_estate(wanted: int, folders: dict[str, Path], sources: dict[str, Interpreter], target: Interpreter) -> None:
+def report_estate(wanted: int, folders: dict[str, Path], sources: dict[str, Interpreter], given: Path | None) -> None:
     """Write the line of `--files`: the corpora by their share, one after the other."""
     counts = {
         name: len([path for path in folder.rglob("*.py") if _is_dag_file(path.read_bytes())])
@@ -143,6 +170,7 @@ def report_estate(wanted: int, folders: dict[str, Path], sources: dict[str, Inte
         share_of = left if place == len(counts) - 1 else round(wanted * count / sum(counts.values()))
         estate = folders[name].with_name(f"{name}-estate")
         left -= multiply(folders[name], estate, share_of)
+        target = Interpreter(_TARGET, given or target_venv(_TARGET, *upgraded(folders[name])))
         took, proof = measure_estate(estate, sources[name], target)
         upgrading, proofs = upgrading + took, [*proofs, proof]
     proving = sum(proof.seconds for proof in proofs)
@@ -164,28 +192,6 @@ def report_estate(wanted: int, folders: dict[str, Path], sources: dict[str, Inte
     sys.stdout.write(json.dumps(line) + "\n")
 
 
-def venv(version: str) -> Path:
-    store = VenvStore(Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "venvs")
-    return store.ensure(VenvSpec(version, "3.11", ()), note).path
-
-
-def old_venv(version: str, day: str) -> Path | None:
-    """Make a virtualenv with what the index had on that day; None without a Python that this Airflow runs on."""
-    place = Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "old" / version
-    if not (place / "ready").exists():
-        try:
-            python = find_python(_OLD_PYTHON)
-        except Unavailable as error:
-            note(f"{version} is left out: {error.message}")
-            return None
-        shutil.rmtree(place, ignore_errors=True)
-        run_uv(["venv", "--no-project", "--no-config", "--python", str(python), str(place)])
-        wanted = [f"apache-airflow=={version}", "setuptools<66", *_HOLD_BACK.get(version, ())]
-        run_uv(["pip", "install", "--python", str(place / "bin/python"), "--exclude-newer", day, *wanted])
-        (place / "ready").touch()
-    return place
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", action="append", default=[], help="NAME=virtualenv or folder")
@@ -200,16 +206,22 @@ def main() -> int:
         corpora = {name: str(place) for name, place in made.items() if place} | {"2.11": str(venv("2.11.2"))}
         sources = dict(corpora)
     if extra := os.environ.get("CORPUS"):
-        corpora["extra"] = extra
-        sources.setdefault("extra", sources.get("2.11") or str(venv("2.11.2")))
-    target = Interpreter(_TARGET, given.target or venv(_TARGET))
+        corpora |= dict.fromkeys(("extra-1.10", "extra"), extra)
     files, seconds = 0, 0.0
     proofs: list[Proof] = []
     figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="aerodrome-bench-") as scratch:
         for name, place in corpora.items():
             folder = Path(scratch) / name
-            note(f"{name}: {gather(Path(place), folder)} files")
+            found = gather(Path(place), folder)
+            if name.startswith("extra"):
+                found = keep_of(folder, is_old=name != "extra")
+            note(f"{name}: {found} files")
+            if not found:
+                continue
+            as_project(folder, _VERSIONS.get(name, "2.11.2"), Path(place) / "requirements.txt")
+            if name.startswith("extra") and name not in sources and (reader := reader_of(name, folder)):
+                sources[name] = reader
             if given.files:
                 continue
             count, took = speed(folder)
@@ -217,12 +229,12 @@ def main() -> int:
             figures[name] = {"files": count}
             if name in sources:
                 source = Interpreter(_VERSIONS.get(name, "2.11.2"), Path(sources[name]))
-                figures[name], proof = measure(name, folder, source, target, Path(scratch) / f"warm-{name}")
+                figures[name], proof = measure(name, folder, source, given.target, Path(scratch) / f"warm-{name}")
                 proofs.append(proof)
         if given.files:
             places = {name: Path(scratch) / name for name in corpora}
             readers = {name: Interpreter(_VERSIONS.get(name, "2.11.2"), Path(place)) for name, place in sources.items()}
-            report_estate(given.files, places, readers, target)
+            report_estate(given.files, places, readers, given.target)
             return 0
     proved, took, used = (
         sum(len(proof.files) for proof in proofs),

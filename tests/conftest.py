@@ -307,11 +307,13 @@ def aged(
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database(f"aged_{os.urandom(4).hex()}").reveal().replace("+psycopg:", "+psycopg2:")
+        more: tuple[str, ...] = makers.MYSQL_PACKAGES if database in ("mysql", "mariadb") else ()
         if version.startswith("3."):
-            makers.make_new(airflow_venv(version).path, home, url, key)
+            more = (*more, *makers.MYSQL_PACKAGES_OF_3) if more else ()
+            makers.make_new(airflow_venv(version, more).path, home, url, key)
         else:
             is_hosted = not (makers.LOCKS / f"airflow-{version}.txt").exists()
-            venv = airflow_venv(version).path if is_hosted else makers.old_venv(venv_cache, version)
+            venv = airflow_venv(version, more).path if is_hosted else makers.old_venv(venv_cache, version)
             makers.make_old(venv, home, url, key, *options)
         made[version, database, options] = makers.Aged(version, url, key)
         return made[version, database, options]

@@ -6,12 +6,16 @@ ruff reads files and never runs them. Used to find (sources) and to fix (migrati
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
+from typing import IO
 
 from ruff.__main__ import find_ruff_bin
 
@@ -21,6 +25,8 @@ AIRFLOW_3_RULES = ("AIR301", "AIR302", "AIR303", "AIR311", "AIR312", "AIR321")
 """301-303: fails on 3.0; 311, 312: deprecated, still works; 321: moved in 3.1. Measured with ruff 0.17.6."""
 BREAKING_RULES = ("AIR301", "AIR302", "AIR303")
 TIMEOUT_S = 600
+_UNREAD = re.compile(r"warning: Failed to lint (.+): stream did not contain valid UTF-8$")
+_NOT_UTF8 = "The file is not UTF-8: what Airflow 3 removed is not found in it."
 
 
 @dataclass(frozen=True)
@@ -40,39 +46,45 @@ def diagnose(folder: Path, rules: Sequence[str] = AIRFLOW_3_RULES) -> tuple[Diag
     return tuple(sorted(stream(folder, rules), key=lambda item: (item.file, item.line, item.rule, item.message)))
 
 
-def stream(folder: Path, rules: Sequence[str] = AIRFLOW_3_RULES) -> Iterator[Diagnostic]:
+def stream(folder: Path, rules: Sequence[str] = AIRFLOW_3_RULES, *, also: Sequence[Path] = ()) -> Iterator[Diagnostic]:
     """Give the same in ruff's order, as ruff writes it: its output for a big estate takes hundreds of megabytes.
 
-    Equal texts are one object.
+    `also`: links below the folder to folders elsewhere; ruff follows none by itself. Equal texts are one object.
     """
-    root = folder.resolve()
-    names: dict[str, str] = {}  # resolving asks the disk for every part of the path
-    for line in _lines(folder, ["--output-format", "json-lines", "--select", ",".join(rules)]):
-        item = json.loads(line)
-        fix = item.get("fix") or {}
-        number = (item.get("location") or {}).get("row") or 1
-        rule = intern(item["code"]) if item.get("code") in rules else "syntax"
-        message = intern(item["message"]) if rule != "syntax" else "The file does not parse as Python 3."
-        file = names.get(item["filename"])
-        if file is None:
-            path = Path(item["filename"]).resolve()
-            file = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-            names[item["filename"]] = file
-        yield Diagnostic(rule, file, number, message, intern(fix.get("message") or ""), bool(fix))
+    root = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay what they are
+    names: dict[str, str] = {}
+
+    def name_of(place: str) -> str:
+        if place not in names:
+            path = Path(os.path.abspath(place))  # noqa: PTH100
+            names[place] = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        return names[place]
+
+    files = (folder, *also) if also else ()
+    with _ruff(folder, ["--output-format", "json-lines", "--select", ",".join(rules)], files) as (output, errors):
+        for line in output:
+            item = json.loads(line)
+            fix = item.get("fix") or {}
+            number = (item.get("location") or {}).get("row") or 1
+            rule = intern(item["code"]) if item.get("code") in rules else "syntax"
+            message = intern(item["message"]) if rule != "syntax" else "The file does not parse as Python 3."
+            yield Diagnostic(
+                rule, name_of(item["filename"]), number, message, intern(fix.get("message") or ""), bool(fix)
+            )
+        for line in errors:
+            if unread := _UNREAD.match(line):
+                yield Diagnostic("syntax", name_of(unread[1]), 1, _NOT_UTF8, "Save it as UTF-8.", is_fixable=False)
 
 
 def fix(folder: Path, rules: Sequence[str], *, files: Sequence[Path] = ()) -> None:
     """Apply every fix of the rules, the unsafe ones too, in place; `files` narrows it to some."""
-    _run(folder, ["--fix", "--unsafe-fixes", "--quiet", "--exit-zero", "--select", ",".join(rules)], files)
-
-
-def _run(folder: Path, arguments: Sequence[str], files: Sequence[Path] = ()) -> None:
-    for _line in _lines(folder, arguments, files):
+    with _ruff(folder, ["--fix", "--unsafe-fixes", "--quiet", "--exit-zero", "--select", ",".join(rules)], files):
         pass
 
 
-def _lines(folder: Path, arguments: Sequence[str], files: Sequence[Path] = ()) -> Iterator[str]:
-    """Run ruff and give the lines that it writes; Broken `ruff-failed` when it fails or takes too long."""
+@contextmanager
+def _ruff(folder: Path, arguments: Sequence[str], files: Sequence[Path] = ()) -> Iterator[tuple[IO[str], IO[str]]]:
+    """Run ruff and give what it wrote to both streams; Broken `ruff-failed` when it fails or takes too long."""
     command = [
         find_ruff_bin(),
         "check",
@@ -100,8 +112,8 @@ def _lines(folder: Path, arguments: Sequence[str], files: Sequence[Path] = ()) -
             raise Broken(
                 "ruff could not be run.", code="ruff-failed", hint="Check the installation (`ruff --version`)."
             ) from error
+        errors.seek(0)
         if done.returncode not in (0, 1):
-            errors.seek(0)
             said = errors.read().strip()
             raise Broken(
                 f"ruff failed: {said.splitlines()[-1] if said else done.returncode}",
@@ -109,4 +121,4 @@ def _lines(folder: Path, arguments: Sequence[str], files: Sequence[Path] = ()) -
                 hint="Report this with the file that it names.",
             )
         output.seek(0)
-        yield from output
+        yield output, errors

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
+from aerodrome.kernel.addresses import check_host
 from aerodrome.kernel.errors import AerodromeError, Denied, Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
 
@@ -161,6 +162,7 @@ def _parsed(url: Secret) -> URL:
         backend = parsed.get_backend_name()
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise Invalid("The database URL cannot be read.", code="database-url-malformed", hint=hint) from None
+    check_host(parsed.host)
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database:

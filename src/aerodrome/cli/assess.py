@@ -55,7 +55,12 @@ def run(
     fernet_key_env: Annotated[
         str | None, Parameter(help="The environment variable that holds the Fernet key (several: comma-separated).")
     ] = None,
-    fernet_key_file: Annotated[Path | None, Parameter(help="A file that holds the Fernet key.")] = None,
+    fernet_key_file: Annotated[
+        Path | None,
+        Parameter(
+            help="A file that holds the Fernet key. Without either it is taken from --config-file or --env-file."
+        ),
+    ] = None,
     dags: Annotated[Path | None, Parameter(help="The folder of DAGs.")] = None,
     plugins: Annotated[Path | None, Parameter(help="The folder of plugins.")] = None,
     include: Annotated[Path | None, Parameter(help="The folder of further code.")] = None,

@@ -34,7 +34,10 @@ def run(
     ] = None,
     strict: Annotated[
         bool,
-        Parameter(negative="", help="Exit code 1 when an element became a task that raises, or a file was rejected."),
+        Parameter(
+            negative="",
+            help="Exit code 1 when an element became a task that raises, or a file was rejected; without it only when no DAG came of it.",
+        ),
     ] = False,
     report: Annotated[
         Path | None, Parameter(help="Write what became of every element into this file: .html, or else JSON.")
@@ -50,7 +53,8 @@ def run(
         raise Invalid(
             f"There is no {source} definition in {path}.", code="convert-nothing", hint="Give the folder that has them."
         )
-    emit(compose(conversion, target), out)
+    if conversion.dags:
+        emit(compose(conversion, target), out)
     data = accounts.as_data(conversion, target)
     if report is not None:
         text = accounts.as_html(data) if report.suffix in {".html", ".htm"} else json.dumps(data, indent=1) + "\n"
@@ -65,10 +69,18 @@ def run(
         write_table(("DAG", "From", "Converted", "Caveats", "Raise"), rows)
         if conversion.rejected:
             write_table(("Not converted", "Why"), [[item.file, item.message] for item in conversion.rejected])
+        if conversion.others:
+            more = ", …" if len(conversion.others) > _SHOWN else ""
+            say(f"No {source} definition: {', '.join(conversion.others[:_SHOWN])}{more}")
         for question in conversion.questions[:_SHOWN]:
             say(f"Question: {question.text}")
         if len(conversion.questions) > _SHOWN:
             say(f"{len(conversion.questions) - _SHOWN} more questions are in the report (--report).")
-        say(f"{len(conversion.dags)} DAGs for Airflow {target} from {conversion.definitions} definitions are in {out}.")
-    if strict and accounts.raising(conversion):
+        made = "1 DAG is" if len(conversion.dags) == 1 else f"{len(conversion.dags)} DAGs are"
+        say(
+            f"{made} in {out}, for Airflow {target}; definitions read: {conversion.definitions}."
+            if conversion.dags
+            else "No DAG came of it; nothing is written."
+        )
+    if not conversion.dags or (strict and accounts.raising(conversion)):
         sys.exit(1)

@@ -12,9 +12,11 @@ from importlib.util import find_spec
 from typing import Final
 
 from cyclopts import App, CycloptsError, Group
+from cyclopts.exceptions import UnusedCliTokensError
 
 from aerodrome.cli import exits
 from aerodrome.kernel.errors import AerodromeError, Invalid
+from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.version import version
 
 MOVE: Final = Group("Migrate", sort_key=1)
@@ -101,9 +103,11 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 def _usage(error: CycloptsError) -> AerodromeError:
     chain = " ".join(error.command_chain or ())
-    return Invalid(
-        " ".join(str(error).split()), code="usage", hint=f"`{' '.join(f'aerodrome {chain}'.split())} --help` shows how."
-    )
+    words = " ".join(str(error).split())
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        words = f"Nothing is known to do with: {' '.join(error.unused_tokens)}"
+    said = Redactor().text(words)  # it may repeat a URL with a password in it
+    return Invalid(said, code="usage", hint=f"`{' '.join(f'aerodrome {chain}'.split())} --help` shows how.")
 
 
 def _defect(error: Exception, *, as_json: bool) -> int:

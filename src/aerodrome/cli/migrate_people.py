@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -52,7 +53,7 @@ def people(
         {
             **person,
             "before": ", ".join(person["source_roles"]),
-            "access": "yes" if person["has_access"] else "no" if person["account"] else "",
+            "access": _access(person),
         }
         for person in found
     ]
@@ -62,6 +63,14 @@ def people(
         say(f"{missing} of {len(found)} lack what they need: aerodrome migrate people {migration} --invite")
     elif invite and found:
         say("aerodrome user login-link NAME makes a link for one of them.")
+
+
+def _access(person: Mapping[str, Any]) -> str:
+    if person["has_access"]:
+        return "yes"
+    if person["is_shut_out"]:
+        return "deactivated"
+    return "no" if person["account"] else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

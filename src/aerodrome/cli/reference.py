@@ -72,6 +72,8 @@ def _upgrade_rules() -> Iterator[str]:
         yield f"```python\n{rule.before.strip()}\n```"
         if rule.after != rule.before:
             yield f"becomes\n```python\n{rule.after.strip()}\n```"
+        for file, text in rule.files.items():
+            yield f"where `{file}` is\n```python\n{text.strip()}\n```"
     older = ", ".join(f"`{rule.code}`" for rule in RULES if rule.is_for_2)
     yield f"\nFor a target of 2.11 only what that cannot understand is changed, by {older}."
     yield f"\nThe table of `moved-name` has {len(table().moves)} names, and {len(table().gone)} that are gone.\n"

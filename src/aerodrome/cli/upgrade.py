@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -60,6 +61,10 @@ def run(
             help="Look for versions of requirements.txt among what was published up to this day (asks the package index)."
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        Parameter(help="Processes that rewrite a large project (all cores by default); the result is the same."),
+    ] = None,
     prove: Annotated[bool, Parameter(negative="", help="Read every DAG under both Airflows and compare.")] = False,
     source_venv: Annotated[
         Path | None, Parameter(help="A virtualenv with the source's Airflow (else one is made).")
@@ -94,14 +99,14 @@ def run(
     with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
         before = _folder_of(path, Path(folder))
         after = out or Path(folder) / "after"
-        done = codemod.upgrade(before, after, target, options)
+        done = codemod.upgrade(before, after, target, options, jobs=jobs or len(os.sched_getaffinity(0)))
         proof = None
         if prove:
             first = codemod.Interpreter(source, source_venv or _venv(source, before))
             second = codemod.Interpreter(target, target_venv or _venv(target, after))
             proof = codemod.prove(before, after, first, second, is_pinned=intervals == "pin", progress=say)
         if write:
-            _write_back(done, after, path, _accepted(only, done))
+            _write_back(after, path, _accepted(only, done))
     data = {"source_version": source, **done.as_data(), "proof": proof.as_data() if proof else None}
     if report is not None:
         report.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
@@ -189,14 +194,19 @@ def _accepted(only: Path | None, done: codemod.CodeUpgrade) -> frozenset[str]:
     return wanted
 
 
-def _write_back(done: codemod.CodeUpgrade, after: Path, path: Path, accepted: frozenset[str]) -> None:
-    for file in done.files:
-        if file.path not in accepted:
-            continue
-        target = path if path.is_file() else path / file.path
-        if target.is_symlink():
-            raise Conflict(f"{target} is a link.", code="upgrade-link", hint="Use --out.")
-        target.write_bytes((after / file.path).read_bytes())
+def _write_back(after: Path, path: Path, accepted: frozenset[str]) -> None:
+    """Replace the accepted files, each in one step; nothing is written when one of them lies outside the project."""
+    places = {name: path if path.is_file() else path / name for name in sorted(accepted)}
+    for place in places.values():
+        if path.is_dir() and not place.resolve().is_relative_to(path.resolve()):
+            raise Conflict(f"{place} is a link out of the project.", code="upgrade-link", hint="Use --out.")
+    for name, place in places.items():
+        real = place.resolve()
+        draft = real.with_name(f".{real.name}.upgraded")
+        if real.is_file():
+            shutil.copy2(real, draft)  # its mode
+        draft.write_bytes((after / name).read_bytes())
+        draft.replace(real)
 
 
 def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bool) -> None:

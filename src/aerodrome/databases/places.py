@@ -21,6 +21,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from aerodrome.kernel.addresses import check_host
 from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
 
@@ -292,6 +293,7 @@ def place_of(url: Secret) -> Place:
         backend = parsed.get_backend_name()
     except (ArgumentError, ValueError, NoSuchModuleError):
         raise Invalid("The database URL cannot be read.", code="database-url-malformed", hint=_HINT) from None
+    check_host(parsed.host)
     if backend == "postgresql" and parsed.database:
         return PostgresPlace(parsed)
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":

@@ -6,7 +6,6 @@ that is rolled back. No error shows the URL's password.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import psycopg
@@ -15,13 +14,13 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from aerodrome.databases.cross_ends import MARK
+from aerodrome.kernel.addresses import check_host
 from aerodrome.kernel.errors import AerodromeError, Conflict, Denied, Invalid, Unavailable
 from aerodrome.kernel.secret import Secret
 
 CONNECT_S = 10
 OLDEST = 12  # PostgreSQL that Airflow 2.11 and 3.x are tested on begins here
 _FIELD = {"field": "database_url"}
-_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 @dataclass(frozen=True)
@@ -108,13 +107,7 @@ def _parsed(url: Secret) -> URL:
         raise Invalid(
             "The database URL names no host or no database.", code="database-url-malformed", hint=hint, details=_FIELD
         )
-    if not _HOST.fullmatch(parsed.host):  # the tail of a password with an @ in it would be shown as a host
-        raise Invalid(
-            "The database URL holds a host that cannot be one.",
-            code="database-url-malformed",
-            hint="Write special characters of user and password in percent form: @ as %40, / as %2F, : as %3A.",
-            details=_FIELD,
-        )
+    check_host(parsed.host, _FIELD)
     return parsed
 
 

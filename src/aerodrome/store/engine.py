@@ -23,6 +23,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
+from aerodrome.kernel.addresses import check_host
 from aerodrome.kernel.clock import Clock, SystemClock
 from aerodrome.kernel.errors import Broken, Invalid, Unavailable
 from aerodrome.store import outbox
@@ -105,8 +106,9 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
     """Open a store on `sqlite:///…` or `postgresql+psycopg://…`; makes the folder of a SQLite file, changes no schema."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise _not_ours() from None
+    check_host(parsed.host)
     clock = clock or SystemClock()
     if parsed.drivername in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")

@@ -13,7 +13,8 @@ import pytest
 from tests.rooms.alerts.conftest import Receiver
 from tests.rooms.alerts.test_alerts import deliver
 from tests.rooms.alerts.test_alerts import home as home  # noqa: PLC0414 - a fixture
-from tests.rooms.migration.cutover.world import World, wave
+from tests.rooms.migration.cutover.walking import wave
+from tests.rooms.migration.cutover.world import World
 from tests.rooms.migration.service.conftest import NAME, Desk
 from tests.rooms.migration.service.conftest import desk as desk  # noqa: PLC0414 - a fixture
 from tests.rooms.web.conftest import platform as platform  # noqa: PLC0414 - a fixture

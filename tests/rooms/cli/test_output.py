@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.cli.exits import MEANINGS, OF_ERROR, exit_code
-from aerodrome.cli.main import wants_json
+from aerodrome.cli.main import run, wants_json
 from aerodrome.cli.output import cell, plain, write_fields, write_rows
 from aerodrome.cli.words import pairs
 from aerodrome.kernel.amounts import size
@@ -90,3 +90,16 @@ def test_pairs_are_read() -> None:
     assert pairs(["A=1", "B=x=y", "C="], option="set") == {"A": "1", "B": "x=y", "C": ""}
     with pytest.raises(Invalid):
         pairs(["A"], option="set")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:canary-pw@db/a", "mysql://u:canary-pw@x@db/a"])
+@pytest.mark.parametrize(
+    "words", [["assess"], ["assess", "--databse-url"], ["deployment", "shwo"], ["-o", "json", "assess"]]
+)
+def test_a_mistake_in_the_command_line_repeats_no_password(
+    url: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, url]) == 2
+    told = capsys.readouterr()
+    assert "canary-pw" not in told.out + told.err
+    assert "error" in told.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.cli.upgrade import run
-from aerodrome.kernel.errors import Invalid
+from aerodrome.kernel.errors import Conflict, Invalid
 
 _OLD = "from airflow.operators.bash_operator import BashOperator\nfrom airflow import DAG\n\ndag = DAG('a', schedule_interval=None)\nBashOperator(task_id='b', dag=dag)\n"
 
@@ -87,3 +87,15 @@ def test_wrong_wishes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         run(project, prove=True)
     assert caught.value.code == "upgrade-venv-needed"
+
+
+def test_nothing_is_written_when_one_file_lies_outside_the_project(tmp_path: Path) -> None:
+    project = _project(tmp_path / "project")
+    outside = tmp_path / "shared.py"
+    outside.write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/zz_shared.py").symlink_to(outside)
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    with pytest.raises(Conflict) as told:
+        run(project, write=True)
+    assert told.value.code == "upgrade-link"
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before

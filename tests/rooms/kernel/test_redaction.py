@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aerodrome.airflowkit.metadata import label_of
+from aerodrome.kernel.errors import Invalid
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK, Secret
 
@@ -33,6 +34,13 @@ def test_the_label_of_a_database_says_where_it_is_and_no_more(url: str) -> None:
     assert label.startswith("postgresql+psycopg://airflow")
     assert "@db" in label
     assert label.endswith("/airflow")
+
+
+def test_the_tail_of_a_password_is_not_shown_as_a_host() -> None:
+    with pytest.raises(Invalid) as told:
+        label_of(Secret(URLS[2]))
+    assert CANARY not in str(told.value)
+    assert "%40" in told.value.hint
 
 
 def test_registered_values_and_telling_keys_are_masked() -> None:

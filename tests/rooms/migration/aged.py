@@ -31,6 +31,8 @@ DATA = Path(__file__).parents[2] / "data"
 PROJECT = DATA / "aged_project"
 LOCKS = DATA / "locks"
 OLD_PYTHON = "3.8"
+MYSQL_PACKAGES, MYSQL_PACKAGES_OF_3 = ("pymysql",), ("aiomysql",)
+"""What an Airflow of today needs for MySQL; those of old have it in their locks."""
 DAYS = 3
 """Scheduled runs of `daily_orders`."""
 
@@ -133,6 +135,7 @@ def make_new(venv: Path, home: Path, url: str, fernet_key: str) -> None:
         AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS="True",
         AIRFLOW__SCHEDULER__CREATE_DELTA_DATA_INTERVALS="True",
         AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES="1",
+        **({"PYTHONPATH": str(DATA / "mysqldb")} if url.startswith("mysql") else {}),
     )
     _run(env, "db", "migrate")
     _run(env, "connections", "add", "warehouse", "--conn-type", "postgres", "--conn-host", "warehouse.internal",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from aerodrome.migration.assess.checks import ALL
 from aerodrome.migration.assess.contract import SEVERITIES, Assessment, DagRisk, Finding
-from aerodrome.migration.assess.estimate import ROWS_PER_S, estimate
+from aerodrome.migration.assess.estimate import estimate
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.assess.network import Addresses
 from aerodrome.migration.assess.risk import dag_risks
@@ -59,7 +59,12 @@ def assess_inventory(inventory: Inventory) -> Assessment:
         "files": len(inventory.files),
         "waves": len(waves),
         "groups": sum(len(group) > 1 for group in inventory.groups),
-        "transfer": {"rows": history.rows, "seconds": round(history.seconds), "rows_per_s": ROWS_PER_S},
+        "transfer": {
+            "rows": history.rows,
+            "bytes": history.bytes,
+            "seconds": round(history.seconds),
+            "rows_per_s": history.rows_per_s,
+        },
         "database_bytes": inventory.measure("bytes:database"),
         "hosts": dict(sorted(Counter(reach.path for reach in inventory.reaches).items())),
         "risk": {risk: by_risk[risk] for risk in ("low", "medium", "high")},

@@ -7,29 +7,55 @@ from dataclasses import dataclass
 from aerodrome.migration.assess.inventory import Inventory
 
 ROWS_PER_S = 5_000
-"""Careful: PostgreSQL to PostgreSQL with mapping and proof, on a small machine (`make bench-landing` gives yours)."""
+"""Where the source's kind is not known."""
+_BY_KIND = {
+    "airflow-db": 8_000,
+    "airflow-archive": 8_000,
+    "airflow-rest": 1_000,
+    "starship": 1_000,
+    "mwaa": 1_000,
+    "composer": 1_000,
+}
+_POSTGRESQL = 15_000
+"""About half of what `make bench-history` gives on a machine of two cores that holds source and target, too (docs/guides/migrate.md)."""
+_KINDS = ("run", "task_instance", "task_try", "xcom", "rendered")
 MOVED = ("dag_run", "task_instance", "task_instance_history", "xcom", "rendered_task_instance_fields")
 STAYS = ("log", "job", "task_fail", "dag_code")
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What moves. `seconds` is at `ROWS_PER_S`."""
+    """What moves. `bytes` are those of its tables with their indexes; None where the database does not tell."""
 
     rows: int
     is_estimate: bool  # some figures come from statistics of the database
+    rows_per_s: int = ROWS_PER_S
+    bytes: int | None = None
 
     @property
     def seconds(self) -> float:
-        return self.rows / ROWS_PER_S
+        return self.rows / self.rows_per_s
 
 
 def estimate(inventory: Inventory) -> Estimate:
-    """Count the rows that move: exactly where the estate has counts, else by the database's statistics."""
-    runs = sum(sum(dag.run_states.values()) for dag in inventory.dags)
-    tasks = sum(sum(dag.task_states.values()) for dag in inventory.dags)
-    others = [inventory.measure(f"rows:{name}") or 0 for name in MOVED[2:]]
-    return Estimate(runs + tasks + sum(others), any(others))
+    """Count the rows that move: as the source counted them, else exactly where the estate has counts, else by the database's statistics."""
+    standing = [
+        sum(sum(dag.run_states.values()) for dag in inventory.dags),
+        sum(sum(dag.task_states.values()) for dag in inventory.dags),
+        *(inventory.measure(f"rows:{name}") or 0 for name in MOVED[2:]),
+    ]
+    counted = [inventory.history.get(kind) for kind in _KINDS]
+    rows = [there if told is None else told for told, there in zip(counted, standing, strict=True)]
+    sizes = [size for name in MOVED if (size := inventory.measure(f"bytes:{name}")) is not None]
+    is_estimate = any(told is None and there for told, there in zip(counted[2:], standing[2:], strict=True))
+    return Estimate(sum(rows), is_estimate, rate_of(inventory), sum(sizes) if sizes else None)
+
+
+def rate_of(inventory: Inventory) -> int:
+    """Give how many rows a second are to be expected from this kind of source."""
+    if inventory.source_kind == "airflow-db" and inventory.database.startswith("postgresql"):
+        return _POSTGRESQL
+    return _BY_KIND.get(inventory.source_kind, ROWS_PER_S)
 
 
 def duration_text(seconds: float) -> str:

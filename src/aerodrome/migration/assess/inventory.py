@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,6 +13,7 @@ from aerodrome.migration.assess.network import Addresses, Reach, reaches
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.estate.dependencies import Edge, components, edges
 from aerodrome.migration.estate.records import (
+    AssetRecord,
     CodeFactRecord,
     ConfigRecord,
     ConnectionRecord,
@@ -51,8 +53,14 @@ class Inventory:
     roles: tuple[RoleRecord, ...] = ()
     measures: tuple[MeasureRecord, ...] = ()
     conversions: tuple[ConversionRecord, ...] = ()
+    assets: tuple[AssetRecord, ...] = ()
     taken_at: str = ""  # ISO 8601 UTC
     addresses: Addresses = field(default_factory=dict)  # what DNS said, where it was asked
+    source_kind: str = ""  # "airflow-db", "airflow-rest", …
+    database: str = ""  # "postgresql 15.18"
+    history: Mapping[str, int] = field(
+        default_factory=dict
+    )  # rows that can move, by kind; kinds that were not counted are missing
 
     @classmethod
     def of(cls, estate: Estate, target_version: str, addresses: Addresses | None = None) -> Inventory:
@@ -78,8 +86,12 @@ class Inventory:
             roles=tuple(estate.all(RoleRecord)),
             measures=tuple(estate.all(MeasureRecord)),
             conversions=tuple(estate.all(ConversionRecord)),
+            assets=tuple(estate.all(AssetRecord)),
             taken_at=estate.header.taken_at,
             addresses=addresses or {},
+            source_kind=estate.header.source_kind,
+            database=estate.header.database,
+            history=estate.header.facts.get("history", {}),
         )
 
     @cached_property

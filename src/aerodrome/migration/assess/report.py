@@ -122,11 +122,15 @@ def _verdict(assessment: Assessment) -> str:
     )
     transfer = totals["transfer"]
     third = (
-        f"Their history, {transfer['rows']:,} rows, moves in about {duration_text(transfer['seconds'])}."
+        f"Their history, {transfer['rows']:,} rows{_size(transfer['bytes'])}, moves in about {duration_text(transfer['seconds'])}."
         if transfer["rows"]
         else ""
     )
     return f"{first} {second} {third}".strip()
+
+
+def _size(size_bytes: int | None) -> str:
+    return f" ({size_text(size_bytes)})" if size_bytes else ""
 
 
 def _cards(assessment: Assessment) -> Iterator[str]:

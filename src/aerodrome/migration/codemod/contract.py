@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -140,4 +140,5 @@ class Rule:
     find: Callable[[Source, Options], Iterator[Change | Spot]]
     finding: str = ""
     is_for_2: bool = False  # also when the target is 2.x, which understands most of 1.10
+    files: Mapping[str, str] = field(default_factory=dict)  # other files of the example's project, by their path
     is_last: bool = False  # asked when no other rule has anything left to fix: it takes away what they know old code by

@@ -140,16 +140,38 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("bigquery-query", "bigquery-table", "bigquery-external-table"),
     ),
+    Removal(
+        "DataFlowJavaOperator, DataFlowPythonOperator, DataflowCreate…JobOperator",
+        "rule",
+        ("dataflow-pipeline",),
+        "operators of the Beam provider; of 1.10, where the options can be seen",
+    ),
+    Removal(
+        "Sqoop, Plexus: providers that are retired; Qubole: a finding",
+        "rule",
+        ("retired-provider",),
+        "their last releases work with 3.3.2; said at each import",
+    ),
     Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
     Removal(
         "TableauRefreshWorkbookOperator, SnowflakeToSlackOperator", "rule", ("tableau-refresh", "snowflake-to-slack")
     ),
     Removal(
-        "hook_params of Rds operators and sensors", "rule", ("rds-hook-params",), "where all of it has its own argument"
+        "hook_params of Rds operators and sensors",
+        "rule",
+        ("rds-hook-params",),
+        "where all of it has its own argument; the connection that was the default is said",
     ),
     Removal("Volume, VolumeMount, Port, resources of KubernetesPodOperator", "rule", ("pod-part",)),
+    Removal("Tasks compared by > or <, which 1.10 let pass", "rule", ("task-comparison",)),
     Removal("Arguments of a DAG by their position", "rule", ("dag-argument",)),
     Removal("Python 2", "rule", ("python2",), "where the platform runs on Python 3.11 or 3.12; else a finding"),
+    Removal(
+        "Operators, hooks and sensors that a plugin put below airflow.operators, …",
+        "rule",
+        ("plugin-import",),
+        "where the project has the plugin; else a finding",
+    ),
     Removal("Plugins: Flask views, menu links, operators and hooks lists", "finding", ("plugin",)),
     Removal("Commands of the old CLI in strings", "finding", ("old-cli",)),
     Removal("REST API v1 and the experimental one in strings", "finding", ("old-rest-api",)),

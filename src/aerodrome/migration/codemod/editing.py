@@ -166,6 +166,16 @@ def _place(source: Source, lines: str) -> Edit:
     return Edit(at, at, lines)
 
 
+def before_statement(source: Source, node: ast.AST) -> int:
+    """Give where the statement of the file begins that holds a node, with its decorators and the comments right above."""
+    while not isinstance(parent := source.parents[node], ast.Module):
+        node = parent
+    line = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])  # type: ignore[attr-defined]
+    while line > 1 and source.text[source.line_start(line - 1) : source.line_start(line)].startswith(b"#"):
+        line -= 1
+    return source.line_start(line)
+
+
 def is_overlapping(edit: Edit, taken: Collection[Edit]) -> bool:
     return any(
         (edit.start < other.end and other.start < edit.end) or (edit.start, edit.end) == (other.start, other.end)

@@ -58,6 +58,14 @@ def companions() -> dict[str, list[str]]:
 
 
 @cache
+def floors() -> dict[str, str]:
+    """Give the major version of each provider that the table was tried with (3.3.2, 2026-09): what is older may not even import there."""
+    text = (resources.files(__package__) / "floors.json").read_text(encoding="utf-8")
+    found: dict[str, str] = json.loads(text)
+    return found
+
+
+@cache
 def successors() -> dict[str, list[str]]:
     """Give what a provider itself said to use instead of a class that is gone; the arguments are other ones (`scripts/successors`)."""
     text = (resources.files(__package__) / "successors.json").read_text(encoding="utf-8")

@@ -20,6 +20,9 @@ class Project:
         self._known: dict[str, Any] = {}
         self._mentioning: dict[bytes, tuple[str, ...]] = {}
 
+    def text(self, file: str) -> bytes:
+        return self._files[file]
+
     def source(self, file: str) -> Source | None:
         """Give a file; None when it is not there or is not Python 3."""
         if file not in self._sources:

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
+from aerodrome.kernel.trees import copy_tree
 from aerodrome.parsing import (
     DagDifference,
     ImportFailure,
@@ -139,9 +140,7 @@ def _read(
     stage = home / "project"
     shutil.rmtree(stage, ignore_errors=True)
     is_project = (project / "dags").is_dir()
-    shutil.copytree(
-        project, stage if is_project else stage / "dags", ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__")
-    )
+    copy_tree(project, stage if is_project else stage / "dags", lambda name: name in {".git", ".venv", "__pycache__"})
     place = home / "home"
     environment = {
         "PATH": f"{airflow.venv / 'bin'}:/usr/bin:/bin",

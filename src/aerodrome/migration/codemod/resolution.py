@@ -1,6 +1,6 @@
 """Finds versions for a requirements.txt that go with the target's Airflow, as they were published up to a day.
 
-Without a constraints file: pins that go with the target stay, those that do not are lifted, each with the reason that the resolver gives. The
+Without a constraints file of anybody's: what is found goes with the packages that a deployment of the target is locked to; pins that go with the target stay, those that do not are lifted, each with the reason that the resolver gives. The
 package index is asked, and only when somebody says so; what could not be asked is said.
 """
 
@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from aerodrome.builds import resolve
+from aerodrome.builds import is_lock_usable, resolve
 from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.migration.codemod.contract import Remaining
+from aerodrome.migration.codemod.moves import floors
 
 Resolve = Callable[[Sequence[str]], Mapping[str, str]]
 _REQUIREMENT = re.compile(
@@ -35,13 +36,20 @@ class _Line:
     marker: str
     comment: str
 
+    floor: str  # what stands for a pin that is not there
+
     @property
     def as_it_is(self) -> str:
-        return f"{self.name}{self.extras}{self.spec}{self.marker}"
+        least = f",{self.floor}" if self.floor and self.spec.startswith(">=") else ""
+        return f"{self.name}{self.extras}{self.spec or self.floor}{least}{self.marker}"
+
+    @property
+    def unpinned(self) -> str:
+        return f"{self.name}{self.extras}{self.marker}"
 
     @property
     def lifted(self) -> str:
-        return f"{self.name}{self.extras}{self.marker}"
+        return f"{self.name}{self.extras}{self.floor}{self.marker}"
 
 
 def resolve_requirements(
@@ -49,6 +57,7 @@ def resolve_requirements(
 ) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
     """Give the text with every package at a version that goes with the target, the rules applied, and what a person must know."""
     lines = text.splitlines(keepends=True)
+    least = floors() if airflow_version.startswith("3.") else {}
     named: list[_Line] = []
     findings: list[Remaining] = []
     for number, line in enumerate(lines, 1):
@@ -65,18 +74,24 @@ def resolve_requirements(
                     spec.strip(),
                     marker.strip(),
                     comment[0] if comment else "",
+                    f">={least[known]}" if (known := _normal(match["name"])) in least else "",
                 )
             )
         elif bare and not bare.startswith("#"):
             message = f"`{bare[:60]}` is not a package of the index: whether it goes with Airflow {airflow_version} was not checked."
             findings.append(Remaining("requirements-unchecked", file, number, message, "Try it in a deployment."))
 
+    is_locked = False  # a day before the lock's own knows not all that a deployment has
+
     def ask(wanted: Sequence[str]) -> Mapping[str, str]:
-        return resolve(airflow_version, python_version, wanted, as_of)
+        return resolve(airflow_version, python_version, wanted, as_of, is_locked=is_locked)
 
     try:
-        dead = _dead(named, ask)
-        versions = ask([line.lifted if line in dead else line.as_it_is for line in named])
+        is_locked = is_lock_usable(airflow_version, python_version, as_of)
+        lost = _lost([line.unpinned if line.spec else line.as_it_is for line in named], ask)
+        found = [line for at, line in enumerate(named) if at not in lost]
+        dead = _dead(found, ask)
+        versions = ask([line.lifted if line in dead else line.as_it_is for line in found])
     except Unavailable as error:
         message = f"Whether these versions go with Airflow {airflow_version} was not checked: {error.message}"
         return (
@@ -98,7 +113,11 @@ def resolve_requirements(
             ),
         )
     rules: dict[str, int] = {}
-    for item in named:
+    for at, reason in sorted(lost.items()):
+        message = f"No version published up to {as_of} goes with Airflow {airflow_version} and the rest: {reason}"
+        hint = "Drop or replace it; or install it in an image that builds packages from source."
+        findings.append(Remaining("requirements-unresolvable", file, named[at].number, message, hint))
+    for item in found:
         version = versions.get(_normal(item.name))
         is_kept = item.spec.startswith("==") and item not in dead
         if version is None or is_kept:  # None: its marker leaves it out for this Python
@@ -141,6 +160,26 @@ def _dead(named: Sequence[_Line], ask: Resolve) -> dict[_Line, str]:
             half = len(group) // 2
             waiting += [group[half:], group[:half]]
     return dead
+
+
+def _lost(wanted: Sequence[str], ask: Resolve) -> dict[int, str]:
+    """Give the places of requirements that nothing fits, with the reason: a later one that does not go with an earlier one."""
+    lost: dict[int, str] = {}
+    kept: list[int] = []
+    waiting = [list(range(len(wanted)))]
+    while waiting:
+        group = waiting.pop()
+        try:
+            ask([wanted[at] for at in sorted(kept + group)])
+        except Invalid as error:
+            half = len(group) // 2
+            if len(group) == 1:
+                lost[group[0]] = _reason(error)
+            elif group:
+                waiting += [group[half:], group[:half]]
+        else:
+            kept += group
+    return lost
 
 
 def _reason(error: Invalid) -> str:

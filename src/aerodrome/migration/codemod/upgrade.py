@@ -7,10 +7,9 @@ became unused. A file that does not compile afterwards keeps the state before th
 from __future__ import annotations
 
 import difflib
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aerodrome.airflowkit import code as code_reader
@@ -18,8 +17,10 @@ from aerodrome.airflowkit import lint
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
+from aerodrome.kernel.trees import LeftOut, copy_tree
 from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
 from aerodrome.migration.codemod.editing import apply
+from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
@@ -30,8 +31,9 @@ from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
+from aerodrome.migration.codemod.workers import Each, Held, workers
 
-IGNORED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "venv", "node_modules", "*.pyc", ".ipynb_checkpoints")
+IGNORED = {"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
 _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
@@ -45,73 +47,166 @@ _OLDER = 2
 _BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
 
-def upgrade(source_dir: Path, out_dir: Path, target_version: str, options: Options | None = None) -> CodeUpgrade:
-    """Copy the project to `out_dir` (new or empty) and upgrade it there.
+@dataclass(frozen=True)
+class _Rewritten:
+    """What our rules did to a file; `text` is what it was then."""
+
+    text: bytes
+    applied: Counter[str]
+    notes: list[tuple[str, Spot]]
+    spots: list[tuple[str, Spot]]
+
+
+@dataclass(frozen=True)
+class _Cleaned:
+    """What became of a file after ruff."""
+
+    is_broken: bool
+    applied: Counter[str]
+    facts: list[Remaining]
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """The end of a file: what our rules did once more, and what they say."""
+
+    applied: Counter[str]
+    notes: list[tuple[str, Spot]]
+    spots: list[tuple[str, Spot]]
+    diff: str
+    needed: frozenset[str]
+
+
+def upgrade(
+    source_dir: Path,
+    out_dir: Path,
+    target_version: str,
+    options: Options | None = None,
+    left_out: Collection[LeftOut] = (),
+    *,
+    jobs: int = 1,
+) -> CodeUpgrade:
+    """Copy the project to `out_dir` (new or empty) and upgrade it there, in up to `jobs` processes.
 
     The same source gives the same result; upgrading a result again changes nothing. For a target of 2.x only what that cannot
     understand is changed: it knows most of 1.10, so ruff, templates and what stands around the code are for 3.x.
+    `left_out` is what an earlier copy lacked of the project; each becomes a finding.
     """
     if not source_dir.is_dir():
         raise Invalid(f"{source_dir} is not a folder.", code="project-missing", hint="Give the project's folder.")
     if out_dir.exists() and any(out_dir.iterdir()):
         raise Conflict(f"{out_dir} is not empty.", code="upgrade-target-not-empty", hint="Choose another folder.")
-    shutil.copytree(source_dir, out_dir, dirs_exist_ok=True, ignore=IGNORED, symlinks=False)
-    python_files = sorted(path for path in out_dir.rglob("*.py") if path.is_file())
-    total = len(python_files)
-    major = int(target_version.split(".", maxsplit=1)[0])
-    before = {path: path.read_bytes() for path in python_files}
-    applied: dict[Path, Counter[str]] = {path: Counter() for path in python_files}
+    left_out = [*left_out, *copy_tree(source_dir, out_dir, lambda name: name in IGNORED or name.endswith(".pyc"))]
+    paths = sorted(path for path in out_dir.rglob("*.py") if _is_own_file(path))
+    names = [path.relative_to(out_dir).as_posix() for path in paths]
+    encoded = _to_utf8(out_dir, names)
+    project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
     at_target = replace(options or Options(), target=target_version)
-    names = {path: path.relative_to(out_dir).as_posix() for path in python_files}
-    project = Project({names[path]: data for path, data in before.items()})
-    options_of = {path: replace(at_target, file=names[path], project=project) for path in python_files}
-    notes: dict[Path, list[tuple[str, Spot]]] = {path: [] for path in python_files}
-    spots = {path: _apply_ours(path, applied[path], options_of[path], notes[path]) for path in python_files}
-    ours = {path: path.read_bytes() for path in python_files}
-    findings = _apply_ruff(out_dir, before, applied) if major > _OLDER else {path: [] for path in python_files}
-    for path in python_files:
-        if major <= _OLDER:
-            _drop_unused(path, before[path], applied[path], major)
-        if (now := path.read_bytes()) != ours[path]:
-            notes[path][:] = follow(ours[path], now, notes[path])
-            kept = [item for item in follow(ours[path], now, spots[path]) if item[0] in _OF_OLD_NAMES]
-            # lines moved, and more may be seen now
-            spots[path] = _apply_ours(path, applied[path], options_of[path], notes[path])
-            spots[path] += [item for item in kept if item[0] not in {code for code, _ in spots[path]}]
-    for path, found in spots.items():
-        name = path.relative_to(out_dir).as_posix()
-        told = {code for code, _ in found} & _TOLD_BETTER
-        lines = {(code, spot.line) for code, spot in found}
-        findings[path] = [
-            item for item in findings[path] if item.rule not in told and (item.rule, item.line) not in lines
+    with workers(Held(out_dir, project, at_target), jobs, len(names)) as each:
+        ours = dict(zip(names, each(_rewrite, names), strict=True))
+        findings: dict[str, list[Remaining]] = {name: [] for name in names}
+        if at_target.major > _OLDER:
+            findings = _apply_ruff(out_dir, ours, each)
+        finished = dict(zip(names, each(_finish, list(ours.items())), strict=True))
+    for name, done in finished.items():
+        ours[name].applied.update(done.applied)
+        codes = {code for code, _ in done.spots} & _TOLD_BETTER
+        lines = {(code, spot.line) for code, spot in done.spots}
+        findings[name] = [
+            item for item in findings[name] if item.rule not in codes and (item.rule, item.line) not in lines
         ]
-        findings[path] += [
-            Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in (*found, *notes[path])
+        findings[name] += [
+            Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in (*done.spots, *done.notes)
         ]
     changes = [
         FileChange(
-            path.relative_to(out_dir).as_posix(),
-            _diff(before[path], path.read_bytes(), path.relative_to(out_dir).as_posix()),
-            dict(sorted(applied[path].items())),
-            tuple(sorted(set(findings.get(path, ())), key=lambda item: (item.line, item.rule, item.message))),
+            name,
+            encoded[name].shown(done.diff) if name in encoded else done.diff,
+            dict(sorted(ours[name].applied.items())),
+            tuple(sorted(set(findings[name]), key=lambda item: (item.line, item.rule, item.message))),
         )
-        for path in python_files
+        for name, done in finished.items()
     ]
-    needed = frozenset().union(
-        *(providers_of(path.read_bytes(), major) - providers_of(before[path], major) for path in python_files)
+    for name, item in encoded.items():
+        (out_dir / name).write_bytes(item.back((out_dir / name).read_bytes()))
+    needed = frozenset().union(*(done.needed for done in finished.values()))
+    changes += (
+        _others(out_dir, needed, at_target) if at_target.major > _OLDER else _others_for_2(out_dir, needed, at_target)
     )
-    changes += _others(out_dir, needed, at_target) if major > _OLDER else _others_for_2(out_dir, needed, at_target)
     interesting = [change for change in changes if change.diff or change.findings]
-    return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), total)
+    interesting += [_left_out(item) for item in left_out]
+    return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), len(names))
 
 
-def _apply_ours(
-    path: Path, applied: Counter[str], options: Options, notes: list[tuple[str, Spot]]
-) -> list[tuple[str, Spot]]:
+def _is_own_file(path: Path) -> bool:
+    """Tell a file from another name of a file that is here as well."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _left_out(item: LeftOut) -> FileChange:
+    finding = Remaining("left-out", item.path, 1, f"It is not looked at: {item.reason}.", "Correct or remove the link.")
+    return FileChange(item.path, "", {}, (finding,))
+
+
+def _to_utf8(out_dir: Path, names: Collection[str]) -> dict[str, Encoded]:
+    """Let files in other encodings be UTF-8 while they are worked on; give these. What Python cannot read stays as it is."""
+    found = {}
+    for name in names:
+        data = (out_dir / name).read_bytes()
+        if not data.isascii() and (item := as_utf8(data)) is not None and item.declared:
+            (out_dir / name).write_bytes(item.text)
+            found[name] = item
+    return found
+
+
+def _rewrite(held: Held, name: str) -> _Rewritten:
+    applied: Counter[str] = Counter()
+    notes: list[tuple[str, Spot]] = []
+    spots = _apply_ours(held, name, applied, notes)
+    return _Rewritten((held.out_dir / name).read_bytes(), applied, notes, spots)
+
+
+def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
+    """Take back what ruff broke, drop what became unused."""
+    name, ours = item
+    path = held.out_dir / name
+    applied: Counter[str] = Counter()
+    is_broken = path.read_bytes() != ours and not _compiles(path.read_bytes())
+    if is_broken:
+        path.write_bytes(ours)
+    _drop_unused(path, held.project.text(name), applied, held.options.major)
+    facts = [
+        Remaining(fact.rule, name, fact.line, fact.message, fact.hint)
+        for fact in code_reader.facts(path.read_text(encoding="utf-8", errors="replace"))
+        if fact.rule in _TO_LOOK_AT
+    ]
+    return _Cleaned(is_broken, applied, facts)
+
+
+def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
+    name, done = item
+    path, before = held.out_dir / name, held.project.text(name)
+    applied: Counter[str] = Counter()
+    notes, spots = list(done.notes), list(done.spots)
+    if held.options.major <= _OLDER:
+        _drop_unused(path, before, applied, held.options.major)
+    if (now := path.read_bytes()) != done.text:
+        notes = follow(done.text, now, notes)
+        kept = [spot for spot in follow(done.text, now, spots) if spot[0] in _OF_OLD_NAMES]
+        # lines moved, and more may be seen now
+        spots = _apply_ours(held, name, applied, notes)
+        spots += [spot for spot in kept if spot[0] not in {code for code, _ in spots}]
+    after = path.read_bytes()
+    needed = providers_of(after, held.options.major) - providers_of(before, held.options.major)
+    return _Finished(applied, notes, spots, _diff(before, after, name), needed)
+
+
+def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
+    path = held.out_dir / name
     data = path.read_bytes()
     if b"airflow" not in data:
         return []
-    done = rewrite(data, RULES, options)
+    done = rewrite(data, RULES, replace(held.options, file=name, project=held.project))
     applied.update(done.rules)
     notes[:] = [*follow(data, done.text, notes), *done.notes]
     if done.text != data:
@@ -119,39 +214,25 @@ def _apply_ours(
     return done.spots
 
 
-def _apply_ruff(
-    out_dir: Path, originals: Mapping[Path, bytes], applied: dict[Path, Counter[str]]
-) -> dict[Path, list[Remaining]]:
+def _apply_ruff(out_dir: Path, ours: Mapping[str, _Rewritten], each: Each) -> dict[str, list[Remaining]]:
     """Let ruff fix in place, take back what it broke, drop what became unused; give what remains per file."""
-    files = list(originals)
-    ours = {path: path.read_bytes() for path in files}
     first = Counter((item.file, item.rule) for item in lint.diagnose(out_dir))
     lint.fix(out_dir, lint.AIRFLOW_3_RULES)
-    broken: list[Path] = []
-    for path in files:
-        if path.read_bytes() != ours[path] and not _compiles(path.read_bytes()):
-            path.write_bytes(ours[path])
-            broken.append(path)
-    for path in files:
-        _drop_unused(path, originals[path], applied[path], _OLDER + 1)
+    cleaned = dict(zip(ours, each(_clean, [(name, done.text) for name, done in ours.items()]), strict=True))
     remaining = lint.diagnose(out_dir)
     last = Counter((item.file, item.rule) for item in remaining)
+    findings: dict[str, list[Remaining]] = {}
+    for name, done in cleaned.items():
+        ours[name].applied.update(done.applied)
+        broken = [Remaining("not-fixed", name, 1, _BROKEN, "Fix it by hand.")] if done.is_broken else []
+        findings[name] = [*broken, *done.facts]
     for (file, rule), count in first.items():
-        done = count - last[file, rule]
-        if done > 0 and out_dir / file in applied:
-            applied[out_dir / file][rule] += done
-    findings: dict[Path, list[Remaining]] = {path: [] for path in files}
-    for path in files:
-        name = path.relative_to(out_dir).as_posix()
-        if path in broken:
-            findings[path].append(Remaining("not-fixed", name, 1, _BROKEN, "Fix it by hand."))
-        for fact in code_reader.facts(path.read_text(encoding="utf-8", errors="replace")):
-            if fact.rule in _TO_LOOK_AT:
-                findings[path].append(Remaining(fact.rule, name, fact.line, fact.message, fact.hint))
+        fixed = count - last[file, rule]
+        if fixed > 0 and file in ours:
+            ours[file].applied[rule] += fixed
     for item in remaining:
-        findings.setdefault(out_dir / item.file, []).append(
-            Remaining(item.rule, item.file, item.line, item.message, item.hint)
-        )
+        if item.file in findings:
+            findings[item.file].append(Remaining(item.rule, item.file, item.line, item.message, item.hint))
     return findings
 
 
@@ -185,7 +266,7 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
     for path in sorted(out_dir.rglob("*")):
-        if not path.is_file():
+        if not _is_own_file(path):
             continue
         name = path.relative_to(out_dir).as_posix()
         is_requirements = path.name == "requirements.txt"
@@ -232,7 +313,7 @@ def _others_for_2(out_dir: Path, needed: frozenset[str], options: Options) -> It
     elif needed:
         yield FileChange(path.name, "", {}, tuple(needed_findings(needed, path.name)))
     for other in sorted(out_dir.rglob("*")):
-        if other.is_file() and is_concerned(other):
+        if _is_own_file(other) and is_concerned(other):
             name = other.relative_to(out_dir).as_posix()
             yield FileChange(name, "", {}, commands_of_1(other.read_text(encoding="utf-8", errors="replace"), name))
 

@@ -146,6 +146,7 @@ class Task:
     group: str = ""  # full id of its task group: "outer.inner"
     choices: tuple[Choice, ...] = ()
     watches: str = ""  # a router: full_id of the task whose state it reads (choices are labelled ok and error)
+    begins: str = ""  # a router behind a group: full_id of the group's first task; `watches` is then its last
     is_waiting: bool = False  # a sensor: it waits for something that the source waited for
     retries: int = 0
     retry_delay: timedelta | None = None
@@ -174,6 +175,7 @@ class Edge:
 class Group:
     group_id: str  # full: "outer.inner"
     doc: str = ""
+    origin: Origin | None = None  # of what became the group
 
 
 @dataclass(frozen=True)
@@ -305,5 +307,6 @@ class Conversion:
     variables: tuple[VariableNeed, ...] = ()
     questions: tuple[Question, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    others: tuple[str, ...] = ()  # files that could have been definitions by their names, and hold none
     accounts: tuple[Account, ...] = ()  # of elements that belong to no DAG
     packages: tuple[str, ...] = ()  # distributions to install that no import of a DAG file names

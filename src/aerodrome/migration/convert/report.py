@@ -26,6 +26,7 @@ def as_data(conversion: Conversion, target: str) -> dict[str, Any]:
         "target": target,
         "definitions": conversion.definitions,
         "rejected": [asdict(item) for item in conversion.rejected],
+        "others": list(conversion.others),
         "totals": _counts(everything),
         "codes": dict(sorted(Counter(item.code for item in everything if item.code).items())),
         "questions": [asdict(item) for item in conversion.questions],
@@ -63,6 +64,9 @@ def as_html(data: dict[str, Any]) -> str:
         parts.append(
             _table(("File", "Why", "What to do"), ((r["file"], r["message"], r["hint"]) for r in data["rejected"]))
         )
+    if data["others"]:
+        parts.append("<h2>Files that hold no definition</h2>")
+        parts.append("<p>" + ", ".join(f"<code>{escape(name)}</code>" for name in data["others"]) + "</p>")
     parts.append("<h2>DAGs</h2>")
     head = ("DAG", "Origin", *(_WORDS[name] for name in _OUTCOMES))
     parts.append(

@@ -66,13 +66,13 @@ class Simulator:
             return "failed"
         label = None
         if task.watches:
-            seen = states[task.watches]
+            seen = states[task.begins or task.watches]
             if seen == "upstream_failed":
                 return "failed"
             if seen == "skipped":
                 skipped.update(self.after[task.full_id])
                 return "skipped"
-            label = "ok" if seen == "success" else "error"
+            label = "ok" if states[task.watches] == "success" else "error"
         elif task.choices:
             label = choices(task)
         if label is not None:

@@ -23,6 +23,7 @@ ACTIVITY = {
         "duration_p95_s", "next_logical_date", "next_interval_start", "next_interval_end", "next_run_after",
     }),
     "measure": frozenset({"amount", "is_estimate"}),
+    "asset": frozenset({"waiting", "events", "last_event_at"}),
 }  # fmt: skip
 """Fields that move while a source works; left out unless asked for."""
 _FINGERPRINT = "fingerprint"

@@ -78,7 +78,7 @@ class DagRecord(Record):
 
 @dataclass(frozen=True)
 class ConnectionRecord(Record):
-    """A connection without its secrets. `origin`: metadata-db, environment, secrets-backend."""
+    """A connection without its secrets. `origin`: metadata-db, environment, secrets-backend (asked for by name, never read)."""
 
     kind: ClassVar[str] = "connection"
     conn_id: str
@@ -94,6 +94,7 @@ class ConnectionRecord(Record):
     fingerprint: str | None  # over type, host, port, schema, login, password, extra; None when it cannot be decrypted
     origin: str
     error: str | None = None  # why it cannot be decrypted
+    has_odd_extra: bool = False  # it is no JSON object
 
     @property
     def key(self) -> str:
@@ -310,6 +311,25 @@ class ConversionRecord(Record):
         return f"{self.dag_id}:{self.outcome}:{self.code}:{self.file}:{self.line}:{self.element}:{self.number}"
 
 
+@dataclass(frozen=True)
+class AssetRecord(Record):
+    """An asset of 3.x, or a dataset of 2.x, whose name is its URI: who makes it, who waits for it, and what happened to it."""
+
+    kind: ClassVar[str] = "asset"
+    name: str
+    uri: str
+    readers: tuple[str, ...]  # DAGs that it schedules
+    makers: tuple[str, ...]  # DAGs with a task that makes it
+    waiting: tuple[str, ...]  # DAGs that were told of it and have not run for it: the pending queue
+    events: int | None  # None where this kind of source does not count them
+    last_event_at: str | None
+    unread: tuple[str, ...] = ()  # fields above that this kind of source cannot tell: empty, not none
+
+    @property
+    def key(self) -> str:
+        return self.uri if self.name == self.uri else f"{self.name} {self.uri}"
+
+
 KINDS: dict[str, type[Record]] = {
     record.kind: record
     for record in (
@@ -328,5 +348,6 @@ KINDS: dict[str, type[Record]] = {
         RoleRecord,
         MeasureRecord,
         ConversionRecord,
+        AssetRecord,
     )
 }

@@ -126,8 +126,10 @@ def _objects(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Step]:
     }
     if backend:
         titles |= dict.fromkeys(("variables", "connections"), f"Write {{}} into the secrets backend {backend}")
+    elif _place(settings):
+        titles |= dict.fromkeys(("variables", "connections"), "Make {} objects of the deployment")
     for section, title in titles.items():
-        into = {"backend": backend, "workspace": settings["target"]["workspace"]}
+        into = {"backend": backend, "workspace": settings["target"]["workspace"]} if backend else _place(settings)
         records = [
             record
             for record in selected(settings, section, estate.records(fields.OBJECT_KINDS[section]))
@@ -142,7 +144,7 @@ def _objects(settings: Mapping[str, Any], estate: Inventory) -> Iterator[Step]:
                 {
                     "keys": [record.key for record in records],
                     "on_conflict": settings["policies"]["on_conflict"],
-                    **(into if backend and section != "pools" else {}),
+                    **(into if section != "pools" else {}),
                 },
             )
 
@@ -193,6 +195,7 @@ def _validation(
         wanted[section] = sorted(moved | mentioned)
     if name := _backend(settings):
         wanted |= {"backend": name, "workspace": settings["target"]["workspace"]}
+    wanted |= _place(settings)
     yield Step(
         "validate.objects",
         "validate",
@@ -203,8 +206,14 @@ def _validation(
 
 
 def _backend(settings: Mapping[str, Any]) -> str:
-    """Give the secrets backend that takes connections and variables; empty: the metadata database does."""
+    """Give the secrets backend that takes connections and variables; empty: it is none that does."""
     return str(settings.get("secrets", {}).get("backend", ""))
+
+
+def _place(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Say that the environment manager takes connections and variables; nothing where another place does."""
+    secrets = settings.get("secrets", {})
+    return {"place": "environment"} if secrets.get("place") == "environment" and not secrets.get("backend") else {}
 
 
 def _count(number: int, noun: str) -> str:

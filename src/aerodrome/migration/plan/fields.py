@@ -224,7 +224,12 @@ HISTORY: Mapping[str, Field] = {
 }
 
 SECRETS: Mapping[str, Field] = {
-    "backend": Field(optional_text, "", "a secrets backend of the workspace; empty: the metadata database"),
+    "backend": Field(optional_text, "", "a secrets backend of the workspace; empty: the place below"),
+    "place": Field(
+        choice("metadata-database", "environment"),
+        "metadata-database",
+        "metadata-database, encrypted under the target's key; environment: the deployment's own objects, versioned and masked",
+    ),
 }
 
 LANES: Mapping[str, Field] = {

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aerodrome.airflowkit.versions import DEFAULT_PYTHON
+from aerodrome.kernel.trees import LeftOut, copy_tree
 from aerodrome.migration.estate.archive import Estate
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
 from aerodrome.migration.sources.contract import CodeFolders
 
-_SKIPPED = shutil.ignore_patterns("__pycache__", ".git", ".venv", "*.pyc")
+_SKIPPED = {"__pycache__", ".git", ".venv"}
 
 
 def upgrade_into(
@@ -35,10 +36,10 @@ def upgrade_into(
 
     With `requirements_as_of` the package index is asked which versions go with the target, among those published up to that day.
     """
-    gather(source, folder.gathered)
+    left = gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)
     options = _Options(catchup_by_default, python, requirements_as_of)
-    data = _upgraded(folder.gathered, folder.code, target_version, options)
+    data = _upgraded(folder.gathered, folder.code, target_version, options, left)
     kept = _take_back(folder, {file["path"] for file in data["files"] if file["diff"]} & set(rejected))
     write_json(folder.code_json, data)
     changed, open_spots = data["files_changed"], sum(len(file["findings"]) for file in data["files"])
@@ -64,9 +65,9 @@ def review(
 ) -> None:
     """Write to `folder.review_json` what the code step would change; nothing of the project is kept."""
     with tempfile.TemporaryDirectory(prefix="aerodrome-review-", dir=folder.root) as scratch:
-        gather(source, Path(scratch) / "gathered")
+        left = gather(source, Path(scratch) / "gathered")
         options = _Options(catchup_by_default, python, requirements_as_of)
-        data = _upgraded(Path(scratch) / "gathered", Path(scratch) / "code", target_version, options)
+        data = _upgraded(Path(scratch) / "gathered", Path(scratch) / "code", target_version, options, left)
     write_json(folder.review_json, {"status": "done", **data})
 
 
@@ -85,10 +86,12 @@ class _Options(NamedTuple):
     requirements_as_of: date | None
 
 
-def _upgraded(gathered: Path, out: Path, target_version: str, options: _Options) -> dict[str, Any]:
+def _upgraded(
+    gathered: Path, out: Path, target_version: str, options: _Options, left: Collection[LeftOut]
+) -> dict[str, Any]:
     from aerodrome.migration.codemod import Options, upgrade  # rules and tables that a server at rest does not need
 
-    return upgrade(gathered, out, target_version, Options(**options._asdict())).as_data()
+    return upgrade(gathered, out, target_version, Options(**options._asdict()), left).as_data()
 
 
 def resolution_day(text: object) -> date | None:
@@ -110,13 +113,16 @@ def catches_up(estate: Estate) -> bool:
     return True
 
 
-def gather(source: CodeFolders, into: Path) -> None:
-    """Copy dags/, plugins/, include/ and requirements.txt into one project folder, anew each time."""
+def gather(source: CodeFolders, into: Path) -> list[LeftOut]:
+    """Copy dags/, plugins/, include/ and requirements.txt into one project folder, anew each time; give what cannot be copied."""
+    left: list[LeftOut] = []
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     parts = {"dags": source.dags_folder, "plugins": source.plugins_folder, "include": source.include_folder}
     for name, place in parts.items():
         if place is not None:
-            shutil.copytree(place, into / name, ignore=_SKIPPED)
+            found = copy_tree(place, into / name, lambda file: file in _SKIPPED or file.endswith(".pyc"))
+            left += [LeftOut(f"{name}/{item.path}", item.reason) for item in found]
     if source.requirements_file is not None:
         shutil.copy2(source.requirements_file, into / "requirements.txt")
+    return left

@@ -14,6 +14,7 @@ from typing import Any
 
 from aerodrome.airflowkit.versions import DEFAULT_PYTHON
 from aerodrome.environments.backends_airflow import What
+from aerodrome.fleet.object_files import ImportLine, ImportWish
 from aerodrome.fleet.service import NewDeployment
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.errors import Broken, Conflict, NotFound
@@ -26,13 +27,20 @@ from aerodrome.migration.sources.definitions.records import file_records
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.sources.task_logs.place import login_from, place_of
 from aerodrome.migration.sources.task_logs.reading import open_logs
-from aerodrome.migration.transfer import backend_objects, checkpoints, environment, history, objects
+from aerodrome.migration.transfer import (
+    backend_objects,
+    checkpoints,
+    environment,
+    history,
+    manager_objects,
+    objects,
+)
 from aerodrome.migration.transfer.assets import move_assets
 from aerodrome.migration.transfer.logs import LogsMoved, move_logs
 from aerodrome.migration.transfer.outcomes import HistoryMoved, Moved
 from aerodrome.migration.transfer.rejects import RejectsFile
 from aerodrome.migration.transfer.versions import OldDag
-from aerodrome.migration.validate import CheckRow, validate_backend, validate_dags, validate_objects
+from aerodrome.migration.validate import CheckRow, validate_dags, validate_elsewhere, validate_objects
 
 LIVE_TIMEOUT_S = 600.0
 PARSE_TIMEOUT_S = 120.0
@@ -174,10 +182,14 @@ def _moving(move: Callable[..., Moved]) -> Handler:
 
 
 def _moving_secrets(what: What, move: Callable[..., Moved]) -> Handler:
-    """Move into the metadata database, or into the secrets backend that the plan names."""
+    """Move into the metadata database, into the environment manager, or into the secrets backend that the plan names."""
     into_database = _moving(move)
 
     def handler(context: StepContext, params: Params) -> Result:
+        if params.get("place"):
+            importing = partial(_import, context)
+            keys, policy, key = params["keys"], params["on_conflict"], context.target.hash_key
+            return _proven(manager_objects.move(context.source, importing, what, keys, policy, key, context.progress))
         if not params.get("backend"):
             return into_database(context, params)
         opened = context.fleet.backends.open(context.actor, params["backend"], params["workspace"])
@@ -187,6 +199,11 @@ def _moving_secrets(what: What, move: Callable[..., Moved]) -> Handler:
         )
 
     return handler
+
+
+def _import(context: StepContext, what: What, file: Secret, is_dry_run: bool) -> Sequence[ImportLine]:
+    wish = ImportWish(what, "json", file, "overwrite", is_dry_run)
+    return context.fleet.environment.import_file(context.actor, wish, deployment=context.deployment_id).lines
 
 
 def _proven(moved: Moved) -> Result:
@@ -347,6 +364,16 @@ def _found_first(context: StepContext) -> dict[tuple[str, str], str]:
 
 
 def _object_rows(context: StepContext, params: Params) -> tuple[CheckRow, ...]:
+    if params.get("place"):
+        items = context.fleet.environment.list_all(context.actor, deployment=context.deployment_id)
+        there = {
+            section: frozenset(item.name for item in items if item.kind == kind)
+            for section, kind in (("connections", "connection"), ("variables", "variable"))
+        }
+        return (
+            *validate_objects(context.target, {"pools": params["pools"]}),
+            *validate_elsewhere("The deployment's environment", params, there),
+        )
     if not params.get("backend"):
         return validate_objects(context.target, params, _found_first(context))
     opened = context.fleet.backends.open(context.actor, params["backend"], params["workspace"])
@@ -356,7 +383,7 @@ def _object_rows(context: StepContext, params: Params) -> tuple[CheckRow, ...]:
     }
     return (
         *validate_objects(context.target, {"pools": params["pools"]}),
-        *validate_backend(params["backend"], params, found),
+        *validate_elsewhere(f"The secrets backend {params['backend']}", params, found),
     )
 
 

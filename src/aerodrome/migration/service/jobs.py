@@ -193,7 +193,7 @@ class MigrationJobs:
                 objects = {
                     step.kind.removeprefix("transfer."): step.params["keys"]
                     for step in steps
-                    if "keys" in step.params and not step.params.get("backend")
+                    if "keys" in step.params and not (step.params.get("backend") or step.params.get("place"))
                 }
                 differing.compare(context, job.payload["dag_ids"], objects)
         except AerodromeError as error:

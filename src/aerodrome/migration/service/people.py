@@ -38,6 +38,7 @@ class Person:
     role: str  # of the platform, on the migration's workspace
     account: str  # the name of the person's account here; empty: none yet
     has_access: bool  # the account may do what the role allows
+    is_shut_out: bool = False  # the account is deactivated here: no role helps
 
 
 class People:
@@ -126,8 +127,8 @@ def _people(session: Session, before: Collection[UserRecord], roles: Mapping[str
         role = wanted_role(record.roles, roles)
         account = by_key.get(record.username.casefold()) or by_key.get((record.email or "").casefold())
         has_access = account is not None and allows(account[1], _NEEDS.get(role, _MANAGE), scope)
-        name = account[0].name if account else ""
-        found.append(Person(record.username, record.email or "", record.roles, role, name, has_access))
+        name, is_shut_out = (account[0].name, not account[0].is_active) if account else ("", False)
+        found.append(Person(record.username, record.email or "", record.roles, role, name, has_access, is_shut_out))
     return found
 
 

@@ -121,7 +121,8 @@ class Preflight:
 
     @property
     def _is_elsewhere(self) -> bool:
-        return bool(self.context.settings.get("secrets", {}).get("backend"))
+        secrets = self.context.settings.get("secrets", {})
+        return bool(secrets.get("backend")) or secrets.get("place") == "environment"
 
     def _test(self, conn_id: str) -> str:
         """Let the connection's own hook test it beside the target's tasks; give what is wrong, once per walk."""

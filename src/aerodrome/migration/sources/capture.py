@@ -12,6 +12,7 @@ from aerodrome.migration.estate.archive import Estate, EstateHeader, EstateWrite
 from aerodrome.migration.estate.history import HistoryWindow
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.contract import Progress, SourceAdapter
+from aerodrome.migration.sources.secrets_backend import BackendNames
 
 
 def capture(
@@ -49,10 +50,14 @@ def capture(
     )
     try:
         dag_ids: list[str] = []
+        backend = BackendNames()
         for record in source.records(progress):
             writer.add(record)
+            backend.see(record)
             if isinstance(record, DagRecord):
                 dag_ids.append(record.dag_id)
+        for named in backend.records():
+            writer.add(named)
         progress("counting history", 0, None)
         writer.add_facts({"history": dict(source.history_counts(HistoryWindow(tuple(dag_ids))))})
     except BaseException:

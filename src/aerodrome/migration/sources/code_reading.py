@@ -16,6 +16,7 @@ from sys import intern
 from typing import Protocol
 
 from aerodrome.airflowkit import code, lint
+from aerodrome.kernel.trees import Entry, LeftOut, walk_tree
 from aerodrome.migration.estate.records import CodeFactRecord, EndpointRecord
 from aerodrome.migration.sources.endpoints import Endpoint, endpoints
 from aerodrome.migration.sources.mentions import Mentions, mentions_in
@@ -24,6 +25,7 @@ PARALLEL_FROM = 2_000
 """From how many files on more than one process reads."""
 _MOST_WORKERS = 4
 _CHUNK = 250
+_LEFT_OUT = "It is not read, and not moved"
 IGNORED_FOLDERS = {"__pycache__", ".git", ".venv", "node_modules", ".ipynb_checkpoints", ".mypy_cache", ".ruff_cache"}
 
 
@@ -64,11 +66,13 @@ class CodeReading:
             if folder is None or not folder.is_dir():
                 continue
             files = [path.relative_to(folder).as_posix() for path in walk(folder) if path.suffix == ".py"]
+            linked, left = _linked(folder)
             with _reading(folder, files) as pieces:
                 found: list[_Fact] = [
                     (item.file, item.line, item.rule, item.message, item.hint, item.is_fixable)
-                    for item in lint.stream(folder)
+                    for item in lint.stream(folder, also=linked)
                 ]
+                found += left
                 for name, told, hosts, names in pieces:
                     found += [
                         (name, line, rule, intern(message), intern(hint), False) for line, rule, message, hint in told
@@ -128,17 +132,25 @@ def _read(folder: Path, files: Sequence[str]) -> list[_Piece]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Give the files below a folder in a stable order; caches and links that leave the folder are left out."""
-    root = folder.resolve()
-    found: list[Path] = []
-    for here, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name not in IGNORED_FOLDERS]
-        found += [Path(here, name) for name in files if not name.endswith(".pyc")]
-    for path in sorted(found):
-        if path.is_file() and (not _is_linked(path, folder) or path.resolve().is_relative_to(root)):
-            yield path
+    """Give the files below a folder in a stable order, through links as Airflow does; caches are left out."""
+    found = [
+        folder / entry.path
+        for entry in walk_tree(folder, _is_skipped)
+        if isinstance(entry, Entry) and (entry.kind == "file" or (entry.kind == "link" and entry.real.is_file()))
+    ]
+    yield from sorted(found)
 
 
-def _is_linked(path: Path, folder: Path) -> bool:
-    """Tell whether a link lies between the folder and the file; `os.walk` follows no links to folders."""
-    return path.is_symlink() or folder.is_symlink()
+def _is_skipped(name: str) -> bool:
+    return name in IGNORED_FOLDERS or name.endswith(".pyc")
+
+
+def _linked(folder: Path) -> tuple[list[Path], list[_Fact]]:
+    """Give the folders elsewhere that links lead to, and a fact for each link that leads to nothing."""
+    folders, facts = [], []
+    for entry in walk_tree(folder, _is_skipped):
+        if isinstance(entry, LeftOut):
+            facts.append((entry.path, 1, "left-out", f"{_LEFT_OUT}: {entry.reason}.", "", False))
+        elif entry.kind == "folder" and (folder / entry.path).is_symlink():
+            folders.append(folder / entry.path)
+    return folders, facts

@@ -468,3 +468,27 @@ class OffersAssets(Protocol):
     def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
         """Give the assets of which these DAGs were told, and for which they have not run yet."""
         ...
+
+
+AssetHistory = tuple[list[AssetEvent], list[tuple[RunKey, AssetEvent]]]
+"""Events of assets, and which runs of the DAGs in question some of them started."""
+
+
+@runtime_checkable
+class GivesAssetsAtOnce(Protocol):
+    """A source to which `asset_events` and `asset_runs` are the same questions."""
+
+    def asset_history(self, dag_ids: Sequence[str]) -> Iterator[AssetHistory]:
+        """Stream both together."""
+        ...
+
+
+def asset_history(source: OffersAssets, dag_ids: Sequence[str]) -> Iterator[AssetHistory]:
+    """Stream events and what they started, each event before its runs, in as few questions as the source takes."""
+    if isinstance(source, GivesAssetsAtOnce):
+        yield from source.asset_history(dag_ids)
+        return
+    for events in source.asset_events(dag_ids):
+        yield events, []
+    for links in source.asset_runs(dag_ids):
+        yield [], links

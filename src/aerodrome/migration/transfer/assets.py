@@ -18,7 +18,7 @@ from sqlalchemy import JSON, Connection, Table, insert, select
 
 from aerodrome.kernel.clock import Clock
 from aerodrome.migration.estate.history import AssetEvent, AssetKey, PendingAsset
-from aerodrome.migration.sources.contract import OffersAssets, SourceAdapter
+from aerodrome.migration.sources.contract import OffersAssets, SourceAdapter, asset_history
 from aerodrome.migration.transfer.outcomes import Rejected
 from aerodrome.migration.transfer.target import TargetDatabase
 
@@ -50,14 +50,12 @@ def move_assets(
     if not isinstance(source, OffersAssets):
         return outcome
     mover = _Mover(target, clock.now())
-    for events in source.asset_events(dag_ids):
+    for events, links in asset_history(source, dag_ids):
         outcome.events_found += len(events)
-        with target.writing() as connection:
-            outcome.events_moved += mover.add_events(connection, events)
-    for links in source.asset_runs(dag_ids):
         outcome.links_found += len(links)
         with target.writing() as connection:
-            outcome.links_moved += mover.add_links(connection, links)
+            outcome.events_moved += mover.add_events(connection, events) if events else 0
+            outcome.links_moved += mover.add_links(connection, links) if links else 0
     if with_pending:
         pending = source.asset_queue(dag_ids)
         outcome.pending_found = len(pending)

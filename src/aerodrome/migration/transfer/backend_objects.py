@@ -42,7 +42,7 @@ def move(
         chunk = names[start : start + CHUNK]
         connections: dict[str, dict[str, Any]] = {}
         variables: dict[str, Secret] = {}
-        for key, item in _read_each(source, what, chunk):
+        for key, item in read_each(source, what, chunk):
             if isinstance(item, Rejected):
                 failed.append(item)
             elif isinstance(item, Secret):
@@ -73,29 +73,31 @@ def standing(backend: OpenBackend, what: What, keys: Sequence[str]) -> frozenset
     return frozenset(found)
 
 
-def _read_each(
-    source: SourceAdapter, what: What, keys: Sequence[str]
+def read_each(
+    source: SourceAdapter, what: What, keys: Sequence[str], *, with_description: bool = False
 ) -> Iterator[tuple[str, dict[str, Any] | Secret | Rejected]]:
-    """Read all at once; when the source refuses one of them, read one by one and keep the reasons."""
+    """Read values as Airflow's dictionaries and texts, all at once; when the source refuses one, one by one, and keep the reasons."""
     try:
-        found = dict(_read(source, what, keys))
+        found = dict(_read(source, what, keys, with_description))
     except Invalid as error:
         if len(keys) == 1:
             yield keys[0], Rejected(keys[0], error.code, error.message)
             return
         for key in keys:
-            yield from _read_each(source, what, (key,))
+            yield from read_each(source, what, (key,), with_description=with_description)
         return
     for key in keys:
         yield key, found.get(key, Rejected(key, f"{what}-gone", f"The source no longer has this {what}."))
 
 
 def _read(
-    source: SourceAdapter, what: What, keys: Sequence[str]
+    source: SourceAdapter, what: What, keys: Sequence[str], with_description: bool
 ) -> Iterator[tuple[str, dict[str, Any] | Secret | Rejected]]:
     if what == "variable":
         for variable in source.variable_values(keys):
-            yield variable.name, variable.value
+            is_dict = with_description and variable.description
+            described = {"value": variable.value.reveal(), "description": variable.description}
+            yield variable.name, described if is_dict else variable.value
         return
     for value in source.connection_values(keys):
         problem = connection_problem(value)

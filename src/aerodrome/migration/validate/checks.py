@@ -131,17 +131,17 @@ def validate_objects(
     )
 
 
-def validate_backend(
-    name: str, wanted: Mapping[str, Sequence[str]], found: Mapping[str, frozenset[str]]
+def validate_elsewhere(
+    place: str, wanted: Mapping[str, Sequence[str]], found: Mapping[str, frozenset[str]]
 ) -> tuple[CheckRow, ...]:
-    """Give a row per connection and variable of `wanted`: the secrets backend has it."""
+    """Give a row per connection and variable of `wanted`: the place (a secrets backend, the environment manager) has it."""
     return tuple(
         CheckRow(
             f"{noun}-exists",
             key,
             key in found[section],
             "blocker",
-            f"The secrets backend {name} {'has' if key in found[section] else 'lacks'} the {noun}.",
+            f"{place} {'has' if key in found[section] else 'lacks'} the {noun}.",
             "" if key in found[section] else "Move it with the plan, or write it there.",
         )
         for section, noun in (("connections", "connection"), ("variables", "variable"))

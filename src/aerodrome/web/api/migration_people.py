@@ -26,6 +26,7 @@ class MigrationPerson(View):
     role: Annotated[Role, Field(description="The role on the migration's workspace.")]
     account: Annotated[str, Field(description="The account here, by name or e-mail address; empty: none yet.")]
     has_access: Annotated[bool, Field(description="Whether the account may do what the role allows.")]
+    is_shut_out: Annotated[bool, Field(description="Whether the account is deactivated: no role helps.")]
 
 
 class InviteWish(Body):

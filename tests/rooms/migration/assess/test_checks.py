@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,14 @@ from aerodrome.migration.assess.assessment import assess_inventory
 from aerodrome.migration.assess.checks import ALL
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.estate.archive import EstateHeader, EstateWriter
-from aerodrome.migration.estate.records import KINDS, CodeFactRecord, ConnectionRecord, DagRecord, PoolRecord
+from aerodrome.migration.estate.records import (
+    KINDS,
+    CodeFactRecord,
+    ConnectionRecord,
+    DagRecord,
+    MeasureRecord,
+    PoolRecord,
+)
 
 DAG = DagRecord(
     dag_id="d", file="d.py", is_paused=False, is_active=True, schedule="0 2 * * *", schedule_kind="cron",
@@ -100,7 +109,7 @@ _NAMES = {
     "dag": "dags", "connection": "connections", "variable": "variables", "pool": "pools", "env_var": "env_vars",
     "config": "config", "package": "packages", "file": "files", "user": "users", "import_error": "import_errors",
     "code_fact": "code_facts", "endpoint": "endpoints", "role": "roles", "measure": "measures",
-    "conversion": "conversions",
+    "conversion": "conversions", "asset": "assets",
 }  # fmt: skip
 
 
@@ -125,6 +134,33 @@ def test_no_estate_makes_a_check_raise(tmp_path_factory: Any, inventory: Invento
     assert set(assessment.dag_risks) == {dag.dag_id for dag in inventory.dags}
     assert sum(assessment.counts.values()) == len(assessment.findings)
     json.dumps(assessment.as_data())
+
+
+@pytest.mark.parametrize(
+    ("kind", "product", "seconds"),
+    [
+        ("airflow-db", "postgresql 15.18", 200),
+        ("airflow-db", "mysql 8.0", 375),
+        ("airflow-rest", "", 3000),
+        ("", "", 600),
+    ],
+)
+def test_size_and_time_of_the_transfer_are_told(tmp_path: Path, kind: str, product: str, seconds: int) -> None:
+    """By what the source counted, though it told no states of tasks, and by how fast such a source is; on a page that asks no network."""
+    history = {"run": 100_000, "task_instance": 2_900_000, "task_try": 0, "xcom": 0}
+    facts = {"history": history}
+    writer = EstateWriter(tmp_path / "e", EstateHeader(kind, "x", "2.11.2", product, "r", "t", facts))
+    writer.add(replace(DAG, run_states={"success": 90_000}))
+    for name, size in (("dag_run", 400_000_000), ("task_instance", 2_600_000_000), ("log", 9_000_000_000)):
+        writer.add(MeasureRecord(f"bytes:{name}", size, is_estimate=True))
+    estate = writer.freeze()
+    assessment = assess_inventory(Inventory.of(estate, "3.3.2"))
+    transfer = assessment.as_data()["totals"]["transfer"]
+    assert (transfer["rows"], transfer["bytes"], transfer["seconds"]) == (3_000_000, 3_000_000_000, seconds)
+    page = report.to_html(assessment, estate)
+    assert "3,000,000 rows (3.0 GB), moves in about" in page
+    assert "default-src 'none'" in page
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
 
 
 def test_report_shows_hostile_names_as_text(tmp_path: Path) -> None:

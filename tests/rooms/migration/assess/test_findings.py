@@ -12,6 +12,7 @@ from aerodrome.migration.assess.checks import ALL
 from aerodrome.migration.assess.contract import Finding
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.estate.records import (
+    AssetRecord,
     CodeFactRecord,
     ConfigRecord,
     ConnectionRecord,
@@ -113,6 +114,7 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "source-version": (inventory("1.9.0"), inventory("1.10.15")),
     "source-legacy": (inventory("1.10.15"), inventory("2.0.2")),
     "config-removed": (config("webserver.analytics_id", "x"), config("webserver.analytics_id", "x", "3.0.6")),
+    "config-default": (config("core.check_slas", "True"), config("core.check_slas", "False")),
     "config-renamed": (config("core.dag_concurrency", "5"), config("core.max_active_tasks_per_dag", "5")),
     "logs-remote": (config("logging.remote_logging", "True"), config("logging.remote_logging", "False")),
     "logs-local": (config("logging.remote_logging", "False"), config("logging.remote_logging", "True")),
@@ -134,6 +136,7 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "users": (user(role="Viewer"), user(is_active=False)),
     # code
     "code-syntax": (fact("syntax"), fact("AIR301")),
+    "code-left-out": (fact("left-out"), fact("AIR301")),
     "code-removed": (fact("AIR302"), fact("AIR302", is_fixable=True)),
     "code-upgrade": (fact("AIR301", is_fixable=True), fact("AIR301", "3.0.6", is_fixable=True)),
     "orm-access": (fact("orm-access"), fact("orm-access", "3.0.6")),
@@ -206,6 +209,9 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     "secret-variable": (variable(is_sensitive=True), variable()),
     "extra-secret": (connection(extra_keys=("api_key",)), connection(extra_keys=("timeout",))),
     "extra-prefixed": (connection(extra_keys=("extra__aws__region",)), connection(extra_keys=("region",))),
+    "extra-not-object": (
+        connection(has_odd_extra=True), replace(connection(has_odd_extra=True), target_version="2.11.2"),
+    ),
     "connection-untyped": (connection(conn_type=None), connection()),
     "connection-duplicate": (
         inventory(connections=(replace(CONNECTION, host="h.x"), replace(CONNECTION, conn_id="e", host="h.x"))),
@@ -287,6 +293,34 @@ def test_a_finding_opens_and_stays_quiet(code: str) -> None:
     for finding in findings:
         assert finding.message.endswith((".", "…")), finding.message
         assert finding.hint.endswith((".", "?")), finding.hint
+
+
+def test_what_a_secrets_backend_is_asked_for_is_told_apart() -> None:
+    """It is named, is not taken for something that moves, and still has no value in the estate."""
+    options = (ConfigRecord("secrets.backend", "airflow.providers.x.SecretsManagerBackend", False, "file"),)
+    asked = replace(CONNECTION, conn_id="dwh", conn_type=None, fingerprint=None, origin="secrets-backend")
+    token = replace(VARIABLE, name="api_token", is_sensitive=True, fingerprint=None, origin="secrets-backend")
+    estate = inventory(
+        dags=(replace(DAG, connections=("dwh",), variables=("api_token",)),),
+        connections=(asked,), variables=(token,), config=options,
+    )  # fmt: skip
+    said = {each.code: each.message for each in assess_inventory(estate).findings}
+    assert said["secrets-backend"] == (
+        "Secrets also come from SecretsManagerBackend, which is not read; DAGs look up connection dwh, variable api_token there."
+    )
+    assert said["missing-connection"] == "Names the connection dwh; the secrets backend is asked for it."
+    assert said["missing-variable"] == "Names the variable api_token; the secrets backend is asked for it."
+    assert "2 in a secrets backend" in said["secret-places"]
+    assert not {"connection-untyped", "secret-variable", "undecryptable"} & said.keys()
+
+
+def test_what_waits_for_an_asset_is_named() -> None:
+    waiting = AssetRecord("s3://a", "s3://a", ("d",), (), ("d", "e"), 3, None)
+    untold = AssetRecord("s3://b", "s3://b", (), (), (), None, None, ("events",))
+    found = inventory(measures=(MeasureRecord("pending:dataset-events", 2),), assets=(waiting, untold))
+    said = {each.code: each.message for each in assess_inventory(found).findings}
+    assert "start: d, e." in said["dataset-events-pending"]
+    assert said["source-unread"] == "events: not told of datasets and assets."
 
 
 def test_every_code_has_its_case() -> None:

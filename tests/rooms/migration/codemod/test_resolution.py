@@ -11,14 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.builds.locks import read_lock
 from aerodrome.migration.codemod import Options, upgrade
 from aerodrome.migration.codemod.resolution import resolve_requirements
 
 DAY = date(2026, 9, 20)
+LOCKED = next(
+    line for line in str(read_lock("3.3.2", "3.11")).splitlines() if line.startswith("sqlalchemy==")
+).partition("==")[2]
 PACKAGES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {  # name: {version: (published, what it needs)}
     "apache-airflow": {"3.3.2": ("2026-09-17", ("sqlalchemy>=2",))},
-    "sqlalchemy": {"1.4.0": ("2021-01-01", ()), "2.0.50": ("2026-01-01", ()), "2.1.0": ("2026-10-01", ())},
+    "sqlalchemy": {
+        "1.4.0": ("2021-01-01", ()),
+        "2.0.50": ("2026-01-01", ()),
+        "2.1.0": ("2026-10-01", ()),
+        LOCKED: ("2026-12-01", ()),
+    },
     "frames": {"1.0": ("2022-01-01", ("sqlalchemy<2",)), "2.0": ("2026-02-01", ())},
+    "apache-airflow-providers-http": {"4.0": ("2023-01-01", ())},
     "plain": {"1.0": ("2022-01-01", ()), "1.1": ("2026-03-01", ())},
     "apache-airflow-providers-ssh": {"3.0.0": ("2022-01-01", ("sqlalchemy<2",)), "6.0.0": ("2026-09-01", ())},
 }
@@ -100,11 +110,41 @@ def test_what_was_published_later_is_not_taken(index: str) -> None:
     assert new == "sqlalchemy==2.1.0\r\n"
 
 
+def test_versions_go_with_what_a_deployment_is_locked_to(index: str) -> None:
+    text = "sqlalchemy==2.1.0\nplain\n"
+    new, rules, findings = resolve_requirements(text, "r.txt", "3.3.2", "3.11", date(2026, 12, 2))
+    assert new == f"sqlalchemy=={LOCKED}\nplain==1.1\n"
+    assert rules == {"dead-pin": 1, "requirement-version": 1}
+    assert LOCKED in findings[0].message
+    assert (
+        resolve_requirements(text, "r.txt", "3.3.2", "3.11", date(2026, 11, 30))[0] == "sqlalchemy==2.1.0\nplain==1.1\n"
+    )
+
+
+def test_no_provider_is_older_than_what_airflow_3_was_tried_with(index: str) -> None:
+    new, _, findings = resolve_requirements("apache-airflow-providers-http\n", "r.txt", "3.3.2", "3.11", DAY)
+    assert new == "apache-airflow-providers-http\n"
+    assert [item.rule for item in findings] == ["requirements-unresolvable"]
+    new, _, findings = resolve_requirements("apache-airflow-providers-http==4.0\n", "r.txt", "3.3.2", "3.11", DAY)
+    assert (new, findings) == ("apache-airflow-providers-http==4.0\n", ())
+
+
 def test_nothing_fits(index: str) -> None:
     new, rules, findings = resolve_requirements("no-such-thing\n", "r.txt", "3.3.2", "3.11", DAY)
     assert (new, rules) == ("no-such-thing\n", {})
     assert [item.rule for item in findings] == ["requirements-unresolvable"]
     assert "no-such-thing" in findings[0].message
+
+
+def test_what_fits_gets_its_version_though_another_does_not(index: str) -> None:
+    text = "plain<1.1\nno-such-thing\nframes==1.0\nsqlalchemy\nneither==2.0\n"
+    new, rules, findings = resolve_requirements(text, "r.txt", "3.3.2", "3.11", DAY)
+    assert new == "plain==1.0\nno-such-thing\nframes==2.0\nsqlalchemy==2.0.50\nneither==2.0\n"
+    assert rules == {"requirement-version": 2, "dead-pin": 1}
+    told = {(item.rule, item.line): item.message for item in findings}
+    assert told.keys() == {("dead-pin", 3), ("requirements-unresolvable", 2), ("requirements-unresolvable", 5)}
+    assert "no-such-thing" in told["requirements-unresolvable", 2]
+    assert "neither" in told["requirements-unresolvable", 5]
 
 
 def test_without_an_index_it_is_said_what_was_not_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

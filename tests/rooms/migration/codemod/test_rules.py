@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aerodrome.migration.codemod import Options, Rule
 from aerodrome.migration.codemod.engine import rewrite
+from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules import RULES
 
 PINNING = Options(is_pinning_intervals=True)
+
+
+def in_project(rule: Rule) -> Options:
+    """Give the options of a rule's example, with the other files of its project."""
+    files = {name: text.encode() for name, text in rule.files.items()}
+    return replace(PINNING, project=Project(files)) if files else PINNING
 
 
 def apply(rule: Rule, source: str, options: Options = PINNING) -> str:
@@ -31,10 +40,10 @@ def test_codes_are_unique() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_example(rule: Rule) -> None:
-    done = rewrite(rule.before.encode(), [rule], PINNING)
+    done = rewrite(rule.before.encode(), [rule], in_project(rule))
     assert done.text.decode() == rule.after
     assert set(done.rules) <= {rule.code}
-    assert apply(rule, rule.after) == rule.after
+    assert apply(rule, rule.after, in_project(rule)) == rule.after
     compile(rule.after, rule.code, "exec")
     if rule.finding:
         assert any(rule.finding in spot.message for _, spot in (*done.spots, *done.notes))
@@ -72,6 +81,8 @@ def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: s
         ("implicit-schedule", "from airflow import DAG\nDAG('a', 'text', '@daily')\n"),
         ("implicit-schedule", "from airflow import DAG\ntimedelta = 1\nDAG('a')\n"),
         ("days-ago", "from mine import days_ago\nx = days_ago(1)\n"),
+        ("task-comparison", "a = 1\nb = Load(task_id='b')\nb > a\n"),
+        ("task-comparison", "b = Load(task_id='b')\nb > File('x')\nc = b > b\n"),
         ("context-key", "x = '{{ params.execution_date }} execution_date'\n"),
         ("context-key", "x = row['execution_date']\n"),
         ("context-key", "def load(execution_date):\n    return execution_date\n"),

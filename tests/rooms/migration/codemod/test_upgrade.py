@@ -13,6 +13,7 @@ import pytest
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.migration.codemod import CodeUpgrade, upgrade
+from aerodrome.migration.codemod.workers import FEWEST
 
 PROJECT = Path(__file__).parents[3] / "data" / "source_project"
 
@@ -159,3 +160,69 @@ def test_what_was_found_before_ruff_renamed_the_dag_is_still_said(tmp_path: Path
     (file,) = done.files
     assert "from airflow.sdk import DAG" in file.diff
     assert [(item.rule, "catchup=True" in item.hint) for item in file.findings] == [("catchup-default", True)]
+
+
+def test_more_processes_give_the_same(tmp_path: Path) -> None:
+    (tmp_path / "in/dags").mkdir(parents=True)
+    for number in range(FEWEST):
+        text = f"from airflow import DAG\nfrom airflow.operators.bash_operator import BashOperator\ndag = DAG('d{number}', schedule_interval='@daily')\n"
+        (tmp_path / f"in/dags/d{number}.py").write_text(
+            text + "BashOperator(task_id='a', dag=dag, provide_context=True)\n"
+        )
+    done = [upgrade(tmp_path / "in", tmp_path / str(jobs), "3.3.2", jobs=jobs) for jobs in (1, 2)]
+    assert done[0] == done[1]
+    texts = [{path.name: path.read_bytes() for path in (tmp_path / f"{jobs}/dags").iterdir()} for jobs in (1, 2)]
+    assert len(texts[0]) == FEWEST
+    assert texts[0] == texts[1]
+
+
+def test_links_are_followed_once_and_those_in_a_circle_are_told(tmp_path: Path) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "dags").mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / "dags/a.py").write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/alias.py").symlink_to("a.py")
+    (project / "dags/circle").symlink_to(".")
+    (project / "dags/gone.py").symlink_to("/nowhere/at/all.py")
+    (elsewhere / "b.py").write_text("from airflow.operators.dummy_operator import DummyOperator\n")
+    (project / "dags/common").symlink_to(elsewhere)
+    done = upgrade(project, tmp_path / "out", "3.3.2")
+    assert [file.path for file in done.files if file.diff] == ["dags/a.py", "dags/common/b.py"]
+    assert [item.file for file in done.files for item in file.findings if item.rule == "left-out"] == [
+        "dags/circle",
+        "dags/gone.py",
+    ]
+    assert (tmp_path / "out/dags/alias.py").read_text() == (tmp_path / "out/dags/a.py").read_text()
+    assert "dummy_operator" in (elsewhere / "b.py").read_text()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8-sig"])
+def test_files_in_other_encodings_stay_in_them(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "project").mkdir()
+    cookie = "" if encoding == "utf-8-sig" else f"# -*- coding: {encoding} -*-\n"
+    old = cookie + (
+        "from airflow import DAG\n"
+        "from airflow.operators.bash_operator import BashOperator\n"
+        "name = 'caf\u00e9 \u00fc\u00fc\u00fc'; dag = DAG('d', schedule_interval='0 5 * * *', catchup=False); b = BashOperator(task_id='\u00fc', dag=dag, bash_command='x')\n"
+    )
+    (tmp_path / "project/a.py").write_bytes(old.encode(encoding))
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "a.py").write_text(old.removeprefix(cookie), encoding="utf-8")
+    done = upgrade(tmp_path / "project", tmp_path / "out", "3.3.2")
+    upgrade(plain, tmp_path / "plain-out", "3.3.2")
+    new = (tmp_path / "out/a.py").read_bytes().decode(encoding)
+    assert new == cookie + (tmp_path / "plain-out/a.py").read_text(encoding="utf-8")
+    assert "airflow.sdk" in new
+    (file,) = done.files
+    assert "caf\u00e9" in file.diff
+    assert cookie == "" or f" {cookie}" in file.diff
+
+
+def test_a_file_that_python_cannot_read_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    data = b"from airflow.operators.bash_operator import BashOperator\nname = 'caf\xe9'\n"
+    (tmp_path / "project/a.py").write_bytes(data)
+    (file,) = upgrade(tmp_path / "project", tmp_path / "out", "3.3.2").files
+    assert [item.rule for item in file.findings] == ["syntax"]
+    assert (tmp_path / "out/a.py").read_bytes() == data

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.rooms.migration.cutover.world import DAG, START, Killed, Run, World
+from tests.rooms.migration.cutover.side import DAG, START, Run
+from tests.rooms.migration.cutover.world import Killed, World
 
 from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.migration import cutover

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.rooms.migration.cutover.world import DAG, Killed, MemoryLedger, World, conduct, wave
+from tests.rooms.migration.cutover.side import DAG
+from tests.rooms.migration.cutover.walking import MemoryLedger, conduct, wave
+from tests.rooms.migration.cutover.world import Killed, World
 
 from aerodrome.kernel.errors import Conflict, Unavailable
 from aerodrome.migration.cutover import Limits

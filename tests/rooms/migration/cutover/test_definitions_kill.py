@@ -14,7 +14,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.rooms.migration.cutover.world import DAG, Killed, MemoryLedger, Run, Side, World, conduct, wave
+from tests.rooms.migration.cutover.side import DAG, Run, Side
+from tests.rooms.migration.cutover.walking import MemoryLedger, conduct, wave
+from tests.rooms.migration.cutover.world import Killed, World
 from tests.rooms.migration.sources.oozie_fake import FakeJob, OozieFake, oozie_fake
 from tests.rooms.migration.sources.test_definitions import COORDINATOR, WORKFLOW
 

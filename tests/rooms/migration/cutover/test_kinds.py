@@ -8,7 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.rooms.migration.cutover.world import DAG, START, MemoryLedger, Run, World, conduct, wave
+from tests.rooms.migration.cutover.side import DAG, START, Run
+from tests.rooms.migration.cutover.walking import MemoryLedger, conduct, wave
+from tests.rooms.migration.cutover.world import World
 
 from aerodrome.migration.estate.calendars import between
 

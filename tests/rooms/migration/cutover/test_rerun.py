@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from tests.rooms.migration.cutover.world import DAG, Killed, MemoryLedger, World, conduct, wave
+from tests.rooms.migration.cutover.side import DAG
+from tests.rooms.migration.cutover.walking import MemoryLedger, conduct, wave
+from tests.rooms.migration.cutover.world import Killed, World
 
 from aerodrome.kernel.errors import Invalid, Unavailable
 from aerodrome.migration import cutover

@@ -1,132 +1,30 @@
-"""A model of two Airflows over one clock: enough scheduler to see what a cutover does to intervals.
-
-It follows what Airflow does (models/dag.py, jobs/scheduler_job_runner.py, dag_processing/collection.py, 2.11.2 and
-3.3.2): a scheduler makes at most one run per look from the row's next interval, and computes the next when the run has
-ended (max_active_runs is 1 here; 2.11.2 steps on only then); every parse computes it anew from the newest scheduled run,
-unless one still goes on; without catchup both skip to the newest complete interval.
-"""
+"""Two model Airflows over one clock, and the platform between them, which can be killed at any call it makes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from tests.rooms.migration.cutover.side import DAG, START, Run, Side
 from tests.rooms.migration.plan.conftest import dag
 
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.kernel.errors import AerodromeError, Conflict
-from aerodrome.migration.cutover import Conductor, Ended, Limits
-from aerodrome.migration.cutover.context import CutoverContext, EventBridge
+from aerodrome.migration.cutover.context import CutoverContext
 from aerodrome.migration.cutover.expectation import texts
 from aerodrome.migration.cutover.requests import Hindrances
 from aerodrome.migration.cutover.target import Judge, TargetDag, TargetRun
-from aerodrome.migration.estate.calendars import Calendar, Interval, calendar_of, due, is_on
+from aerodrome.migration.estate.calendars import Interval, calendar_of, is_on
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch, HistoryWindow
 from aerodrome.migration.estate.records import DagRecord
-from aerodrome.migration.plan.contract import Step
-from aerodrome.migration.plan.handover import wave_steps
-from aerodrome.migration.plan.needs import needs_of
-from aerodrome.migration.service.conducting import act_of
 from aerodrome.migration.sources.contract import CarriedRuns, DagState, StoppedRuns
-
-DAG = "daily_sales"
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 class Killed(Exception):
     """kill -9 of the platform: both Airflows go on."""
-
-
-@dataclass
-class Run:
-    interval: Interval
-    ends_at: datetime
-    run_type: str = "scheduled"
-    is_ours: bool = True  # made by this side, not copied here
-    result: str = "success"
-    is_stopped: bool = False  # by us, for the other side to run it again
-
-    def state(self, now: datetime) -> str:
-        return self.result if now >= self.ends_at else "running"
-
-    @property
-    def run_id(self) -> str:
-        return f"{self.run_type}__{self.interval[0].isoformat()}"
-
-
-@dataclass
-class Side:
-    """One Airflow with one DAG."""
-
-    clock: ManualClock
-    calendar: Calendar
-    catchup: bool
-    run_s: float
-    parse_every_s: float
-    is_paused: bool
-    next: Interval | None  # None: it has no schedule of its own
-    runs: list[Run] = field(default_factory=list)
-    parsed_at: datetime = START
-    looked_at: datetime = START
-    let_go: str | None = None
-    is_held_back: bool = False  # until the next parse
-    mark: str | None = None
-    is_running: bool = True
-    result: str = "success"
-    is_full: bool = False  # a run goes on, and the scheduler steps on when it sees that it has ended
-
-    def look(self) -> None:
-        """Do what scheduler and DAG processor do now."""
-        if not self.is_running:
-            return
-        now = self.clock.now()
-        if self.is_paused:  # Airflow does not advance the runs of a paused DAG: they stand still
-            for run in self.runs:
-                if run.is_ours and run.state(now) == "running":
-                    run.ends_at += now - self.looked_at
-        self.looked_at = now
-        is_busy = any(run.state(now) == "running" for run in self.runs)
-        if not self.is_paused and self.is_full and not is_busy:
-            self._step(now)
-        if (
-            not self.is_paused
-            and self.next is not None
-            and not self.is_held_back
-            and self.next[1] <= now
-            and not is_busy
-        ):
-            if any(run.interval == self.next for run in self.runs):
-                self._step(now)
-            else:
-                ends_at = now + timedelta(seconds=self.run_s)
-                self.runs.append(Run(self.next, ends_at, result=self.result))
-                self.is_full = True
-        if (now - self.parsed_at).total_seconds() >= self.parse_every_s:
-            self.parse()
-
-    def _step(self, now: datetime) -> None:
-        self.is_full = False
-        if self.next is not None:
-            self.next = due(self.calendar, self.next, now, catchup=self.catchup)
-
-    def parse(self) -> None:
-        now = self.clock.now()
-        self.parsed_at = now
-        is_busy = any(run.state(now) == "running" for run in self.runs)
-        self.is_held_back = False
-        if not is_busy and (last := self.newest()):
-            self.is_full = False
-            self.next = due(self.calendar, last, now, catchup=self.catchup)
-
-    def newest(self) -> Interval | None:
-        return max((run.interval for run in self.runs if run.run_type == "scheduled"), default=None)
-
-    @property
-    def own(self) -> list[Interval]:
-        return [run.interval for run in self.runs if run.is_ours and not run.is_stopped]
 
 
 @dataclass
@@ -445,71 +343,3 @@ class _Target:
 
     def ask_to_parse(self, _dag_id: str) -> None:
         self.world._call("ask_to_parse")
-
-
-@dataclass
-class MemoryLedger:
-    """A journal in memory: it survives the kill of whoever writes it."""
-
-    statuses: dict[str, str] = field(default_factory=dict)
-    results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    errors: dict[str, AerodromeError] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
-    halts: bool = False
-    on_write: Callable[[], None] = lambda: None
-
-    def begin(self, keys: Sequence[str]) -> None:
-        self.on_write()
-        assert not any(self.statuses.get(key) == "done" for key in keys)
-        self.statuses |= dict.fromkeys(keys, "running")
-        self.on_write()
-
-    def done(self, results: Mapping[str, Mapping[str, Any]]) -> None:
-        self.on_write()
-        assert all(self.statuses[key] == "running" for key in results)
-        self.statuses |= dict.fromkeys(results, "done")
-        self.results |= results
-        self.on_write()
-
-    def failed(self, errors: Mapping[str, AerodromeError]) -> None:
-        self.on_write()
-        self.statuses |= dict.fromkeys(errors, "failed")
-        self.errors |= errors
-
-    def restart(self, keys: Sequence[str]) -> None:
-        self.statuses |= dict.fromkeys(keys, "pending")
-
-    def progress(self, texts: Mapping[str, str]) -> None:
-        self.told += texts.values()
-
-    def is_halted(self) -> bool:
-        return self.halts
-
-
-def wave(world: World, *kinds: str, **settings: Any) -> list[Step]:
-    """The steps of one wave with every DAG of the world; `kinds` chooses some of them."""
-    plan = {
-        "policies": {
-            "drain_deadline": 900, "on_deadline": "fail", "prove_limit": 120, "watch_limit": 4000, "missed": "report",
-            **settings,
-        },
-        "dags": {},
-    }  # fmt: skip
-    steps = wave_steps({"name": "wave-1", "dags": list(world.records)}, plan, world.records)
-    return [step for step in steps if not kinds or step.kind.removeprefix("cutover.") in kinds]
-
-
-def conduct(
-    world: World,
-    ledger: MemoryLedger,
-    steps: Sequence[Step],
-    limits: Limits | None = None,
-    events: EventBridge | None = None,
-) -> Ended:
-    """Walk steps as the service does."""
-    context = replace(world.context(), events=events)
-    done = {key: result for key, result in ledger.results.items() if ledger.statuses[key] == "done"}
-    needs = needs_of(steps, world.records)
-    return Conductor(
-        context, steps, needs, done, lambda step, found: act_of(context, step, found), ledger, limits or Limits()
-    ).run()

@@ -9,7 +9,26 @@ from pathlib import Path
 
 from aerodrome.migration.estate.archive import Estate, EstateHeader, EstateWriter
 from aerodrome.migration.estate.difference import KEY_FACT, Change, FieldChange, difference
-from aerodrome.migration.estate.records import ConnectionRecord, DagRecord, MeasureRecord, PoolRecord, Record
+from aerodrome.migration.estate.records import (
+    KINDS,
+    AssetRecord,
+    CodeFactRecord,
+    ConfigRecord,
+    ConnectionRecord,
+    ConversionRecord,
+    DagRecord,
+    EndpointRecord,
+    EnvVarRecord,
+    FileRecord,
+    ImportErrorRecord,
+    MeasureRecord,
+    PackageRecord,
+    PoolRecord,
+    Record,
+    RoleRecord,
+    UserRecord,
+    VariableRecord,
+)
 
 CONNECTION = ConnectionRecord(
     "wh", "postgres", "db", 5432, None, "etl", None, (), True, False, "canary-1", "metadata-db"
@@ -70,6 +89,51 @@ def test_the_same_source_at_work_shows_nothing_unless_asked(tmp_path: Path) -> N
     assert difference(before, after).changes == ()
     moved = difference(before, after, with_activity=True).changes
     assert [(change.kind, change.fields[0].name) for change in moved] == [("dag", "run_states"), ("measure", "amount")]
+
+
+EACH = (
+    (DAG, {"callbacks": ("on_failure_callback",), "runs_1d": 2}),
+    (CONNECTION, {"origin": "environment"}),
+    (VariableRecord("v", None, 3, False, False, "canary-v", "metadata-db"), {"size_bytes": 4}),
+    (PoolRecord("p", 4, None, False), {"slots": 5}),
+    (EnvVarRecord("E", False, "canary-e", "user"), {"fingerprint": "canary-f"}),
+    (ConfigRecord("core.executor", "LocalExecutor", False, "file"), {"origin": "environment"}),
+    (PackageRecord("pandas", "==2.1", "requirements"), {"version": "==2.2"}),
+    (FileRecord("a.py", "plugins", 3, "0" * 64), {"sha256": "1" * 64}),
+    (UserRecord("ana", None, ("Admin",), True), {"roles": ("Op",)}),
+    (ImportErrorRecord("a.py", "NameError"), {"message": "ImportError"}),
+    (
+        CodeFactRecord("plugins", "a.py", 3, "custom-class", "A hook of your own.", "h", False, 1),
+        {"message": "Another."},
+    ),
+    (EndpointRecord("dags", "a.py", 3, "https", "api", None), None),
+    (RoleRecord("Team", 3, 1), {"permissions": 4}),
+    (MeasureRecord("rows:xcom", 1), {"amount": 2}),
+    (ConversionRecord("d", "caveat", "c", "e", "m", "f.xml", 1), {"message": "n"}),
+    (AssetRecord("s3://a", "s3://a", ("d",), (), (), 3, None), {"readers": ("d", "e")}),
+)
+
+
+def test_each_kind_is_compared(tmp_path: Path) -> None:
+    """What a scan found of any kind and the next one lacks, has more, or has otherwise, is shown with its field."""
+    assert [record.kind for record, _ in EACH] == list(KINDS)
+    every = freeze(tmp_path / "every", [record for record, _ in EACH])
+    none = freeze(tmp_path / "none", [])
+    for before, after, what in ((every, none, "removed"), (none, every, "added")):
+        found = difference(before, after).changes
+        assert [(change.kind, change.key, change.what) for change in found] == [
+            (record.kind, record.key, what) for record, _ in EACH
+        ]
+    other = freeze(tmp_path / "other", [replace(record, **changes) for record, changes in EACH if changes])
+    changed = {
+        change.kind: [field.name for field in change.fields]
+        for change in difference(every, other, with_activity=True).changes
+        if change.what == "changed"
+    }
+    shown = {"fingerprint": "secret value"}
+    assert {kind: sorted(names) for kind, names in changed.items()} == {
+        record.kind: sorted(shown.get(name, name) for name in changes) for record, changes in EACH if changes
+    }
 
 
 def test_fingerprints_of_two_keys_are_not_compared(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_person_who_was_kept_out_stays_out(staffed: Desk) -> None:
     staffed.platform.access.create_user(admin, "ana")
     staffed.platform.access.set_active(admin, "ana", is_active=False)
     found = by_name(staffed.migrations.people.invite(admin, NAME))
-    assert (found["ana"].account, found["ana"].has_access) == ("ana", False)
+    assert (found["ana"].account, found["ana"].has_access, found["ana"].is_shut_out) == ("ana", False, True)
 
 
 def test_people_are_shown_and_let_in_over_the_api(staffed: Desk, url: str) -> None:

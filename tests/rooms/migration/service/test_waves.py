@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from tests.rooms.migration.cutover.world import DAG, World, wave
+from tests.rooms.migration.cutover.side import DAG
+from tests.rooms.migration.cutover.walking import wave
+from tests.rooms.migration.cutover.world import World
 
 from aerodrome.kernel.clock import ManualClock
 from aerodrome.migration.service import boards, controls

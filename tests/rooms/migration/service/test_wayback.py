@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from tests.rooms.migration.cutover.world import DAG, World
+from tests.rooms.migration.cutover.side import DAG
+from tests.rooms.migration.cutover.world import World
 from tests.rooms.migration.service.conftest import NAME, Desk
 
 from aerodrome.kernel.errors import Conflict, NotFound

@@ -1,7 +1,11 @@
-"""What goes with history and is easily lost: a task's executor_config, and datasets with events and a pending one. For SQLite sources."""
+"""What goes with history and is easily lost: a task's executor_config and rendered fields, and datasets with events and a pending one.
+
+For SQLite sources.
+"""
 
 from __future__ import annotations
 
+import json
 import pickle
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +18,7 @@ from aerodrome.migration.estate.history import HistoryWindow
 from aerodrome.migration.sources.contract import OffersAssets, OffersExecutorConfigs, ShownConfig, SourceAdapter
 
 CONFIG = {"KubernetesExecutor": {"image": "etl:7", "odd": 'it\'s "so"\n', "limits": [1, 2.5, None, True]}}
+RENDERED = {"bash_command": "load 'ü'", "env": None, "limits": [1, 2.5, {"deep": True}]}
 AT = "2026-03-01 04:05:06.789000"
 DAG_IDS = ("daily_sales", "maintenance", "orders_mapped")
 WINDOW = HistoryWindow(DAG_IDS)
@@ -34,6 +39,11 @@ def put_into(database_url: str) -> Iterator[None]:
         connection.execute(
             "update task_instance set executor_config = ? where dag_id = 'daily_sales' and task_id = 'load'",
             (pickle.dumps(CONFIG, 4),),
+        )
+        connection.execute(
+            "insert into rendered_task_instance_fields (dag_id, task_id, run_id, map_index, rendered_fields) select dag_id, "
+            "task_id, run_id, map_index, ? from task_instance where dag_id = 'daily_sales' and task_id = 'load'",
+            (json.dumps(RENDERED),),
         )
         for number, uri in ((901, "s3://beside/orders"), (902, "s3://beside/customers"), (903, "s3://beside/else")):
             connection.execute("insert into dataset values (?, ?, '{}', ?, ?, 0)", (number, uri, AT, AT))
@@ -69,6 +79,7 @@ def put_into(database_url: str) -> Iterator[None]:
 def _clear(connection: sqlite3.Connection) -> None:
     for table, column in _TABLES.items():
         connection.execute(f"delete from {table} where {column} >= {FIRST_ID}")
+    connection.execute("delete from rendered_task_instance_fields where task_id = 'load'")
     connection.execute("update task_instance set executor_config = ? where task_id = 'load'", (pickle.dumps({}, 4),))
 
 

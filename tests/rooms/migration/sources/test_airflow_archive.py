@@ -29,6 +29,7 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import COLUMNS, HistoryWindow
 from aerodrome.migration.sources.airflow_archive import unpacking
 from aerodrome.migration.sources.airflow_archive.frames import MAGIC, frames
+from aerodrome.migration.sources.airflow_archive.inside.exporter import files_of
 from aerodrome.migration.sources.airflow_archive.script import exporter
 from aerodrome.migration.sources.airflow_archive.sealing import new_key, public_half
 from aerodrome.migration.sources.capture import capture
@@ -311,3 +312,21 @@ def test_an_archive_brings_what_goes_with_history(
     assert set(wanted[1].values()) == {repr(CONFIG)}
     assert isinstance(archived, MeasuresConcurrency)
     assert archived.concurrency(("daily_sales",), clock.now() - timedelta(days=30)).tasks >= 1
+
+
+def test_code_is_taken_through_links_and_those_to_nothing_are_named(tmp_path: Path) -> None:
+    root = tmp_path / "home/dags"
+    (root / "own").mkdir(parents=True)
+    (tmp_path / "common").mkdir()
+    (root / "own/a.py").touch()
+    (tmp_path / "common/b.py").touch()
+    (root / "alias").symlink_to("own")
+    (root / "common").symlink_to(tmp_path / "common")
+    (tmp_path / "common/back").symlink_to(tmp_path / "common")
+    (root / "circle").symlink_to(".")
+    (root / "everything").symlink_to("/")
+    (root / "gone.py").symlink_to("nowhere.py")
+    skipped: list[str] = []
+    found = [name for _, name, _ in files_of({"dags": str(root)}, skipped)]
+    assert found == ["alias/a.py", "common/b.py", "own/a.py"]
+    assert sorted(skipped) == ["dags/circle", "dags/common/back", "dags/everything", "dags/gone.py"]

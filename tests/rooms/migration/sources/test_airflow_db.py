@@ -89,6 +89,21 @@ def test_old_key_behind_the_new_one_opens_rows(config: SourceConfig, open_one: O
     assert open_one(replace(config, fernet_keys=both)).describe().is_ok
 
 
+@pytest.mark.parametrize("place", ["config_file", "env_file"])
+def test_without_a_key_that_of_the_files_is_taken(
+    place: str, config: SourceConfig, open_one: Opener, fernet_key: str, tmp_path: Path
+) -> None:
+    lines = {
+        "config_file": f"[core]\nfernet_key = {fernet_key}\n",
+        "env_file": f"AIRFLOW__CORE__FERNET_KEY={fernet_key}\n",
+    }
+    (tmp_path / place).write_text(lines[place])
+    found = replace(config, fernet_keys=Secret(""), config_file=None, env_file=None)
+    assert not open_one(found).describe().is_ok
+    known = {"config_file": None, "env_file": None, place: tmp_path / place}
+    assert open_one(replace(found, config_file=known["config_file"], env_file=known["env_file"])).describe().is_ok
+
+
 def test_dags_come_with_schedule_tasks_and_history(estate: Estate) -> None:
     dags = {dag.dag_id: dag for dag in estate.all(DagRecord)}
     assert tuple(dags) == DAGS
@@ -133,6 +148,33 @@ def test_objects_come_from_database_environment_and_files(estate: Estate) -> Non
     assert options["webserver.secret_key"].value is None
     assert "python-dateutil" in {record.name for record in estate.all(PackageRecord)}
     assert estate.header.facts["history"] == {"run": 15, "task_instance": 56, "task_try": 0, "xcom": 55, "rendered": 0}
+
+
+def test_what_a_secrets_backend_is_asked_for_stands_in_the_estate(
+    config: SourceConfig, open_one: Opener, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Names that DAGs look up and neither database nor environment has; without a backend nobody has them."""
+    execute(config, "delete from connection where conn_id = 'warehouse'")
+    execute(config, "delete from variable where key = 'sales_region'")
+    env = tmp_path / "backend.env"
+    assert config.env_file is not None
+    env.write_text(config.env_file.read_text() + "\nAIRFLOW__SECRETS__BACKEND=airflow.providers.x.VaultBackend\n")
+    found = []
+    for number, env_file in enumerate((config.env_file, env)):
+        estate = capture(open_one(replace(config, env_file=env_file)), "x", tmp_path / f"e{number}", clock, quiet)
+        records: list[ConnectionRecord | VariableRecord] = [*estate.all(ConnectionRecord), *estate.all(VariableRecord)]
+        found.append([(each.kind, each.key, each.fingerprint) for each in records if each.origin == "secrets-backend"])
+    assert found == [[], [("connection", "warehouse", None), ("variable", "sales_region", None)]]
+
+
+@pytest.mark.parametrize(("extra", "is_odd"), [("[1]", True), ("a=b", True), ('{"a": 1}', False), ("{}", False)])
+def test_an_extra_that_is_no_object_is_noticed(
+    config: SourceConfig, open_one: Opener, fernet_key: str, extra: str, *, is_odd: bool
+) -> None:
+    stored = Fernet(fernet_key).encrypt(extra.encode()).decode()
+    execute(config, "update connection set extra = :extra where conn_id = 'warehouse'", extra=stored)
+    found = [record for record in open_one(config).records(quiet) if record.key == "warehouse"]
+    assert [isinstance(record, ConnectionRecord) and record.has_odd_extra for record in found] == [is_odd]
 
 
 def test_the_same_source_has_the_same_digest(

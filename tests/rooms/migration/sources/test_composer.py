@@ -223,7 +223,7 @@ def test_composer_keeps_the_contract_of_sources(
 ) -> None:
     there = running.config
     server.rest = through(there.base_url, there.user, there.password.reveal())
-    keeps_the_contract(source, holds="daily_sales", leaves=("task_try", "xcom", "rendered"))
+    keeps_the_contract(source, holds="daily_sales", leaves=("task_try", "xcom"))
 
 
 @pytest.mark.airflow

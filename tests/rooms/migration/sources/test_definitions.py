@@ -54,12 +54,13 @@ EXPORT = """<DEFTABLE><FOLDER FOLDER_NAME="LOAD" FOLDER_ORDER_METHOD="SYSTEM">
 
 @pytest.fixture
 def apps(tmp_path: Path) -> Path:
-    """An Oozie estate: a coordinator over a workflow with a sub-workflow."""
+    """An Oozie estate: a coordinator over a workflow with a sub-workflow, which people also submit by itself."""
     for name, text in (("etl/workflow", WORKFLOW), ("etl/coordinator", COORDINATOR), ("child/workflow", CHILD)):
         file = tmp_path / "apps" / f"{name}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    (tmp_path / "apps/etl/job.properties").write_text("nameNode=hdfs://nn:8020\n")
+    for folder in ("etl", "child"):
+        (tmp_path / "apps" / folder / "job.properties").write_text("nameNode=hdfs://nn:8020\n")
     return tmp_path / "apps"
 
 

@@ -373,7 +373,7 @@ def test_mwaa_keeps_the_contract_of_sources(
     server.rest = through(there.base_url, there.user, there.password.reveal())
     with put_into(running.database.database_url.reveal()):
         behind = running.behind()
-        keeps_the_contract(source, holds="daily_sales", leaves=("task_try", "xcom", "rendered"))
+        keeps_the_contract(source, holds="daily_sales", leaves=("task_try", "xcom"))
         assert (assets_of(source), configs_of(source)) == (assets_of(behind), configs_of(behind))
         assert all(assets_of(source).values())
         assert configs_of(source)

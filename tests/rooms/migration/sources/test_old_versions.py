@@ -27,7 +27,7 @@ from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.airflow_db.pickles import NotPlainError, plain_from_pickle, xcom_text
 from aerodrome.migration.sources.airflow_db.probes import grants_right
 from aerodrome.migration.sources.airflow_db.written import written
-from aerodrome.migration.sources.contract import SourceAdapter
+from aerodrome.migration.sources.contract import OffersExecutorConfigs, SourceAdapter
 from aerodrome.migration.sources.registry import open_source
 
 PLAIN = st.recursive(
@@ -114,6 +114,25 @@ def test_runs_without_an_id_get_the_name_that_airflow_gives(old: Path, open_old:
         "it carries the row's own id"
     )
     assert sum(name.startswith("manual__") for name in names) == len(names) - 2
+
+
+@pytest.mark.airflow
+def test_what_their_tasks_told_the_executor_comes_under_that_name(
+    old: Path, open_old: Callable[[], SourceAdapter]
+) -> None:
+    """Runs with and without an id in one DAG: each config comes once, with the key that its task instance has."""
+    config = pickle.dumps({"KubernetesExecutor": {"image": "etl:7"}})
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("update task_instance set executor_config = ? where dag_id = 'daily_orders'", (config,))
+    change(
+        old, "update dag_run set run_id = null where id in (select min(id) from dag_run where dag_id = 'daily_orders')"
+    )
+    source = open_old()
+    assert isinstance(source, OffersExecutorConfigs)
+    rows = list(source.executor_configs("task_instance", HistoryWindow(("daily_orders",))))
+    keys = [key for page in rows for key, _ in page]
+    assert sorted(keys) == sorted(row[:4] for row in read(source, "task_instance", "daily_orders")[0])
+    assert {stored for page in rows for _, stored in page} == {config}
 
 
 @pytest.mark.airflow

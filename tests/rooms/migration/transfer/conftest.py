@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import text
+from tests.matrix import wide
 
 from aerodrome.builds.contract import Venv
 from aerodrome.kernel.errors import AerodromeError, Invalid
@@ -35,7 +36,7 @@ from aerodrome.migration.sources.contract import (
 from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.runtimes.contract import AirflowAccess
 
-AIRFLOW, AIRFLOW2 = "3.3.2", "2.11.2"
+AIRFLOW, AIRFLOW2, AIRFLOW210 = "3.3.2", "2.11.2", "2.10.5"
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -232,9 +233,21 @@ def _postgres_target(airflow3: Venv, request: pytest.FixtureRequest, tmp_path_fa
     return "airflow3_template"
 
 
+EACH_AIRFLOW2 = pytest.mark.parametrize(
+    "airflow2_version", [AIRFLOW2, *wide(AIRFLOW210)], indirect=True, scope="session"
+)
+"""Runs a module's tests with each Airflow 2 that can be a target."""
+
+
 @pytest.fixture(scope="session")
-def airflow2(airflow_venv: Callable[..., Venv]) -> Venv:
-    return airflow_venv(AIRFLOW2)
+def airflow2_version(request: pytest.FixtureRequest) -> str:
+    """The Airflow 2 that is the target."""
+    return str(getattr(request, "param", AIRFLOW2))
+
+
+@pytest.fixture(scope="session")
+def airflow2(airflow_venv: Callable[..., Venv], airflow2_version: str) -> Venv:
+    return airflow_venv(airflow2_version, () if airflow2_version == AIRFLOW2 else ("psycopg2-binary",))
 
 
 @pytest.fixture(scope="session")
@@ -245,11 +258,17 @@ def _sqlite_target2(airflow2: Venv, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def _postgres_target2(airflow2: Venv, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def _postgres_target2(
+    airflow2: Venv,
+    airflow2_version: str,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
     server = request.getfixturevalue("postgres_server")
-    url = server.create_database("airflow2_template").reveal()
+    name = f"airflow2_template_{airflow2_version.replace('.', '_')}"
+    url = server.create_database(name).reveal()
     run_airflow(airflow2, tmp_path_factory.mktemp("airflow2"), url, "db", "migrate")
-    return "airflow2_template"
+    return name
 
 
 @pytest.fixture

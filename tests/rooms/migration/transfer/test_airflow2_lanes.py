@@ -1,6 +1,6 @@
 """Airflow 2.11 takes history by the fast lanes, too. If these break, it holds other rows than the careful way writes.
 
-Airflow 2.11.2 moves by default; AERODROME_MATRIX=1 (`make test-matrix`) adds older ones, on MySQL and MariaDB too.
+Airflow 2.11.2 moves into itself by default; AERODROME_MATRIX=1 (`make test-matrix`) adds older ones, on MySQL too, and 2.10.5 as the target.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy import text
 from tests.matrix import wide
 from tests.rooms.migration.aged import Aged
 from tests.rooms.migration.transfer import test_sql_lane, test_text_lane
-from tests.rooms.migration.transfer.conftest import AIRFLOW2, add_dags_to2
+from tests.rooms.migration.transfer.conftest import EACH_AIRFLOW2, add_dags_to2
 from tests.rooms.migration.transfer.test_bulk import counts, odd_source
 from tests.rooms.migration.transfer.test_sql_lane import DAG_IDS, BySql, with_oddities
 from tests.rooms.migration.transfer.test_text_lane import ByText
@@ -29,13 +29,13 @@ from aerodrome.migration.transfer.difference import compare_history
 from aerodrome.migration.transfer.sql_lane import sql_lane
 from aerodrome.runtimes.contract import AirflowAccess
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, EACH_AIRFLOW2]
 CASES = [
     ("2.11.2", "postgresql"),
     ("2.11.2", "sqlite"),
     *wide(
         ("1.10.15", "postgresql"), ("2.3.4", "postgresql"), ("2.7.3", "postgresql"), ("1.10.15", "sqlite"),
-        ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql"),
+        ("2.3.4", "sqlite"), ("2.3.4", "mysql"), ("2.7.3", "mysql"), ("2.11.2", "mysql"),
     ),
 ]  # fmt: skip
 
@@ -60,8 +60,10 @@ def content(target: TargetDatabase) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def open_target(request: pytest.FixtureRequest, fernet_key: str) -> Iterator[Callable[..., TargetDatabase]]:
-    """Give targets on PostgreSQL as a real Airflow 2.11.2 made them."""
+def open_target(
+    request: pytest.FixtureRequest, airflow2_version: str, fernet_key: str
+) -> Iterator[Callable[..., TargetDatabase]]:
+    """Give targets on PostgreSQL as a real Airflow 2 made them."""
     server = request.getfixturevalue("postgres_server")
     template = request.getfixturevalue("_postgres_target2")
     opened: list[tuple[str, TargetDatabase]] = []
@@ -70,7 +72,7 @@ def open_target(request: pytest.FixtureRequest, fernet_key: str) -> Iterator[Cal
         name = f"t_{os.urandom(8).hex()}"
         url = server.create_database(name, template=template)
         target = TargetDatabase(
-            AirflowAccess("http://127.0.0.1:1", AIRFLOW2, url, Secret(fernet_key), Secret("unused"))
+            AirflowAccess("http://127.0.0.1:1", airflow2_version, url, Secret(fernet_key), Secret("unused"))
         )
         add_dags_to2(target, *(dag_ids or DAG_IDS))
         opened.append((name, target))

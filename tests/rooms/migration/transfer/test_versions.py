@@ -35,7 +35,7 @@ CASES = [
     ("1.10.15", "sqlite"),
     ("2.3.4", "sqlite"),
     *wide(*((version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2"))),
-    *wide(("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql")),
+    *wide(("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql"), ("2.11.2", "mysql"), ("3.3.2", "mysql")),
     *wide(*((version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2"))),
 ]
 

@@ -68,6 +68,10 @@ CHECKS = (
         "Make it parse with Python 3, or leave it out.", _facts("syntax"), 2,
     ),
     Check(
+        "code-left-out", "warning", "A link in the code leads to nothing",
+        "Correct or remove it: what it should lead to is not moved.", _facts("left-out"), 0.25,
+    ),
+    Check(
         "code-removed", "blocker", "Code uses what Airflow 3 removed, and no rule rewrites it",
         "Rewrite it by hand before its DAG moves.", _for_major(_unfixable), 1,
     ),

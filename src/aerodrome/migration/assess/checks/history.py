@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from aerodrome.migration.assess.contract import Check, Place
-from aerodrome.migration.assess.estimate import ROWS_PER_S, STAYS, duration_text, estimate, size_text
+from aerodrome.migration.assess.estimate import STAYS, duration_text, estimate, size_text
 from aerodrome.migration.assess.inventory import Inventory
 
 LONG_S = 3600
 MANY_ROWS = 10_000_000
+MOST_NAMED = 10
 
 
 def _size(inventory: Inventory) -> Iterator[Place]:
@@ -30,7 +31,8 @@ def _time(inventory: Inventory) -> Iterator[Place]:
     if found.rows:
         yield Place(
             "source",
-            f"About {found.rows:,} rows of history move in {duration_text(found.seconds)} at {ROWS_PER_S:,} rows a second.",
+            f"About {found.rows:,} rows of history{f' ({size_text(found.bytes)})' if found.bytes else ''} move in "
+            f"{duration_text(found.seconds)} at {found.rows_per_s:,} rows a second.",
         )
 
 
@@ -71,7 +73,9 @@ def _in_flight(inventory: Inventory) -> Iterator[Place]:
 def _pending(inventory: Inventory) -> Iterator[Place]:
     amount = inventory.measure("pending:dataset-events") or 0
     if amount:
-        yield Place("source", f"{amount:,} dataset events wait for the DAGs that they start.")
+        dags = sorted({dag_id for asset in inventory.assets for dag_id in asset.waiting})
+        named = f": {', '.join(dags[:MOST_NAMED])}{' and others' if len(dags) > MOST_NAMED else ''}" if dags else ""
+        yield Place("source", f"{amount:,} dataset events wait for the DAGs that they start{named}.")
 
 
 def _backfill(inventory: Inventory) -> Iterator[Place]:
@@ -89,6 +93,8 @@ def _unread(inventory: Inventory) -> Iterator[Place]:
     for name, found in sorted(dags.items()):
         which = "every DAG" if len(found) == len(inventory.dags) else f"{len(found):,} DAGs, such as {found[0]}"
         yield Place("source", f"{name.replace('_', ' ')}: not told of {which}.")
+    for name in sorted({name for asset in inventory.assets for name in asset.unread}):
+        yield Place("source", f"{name.replace('_', ' ')}: not told of datasets and assets.")
 
 
 CHECKS = (
@@ -113,7 +119,7 @@ CHECKS = (
     Check("in-flight-total", "info", "Task instances in flight", "Cutover drains DAG by DAG; choose a quiet hour.", _in_flight),
     Check(
         "dataset-events-pending", "info", "Dataset events that wait",
-        "They move with the cutover of their DAG, from a metadata database; over REST they do not.", _pending, 0.1,
+        "They move with the cutover of their DAG; over REST, from Airflow 2.9 on.", _pending, 0.1,
     ),
     Check(
         "backfill-running", "warning", "Backfills under way", "Let them end in the source: a backfill does not move half done.", _backfill, 0.5,

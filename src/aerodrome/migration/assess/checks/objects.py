@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
-from aerodrome.migration.estate.records import ConnectionRecord
+from aerodrome.migration.estate.records import ConnectionRecord, DagRecord, VariableRecord
 
 DEFAULT_POOL = "default_pool"
 DEFAULT_SLOTS = 128
@@ -32,21 +32,33 @@ def _missing_pool(inventory: Inventory) -> Iterator[Place]:
 
 
 def _missing_connection(inventory: Inventory) -> Iterator[Place]:
-    known = {connection.conn_id.upper() for connection in inventory.connections}
+    known, elsewhere = _found(inventory.connections)
     for dag in inventory.active_dags:
         for conn_id in dag.connections:
             if conn_id.upper() not in known:
-                yield Place(
-                    f"dag:{dag.dag_id}", f"Names the connection {conn_id}, which was not found.", f"dags/{dag.file}"
-                )
+                yield _missing(dag, "connection", conn_id, elsewhere)
 
 
 def _missing_variable(inventory: Inventory) -> Iterator[Place]:
-    known = {variable.name.upper() for variable in inventory.variables}
+    known, elsewhere = _found(inventory.variables)
     for dag in inventory.active_dags:
         for name in dag.variables:
             if name.upper() not in known:
-                yield Place(f"dag:{dag.dag_id}", f"Names the variable {name}, which was not found.", f"dags/{dag.file}")
+                yield _missing(dag, "variable", name, elsewhere)
+
+
+def _found(records: Sequence[ConnectionRecord | VariableRecord]) -> tuple[set[str], set[str]]:
+    """Give the names, in capitals, of what was read, and of what a secrets backend is asked for."""
+    known: set[str] = set()
+    elsewhere: set[str] = set()
+    for record in records:
+        (elsewhere if record.origin == "secrets-backend" else known).add(record.key.upper())
+    return known, elsewhere
+
+
+def _missing(dag: DagRecord, what: str, name: str, elsewhere: Collection[str]) -> Place:
+    where = "; the secrets backend is asked for it" if name.upper() in elsewhere else ", which was not found"
+    return Place(f"dag:{dag.dag_id}", f"Names the {what} {name}{where}.", f"dags/{dag.file}")
 
 
 def _unused(inventory: Inventory) -> Iterator[Place]:

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
+from aerodrome.airflowkit.config_defaults import DEFAULTS
 from aerodrome.migration.assess.contract import Check, Place
 from aerodrome.migration.assess.inventory import Inventory
 from aerodrome.migration.assess.wording import counted
+from aerodrome.migration.estate.records import ConfigRecord
 from aerodrome.migration.sources.task_logs.place import LogPlace, place_of
 
 _LOCAL_EXECUTORS = ("LocalExecutor", "SequentialExecutor")
@@ -84,7 +86,7 @@ def _legacy(inventory: Inventory) -> Iterator[Place]:
 def _config_removed(inventory: Inventory) -> Iterator[Place]:
     if inventory.is_major_upgrade:
         for record in inventory.config:
-            if record.option in REMOVED:
+            if record.option in REMOVED and not _is_default(record):
                 yield Place(f"config:{record.option}", f"Airflow 3 no longer has the option {record.option}.")
 
 
@@ -92,8 +94,21 @@ def _config_renamed(inventory: Inventory) -> Iterator[Place]:
     if inventory.is_major_upgrade:
         for record in inventory.config:
             name = RENAMED.get(record.option)
-            if name:
+            if name and not _is_default(record):
                 yield Place(f"config:{record.option}", f"In Airflow 3 the option {record.option} is called {name}.")
+
+
+def _config_defaults(inventory: Inventory) -> Iterator[Place]:
+    if inventory.is_major_upgrade:
+        found = [record.option for record in inventory.config if _is_default(record)]
+        if found:
+            count = "1 option" if len(found) == 1 else f"{len(found)} options"
+            yield Place("source", f"{count} that Airflow 3 removed or renamed: the values are Airflow's own defaults.")
+
+
+def _is_default(record: ConfigRecord) -> bool:
+    """Tell whether the value says nothing: airflow.cfg as Airflow writes it holds every option."""
+    return record.value is not None and DEFAULTS.get(record.option) == record.value.strip()
 
 
 def _is_on(value: str | None) -> bool:
@@ -209,6 +224,10 @@ CHECKS = (
     Check(
         "config-removed", "warning", "Options that Airflow 3 no longer has",
         "Leave it out, or find what does its work now.", _config_removed, 0.25,
+    ),
+    Check(
+        "config-default", "info", "Old options with Airflow's own values",
+        "Nothing to do: leave them out in the target.", _config_defaults,
     ),
     Check("config-renamed", "info", "Options with another name", "Set it under its new name in the target.", _config_renamed, 0.1),
     Check("logs-remote", "info", "Task logs in a remote store", "Let the platform read S3 or Google Cloud Storage: old logs are copied then. Other stores stay.", _logs_remote, 1),

@@ -16,13 +16,14 @@ _ORIGINS = {
 }
 _METADATA_CONNECTIONS = ("airflow_db", "airflow_metadata", "airflow_metadata_db", "metadata_db")
 BIG_VARIABLE_BYTES = 32 * 1024
+MOST_NAMED = 10
 _FERNET = "core.fernet_key"
 
 
 def _places(inventory: Inventory) -> Iterator[Place]:
     counts: Counter[str] = Counter()
     for connection in inventory.connections:
-        if connection.has_password or connection.has_extra:
+        if connection.has_password or connection.has_extra or connection.origin == "secrets-backend":
             counts[_ORIGINS.get(connection.origin, connection.origin)] += 1
     for variable in inventory.variables:
         if variable.is_sensitive:
@@ -30,7 +31,7 @@ def _places(inventory: Inventory) -> Iterator[Place]:
     counts["the environment"] += sum(item.is_secret and item.purpose == "user" for item in inventory.env_vars)
     counts["the code"] += sum(fact.rule == "plain-secret" for fact in inventory.code_facts)
     shown = [f"{counts[place]} in {place}" for place in sorted(counts) if counts[place]]
-    if inventory.option("secrets.backend"):
+    if inventory.option("secrets.backend") and not counts[_ORIGINS["secrets-backend"]]:
         shown.append("an unknown number in a secrets backend")
     if shown:
         yield Place("source", f"Credentials live in several places: {', '.join(shown)}.")
@@ -64,9 +65,20 @@ def _prefixed(inventory: Inventory) -> Iterator[Place]:
             )
 
 
+def _no_object(inventory: Inventory) -> Iterator[Place]:
+    if _is_3(inventory.target_version):
+        for connection in inventory.connections:
+            if connection.has_odd_extra:
+                yield Place(f"connection:{connection.conn_id}", f"The extra of {connection.conn_id} is no JSON object.")
+
+
+def _is_3(version: str) -> bool:
+    return version.partition(".")[0].isdigit() and int(version.partition(".")[0]) >= 3
+
+
 def _untyped(inventory: Inventory) -> Iterator[Place]:
     for connection in inventory.connections:
-        if not connection.conn_type and not connection.error:
+        if not connection.conn_type and not connection.error and connection.origin != "secrets-backend":
             yield Place(f"connection:{connection.conn_id}", f"{connection.conn_id} has no type.")
 
 
@@ -96,7 +108,7 @@ def _open_env(inventory: Inventory) -> Iterator[Place]:
 
 def _sensitive_variable(inventory: Inventory) -> Iterator[Place]:
     for variable in inventory.variables:
-        if variable.is_sensitive and not variable.error:
+        if variable.is_sensitive and not variable.error and variable.origin != "secrets-backend":
             yield Place(f"variable:{variable.name}", f"The variable {variable.name} holds a secret.")
 
 
@@ -124,7 +136,14 @@ def _metadata(inventory: Inventory) -> Iterator[Place]:
 def _backend(inventory: Inventory) -> Iterator[Place]:
     backend = inventory.option("secrets.backend")
     if backend:
-        yield Place("source", f"Secrets also come from {backend.rpartition('.')[2]}; they are not in this inventory.")
+        name = backend.rpartition(".")[2]
+        named = [
+            *(f"connection {each.conn_id}" for each in inventory.connections if each.origin == "secrets-backend"),
+            *(f"variable {each.name}" for each in inventory.variables if each.origin == "secrets-backend"),
+        ]
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        said = f"; DAGs look up {', '.join(named[:MOST_NAMED])}{more} there" if named else ""
+        yield Place("source", f"Secrets also come from {name}, which is not read{said}.")
 
 
 CHECKS = (
@@ -159,6 +178,10 @@ CHECKS = (
     Check(
         "extra-prefixed", "warning", "Extra keys of the form extra__type__name",
         "Newer providers read the short name: rename the keys in the target.", _prefixed, 0.25,
+    ),
+    Check(
+        "extra-not-object", "warning", "Extras that are no JSON object",
+        'Write it as {"name": "value"} before the wave: Airflow 3 refuses any other.', _no_object, 0.25,
     ),
     Check(
         "connection-untyped", "warning", "Connections without a type",

@@ -8,9 +8,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import has_open_end
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import before_statement, has_open_end
 from aerodrome.migration.codemod.rules import delegation
 from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
 from aerodrome.migration.codemod.source import Source
@@ -54,9 +55,25 @@ _OF_DESTINATION = {"writeDisposition", "createDisposition", "allowLargeResults",
 _PATH = re.compile(r"(?:((?:[^.:{}]|\{\{.*?\}\})+)[.:])?((?:[^.:{}]|\{\{.*?\}\})+)\.((?:[^.:{}]|\{\{.*?\}\})+)")
 
 
+_SPLIT = "_bigquery_table"
+_SPLIT_TEXT = f'''def {_SPLIT}(name):
+    """Give project.dataset.table in the words of Google's API, as BigQueryHook divided it; within {{{{ }}}} nothing divides."""
+    if name is None:
+        return None
+    *head, rest = re.split(r":(?![^{{]*\\}}\\}})", name)
+    *words, dataset, table = re.split(r"\\.(?![^{{]*\\}}\\}})", rest)
+    project = ":".join(head) or ".".join(words)
+    return {{"datasetId": dataset, "tableId": table}} | ({{"projectId": project}} if project else {{}})
+
+
+'''
+"""Goes into a file whose tables only the running file knows."""
+
+
 def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
     if not source.is_free(_JOB, f"{_MODULE}.{_JOB}"):
         return
+    is_made = False
     for call in source.each(ast.Call):
         if not source.means(call.func, _QUERY):
             continue
@@ -68,7 +85,15 @@ def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 f'Write {_JOB}(configuration={{"query": {{"query": …, "useLegacySql": …}}}}).',
             )
             continue
-        yield delegation.noted(call, rewritten(source, call, _MODULE, _JOB, text))
+        change = rewritten(source, call, _MODULE, _JOB, text)
+        if any(f": {_SPLIT}(" in item for item in text) and not source.top.bound.get(_SPLIT):
+            if is_made:
+                continue  # the function is made for another one this time; the next round finds it there
+            is_made = True
+            at = before_statement(source, call)
+            function = Edit(at, at, _SPLIT_TEXT.replace("\n", source.newline.decode()))
+            change = replace(change, edits=(function, *change.edits), imports=(("re", ""), *change.imports))
+        yield delegation.noted(call, change)
 
 
 def _query_job(source: Source, call: ast.Call) -> list[str] | None:
@@ -127,9 +152,12 @@ def _is_script(sql: ast.List | ast.Tuple, items: dict[str, ast.expr]) -> bool:
 
 
 def _table(source: Source, value: ast.expr) -> str | None:
-    if isinstance(value, ast.JoinedStr):
-        return _formatted(source.code(value))
-    if not isinstance(value, ast.Constant) or not isinstance(value.value, str) or '"' in value.value:
+    if isinstance(value, ast.JoinedStr) and (table := _formatted(source.code(value))):
+        return table
+    if not isinstance(value, ast.Constant):
+        is_free = source.top.bound.get(_SPLIT) or (source.is_free(_SPLIT, "") and source.is_free("re", "re"))
+        return f"{_SPLIT}({source.code(value)})" if is_free else None
+    if not isinstance(value.value, str) or '"' in value.value:
         return None
     if (match := _PATH.fullmatch(value.value)) is None:
         return None

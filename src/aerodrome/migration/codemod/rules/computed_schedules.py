@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import keyword, replace
+from aerodrome.migration.codemod.editing import before_statement, keyword, replace
 from aerodrome.migration.codemod.rules import dags, zones
 from aerodrome.migration.codemod.source import Source
 
@@ -88,7 +88,7 @@ def pinned(source: Source, given: ast.expr, zone: str) -> Change | None:
     call = replace(source, given, f"{NAME}({source.code(given)}, timezone={zone})")
     if made:
         return Change((call,))
-    at = _before_statement(source, given)
+    at = before_statement(source, given)
     return Change((Edit(at, at, _TEXT.replace("\n", source.newline.decode())), call), _IMPORTS)
 
 
@@ -103,16 +103,6 @@ def _either(source: Source, given: ast.IfExp, zone: str) -> str | None:
         sides.append(f"{CRON}({source.code(side)}, timezone={zone})" if is_cron else "None")
     is_free = source.is_free(CRON, f"{INTERVAL}.{CRON}") and sides != ["None", "None"]
     return f"{sides[0]} if {source.code(given.test)} else {sides[1]}" if is_free else None
-
-
-def _before_statement(source: Source, node: ast.AST) -> int:
-    """Give where the statement of the file begins that holds a node, with its decorators and the comments right above."""
-    while not isinstance(parent := source.parents[node], ast.Module):
-        node = parent
-    line = min([node.lineno, *(item.lineno for item in getattr(node, "decorator_list", ()))])  # type: ignore[attr-defined]
-    while line > 1 and source.text[source.line_start(line - 1) : source.line_start(line)].startswith(b"#"):
-        line -= 1
-    return source.line_start(line)
 
 
 RULE = Rule(

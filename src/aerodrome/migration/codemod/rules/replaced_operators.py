@@ -11,10 +11,12 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, rename_keyword, replace
-from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.source import Source
 
 _RDS = ("airflow.providers.amazon.aws.operators.rds.", "airflow.providers.amazon.aws.sensors.rds.")
+_OLD_RDS = '"aws_conn_id"'
+"""The default connection of Rds operators and sensors while they had hook_params (apache-airflow-providers-amazon 2.4 to 8.10)."""
 _SAY = "Say region_name=…, verify=… and botocore_config=… of the sensor itself."
 _OF_THE_HOOK = {"region_name": "region_name", "verify": "verify", "config": "botocore_config"}
 _REFRESH = frozenset(
@@ -30,7 +32,22 @@ _OF_SNOWFLAKE = ("schema", "role", "database", "warehouse")
 def _rds(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         item = keyword(made.call, "hook_params")
-        if item and any(name.startswith(_RDS) for name in made.names):
+        if not any(name.startswith(_RDS) for name in made.names):
+            continue
+        if not _says_connection(source, made.call):
+            is_old = item and any(name.startswith(_RDS[0]) for name in made.names)  # sensors take hook_params still
+            yield (
+                Change((add_keyword(source, made.call, "aws_conn_id", _OLD_RDS),))
+                if is_old
+                else Spot(
+                    made.call.lineno,
+                    "No connection is said: providers of Amazon up to 8 looked for `aws_conn_id` then, today's for `aws_default`.",
+                    f"Say aws_conn_id={_OLD_RDS} to keep it, or see that both are the same account.",
+                )
+            )
+            if is_old:
+                continue  # the next round goes on
+        if item:
             given = _entries(item.value)
             if given is None or any(keyword(made.call, _OF_THE_HOOK[name]) for name, _ in given):
                 if any(name.startswith(_RDS[1]) for name in made.names):
@@ -39,6 +56,15 @@ def _rds(source: Source, _options: Options) -> Iterator[Change | Spot]:
             text = ", ".join(f"{_OF_THE_HOOK[name]}={source.code(value)}" for name, value in given)
             edit = Edit(source.start(item), source.end(item.value), text) if given else drop_item(source, item)
             yield Change((edit,))
+
+
+def _says_connection(source: Source, call: ast.Call) -> bool:
+    """Tell whether the call, what cannot be seen of it, or default_args name the connection."""
+    return (
+        keyword(call, "aws_conn_id") is not None
+        or has_open_end(call)
+        or any(dags.entry(mapping, "aws_conn_id") for mapping, _ in dags.dictionaries(source, dags.ANY))
+    )
 
 
 def _entries(value: ast.expr) -> list[tuple[str, ast.expr]] | None:
@@ -119,8 +145,8 @@ def _of_the_token(source: Source, call: ast.Call) -> Spot:
 
 RDS = Rule(
     code="rds-hook-params",
-    title="hook_params of Rds operators become the arguments that they stand for",
-    words=(b"hook_params",),
+    title="hook_params of Rds operators become the arguments that they stand for, and their old connection is said",
+    words=(b"hook_params", b"Rds"),
     before="""
 from airflow.providers.amazon.aws.operators.rds import RdsCreateDbSnapshotOperator
 
@@ -141,6 +167,7 @@ save = RdsCreateDbSnapshotOperator(
     db_identifier="shop",
     db_snapshot_identifier="shop-{{ ds_nodash }}",
     region_name="eu-central-1",
+    aws_conn_id="aws_conn_id",
 )
 """,
     find=_rds,

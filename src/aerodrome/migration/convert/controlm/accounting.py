@@ -83,6 +83,9 @@ def node_accounts(draft: Draft, node: Node) -> None:
         elif number:
             text = f"A task has one pool: {node.resources[0].name} is used, {resource.name} is not."
             draft.account(element, "caveat", at(node, resource.line), "resource-second", text, node.name)
+        elif resource.is_kept:
+            text = f"{resource.name} stays taken in Control-M (after a failure, or for good after OK); a pool frees it when the task has ended."
+            draft.account(element, "caveat", at(node, resource.line), "resource-kept", text, node.name)
         else:
             draft.account(element, "converted", at(node, resource.line), name=node.name)
     for variable in node.variables:

@@ -92,36 +92,60 @@ class _Compiler:
         self._names = {name.upper(): value for name, value in scope.variables.items()}
 
     def parts(self, text: str, depth: int) -> list[_Part]:
+        """Compile a text from right to left, as Control-M resolves it."""
+        marks = [found.start() for found in re.finditer("%%", text)]
         found: list[_Part] = []
-        at = 0
-        while (mark := text.find("%%", at)) >= 0:
-            if mark > at:
-                found.append((False, text[at:mark]))
-            at = self._one(text, mark + 2, found, depth)
-        if at < len(text):
-            found.append((False, text[at:]))
-        return _merged(found)
+        end, is_open = len(text), False  # is_open: the value of a variable begins right behind
+        for mark in reversed(marks):
+            tail = text[mark + 2 : end]
+            found, is_open = self._one(tail, found, depth, is_open=is_open)
+            end = mark
+        return _merged([(False, text[:end]), *found])
 
-    def _one(self, text: str, at: int, found: list[_Part], depth: int) -> int:
-        """Read what follows `%%` at a place, give the place after it."""
-        if text[at : at + 1] == ".":
-            return at + 1
-        if outside := _GLOBAL.match(text, at):
-            found.append((True, self._stored(outside[0])))
-            return self._after(text, outside.end())
-        named = _NAME.match(text, at)
-        if not named:
-            found.append((False, "%%"))
-            return at
-        name = self._longest(named[0])
-        end = at + len(name)
-        if text.startswith("%%", end) and not text.startswith(("%%.", "%%\\"), end) and not self._is_function(name):
-            self._done.notes.append(f"%%{name}%%... without a period between them is read as two values side by side.")
-        found.extend(self._value(name, depth))
-        return self._after(text, end)
+    def _one(self, tail: str, behind: list[_Part], depth: int, *, is_open: bool) -> tuple[list[_Part], bool]:
+        """Compile one `%%` and the text behind it; `behind` is what stands after that. Says also whether it is a value."""
+        if tail.startswith("."):
+            return [(False, tail[1:]), *behind], False
+        named = _GLOBAL.match(tail) or _NAME.match(tail)
+        if tail.startswith("#") or named is None:
+            return [(False, f"%%{tail.removeprefix('#')}"), *behind], False
+        if is_open and named.end() == len(tail):
+            return self._named_by_value(tail, _merged(behind), depth), True
+        name = named[0] if named[0].startswith("\\") else self._longest(named[0])
+        return [*self._value(name, depth), (False, tail[len(name) :].removeprefix(".")), *behind], True
 
-    def _after(self, text: str, end: int) -> int:
-        return end + 1 if text[end : end + 1] == "." else end
+    def _named_by_value(self, start: str, behind: list[_Part], depth: int) -> list[_Part]:
+        """Compile a variable whose name ends in the value of another one."""
+        is_code, value = behind[0] if behind else (False, "")
+        if not is_code:
+            return self._one(f"{start}{value}", behind[1:], depth, is_open=False)[0]
+        name, rest = f"{start!r} ~ ({value})", behind[1:]
+        if rest and not rest[0][0] and (more := re.match(r"[\w@#$]+", rest[0][1], re.ASCII)):
+            name, rest = f"{name} ~ {more[0]!r}", [(False, rest[0][1][more.end() :]), *rest[1:]]
+        if rest and not rest[0][0]:
+            rest = [(False, rest[0][1].removeprefix(".")), *rest[1:]]
+        if rest and rest[0][0]:
+            self._done.problems.append(
+                f"%%{start}%%... is named by several values, of which nobody knows where its name ends."
+            )
+        known = {
+            key: item for key, item in self._names.items() if key.startswith(start.upper()) and key != start.upper()
+        }
+        if depth > _DEEP or not known:
+            key = variable_key(start)
+            self._done.notes.append(
+                f"%%{start}%%... is one variable, whose name ends in a value: an Airflow variable {key}…."
+            )
+            return [(True, f"var.value.get('controlm.' ~ {name})"), *rest]
+        self._done.notes.append(
+            f"%%{start}%%... is one variable, whose name ends in a value: one of {', '.join(sorted(known))}."
+        )
+        values = ", ".join(
+            f"{key!r}: {self._code_of(self._assigned(item, depth + 1))}" for key, item in sorted(known.items())
+        )
+        words = f"{{{values}}}"
+        value = f"({words}[({name}) | upper] if ({name}) | upper in {words} else var.value.get('controlm.' ~ {name}))"
+        return [(True, value), *rest]
 
     def _is_function(self, name: str) -> bool:
         return name.upper() in _FUNCTIONS
@@ -203,7 +227,9 @@ class _Compiler:
         return [(False, whole)]
 
     def _as_code(self, text: str, depth: int) -> str:
-        parts = self.parts(text.strip('"'), depth)
+        return self._code_of(self.parts(text.strip('"'), depth))
+
+    def _code_of(self, parts: list[_Part]) -> str:
         if len(parts) == 1 and parts[0][0]:
             return parts[0][1]
         pieces = [value if is_code else repr(value) for is_code, value in parts] or ["''"]

@@ -62,7 +62,12 @@ class Builder:
             self.draft.used.add(self._ends[job.path])
             self._group[job.path] = self._ends[job.path].rpartition(".")[0]
         if not self.draft.is_apart:
-            self._containers(self.draft.plan.folder, "")
+            folder = self.draft.plan.folder
+            inner = {
+                item.path: self.draft.world.task_ids[self.draft.plan.number, item.path] for item in folder.folders()
+            }
+            self._group |= {folder.path: "", **inner}
+            self._containers(folder, "")
         for job in self.jobs:
             self._job(job)
         if not self.draft.is_apart:
@@ -92,7 +97,6 @@ class Builder:
     # ---- folders and sub-folders
 
     def _containers(self, folder: Folder, group: str) -> None:
-        self._group[folder.path] = group
         if (
             folder.waits
             or folder.must_confirm
@@ -164,6 +168,18 @@ class Builder:
         name = self.draft.free(f"{sanitize(folder.name)}_ended", group)
         self._ends[folder.path] = name
         inside = tuple(self._ends[job.path] for job in folder.jobs() if job.path in self._here)
+        elsewhere = [job.name for job in folder.jobs() if job.path not in self._here]
+        what = "FOLDER" if folder.path == self.draft.plan.folder.path else "SUB_FOLDER"
+        if not inside:
+            reason = f"{folder.name} ends when its cyclic jobs have ended, which run in DAGs of their own: nothing here says when."
+            self.draft.account(what, "raises", folder.origin, "folder-end", reason, folder.name)
+            self.draft.need(snippets.RAISE)
+            given = (("python_callable", Code("not_converted")), ("op_args", [reason]))
+            self.draft.task(name, symbols.PYTHON, given, role="raises", origin=folder.origin)
+            return name
+        if elsewhere:
+            text = f"Its end does not wait for its cyclic jobs, which run in DAGs of their own: {', '.join(elsewhere)}."
+            self.draft.account(what, "caveat", folder.origin, "folder-end-cyclic", text, folder.name)
         self.draft.task(
             name,
             symbols.EMPTY,

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import product
 from random import Random
 
 from aerodrome.migration.convert.contract import Code, Dag, Task
-from aerodrome.migration.convert.controlm.day import Day, Path, run_day
+from aerodrome.migration.convert.controlm.day import Awaited, Day, Path, awaited, run_day
 from aerodrome.migration.convert.controlm.world import Plan, World
 from aerodrome.migration.convert.simulation import Choices, Outcomes, Run, Simulator, State
 
@@ -39,23 +40,36 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
     ends = {world.task_ids[plan.number, path]: path for path in jobs}
     runner = _Runner(dag, ends)
     outside = _outside(world, plan)
+    refused = _outside(world, plan, ("never",))
+    made_outside = outside - _outside(world, plan, ("edge",))
     edges = _edges(world, plan)
+    fails_waiting = plan.folder.is_adjusting  # there a wait that ends without its condition fails (conditions-adjusted)
     has_more = any(task.role == "raises" and task.full_id not in ends for task in dag.tasks)
     for day, ordered in _kinds_of_days(plan, jobs).items():
         for failing in _outcomes(jobs, samples):
             for is_met in (True, False) if outside else (True,):
-                present = outside if is_met else set()
-                source = run_day(plan.folder, ordered, lambda path, failing=failing: path not in failing, present)  # type: ignore[misc]
+                present = outside if is_met else frozenset[Awaited]()
+                missing = refused if is_met else refused | made_outside
+                gone = () if is_met else (made_outside, outside)
+                source = run_day(plan.folder, ordered, partial(_is_ok, failing), present, missing, gone)
                 run = runner.run_of(ordered, failing, is_met=is_met)
                 found = {path for name, path in ends.items() if run.states[name] in ("success", "failed")}
                 only_source = tuple(sorted(set(source.executed) - found))
                 only_dag = tuple(sorted(found - set(source.executed)))
                 unordered = tuple(sorted(runner.unordered(source, edges)))
                 end = ""
-                if not has_more and run.is_success == bool(set(source.executed) - source.ended_ok):
+                if (
+                    not has_more
+                    and not (fails_waiting and not is_met)
+                    and run.is_success == bool(set(source.executed) - source.ended_ok)
+                ):
                     end = "success" if run.is_success else "failed"
                 if only_source or only_dag or unordered or end:
                     yield Difference(dag.dag_id, day, tuple(sorted(failing)), only_source, only_dag, unordered, end)
+
+
+def _is_ok(failing: AbstractSet[Path], path: Path) -> bool:
+    return path not in failing
 
 
 def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[Path]]:
@@ -90,14 +104,14 @@ def _outcomes(jobs: list[Path], samples: int) -> Iterator[frozenset[Path]]:
         yield frozenset(path for path in jobs if random.random() < share)
 
 
-def _outside(world: World, plan: Plan) -> AbstractSet[tuple[str, str]]:
-    """Give the conditions that the DAG does not make itself."""
-    found = set()
-    for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
-        for wait in node.waits:
-            if any(way.kind != "edge" for way in world.links.of(plan.number, node, wait)):
-                found.add((wait.name, "STAT" if wait.odate in ("STAT", "****", "$$$$") else wait.odate or "ODAT"))
-    return found
+def _outside(world: World, plan: Plan, kinds: tuple[str, ...] = ("sensor", "stored", "never")) -> AbstractSet[Awaited]:
+    """Give what nodes of the folder wait for and the DAG does not make itself."""
+    return {
+        awaited(node, wait)
+        for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs())
+        for wait in node.waits
+        if any(way.kind in kinds for way in world.links.of(plan.number, node, wait))
+    }
 
 
 class _Runner(Simulator):
@@ -132,7 +146,8 @@ class _Runner(Simulator):
             call = dict(task.arguments).get("python_callable")
             is_file = isinstance(call, Code) and call.text != "is_added"
             is_clock = is_file or task.operator.name not in ("ExternalTaskSensor", "PythonSensor")
-            return "success" if is_clock or self._is_met else "skipped"
+            unmet: State = "failed" if dict(task.arguments).get("soft_fail") is False else "skipped"
+            return "success" if is_clock or self._is_met else unmet
         if path is not None and task.role == "raises":
             return "success" if outcomes(task) else "failed"
         return super()._execute(task, states, outcomes, choices, skipped)

@@ -221,6 +221,10 @@ class _Maker:
         if not dag_id:
             self._raise(action, where, "force-unknown", f"{where} orders {shown}, which is not in the exports.", event)
             return
+        if given := action.values.get("VARIABLES", ""):
+            text = f"{where} orders {shown} with variables of its own, which is not converted: {given}"
+            self._raise(action, where, "force-variables", text, event)
+            return
         self._note(action, "force-apart" if caveat else "", caveat)
         day = self.context.text("%%$ODATE").text
         arguments: tuple[tuple[str, Expression], ...] = (("trigger_dag_id", dag_id), ("conf", {"odate": day}))

@@ -1,7 +1,6 @@
 """Writes out %% variables as Control-M does on one day: the interpreter against which compiled command lines are proved.
 
-It replaces text by text and shares nothing with `autoedit`, which compiles to Jinja. Control-M Variables guide (9.0.2x), as there. Two variables side
-by side without a period have several readings: they are refused here, because the conversion names a caveat for them.
+It replaces text by text, from right to left, and shares nothing with `autoedit`, which compiles to Jinja. Control-M Variables guide (8 to 9.0.2x), as there.
 """
 
 from __future__ import annotations
@@ -45,22 +44,22 @@ class Expander:
         if depth > _DEPTH:
             raise Unclear(f"{text} is defined by itself")
         head, *pieces = text.split("%%")
-        out, is_open = head, False  # is_open: the piece before was a variable that no period ended
-        for piece in pieces:
-            if piece.startswith("."):
-                out, is_open = out + piece[1:], False
-                continue
+        out, is_value = "", False
+        for piece in reversed(pieces):
             found = _OUTSIDE.match(piece) or _WORD.match(piece)
-            if found is None:
-                out, is_open = out + "%%" + piece, False
+            if piece.startswith((".", "#")) or found is None:
+                out = ("%%" if not piece.startswith(".") else "") + (piece[1:] if piece[:1] in ".#" else piece) + out
+                is_value = False
                 continue
-            if is_open:
-                raise Unclear(f"two variables stand side by side in {text}")
+            if is_value and found.end() == len(piece):  # its name goes on in the value behind it
+                whole, out = piece + out, ""
+                found = found.re.match(whole) or found
+            else:
+                whole = piece
             name = found[0] if found[0].startswith("\\") else self._known_part(found[0])
-            rest = piece[len(name) :]
-            is_open = rest == ""
-            out += self._value(name, depth) + rest.removeprefix(".")
-        return out
+            out = self._value(name, depth) + whole[len(name) :].removeprefix(".") + out
+            is_value = True
+        return head + out
 
     def _known_part(self, name: str) -> str:
         """Cut a name after which others follow (`ODATE-x`): the longest known part, or the part before the first hyphen."""
@@ -98,14 +97,14 @@ class Expander:
         function = words[0].upper().removeprefix("%%") if words and words[0].startswith("%%") else ""
         given = [self.expand(word, depth) for word in words[1:]] if function in _FUNCTIONS else []
         if function == "SUBSTR" and len(given) == 3:
-            start, length = int(given[1]), int(given[2])
+            start, length = _number(given[1]), _number(given[2])
             return "".join(given[0][at] for at in range(start - 1, min(start - 1 + length, len(given[0]))))
         if function in ("CALCDATE", "$CALCDATE") and len(given) == 2:
             form = "%Y%m%d" if len(given[0]) == 8 else "%y%m%d"
             day = datetime.strptime(given[0], form).replace(tzinfo=UTC).date()
             return date.fromordinal(day.toordinal() + int(given[1])).strftime(form)
         if len(words) == 3 and words[1].upper() in ("%%PLUS", "%%MINUS"):
-            left, right = int(self.expand(words[0], depth)), int(self.expand(words[2], depth))
+            left, right = _number(self.expand(words[0], depth)), _number(self.expand(words[2], depth))
             return str(left + right if words[1].upper() == "%%PLUS" else left - right)
         if function in _FUNCTIONS or re.search(
             r"%%\$?(SUBSTR|CALCDATE|PLUS|MINUS|[A-Z]*CALC[A-Z]*|LENGTH|TO(LOWER|UPPER))\b", value
@@ -115,6 +114,13 @@ class Expander:
 
 
 _FUNCTIONS: Final = ("SUBSTR", "CALCDATE", "$CALCDATE", "LENGTH", "TOLOWER", "TOUPPER", "GETCURRENTDATE")
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Unclear(f"{text} is no number") from error
 
 
 def _parts(day: date) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from aerodrome.migration.convert.controlm.xml_reading import looks_like_export, 
 
 _HEAD: Final = 1 << 16
 _JSON_LIMIT: Final = 64 << 20
+_ENDINGS: Final = {".xml", ".json"}
 
 
 class _Gathered:
@@ -28,6 +29,7 @@ class _Gathered:
         self.profiles: dict[str, Profile] = {}
         self.accounts: list[Account] = []
         self.rejected: list[Rejected] = []
+        self.others: list[str] = []
         self.files = 0
 
 
@@ -40,6 +42,8 @@ def gather(path: Path) -> Export:
         try:
             elements = _elements(file)
             if elements is None:
+                if file.suffix.lower() in _ENDINGS:
+                    found.others.append(name)
                 continue
             found.files += 1
             _take(elements, name, found)
@@ -53,6 +57,7 @@ def gather(path: Path) -> Export:
         found.rules,
         found.profiles,
         rejected=tuple(found.rejected),
+        others=tuple(found.others),
         accounts=tuple(found.accounts),
         files=found.files,
     )

@@ -63,22 +63,20 @@ class Interpreter:
         self.file = file
         self.accounts: list[Account] = []
 
-    def folder(self, element: Element, parents: tuple[str, ...] = (), is_mainframe: bool = False) -> Folder:
-        """Understand a folder or sub-folder with everything in it."""
+    def folder(
+        self, element: Element, parents: tuple[str, ...] = (), is_mainframe: bool = False, place: str = ""
+    ) -> Folder:
+        """Understand a folder or sub-folder with everything in it. `place` is its last part of the path, where that is not its name."""
         first = len(self.accounts)
-        name = element.take(
-            "FOLDER_NAME", "TABLE_NAME", "SCHED_TABLE_NAME", "GROUP_NAME", "JOBNAME", "GROUP", default="folder"
-        )
-        path = (*parents, name)
+        name = _folder_name(element)
+        path = (*parents, place or name)
         platform = element.take("PLATFORM")
         is_mainframe = is_mainframe or platform.upper() == "MVS"
         rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
-        members: list[Job | Folder] = [
-            self.job(child, path, is_mainframe) if child.tag == "JOB" else self.folder(child, path, is_mainframe)
-            for child in element.take_children("JOB", *SUB_TAGS)
-        ]
         members = _with_flows(
-            _apart(members), [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")], path
+            self._members(element, path, is_mainframe),
+            [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")],
+            path,
         )
         method: str | None = None
         if not parents and any(element.has(word) for word in ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")):
@@ -95,9 +93,12 @@ class Interpreter:
             "IND_CYCLIC",
             "MAXRERUN",
         )
-        common = self._common(element, path)
+        common = self._common(element, path, name)
         server = element.take("DATACENTER")
-        is_adjusting = element.flag("ADJUST_COND")
+        is_adjusting = element.take("ADJUST_COND").upper() not in ("", "0", "N", "NO", "FALSE")
+        if element.flag("CYCLIC"):
+            text = f"The folder repeats in Control-M (every {element.take('INTERVAL', 'INTERVAL_SEQUENCE', 'SPECIFIC_TIMES')}); here it runs once on each date."
+            self._note(element, path, f"{element.tag}@CYCLIC", "folder-cyclic", text)
         self._leftovers(element, path)
         accounts = tuple(self.accounts[first:]) if not parents else ()
         return Folder(
@@ -111,14 +112,27 @@ class Interpreter:
             accounts=accounts,
         )
 
-    def job(self, element: Element, parents: tuple[str, ...], is_mainframe: bool = False) -> Job:
+    def _members(self, element: Element, path: tuple[str, ...], is_mainframe: bool) -> list[Job | Folder]:
+        """Understand what stands in a folder. Those of one name get paths of their own: Control-M allows them."""
+        seen: Counter[str] = Counter()
+        found: list[Job | Folder] = []
+        for child in element.take_children("JOB", *SUB_TAGS):
+            is_job = child.tag == "JOB"
+            name = _job_name(child) if is_job else _folder_name(child)
+            seen[name] += 1
+            place = f"{name}#{seen[name]}" if seen[name] > 1 else name
+            found.append((self.job if is_job else self.folder)(child, path, is_mainframe, place))
+        return found
+
+    def job(self, element: Element, parents: tuple[str, ...], is_mainframe: bool = False, place: str = "") -> Job:
         """Understand one job."""
-        name = element.take("JOBNAME", "MEMNAME", default="job")
+        name = _job_name(element)
+        path = (*parents, place or name)
         kind, shown = kind_of(element, "", is_mainframe)
         if element.flag("END_FOLDER"):
             text = "END_FOLDER ends the whole folder after this job; here the other jobs of the run still run."
-            self._note(element, (*parents, name), "JOB@END_FOLDER", "end-folder", text)
-        common = self._common(element, (*parents, name))
+            self._note(element, path, "JOB@END_FOLDER", "end-folder", text)
+        common = self._common(element, path, name)
         plain, details = [], {}
         for variable in common["variables"]:
             if variable.name.upper().startswith(_PLUGIN_PREFIXES):
@@ -146,29 +160,24 @@ class Interpreter:
         self._leftovers(element, job.path)
         return job
 
-    def _common(self, element: Element, path: tuple[str, ...]) -> dict[str, Any]:
+    def _common(self, element: Element, path: tuple[str, ...], name: str) -> dict[str, Any]:
         time_to = element.take("TIMETO", "TIMEUNTIL")
-        for key in [name for name in element.attributes if name.startswith("JSON.When.")]:
+        for key in [item for item in element.attributes if item.startswith("JSON.When.")]:
             text = f"The schedule says {key.removeprefix('JSON.')}={element.raw(key)}, which is not understood: there is no schedule."
             self._note(element, path, f"{element.tag}/When", "schedule-unknown", text)
-        for name in ("TIMEFROM", "TIMETO", "TIMEUNTIL"):
-            if (word := element.take(name)) and word != ">" and minutes_of(word) is None:
-                self._note(
-                    element,
-                    path,
-                    f"{element.tag}@{name}",
-                    "time-unknown",
-                    f"{name}={word} is no time of day and has no effect.",
-                )
+        for key in ("TIMEFROM", "TIMETO", "TIMEUNTIL"):
+            if (word := element.take(key)) and word != ">" and minutes_of(word) is None:
+                text = f"{key}={word} is no time of day and has no effect."
+                self._note(element, path, f"{element.tag}@{key}", "time-unknown", text)
         rule = read_rule(element, is_calendar=False)
         names = tuple(child.take("NAME") for child in element.take_children("RULE_BASED_CALENDARS", "TAG_NAMES"))
         names += tuple(f"!{child.take('NAME')}" for child in element.take_children("EXCLUDE_RULE_BASED_CALENDARS"))
         relation = element.take("RULE_BASED_CALENDAR_RELATIONSHIP", "TAG_RELATIONSHIP")
         return {
-            "name": path[-1],
+            "name": name,
             "path": path,
             "rule": rule,
-            "rule_names": tuple(name for name in names if name not in ("", "!")),
+            "rule_names": tuple(item for item in names if item not in ("", "!")),
             "rules_join": "and" if relation.upper().startswith("A") else "or",
             "waits": tuple(_wait(child) for child in element.take_children("INCOND")),
             "outs": tuple(_out(child) for child in element.take_children("OUTCOND")),
@@ -249,17 +258,14 @@ def _cyclic(element: Element) -> Cyclic | None:
     return Cyclic("interval", (length // 60,), start, runs, length % 60 if length < 60 else 0)
 
 
-def _apart(members: list[Job | Folder]) -> list[Job | Folder]:
-    """Give jobs of the same name in one folder different paths: Control-M allows them."""
-    seen: Counter[str] = Counter()
-    found: list[Job | Folder] = []
-    for member in members:
-        seen[member.name] += 1
-        is_second = seen[member.name] > 1 and isinstance(member, Job)
-        found.append(
-            replace(member, path=(*member.path[:-1], f"{member.name}#{seen[member.name]}")) if is_second else member
-        )
-    return found
+def _folder_name(element: Element) -> str:
+    return element.take(
+        "FOLDER_NAME", "TABLE_NAME", "SCHED_TABLE_NAME", "GROUP_NAME", "JOBNAME", "GROUP", default="folder"
+    )
+
+
+def _job_name(element: Element) -> str:
+    return element.take("JOBNAME", "MEMNAME", default="job")
 
 
 def _with_flows(members: list[Job | Folder], flows: Iterable[list[str]], path: tuple[str, ...]) -> list[Job | Folder]:
@@ -326,12 +332,15 @@ def _shout(element: Element) -> Shout:
 
 def _resources(element: Element) -> Iterable[Resource]:
     for child in element.take_children("QUANTITATIVE"):
-        child.take("ONFAIL", "ONOK")
-        yield Resource(child.take("NAME"), max(_number(child.take("QUANT")), 1), "quantitative", child.line)
+        is_kept = _is_kept(child)
+        yield Resource(child.take("NAME"), max(_number(child.take("QUANT")), 1), "quantitative", child.line, is_kept)
     for child in element.take_children("CONTROL"):
         kind: Literal["exclusive", "shared"] = "shared" if child.take("TYPE").upper().startswith("S") else "exclusive"
-        child.take("ONFAIL")
-        yield Resource(child.take("NAME"), 1, kind, child.line)
+        yield Resource(child.take("NAME"), 1, kind, child.line, _is_kept(child))
+
+
+def _is_kept(element: Element) -> bool:
+    return element.take("ONFAIL").upper()[:1] == "K" or element.take("ONOK").upper()[:1] == "D"
 
 
 def _variables(element: Element) -> Iterable[Variable]:

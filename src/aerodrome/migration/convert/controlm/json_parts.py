@@ -28,6 +28,9 @@ _SHIFTS: Final = {
     "previousday": "Prior Day",
     "none": "No Confcal",
     "orderanyway": "No Confcal",
+    "donotorder": "Ignore Job",
+    "orderonnextconfirmedday": "Next Day",
+    "orderonpreviousconfirmedday": "Prior Day",
 }
 _WHEN: Final = {
     "FromTime": "TIMEFROM",
@@ -158,18 +161,24 @@ def add_part(element: Element, name: str, item: Mapping[str, Any], line: int) ->
                 element.children.append(Element("OUTCOND", attributes, line=line))
     elif kind in ("Resource:Semaphore", "Resource:Pool"):
         attributes = {"NAME": scalar(item.get("Name", name)), "QUANT": scalar(item.get("Quantity", "1"))}
-        element.children.append(Element("QUANTITATIVE", attributes, line=line))
+        element.children.append(Element("QUANTITATIVE", attributes | _holding(item), line=line))
     elif kind in ("Resource:Mutex", "Resource:Lock"):
         word = str(item.get("MutexType", item.get("LockType", "Exclusive")))
-        element.children.append(
-            Element("CONTROL", {"NAME": scalar(item.get("Name", name)), "TYPE": word[:1].upper()}, line=line)
-        )
+        attributes = {"NAME": scalar(item.get("Name", name)), "TYPE": word[:1].upper()}
+        element.children.append(Element("CONTROL", attributes | _holding(item), line=line))
     elif kind.startswith(("If:", "If", "IfBase")):
         element.children.append(_if_block(item, kind, line))
     elif kind.startswith("Notify"):
         element.children.append(_notification(item, kind, line))
     else:
         element.children.append(Element(f"JSON.{kind}", {"NAME": name, "VALUE": scalar(dict(item))}, line=line))
+
+
+def _holding(item: Mapping[str, Any]) -> dict[str, str]:
+    """Give what becomes of a resource when its job has ended: kept after a failure, discarded after OK."""
+    return {
+        key: scalar(item[word])[:1].upper() for word, key in (("IfFail", "ONFAIL"), ("IfOk", "ONOK")) if word in item
+    }
 
 
 def date_word(value: Any) -> str:
@@ -219,7 +228,7 @@ def _if_block(item: Mapping[str, Any], kind: str, line: int) -> Element:
 
 
 def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
-    word = str(item["Type"]).removeprefix("Action:")
+    word = str(item["Type"]).removeprefix("Action:").removeprefix("Do:")
     rest = {key.upper(): scalar(value) for key, value in item.items() if key != "Type"}
     simple = {"SetToOK": "OK", "SetToNotOK": "NOTOK", "Rerun": "RERUN", "StopCyclicRun": "STOPCYCLIC"}
     if word in simple:
@@ -241,10 +250,15 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
     if word == "Run":
         return Element(
             "DOFORCEJOB",
-            {"TABLE_NAME": rest.get("FOLDER", ""), "NAME": rest.get("JOB", ""), "ODATE": "ODAT"},
+            {
+                "TABLE_NAME": rest.get("FOLDER", ""),
+                "NAME": rest.get("JOB", ""),
+                "ODATE": date_word(item.get("Date")),
+                "VARIABLES": rest.get("VARIABLES", ""),
+            },
             line=line,
         )
-    if word == "SetVariable":
+    if word in ("SetVariable", "Set"):
         return Element("DOVARIABLE", {"NAME": rest.get("VARIABLE", ""), "VALUE": rest.get("VALUE", "")}, line=line)
     if word == "Output":
         option = {"COPY": "F", "MOVE": "M"}.get(rest.get("OPERATION", "COPY").upper(), rest.get("OPERATION", ""))
@@ -265,6 +279,6 @@ def _notification(item: Mapping[str, Any], kind: str, line: int) -> Element:
         "RERUN": "RERUN",
     }.get(word, word)
     rest = {key.upper(): scalar(value) for key, value in item.items()}
-    time = f"{rest.get('CRITERIA', '')} {rest.get('VALUE', '')}".strip()
+    time = " ".join(part for part in (rest.get(key, "") for key in ("CRITERIA", "VALUE", "BY", "DAYS")) if part)
     attributes = {"WHEN": when, "TIME": time, "DEST": rest.get("DESTINATION", ""), "MESSAGE": rest.get("MESSAGE", "")}
     return Element("SHOUT", attributes | {"URGENCY": rest.get("URGENCY", "R")}, line=line)

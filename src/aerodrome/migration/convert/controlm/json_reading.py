@@ -47,6 +47,7 @@ _NAMES: Final = {
     "BusinessFields": "BUSINESS_FIELDS",
     "RunOnAllAgentsInGroup": "MULTY_AGENT",
     "Documentation": "DOCMEM",
+    "RetroactiveOrder": "RETRO",
 }
 _LOOKS_LIKE: Final = ('"Folder"', '"SimpleFolder"', '"Calendar:', '"ConnectionProfile:', '"SubFolder"', '"Job:')
 

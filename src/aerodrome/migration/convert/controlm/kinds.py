@@ -10,7 +10,12 @@ from aerodrome.migration.convert.controlm.elements import Element
 
 # words that a type name contains, most exact first; looked for in APPL_TYPE, APPL_FORM and in JSON types, without blanks and marks
 _WORDS: Final[tuple[tuple[str, str], ...]] = (
+    ("databasemigration", "other"),
+    ("ocidata", "other"),
+    ("webjobs", "other"),
     ("slamanagement", "sla"),
+    ("controlmcondition", "condition"),
+    ("controlmevent", "condition"),
     ("mwaa", "mwaa"),
     ("gcpcomposer", "other"),
     ("googlecloudcomposer", "other"),
@@ -25,6 +30,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("awsbatch", "aws-batch"),
     ("athena", "athena"),
     ("awsecs", "ecs"),
+    ("awsemr", "emr"),
     ("emr", "emr"),
     ("sagemaker", "sagemaker"),
     ("awssns", "sns"),
@@ -80,6 +86,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("restapi", "web-service"),
     ("web", "web-service"),
 )
+_SHORT: Final = 3  # letters of words that must begin a word of the type
 _EXACT: Final = {
     "WS": "web-service",
     "DATABASE": "database",
@@ -139,7 +146,14 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
 def _by_words(text: str) -> str | None:
     plain = re.sub(r"[^a-z0-9:]", "", text.lower())
     together = plain.replace(":", "")
-    return next((kind for word, kind in _WORDS if word in plain or word in together), None)
+    starts = re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).lower())
+
+    def has(word: str) -> bool:
+        if len(word) <= _SHORT:  # `sap` stands in `AWS App Runner`, too
+            return any(start.startswith(word) for start in starts)
+        return word in plain or word in together
+
+    return next((kind for word, kind in _WORDS if has(word)), None)
 
 
 def watcher_details(command: str) -> Mapping[str, str]:

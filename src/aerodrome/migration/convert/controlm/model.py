@@ -114,6 +114,7 @@ class Resource:
     quantity: int = 1
     kind: Literal["quantitative", "exclusive", "shared"] = "quantitative"
     line: int = 0
+    is_kept: bool = False  # after a failure, until somebody frees it; or used up by an end OK
 
 
 @dataclass(frozen=True)
@@ -236,5 +237,6 @@ class Export:
         default_factory=dict
     )  # maximum of quantitative resources, where the export says it
     rejected: tuple[Rejected, ...] = ()
+    others: tuple[str, ...] = ()  # files that hold no definition
     accounts: tuple[Account, ...] = ()
     files: int = 0

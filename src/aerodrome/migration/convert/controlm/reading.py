@@ -88,6 +88,7 @@ class _Converter:
             variables=tuple(self.variables.values()),
             questions=tuple(self.questions),
             rejected=export.rejected,
+            others=export.others,
             accounts=export.accounts,
             packages=tuple(sorted(self.packages)),
         )

@@ -58,7 +58,8 @@ def shell(bench: Workbench, rules: list[ExitRule], copies: list[OutputCopy]) -> 
 
 def _environment(bench: Workbench, command: str) -> Iterator[tuple[str, str]]:
     """Give the variables of the job that its command reads from the environment, where the agent puts them: named as `$NAME`, or not used as `%%NAME`."""
-    own = [item for item in bench.job.variables if not _OF_CONTROL_M.fullmatch(item.name)]
+    last = {item.name: item for item in bench.job.variables}  # a variable that is given twice has its last value
+    own = [item for item in last.values() if not _OF_CONTROL_M.fullmatch(item.name)]
     texts = "\n".join([command, *(item.value for item in own)])
     for item in own:
         if not re.fullmatch(r"[A-Za-z_]\w*", item.name) or compile_text(item.value, bench.scope).problems:

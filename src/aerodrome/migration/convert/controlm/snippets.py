@@ -158,6 +158,23 @@ def change_condition(name, days, is_added, dag_run):
     (symbols.VARIABLE,),
 )
 
+CHANGE_EVENTS: Final = Function(
+    "change_events",
+    '''
+def change_events(keys, is_added, is_needed):
+    """Add or delete a condition: Airflow variables with its name and date. A needed one fails the task when none is there to delete."""
+    there = [key for key in keys if Variable.get(key, None) is not None]
+    if is_needed and not there:
+        raise AirflowFailException(f"Nobody has added {' or '.join(keys)}.")
+    for key in keys if is_added else there:
+        if is_added:
+            Variable.set(key, "1")
+        else:
+            Variable.delete(key)
+''',
+    (symbols.VARIABLE, symbols.FAIL),
+)
+
 SET_VARIABLE: Final = Function(
     "set_variable",
     '''

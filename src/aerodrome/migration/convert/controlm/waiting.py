@@ -52,7 +52,7 @@ class Waiting:
             return Upstream(also)
         found = upstream_of(tree_of(node.waits), leaf, gate, also)
         if self.draft.plan.folder.is_adjusting and node.waits and found.rule == "all_success":
-            text = "ADJUST_COND: conditions of jobs that are not ordered on a date count as met; so do those of jobs whose window has passed."
+            text = "ADJUST_COND: conditions of jobs that are not ordered on a date count as met; so do those of jobs whose window has passed. A wait for a variable or a run that ends without it fails."
             self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
             return Upstream(found.ids, "none_failed")
         return found

@@ -8,6 +8,7 @@ from typing import Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.controlm.autoedit import Scope
+from aerodrome.migration.convert.controlm.condition_jobs import condition_job
 from aerodrome.migration.convert.controlm.database_jobs import bigquery, database
 from aerodrome.migration.convert.controlm.effects import Effects
 from aerodrome.migration.convert.controlm.hadoop_jobs import hadoop, spark
@@ -52,7 +53,6 @@ _WATCHER_DETAILS: Final = (
     "MODE",
     "FILEWATCH-",
     "TIMELIMIT",
-    "MINIMAL",
     "SEARCH",
     "SIZE_",
     "LIMIT_",
@@ -90,6 +90,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "CMDLINE",
     ),
     "mainframe": ("MEMNAME", "MEMLIB", "MEMBER", "OVERLIB", "INSTREAM_JCL", "USE_INSTREAM", "JCL"),
+    "condition": ("AI-", "UCM-", "CONNECTIONPROFILE", "ACTION", "EVENT", "ODATE", "IGNORE"),
     "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
     "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
     "snowflake": ("SNOWFLAKE SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
@@ -120,6 +121,7 @@ def _dummy(bench: Workbench) -> None:
 
 _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "dummy": _dummy,
+    "condition": condition_job,
     "sla": sla,
     "file-watcher": file_watcher,
     "file-transfer": file_transfer,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +23,19 @@ _DATABASES: Final = {
     "mysql": "mysql",
     "db2": "jdbc",
 }
+
+
+_SECRET: Final = re.compile(r"passw|secret|token|credential|privatekey|apikey|accesskey|pwd", re.IGNORECASE)
+
+
+def shown_details(job: Job) -> str:
+    """Give the definition of a job as JSON, for the task that stands for it: what could be secret is left out; "" without details."""
+    kept = {
+        key: "(left out)" if _SECRET.search(re.sub(r"[^A-Za-z]", "", key)) else value
+        for key, value in job.details.items()
+        if value.strip()
+    }
+    return json.dumps({"Type": job.type_name, **kept}, indent=2, ensure_ascii=False) if kept else ""
 
 
 @dataclass(frozen=True)
@@ -110,9 +125,14 @@ class Workbench:
     def give_up(self) -> None:
         """Replace what was made by one task that raises with the reason of the failure."""
         assert self.work.failure is not None  # noqa: S101
-        self.work.steps = [
-            Step("", symbols.PYTHON, (("python_callable", Code("not_converted")), ("op_args", [self.work.failure[1]])))
-        ]
+        _, reason = self.work.failure
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("not_converted")),
+            ("op_args", [reason]),
+        )
+        if definition := shown_details(self.job):
+            arguments = (*arguments, ("doc_json", definition))
+        self.work.steps = [Step("", symbols.PYTHON, arguments)]
         self.work.functions = [snippets.RAISE]
         self.work.connections = []
         self.work.packages = set()

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Code, Dag, Expression, Parameter, Symbol, Target, Task
+from aerodrome.migration.convert.contract import Code, Dag, Expression, Outcome, Parameter, Symbol, Target, Task
 from aerodrome.migration.convert.emission.expressions import Writer, docstring, text_literal
 
 _TAKEN = {
@@ -29,6 +29,7 @@ _TAKEN = {
     "re",
 }
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SHOWN = 8  # elements that a line of the doc names; the report names all
 
 
 def write_dag(dag: Dag, target: Target) -> tuple[str, tuple[Symbol, ...]]:
@@ -113,7 +114,7 @@ def variable_names(dag: Dag) -> dict[str, str]:
         name, number = base, 1
         while name in taken:
             number += 1
-            name = f"{base}_{number}" if number > 2 or base not in _TAKEN else f"{base}_task"
+            name = f"{base}_task" if number == 2 else f"{base}_{number - 1}"
         taken.add(name)
         names[task.full_id] = name
     return names
@@ -124,16 +125,7 @@ def _group_name(group_id: str) -> str:
 
 
 def _doc(dag: Dag) -> str:
-    caveats = list(
-        dict.fromkeys(
-            f"- {item.name or item.element}: {item.reason}" for item in dag.accounts if item.outcome == "caveat"
-        )
-    )
-    raising = list(
-        dict.fromkeys(
-            f"- {item.name or item.element}: {item.reason}" for item in dag.accounts if item.outcome == "raises"
-        )
-    )
+    caveats, raising = _told(dag, "caveat"), _told(dag, "raises")
     text = dag.doc.strip() or dag.dag_id
     text += f"\n\nConverted from `{dag.origin.file}`{f' ({dag.origin.path})' if dag.origin.path else ''}."
     if raising:
@@ -141,6 +133,19 @@ def _doc(dag: Dag) -> str:
     if caveats:
         text += "\n\nTo know:\n\n" + "\n".join(caveats)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _told(dag: Dag, outcome: Outcome) -> list[str]:
+    """Give a line for each thing to know, with the elements of which it is true."""
+    names: dict[str, dict[str, None]] = {}
+    for item in dag.accounts:
+        if item.outcome == outcome:
+            names.setdefault(item.reason, {})[item.name or item.element] = None
+    lines = []
+    for reason, found in names.items():
+        shown = ", ".join(list(found)[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+        lines.append(f"- {shown}: {reason}")
+    return lines
 
 
 def _head(dag: Dag, writer: Writer) -> Iterator[str]:
@@ -255,6 +260,7 @@ def _edges(dag: Dag, names: dict[str, str]) -> Iterator[str]:
     def is_inside(task: str) -> bool:  # a chain goes through it
         return len(before[task]) == 1 and len(after[before[task][0]]) == 1
 
+    chains: list[tuple[list[str], str]] = []  # what stands before the last arrow, and what behind it
     for task in dag.tasks:
         if not after[task.full_id] or is_inside(task.full_id):
             continue
@@ -264,5 +270,17 @@ def _edges(dag: Dag, names: dict[str, str]) -> Iterator[str]:
             chain.append(names[here])
         if after[here]:
             following = [names[item] for item in after[here]]
-            chain.append(following[0] if len(following) == 1 else f"[{', '.join(following)}]")
-        yield f"    {' >> '.join(chain)}"
+            chains.append((chain, following[0] if len(following) == 1 else f"[{', '.join(following)}]"))
+        else:
+            chains.append((chain[:-1], chain[-1]))
+    alike: dict[str, list[str]] = defaultdict(list)  # single tasks that go to the same one task
+    for chain, end in chains:
+        if len(chain) == 1 and not end.startswith("["):
+            alike[end].append(chain[0])
+    for chain, end in chains:
+        together = alike[end] if len(chain) == 1 and not end.startswith("[") else chain
+        if len(together) > 1 and len(chain) == 1:
+            if chain[0] == together[0]:
+                yield f"    [{', '.join(together)}] >> {end}"
+        else:
+            yield f"    {' >> '.join([*chain, end])}"

@@ -17,7 +17,7 @@ from aerodrome.migration.convert.oozie.mails import mail
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
 from aerodrome.migration.convert.oozie.profiles import Command, operator
-from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.oozie.sla import watch_action
 from aerodrome.migration.convert.xmlreading import to_text
 
 
@@ -75,8 +75,12 @@ def action_task(body: Body, words: Words, node: Node) -> Task:
         caveats["credentials"] = (
             f"the worker needs its own ticket or login in place of the credentials {node.element.get('cred')}"
         )
-    if node.element.first("info") is not None or (node.body is not None and node.body.first("sla") is not None):
-        caveats["sla"] = "the SLA of an action is not watched"
+    if (info := node.element.first("info")) is not None:
+        sla = watch_action(info, body.scope)
+        caveats[sla.code] = sla.reason
+        if sla.arguments and sla.function is not None and failure is None:
+            body.needs.functions[sla.function.name] = sla.function
+            task = replace(task, arguments=(*task.arguments, *sla.arguments["3.3"]))
     body.account(f"action/{kind}", node, caveats, failure)
     return replace(task, origin=node.origin, doc=doc)
 
@@ -108,9 +112,7 @@ def _check_engine(action: Action, command: Command) -> None:
 
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
-    root = body.workflow.root.first("global")
-    common = configuration(root.first("configuration")) if root is not None else {}
-    files = tuple(item.text.strip() for item in root.every("job-xml")) if root is not None else ()
+    common, files = body.common()
     return Action(kind, node.body, compiler, common, body.read_job_xml, files)
 
 

@@ -15,9 +15,10 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.oozie.writing import constant, shell_word
 from aerodrome.migration.convert.xmlreading import Element
 
-_LAUNCHER: Final = re.compile(
+LAUNCHER: Final = re.compile(
     r"oozie\.(launcher|action|use|libpath|hive\.log|pig\.log)|mapreduce\.job\.queuename$|mapred\.job\.queue\.name$"
 )
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
@@ -93,6 +94,8 @@ class Action:
         known = self.compiler.scope.constant(APP_PATH)
         found = self.compiler.scope.find(APP_PATH)
         tail = found.pieces[-1] if found and found.pieces else ""
+        if (fixed := constant(inner)) is not None:
+            return shell_word(fixed.rpartition("/")[0] if fixed.endswith(".xml") else fixed)
         self.compiler.needs.is_quoting = True
         if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
             return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"
@@ -115,7 +118,7 @@ class Action:
         self.unread = tuple(unread)
         self.used.add("configuration")
         found |= configuration(self.body.first("configuration"))
-        for name in [name for name in found if _LAUNCHER.match(name) and not name.startswith("map")]:
+        for name in [name for name in found if LAUNCHER.match(name) and not name.startswith("map")]:
             del found[name]
             self.caveats["launcher-settings"] = "there is no launcher job: settings of Oozie's launcher are left out"
         return found

@@ -13,12 +13,14 @@ from aerodrome.migration.convert.contract import (
     Code,
     Expression,
     Function,
+    Group,
+    Origin,
 )
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.model import Node, Workflow
-from aerodrome.migration.convert.oozie.needs import Needs, Unsupported
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.profiles import Profile
-from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.properties import Scope, configuration
 
 NOT_CONVERTED: Final = Function(
     "not_converted",
@@ -41,6 +43,15 @@ class Body:
     profile: Profile
     read_job_xml: Callable[[str], Mapping[str, str] | None]
     start_child: Callable[[Body, Compiler, Node], tuple[tuple[tuple[str, Expression], ...], dict[str, str]]]
+    find_child: Callable[[Body, Words, Node], Body | None] = lambda *_: (
+        None
+    )  # that stands as a group in place of an action
+    group: str = ""  # full id of the group that it becomes
+    children: list[Body] = field(default_factory=list)
+    handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
+        default_factory=lambda: ({}, ())
+    )  # of <global> of its parent
+    coordinator_name: str = ""
     zone: str = "UTC"
     events: Mapping[str, str] = field(default_factory=dict)
     outlets: tuple[Expression, ...] = ()  # made when the run ends well
@@ -57,6 +68,27 @@ class Body:
             self.accounts.append(Account(element, "caveat", node.origin, codes, reasons, node.name))
         else:
             self.accounts.append(Account(element, "converted", node.origin, name=node.name))
+
+    def common(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Give the configuration and the job-xml files of <global>: those that its parent hands down, then its own."""
+        root = self.workflow.root.first("global")
+        settings, files = self.handed_down
+        if root is None:
+            return dict(settings), files
+        own = configuration(root.first("configuration"))
+        return {**settings, **own}, (*files, *(item.text.strip() for item in root.every("job-xml")))
+
+    def task_id(self, name: str) -> str:
+        """Give the full id of the task of a node."""
+        return f"{self.group}.{name}" if self.group else name
+
+    def groups(self) -> list[Group]:
+        """Give the groups that stand in place of actions, outer ones first."""
+        found = []
+        for child in self.children:
+            origin = Origin(child.workflow.file, "workflow-app", child.workflow.root.line)
+            found += [Group(child.group, f"Workflow {child.app_name}.", origin), *child.groups()]
+        return found
 
 
 def raising_arguments(reason: str) -> tuple[tuple[str, Expression], ...]:

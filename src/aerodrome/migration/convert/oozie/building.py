@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -25,10 +25,11 @@ from aerodrome.migration.convert.oozie.action_tasks import action_task, is_count
 from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, Body, flow_text, raising_arguments
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.counters import counters_in
+from aerodrome.migration.convert.oozie.datasets import describe_asked
 from aerodrome.migration.convert.oozie.decisions import decision_task, write_decision
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
-from aerodrome.migration.convert.oozie.sla import watch
+from aerodrome.migration.convert.oozie.sla import Watch, watch
 
 _CHECK: Final = Function(
     "check_params",
@@ -46,7 +47,6 @@ def check_params(params, names, **_):
 def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], flow.Steering]:
     """Make the tasks and edges of a workflow, after the tasks `before`."""
     workflow = body.workflow
-    ids = {name: name for name in workflow.nodes}
     if workflow.defects:
         reason = "Oozie refuses this workflow: " + "; ".join(workflow.defects[:3])
         task = Task(
@@ -70,26 +70,78 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
         made = flow.Steering(tasks=[task])
         made.edges = [Edge(item.full_id, "workflow") for item in before]
         return [*before, *made.tasks], made
+    bodies, predicates, inner = _make_nodes(body)
+    made = flow.steer(workflow, bodies, tuple(item.full_id for item in before), inner)
+    for owner, task, cases in predicates:
+        write_decision(owner, made, task, cases)
+    body.needs.functions |= made.functions
+    if any(task.role == "fails" for task in made.tasks):
+        body.needs.functions[flow.KILL.name] = flow.KILL
+    for place, account in enumerate(body.accounts):
+        if account.element == "join" and account.origin in made.unmatched:
+            reason = "its ways are not the branches of one fork, which Oozie's validation refuses: it waits for those that are taken"
+            body.accounts[place] = replace(account, outcome="caveat", code="fork-join-mismatch", reason=reason)
+    for place, account in enumerate(body.accounts):
+        if account.element == "fork" and account.code != "unreachable":
+            body.accounts[place] = replace(
+                account,
+                outcome="caveat",
+                code="kill-does-not-stop-others",
+                reason="when one branch fails, the others go on until the join; Oozie stops them",
+            )
+            break
+    return [*before, *made.tasks], made
+
+
+_Predicates = list[tuple[Body, Task, list[tuple[str, str]]]]
+
+
+def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flow.Inner]]:
+    """Make the tasks of nodes, the conditions of decisions, and the workflows that stand in place of actions."""
+    workflow = body.workflow
+    ids = {name: body.task_id(name) for name in workflow.nodes}
     routers = tuple(
-        flow.router_name(workflow, node.name) for node in workflow.order() if flow.needs_router(workflow, node)
+        body.task_id(flow.router_name(workflow, node.name))
+        for node in workflow.order()
+        if flow.needs_router(workflow, node)
     )
     read = {name: found for name, found in counters_in(workflow.root).items() if is_counted(workflow, name)}
-    words = Words(body.app_name, ids, routers, body.zone, body.events, read, body.profile.probe)
+    words = Words(
+        body.app_name,
+        ids,
+        routers,
+        body.zone,
+        body.events,
+        read,
+        body.profile.probe,
+        size_probe=body.profile.size_probe,
+        coordinator_name=body.coordinator_name,
+        functions=body.profile.functions,
+    )
     bodies: dict[str, Task] = {}
-    predicates: dict[str, list[tuple[str, str]]] = {}
+    predicates: _Predicates = []
+    inner: dict[str, flow.Inner] = {}
     for node in workflow.order():
+        if node.kind == "action" and (child := body.find_child(body, words, node)) is not None:
+            tasks, more, deeper = _make_nodes(child)
+            inner[node.name] = flow.Inner(child.workflow, child.group, tasks, deeper)
+            predicates += more
+            body.children.append(child)
+            body.account("action/sub-workflow", node, {})
+            continue
         if node.kind == "action":
-            bodies[node.name] = action_task(body, words, node)
+            task = action_task(body, words, node)
         elif node.kind == "decision":
-            bodies[node.name], predicates[node.name] = decision_task(body, words, node)
+            task, cases = decision_task(body, words, node)
+            predicates.append((body, replace(task, group=body.group), cases))
         elif node.kind == "kill":
-            bodies[node.name] = _kill(body, words, node)
-        elif node.kind in ("fork", "join", "end"):
+            task = _kill(body, words, node)
+        else:
             body.account(node.kind, node, {})
-            if node.kind == "end" and body.outlets:
-                bodies[node.name] = Task(
-                    "outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin
-                )
+            if node.kind != "end" or not body.outlets:
+                continue
+            task = Task("outputs", symbols.EMPTY, role="control", outlets=body.outlets, origin=node.origin)
+        bodies[node.name] = replace(task, group=body.group)
     body.accounts.append(Account("start", "converted", Origin(workflow.file, "start")))
     body.accounts.extend(_head_accounts(workflow))
     for name in workflow.unreachable:
@@ -99,26 +151,9 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
             node,
             {"unreachable": "nothing leads to it, so Oozie never runs it"} if node.kind not in ("kill", "end") else {},
         )
-    made = flow.steer(workflow, bodies, ids, tuple(item.full_id for item in before))
-    for name, cases in predicates.items():
-        write_decision(body, made, bodies[name], cases)
-    body.needs.functions |= made.functions
-    if any(task.role == "fails" for task in made.tasks):
-        body.needs.functions[flow.KILL.name] = flow.KILL
-    for place, account in enumerate(body.accounts):
-        if account.element == "join" and account.name in made.unmatched:
-            reason = "its ways are not the branches of one fork, which Oozie's validation refuses: it waits for those that are taken"
-            body.accounts[place] = replace(account, outcome="caveat", code="fork-join-mismatch", reason=reason)
-    forks = [node for node in workflow.order() if node.kind == "fork"]
-    if forks:
-        place = next(at for at, item in enumerate(body.accounts) if item.element == "fork")
-        body.accounts[place] = replace(
-            body.accounts[place],
-            outcome="caveat",
-            code="kill-does-not-stop-others",
-            reason="when one branch fails, the others go on until the join; Oozie stops them",
-        )
-    return [*before, *made.tasks], made
+    for child in body.children:
+        body.accounts.extend(child.accounts)
+    return bodies, predicates, inner
 
 
 _HEAD: Final = {
@@ -126,14 +161,35 @@ _HEAD: Final = {
 }
 
 
-def _deadline(body: Body) -> Mapping[Target, tuple[tuple[str, Expression], ...]]:
+def _watches(body: Body, coordinator: Watch | None) -> list[Watch]:
+    """Give the SLAs of the DAG: that of the workflow, then that of the coordinator, whose arguments win."""
+    found = [coordinator] if coordinator is not None else []
     info = body.workflow.root.first("info")
-    if info is None or body.workflow.defects:
-        return {}
-    found = watch(info, body.scope)
-    origin = Origin(body.workflow.file, "workflow-app/info", info.line)
-    body.accounts.append(Account("workflow/info", "caveat", origin, found.code, found.reason))
-    return found.arguments
+    if info is not None and not body.workflow.defects:
+        found.insert(0, own := watch(info, body.scope))
+        origin = Origin(body.workflow.file, "workflow-app/info", info.line)
+        body.accounts.append(Account("workflow/info", "caveat", origin, own.code, own.reason))
+    for item in found:
+        if item.function is not None:
+            body.needs.functions[item.function.name] = item.function
+    return found
+
+
+def _told_at_begin(tasks: list[Task], before: tuple[Task, ...], watches: list[Watch]) -> list[Task]:
+    """Let the first task of the workflow tell when it starts late."""
+    told = [item.begin for item in watches if item.begin is not None]
+    place = len(before)
+    if not told or place >= len(tasks):
+        return tasks
+    first = tasks[place]
+    given = [item for key, item in first.arguments if key == "on_execute_callback"]
+    callbacks: Expression = [*told, *given] if len(told) + len(given) > 1 else told[0]
+    arguments = [item for item in first.arguments if item[0] != "on_execute_callback"]
+    return [
+        *tasks[:place],
+        replace(first, arguments=(*arguments, ("on_execute_callback", callbacks))),
+        *tasks[place + 1 :],
+    ]
 
 
 def _head_accounts(workflow: Workflow) -> Iterator[Account]:
@@ -179,10 +235,19 @@ def _unlike(name: str, workflow: Workflow) -> str:
 
 
 def make_dag(
-    body: Body, dag_id: str, *, schedule: Schedule, before: tuple[Task, ...] = (), origin: Origin, doc: str = ""
+    body: Body,
+    dag_id: str,
+    *,
+    schedule: Schedule,
+    before: tuple[Task, ...] = (),
+    origin: Origin,
+    doc: str = "",
+    sla: Watch | None = None,
 ) -> Dag:
-    """Make the whole DAG; callers add what a coordinator says."""
+    """Make the whole DAG; callers add what a coordinator says. `sla` is that of the coordinator."""
     tasks, made = make_body(body, before)
+    watches = _watches(body, sla)
+    tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs
     is_scheduled = schedule.expression is not None
     edges = list(made.edges)
@@ -204,7 +269,7 @@ def make_dag(
             name,
             value,
             has_default=value is not None or is_scheduled,
-            description="" if value is not None else "No value was found.",
+            description="" if value is not None else describe_asked(name) or "No value was found.",
         )
         for name, value in needs.parameters.items()
     )
@@ -216,18 +281,21 @@ def make_dag(
     if macros:
         arguments.append(("user_defined_macros", dict(macros)))
     functions = tuple(function for function in needs.functions.values() if not function.name.startswith("import "))
-    deadline = _deadline(body)
+    by_target: dict[Target, tuple[tuple[str, Expression], ...]] = {}
+    for item in watches:
+        by_target |= item.arguments
     is_bash = any(task.operator is symbols.BASH for task in tasks)
     return Dag(
         dag_id,
         tuple(tasks),
         tuple(dict.fromkeys(edges)),
+        groups=tuple(body.groups()),
         schedule=schedule,
         parameters=parameters,
         functions=functions,
         default_arguments=(("skip_on_exit_code", None),) if is_bash else (),
         arguments=tuple(arguments),
-        arguments_by_target=deadline,
+        arguments_by_target=by_target,
         tags=("oozie",),
         doc=doc or f"Workflow {body.app_name}.",
         origin=origin,

@@ -31,11 +31,9 @@ def bundle_dags(
         origin = Origin(item.file, f"bundle-app/coordinator[@name='{entry.get('name')}']", entry.line)
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
         found = estate.locate("coordinator", Scope((own, *job)).partly(path), item.folder)
-        if found is None:
-            beside = [other for other in estate.of_kind("coordinator") if other.folder == item.folder]
-            found = (
-                beside[0] if len(beside) == 1 and "$" in Scope((own, *job)).partly(path).rpartition("/")[2] else None
-            )
+        is_assumed = (
+            found is None and (found := _alike(estate, item, name, Scope((own, *job)).partly(path))) is not None
+        )
         dag_id = _free(name if found is None else _name(children, found, name, used), bundle, taken)
         if found is None:
             dags.append(_missing(dag_id, path, origin))
@@ -45,7 +43,40 @@ def bundle_dags(
             dags.append(dag)
             questions += asked
         dags[-1] = _finish(dags[-1], item, entry.get("enabled"), bundle, origin)
+        if is_assumed and found is not None:
+            reason = f"{path} is not known: {found.file} is taken, which is the one that is called so"
+            assumed = Account("bundle/app-path", "caveat", origin, "app-path-assumed", reason, name)
+            dags[-1] = replace(dags[-1], accounts=(assumed, *dags[-1].accounts))
     return dags, questions, used
+
+
+def _alike(estate: Estate, item: Application, name: str, path: str) -> Application | None:
+    """Find the coordinator of an entry whose path is not known: the only one beside the bundle, or the only one below it with that name."""
+    if "$" not in path.rpartition("/")[2]:
+        return None
+    there = estate.of_kind("coordinator")
+    beside = [other for other in there if other.folder == item.folder]
+    if len(beside) == 1:
+        return beside[0]
+    below = [
+        other
+        for other in there
+        if other.folder == item.folder or other.folder.startswith(f"{item.folder}/".lstrip("./"))
+    ]
+    wanted = re.sub(r"\W|_", "", name).lower()
+    for part in (_titles, _folders):
+        found = [other for other in below if wanted in {re.sub(r"\W|_", "", text).lower() for text in part(other)}]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _titles(item: Application) -> tuple[str, ...]:
+    return item.root.get("name"), item.file.rpartition("/")[2].removesuffix(".xml")
+
+
+def _folders(item: Application) -> tuple[str, ...]:
+    return (item.folder.rpartition("/")[2],)
 
 
 def _name(children: Children, found: Application, name: str, used: set[str]) -> str:

@@ -28,7 +28,7 @@ from aerodrome.migration.convert.oozie.el import Function as Call
 from aerodrome.migration.convert.oozie.functions import CALLS, KINDS
 from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.properties import Scope
-from aerodrome.migration.convert.oozie.writing import grouped, literal, shell_word, string
+from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 
 _SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -74,17 +74,24 @@ class Compiler:
 
     def template(self, text: str, *, is_quoted: bool = False) -> str:
         """Give a Jinja template for a text; with `is_quoted` one shell word that is exactly its value."""
-        parts: list[str] = []
+        parts: list[tuple[bool, str]] = []  # (is it plain, text)
         for piece in self.pieces(text):
-            if isinstance(piece, str):
-                parts.append(literal(shell_word(piece) if is_quoted else piece))
-                continue
-            inner = self.text_of(piece)
-            if is_quoted:
-                self.needs.is_quoting = True
-                inner = f"{grouped(inner)} | quote"
-            parts.append("{{ " + inner + " }}")
-        return "".join(parts) or ("''" if is_quoted else "")
+            inner = piece if isinstance(piece, str) else self.text_of(piece)
+            known = piece if isinstance(piece, str) else constant(inner)
+            if known is None:
+                parts.append((False, inner))
+            elif parts and parts[-1][0]:
+                parts[-1] = (True, parts[-1][1] + known)
+            else:
+                parts.append((True, known))
+        written = ""
+        for is_plain, part in parts:
+            if is_plain:
+                written += literal(shell_word(part) if is_quoted and part else part)
+            else:
+                self.needs.is_quoting |= is_quoted
+                written += "{{ " + (f"{grouped(part)} | quote" if is_quoted else part) + " }}"
+        return written or ("''" if is_quoted else "")
 
     def pieces(self, text: str) -> tuple[Piece, ...]:
         """Read a text."""
@@ -201,13 +208,17 @@ class Compiler:
         if found is None:
             return self.parameter(name, None)
         known = self.scope.constant(name, start, is_job_only=is_only)
-        if known is not None:
-            if start and self.scope.constant(name) != known:  # another layer's value of the same name
+        is_fixed = self.scope.layers[found.layer].is_fixed
+        if known is not None and is_fixed and all(isinstance(piece, str) for piece in found.pieces):
+            return string(known)
+        if known is not None and not is_fixed:
+            base = self.scope.base
+            if start > base and self.scope.constant(name, base) != known:  # another layer's value of the same name
                 return string(known)
             return self.parameter(name, known)
         if len(self.open) > 20:
             raise Unsupported("el-recursion", f"the value of {name} uses itself")
-        saved = self.place
+        saved, words = self.place, self.words
         self.open.append(name)
         parts: list[str] = []
         for piece in found.pieces:
@@ -215,12 +226,13 @@ class Compiler:
                 parts.append(string(piece))
                 continue
             layer = self.scope.layers[found.layer]
+            self.words = layer.words or words
             self.place = (found.layer + (layer.is_outward or piece == Name(name)), not layer.is_default)
             parts.append(grouped(self.text_of(piece)))
             if sum(map(len, parts)) > _LONGEST:
                 raise Unsupported("el-recursion", f"the value of {name} grows without end")
         self.open.pop()
-        self.place = saved
+        self.place, self.words = saved, words
         return parts[0] if len(parts) == 1 else f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"
 
     def parameter(self, name: str, default: str | None) -> str:
@@ -239,6 +251,8 @@ class Compiler:
     def call(self, name: str, arguments: tuple[Node, ...]) -> str:
         """Compile a call; Unsupported names what has no equivalent."""
         made = CALLS.get(name)
+        if name in self.words.functions:
+            return self.of_site(self.words.functions[name], name, arguments)
         if made is None:
             raise Unsupported("el-function", f"{name}() has no equivalent")
         try:
@@ -246,15 +260,32 @@ class Compiler:
         except TypeError as error:
             raise Unsupported("el-arguments", f"{name}() has wrong arguments") from error
 
+    def of_site(self, path: str, name: str, arguments: tuple[Node, ...]) -> str:
+        """Compile a call of a function that the profile names."""
+        module = path.rpartition(".")[0]
+        code = Code(path, (Symbol(module, {"2.11": "", "3.3": ""}),))
+        self.needs.caveats["site-function"] = f"{name}() is {path}(), which the project has to have"
+        macro = self.macro(re.sub(r"\W+", "_", name), code)
+        return f"{macro}({', '.join(self.text_of(item) for item in arguments)})"
+
     def conf(self, key: Node) -> str:
         if not isinstance(key, Literal):
             raise Unsupported("el-dynamic", "the name in wf:conf() is not fixed")
         name = str(key.value)
-        if self.scope.find(name) is not None or name in self.needs.parameters:
+        start, is_only = self.place
+        if self.scope.find(name, start, is_job_only=is_only) is not None or name in self.needs.parameters:
             return self.name(name)
         self.needs.parameters[name] = ""
         self.needs.optional.add(name)
         return self.access(name)
+
+    def named(self, name: str) -> str:
+        """Compile the name of an application, which may be put together from values of the run."""
+        pieces = self.pieces(name)
+        parts = [string(piece) if isinstance(piece, str) else grouped(self.text_of(piece)) for piece in pieces]
+        if len(parts) < 2:
+            return parts[0] if parts else '""'
+        return f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"
 
     def filtered(self, node: Node, jinja: str, python: str) -> str:
         inner = grouped(self.text_of(node))
@@ -312,6 +343,8 @@ class Compiler:
         if self.words.probe is None:
             raise Unsupported("el-fs", "no way to HDFS is known in this profile")
         self.needs.functions[self.words.probe.name] = self.words.probe
+        if function == "hdfs_size" and self.words.size_probe is not None:
+            self.needs.functions[function] = self.words.size_probe
         if self.language == "jinja":
             self.needs.macros[function] = Code(function)
         arguments = [*([string(flag)] if flag else []), self.text_of(path)]
@@ -346,7 +379,9 @@ class Compiler:
         }
         if not isinstance(unit, Literal) or str(unit.value).upper() not in word:
             raise Unsupported("el-unit", "the unit of coord:dateOffset() is not fixed")
-        return f"{self.time_of(time)}.add({word[str(unit.value).upper()]}={self.whole(amount)})"
+        whole = self.whole(amount)
+        method, whole = ("subtract", whole[1:]) if re.fullmatch(r"-\d+", whole) else ("add", whole)
+        return f"{self.time_of(time)}.{method}({word[str(unit.value).upper()]}={whole})"
 
     def whole(self, node: Node) -> str:
         match node:

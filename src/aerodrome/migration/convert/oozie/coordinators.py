@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from aerodrome.migration.convert.contract import (
     Dag,
-    Expression,
     Origin,
     Question,
     Schedule,
-    Target,
 )
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.body import Body
@@ -21,11 +20,12 @@ from aerodrome.migration.convert.oozie.building import make_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
 from aerodrome.migration.convert.oozie.functions import APP_PATH
+from aerodrome.migration.convert.oozie.grouping import child_body
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.sla import watch
+from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -71,8 +71,10 @@ def coordinator_dag(
         estate.profile,
         lambda file: estate.read_configuration(folder, file),
         children.start,
-        zone,
-        plan.events,
+        partial(child_body, children),
+        coordinator_name=root.get("name"),
+        zone=zone,
+        events=plan.events,
     )
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
@@ -86,23 +88,23 @@ def coordinator_dag(
         before=tuple(plan.before),
         origin=Origin(item.file, "coordinator-app", root.line),
         doc=f"Coordinator {name}.",
+        sla=_sla(plan),
     )
     dag = replace(
         dag,
         max_active_runs=_controls(plan),
-        arguments_by_target={**dag.arguments_by_target, **_deadline(plan)},
         accounts=(*plan.accounts, *dag.accounts),
     )
     return dag, tuple(plan.questions)
 
 
-def _deadline(plan: Plan) -> Mapping[Target, tuple[tuple[str, Expression], ...]]:
+def _sla(plan: Plan) -> Watch | None:
     info = (plan.item.root.first("action") or plan.item.root).first("info")
     if info is None:
-        return {}
+        return None
     found = watch(info, plan.scope)
     plan.note("sla", "caveat", found.code, found.reason, at=info)
-    return found.arguments
+    return found
 
 
 def _zone(plan: Plan) -> str:

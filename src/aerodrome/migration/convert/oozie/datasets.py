@@ -15,10 +15,18 @@ from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Literal, Name, Node
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.writing import constant
 from aerodrome.migration.convert.xmlreading import Element
 
 _PARTS: Final = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M"}
 POKE: Final = Symbol("PokeReturnValue", {"2.11": "airflow.sensors.base", "3.3": "airflow.sdk"})
+_ASKED: Final = {
+    "initial-instance": "Its first instance: 2015-01-01T00:00Z",
+    "unit": "Of its frequency: minutes, hours, days, months",
+    "amount": "Of its frequency: how many units lie between instances",
+    "zone": "Its time zone: UTC, Europe/Paris",
+    "uri": "Of an instance, as strftime writes it: hdfs://cluster/data/%Y/%m/%d, with the done-flag",
+}
 _FOREVER: Final = timedelta(days=3650)
 
 
@@ -48,17 +56,18 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Event:
-    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since."""
+    """One data-in or data-out. `kind` is what its instances are: current, offset, latest, future, absolute, since, end, several."""
 
     name: str
     dataset: DataSet
     kind: str
     first: str  # Python of a whole number; of an offset the amount
     last: str
-    unit: str = ""  # of an offset
+    unit: str = ""  # of an offset; of end: days, weeks, months
+    last_unit: str = ""  # of a range of offsets
     limit: str = ""  # of future
     moments: tuple[datetime, ...] = ()  # absolute; of since the first
-    ranges: tuple[tuple[str, str], ...] = ()  # of several <instance>s: each a range
+    parts: tuple[tuple[str, str, str], ...] = ()  # of several <instance>s: kind, amount or time, unit
 
 
 def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSet | Unsupported]:
@@ -112,6 +121,11 @@ def asked_params(name: str) -> dict[str, str]:
     return {what: f"dataset.{name}.{what}" for what in ("initial-instance", "unit", "amount", "zone", "uri")}
 
 
+def describe_asked(param: str) -> str:
+    """Say what a param of `asked_params` takes; nothing for any other."""
+    return _ASKED.get(param.rpartition(".")[2], "") if param.startswith("dataset.") else ""
+
+
 def identifier(name: str) -> str:
     """Give a name as Python writes one."""
     text = re.sub(r"\W+", "_", name).strip("_").lower() or "data"
@@ -132,12 +146,17 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
     else:
         head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
         constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
-        if event.kind == "offset":
+        if event.kind == "offset" and event.last_unit:
+            source = f'{constant}.offsets(logical_date, ({event.first}, "{event.unit}"), ({event.last}, "{event.last_unit}"))'
+        elif event.kind == "offset":
             source = f'{constant}.offset(logical_date, {event.first}, "{event.unit}")'
+        elif event.kind == "end":
+            source = f'{constant}.since_end_of("{event.unit}", {event.first}, logical_date, {event.last})'
         elif event.kind == "since":
             source = f'{constant}.since("{event.moments[0]:%Y-%m-%dT%H:%MZ}", logical_date, {event.last})'
-        elif event.ranges:
-            source = " + ".join(f"{constant}.between(logical_date, {first}, {last})" for first, last in event.ranges)
+        elif event.parts:
+            source = " + ".join(_one(constant, *part) for part in event.parts)
+            imports += [symbols.DATETIME] if "datetime." in source else []
         else:
             source = f"{constant}.between(logical_date, {event.first}, {event.last})"
     imports += [
@@ -147,6 +166,17 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
     ]
     text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {source}]'
     return Function(name, text, tuple(imports))
+
+
+def _one(series: str, kind: str, amount: str, unit: str) -> str:
+    """Write the list of one instance."""
+    if kind == "absolute":
+        moment = frequency.read_time(amount)
+        assert moment is not None  # noqa: S101  (it was read before)
+        return f'[datetime.fromisoformat("{moment:%Y-%m-%dT%H:%M}+00:00")]'
+    if kind == "offset":
+        return f'{series}.offset(logical_date, {amount}, "{unit}")'
+    return f"{series}.between(logical_date, {amount}, {amount})"
 
 
 def _uri(dataset: DataSet, compiler: Compiler) -> str:
@@ -223,12 +253,51 @@ def is_partition(dataset: DataSet, compiler: Compiler) -> bool:
     return compiler.scope.partly(dataset.template).strip().startswith("hcat:")
 
 
+def late_search(event: Event, compiler: Compiler, method: str = "") -> tuple[str, str]:
+    """Write what stands before a function and the call that looks for instances which are only known when they are there."""
+    constant = f"{identifier(event.name)}_instances".upper()
+    head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
+    series = _call(event.dataset, compiler) if event.dataset.is_asked else constant
+    since = "dag_run.start_date" if event.kind == "latest" else "logical_date"
+    limit = f", {event.limit}" if event.kind == "future" else ""
+    return head, f"{series}.{method or event.kind}({since}, {event.first}, {event.last}{limit}, is_there)"
+
+
+def so_far_function(event: Event, compiler: Compiler) -> Function:
+    """Write the function that gives the URIs which are there so far, and whether these are all; `exists` asks."""
+    name = f"{identifier(event.name)}_so_far"
+    head, search = late_search(event, compiler, f"{event.kind}_so_far")
+    flag = "None" if is_partition(event.dataset, compiler) else '""'
+    if flag != "None" and event.dataset.done_flag:
+        flag = _below(event.dataset.done_flag, compiler)
+    text = f'''{head}def {name}(params, logical_date, dag_run):
+    """Name the instances of {event.name} (dataset {event.dataset.name}) that are there, and tell whether these are all."""
+
+    def uri(moment):
+        return {_uri(event.dataset, compiler)}
+
+    def is_there(moment):
+        return exists(uri(moment), {flag})
+
+    moments, is_enough = {search}
+    return [uri(moment) for moment in moments], is_enough
+'''
+    return Function(name, text, (frequency.INSTANCES,))
+
+
+def _below(flag: str, compiler: Compiler) -> str:
+    """Write the done-flag as it stands behind the URI of an instance."""
+    written = uri_expression(flag, compiler)
+    known = constant(written)
+    return f'"/" + {written}' if known is None else _quoted(f"/{known}")
+
+
 def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
     flag = ""
     if event.dataset.done_flag:
-        flag = f' + "/" + {uri_expression(event.dataset.done_flag, compiler)}'
+        flag = f" + {_below(event.dataset.done_flag, compiler)}"
     probe = compiler.words.probe
     if probe is None:
         raise Unsupported("el-fs", "no way to HDFS is known in this profile")
@@ -240,44 +309,36 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         functions[compiler.words.partition_probe.name] = compiler.words.partition_probe
         asks = "partition_test({uri})"
     if event.kind in ("latest", "future"):
-        constant = f"{name}_instances".upper()
-        uri = _uri(event.dataset, compiler)
-        head = "" if event.dataset.is_asked else f"{constant} = {_call(event.dataset)}\n\n\n"
-        constant = _call(event.dataset, compiler) if event.dataset.is_asked else constant
-        moments = (
-            f"{constant}.latest(dag_run.start_date, {event.first}, {event.last}, is_there)"
-            if event.kind == "latest"
-            else f"{constant}.future(logical_date, {event.first}, {event.last}, {event.limit}, is_there)"
-        )
-        text = f'''{head}def wait_for_{name}(params, logical_date, dag_run, **_):
+        head, search = late_search(event, compiler)
+        text = f'''{head}def {name}_arrived(params, logical_date, dag_run, **_):
     """Wait until enough instances of {event.name} are there; give their URIs."""
 
     def uri(moment):
-        return {uri}
+        return {_uri(event.dataset, compiler)}
 
     def is_there(moment):
         return {asks.replace("{uri}", "uri(moment)")}
 
-    moments = {moments}
+    moments = {search}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
-        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text, (frequency.INSTANCES, POKE))
+        functions[f"{name}_arrived"] = Function(f"{name}_arrived", text, (frequency.INSTANCES, POKE))
     else:
         made = uri_function(event, compiler)
         functions[made.name] = made
         text = f'''
-def wait_for_{name}(params, logical_date, **_):
+def {name}_arrived(params, logical_date, **_):
     """Wait until every instance of {event.name} is there."""
     return all({asks.replace("{uri}", "uri")} for uri in {made.name}(logical_date, params))
 '''
         if "moment" in flag:
             raise Unsupported("done-flag", "the done-flag depends on the time")
-        functions[f"wait_for_{name}"] = Function(f"wait_for_{name}", text)
+        functions[f"{name}_arrived"] = Function(f"{name}_arrived", text)
     return Task(
         f"wait_for_{event.name}",
         symbols.PYTHON_SENSOR,
         (
-            ("python_callable", Code(f"wait_for_{name}")),
+            ("python_callable", Code(f"{name}_arrived")),
             ("mode", "reschedule"),
             ("poke_interval", 60),
             ("timeout", timeout or _FOREVER),

@@ -13,7 +13,7 @@ from aerodrome.migration.convert.contract import (
 from aerodrome.migration.convert.oozie import flow
 from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, Body, raising_arguments
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.model import Node, Workflow
+from aerodrome.migration.convert.oozie.model import Node
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
 from aerodrome.migration.convert.xmlreading import to_text
 
@@ -51,21 +51,21 @@ def decision_task(body: Body, words: Words, node: Node) -> tuple[Task, list[tupl
     return Task(
         node.name,
         symbols.BRANCH,
-        (("python_callable", Code(_decider(body.workflow, node.name))),),
+        (("python_callable", Code(_decider(body, node.name))),),
         role="control",
         origin=node.origin,
     ), cases
 
 
-def _decider(workflow: Workflow, name: str) -> str:
+def _decider(body: Body, name: str) -> str:
     """Name the function of a decision; names of nodes may differ in what Python's names do not show."""
     alike = [
         node.name
-        for node in workflow.nodes.values()
+        for node in body.workflow.nodes.values()
         if node.kind == "decision" and _identifier(node.name) == _identifier(name)
     ]
     number = alike.index(name)
-    return f"decide_{_identifier(name)}" + (f"_{number + 1}" if number else "")
+    return f"decide_{_identifier(body.task_id(name))}" + (f"_{number + 1}" if number else "")
 
 
 def _identifier(name: str) -> str:
@@ -78,7 +78,7 @@ def write_decision(body: Body, made: flow.Steering, task: Task, cases: list[tupl
         return
     place = next(at for at, item in enumerate(made.tasks) if item.full_id == task.full_id)
     chosen = {choice.label: list(choice.tasks) for choice in made.tasks[place].choices}
-    name = _decider(body.workflow, task.task_id)
+    name = _decider(body, task.task_id)
     lines = [
         f"def {name}(params, ti, dag_run, run_id, logical_date=None, **_):",
         f'    """Choose as the decision {task.task_id} does: the first case that holds."""',

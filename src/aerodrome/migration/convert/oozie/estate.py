@@ -47,8 +47,10 @@ class Estate:
     applications: dict[str, Application] = field(default_factory=dict)
     datasets: dict[str, Element] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # XML files that Oozie has no use for
     properties: dict[str, list[str]] = field(default_factory=dict)  # folder -> names of properties files
     configurations: dict[str, Element] = field(default_factory=dict)
+    _index: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Application]:
         return [item for item in self.applications.values() if item.kind == kind]
@@ -121,21 +123,30 @@ class Estate:
         if not known:
             return None
         file = known.pop() if known[-1].endswith(".xml") else f"{kind}.xml"
+        if not known:
+            beside = self.applications.get(str(PurePosixPath(folder) / file))
+            return beside if beside is not None and beside.kind == kind else None
+        near_to = PurePosixPath(folder).parts
         best: list[tuple[int, int, str]] = []
-        for name, application in self.applications.items():
-            path = PurePosixPath(name)
-            if application.kind != kind or (path.name != file and not (known and path.name == file)):
-                continue
-            common = _common_tail(path.parts[:-1], known)
-            if common or (not known and str(path.parent) == folder):
-                near = sum(1 for one, two in zip(path.parts, PurePosixPath(folder).parts, strict=False) if one == two)
-                best.append((common, near, name))
+        for parts, name in self._named(kind, file, known[-1]):
+            near = sum(1 for one, two in zip((*parts, file), near_to, strict=False) if one == two)
+            best.append((_common_tail(parts, known), near, name))
         if not best:
             return None
         best.sort(reverse=True)
         if len(best) > 1 and best[0][:2] == best[1][:2]:
             return None
         return self.applications[best[0][2]]
+
+    def _named(self, kind: str, file: str, folder: str) -> list[tuple[tuple[str, ...], str]]:
+        """Give the folders and names of the definitions in a file of that name, in a folder of that name."""
+        if not self._index:
+            for name, item in self.applications.items():
+                path = PurePosixPath(name)
+                parts = path.parts[:-1]
+                if parts:
+                    self._index.setdefault((item.kind, path.name, parts[-1]), []).append((parts, name))
+        return self._index.get((kind, file, folder), [])
 
 
 def _common_tail(parts: tuple[str, ...], known: list[str]) -> int:
@@ -171,6 +182,8 @@ def _take(estate: Estate, file: Path, name: str, *, is_definition: bool) -> None
             estate.rejected.append(
                 Rejected(name, error.code, error.message, error.hint, int(error.details.get("line", 0)))
             )
+        elif is_definition:
+            estate.others.append(name)
         return
     if root.name in ROOTS and is_definition:
         kind = ROOTS[root.name]
@@ -180,6 +193,8 @@ def _take(estate: Estate, file: Path, name: str, *, is_definition: bool) -> None
         estate.datasets[name] = root
     elif root.name == "configuration":
         estate.configurations[name] = root
+    elif is_definition:
+        estate.others.append(name)
 
 
 def _looks_like_oozie(file: Path) -> bool:

@@ -105,7 +105,15 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     series = _series(estate, plan)
     elements = events.every("data-in") if events is not None else []
     timeout = _timeout(plan) if elements else None
-    words = Words(body.app_name, {}, zone=zone, probe=body.profile.probe, partition_probe=body.profile.partition_probe)
+    words = Words(
+        body.app_name,
+        {},
+        zone=zone,
+        probe=body.profile.probe,
+        partition_probe=body.profile.partition_probe,
+        coordinator_name=body.coordinator_name,
+        functions=body.profile.functions,
+    )
     compiler = Compiler(plan.scope, words, body.needs, "python")
     if (alternatives := plan.item.root.first("input-logic")) is not None:
         _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
@@ -174,7 +182,15 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
     elements = events.every("data-out") if events is not None else []
     quiet = replace_accounts(plan)
     series = _series(estate, quiet) if elements else {}
-    words = Words(body.app_name, {}, zone=zone, probe=body.profile.probe, partition_probe=body.profile.partition_probe)
+    words = Words(
+        body.app_name,
+        {},
+        zone=zone,
+        probe=body.profile.probe,
+        partition_probe=body.profile.partition_probe,
+        coordinator_name=body.coordinator_name,
+        functions=body.profile.functions,
+    )
     compiler = Compiler(plan.scope, words, body.needs, "python")
     made: list[Expression] = []
     for element in elements:

@@ -16,7 +16,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Expression, Symbol
 from aerodrome.migration.convert.oozie.el import Binary, Function, Literal, Name, Node, Unary, parse
-from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.properties import Scope, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 TIMETABLE: Final = Symbol("OozieTimetable", {"2.11": "oozie_timetable", "3.3": "oozie_timetable"})
@@ -97,7 +97,7 @@ def number(node: Node, scope: Scope) -> int | None:
             return value
         case Literal(str() as value) if re.fullmatch(r"-?\d+", value.strip()):
             return int(value)
-        case Name(name):
+        case Name() | Function("coord:conf" | "wf:conf" | "bundle:conf", _) if (name := name_in(node)) is not None:
             text = scope.constant(name)
             return int(text) if text is not None and re.fullmatch(r"\s*-?\d+\s*", text) else None
         case Unary("-", inner):
@@ -124,11 +124,13 @@ def read_time(text: str) -> datetime | None:
 
 
 def read_zone(text: str) -> str | None:
-    """Give the IANA name of a zone, None when it is not known; no text is UTC."""
+    """Give the IANA name of a zone, or +05:30 for one that has none; None when it is not known; no text is UTC."""
     name = text.strip() or "UTC"
     if match := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})(?::?(\d\d))?", name):
-        if match[3] and int(match[3]):
+        if int(match[2]) > 14 or int(match[3] or 0) > 59:
             return None
+        if match[3] and int(match[3]):
+            return f"{match[1]}{int(match[2]):02}:{match[3]}"
         return f"Etc/GMT{'-' if match[1] == '+' else '+'}{int(match[2])}" if int(match[2]) else "UTC"
     name = _ZONES.get(name, name)
     try:
@@ -145,11 +147,7 @@ def timetable(frequency: Frequency, start: datetime, zone: str, *, is_catching_u
     if frequency.cron:
         cron = translate_cron(frequency.cron)
         return Call(symbols.CRON, (cron,), (("timezone", "UTC"),)) if cron else None
-    is_utc = ZoneInfo(zone).utcoffset(datetime(2020, 1, 1, tzinfo=UTC)) == timedelta(0) and zone in {
-        "UTC",
-        "Etc/UTC",
-        "Etc/GMT",
-    }
+    is_utc = zone in ("UTC", "Etc/UTC", "Etc/GMT")
     unit, amount = frequency.unit, frequency.amount
     clock = f"{start.minute} {start.hour}"
     if is_utc and not frequency.end_of and not start.second:

@@ -68,7 +68,7 @@ def _fs(name: str, flag: str = "") -> Callable[..., str]:
 
 CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "wf:id": lambda _: "run_id",
-    "wf:name": lambda c: string(c.words.app_name),
+    "wf:name": lambda c: c.named(c.words.app_name),
     "wf:appPath": lambda c: c.name(APP_PATH),
     "wf:conf": lambda c, *given: c.conf(*given),
     "wf:user": lambda c: c.name("user.name"),
@@ -101,7 +101,7 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
         f"{c.time_of(time)}.int_timestamp" + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
     ),
     "coord:user": lambda c: c.name("user.name"),
-    "coord:name": lambda c: string(c.words.app_name),
+    "coord:name": lambda c: c.named(c.words.coordinator_name or c.words.app_name),
     "coord:actionId": lambda _: "run_id",
     "coord:conf": lambda c, *given: c.conf(*given),
     "bundle:conf": lambda c, *given: c.conf(*given),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,7 +13,7 @@ from aerodrome.migration.convert.oozie.datasets import DataSet, Event, asked_dat
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.el import Function as ElCall
 from aerodrome.migration.convert.oozie.needs import Unsupported
-from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.properties import Scope, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _OFFSET_UNITS: Final = {"MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"}
@@ -30,11 +31,15 @@ def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], 
         if (first[0], last[0]) == ("absolute", "current"):
             moment = frequency.read_time(first[1])
             return Event(element.get("name"), found, "since", "", last[1], moments=(moment,) if moment else ())
-        if first[0] != last[0]:
-            raise Unsupported("instance-mixed", "a range between instances of two kinds has no equivalent")
+        if (first[0], last[0]) == ("end", "current"):
+            return Event(element.get("name"), found, "end", first[1], last[1], first[2])
+        if first[0] != last[0] or first[0] == "end":
+            raise Unsupported("instance-mixed", "Oozie refuses a range between instances of these kinds")
         if first[0] == "absolute":
             raise Unsupported("instance-absolute-range", "a range between fixed times has no equivalent")
-        return Event(element.get("name"), found, first[0], first[1], last[1], first[2], max(first[3], last[3]))
+        if first[0] == "offset":
+            return Event(element.get("name"), found, "offset", first[1], last[1], first[2], last[2])
+        return Event(element.get("name"), found, first[0], first[1], last[1], limit=last[3])
     parts = [_instance(text, found, zone, compiler) for text in texts]
     if not parts:
         raise Unsupported("instance-missing", "it names no instance")
@@ -44,10 +49,28 @@ def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], 
         return Event(element.get("name"), found, "absolute", "", "", moments=moments)
     if len(parts) == 1:
         kind, amount, unit, limit = parts[0]
-        return Event(element.get("name"), found, kind, amount, amount, unit, limit)
-    if kinds != {"current"}:
-        raise Unsupported("instance-mixed", "several instances that are not all coord:current() have no equivalent")
-    return Event(element.get("name"), found, "current", "", "", ranges=tuple((part[1], part[1]) for part in parts))
+        if kind == "end":
+            raise Unsupported(
+                "instance-refused", "Oozie takes coord:endOf…() only as the start of a range to current()"
+            )
+        return Event(element.get("name"), found, kind, amount, amount, unit, limit=limit)
+    if kinds == {"latest"} and (span := _span([part[1] for part in parts])):
+        return Event(element.get("name"), found, "latest", *span)
+    if not kinds <= {"current", "offset", "absolute"}:
+        raise Unsupported(
+            "instance-mixed", "several instances of latest() or future() beside others have no equivalent"
+        )
+    return Event(element.get("name"), found, "several", "", "", parts=tuple(part[:3] for part in parts))
+
+
+def _span(amounts: list[str]) -> tuple[str, str] | None:
+    """Give the range that amounts one by one are, from the newest on; None when they are none."""
+    if not all(re.fullmatch(r"-?\d+", text) for text in amounts):
+        return None
+    numbers = list(map(int, amounts))
+    if numbers != list(range(numbers[0], numbers[0] - len(numbers), -1)):
+        return None
+    return amounts[-1], amounts[0]
 
 
 def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str]:
@@ -82,6 +105,8 @@ def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) ->
             return "future", numbers[0], "", numbers[1]
         case ElCall("coord:offset", (amount, Literal(unit))) if str(unit).upper() in _OFFSET_UNITS:
             return "offset", python_number(amount, dataset, zone, compiler), str(unit).upper(), ""
+        case ElCall("coord:endOfDays" | "coord:endOfWeeks" | "coord:endOfMonths" as name, (amount,)):
+            return "end", python_number(amount, dataset, zone, compiler), name.partition("endOf")[2].lower(), ""
         case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
             return "absolute", str(moment), "", ""
         case Conditional(test, yes, no):
@@ -130,6 +155,8 @@ def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -
             return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
         case ElCall("coord:tzOffset", ()):
             return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
-        case Name(name) if compiler.scope.constant(name) is None:
+        case Name() | ElCall("coord:conf" | "wf:conf", _) if (name := name_in(node)) and compiler.scope.constant(
+            name
+        ) is None:
             return f"int({compiler.text_of(node)})"
     raise Unsupported("instance-number", "the number of an instance is not known")

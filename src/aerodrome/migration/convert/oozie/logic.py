@@ -15,7 +15,9 @@ from aerodrome.migration.convert.xmlreading import Element
 
 _TIMEZONE: Final = Symbol("timezone", {"2.11": "datetime", "3.3": "datetime"})
 TASK_ID: Final = "wait_for_inputs"
+_ARRIVED: Final = "inputs_arrived"
 _FOREVER: Final = timedelta(days=3650)
+_LATE_KINDS: Final = ("latest", "future")
 _HELPERS: Final = '''
 def enough(found, total, least, is_waiting):
     """Give what was found when it is all, or at least so many and nothing waits for more; else None."""
@@ -44,6 +46,11 @@ def combined(*inputs, least=None, is_waiting=False):
     rows = list(zip(*[[(uri, flag) for uri in uris] for uris, flag in inputs]))
     found = [next((uri for uri, flag in row if exists(uri, flag)), None) for row in rows]
     return enough([uri for uri in found if uri], len(rows), least, is_waiting)
+'''
+_RESOLVED: Final = '''
+def resolved(uris, is_enough, least=None, is_waiting=False):
+    """Give what was found when it is enough, or at least so many and nothing waits for more; else None."""
+    return uris if is_enough or (least is not None and len(uris) >= max(least, 1) and not is_waiting) else None
 '''
 _EXISTS: Final = '''
 def exists(uri, flag):
@@ -89,23 +96,25 @@ def sensor(
     else:
         functions["exists"] = Function("exists", _EXISTS)
     functions["there"] = Function("there", _HELPERS)
+    if any(event.kind in _LATE_KINDS for event in events.values()):
+        functions["resolved"] = Function("resolved", _RESOLVED)
     lines = [f'    found["{name}"] = {text}' for name, text in named]
     whole = parts[0] if len(parts) == 1 else f"every({', '.join(parts)})"
     if any("is_early(" in line for line in (*lines, whole)):
         functions["is_early"] = Function("is_early", _LATE, (symbols.DATETIME, symbols.TIMEDELTA, _TIMEZONE))
     text = f'''
-def {TASK_ID}(params, logical_date, dag_run, **_):
+def {_ARRIVED}(params, logical_date, dag_run, **_):
     """Wait as the input logic of the coordinator says; give what was found by name."""
     found = {{}}
 {chr(10).join(lines)}
     return PokeReturnValue({whole} is not None, {{name: uris or [] for name, uris in found.items()}})
 '''
-    functions[TASK_ID] = Function(TASK_ID, text, (datasets.POKE,))
+    functions[_ARRIVED] = Function(_ARRIVED, text, (datasets.POKE,))
     task = Task(
         TASK_ID,
         symbols.PYTHON_SENSOR,
         (
-            ("python_callable", Code(TASK_ID)),
+            ("python_callable", Code(_ARRIVED)),
             ("mode", "reschedule"),
             ("poke_interval", 60),
             ("timeout", timeout or _FOREVER),
@@ -137,6 +146,10 @@ def _part(
         return ", ".join(_part(child, events, compiler, made, named, (least, wait)) for child in children)
 
     match element.name:
+        case "data-in" if (late := _event(element, events)).kind in _LATE_KINDS:
+            function = datasets.so_far_function(late, compiler)
+            made[function.name] = function
+            text = f"resolved(*{function.name}(params, logical_date, dag_run){limits})"
         case "data-in":
             uris, flag = _input(element, events, compiler, made)
             text = f"there({uris}, {flag}{limits})"
@@ -158,12 +171,19 @@ def _part(
 def _input(
     element: Element, events: Mapping[str, datasets.Event], compiler: Compiler, made: dict[str, Function]
 ) -> tuple[str, str]:
-    event = events.get(element.get("dataset") or element.get("name"))
-    if event is None:
-        raise Unsupported("input-logic", f"the input {element.get('dataset')!r} is not known")
+    event = _event(element, events)
+    if event.kind in _LATE_KINDS:
+        raise Unsupported("input-logic-refused", "Oozie refuses to combine instances of latest() or future()")
     function = datasets.uri_function(event, compiler)
     made[function.name] = function
     uris, flag = f"{function.name}(logical_date, params)", event.dataset.done_flag
     if datasets.is_partition(event.dataset, compiler):
         return uris, "None"
     return uris, f'"/" + {datasets.uri_expression(flag, compiler)}' if flag else '""'
+
+
+def _event(element: Element, events: Mapping[str, datasets.Event]) -> datasets.Event:
+    event = events.get(element.get("dataset") or element.get("name"))
+    if event is None:
+        raise Unsupported("input-logic", f"the input {element.get('dataset')!r} is not known")
+    return event

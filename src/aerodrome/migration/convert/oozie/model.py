@@ -95,6 +95,10 @@ def read_workflow(root: Element, file: str) -> Workflow:
             defects.append(f"the action {node.name!r} is empty")
         if node.kind == "action" and not (node.ok and node.error):
             defects.append(f"the action {node.name!r} lacks its ok or error transition")
+        if not node.name:
+            defects.append(f"a {node.kind} has no name")
+        if "" in node.to or any(not case.to for case in node.cases):
+            defects.append(f"a way of {node.name!r} leads nowhere")
         if node.kind in ("fork", "join", "decision") and not node.following:
             defects.append(f"{node.name!r} leads nowhere")
     if start and start not in nodes:

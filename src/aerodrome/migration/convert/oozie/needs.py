@@ -42,5 +42,8 @@ class Words:
         default_factory=dict
     )  # data-in and data-out -> name of the function that gives its URIs
     counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
-    probe: Function | None = None  # asks HDFS: hdfs_test(flag, path) and hdfs_size(path)
+    probe: Function | None = None  # asks HDFS: hdfs_test(flag, path)
     partition_probe: Function | None = None  # asks Hive: partition_test(uri)
+    size_probe: Function | None = None  # asks HDFS: hdfs_size(path)
+    coordinator_name: str = ""
+    functions: Mapping[str, str] = field(default_factory=dict)  # of the site: EL function -> module.callable

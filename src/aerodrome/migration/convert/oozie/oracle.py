@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -30,15 +30,15 @@ def nominal_times(oracle: Mapping[str, str], count: int) -> list[datetime]:
 
 
 def _calendar(oracle: Mapping[str, str], start: datetime) -> Iterator[datetime]:
-    zone, unit, amount = ZoneInfo(oracle["zone"]), oracle["unit"], int(oracle["amount"])
+    zone, unit, amount = named_zone(oracle["zone"]), oracle["unit"], int(oracle["amount"])
     origin = _to_end(start, oracle["end_of"], zone)
     number = 0
     while True:
-        yield _plus(origin, unit, number * amount, zone)
+        yield plus(origin, unit, number * amount, zone)
         number += 1
 
 
-def _to_end(start: datetime, end_of: str, zone: ZoneInfo) -> datetime:
+def _to_end(start: datetime, end_of: str, zone: tzinfo) -> datetime:
     if not end_of:
         return start
     moment = start.astimezone(zone)
@@ -53,7 +53,26 @@ def _to_end(start: datetime, end_of: str, zone: ZoneInfo) -> datetime:
             return moment.astimezone(UTC)
 
 
-def _plus(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
+def named_zone(name: str) -> tzinfo:
+    """Give the zone of a `Schedule.oracle`: an IANA name, or +05:30."""
+    if ":" not in name:
+        return ZoneInfo(name)
+    ahead = datetime.strptime(name, "%z").utcoffset()
+    return timezone(ahead or timedelta())
+
+
+def times_until(series: Mapping[str, str], last: datetime) -> list[datetime]:
+    """Give the instances of a dataset (described like a `Schedule.oracle`) up to a time, in UTC."""
+    found = []
+    for moment in _calendar(series, datetime.fromisoformat(series["start"])):
+        if moment > last:
+            break
+        found.append(moment)
+    return found
+
+
+def plus(origin: datetime, unit: str, amount: int, zone: tzinfo) -> datetime:
+    """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
     if unit in ("minutes", "hours"):
         return origin.astimezone(UTC) + timedelta(minutes=amount * (60 if unit == "hours" else 1))
     local = origin.astimezone(zone)
@@ -147,10 +166,10 @@ def first_after(oracle: Mapping[str, str], last: datetime | None) -> datetime | 
 
 def _calendar_from(oracle: Mapping[str, str], start: datetime, last: datetime) -> Iterator[datetime]:
     """Give the times from shortly before `last` on: what lies years back is not walked through."""
-    zone, unit, amount = ZoneInfo(oracle["zone"]), oracle["unit"], int(oracle["amount"])
+    zone, unit, amount = named_zone(oracle["zone"]), oracle["unit"], int(oracle["amount"])
     origin = _to_end(start, oracle["end_of"], zone)
     longest = {"minutes": 60, "hours": 3600, "days": 90_000, "months": 31 * 86_400}[unit] * amount
     number = max(0, int((last - origin).total_seconds() // longest) - 2)
     while True:
-        yield _plus(origin, unit, number * amount, zone)
+        yield plus(origin, unit, number * amount, zone)
         number += 1

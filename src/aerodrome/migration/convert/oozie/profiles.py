@@ -12,12 +12,16 @@ The profile file (YAML) names a runner, for all actions and for each type; `loca
     properties: {nameNode: "hdfs://cluster"}
     properties_files: [prod/job.properties]
     defaults: {start_time: "2024-01-01T00:00Z"}
+    sub_workflows: trigger
+    functions: {"site:fiscal": company.calendar.fiscal}
 
-`properties` win over the files beside the definitions, `defaults` stand behind everything.
+`properties` win over the files beside the definitions, `defaults` stand behind everything. `functions` are EL functions of the
+site's own Oozie server, by the Python callables that stand for them: they take and give texts, and the project has to have their module.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,7 +31,17 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Function, Symbol
 
 RUNNERS: Final = ("local", "ssh", "kubernetes", "emr", "dataproc", "livy")
-_KEYS: Final = {"runner", "runners", "properties", "defaults", "properties_files", "dag_id_prefix", *RUNNERS}
+_KEYS: Final = {
+    "runner",
+    "runners",
+    "properties",
+    "defaults",
+    "properties_files",
+    "dag_id_prefix",
+    "sub_workflows",
+    "functions",
+    *RUNNERS,
+}
 _HDFS_LOCAL: Final = Function(
     "hdfs_test",
     '''
@@ -37,8 +51,12 @@ def hdfs_test(flag, path):
     if code not in (0, 1):
         raise RuntimeError(f"hdfs dfs -test {flag} {path} ended with {code}")
     return code == 0
-
-
+''',
+    (symbols.SUBPROCESS,),
+)
+_SIZE_LOCAL: Final = Function(
+    "hdfs_size",
+    '''
 def hdfs_size(path):
     """Give the bytes of a file, or of everything below a directory."""
     done = subprocess.run(["hdfs", "dfs", "-du", "-s", path], check=True, capture_output=True, text=True)
@@ -61,13 +79,13 @@ def hdfs_test(flag, path):
     if code not in (0, 1):
         raise RuntimeError(f"hdfs dfs -test {{flag}} {{path}} ended with {{code}}")
     return code == 0
-
-
+'''
+_SIZE_SSH: Final = '''
 def hdfs_size(path):
     """Give the bytes of a file, or of everything below a directory."""
     code, output = on_edge_node(shlex.join(["hdfs", "dfs", "-du", "-s", path]))
     if code != 0:
-        raise RuntimeError(f"hdfs dfs -du -s {{path}} ended with {{code}}")
+        raise RuntimeError(f"hdfs dfs -du -s {path} ended with {code}")
     return int(output.split()[0])
 '''
 
@@ -132,6 +150,8 @@ class Profile:
     properties_files: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     dag_id_prefix: str = ""
+    sub_workflows: str = "group"
+    functions: Mapping[str, str] = field(default_factory=dict)  # EL function -> module.callable
 
     def runner_of(self, action: str) -> str:
         """Name the runner of an action type; engines that cannot run it leave it to the local client."""
@@ -146,6 +166,15 @@ class Profile:
             text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"))
             return Function("hdfs_test", text, (symbols.SSH_HOOK, Symbol("shlex", {"2.11": "", "3.3": ""})))
         return _HDFS_LOCAL
+
+    @property
+    def size_probe(self) -> Function:
+        """Give the function that asks HDFS for sizes; it stands behind those of `probe`."""
+        return (
+            Function("hdfs_size", _SIZE_SSH, (Symbol("shlex", {"2.11": "", "3.3": ""}),))
+            if self.runner == "ssh"
+            else _SIZE_LOCAL
+        )
 
     @property
     def partition_probe(self) -> Function:
@@ -193,10 +222,18 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
     ):
         if name not in RUNNERS:
             raise _invalid(f"{where} is {name!r}.", f"Runners: {', '.join(RUNNERS)}.")
+    if (sub_workflows := content.get("sub_workflows", "group")) not in ("group", "trigger"):
+        raise _invalid(f"sub_workflows is {sub_workflows!r}.", "group (a task group where it can be one) or trigger.")
     options = {name: content.get(name) or {} for name in RUNNERS}
-    for name, given in (*options.items(), ("properties", content.get("properties") or {})):
+    mappings = {name: content.get(name) or {} for name in ("properties", "functions")}
+    for name, given in (*options.items(), *mappings.items()):
         if not isinstance(given, Mapping):
             raise _invalid(f"{name} is not a mapping.", "docs/guides/convert.md shows one.")
+    for name, path in mappings["functions"].items():
+        if not re.fullmatch(r"(\w+:)?\w+", str(name)) or not re.fullmatch(
+            r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", str(path), re.ASCII
+        ):
+            raise _invalid(f"functions.{name} is {path!r}.", "Name a function of a module: company.calendar.fiscal.")
     return Profile(
         content.get("runner", "local"),
         dict(runners),
@@ -205,6 +242,8 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
         tuple(map(str, content.get("properties_files") or ())),
         {str(key): str(value) for key, value in (content.get("defaults") or {}).items()},
         str(content.get("dag_id_prefix") or ""),
+        sub_workflows,
+        {str(key): str(value) for key, value in mappings["functions"].items()},
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 from aerodrome.migration.convert.contract import Dag, Task
-from aerodrome.migration.convert.oozie.interpreter import run_job
+from aerodrome.migration.convert.oozie.interpreter import JobRun, run_job
 from aerodrome.migration.convert.oozie.model import Workflow
 from aerodrome.migration.convert.simulation import Simulator
 
@@ -25,25 +25,30 @@ class Difference:
     what: str  # executed, order, state
 
 
-def prove_flow(workflow: Workflow, dag: Dag, seed: int = 7) -> tuple[Difference, ...]:
-    """Give the differences (at most ten); a workflow that Oozie refuses has none to compare."""
+def prove_flow(
+    workflow: Workflow, dag: Dag, seed: int = 7, flows: Mapping[str, Workflow] | None = None
+) -> tuple[Difference, ...]:
+    """Give the differences (at most ten); a workflow that Oozie refuses has none to compare.
+
+    `flows` are the workflows by file: those that stand as groups in the DAG run in place of their actions.
+    """
     if workflow.defects:
         return ()
-    order = workflow.order()
+    inner = {group.group_id: (flows or {})[group.origin.file] for group in dag.groups if group.origin is not None}
+    parts = {"": workflow, **inner}
+    order = [(_full(prefix, node.name), node) for prefix, part in parts.items() for node in part.order()]
     raising = {task.full_id for task in dag.tasks if task.role == "raises"}
-    decisions = [node for node in order if node.kind == "decision"]
-    if any(node.name in raising for node in decisions):
+    decisions = {name: list(node.following) for name, node in order if node.kind == "decision"}
+    if raising & set(decisions):
         return ()  # the DAG stops there, and says why
-    if raising - {node.name for node in order}:
+    if raising - {name for name, _ in order}:
         return ()
-    actions = [node.name for node in order if node.kind == "action"]
+    actions = [name for name, node in order if node.kind == "action" and name not in inner]
     simulator = Simulator(dag)
     found: list[Difference] = []
-    for failed, chosen in _outcomes(
-        [name for name in actions if name not in raising], {node.name: list(node.following) for node in decisions}, seed
-    ):
+    for failed, chosen in _outcomes([name for name in actions if name not in raising], decisions, seed):
         failing = failed | (raising & set(actions))
-        job = run_job(workflow, _unlike(failing), chosen.__getitem__)
+        job = _run_parts(parts, "", failing, chosen)
 
         def succeeds(task: Task, failing: frozenset[str] = failing) -> bool:
             return task.full_id not in failing
@@ -67,8 +72,33 @@ def prove_flow(workflow: Workflow, dag: Dag, seed: int = 7) -> tuple[Difference,
     return tuple(found)
 
 
-def _unlike(failing: frozenset[str]) -> Callable[[str], bool]:
-    return lambda name: name not in failing
+def _full(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _run_parts(
+    parts: Mapping[str, Workflow], prefix: str, failing: frozenset[str], chosen: Mapping[str, str]
+) -> JobRun:
+    """Run the job of a workflow; an action that is a workflow runs a job of its own, and ends as that does."""
+    jobs: dict[str, JobRun] = {}
+
+    def succeeds(name: str) -> bool:
+        full = _full(prefix, name)
+        if full not in parts:
+            return full not in failing
+        jobs[full] = _run_parts(parts, full, failing, chosen)
+        return jobs[full].is_success
+
+    run = run_job(parts[prefix], succeeds, lambda name: chosen[_full(prefix, name)])
+
+    def members(name: str) -> tuple[str, ...]:
+        full = _full(prefix, name)
+        return jobs[full].executed if full in jobs else (full,)
+
+    causes = {pair for job in jobs.values() for pair in job.causes}
+    causes |= {(one, two) for before, after in run.causes for one in members(before) for two in members(after)}
+    executed = tuple(item for name in run.executed for item in members(name))
+    return JobRun(executed, frozenset(causes), run.is_success)
 
 
 def _outcomes(

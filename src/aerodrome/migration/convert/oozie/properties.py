@@ -10,10 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.oozie.el import Function, Literal, Name, Node, Piece, parse
 from aerodrome.migration.convert.xmlreading import Element, read_file
+
+if TYPE_CHECKING:
+    from aerodrome.migration.convert.oozie.needs import Words
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _DEPTH = 20
@@ -28,6 +32,11 @@ class Layer:
     values: Mapping[str, str]
     is_outward: bool = False
     is_default: bool = False  # config-default.xml and <parameters>: values of the job do not see it
+    is_fixed: bool = False  # of a workflow that stands in another one's DAG: its values are no params
+    is_hidden: bool = False  # only seen from the values of the layers before it
+    words: Words | None = (
+        None  # what functions in its values mean, when that is not what they mean in the workflow itself
+    )
 
 
 @dataclass(frozen=True)
@@ -47,13 +56,18 @@ class Scope:
         """Give the value of a name, looked up from a layer on."""
         for number in range(start, len(self.layers)):
             layer = self.layers[number]
-            if name in layer.values and not (is_job_only and layer.is_default):
+            if name in layer.values and not (is_job_only and layer.is_default) and not (layer.is_hidden and not start):
                 text = layer.values[name]
                 try:
                     return Found(parse(text), number)
                 except Invalid:
                     return Found((text,), number)
         return None
+
+    @property
+    def base(self) -> int:
+        """Give the number of layers in front whose values are no params."""
+        return next((number for number, layer in enumerate(self.layers) if not layer.is_fixed), len(self.layers))
 
     def behind(self, found: Found, name: str, inner: str) -> tuple[int, bool]:
         """Tell where to look for a name that a found value uses: the first layer, and whether defaults are left out."""

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from aerodrome.migration.convert.oozie.building import make_dag
 from aerodrome.migration.convert.oozie.bundles import bundle_dags
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate, read_estate
+from aerodrome.migration.convert.oozie.grouping import child_body
 from aerodrome.migration.convert.oozie.profiles import read_profile
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.subworkflows import Children
@@ -51,6 +53,8 @@ def read(path: Path, profile: Mapping[str, Any]) -> Conversion:
     for item in estate.of_kind("workflow"):  # a workflow that another one triggers, found late
         if item.file in children.triggered and not any(dag.dag_id == ids[item.file] for dag in dags):
             dags.append(workflow_dag(estate, children, item))
+    grouped = {group.origin.file for dag in dags for group in dag.groups if group.origin is not None}
+    dags = [dag for dag in dags if dag.origin.file not in grouped - children.triggered]
     dags = [
         replace(dag, is_paused=False) if dag.dag_id in {ids[file] for file in children.triggered} else dag
         for dag in dags
@@ -63,6 +67,7 @@ def read(path: Path, profile: Mapping[str, Any]) -> Conversion:
         files=extra_files(dags),
         connections=estate.profile.connections(),
         rejected=tuple(estate.rejected),
+        others=tuple(estate.others),
         questions=tuple(questions),
     )
 
@@ -125,6 +130,7 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
         estate.profile,
         lambda file: estate.read_configuration(item.folder, file),
         children.start,
+        partial(child_body, children),
     )
     return make_dag(
         body, children.dag_ids[item.file], schedule=Schedule(), origin=Origin(item.file, "workflow-app", item.root.line)

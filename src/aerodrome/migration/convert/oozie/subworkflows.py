@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Expression
+from aerodrome.migration.convert.oozie.actions import LAUNCHER
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
@@ -15,7 +17,7 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Unsupported
-from aerodrome.migration.convert.oozie.properties import configuration
+from aerodrome.migration.convert.oozie.properties import Scope, configuration
 from aerodrome.migration.convert.xmlreading import Element
 
 
@@ -27,6 +29,7 @@ class Children:
     dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
+    uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
     def start(
         self, body: Body, compiler: Compiler, node: WorkflowNode
@@ -69,6 +72,10 @@ class Children:
                 caveats["sub-workflow-propagation"] = (
                     "it gets everything that this job knows, for its definition is not there"
                 )
+            settings, files = body.common()
+            if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
+                text = f"Oozie hands <global> down to it, its own DAG does not get it: {', '.join(lost[:8])}"
+                caveats["sub-workflow-global"] = text
         for name, value in own.items():
             conf[name] = compiler.template(value)
         if child is not None:
@@ -84,6 +91,12 @@ class Children:
             ("allowed_states", ["success"]),
             ("failed_states", ["failed"]),
         ), caveats
+
+    def scopes(self) -> Iterator[tuple[Application, Scope]]:
+        """Give every workflow and coordinator with the values that it has when it is submitted by itself."""
+        for item in self.estate.applications.values():
+            if item.kind != "bundle":
+                yield item, Scope().with_layers(*self.estate.job(item), *self.estate.defaults(item))
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""

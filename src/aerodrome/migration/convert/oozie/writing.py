@@ -26,6 +26,11 @@ def string(value: object) -> str:
     return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
 
 
+def constant(text: str) -> str | None:
+    """Give the value of an expression that is nothing but a plain string; else None."""
+    return text[1:-1] if re.fullmatch(r"\"[^\"\\]*\"|'[^'\\]*'", text) else None
+
+
 def literal(text: str) -> str:
     """Write a text so that Jinja gives it back."""
     return re.sub(r"\{(?=[{%#])", "{{ '{' }}", text)

@@ -263,12 +263,17 @@ class _Desk:
         readable = [
             conn_id
             for conn_id in record.connections
-            if conn_id in self.connections and self.connections[conn_id].error is None
+            if conn_id in self.connections
+            and self.connections[conn_id].error is None
+            and self.connections[conn_id].origin != "secrets-backend"
         ]
         names = [
             item.name
             for item in estate.records("variable")
-            if item.name in record.variables and item.is_sensitive and item.error is None
+            if item.name in record.variables
+            and item.is_sensitive
+            and item.error is None
+            and item.origin != "secrets-backend"
         ]
         try:
             for value in source.connection_values(readable):

@@ -269,7 +269,7 @@ def _probes(summary: unpacking.Summary) -> Iterator[Probe]:
     if summary.skipped_files:
         names = ", ".join(summary.skipped_files[:SHOWN_NAMES])
         yield Probe(
-            "files", False, f"{len(summary.skipped_files)} files were not taken (unreadable or over 64 MiB): {names}.",
+            "files", False, f"{len(summary.skipped_files)} files were not taken (unreadable, links that lead to nothing, or over 64 MiB): {names}.",
             "Give them to the project by hand.", is_required=False,
         )  # fmt: skip
     for note in found.notes:

@@ -68,7 +68,11 @@ class AirflowDatabaseSource:
 
     @cached_property
     def _fernet(self) -> AirflowFernet:
-        return AirflowFernet(self._config.fernet_keys)
+        keys = self._config.fernet_keys
+        if not keys.reveal().strip():
+            with suppress(AerodromeError):  # the probes of the folders say it
+                keys = surroundings.fernet_keys(self._config.config_file, self._env)
+        return AirflowFernet(keys)
 
     @cached_property
     def _env(self) -> dict[str, Secret]:
@@ -172,6 +176,7 @@ class AirflowDatabaseSource:
         yield from self._told("endpoint", code.endpoints(), progress)
         yield from self._told("role", measures.roles(self._database), progress)
         yield from self._told("measure", self._measures(), progress)
+        yield from self._told("asset", AssetReader(self._database).records(), progress)
 
     def _measures(self) -> Iterator[Record]:
         yield from measures.measures(self._database)

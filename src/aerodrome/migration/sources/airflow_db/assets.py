@@ -7,13 +7,16 @@ Tables of 2.4 to 2.11: `dataset`, `dataset_event`, `dagrun_dataset_event`, `data
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, null, or_, select
+from sqlalchemy import ColumnElement, Select, func, null, or_, select
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.kernel.clock import to_text
 from aerodrome.migration.estate.history import AssetEvent, AssetKey, PendingAsset
+from aerodrome.migration.estate.records import AssetRecord
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, column_or, pages, utc
 
 ROWS_PER_BATCH = 5_000
@@ -26,6 +29,42 @@ class AssetReader:
         self._database = database
         self.word = "asset" if database.has("asset") else "dataset"
         self.has_assets = database.has(self.word) and database.has(f"{self.word}_event")
+
+    def records(self) -> Iterator[AssetRecord]:
+        """Give every asset by URI and name, with who makes it and waits for it, and how often it happened."""
+        if not self.has_assets:
+            return
+        asset, event = self._table("{}"), self._table("{}_event")
+        number = event.c[f"{self.word}_id"]
+        happened = select(number.label("of"), func.count().label("events"), func.max(event.c.timestamp).label("last"))
+        each = happened.group_by(number).subquery()
+        query = (
+            select(asset.c.id, *self._asset_columns(), each.c.events, each.c.last)
+            .select_from(asset.outerjoin(each, each.c.of == asset.c.id))
+            .order_by(asset.c.uri, asset.c.id)
+        )
+        readers, makers, waiting = (
+            self._dags_of(name, column)
+            for name, column in (
+                ("dag_schedule_{}_reference", "dag_id"),
+                ("task_outlet_{}_reference", "dag_id"),
+                ("{}_dag_run_queue", "target_dag_id"),
+            )
+        )
+        for row in self._rows(query):
+            yield AssetRecord(
+                row.name or row.uri, row.uri, readers(row.id), makers(row.id), waiting(row.id), row.events or 0,
+                to_text(utc(row.last)),
+            )  # fmt: skip
+
+    def _dags_of(self, table: str, column: str) -> Callable[[int], tuple[str, ...]]:
+        """Give what tells the DAGs of an asset by its number, as a table of references has them."""
+        found: dict[int, set[str]] = defaultdict(set)
+        if self._database.has(table.format(self.word)):
+            reference = self._table(table)
+            for row in self._rows(select(reference.c[f"{self.word}_id"].label("of"), reference.c[column].label("dag"))):
+                found[row.of].add(row.dag)
+        return lambda number: tuple(sorted(found.get(number, ())))
 
     def events(self, dag_ids: Sequence[str]) -> Iterator[list[AssetEvent]]:
         """Give the events that a task of these DAGs made, or that belong to an asset by which one is scheduled; by id."""

@@ -1,7 +1,7 @@
 """Gives the `executor_config` of task instances and tries that have one: pickles, as they are stored.
 
 Few tasks have one, so it is no column of history: it is read beside it, by the DAGs that have any. Runs without a run id
-(before Airflow 2.2) are left out.
+(before Airflow 2.2) have the names here that history gives them.
 """
 
 from __future__ import annotations
@@ -37,19 +37,31 @@ def executor_configs(
         with database.reading() as connection:
             having = sorted(connection.scalars(select(dag_id).distinct().where(dag_id.in_(page), is_there)))
         for name in having:
-            for run_ids in reader.windows.pages_of(window, name):
-                run = reader.queries.run
-                query = _query(reader, kind, column).where(run.c.dag_id == name, run.c.run_id.in_(run_ids), is_there)
+            for query in _queries(reader, kind, column, name, window):
                 with database.reading() as connection:
-                    for chunk in chunks(database, connection, query, {}):
+                    for chunk in chunks(database, connection, query.where(is_there), {}):
                         yield [(tuple(row[:-1]), bytes(row[-1])) for row in chunk]
 
 
-def _query(reader: HistoryReader, kind: HistoryKind, column: ColumnElement[Any]) -> Select[Any]:
+def _queries(
+    reader: HistoryReader, kind: HistoryKind, column: ColumnElement[Any], dag_id: str, window: HistoryWindow
+) -> Iterator[Select[Any]]:
+    """Give the queries of a DAG: of its runs, page by page, then of those that have no run id."""
+    run = reader.queries.run
+    for run_ids in reader.windows.pages_of(window, dag_id):
+        yield _query(reader, kind, column, run.c.run_id).where(run.c.dag_id == dag_id, run.c.run_id.in_(run_ids))
+    for names in reader.leftovers.names(dag_id, window):
+        named = _query(reader, kind, column, reader.leftovers.name(names))
+        yield named.where(run.c.dag_id == dag_id, run.c.id.in_(list(names)))
+
+
+def _query(
+    reader: HistoryReader, kind: HistoryKind, column: ColumnElement[Any], name: ColumnElement[Any]
+) -> Select[Any]:
     run, table, of = reader.queries.run, _TABLES[kind], reader.queries.column
     key: list[ColumnElement[Any]] = [
         run.c.dag_id,
-        run.c.run_id,
+        name,
         of(table, "task_id"),
         of(table, "map_index", default=-1),
     ]

@@ -34,12 +34,18 @@ class Leftovers:
         They get the name that Airflow gives by type and date (DagRunType.generate_run_id, 2.0): the upgrade to 2.2 puts such
         runs aside with all that belongs to them (check_run_id_null, utils/db.py, 2.11.2).
         """
-        if not self._may_lack_names or not self._queries.is_kept(kind):
+        if self._queries.is_kept(kind):
+            for names in self.names(dag_id, window):
+                yield from self._named_page(kind, dag_id, names)
+
+    def names(self, dag_id: str, window: HistoryWindow) -> Iterator[dict[int, str]]:
+        """Give the names that a DAG's runs without a run id get, page by page: number of the run -> name."""
+        if not self._may_lack_names:
             return
         after = -1
         while names := self._names(dag_id, window, after):
             after = max(names)
-            yield from self._named_page(kind, dag_id, names)
+            yield names
 
     def orphans(self, kind: HistoryKind, dag_id: str) -> Iterator[HistoryBatch]:
         """Refuse the rows whose run was deleted, each with what it holds. Airflow's own upgrade to 2.2 puts them aside."""
@@ -103,7 +109,7 @@ class Leftovers:
         """Give the rows of runs without a run id, under these names (by the runs' numbers)."""
         run = self._queries.run
         chosen = [run.c.dag_id == dag_id, run.c.id.in_(list(names))]
-        name = case(dict(names), value=run.c.id)
+        name = self.name(names)
         if kind == "task_try" and has_failed_attempts(self._database):
             yield from batches(
                 self._database, kind, failed_attempts(self._database, chosen, name=name), convert_attempt, {}
@@ -117,6 +123,10 @@ class Leftovers:
             convert,
             {},
         )
+
+    def name(self, names: Mapping[int, str]) -> ColumnElement[Any]:
+        """Give the column of a run's name for runs without one."""
+        return case(dict(names), value=self._queries.run.c.id)
 
     def _orphans(self, kind: HistoryKind, dag_id: str, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         table, run = self._database.table(TABLES[kind]), self._queries.run

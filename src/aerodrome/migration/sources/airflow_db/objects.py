@@ -101,6 +101,7 @@ def connection_record(value: ConnectionValue | Failure, origin: str, fingerprint
         fingerprint=None if isinstance(value, Failure) else connection_fingerprint(value, fingerprint_key),
         origin=origin,
         error=value.message if isinstance(value, Failure) else None,
+        has_odd_extra=extra is not None and not _is_object(extra),
     )
 
 
@@ -205,13 +206,20 @@ def _encrypted_names(database: MetadataDatabase) -> set[tuple[str, str]]:
 
 
 def _extra_keys(extra: Secret | None) -> tuple[str, ...]:
-    if extra is None:
-        return ()
-    try:
-        data = json.loads(extra.reveal())
-    except ValueError:
-        return ()
+    data = None if extra is None else _parsed(extra)
     return tuple(sorted(str(key) for key in data)) if isinstance(data, dict) else ()
+
+
+def _is_object(extra: Secret) -> bool:
+    """Tell whether Airflow 3 takes it: it refuses any other extra (Connection._validate_extra, models/connection.py, 3.3.2)."""
+    return not extra.reveal() or isinstance(_parsed(extra), dict)
+
+
+def _parsed(extra: Secret) -> Any:
+    try:
+        return json.loads(extra.reveal())
+    except ValueError:
+        return None
 
 
 def _is_json(text: str) -> bool:

@@ -144,6 +144,18 @@ def _conn_type(text: str) -> str:
 
 def config_records(config_file: Path | None, env: dict[str, Secret]) -> Iterator[ConfigRecord]:
     """Give the options of airflow.cfg and of AIRFLOW__SECTION__OPTION variables, which win; secret ones lose the value."""
+    for option, (value, origin) in sorted(_options(config_file, env).items()):
+        is_secret = is_sensitive(option) or bool(SECRET_OPTIONS.search(option)) or _MASKED.text(value) != value
+        yield ConfigRecord(option, None if is_secret else value, is_secret, origin)
+
+
+def fernet_keys(config_file: Path | None, env: dict[str, Secret]) -> Secret:
+    """Give `[core] fernet_key` as the files of the source have it; empty when they have none."""
+    return Secret(_options(config_file, env).get("core.fernet_key", ("", ""))[0])
+
+
+def _options(config_file: Path | None, env: dict[str, Secret]) -> dict[str, tuple[str, str]]:
+    """Give (value, origin) of "section.option"."""
     found: dict[str, tuple[str, str]] = {}
     if config_file is not None:
         parser = configparser.ConfigParser(interpolation=None, strict=False)
@@ -161,9 +173,7 @@ def config_records(config_file: Path | None, env: dict[str, Secret]) -> Iterator
         parts = name.split("__", 2)
         if len(parts) == 3 and parts[0] == "AIRFLOW":
             found[f"{parts[1]}.{parts[2]}".lower()] = (secret.reveal(), "environment")
-    for option, (value, origin) in sorted(found.items()):
-        is_secret = is_sensitive(option) or bool(SECRET_OPTIONS.search(option)) or _MASKED.text(value) != value
-        yield ConfigRecord(option, None if is_secret else value, is_secret, origin)
+    return found
 
 
 def package_records(requirements: Path | None) -> Iterator[PackageRecord]:
@@ -195,7 +205,7 @@ def _requirement_lines(path: Path | None, seen: set[Path]) -> Iterator[str]:
 
 
 def file_records(config: SourceConfig) -> Iterator[FileRecord]:
-    """Give every file of the code folders, in order of its path; symbolic links that leave the folder are skipped."""
+    """Give every file of the code folders, in order of its path; links to elsewhere are followed, as Airflow does."""
     parts = (("dags", config.dags_folder), ("plugins", config.plugins_folder), ("include", config.include_folder))
     for part, folder in parts:
         if folder is None:

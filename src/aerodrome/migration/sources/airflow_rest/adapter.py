@@ -22,6 +22,7 @@ from aerodrome.migration.sources.airflow_rest.dags import DagReader
 from aerodrome.migration.sources.airflow_rest.history import RestHistory
 from aerodrome.migration.sources.code_reading import CodeReading
 from aerodrome.migration.sources.contract import (
+    AssetHistory,
     CarriedRuns,
     ConfigRows,
     ConnectionValue,
@@ -106,7 +107,7 @@ class AirflowRestSource:
             ("connection secrets", "Passwords and extras of connections do not come over REST.", _ELSE),
             (
                 "history",
-                "Earlier tries, XComs, rendered fields and the audit log stay behind; runs and task instances move.",
+                "Earlier tries, XComs, pods beside rendered fields and the audit log stay behind; runs and task instances move.",
                 "Connect the metadata database or an archive for them.",
             ),
             (
@@ -146,6 +147,7 @@ class AirflowRestSource:
             ("variable", self._variable_records()),
             ("pool", objects.pools(self._reader)),
             *self._surrounding_records(self._users(), reader.import_errors()),
+            ("asset", RestAssets(self._reader).records()),
         )
         yield from self._told(kinds, progress)
 
@@ -256,6 +258,9 @@ class AirflowRestSource:
 
     def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
         return RestAssets(self._reader).started(dag_ids)
+
+    def asset_history(self, dag_ids: Sequence[str]) -> Iterator[AssetHistory]:
+        return RestAssets(self._reader).history(dag_ids)
 
     def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
         return RestAssets(self._reader).pending(dag_ids)

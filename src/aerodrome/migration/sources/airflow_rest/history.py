@@ -1,4 +1,4 @@
-"""Run history over REST: runs and task instances. Earlier tries and XComs stay behind, and it is said how many.
+"""Run history over REST: runs, task instances and their rendered fields. Earlier tries and XComs stay behind, and it is said how many.
 
 The finished runs of some DAGs, sorted, are held in memory (not their task instances), and kept while the same window is asked
 for: each call costs a web server of Airflow 2 the hash of a password, whatever it gives.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -38,6 +38,8 @@ AT_ONCE = 3
 DAGS_PER_COUNT = 200
 DAGS_AT_ONCE, RUNS_AT_ONCE = 20, 20_000
 """How many DAGs' runs are asked for together, and how many runs such DAGs may have; a DAG with more is asked for alone."""
+MOST_KEPT = 16_000_000
+"""How many characters of rendered fields are kept between the reading of task instances and their own turn."""
 _TRIES = "tries before the last one: Airflow's REST API gives them one by one only"
 _XCOMS = "XComs: Airflow's REST API gives their values one by one only"
 _UNKNOWN_BEFORE = {  # states that a version does not know make it refuse the whole filter
@@ -51,6 +53,14 @@ _NO_CONFIG = frozenset({"", "{}", "None"})
 _Found = dict[tuple[str, str, int], dict[str, Any]]
 
 
+@dataclass
+class _Seen:
+    """Which runs of a DAG have task instances with more to them than a row of history."""
+
+    configured: set[str] = field(default_factory=set)
+    rendered: set[str] = field(default_factory=set)
+
+
 class RestHistory:
     """Reads the history of one Airflow."""
 
@@ -60,18 +70,21 @@ class RestHistory:
         self._window: HistoryWindow | None = None
         self._runs_of: dict[str, list[tuple[Any, ...]]] = {}  # the rows of runs that move in that window, by DAG
         self._changed: dict[datetime, set[tuple[str, str]]] = {}
-        self._configured: dict[
-            HistoryWindow, bool
-        ] = {}  # by windows of one DAG that were read: has it an executor_config
+        self._seen: dict[HistoryWindow, _Seen] = {}  # by windows of one DAG whose task instances were read
+        self._kept: dict[
+            str, list[tuple[Any, ...]]
+        ] = {}  # rendered fields of that window, by DAG, if all of a DAG's are kept
+        self._kept_characters = 0
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
         """Give batches in the order of `window.dag_ids` and run_id; for what stays behind, a rejection for each DAG."""
-        if self._window is not window:
-            self._window, self._runs_of, self._changed = window, {}, {}
+        self._begin(window)
         if kind == "task_instance":
             yield from self._tasks(window.dag_ids, window)
             return
         for dag_id in window.dag_ids:
+            if kind == "rendered":
+                yield from self._rendered(dag_id, window)
             if kind == "run":
                 yield from self._runs(dag_id, window)
             elif kind in ("task_try", "xcom"):
@@ -82,9 +95,14 @@ class RestHistory:
                     rejected = RejectedRow(dag_id, "not-over-rest", f"Left behind: {number}{said}.")
                     yield HistoryBatch(kind, COLUMNS[kind], (), (rejected,))
 
+    def _begin(self, window: HistoryWindow) -> None:
+        if self._window is not window:
+            self._window, self._runs_of, self._changed = window, {}, {}
+            self._kept, self._kept_characters = {}, 0
+
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
-        """Count what stands in the source: an upper bound of what `stream` gives, two calls per 200 DAGs."""
-        found: dict[HistoryKind, int] = dict.fromkeys(COLUMNS, 0)
+        """Count what stands in the source: an upper bound of what `stream` gives, two calls per 200 DAGs. Rendered fields are not counted."""
+        found: dict[HistoryKind, int] = {kind: 0 for kind in COLUMNS if kind != "rendered"}
         for page in pages(window.dag_ids, DAGS_PER_COUNT):
             dag_ids = list(page)
             found["run"] += self._reader.total("/dags/~/dagRuns/list", dag_ids=dag_ids, states=list(FINAL_RUN_STATES))
@@ -161,7 +179,10 @@ class RestHistory:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rest-history") as beside:
             coming: deque[tuple[str, Future[_Found]]] = deque()
             asked = RUNS_PER_BATCH
-            configured: set[str] = set()
+            seen = {dag_id: _Seen() for dag_id in dag_ids}
+            for dag_id in dag_ids:
+                self._kept[dag_id] = []
+                self._seen.pop(replace(window, dag_ids=(dag_id,)), None)  # known again when all of it was read
             for dag_id in dag_ids:
                 self._retried[dag_id] = 0
                 run_ids = [row[_RUN_ID] for row in self._eligible(dag_id, window)]
@@ -171,20 +192,28 @@ class RestHistory:
                     start += len(page)
                     coming.append((dag_id, beside.submit(self._tasks_of, dag_id, page)))
                     while len(coming) > AT_ONCE:
-                        batch = self._received(*coming.popleft(), configured)
+                        batch = self._received(*coming.popleft(), seen)
                         runs = len({row[1] for row in batch.rows})
                         asked = (
                             max(1, min(MOST_RUNS, ROWS_PER_BATCH * runs // max(1, len(batch.rows)))) if runs else asked
                         )
                         yield batch
             while coming:
-                yield self._received(*coming.popleft(), configured)
-        self._configured |= {replace(window, dag_ids=(dag_id,)): dag_id in configured for dag_id in dag_ids}
+                yield self._received(*coming.popleft(), seen)
+        self._seen |= {replace(window, dag_ids=(dag_id,)): seen[dag_id] for dag_id in dag_ids}
 
-    def _received(self, dag_id: str, coming: Future[_Found], configured: set[str]) -> HistoryBatch:
+    def _received(self, dag_id: str, coming: Future[_Found], seen: Mapping[str, _Seen]) -> HistoryBatch:
         found = coming.result()
-        if any(_config(task) not in _NO_CONFIG for task in found.values()):
-            configured.add(dag_id)
+        for (run_id, *_), task in found.items():
+            if _config(task) not in _NO_CONFIG:
+                seen[dag_id].configured.add(run_id)
+        rendered = _rendered_rows(dag_id, found)
+        seen[dag_id].rendered.update(row[1] for row in rendered)
+        self._kept_characters += sum(len(row[4]) for row in rendered)
+        if self._kept_characters > MOST_KEPT:
+            self._kept.pop(dag_id, None)  # they are asked for again
+        elif dag_id in self._kept:
+            self._kept[dag_id] += rendered
         self._retried[dag_id] += sum((task["try_number"] or 0) > 1 for task in found.values())
         return HistoryBatch("task_instance", COLUMNS["task_instance"], [_task(found[key]) for key in sorted(found)])
 
@@ -207,13 +236,34 @@ class RestHistory:
             hint="Read it from its metadata database, or from an archive (`aerodrome export`).",
         )
 
+    def _rendered(self, dag_id: str, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Give the rendered fields of a DAG: those kept when its task instances were read, or asked for again. Airflow has those of the newest runs.
+
+        A pod of Kubernetes beside them is not shown (task_instance_schema.py, 2.11.2; datamodels/task_instances.py, 3.3.2).
+        """
+        seen = self._seen.get(replace(window, dag_ids=(dag_id,)))
+        if seen is not None and dag_id in self._kept:
+            for rows in pages(self._kept[dag_id], ROWS_PER_BATCH):
+                yield HistoryBatch("rendered", COLUMNS["rendered"], rows)
+            return
+        for page in pages(self._run_ids(dag_id, window, None if seen is None else seen.rendered), RUNS_PER_BATCH):
+            if rendered := _rendered_rows(dag_id, self._tasks_of(dag_id, list(page))):
+                yield HistoryBatch("rendered", COLUMNS["rendered"], rendered)
+
+    def _run_ids(self, dag_id: str, window: HistoryWindow, among: Collection[str] | None) -> list[str]:
+        """Give the runs that move, of these only."""
+        if among is not None and not among:
+            return []
+        return [row[_RUN_ID] for row in self._eligible(dag_id, window) if among is None or row[_RUN_ID] in among]
+
     def executor_configs(self, window: HistoryWindow) -> Iterator[ConfigRows]:
-        """Give what is shown of the `executor_config` of task instances. A DAG is read again, unless it was seen to have none."""
-        if self._window is not window:
-            self._window, self._runs_of, self._changed = window, {}, {}
+        """Give what is shown of the `executor_config` of task instances. Runs that were seen to have none are not read again."""
+        self._begin(window)
         for dag_id in window.dag_ids:
-            if self._configured.get(replace(window, dag_ids=(dag_id,)), True):
-                yield from self._configs_of(dag_id, [row[_RUN_ID] for row in self._eligible(dag_id, window)])
+            seen = self._seen.get(replace(window, dag_ids=(dag_id,)))
+            yield from self._configs_of(
+                dag_id, self._run_ids(dag_id, window, None if seen is None else seen.configured)
+            )
 
     def _configs_of(self, dag_id: str, run_ids: Sequence[str]) -> Iterator[ConfigRows]:
         for page in pages(run_ids, RUNS_PER_BATCH):
@@ -244,6 +294,14 @@ def _config(task: Mapping[str, Any]) -> str:
     """Give the text of an `executor_config`: `str` of the object in both versions (task_instance_schema.py, 2.11.2; task_instances.py, 3.3.2)."""
     shown = task.get("executor_config")
     return shown if isinstance(shown, str) else str(shown)
+
+
+def _rendered_rows(dag_id: str, found: _Found) -> list[tuple[Any, ...]]:
+    return [
+        (dag_id, *key, json.dumps(fields, ensure_ascii=False), None)
+        for key in sorted(found)
+        if (fields := found[key].get("rendered_fields"))
+    ]
 
 
 def _run(run: Mapping[str, Any]) -> tuple[Any, ...]:

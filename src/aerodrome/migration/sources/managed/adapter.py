@@ -24,6 +24,7 @@ from aerodrome.migration.sources.airflow_db import surroundings
 from aerodrome.migration.sources.airflow_rest.activity import Activity
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource
 from aerodrome.migration.sources.contract import (
+    AssetHistory,
     CarriedRuns,
     CloudConfig,
     CodeFolders,
@@ -37,6 +38,7 @@ from aerodrome.migration.sources.contract import (
     SourceConfig,
     SourceDescription,
     VariableValue,
+    asset_history,
     for_each,
 )
 from aerodrome.migration.sources.managed.contract import DAGS, PLUGINS, REQUIREMENTS, ManagedEnvironment
@@ -150,6 +152,9 @@ class ManagedSource:
 
     def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
         return self._history_of("run").asset_runs(dag_ids)
+
+    def asset_history(self, dag_ids: Sequence[str]) -> Iterator[AssetHistory]:
+        return asset_history(self._history_of("run"), dag_ids)
 
     def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
         return self._history_of("run").asset_queue(dag_ids)

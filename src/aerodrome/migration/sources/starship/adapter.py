@@ -14,6 +14,7 @@ from aerodrome.migration.sources.airflow_rest.activity import Activity
 from aerodrome.migration.sources.airflow_rest.adapter import AirflowRestSource, all_there
 from aerodrome.migration.sources.airflow_rest.states import name_of_mark
 from aerodrome.migration.sources.contract import (
+    AssetHistory,
     ConfigRows,
     ConnectionValue,
     DagState,
@@ -75,7 +76,8 @@ class StarshipSource(AirflowRestSource):
             yield Probe(
                 "beside the history",
                 False,
-                "The executor_config of task instances, events of datasets and what is pending of them do not come over Starship.",
+                "The executor_config and the rendered fields of task instances, events of datasets and what is pending of them "
+                "do not come over Starship.",
                 "Connect the database or an archive (`aerodrome export`) where DAGs have any; the REST API gives them, too.",
                 is_required=False,
             )
@@ -120,6 +122,9 @@ class StarshipSource(AirflowRestSource):
         yield from (found[name] for name in names)
 
     def history(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
+        """Stream it by Starship's routes; rendered fields, which none of them gives, over REST."""
+        if kind == "rendered" and self._wire.has_rest:
+            return super().history(kind, window)
         return self._runs.stream(kind, window)
 
     def history_watermark(self, dag_ids: Sequence[str]) -> datetime | None:
@@ -141,6 +146,9 @@ class StarshipSource(AirflowRestSource):
 
     def asset_runs(self, dag_ids: Sequence[str]) -> Iterator[list[tuple[RunKey, AssetEvent]]]:
         return super().asset_runs(dag_ids) if self._wire.has_rest else iter(())
+
+    def asset_history(self, dag_ids: Sequence[str]) -> Iterator[AssetHistory]:
+        return super().asset_history(dag_ids) if self._wire.has_rest else iter(())
 
     def asset_queue(self, dag_ids: Sequence[str]) -> list[PendingAsset]:
         return super().asset_queue(dag_ids) if self._wire.has_rest else []
@@ -182,7 +190,7 @@ _LEFT = (
     ),
     (
         "history",
-        "XComs, notes, rendered fields and the audit log stay behind; runs, task instances and earlier tries move.",
+        "XComs, notes and the audit log stay behind; runs, task instances and earlier tries move.",
         "Connect the metadata database or an archive for them.",
     ),
     (

@@ -52,9 +52,23 @@ def test_a_text_is_written_out_for_a_day(text: str, expected: str) -> None:
     assert expand(text) == expected
 
 
-def test_two_variables_side_by_side_have_no_sure_reading() -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%%TAPE_%%ODAY", "first"),
+        ("x%%TAPE_%%ODAY...%%N", "xfirst.5"),
+        ("%%#N is %%N", "%%N is 5"),
+        ("%%N.%%N%%.7", "557"),
+    ],
+)
+def test_two_variables_without_a_period_name_a_third_one_from_right_to_left(text: str, expected: str) -> None:
+    expander = Expander({}, {"TAPE_01": "first", "TAPE_02": "second", "N": "5"}, MOMENT, {})
+    assert expander.expand(text) == expected
+
+
+def test_a_sum_of_what_is_no_number_has_no_reading() -> None:
     with pytest.raises(Unclear):
-        expand("%%JOBNAME%%ODATE")
+        Expander({}, {"SUM": "x %%PLUS 1"}, MOMENT, {}).expand("%%SUM")
 
 
 def test_a_changed_command_is_seen(tmp_path: Path) -> None:

@@ -367,3 +367,35 @@ def test_paths_of_windows_are_told(tmp_path: Path) -> None:
     given = arguments(sent.task("J"))["op_kwargs"]
     assert isinstance(given, dict)
     assert given["destination"] == "ftp://./"
+
+
+def test_a_job_that_changes_a_condition_changes_the_variable_for_which_others_wait(tmp_path: Path) -> None:
+    def job(**details: str) -> str:
+        given = variables(**{f"AI__{key.replace('_', ' ')}": value for key, value in details.items()})
+        return f'<JOB JOBNAME="J" APPL_TYPE="AI ControlM Condition" DAYS="ALL">{given}</JOB>'
+
+    def keys(**details: str) -> object:
+        task = dag(tmp_path, job(**details)).task("J")
+        given = arguments(task).get("op_kwargs")
+        return (task.role, given["keys"], given["is_added"]) if isinstance(given, dict) else task.role
+
+    day = "{{ odate(dag_run).strftime('%m') }}{{ odate(dag_run).strftime('%d') }}"
+    assert keys(Event_Name="DONE") == ("real", [f"controlm.condition.DONE.{day}"], True)
+    assert keys(Event_Name="DONE", ODate_type="No Date") == ("real", ["controlm.condition.DONE"], True)
+    assert keys(
+        Event_Name="DONE", Action="Delete event", **{"ODate_type": "Specific Date", "Event_Date (MMDD)": "0131"}
+    ) == (
+        "real",
+        ["controlm.condition.DONE.0131"],
+        False,
+    )
+    assert keys(Event_Name="DONE", ODate_type="Next week") == "raises"
+    assert keys(ODate_type="Today") == "raises"
+    assert keys(Event_Name="DONE", Action="Order a folder") == "raises"
+
+
+@pytest.mark.parametrize(("size", "told"), [("500", ["minimal_size"]), ("0", [])])
+def test_the_size_that_a_file_must_have_is_told(tmp_path: Path, size: str, told: list[str]) -> None:
+    job = f'<JOB JOBNAME="J" DAYS="ALL" CMDLINE="ctmfw /in/a.csv CREATE {size} 60 10 3 45"/>'
+    reasons = [item.reason for item in dag(tmp_path, job).accounts if item.code == "detail-unused"]
+    assert [text.rstrip(".").rpartition(": ")[2] for text in reasons] == told

@@ -11,6 +11,7 @@ from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_
 from aerodrome.cli.main import run
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import report
+from aerodrome.migration.convert.contract import Conversion
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.emission import compose
 
@@ -186,3 +187,57 @@ def test_a_word_of_a_rule_that_is_not_understood_is_no_schedule(tmp_path: Path, 
 def test_a_time_that_is_none_is_listed(tmp_path: Path) -> None:
     text = '<FOLDER FOLDER_NAME="F"><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" TIMEFROM="dawn"/></FOLDER>'
     assert "time-unknown" in {item.code for item in dag_of(convert(tmp_path, text), "F").accounts}
+
+
+def accounts(conversion: Conversion, code: str) -> list[str]:
+    return [item.name for dag in conversion.dags for item in dag.accounts if item.code == code]
+
+
+def test_automation_api_policies_resources_and_orders_are_read_as_documented(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:Command",
+        "Command": "x",
+        "When": {
+            "MonthDays": ["3"],
+            "ConfirmationCalendars": {"Calendar": "C", "ExceptionPolicy": "OrderOnNextConfirmedDay"},
+        },
+        "pool": {"Type": "Resource:Pool", "Quantity": "2", "IfFail": "Keep"},
+        "ok": {
+            "Type": "If:CompletionStatus",
+            "CompletionStatus": "OK",
+            "set": {"Type": "Action:Set", "Variable": "\\\\P\\V", "Value": "%%ODATE"},
+            "run": {"Type": "Action:Run", "Folder": "F", "Variables": [{"A": "1"}]},
+        },
+    }
+    calendar = {"Type": "Calendar:Regular", "When": {"Years": [{"Year": "2026", "JAN": ["5"]}]}}
+    tree = {"F": {"Type": "Folder", "AdjustEvents": "Bridge", "J": job}, "C": calendar}
+    conversion = convert(tmp_path, json.dumps(tree), name="jobs.json")
+    dag = dag_of(conversion, "F")
+    assert "2026-01-05" in "".join(
+        function.source for function in dag.functions
+    )  # the 3rd, moved to the next confirmed day
+    assert accounts(conversion, "resource-kept") == ["J"]
+    assert accounts(conversion, "force-variables") == ["J"]
+    assert dag.task("J_sets__P_V").role == "real"
+
+
+def test_a_cyclic_folder_is_told(tmp_path: Path) -> None:
+    text = f'<SMART_FOLDER FOLDER_NAME="F" CYCLIC="1" INTERVAL="00030M" DAYS="ALL">{JOB}</SMART_FOLDER>'
+    assert accounts(convert(tmp_path, text), "folder-cyclic") == ["F"]
+
+
+def test_sub_folders_and_jobs_of_one_name_keep_their_own_conditions(tmp_path: Path) -> None:
+    wait = '<INCOND NAME="END" ODATE="ODAT" AND_OR="A"/>'
+    add = '<OUTCOND NAME="END" ODATE="ODAT" SIGN="+"/>'
+    first = f'<SUB_FOLDER JOBNAME="S">{wait}<JOB JOBNAME="S" CMDLINE="a"/></SUB_FOLDER>'
+    second = f'<SUB_FOLDER JOBNAME="S"><JOB JOBNAME="S" CMDLINE="b"/>{add}</SUB_FOLDER><JOB JOBNAME="S" CMDLINE="c"/>'
+    dag = dag_of(convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{first}{second}</SMART_FOLDER>'), "F")
+    assert {task.full_id for task in dag.tasks} >= {"S.S", "S_2.S", "S_3"}
+    assert [edge.before for edge in dag.edges if edge.after == "S.S_starts"] == ["S_2.S_ended"]
+
+
+def test_a_folder_whose_jobs_are_all_cyclic_never_ends_by_itself(tmp_path: Path) -> None:
+    inner = '<SUB_FOLDER JOBNAME="S"><OUTCOND NAME="END" SIGN="+"/><JOB JOBNAME="C" CMDLINE="x" CYCLIC="1" INTERVAL="00030M"/></SUB_FOLDER>'
+    after = '<JOB JOBNAME="J" CMDLINE="y"><INCOND NAME="END"/></JOB>'
+    dag = dag_of(convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{inner}{after}</SMART_FOLDER>'), "F")
+    assert dag.task("S.S_ended").role == "raises"

@@ -81,6 +81,22 @@ def test_the_value_of_a_variable_is_computed(value: str, expected: str) -> None:
     assert rendered("<%%MINE>", {"MINE": value, "COUNT": "5", "INNER": "abcdef"}) == f"<{expected}>"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%%TAPE_%%ODAY", "first"),  # the variable that the value names
+        ("%%tape_%%ODAY...x %%N", "first.x 1"),
+        ("%%TAPE_0%%N", "first"),  # known when the file is written
+        ("%%REG%%END", "north"),  # nothing in the exports defines it: an Airflow variable
+        ("%%TAPE_0.%%N", "last1"),
+        ("%%#TAPE_%%N", "%%TAPE_1"),
+    ],
+)
+def test_two_variables_without_a_period_name_a_third_one(text: str, expected: str) -> None:
+    variables = {"TAPE_01": "first", "TAPE_02": "second", "TAPE_0": "last", "N": "1", "END": "ION"}
+    assert rendered(text, variables) == expected
+
+
 def test_a_variable_with_a_hyphen_is_known_only_when_it_is_defined() -> None:
     assert rendered("%%JOB-ID-x", {"JOB-ID": "9"}) == "9-x"
     assert rendered("%%ODATE-x") == "260301-x"

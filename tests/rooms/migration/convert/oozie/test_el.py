@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
 
 from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.emission import compose
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import parse
 from aerodrome.migration.convert.oozie.javatext import regex, strftime
 from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, parse_properties
+from aerodrome.migration.convert.oozie.reading import read
 
 VALUES = {"a": "x y", "b": "7", "flag": "true", "empty_one": "", "dollar": 'it\'s $HOME `id` "q"'}
 
@@ -140,3 +143,42 @@ def test_java_texts() -> None:
 def test_properties() -> None:
     found: dict[str, Any] = parse_properties("# no\n! no\na = 1\nb:two \\\n   more\nc\\ d=\\u00e9\nempty\n")
     assert found == {"a": "1", "b": "two more", "c d": "é", "empty": ""}
+
+
+def test_functions_of_the_site_are_those_that_the_profile_names(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="d"/><decision name="d"><switch><case to="a">${site:fiscal(day) eq "4"}</case>'
+        '<default to="end"/></switch></decision><action name="a"><shell><exec>run</exec><argument>${site:fiscal(concat(day, "x"))}</argument></shell><ok to="end"/><error to="k"/></action>'
+        '<kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (dag,) = read(tmp_path, {"functions": {"site:fiscal": "company.calendar.fiscal"}}).dags
+    assert {item.code for item in dag.accounts if item.name in ("a", "d")} == {"site-function"}
+    text = "".join(compose(read(tmp_path, {"functions": {"site:fiscal": "company.calendar.fiscal"}}), "3.3").values())
+    assert "import company.calendar\n" in text
+    assert '"site_fiscal": company.calendar.fiscal' in text
+    assert 'site_fiscal((params.day ~ "x"))' in text
+    assert 'if company.calendar.fiscal(params["day"]) == "4":' in text
+    assert {item.code for item in read(tmp_path, {}).dags[0].accounts if item.outcome == "raises"} == {"el-function"}
+
+
+@pytest.mark.parametrize("path", ["fiscal", "os.system('x')", "a..b"])
+def test_a_function_of_the_site_is_one_of_a_module(path: str, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="functions"):
+        read(tmp_path, {"functions": {"site:fiscal": path}})
+
+
+def test_the_names_of_a_coordinator_and_its_workflow_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="load-${region}-${day}"><start to="a"/><action name="a"><shell><exec>run</exec><argument>${wf:name()}</argument>'
+        '<argument>${of}</argument></shell><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (tmp_path / "job.properties").write_text("region=eu\n")
+    (tmp_path / "coordinator.xml").write_text(
+        '<coordinator-app xmlns="uri:oozie:coordinator:0.4" name="every-${region}" frequency="${coord:days(1)}" start="2026-01-01T00:00Z" end="2027-01-01T00:00Z" timezone="UTC">'
+        "<action><workflow><app-path>workflow.xml</app-path><configuration><property><name>of</name><value>${coord:name()}</value></property><property><name>day</name>"
+        "<value>${coord:formatTime(coord:nominalTime(), 'dd')}</value></property></configuration></workflow></action></coordinator-app>"
+    )
+    (dag,) = read(tmp_path, {}).dags
+    assert dict(dag.task("a").arguments)["bash_command"] == (
+        'run {{ ("load-" ~ params.region ~ "-" ~ logical_date.strftime("%d")) | quote }} {{ ("every-" ~ params.region) | quote }}'
+    )

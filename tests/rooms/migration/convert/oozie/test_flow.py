@@ -76,3 +76,13 @@ def test_what_oozie_refuses_becomes_a_task_that_raises(old: str, new: str, why: 
     assert workflow.defects
     assert [task.role for task in dag.tasks] == ["raises"]
     assert why in dag.accounts[0].reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('<ok to="end"/>', '<ok to=""/>'), ('<path start="b"/>', "<path/>"), ('<fork name="f">', "<fork>")],
+)
+def test_a_way_without_an_aim_is_refused(old: str, new: str, tmp_path: Path) -> None:
+    text = HANDLED.replace('<start to="a"/>', '<start to="f"/><fork name="f"><path start="a"/><path start="b"/></fork>')
+    _, dag = converted(text.replace(old, new), tmp_path)
+    assert [task.role for task in dag.tasks] == ["raises"]

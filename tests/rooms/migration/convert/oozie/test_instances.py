@@ -48,7 +48,7 @@ def test_an_instance_may_depend_on_values_of_the_run(
     dag = coordinator(tmp_path, RANGE)
     assert {item.name for item in dag.parameters} >= {"freq", "delay"}
     uris = names_of(dag, monkeypatch)["in_uris"](NOMINAL, {"freq": freq, "delay": delay})
-    assert (uris[0], len(uris)) == ("/d/2026020100", count)
+    assert (uris[-1], len(uris)) == ("/d/2026020100", count)  # the newest first, as Oozie
 
 
 def test_a_condition_that_is_known_is_decided_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +64,53 @@ def test_a_range_from_a_fixed_time_grows(tmp_path: Path, monkeypatch: pytest.Mon
         '<data-in name="in" dataset="d"><start-instance>2026-01-31T22:00Z</start-instance><end-instance>${coord:current(-1)}</end-instance></data-in>',
     )
     uris = names_of(dag, monkeypatch)["in_uris"]
-    assert uris(NOMINAL, {}) == ["/d/2026013122", "/d/2026013123"]
-    assert uris(NOMINAL - timedelta(days=1), {}) == []
+    assert uris(NOMINAL, {}) == ["/d/2026013123", "/d/2026013122"]
+    with pytest.raises(ValueError, match="Oozie refuses"):
+        uris(NOMINAL - timedelta(days=1), {})
+
+
+DAILY = '<dataset name="day" frequency="${coord:days(1)}" initial-instance="2025-12-01T00:00Z" timezone="UTC"><uri-template>/d/${MONTH}${DAY}</uri-template></dataset>'
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "oldest"), [("Days", -1, "0129"), ("Weeks", -1, "0125"), ("Months", -1, "0101"), ("Months", -2, "1201")]
+)  # fmt: skip
+def test_a_range_from_the_begin_of_a_day_week_or_month(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, amount: int, oldest: str
+) -> None:
+    data_in = (
+        f'<data-in name="in" dataset="day"><start-instance>${{coord:endOf{unit}({amount})}}</start-instance>'
+        "<end-instance>${coord:current(0)}</end-instance></data-in>"
+    )
+    uris = names_of(coordinator(tmp_path, data_in, more=DAILY), monkeypatch)["in_uris"]
+    found = uris(datetime(2026, 1, 29, 5, tzinfo=UTC), {})
+    assert (found[0], found[-1]) == ("/d/0129", f"/d/{oldest}")
+
+
+def test_offsets_are_counted_from_the_current_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = '<data-in name="one" dataset="d"><instance>${coord:offset(30, "MINUTE")}</instance></data-in>'
+    some = (
+        '<data-in name="some" dataset="d"><start-instance>${coord:offset(-90, "MINUTE")}</start-instance>'
+        '<end-instance>${coord:offset(1, "HOUR")}</end-instance></data-in>'
+    )
+    names = names_of(coordinator(tmp_path, one + some), monkeypatch)
+    late = NOMINAL + timedelta(minutes=45)
+    assert names["one_uris"](late, {}) == ["/d/2026020100"]
+    assert names["some_uris"](late, {}) == ["/d/2026020101", "/d/2026020100", "/d/2026013123"]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("${coord:latest(-1)}", "${coord:current(0)}"), ("${coord:endOfDays(0)}", "${coord:endOfDays(1)}"), ("", "${coord:endOfDays(0)}")],
+)  # fmt: skip
+def test_what_oozie_refuses_raises(tmp_path: Path, start: str, end: str) -> None:
+    text = (
+        f"<start-instance>{start}</start-instance><end-instance>{end}</end-instance>"
+        if start
+        else f"<instance>{end}</instance>"
+    )
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="d">{text}</data-in>')
+    assert [item.element for item in dag.accounts if item.outcome == "raises"] == ["coordinator/data-in"]
 
 
 INPUTS = '<data-in name="in" dataset="d"><start-instance>${coord:current(-2)}</start-instance><end-instance>${coord:current(0)}</end-instance></data-in>'
@@ -95,9 +140,50 @@ def test_a_minimum_waits_for_more_at_first(
     for function in dag.functions:
         exec(function.source, names) if function.name != "hdfs_test" else None
     made = SimpleNamespace(queued_at=datetime.now(UTC) - timedelta(minutes=age))
-    done, found = names["wait_for_inputs"]({}, NOMINAL, made)
+    done, found = names["inputs_arrived"]({}, NOMINAL, made)
     assert done is is_done
     assert len(found["any"]) == (len(there) if is_done else 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "there", "expected"),
+    [
+        ("latest", "", {"0131", "0130", "0129"}, ["/d/0131", "/d/0130"]),
+        ("latest", "", {"0131"}, None),
+        ("latest", 'min="1"', {"0131"}, ["/d/0131"]),
+        ("latest", 'min="0"', set(), None),
+        ("future", "", {"0201", "0203"}, ["/d/0201", "/d/0203"]),
+        ("future", "", {"0201"}, None),
+    ],
+)
+def test_latest_and_future_have_their_part_in_input_logic(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    least: str,
+    there: set[str],
+    expected: list[str] | None,
+) -> None:
+    first, last = ("latest(-1)", "latest(0)") if kind == "latest" else ("future(0, 5)", "future(1, 5)")
+    inputs = (
+        f'<data-in name="in" dataset="day"><start-instance>${{coord:{first}}}</start-instance>'
+        f"<end-instance>${{coord:{last}}}</end-instance></data-in>"
+    )
+    logic = f'<input-logic><and name="all" {least}><data-in dataset="in"/></and></input-logic>'
+    dag = coordinator(tmp_path, inputs, logic, DAILY)
+    names = names_of(dag, monkeypatch)
+    names["inputs_arrived"].__globals__.update(
+        PokeReturnValue=lambda done, value: (done, value),
+        hdfs_test=lambda _, uri: uri.partition("/_")[0][-4:] in there,
+    )
+    made = SimpleNamespace(start_date=NOMINAL, queued_at=NOMINAL)
+    assert names["inputs_arrived"]({}, NOMINAL, made) == (expected is not None, {"all": expected or []})
+
+
+def test_latest_is_not_combined(tmp_path: Path) -> None:
+    inputs = '<data-in name="in" dataset="day"><instance>${coord:latest(0)}</instance></data-in>'
+    dag = coordinator(tmp_path, inputs, '<input-logic><combine><data-in dataset="in"/></combine></input-logic>', DAILY)
+    assert [item.code for item in dag.accounts if item.outcome == "raises"] == ["input-logic-refused"]
 
 
 def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
@@ -114,7 +200,7 @@ def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
 def test_a_dataset_may_be_named_by_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "job.properties").write_text("which=d\n")
     dag = coordinator(tmp_path, INPUTS.replace('dataset="d"', 'dataset="${which}"'))
-    assert names_of(dag, monkeypatch)["in_uris"](NOMINAL, {})[0] == "/d/2026013122"
+    assert names_of(dag, monkeypatch)["in_uris"](NOMINAL, {})[-1] == "/d/2026013122"
 
 
 def test_a_frequency_as_oozie_writes_it_down(tmp_path: Path) -> None:
@@ -128,3 +214,48 @@ def test_a_frequency_as_oozie_writes_it_down(tmp_path: Path) -> None:
     assert dag.schedule.oracle["unit"] == "days"
     assert "dataset-asked" not in {item.code for item in dag.accounts}
     assert 'Instances("2026-01-01T00:00Z", "days", 7)' in "".join(item.source for item in dag.functions)
+
+
+def test_instances_of_several_kinds_stand_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ("${coord:current(-1)}", '${coord:offset(-2, "DAY")}', "2026-01-05T00:00Z", "${coord:current(0)}")
+    inside = "".join(f"<instance>{text}</instance>" for text in texts)
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="day">{inside}</data-in>', more=DAILY)
+    uris = names_of(dag, monkeypatch)["in_uris"]
+    assert uris(NOMINAL, {}) == ["/d/0131", "/d/0130", "/d/0105", "/d/0201"]
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"), [((0, -1, -2), "latest(dag_run.start_date, -2, 0"), ((0, -2), ""), ((-1, 0), "")]
+)
+def test_latest_ones_in_a_row_are_a_range(tmp_path: Path, amounts: tuple[int, ...], expected: str) -> None:
+    inside = "".join(f"<instance>${{coord:latest({amount})}}</instance>" for amount in amounts)
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="day">{inside}</data-in>', more=DAILY)
+    sources = "".join(function.source for function in dag.functions)
+    assert expected in sources
+    assert bool([item for item in dag.accounts if item.outcome == "raises"]) is not bool(expected)
+
+
+def test_a_number_may_be_a_value_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.properties").write_text("back=-2\n")
+    inside = "<instance>${coord:current(coord:conf('back'))}</instance>"
+    dag = coordinator(tmp_path, f'<data-in name="in" dataset="day">{inside}</data-in>', more=DAILY)
+    assert names_of(dag, monkeypatch)["in_uris"](NOMINAL, {}) == ["/d/0130"]
+
+
+BUNDLE = """<bundle-app xmlns="uri:oozie:bundle:0.2" name="all"><coordinator name="load-daily"><app-path>${where}/${one}</app-path></coordinator>
+<coordinator name="publish"><app-path>${two}</app-path></coordinator><coordinator name="third"><app-path>${three}</app-path></coordinator></bundle-app>"""
+
+
+def test_a_coordinator_of_a_bundle_is_found_by_its_name(tmp_path: Path) -> None:
+    for folder, name in (("a", "load_daily"), ("publish", "other")):
+        (tmp_path / folder).mkdir()
+        coordinator(tmp_path / folder, "", more=DAILY)
+        path = tmp_path / folder / "coordinator.xml"
+        path.write_text(path.read_text().replace('name="c"', f'name="{name}"'))
+    (tmp_path / "bundle.xml").write_text(BUNDLE)
+    dags = read(tmp_path, {}).dags
+    codes = {
+        dag.origin.file: {item.code for item in dag.accounts if item.element.startswith("bundle/")} for dag in dags
+    }
+    assert codes["a/coordinator.xml"] == codes["publish/coordinator.xml"] == {"", "app-path-assumed"}
+    assert codes["bundle.xml"] == {"coordinator-missing"}

@@ -35,7 +35,7 @@ def test_hive_is_asked_for_the_partition(tmp_path: Path, start: str, answer: str
     made = dag(tmp_path, f"{start}/shop/logs/ds=${{YEAR}}-${{MONTH}}-${{DAY}};region=eu")
     assert [task.full_id for task in made.tasks if task.is_waiting] == ["wait_for_logs"]
     assert not [item for item in made.accounts if item.element == "coordinator/data-in" and item.outcome == "raises"]
-    waiting = next(item.source for item in made.functions if item.name == "wait_for_logs")
+    waiting = next(item.source for item in made.functions if item.name == "logs_arrived")
     assert "partition_test(uri)" in waiting
     assert "hdfs_test(" not in waiting
     asked: list[list[str]] = []

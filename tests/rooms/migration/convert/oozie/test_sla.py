@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,7 +50,8 @@ def test_limits_are_counted_from_their_time(tmp_path: Path, inside: str, expecte
     assert [item.code for item in told] == ["sla-deadline" if expected else "sla-unknown"]
     conversion = read(tmp_path, {})
     assert ("DeadlineAlert(" in "".join(compose(conversion, "3.3").values())) == bool(expected)
-    assert "DeadlineAlert(" not in "".join(compose(conversion, "2.11").values())
+    assert "DeadlineAlert(" not in (old := "".join(compose(conversion, "2.11").values()))
+    assert ('on_success_callback=[tell_when_late("should-end"' in old) == bool(expected)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,79 @@ def test_the_sla_of_a_workflow_without_a_coordinator_is_said(tmp_path: Path) -> 
     (made,) = read(tmp_path, {}).dags
     assert alerts(made) == []
     assert [item.code for item in made.accounts if item.element == "workflow/info"] == ["sla-unknown"]
+
+
+WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" xmlns:sla="uri:oozie:sla:0.2" name="w"><start to="a"/><action name="a"><fs><delete path="/x"/></fs>
+<ok to="end"/><error to="no"/><sla:info><sla:nominal-time>${nominal}</sla:nominal-time><sla:should-start>${10 * MINUTES}</sla:should-start>
+<sla:should-end>30</sla:should-end><sla:max-duration>20</sla:max-duration>%s<sla:alert-contact>a@example.com</sla:alert-contact></sla:info></action>
+<kill name="no"><message>no</message></kill><end name="end"/></workflow-app>"""
+RUN = """<coordinator-app xmlns="uri:oozie:coordinator:0.4" xmlns:sla="uri:oozie:sla:0.2" name="c" frequency="${coord:days(1)}" start="2026-01-01T00:00Z" end="2027-01-01T00:00Z"
+timezone="UTC"><action><workflow><app-path>workflow.xml</app-path><configuration><property><name>nominal</name><value>${coord:nominalTime()}</value></property>
+</configuration></workflow>%s</action></coordinator-app>"""
+
+
+def callbacks(made: Dag, task: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, value in made.task(task).arguments:
+        if key.endswith("_callback"):
+            items = value if isinstance(value, list) else [value]
+            found[key] = [item.text for item in items if isinstance(item, Code)]
+    return found
+
+
+def test_the_sla_of_an_action_is_told_by_its_task(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(WORKFLOW % "")
+    (tmp_path / "coordinator.xml").write_text(RUN % "")
+    (made,) = read(tmp_path, {}).dags
+    ends = [
+        'tell_when_late("should-end", "nominal", 30, \'a@example.com\')',
+        'tell_when_late("max-duration", "task", 20, \'a@example.com\')',
+    ]
+    assert callbacks(made, "a") == {
+        "on_execute_callback": ['tell_when_late("should-start", "nominal", 10, \'a@example.com\')'],
+        "on_success_callback": ends,
+        "on_failure_callback": ends,
+    }
+    assert [item.code for item in made.accounts if item.element == "action/fs"] == ["sla-late"]
+
+
+def test_only_the_misses_that_are_asked_for_are_told(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(WORKFLOW % "<sla:alert-events>start_miss</sla:alert-events>")
+    (tmp_path / "coordinator.xml").write_text(RUN % "")
+    (made,) = read(tmp_path, {}).dags
+    assert list(callbacks(made, "a")) == ["on_execute_callback"]
+
+
+def test_a_late_start_of_the_coordinator_is_told_by_the_first_task(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(WORKFLOW % "")
+    info = "<sla:info><sla:nominal-time>${coord:nominalTime()}</sla:nominal-time><sla:should-start>5</sla:should-start><sla:alert-contact>b@example.com</sla:alert-contact></sla:info>"
+    (tmp_path / "coordinator.xml").write_text(RUN % info)
+    (made,) = read(tmp_path, {}).dags
+    assert callbacks(made, "a")["on_execute_callback"] == [
+        'tell_when_late("should-start", "nominal", 5, \'b@example.com\')',
+        'tell_when_late("should-start", "nominal", 10, \'a@example.com\')',
+    ]
+
+
+@pytest.mark.parametrize(("late_minutes", "told"), [(40, 1), (20, 0)])
+def test_the_callback_mails_only_when_it_is_late(tmp_path: Path, late_minutes: int, told: int) -> None:
+    (tmp_path / "workflow.xml").write_text(WORKFLOW % "")
+    (tmp_path / "coordinator.xml").write_text(RUN % "")
+    (made,) = read(tmp_path, {}).dags
+    (source,) = [item.source for item in made.functions if item.name == "tell_when_late"]
+    sent: list[str] = []
+
+    class Mail:
+        def __init__(self, to: str, subject: str) -> None:
+            self.subject = subject
+
+        def notify(self, context: object) -> None:
+            sent.append(self.subject)
+
+    names = {"datetime": datetime, "timedelta": timedelta, "timezone": timezone, "SmtpNotifier": Mail}
+    exec(source, names)
+    run = SimpleNamespace(dag_id="w", run_id="r", logical_date=datetime.now(UTC) - timedelta(minutes=late_minutes))
+    names["tell_when_late"]("should-end", "nominal", 30, "a@example.com")(
+        {"dag_run": run, "ti": SimpleNamespace(task_id="a")}
+    )
+    assert sent == ["SLA of a in w missed: should-end"] * told

@@ -33,6 +33,8 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope
         ("months", 5, "Europe/Paris", "", "2015-08-31T01:30+00:00"),
         ("days", 1, "Europe/Paris", "days", "2015-03-20T05:00+00:00"),
         ("months", 1, "Asia/Kolkata", "months", "2015-03-20T05:00+00:00"),
+        ("days", 1, "+05:30", "days", "2015-03-20T05:00+00:00"),
+        ("months", 1, "-03:30", "", "2015-03-20T05:00+00:00"),
         ("days", 7, "UTC", "weeks", "2015-03-20T05:00+00:00"),
         ("hours", 24, "Europe/Paris", "", "2015-03-25T01:30+00:00"),
     ],
@@ -108,15 +110,17 @@ def test_times_and_zones_are_read() -> None:
     assert read_time("${start}") is None
     assert read_zone("Universal") == "UTC"
     assert read_zone("GMT+02:00") == "Etc/GMT-2"
+    assert read_zone("GMT+0530") == "+05:30"
+    assert read_zone("GMT+9999") is None
     assert read_zone("Mars/Base") is None
 
 
 def test_instances_of_datasets() -> None:
     hourly = Instances("2015-01-01T00:00Z", "hours", 1)
     nominal = datetime(2015, 1, 1, 2, 30, tzinfo=UTC)
-    assert [moment.hour for moment in hourly.between(nominal, -5, 0)] == [0, 1, 2]
+    assert [moment.hour for moment in hourly.between(nominal, -5, 0)] == [2, 1, 0]  # the newest first
     assert hourly.between(datetime(2014, 1, 1, tzinfo=UTC), 0, 0) == []
-    assert [moment.hour for moment in hourly.latest(nominal, -1, 0, lambda moment: moment.hour != 1) or []] == [0, 2]
+    assert [moment.hour for moment in hourly.latest(nominal, -1, 0, lambda moment: moment.hour != 1) or []] == [2, 0]
     assert hourly.latest(nominal, -3, 0, lambda moment: moment.hour != 1) is None
     assert [moment.hour for moment in hourly.future(nominal, 0, 1, 5, lambda moment: moment.hour != 3) or []] == [2, 4]
     assert [moment.day for moment in Instances("2015-01-01T00:00Z", "days", 1).offset(nominal, 2, "DAY")] == [3]
@@ -124,4 +128,6 @@ def test_instances_of_datasets() -> None:
         28,
         23,
     )
+    ends = Instances("2015-01-31T00:00Z", "months", 1)
+    assert [moment.day for moment in ends.between(datetime(2015, 4, 1, tzinfo=UTC), -1, 1)] == [28, 28, 28]  # stepwise
     assert tz_offset(nominal, "Europe/Paris", "UTC") == 60

@@ -6,7 +6,7 @@ Adding days or months keeps the wall clock, as java.util.Calendar does; adding m
 from __future__ import annotations
 
 import calendar
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 UTC = timezone.utc
@@ -19,12 +19,20 @@ _APPROXIMATE = {
 _UNITS = {"MINUTE": "minutes", "HOUR": "hours", "DAY": "days", "WEEK": "weeks", "MONTH": "months", "YEAR": "years"}
 
 
+def zone_of(name: str) -> tzinfo:
+    """Give a zone by its name, or by its distance from UTC: +05:30."""
+    if name[0] not in "+-":
+        return ZoneInfo(name)
+    hours, minutes = map(int, name[1:].split(":"))
+    return timezone((1 if name[0] == "+" else -1) * timedelta(hours=hours, minutes=minutes))
+
+
 def plain(moment: datetime) -> datetime:
     """Give a time as a plain datetime in UTC: Airflow's are those of pendulum, whose differences cannot be divided."""
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
-def add(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
+def add(origin: datetime, unit: str, amount: int, zone: tzinfo) -> datetime:
     """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
     origin = plain(origin)
     if unit == "minutes":
@@ -52,7 +60,7 @@ def add(origin: datetime, unit: str, amount: int, zone: ZoneInfo) -> datetime:
     return by_wall(wanted, zone)
 
 
-def by_wall(wanted: datetime, zone: ZoneInfo) -> datetime:
+def by_wall(wanted: datetime, zone: tzinfo) -> datetime:
     """Read a wall clock as Java does: in the standard time when it comes twice, moved on when it does not come."""
     first, second = (wanted.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first.astimezone(zone).replace(tzinfo=None) != wanted:  # a gap
@@ -60,7 +68,7 @@ def by_wall(wanted: datetime, zone: ZoneInfo) -> datetime:
     return max(first, second)
 
 
-def moved_to_end(start: datetime, end_of: str, zone: ZoneInfo) -> datetime:
+def moved_to_end(start: datetime, end_of: str, zone: tzinfo) -> datetime:
     """Move a start to the end of its day, week or month: midnight that begins the next one."""
     if not end_of:
         return start.astimezone(UTC)
@@ -79,7 +87,7 @@ class Instances:
 
     def __init__(self, initial: str | datetime, unit: str, amount: int, zone: str = "UTC", end_of: str = "") -> None:
         start = datetime.fromisoformat(initial.replace("Z", "+00:00")) if isinstance(initial, str) else initial
-        self.unit, self.amount, self.zone = unit, amount, ZoneInfo(zone)
+        self.unit, self.amount, self.zone = unit, amount, zone_of(zone)
         self.initial = moved_to_end(plain(start), end_of, self.zone)
 
     def at(self, number: int) -> datetime:
@@ -99,23 +107,54 @@ class Instances:
         return number
 
     def between(self, nominal: datetime, first: int, last: int) -> list[datetime]:
-        """Give coord:current(first) to coord:current(last), newest last; what is before the initial instance does not exist."""
+        """Give coord:current(first) to coord:current(last), the newest first; what is before the initial instance does not exist."""
         number = self.number_at(nominal)
         if number < 0:
             return []
-        return [self.at(item) for item in range(number + first, number + last + 1) if item >= 0]
+        found: list[datetime] = []
+        moment = self.at(number + first)
+        for _ in range(
+            first, last + 1
+        ):  # step by step, as Oozie: from the 31st on, a step may end on a shorter month's last day
+            if moment >= self.initial:
+                found.append(moment)
+            moment = add(moment, self.unit, self.amount, self.zone)
+        return found[::-1]
 
-    def since(self, first: str, nominal: datetime, last: int) -> list[datetime]:
-        """Give coord:absolute(first) to coord:current(last), newest last."""
-        start = self.number_at(datetime.fromisoformat(first.replace("Z", "+00:00")))
-        return [self.at(item) for item in range(max(start, 0), self.number_at(nominal) + last + 1)]
+    def since(self, first: str | datetime, nominal: datetime, last: int) -> list[datetime]:
+        """Give coord:absolute(first) to coord:current(last), the newest first; ValueError for a range that Oozie refuses."""
+        start = datetime.fromisoformat(first.replace("Z", "+00:00")) if isinstance(first, str) else plain(first)
+        number, current = self.number_at(start), self.number_at(nominal)
+        if number < 0 or current < 0 or self.at(number) != start or number > current + last:
+            raise ValueError(f"Oozie refuses instances from {start} to current({last}) at {nominal}")
+        return self.between(nominal, number - current, last)
+
+    def since_end_of(self, unit: str, amount: int, nominal: datetime, last: int) -> list[datetime]:
+        """Give coord:endOfMonths(amount) (endOfWeeks, endOfDays) to coord:current(last): -1 is the begin of the month of the nominal time."""
+        day = plain(nominal).astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        if unit == "weeks":
+            day -= timedelta(days=(day.weekday() + 1) % 7)
+        elif unit == "months":
+            day = day.replace(day=1)
+        return self.since(add(by_wall(day, self.zone), unit, amount + 1, self.zone), nominal, last)
 
     def offset(self, nominal: datetime, amount: int, unit: str) -> list[datetime]:
-        """Give coord:offset(amount, unit): the instance at that distance."""
-        return self.between(add(nominal, _UNITS[unit], amount, self.zone), 0, 0)
+        """Give coord:offset(amount, unit): the last instance up to that distance from the current one."""
+        return self.offsets(nominal, (amount, unit), (amount, unit))[:1]
 
-    def latest(self, now: datetime, first: int, last: int, is_there) -> list[datetime] | None:
-        """Give coord:latest(first) to coord:latest(last) of the instances that are there; None when there are not enough."""
+    def offsets(self, nominal: datetime, first: tuple[int, str], last: tuple[int, str]) -> list[datetime]:
+        """Give the instances from one offset to another, the newest first; one alone: the last that is not after it."""
+        current = self.number_at(nominal)
+        if current < 0:
+            return []
+        begin, end = (add(self.at(current), _UNITS[unit], amount, self.zone) for amount, unit in (first, last))
+        low, high = self.number_at(begin), self.number_at(end)
+        if first != last and (low < 0 or self.at(low) < begin):
+            low += 1
+        return [self.at(number) for number in range(high, max(low, 0) - 1, -1)]
+
+    def latest_so_far(self, now: datetime, first: int, last: int, is_there) -> tuple[list[datetime], bool]:
+        """Give those of coord:latest(first) to coord:latest(last) that are there, the newest first, and whether these are all."""
         found: list[datetime] = []
         number = self.number_at(now)
         while number >= 0 and len(found) <= -first:
@@ -123,25 +162,39 @@ class Instances:
             if is_there(moment):
                 found.append(moment)
             number -= 1
-        return found[-last : -first + 1][::-1] if len(found) > -first else None
+        return found[-last : -first + 1], len(found) > -first
+
+    def future_so_far(
+        self, nominal: datetime, first: int, last: int, limit: int, is_there
+    ) -> tuple[list[datetime], bool]:
+        """Give those of coord:future(first) to coord:future(last) that are there within `limit` instances, and whether these are all."""
+        number = self.number_at(nominal)
+        if number < 0:
+            return [], False
+        found = [moment for moment in map(self.at, range(number, number + limit + 1)) if is_there(moment)]
+        return found[first : last + 1], len(found) > last
+
+    def latest(self, now: datetime, first: int, last: int, is_there) -> list[datetime] | None:
+        """Give coord:latest(first) to coord:latest(last) of the instances that are there; None when there are not enough."""
+        found, is_enough = self.latest_so_far(now, first, last, is_there)
+        return found if is_enough else None
 
     def future(self, nominal: datetime, first: int, last: int, limit: int, is_there) -> list[datetime] | None:
         """Give coord:future(first) to coord:future(last) within `limit` instances; None when there are not enough."""
-        number = max(self.number_at(nominal), 0)
-        found = [moment for moment in map(self.at, range(number, number + limit + 1)) if is_there(moment)]
-        return found[first : last + 1] if len(found) > last else None
+        found, is_enough = self.future_so_far(nominal, first, last, limit, is_there)
+        return found if is_enough else None
 
 
 def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
     """Give coord:daysInMonth(months)."""
-    local = plain(nominal).astimezone(ZoneInfo(zone))
+    local = plain(nominal).astimezone(zone_of(zone))
     year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
     return calendar.monthrange(year, month + 1)[1]
 
 
 def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
     """Give coord:hoursInDay(days): 23, 24 or 25."""
-    where = ZoneInfo(zone)
+    where = zone_of(zone)
     day = plain(nominal).astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(
         days=days
     )
@@ -151,5 +204,5 @@ def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
 
 def tz_offset(nominal: datetime, dataset_zone: str, zone: str) -> int:
     """Give coord:tzOffset(): minutes between the zone of the dataset and that of the coordinator."""
-    one, two = (plain(nominal).astimezone(ZoneInfo(name)).utcoffset() for name in (dataset_zone, zone))
+    one, two = (plain(nominal).astimezone(zone_of(name)).utcoffset() for name in (dataset_zone, zone))
     return int((one - two).total_seconds() // 60)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.service.proofs.checklist.items import (
     Params,
@@ -20,19 +23,6 @@ def check_objects(context: ProofContext, params: Params) -> Result:
     del params
     done = applied(context)
     target = target_of(context)
-    rows: list[dict[str, str]] = []
-    for section in ("connections", "variables", "pools"):
-        moved = done.get(f"transfer.{section}")
-        if moved is None:
-            continue
-        hashes = (
-            "both sides hash alike" if moved.get("source_hash") == moved.get("target_hash") else "the hashes differ"
-        )
-        state = "done" if hashes.startswith("both") and not moved.get("failed") else "open"
-        rows.append(
-            row_of(section, state, f"{moved.get('found', 0)} found, {len(moved.get('failed', ()))} refused, {hashes}.")
-        )
-        rows += [row_of(item["key"], "open", item["message"]) for item in moved.get("failed", ())]
     if target is None or "environment.deployment" not in done:
         return item_of(
             context, "objects", "open", "Nothing was moved yet.", next_=f"aerodrome migrate apply {context.row.name}"
@@ -40,11 +30,12 @@ def check_objects(context: ProofContext, params: Params) -> Result:
     try:
         found = context.fleet.environment.effective(context.actor, target)
     except AerodromeError as error:
-        return item_of(context, "objects", "open", error.message, next_=error.hint, rows=rows)
-    names = {(view.kind, view.name) for view in found.items}
+        return item_of(context, "objects", "open", error.message, next_=error.hint, rows=moved_rows(done, frozenset()))
+    spelled = frozenset((view.kind, view.name.upper()) for view in found.items)
+    rows = moved_rows(done, spelled)
     known = {
-        "connection": {record.conn_id for record in context.estate.records("connection")},
-        "variable": {record.name for record in context.estate.records("variable")},
+        kind: {record.key for record in context.estate.records(kind) if record.origin != "secrets-backend"}
+        for kind in ("connection", "variable")
     }
     needed = {
         (kind, name)
@@ -53,13 +44,33 @@ def check_objects(context: ProofContext, params: Params) -> Result:
         for name in mentioned
         if name in known[kind]
     }
-    spelled = {(kind, name.upper()) for kind, name in names}
     lacking = sorted(item for item in needed if (item[0], item[1].upper()) not in spelled)
     rows += [row_of(name, "open", f"The target finds no {kind} of this name.") for kind, name in lacking]
     is_done = all(row["state"] == "done" for row in rows)
     evidence = f"{len(needed)} that the moving DAGs name are looked for in the target, {len(lacking)} are missing."
     next_ = "" if is_done else "Enter the missing ones: aerodrome env set NAME … --kind connection; then check again."
     return item_of(context, "objects", "done" if is_done else "open", evidence, next_=next_, rows=rows)
+
+
+def moved_rows(done: Mapping[str, Mapping[str, Any]], there: frozenset[tuple[str, str]]) -> list[dict[str, str]]:
+    """Give what became of each kind, and each value that is to be provided: open until the target finds one of its name.
+
+    `there`: (kind, name in capitals) of what the target's Airflow finds now, wherever it stands.
+    """
+    rows: list[dict[str, str]] = []
+    for section in ("connections", "variables", "pools"):
+        moved = done.get(f"transfer.{section}")
+        if moved is None:
+            continue
+        is_equal = moved.get("source_hash") == moved.get("target_hash")
+        hashes = "both sides hash alike" if is_equal else "the hashes differ"
+        refused = moved.get("failed", ())
+        left = [item for item in refused if (section.removesuffix("s"), item["key"].upper()) not in there]
+        since = f", {len(refused) - len(left)} of them provided since" if len(left) < len(refused) else ""
+        text = f"{moved.get('found', 0)} found, {len(refused)} refused{since}, {hashes}."
+        rows.append(row_of(section, "done" if is_equal and not left else "open", text))
+        rows += [row_of(item["key"], "open", f"To be provided: {item['message']}") for item in left]
+    return rows
 
 
 def check_backend(context: ProofContext, params: Params) -> Result:

@@ -74,6 +74,9 @@ def check_access(context: ProofContext, params: Params) -> Result:
         was = ", ".join(person.source_roles)
         if not person.account:
             rows.append(row_of(person.username, "open", f"Has no account here; was {was or 'without a role'}."))
+        elif person.is_shut_out:
+            why = f"The account {person.account} is deactivated; `aerodrome user activate {person.account}` lets it in."
+            rows.append(row_of(person.username, "open", why))
         elif not person.has_access:
             rows.append(row_of(person.username, "open", f"Has no role here that allows what {was} did: {person.role}."))
         else:

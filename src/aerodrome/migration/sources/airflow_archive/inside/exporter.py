@@ -446,24 +446,33 @@ def environment(database: Database, conf: Any, version: str, folders: Dict[str, 
 
 
 def files_of(folders: Dict[str, str], skipped: List[str]) -> Iterator[Tuple[str, str, str]]:
-    """Give (part, path within it, path) of the code files in a stable order; links that leave a folder are skipped."""
+    """Give (part, path within it, path) of the code files in a stable order, through links as Airflow does."""
     for part in sorted(folders):
         root = os.path.realpath(folders[part])
         if os.path.isfile(root):
             yield part, os.path.basename(folders[part]), root
             continue
-        seen, found = set(), []  # type: Set[str], List[Tuple[str, str]]
-        for folder, names, files in os.walk(root, followlinks=True):
-            real = os.path.realpath(folder)
-            if real in seen or not (real + os.sep).startswith(root + os.sep):
-                names[:] = []
-                continue
-            seen.add(real)
-            names[:] = [name for name in names if name not in IGNORED_FOLDERS]
-            found += [(os.path.relpath(os.path.join(folder, name), root), os.path.join(folder, name)) for name in files]
+        found: List[Tuple[str, str]] = []
+        folders_left = [(root, "", [root])]  # path, path within the part, the real folders on the way to it
+        while folders_left:
+            folder, prefix, above = folders_left.pop()
+            try:
+                names = os.listdir(folder)
+            except OSError:
+                names = []
+                skipped.append("{}/{}".format(part, prefix))
+            for name in names:
+                path, relative = os.path.join(folder, name), prefix + name
+                real = os.path.realpath(path)
+                if not os.path.isdir(path):
+                    found.append((relative, path))
+                elif real in above or (root + os.sep).startswith(real.rstrip(os.sep) + os.sep):
+                    skipped.append("{}/{}".format(part, relative))  # a link to a folder above itself
+                elif name not in IGNORED_FOLDERS:
+                    folders_left.append((path, relative + "/", above + [real]))
         for relative, path in sorted(found):
             real = os.path.realpath(path)
-            if relative.endswith(".pyc") or not real.startswith(root + os.sep) or is_own(real):
+            if relative.endswith(".pyc") or is_own(real):
                 continue
             if not os.path.isfile(real) or not os.access(real, os.R_OK) or os.path.getsize(real) > FILE_LIMIT_BYTES:
                 skipped.append("{}/{}".format(part, relative))

@@ -1,0 +1,147 @@
+"""Sub-workflows that a team would write as a task group: used once, local, and known when they are converted.
+
+What such a workflow is given by its parent is no param of the DAG: it is put in where it is used. Everything else is triggered (`subworkflows`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from aerodrome.migration.convert.oozie.body import Body
+from aerodrome.migration.convert.oozie.estate import Application
+from aerodrome.migration.convert.oozie.functions import APP_PATH
+from aerodrome.migration.convert.oozie.model import Node, Workflow
+from aerodrome.migration.convert.oozie.needs import Words
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
+from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
+from aerodrome.migration.convert.xmlreading import Element
+
+_PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_OF_THE_JOB: Final = re.compile(
+    r"wf:(id|run|actionExternalId|actionTrackerUri|callback|transition)\s*\("
+)  # each job has its own
+
+
+def child_body(children: Children, body: Body, words: Words, node: Node) -> Body | None:
+    """Give the workflow that stands as a group in place of an action; None when the action triggers it."""
+    if body.profile.sub_workflows != "group" or node.body is None or node.body.name != "sub-workflow":
+        return None
+    folder = body.workflow.file.rpartition("/")[0]
+    item = children.find(body, node.body.value("app-path"), folder)
+    if item is None or item.workflow is None or _uses(children)[item.file] != 1 or not _is_local(children, body, item):
+        return None
+    own = configuration(node.body.first("configuration"))
+    is_propagating = node.body.first("propagate-configuration") is not None
+    if not _is_plain(item.workflow, node) or not _is_told_apart(
+        children, body, item, own, is_propagating=is_propagating
+    ):
+        return None
+    scope = _scope(children, body, item, {**own, APP_PATH: node.body.value("app-path")}, words, is_propagating)
+    return Body(
+        item.workflow,
+        scope,
+        scope.text(item.workflow.name) or item.workflow.name,
+        body.profile,
+        lambda file: children.estate.read_configuration(item.folder, file),
+        body.start_child,
+        body.find_child,
+        body.task_id(node.name),
+        handed_down=body.common() if is_propagating else ({}, ()),
+        coordinator_name=body.coordinator_name,
+        zone=body.zone,
+        events=body.events,
+        needs=body.needs,
+    )
+
+
+def _scope(
+    children: Children, body: Body, item: Application, own: dict[str, str], words: Words, is_propagating: bool
+) -> Scope:
+    """Give what the child knows: what the parent gives it, all that the parent knows or only for those values, its own defaults."""
+    given = Layer("sub-workflow configuration", own, is_outward=True, is_fixed=True, words=words)
+    around = [
+        replace(layer, is_default=False, is_hidden=layer.is_hidden or not is_propagating) for layer in body.scope.layers
+    ]
+    defaults = [replace(layer, is_fixed=not is_propagating) for layer in children.estate.defaults(item)]
+    return Scope((given, *around, *defaults))
+
+
+def _uses(children: Children) -> Counter[str]:
+    """Count what runs each workflow: actions of workflows, and coordinators."""
+    if children.uses is None:
+        children.uses = Counter()
+        for item, scope in children.scopes():
+            for path in _paths(item):
+                text = re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path)
+                found = children.estate.locate("workflow", scope.partly(text), item.folder)
+                if found is not None:
+                    children.uses[found.file] += 1
+    return children.uses
+
+
+def _paths(item: Application) -> Iterator[str]:
+    if item.workflow is not None:
+        for node in item.workflow.nodes.values():
+            if (
+                node.body is not None
+                and node.body.name == "sub-workflow"
+                and node.name not in item.workflow.unreachable
+            ):
+                yield node.body.value("app-path")
+    elif (action := (item.root.first("action") or item.root).first("workflow")) is not None:
+        yield action.value("app-path")
+
+
+def _is_local(children: Children, body: Body, item: Application) -> bool:
+    """Tell whether it belongs to its parent: nobody submits it by itself, and it does not lead back."""
+    return not children.estate.properties_beside(item) and body.workflow.file not in {
+        item.file,
+        *children.reached_from(item),
+    }
+
+
+def _is_plain(workflow: Workflow, node: Node) -> bool:
+    """Tell whether its run is that of its parent: it can be accepted, ends, and nothing in it is that of a job of its own."""
+    if workflow.defects or workflow.root.first("info") is not None or node.element.first("info") is not None:
+        return False
+    if node.element.get("retry-max", "0") != "0" or node.element.get("cred"):
+        return False
+    order = workflow.order()
+    if workflow.node(workflow.start).kind not in ("action", "decision", "fork") or not any(
+        item.kind == "end" for item in order
+    ):
+        return False
+    if not all(_PLAIN.fullmatch(name) for name in (node.name, *workflow.nodes)):
+        return False
+    return not any(_OF_THE_JOB.search(text) for text in _texts(workflow.root))
+
+
+def _is_told_apart(
+    children: Children, body: Body, item: Application, own: dict[str, str], *, is_propagating: bool
+) -> bool:
+    """Tell whether every name that it uses has one meaning in the DAG."""
+    defaults = {name: value for layer in children.estate.defaults(item) for name, value in layer.values.items()}
+    used = {name for text in _texts(item.root) for name in names_in(text)}
+    if not is_propagating:
+        if any(layer.is_hidden for layer in body.scope.layers) or any("conf(" in text for text in _texts(item.root)):
+            return False
+        return used <= {APP_PATH, *own, *defaults}
+    parent = " ".join(text for text in _texts(body.workflow.root) if "${" in text)
+    for name, value in defaults.items():
+        if name in own or body.scope.find(name) is not None:
+            continue
+        if body.needs.parameters.get(name, value) != value or re.search(
+            rf"(?<![\w.]){re.escape(name)}(?![\w.])", parent
+        ):
+            return False  # the parent means something that has no value
+    return True
+
+
+def _texts(root: Element) -> Iterator[str]:
+    for element in root.walk():
+        yield element.text
+        yield from element.attributes.values()
