@@ -187,8 +187,9 @@ def _engine(url: URL, *, is_read_only: bool) -> Engine:
         return _mysql(url, is_read_only=is_read_only)
     return create_engine(
         url,
-        pool_size=2,
-        max_overflow=2,
+        pool_size=4,  # a transfer uses four at once; one that is not kept is made anew every moment
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_pre_ping=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "aerodrome"},
         execution_options={"postgresql_readonly": True} if is_read_only else {},

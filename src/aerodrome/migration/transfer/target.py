@@ -23,7 +23,8 @@ from aerodrome.runtimes.contract import AirflowAccess
 
 BUSY_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
-_POOL: dict[str, Any] = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}
+_POOL: dict[str, Any] = {"pool_size": 4, "max_overflow": 0, "pool_use_lifo": True, "pool_pre_ping": True}
+"""A transfer uses four at once. One that is not kept is made anew every moment, and PostgreSQL starts a process for it."""
 
 KNOWN_SCHEMAS = {
     "22ed7efa9da2": "2.10.0",
@@ -39,7 +40,7 @@ KNOWN_SCHEMAS = {
 
 
 class TargetDatabase:
-    """A deployment's metadata database. Cheap to make; connects at first use. Close it: it keeps a connection or two."""
+    """A deployment's metadata database. Cheap to make; connects at first use. Close it: it keeps its connections."""
 
     def __init__(self, access: AirflowAccess) -> None:
         self.airflow_version = access.airflow_version

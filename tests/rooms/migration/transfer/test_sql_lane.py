@@ -235,6 +235,20 @@ def test_a_page_of_runs_looks_at_their_own_task_instances_only(source: Any) -> N
     assert "SubPlan" in plan, plan
 
 
+def test_connections_are_kept_between_chunks(
+    source: Any, open_target: Callable[[], TargetDatabase], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each new one PostgreSQL starts a process that learns the tables anew."""
+    monkeypatch.setattr(history, "RUNS_PER_CHUNK", 1)
+    target = open_target()
+    made: list[Any] = []
+    for database in (source.sql_history(), target):
+        with database.reading() as connection:
+            event.listen(connection.engine.pool, "connect", lambda raw, _record: made.append(raw))
+    assert move_history(source, target, DAG_IDS).is_proven
+    assert len(made) <= 2 * 4
+
+
 def test_a_second_time_writes_nothing_and_reads_no_row(source: Any, open_target: Callable[[], TargetDatabase]) -> None:
     target = open_target()
     first = move_history(source, target, DAG_IDS)

@@ -241,7 +241,7 @@ def put_odd_documents(old: Aged, request: pytest.FixtureRequest) -> None:
 
     def restore() -> None:
         with engine.begin() as connection:
-            connection.exec_driver_sql(f"delete from xcom where {name} like 'odd%'")
+            connection.exec_driver_sql(f"delete from xcom where substr({name}, 1, 4) = 'odd_'")
             connection.exec_driver_sql(
                 f"update dag_run set {', '.join(f'{column} = {mark}' for column in changed)} where id = {mark}",
                 [tuple(run) for run in runs],
