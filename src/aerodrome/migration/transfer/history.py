@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from sqlalchemy import select
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
+from aerodrome.migration.sources.contract import OffersSql, OffersText, Progress, RunKey, SourceAdapter
 from aerodrome.migration.transfer.batches import ahead, gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.executor_configs import move_executor_configs
@@ -81,12 +81,15 @@ def move_history(
     if state.done == 0:
         _refuse_missing(source, window, sorted(set(wanted) - set(known)), state.tallies)
         state.save(checkpoint, done=1)
+    expected = _counted(source, window)
     if lane is None:
         _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent, policy)
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
     move_executor_configs(source, target, replace(window, dag_ids=tuple(known)), state.tallies, policy)
+    if expected:
+        _refuse_unread(source, window, expected, state.tallies)
     if not target.is_airflow2:
         describe(target, known, old_dag)
     tallies = state.tallies
@@ -192,6 +195,30 @@ def _refuse_missing(source: SourceAdapter, window: HistoryWindow, dag_ids: Seque
             if rows:
                 message = f"The target has not parsed this DAG; its {rows} rows wait until it has."
                 tallies[kind].reject(Rejected(dag_id, "dag-not-in-target", message), rows)
+
+
+def _counted(source: SourceAdapter, window: HistoryWindow) -> dict[HistoryKind, int]:
+    """Count by the source's own words what is to be read; nothing of a top-up, and where counting is not exact (APIs)."""
+    is_database = isinstance(source, OffersSql | OffersText)
+    return source.history_counts(window) if is_database and window.since is None else {}
+
+
+def _refuse_unread(
+    source: SourceAdapter, window: HistoryWindow, expected: Mapping[HistoryKind, int], tallies: Tallies
+) -> None:
+    """Tell of rows that the source has and that never came: hashes prove only what was read.
+
+    People clear runs and clean up while a transfer goes on, so a lack is counted a second time before it is told.
+    """
+    if all(tallies[kind].found >= count for kind, count in expected.items()):
+        return
+    for kind, count in source.history_counts(window).items():
+        lack = count - tallies[kind].found
+        if lack > 0:
+            message = (
+                f"The source counts {lack} more rows than it gave: move history again, and report it when it stays."
+            )
+            tallies[kind].reject(Rejected("", "not-read", message), lack)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,15 @@ def test_bulk_counts_are_the_counts_one_by_one(large: SourceConfig) -> None:
     try:
         with database.reading() as connection:
             dag_ids = tuple(connection.scalars(text("select dag_id from dag order by dag_id")))
-        for window in (HistoryWindow(dag_ids), HistoryWindow(dag_ids[::3])):
+            middle = connection.scalar(text("select max(end_date) from dag_run where id % 7 = 0"))
+        assert middle is not None
+        until = datetime.fromisoformat(str(middle)).replace(tzinfo=UTC)
+        for window in (
+            HistoryWindow(dag_ids),
+            HistoryWindow(dag_ids[::3]),
+            HistoryWindow(dag_ids, until=until - timedelta(days=1)),
+            HistoryWindow(dag_ids, until=until - timedelta(minutes=1)),
+        ):
             assert whole_counts(database, window, least=0) == HistoryReader(database).counts(window)
         assert whole_counts(database, HistoryWindow(dag_ids)) == HistoryReader(database).counts(HistoryWindow(dag_ids))
         assert whole_counts(database, HistoryWindow(dag_ids[:1])) is None  # few of many: one by one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import FromClause, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, and_, func, or_, select, tuple_
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import (
@@ -12,6 +12,7 @@ from aerodrome.migration.estate.history import (
     HistoryKind,
     HistoryWindow,
 )
+from aerodrome.migration.sources.airflow_db.history_windows import Windows
 from aerodrome.migration.sources.airflow_db.rows import ID_PAGE
 from aerodrome.migration.sources.airflow_db.tries import has_failed_attempts, has_older_attempts
 
@@ -23,6 +24,7 @@ _TABLES: dict[HistoryKind, str] = {
     "rendered": "rendered_task_instance_fields",
 }
 
+_NAMED = 500
 SHARE = 4
 """More than a fourth of all DAGs are counted in one pass over all."""
 
@@ -37,7 +39,7 @@ def whole_counts(
     """
     tables = {kind: name for kind, name in _TABLES.items() if database.has(name)}
     is_keyed = all(database.has(name, "run_id") for name in tables.values())
-    if window.since is not None or window.until is not None or not is_keyed:
+    if window.since is not None or not is_keyed:
         return None
     if has_failed_attempts(database) or has_older_attempts(database):
         return None  # some tries stand in `task_fail` only
@@ -47,8 +49,8 @@ def whole_counts(
         least = min(ID_PAGE, dags // SHARE)
     if len(window.dag_ids) <= least:
         return None
-    run, task = database.table("dag_run"), database.table("task_instance").alias()
-    unfinished = select(task.c.dag_id, task.c.run_id).where(task.c.state.in_(UNFINISHED_TASK_STATES)).distinct()
+    run = database.table("dag_run")
+    conditions = _eligible(database, window)
     wanted = set(window.dag_ids)
     found: dict[HistoryKind, int] = dict.fromkeys(HISTORY_KINDS, 0)
     for kind, name in tables.items():
@@ -56,12 +58,25 @@ def whole_counts(
         if kind != "run":
             table = database.table(name)
             source = run.join(table, and_(table.c.dag_id == run.c.dag_id, table.c.run_id == run.c.run_id))
-        query = (
-            select(run.c.dag_id, func.count())
-            .select_from(source)
-            .where(run.c.state.in_(FINAL_RUN_STATES), tuple_(run.c.dag_id, run.c.run_id).not_in(unfinished))
-            .group_by(run.c.dag_id)
-        )
+        query = select(run.c.dag_id, func.count()).select_from(source).where(*conditions).group_by(run.c.dag_id)
         with database.reading() as connection:
             found[kind] = sum(total for dag_id, total in connection.execute(query) if dag_id in wanted)
     return found
+
+
+def _eligible(database: MetadataDatabase, window: HistoryWindow) -> list[ColumnElement[bool]]:
+    """Conditions on dag_run, those of `Windows.eligible` for all DAGs. Runs that are held back are few: they are named, not looked for again."""
+    run, task = database.table("dag_run"), database.table("task_instance").alias()
+    conditions: list[ColumnElement[bool]] = [run.c.state.in_(FINAL_RUN_STATES)]
+    held: ColumnElement[bool] = task.c.state.in_(UNFINISHED_TASK_STATES)
+    if window.until is not None:
+        conditions.append(~Windows(database).changed_itself(window.until))
+        if database.has("task_instance", "updated_at"):
+            held = or_(held, task.c.updated_at > database.stored(window.until))
+    keys = select(task.c.dag_id, task.c.run_id).where(held).distinct()
+    with database.reading() as connection:
+        few = [tuple(row) for row in connection.execute(keys.limit(_NAMED + 1))]
+    if few:
+        run_key = tuple_(run.c.dag_id, run.c.run_id)
+        conditions.append(run_key.not_in(few) if len(few) <= _NAMED else run_key.not_in(keys))
+    return conditions

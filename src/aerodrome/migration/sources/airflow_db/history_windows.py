@@ -153,11 +153,11 @@ class Windows:
         is_new: ColumnElement[Any] = literal(1)
         is_dated = self._database.has("task_instance", "updated_at")
         if window.until is not None:
-            conditions.append(~self._changed_itself(window.until))
+            conditions.append(~self.changed_itself(window.until))
             if is_dated:
                 held = or_(held, task.c.updated_at > self._database.stored(window.until))
         if window.since is not None:
-            is_new = case((self._changed_itself(window.since), 1), else_=0)
+            is_new = case((self.changed_itself(window.since), 1), else_=0)
         paging = (
             select(run.c.run_id, run.c[by].label("tie"), is_new.label("is_new"))
             .where(*conditions, run.c.run_id > bindparam("after", type_=String))
@@ -173,7 +173,7 @@ class Windows:
     def _changed_after(self, dag_id: str | ColumnElement[str], moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it, one of its task instances or its note was written after the moment."""
         run = self._database.table("dag_run")
-        changed: list[ColumnElement[bool]] = [self._changed_itself(moment)]
+        changed: list[ColumnElement[bool]] = [self.changed_itself(moment)]
         moment = self._database.stored(moment)
         if self._database.has("task_instance", "updated_at"):
             task = self._database.twin("task_instance")
@@ -182,7 +182,7 @@ class Windows:
             changed.append(run.c[by].in_(newer))
         return or_(*changed)
 
-    def _changed_itself(self, moment: datetime) -> ColumnElement[bool]:
+    def changed_itself(self, moment: datetime) -> ColumnElement[bool]:
         """Condition on dag_run: it or its note was written after the moment."""
         run = self._database.table("dag_run")
         moment = self._database.stored(moment)
