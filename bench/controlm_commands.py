@@ -12,11 +12,11 @@ from typing import Any
 import jinja2
 
 from aerodrome.migration.convert.contract import Dag
-from aerodrome.migration.convert.controlm.autoedit import joined_lines, variable_key
-from aerodrome.migration.convert.controlm.commands import unescaped
-from aerodrome.migration.convert.controlm.expansion import Expander, Moment, Unclear
-from aerodrome.migration.convert.controlm.model import Job
-from aerodrome.migration.convert.controlm.scoping import scope_of
+from aerodrome.migration.convert.controlm.definitions.model import Job
+from aerodrome.migration.convert.controlm.jobs.commands import unescaped
+from aerodrome.migration.convert.controlm.proof.expansion import Expander, Moment, Unclear
+from aerodrome.migration.convert.controlm.variables.autoedit import joined_lines, variable_key
+from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.world import Plan, World
 
 DAYS = (date(2024, 2, 29), date(2025, 12, 31), date(2026, 1, 1), date(2026, 3, 1))

@@ -24,8 +24,8 @@ from bench.controlm_cases import mutated, write_case
 from bench.controlm_commands import command_changes
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion
-from aerodrome.migration.convert.controlm.comparison import compare
-from aerodrome.migration.convert.controlm.gathering import gather
+from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.proof.comparison import compare
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.world import plan_world

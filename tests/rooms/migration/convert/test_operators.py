@@ -15,8 +15,8 @@ from tests.rooms.migration.convert.oozie.estates import WORKFLOW
 
 from aerodrome.builds import Venv
 from aerodrome.migration.convert.contract import Conversion, Dag, Expression, Origin, Target, Task
-from aerodrome.migration.convert.controlm.plugin_rows import Argument, Plugin
-from aerodrome.migration.convert.controlm.plugins import PLUGINS
+from aerodrome.migration.convert.controlm.plugins.rows import Argument, Plugin
+from aerodrome.migration.convert.controlm.plugins.table import PLUGINS
 from aerodrome.migration.convert.controlm.reading import read as read_controlm
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.oozie.reading import read as read_oozie

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aerodrome.migration.convert.controlm.conditions import is_ambiguous
+from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wait
+from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft, at
-from aerodrome.migration.convert.controlm.model import Job, Node, Wait
-from aerodrome.migration.convert.controlm.times import clock
-from aerodrome.migration.convert.controlm.workbench import Work
+from aerodrome.migration.convert.controlm.jobs.workbench import Work
+from aerodrome.migration.convert.controlm.waits.conditions import is_ambiguous
 from aerodrome.migration.convert.controlm.world import Plan, World
 
 

@@ -17,17 +17,17 @@ from aerodrome.migration.convert.contract import (
 )
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.accounting import job_accounts, node_accounts
-from aerodrome.migration.convert.controlm.conditions import Producer
+from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node
 from aerodrome.migration.convert.controlm.draft import Built, Draft
 from aerodrome.migration.convert.controlm.effects import Effects
-from aerodrome.migration.convert.controlm.holding import Holding
-from aerodrome.migration.convert.controlm.model import Folder, Job, Node
-from aerodrome.migration.convert.controlm.scoping import scope_of
-from aerodrome.migration.convert.controlm.upstream import Upstream
-from aerodrome.migration.convert.controlm.waiting import Waiting
+from aerodrome.migration.convert.controlm.jobs.work import work_of
+from aerodrome.migration.convert.controlm.jobs.workbench import Work
+from aerodrome.migration.convert.controlm.variables.scoping import scope_of
+from aerodrome.migration.convert.controlm.waits.conditions import Producer
+from aerodrome.migration.convert.controlm.waits.holding import Holding
+from aerodrome.migration.convert.controlm.waits.upstream import Upstream
+from aerodrome.migration.convert.controlm.waits.waiting import Waiting
 from aerodrome.migration.convert.controlm.watching import unheard
-from aerodrome.migration.convert.controlm.work import work_of
-from aerodrome.migration.convert.controlm.workbench import Work
 from aerodrome.migration.convert.controlm.world import Plan, World, sanitize
 
 

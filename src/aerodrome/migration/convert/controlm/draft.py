@@ -22,12 +22,12 @@ from aerodrome.migration.convert.contract import (
     Task,
 )
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.autoedit import Compiled, compile_text
+from aerodrome.migration.convert.controlm.dates.gates import Gates
+from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
-from aerodrome.migration.convert.controlm.gates import Gates
-from aerodrome.migration.convert.controlm.model import Job, Node
 from aerodrome.migration.convert.controlm.priorities import weight_of
-from aerodrome.migration.convert.controlm.scoping import scope_of
+from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, compile_text
+from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.world import Plan, World, pool_of
 
 _ALONE: Final = (

@@ -10,11 +10,11 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Call, Code, Expression, Function, Origin, Outcome, Symbol
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.autoedit import Compiled, joined_lines, variable_key
-from aerodrome.migration.convert.controlm.commands import ExitRule, OutputCopy, exit_test, output_test
-from aerodrome.migration.convert.controlm.conditions import event_of
-from aerodrome.migration.convert.controlm.linking import days_of
-from aerodrome.migration.convert.controlm.model import Action, Job, Node, Reaction, Shout
+from aerodrome.migration.convert.controlm.definitions.model import Action, Job, Node, Reaction, Shout
+from aerodrome.migration.convert.controlm.jobs.commands import ExitRule, OutputCopy, exit_test, output_test
+from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, joined_lines, variable_key
+from aerodrome.migration.convert.controlm.waits.conditions import event_of
+from aerodrome.migration.convert.controlm.waits.linking import days_of
 
 _SHELL: Final = ("command", "script", "embedded")
 

@@ -24,13 +24,13 @@ from aerodrome.migration.convert.contract import (
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.accounting import cutover_notes
 from aerodrome.migration.convert.controlm.building import Builder
+from aerodrome.migration.convert.controlm.dates.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
+from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.definitions.model import Job
 from aerodrome.migration.convert.controlm.draft import Built
-from aerodrome.migration.convert.controlm.gathering import gather
-from aerodrome.migration.convert.controlm.model import Job
-from aerodrome.migration.convert.controlm.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
+from aerodrome.migration.convert.controlm.jobs.unmapped import FILE, skeleton
+from aerodrome.migration.convert.controlm.jobs.work import is_convertible
 from aerodrome.migration.convert.controlm.site import read_site
-from aerodrome.migration.convert.controlm.unmapped import FILE, skeleton
-from aerodrome.migration.convert.controlm.work import is_convertible
 from aerodrome.migration.convert.controlm.world import Plan, World, plan_world, pool_of
 
 _ASKED = (

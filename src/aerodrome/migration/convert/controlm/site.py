@@ -15,9 +15,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.controlm.order_dates import Horizon
-from aerodrome.migration.convert.controlm.times import minutes_of
-from aerodrome.migration.convert.controlm.timetables import Clock
+from aerodrome.migration.convert.controlm.dates.order_dates import Horizon
+from aerodrome.migration.convert.controlm.dates.timetables import Clock
+from aerodrome.migration.convert.controlm.definitions.times import minutes_of
 
 _KEYS: Final = (
     "timezone",

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from zlib import crc32
 
-from aerodrome.migration.convert.controlm.conditions import Index, index_of
-from aerodrome.migration.convert.controlm.linking import Links, Setting, link
-from aerodrome.migration.convert.controlm.model import Export, Folder, Job
-from aerodrome.migration.convert.controlm.order_dates import Almanac
-from aerodrome.migration.convert.controlm.ordering import FolderOrder, Ordered, order_folder
+from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
+from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
+from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job
 from aerodrome.migration.convert.controlm.site import Site
+from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
 
 
 @dataclass(frozen=True)

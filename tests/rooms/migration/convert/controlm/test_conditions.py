@@ -12,12 +12,12 @@ import pytest
 from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
 
 from aerodrome.migration.convert.contract import Code, Dag, Edge
-from aerodrome.migration.convert.controlm.comparison import compare
-from aerodrome.migration.convert.controlm.conditions import holds, is_ambiguous, tree_of
-from aerodrome.migration.convert.controlm.gathering import gather
-from aerodrome.migration.convert.controlm.model import Wait
+from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.definitions.model import Wait
+from aerodrome.migration.convert.controlm.proof.comparison import compare
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.waits.conditions import holds, is_ambiguous, tree_of
 from aerodrome.migration.convert.controlm.world import plan_world
 from aerodrome.migration.convert.emission.dagfile import write_dag
 

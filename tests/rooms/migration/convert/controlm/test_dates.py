@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, days, functions_of, runs
 
-from aerodrome.migration.convert.controlm.model import Calendar, Rule
-from aerodrome.migration.convert.controlm.order_dates import Almanac, Horizon, Unknown
-from aerodrome.migration.convert.controlm.timetables import cron_of_times, day_fields
+from aerodrome.migration.convert.controlm.dates.order_dates import Almanac, Horizon, Unknown
+from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields
+from aerodrome.migration.convert.controlm.definitions.model import Calendar, Rule
 
 DAYS = days(date(2026, 1, 1), 400)
 HOLIDAYS = {date(2026, 1, 1), date(2026, 5, 1), date(2026, 12, 25), date(2027, 1, 1)}

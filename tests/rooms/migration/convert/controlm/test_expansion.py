@@ -11,8 +11,8 @@ import pytest
 from bench.controlm_commands import command_changes
 from tests.rooms.migration.convert.controlm.sample import dag_of
 
-from aerodrome.migration.convert.controlm.expansion import Expander, Moment, Unclear
-from aerodrome.migration.convert.controlm.gathering import gather
+from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.proof.expansion import Expander, Moment, Unclear
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.world import plan_world

@@ -15,9 +15,9 @@ import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
 from aerodrome.migration.convert.contract import TARGETS
-from aerodrome.migration.convert.controlm.elements import Element
-from aerodrome.migration.convert.controlm.kinds import kind_of
-from aerodrome.migration.convert.controlm.plugins import PLUGINS
+from aerodrome.migration.convert.controlm.definitions.elements import Element
+from aerodrome.migration.convert.controlm.definitions.kinds import kind_of
+from aerodrome.migration.convert.controlm.plugins.table import PLUGINS
 from aerodrome.migration.convert.emission import compose
 
 ROOT = Path(__file__).parents[5]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from jinja2 import Environment, StrictUndefined
 
-from aerodrome.migration.convert.controlm.autoedit import Scope, compile_text, joined_lines
 from aerodrome.migration.convert.controlm.snippets import CALCDATE, odate
+from aerodrome.migration.convert.controlm.variables.autoedit import Scope, compile_text, joined_lines
 
 SYSTEM = {"JOBNAME": "LOAD", "SCHEDTAB": "F", "APPLIC": "RETAIL", "NODEID": "app01"}
 

@@ -1,0 +1,1 @@
+"""What a job does, as tasks: one module a kind of job."""

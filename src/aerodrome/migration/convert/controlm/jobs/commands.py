@@ -1,0 +1,195 @@
+"""Shell text for jobs: scripts with their arguments, embedded scripts, commands before and after, exit codes that mean OK or not."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aerodrome.migration.convert.controlm.definitions.model import Job
+from aerodrome.migration.convert.controlm.variables.autoedit import joined_lines
+
+_CODE: Final = re.compile(r"(?:COMPSTAT)?\s*(EQ|NE|GT|GE|LT|LE|=|<>|>=|<=|>|<)?\s*(\d+)\Z", re.IGNORECASE)
+_TESTS: Final = {
+    "EQ": "-eq",
+    "=": "-eq",
+    "NE": "-ne",
+    "<>": "-ne",
+    "GT": "-gt",
+    ">": "-gt",
+    "GE": "-ge",
+    ">=": "-ge",
+    "LT": "-lt",
+    "<": "-lt",
+    "LE": "-le",
+    "<=": "-le",
+}
+_WINDOWS: Final = re.compile(r'^\s*"?[A-Za-z]:[\\/]|\.(bat|cmd|exe|ps1)\b', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ExitRule:
+    """What an end means: `test` is a shell test on $code or on the file $output, and the job then ends OK or not."""
+
+    test: str
+    is_ok: bool
+
+    @property
+    def is_of_output(self) -> bool:
+        """Say whether it looks at the output."""
+        return '"$output"' in self.test
+
+
+@dataclass(frozen=True)
+class OutputCopy:
+    """A file that gets the output of the job: always, or when a shell test on $code holds."""
+
+    test: str
+    path: str
+
+
+def exit_test(code: str) -> str | None:
+    """Give the shell test of an ON code (`COMPSTAT EQ 4`, `>4`, `OK`, `NOTOK`), None when it is not about the exit code."""
+    word = code.strip().upper()
+    if word in ("NOTOK", "NOT OK"):
+        return '[ "$code" -ne 0 ]'
+    if word == "OK":
+        return '[ "$code" -eq 0 ]'
+    found = _CODE.match(word)
+    return f'[ "$code" {_TESTS[(found[1] or "EQ").upper()]} {int(found[2])} ]' if found else None
+
+
+def command_of(job: Job, values: Mapping[str, str]) -> str:
+    """Give the command line of a command, script or embedded-script job; `values` are its variables (PARM1, PRECMD, ...)."""
+    details = job.details
+    if job.kind == "embedded":
+        main = _embedded(details.get("INSTREAM_JCL", ""), details.get("MEMNAME", ""), _arguments(details, values))
+    elif job.kind == "script":
+        folder = (
+            details.get("OVERRIDE_PATH")
+            or details.get("OVERLIB")
+            or details.get("MEMLIB")
+            or details.get("FILE_PATH", "")
+        )
+        name = details.get("MEMNAME") or details.get("FILE_NAME", "")
+        path = (
+            f"{folder.rstrip('/')}/{name}"
+            if folder and "\\" not in folder
+            else f"{folder}{name}"
+            if folder.endswith("\\")
+            else f"{folder}\\{name}"
+            if folder
+            else name
+        )
+        main = " ".join([_word(path), *_arguments(details, values)]) if path else ""
+    else:
+        main = details.get("CMDLINE", "")
+    before = details.get("PRECMD") or values.get("PRECMD", "")
+    behind = details.get("POSTCMD") or values.get("POSTCMD", "")
+    if before:
+        main = f"{before}\n{main}"
+    return f"{main}\ncode=$?\n{behind}\nexit $code" if behind else main
+
+
+def output_test(pattern: str) -> str | None:
+    """Give the shell test for an ON code that stands for a line of the output (`*failed*`); None when it is no pattern."""
+    if "*" not in pattern or not pattern.strip("* "):
+        return None
+    marks = {"*": ".*", "?": ".", "$": "."}
+    regex = "".join(marks.get(mark) or re.sub(r"([.^|()\[\]{}+\\])", r"\\\1", mark) for mark in pattern.strip())
+    return f'grep -Eq {quoted(f"^{regex}$")} "$output"'
+
+
+def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[OutputCopy] = ()) -> str:
+    """Let ends mean what the ON blocks say, and copy the output to files when the command has ended.
+
+    The command runs in its own shell, so its `exit` does not skip the tests. Where the output is needed, the log has it at the end.
+    """
+    rules, copies = list(rules), list(copies)
+    if not rules and not copies:
+        return command
+    if not copies and not any(rule.is_of_output for rule in rules):
+        lines = ["(", command, ")", "code=$?"]
+        lines += [f"if {rule.test}; then exit {'0' if rule.is_ok else '1'}; fi" for rule in rules]
+        return "\n".join([*lines, "exit $code"])
+    lines = ["output=$(mktemp)", "(", command, ') > "$output" 2>&1', "code=$?", 'cat "$output"']
+    for number, rule in enumerate(rules):
+        lines.append(f"{'elif' if number else 'if'} {rule.test}; then code={'0' if rule.is_ok else '1'}")
+    lines += ["fi"] if rules else []
+    for item in copies:
+        copy = f'cp "$output" {_word(item.path)}'
+        lines.append(f"if {item.test}; then {copy}; fi" if item.test else copy)
+    return "\n".join([*lines, 'rm -f "$output"', "exit $code"])
+
+
+def with_variables(command: str, values: Iterable[tuple[str, str]]) -> str:
+    """Give values to the command as environment variables; %% variables in them are still compiled."""
+    lines = [f"export {name}={quoted(value)}" for name, value in values]
+    return "\n".join([*lines, command])
+
+
+def quoted(value: str) -> str:
+    """Quote a value for the shell; single quotes hold whatever its %% variables become."""
+    if re.fullmatch(r"[\w./:=@%+,-]+", value) and "%%" not in value:
+        return value
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def is_windows(command: str) -> bool:
+    """Say whether a command line looks like one of Windows."""
+    return bool(_WINDOWS.search(command.splitlines()[0] if command else ""))
+
+
+def _word(path: str) -> str:
+    return path if "%%" in path or shlex.quote(path) == path else f'"{path}"'
+
+
+def _arguments(details: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
+    numbered = sorted(
+        (int(name[4:]), value) for name, value in values.items() if re.fullmatch(r"PARM\d+", name.upper())
+    )
+    found = [value if re.fullmatch(r"[\w./:=%@$-]+", value) else f'"{value}"' for _, value in numbered]
+    if extra := details.get("Arguments"):
+        found += [str(item) for item in _listed(extra)]
+    return found
+
+
+def _listed(text: str) -> list[str]:
+    return (
+        [part.strip().strip('"') for part in text.strip().strip("[]").split('",')]
+        if text.strip().startswith("[")
+        else [text]
+    )
+
+
+def unescaped(script: str) -> str:
+    r"""Undo the escapes of a script that stands in one line, as the Automation API writes it: `\n` ends a line, `\\` is one backslash."""
+    if "\n" in script.strip() or "\\n" not in script:
+        return script
+    return re.sub(r"\\([\\n])", lambda found: "\n" if found[1] == "n" else "\\", script)
+
+
+def _embedded(script: str, name: str, arguments: list[str]) -> str:
+    text = unescaped(joined_lines(script).replace("\r\n", "\n"))
+    mark = "END_OF_SCRIPT"
+    while mark in text:
+        mark += "_"
+    suffix = name.rpartition(".")[2] if "." in name else "sh"
+    start = '"$script"' if text.startswith("#!") else 'python3 "$script"' if suffix == "py" else 'sh "$script"'
+    run = " ".join([start, *arguments])
+    chmod = ['chmod 700 "$script"'] if text.startswith("#!") else []
+    return "\n".join(
+        [
+            "script=$(mktemp)",
+            f"cat > \"$script\" <<'{mark}'",
+            text.rstrip("\n"),
+            mark,
+            *chmod,
+            run,
+            "code=$?",
+            'rm -f "$script"',
+            "exit $code",
+        ]
+    )

@@ -1,0 +1,213 @@
+"""What a job does, as tasks: real operators, or one task that raises and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.controlm.definitions.model import Job, Profile
+from aerodrome.migration.convert.controlm.effects import Effects
+from aerodrome.migration.convert.controlm.jobs.condition_jobs import condition_job
+from aerodrome.migration.convert.controlm.jobs.database_jobs import bigquery, database
+from aerodrome.migration.convert.controlm.jobs.hadoop_jobs import hadoop, spark
+from aerodrome.migration.convert.controlm.jobs.mainframe_jobs import mainframe
+from aerodrome.migration.convert.controlm.jobs.mapped_jobs import mapped_job, mapping_of
+from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
+from aerodrome.migration.convert.controlm.jobs.storage_jobs import blob
+from aerodrome.migration.convert.controlm.jobs.transfer_jobs import file_transfer, file_watcher
+from aerodrome.migration.convert.controlm.jobs.web_jobs import web_service
+from aerodrome.migration.convert.controlm.jobs.workbench import Work, Workbench
+from aerodrome.migration.convert.controlm.plugins.jobs import airflow, dataflow, plugin, sla
+from aerodrome.migration.convert.controlm.plugins.table import PLUGINS
+from aerodrome.migration.convert.controlm.site import Site
+from aerodrome.migration.convert.controlm.variables.autoedit import Scope
+
+_WHY: Final = {
+    "sap": "SAP jobs need an RFC client, for which Airflow has no provider.",
+    "informatica": "The Informatica provider of Airflow (0.2) records lineage and runs nothing: pmcmd can start the workflow.",
+    "azure-batch": "Azure Batch needs the pool and task definitions of the account.",
+    "azure-function": "Azure functions are called over HTTP with a key that no export has.",
+    "logic-app": "Airflow has no operator that runs a logic app.",
+}
+_MAP: Final = "Say under job_types in the profile what such jobs become, or complete the task here."
+_SHELL_DETAILS: Final = (
+    "CMDLINE",
+    "PRECMD",
+    "POSTCMD",
+    "MEMNAME",
+    "MEMLIB",
+    "FILE_",
+    "INSTREAM_JCL",
+    "USE_INSTREAM",
+    "OVERLIB",
+    "OVERRIDE_PATH",
+    "MULTY_AGENT",
+    "ARGUMENTS",
+    "ATTACH_SYSOUT",
+    "OUTPUT",
+)
+_WATCHER_DETAILS: Final = (
+    "PATH",
+    "MODE",
+    "FILEWATCH-",
+    "TIMELIMIT",
+    "SEARCH",
+    "SIZE_",
+    "LIMIT_",
+    "CMDLINE",
+    "MEMNAME",
+    "MEMLIB",
+)
+_TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "command": _SHELL_DETAILS,
+    "script": _SHELL_DETAILS,
+    "embedded": _SHELL_DETAILS,
+    "file-watcher": _WATCHER_DETAILS,
+    "file-transfer": (
+        "FTP-",
+        "CONNECTIONPROFILE",
+        "FILETRANSFERS",
+        "S3BUCKET",
+        "GOOGLEBUCKET",
+        "AZURECONTAINER",
+        "MEMNAME",
+        "MEMLIB",
+        "CMDLINE",
+    ),
+    "database": (
+        "DB-",
+        "UDJ-",
+        "QUERY",
+        "SQL",
+        "STORED",
+        "SCHEMA",
+        "PARAMETERS",
+        "CONNECTIONPROFILE",
+        "MEMNAME",
+        "MEMLIB",
+        "CMDLINE",
+    ),
+    "mainframe": ("MEMNAME", "MEMLIB", "MEMBER", "OVERLIB", "INSTREAM_JCL", "USE_INSTREAM", "JCL"),
+    "condition": ("AI-", "UCM-", "CONNECTIONPROFILE", "ACTION", "EVENT", "ODATE", "IGNORE"),
+    "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
+    "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
+    "snowflake": ("SNOWFLAKE SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
+    "redshift": ("REDSHIFT SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
+    "hive": ("HIVESCRIPT", "PARAMETERS", "PRECOMMANDS", "POSTCOMMANDS"),
+    "hdfs": ("COMMANDS", "PRECOMMANDS", "POSTCOMMANDS"),
+    "distcp": ("SOURCEPATH", "TARGETPATH"),
+    "hadoop": (
+        "PIGSCRIPT",
+        "PARAMETERS",
+        "PRECOMMANDS",
+        "POSTCOMMANDS",
+        "SQOOPCOMMAND",
+        "PROGRAMJAR",
+        "MAINCLASS",
+        "ARGUMENTS",
+        "JOBPROPERTIES",
+        "HDFSFILEPATH",
+        "MAXWAITTIME",
+    ),
+    "airflow": ("AI-DAG_ID", "DAG", "UCM-DAG", "CONNECTIONPROFILE", "AI-ACTION", "ACTION"),
+}  # beginnings of details that the kind takes
+
+
+def _dummy(bench: Workbench) -> None:
+    bench.step("", symbols.EMPTY)
+
+
+_MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
+    "dummy": _dummy,
+    "condition": condition_job,
+    "sla": sla,
+    "file-watcher": file_watcher,
+    "file-transfer": file_transfer,
+    "database": database,
+    "snowflake": database,
+    "redshift": database,
+    "bigquery": bigquery,
+    "airflow": airflow,
+    "dataflow": dataflow,
+    "blob": blob,
+    "web-service": web_service,
+    "mainframe": mainframe,
+    "hdfs": hadoop,
+    "distcp": hadoop,
+    "hadoop": hadoop,
+    "hive": hadoop,
+    "spark": spark,
+}
+
+
+def is_convertible(job: Job, site: Site) -> bool:
+    """Say whether anything here, or the profile, knows what jobs of this kind do."""
+    known = job.kind in ("command", "script", "embedded") or job.kind in _MAKERS or job.kind in PLUGINS
+    return known or mapping_of(job, site) is not None
+
+
+def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile], effects: Effects) -> Work:
+    """Say what a job does. Of its effects exit codes that mean OK or not, which only commands can have, and copies of its output."""
+    rules = effects.exit_rules
+    bench = Workbench(job, scope, site, profiles)
+    if chosen := mapping_of(job, site):
+        if rules:
+            bench.fail("exit-codes", "Its ON blocks change the result by exit codes, which only commands have.")
+        else:
+            mapped_job(bench, chosen)
+    elif job.kind in ("command", "script", "embedded"):
+        shell(bench, rules, effects.copies)
+    elif rules:
+        bench.fail("exit-codes", "Its ON blocks change the result by exit codes, which only commands have.")
+    elif job.kind in _MAKERS:
+        _MAKERS[job.kind](bench)
+    elif job.kind in PLUGINS:
+        plugin(bench)
+    else:
+        bench.fail(
+            f"job-{job.kind}", f"{_WHY.get(job.kind, f'Jobs of the type {job.type_name} are not converted.')} {_MAP}"
+        )
+    if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded"):
+        _around(bench)
+    if bench.work.failure:
+        bench.give_up()
+    else:
+        _leftovers(bench)
+    return bench.work
+
+
+def _around(bench: Workbench) -> None:
+    """Add the commands before and after a job that is no command itself; whether they succeed does not matter to the job."""
+    details, values = bench.job.details, bench.scope.variables
+    steps = bench.work.steps
+    for name, suffix in (("PRECMD", "_before"), ("POSTCMD", "_after")):
+        if not (command := details.get(name) or values.get(name, "")).strip():
+            continue
+        bench.work.steps = []
+        bench.run(bench.text(f"( {command}\n) || true"), suffix=suffix)
+        if name == "PRECMD":
+            steps = [*bench.work.steps, *steps]
+            continue
+        bench.note("post-command", f"{command} runs behind the job when it has ended OK; in Control-M always.")
+        steps = [
+            *(replace(step, suffix=step.suffix or "_main") for step in steps),
+            replace(bench.work.steps[0], suffix=""),
+        ]
+    bench.work.steps = steps
+
+
+def _leftovers(bench: Workbench) -> None:
+    """Name the details of the job that nothing here takes."""
+    job = bench.job
+    if job.kind in ("dummy", "web-service", "dataflow", "blob", *PLUGINS) or mapping_of(job, bench.site):
+        return
+    known = _TAKEN.get(job.kind, ("CONNECTIONPROFILE", "MEMNAME", "MEMLIB"))
+    left = sorted(
+        key
+        for key, value in job.details.items()
+        if value not in ("", "0", "N") and key not in ("PRECMD", "POSTCMD") and not key.upper().startswith(known)
+    )
+    if left:
+        bench.note("detail-unused", f"Details of the job that have no effect: {', '.join(left[:12])}.")

@@ -1,0 +1,107 @@
+"""What holds a job back besides conditions: its time, its window, its confirmation, and dates on which it is not ordered."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from aerodrome.migration.convert.contract import (
+    Code,
+    Expression,
+    Symbol,
+)
+from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.definitions.model import Job, Node
+from aerodrome.migration.convert.controlm.definitions.times import clock
+from aerodrome.migration.convert.controlm.draft import Draft
+from aerodrome.migration.convert.controlm.waits.upstream import Upstream
+from aerodrome.migration.convert.controlm.world import sanitize
+
+TIME_SENSOR: Final = Symbol(
+    "DateTimeSensorAsync",
+    {"2.11": "airflow.sensors.date_time", "3.3": "airflow.providers.standard.sensors.date_time"},
+    {"3.3": "apache-airflow-providers-standard"},
+)
+APPROVAL: Final = Symbol(
+    "ApprovalOperator",
+    {"2.11": "controlm_approval", "3.3": "airflow.providers.standard.operators.hitl"},
+    {"3.3": "apache-airflow-providers-standard"},
+)
+
+
+class Holding:
+    """Makes checks and waits in a draft. `dates`: those of a job that runs apart."""
+
+    def __init__(self, draft: Draft, dates: frozenset[date] | None) -> None:
+        self.draft, self.dates = draft, dates
+
+    def time(self, node: Node, name: str, group: str, predicate: str | None) -> tuple[str, ...]:
+        """Wait for the time from which a node may run; nothing where the run starts later."""
+        place = self.draft.world.site.clock.place
+        is_cyclic = self.draft.is_apart and isinstance(node, Job) and node.cyclic is not None
+        if node.time_from is None or is_cyclic:
+            return ()
+        if not node.timezone and place(node.time_from % 1440) <= place(self.draft.tick):
+            return ()
+        self.draft.need_dates()
+        self.draft.need_macros({"at_time"})
+        zone = self.draft.zone(node)
+        shown = f", zone='{zone}'" if zone != self.draft.world.site.clock.timezone else ""
+        target = f"{{{{ at_time(odate(dag_run), {node.time_from % 1440}{shown}).isoformat() }}}}"
+        options: list[tuple[str, Expression]] = [("target_time", target)]
+        if guard := self.draft.guard(predicate):
+            options.append(("pre_execute", Code(guard)))
+        full = self.draft.free(sanitize(name), group)
+        self.draft.task(
+            full,
+            TIME_SENSOR,
+            tuple(options),
+            is_waiting=True,
+            origin=node.origin,
+            comment=f"TIMEFROM {clock(node.time_from % 1440)}",
+        )
+        return (full,)
+
+    def approval(self, node: Node, upstream: Upstream, group: str, predicate: str | None) -> Upstream:
+        """Wait for the confirmation of a node, where it asks for one."""
+        if not node.must_confirm:
+            return upstream
+        self.draft.built.needs_approval = True
+        name = self.draft.free(f"{sanitize(node.name)}_confirm", group)
+        options: list[tuple[str, Expression]] = [("subject", f"Confirm {'/'.join(node.path)}")]
+        if guard := self.draft.guard(predicate):
+            options.append(("pre_execute", Code(guard)))
+        self.draft.task(
+            name, APPROVAL, tuple(options), is_waiting=True, rule=upstream.rule, before=upstream.ids, origin=node.origin
+        )
+        return Upstream((name,))
+
+    def predicate(self, job: Job) -> str | None:
+        """Give the predicate that skips a job on dates of its DAG on which it is not ordered; None when there is no such date."""
+        ordered = self.draft.plan.ordered(job)
+        if self.dates is not None:
+            self.draft.need_dates()
+            return self.draft.gates.predicate(self.dates)
+        if (
+            self.draft.is_apart
+            or not ordered.is_known
+            or not self.draft.plan.is_scheduled
+            or ordered.dates == self.draft.plan.dates
+        ):
+            return None
+        self.draft.need_dates()
+        return self.draft.gates.predicate(ordered.dates)
+
+    def check(self, job: Job, predicate: str | None, zone: str) -> str | None:
+        """Give the check that skips a job outside of its window or its dates; None when it always runs."""
+        if job.time_to is not None and not job.has_open_end and not (self.draft.is_apart and job.cyclic):
+            place = self.draft.world.site.clock.place
+            is_next_day = place(job.time_to % 1440) <= place(
+                (job.time_from or self.draft.world.site.clock.new_day) % 1440
+            )
+            self.draft.need_dates()
+            self.draft.need(snippets.NOT_AFTER)
+            extra = f", {predicate}" if predicate else ""
+            days = (job.max_wait or 0) + (1 if is_next_day else 0)
+            return f"not_after({job.time_to % 1440}, {days}, {zone!r}{extra})"
+        return self.draft.guard(predicate)

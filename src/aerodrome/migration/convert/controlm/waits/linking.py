@@ -1,0 +1,192 @@
+"""How each in-condition is met in Airflow: by an edge, by a sensor on a run of another DAG, or by a stored condition.
+
+A stored condition is an Airflow variable: it says exactly what Control-M's condition table says, survives runs, and people can add it
+by hand. It is used only where edges and sensors cannot say the same: no date, an earlier date of a job that has no run of its own, a
+cycle, a cyclic job, nobody in the exports who adds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node, Wait
+from aerodrome.migration.convert.controlm.waits.conditions import ANY_DATE, Index, Producer
+
+Place = tuple[str, tuple[str, ...]]  # ("job" | "start" | "end", path)
+
+
+@dataclass(frozen=True)
+class Link:
+    """One way to meet a condition. `producer` is who adds it; None for a stored condition."""
+
+    kind: Literal["edge", "sensor", "stored", "never"]
+    producer: Producer | None = None
+    days: int | None = 0  # stored, sensor: counted from the order date; None: without a date
+    is_previous: bool = False  # sensor: the order date before this one
+    why: str = ""  # stored: code of the caveat
+    name: str = ""
+
+
+@dataclass
+class Links:
+    """The ways of every in-condition: (folder, path of the waiting node, name, date) -> alternatives."""
+
+    ways: dict[tuple[int, tuple[str, ...], str, str], tuple[Link, ...]] = field(default_factory=dict)
+    stored: dict[str, set[int | None]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # names that are kept, and for which dates
+
+    def of(self, folder: int, node: Node, wait: Wait) -> tuple[Link, ...]:
+        return self.ways[folder, node.path, wait.name, wait.odate]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Of one job: where it runs, as linking needs to know it."""
+
+    dag_id: str
+    is_scheduled: bool
+    is_apart: bool  # a cyclic job: it has a DAG of its own
+
+
+def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, tuple[str, ...]], Setting]) -> Links:
+    """Decide for every in-condition of every folder."""
+    links = Links()
+    for number, folder in enumerate(folders):
+        graph = _Graph(folder)
+        for node in (folder, *folder.folders(), *folder.jobs()):
+            for wait in node.waits:
+                ways = tuple(_ways(number, node, wait, index, settings, graph))
+                links.ways[number, node.path, wait.name, wait.odate] = ways
+                for way in ways:
+                    if way.kind == "stored":
+                        links.stored[wait.name].add(way.days)
+    return links
+
+
+def _ways(
+    number: int,
+    node: Node,
+    wait: Wait,
+    index: Index,
+    settings: Mapping[tuple[int, tuple[str, ...]], Setting],
+    graph: _Graph,
+) -> Iterable[Link]:
+    days = days_of(wait.odate)
+    producers = index.of(wait.name, number)
+    own = settings.get((number, node.path)) or settings[number, ()]
+    if days == "unknown":
+        yield Link("never", why="condition-date", name=wait.name)
+        return
+    if days is None:
+        inside = [item for item in producers if item.folder == number and item.odate in ("STAT", *ANY_DATE)]
+        is_all_inside = bool(inside) and len(inside) == len(producers) and not own.is_apart
+        if is_all_inside and all(_is_edge(item, node, settings, graph) for item in inside):
+            yield from (Link("edge", item, name=wait.name) for item in inside)
+            return
+        yield Link(
+            "stored", days=None, why="condition-undated" if producers else "condition-unknown-producer", name=wait.name
+        )
+        return
+    if not producers:
+        yield Link(
+            "stored", days=days if isinstance(days, int) else 0, why="condition-unknown-producer", name=wait.name
+        )
+        return
+    keeps = False
+    for item in producers:
+        source = settings.get((item.folder, item.path)) or settings[item.folder, ()]
+        added = days_of(item.odate)
+        is_same_date = added == 0
+        if (
+            days == 0
+            and is_same_date
+            and item.folder == number
+            and not own.is_apart
+            and _is_edge(item, node, settings, graph)
+        ):
+            yield Link("edge", item, name=wait.name)
+        elif (
+            is_same_date
+            and item.is_job
+            and item.event == "ok"
+            and source.is_scheduled
+            and own.is_scheduled
+            and not source.is_apart
+            and (own.is_apart or _other_run(item, number, days))
+        ):
+            yield Link("sensor", item, days if isinstance(days, int) else 0, days == "previous", name=wait.name)
+        elif days == "previous":
+            yield Link("never", why="condition-previous", name=wait.name)
+        else:
+            keeps = True
+    if keeps:
+        yield Link("stored", days=days if isinstance(days, int) else 0, why="condition-stored", name=wait.name)
+
+
+def _other_run(item: Producer, number: int, days: int | str | None) -> bool:
+    return item.folder != number or days != 0
+
+
+def _is_edge(
+    item: Producer, node: Node, settings: Mapping[tuple[int, tuple[str, ...]], Setting], graph: _Graph
+) -> bool:
+    source = settings.get((item.folder, item.path))
+    if source is not None and source.is_apart:
+        return False
+    before: Place = ("job" if item.is_job else "end", item.path)
+    after: Place = ("job" if isinstance(node, Job) else "start", node.path)
+    return graph.add(before, after)
+
+
+def days_of(odate: str) -> int | Literal["previous", "unknown"] | None:
+    """Give what a date word means: days from the order date, None without a date, or that it cannot be said."""
+    word = odate.strip().upper()
+    if word in ("", "ODAT", "ODATE"):
+        return 0
+    if word in ("STAT", *ANY_DATE):
+        return None
+    if word in ("PREV", "-PREV"):
+        return "previous"
+    if found := re.fullmatch(r"([+-])0*(\d+)", word):
+        return int(found[1] + found[2])
+    return "unknown"
+
+
+class _Graph:
+    """The edges of one folder so far; an edge that would close a circle is refused."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._after: dict[Place, set[Place]] = defaultdict(set)
+        self._contain(folder)
+
+    def _contain(self, folder: Folder) -> None:
+        for member in folder.members:
+            if isinstance(member, Folder):
+                self._after["start", folder.path].add(("start", member.path))
+                self._after["end", member.path].add(("end", folder.path))
+                self._after["start", member.path].add(("end", member.path))
+                self._contain(member)
+            else:
+                self._after["start", folder.path].add(("job", member.path))
+                self._after["job", member.path].add(("end", folder.path))
+
+    def add(self, before: Place, after: Place) -> bool:
+        """Add an edge; False when it would close a circle."""
+        if after in self._after[before]:
+            return True
+        seen, waiting = {after}, [after]
+        while waiting:
+            here = waiting.pop()
+            if here == before:
+                return False
+            for following in self._after.get(here, ()):
+                if following not in seen:
+                    seen.add(following)
+                    waiting.append(following)
+        self._after[before].add(after)
+        return True

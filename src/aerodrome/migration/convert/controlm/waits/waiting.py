@@ -1,0 +1,168 @@
+"""What nodes wait for and what they add: in-conditions as upstream tasks and sensors, and conditions that are kept as variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Code, Expression, Function, Rule, Symbol
+from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wait
+from aerodrome.migration.convert.controlm.draft import Draft, at
+from aerodrome.migration.convert.controlm.waits.conditions import Producer, event_of, tree_of
+from aerodrome.migration.convert.controlm.waits.linking import Link, days_of
+from aerodrome.migration.convert.controlm.waits.upstream import Upstream, upstream_of
+from aerodrome.migration.convert.controlm.world import Plan, sanitize
+
+
+class Waiting:
+    """Makes what stands before nodes in a draft. `end_of` gives the task of this DAG that ends when a producer has added its condition."""
+
+    def __init__(self, draft: Draft, end_of: Callable[[Producer], str]) -> None:
+        self.draft, self.end_of = draft, end_of
+
+    def upstream(self, node: Node, also: tuple[str, ...], group: str, predicate: str | None) -> Upstream:
+        count = 0
+
+        def gate(ids: tuple[str, ...], rule: Rule) -> str:
+            nonlocal count
+            count += 1
+            name = self.draft.free(f"{sanitize(node.name)}_{'any' if rule == 'one_success' else 'all'}_{count}", group)
+            self.draft.task(name, symbols.EMPTY, (), role="control", rule=rule, before=ids, origin=node.origin)
+            return name
+
+        def leaf(wait: Wait) -> tuple[str, ...]:
+            return tuple(
+                self.link(node, wait, link, group, predicate)
+                for link in self.draft.world.links.of(self.draft.plan.number, node, wait)
+            )
+
+        if self.draft.is_apart and node.path in self.draft.plan.forced and node.path not in self.draft.plan.apart:
+            if node.waits:
+                names = ", ".join(wait.name for wait in node.waits)
+                self.draft.account(
+                    "INCOND",
+                    "caveat",
+                    node.origin,
+                    "force-conditions",
+                    f"Ordered alone, it does not wait for {names}.",
+                    node.name,
+                )
+            return Upstream(also)
+        found = upstream_of(tree_of(node.waits), leaf, gate, also)
+        if self.draft.plan.folder.is_adjusting and node.waits and found.rule == "all_success":
+            text = "ADJUST_COND: conditions of jobs that are not ordered on a date count as met; so do those of jobs whose window has passed. A wait for a variable or a run that ends without it fails."
+            self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
+            return Upstream(found.ids, "none_failed")
+        return found
+
+    def link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
+        base = f"{sanitize(node.name)}_waits_{sanitize(wait.name)}"[:240]
+        if link.kind == "edge" and link.producer is not None:
+            return self.end_of(link.producer)
+        if link.kind == "never":
+            self.draft.need(snippets.RAISE)
+            reason = f"The in-condition {wait.name} with the date {wait.odate} is not converted."
+            self.draft.account("INCOND", "raises", at(node, wait.line), link.why, reason, node.name)
+            name = self.draft.free(base, group)
+            self.draft.task(
+                name,
+                symbols.PYTHON,
+                (("python_callable", Code("not_converted")), ("op_args", [reason])),
+                role="raises",
+                origin=node.origin,
+            )
+            return name
+        limit = timedelta(days=(node.max_wait or 0) + 1)
+        options: list[tuple[str, Expression]] = [
+            ("mode", "reschedule"),
+            ("poke_interval", 60),
+            ("timeout", limit),
+            ("soft_fail", not self.draft.plan.folder.is_adjusting),
+        ]
+        if guard := self.draft.guard(predicate):
+            options.append(("pre_execute", Code(guard)))
+        if link.kind == "sensor" and link.producer is not None:
+            return self._run_sensor(node, link, base, group, options, predicate)
+        self.draft.need_conditions()
+        self.draft.need(snippets.IS_ADDED)
+        given: dict[str, Expression] = {"name": wait.name, "days": link.days}
+        name = self.draft.free(base, group)
+        arguments: list[tuple[str, Expression]] = [
+            ("python_callable", Code("is_added")),
+            ("op_kwargs", given),
+            *options,
+        ]
+        self.draft.task(name, symbols.PYTHON_SENSOR, tuple(arguments), is_waiting=True, origin=node.origin)
+        return name
+
+    def _run_sensor(
+        self,
+        node: Node,
+        link: Link,
+        base: str,
+        group: str,
+        options: list[tuple[str, Expression]],
+        predicate: str | None,
+    ) -> str:
+        assert link.producer is not None  # noqa: S101
+        source = self.draft.world.plans[link.producer.folder]
+        task_id = self.draft.world.task_ids[link.producer.folder, link.producer.path]
+        arguments: list[tuple[str, Expression]] = [("external_dag_id", source.dag_id), ("external_task_id", task_id)]
+        if link.is_previous or link.days or source.tick != self.draft.tick or self.draft.is_apart:
+            arguments.append(("execution_date_fn", Code(self._run_of(source, link, predicate, node))))
+        name = self.draft.free(f"{base}_{sanitize(link.producer.path[-1])}"[:240], group)
+        self.draft.task(name, symbols.EXTERNAL_SENSOR, (*arguments, *options), is_waiting=True, origin=node.origin)
+        return name
+
+    def _run_of(self, source: Plan, link: Link, predicate: str | None, node: Node) -> str:
+        """Give the function that finds the run of another DAG for the same (or an earlier) order date."""
+        self.draft.need_dates()
+        name = f"run_of_{sanitize(source.dag_id).replace('-', '_').lower()}"
+        step, about = "", "the same order date"
+        imports: tuple[Symbol, ...] = ()
+        if link.is_previous:
+            ordered = self.draft.plan.ordered(node).dates if isinstance(node, Job) else self.draft.plan.dates
+            test = self.draft.gates.predicate(ordered) if ordered else predicate or "bool"
+            name, about, imports = f"{name}_before_{test}", "the order date before this one", (symbols.TIMEDELTA,)
+            step = f"    day -= timedelta(days=1)\n    while not {test}(day):\n        day -= timedelta(days=1)\n"
+        elif link.days:
+            name, about, imports = (
+                f"{name}_{'plus' if link.days > 0 else 'minus'}_{abs(link.days)}",
+                f"the order date {link.days:+} days",
+                (symbols.TIMEDELTA,),
+            )
+            step = f"    day += timedelta(days={link.days})\n"
+        source_text = f'\ndef {name}(logical_date, **_):\n    """Give the run of {source.dag_id} for {about}."""\n    day = order_date(logical_date)\n{step}    return at_time(day, {source.tick})\n'
+        self.draft.need(Function(name, source_text, imports))
+        return name
+
+    def changes(self, node: Node) -> list[tuple[str, int | None, bool, str]]:
+        """Give the stored conditions that a node changes: (name, days, is added, event)."""
+        found: list[tuple[str, int | None, bool, str]] = []
+        wanted = self.draft.world.links.stored
+
+        def add(name: str, odate: str, is_added: bool, event: str) -> None:
+            days = days_of(odate)
+            dates = [kept for kept in sorted(wanted.get(name, ()), key=str) if kept is None or isinstance(days, int)]
+            own = days if isinstance(days, int) else 0
+            found.extend((name, None if kept is None else own, is_added, event) for kept in dates)
+
+        for out in node.outs:
+            add(out.name, out.odate, out.sign == "+", "ok")
+        for reaction in node.reactions:
+            event = event_of(reaction.statement, reaction.code)
+            for action in reaction.actions:
+                if action.kind == "cond" and event is not None:
+                    sign = action.values.get("SIGN", "+").strip() or "+"
+                    add(
+                        action.values.get("NAME", ""),
+                        action.values.get("ODATE", "ODAT") or "ODAT",
+                        sign in ("+", "ADD"),
+                        event,
+                    )
+        return list(dict.fromkeys(found))
+
+    def stores_on_notok(self, job: Job) -> bool:
+        return any(event == "notok" for *_, event in self.changes(job))
