@@ -40,7 +40,7 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
     ends = {world.task_ids[plan.number, path]: path for path in jobs}
     runner = _Runner(dag, ends)
     outside = _outside(world, plan)
-    refused = _outside(world, plan, ("never",))
+    refused = _refused(world, plan)
     made_outside = outside - _outside(world, plan, ("edge",))
     edges = _edges(world, plan)
     fails_waiting = plan.folder.is_adjusting  # there a wait that ends without its condition fails (conditions-adjusted)
@@ -50,8 +50,8 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
             for is_met in (True, False) if outside else (True,):
                 present = outside if is_met else frozenset[Awaited]()
                 missing = refused if is_met else refused | made_outside
-                gone = () if is_met else (made_outside, outside)
-                source = run_day(plan.folder, ordered, partial(_is_ok, failing), present, missing, gone)
+                gone = () if is_met or fails_waiting else (made_outside, outside)
+                source = run_day(plan.folder, ordered, partial(_is_ok, failing), present, missing, gone, refused)
                 run = runner.run_of(ordered, failing, is_met=is_met)
                 found = {path for name, path in ends.items() if run.states[name] in ("success", "failed")}
                 only_source = tuple(sorted(set(source.executed) - found))
@@ -111,6 +111,16 @@ def _outside(world: World, plan: Plan, kinds: tuple[str, ...] = ("sensor", "stor
         for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs())
         for wait in node.waits
         if any(way.kind in kinds for way in world.links.of(plan.number, node, wait))
+    }
+
+
+def _refused(world: World, plan: Plan) -> AbstractSet[Awaited]:
+    """Give what nodes of the folder wait for and no producer can meet in Airflow: tasks raise for it."""
+    return {
+        awaited(node, wait)
+        for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs())
+        for wait in node.waits
+        if (ways := world.links.of(plan.number, node, wait)) and all(way.kind == "never" for way in ways)
     }
 
 

@@ -35,16 +35,18 @@ def run_day(
     present: AbstractSet[Awaited],
     refused: AbstractSet[Awaited] = frozenset(),
     given_up: Iterable[AbstractSet[Awaited]] = (),
+    raising: AbstractSet[Awaited] = frozenset(),
 ) -> Day:
     """Run a folder. `ordered` are the jobs of this date, `present` what nodes wait for and somebody outside has added.
 
     `refused` is what nobody can meet, whoever adds it: the conversion has tasks that raise for it. What waits for `given_up`
-    until its wait ends is removed from the table of jobs then, set by set: its folder ends without it.
+    until its wait ends is removed from the table of jobs then, set by set: its folder ends without it. What has a wait in `raising`
+    is not: the task that stands for the wait has failed.
     """
-    table: set[tuple[str, str]] = set()
     day = Day()
     added: dict[tuple[str, str], set[Path]] = {}
     todo = set(ordered)
+    table = _adjusted(folder, todo) if folder.is_adjusting else set()
     waiting = [job for job in folder.jobs() if job.path in todo]
     open_folders = [folder, *folder.folders()]
     started: set[Path] = set()
@@ -55,7 +57,9 @@ def run_day(
             if box.path not in started and parent_open and _is_met(box, table, present, refused):
                 started.add(box.path)
         wave = [job for job in waiting if job.path[:-1] in started and _is_met(job, table, present, refused)]
-        if not wave and not any(_give_up(folder, waiting, keys, removed) for keys in given_up):
+        coming = _coming(folder, waiting, day)
+        free = [job for job in waiting if not _waits_for(folder, job, raising)]
+        if not wave and not any(_give_up(folder, free, keys, waiting, removed, coming) for keys in given_up):
             break
         for job in wave:
             waiting.remove(job)
@@ -81,20 +85,59 @@ def run_day(
     return day
 
 
-def _give_up(folder: Folder, waiting: list[Job], given_up: AbstractSet[Awaited], removed: set[Path]) -> bool:
-    """Remove the jobs whose wait has ended without their conditions; False when there is none."""
-    gone = [
-        job
-        for job in waiting
-        if not all(
-            _holds(node.waits, [awaited(node, wait) not in given_up for wait in node.waits])
-            for node in (*_above(folder, job), job)
-        )
-    ]
+def _adjusted(folder: Folder, todo: AbstractSet[Path]) -> set[tuple[str, str]]:
+    """Give the conditions that ADJUST_COND takes as met: those that only jobs add that are not ordered."""
+    missing: set[tuple[str, str]] = set()
+    coming: set[tuple[str, str]] = set()
+    for job in folder.jobs():
+        for event in ("ok", "notok"):
+            _apply(job, event, coming if job.path in todo else missing)
+    return missing - coming
+
+
+def _coming(folder: Folder, waiting: list[Job], day: Day) -> set[tuple[str, str]]:
+    """Give the conditions that jobs and folders which have not ended may still add."""
+    found: set[tuple[str, str]] = set()
+    for job in waiting:
+        _apply(job, "ok", found)
+        _apply(job, "notok", found)
+    for box in folder.folders():
+        if box.path not in day.folders_ok:
+            _apply(box, "ok", found)
+    return found
+
+
+def _give_up(
+    folder: Folder,
+    free: list[Job],
+    given_up: AbstractSet[Awaited],
+    waiting: list[Job],
+    removed: set[Path],
+    coming: AbstractSet[tuple[str, str]],
+) -> bool:
+    """Remove the jobs whose wait has ended without their conditions; False when there is none.
+
+    First those for which nothing can come any more: their end may let others go on.
+    """
+    for keys in ({key for key in given_up if key[1:] not in coming}, given_up):
+        gone = [
+            job
+            for job in free
+            if not all(
+                _holds(node.waits, [awaited(node, wait) not in keys for wait in node.waits])
+                for node in (*_above(folder, job), job)
+            )
+        ]
+        if gone:
+            break
     for job in gone:
         waiting.remove(job)
         removed.add(job.path)
     return bool(gone)
+
+
+def _waits_for(folder: Folder, job: Job, keys: AbstractSet[Awaited]) -> bool:
+    return any(awaited(node, wait) in keys for node in (*_above(folder, job), job) for wait in node.waits)
 
 
 def _above(folder: Folder, job: Job) -> list[Node]:
