@@ -83,7 +83,11 @@ def move_history(
         state.save(checkpoint, done=1)
     expected = _counted(source, window)
     if lane is None:
-        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent, policy)
+        counts = expected or source.history_counts(
+            replace(window, until=None)
+        )  # for the progress only: a few may not move yet
+        total = sum(counts.values())
+        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent, policy, total)
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
@@ -111,11 +115,9 @@ def _move_by_rows(
     checkpoint: Checkpoint,
     progress: Progress,
     policy: HistoryPolicy,
+    total: int,
 ) -> None:
     """Move group by group of DAGs, kind by kind; every row passes through Python."""
-    total = sum(
-        source.history_counts(replace(window, until=None)).values()
-    )  # counted in one pass; a few may not move yet
     groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
     text = text_history(source, target)
     position = 0
