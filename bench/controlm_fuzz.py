@@ -20,8 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from bench.controlm_cases import mutated, write_case
+from bench.controlm_cases import write_case
 from bench.controlm_commands import command_changes
+from bench.controlm_mutations import mutated
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion
 from aerodrome.migration.convert.controlm.definitions.gathering import gather

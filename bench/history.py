@@ -185,6 +185,10 @@ class Meter:
         return total
 
 
+LEFT = {"rest": ("task_try", "xcom"), "starship": ("xcom",)}
+"""What stays behind, said with a reason and a number: these give it one by one only."""
+
+
 def copy_plainly(source: TargetDatabase, target: TargetDatabase, tables: Sequence[str] = TABLES) -> int:
     """COPY every row of the history's tables, whole tables at a time; give how many."""
     rows = 0
@@ -226,7 +230,7 @@ def measure(
             again = move_history(source, target, dag_ids)
     rows = _rows(moved)
     assert copied == rows, f"{copied} rows were copied and {rows} moved"
-    left = set() if kind != "rest" else {"task_try", "xcom"}  # REST gives them one by one only; it is said how many
+    left = LEFT.get(kind, ())
     assert all(item.moved == 0 and (item.failed_count == 0 or item.kind in left) for item in again.kinds)
     return {
         "source": kind,
@@ -249,7 +253,7 @@ def _rows(moved: HistoryMoved) -> int:
     return sum(item.moved for item in moved.kinds)
 
 
-def _port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
@@ -270,7 +274,9 @@ def main() -> None:
         (folder / "new").mkdir()
         old = venvs.ensure(VenvSpec(SOURCE, "3.11", DRIVERS), note)
         new = venvs.ensure(VenvSpec(TARGET, "3.11", DRIVERS), note)
-        server = PostgresServer(folder / "postgres", _port(), password=new_password(), settings="max_wal_size = 4GB\n")
+        server = PostgresServer(
+            folder / "postgres", free_port(), password=new_password(), settings="max_wal_size = 4GB\n"
+        )
         stack.callback(server.delete)
         server.start()
         migrate(new, folder / "new", server.create_database("airflow3").reveal())
@@ -286,7 +292,7 @@ def main() -> None:
                 url = server.create_database(f"source_{kind}").reveal()
             elif kind == "mysql":
                 (folder / "mysql").mkdir()
-                mysql = stack.enter_context(mariadb.running(folder / "mysql", _port()))
+                mysql = stack.enter_context(mariadb.running(folder / "mysql", free_port()))
                 pids.append(mysql.pid)
                 url = mysql.create_database("source")
                 release = venvs.ensure(VenvSpec(SOURCE, "3.11", ("pymysql",)), note)
@@ -297,7 +303,7 @@ def main() -> None:
             config: AnySourceConfig = SourceConfig("airflow-db", "bench", Secret(url), Secret(""), dags_folder=folder)
             if kind == "rest":
                 dags, password = min(dags, REST_DAGS), new_password()
-                served = rest.serving(release, folder / "old", url, _port(), password, wanted.workers)
+                served = rest.serving(release, folder / "old", url, free_port(), password, wanted.workers)
                 address = stack.enter_context(served)
                 config = RestConfig("bench", address, rest.USER, password, Secret(""), dags_folder=folder)
             dag_ids = fill(url, dags, wanted.runs, wanted.tasks)

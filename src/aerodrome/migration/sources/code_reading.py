@@ -6,7 +6,7 @@ Shared by every source that has the code as folders. Reads files, never runs the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,8 +65,9 @@ class CodeReading:
         for part, folder in parts:
             if folder is None or not folder.is_dir():
                 continue
-            files = [path.relative_to(folder).as_posix() for path in walk(folder) if path.suffix == ".py"]
-            linked, left = _linked(folder)
+            entries = list(walk_tree(folder, _is_skipped))
+            files = [path.relative_to(folder).as_posix() for path in _files(folder, entries) if path.suffix == ".py"]
+            linked, left = _linked(folder, entries)
             with _reading(folder, files) as pieces:
                 found: list[_Fact] = [
                     (item.file, item.line, item.rule, item.message, item.hint, item.is_fixable)
@@ -133,22 +134,25 @@ def _read(folder: Path, files: Sequence[str]) -> list[_Piece]:
 
 def walk(folder: Path) -> Iterator[Path]:
     """Give the files below a folder in a stable order, through links as Airflow does; caches are left out."""
-    found = [
+    yield from _files(folder, walk_tree(folder, _is_skipped))
+
+
+def _files(folder: Path, entries: Iterable[Entry | LeftOut]) -> list[Path]:
+    return sorted(
         folder / entry.path
-        for entry in walk_tree(folder, _is_skipped)
+        for entry in entries
         if isinstance(entry, Entry) and (entry.kind == "file" or (entry.kind == "link" and entry.real.is_file()))
-    ]
-    yield from sorted(found)
+    )
 
 
 def _is_skipped(name: str) -> bool:
     return name in IGNORED_FOLDERS or name.endswith(".pyc")
 
 
-def _linked(folder: Path) -> tuple[list[Path], list[_Fact]]:
+def _linked(folder: Path, entries: Iterable[Entry | LeftOut]) -> tuple[list[Path], list[_Fact]]:
     """Give the folders elsewhere that links lead to, and a fact for each link that leads to nothing."""
     folders, facts = [], []
-    for entry in walk_tree(folder, _is_skipped):
+    for entry in entries:
         if isinstance(entry, LeftOut):
             facts.append((entry.path, 1, "left-out", f"{_LEFT_OUT}: {entry.reason}.", "", False))
         elif entry.kind == "folder" and (folder / entry.path).is_symlink():

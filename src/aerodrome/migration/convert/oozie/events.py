@@ -99,12 +99,7 @@ def _include(estate: Estate, path: str, folder: str) -> Element | None:
     return estate.datasets[max(best)[2]] if best else None
 
 
-def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
-    """Make a task that waits for each data-in."""
-    events = plan.item.root.first("input-events")
-    series = _series(estate, plan)
-    elements = events.every("data-in") if events is not None else []
-    timeout = _timeout(plan) if elements else None
+def _compiler(plan: Plan, body: Body, zone: str) -> Compiler:
     words = Words(
         body.app_name,
         {},
@@ -114,7 +109,16 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
     )
-    compiler = Compiler(plan.scope, words, body.needs, "python")
+    return Compiler(plan.scope, words, body.needs, "python")
+
+
+def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
+    """Make a task that waits for each data-in."""
+    events = plan.item.root.first("input-events")
+    series = _series(estate, plan)
+    elements = events.every("data-in") if events is not None else []
+    timeout = _timeout(plan) if elements else None
+    compiler = _compiler(plan, body, zone)
     if (alternatives := plan.item.root.first("input-logic")) is not None:
         _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
         return
@@ -182,16 +186,7 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
     elements = events.every("data-out") if events is not None else []
     quiet = replace_accounts(plan)
     series = _series(estate, quiet) if elements else {}
-    words = Words(
-        body.app_name,
-        {},
-        zone=zone,
-        probe=body.profile.probe,
-        partition_probe=body.profile.partition_probe,
-        coordinator_name=body.coordinator_name,
-        functions=body.profile.functions,
-    )
-    compiler = Compiler(plan.scope, words, body.needs, "python")
+    compiler = _compiler(plan, body, zone)
     made: list[Expression] = []
     for element in elements:
         name = element.get("name")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
+from aerodrome.kernel.secret import MASK
 from aerodrome.migration.convert.contract import TARGETS
 from aerodrome.migration.convert.controlm.definitions.elements import Element
 from aerodrome.migration.convert.controlm.definitions.kinds import kind_of
@@ -103,6 +104,20 @@ def test_a_type_that_nothing_converts_raises_with_its_whole_definition_but_no_se
         "Steps": '[{"Run": "x"}]',
         "API Password": "(left out)",
     }
+
+
+def test_secrets_inside_of_details_are_left_out_too(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:Own Thing",
+        "Login": {"User": "ann", "Password": "canary-inner"},
+        "Steps": [{"Url": "https://ann:canary-url@host/x", "Api-Token": "canary-token"}],
+    }
+    conversion = made(tmp_path, job)
+    shown = dict(dag_of(conversion, "F").task("J").arguments)["doc_json"]
+    assert isinstance(shown, str)
+    assert '\\"User\\": \\"ann\\"' in shown
+    assert f"ann:{MASK}@host/x" in shown
+    assert not any("canary" in text for target in TARGETS for text in compose(conversion, target).values())
 
 
 def test_the_reference_has_the_table() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from bench.controlm_cases import mutated, write_case
+from bench.controlm_cases import write_case
 from bench.controlm_fuzz import PROFILES, check
+from bench.controlm_mutations import mutated
 from tests.rooms.migration.convert.controlm.sample import EXPORTS
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from aerodrome.kernel.redaction import Redactor
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Function, Symbol
 from aerodrome.migration.convert.controlm import snippets
@@ -30,12 +32,24 @@ _SECRET: Final = re.compile(r"passw|secret|token|credential|privatekey|apikey|ac
 
 def shown_details(job: Job) -> str:
     """Give the definition of a job as JSON, for the task that stands for it: what could be secret is left out; "" without details."""
-    kept = {
-        key: "(left out)" if _SECRET.search(re.sub(r"[^A-Za-z]", "", key)) else value
-        for key, value in job.details.items()
-        if value.strip()
-    }
+    kept = {key: _shown(key, value) for key, value in job.details.items() if value.strip()}
     return json.dumps({"Type": job.type_name, **kept}, indent=2, ensure_ascii=False) if kept else ""
+
+
+def _shown(key: str, value: Any) -> Any:
+    """Give a detail; lists and maps stand in it as JSON, and hold secrets of their own. Passwords in addresses are masked."""
+    if _SECRET.search(re.sub(r"[^A-Za-z]", "", key)):
+        return "(left out)"
+    if isinstance(value, dict):
+        return {name: _shown(str(name), item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shown("", item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if value.lstrip()[:1] in ("{", "["):
+        with suppress(ValueError):
+            return json.dumps(_shown("", json.loads(value)), ensure_ascii=False)
+    return Redactor().text(value)
 
 
 @dataclass(frozen=True)
