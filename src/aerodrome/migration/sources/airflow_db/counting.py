@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, or_, select, tuple_
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, or_, select, tuple_, union
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import (
@@ -24,7 +26,6 @@ _TABLES: dict[HistoryKind, str] = {
     "rendered": "rendered_task_instance_fields",
 }
 
-_NAMED = 500
 SHARE = 4
 """More than a fourth of all DAGs are counted in one pass over all."""
 
@@ -49,23 +50,60 @@ def whole_counts(
         least = min(ID_PAGE, dags // SHARE)
     if len(window.dag_ids) <= least:
         return None
+    count = _less_held if database.dialect != "sqlite" else _by_run
+    return dict.fromkeys(HISTORY_KINDS, 0) | count(database, window, tables)
+
+
+def _less_held(
+    database: MetadataDatabase, window: HistoryWindow, tables: Mapping[HistoryKind, str]
+) -> dict[HistoryKind, int]:
+    """Count all rows by an index, less those of runs that do not move, which are few. Here a foreign key gives every row its run."""
     run = database.table("dag_run")
-    conditions = _eligible(database, window)
+    final, moving = _eligible(database, window)
+    open_runs = select(run.c.dag_id, run.c.run_id).where(~func.coalesce(and_(*final), false()))
+    held = union(open_runs, moving).subquery()
     wanted = set(window.dag_ids)
-    found: dict[HistoryKind, int] = dict.fromkeys(HISTORY_KINDS, 0)
+    found: dict[HistoryKind, int] = {}
+    for kind, name in tables.items():
+        table = database.table(name).alias()
+        of_held = held.join(table, and_(table.c.dag_id == held.c.dag_id, table.c.run_id == held.c.run_id))
+        sources: tuple[tuple[int, FromClause], ...] = ((1, table), (-1, of_held))
+        for sign, source in sources:
+            query = select(table.c.dag_id, func.count()).select_from(source).group_by(table.c.dag_id)
+            with database.reading() as connection:
+                rows = sum(total for dag_id, total in connection.execute(query) if dag_id in wanted)
+            found[kind] = found.get(kind, 0) + sign * rows
+    return found
+
+
+def _by_run(
+    database: MetadataDatabase, window: HistoryWindow, tables: Mapping[HistoryKind, str]
+) -> dict[HistoryKind, int]:
+    """Count the rows of the runs that move: SQLite, and with it an archive, may hold rows whose run is not there."""
+    run = database.table("dag_run")
+    final, moving = _eligible(database, window)
+    wanted = set(window.dag_ids)
+    found: dict[HistoryKind, int] = {}
     for kind, name in tables.items():
         source: FromClause = run
         if kind != "run":
             table = database.table(name)
             source = run.join(table, and_(table.c.dag_id == run.c.dag_id, table.c.run_id == run.c.run_id))
-        query = select(run.c.dag_id, func.count()).select_from(source).where(*conditions).group_by(run.c.dag_id)
+        query = (
+            select(run.c.dag_id, func.count())
+            .select_from(source)
+            .where(*final, tuple_(run.c.dag_id, run.c.run_id).not_in(moving))
+            .group_by(run.c.dag_id)
+        )
         with database.reading() as connection:
             found[kind] = sum(total for dag_id, total in connection.execute(query) if dag_id in wanted)
     return found
 
 
-def _eligible(database: MetadataDatabase, window: HistoryWindow) -> list[ColumnElement[bool]]:
-    """Conditions on dag_run, those of `Windows.eligible` for all DAGs. Runs that are held back are few: they are named, not looked for again."""
+def _eligible(
+    database: MetadataDatabase, window: HistoryWindow
+) -> tuple[list[ColumnElement[bool]], Select[tuple[str, str]]]:
+    """Give conditions on dag_run, and the runs that their task instances hold back: together those of `Windows.eligible` for all DAGs."""
     run, task = database.table("dag_run"), database.table("task_instance").alias()
     conditions: list[ColumnElement[bool]] = [run.c.state.in_(FINAL_RUN_STATES)]
     held: ColumnElement[bool] = task.c.state.in_(UNFINISHED_TASK_STATES)
@@ -73,10 +111,4 @@ def _eligible(database: MetadataDatabase, window: HistoryWindow) -> list[ColumnE
         conditions.append(~Windows(database).changed_itself(window.until))
         if database.has("task_instance", "updated_at"):
             held = or_(held, task.c.updated_at > database.stored(window.until))
-    keys = select(task.c.dag_id, task.c.run_id).where(held).distinct()
-    with database.reading() as connection:
-        few = [tuple(row) for row in connection.execute(keys.limit(_NAMED + 1))]
-    if few:
-        run_key = tuple_(run.c.dag_id, run.c.run_id)
-        conditions.append(run_key.not_in(few) if len(few) <= _NAMED else run_key.not_in(keys))
-    return conditions
+    return conditions, select(task.c.dag_id, task.c.run_id).where(held).distinct()
