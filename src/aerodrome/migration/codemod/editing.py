@@ -148,7 +148,14 @@ def _line(source: Source, module: str, name: str) -> str:
 
 
 def _place(source: Source, lines: str) -> Edit:
-    """Find the place for new imports: after the first block of imports, else after the docstring."""
+    at = after_imports(source)
+    if at and source.text[at - 1 : at] not in (b"\n", b"\r"):
+        lines = source.newline.decode() + lines.rstrip("\r\n")
+    return Edit(at, at, lines)
+
+
+def after_imports(source: Source) -> int:
+    """Give the place for new imports: after the first block of imports, else after the docstring."""
     body = source.tree.body
     last: ast.stmt | None = None
     for index, node in enumerate(body):
@@ -158,12 +165,7 @@ def _place(source: Source, lines: str) -> Edit:
             break
     if last is None and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         last = body[0]
-    if last is None:
-        return Edit(0, 0, lines)
-    at = source.line_end(last.end_lineno or last.lineno)
-    if at and source.text[at - 1 : at] not in (b"\n", b"\r"):
-        lines = source.newline.decode() + lines.rstrip("\r\n")
-    return Edit(at, at, lines)
+    return 0 if last is None else source.line_end(last.end_lineno or last.lineno)
 
 
 def before_statement(source: Source, node: ast.AST) -> int:

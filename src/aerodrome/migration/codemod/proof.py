@@ -21,6 +21,7 @@ from typing import Any, Literal
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
 from aerodrome.kernel.trees import copy_tree
+from aerodrome.migration.codemod.raising import Raising
 from aerodrome.parsing import (
     DagDifference,
     ImportFailure,
@@ -53,7 +54,7 @@ class Interpreter:
 class FileProof:
     """One DAG file. `reason` says why there is nothing to compare, or what fails under the target.
 
-    equal: no difference. equal-but-for: every difference has its explanation and changes no run. different: look at it.
+    equal: no difference. equal-but-for: every difference has its explanation, and changes no run unless a task is `raising`. different: look at it.
     broken: the target cannot read it. not-comparable: the source cannot, or it holds no DAG.
     """
 
@@ -63,6 +64,7 @@ class FileProof:
     dag_ids: tuple[str, ...]
     differences: tuple[DagDifference, ...]
     stand_ins: tuple[str, ...]  # "module pandas"; what neither reading could have
+    raising: tuple[str, ...] = ()  # "dag_id.task_id": tasks of a class that is gone; they fail when they run
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ def prove(
             old, new = (reading.result() for reading in readings)
     olds, news = _by_file(old), _by_file(new)
     nothing = (replace(old, dags=(), failures=()), replace(new, dags=(), failures=()))
+    raising = Raising(after)
     files = tuple(
-        _prove_file(file, olds.get(file, nothing[0]), news.get(file, nothing[1])) for file in sorted(olds.keys() | news)
+        _prove_file(file, olds.get(file, nothing[0]), news.get(file, nothing[1]), raising)
+        for file in sorted(olds.keys() | news)
     )
     seconds = round(time.monotonic() - started, 2)
     return Proof(source.version, target.version, files, seconds, round(old.cpu_s + new.cpu_s, 2))
@@ -183,12 +187,14 @@ def _by_file(result: ParseResult) -> dict[str, ParseResult]:
     }
 
 
-def _prove_file(file: str, old: ParseResult, new: ParseResult) -> FileProof:
+def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising) -> FileProof:
     names = {f"{item.kind} {item.name}" for result in (old, new) for item in result.stand_ins.get(file, ())}
     dag_ids = tuple(sorted({dag.dag_id for dag in (*old.dags, *new.dags)}))
+    found = tuple(raising.differences(file, new))
+    failing = tuple(f"{item.dag_id}.{item.path.removeprefix('tasks.').removesuffix('.outcome')}" for item in found)
 
     def proof(verdict: Verdict, reason: str = "", differences: tuple[DagDifference, ...] = ()) -> FileProof:
-        return FileProof(file, verdict, Redactor().text(reason), dag_ids, differences, tuple(sorted(names)))
+        return FileProof(file, verdict, Redactor().text(reason), dag_ids, differences, tuple(sorted(names)), failing)
 
     if new.failures:
         verdict: Verdict = "not-comparable" if old.failures and not old.dags else "broken"
@@ -196,7 +202,7 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult) -> FileProof:
     if old.failures or not old.dags:
         reason = old.failures[0].message if old.failures else "It holds no DAG."
         return proof("not-comparable", f"Airflow {old.airflow_version}: {reason}")
-    differences = tuple(_masked(item) for item in compare(old, new))
+    differences = tuple(_masked(item) for item in (*compare(old, new), *found))
     lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
     if any(_is_hard(item) for item in differences) and lacking:
         return proof(

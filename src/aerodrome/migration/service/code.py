@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ from aerodrome.migration.service.folder import MigrationFolder, read_json, write
 from aerodrome.migration.sources.contract import CodeFolders
 
 _SKIPPED = {"__pycache__", ".git", ".venv"}
+GONE = "gone-class"
+"""The rule of the upgrade whose findings mean: tasks raise."""
 
 
 def upgrade_into(
@@ -42,6 +44,8 @@ def upgrade_into(
     data = _upgraded(folder.gathered, folder.code, target_version, options, left)
     kept = _take_back(folder, {file["path"] for file in data["files"] if file["diff"]} & set(rejected))
     write_json(folder.code_json, data)
+    raising = raising_of(data["files"], rejected)
+    write_json(folder.raising_json, raising)
     changed, open_spots = data["files_changed"], sum(len(file["findings"]) for file in data["files"])
     return {
         "files_total": data["files_total"],
@@ -49,9 +53,21 @@ def upgrade_into(
         "files_rejected": kept,
         "rules": data["rules"],
         "findings": open_spots,
+        "files_raising": len(raising),
         "summary": f"{changed - kept} of {data['files_total']} files changed, {open_spots} spots for a person to look at"
-        + (f"; {kept} rejected and as the source has them." if kept else "."),
+        + (f"; {kept} rejected and as the source has them" if kept else "")
+        + (f"; in {len(raising)} files tasks raise because their class is gone." if raising else "."),
     }
+
+
+def raising_of(files: Iterable[Mapping[str, Any]], rejected: Collection[str]) -> dict[str, list[str]]:
+    """Give the files in which something stands in for a class that is gone, and what is said of each; a rejected file is the source's."""
+    found = {
+        file["path"]: [finding["message"] for finding in file["findings"] if finding["rule"] == GONE]
+        for file in files
+        if file["path"] not in rejected
+    }
+    return {path: messages for path, messages in found.items() if messages}
 
 
 def review(

@@ -64,6 +64,11 @@ class MigrationFolder:
         return self.root / "code.json"
 
     @property
+    def raising_json(self) -> Path:
+        """Files of the upgraded project with tasks that raise because their class is gone: path -> what stands in for what."""
+        return self.root / "code-raising.json"
+
+    @property
     def review_json(self) -> Path:
         """What the code step would change, looked at before it runs: `status` asked, done (then as code.json) or failed (`error`)."""
         return self.root / "code-review.json"

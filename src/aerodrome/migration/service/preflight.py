@@ -1,6 +1,6 @@
 """What stands against moving a DAG, looked at before anything of its wave is touched.
 
-What people have yet to say of definitions; blocking findings of the assessment; pools and connections that the target lacks; connections that do not answer from inside the
+What people have yet to say of definitions; blocking findings of the assessment; tasks that raise because their class is gone; pools and connections that the target lacks; connections that do not answer from inside the
 target, where the plan wants them tested; and whether the target has room for what the source was measured to run at once. Each
 is an error with its reason. What the plan accepts (`accept`, of all or of one DAG) is a remark of the check instead.
 """
@@ -70,6 +70,17 @@ class Preflight:
                     code="finding-open",
                     hint="Mend it and assess again, leave the DAG out of the wave, or accept it in the plan: accept: [finding].",
                     details={"dag_id": record.dag_id},
+                ),
+            )
+        if raising := self._raising.get(f"dags/{record.file.lstrip('/')}"):
+            more = f" (and {len(raising) - 1} more)" if len(raising) > 1 else ""
+            yield (
+                "finding",
+                Conflict(
+                    f"Tasks of {record.dag_id} raise when they run: {raising[0]}{more}",
+                    code="tasks-raise",
+                    hint="Replace them in the source and run the code step again, leave the DAG out of the wave, or accept it in the plan: accept: [finding].",
+                    details={"dag_id": record.dag_id, "file": record.file},
                 ),
             )
         missing_pools = sorted(set(record.pools) - set(pools))
@@ -167,6 +178,12 @@ class Preflight:
         return texts
 
     # --- findings ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _raising(self) -> Mapping[str, list[str]]:
+        """What the code step put in the place of classes that are gone, by file of the project."""
+        found: dict[str, list[str]] = read_json(self.context.folder.raising_json) or {}
+        return found
 
     @cached_property
     def _blockers(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from aerodrome.migration.codemod.rules import (
     days_ago,
     default_arguments,
     delegation,
+    gone_classes,
     google_clients,
     kubernetes,
     moved_names,
@@ -85,4 +86,5 @@ RULES: tuple[Rule, ...] = (
     context_keys.RULE,
     moved_names.BY_MODULE,
     moved_names.MOVED,
+    gone_classes.RULE,
 )

@@ -33,7 +33,7 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
             yield _change(source, node, moved)
         for alias in node.names:
             if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
-                yield _lost(alias.lineno, node.module, alias.name, options.major)
+                yield lost(alias.lineno, node.module, alias.name, options.major)
 
 
 def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias) -> str | None:
@@ -71,6 +71,9 @@ _SERVICES = (
 """Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""
 
 
+SAID = " Its provider named instead:"
+
+
 def _is_lost(known: Moves, module: str, name: str) -> bool:
     origin = f"{module}.{name}"
     if origin in known.gone:
@@ -78,7 +81,7 @@ def _is_lost(known: Moves, module: str, name: str) -> bool:
     return known.is_missing(module) and not any(old.startswith(f"{origin}.") for old in known.moves)
 
 
-def _lost(line: int, module: str, name: str, major: int) -> Spot:
+def lost(line: int, module: str, name: str, major: int) -> Spot:
     origin = f"{module}.{name}"
     for word, hint in _SERVICES if major > _OLDER else ():
         if word in origin:
@@ -108,7 +111,7 @@ def _lost(line: int, module: str, name: str, major: int) -> Spot:
 def _said(origin: str) -> str:
     """Give what the provider itself said about a name before it went."""
     known = successors().get(origin, [])
-    return f" Its provider named instead: {', '.join(f'`{name}`' for name in known)}." if known else ""
+    return f"{SAID} {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 
 def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -> Change:

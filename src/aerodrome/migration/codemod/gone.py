@@ -1,0 +1,41 @@
+"""Operators, sensors and hooks that no package of Airflow 3.3.2 has any more: a table, made by `scripts/gone` from the old packages.
+
+What is in it is what a stand-in needs: something of the same name that takes what the old class took, and fails when it runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+MARK = "Stands in for airflow."
+"""How the docstring of every stand-in begins."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """One class. `package` is the last one at hand that had it: "apache-airflow-providers-google 15.1.0"."""
+
+    kind: Literal["operator", "sensor", "hook"]
+    package: str
+    fields: tuple[str, ...] = ()  # template_fields; each is an argument, or one of every task's
+    extensions: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()  # beside what every task takes
+    static: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)  # name -> arguments, expression
+
+
+@cache
+def gone_classes() -> Mapping[str, Gone]:
+    """Read the table, once: by the dotted name in the old package."""
+    text = (resources.files(__package__) / "gone.json").read_text(encoding="utf-8")
+    return {name: _gone(entry) for name, entry in json.loads(text).items()}
+
+
+def _gone(entry: Mapping[str, Any]) -> Gone:
+    lists = {name: tuple(entry.get(name, ())) for name in ("fields", "extensions", "arguments")}
+    static = {name: (tuple(arguments), code) for name, (*arguments, code) in entry.get("static", {}).items()}
+    return Gone(entry["kind"], entry["package"], **lists, static=static)

@@ -1,0 +1,81 @@
+"""Tells which tasks of an upgraded project fail when they run, because their class is gone and something stands in for it. Called by the proof.
+
+The stand-ins are known by their docstring; classes that derive from one raise as well, wherever in the project they are.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aerodrome.migration.codemod.gone import MARK
+from aerodrome.migration.codemod.rules.gone_classes import origin_of
+from aerodrome.migration.codemod.source import read
+from aerodrome.parsing import DagDifference, ParseResult
+
+REASON = "The class is gone, and what stands in for it raises: replace the task."
+
+
+@dataclass(frozen=True)
+class _Class:
+    file: str
+    name: str
+    bases: frozenset[str]
+    is_stand_in: bool
+
+
+class Raising:
+    """The stand-ins of a project folder, read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, set[str]] = {}
+        texts = {path: path.read_bytes() for path in sorted(folder.rglob("*.py")) if path.is_file()}
+        if any(MARK.encode() in text for text in texts.values()):
+            self._find([item for path, text in texts.items() for item in _classes(path.as_posix(), text)])
+
+    def _find(self, classes: list[_Class]) -> None:
+        """Collect the names: a class is one by itself, or by a base of such a name."""
+        failing = {item.name for item in classes if item.is_stand_in}
+        count = 0
+        while count < len(failing):
+            count = len(failing)
+            failing |= {item.name for item in classes if item.bases & failing}
+        for item in classes:
+            if item.name in failing:
+                self._names.setdefault(item.file, set()).add(item.name)
+
+    def differences(self, file: str, new: ParseResult) -> Iterator[DagDifference]:
+        """Give one for each task of a DAG file (below the project, as a reading names it) that will fail."""
+        if not self._names or not new.dags:
+            return
+        own = next((names for place in self._places(file) if (names := self._names.get(place))), set())
+        shared = {name for place, names in self._names.items() if place not in self._places(file) for name in names}
+        imported = self._imported(file)
+        failing = own | (shared & imported)
+        for dag in new.dags:
+            for task_id, task in sorted(dict(dag.shape.get("tasks") or {}).items()):
+                if dict(task).get("operator") in failing:
+                    yield DagDifference(dag.dag_id, f"tasks.{task_id}.outcome", "runs", "raises", "warning", REASON)
+
+    def _places(self, file: str) -> list[str]:
+        return [(self._folder / name).as_posix() for name in (file, file.removeprefix("dags/"))]  # a folder of DAGs alone
+
+    def _imported(self, file: str) -> set[str]:
+        """Give the names that a file imports; all that it could mean where it imports by a star."""
+        for place in self._places(file):
+            if Path(place).is_file() and (source := read(Path(place).read_bytes())):
+                names = {alias.name for node in source.each(ast.ImportFrom) for alias in node.names}
+                modules = {node.attr for node in source.each(ast.Attribute)}
+                return names | modules
+        return set()
+
+
+def _classes(file: str, text: bytes) -> Iterator[_Class]:
+    if b"class " not in text or (source := read(text)) is None:
+        return
+    for node in source.each(ast.ClassDef):
+        bases = frozenset(ast.unparse(base).rpartition(".")[2] for base in node.bases)
+        yield _Class(file, node.name, bases, origin_of(node) is not None)
