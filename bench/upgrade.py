@@ -4,8 +4,8 @@ python -m bench.upgrade --corpus 2.11=VENV_OR_FOLDER --source 2.11=VENV --target
 
 Without arguments the corpora are those of Airflow 1.10.15, 2.2.5 (where there is a Python 3.8) and 2.11.2, in virtualenvs that are made (AERODROME_BENCH_CACHE). A corpus with a source is
 proved, too: `parses_before` is the share of files that the target reads as they are, `parses_after` upgraded, `structurally_equal` the share that
-is equal or equal but for explained differences, both of the files that the source reads; `services_closed` counts files that the target cannot read because
-the service they call is closed. The target has what the upgraded project's requirements.txt asks for. `CORPUS=DIR` adds a folder: files that import as 1.10 did are
+is equal or equal but for explained differences, both of the files that the source reads. `raising` counts files among these in which a task raises because its
+class is gone and a stand-in took its place; the shares without them are `parses_after_not_raising` and `structurally_equal_not_raising`. The target has what the upgraded project's requirements.txt asks for. `CORPUS=DIR` adds a folder: files that import as 1.10 did are
 read by 1.10.15, the others by 2.11.2 with the providers that they import. Rewriting is timed on one
 core without ruff's pass, the proof with warm interpreters. `proof_files_per_s` is by the clock, with whatever else the machine does;
 `proof_cpu_s_per_file` is processor time for both readings of a file, so that two cores prove 2 / proof_cpu_s_per_file files a second when nothing else runs.
@@ -24,19 +24,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from bench.upgrade_venvs import AS_OF, PYTHON, as_project, note, old_venv, source_venv, target_venv, venv
 
-from aerodrome.migration.codemod import CodeUpgrade, Interpreter, Options, Proof, prove, source_version, upgrade
+from aerodrome.migration.codemod import GONE, CodeUpgrade, Interpreter, Options, Proof, prove, source_version, upgrade
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.rules import RULES
 
 _OPTIONS = Options(is_pinning_intervals=True)
 _RESOLVED = replace(_OPTIONS, requirements_as_of=AS_OF, python=PYTHON)
-_CLOSED = "and so is the service behind it"
-"""What a finding says of a name that has no successor: no code can be equal there."""
 _TARGET = "3.3.2"
 _OLD = {"1.10.15": "2021-06-30", "2.2": "2022-06-30"}
 _OWN = re.compile(rb"\bairflow\.((?:contrib\.|providers\.[\w.]+\.)?example_dags\b)")
@@ -88,8 +87,9 @@ def speed(folder: Path) -> tuple[int, float]:
     return len(texts), time.process_time() - started
 
 
-def share(proof: Proof, comparable: set[str], *verdicts: str) -> float:
-    found = [file for file in proof.files if file.file in comparable and file.verdict in verdicts]
+def share(proof: Proof, comparable: set[str], *verdicts: str, without: Collection[str] = ()) -> float:
+    """Give the share of files with such a verdict; `without` are files that count as having none of them."""
+    found = [file for file in proof.files if file.file in comparable - set(without) and file.verdict in verdicts]
     return round(len(found) / max(1, len(comparable)), 4)
 
 
@@ -108,8 +108,8 @@ def measure(
     plain = prove(folder, folder, source, target, is_pinned=True, home=warm, progress=note)
     proof = prove(folder, after, source, target, is_pinned=True, home=warm, progress=note)
     comparable = {file.file for file in proof.files if file.verdict != "not-comparable"}
-    closed = {item.file for item in done.findings if _CLOSED in item.message} & comparable
-    closed = {file.file for file in proof.files if file.file in closed and file.verdict == "broken"}
+    standing = {item.file for item in done.findings if item.rule == GONE}
+    raising = {file.file for file in proof.files if file.raising or file.file in standing} & comparable
     for file in proof.files:
         if file.verdict in ("broken", "different"):
             hard = [item.path for item in file.differences if item.severity != "info"]
@@ -122,8 +122,9 @@ def measure(
         "parses_after": share(proof, comparable, *read),
         "structurally_equal": share(proof, comparable, "equal", "equal-but-for"),
         "verdicts": proof.verdicts,
-        "services_closed": len(closed),
-        "parses_after_of_open_services": share(proof, comparable - closed, *read),
+        "raising": len(raising),
+        "parses_after_not_raising": share(proof, comparable, *read, without=raising),
+        "structurally_equal_not_raising": share(proof, comparable, "equal", "equal-but-for", without=raising),
     }
     return figures, proof
 

@@ -28,6 +28,12 @@ def upgrade_test(
             help="pin: schedules say their data intervals. keep: the target runs with create_cron_data_intervals."
         ),
     ] = "pin",
+    gone: Annotated[
+        Literal["raise", "keep"],
+        Parameter(
+            help="What nothing continues. raise: a stand-in, whose tasks fail and say why. keep: the file does not import."
+        ),
+    ] = "raise",
     catchup: Annotated[bool, Parameter(help="What the project's catchup_by_default is.")] = True,
     source_venv: Annotated[
         Path | None, Parameter(help="A virtualenv with the project's Airflow (else one is made).")
@@ -39,7 +45,7 @@ def upgrade_test(
 ) -> None:
     """Try a newer Airflow: upgrade a copy of the project, read it under both Airflows, and say what differs. Changes nothing.
 
-    Exit code 1 when a DAG file is broken or different. The same as `aerodrome upgrade --prove`, without its diff.
+    Exit code 1 when a DAG file is broken or different, or has tasks that raise because their class is gone. The same as `aerodrome upgrade --prove`, without its diff.
     """
     upgrade.run(
         path,
@@ -50,6 +56,7 @@ def upgrade_test(
         html=html,
         report=report,
         intervals=intervals,
+        gone=gone,
         catchup=catchup,
         source_venv=source_venv,
         target_venv=target_venv,

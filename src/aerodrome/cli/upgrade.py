@@ -54,6 +54,12 @@ def run(
             help="pin: schedules say their data intervals. keep: the target runs with create_cron_data_intervals."
         ),
     ] = "pin",
+    gone: Annotated[
+        Literal["raise", "keep"],
+        Parameter(
+            help="What nothing continues. raise: a stand-in, whose tasks fail and say why. keep: the file does not import."
+        ),
+    ] = "raise",
     catchup: Annotated[bool, Parameter(help="What the source's catchup_by_default is.")] = True,
     as_of: Annotated[
         date | None,
@@ -77,7 +83,7 @@ def run(
     """Upgrade DAG code: shows what changes, by which rule, and what remains for a person to look at.
 
     Nothing is changed unless --write or --out says where to. With --prove every DAG is really read under both Airflows: exit code 1 when one is
-    broken or different. Virtualenvs that are not given are made below ~/.cache/aerodrome (needs the package index).
+    broken or different, or has tasks that raise because their class is gone. Virtualenvs that are not given are made below ~/.cache/aerodrome (needs the package index).
     """
     if write and out is not None:
         raise Invalid("--write and --out are two places.", code="upgrade-two-places", hint="Give one of them.")
@@ -89,6 +95,7 @@ def run(
     options = codemod.Options(
         catchup_by_default=catchup,
         is_pinning_intervals=intervals == "pin",
+        is_keeping_gone=gone == "keep",
         python=_python(target),
         requirements_as_of=as_of,
     )
@@ -128,7 +135,7 @@ def run(
             else "nothing was written (--write, --out)"
         )
         say(f"{changed} of {done.files_total} files changed for Airflow {target}; {where}.")
-    if proof and any(file.verdict in ("broken", "different") for file in proof.files):
+    if proof and any(file.verdict in ("broken", "different") or file.raising for file in proof.files):
         sys.exit(1)
 
 
@@ -226,6 +233,8 @@ def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bo
         f"Proof of {len(proof.files)} files in {proof.seconds} s: "
         + ", ".join(f"{count} {word}" for word, count in proof.verdicts.items())
     )
+    if failing := [file for file in proof.files if file.raising]:
+        say(f"In {len(failing)} of them {sum(len(file.raising) for file in failing)} tasks raise when they run: their class is gone.")
 
 
 def _why(item: codemod.FileProof) -> str:

@@ -30,7 +30,7 @@ tell();
 
 
 def page(done: codemod.CodeUpgrade, proof: codemod.Proof | None, source_version: str) -> str:
-    """Give the page; files that the proof calls broken or different are not accepted beforehand."""
+    """Give the page; files that the proof calls broken or different are not accepted beforehand, nor those with tasks that raise."""
     proved = {item.file: item for item in proof.files} if proof else {}
     parts = [_file(file, proved.get(file.path)) for file in done.files]
     title = f"Upgrade from Airflow {escape(source_version)} to {escape(done.target_version)}"
@@ -46,7 +46,8 @@ def page(done: codemod.CodeUpgrade, proof: codemod.Proof | None, source_version:
 def _file(file: codemod.FileChange, proof: codemod.FileProof | None) -> str:
     name = escape(file.path, quote=True)
     verdict = proof.verdict if proof else "not proved"
-    is_bad = verdict in ("broken", "different")
+    is_raising = any(item.rule == codemod.GONE for item in file.findings)
+    is_bad = verdict in ("broken", "different") or is_raising
     box = (
         f'<label><input type="checkbox" name="accept" value="{name}"{"" if is_bad else " checked"}> accept</label> '
         if file.diff
@@ -62,7 +63,7 @@ def _file(file: codemod.FileChange, proof: codemod.FileProof | None) -> str:
         why = "<br>".join(escape(f"{item.dag_id}: {item.path}. {item.reason}") for item in proof.differences[:20])
     return (
         f"<details{' open' if is_bad else ''}><summary>{box}<b>{name}</b> "
-        f'<span class="{"bad" if is_bad else "at"}">{escape(verdict)}</span> <span class="at">{rules}</span></summary>'
+        f'<span class="{"bad" if is_bad else "at"}">{escape(verdict)}{", tasks raise" if is_raising else ""}</span> <span class="at">{rules}</span></summary>'
         + (f"<p>{why}</p>" if why else "")
         + (f"<table>{rows}</table>" if rows else "")
         + (f"<pre>{''.join(_line(line) for line in file.diff.splitlines())}</pre>" if file.diff else "")

@@ -147,7 +147,13 @@ COVERAGE: tuple[Removal, ...] = (
         "operators of the Beam provider; of 1.10, where the options can be seen",
     ),
     Removal(
-        "Sqoop, Plexus: providers that are retired; Qubole: a finding",
+        "Operators, sensors and hooks that no package has any more: AutoML, Data Catalog, Life Sciences, AI Platform, Qubole, HDFS, …",
+        "rule",
+        ("gone-class",),
+        "a class of the same name takes their place; its tasks raise, and each is a finding",
+    ),
+    Removal(
+        "Sqoop, Plexus: providers that are retired",
         "rule",
         ("retired-provider",),
         "their last releases work with 3.3.2; said at each import",

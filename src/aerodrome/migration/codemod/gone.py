@@ -12,6 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+GONE = "gone-class"
+"""The rule that writes stand-ins; its findings mean that tasks raise."""
 MARK = "Stands in for airflow."
 """How the docstring of every stand-in begins."""
 
@@ -22,7 +24,7 @@ class Gone:
 
     kind: Literal["operator", "sensor", "hook"]
     package: str
-    fields: tuple[str, ...] = ()  # template_fields; each is an argument, or one of every task's
+    fields: tuple[str, ...] = ()  # template_fields; each is one of the arguments: Airflow 3 renders none that every task has
     extensions: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()  # beside what every task takes
     static: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)  # name -> arguments, expression

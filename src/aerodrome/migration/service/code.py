@@ -20,8 +20,6 @@ from aerodrome.migration.service.folder import MigrationFolder, read_json, write
 from aerodrome.migration.sources.contract import CodeFolders
 
 _SKIPPED = {"__pycache__", ".git", ".venv"}
-GONE = "gone-class"
-"""The rule of the upgrade whose findings mean: tasks raise."""
 
 
 def upgrade_into(
@@ -62,6 +60,8 @@ def upgrade_into(
 
 def raising_of(files: Iterable[Mapping[str, Any]], rejected: Collection[str]) -> dict[str, list[str]]:
     """Give the files in which something stands in for a class that is gone, and what is said of each; a rejected file is the source's."""
+    from aerodrome.migration.codemod import GONE  # as in `_upgraded`
+
     found = {
         file["path"]: [finding["message"] for finding in file["findings"] if finding["rule"] == GONE]
         for file in files

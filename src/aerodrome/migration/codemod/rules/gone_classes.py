@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import after_imports
-from aerodrome.migration.codemod.gone import MARK, Gone, gone_classes
+from aerodrome.migration.codemod.gone import GONE, MARK, Gone, gone_classes
 from aerodrome.migration.codemod.imports import drop
 from aerodrome.migration.codemod.moves import successors, table
 from aerodrome.migration.codemod.project import Project
@@ -250,7 +250,7 @@ def _reason(origin: str, known: Gone, options: Options) -> str:
 
 
 RULE = Rule(
-    code="gone-class",
+    code=GONE,
     title="What nothing continues gets a stand-in of the same name, whose tasks fail when they run and say why",
     words=(b"airflow",),
     before="""
@@ -260,7 +260,37 @@ from airflow.providers.google.cloud.operators.life_sciences import LifeSciencesR
 with DAG("genomes", schedule=None):
     LifeSciencesRunPipelineOperator(task_id="align", body=BODY, location="us-central1", project_id="lab")
 """,
-    after="",
+    after='''
+from airflow import DAG
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import BaseOperator
+
+
+class LifeSciencesRunPipelineOperator(BaseOperator):
+    """Stands in for airflow.providers.google.cloud.operators.life_sciences.LifeSciencesRunPipelineOperator, which is gone: its tasks fail when they run."""
+
+    template_fields = ("body", "gcp_conn_id", "api_version", "impersonation_chain")
+
+    def __init__(
+        self, *, body=None, location=None, project_id=None, gcp_conn_id=None, api_version=None,
+        impersonation_chain=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.body, self.location, self.project_id = body, location, project_id
+        self.gcp_conn_id, self.api_version = gcp_conn_id, api_version
+        self.impersonation_chain = impersonation_chain
+
+    def execute(self, context):
+        raise AirflowFailException(
+            "LifeSciencesRunPipelineOperator is gone (seen last in "
+            "apache-airflow-providers-google 15.1.0). Cloud Life Sciences is shut down since July "
+            "2025: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."
+        )
+
+
+with DAG("genomes", schedule=None):
+    LifeSciencesRunPipelineOperator(task_id="align", body=BODY, location="us-central1", project_id="lab")
+''',
     find=_find,
     finding="stands in for",
     is_last=True,

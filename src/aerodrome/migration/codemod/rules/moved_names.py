@@ -57,18 +57,21 @@ _INSTEAD = {
 
 _SERVICES = (
     ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went. Its last release imports under Airflow 3.3.2, but its tasks do not reach the DAG."),
-    (".mlengine", "AI Platform is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
-    ("automl", "AutoML's own service is shut down: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai.auto_ml)."),
-    (".life_sciences", "Cloud Life Sciences is shut down: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),
-    (".datacatalog", "Data Catalog became a part of Dataplex: use airflow.providers.google.cloud.operators.dataplex."),
-    (".operators.analytics.", "Universal Analytics is shut down: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
+    (".mlengine", "AI Platform is shut down, and its operators left the provider with 15.0: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
+    ("automl", "AutoML's own service is shut down since March 2024: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai.auto_ml)."),
+    (".life_sciences", "Cloud Life Sciences is shut down since July 2025: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),
+    (".datacatalog", "Data Catalog was discontinued in January 2026 and became a part of Dataplex: use airflow.providers.google.cloud.operators.dataplex."),
+    (".operators.analytics.", "Universal Analytics is shut down since July 2024: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
     (".vertex_ai.auto_ml.CreateAutoMLVideo", "Vertex AI trains no video models with AutoML any more: train your own (airflow.providers.google.cloud.operators.vertex_ai.custom_job)."),
     (".vertex_ai.auto_ml.CreateAutoMLText", "Vertex AI trains no text models with AutoML any more: tune a Gemini model (airflow.providers.google.cloud.operators.gen_ai)."),
     (".dataflow.DataflowStartSqlJobOperator", "Dataflow SQL is shut down since January 2025: use DataflowStartYamlJobOperator (airflow.providers.google.cloud.operators.dataflow) or Beam SQL."),
     (".search_ads.GoogleSearchAds", "The API of Search Ads 360 that it asked is shut down since June 2024: use GoogleSearchAdsSearchOperator of airflow.providers.google.marketing_platform.operators.search_ads."),
     (".display_video.GoogleDisplayVideo360", "Display & Video 360 has neither reports by query nor line item files any more, but SDF: GoogleDisplayVideo360CreateSDFDownloadTaskOperator and GoogleDisplayVideo360SDFtoGCSOperator of airflow.providers.google.marketing_platform.operators.display_video."),
 )  # fmt: skip
-"""Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it."""
+"""Where not only the class is gone but what it talked to; providers of 3.3.2 (2026-09) have nothing for it.
+
+The days are those of Google's pages on deprecations and migration (AutoML Tables, Batch), of apache/airflow #51647 (Data Catalog) and of the google provider's changelog.
+"""
 
 
 SAID = " Its provider named instead:"

@@ -1,0 +1,184 @@
+"""A class that nothing continues: its DAG stays, its tasks raise, and nobody can overlook it. If these break, DAGs vanish from the target, or tasks seem done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aerodrome.builds.contract import Venv
+from aerodrome.migration.codemod import GONE, Options, upgrade
+from aerodrome.migration.codemod.engine import Rewritten, rewrite
+from aerodrome.migration.codemod.gone import Gone, gone_classes
+from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules import RULES
+
+_GOOGLE = "airflow.providers.google.cloud"
+_TRAIN = f"from {_GOOGLE}.operators.automl import AutoMLTrainModelOperator\n"
+_HOOK = f"from {_GOOGLE}.hooks.automl import CloudAutoMLHook\n"
+
+
+def upgraded(source: str, options: Options = Options()) -> Rewritten:
+    done = rewrite(source.encode(), RULES, options)
+    again = rewrite(done.text, RULES, options)
+    assert again.text == done.text
+    assert [code for code, _ in again.spots] == [code for code, _ in done.spots]
+    return done
+
+
+def standing(done: Rewritten) -> list[str]:
+    """Give the first word of what was said of stand-ins."""
+    return [spot.message.split()[0] for code, spot in done.spots if code == GONE]
+
+
+def test_every_stand_in_is_a_finding_in_every_upgrade() -> None:
+    source = f'{_TRAIN}{_HOOK}a = AutoMLTrainModelOperator(task_id="a", model=M)\nb = CloudAutoMLHook.extract_object_id\n'
+    done = upgraded(source)
+    assert standing(done) == ["AutoMLTrainModelOperator", "CloudAutoMLHook"]
+    for _, spot in done.spots:
+        line = done.text.decode().splitlines()[spot.line - 1]
+        assert line.startswith(f"class {spot.message.split()[0]}")
+        assert "2024" in spot.hint
+    names: dict[str, type] = {}
+    text = done.text.decode()
+    hook = text[text.index("class CloudAutoMLHook") : text.index("a = AutoML")]
+    exec(hook, {"AirflowFailException": RuntimeError}, names)
+    assert names["CloudAutoMLHook"].extract_object_id({"name": "projects/p/models/TBL1"}) == "TBL1"  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="AutoML's own service is shut down"):
+        names["CloudAutoMLHook"]("google_cloud_default")
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        (f"{_TRAIN}x = 1\n", "x = 1\n"),  # nobody uses it
+        (
+            f"try:\n    {_TRAIN}except ImportError:\n    AutoMLTrainModelOperator = None\nx = AutoMLTrainModelOperator\n",
+            None,  # somebody looks after its absence
+        ),
+        (f"def f():\n    {_HOOK}    return CloudAutoMLHook()\n", None),  # only this task fails
+        (f"{_TRAIN}AutoMLTrainModelOperator = 1\n", None),
+    ],
+)
+def test_where_no_stand_in_is_needed(source: str, wanted: str | None) -> None:
+    done = upgraded(source)
+    assert done.text.decode() == (source if wanted is None else wanted)
+    assert standing(done) == []
+
+
+def test_what_can_be_rewritten_is_not_stood_in_for() -> None:
+    head = "from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator\n"
+    done = upgraded(f'{head}a = DataProcPySparkOperator(task_id="a", main="gs://a.py", cluster_name="c", region="r")\n')
+    assert standing(done) == []
+    assert "DataprocSubmitJobOperator" in done.text.decode()
+
+
+def test_a_file_can_be_left_as_it_is() -> None:
+    source = f'{_TRAIN}a = AutoMLTrainModelOperator(task_id="a", model=M)\n'
+    done = upgraded(source, Options(is_keeping_gone=True))
+    assert done.text.decode() == source
+    assert [code for code, spot in done.spots if "so is the service behind it" in spot.message] == ["moved-name"]
+    assert upgraded(source, Options(target="2.11.2")).text.decode() == source  # its provider is there
+
+
+def test_names_of_the_file_stay_what_they_are() -> None:
+    source = (
+        "from airflow.models import BaseOperator\n"
+        f"from {_GOOGLE}.operators.automl import AutoMLTrainModelOperator as Train\n"
+        "class Own(BaseOperator):\n    pass\n\n\n"
+        'a = Train(task_id="a", model=M)\n'
+    )
+    text = upgraded(source).text.decode()
+    assert text.count("import BaseOperator") == 1
+    assert text.index("class AutoMLTrainModelOperator(BaseOperator)") < text.index("Train = AutoMLTrainModelOperator")
+    text = upgraded(f'{_TRAIN}BaseOperator = 1\na = AutoMLTrainModelOperator(task_id="a")\n').text.decode()
+    assert "from airflow.sdk import BaseOperator as _BaseOperator" in text
+    assert "class AutoMLTrainModelOperator(_BaseOperator)" in text
+    windows = upgraded(f'{_TRAIN}a = AutoMLTrainModelOperator(task_id="a")\n'.replace("\n", "\r\n")).text
+    assert windows.count(b"\n") == windows.count(b"\r\n")
+
+
+def test_a_dag_whose_operators_are_defined_elsewhere_is_found_as_well(tmp_path: Path) -> None:
+    files = {
+        "dags/sales.py": "from airflow import DAG\nfrom shop.training import Quiet, Train\n\nwith DAG('sales', schedule=None):\n    Train(task_id='a')\n",
+        "dags/sub/more.py": "from ..own import Train\n\nTrain(task_id='airflow')\n",
+        "dags/own.py": f"{_TRAIN}\n\nclass Train(AutoMLTrainModelOperator):\n    pass\n",
+        "plugins/shop/__init__.py": "",
+        "plugins/shop/training.py": f"{_TRAIN}\n\nclass Base(AutoMLTrainModelOperator):\n    pass\n\n\nclass Train(Base):\n    pass\n\n\nclass Quiet:\n    pass\n",
+    }
+    for name, text in files.items():
+        (place := tmp_path / "before" / name).parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    for before, after in (("before", "after"), ("after", "again")):
+        done = upgrade(tmp_path / before, tmp_path / after, "3.3.2")
+        found = {(item.file, item.line): item.message for item in done.findings if item.rule == GONE}
+        assert {file for file, _ in found} == {"dags/own.py", "dags/sales.py", "dags/sub/more.py", "plugins/shop/training.py"}
+        (told,) = (text for (file, _), text in found.items() if file == "dags/sales.py")
+        assert told.startswith("Train of plugins/shop/training.py ")
+    for name in files:
+        assert (tmp_path / "after" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_the_table_has_what_the_moves_call_gone() -> None:
+    known = gone_classes()
+    assert not known.keys() & table().moves.keys()
+    assert all(set(item.fields) <= set(item.arguments) for item in known.values())
+    train = known[f"{_GOOGLE}.operators.automl.AutoMLTrainModelOperator"]
+    assert train == Gone(
+        "operator",
+        "apache-airflow-providers-google 15.1.0",
+        fields=("model", "location", "project_id", "impersonation_chain"),
+        arguments=("model", "location", "project_id", "metadata", "timeout", "retry", "gcp_conn_id", "impersonation_chain"),
+    )
+
+
+_TRIED = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from airflow.sdk import DAG
+from airflow.exceptions import AirflowFailException
+from airflow.serialization.serialized_objects import DagSerialization
+found = {}
+for name, (text, kind, arguments, fields) in json.load(sys.stdin).items():
+    names = {}
+    exec(text, names)
+    made = names[name.rpartition(".")[2]]
+    if kind == "hook":
+        try:
+            made("a", b=1)
+            found[name] = "made"
+        except AirflowFailException:
+            found[name] = "raises"
+        continue
+    with DAG("dag", schedule=None, default_args={argument: "d" for argument in arguments[::2]}) as dag:
+        task = made(task_id="task", **{argument: "{{ ds }}" for argument in arguments[1::2]})
+        made.partial(task_id="mapped").expand(**{fields[0]: ["1", "2"]}) if fields else None
+    data = DagSerialization.to_dict(dag)["dag"]["tasks"][0]["__var"]
+    wrong = [argument for index, argument in enumerate(arguments) if getattr(task, argument) != ("{{ ds }}" if index % 2 else "d")]
+    try:
+        task.execute({})
+        found[name] = "ran"
+    except AirflowFailException as error:
+        found[name] = "raises" if not wrong and "is gone" in str(error) and sorted(data["template_fields"]) == sorted(fields) else str(wrong)
+sys.__stdout__.write("RESULT" + json.dumps(found))
+"""
+
+
+@pytest.mark.airflow
+def test_every_stand_in_is_a_task_that_airflow_stores_and_that_raises(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
+    given = {}
+    for name, known in gone_classes().items():
+        module, _, word = name.rpartition(".")
+        text = rewrite(f"from {module} import {word}\nx = {word}\n".encode(), RULES, Options()).text.decode()
+        given[name] = (text, known.kind, known.arguments, known.fields)
+    done = subprocess.run(
+        [airflow_venv("3.3.2").path / "bin/python", "-c", _TRIED],
+        input=json.dumps(given), capture_output=True, text=True, check=False,
+        env={"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "AIRFLOW__CORE__UNIT_TEST_MODE": "False"},
+    )  # fmt: skip
+    assert "RESULT" in done.stdout, done.stderr[-2000:]
+    found = json.loads(done.stdout.partition("RESULT")[2])
+    assert {name: answer for name, answer in found.items() if answer != "raises"} == {}
