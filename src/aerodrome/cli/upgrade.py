@@ -234,7 +234,9 @@ def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bo
         + ", ".join(f"{count} {word}" for word, count in proof.verdicts.items())
     )
     if failing := [file for file in proof.files if file.raising]:
-        say(f"In {len(failing)} of them {sum(len(file.raising) for file in failing)} tasks raise when they run: their class is gone.")
+        say(
+            f"In {len(failing)} of them {sum(len(file.raising) for file in failing)} tasks raise when they run: their class is gone."
+        )
 
 
 def _why(item: codemod.FileProof) -> str:

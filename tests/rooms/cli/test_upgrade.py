@@ -99,3 +99,21 @@ def test_nothing_is_written_when_one_file_lies_outside_the_project(tmp_path: Pat
         run(project, write=True)
     assert told.value.code == "upgrade-link"
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_whose_tasks_raise_is_not_accepted_beforehand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = _project(tmp_path / "project")
+    old = "from airflow.providers.google.cloud.operators.automl import AutoMLGetModelOperator\n\nAutoMLGetModelOperator(task_id='dag')\n"
+    (project / "dags" / "b.py").write_text(old)
+    run(project, diff=False, html=tmp_path / "review.html")
+    shown = (tmp_path / "review.html").read_text()
+    assert re.findall(r'name="accept" value="([^"]+)"( checked)?', shown) == [
+        ("dags/a.py", " checked"),
+        ("dags/b.py", ""),
+    ]
+    assert "not proved, tasks raise" in shown
+    assert "AutoMLGetModelOperator stands in for" in capsys.readouterr().out
+    run(project, diff=False, write=True, gone="keep")
+    assert (project / "dags" / "b.py").read_text() == old

@@ -202,7 +202,7 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
     if old.failures or not old.dags:
         reason = old.failures[0].message if old.failures else "It holds no DAG."
         return proof("not-comparable", f"Airflow {old.airflow_version}: {reason}")
-    differences = tuple(_masked(item) for item in (*found, *compare(old, new)))
+    differences = tuple(_masked(item) for item in (*found, *raising.explained(compare(old, new), found)))
     lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
     if any(_is_hard(item) for item in differences) and lacking:
         return proof(

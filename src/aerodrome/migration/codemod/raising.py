@@ -6,8 +6,8 @@ The stand-ins are known by their docstring; classes that derive from one raise a
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aerodrome.migration.codemod.gone import MARK
@@ -16,6 +16,7 @@ from aerodrome.migration.codemod.source import read
 from aerodrome.parsing import DagDifference, ParseResult
 
 REASON = "The class is gone, and what stands in for it raises: replace the task."
+_OWN = "The class that is gone set these callbacks itself."
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,19 @@ class Raising:
                 if dict(task).get("operator") in failing:
                     yield DagDifference(dag.dag_id, f"tasks.{task_id}.outcome", "runs", "raises", "warning", REASON)
 
+    def explained(
+        self, differences: Iterable[DagDifference], found: Iterable[DagDifference]
+    ) -> Iterator[DagDifference]:
+        """Give differences with the reason for callbacks that a class that is gone gave its own tasks: a stand-in hands on what the DAG gives."""
+        failing = {(item.dag_id, item.path.removesuffix("outcome")) for item in found}
+        for item in differences:
+            is_own = (item.dag_id, item.path.removesuffix("callbacks")) in failing and not item.after
+            yield replace(item, reason=_OWN) if is_own and not item.reason else item
+
     def _places(self, file: str) -> list[str]:
-        return [(self._folder / name).as_posix() for name in (file, file.removeprefix("dags/"))]  # a folder of DAGs alone
+        return [
+            (self._folder / name).as_posix() for name in (file, file.removeprefix("dags/"))
+        ]  # a folder of DAGs alone
 
     def _imported(self, file: str) -> set[str]:
         """Give the names that a file imports; all that it could mean where it imports by a star."""

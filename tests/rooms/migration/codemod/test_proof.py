@@ -10,6 +10,7 @@ import pytest
 from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Interpreter, Options, prove, source_version, upgrade
 from aerodrome.migration.codemod.proof import _masked
+from aerodrome.migration.codemod.raising import REASON
 from aerodrome.parsing import DagDifference
 
 _HEAD = "import pendulum\nfrom airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
@@ -27,6 +28,11 @@ _DAGS = {
     ),
     "argument": f"{_HEAD}with DAG('argument', schedule=None, {_START}):\n    BashOperator(task_id='a', bash_command='x', sla=1, mine=2)\n",
     "gone": f"from airflow.utils.dates import round_time\n{_HEAD}rounded = round_time\nwith DAG('gone', schedule=None, {_START}):\n{_BODY}",
+    "raising": (
+        "from airflow.providers.google.cloud.operators.life_sciences import LifeSciencesRunPipelineOperator\n"
+        f"{_HEAD}with DAG('raising', schedule=None, catchup=False, {_START}):\n"
+        "    LifeSciencesRunPipelineOperator(task_id='align', body={}, location='l') >> BashOperator(task_id='b', bash_command='x')\n"
+    ),
     "grouped": (
         "from airflow.operators.subdag import SubDagOperator\n"
         f"{_HEAD}args = {{'retries': 3}}\n"
@@ -65,10 +71,15 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
         "missing": "equal-but-for",  # catchup without a schedule means nothing
         "argument": "not-comparable",
         "gone": "broken",
+        "raising": "equal-but-for",
         "grouped": "equal-but-for",
         "never": "not-comparable",
     }
     assert [(item.path, item.after) for item in found["grouped"].differences] == [("tasks.sub", "TaskGroup")]
+    assert found["raising"].raising == ("raising.align",)
+    first = found["raising"].differences[0]
+    assert (first.path, first.after, first.reason) == ("tasks.align.outcome", "raises", REASON)
+    assert {name for name, item in found.items() if item.raising} == {"raising"}
     assert found["missing"].stand_ins == ("module pandas_of_ours", "variable rate")
     assert "round_time" in found["gone"].reason
     # without the upgrade the same files parse, and run otherwise: that is what the comparison is for

@@ -355,7 +355,16 @@ def test_a_query_whose_meaning_is_not_plain_is_left_to_a_person() -> None:
         ("destination_project_dataset_table=f'{D}_x.c', ", 'dataset_id=f"{D}_x", table_id="c"'),
         ("destination_project_dataset_table=f'{PLACE}.c', ", None),  # may be a project and a dataset
         ("destination_project_dataset_table='{{ params.x }}.c', ", None),
-        ("destination_project_dataset_table='b.c', schema_object='s.json', ", None),
+        (
+            "destination_project_dataset_table='b.c', schema_object='s.json', ",
+            """gcs_schema_object="gs://" + 's' + "/" + 's.json', dataset_id="b", table_id="c\"""",
+        ),
+        (
+            "destination_project_dataset_table='b.c', schema_object=D, gcs_schema_bucket='t' or D, google_cloud_storage_conn_id='g', ",
+            """gcs_schema_object="gs://" + ('t' or D) + "/" + D, google_cloud_storage_conn_id='g', dataset_id="b", table_id="c\"""",
+        ),
+        ("destination_project_dataset_table='b.c', schema_object='s.json', schema_fields=D, ", None),
+        ("destination_project_dataset_table='b.c', schema_object='s.json', source_format='DATASTORE_BACKUP', ", None),
         ("destination_project_dataset_table='b.c', source_format='GOOGLE_SHEETS', ", None),
     ],
 )
@@ -376,7 +385,7 @@ def test_external_tables(arguments: str, expected: str | None) -> None:
 def test_an_external_table_of_a_resource_names_its_table() -> None:
     head = "from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateExternalTableOperator\n"
     resource = "{'tableReference': {'projectId': P, 'datasetId': D, 'tableId': 't'}, 'externalDataConfiguration': X}"
-    source = f"{head}BigQueryCreateExternalTableOperator(task_id='a', bucket='b', source_objects=['o'], table_resource={resource})\n"
+    source = f"{head}BigQueryCreateExternalTableOperator(task_id='a', bucket='b', source_objects=['o'], schema_object='s', table_resource={resource})\n"
     text = rewrite(source.encode(), [named("bigquery-external-table")], Options()).text.decode()
     assert (
         f"BigQueryCreateTableOperator(task_id='a', project_id=P, dataset_id=D, table_id='t', table_resource={resource})"

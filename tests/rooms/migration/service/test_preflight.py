@@ -17,6 +17,7 @@ from aerodrome.fleet.object_looks import ConnectionTest
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.records import ConnectionRecord, DagRecord, Record
+from aerodrome.migration.service.code import raising_of
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import MigrationFolder
 from aerodrome.migration.service.preflight import Preflight
@@ -139,6 +140,25 @@ def test_an_open_finding_stands_against_its_dag_until_the_plan_accepts_it(scene:
     scene.own = {DAG: {"accept": ["finding"]}}
     assert scene.codes() == {}
     assert "It reads the metadata database." in scene.remarks()[0]
+
+
+def test_tasks_that_raise_stand_against_their_dag_until_the_plan_accepts_them(scene: Scene) -> None:
+    file = scene.dags[DAG].file
+    assert file != scene.dags["other"].file
+    finding = {"rule": "gone-class", "message": "Train stands in for `old.Train`."}
+    other = {"rule": "plugin", "message": "It is a view."}
+    files = [
+        {"path": f"dags/{file}", "findings": [other, finding, finding]},
+        {"path": "dags/rejected.py", "findings": [finding]},
+        {"path": f"dags/{scene.dags['other'].file}", "findings": [other]},
+    ]
+    raising = raising_of(files, {"dags/rejected.py"})
+    assert raising == {f"dags/{file}": [finding["message"]] * 2}
+    MigrationFolder(scene.root).raising_json.write_text(json.dumps(raising))
+    assert scene.codes() == {DAG: "tasks-raise"}
+    scene.own = {DAG: {"accept": ["finding"]}}
+    assert scene.codes() == {}
+    assert "Train stands in for `old.Train`. (and 1 more)" in scene.remarks()[0]
 
 
 def test_a_connection_is_tested_once_and_names_what_its_hook_says(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """BigQueryCreateExternalTableOperator, which became a table's resource in the words of Google's API.
 
-The mapping is that of the old hook (apache-airflow-providers-google 10.17, hooks/bigquery.py: create_external_table), with its defaults.
+The mapping is that of the old hook (apache-airflow-providers-google 10.17, hooks/bigquery.py: create_external_table), with its defaults. A schema in
+Cloud Storage is read by the new operator when it runs (gcs_schema_object) and put beside the external data, where 10.18 and newer put every schema.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CSV = {
     "allow_quoted_newlines": ("allowQuotedNewlines", "False"),
     "allow_jagged_rows": ("allowJaggedRows", "False"),
 }
+_STORED = ("schema_object", "gcs_schema_bucket", "google_cloud_storage_conn_id")
 _ID = re.compile(r"[\w$-]+")
 _PARTS = (2, 3)  # dataset and table, with the project before them or without
 
@@ -64,15 +66,39 @@ def _arguments(source: Source, call: ast.Call) -> list[str] | None:
             rest.append(f"{delegation.NEW}={source.code(items.pop(name))}")
         elif name in TASK:
             rest.append(f"{name}={source.code(items.pop(name))}")
-    items.pop("google_cloud_storage_conn_id", None)  # for `schema_object` alone, which is not taken here
+    stored = {name: items.pop(name) for name in _STORED if name in items}
     resource = items.pop("table_resource", None)
-    if resource is not None:
+    if (
+        resource is not None
+    ):  # the operator looked at nothing else then, the schema in Cloud Storage included (6.4 to 15.1)
         place = None if items.keys() - {"bucket", "source_objects"} else _of_resource(source, resource)
         text = source.code(resource)
     else:
+        if "schema_object" in stored:
+            if "schema_fields" in items or "bucket" not in items or _kind(items) == "DATASTORE_BACKUP":
+                return None  # which of the two it is can be seen only when it runs; a backup of Datastore has a schema of its own
+            rest += _schema(source, stored, items["bucket"])
         place = _of_name(source, items.pop("destination_project_dataset_table", None))
         text = _resource(source, items) or ""
     return [*rest, *place, f"table_resource={text}"] if place and text else None
+
+
+def _schema(source: Source, stored: dict[str, ast.expr], bucket: ast.expr) -> Iterator[str]:
+    """Give the schema's place in Cloud Storage; the operator reads it from there when it runs, as the old one did."""
+    place = stored.get("gcs_schema_bucket", bucket)
+    yield f'gcs_schema_object="gs://" + {_operand(source, place)} + "/" + {_operand(source, stored["schema_object"])}'
+    if "google_cloud_storage_conn_id" in stored:
+        yield f"google_cloud_storage_conn_id={source.code(stored['google_cloud_storage_conn_id'])}"
+
+
+def _operand(source: Source, node: ast.expr) -> str:
+    is_one = isinstance(node, ast.Name | ast.Constant | ast.JoinedStr | ast.Attribute | ast.Call | ast.Subscript)
+    return source.code(node) if is_one else f"({source.code(node)})"
+
+
+def _kind(items: dict[str, ast.expr]) -> object:
+    form = items.get("source_format")
+    return "CSV" if form is None else getattr(form, "value", None)
 
 
 def _of_resource(source: Source, resource: ast.expr) -> list[str] | None:
@@ -140,8 +166,8 @@ def _is_one_word(source: Source, node: ast.expr) -> bool:
 
 def _resource(source: Source, items: dict[str, ast.expr]) -> str | None:
     bucket, objects = items.pop("bucket", None), items.pop("source_objects", None)
-    form = items.pop("source_format", None)
-    kind = "CSV" if form is None else getattr(form, "value", None)
+    kind = _kind(items)
+    items.pop("source_format", None)
     if bucket is None or objects is None or not isinstance(kind, str) or kind == "GOOGLE_SHEETS":
         return None
 

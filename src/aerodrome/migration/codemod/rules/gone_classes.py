@@ -10,7 +10,7 @@ import ast
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import after_imports
@@ -24,6 +24,7 @@ from aerodrome.migration.codemod.source import Source
 _WIDTH = 100
 _BASES = {"operator": "BaseOperator", "sensor": "BaseSensorOperator"}
 _IMPORTED = re.compile(rb"from\s+(airflow\.[\w.]+)\s+import")
+_SIGNATURE = ("inspect", "signature")
 _FAILURE = ("airflow.exceptions", "AirflowFailException")
 
 
@@ -149,7 +150,7 @@ def _change(source: Source, found: dict[str, ast.alias], options: Options) -> Ch
     edits = drop(source, frozenset(found))
     imports = dict.fromkeys(
         (module, f"{name} as _{name}" if not source.is_free(name, f"{module}.{name}") else name)
-        for module, name in (_FAILURE, *(("airflow.sdk", _BASES[kind]) for kind in _kinds(needed)))
+        for module, name in (_FAILURE, *_needed(needed))
     )
     names = {name.partition(" as ")[0]: name.rpartition(" ")[2] for _, name in imports}
     texts = [_written(origin, alias, names, options) for origin, alias in needed.items()]
@@ -162,15 +163,24 @@ def _change(source: Source, found: dict[str, ast.alias], options: Options) -> Ch
     return Change((*edits, Edit(at, at, text.replace("\n", source.newline.decode()))), tuple(imports))
 
 
-def _kinds(needed: dict[str, ast.alias]) -> Iterator[str]:
-    yield from (kind for origin in needed if (kind := gone_classes()[origin].kind) in _BASES)
+def _needed(origins: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for origin in origins:
+        known = gone_classes()[origin]
+        if known.kind in _BASES:
+            yield "airflow.sdk", _BASES[known.kind]
+        if known.is_open:
+            yield _SIGNATURE
 
 
 def _written(origin: str, alias: ast.alias, names: dict[str, str], options: Options) -> str:
     """Write the class, and the name that the file calls it by."""
     known = gone_classes()[origin]
     raises = f"raise {names[_FAILURE[1]]}({_reason(origin, known, options)})"
-    parts = _hook(alias.name, origin, known, raises) if known.kind == "hook" else _task(alias.name, origin, known, raises, names)
+    parts = (
+        _hook(alias.name, origin, known, raises)
+        if known.kind == "hook"
+        else _task(alias.name, origin, known, raises, names)
+    )
     text = "\n".join(parts)
     return f"{text}\n\n\n{alias.asname} = {alias.name}" if alias.asname and alias.asname != alias.name else text
 
@@ -185,9 +195,18 @@ def _task(name: str, origin: str, known: Gone, raises: str, names: dict[str, str
         yield from _tuple("template_ext", known.extensions)
     if known.fields or known.extensions:
         yield ""
-    if known.arguments:
-        yield from _folded("    def __init__(", ["self", "*", *(f"{one}=None" for one in known.arguments), "**kwargs"], "):")
-        yield "        super().__init__(**kwargs)"
+    if known.arguments or known.is_open:
+        yield from _folded(
+            "    def __init__(",
+            ["self", *("*" for _ in known.arguments[:1]), *(f"{one}=None" for one in known.arguments), "**kwargs"],
+            "):",
+        )
+        if known.is_open:
+            base, signature = names[_BASES[known.kind]], names[_SIGNATURE[1]]
+            yield f"        taken = {signature}({base}).parameters  # others were ignored"
+            yield "        super().__init__(**{name: value for name, value in kwargs.items() if name in taken})"
+        else:
+            yield "        super().__init__(**kwargs)"
         for some in _chunks(known.arguments):
             yield f"        {', '.join(f'self.{one}' for one in some)} = {', '.join(some)}"
         yield ""
