@@ -158,6 +158,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("retired-provider",),
         "their last releases work with 3.3.2; said at each import",
     ),
+    Removal(
+        "Sensors and operators that did nothing but defer: GCSObjectExistenceAsyncSensor, …",
+        "rule",
+        ("deferrable-class",),
+    ),
     Removal("Dataproc operators for each kind of job; cluster arguments", "rule", ("dataproc-job",)),
     Removal(
         "TableauRefreshWorkbookOperator, SnowflakeToSlackOperator", "rule", ("tableau-refresh", "snowflake-to-slack")

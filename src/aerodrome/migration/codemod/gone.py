@@ -27,7 +27,6 @@ class Gone:
     fields: tuple[
         str, ...
     ] = ()  # template_fields; each is one of the arguments: Airflow 3 renders none that every task has
-    extensions: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()  # beside what every task takes
     is_open: bool = False  # arguments that nobody knows are taken and ignored
     static: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)  # name -> arguments, expression
@@ -41,6 +40,6 @@ def gone_classes() -> Mapping[str, Gone]:
 
 
 def _gone(entry: Mapping[str, Any]) -> Gone:
-    lists = {name: tuple(entry.get(name, ())) for name in ("fields", "extensions", "arguments")}
+    lists = {name: tuple(entry.get(name, ())) for name in ("fields", "arguments")}
     static = {name: (tuple(arguments), code) for name, (*arguments, code) in entry.get("static", {}).items()}
     return Gone(entry["kind"], entry["package"], **lists, is_open=entry.get("open", False), static=static)

@@ -15,6 +15,7 @@ from aerodrome.migration.codemod.rules import RULES
 
 _RDS = "from airflow.providers.amazon.aws.sensors.rds import RdsSnapshotExistenceSensor as Wait\n"
 _SLACK = "from airflow.providers.snowflake.transfers.snowflake_to_slack import SnowflakeToSlackOperator as Tell\n"
+_DEFER = "from airflow.providers.databricks.operators.databricks import DatabricksSubmitRunDeferrableOperator as Run\n"
 _TABLEAU = "from airflow.providers.tableau.operators.tableau_refresh_workbook import TableauRefreshWorkbookOperator as Refresh\n"
 
 
@@ -40,6 +41,10 @@ def upgraded(source: str) -> Rewritten:
         (
             f'{_SLACK}a = Tell(task_id="a", sql="s", slack_message="m", slack_conn_id="b", snowflake_conn_id="c", slack_token=TOKEN)\n',
             'a = SqlToSlackWebhookOperator(task_id="a", sql="s", slack_message="m", slack_webhook_conn_id="b", sql_conn_id="c")\n',
+        ),
+        (
+            f'{_DEFER}a = Run.partial(task_id="a", **more).expand(json=[A, B])\n',
+            'a = DatabricksSubmitRunOperator.partial(task_id="a", deferrable=True, **more).expand(json=[A, B])\n',
         ),
         (
             f'{_TABLEAU}a = Refresh(task_id="a", workbook_name=BOOK, site_id="s", check_interval=5)\n',

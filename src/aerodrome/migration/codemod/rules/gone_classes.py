@@ -166,10 +166,16 @@ def _change(source: Source, found: dict[str, ast.alias], options: Options) -> Ch
 def _needed(origins: Iterable[str]) -> Iterator[tuple[str, str]]:
     for origin in origins:
         known = gone_classes()[origin]
-        if known.kind in _BASES:
-            yield "airflow.sdk", _BASES[known.kind]
+        yield from (("airflow.sdk", base) for base in _bases(known))
         if known.is_open:
             yield _SIGNATURE
+
+
+def _bases(known: Gone) -> list[str]:
+    """Give the classes whose constructors a stand-in asks for what they take; what it derives from is the last."""
+    if known.kind not in _BASES:
+        return []
+    return list(dict.fromkeys([*([_BASES["operator"]] if known.is_open else []), _BASES[known.kind]]))
 
 
 def _written(origin: str, alias: ast.alias, names: dict[str, str], options: Options) -> str:
@@ -190,11 +196,7 @@ def _task(name: str, origin: str, known: Gone, raises: str, names: dict[str, str
     yield f'    """Stands in for {origin}, which is gone: its tasks fail when they run."""'
     yield ""
     if known.fields:
-        yield from _tuple("template_fields", known.fields)
-    if known.extensions:
-        yield from _tuple("template_ext", known.extensions)
-    if known.fields or known.extensions:
-        yield ""
+        yield from (*_tuple("template_fields", known.fields), "")
     if known.arguments or known.is_open:
         yield from _folded(
             "    def __init__(",
@@ -202,8 +204,8 @@ def _task(name: str, origin: str, known: Gone, raises: str, names: dict[str, str
             "):",
         )
         if known.is_open:
-            base, signature = names[_BASES[known.kind]], names[_SIGNATURE[1]]
-            yield f"        taken = {signature}({base}).parameters  # others were ignored"
+            words = [f"*{names[_SIGNATURE[1]]}({names[base]}).parameters" for base in _bases(known)]
+            yield f"        taken = {{{', '.join(words)}}}  # others were ignored"
             yield "        super().__init__(**{name: value for name, value in kwargs.items() if name in taken})"
         else:
             yield "        super().__init__(**kwargs)"
