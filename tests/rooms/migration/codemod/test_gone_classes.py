@@ -15,6 +15,7 @@ from aerodrome.migration.codemod.engine import Rewritten, rewrite
 from aerodrome.migration.codemod.gone import Gone, gone_classes
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.rules import RULES
+from aerodrome.migration.codemod.rules.moved_names import lost
 
 _PLAIN = Options()
 _GOOGLE = "airflow.providers.google.cloud"
@@ -150,6 +151,14 @@ def test_the_table_has_what_the_moves_call_gone() -> None:
             "impersonation_chain",
         ),
     )
+
+
+def test_no_stand_in_blames_a_plugin_or_says_nothing() -> None:
+    for name in gone_classes():
+        module, _, word = name.rpartition(".")
+        why = lost(1, module, word, 3)
+        assert "plugin" not in why.message
+        assert why.hint
 
 
 _TRIED = """

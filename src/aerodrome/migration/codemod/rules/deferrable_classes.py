@@ -1,6 +1,6 @@
 """Classes that did nothing but defer: the class that they derived from does it when it is told to.
 
-Source: the old classes themselves. `super().__init__(deferrable=True, **kwargs)` in apache-airflow-providers-google 10.1.1 and -microsoft-azure
+Source: the old classes themselves. `super().__init__(deferrable=True, **kwargs)` in apache-airflow-providers-google 10.1.1, -dbt-cloud and -microsoft-azure
 (June 2023); those of -databricks 4.2.0 have an execute that is what today's does with deferrable=True.
 """
 
@@ -18,6 +18,10 @@ _PLACES = {
     "airflow.providers.google.cloud.sensors.bigquery": {
         "BigQueryTableExistenceAsyncSensor": "BigQueryTableExistenceSensor",
         "BigQueryTableExistencePartitionAsyncSensor": "BigQueryTablePartitionExistenceSensor",
+    },
+    "airflow.providers.dbt.cloud.sensors.dbt": {"DbtCloudJobRunAsyncSensor": "DbtCloudJobRunSensor"},
+    "airflow.providers.microsoft.azure.sensors.data_factory": {
+        "AzureDataFactoryPipelineRunStatusAsyncSensor": "AzureDataFactoryPipelineRunStatusSensor",
     },
     "airflow.providers.microsoft.azure.sensors.wasb": {"WasbBlobAsyncSensor": "WasbBlobSensor"},
     "airflow.providers.databricks.operators.databricks": {

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import import_text, replace
+from aerodrome.migration.codemod.gone import gone_classes
 from aerodrome.migration.codemod.imports import indent_of, is_alone, written
 from aerodrome.migration.codemod.moves import Moves, successors, table
 from aerodrome.migration.codemod.rules import dags
@@ -57,13 +58,17 @@ _INSTEAD = {
 
 _SERVICES = (
     ("qubole", "Qubole's provider is retired, as the service is: run the query where the data went. Its last release imports under Airflow 3.3.2, but its tasks do not reach the DAG."),
-    (".mlengine", "AI Platform is shut down, and its operators left the provider with 15.0: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
+    (".hdfs", "The library that it used, snakebite-py3, is not maintained, and the apache-hdfs provider left it with 4.0: use WebHdfsSensor or WebHDFSHook (airflow.providers.apache.hdfs)."),
+    (".HdfsSensor", "The library that it used, snakebite-py3, is not maintained, and the apache-hdfs provider left it with 4.0: use WebHdfsSensor or WebHDFSHook (airflow.providers.apache.hdfs)."),
+    ("hipchat", "HipChat is shut down since February 2019: use the chat that came after it, for example SlackAPIPostOperator (airflow.providers.slack.operators.slack)."),
+    ("mlengine", "AI Platform is shut down, and its operators left the provider with 15.0: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai)."),
     ("automl", "AutoML's own service is shut down since March 2024: use Vertex AI (airflow.providers.google.cloud.operators.vertex_ai.auto_ml)."),
     (".life_sciences", "Cloud Life Sciences is shut down since July 2025: use Batch (airflow.providers.google.cloud.operators.cloud_batch)."),
     (".datacatalog", "Data Catalog was discontinued in January 2026 and became a part of Dataplex: use airflow.providers.google.cloud.operators.dataplex."),
     (".operators.analytics.", "Universal Analytics is shut down since July 2024: use airflow.providers.google.marketing_platform.operators.analytics_admin."),
     (".vertex_ai.auto_ml.CreateAutoMLVideo", "Vertex AI trains no video models with AutoML any more: train your own (airflow.providers.google.cloud.operators.vertex_ai.custom_job)."),
     (".vertex_ai.auto_ml.CreateAutoMLText", "Vertex AI trains no text models with AutoML any more: tune a Gemini model (airflow.providers.google.cloud.operators.gen_ai)."),
+    (".vertex_ai.generative_model.", "Vertex AI's own library for generative models is retired: use the GenAI operators (airflow.providers.google.cloud.operators.gen_ai)."),
     (".dataflow.DataflowStartSqlJobOperator", "Dataflow SQL is shut down since January 2025: use DataflowStartYamlJobOperator (airflow.providers.google.cloud.operators.dataflow) or Beam SQL."),
     (".search_ads.GoogleSearchAds", "The API of Search Ads 360 that it asked is shut down since June 2024: use GoogleSearchAdsSearchOperator of airflow.providers.google.marketing_platform.operators.search_ads."),
     (".display_video.GoogleDisplayVideo360", "Display & Video 360 has neither reports by query nor line item files any more, but SDF: GoogleDisplayVideo360CreateSDFDownloadTaskOperator and GoogleDisplayVideo360SDFtoGCSOperator of airflow.providers.google.marketing_platform.operators.display_video."),
@@ -89,7 +94,9 @@ def lost(line: int, module: str, name: str, major: int) -> Spot:
     for word, hint in _SERVICES if major > _OLDER else ():
         if word in origin:
             return Spot(line, f"`{origin}` is gone, and so is the service behind it.", f"{hint}{_said(origin)}")
-    is_known = any(old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known)
+    is_known = origin in gone_classes() or any(
+        old.startswith(f"{module}.") for known in (table().moves, table().gone) for old in known
+    )
     if major > _OLDER and not is_known:
         return Spot(
             line,
