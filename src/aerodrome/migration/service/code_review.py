@@ -27,16 +27,21 @@ class CodeReview:
     def changes(self, actor: Actor, ref: str) -> Mapping[str, Any]:
         """Give the code upgrade, or a review that is newer; NotFound before either.
 
-        Per file its diff, applied rules, open findings and whether the plan rejects it (`is_rejected`).
+        Per file its diff, applied rules, open findings, whether the plan rejects it (`is_rejected`), and whether tasks raise
+        because their class is gone (`is_raising`): its DAGs are not handed over unless the plan accepts it.
         """
         row = self._migrations.row_for(actor, ref, READ)
         found = present(
             code.newest(self._migrations.folder_of(row)), "code upgrade", f"aerodrome migrate code {row.name} --review"
         )
         rejected = self._rejected(row)
+        raising = code.raising_of(found["files"], rejected)
         return {
             **found,
-            "files": [{**file, "is_rejected": file["path"] in rejected} for file in found["files"]],
+            "files": [
+                {**file, "is_rejected": file["path"] in rejected, "is_raising": file["path"] in raising}
+                for file in found["files"]
+            ],
             "rejected": sorted(rejected),
         }
 

@@ -32,7 +32,7 @@ class CodeDecisions(Body):
 
 @router.get("/migrations/{ref}/code", responses=NAMED)
 def get_migration_code(the: The, actor: Caller, ref: str) -> Mapping[str, Any]:
-    """Give the code upgrade, or a review that is newer: per file its diff, applied rules, open findings, and `is_rejected`."""
+    """Give the code upgrade, or a review that is newer: per file its diff, applied rules, open findings, `is_rejected` and `is_raising`."""
     return the.migrations.code_review.changes(actor, ref)
 
 

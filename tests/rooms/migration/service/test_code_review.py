@@ -135,3 +135,25 @@ def test_the_newest_of_step_and_review_is_shown(desk: Desk) -> None:
     seen = code.newest(folder)
     assert seen is not None
     assert seen["files_total"] < done["files_total"]
+
+
+def test_files_whose_tasks_raise_are_told_unless_the_plan_rejects_them(desk: Desk, tmp_path: Path) -> None:
+    desk.assessed()
+    row = desk.migrations.row_for(desk.actor(), NAME, "migration.read")
+    folder = desk.migrations.folder_of(row)
+    (dags := tmp_path / "old").mkdir()
+    (dags / "train.py").write_text(
+        "from airflow import DAG\nfrom airflow.providers.google.cloud.operators.automl import AutoMLGetModelOperator\n\n"
+        "with DAG('train', schedule=None):\n    AutoMLGetModelOperator(task_id='a', model_id='m')\n"
+    )
+    (dags / "other.py").write_text("from airflow import DAG\n\nDAG('other', schedule_interval=None)\n")
+    source = CodeFolders(dags, None, None, None)
+    done = code.upgrade_into(folder, source, "3.3.2", catchup_by_default=True)
+    assert done["files_raising"] == 1
+    assert "in 1 files tasks raise" in done["summary"]
+    assert set(read_json(folder.raising_json)) == {"dags/train.py"}
+    files = desk.migrations.code_review.changes(desk.actor(), NAME)["files"]
+    assert {file["path"]: file["is_raising"] for file in files} == {"dags/other.py": False, "dags/train.py": True}
+    done = code.upgrade_into(folder, source, "3.3.2", catchup_by_default=True, rejected=["dags/train.py"])
+    assert done["files_raising"] == 0
+    assert read_json(folder.raising_json) == {}

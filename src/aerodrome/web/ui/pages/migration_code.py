@@ -18,7 +18,12 @@ from aerodrome.web.ui.visitor import Form, The, Visitor
 router = APIRouter(include_in_schema=False)
 FILES = 50
 TAB = "/code"
-KINDS = {"": "all files", "rejected": "rejected ones", "look": "those with something to look at"}
+KINDS = {
+    "": "all files",
+    "rejected": "rejected ones",
+    "look": "those with something to look at",
+    "raising": "those whose tasks raise",
+}
 
 
 @router.get("/migrations/{ref}/code")
@@ -91,6 +96,7 @@ def shown(code: Mapping[str, Any], text: str, kind: str, page: int) -> dict[str,
         "found": len(fitting),
         "changed": len(changed),
         "accepted": sum(not file["is_rejected"] for file in changed),
+        "raising": sum(file["is_raising"] for file in code["files"]),
         "spots": sum(len(file["findings"]) for file in code["files"]),
         "text": text,
         "kind": kind,
@@ -102,6 +108,8 @@ def shown(code: Mapping[str, Any], text: str, kind: str, page: int) -> dict[str,
 
 def _fits(file: Mapping[str, Any], text: str, kind: str) -> bool:
     if kind == "rejected" and not file["is_rejected"]:
+        return False
+    if kind == "raising" and not file["is_raising"]:
         return False
     if kind == "look" and not file["findings"]:
         return False
