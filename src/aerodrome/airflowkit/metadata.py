@@ -207,7 +207,11 @@ def _engine(url: URL, *, is_read_only: bool) -> Engine:
         max_overflow=0,
         pool_use_lifo=True,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "aerodrome"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "aerodrome",
+            "client_encoding": "utf8",  # of a database that was made with SQL_ASCII the driver gives bytes otherwise
+        },
         execution_options={"postgresql_readonly": True} if is_read_only else {},
         hide_parameters=True,
     )
@@ -295,6 +299,14 @@ def _translated(label: str) -> Iterator[None]:
         raise _as_error(error, label) from error
 
 
+def _not_utf8(label: str, column: re.Match[str] | None) -> Invalid:
+    return Invalid(
+        f"{label} holds a text that is not UTF-8{f', in a column {column[1]}' if column else ''}.",
+        code="source-text-unreadable",
+        hint="Mend the rows in the source, then try again: `hex(COLUMN)` of SQLite and `COLUMN::bytea` of PostgreSQL show the bytes.",
+    )
+
+
 _COLUMN = re.compile(r"column '(\w+)'")
 _MYSQL_STATES: dict[Any, str] = {
     1045: "28000", 1698: "28000", 1049: "3D000", 1146: "42P01", 1054: "42703",
@@ -329,13 +341,8 @@ def _as_error(error: BaseException | None, label: str) -> AerodromeError:
         return Invalid(
             f"{label} is not a SQLite database.", code="not-an-airflow-database", hint="Check the path in the URL."
         )
-    if "could not decode to utf-8" in message:  # SQLite's driver; what it says besides is data
-        column = _COLUMN.search(message)
-        return Invalid(
-            f"{label} holds a text that is not UTF-8{f', in a column {column[1]}' if column else ''}.",
-            code="source-text-unreadable",
-            hint="`select rowid, hex(COLUMN) from TABLE` shows the bytes of each row. Mend the rows in the source, then try again.",
-        )
+    if state == "22021" or "could not decode to utf-8" in message:  # PostgreSQL; SQLite's driver. What they say is data
+        return _not_utf8(label, _COLUMN.search(message))
     if "locked" in message:
         return Unavailable(
             f"{label} is locked by another process.", code="source-database-locked", hint="Try again in a moment."
