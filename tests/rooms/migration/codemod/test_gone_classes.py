@@ -101,8 +101,30 @@ def test_names_of_the_file_stay_what_they_are() -> None:
     text = upgraded(f'{_TRAIN}BaseOperator = 1\na = AutoMLTrainModelOperator(task_id="a")\n').text.decode()
     assert "from airflow.sdk import BaseOperator as _BaseOperator" in text
     assert "class AutoMLTrainModelOperator(_BaseOperator)" in text
+    assert "from airflow.sdk.exceptions import AirflowFailException" in text
+    older = upgraded(f'{_TRAIN}a = AutoMLTrainModelOperator(task_id="a")\n', Options(target="3.1.8")).text.decode()
+    assert "from airflow.exceptions import AirflowFailException" in older
     windows = upgraded(f'{_TRAIN}a = AutoMLTrainModelOperator(task_id="a")\n'.replace("\n", "\r\n")).text
     assert windows.count(b"\n") == windows.count(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "owner"),
+    [
+        (f"import {_GOOGLE}.operators.mlengine as ml", "ml"),
+        (f"from {_GOOGLE}.operators import mlengine", "mlengine"),
+        ("from airflow.contrib.operators import mlengine_operator", "mlengine_operator"),
+    ],
+)
+def test_classes_that_are_reached_through_their_module(head: str, owner: str, tmp_path: Path) -> None:
+    name = "MLEngineTrainingOperator" if "contrib" in head else "MLEngineStartTrainingJobOperator"
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "a.py").write_text(f"{head}\n\na = {owner}.{name}(task_id='dag')\nb = {owner}.{name}\n")
+    done = upgrade(tmp_path / "before", tmp_path / "after", "3.3.2")
+    text = (tmp_path / "after" / "a.py").read_text()
+    assert head not in text
+    assert text.endswith(f"a = {name}(task_id='dag')\nb = {name}\n")
+    assert [item.rule for item in done.findings if item.file == "a.py"] == [GONE]
 
 
 def test_a_dag_whose_operators_are_defined_elsewhere_is_found_as_well(tmp_path: Path) -> None:
@@ -165,7 +187,7 @@ _TRIED = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 from airflow.sdk import DAG
-from airflow.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 found = {}
 for name, (text, kind, arguments, fields) in json.load(sys.stdin).items():

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import after_imports
+from aerodrome.migration.codemod.editing import after_imports, replace
 from aerodrome.migration.codemod.gone import GONE, MARK, Gone, gone_classes
 from aerodrome.migration.codemod.imports import drop
 from aerodrome.migration.codemod.moves import successors, table
@@ -25,13 +25,17 @@ _WIDTH = 100
 _BASES = {"operator": "BaseOperator", "sensor": "BaseSensorOperator"}
 _IMPORTED = re.compile(rb"from\s+(airflow\.[\w.]+)\s+import")
 _SIGNATURE = ("inspect", "signature")
-_FAILURE = ("airflow.exceptions", "AirflowFailException")
+_FAILURE = "AirflowFailException"
+_SDK = (3, 2)  # has it in airflow.sdk, too, and from 3.3 on warns of the other place
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     yield from _standing(source, options)
     yield from _imported(source, options)
     if options.is_keeping_gone:
+        return
+    if references := list(_by_module(source)):
+        yield from references  # imported by name first
         return
     found = {
         origin: alias
@@ -42,6 +46,14 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     }
     if found and not _is_waiting(source):
         yield _change(source, found, options)
+
+
+def _by_module(source: Source) -> Iterator[Change]:
+    """Import by their names classes that are reached through their module."""
+    for node in source.each(ast.Attribute):
+        origin = next((meaning for meaning in source.meanings(node) if meaning in gone_classes()), None)
+        if origin and isinstance(node.ctx, ast.Load) and source.is_free(node.attr, origin):
+            yield Change((replace(source, node, node.attr),), (_split(origin),))
 
 
 def _standing(source: Source, options: Options) -> Iterator[Spot]:
@@ -150,7 +162,7 @@ def _change(source: Source, found: dict[str, ast.alias], options: Options) -> Ch
     edits = drop(source, frozenset(found))
     imports = dict.fromkeys(
         (module, f"{name} as _{name}" if not source.is_free(name, f"{module}.{name}") else name)
-        for module, name in (_FAILURE, *_needed(needed))
+        for module, name in ((_place(options), _FAILURE), *_needed(needed))
     )
     names = {name.partition(" as ")[0]: name.rpartition(" ")[2] for _, name in imports}
     texts = [_written(origin, alias, names, options) for origin, alias in needed.items()]
@@ -161,6 +173,12 @@ def _change(source: Source, found: dict[str, ast.alias], options: Options) -> Ch
     blank = len(rest) - len(rest.lstrip(b"\n"))
     text = "\n\n" + "\n\n\n".join(texts) + "\n" + "\n" * max(0, 2 - blank if rest.strip() else 0)
     return Change((*edits, Edit(at, at, text.replace("\n", source.newline.decode()))), tuple(imports))
+
+
+def _place(options: Options) -> str:
+    """Give the module that has the exception in the target."""
+    version = tuple(int(word) for word in options.target.split(".")[:2])
+    return "airflow.sdk.exceptions" if version >= _SDK else "airflow.exceptions"
 
 
 def _needed(origins: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -181,7 +199,7 @@ def _bases(known: Gone) -> list[str]:
 def _written(origin: str, alias: ast.alias, names: dict[str, str], options: Options) -> str:
     """Write the class, and the name that the file calls it by."""
     known = gone_classes()[origin]
-    raises = f"raise {names[_FAILURE[1]]}({_reason(origin, known, options)})"
+    raises = f"raise {names[_FAILURE]}({_reason(origin, known, options)})"
     parts = (
         _hook(alias.name, origin, known, raises)
         if known.kind == "hook"
@@ -283,7 +301,7 @@ with DAG("genomes", schedule=None):
 """,
     after='''
 from airflow import DAG
-from airflow.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk import BaseOperator
 
 
