@@ -235,7 +235,7 @@ def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bo
     )
     if failing := [file for file in proof.files if file.raising]:
         say(
-            f"In {len(failing)} of them {sum(len(file.raising) for file in failing)} tasks raise when they run: their class is gone."
+            f"In {len(failing)} of them {sum(len(file.raising) for file in failing)} tasks or hooks raise when they run: their class is gone."
         )
 
 

@@ -64,7 +64,9 @@ class FileProof:
     dag_ids: tuple[str, ...]
     differences: tuple[DagDifference, ...]
     stand_ins: tuple[str, ...]  # "module pandas"; what neither reading could have
-    raising: tuple[str, ...] = ()  # "dag_id.task_id": tasks of a class that is gone; they fail when they run
+    raising: tuple[
+        str, ...
+    ] = ()  # "dag_id.task_id", "dag_id.SomeHook": of a class that is gone; they fail when they run
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
     names = {f"{item.kind} {item.name}" for result in (old, new) for item in result.stand_ins.get(file, ())}
     dag_ids = tuple(sorted({dag.dag_id for dag in (*old.dags, *new.dags)}))
     found = tuple(raising.differences(file, new))
-    failing = tuple(f"{item.dag_id}.{item.path.removeprefix('tasks.').removesuffix('.outcome')}" for item in found)
+    failing = tuple(f"{item.dag_id}.{item.path.partition('.')[2].removesuffix('.outcome')}" for item in found)
 
     def proof(verdict: Verdict, reason: str = "", differences: tuple[DagDifference, ...] = ()) -> FileProof:
         return FileProof(file, verdict, Redactor().text(reason), dag_ids, differences, tuple(sorted(names)), failing)

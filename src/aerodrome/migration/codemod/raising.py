@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aerodrome.migration.codemod.gone import MARK
+from aerodrome.migration.codemod.gone import MARK, gone_classes
 from aerodrome.migration.codemod.rules.gone_classes import origin_of
 from aerodrome.migration.codemod.source import read
 from aerodrome.parsing import DagDifference, ParseResult
 
 REASON = "The class is gone, and what stands in for it raises: replace the task."
+_HOOK = "The class of the hook is gone, and making one raises: replace what uses it."
 _OWN = "The class that is gone set these callbacks itself."
 
 
@@ -25,6 +26,7 @@ class _Class:
     name: str
     bases: frozenset[str]
     is_stand_in: bool
+    is_made_hook: bool
 
 
 class Raising:
@@ -33,6 +35,7 @@ class Raising:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._names: dict[str, set[str]] = {}
+        self._hooks: dict[str, set[str]] = {}  # that a file makes itself
         texts = {path: path.read_bytes() for path in sorted(folder.rglob("*.py")) if path.is_file()}
         if any(MARK.encode() in text for text in texts.values()):
             self._find([item for path, text in texts.items() for item in _classes(path.as_posix(), text)])
@@ -45,18 +48,23 @@ class Raising:
             count = len(failing)
             failing |= {item.name for item in classes if item.bases & failing}
         for item in classes:
+            if item.is_made_hook:
+                self._hooks.setdefault(item.file, set()).add(item.name)
             if item.name in failing:
                 self._names.setdefault(item.file, set()).add(item.name)
 
     def differences(self, file: str, new: ParseResult) -> Iterator[DagDifference]:
-        """Give one for each task of a DAG file (below the project, as a reading names it) that will fail."""
+        """Give one for each task of a DAG file (below the project, as a reading names it) that will fail, and for each hook whose users will."""
         if not self._names or not new.dags:
             return
         own = next((names for place in self._places(file) if (names := self._names.get(place))), set())
         shared = {name for place, names in self._names.items() if place not in self._places(file) for name in names}
         imported = self._imported(file)
         failing = own | (shared & imported)
+        hooks = sorted(name for place in self._places(file) for name in self._hooks.get(place, ()))
         for dag in new.dags:
+            for name in hooks:
+                yield DagDifference(dag.dag_id, f"hooks.{name}.outcome", "works", "raises", "warning", _HOOK)
             for task_id, task in sorted(dict(dag.shape.get("tasks") or {}).items()):
                 if dict(task).get("operator") in failing:
                     yield DagDifference(dag.dag_id, f"tasks.{task_id}.outcome", "runs", "raises", "warning", REASON)
@@ -88,6 +96,9 @@ class Raising:
 def _classes(file: str, text: bytes) -> Iterator[_Class]:
     if b"class " not in text or (source := read(text)) is None:
         return
+    made = {node.func.id for node in source.each(ast.Call) if isinstance(node.func, ast.Name)}
     for node in source.each(ast.ClassDef):
+        origin = origin_of(node)
+        is_hook = origin in gone_classes() and gone_classes()[str(origin)].kind == "hook"
         bases = frozenset(ast.unparse(base).rpartition(".")[2] for base in node.bases)
-        yield _Class(file, node.name, bases, origin_of(node) is not None)
+        yield _Class(file, node.name, bases, origin is not None, is_hook and node.name in made)

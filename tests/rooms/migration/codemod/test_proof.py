@@ -33,6 +33,12 @@ _DAGS = {
         f"{_HEAD}with DAG('raising', schedule=None, catchup=False, {_START}):\n"
         "    LifeSciencesRunPipelineOperator(task_id='align', body={}, location='l') >> BashOperator(task_id='b', bash_command='x')\n"
     ),
+    "hooked": (
+        "from airflow.providers.google.cloud.hooks.life_sciences import LifeSciencesHook\n"
+        f"from airflow.decorators import task\n{_HEAD}\n"
+        "@task\ndef align():\n    LifeSciencesHook().run_pipeline({})\n\n"
+        f"with DAG('hooked', schedule=None, catchup=False, {_START}):\n    align()\n"
+    ),
     "grouped": (
         "from airflow.operators.subdag import SubDagOperator\n"
         f"{_HEAD}args = {{'retries': 3}}\n"
@@ -72,6 +78,7 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
         "argument": "not-comparable",
         "gone": "broken",
         "raising": "equal-but-for",
+        "hooked": "equal-but-for",
         "grouped": "equal-but-for",
         "never": "not-comparable",
     }
@@ -79,7 +86,8 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
     assert found["raising"].raising == ("raising.align",)
     first = found["raising"].differences[0]
     assert (first.path, first.after, first.reason) == ("tasks.align.outcome", "raises", REASON)
-    assert {name for name, item in found.items() if item.raising} == {"raising"}
+    assert found["hooked"].raising == ("hooked.LifeSciencesHook",)
+    assert {name for name, item in found.items() if item.raising} == {"raising", "hooked"}
     assert found["missing"].stand_ins == ("module pandas_of_ours", "variable rate")
     assert "round_time" in found["gone"].reason
     # without the upgrade the same files parse, and run otherwise: that is what the comparison is for
