@@ -80,12 +80,12 @@ class Options:
     is_pinning_intervals: bool = (
         False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
     )
-    is_keeping_gone: bool = False  # True: nothing stands in for classes that are gone; their files do not import
     target: str = "3.3.2"  # Airflow's version
     python: str = "3.11"  # of the target
     requirements_as_of: date | None = (
         None  # versions are looked for among what was published up to this day; None: the index is not asked
     )
+    is_keeping_gone: bool = False  # True: nothing stands in for classes that are gone; their files do not import
     file: str = ""  # the one that is upgraded, below the project
     project: Project | None = None  # None: nothing is known but the file itself
 
