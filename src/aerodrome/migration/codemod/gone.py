@@ -1,4 +1,4 @@
-"""Operators, sensors and hooks that no package of Airflow 3.3.2 has any more: a table, made by `scripts/gone` from the old packages.
+"""Operators, sensors, hooks and a function that makes tasks that no package of Airflow 3.3.2 has any more: a table, made by `scripts/gone` from the old packages.
 
 What is in it is what a stand-in needs: something of the same name that takes what the old class took, and fails when it runs.
 """
@@ -22,13 +22,14 @@ MARK = "Stands in for airflow."
 class Gone:
     """One class. `package` is the last one at hand that had it: "apache-airflow-providers-google 15.1.0"."""
 
-    kind: Literal["operator", "sensor", "hook"]
+    kind: Literal["operator", "sensor", "hook", "function"]  # function: makes `tasks`, one after the other
     package: str
     fields: tuple[
         str, ...
     ] = ()  # template_fields; each is one of the arguments: Airflow 3 renders none that every task has
     arguments: tuple[str, ...] = ()  # beside what every task takes
     is_open: bool = False  # arguments that nobody knows are taken and ignored
+    tasks: tuple[str, ...] = ()  # of a function: task ids are its first argument, "-" and one of these
     static: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)  # name -> arguments, expression
 
 
@@ -40,6 +41,6 @@ def gone_classes() -> Mapping[str, Gone]:
 
 
 def _gone(entry: Mapping[str, Any]) -> Gone:
-    lists = {name: tuple(entry.get(name, ())) for name in ("fields", "arguments")}
+    lists = {name: tuple(entry.get(name, ())) for name in ("fields", "arguments", "tasks")}
     static = {name: (tuple(arguments), code) for name, (*arguments, code) in entry.get("static", {}).items()}
     return Gone(entry["kind"], entry["package"], **lists, is_open=entry.get("open", False), static=static)

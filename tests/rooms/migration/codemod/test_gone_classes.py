@@ -156,6 +156,7 @@ def test_a_dag_whose_operators_are_defined_elsewhere_is_found_as_well(tmp_path: 
 def test_the_table_has_what_the_moves_call_gone() -> None:
     known = gone_classes()
     assert not known.keys() & table().moves.keys()
+    assert {name.rpartition(".")[2] for name, item in known.items() if item.tasks} == {"create_evaluate_ops"}
     assert all(set(item.fields) <= set(item.arguments) for item in known.values())
     train = known[f"{_GOOGLE}.operators.automl.AutoMLTrainModelOperator"]
     assert train == Gone(
@@ -200,6 +201,18 @@ for name, (text, kind, arguments, fields) in json.load(sys.stdin).items():
             found[name] = "made"
         except AirflowFailException:
             found[name] = "raises"
+        continue
+    if kind == "function":
+        with DAG("dag", schedule=None) as dag:
+            tasks = made("p", "TEXT", metric_fn_and_keys=(len, ()))
+        DagSerialization.to_dict(dag)
+        try:
+            tasks[1].execute({})
+            found[name] = "ran"
+        except AirflowFailException:
+            ways = {task.task_id: sorted(task.downstream_task_ids) for task in tasks}
+            is_same = ways == {"p-prediction": ["p-summary"], "p-summary": ["p-validation"], "p-validation": []}
+            found[name] = "raises" if is_same else str(ways)
         continue
     with DAG("dag", schedule=None, default_args={argument: "d" for argument in arguments[::2]}) as dag:
         task = made(task_id="task", **{argument: "{{ ds }}" for argument in arguments[1::2]})

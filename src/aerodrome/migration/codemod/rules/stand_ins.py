@@ -6,13 +6,14 @@ import ast
 import json
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.gone import Gone, gone_classes
 from aerodrome.migration.codemod.moves import successors
 from aerodrome.migration.codemod.rules.moved_names import SAID, lost
 
-BASES = {"operator": "BaseOperator", "sensor": "BaseSensorOperator"}
+BASES = {"operator": "BaseOperator", "sensor": "BaseSensorOperator", "function": "BaseOperator"}
 _WIDTH = 100
 _SIGNATURE = ("inspect", "signature")
 _FAILURE = "AirflowFailException"
@@ -52,11 +53,12 @@ def written(origin: str, alias: ast.alias, names: dict[str, str], options: Optio
     """Write the class, and the name that the file calls it by."""
     known = gone_classes()[origin]
     raises = f"raise {names[_FAILURE]}({_reason(origin, known, options)})"
-    parts = (
-        _hook(alias.name, origin, known, raises)
-        if known.kind == "hook"
-        else _task(alias.name, origin, known, raises, names)
-    )
+    if known.kind == "function":
+        parts = _function(alias.name, origin, known, raises, names)
+    elif known.kind == "hook":
+        parts = _hook(alias.name, origin, known, raises)
+    else:
+        parts = _task(alias.name, origin, known, raises, names)
     text = "\n".join(parts)
     return f"{text}\n\n\n{alias.asname} = {alias.name}" if alias.asname and alias.asname != alias.name else text
 
@@ -84,6 +86,16 @@ def _task(name: str, origin: str, known: Gone, raises: str, names: dict[str, str
         yield ""
     yield "    def execute(self, context):"
     yield f"        {raises}"
+
+
+def _function(name: str, origin: str, known: Gone, raises: str, names: dict[str, str]) -> Iterator[str]:
+    """Write the function, and a class for its tasks."""
+    maker, (first, *_) = name.title().replace("_", ""), known.arguments
+    yield from _task(maker, origin, replace(known, arguments=()), raises, names)
+    parts = ", ".join(json.dumps(task) for task in known.tasks)
+    yield from ("", "", f"def {name}({first}, *args, dag=None, **kwargs):", f"    {', '.join(known.tasks)} = (")
+    yield f'        {maker}(task_id=f"{{{first}}}-{{part}}", dag=dag) for part in ({parts})'
+    yield from ("    )", f"    {' >> '.join(known.tasks)}", f"    return {', '.join(known.tasks)}")
 
 
 def _hook(name: str, origin: str, known: Gone, raises: str) -> Iterator[str]:
