@@ -68,9 +68,8 @@ def _arguments(source: Source, call: ast.Call) -> list[str] | None:
             rest.append(f"{name}={source.code(items.pop(name))}")
     stored = {name: items.pop(name) for name in _STORED if name in items}
     resource = items.pop("table_resource", None)
-    if (
-        resource is not None
-    ):  # the operator looked at nothing else then, the schema in Cloud Storage included (6.4 to 15.1)
+    if resource is not None:
+        # the operator looked at nothing else then, not at a schema in Cloud Storage either (6.4 to 15.1)
         place = None if items.keys() - {"bucket", "source_objects"} else _of_resource(source, resource)
         text = source.code(resource)
     else:
