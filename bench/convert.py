@@ -75,8 +75,9 @@ def samples(root: Path) -> dict[str, str]:
                     if key in SAMPLES:
                         found.setdefault(name, SAMPLES[key])
             if element.name in ("instance", "start-instance", "end-instance"):
+                is_whole = re.fullmatch(r"\s*\$\{\s*[\w.]+\s*\}\s*", element.text)
                 for name in names_in(element.text):
-                    found.setdefault(name, SAMPLES["instance"])
+                    found.setdefault(name, "${coord:current(0)}" if is_whole else SAMPLES["instance"])
     return found
 
 

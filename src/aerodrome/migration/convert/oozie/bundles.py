@@ -11,7 +11,7 @@ from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, raising_argume
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children
+from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 
 
 def bundle_dags(
@@ -31,12 +31,16 @@ def bundle_dags(
         origin = Origin(item.file, f"bundle-app/coordinator[@name='{entry.get('name')}']", entry.line)
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
         found = estate.locate("coordinator", Scope((own, *job)).partly(path), item.folder)
-        is_assumed = (
-            found is None and (found := _alike(estate, item, name, Scope((own, *job)).partly(path))) is not None
-        )
+        is_assumed = found is None and (found := _alike(estate, item, name, path, (own, *job))) is not None
         dag_id = _free(name if found is None else _name(children, found, name, used), bundle, taken)
         if found is None:
             dags.append(_missing(dag_id, path, origin))
+            if open_names := names_in(Scope((own, *job)).partly(path)):
+                given = ", ".join(f"${{{item}}}" for item in open_names)
+                question = (
+                    f"{item.file}: where is the coordinator {name}? Give {given} under `defaults` in the profile."
+                )
+                questions.append(Question("unknown-app-path", question, origin, dag_id))
         else:
             used.add(found.file)
             dag, asked = coordinator_dag(estate, children, found, dag_id, (own,), job)
@@ -50,13 +54,22 @@ def bundle_dags(
     return dags, questions, used
 
 
-def _alike(estate: Estate, item: Application, name: str, path: str) -> Application | None:
-    """Find the coordinator of an entry whose path is not known: the only one beside the bundle, or the only one below it with that name."""
-    if "$" not in path.rpartition("/")[2]:
+def _alike(estate: Estate, item: Application, name: str, path: str, layers: tuple[Layer, ...]) -> Application | None:
+    """Find the coordinator of an entry whose path is not known: the only one beside the bundle, or the only one below it with that name.
+
+    The only one beside it is not taken for several entries.
+    """
+    scope = Scope(layers)
+    if "$" not in scope.partly(path).rpartition("/")[2]:
         return None
     there = estate.of_kind("coordinator")
     beside = [other for other in there if other.folder == item.folder]
-    if len(beside) == 1:
+    unknown = {
+        text
+        for entry in item.root.every("coordinator")
+        if "$" in (text := scope.partly(entry.value("app-path"))).rpartition("/")[2]
+    }
+    if len(beside) == 1 and len(unknown) == 1:
         return beside[0]
     below = [
         other
