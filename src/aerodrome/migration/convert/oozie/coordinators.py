@@ -115,7 +115,7 @@ def _zone(plan: Plan) -> str:
             "timezone",
             Unsupported(
                 "timezone-unknown",
-                f"the time zone {plan.item.root.get('timezone')!r} is not known: give its value in the profile",
+                f"the time zone {plan.scope.partly(plan.item.root.get('timezone'))!r} is not known: give its value in the profile",
             ),
             "",
         )
@@ -126,7 +126,7 @@ def _zone(plan: Plan) -> str:
 
 
 def _ask(plan: Plan, code: str, text: str) -> None:
-    question = f"{plan.item.file}: what is {text or 'nothing'} ({code.removeprefix('unknown-')})? Give it as a value under `defaults` in the profile."
+    question = f"{plan.item.file}: what is {plan.scope.partly(text) or 'nothing'} ({code.removeprefix('unknown-')})? Give it as a value under `defaults` in the profile."
     plan.questions.append(Question(code, question, plan.origin(code.removeprefix("unknown-"))))
 
 
@@ -144,7 +144,10 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
         elif found is None:
             plan.fail(
                 what,
-                Unsupported(f"{what}-unknown", f"the {what} {text!r} is not known: give its values in the profile"),
+                Unsupported(
+                    f"{what}-unknown",
+                    f"the {what} {plan.scope.partly(text)!r} is not known: give its values in the profile",
+                ),
                 "",
             )
             _ask(plan, f"unknown-{what}", text)
@@ -231,18 +234,24 @@ def _controls(plan: Plan) -> int | None:
 
 
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:
-    found = estate.locate("workflow", plan.scope.partly(path), folder)
-    if found is None and "$" in plan.scope.partly(path).rpartition("/")[2]:
-        beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
-        if len(beside) == 1:
-            plan.note(
-                "app-path",
-                "caveat",
-                "app-path-assumed",
-                f"{path} is not known: the workflow beside the coordinator is taken",
-            )
-            return beside[0]
-    return found
+    known = plan.scope.partly(path)
+    found = estate.locate("workflow", known, folder)
+    if found is not None:
+        return found
+    beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
+    is_open = "$" in known.rpartition("/")[2]
+    alone = sum(item.folder == folder for item in estate.of_kind("coordinator")) == 1
+    if len(beside) != 1 or not (is_open or (alone and _is_named(known, beside[0]))):
+        return None
+    reason = f"{known} leads to no file: the workflow beside the coordinator is taken"
+    plan.note("app-path", "caveat", "app-path-assumed", reason)
+    return beside[0]
+
+
+def _is_named(path: str, workflow: Application) -> bool:
+    """Tell whether a path whose folder is not here may name a workflow: by the name of its file, or as the folder that holds it."""
+    last = path.rstrip("/").rpartition("/")[2]
+    return not last.endswith(".xml") or last == workflow.file.rpartition("/")[2]
 
 
 def _stand_in(item: Application, name: str, path: str, own: Mapping[str, str]) -> Workflow:

@@ -15,7 +15,7 @@ from aerodrome.migration.convert.contract import (
     Expression,
     Question,
 )
-from aerodrome.migration.convert.oozie import datasets, logic
+from aerodrome.migration.convert.oozie import datasets, frequency, logic
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.estate import Estate
@@ -38,7 +38,7 @@ def _timeout(plan: Plan) -> timedelta | None:
             "nothing was said: it waits 120 minutes, Oozie's default; then the run is failed, not timed out",
         )
         return _DEFAULT_TIMEOUT
-    known = plan.scope.text(text) or ""
+    known = plan.scope.text(text) or _minutes(text, plan) or ""
     if not re.fullmatch(r"-?\d+", known):
         plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits without end")
         return None
@@ -47,6 +47,14 @@ def _timeout(plan: Plan) -> timedelta | None:
         return None
     plan.note("timeout", "caveat", "timeout-fails", "a run that waited in vain is failed, not timed out")
     return timedelta(minutes=max(int(known), 1))
+
+
+def _minutes(text: str, plan: Plan) -> str | None:
+    """Compute a timeout that is written as a frequency: a day has 24 hours, a month 30 days (Oozie 5.2: CoordSubmitXCommand)."""
+    rhythm = frequency.read_frequency(text, plan.scope)
+    if rhythm is None or rhythm.cron or rhythm.end_of:
+        return None
+    return str(rhythm.amount * {"minutes": 1, "hours": 60, "days": 1440, "months": 43200}[rhythm.unit])
 
 
 def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
