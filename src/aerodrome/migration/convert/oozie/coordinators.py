@@ -13,10 +13,11 @@ from aerodrome.migration.convert.contract import (
     Origin,
     Question,
     Schedule,
+    Symbol,
 )
-from aerodrome.migration.convert.oozie import frequency
+from aerodrome.migration.convert.oozie import executions, frequency
 from aerodrome.migration.convert.oozie.body import Body
-from aerodrome.migration.convert.oozie.building import make_dag
+from aerodrome.migration.convert.oozie.building import make_dag, unlike
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
 from aerodrome.migration.convert.oozie.functions import APP_PATH
@@ -45,7 +46,7 @@ def coordinator_dag(
     root = item.root
     name = plan.scope.text(root.get("name")) or dag_id
     zone = _zone(plan)
-    schedule = _schedule(plan, zone)
+    schedule, series = _schedule(plan, zone)
     action = (root.first("action") or root).first("workflow")
     path = action.value("app-path") if action is not None else ""
     own = configuration(action.first("configuration")) if action is not None else {}
@@ -81,18 +82,26 @@ def coordinator_dag(
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
+    execution = _execution(plan)
+    gate = None
+    if execution in executions.SKIPPING and series is not None:
+        gate = executions.gate(execution, series, unlike("is_due", body.workflow), body.needs.functions)
+        plan.before = [
+            executions.until_over(task, body.needs.functions) if task.is_waiting else task for task in plan.before
+        ]
     dag = make_dag(
         body,
         dag_id,
         schedule=schedule,
         before=tuple(plan.before),
+        gate=gate,
         origin=Origin(item.file, "coordinator-app", root.line),
         doc=f"Coordinator {name}.",
         sla=_sla(plan),
     )
     dag = replace(
         dag,
-        max_active_runs=_controls(plan),
+        max_active_runs=_controls(plan, is_skipping=gate is not None),
         accounts=(*plan.accounts, *dag.accounts),
     )
     return dag, tuple(plan.questions)
@@ -130,7 +139,8 @@ def _ask(plan: Plan, code: str, text: str) -> None:
     plan.questions.append(Question(code, question, plan.origin(code.removeprefix("unknown-"))))
 
 
-def _schedule(plan: Plan, zone: str) -> Schedule:
+def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | None]:
+    """Give the schedule, and its nominal times as Python; none when they are not known."""
     root = plan.item.root
     rhythm = frequency.frequency_of(root, plan.scope)
     start = frequency.read_time(plan.scope.text(root.get("start")) or "")
@@ -159,11 +169,15 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
     else:
         plan.note("end", "converted")
     if rhythm is None or start is None:
-        return Schedule()
-    expression = frequency.timetable(rhythm, start, zone, is_catching_up=is_catching_up)
+        return Schedule(), None
+    expression = frequency.timetable(rhythm, start, zone, is_catching_up=is_catching_up, execution=_execution(plan))
     if expression is None:
-        plan.fail("frequency", Unsupported("cron-unknown", f"the cron {rhythm.cron!r} has no equivalent"), "cron")
-        return Schedule()
+        code, reason = frequency.cron_refused(rhythm.cron) or (
+            "cron-unknown",
+            f"the cron {rhythm.cron!r} is not computed",
+        )
+        plan.fail("frequency", Unsupported(code, reason), "cron")
+        return Schedule(), None
     oracle = {
         "unit": rhythm.unit,
         "amount": str(rhythm.amount),
@@ -176,7 +190,8 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
     if end is not None and end <= start:
         plan.note("end", "caveat", "never-runs", "it ends before it starts: it never runs")
     last = end - timedelta(minutes=1) if end else None
-    return Schedule(expression, start, last, zone, is_catching_up, oracle)
+    series = frequency.times_of(rhythm, start, zone)
+    return Schedule(expression, start, last, zone, is_catching_up, oracle), series
 
 
 def _is_refused(plan: Plan, text: str) -> bool:
@@ -189,11 +204,13 @@ def _execution(plan: Plan) -> str:
     return (plan.scope.text(controls.value("execution")) or "FIFO").upper() if controls is not None else "FIFO"
 
 
-def _controls(plan: Plan) -> int | None:
-    """Account for the controls and give how many runs may go at a time; None is any number."""
+def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
+    """Account for the controls and give how many runs may go at a time; None is any number. `is_skipping`: late runs are skipped."""
     controls = plan.item.root.first("controls") or Element("controls", {}, 0)
     text = plan.scope.text(controls.value("concurrency")) or ""
     most: int | None = 1
+    is_waiting = any(task.is_waiting for task in plan.before)
+    execution = _execution(plan)
     if controls.value("concurrency"):
         if re.fullmatch(r"-?\d+", text):
             most = int(text) if int(text) > 0 else None
@@ -202,7 +219,7 @@ def _controls(plan: Plan) -> int | None:
                 "caveat",
                 "waiting-runs-count",
                 "runs that wait for data count, too; in Oozie only running ones do",
-            ) if plan.events else plan.note("concurrency", "converted")
+            ) if is_waiting else plan.note("concurrency", "converted")
         else:
             plan.note(
                 "concurrency",
@@ -211,24 +228,23 @@ def _controls(plan: Plan) -> int | None:
                 f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
             )
     if controls.value("throttle"):
-        plan.note(
-            "throttle",
-            "caveat",
-            "throttle",
-            "how many runs may wait at a time is not limited apart from max_active_runs",
-        )
-    execution = _execution(plan)
+        if is_waiting or execution == "LIFO":
+            reason = "how many runs may wait at a time is not limited apart from max_active_runs"
+            plan.note("throttle", "caveat", "throttle", reason)
+        else:  # without inputs a run that is made only waits for its turn, the oldest first
+            plan.note("throttle", "converted")
     reasons = {
         "LIFO": "the oldest run goes first, not the newest",
         "LAST_ONLY": "Airflow makes only the latest of the missed runs",
         "NONE": "Airflow makes the latest of the missed runs, Oozie none of them",
     }
     if controls.value("execution"):
+        is_exact = is_skipping or execution not in reasons or (execution == "LIFO" and most is None)
         plan.note(
             "execution",
-            "caveat" if execution in reasons else "converted",
-            f"execution-{execution.lower()}" if execution in reasons else "",
-            reasons.get(execution, ""),
+            "converted" if is_exact else "caveat",
+            "" if is_exact else f"execution-{execution.lower()}",
+            "" if is_exact else reasons[execution],
         )
     return most
 
