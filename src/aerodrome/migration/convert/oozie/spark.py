@@ -40,6 +40,9 @@ _SPARK_FLAGS: Final = {
 def spark(action: Action) -> Command:
     settings = action.settings()
     argv = ["spark-submit"]
+    if action.body.name == "spark3":  # of Cloudera's CDP: the same elements
+        argv = ["spark3-submit"]
+        action.caveats["spark3"] = "spark3 is an action of Cloudera: its client spark3-submit is called"
     engine: list[tuple[str, str]] = []
     for flag, name in (("--master", "master"), ("--deploy-mode", "mode"), ("--name", "name"), ("--class", "class")):
         if value := action.value(name):

@@ -66,3 +66,17 @@ def test_other_engines_get_the_same_options(tmp_path: Path) -> None:
     command(tmp_path, '--conf spark.x="a b" --num-executors 3')
     (dag,) = read(tmp_path, {"runners": {"spark": "livy"}}).dags
     assert dict(dag.task("s").arguments)["conf"] == {"spark.x": "a b", "spark.executor.instances": "3"}
+
+
+def test_spark3_of_a_distribution_calls_its_client(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:1.0" name="w"><start to="s"/><action name="s"><spark3 xmlns="uri:oozie:spark3-action:1.0"><master>yarn</master>'
+        '<name>n</name><jar>/j.jar</jar><arg>a b</arg></spark3><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (dag,) = read(tmp_path, {}).dags
+    assert dict(dag.task("s").arguments)["bash_command"] == "spark3-submit --master yarn --name n /j.jar 'a b'"
+    assert [(item.outcome, item.code) for item in dag.accounts if item.element == "action/spark3"] == [
+        ("caveat", "spark3")
+    ]
+    (livy,) = read(tmp_path, {"runners": {"spark": "livy"}}).dags
+    assert livy.task("s").operator.name == "LivyOperator"
