@@ -120,14 +120,12 @@ def _zone(plan: Plan) -> str:
     text = plan.scope.text(plan.item.root.get("timezone"))
     zone = frequency.read_zone(text) if text is not None else None
     if zone is None:
-        plan.fail(
-            "timezone",
-            Unsupported(
-                "timezone-unknown",
-                f"the time zone {plan.scope.partly(plan.item.root.get('timezone'))!r} is not known: give its value in the profile",
-            ),
-            "",
-        )
+        given = plan.scope.partly(plan.item.root.get("timezone"))
+        if _is_refused(plan, plan.item.root.get("timezone")):
+            plan.fail("timezone", Unsupported("timezone-refused", f"Oozie refuses the time zone {given!r}"), "")
+            return "UTC"
+        reason = f"the time zone {given!r} is not known: give its value in the profile"
+        plan.fail("timezone", Unsupported("timezone-unknown", reason), "")
         _ask(plan, "unknown-timezone", plan.item.root.get("timezone"))
         return "UTC"
     plan.note("timezone", "converted")

@@ -34,13 +34,16 @@ _ZONES: Final = {
     "GMT": "UTC",
     "UTC": "UTC",
     "Zulu": "UTC",
-    "PST": "America/Los_Angeles",
-    "EST": "Etc/GMT+5",
-    "CST": "America/Chicago",
-    "IST": "Asia/Kolkata",
     "CET": "CET",
-    "JST": "Asia/Tokyo",
-}
+    # the short names of java.time.ZoneId.SHORT_IDS
+    "EST": "Etc/GMT+5", "MST": "Etc/GMT+7", "HST": "Etc/GMT+10", "ACT": "Australia/Darwin", "AET": "Australia/Sydney",
+    "AGT": "America/Argentina/Buenos_Aires", "ART": "Africa/Cairo", "AST": "America/Anchorage", "BET": "America/Sao_Paulo",
+    "BST": "Asia/Dhaka", "CAT": "Africa/Harare", "CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai",
+    "EAT": "Africa/Addis_Ababa", "ECT": "Europe/Paris", "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata",
+    "JST": "Asia/Tokyo", "MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
+    "PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
+    "VST": "Asia/Ho_Chi_Minh",
+}  # fmt: skip
 _FIELDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (1, 7))
 _DAYS: Final = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 

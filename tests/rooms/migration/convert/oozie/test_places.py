@@ -148,3 +148,11 @@ def test_a_value_is_put_together_as_far_as_it_is_known() -> None:
     assert scope.partly("${app}/x") == "${node}/user/app/x"
     assert scope.partly("${begin}") == "${first}"
     assert scope.partly("${a}") in ("${a}", "${b}")
+
+
+def test_a_zone_that_no_server_knows_is_refused_and_not_asked_for(tmp_path: Path) -> None:
+    text = coordinator("c", "/w", "2026-01-01T00:00Z").replace('timezone="UTC"', 'timezone="Mars/Base"')
+    write(tmp_path / "c.xml", text)
+    conversion = read(tmp_path, {})
+    assert {item.code for item in conversion.dags[0].accounts if item.outcome == "raises"} == {"timezone-refused"}
+    assert not [item for item in conversion.questions if item.code == "unknown-timezone"]

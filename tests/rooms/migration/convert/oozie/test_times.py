@@ -152,6 +152,7 @@ def test_times_and_zones_are_read() -> None:
     assert read_zone("GMT+0530") == "+05:30"
     assert read_zone("GMT+9999") is None
     assert read_zone("Mars/Base") is None
+    assert (read_zone("ECT"), read_zone("BST"), read_zone("MST")) == ("Europe/Paris", "Asia/Dhaka", "Etc/GMT+7")
 
 
 def test_instances_of_datasets() -> None:
