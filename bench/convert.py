@@ -2,7 +2,7 @@
 
 python -m bench.convert --corpus DIR [--venv-2-11 VENV --venv-3-3 VENV] [--limit-runs 50] [--verbose]
 
-`definitions` are the files that hold one (workflow, coordinator, bundle). `converted_share`: those that gave a DAG. `import_share_*`: the DAGs that a real
+`definitions` are the files that hold one (workflow, coordinator, bundle). `converted_share`: those that gave a DAG; files that are no XML at all, which Oozie cannot read either, are counted apart as `malformed`. `import_share_*`: the DAGs that a real
 Airflow reads and serializes. `real_action_share`: actions that did not become a task that raises, of workflows that Oozie accepts (what it
 refuses becomes a DAG that raises, and counts as converted). `exact_share`: the coordinators and bundles whose run
 times (the first 50, as both real Airflows compute them) are Oozie's and whose every wait was kept; values that no file gives (start, end, zone) are
@@ -75,8 +75,27 @@ def samples(root: Path) -> dict[str, str]:
                     if key in SAMPLES:
                         found.setdefault(name, SAMPLES[key])
             if element.name in ("instance", "start-instance", "end-instance"):
+                is_whole = re.fullmatch(r"\s*\$\{\s*[\w.]+\s*\}\s*", element.text)
                 for name in names_in(element.text):
-                    found.setdefault(name, SAMPLES["instance"])
+                    found.setdefault(name, "${coord:current(0)}" if is_whole else SAMPLES["instance"])
+    return found
+
+
+def answers(root: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """Answer what the report asks for besides: values that lie behind those of the attributes."""
+    found = dict(given)
+    for _ in range(3):
+        asked = read(root, {"defaults": found}).questions
+        more = {
+            name: SAMPLES[kind]
+            for question in asked
+            if (kind := question.code.removeprefix("unknown-")) in SAMPLES
+            for name in names_in(question.text)
+            if name not in found
+        }
+        if not more:
+            break
+        found |= more
     return found
 
 
@@ -226,7 +245,7 @@ def measure(root: Path, places: Mapping[Target, Path], scratch: Path, *, is_verb
     conversion = read(root, {})
     emit(compose(conversion, "3.3"), scratch / "timed")
     seconds = time.perf_counter() - started
-    conversion = read(root, {"defaults": samples(root)})
+    conversion = read(root, {"defaults": answers(root, samples(root))})
     read_dags: dict[Target, dict[str, ParsedDag]] = {}
     shares = {}
     for target, place in places.items():
@@ -255,9 +274,12 @@ def measure(root: Path, places: Mapping[Target, Path], scratch: Path, *, is_verb
                     f"not exact: {dag.origin.file} {[(a.element, a.name, a.reason) for a in dag.accounts if a.outcome == 'raises' and a.element.startswith(('coordinator', 'bundle'))]}"
                 )
     real, actions = real_actions(conversion)
+    malformed = sum(item.code == "xml-malformed" for item in conversion.rejected)
+    rejected = len(conversion.rejected) - malformed
     return {
         "definitions": conversion.definitions,
-        "converted_share": round(1 - len(conversion.rejected) / max(1, conversion.definitions), 4),
+        "malformed": malformed,
+        "converted_share": round(1 - rejected / max(1, conversion.definitions - malformed), 4),
         "import_share_2_11": shares.get("2.11"),
         "import_share_3_3": shares.get("3.3"),
         "real_action_share": round(real / max(1, actions), 4),

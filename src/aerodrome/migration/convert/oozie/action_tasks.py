@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import (
@@ -20,11 +21,13 @@ from aerodrome.migration.convert.oozie.profiles import Command, operator
 from aerodrome.migration.convert.oozie.sla import watch_action
 from aerodrome.migration.convert.xmlreading import to_text
 
+_ALIKE: Final = {"spark3": "spark"}  # types of a distribution that are written as one of Oozie's
+
 
 def action_task(body: Body, words: Words, node: Node) -> Task:
     """Make the task of an action and account for it."""
     assert node.body is not None  # noqa: S101  (a workflow without defects)
-    kind = node.body.name
+    kind = _ALIKE.get(node.body.name, node.body.name)
     snapshot = (
         dict(body.needs.parameters),
         dict(body.needs.functions),
@@ -81,7 +84,7 @@ def action_task(body: Body, words: Words, node: Node) -> Task:
         if sla.arguments and sla.function is not None and failure is None:
             body.needs.functions[sla.function.name] = sla.function
             task = replace(task, arguments=(*task.arguments, *sla.arguments["3.3"]))
-    body.account(f"action/{kind}", node, caveats, failure)
+    body.account(f"action/{node.body.name}", node, caveats, failure)
     return replace(task, origin=node.origin, doc=doc)
 
 

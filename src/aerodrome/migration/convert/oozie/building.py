@@ -227,7 +227,7 @@ def _kill(body: Body, words: Words, node: Node) -> Task:
     return Task(node.name, symbols.PYTHON, arguments, role="fails", origin=node.origin)
 
 
-def _unlike(name: str, workflow: Workflow) -> str:
+def unlike(name: str, workflow: Workflow) -> str:
     """Give a name for a task of ours that no node has."""
     while name in workflow.nodes:
         name += "_of_dag"
@@ -243,18 +243,23 @@ def make_dag(
     origin: Origin,
     doc: str = "",
     sla: Watch | None = None,
+    gate: Task | None = None,
 ) -> Dag:
-    """Make the whole DAG; callers add what a coordinator says. `sla` is that of the coordinator."""
-    tasks, made = make_body(body, before)
+    """Make the whole DAG; callers add what a coordinator says. `sla` is that of the coordinator, `gate` stands between `before` and the workflow."""
+    tasks, made = make_body(body, before if gate is None else (gate,))
+    edges = list(made.edges)
+    if gate is not None:
+        tasks = [*before, *tasks]
+        edges = [*(Edge(task.full_id, gate.full_id) for task in before), *edges]
+        before = (*before, gate)
     watches = _watches(body, sla)
     tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs
     is_scheduled = schedule.expression is not None
-    edges = list(made.edges)
     unknown = [name for name, value in needs.parameters.items() if value is None]
     if unknown and is_scheduled:
         check = Task(
-            _unlike("check_params", body.workflow),
+            unlike("check_params", body.workflow),
             symbols.PYTHON,
             (("python_callable", Code(_CHECK.name)), ("op_kwargs", {"names": unknown})),
             role="control",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Dag, Origin, Outcome, Question, Task
@@ -11,7 +12,7 @@ from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, raising_argume
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children
+from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 
 
 def bundle_dags(
@@ -25,18 +26,22 @@ def bundle_dags(
     dags: list[Dag] = []
     questions: list[Question] = []
     used: set[str] = set()
-    for entry in item.root.every("coordinator"):
+    places = _places(estate, item, job)
+    for number, entry in enumerate(item.root.every("coordinator")):
         name = scope.text(entry.get("name")) or entry.get("name") or "coordinator"
         path = entry.value("app-path")
         origin = Origin(item.file, f"bundle-app/coordinator[@name='{entry.get('name')}']", entry.line)
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
-        found = estate.locate("coordinator", Scope((own, *job)).partly(path), item.folder)
-        is_assumed = (
-            found is None and (found := _alike(estate, item, name, Scope((own, *job)).partly(path))) is not None
-        )
+        found, is_assumed = places[number]
         dag_id = _free(name if found is None else _name(children, found, name, used), bundle, taken)
         if found is None:
             dags.append(_missing(dag_id, path, origin))
+            if open_names := names_in(Scope((own, *job)).partly(path)):
+                given = ", ".join(f"${{{item}}}" for item in open_names)
+                question = (
+                    f"{item.file}: where is the coordinator {name}? Give {given} under `defaults` in the profile."
+                )
+                questions.append(Question("unknown-app-path", question, origin, dag_id))
         else:
             used.add(found.file)
             dag, asked = coordinator_dag(estate, children, found, dag_id, (own,), job)
@@ -50,33 +55,72 @@ def bundle_dags(
     return dags, questions, used
 
 
-def _alike(estate: Estate, item: Application, name: str, path: str) -> Application | None:
-    """Find the coordinator of an entry whose path is not known: the only one beside the bundle, or the only one below it with that name."""
-    if "$" not in path.rpartition("/")[2]:
-        return None
-    there = estate.of_kind("coordinator")
-    beside = [other for other in there if other.folder == item.folder]
-    if len(beside) == 1:
-        return beside[0]
-    below = [
-        other
-        for other in there
-        if other.folder == item.folder or other.folder.startswith(f"{item.folder}/".lstrip("./"))
-    ]
-    wanted = re.sub(r"\W|_", "", name).lower()
-    for part in (_titles, _folders):
-        found = [other for other in below if wanted in {re.sub(r"\W|_", "", text).lower() for text in part(other)}]
+def _places(estate: Estate, item: Application, job: tuple[Layer, ...]) -> list[tuple[Application | None, bool]]:
+    """Give the coordinator of each entry, and whether it is taken for granted."""
+    found: list[Application | None] = []
+    assumed: list[Application | None] = []
+    is_open: list[bool] = []
+    for entry in item.root.every("coordinator"):
+        own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
+        path = Scope((own, *job)).partly(entry.value("app-path"))
+        name = Scope(job).text(entry.get("name")) or ""
+        found.append(estate.locate("coordinator", path, item.folder))
+        assumed.append(_alike(estate, item, name, path, (own, *job)) if found[-1] is None else None)
+        is_open.append(found[-1] is None and assumed[-1] is None and "$" in path.rpartition("/")[2])
+    known = [one or two for one, two in zip(found, assumed, strict=True)]
+    if known.count(None) == 1 and any(is_open):
+        assumed[known.index(None)] = _left(estate, item, known)
+    return [(one or two, one is None and two is not None) for one, two in zip(found, assumed, strict=True)]
+
+
+def _alike(estate: Estate, item: Application, name: str, path: str, layers: tuple[Layer, ...]) -> Application | None:
+    """Find the coordinator of an entry whose path leads to no file.
+
+    It is the only one below the bundle in a file or a folder of the name that the path ends with, or that is called as the entry is, or
+    whose name holds that of the entry. None when none is that, or several are.
+    """
+    scope = Scope(layers)
+    below = _below(estate, item)
+    last = path.rstrip("/").removesuffix("/coordinator.xml").rpartition("/")[2]
+    wanted = {_plain(name), _plain(last.removesuffix(".xml"))} - {""}
+    for names in (
+        lambda other: (PurePosixPath(other.file).name,) if last.endswith(".xml") else (),
+        lambda other: (scope.text(other.root.get("name")) or "", PurePosixPath(other.file).stem),
+        lambda other: (PurePosixPath(other.folder).name,),
+    ):
+        found = [other for other in below if wanted & {_plain(text.removesuffix(".xml")) for text in names(other)}]
         if len(found) == 1:
             return found[0]
-    return None
+    titles = {other.file: _plain(scope.text(other.root.get("name")) or "") for other in below}
+    found = [
+        other
+        for other in below
+        if any(_holds(titles[other.file], word) or _holds(word, titles[other.file]) for word in wanted)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
-def _titles(item: Application) -> tuple[str, ...]:
-    return item.root.get("name"), item.file.rpartition("/")[2].removesuffix(".xml")
+def _holds(text: str, part: str) -> bool:
+    return len(part) > 4 and part in text
 
 
-def _folders(item: Application) -> tuple[str, ...]:
-    return (item.folder.rpartition("/")[2],)
+def _plain(text: str) -> str:
+    return "" if "$" in text else re.sub(r"\W|_", "", text).lower()
+
+
+def _left(estate: Estate, item: Application, taken: list[Application | None]) -> Application | None:
+    """Give the one coordinator below a bundle that no entry has."""
+    known = {other.file for other in taken if other is not None}
+    left = [other for other in _below(estate, item) if other.file not in known]
+    return left[0] if len(left) == 1 else None
+
+
+def _below(estate: Estate, item: Application) -> list[Application]:
+    """Give the coordinators of a bundle's folder and of those in it."""
+    inside = f"{item.folder}/".removeprefix("./")
+    return [
+        other for other in estate.of_kind("coordinator") if f"{other.folder}/".removeprefix("./").startswith(inside)
+    ]
 
 
 def _name(children: Children, found: Application, name: str, used: set[str]) -> str:

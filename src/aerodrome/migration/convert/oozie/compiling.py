@@ -26,7 +26,7 @@ from aerodrome.migration.convert.oozie.el import (
 )
 from aerodrome.migration.convert.oozie.el import Function as Call
 from aerodrome.migration.convert.oozie.functions import CALLS, KINDS
-from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words, output_key
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 
@@ -181,7 +181,7 @@ class Compiler:
                     return self.counter(*read)
                 if self.kind(value) != "map":
                     raise Unsupported("el-index", "only maps of action data are looked into")
-                return f"{self.value(value)}[{self.text_of(key)}]"
+                return f'{self.value(value)}.get({self.text_of(key)}, "")'
             case Call(name, arguments):
                 return self.call(name, arguments)
 
@@ -302,9 +302,16 @@ class Compiler:
         return name if self.language == "jinja" else code.text
 
     def action_data(self, node: Node) -> str:
-        if not isinstance(node, Literal) or str(node.value) not in self.words.tasks:
-            raise Unsupported("el-action-data", "the action whose data is read is not fixed, or not in this workflow")
-        return f"ti.xcom_pull(task_ids={string(self.words.tasks[str(node.value)])})"
+        """Compile the data of an action: empty when it has not run or gave none (Oozie 5.2: DagELFunctions.wf_actionData)."""
+        if not isinstance(node, Literal):
+            raise Unsupported("el-action-data", "the action whose data is read is not fixed")
+        name = str(node.value)
+        if name not in self.words.tasks:
+            self.needs.caveats["action-data-absent"] = (
+                f"{name} is no action of this workflow: its data is empty, as in Oozie"
+            )
+            return "({})"
+        return f"(ti.xcom_pull(task_ids={string(self.words.tasks[name])}) or {{}})"
 
     def counter(self, action: str, counter: tuple[str, str]) -> str:
         """Compile a counter of a map-reduce action, which gives those that are read."""
@@ -402,11 +409,13 @@ class Compiler:
             raise Unsupported("el-pattern", f"the pattern {pattern.value!r} of coord:formatTime() has no equivalent")
         return f"{self.time_of(time)}.strftime({string(code)})"
 
-    def uris(self, node: Node) -> str:
-        inner = self.event(node)
+    def uris(self, node: Node, *, is_output: bool = False) -> str:
+        inner = self.event(node, is_output=is_output)
         return f'({inner} | join(","))' if self.language == "jinja" else f'",".join({inner})'
 
-    def event(self, node: Node) -> str:
-        if not isinstance(node, Literal) or str(node.value) not in self.words.events:
+    def event(self, node: Node, *, is_output: bool = False) -> str:
+        name = str(node.value) if isinstance(node, Literal) else ""
+        found = self.words.events.get(output_key(name) if is_output else name)
+        if found is None:
             raise Unsupported("el-event", "the data event is not known in this coordinator")
-        return self.words.events[str(node.value)]
+        return found

@@ -13,10 +13,11 @@ from aerodrome.migration.convert.contract import (
     Origin,
     Question,
     Schedule,
+    Symbol,
 )
-from aerodrome.migration.convert.oozie import frequency
+from aerodrome.migration.convert.oozie import executions, frequency
 from aerodrome.migration.convert.oozie.body import Body
-from aerodrome.migration.convert.oozie.building import make_dag
+from aerodrome.migration.convert.oozie.building import make_dag, unlike
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
 from aerodrome.migration.convert.oozie.functions import APP_PATH
@@ -45,7 +46,7 @@ def coordinator_dag(
     root = item.root
     name = plan.scope.text(root.get("name")) or dag_id
     zone = _zone(plan)
-    schedule = _schedule(plan, zone)
+    schedule, series = _schedule(plan, zone)
     action = (root.first("action") or root).first("workflow")
     path = action.value("app-path") if action is not None else ""
     own = configuration(action.first("configuration")) if action is not None else {}
@@ -81,18 +82,26 @@ def coordinator_dag(
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
+    execution = _execution(plan)
+    gate = None
+    if execution in executions.SKIPPING and series is not None:
+        gate = executions.gate(execution, series, unlike("is_due", body.workflow), body.needs.functions)
+        plan.before = [
+            executions.until_over(task, body.needs.functions) if task.is_waiting else task for task in plan.before
+        ]
     dag = make_dag(
         body,
         dag_id,
         schedule=schedule,
         before=tuple(plan.before),
+        gate=gate,
         origin=Origin(item.file, "coordinator-app", root.line),
         doc=f"Coordinator {name}.",
         sla=_sla(plan),
     )
     dag = replace(
         dag,
-        max_active_runs=_controls(plan),
+        max_active_runs=_controls(plan, is_skipping=gate is not None),
         accounts=(*plan.accounts, *dag.accounts),
     )
     return dag, tuple(plan.questions)
@@ -111,14 +120,12 @@ def _zone(plan: Plan) -> str:
     text = plan.scope.text(plan.item.root.get("timezone"))
     zone = frequency.read_zone(text) if text is not None else None
     if zone is None:
-        plan.fail(
-            "timezone",
-            Unsupported(
-                "timezone-unknown",
-                f"the time zone {plan.item.root.get('timezone')!r} is not known: give its value in the profile",
-            ),
-            "",
-        )
+        given = plan.scope.partly(plan.item.root.get("timezone"))
+        if _is_refused(plan, plan.item.root.get("timezone")):
+            plan.fail("timezone", Unsupported("timezone-refused", f"Oozie refuses the time zone {given!r}"), "")
+            return "UTC"
+        reason = f"the time zone {given!r} is not known: give its value in the profile"
+        plan.fail("timezone", Unsupported("timezone-unknown", reason), "")
         _ask(plan, "unknown-timezone", plan.item.root.get("timezone"))
         return "UTC"
     plan.note("timezone", "converted")
@@ -126,11 +133,12 @@ def _zone(plan: Plan) -> str:
 
 
 def _ask(plan: Plan, code: str, text: str) -> None:
-    question = f"{plan.item.file}: what is {text or 'nothing'} ({code.removeprefix('unknown-')})? Give it as a value under `defaults` in the profile."
+    question = f"{plan.item.file}: what is {plan.scope.partly(text) or 'nothing'} ({code.removeprefix('unknown-')})? Give it as a value under `defaults` in the profile."
     plan.questions.append(Question(code, question, plan.origin(code.removeprefix("unknown-"))))
 
 
-def _schedule(plan: Plan, zone: str) -> Schedule:
+def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | None]:
+    """Give the schedule, and its nominal times as Python; none when they are not known."""
     root = plan.item.root
     rhythm = frequency.frequency_of(root, plan.scope)
     start = frequency.read_time(plan.scope.text(root.get("start")) or "")
@@ -144,7 +152,10 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
         elif found is None:
             plan.fail(
                 what,
-                Unsupported(f"{what}-unknown", f"the {what} {text!r} is not known: give its values in the profile"),
+                Unsupported(
+                    f"{what}-unknown",
+                    f"the {what} {plan.scope.partly(text)!r} is not known: give its values in the profile",
+                ),
                 "",
             )
             _ask(plan, f"unknown-{what}", text)
@@ -156,11 +167,15 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
     else:
         plan.note("end", "converted")
     if rhythm is None or start is None:
-        return Schedule()
-    expression = frequency.timetable(rhythm, start, zone, is_catching_up=is_catching_up)
+        return Schedule(), None
+    expression = frequency.timetable(rhythm, start, zone, is_catching_up=is_catching_up, execution=_execution(plan))
     if expression is None:
-        plan.fail("frequency", Unsupported("cron-unknown", f"the cron {rhythm.cron!r} has no equivalent"), "cron")
-        return Schedule()
+        code, reason = frequency.cron_refused(rhythm.cron) or (
+            "cron-unknown",
+            f"the cron {rhythm.cron!r} is not computed",
+        )
+        plan.fail("frequency", Unsupported(code, reason), "cron")
+        return Schedule(), None
     oracle = {
         "unit": rhythm.unit,
         "amount": str(rhythm.amount),
@@ -173,7 +188,8 @@ def _schedule(plan: Plan, zone: str) -> Schedule:
     if end is not None and end <= start:
         plan.note("end", "caveat", "never-runs", "it ends before it starts: it never runs")
     last = end - timedelta(minutes=1) if end else None
-    return Schedule(expression, start, last, zone, is_catching_up, oracle)
+    series = frequency.times_of(rhythm, start, zone)
+    return Schedule(expression, start, last, zone, is_catching_up, oracle), series
 
 
 def _is_refused(plan: Plan, text: str) -> bool:
@@ -186,11 +202,13 @@ def _execution(plan: Plan) -> str:
     return (plan.scope.text(controls.value("execution")) or "FIFO").upper() if controls is not None else "FIFO"
 
 
-def _controls(plan: Plan) -> int | None:
-    """Account for the controls and give how many runs may go at a time; None is any number."""
+def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
+    """Account for the controls and give how many runs may go at a time; None is any number. `is_skipping`: late runs are skipped."""
     controls = plan.item.root.first("controls") or Element("controls", {}, 0)
     text = plan.scope.text(controls.value("concurrency")) or ""
     most: int | None = 1
+    is_waiting = any(task.is_waiting for task in plan.before)
+    execution = _execution(plan)
     if controls.value("concurrency"):
         if re.fullmatch(r"-?\d+", text):
             most = int(text) if int(text) > 0 else None
@@ -199,7 +217,7 @@ def _controls(plan: Plan) -> int | None:
                 "caveat",
                 "waiting-runs-count",
                 "runs that wait for data count, too; in Oozie only running ones do",
-            ) if plan.events else plan.note("concurrency", "converted")
+            ) if is_waiting else plan.note("concurrency", "converted")
         else:
             plan.note(
                 "concurrency",
@@ -208,41 +226,46 @@ def _controls(plan: Plan) -> int | None:
                 f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
             )
     if controls.value("throttle"):
-        plan.note(
-            "throttle",
-            "caveat",
-            "throttle",
-            "how many runs may wait at a time is not limited apart from max_active_runs",
-        )
-    execution = _execution(plan)
+        if is_waiting or execution == "LIFO":
+            reason = "how many runs may wait at a time is not limited apart from max_active_runs"
+            plan.note("throttle", "caveat", "throttle", reason)
+        else:  # without inputs a run that is made only waits for its turn, the oldest first
+            plan.note("throttle", "converted")
     reasons = {
         "LIFO": "the oldest run goes first, not the newest",
         "LAST_ONLY": "Airflow makes only the latest of the missed runs",
         "NONE": "Airflow makes the latest of the missed runs, Oozie none of them",
     }
     if controls.value("execution"):
+        is_exact = is_skipping or execution not in reasons or (execution == "LIFO" and most is None)
         plan.note(
             "execution",
-            "caveat" if execution in reasons else "converted",
-            f"execution-{execution.lower()}" if execution in reasons else "",
-            reasons.get(execution, ""),
+            "converted" if is_exact else "caveat",
+            "" if is_exact else f"execution-{execution.lower()}",
+            "" if is_exact else reasons[execution],
         )
     return most
 
 
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:
-    found = estate.locate("workflow", plan.scope.partly(path), folder)
-    if found is None and "$" in plan.scope.partly(path).rpartition("/")[2]:
-        beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
-        if len(beside) == 1:
-            plan.note(
-                "app-path",
-                "caveat",
-                "app-path-assumed",
-                f"{path} is not known: the workflow beside the coordinator is taken",
-            )
-            return beside[0]
-    return found
+    known = plan.scope.partly(path)
+    found = estate.locate("workflow", known, folder)
+    if found is not None:
+        return found
+    beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
+    is_open = "$" in known.rpartition("/")[2]
+    alone = sum(item.folder == folder for item in estate.of_kind("coordinator")) == 1
+    if len(beside) != 1 or not (is_open or (alone and _is_named(known, beside[0]))):
+        return None
+    reason = f"{known} leads to no file: the workflow beside the coordinator is taken"
+    plan.note("app-path", "caveat", "app-path-assumed", reason)
+    return beside[0]
+
+
+def _is_named(path: str, workflow: Application) -> bool:
+    """Tell whether a path whose folder is not here may name a workflow: by the name of its file, or as the folder that holds it."""
+    last = path.rstrip("/").rpartition("/")[2]
+    return not last.endswith(".xml") or last == workflow.file.rpartition("/")[2]
 
 
 def _stand_in(item: Application, name: str, path: str, own: Mapping[str, str]) -> Workflow:

@@ -12,7 +12,7 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Rejected
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.profiles import Profile
-from aerodrome.migration.convert.oozie.properties import Layer, configuration, read_properties
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration, read_properties
 from aerodrome.migration.convert.xmlreading import Element, read_file
 
 ROOTS: Final = {"workflow-app": "workflow", "coordinator-app": "coordinator", "bundle-app": "bundle"}
@@ -21,6 +21,11 @@ _NAMES: Final = {
     "workflow": ("job.properties", "workflow.properties", "coordinator.properties", "bundle.properties"),
     "coordinator": ("coordinator.properties", "job.properties", "bundle.properties"),
     "bundle": ("bundle.properties", "job.properties", "coordinator.properties"),
+}
+_PATHS: Final = {
+    "workflow": "oozie.wf.application.path",
+    "coordinator": "oozie.coord.application.path",
+    "bundle": "oozie.bundle.application.path",
 }
 
 
@@ -50,6 +55,7 @@ class Estate:
     others: list[str] = field(default_factory=list)  # XML files that Oozie has no use for
     properties: dict[str, list[str]] = field(default_factory=dict)  # folder -> names of properties files
     configurations: dict[str, Element] = field(default_factory=dict)
+    _submitted: dict[str, list[str]] | None = None
     _index: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Application]:
@@ -73,13 +79,38 @@ class Estate:
         return tuple(layers)
 
     def properties_beside(self, application: Application) -> str:
-        """Name the properties file of an application: of its folder, by usual names, or the only one there is."""
+        """Name the properties file of an application: of its folder, by usual names, or the only one there is.
+
+        Else the only one, there or elsewhere, whose `oozie.…application.path` leads to it.
+        """
         stem = PurePosixPath(application.file).stem
         there = self.properties.get(application.folder, [])
         for name in (f"{stem}.properties", *_NAMES[application.kind]):
             if name in there:
                 return str(PurePosixPath(application.folder) / name)
-        return str(PurePosixPath(application.folder) / there[0]) if len(there) == 1 else ""
+        if len(there) == 1:
+            return str(PurePosixPath(application.folder) / there[0])
+        found = self._submitting().get(application.file, [])
+        near = [name for name in found if str(PurePosixPath(name).parent) == application.folder]
+        return next((names[0] for names in (near, found) if len(names) == 1), "")
+
+    def _submitting(self) -> Mapping[str, list[str]]:
+        """Give the properties files that submit an application, by its file."""
+        if self._submitted is None:
+            self._submitted = {}
+            for folder, names in self.properties.items():
+                for name in names:
+                    path = str(PurePosixPath(folder) / name)
+                    try:
+                        scope = Scope((self._layer(path),))
+                    except Invalid:
+                        continue
+                    for kind, key in _PATHS.items():
+                        text = scope.partly(scope.layers[0].values.get(key, ""))
+                        found = self.locate(kind, text, folder) if text else None
+                        if found is not None:
+                            self._submitted.setdefault(found.file, []).append(path)
+        return self._submitted
 
     def _layer(self, name: str) -> Layer:
         path = self.root / name

@@ -13,13 +13,14 @@ from aerodrome.migration.convert.contract import (
     Call,
     Code,
     Expression,
+    Question,
 )
-from aerodrome.migration.convert.oozie import datasets, logic
+from aerodrome.migration.convert.oozie import datasets, frequency, logic
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.estate import Estate
 from aerodrome.migration.convert.oozie.instances import read_event
-from aerodrome.migration.convert.oozie.needs import Unsupported, Words
+from aerodrome.migration.convert.oozie.needs import Unsupported, Words, output_key
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -37,7 +38,7 @@ def _timeout(plan: Plan) -> timedelta | None:
             "nothing was said: it waits 120 minutes, Oozie's default; then the run is failed, not timed out",
         )
         return _DEFAULT_TIMEOUT
-    known = plan.scope.text(text) or ""
+    known = plan.scope.text(text) or _minutes(text, plan) or ""
     if not re.fullmatch(r"-?\d+", known):
         plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits without end")
         return None
@@ -46,6 +47,14 @@ def _timeout(plan: Plan) -> timedelta | None:
         return None
     plan.note("timeout", "caveat", "timeout-fails", "a run that waited in vain is failed, not timed out")
     return timedelta(minutes=max(int(known), 1))
+
+
+def _minutes(text: str, plan: Plan) -> str | None:
+    """Compute a timeout that is written as a frequency: a day has 24 hours, a month 30 days (Oozie 5.2: CoordSubmitXCommand)."""
+    rhythm = frequency.read_frequency(text, plan.scope)
+    if rhythm is None or rhythm.cron or rhythm.end_of:
+        return None
+    return str(rhythm.amount * {"minutes": 1, "hours": 60, "days": 1440, "months": 43200}[rhythm.unit])
 
 
 def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
@@ -120,16 +129,17 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     timeout = _timeout(plan) if elements else None
     compiler = _compiler(plan, body, zone)
     if (alternatives := plan.item.root.first("input-logic")) is not None:
-        _alternatives(plan, compiler, alternatives, elements, (series, zone, timeout))
+        _alternatives(plan, body, compiler, alternatives, elements, (series, zone, timeout))
         return
     for element in elements:
         name = element.get("name")
         try:
-            _check_name(plan, body, name)
             event = read_event(element, series, zone, compiler)
+            event = replace(event, name=_free_name(plan, body, name))
             task = datasets.sensor(event, compiler, plan.functions, timeout)
         except Unsupported as error:
             plan.fail("data-in", error, name, element)
+            _ask_instance(plan, error, element)
             continue
         plan.before.append(replace(task, origin=plan.origin("input-events", element)))
         if event.dataset.is_asked:
@@ -151,15 +161,16 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
         else:
             plan.note("data-in", "converted", name=name, at=element)
         if event.kind in ("latest", "future"):
-            plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{name}")'
+            plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{event.name}")'
         else:
-            function = f"{datasets.identifier(name)}_uris"
+            function = f"{datasets.identifier(event.name)}_uris"
             plan.events[name] = f"{function}(logical_date, params)"
             plan.macros[function] = Code(function)
 
 
 def _alternatives(
     plan: Plan,
+    body: Body,
     compiler: Compiler,
     root: Element,
     elements: list[Element],
@@ -168,10 +179,14 @@ def _alternatives(
     """Make the one task that waits as <input-logic> says."""
     series, zone, timeout = around
     try:
-        events = {element.get("name"): read_event(element, series, zone, compiler) for element in elements}
+        events = {}
+        for element in elements:
+            event = read_event(element, series, zone, compiler)
+            events[element.get("name")] = replace(event, name=_free_name(plan, body, event.name))
         task, found = logic.sensor(root, events, compiler, plan.functions, timeout)
     except Unsupported as error:
         plan.fail("input-logic", error, "", root)
+        _ask_instance(plan, error, root)
         return
     plan.before.append(replace(task, origin=plan.origin("input-logic", root)))
     plan.events |= found
@@ -191,14 +206,14 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
     for element in elements:
         name = element.get("name")
         try:
-            _check_name(plan, body, name)
             event = read_event(element, series, zone, compiler)
+            event = replace(event, name=_free_name(plan, body, name))
             function = datasets.uri_function(event, compiler)
         except Unsupported as error:
             plan.note("data-out", "caveat", "data-out-unknown", f"it is no asset: {error.reason}", name, element)
             continue
         plan.functions[function.name] = function
-        plan.events[name] = f"{function.name}(logical_date, params)"
+        plan.events[output_key(name)] = f"{function.name}(logical_date, params)"
         plan.macros[function.name] = Code(function.name)
         if event.dataset.is_asked:
             plan.note(
@@ -215,10 +230,21 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
     return tuple(made)
 
 
-def _check_name(plan: Plan, body: Body, name: str) -> None:
-    alike = {datasets.identifier(other) for other in plan.events}
-    if datasets.identifier(name) in alike or f"wait_for_{name}" in body.workflow.nodes:
-        raise Unsupported("event-name", f"the name {name} cannot be told from another one of this coordinator")
+def _ask_instance(plan: Plan, error: Unsupported, element: Element) -> None:
+    """Ask for an instance whose whole text is a variable that nobody knows."""
+    if error.code == "instance-asked":
+        question = f"{plan.item.file}: {error.reason}."
+        plan.questions.append(Question("unknown-instance", question, plan.origin("input-events", element)))
+
+
+def _free_name(plan: Plan, body: Body, name: str) -> str:
+    """Give the name under which an event is written: numbered when another one is written so; `dataIn` reads the last of a name."""
+    free, number = name, 1
+    while datasets.identifier(free) in plan.taken or f"wait_for_{free}" in body.workflow.nodes:
+        number += 1
+        free = f"{name}_{number}"
+    plan.taken.add(datasets.identifier(free))
+    return free
 
 
 def replace_accounts(plan: Plan) -> Plan:

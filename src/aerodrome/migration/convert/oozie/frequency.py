@@ -16,11 +16,13 @@ from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Expression, Symbol
 from aerodrome.migration.convert.oozie.el import Binary, Function, Literal, Name, Node, Unary, parse
+from aerodrome.migration.convert.oozie.inside.oozie_cron import CronTimes, NotEveryMonth
 from aerodrome.migration.convert.oozie.properties import Scope, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 TIMETABLE: Final = Symbol("OozieTimetable", {"2.11": "oozie_timetable", "3.3": "oozie_timetable"})
 INSTANCES: Final = Symbol("Instances", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
+CRON_TIMES: Final = Symbol("CronTimes", {"2.11": "oozie_cron", "3.3": "oozie_cron"})
 _UNITS: Final = {
     "coord:minutes": ("minutes", 1, ""), "coord:hours": ("hours", 1, ""), "coord:days": ("days", 1, ""), "coord:months": ("months", 1, ""),
     "coord:endOfDays": ("days", 1, "days"), "coord:endOfMonths": ("months", 1, "months"), "coord:endOfWeeks": ("days", 7, "weeks"),
@@ -32,13 +34,16 @@ _ZONES: Final = {
     "GMT": "UTC",
     "UTC": "UTC",
     "Zulu": "UTC",
-    "PST": "America/Los_Angeles",
-    "EST": "Etc/GMT+5",
-    "CST": "America/Chicago",
-    "IST": "Asia/Kolkata",
     "CET": "CET",
-    "JST": "Asia/Tokyo",
-}
+    # the short names of java.time.ZoneId.SHORT_IDS
+    "EST": "Etc/GMT+5", "MST": "Etc/GMT+7", "HST": "Etc/GMT+10", "ACT": "Australia/Darwin", "AET": "Australia/Sydney",
+    "AGT": "America/Argentina/Buenos_Aires", "ART": "Africa/Cairo", "AST": "America/Anchorage", "BET": "America/Sao_Paulo",
+    "BST": "Asia/Dhaka", "CAT": "Africa/Harare", "CNT": "America/St_Johns", "CST": "America/Chicago", "CTT": "Asia/Shanghai",
+    "EAT": "Africa/Addis_Ababa", "ECT": "Europe/Paris", "IET": "America/Indiana/Indianapolis", "IST": "Asia/Kolkata",
+    "JST": "Asia/Tokyo", "MIT": "Pacific/Apia", "NET": "Asia/Yerevan", "NST": "Pacific/Auckland", "PLT": "Asia/Karachi",
+    "PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
+    "VST": "Asia/Ho_Chi_Minh",
+}  # fmt: skip
 _FIELDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (1, 7))
 _DAYS: Final = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 
@@ -142,20 +147,26 @@ def read_zone(text: str) -> str | None:
     return name
 
 
-def timetable(frequency: Frequency, start: datetime, zone: str, *, is_catching_up: bool) -> Expression | None:
-    """Give the timetable of a frequency; None for a cron that has no equivalent."""
+def timetable(
+    frequency: Frequency, start: datetime, zone: str, *, is_catching_up: bool, execution: str = "FIFO"
+) -> Expression | None:
+    """Give the timetable of a frequency; None for a cron of `cron_refused`."""
+    more: list[tuple[str, Expression]] = [("execution", execution)] if execution == "NONE" else []
     if frequency.cron:
-        cron = translate_cron(frequency.cron)
-        return Call(symbols.CRON, (cron,), (("timezone", "UTC"),)) if cron else None
+        if cron_refused(frequency.cron) is not None:
+            return None
+        if not more and (cron := translate_cron(frequency.cron)):
+            return Call(symbols.CRON, (cron,), (("timezone", "UTC"),))
+        return Call(TIMETABLE, (start.strftime("%Y-%m-%dT%H:%MZ"),), (("cron", frequency.cron), *more))
     is_utc = zone in ("UTC", "Etc/UTC", "Etc/GMT")
     unit, amount = frequency.unit, frequency.amount
     clock = f"{start.minute} {start.hour}"
-    if is_utc and not frequency.end_of and not start.second:
+    if is_utc and not frequency.end_of and not start.second and not more:
         if (unit, amount) == ("days", 1):
             return Call(symbols.CRON, (f"{clock} * * *",), (("timezone", "UTC"),))
         if (unit, amount) == ("months", 1) and start.day <= 28:
             return Call(symbols.CRON, (f"{clock} {start.day} * *",), (("timezone", "UTC"),))
-    if unit == "hours" and amount == 1 and not frequency.end_of:
+    if unit == "hours" and amount == 1 and not frequency.end_of and not more:
         return Call(symbols.CRON, (f"{start.minute} * * * *",), (("timezone", "UTC"),))
     if (unit in ("minutes", "hours") or (is_utc and unit == "days")) and not frequency.end_of and is_catching_up:
         return Call(symbols.DELTA, (timedelta(**{unit: amount}),))
@@ -164,7 +175,29 @@ def timetable(frequency: Frequency, start: datetime, zone: str, *, is_catching_u
         keywords.append(("zone", zone))
     if frequency.end_of:
         keywords.append(("end_of", frequency.end_of))
-    return Call(TIMETABLE, (start.strftime("%Y-%m-%dT%H:%MZ"),), tuple(keywords))
+    return Call(TIMETABLE, (start.strftime("%Y-%m-%dT%H:%MZ"),), (*keywords, *more))
+
+
+def cron_refused(cron: str) -> tuple[str, str] | None:
+    """Give code and reason for a cron that Quartz refuses, or that is not computed here; None for any other."""
+    try:
+        CronTimes(cron, "1970-01-01T00:00Z")
+    except NotEveryMonth as error:
+        return "cron-unknown", f"the cron {cron!r} is not computed: {error}"
+    except ValueError as error:
+        return "frequency-refused", f"Oozie refuses the cron {cron!r}: {error}"
+    return None
+
+
+def times_of(frequency: Frequency, start: datetime, zone: str) -> tuple[str, Symbol]:
+    """Write the series of a coordinator's nominal times as Python."""
+    first = f'"{start:%Y-%m-%dT%H:%MZ}"'
+    if frequency.cron:
+        return f'CronTimes("{frequency.cron}", {first})', CRON_TIMES
+    more = (f', zone="{zone}"' if zone != "UTC" else "") + (
+        f', end_of="{frequency.end_of}"' if frequency.end_of else ""
+    )
+    return f'Instances({first}, "{frequency.unit}", {frequency.amount}{more})', INSTANCES
 
 
 def translate_cron(text: str) -> str | None:

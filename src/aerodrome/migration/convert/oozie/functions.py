@@ -106,7 +106,7 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:conf": lambda c, *given: c.conf(*given),
     "bundle:conf": lambda c, *given: c.conf(*given),
     "coord:dataIn": lambda c, name: c.uris(name),
-    "coord:dataOut": lambda c, name: c.uris(name),
+    "coord:dataOut": lambda c, name: c.uris(name, is_output=True),
     **partitions.CALLS,
 }
 KINDS: Final = {

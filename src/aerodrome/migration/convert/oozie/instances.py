@@ -88,8 +88,15 @@ def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tup
         if not isinstance(piece, Name):
             break
         value = scope.find(piece.name)
-        piece = value.pieces[0] if value and len(value.pieces) == 1 else None
+        if value is None:
+            break
+        piece = value.pieces[0] if len(value.pieces) == 1 else None
     found = None if piece is None or isinstance(piece, str) else _instance_of(piece, dataset, zone, compiler)
+    if found is None and isinstance(piece, Name):
+        raise Unsupported(
+            "instance-asked",
+            f"the instance {text!r} is not known: give ${{{piece.name}}} under `defaults` in the profile, such as ${{coord:current(0)}}",
+        )
     if found is None:
         raise Unsupported("instance-unknown", f"the instance {text!r} has no equivalent")
     return found

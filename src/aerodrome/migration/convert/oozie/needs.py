@@ -17,6 +17,11 @@ class Unsupported(Exception):
         self.reason = reason
 
 
+def output_key(name: str) -> str:
+    """Give the key of a data-out among the events: it may have the name of a data-in."""
+    return f"data-out:{name}"
+
+
 @dataclass
 class Needs:
     """What a DAG must declare, in the order of first use."""
@@ -40,7 +45,7 @@ class Words:
     zone: str = "UTC"
     events: Mapping[str, str] = field(
         default_factory=dict
-    )  # data-in and data-out -> name of the function that gives its URIs
+    )  # name of a data-in, `output_key` of a data-out -> what gives its URIs
     counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
     probe: Function | None = None  # asks HDFS: hdfs_test(flag, path)
     partition_probe: Function | None = None  # asks Hive: partition_test(uri)

@@ -7,9 +7,9 @@ minute by minute.
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -118,7 +118,7 @@ def _is_day(date: datetime, day: str, weekday: str) -> bool:
     is_any_day, is_any_weekday = day in ("*", "?"), weekday in ("*", "?")
     length = calendar.monthrange(date.year, date.month)[1]
     quartz = (date.weekday() + 1) % 7 + 1
-    by_day = date.day == length if day == "L" else (not is_any_day and date.day in _values(day, 1, 31, {}))
+    by_day = not is_any_day and _is_day_of_month(date, day, length)
     if "#" in weekday:
         name, _, which = weekday.partition("#")
         by_weekday = quartz == (_NAMES.get(name) or int(name)) and (date.day - 1) // 7 + 1 == int(which)
@@ -131,6 +131,51 @@ def _is_day(date: datetime, day: str, weekday: str) -> bool:
     if is_any_day and is_any_weekday:
         return True
     return by_weekday if is_any_day else by_day if is_any_weekday else by_day or by_weekday
+
+
+def _is_day_of_month(date: datetime, day: str, length: int) -> bool:
+    if not day.endswith("W") and not day.startswith("L"):
+        return date.day in _values(day, 1, 31, {})
+    plain = day.removesuffix("W")
+    number = length - int(plain[2:] or 0) if plain.startswith("L") else int(plain)
+    if not day.endswith("W"):
+        return date.day == number
+    near = [date.replace(day=item) for item in range(1, length + 1)]
+    working = [item for item in near if item.weekday() < 5]
+    return date == min(working, key=lambda item: (abs(item.day - number), item.day))  # the nearest of the month
+
+
+def executed(
+    times: Sequence[datetime],
+    execution: str,
+    arrivals: Mapping[datetime, datetime],
+    durations: Mapping[datetime, timedelta],
+    outage: tuple[datetime, datetime],
+    *,
+    concurrency: int = 1,
+) -> list[datetime]:
+    """Give the nominal times whose workflow Oozie submits, minute by minute: WAITING, READY, then SUBMITTED or SKIPPED.
+
+    `arrivals` and `durations` are of the input and the workflow of a time; between the times of `outage` the server does nothing. The
+    last of `times` only ends the one before it.
+    """
+    following = dict(pairwise(times))
+    waiting, done = list(times[:-1]), list[datetime]()
+    running: list[datetime] = []
+    moment = times[0]
+    while moment < times[-1]:
+        if not outage[0] <= moment < outage[1]:
+            running = [end for end in running if end > moment]
+            for time in [item for item in waiting if item <= moment]:
+                late = moment >= following[time] if execution == "LAST_ONLY" else moment - time > timedelta(minutes=1)
+                if execution in ("LAST_ONLY", "NONE") and late:
+                    waiting.remove(time)
+                elif arrivals[time] <= moment and len(running) < concurrency:
+                    waiting.remove(time)
+                    running.append(moment + durations[time])
+                    done.append(time)
+        moment += timedelta(minutes=1)
+    return done
 
 
 def _values(text: str, low: int, high: int, names: Mapping[str, int]) -> set[int]:

@@ -65,17 +65,18 @@ def _fixed(node: Node) -> str:
     return str(node.value)
 
 
-def _part(at: int) -> Callable[..., str]:
-    def compile_part(compiler: Compiler, name: Node, _side: Node | None = None) -> str:
+def _part(at: int, side: str = "") -> Callable[..., str]:
+    def compile_part(compiler: Compiler, name: Node, kind: Node | None = None) -> str:
         _use(compiler, _PARTITIONS)
-        return f"partitions_of({compiler.event(name)})[0][{at}]"
+        is_output = (side or (_fixed(kind) if kind is not None else "input")) == "output"
+        return f"partitions_of({compiler.event(name, is_output=is_output)})[0][{at}]"
 
     return compile_part
 
 
 def _value(compiler: Compiler, name: Node, key: Node) -> str:
     _use(compiler, _PARTITIONS)
-    return f"partitions_of({compiler.event(name)})[0][2][{string(_fixed(key))}]"
+    return f"partitions_of({compiler.event(name, is_output=True)})[0][2][{string(_fixed(key))}]"
 
 
 def _extreme(which: str) -> Callable[..., str]:
@@ -97,7 +98,7 @@ def _filter(compiler: Compiler, name: Node, kind: Node | None = None) -> str:
 
 def _storer(compiler: Compiler, name: Node) -> str:
     _use(compiler, _PARTITIONS)
-    found = f"partitions_of({compiler.event(name)})[0][2]"
+    found = f"partitions_of({compiler.event(name, is_output=True)})[0][2]"
     if compiler.language == "jinja":
         pairs = f"{found}.items() | map('join', '=') | join(',')"
         return f'("\'" ~ ({pairs}) ~ "\'")'
@@ -114,11 +115,11 @@ def _export(compiler: Compiler, name: Node, kind: Node) -> str:
 
 CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:database": _part(0),
-    "coord:databaseIn": _part(0),
-    "coord:databaseOut": _part(0),
+    "coord:databaseIn": _part(0, "input"),
+    "coord:databaseOut": _part(0, "output"),
     "coord:table": _part(1),
-    "coord:tableIn": _part(1),
-    "coord:tableOut": _part(1),
+    "coord:tableIn": _part(1, "input"),
+    "coord:tableOut": _part(1, "output"),
     "coord:dataInPartitionFilter": _filter,
     "coord:dataInPartitionPigFilter": _filter,
     "coord:dataInPartitions": _export,

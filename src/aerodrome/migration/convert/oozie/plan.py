@@ -30,7 +30,8 @@ class Plan:
     scope: Scope
     accounts: list[Account] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
-    events: dict[str, str] = field(default_factory=dict)
+    events: dict[str, str] = field(default_factory=dict)  # see `Words.events`
+    taken: set[str] = field(default_factory=set)  # names of functions and of tasks that wait
     macros: dict[str, Code] = field(default_factory=dict)
     before: list[Task] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _DEPTH = 20
+_PARTLY = 6
 _LONGEST = 1 << 20
 
 
@@ -119,9 +120,22 @@ class Scope:
             parts.append(value)
         return "".join(parts)
 
-    def partly(self, text: str) -> str:
-        """Put what is known into a text and leave the rest as it is written."""
-        return re.sub(r"\$\{([\w.\-]+)\}", lambda match: self.constant(match[1]) or match[0], text)
+    def partly(self, text: str, start: int = 0, *, is_job_only: bool = False, depth: int = 0) -> str:
+        """Put what is known into a text, also parts of values, and leave the rest as it is written."""
+
+        def one(match: re.Match[str]) -> str:
+            name = match[1]
+            if known := self.constant(name, start, is_job_only=is_job_only):
+                return known
+            found = self.find(name, start, is_job_only=is_job_only)
+            if found is None or depth > _PARTLY:
+                return match[0]
+            layer = self.layers[found.layer]
+            place, is_only = self.behind(found, name, name if f"${{{name}}}" in layer.values[name] else "")
+            inner = self.partly(layer.values[name], place, is_job_only=is_only, depth=depth + 1)
+            return inner if len(inner) < _LONGEST else match[0]
+
+        return re.sub(r"\$\{([\w.\-]+)\}", one, text)
 
     def with_layers(self, *layers: Layer) -> Scope:
         """Give a scope with layers before and defaults kept behind."""

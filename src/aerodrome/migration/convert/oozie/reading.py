@@ -78,7 +78,7 @@ def extra_files(dags: list[Dag]) -> tuple[ExtraFile, ...]:
         return ()
     return tuple(
         ExtraFile(f"plugins/{name}", (_INSIDE / name).read_text(encoding="utf-8"))
-        for name in ("oozie_instances.py", "oozie_timetable.py")
+        for name in ("oozie_cron.py", "oozie_instances.py", "oozie_timetable.py")
     )
 
 

@@ -11,7 +11,11 @@ from aerodrome.migration.convert.oozie.actions import (
     unread_lines,
 )
 from aerodrome.migration.convert.oozie.profiles import Command
+from aerodrome.migration.convert.oozie.writing import grouped
 
+_HELD: Final = 0xE000  # private characters that stand for expressions
+_EXPRESSION: Final = re.compile(r"""\$\{(?:[^}"']|"[^"]*"|'[^']*')*\}""")
+_KEY: Final = re.compile(r"\s*--[a-zA-Z0-9.]+[\-a-zA-Z0-9.]*=?")
 _SPARK_FLAGS: Final = {
     "--executor-memory": ("executor_memory", "spark.executor.memory"),
     "--driver-memory": ("driver_memory", "spark.driver.memory"),
@@ -36,6 +40,9 @@ _SPARK_FLAGS: Final = {
 def spark(action: Action) -> Command:
     settings = action.settings()
     argv = ["spark-submit"]
+    if action.body.name == "spark3":  # of Cloudera's CDP: the same elements
+        argv = ["spark3-submit"]
+        action.caveats["spark3"] = "spark3 is an action of Cloudera: its client spark3-submit is called"
     engine: list[tuple[str, str]] = []
     for flag, name in (("--master", "master"), ("--deploy-mode", "mode"), ("--name", "name"), ("--class", "class")):
         if value := action.value(name):
@@ -47,7 +54,7 @@ def spark(action: Action) -> Command:
         else:
             argv += ["--conf", action.word(f"spark.hadoop.{name}={value}")]
             action.caveats["spark-configuration"] = "its Hadoop settings are given as spark.hadoop.*"
-    argv += action.words(action.value("spark-opts"))
+    argv += _option_words(action)
     jar = action.value("jar")
     arguments = [item.text.strip() for item in action.every("arg")]
     argv += [action.path(jar), *map(action.word, arguments)]
@@ -79,22 +86,77 @@ def spark(action: Action) -> Command:
     )
 
 
+def split_options(text: str) -> list[str]:
+    """Split spark-opts as Oozie 5.2 does (SparkOptionsSplitter): at option keys; quotes around a whole value are taken away.
+
+    `${…}` stands for text without white space; what stands before the first key is left out.
+    """
+    held: list[str] = []
+
+    def hold(match: re.Match[str]) -> str:
+        held.append(match[0])
+        return chr(_HELD + len(held) - 1)
+
+    masked = _EXPRESSION.sub(hold, text)
+    found: list[str] = []
+    keys = list(_KEY.finditer(masked))
+    for number, key in enumerate(keys):
+        value = masked[key.end() : keys[number + 1].start() if number + 1 < len(keys) else None].strip()
+        if re.fullmatch(r'([a-zA-Z0-9.]+=)?".+"', value) and not re.fullmatch(r'([a-zA-Z0-9.]+=)?".*".*"', value):
+            value = value.replace('"', "")
+        found += [key[0].strip().removesuffix("="), *([value] if value else [])]
+    return [
+        "".join(held[ord(mark) - _HELD] if _HELD <= ord(mark) < _HELD + len(held) else mark for mark in word)
+        for word in found
+    ]
+
+
+def _options(action: Action) -> str:
+    """Give spark-opts with those values put in that hold several words."""
+
+    def one(match: re.Match[str]) -> str:
+        known = action.compiler.scope.constant(match[1])
+        return match[0] if known is None or not re.search(r'[\s"]|--', known) else known
+
+    return re.sub(r"\$\{([\w.\-]+)\}", one, action.value("spark-opts"))
+
+
+def _option_words(action: Action) -> list[str]:
+    """Write spark-opts as shell words; a value that nobody knows and that stands alone may hold several."""
+    text = _options(action)
+    words: list[str] = []
+    place = 0
+    for alone in re.finditer(r"(?:(?<=\s)|^)\$\{[\w.\-]+\}(?=\s|$)", text):
+        before = text[place : alone.start()]
+        if re.search(r"(^|\s)--[a-zA-Z0-9.][\-a-zA-Z0-9.]*\s*$", before):
+            continue  # it is the value of an option
+        words += _split(action, before)
+        words += _split(action, alone[0])
+        place = alone.end()
+    return [*words, *_split(action, text[place:])]
+
+
+def _split(action: Action, text: str) -> list[str]:
+    """Write options as words; an expression before the first key may hold options itself, which are split when the task runs."""
+    head = re.match(rf"(?:{_EXPRESSION.pattern}|(?!{_KEY.pattern}).)*", text, re.DOTALL)
+    first = head[0] if head and "${" in head[0] else ""
+    words = [f'{{{{ {grouped(action.compiler.text_of(piece))}.split() | map("quote") | join(" ") }}}}' for piece in action.compiler.pieces(first) if not isinstance(piece, str)]  # fmt: skip
+    action.compiler.needs.is_quoting |= bool(words)
+    return [*words, *map(action.word, split_options(text[len(first) :]))]
+
+
 def _spark_options(action: Action) -> dict[str, Any]:
     """Give spark-opts as properties, for engines that take no command line; what is none of them is said."""
-    words = re.findall(r'(?:"[^"]*"|[^\s"])+', action.body.value("spark-opts"))
+    words = split_options(_options(action))
     properties: dict[str, str] = {
         name: action.compiler.template(value) for name, value in action.settings().items() if name.startswith("spark.")
     }
     left = []
     place = 0
     while place < len(words):
-        flag, _, joined = (
-            words[place].partition("=")
-            if words[place].startswith("--") and "=" in words[place]
-            else (words[place], "", "")
-        )
-        value = (joined or (words[place + 1] if place + 1 < len(words) else "")).strip('"')
-        place += 1 if joined else 2
+        flag = words[place]
+        value = words[place + 1] if place + 1 < len(words) and not words[place + 1].startswith("--") else ""
+        place += 2 if value else 1
         if flag == "--conf" and "=" in value:
             key, _, text = value.partition("=")
             properties[key] = action.compiler.template(text)

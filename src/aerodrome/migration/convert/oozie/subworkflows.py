@@ -64,10 +64,20 @@ class Children:
                     f"its definition is not among those given: the DAG {target} has to exist"
                 )
         conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
+        unsaid: list[str] = []
         if is_propagating:
             for name in wanted if child is not None else self.all_names(body):
                 if name not in own and name != APP_PATH and self.is_known(body, child, name):
-                    conf[name] = compiler.template("${wf:conf('" + name + "')}")
+                    try:
+                        conf[name] = compiler.template("${wf:conf('" + name + "')}")
+                    except Unsupported:
+                        if child is not None:
+                            raise
+                        unsaid.append(name)
+            if unsaid:
+                caveats["sub-workflow-unsaid"] = (
+                    f"values that mean nothing outside of this job are not handed on: {', '.join(unsaid[:8])}"
+                )
             if child is None:
                 caveats["sub-workflow-propagation"] = (
                     "it gets everything that this job knows, for its definition is not there"

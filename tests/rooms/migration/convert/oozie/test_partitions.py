@@ -12,7 +12,7 @@ import pytest
 
 from aerodrome.migration.convert.contract import Dag
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words
+from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words, output_key
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.reading import read
 
@@ -67,7 +67,7 @@ def test_through_ssh_hive_is_asked_on_the_edge_node(tmp_path: Path) -> None:
 URIS = ["hcat://m:9083/shop/logs/ds=2026-01-05;region=EU", "hcat://m:9083/shop/logs/ds=2026-01-04;region=eu"]
 
 
-WORDS = Words("app", {}, events={"in": "found()"})
+WORDS = Words("app", {}, events={"in": "found()", output_key("out"): "found()"})
 
 
 def helpers(needs: Needs) -> dict[str, Any]:
@@ -90,10 +90,11 @@ def rendered(text: str, uris: list[str]) -> str:
     [
         ("databaseIn('in')", "shop"),
         ("table('in', 'input')", "logs"),
+        ("table('out', 'output')", "logs"),
         ("dataInPartitionMin('in', 'ds')", "2026-01-04"),
         ("dataInPartitionMax('in', 'region')", "eu"),  # small letters come after capitals, as in Java
-        ("dataOutPartitionValue('in', 'region')", "EU"),
-        ("dataOutPartitions('in')", "'ds=2026-01-05,region=EU'"),
+        ("dataOutPartitionValue('out', 'region')", "EU"),
+        ("dataOutPartitions('out')", "'ds=2026-01-05,region=EU'"),
         (
             "dataInPartitionFilter('in', 'pig')",
             "(ds=='2026-01-05' AND region=='EU') OR (ds=='2026-01-04' AND region=='eu')",
@@ -112,7 +113,8 @@ def test_functions_of_partitions_give_what_oozie_gives(call: str, value: str) ->
 
 
 @pytest.mark.parametrize(
-    "call", ["dataOutPartitionValue('in', a)", "databaseIn('other')", "dataInPartitions('in', 'x')"]
+    "call",
+    ["dataOutPartitionValue('out', a)", "databaseIn('other')", "databaseOut('in')", "dataInPartitions('in', 'x')"],
 )
 def test_a_part_that_is_not_known_is_refused(call: str) -> None:
     with pytest.raises(Unsupported):

@@ -26,16 +26,21 @@ _TIMES = (
     ("0/20 3 ? * 2-6", "2015-01-01T00:00Z", "Europe/Paris"),
     ("${coord:hours(24)}", "2015-03-25T01:30Z", "Europe/Paris"),
     ("45", "2015-03-25T01:30Z", "UTC"),
+    ("0 6 15W * ?", "2015-01-01T00:00Z", "UTC"),
+    ("${coord:days(1)}", "2015-01-01T00:00Z", "UTC", "NONE"),
+    ("0 5 * * ?", "2015-01-01T00:00Z", "UTC", "NONE"),
+    ("${coord:days(1)}", "2015-01-01T00:00Z", "UTC", "LAST_ONLY"),
 )
 
 
 def write_coordinators(folder: Path) -> None:
-    for number, (frequency, start, zone) in enumerate(_TIMES):
+    for number, (frequency, start, zone, *execution) in enumerate(_TIMES):
+        controls = f"<controls><execution>{execution[0]}</execution></controls>" if execution else ""
         path = folder / f"c{number}" / "coordinator.xml"
         path.parent.mkdir()
         path.write_text(
             f'<coordinator-app xmlns="uri:oozie:coordinator:0.4" name="c{number}" frequency="{frequency}" start="{start}" end="2030-01-01T00:00Z"'
-            f' timezone="{zone}"><action><workflow><app-path>/elsewhere/w{number}</app-path></workflow></action></coordinator-app>'
+            f' timezone="{zone}">{controls}<action><workflow><app-path>/elsewhere/w{number}</app-path></workflow></action></coordinator-app>'
         )
 
 

@@ -17,6 +17,7 @@ from aerodrome.migration.convert.oozie.frequency import (
     timetable,
     translate_cron,
 )
+from aerodrome.migration.convert.oozie.inside.oozie_cron import CronTimes
 from aerodrome.migration.convert.oozie.inside.oozie_instances import Instances, days_in_month, hours_in_day, tz_offset
 from aerodrome.migration.convert.oozie.oracle import nominal_times
 from aerodrome.migration.convert.oozie.properties import Layer, Scope
@@ -73,8 +74,46 @@ def test_cron_is_translated(cron: str) -> None:
     assert [times.get_next(datetime) for _ in wanted] == wanted
 
 
-def test_cron_without_equivalent() -> None:
-    assert translate_cron("0 0 15W * ?") is None
+@pytest.mark.parametrize(
+    "cron", ["0 6 15W * ?", "30 5,17 1W * *", "0 0 LW * ?", "0 12 L-3 * ?", "0 12 L-2W * ?", "0 6 15W * FRI", "0 2 ? * 6#5", "5/25 0-3 L 2 ?", "0 2 ? 2 MON#1", "0 2 28W 2 ?"]
+)  # fmt: skip
+def test_what_only_quartz_knows_is_computed_by_the_plugin(cron: str) -> None:
+    start = datetime(2015, 1, 1, 5, 30, tzinfo=UTC)
+    wanted = nominal_times({"cron": cron, "start": start.isoformat(), "end": ""}, 60)
+    times = CronTimes(cron, start)
+    found = [times.after(start - timedelta(minutes=1))]
+    while len(found) < len(wanted):
+        assert found[-1] is not None
+        found.append(times.after(found[-1]))
+    assert found == wanted
+    assert [times.last(moment) for moment in wanted] == wanted
+    assert [times.last(moment + timedelta(seconds=30)) for moment in wanted] == wanted
+    assert times.last(start - timedelta(days=1)) is None
+    made = timetable(Frequency(cron=cron), start, "UTC", is_catching_up=True)
+    assert isinstance(made, Call)
+
+
+def test_the_nearest_weekday_stays_in_its_month() -> None:
+    def days(cron: str, first: str) -> list[str]:
+        times = CronTimes(cron, f"{first}T00:00Z")
+        moment = times.after(datetime.fromisoformat(f"{first}T00:00+00:00") - timedelta(minutes=1))
+        return [] if moment is None else [f"{moment:%m-%d}"]
+
+    assert days("0 0 1W * ?", "2026-08-01") == ["08-03"]  # the 1st is a Saturday
+    assert days("0 0 15W * ?", "2026-08-01") == ["08-14"]
+    assert days("0 0 LW * ?", "2026-05-01") == ["05-29"]  # the 31st is a Sunday
+    assert days("0 0 16W * ?", "2026-08-01") == ["08-17"]
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 0 15W,20 * ?", "0 0 31W * ?", "0 0 32 * ?", "0 0 L,3 * ?", "0 0 ? * 8", "0 0 ? * 6#6", "61 0 * * ?", "0 0 X * ?", "0/0 * * * *", "0 0 * 13 ?"]
+)  # fmt: skip
+def test_cron_without_equivalent(cron: str) -> None:
+    assert timetable(Frequency(cron=cron), datetime(2015, 1, 1, tzinfo=UTC), "UTC", is_catching_up=True) is None
+
+
+def test_a_day_that_never_comes_ends_the_search() -> None:
+    assert CronTimes("0 0 30 2 ?", "2026-01-01T00:00Z").after(datetime(2026, 1, 1, tzinfo=UTC)) is None
 
 
 @pytest.mark.parametrize(
@@ -113,6 +152,7 @@ def test_times_and_zones_are_read() -> None:
     assert read_zone("GMT+0530") == "+05:30"
     assert read_zone("GMT+9999") is None
     assert read_zone("Mars/Base") is None
+    assert (read_zone("ECT"), read_zone("BST"), read_zone("MST")) == ("Europe/Paris", "Asia/Dhaka", "Etc/GMT+7")
 
 
 def test_instances_of_datasets() -> None:

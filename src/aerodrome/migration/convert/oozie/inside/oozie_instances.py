@@ -106,6 +106,15 @@ class Instances:
             number += 1
         return number
 
+    def after(self, moment: datetime) -> datetime:
+        """Give the first time after a moment."""
+        return self.at(self.number_at(moment) + 1)
+
+    def last(self, moment: datetime) -> datetime | None:
+        """Give the last time that is not after a moment; None when there is none."""
+        number = self.number_at(moment)
+        return None if number < 0 else self.at(number)
+
     def between(self, nominal: datetime, first: int, last: int) -> list[datetime]:
         """Give coord:current(first) to coord:current(last), the newest first; what is before the initial instance does not exist."""
         number = self.number_at(nominal)
@@ -183,6 +192,23 @@ class Instances:
         """Give coord:future(first) to coord:future(last) within `limit` instances; None when there are not enough."""
         found, is_enough = self.future_so_far(nominal, first, last, limit, is_there)
         return found if is_enough else None
+
+
+def next_time(times, last: datetime | None, earliest: datetime | None, missed: str, now: datetime) -> datetime | None:
+    """Give the time of the next run of a series (Instances or CronTimes) after the last run, or from the earliest time on.
+
+    `missed` says what becomes of times that have passed: "all" run, only the "last" one does, or "none" (Oozie's NONE: none that is more
+    than a minute ago).
+    """
+    floors = [last + timedelta(microseconds=1)] if last is not None else [earliest] if earliest is not None else []
+    if missed == "last":
+        latest = times.last(now)
+        floors += [latest] if latest is not None else []
+    elif missed == "none":
+        floors.append(now - timedelta(minutes=1))
+    if not floors:
+        floors = [datetime(1970, 1, 1, tzinfo=UTC)]
+    return times.after(plain(max(floors)) - timedelta(microseconds=1))
 
 
 def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:

@@ -1,0 +1,158 @@
+"""Definitions find each other, and their properties, also when they do not lie as they are deployed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.oozie.properties import Layer, Scope
+from aerodrome.migration.convert.oozie.reading import read
+
+_WORKFLOW = (
+    '<workflow-app xmlns="uri:oozie:workflow:0.5" name="{}"><start to="a"/><action name="a"><shell><exec>run</exec></shell>'
+    '<ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def coordinator(name: str, path: str, start: str = "${begin}", more: str = "") -> str:
+    return (
+        f'<coordinator-app xmlns="uri:oozie:coordinator:0.4" name="{name}" frequency="${{coord:days(1)}}" start="{start}"'
+        f' end="2027-01-01T00:00Z" timezone="UTC">{more}<action><workflow><app-path>{path}</app-path></workflow></action></coordinator-app>'
+    )
+
+
+def bundle(*entries: tuple[str, str]) -> str:
+    inner = "".join(f'<coordinator name="{name}"><app-path>{path}</app-path></coordinator>' for name, path in entries)
+    return f'<bundle-app xmlns="uri:oozie:bundle:0.2" name="b">{inner}</bundle-app>'
+
+
+def found(folder: Path) -> dict[str, Dag]:
+    return {dag.dag_id: dag for dag in read(folder, {}).dags}
+
+
+def codes(dag: Dag) -> set[str]:
+    return {item.code for item in dag.accounts}
+
+
+@pytest.mark.parametrize("key", ["oozie.coord.application.path", "oozie.bundle.application.path"])
+def test_properties_elsewhere_that_submit_it_are_its_own(tmp_path: Path, key: str) -> None:
+    write(tmp_path / "daily" / "coordinator.xml", coordinator("daily", "/apps/w"))
+    write(tmp_path / "all" / "bundle.xml", bundle(("daily", "${root}/daily")))
+    folder = "all" if "bundle" in key else "daily"
+    write(
+        tmp_path / "jobs" / "one.properties",
+        f"root=${{nameNode}}/x\n{key}=${{root}}/{folder}\nbegin=2026-02-03T00:00Z\n",
+    )
+    write(tmp_path / "jobs" / "two.properties", "begin=2020-01-01T00:00Z\n")
+    if "coord" in key:
+        (tmp_path / "all" / "bundle.xml").unlink()
+    assert found(tmp_path)["daily"].schedule.start == datetime(2026, 2, 3, tzinfo=UTC)
+
+
+def test_two_that_submit_it_leave_it_open(tmp_path: Path) -> None:
+    write(tmp_path / "daily" / "coordinator.xml", coordinator("daily", "/apps/w"))
+    for number in (1, 2):
+        write(
+            tmp_path / "jobs" / f"{number}.properties",
+            f"oozie.coord.application.path=/apps/daily\nbegin=2026-0{number}-01T00:00Z\n",
+        )
+    conversion = read(tmp_path, {})
+    assert conversion.dags[0].schedule.expression is None
+    assert any("${begin}" in item.text for item in conversion.questions if item.code == "unknown-start")
+
+
+def test_entries_of_a_bundle_are_found_by_name(tmp_path: Path) -> None:
+    write(
+        tmp_path / "bundle.xml",
+        bundle(
+            ("${one}", "/deployed/coordinator/first_job"),
+            ("b", "/deployed/coordinators/second-coordinator.xml"),
+            ("loading-coord", "/deployed/coordinators/x.xml"),
+            ("last", "${unknown}"),
+        ),
+    )
+    write(tmp_path / "bundle.properties", "one=First Job\n")
+    start = "2026-01-01T00:00Z"
+    write(tmp_path / "f" / "coordinator.xml", coordinator("${one}", "/w", start))
+    write(tmp_path / "second-coordinator.xml", coordinator("s", "/w", start))
+    write(tmp_path / "load.xml", coordinator("jsonl-loading-coordinator", "/w", start))
+    write(tmp_path / "other.xml", coordinator("z", "/w", start))
+    dags = found(tmp_path)
+    assert {dag.origin.file for dag in dags.values() if dag.origin} == {
+        "f/coordinator.xml",
+        "second-coordinator.xml",
+        "load.xml",
+        "other.xml",
+    }
+    assert all("app-path-assumed" in codes(dag) for dag in dags.values())
+
+
+def test_a_coordinator_with_another_path_is_not_taken(tmp_path: Path) -> None:
+    write(tmp_path / "bundle.xml", bundle(("daily", "/deployed/daily/coordinator.xml")))
+    write(tmp_path / "weekly" / "coordinator.xml", coordinator("weekly", "/w", "2026-01-01T00:00Z"))
+    assert "coordinator-missing" in codes(found(tmp_path)["daily"])
+
+
+def test_the_workflow_beside_a_lonely_coordinator_is_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "workflow.xml", _WORKFLOW.format("w"))
+    write(tmp_path / "coordinator.xml", coordinator("c", "/deployed/somewhere", "2026-01-01T00:00Z"))
+    dag = found(tmp_path)["c"]
+    assert "app-path-assumed" in codes(dag)
+    assert dag.task("a").role == "real"
+    write(tmp_path / "coordinator.xml", coordinator("c", "/deployed/somewhere/other.xml", "2026-01-01T00:00Z"))
+    assert "workflow-missing" in codes(found(tmp_path)["c"])
+
+
+def test_the_question_names_what_nobody_said(tmp_path: Path) -> None:
+    write(tmp_path / "daily.xml", coordinator("daily", "/w"))
+    write(
+        tmp_path / "bundle.xml",
+        '<bundle-app xmlns="uri:oozie:bundle:0.2" name="b"><coordinator name="daily"><app-path>/daily.xml</app-path><configuration>'
+        "<property><name>begin</name><value>${first}</value></property></configuration></coordinator></bundle-app>",
+    )
+    write(tmp_path / "bundle.properties", "first=${SITE_START}\n")
+    asked = [item.text for item in read(tmp_path, {}).questions if item.code == "unknown-start"]
+    assert ["${SITE_START}" in text for text in asked] == [True]
+    (dag,) = read(tmp_path, {"defaults": {"SITE_START": "2026-01-01T00:00Z"}}).dags
+    assert dag.schedule.start == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("${coord:hours(16)}", timedelta(hours=16)), ("${coord:days(2)}", timedelta(days=2)), ("45", timedelta(minutes=45))]
+)  # fmt: skip
+def test_a_timeout_may_be_written_as_a_frequency(tmp_path: Path, text: str, limit: timedelta) -> None:
+    data = (
+        f"<controls><timeout>{text}</timeout></controls>"
+        '<datasets><dataset name="d" frequency="60" initial-instance="2026-01-01T00:00Z" timezone="UTC"><uri-template>/d</uri-template></dataset></datasets>'
+        '<input-events><data-in name="d" dataset="d"><instance>${coord:current(0)}</instance></data-in></input-events>'
+    )
+    write(tmp_path / "c.xml", coordinator("c", "/w", "2026-01-01T00:00Z", data))
+    assert dict(found(tmp_path)["c"].task("wait_for_d").arguments)["timeout"] == limit
+
+
+def test_a_value_is_put_together_as_far_as_it_is_known() -> None:
+    scope = Scope(
+        (
+            Layer("bundle", {"begin": "${begin}"}, is_outward=True),
+            Layer("job", {"root": "${node}/user", "app": "${root}/app", "begin": "${first}", "a": "${b}", "b": "${a}"}),
+        )
+    )
+    assert scope.partly("${app}/x") == "${node}/user/app/x"
+    assert scope.partly("${begin}") == "${first}"
+    assert scope.partly("${a}") in ("${a}", "${b}")
+
+
+def test_a_zone_that_no_server_knows_is_refused_and_not_asked_for(tmp_path: Path) -> None:
+    text = coordinator("c", "/w", "2026-01-01T00:00Z").replace('timezone="UTC"', 'timezone="Mars/Base"')
+    write(tmp_path / "c.xml", text)
+    conversion = read(tmp_path, {})
+    assert {item.code for item in conversion.dags[0].accounts if item.outcome == "raises"} == {"timezone-refused"}
+    assert not [item for item in conversion.questions if item.code == "unknown-timezone"]
