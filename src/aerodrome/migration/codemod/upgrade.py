@@ -29,6 +29,7 @@ from aerodrome.migration.codemod.requirements import needed_findings, pins_1, pr
 from aerodrome.migration.codemod.resolution import resolve_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
+from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
 from aerodrome.migration.codemod.workers import Each, Held, workers
@@ -251,7 +252,7 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
     gone = {
         origin
         for origin, name in unused.items()
-        if (origin not in known and name not in names) or is_gone(origin, major)
+        if (origin not in known and name not in names) or origin in REPLACED or is_gone(origin, major)
     }
     if not gone:
         return
