@@ -24,6 +24,7 @@ from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.origin import default_timezone
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.requirements import needed_findings, pins_1, providers_of, upgrade_requirements
 from aerodrome.migration.codemod.resolution import resolve_requirements
@@ -102,7 +103,9 @@ def upgrade(
     names = [path.relative_to(out_dir).as_posix() for path in paths]
     encoded = _to_utf8(out_dir, names)
     project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
-    at_target = replace(options or Options(), target=target_version)
+    options = options or Options()
+    zone = options.default_timezone or default_timezone(source_dir)
+    at_target = replace(options, target=target_version, default_timezone=zone)
     with workers(Held(out_dir, project, at_target), jobs, len(names)) as each:
         ours = dict(zip(names, each(_rewrite, names), strict=True))
         findings: dict[str, list[Remaining]] = {name: [] for name in names}

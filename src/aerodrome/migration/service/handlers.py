@@ -133,6 +133,7 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         code_of(context.source_config),
         str(params["target_version"]),
         catchup_by_default=code.catches_up(context.estate),
+        default_timezone=code.default_timezone(context.estate),
         rejected=params.get("rejected", ()),
         python=str(params.get("python", DEFAULT_PYTHON)),
         requirements_as_of=code.resolution_day(params.get("requirements_as_of")),

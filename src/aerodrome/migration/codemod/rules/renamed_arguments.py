@@ -57,7 +57,9 @@ RENAMED: dict[str, _Names] = {
 }
 
 
-_OF_SLACK = "Slack's hook takes the webhook's token from the password of the connection {}, and from nowhere else in it."
+_OF_SLACK = (
+    "Slack's hook takes the webhook's token from the password of the connection {}, and from nowhere else in it."
+)
 _SLACK_HINT = "If the token stands in its extra (webhook_token) or in its host, make it the password; its type may be HTTP or Slack's."
 """Source: SlackWebhookHook of apache-airflow-providers-slack 9.10; up to 7 it also looked into the extra."""
 
