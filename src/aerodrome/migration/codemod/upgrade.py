@@ -24,7 +24,7 @@ from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
-from aerodrome.migration.codemod.origin import default_timezone
+from aerodrome.migration.codemod.origin import default_timezone, source_version
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.requirements import needed_findings, pins_1, providers_of, upgrade_requirements
 from aerodrome.migration.codemod.resolution import resolve_requirements
@@ -105,7 +105,8 @@ def upgrade(
     project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
     options = options or Options()
     zone = options.default_timezone or default_timezone(source_dir)
-    at_target = replace(options, target=target_version, default_timezone=zone)
+    version = options.source_version or source_version(source_dir)[0]
+    at_target = replace(options, target=target_version, default_timezone=zone, source_version=version)
     with workers(Held(out_dir, project, at_target), jobs, len(names)) as each:
         ours = dict(zip(names, each(_rewrite, names), strict=True))
         findings: dict[str, list[Remaining]] = {name: [] for name in names}

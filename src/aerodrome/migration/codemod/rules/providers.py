@@ -85,7 +85,7 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
             given = _of_default_args(source, argument)
             edits.append(add_keyword(source, call, "conn_id", given or f'"{default}"'))
-            note = None if given or _sees_default_args(source) else _unseen(call.lineno, argument, default)
+            note = None if given or sees_default_args(source) else _unseen(call.lineno, argument, default)
         if edits:
             yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),), note)
 
@@ -100,7 +100,7 @@ def _of_default_args(source: Source, argument: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _sees_default_args(source: Source) -> bool:
+def sees_default_args(source: Source) -> bool:
     """Tell whether the file itself makes its DAGs, with default_args that it spells out or has none of."""
     calls = list(dags.calls(source, dags.ANY))
     for call in calls:
