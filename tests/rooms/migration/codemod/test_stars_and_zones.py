@@ -177,3 +177,43 @@ def test_what_the_caller_says_of_the_zone_counts_more_than_the_projects_files(tm
     found = project(tmp_path, {"airflow.cfg": "[core]\ndefault_timezone = Asia/Seoul\n", "dags/d.py": _NAIVE})
     upgrade(found, tmp_path / "out", "3.3.2", Options(is_pinning_intervals=True, default_timezone="Europe/Oslo"))
     assert 'timezone="Europe/Oslo"' in (tmp_path / "out" / "dags" / "d.py").read_text()
+
+
+def test_a_star_of_datetime_brings_what_dates_are_made_of() -> None:
+    source = (
+        "from datetime import *\nfrom airflow import DAG\n\nwith DAG('a', schedule='@daily', start_date=datetime(2024, 1, 1), "
+        "dagrun_timeout=timedelta(1), catchup=False):\n    pass\n"
+    )
+    assert 'CronDataIntervalTimetable("0 0 * * *", timezone="UTC")' in rewritten(source).text.decode()
+
+
+@pytest.mark.parametrize(
+    ("start", "zone"),
+    [
+        ("datetime.now(tz=timezone.utc) - timedelta(days=60)", '"UTC"'),
+        ("datetime.now(timezone.utc)", '"UTC"'),
+        ("datetime.now() - timedelta(days=1)", '"UTC"'),
+        ('pendulum.today("Europe/Paris").add(days=-1)', '"Europe/Paris"'),
+        ('pendulum.now(tz="Asia/Tokyo")', '"Asia/Tokyo"'),
+    ],
+)
+def test_a_start_date_of_today_has_the_zone_that_it_was_asked_in(start: str, zone: str) -> None:
+    source = (
+        "import pendulum\nfrom datetime import datetime, timedelta, timezone\nfrom airflow import DAG\n\n"
+        f"dag = DAG('a', schedule='@daily', start_date={start}, catchup=False)\n"
+    )
+    assert f'CronDataIntervalTimetable("0 0 * * *", timezone={zone})' in rewritten(source).text.decode()
+
+
+def test_a_start_date_that_only_default_args_can_say_is_asked_at_run_time() -> None:
+    source = (
+        "from airflow import DAG\nfrom shop import first_day\n\ndefaults = {'start_date': first_day(3)}\n"
+        "dag = DAG('a', schedule='@daily', default_args=defaults, catchup=False)\n"
+    )
+    expected = 'timezone=str(getattr(defaults.get("start_date"), "tzinfo", None) or "UTC")'
+    assert expected in rewritten(source).text.decode()
+
+
+def test_a_date_that_is_made_in_the_call_stays_nobodys_guess() -> None:
+    source = "from airflow import DAG\nfrom shop import first_day\n\ndag = DAG('a', schedule='@daily', start_date=first_day(3), catchup=False)\n"
+    assert [code for code, _ in rewritten(source).spots] == ["data-interval"]

@@ -26,6 +26,8 @@ _ZONES = frozenset(
 _ALWAYS_UTC = frozenset({"pendulum.datetime", "pendulum.parse", "airflow.utils.dates.days_ago"})
 """They give dates with a zone, UTC when none is said; the others give dates without one, which Airflow 2 read in its default zone."""
 _NAIVE = frozenset({"datetime.datetime.today", "datetime.datetime.utcnow", "datetime.datetime.combine"})
+_NOW = frozenset({"datetime.datetime.now", *(f"pendulum.{name}" for name in ("now", "today", "yesterday", "tomorrow"))})
+"""They take the zone as their only argument."""
 _SAME_ZONE = ("replace", "add", "subtract", "start_of", "end_of")
 
 
@@ -43,9 +45,23 @@ def zone(source: Source, call: ast.Call, default: str | None = "UTC") -> str | N
         is_named = defaults is not None and _is_name(defaults.value)
         start = f'{source.code(defaults.value)}.get("start_date")' if is_named else ""  # type: ignore[union-attr]
         return _zone_at_run_time(start, naive) if is_named and naive else None
-    return _zone_of(source, dags.constant(source, value), naive) or (
-        _zone_at_run_time(source.code(value), naive) if naive and _is_name(value) else None
-    )
+    known = _zone_of(source, dags.constant(source, value), naive)
+    if known or not naive:
+        return known
+    if _is_name(value):
+        return _zone_at_run_time(source.code(value), naive)
+    start = _start_of_defaults(source, call, value)
+    return _zone_at_run_time(start, naive) if start else None
+
+
+def _start_of_defaults(source: Source, call: ast.Call, value: ast.expr) -> str | None:
+    """Write where the running file finds a date that stands in default_args which have a name."""
+    defaults = keyword(call, "default_args")
+    if defaults is None or not _is_name(defaults.value) or keyword(call, "start_date"):
+        return None
+    mapping = dags.constant(source, defaults.value)
+    is_there = isinstance(mapping, ast.Dict) and any(value is item for item in mapping.values)
+    return f'{source.code(defaults.value)}.get("start_date")' if is_there else None
 
 
 def _is_name(node: ast.expr) -> bool:
@@ -77,6 +93,8 @@ def _zone_of(source: Source, value: ast.expr, naive: str | None) -> str | None:
         return naive
     if source.means(value.func, {"datetime.datetime.now"}) and not value.args and not value.keywords:
         return naive
+    if source.means(value.func, _NOW) and len(given := [*value.args, *(item.value for item in value.keywords)]) == 1:
+        return _named(source, given[0])
     if source.code(value).startswith(('pendulum.today("UTC")', "pendulum.today('UTC')")):
         return '"UTC"'
     if not source.means(value.func, _DATES) or any(item.arg is None for item in value.keywords):
@@ -85,7 +103,12 @@ def _zone_of(source: Source, value: ast.expr, naive: str | None) -> str | None:
     if given is None:
         plain = '"UTC"' if source.means(value.func, _ALWAYS_UTC) else naive
         return plain if len(value.args) < 8 else None
-    zone = dags.constant(source, given.value)
+    return _named(source, given.value)
+
+
+def _named(source: Source, node: ast.expr) -> str | None:
+    """Give the zone that tz=… or tzinfo=… names."""
+    zone = dags.constant(source, node)
     if isinstance(zone, ast.Constant) and isinstance(zone.value, str):
         return f'"{zone.value}"'
     if isinstance(zone, ast.Call) and source.means(zone.func, _ZONES) and len(zone.args) == 1 and not zone.keywords:
