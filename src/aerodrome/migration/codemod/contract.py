@@ -81,7 +81,9 @@ class Options:
         False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
     )
     default_timezone: str = ""  # of the source, [core] default_timezone; "" is what the project's files say, else UTC
-    source_version: str = ""  # Airflow's, of the source; "" is what the project's files say, else what a file itself looks like
+    source_version: str = (
+        ""  # Airflow's, of the source; "" is what the project's files say, else what a file itself looks like
+    )
     target: str = "3.3.2"  # Airflow's version
     python: str = "3.11"  # of the target
     requirements_as_of: date | None = (

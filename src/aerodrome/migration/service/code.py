@@ -29,6 +29,7 @@ def upgrade_into(
     *,
     catchup_by_default: bool,
     default_timezone: str = "",
+    source_version: str = "",
     rejected: Collection[str] = (),
     python: str = DEFAULT_PYTHON,
     requirements_as_of: date | None = None,
@@ -39,7 +40,7 @@ def upgrade_into(
     """
     left = gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)
-    options = _Options(catchup_by_default, default_timezone, python, requirements_as_of)
+    options = _Options(catchup_by_default, default_timezone, source_version, python, requirements_as_of)
     data = _upgraded(folder.gathered, folder.code, target_version, options, left)
     kept = _take_back(folder, {file["path"] for file in data["files"] if file["diff"]} & set(rejected))
     write_json(folder.code_json, data)
@@ -62,13 +63,14 @@ def review(
     *,
     catchup_by_default: bool,
     default_timezone: str = "",
+    source_version: str = "",
     python: str = DEFAULT_PYTHON,
     requirements_as_of: date | None = None,
 ) -> None:
     """Write to `folder.review_json` what the code step would change; nothing of the project is kept."""
     with tempfile.TemporaryDirectory(prefix="aerodrome-review-", dir=folder.root) as scratch:
         left = gather(source, Path(scratch) / "gathered")
-        options = _Options(catchup_by_default, default_timezone, python, requirements_as_of)
+        options = _Options(catchup_by_default, default_timezone, source_version, python, requirements_as_of)
         data = _upgraded(Path(scratch) / "gathered", Path(scratch) / "code", target_version, options, left)
     write_json(folder.review_json, {"status": "done", **data})
 
@@ -85,6 +87,7 @@ def newest(folder: MigrationFolder) -> dict[str, Any] | None:
 class _Options(NamedTuple):
     catchup_by_default: bool
     default_timezone: str
+    source_version: str
     python: str
     requirements_as_of: date | None
 

@@ -134,6 +134,7 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         str(params["target_version"]),
         catchup_by_default=code.catches_up(context.estate),
         default_timezone=code.default_timezone(context.estate),
+        source_version=context.estate.header.source_version,
         rejected=params.get("rejected", ()),
         python=str(params.get("python", DEFAULT_PYTHON)),
         requirements_as_of=code.resolution_day(params.get("requirements_as_of")),

@@ -77,7 +77,7 @@ def test_default_args_that_say_it_count(tmp_path: Path) -> None:
 
 def test_default_args_of_elsewhere_are_asked_about() -> None:
     source = f"from airflow import DAG\nfrom shop import args\n{LOAD}dag = DAG('a', schedule_interval=None, default_args=args)\nLoad(task_id='a', dag=dag)\n"
-    assert ["old-default"] == [code for code, _ in rewritten(source).notes]
+    assert [code for code, _ in rewritten(source).notes] == ["old-default"]
     assert not rewritten(f"{DAG}{LOAD}Load(task_id='a', dag=dag)\n").notes
 
 
@@ -92,7 +92,9 @@ def test_the_projects_version_decides(tmp_path: Path) -> None:
     assert "bigquery_default" in (tmp_path / "one" / "dags" / "a.py").read_text()
 
 
-ADF = "from airflow.providers.microsoft.azure.operators.data_factory import AzureDataFactoryRunPipelineOperator as Run\n"
+ADF = (
+    "from airflow.providers.microsoft.azure.operators.data_factory import AzureDataFactoryRunPipelineOperator as Run\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def zone(source: Source, call: ast.Call, default: str | None = "UTC") -> str | N
         return known
     if _is_name(value):
         return _zone_at_run_time(source.code(value), naive)
-    start = _start_of_defaults(source, call, value)
-    return _zone_at_run_time(start, naive) if start else None
+    there = _start_of_defaults(source, call, value)
+    return _zone_at_run_time(there, naive) if there else None
 
 
 def _start_of_defaults(source: Source, call: ast.Call, value: ast.expr) -> str | None:
@@ -93,8 +93,9 @@ def _zone_of(source: Source, value: ast.expr, naive: str | None) -> str | None:
         return naive
     if source.means(value.func, {"datetime.datetime.now"}) and not value.args and not value.keywords:
         return naive
-    if source.means(value.func, _NOW) and len(given := [*value.args, *(item.value for item in value.keywords)]) == 1:
-        return _named(source, given[0])
+    said = [*value.args, *(item.value for item in value.keywords)]
+    if source.means(value.func, _NOW) and len(said) == 1:
+        return _named(source, said[0])
     if source.code(value).startswith(('pendulum.today("UTC")', "pendulum.today('UTC')")):
         return '"UTC"'
     if not source.means(value.func, _DATES) or any(item.arg is None for item in value.keywords):
