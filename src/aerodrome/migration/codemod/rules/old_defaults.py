@@ -39,7 +39,7 @@ _OLD = {
     },
     **{
         f"airflow.contrib.operators.bigquery_operator.{name}Operator": _BIGQUERY
-        for name in ("BigQuery", "BigQueryCreateEmptyTable", "BigQueryCreateExternalTable")
+        for name in ("BigQueryCreateEmptyTable", "BigQueryCreateExternalTable")
     },
     f"{_GOOGLE}.hooks.bigquery.BigQueryHook": _BIGQUERY,
     f"{_GOOGLE}.transfers.bigquery_to_bigquery.BigQueryToBigQueryOperator": _BIGQUERY,
