@@ -386,6 +386,7 @@ def test_an_external_table_that_only_the_running_file_names_is_divided_there(nam
     assert divide("a.b.c") == {"project_id": "a", "dataset_id": "b", "table_id": "c"}  # type: ignore[operator]
     assert divide("a:b.{{ ds.x }}") == {"project_id": "a", "dataset_id": "b", "table_id": "{{ ds.x }}"}  # type: ignore[operator]
     assert divide("b.c") == {"dataset_id": "b", "table_id": "c"}  # type: ignore[operator]
+    assert divide("c") == {"dataset_id": "", "table_id": "c"}  # type: ignore[operator]
 
 
 def test_an_external_table_of_a_resource_names_its_table() -> None:

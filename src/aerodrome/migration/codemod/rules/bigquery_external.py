@@ -27,7 +27,8 @@ _PLACE = "_bigquery_place"
 _PLACE_TEXT = f'''def {_PLACE}(name):
     """Give project.dataset.table as arguments, as BigQueryHook divided it; within {{{{ }}}} nothing divides."""
     *head, rest = re.split(r":(?![^{{]*\\}}\\}})", name)
-    *words, dataset, table = re.split(r"\\.(?![^{{]*\\}}\\}})", rest)
+    *words, table = re.split(r"\\.(?![^{{]*\\}}\\}})", rest)
+    dataset = words.pop() if words else ""  # the task fails, and not the file
     project = ":".join(head) or ".".join(words)
     return {{"dataset_id": dataset, "table_id": table}} | ({{"project_id": project}} if project else {{}})
 
