@@ -92,8 +92,8 @@ def _arguments(source: Source, call: ast.Call) -> list[str] | None:
         place = None if items.keys() - {"bucket", "source_objects"} else _of_resource(source, resource)
         text = source.code(resource)
     else:
-        name = items.pop("destination_project_dataset_table", None)
-        place = _of_name(source, name) or _at_run_time(source, name)
+        told = items.pop("destination_project_dataset_table", None)
+        place = _of_name(source, told) or _at_run_time(source, told)
         text = _resource(source, items) or ""
     if not place or not text:
         return None
