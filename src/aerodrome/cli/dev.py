@@ -35,6 +35,9 @@ def upgrade_test(
         ),
     ] = "raise",
     catchup: Annotated[bool, Parameter(help="What the project's catchup_by_default is.")] = True,
+    timezone: Annotated[
+        str, Parameter(help="The project's [core] default_timezone, by default what its files say, else UTC.")
+    ] = "",
     source_venv: Annotated[
         Path | None, Parameter(help="A virtualenv with the project's Airflow (else one is made).")
     ] = None,
@@ -58,6 +61,7 @@ def upgrade_test(
         intervals=intervals,
         gone=gone,
         catchup=catchup,
+        timezone=timezone,
         source_venv=source_venv,
         target_venv=target_venv,
         offline=offline,

@@ -61,6 +61,12 @@ def run(
         ),
     ] = "raise",
     catchup: Annotated[bool, Parameter(help="What the source's catchup_by_default is.")] = True,
+    timezone: Annotated[
+        str,
+        Parameter(
+            help="The source's [core] default_timezone: of dates that name no zone. By default what airflow.cfg, .env or the image of the project say, else UTC."
+        ),
+    ] = "",
     as_of: Annotated[
         date | None,
         Parameter(
@@ -94,6 +100,7 @@ def run(
     say(f"From Airflow {source}{f' ({why})' if why else ''} to {target}.")
     options = codemod.Options(
         catchup_by_default=catchup,
+        default_timezone=timezone,
         is_pinning_intervals=intervals == "pin",
         is_keeping_gone=gone == "keep",
         python=_python(target),
@@ -111,7 +118,9 @@ def run(
         if prove:
             first = codemod.Interpreter(source, source_venv or _venv(source, before))
             second = codemod.Interpreter(target, target_venv or _venv(target, after))
-            proof = codemod.prove(before, after, first, second, is_pinned=intervals == "pin", progress=say)
+            proof = codemod.prove(
+                before, after, first, second, is_pinned=intervals == "pin", timezone=timezone, progress=say
+            )
         if write:
             _write_back(after, path, _accepted(only, done))
     data = {"source_version": source, **done.as_data(), "proof": proof.as_data() if proof else None}

@@ -80,6 +80,10 @@ class Options:
     is_pinning_intervals: bool = (
         False  # True: the target has create_cron_data_intervals off, so DAGs say what they mean
     )
+    default_timezone: str = ""  # of the source, [core] default_timezone; "" is what the project's files say, else UTC
+    source_version: str = (
+        ""  # Airflow's, of the source; "" is what the project's files say, else what a file itself looks like
+    )
     target: str = "3.3.2"  # Airflow's version
     python: str = "3.11"  # of the target
     requirements_as_of: date | None = (
@@ -88,6 +92,12 @@ class Options:
     is_keeping_gone: bool = False  # True: nothing stands in for classes that are gone; their files do not import
     file: str = ""  # the one that is upgraded, below the project
     project: Project | None = None  # None: nothing is known but the file itself
+
+    @property
+    def zone(self) -> str | None:
+        """Give the time zone of dates that name none; None when it is that of the source's machine."""
+        name = self.default_timezone or "UTC"
+        return None if name.lower() == "system" else "UTC" if name.lower() == "utc" else name
 
     @property
     def major(self) -> int:

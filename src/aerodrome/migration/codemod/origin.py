@@ -20,6 +20,22 @@ _OF_2 = re.compile(
 )
 
 
+_ZONE = re.compile(
+    r"(?im)^\s*(?:-\s*|ENV\s+|export\s+)?[\"']?(?:default_timezone|AIRFLOW__CORE__DEFAULT_TIMEZONE)[\"']?\s*[=:]\s*[\"']?([A-Za-z][\w+-]*(?:/[\w+-]+)*)"
+)
+
+
+def default_timezone(project: Path) -> str:
+    """Give what the project's files set `[core] default_timezone` to, "" when none does: Airflow 2 read dates without a zone of their own in it."""
+    folders = [project, project.parent] if project.is_dir() else [project.parent]
+    for folder in folders:
+        for name in ("airflow.cfg", *_FILES):
+            path = folder / name
+            if path.is_file() and (found := _ZONE.search(path.read_text(encoding="utf-8", errors="replace"))):
+                return found[1]
+    return ""
+
+
 def source_version(project: Path) -> tuple[str, str]:
     """Give the version and a sentence that says why."""
     folders = [project, project.parent] if project.is_dir() else [project.parent]

@@ -21,6 +21,7 @@ from typing import Any, Literal
 from aerodrome.kernel.redaction import Redactor
 from aerodrome.kernel.secret import MASK
 from aerodrome.kernel.trees import copy_tree
+from aerodrome.migration.codemod.origin import default_timezone
 from aerodrome.migration.codemod.raising import Raising
 from aerodrome.parsing import (
     DagDifference,
@@ -101,25 +102,26 @@ def prove(
     target: Interpreter,
     *,
     is_pinned: bool,
+    timezone: str = "",
     home: Path | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Proof:
     """Read `before` under the source and `after` under the target and compare file by file; both are project or DAG folders.
 
     `is_pinned`: the code itself says its data intervals; else the target runs with create_cron_data_intervals on, as every
-    deployment that a migration makes does. `home`: a folder in which the interpreters stay warm for the next proof. Broken (airflow-not-importable) when a virtualenv does not work.
+    deployment that a migration makes does. `timezone`: the default_timezone of both, by default what the project's files say. `home`: a folder in which the interpreters stay warm for the next proof. Broken (airflow-not-importable) when a virtualenv does not work.
     """
     started = time.monotonic()
-    options = (
-        {} if is_pinned else {f"AIRFLOW__SCHEDULER__CREATE_{name}_DATA_INTERVALS": "True" for name in ("CRON", "DELTA")}
-    )
+    zone = timezone or default_timezone(before)
+    common = {"AIRFLOW__CORE__DEFAULT_TIMEZONE": zone} if zone else {}
+    intervals = {f"AIRFLOW__SCHEDULER__CREATE_{name}_DATA_INTERVALS": "True" for name in ("CRON", "DELTA")}
     with tempfile.TemporaryDirectory(prefix="aerodrome-proof-") as folder:
         place = home or Path(folder)
         read = partial(_read, progress=progress, is_kept=home is not None)
         with ThreadPoolExecutor(2) as both:  # one imports what its files need while the other reads
             readings = (
-                both.submit(read, before, source, place / "source", {}),
-                both.submit(read, after, target, place / "target", options),
+                both.submit(read, before, source, place / "source", common),
+                both.submit(read, after, target, place / "target", common if is_pinned else common | intervals),
             )
             old, new = (reading.result() for reading in readings)
     olds, news = _by_file(old), _by_file(new)

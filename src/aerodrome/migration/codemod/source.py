@@ -191,9 +191,16 @@ def _evaluated_outside(node: ast.AST) -> set[ast.AST]:
     return found
 
 
+_DATETIME = ("date", "datetime", "time", "timedelta", "timezone", "tzinfo")
+"""What a star takes from datetime: dates decide about schedules."""
+
+
 def _bind(node: ast.AST, scope: Scope) -> None:
     if isinstance(node, ast.ImportFrom):
         for alias in node.names:
+            if alias.name == "*" and node.module == "datetime":
+                for name in _DATETIME:
+                    scope.bind(name, f"datetime.{name}")
             scope.bind(alias.asname or alias.name, "" if node.level else f"{node.module}.{alias.name}")
     elif isinstance(node, ast.Import):
         for alias in node.names:

@@ -24,11 +24,13 @@ from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.origin import default_timezone, source_version
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.requirements import needed_findings, pins_1, providers_of, upgrade_requirements
 from aerodrome.migration.codemod.resolution import resolve_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
+from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
 from aerodrome.migration.codemod.workers import Each, Held, workers
@@ -101,7 +103,10 @@ def upgrade(
     names = [path.relative_to(out_dir).as_posix() for path in paths]
     encoded = _to_utf8(out_dir, names)
     project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
-    at_target = replace(options or Options(), target=target_version)
+    options = options or Options()
+    zone = options.default_timezone or default_timezone(source_dir)
+    version = options.source_version or source_version(source_dir)[0]
+    at_target = replace(options, target=target_version, default_timezone=zone, source_version=version)
     with workers(Held(out_dir, project, at_target), jobs, len(names)) as each:
         ours = dict(zip(names, each(_rewrite, names), strict=True))
         findings: dict[str, list[Remaining]] = {name: [] for name in names}
@@ -251,7 +256,7 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
     gone = {
         origin
         for origin, name in unused.items()
-        if (origin not in known and name not in names) or is_gone(origin, major)
+        if (origin not in known and name not in names) or origin in REPLACED or is_gone(origin, major)
     }
     if not gone:
         return

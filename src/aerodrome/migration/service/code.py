@@ -28,6 +28,8 @@ def upgrade_into(
     target_version: str,
     *,
     catchup_by_default: bool,
+    default_timezone: str = "",
+    source_version: str = "",
     rejected: Collection[str] = (),
     python: str = DEFAULT_PYTHON,
     requirements_as_of: date | None = None,
@@ -38,7 +40,7 @@ def upgrade_into(
     """
     left = gather(source, folder.gathered)
     shutil.rmtree(folder.code, ignore_errors=True)
-    options = _Options(catchup_by_default, python, requirements_as_of)
+    options = _Options(catchup_by_default, default_timezone, source_version, python, requirements_as_of)
     data = _upgraded(folder.gathered, folder.code, target_version, options, left)
     kept = _take_back(folder, {file["path"] for file in data["files"] if file["diff"]} & set(rejected))
     write_json(folder.code_json, data)
@@ -76,13 +78,15 @@ def review(
     target_version: str,
     *,
     catchup_by_default: bool,
+    default_timezone: str = "",
+    source_version: str = "",
     python: str = DEFAULT_PYTHON,
     requirements_as_of: date | None = None,
 ) -> None:
     """Write to `folder.review_json` what the code step would change; nothing of the project is kept."""
     with tempfile.TemporaryDirectory(prefix="aerodrome-review-", dir=folder.root) as scratch:
         left = gather(source, Path(scratch) / "gathered")
-        options = _Options(catchup_by_default, python, requirements_as_of)
+        options = _Options(catchup_by_default, default_timezone, source_version, python, requirements_as_of)
         data = _upgraded(Path(scratch) / "gathered", Path(scratch) / "code", target_version, options, left)
     write_json(folder.review_json, {"status": "done", **data})
 
@@ -98,6 +102,8 @@ def newest(folder: MigrationFolder) -> dict[str, Any] | None:
 
 class _Options(NamedTuple):
     catchup_by_default: bool
+    default_timezone: str
+    source_version: str
     python: str
     requirements_as_of: date | None
 
@@ -127,6 +133,14 @@ def catches_up(estate: Estate) -> bool:
         if option.option == "scheduler.catchup_by_default" and option.value is not None:
             return str(option.value).strip().lower() in {"true", "1", "t", "yes"}
     return True
+
+
+def default_timezone(estate: Estate) -> str:
+    """Give the zone in which the source reads dates that name none; "" when its configuration does not say."""
+    for option in estate.records("config"):
+        if option.option == "core.default_timezone" and option.value is not None:
+            return str(option.value).strip()
+    return ""
 
 
 def gather(source: CodeFolders, into: Path) -> list[LeftOut]:

@@ -133,6 +133,8 @@ def upgrade_code(context: StepContext, params: Params) -> Result:
         code_of(context.source_config),
         str(params["target_version"]),
         catchup_by_default=code.catches_up(context.estate),
+        default_timezone=code.default_timezone(context.estate),
+        source_version=context.estate.header.source_version,
         rejected=params.get("rejected", ()),
         python=str(params.get("python", DEFAULT_PYTHON)),
         requirements_as_of=code.resolution_day(params.get("requirements_as_of")),

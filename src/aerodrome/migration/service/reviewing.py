@@ -34,6 +34,8 @@ def make(folder: MigrationFolder, config: AnySourceConfig, settings: Mapping[str
             code_of(config),
             target["airflow"],
             catchup_by_default=code.catches_up(estate),
+            default_timezone=code.default_timezone(estate),
+            source_version=estate.header.source_version,
             python=target["python"],
             requirements_as_of=code.resolution_day(settings.get("code", {}).get("requirements_as_of")),
         )

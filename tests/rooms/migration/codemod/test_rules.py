@@ -353,7 +353,7 @@ def test_a_query_whose_meaning_is_not_plain_is_left_to_a_person() -> None:
         ("destination_project_dataset_table='a.b.c', ", 'project_id="a", dataset_id="b", table_id="c"'),
         ("destination_project_dataset_table=f'{D}.c', ", 'dataset_id=D, table_id="c"'),
         ("destination_project_dataset_table=f'{D}_x.c', ", 'dataset_id=f"{D}_x", table_id="c"'),
-        ("destination_project_dataset_table=f'{PLACE}.c', ", None),  # may be a project and a dataset
+        ("destination_project_dataset_table=f'{PLACE}.{{{{ ds }}}}', ", None),
         ("destination_project_dataset_table='{{ params.x }}.c', ", None),
         (
             "destination_project_dataset_table='b.c', schema_object='s.json', ",
@@ -380,6 +380,22 @@ def test_external_tables(arguments: str, expected: str | None) -> None:
         assert [spot.line for _, spot in done.spots] == [4]
     else:
         assert f"BigQueryCreateTableOperator({expected}, table_resource=" in done.text.decode()
+
+
+@pytest.mark.parametrize("name", ["f'{PLACE}.c'", "Variable.get('t')", "SETTINGS['table']"])  # may name a project, too
+def test_an_external_table_that_only_the_running_file_names_is_divided_there(name: str) -> None:
+    head = "from airflow.providers.google.cloud.operators.bigquery import BigQueryCreateExternalTableOperator\n"
+    one = f"BigQueryCreateExternalTableOperator(destination_project_dataset_table={name}, bucket='s', source_objects=['o'])\n"
+    text = rewrite((head + one + one).encode(), [named("bigquery-external-table")], Options()).text.decode()
+    assert text.count(f", **_bigquery_place({name}))") == 2
+    assert text.count("def _bigquery_place") == 1
+    space: dict[str, object] = {}
+    exec("import re\n" + text[text.index("def ") : text.index("\n\n\n")], space)
+    divide = space["_bigquery_place"]
+    assert divide("a.b.c") == {"project_id": "a", "dataset_id": "b", "table_id": "c"}  # type: ignore[operator]
+    assert divide("a:b.{{ ds.x }}") == {"project_id": "a", "dataset_id": "b", "table_id": "{{ ds.x }}"}  # type: ignore[operator]
+    assert divide("b.c") == {"dataset_id": "b", "table_id": "c"}  # type: ignore[operator]
+    assert divide("c") == {"dataset_id": "", "table_id": "c"}  # type: ignore[operator]
 
 
 def test_an_external_table_of_a_resource_names_its_table() -> None:

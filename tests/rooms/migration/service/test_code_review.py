@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -157,3 +158,36 @@ def test_files_whose_tasks_raise_are_told_unless_the_plan_rejects_them(desk: Des
     done = code.upgrade_into(folder, source, "3.3.2", catchup_by_default=True, rejected=["dags/train.py"])
     assert done["files_raising"] == 0
     assert read_json(folder.raising_json) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "zone"),
+    [({"core.default_timezone": "Europe/Paris"}, "Europe/Paris"), ({"core.default_timezone": None}, ""), ({}, "")],
+)
+def test_the_zone_of_dates_is_that_of_the_sources_configuration(options: dict[str, str | None], zone: str) -> None:
+    records = [SimpleNamespace(option=option, value=value) for option, value in options.items()]
+    estate: Any = SimpleNamespace(records=lambda kind: records if kind == "config" else [])
+    assert code.default_timezone(estate) == zone
+
+
+def test_the_code_is_upgraded_as_the_source_read_it(desk: Desk, tmp_path: Path) -> None:
+    dags = tmp_path / "shop" / "dags"
+    dags.mkdir(parents=True)
+    dags.joinpath("a.py").write_text(
+        "from datetime import datetime\nfrom airflow import DAG\nfrom airflow.contrib.hooks.bigquery_hook import BigQueryHook\n\n"
+        "dag = DAG('a', schedule_interval='@daily', default_args={'start_date': '2024-01-01'})\nhook = BigQueryHook()\n"
+    )
+    desk.assessed()
+    folder = desk.migrations.folder_of(desk.migrations.row_for(desk.actor(), NAME, "migration.read"))
+    for version, is_said in (("1.10.15", True), ("2.4.3", False)):
+        code.review(
+            folder,
+            CodeFolders(dags, None, None, None),
+            "3.3.2",
+            catchup_by_default=True,
+            default_timezone="Europe/Paris",
+            source_version=version,
+        )
+        text = str(read_json(folder.review_json)["files"])
+        assert "Europe/Paris" in text
+        assert ("bigquery_default" in text) == is_said

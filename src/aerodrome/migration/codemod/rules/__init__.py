@@ -5,6 +5,7 @@ from __future__ import annotations
 from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
     argument_types,
+    azure_factory,
     bigquery,
     bigquery_external,
     changed_arguments,
@@ -24,6 +25,7 @@ from aerodrome.migration.codemod.rules import (
     google_clients,
     kubernetes,
     moved_names,
+    old_defaults,
     pendulum_names,
     plugin_imports,
     providers,
@@ -43,6 +45,8 @@ from aerodrome.migration.codemod.rules import (
 RULES: tuple[Rule, ...] = (
     subdags.RULE,
     plugin_imports.RULE,
+    old_defaults.RULE,
+    azure_factory.RULE,
     providers.SQL,
     providers.ARGUMENTS,
     renamed_arguments.RULE,

@@ -18,10 +18,11 @@ from aerodrome.migration.codemod.source import Source
 _TRUTHS = frozenset({"email_on_failure", "email_on_retry", "depends_on_past", "wait_for_downstream", "do_xcom_push"})
 _DATES = frozenset({"start_date", "end_date"})
 _DAY = 3  # year, month, day: without a time
+_NO_ZONE = "Airflow 3 takes no text for a date, and this one was read in the time zone of the machine (default_timezone = system)."
 _NUMBERS = frozenset({"retries", "priority_weight", "pool_slots"})
 
 
-def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     given: list[tuple[str, ast.expr]] = []
     for mapping, way in dags.dictionaries(source, dags.ANY):
         if way == "default_args":
@@ -29,7 +30,11 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             entries = [(str(key.value), value) for key, value in pairs if isinstance(key, ast.Constant)]
             given += entries
             for name, value in entries:
-                if name in _DATES and (text := _date(value)) and source.is_free("pendulum", "pendulum"):
+                if name not in _DATES or not (text := _date(value, options.zone or "UTC")):
+                    continue
+                if options.zone is None:
+                    yield Spot(value.lineno, _NO_ZONE, 'Write pendulum.datetime(…, tz="…").')
+                elif source.is_free("pendulum", "pendulum"):
                     yield Change((replace(source, value, text),), (("pendulum", ""),))
     for made in operators.made(source):
         if keyword(made.call, "task_id"):
@@ -56,7 +61,7 @@ def _fitting(name: str, value: ast.expr) -> str | None:
     return None
 
 
-def _date(value: ast.expr) -> str | None:
+def _date(value: ast.expr, zone: str) -> str | None:
     """Write a date that a text says, without a zone of its own, as pendulum's."""
     if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
         return None
@@ -69,7 +74,7 @@ def _date(value: ast.expr) -> str | None:
     parts = [date.year, date.month, date.day, date.hour, date.minute, date.second]
     while len(parts) > _DAY and not parts[-1]:
         parts.pop()
-    return f'pendulum.datetime({", ".join(map(str, parts))}, tz="UTC")'
+    return f'pendulum.datetime({", ".join(map(str, parts))}, tz="{zone}")'
 
 
 RULE = Rule(

@@ -70,14 +70,14 @@ _SPLIT_TEXT = f'''def {_SPLIT}(name):
 """Goes into a file whose tables only the running file knows."""
 
 
-def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _queries(source: Source, options: Options) -> Iterator[Change | Spot]:
     if not source.is_free(_JOB, f"{_MODULE}.{_JOB}"):
         return
     is_made = False
     for call in source.each(ast.Call):
         if not source.means(call.func, _QUERY):
             continue
-        text = None if has_open_end(call) or call.args else _query_job(source, call)
+        text = None if has_open_end(call) or call.args else _query_job(source, call, options)
         if text is None:
             yield Spot(
                 call.lineno,
@@ -96,7 +96,7 @@ def _queries(source: Source, _options: Options) -> Iterator[Change | Spot]:
         yield delegation.noted(call, change)
 
 
-def _query_job(source: Source, call: ast.Call) -> list[str] | None:
+def _query_job(source: Source, call: ast.Call, options: Options) -> list[str] | None:
     items = {str(item.arg): item.value for item in call.keywords}
     sql = items.pop("sql", None) or items.pop("bql", None)
     if sql is None or (isinstance(sql, ast.List | ast.Tuple) and not _is_script(sql, items)):
@@ -134,7 +134,7 @@ def _query_job(source: Source, call: ast.Call) -> list[str] | None:
     else:  # what the old operator said when nobody else did
         query.setdefault("writeDisposition", '"WRITE_EMPTY"')
         query.setdefault("createDisposition", '"CREATE_IF_NEEDED"')
-    if is_of_1 and not any(name in items for name in CONNECTIONS):
+    if is_of_1 and options.source_version[:1] in ("", "1") and not any(name in items for name in CONNECTIONS):
         rest.append('gcp_conn_id="bigquery_default"')  # its default; today's is google_cloud_default
     inner = ", ".join(f'"{name}": {code}' for name, code in query.items())
     extra = "".join(f', "{name}": {code}' for name, code in outer.items())

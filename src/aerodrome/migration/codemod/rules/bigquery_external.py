@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import has_open_end
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import before_statement, has_open_end
 from aerodrome.migration.codemod.rules import dags, delegation
 from aerodrome.migration.codemod.rules.bigquery import CONNECTIONS, TASK
 from aerodrome.migration.codemod.rules.calls import rewritten
@@ -23,6 +24,18 @@ _OLD = frozenset(
     for module in ("airflow.contrib.operators.bigquery_operator", _MODULE)
 )
 _CREATE = "BigQueryCreateTableOperator"
+_PLACE = "_bigquery_place"
+_PLACE_TEXT = f'''def {_PLACE}(name):
+    """Give project.dataset.table as arguments, as BigQueryHook divided it; within {{{{ }}}} nothing divides."""
+    *head, rest = re.split(r":(?![^{{]*\\}}\\}})", name)
+    *words, table = re.split(r"\\.(?![^{{]*\\}}\\}})", rest)
+    dataset = words.pop() if words else ""  # the task fails, and not the file
+    project = ":".join(head) or ".".join(words)
+    return {{"dataset_id": dataset, "table_id": table}} | ({{"project_id": project}} if project else {{}})
+
+
+'''
+"""Goes into a file whose tables only the running file knows."""
 _CSV = {
     "skip_leading_rows": ("skipLeadingRows", "0"),
     "field_delimiter": ("fieldDelimiter", '","'),
@@ -38,6 +51,7 @@ _PARTS = (2, 3)  # dataset and table, with the project before them or without
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
     if not source.is_free(_CREATE, f"{_MODULE}.{_CREATE}"):
         return
+    is_made = False
     for call in source.each(ast.Call):
         if not source.means(call.func, _OLD):
             continue
@@ -48,8 +62,16 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 "The operator that makes an external table takes the table in the words of Google's API.",
                 f'Write {_CREATE}(dataset_id=…, table_id=…, table_resource={{"externalDataConfiguration": {{…}}}}).',
             )
-        else:
-            yield delegation.noted(call, rewritten(source, call, _MODULE, _CREATE, arguments))
+            continue
+        change = rewritten(source, call, _MODULE, _CREATE, arguments)
+        if any(item.startswith(f"**{_PLACE}(") for item in arguments) and not source.top.bound.get(_PLACE):
+            if is_made:
+                continue  # the function is made for another one this time; the next round finds it there
+            is_made = True
+            at = before_statement(source, call)
+            function = Edit(at, at, _PLACE_TEXT.replace("\n", source.newline.decode()))
+            change = replace(change, edits=(function, *change.edits), imports=(("re", ""), *change.imports))
+        yield delegation.noted(call, change)
 
 
 def _arguments(source: Source, call: ast.Call) -> list[str] | None:
@@ -77,9 +99,21 @@ def _arguments(source: Source, call: ast.Call) -> list[str] | None:
             if "schema_fields" in items or "bucket" not in items or _kind(items) == "DATASTORE_BACKUP":
                 return None  # which of the two it is can be seen only when it runs; a backup of Datastore has a schema of its own
             rest += _schema(source, stored, items["bucket"])
-        place = _of_name(source, items.pop("destination_project_dataset_table", None))
+        told = items.pop("destination_project_dataset_table", None)
+        place = _of_name(source, told) or _at_run_time(source, told)
         text = _resource(source, items) or ""
-    return [*rest, *place, f"table_resource={text}"] if place and text else None
+    if not place or not text:
+        return None
+    is_open = place[0].startswith("**")
+    return [*rest, f"table_resource={text}", *place] if is_open else [*rest, *place, f"table_resource={text}"]
+
+
+def _at_run_time(source: Source, value: ast.expr | None) -> list[str] | None:
+    """Have the running file divide a name that it alone knows; what a template says of it, not even that file knows."""
+    if not isinstance(value, ast.Call | ast.Name | ast.Attribute | ast.Subscript | ast.JoinedStr):
+        return None
+    code = source.code(value)
+    return None if "{{" in code else [f"**{_PLACE}({code})"]
 
 
 def _schema(source: Source, stored: dict[str, ast.expr], bucket: ast.expr) -> Iterator[str]:

@@ -38,7 +38,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
             continue
         if isinstance(value := dags.constant(source, given), ast.Call) and source.means(value.func, dags.DELTAS):
             continue  # the rule about schedules that can be seen
-        zone = zones.zone(source, call)
+        zone = zones.zone(source, call, options.zone)
         change = pinned(source, given, zone) if zone is not None else None
         if change is not None and len(change.edits) > 1:
             if is_made:

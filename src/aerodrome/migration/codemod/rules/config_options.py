@@ -17,6 +17,16 @@ _READERS = ("get", "getboolean", "getint", "getfloat", "getlist", "getenum", "ge
 _OWNERS = ("airflow.configuration.conf", "airflow.configuration", "airflow.sdk.configuration.conf")
 _SECTIONS = {"kubernetes": "kubernetes_executor"}
 """Airflow 2.5 renamed the section, and 3.x has no way back (apache-airflow-providers-cncf-kubernetes, config of kubernetes_executor)."""
+_LOGGING = {
+    f"core.{name}": f"logging.{name}"
+    for name in (
+        "base_log_folder", "colored_console_log", "colored_formatter_class", "colored_log_format", "encrypt_s3_logs", "fab_logging_level",
+        "interleave_timestamp_parser", "log_filename_template", "log_format", "logging_config_class", "logging_level",
+        "remote_base_log_folder", "remote_log_conn_id", "remote_logging", "simple_log_format", "task_log_prefix_template", "task_log_reader",
+        "use_historical_filename_templates",
+    )
+} | {"celery.worker_log_server_port": "logging.worker_log_server_port"}  # fmt: skip
+"""Moved by Airflow 2.0, which still answered to the old names; 3.x does not, and its lint does not say so (configuration.py of 2.11.2: deprecated_options)."""
 _MEANINGS = frozenset(f"{owner}.{reader}" for owner in _OWNERS for reader in _READERS)
 _OTHER_MEANING = {"api.page_size"}
 """The name is one of 2.x, and another option of 3.x."""
@@ -49,9 +59,9 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
 def _new(option: str) -> str:
     """Follow an option through its names."""
     seen = set(_OTHER_MEANING)
-    while option in RENAMED and option not in seen:
+    while option in (names := _LOGGING | RENAMED) and option not in seen:
         seen.add(option)
-        option = RENAMED[option]
+        option = names[option]
     section, _, name = option.partition(".")
     return f"{_SECTIONS.get(section, section)}.{name}"
 
@@ -65,12 +75,14 @@ from airflow.configuration import conf
 
 image = conf.get("kubernetes", "worker_container_repository")
 most = conf.getint("core", "dag_concurrency", fallback=16)
+logs = conf.get("core", "BASE_LOG_FOLDER")
 """,
     after="""
 from airflow.configuration import conf
 
 image = conf.get("kubernetes_executor", "worker_container_repository")
 most = conf.getint("core", "max_active_tasks_per_dag", fallback=16)
+logs = conf.get("logging", "base_log_folder")
 """,
     find=_find,
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
+import tokenize
 from collections.abc import Iterator
 
-from aerodrome.airflowkit.code import RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
+from aerodrome.airflowkit.code import REMOVED_CONTEXT, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.source import Source
@@ -90,9 +92,27 @@ def _templates(source: Source) -> Iterator[Change | Spot]:
         code = source.code(joined)
         if "{{" not in code:
             continue
-        text, count = rewrite_f_string(code, '"' if code.rstrip().endswith("'") else "'")
+        text, count = _rewrite_pieces(code)
         if count:
             yield Change((replace(source, joined, text),))
+
+
+def _rewrite_pieces(code: str) -> tuple[str, int]:
+    """Rewrite texts that stand one behind the other, some of them f-strings: only these double their braces."""
+    lines = f"({code})".splitlines(keepends=True)
+    starts = [0, *itertools.accumulate(len(line) for line in lines)]
+    plain = [
+        (starts[token.start[0] - 1] + token.start[1] - 1, starts[token.end[0] - 1] + token.end[1] - 1)
+        for token in tokenize.generate_tokens(iter(lines).__next__)
+        if token.type == tokenize.STRING and "f" not in token.string.partition(token.string[-1])[0].lower()
+    ]
+    text, count, at = "", 0, 0
+    for start, end in (*plain, (len(code), len(code))):
+        for piece, rewrite in ((code[at:start], rewrite_f_string), (code[start:end], rewrite_template)):
+            new, done = rewrite(piece, '"' if piece.rstrip().endswith("'") else "'")
+            text, count = text + new, count + done
+        at = end
+    return text, count
 
 
 def _is_context(node: ast.expr) -> bool:
@@ -108,6 +128,23 @@ def _keys(source: Source) -> Iterator[Change | Spot]:
         is_get = isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and _is_context(func.value)
         if is_get and call.args and (edit := _renamed(source, call.args[0])):
             yield Change((edit,))
+    if any(_is_context(node.value) and isinstance(node.slice, ast.Name) for node in source.each(ast.Subscript)):
+        yield from _keys_as_values(source)
+
+
+def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
+    """Find names of the context that tasks are given, where a function of the file looks into its context by a variable."""
+    for call in source.each(ast.Call):
+        for item in call.keywords:
+            if item.arg not in ("op_args", "op_kwargs"):
+                continue
+            for node in ast.walk(item.value):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in REMOVED_CONTEXT:
+                    yield Spot(
+                        node.lineno,
+                        f"`{node.value}` is no longer in the task context, and a function of this file looks there by the name it is given.",
+                        REMOVED_CONTEXT[node.value],
+                    )
 
 
 def _renamed(source: Source, node: ast.expr) -> Edit | None:

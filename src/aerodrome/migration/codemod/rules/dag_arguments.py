@@ -17,6 +17,8 @@ _RENAMED = {
     "fail_stop": "fail_fast",
 }
 _DROPPED = ("default_view", "orientation", "full_filepath")
+_NONE = frozenset({"default_args", "owner_links", "dag_display_name"})
+"""Arguments that were None for nothing; DAG of Airflow 3.3.2 takes their types only, and leaving them out means the same."""
 _TASK_RENAMED = {"task_concurrency": "max_active_tis_per_dag"}
 _RULES = {"dummy": "always", "none_failed_or_skipped": "none_failed_min_one_success"}
 _RULE_NAMES = {"DUMMY": "ALWAYS", "NONE_FAILED_OR_SKIPPED": "NONE_FAILED_MIN_ONE_SUCCESS"}
@@ -61,20 +63,25 @@ def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]
                 yield Change((drop_item(source, item),))
             elif new:
                 yield Change((rename_keyword(source, item, new),))
-            elif item.arg in _DROPPED:
+            elif item.arg in _DROPPED or (item.arg in _NONE and _is_none(item.value)):
                 yield Change((drop_item(source, item),))
     for mapping, way in dags.dictionaries(source, dags.ANY):
         if way == "**":
             for key, value in zip(mapping.keys, mapping.values, strict=True):
                 name = key.value if isinstance(key, ast.Constant) else None
                 new = _RENAMED.get(str(name))
-                if key is not None and (name in _DROPPED or (new and dags.entry(mapping, new))):
+                is_idle = name in _DROPPED or (name in _NONE and _is_none(value))
+                if key is not None and (is_idle or (new and dags.entry(mapping, new))):
                     yield Change((drop_item(source, value, first=source.start(key)),))
                 elif key is not None and new:
                     yield Change((replace(source, key, _quoted(source, key, new)),))
         elif found := dags.entry(mapping, "schedule_interval"):
             # in default_args it never had an effect on the DAG: BaseOperator of 2.x took and ignored it
             yield Change((drop_item(source, found[1], first=source.start(found[0])),))
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
 
 
 def _is_operator(call: ast.Call) -> bool:
@@ -157,7 +164,7 @@ DAG_ARGUMENTS = Rule(
     before="""
 from airflow import DAG
 
-dag = DAG("sales", "what is sold", schedule_interval=None, default_view="graph", concurrency=4, tags=["a"])
+dag = DAG("sales", "what is sold", schedule_interval=None, default_view="graph", concurrency=4, default_args=None, tags=["a"])
 """,
     after="""
 from airflow import DAG

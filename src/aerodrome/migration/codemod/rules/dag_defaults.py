@@ -70,7 +70,7 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
             cron = _PRESETS.get(value.value, value.value)
             if cron.startswith("@") or len(cron.split()) not in (5, 6, 7):
                 continue
-            if (zone := zones.zone(source, call)) is None:
+            if (zone := zones.zone(source, call, options.zone)) is None:
                 yield Spot(
                     given.lineno,
                     "Airflow 3 gives runs of this cron schedule no data interval, and the time zone of start_date cannot be seen.",

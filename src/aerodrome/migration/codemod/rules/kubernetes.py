@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import has_open_end, keyword, replace
+from aerodrome.migration.codemod.editing import has_open_end, keyword, rename_keyword, replace
 from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.source import Source
 
@@ -92,11 +92,20 @@ def _volume(source: Source, call: ast.Call) -> str | None:
     return f"k8s.V1Volume(name={source.code(given['name'])}, {field}=k8s.{kind}({text}))"
 
 
+_READY = frozenset(
+    f"kubernetes.client.{path}V1ResourceRequirements" for path in ("", "models.", "models.v1_resource_requirements.")
+)
+"""What cncf.kubernetes took as `resources` up to 5.x, and takes as container_resources."""
+
+
 def _arguments(source: Source, call: ast.Call) -> Iterator[Change | Spot]:
     if item := keyword(call, "resources"):
         value = dags.constant(source, item.value)
         text = _requirements(source, value) if isinstance(value, ast.Dict) else None
-        if text and not keyword(call, "container_resources"):
+        is_ready = isinstance(value, ast.Call) and source.means(value.func, _READY)
+        if is_ready and not keyword(call, "container_resources"):
+            yield Change((rename_keyword(source, item, "container_resources"),))
+        elif text and not keyword(call, "container_resources"):
             yield Change((Edit(source.start(item), source.end(item.value), f"container_resources={text}"),), (_IMPORT,))
         else:
             yield Spot(

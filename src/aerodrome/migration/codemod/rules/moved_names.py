@@ -13,6 +13,7 @@ from aerodrome.migration.codemod.gone import gone_classes
 from aerodrome.migration.codemod.imports import indent_of, is_alone, written
 from aerodrome.migration.codemod.moves import Moves, successors, table
 from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import Source
 
 _OLDER = 2  # understands classes that are reached through their modules
@@ -35,6 +36,8 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
         for alias in node.names:
             if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
                 yield lost(alias.lineno, node.module, alias.name, options.major)
+            elif alias not in moved and node.module in _FLAT and _is_of_plugin(known, node.module, alias.name):
+                yield _of_plugin(alias.lineno, node.module, alias.name)
 
 
 def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias) -> str | None:
@@ -118,6 +121,20 @@ def lost(line: int, module: str, name: str, major: int) -> Spot:
     )
 
 
+def _is_of_plugin(known: Moves, module: str, name: str) -> bool:
+    origin = f"{module}.{name}"
+    is_airflows = origin in REPLACED or origin in known.gone or not known.is_missing(origin)
+    return name != "SubDagOperator" and not is_airflows and not any(old.startswith(f"{origin}.") for old in known.moves)
+
+
+def _of_plugin(line: int, module: str, name: str) -> Spot:
+    return Spot(
+        line,
+        f"`{module}.{name}` is no name of Airflow's own: a plugin put it there, which Airflow does not do any more since 2.0.",
+        f"Import {name} from the module that defines it, in the plugins folder: `from … import {name}`.",
+    )
+
+
 def _said(origin: str) -> str:
     """Give what the provider itself said about a name before it went."""
     known = successors().get(origin, [])
@@ -171,27 +188,40 @@ _MODELS = (
     "DAG", "BaseOperator", "Connection", "DagBag", "DagModel", "DagRun", "Param", "Pool", "TaskInstance", "Variable", "XCom",
 )  # fmt: skip
 """What people take from airflow.models by a star; Airflow 3 cannot import it so."""
+_ROOT = ("AirflowException", "DAG", "Dataset", "XComArg", "conf", "configuration", "models", "settings")
+"""What a star takes from airflow itself: rules must see it to know what it means (1.10.15, 2.11.2)."""
+_STARS = {"airflow": _ROOT, "airflow.models": _MODELS}
+_FLAT = ("airflow.operators", "airflow.sensors", "airflow.hooks")
+"""Packages that hold nothing of their own in Airflow 3: what comes from them moved, or a plugin put it there."""
 
 
 def _star(source: Source, node: ast.ImportFrom, options: Options) -> Iterator[Change | Spot]:
-    prefix = f"{node.module}."
+    """Write out what a star brings of what moved or is gone; the star itself stays where Airflow still has the module."""
+    module = str(node.module)
+    prefix = f"{module}."
     names = table(options.major)
-    known = {old.removeprefix(prefix) for old in (*names.moves, *names.gone) if old.startswith(prefix)}
-    known = {name for name in known if "." not in name} | (set(_MODELS) if node.module == "airflow.models" else set())
-    if not known or not (names.is_missing(str(node.module)) or node.module in ("airflow.models", "airflow.utils.dates", "airflow.operators", "airflow.sensors", "airflow.hooks")):  # fmt: skip
+    known = {old.removeprefix(prefix) for old in (*names.moves, *names.gone, *REPLACED) if old.startswith(prefix)}
+    known = {name for name in known if "." not in name} | set(_STARS.get(module, ()))
+    if not known:
         return
     unbound = {item.id for item in source.each(ast.Name) if item.id not in source.top.bound} - _BUILTINS
     used = sorted(unbound & known)
+    is_kept = not names.is_missing(module) and module not in ("airflow.models", "airflow.utils.dates", *_FLAT)
     if used:
-        text = import_text(str(node.module), used, indent_of(source, node), source.newline.decode())
+        text = import_text(module, used, indent_of(source, node), source.newline.decode())
+        rest = unbound - known
+        if is_kept and (module != "airflow" or rest) and is_alone(source, node):
+            text = f"{source.code(node)}{source.newline.decode()}{indent_of(source, node)}{text}"
         yield Change((replace(source, node, text),))
+        return
+    if is_kept:
         return
     if not unbound and is_alone(source, node) and isinstance(source.parents[node], ast.Module):
         yield Change((Edit(source.line_start(node.lineno), source.line_end(node.end_lineno or node.lineno), ""),))
         return
     yield Spot(
         node.lineno,
-        f"Names come from `{node.module}` by a star, and Airflow {options.major} has no such module or does not allow it.",
+        f"Names come from `{module}` by a star, and Airflow {options.major} has no such module or does not allow it.",
         f"Import the names that you use{': perhaps ' + ', '.join(sorted(unbound)[:5]) if unbound else ''}.",
     )
 

@@ -32,6 +32,11 @@ _SNOWFLAKE = frozenset(
     }
 )
 SQL_NAMES = frozenset(_SQL) | _SNOWFLAKE
+_BACKCOMPAT = "airflow.providers.cncf.kubernetes.backcompat."
+REPLACED = SQL_NAMES | {
+    f"{_BACKCOMPAT}{name}" for name in ("pod.Port", "pod.Resources", "pod_runtime_info_env.PodRuntimeInfoEnv", "volume.Volume", "volume_mount.VolumeMount")
+}  # fmt: skip
+"""Names that no package has any more and that the table of moves leaves to rules: an import of them fails, used or not."""
 _HOOK_ONLY = ("warehouse", "database", "role", "schema", "authenticator", "session_parameters")
 _DOCKER = frozenset(
     {
@@ -80,7 +85,7 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
         if not keyword(call, "conn_id") and not keyword(call, argument) and made.node is call.func:
             given = _of_default_args(source, argument)
             edits.append(add_keyword(source, call, "conn_id", given or f'"{default}"'))
-            note = None if given or _sees_default_args(source) else _unseen(call.lineno, argument, default)
+            note = None if given or sees_default_args(source) else _unseen(call.lineno, argument, default)
         if edits:
             yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),), note)
 
@@ -95,7 +100,7 @@ def _of_default_args(source: Source, argument: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _sees_default_args(source: Source) -> bool:
+def sees_default_args(source: Source) -> bool:
     """Tell whether the file itself makes its DAGs, with default_args that it spells out or has none of."""
     calls = list(dags.calls(source, dags.ANY))
     for call in calls:

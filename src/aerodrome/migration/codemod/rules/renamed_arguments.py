@@ -57,6 +57,13 @@ RENAMED: dict[str, _Names] = {
 }
 
 
+_OF_SLACK = (
+    "Slack's hook takes the webhook's token from the password of the connection {}, and from nowhere else in it."
+)
+_SLACK_HINT = "If the token stands in its extra (webhook_token) or in its host, make it the password; its type may be HTTP or Slack's."
+"""Source: SlackWebhookHook of apache-airflow-providers-slack 9.10; up to 7 it also looked into the extra."""
+
+
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         for item in made.call.keywords:
@@ -98,7 +105,11 @@ def _renamed(source: Source, call: ast.Call, item: ast.keyword, new: tuple[str, 
         return Change((drop_item(source, item),))
     if len(new) == 1:
         start = source.start(item)
-        return Change((Edit(start, start + len(str(item.arg).encode()), new[0]),))
+        note = _OF_SLACK if item.arg == "http_conn_id" else ""
+        return Change(
+            (Edit(start, start + len(str(item.arg).encode()), new[0]),),
+            note=Spot(item.value.lineno, note.format(value), _SLACK_HINT) if note else None,
+        )
     return Change((Edit(source.start(item), source.end(item.value), ", ".join(f"{name}={value}" for name in new)),))
 
 

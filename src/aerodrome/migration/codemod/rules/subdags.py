@@ -132,7 +132,7 @@ def _factory_of(source: Source, file: str, call: ast.Call, project: Project) -> 
     if isinstance(name, ast.Name) and any(
         isinstance(node, ast.FunctionDef) and node.name == name.id for node in source.tree.body
     ):
-        return file, name.id
+        return (file, name.id) if source.top.bound.get(name.id) == {""} else None  # else an import means something else
     places = [place for origin in source.meanings(name) if (place := project.place_of(origin))]
     return places[0] if len(places) == 1 else None
 

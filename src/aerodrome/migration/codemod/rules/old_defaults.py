@@ -1,0 +1,134 @@
+"""What operators and hooks of Airflow 1.10 did when nobody said otherwise, and those of today do not: it is said.
+
+Compared: every constructor of apache-airflow 1.10.15 that moved, with the one of 3.3.2's providers (google 22, cncf.kubernetes 10,
+apache.spark 6, amazon 9).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword, replace
+from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.rules.providers import sees_default_args
+from aerodrome.migration.codemod.source import Source
+
+
+@dataclass(frozen=True)
+class _Old:
+    argument: str
+    code: str  # the default of 1.10
+    ways: tuple[str, ...] = ()  # older names of the argument
+    idle: str = ""  # an argument that 1.10 had beside it, and that the new one would be taken for
+
+
+_GOOGLE = "airflow.providers.google.cloud"
+_BIGQUERY = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",))
+_LOAD = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",), "google_cloud_storage_conn_id")
+_POD = _Old("on_finish_action", '"keep_pod"', ("is_delete_operator_pod",))
+_SPARK = _Old("name", '"airflow-spark"')
+_OLD = {
+    **{
+        f"{_GOOGLE}.operators.bigquery.BigQuery{name}Operator": _BIGQUERY
+        for name in (
+            "Check", "ValueCheck", "IntervalCheck", "GetData", "DeleteTable", "DeleteDataset", "CreateEmptyDataset",
+        )
+    },
+    **{
+        f"airflow.contrib.operators.bigquery_operator.{name}Operator": _BIGQUERY
+        for name in ("BigQueryCreateEmptyTable", "BigQueryCreateExternalTable")
+    },
+    f"{_GOOGLE}.hooks.bigquery.BigQueryHook": _BIGQUERY,
+    f"{_GOOGLE}.transfers.bigquery_to_bigquery.BigQueryToBigQueryOperator": _BIGQUERY,
+    f"{_GOOGLE}.transfers.bigquery_to_gcs.BigQueryToGCSOperator": _BIGQUERY,
+    f"{_GOOGLE}.transfers.gcs_to_bigquery.GCSToBigQueryOperator": _LOAD,
+    f"{_GOOGLE}.sensors.bigquery.BigQueryTableExistenceSensor": _Old(
+        "gcp_conn_id", '"bigquery_default_conn"', ("bigquery_conn_id",)
+    ),
+    f"{_GOOGLE}.hooks.datastore.DatastoreHook": _Old(
+        "gcp_conn_id", '"google_cloud_datastore_default"', ("datastore_conn_id",)
+    ),
+    "airflow.providers.amazon.aws.transfers.gcs_to_s3.GCSToS3Operator": _Old(
+        "gcp_conn_id", '"google_cloud_storage_default"', ("google_cloud_storage_conn_id",)
+    ),
+    "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": _POD,
+    f"{_GOOGLE}.operators.kubernetes_engine.GKEStartPodOperator": _POD,
+    "airflow.providers.apache.spark.operators.spark_submit.SparkSubmitOperator": _SPARK,
+    "airflow.providers.apache.spark.operators.spark_jdbc.SparkJDBCOperator": _SPARK,
+}  # fmt: skip
+
+
+def is_of_1(made: operators.Made, options: Options) -> bool:
+    """Tell whether Airflow 1.10 ran this: by the project's version, else by the name that the class is imported under."""
+    is_named_so = any(not name.startswith("airflow.providers.") for name in made.old)
+    return is_named_so and options.source_version.partition(".")[0] in ("", "1")
+
+
+def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
+    for made in operators.made(source):
+        old = next((_OLD[name] for name in (*made.names, *made.old) if name in _OLD), None)
+        call = made.call
+        if old is None or made.node is not call.func or not is_of_1(made, options):
+            continue
+        if call.args or has_open_end(call) or any(keyword(call, name) for name in (old.argument, *old.ways)):
+            continue
+        if _says(source, (old.argument, *old.ways)):
+            continue  # default_args do: they are renamed, and an argument of the call would be stronger
+        other = keyword(call, old.idle) if old.idle else None
+        edit = (
+            replace(source, other, f"{old.argument}={old.code}")
+            if other
+            else add_keyword(source, call, old.argument, old.code)
+        )
+        is_hook = not keyword(call, "task_id")
+        yield Change((edit,), note=None if is_hook or sees_default_args(source) else _unseen(call, old))
+
+
+def _says(source: Source, names: tuple[str, ...]) -> bool:
+    """Tell whether a dict of the file has one of them as its key."""
+    keys = (key for mapping in source.each(ast.Dict) for key in mapping.keys)
+    return any(isinstance(key, ast.Constant) and key.value in names for key in keys) or any(
+        item.arg in names
+        for call in source.each(ast.Call)
+        if isinstance(call.func, ast.Name) and call.func.id == "dict"
+        for item in call.keywords
+    )
+
+
+def _unseen(call: ast.Call, old: _Old) -> Spot:
+    return Spot(
+        call.lineno,
+        f"{old.argument} is {old.code} here, as Airflow 1.10 had it, unless default_args that this file does not show say otherwise.",
+        f"If they do, take {old.argument} out here.",
+    )
+
+
+RULE = Rule(
+    code="old-default",
+    title="What Airflow 1.10 did by default and the operators of today do not is said: BigQuery's connection, pods that stay",
+    words=(b"BigQuery", b"bigquery", b"Datastore", b"KubernetesPod", b"GKEPod", b"SparkSubmit", b"SparkJDBC", b"ToS3"),
+    before="""
+from airflow.contrib.operators.bigquery_to_gcs import BigQueryToCloudStorageOperator
+
+export = BigQueryToCloudStorageOperator(
+    task_id="export",
+    source_project_dataset_table="shop.sales",
+    destination_cloud_storage_uris=["gs://shop/sales.csv"],
+)
+""",
+    after="""
+from airflow.contrib.operators.bigquery_to_gcs import BigQueryToCloudStorageOperator
+
+export = BigQueryToCloudStorageOperator(
+    task_id="export",
+    source_project_dataset_table="shop.sales",
+    destination_cloud_storage_uris=["gs://shop/sales.csv"],
+    gcp_conn_id="bigquery_default",
+)
+""",
+    find=_find,
+    is_for_2=True,
+)

@@ -1,0 +1,172 @@
+"""What Airflow 1.10 did when nobody said otherwise is said; what connections said of Data Factory, too; and what only a run would have shown is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aerodrome.migration.codemod import Options, upgrade
+from aerodrome.migration.codemod.engine import Rewritten, rewrite
+from aerodrome.migration.codemod.rules import RULES
+
+PINNING = Options(is_pinning_intervals=True)
+LOAD = "from airflow.contrib.operators.gcs_to_bq import GoogleCloudStorageToBigQueryOperator as Load\n"
+POD = "from airflow.contrib.operators.kubernetes_pod_operator import KubernetesPodOperator as Pod\n"
+DAG = "from airflow import DAG\ndag = DAG('a', schedule_interval=None)\n"
+
+
+def rewritten(source: str, options: Options = PINNING) -> Rewritten:
+    done = rewrite(source.encode(), RULES, options)
+    assert rewrite(done.text, RULES, options).text == done.text
+    compile(done.text, "x", "exec")
+    return done
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"{LOAD}Load(task_id='a', bucket='b')", "Load(task_id='a', bucket='b', gcp_conn_id=\"bigquery_default\")"),
+        (
+            f"{LOAD}Load(task_id='a', google_cloud_storage_conn_id='files', bucket='b')",
+            "Load(task_id='a', gcp_conn_id=\"bigquery_default\", bucket='b')",
+        ),
+        (f"{LOAD}Load(task_id='a', bigquery_conn_id='mine')", "Load(task_id='a', gcp_conn_id='mine')"),
+        (
+            "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook()",
+            'BigQueryHook(gcp_conn_id="bigquery_default")',
+        ),
+        (
+            "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook('mine')",
+            "BigQueryHook('mine')",
+        ),
+        (f"{POD}Pod(task_id='a', name='a')", "Pod(task_id='a', name='a', on_finish_action=\"keep_pod\")"),
+        (f"{POD}Pod(task_id='a', is_delete_operator_pod=True)", "Pod(task_id='a', on_finish_action=\"delete_pod\")"),
+        (
+            "from airflow.contrib.operators.spark_submit_operator import SparkSubmitOperator\nSparkSubmitOperator(task_id='a')",
+            "SparkSubmitOperator(task_id='a', name=\"airflow-spark\")",
+        ),
+        (
+            "from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator as Load\nLoad(task_id='a')",
+            "Load(task_id='a')",
+        ),
+    ],
+)
+def test_what_1_10_did_by_default_is_said(line: str, expected: str) -> None:
+    assert rewritten(f"{DAG}{line}\n").text.decode().splitlines()[-1] == expected
+
+
+def test_a_project_of_2_had_the_defaults_of_today_already() -> None:
+    text = rewritten(f"{DAG}{LOAD}Load(task_id='a')\n", replace(PINNING, source_version="2.5.3")).text.decode()
+    assert text.splitlines()[-1] == "Load(task_id='a')"
+    query = "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\nBigQueryOperator(task_id='a', sql='b')\n"
+    assert "bigquery_default" not in rewritten(DAG + query, replace(PINNING, source_version="2.5.3")).text.decode()
+    assert "bigquery_default" in rewritten(DAG + query).text.decode()
+
+
+def test_default_args_that_say_it_count(tmp_path: Path) -> None:
+    source = (
+        f"from airflow import DAG\n{LOAD}args = {{'bigquery_conn_id': 'mine'}}\n"
+        "with DAG('a', schedule_interval=None, default_args=args):\n    Load(task_id='a')\n"
+    )
+    text = rewritten(source).text.decode()
+    assert "'gcp_conn_id': 'mine'" in text
+    assert "bigquery_default" not in text
+
+
+def test_default_args_of_elsewhere_are_asked_about() -> None:
+    source = f"from airflow import DAG\nfrom shop import args\n{LOAD}dag = DAG('a', schedule_interval=None, default_args=args)\nLoad(task_id='a', dag=dag)\n"
+    assert [code for code, _ in rewritten(source).notes] == ["old-default"]
+    assert not rewritten(f"{DAG}{LOAD}Load(task_id='a', dag=dag)\n").notes
+
+
+def test_the_projects_version_decides(tmp_path: Path) -> None:
+    project = tmp_path / "in"
+    (project / "dags").mkdir(parents=True)
+    (project / "requirements.txt").write_text("apache-airflow==2.4.3\n")
+    (project / "dags" / "a.py").write_text(f"{DAG}{LOAD}Load(task_id='a', dag=dag)\n")
+    upgrade(project, tmp_path / "two", "3.3.2", PINNING)
+    assert "bigquery_default" not in (tmp_path / "two" / "dags" / "a.py").read_text()
+    upgrade(project, tmp_path / "one", "3.3.2", replace(PINNING, source_version="1.10.15"))
+    assert "bigquery_default" in (tmp_path / "one" / "dags" / "a.py").read_text()
+
+
+ADF = (
+    "from airflow.providers.microsoft.azure.operators.data_factory import AzureDataFactoryRunPipelineOperator as Run\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ("", {"azure_data_factory_default"}),
+        (", azure_data_factory_conn_id='mine'", {"mine"}),
+        (", azure_data_factory_conn_id='mine', factory_name='f', resource_group_name='r'", set()),
+    ],
+)
+def test_data_factory_is_told_what_its_connection_says(arguments: str, names: set[str]) -> None:
+    done = rewritten(f"{ADF}Run(task_id='a', pipeline_name='b'{arguments})\n")
+    text = done.text.decode()
+    for name in names:
+        for word in ("resource_group_name", "factory_name"):
+            assert f"{word}=\"{{{{ conn.{name}.extra_dejson.get('{word}') or " in text
+    assert ("extra_dejson" in text) == bool(names)
+    assert not done.spots
+
+
+def test_a_connection_that_templates_cannot_name_is_for_a_person() -> None:
+    done = rewritten(f"{ADF}Run(task_id='a', pipeline_name='b', azure_data_factory_conn_id='my-factory')\n")
+    assert [code for code, _ in done.spots] == ["azure-data-factory"]
+
+
+def test_resources_that_are_the_clients_own_keep_their_value() -> None:
+    source = (
+        "from airflow.providers.cncf.kubernetes.operators.kubernetes_pod import KubernetesPodOperator\n"
+        "from kubernetes.client import V1ResourceRequirements\nparts = V1ResourceRequirements(limits={'cpu': 1})\n"
+        "KubernetesPodOperator(task_id='a', resources=parts)\n"
+    )
+    done = rewritten(source)
+    assert "container_resources=parts" in done.text.decode()
+    assert not done.spots
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"core", "BASE_LOG_FOLDER"', '"logging", "base_log_folder"'),
+        ('"core", "remote_base_log_folder"', '"logging", "remote_base_log_folder"'),
+        ('"core", "dags_folder"', '"core", "dags_folder"'),
+    ],
+)
+def test_options_of_logs_left_the_section_core(before: str, after: str) -> None:
+    source = f"from airflow.configuration import conf\nwhere = conf.get({before})\n"
+    assert f"conf.get({after})" in rewritten(source).text.decode()
+
+
+def test_names_of_the_context_that_are_handed_over_are_told() -> None:
+    source = (
+        "from airflow.operators.python import PythonOperator\n\ndef log(name, **kwargs):\n    print(kwargs[name])\n\n"
+        "PythonOperator(task_id='a', python_callable=log, op_args=['prev_execution_date'])\n"
+        "PythonOperator(task_id='b', python_callable=log, op_args=['ds'])\n"
+    )
+    assert [(code, spot.line) for code, spot in rewritten(source).spots] == [("context-key", 6)]
+    assert not rewritten(source.replace("kwargs[name]", "kwargs['ds']")).spots
+
+
+def test_templates_are_read_in_texts_that_stand_beside_f_strings() -> None:
+    source = (
+        "from airflow.operators.bash import BashOperator\nplace = 'x'\nBashOperator(task_id='a', bash_command=(\n"
+        "    f'mkdir {place} && '\n    'load {{ next_ds }} '  # it's here\n    f'{{{{ next_execution_date }}}} {place}'\n))\n"
+    )
+    text = rewritten(source).text.decode()
+    assert "    'load {{ data_interval_end | ds }} '  # it's here\n" in text
+    assert "    f'{{{{ data_interval_end }}}} {place}'\n" in text
+
+
+@pytest.mark.parametrize("name", ["S3ToRedshiftOperator", "GCSToS3Operator"])
+def test_a_plugins_class_is_not_taken_for_the_providers(name: str) -> None:
+    source = f"from airflow.operators import {name}\n\n{name}(task_id='a', aws_credentials_id='b')\n"
+    done = rewritten(source)
+    assert done.text.decode() == source
+    assert [code for code, _ in done.spots] == ["moved-name"]
