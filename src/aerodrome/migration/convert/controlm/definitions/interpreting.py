@@ -53,6 +53,7 @@ _PLUGIN_PREFIXES: Final = (
     "AI-",
     "AFT-",
     "BIM-",
+    "AWS-",
 )
 
 
@@ -61,6 +62,7 @@ class Interpreter:
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.platform = ""  # of the folder that is read
         self.accounts: list[Account] = []
 
     def folder(
@@ -71,6 +73,7 @@ class Interpreter:
         name = _folder_name(element)
         path = (*parents, place or name)
         platform = element.take("PLATFORM")
+        self.platform = platform if not parents else self.platform
         is_mainframe = is_mainframe or platform.upper() == "MVS"
         rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
         members = _with_flows(
@@ -128,7 +131,7 @@ class Interpreter:
         """Understand one job."""
         name = _job_name(element)
         path = (*parents, place or name)
-        kind, shown = kind_of(element, "", is_mainframe)
+        kind, shown = kind_of(element, self.platform, is_mainframe)
         if element.flag("END_FOLDER"):
             text = "END_FOLDER ends the whole folder after this job; here the other jobs of the run still run."
             self._note(element, path, "JOB@END_FOLDER", "end-folder", text)

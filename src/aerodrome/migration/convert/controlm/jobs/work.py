@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -71,6 +72,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "FILETRANSFERS",
         "S3BUCKET",
         "GOOGLEBUCKET",
+        "GCSBUCKET",
         "AZURECONTAINER",
         "MEMNAME",
         "MEMLIB",
@@ -169,8 +171,9 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
         bench.fail(
             f"job-{job.kind}", f"{_WHY.get(job.kind, f'Jobs of the type {job.type_name} are not converted.')} {_MAP}"
         )
-    if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded"):
+    if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded", "dummy"):
         _around(bench)
+        _output(bench)
     if bench.work.failure:
         bench.give_up()
     else:
@@ -196,6 +199,17 @@ def _around(bench: Workbench) -> None:
             replace(bench.work.steps[0], suffix=""),
         ]
     bench.work.steps = steps
+
+
+def _output(bench: Workbench) -> None:
+    """Say that the output of a job that is no command is not copied: it is the log of its task."""
+    try:
+        wanted = json.loads(bench.job.details.get("Output") or "{}")
+    except ValueError:
+        wanted = {"Destination": bench.job.details["Output"]}
+    if isinstance(wanted, dict) and any(wanted.values()):
+        path = wanted.get("Destination") or "its place"
+        bench.note("output-handling", f"Its output is not brought to {path}: it is in the log of the task.")
 
 
 def _leftovers(bench: Workbench) -> None:
