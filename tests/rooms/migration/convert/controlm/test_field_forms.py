@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,92 @@ def test_a_command_that_calls_control_m_itself_is_never_silent(
     dag = from_json(tmp_path, {"J": {"Type": "Job:Command", "Command": command}})
     assert dag.task("J").role == role
     assert codes(dag) & {"controlm-utility"} == ({code} if code else set())
+
+
+IBM_I = {
+    "Type": "Job:OS400:Full:CommandLine",
+    "CommandLine": "CALL PGM(PAY)  PARM('A' '%%$ODATE')",
+    "Host": "i",
+    "RunAs": "u",
+}
+
+
+def test_a_cl_command_runs_by_ssh_with_its_quotes(tmp_path: Path) -> None:
+    dag = from_json(tmp_path, {"J": {**IBM_I, "Variables": [{"OS400-CURLIB": "LIB"}]}})
+    command = given(dag, "J")["command"].replace("{{ odate(dag_run).strftime('%Y%m%d') }}", "20260303")
+    done = subprocess.run(
+        ["sh", "-c", f'system() {{ printf "%s" "$1"; }}\n{command}'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "CALL PGM(PAY)  PARM('A' '20260303')"
+    told = [item.reason for item in dag.accounts if item.code == "ibm-i-session"]
+    assert told[0].endswith("curlib of the job have no effect.")
+
+
+@pytest.mark.parametrize(
+    ("job", "command"),
+    [
+        ({"Type": "Job:OS400:Program", "Program": "PAY", "Library": "LIB"}, "system 'CALL PGM(LIB/PAY)'"),
+        ({"Type": "Job:OS400:Program", "Program": "PAY X", "Library": "LIB"}, None),
+        ({"Type": "Job:OS400:Full:ScriptFile"}, None),
+        ({**IBM_I, "SpecialEnvironment": "S38"}, None),
+    ],
+)
+def test_a_program_of_ibm_i_is_called_and_other_kinds_raise(
+    tmp_path: Path, job: dict[str, Any], command: str | None
+) -> None:
+    dag = from_json(tmp_path, {"J": {**job, "Host": "i"}})
+    assert dag.task("J").role == ("real" if command else "raises")
+    assert given(dag, "J").get("command") == command
+
+
+AWS = {
+    "SERVICE_TYPE": "STEP",
+    "STEP_NAME": "books",
+    "STEP_EXECUTION_NAME": "nightly",
+    "STEP_PAYLOAD_JSON-N002-VALUE": "&quot;b&quot;:2}",
+    "STEP_PAYLOAD_JSON-N001-VALUE": "{&quot;a&quot;:1,%4E",
+    "ACCOUNT": "AWS_A",
+    "BATCH_JOB_TYPE": "SINGLE",
+    "LAMBDA_PAYLOAD_TYPE": "JSON",
+}
+
+
+def test_the_first_plug_in_of_aws_is_read_by_its_service(tmp_path: Path) -> None:
+    values = "".join(f'<VARIABLE NAME="%%AWS-{name}" VALUE="{value}"/>' for name, value in AWS.items())
+    dag = from_xml(tmp_path, f'<JOB JOBNAME="J" APPL_TYPE="AWS" APPL_FORM="AWS" DAYS="ALL">{values}</JOB>')
+    task = given(dag, "J")
+    assert dag.task("J").operator.name == "StepFunctionStartExecutionOperator"
+    assert task["state_machine_arn"] == "{{ state_machine_arn('books', 'aws_a') }}"
+    assert task["state_machine_input"] == '{"a":1,\n"b":2}'
+    assert task["name"] == "nightly-{{ ts_nodash }}-{{ ti.try_number }}"
+    assert codes(dag) & {"plugin-details", "execution-name"} == {"execution-name"}
+
+
+def test_a_state_machine_is_found_by_its_name(tmp_path: Path) -> None:
+    pages = [
+        {"stateMachines": [{"name": "a", "stateMachineArn": "arn:a"}]},
+        {"stateMachines": [{"name": "b", "stateMachineArn": "arn:b"}]},
+    ]
+
+    class Hook:
+        def __init__(self, aws_conn_id: str) -> None:
+            assert aws_conn_id == "c"
+
+        def get_conn(self) -> Hook:
+            return self
+
+        def get_paginator(self, name: str) -> Hook:
+            assert name == "list_state_machines"
+            return self
+
+        def paginate(self) -> list[dict[str, Any]]:
+            return pages
+
+    job = {"Type": "Job:AWS:StepFunction", "StateMachine": "b", "ConnectionProfile": "C"}
+    space = functions_of(from_json(tmp_path, {"J": job}))
+    space["StepFunctionHook"] = Hook
+    assert space["state_machine_arn"]("b", "c") == "arn:b"
+    with pytest.raises(space["AirflowFailException"], match="no state machine x"):
+        space["state_machine_arn"]("x", "c")
+    whole = from_json(tmp_path, {"J": {**job, "StateMachine": "arn:aws:states:eu-west-1:1:stateMachine:b"}})
+    assert given(whole, "J")["state_machine_arn"] == "arn:aws:states:eu-west-1:1:stateMachine:b"

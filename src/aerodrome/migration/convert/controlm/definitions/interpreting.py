@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 from aerodrome.migration.convert.contract import Account, Origin
+from aerodrome.migration.convert.controlm.definitions.aws_details import service_details
 from aerodrome.migration.convert.controlm.definitions.bookkeeping import BOOKKEEPING, DETAILS
 from aerodrome.migration.convert.controlm.definitions.elements import Element
 from aerodrome.migration.convert.controlm.definitions.kinds import kind_of, watcher_details
@@ -54,6 +55,7 @@ _PLUGIN_PREFIXES: Final = (
     "AFT-",
     "BIM-",
     "AWS-",
+    "OS400-",
 )
 
 
@@ -147,6 +149,7 @@ class Interpreter:
             is_detail = attribute.startswith("JSON.") and not attribute.startswith("JSON.When.")
             if (attribute in DETAILS or is_detail) and (value := element.raw(attribute)):
                 details[attribute.removeprefix("JSON.")] = value
+        details = service_details(details, kind)
         if kind == "file-watcher" and details.get("CMDLINE"):
             details |= watcher_details(details["CMDLINE"])
         job = Job(

@@ -82,6 +82,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("sap", "sap"),
     ("informatica", "informatica"),
     ("peoplesoft", "other"),
+    ("os400", "ibm-i"),
     ("webservice", "web-service"),
     ("restapi", "web-service"),
     ("web", "web-service"),

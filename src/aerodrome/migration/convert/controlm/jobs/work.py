@@ -13,6 +13,7 @@ from aerodrome.migration.convert.controlm.effects import Effects
 from aerodrome.migration.convert.controlm.jobs.condition_jobs import condition_job
 from aerodrome.migration.convert.controlm.jobs.database_jobs import bigquery, database
 from aerodrome.migration.convert.controlm.jobs.hadoop_jobs import hadoop, spark
+from aerodrome.migration.convert.controlm.jobs.ibm_i_jobs import ibm_i
 from aerodrome.migration.convert.controlm.jobs.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.jobs.mapped_jobs import mapped_job, mapping_of
 from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
@@ -92,6 +93,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "CMDLINE",
     ),
     "mainframe": ("MEMNAME", "MEMLIB", "MEMBER", "OVERLIB", "INSTREAM_JCL", "USE_INSTREAM", "JCL"),
+    "ibm-i": ("OS400-", "COMMANDLINE", "PROGRAM", "LIBRARY", "SPECIALENVIRONMENT", "MEMNAME", "MEMLIB", "CMDLINE"),
     "condition": ("AI-", "UCM-", "CONNECTIONPROFILE", "ACTION", "EVENT", "ODATE", "IGNORE"),
     "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
     "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
@@ -136,6 +138,7 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "blob": blob,
     "web-service": web_service,
     "mainframe": mainframe,
+    "ibm-i": ibm_i,
     "hdfs": hadoop,
     "distcp": hadoop,
     "hadoop": hadoop,
