@@ -25,6 +25,7 @@ from aerodrome.migration.convert.controlm.jobs.workbench import Work
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
+from aerodrome.migration.convert.controlm.waits.lineage import added, with_assets
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream
 from aerodrome.migration.convert.controlm.waits.waiting import Waiting
 from aerodrome.migration.convert.controlm.watching import unheard
@@ -73,6 +74,7 @@ class Builder:
         if not self.draft.is_apart:
             self._finish(self.draft.plan.folder)
         self._watch()
+        self._show_conditions()
         self.draft.built.functions |= {item.name: item for item in self.draft.gates.functions}
         return self.draft.built
 
@@ -93,6 +95,21 @@ class Builder:
             origin=self.draft.plan.folder.origin,
             comment="Fails the run when one of these jobs has failed: what follows them goes on without them.",
         )
+
+    def _show_conditions(self) -> None:
+        """Let assets show the conditions between folders."""
+        names = self.draft.world.crossing
+        folder = self.draft.plan.folder
+        folders = () if self.draft.is_apart else (folder, *folder.folders())
+        produced: dict[str, list[str]] = {}
+        awaited: dict[str, list[str]] = {}
+        for node in (*folders, *self.jobs):
+            start = self._ends[node.path] if isinstance(node, Job) else self._starts.get(node.path, "")
+            ends = {"ok": self._ends.get(node.path, ""), "notok": self._notok.get(node.path, "")}
+            awaited.setdefault(start, []).extend(wait.name for wait in node.waits if wait.name in names)
+            for event, end in ends.items():
+                produced.setdefault(end, []).extend(added(node, names, event))
+        self.draft.built.tasks = with_assets(self.draft.built.tasks, produced, awaited)
 
     # ---- folders and sub-folders
 

@@ -13,6 +13,7 @@ from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ord
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
 
 
@@ -53,6 +54,7 @@ class World:
     plans: tuple[Plan, ...]
     links: Links
     index: Index
+    crossing: frozenset[str]  # conditions that one folder adds and another one awaits
     task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
 
     def forced(self, number: int, folder: str, job: str) -> tuple[str, str]:
@@ -101,7 +103,15 @@ def plan_world(export: Export, site: Site) -> World:
                 bool(plan.dates_of(job)),
             )
     index = index_of(export.folders)
-    return World(export, site, tuple(plans), link(export.folders, index, settings), index, task_ids)
+    return World(
+        export,
+        site,
+        tuple(plans),
+        link(export.folders, index, settings),
+        index,
+        crossing(export.folders, index),
+        task_ids,
+    )
 
 
 def _forced_names(export: Export) -> set[tuple[str, str]]:

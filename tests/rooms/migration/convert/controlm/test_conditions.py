@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
 
-from aerodrome.migration.convert.contract import Code, Dag, Edge
+from aerodrome.migration.convert.contract import Call, Code, Dag, Edge
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
 from aerodrome.migration.convert.controlm.definitions.model import Wait
 from aerodrome.migration.convert.controlm.proof.comparison import compare
@@ -218,6 +218,37 @@ def test_a_condition_of_another_server_is_told(tmp_path: Path) -> None:
     assert "condition-server" in codes(dag_of(convert(tmp_path, "".join(both)), "C"))
     same = "".join(both).replace("ctm2", "ctm1")
     assert "condition-server" not in codes(dag_of(convert(tmp_path, same), "C"))
+
+
+def assets(dag: Dag) -> dict[str, tuple[list[object], list[object]]]:
+    """Give for each task with assets those that it makes and those that it takes."""
+
+    def names(values: object) -> list[object]:
+        assert isinstance(values, tuple | list)
+        return [item.arguments[0] for item in values if isinstance(item, Call)]
+
+    found = {task.full_id: (names(task.outlets), names(dict(task.arguments).get("inlets", []))) for task in dag.tasks}
+    return {name: both for name, both in found.items() if any(both)}
+
+
+def test_conditions_between_folders_are_assets_of_who_adds_and_who_has_waited(tmp_path: Path) -> None:
+    failed = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="BAD" ODATE="ODAT" SIGN="+"/></ON>'
+    make = job("MAKE", adds("MADE:1", "OWN") + failed)
+    text = folder("P", make, job("NEXT", waits("OWN"))) + folder("C", job("USE", waits("MADE:1", "BAD", "NOBODY")))
+    conversion = convert(tmp_path, text)
+    made, bad = "controlm.condition.MADE%3A1", "controlm.condition.BAD"
+    assert assets(dag_of(conversion, "P")) == {"MAKE": ([made], []), "MAKE_notok": ([bad], [])}
+    assert assets(dag_of(conversion, "C")) == {"USE": ([], [made, bad])}
+    assert dag_of(conversion, "C").schedule.expression == dag_of(conversion, "P").schedule.expression
+    text_of, _ = write_dag(dag_of(conversion, "C"), "2.11")
+    assert "from airflow.datasets import Dataset" in text_of
+
+
+def test_a_folder_that_awaits_and_adds_has_its_assets_at_its_gates(tmp_path: Path) -> None:
+    smart = f'<SMART_FOLDER FOLDER_NAME="S" DAYS="ALL" FOLDER_ORDER_METHOD="SYSTEM">{waits("IN")}{adds("OUT")}{job("J")}</SMART_FOLDER>'
+    text = folder("P", job("A", adds("IN"))) + smart + folder("C", job("Z", waits("OUT")))
+    found = assets(dag_of(convert(tmp_path, text), "S"))
+    assert found == {"S_starts": ([], ["controlm.condition.IN"]), "S_ended": (["controlm.condition.OUT"], [])}
 
 
 def test_what_a_failed_job_adds_starts_its_handler_only_then(tmp_path: Path) -> None:
