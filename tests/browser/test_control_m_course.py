@@ -118,6 +118,6 @@ def test_the_course_of_a_control_m_estate(desk: Page, stage: Stage, site: Site, 
     stage.work()
     page.goto(f"{base}/decommission")
     expect(page.get_by_text("The source may not go yet.")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"1 file of definitions, .* sealed and read back"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"\d+ files? of definitions, .* sealed and read back"))).to_be_visible()
     fits(page)
     assert "Control-M estate" in site.client.proofs.runbook(NAME)
