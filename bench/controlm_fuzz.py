@@ -22,6 +22,7 @@ from random import Random
 
 from bench.controlm_cases import write_case
 from bench.controlm_commands import command_changes
+from bench.controlm_dates import date_changes
 from bench.controlm_mutations import mutated
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion
@@ -69,6 +70,7 @@ def check(folder: Path, profile: dict[str, object], found: Counter[str]) -> tupl
         wrong += [f"{plan.dag_id}: {job.name} has no account" for job in jobs if job.name not in told]
         if difference := next(compare(world, plan, dag, 16), None):
             wrong.append(f"difference: {difference}")
+        wrong += [f"date: {plan.dag_id}: {late}" for late in date_changes(plan, dag)]
         for change in command_changes(world, plan, dag):
             found["command_lines"] += 1
             if change:

@@ -4,7 +4,7 @@ python -m bench.convert_controlm --corpus DIR [--profile FILE] [--airflow] [--ve
 
 `definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_job_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
 that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M, in
-another order, or ends otherwise, and command lines (of `command_lines`: jobs times days) that do not say what Control-M runs. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
+another order, or ends otherwise, conditions that are kept or awaited with another date, and command lines (of `command_lines`: jobs times days) that do not say what Control-M runs. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
 compared with the dates of Control-M (`times_off`).
 """
 
@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 from bench.controlm_commands import command_changes
+from bench.controlm_dates import date_changes
 from bench.convert import RUNS, VERSIONS, read_under, venv
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
@@ -94,6 +95,10 @@ def main() -> None:
             silent += 1
             if options.verbose:
                 sys.stderr.write(f"bench: {found}\n")
+        for late in date_changes(plan, dags[plan.dag_id]) if plan.dag_id in dags else ():
+            silent += 1
+            if options.verbose:
+                sys.stderr.write(f"bench: {plan.dag_id}: {late}\n")
         for change in command_changes(world, plan, dags[plan.dag_id]) if plan.dag_id in dags else ():
             commands += 1
             silent += change is not None

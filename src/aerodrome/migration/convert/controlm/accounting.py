@@ -104,6 +104,12 @@ def node_accounts(draft: Draft, node: Node) -> None:
 def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
     links = draft.world.links.of(draft.plan.number, node, wait)
     origin = at(node, wait.line)
+    own = draft.plan.folder.server
+    producers = draft.world.index.of(wait.name, draft.plan.number)
+    servers = {draft.world.plans[item.folder].folder.server for item in producers}
+    if own and servers and all(server not in ("", own) for server in servers):
+        text = f"{wait.name} is added on the Control-M server {', '.join(sorted(servers))}, and awaited on {own}: it is taken as a global condition, which both have."
+        draft.account("INCOND", "caveat", origin, "condition-server", text, node.name)
     if any(link.kind == "never" for link in links):
         return  # told where the raising task was made
     why = next((link.why for link in links if link.kind == "stored"), "")

@@ -25,6 +25,7 @@ from aerodrome.migration.convert.controlm.jobs.workbench import Work
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
+from aerodrome.migration.convert.controlm.waits.lineage import added, with_assets
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream
 from aerodrome.migration.convert.controlm.waits.waiting import Waiting
 from aerodrome.migration.convert.controlm.watching import unheard
@@ -73,6 +74,7 @@ class Builder:
         if not self.draft.is_apart:
             self._finish(self.draft.plan.folder)
         self._watch()
+        self._show_conditions()
         self.draft.built.functions |= {item.name: item for item in self.draft.gates.functions}
         return self.draft.built
 
@@ -93,6 +95,21 @@ class Builder:
             origin=self.draft.plan.folder.origin,
             comment="Fails the run when one of these jobs has failed: what follows them goes on without them.",
         )
+
+    def _show_conditions(self) -> None:
+        """Let assets show the conditions between folders."""
+        names = self.draft.world.crossing
+        folder = self.draft.plan.folder
+        folders = () if self.draft.is_apart else (folder, *folder.folders())
+        produced: dict[str, list[str]] = {}
+        awaited: dict[str, list[str]] = {}
+        for node in (*folders, *self.jobs):
+            start = self._ends[node.path] if isinstance(node, Job) else self._starts.get(node.path, "")
+            ends = {"ok": self._ends.get(node.path, ""), "notok": self._notok.get(node.path, "")}
+            awaited.setdefault(start, []).extend(wait.name for wait in node.waits if wait.name in names)
+            for event, end in ends.items():
+                produced.setdefault(end, []).extend(added(node, names, event))
+        self.draft.built.tasks = with_assets(self.draft.built.tasks, produced, awaited)
 
     # ---- folders and sub-folders
 
@@ -130,7 +147,8 @@ class Builder:
         is_top = folder.path == self.draft.plan.folder.path
         name = self._ends.get(folder.path)
         changes = self.waiting.changes(folder)
-        if name is None and (effects.after or effects.on_ok or effects.on_notok or changes):
+        undated = self.waiting.undated(folder)
+        if name is None and (effects.after or effects.on_ok or effects.on_notok or changes or undated):
             name = self._end_gate(folder)
         self.draft.built.accounts += effects.accounts
         node_accounts(self.draft, folder)
@@ -344,7 +362,7 @@ class Builder:
         name = self.draft.free(f"{sanitize(node.name)}_{sanitize(suffix)}", group)
         self.draft.task(name, operator, arguments, role=role, before=(before,), origin=node.origin)
 
-    def _change_tasks(self, node: Node, end: str, changes: Iterable[tuple[str, int | None, bool, str]]) -> None:
+    def _change_tasks(self, node: Node, end: str, changes: Iterable[tuple[str, Expression, bool, str]]) -> None:
         for name, days, is_added, event in changes:
             self.draft.need_conditions()
             self.draft.need(snippets.CHANGE_CONDITION)
@@ -357,3 +375,18 @@ class Builder:
             self._after_task(
                 f"{'adds' if is_added else 'deletes'}_{name}"[:200], node, before, symbols.PYTHON, arguments, "real"
             )
+        for name, is_added, event in self.waiting.undated(node):
+            before = end if event == "ok" or not isinstance(node, Job) else self._notok_gate(node)
+            self._undated(node, before, name, is_added=is_added)
+
+    def _undated(self, node: Node, before: str, name: str, *, is_added: bool) -> None:
+        """Say that a condition is not changed for a date that cannot be said: a task that raises, where others wait for it."""
+        if not is_added:
+            text = f"It deletes {name} for another date, which cannot be said here: its Airflow variable stays."
+            self.draft.account("OUTCOND", "caveat", node.origin, "condition-delete", text, node.name)
+            return
+        reason = f"It adds {name} for another date, which cannot be said here: those that wait for it do not start."
+        self.draft.account("OUTCOND", "raises", node.origin, "condition-date", reason, node.name)
+        self.draft.need(snippets.RAISE)
+        given: tuple[tuple[str, Expression], ...] = (("python_callable", Code("not_converted")), ("op_args", [reason]))
+        self._after_task(f"adds_{name}"[:200], node, before, symbols.PYTHON, given, "raises")

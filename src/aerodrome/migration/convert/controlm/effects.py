@@ -145,6 +145,9 @@ class _Maker:
 
     def _result(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
         word = reaction.code.strip()
+        if isinstance(self.node, Job) and self.node.kind == "dummy" and event_of(reaction.statement, word) == "notok":
+            self._note(action, "", "")  # a dummy job always ends OK
+            return
         test = ("true" if word in ("*", "") else exit_test(word) or output_test(word)) if is_whole else None
         if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
             self._raise(

@@ -134,6 +134,19 @@ def condition_key(name, dag_run, days):
     (symbols.TIMEDELTA,),
 )
 
+CONDITION_KEY_OF_DATES: Final = Function(
+    "condition_key",
+    '''
+def condition_key(name, dag_run, days):
+    """Name the Airflow variable of a condition; `days` is counted from the order date, or gives the date; None means: without a date."""
+    if days is None:
+        return f"controlm.condition.{name}"
+    day = days(dag_run) if callable(days) else odate(dag_run) + timedelta(days=days)
+    return f"controlm.condition.{name}.{day:%m%d}"
+''',
+    (symbols.TIMEDELTA,),
+)
+
 IS_ADDED: Final = Function(
     "is_added",
     '''

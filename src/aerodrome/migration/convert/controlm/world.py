@@ -10,9 +10,10 @@ from zlib import crc32
 
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
 from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
-from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job
+from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
 
 
@@ -35,6 +36,16 @@ class Plan:
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]
 
+    def is_daily(self, node: Node) -> bool:
+        """Say whether a job, or the folder, is ordered on every date of the horizon."""
+        dates = self.dates_of(node)
+        return len(dates) > 1 and (max(dates) - min(dates)).days + 1 == len(dates)
+
+    def dates_of(self, node: Node) -> frozenset[date]:
+        """Give the order dates of a job, or of the folder; none when it is not ordered by itself."""
+        dates = self.ordered(node).dates if isinstance(node, Job) else self.dates
+        return dates if self.is_scheduled else frozenset()
+
 
 @dataclass(frozen=True)
 class World:
@@ -43,6 +54,7 @@ class World:
     plans: tuple[Plan, ...]
     links: Links
     index: Index
+    crossing: frozenset[str]  # conditions that one folder adds and another one awaits
     task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
 
     def forced(self, number: int, folder: str, job: str) -> tuple[str, str]:
@@ -77,14 +89,29 @@ def plan_world(export: Export, site: Site) -> World:
         task_ids |= {(number, path): task_id for path, task_id in name_tasks(folder).items()}
     settings: dict[tuple[int, tuple[str, ...]], Setting] = {}
     for plan in plans:
-        settings[plan.number, ()] = Setting(plan.dag_id, plan.is_scheduled, False)
-        for job in plan.folder.jobs():
+        folder = plan.folder
+        settings[plan.number, ()] = Setting(
+            plan.dag_id, plan.is_scheduled, False, plan.is_daily(folder), bool(plan.dates_of(folder))
+        )
+        for job in folder.jobs():
             is_apart = job.path in plan.apart
             settings[plan.number, job.path] = Setting(
-                plan.apart.get(job.path, plan.dag_id), plan.is_scheduled, is_apart
+                plan.apart.get(job.path, plan.dag_id),
+                plan.is_scheduled,
+                is_apart,
+                plan.is_daily(job),
+                bool(plan.dates_of(job)),
             )
     index = index_of(export.folders)
-    return World(export, site, tuple(plans), link(export.folders, index, settings), index, task_ids)
+    return World(
+        export,
+        site,
+        tuple(plans),
+        link(export.folders, index, settings),
+        index,
+        crossing(export.folders, index),
+        task_ids,
+    )
 
 
 def _forced_names(export: Export) -> set[tuple[str, str]]:

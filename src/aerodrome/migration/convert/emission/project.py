@@ -17,6 +17,11 @@ from aerodrome.migration.convert.contract import Conversion, Dag, Target
 from aerodrome.migration.convert.emission.dagfile import write_dag
 
 _AIRFLOW = {"2.11": "apache-airflow>=2.11,<3", "3.3": "apache-airflow>=3.3,<3.4"}
+_LINE, _PYTHON = 110, "py310"
+_RUFF = f"""# How the files of this project are formatted: `ruff format` leaves them as they are.
+line-length = {_LINE}
+target-version = "{_PYTHON}"
+"""
 _TEST = '''"""Checks that every converted DAG is read by Airflow with the tasks and edges that it was converted with: `pytest tests`."""
 
 from __future__ import annotations
@@ -83,6 +88,7 @@ def compose(conversion: Conversion, target: Target) -> dict[str, str]:
         else _TEST.format(module="dag_processing.dagbag", examples="")
     )
     files["tests/conftest.py"] = _CONFTEST
+    files["ruff.toml"] = _RUFF
     if conversion.connections:
         files["connections.yaml"] = _connections(conversion)
     if conversion.pools:
@@ -114,9 +120,9 @@ def emit(files: Mapping[str, str], out: Path) -> None:
         "--isolated",
         "--no-cache",
         "--line-length",
-        "110",
+        str(_LINE),
         "--target-version",
-        "py310",
+        _PYTHON,
         "--quiet",
         ".",
     ]

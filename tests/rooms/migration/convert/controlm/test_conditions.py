@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
 
-from aerodrome.migration.convert.contract import Code, Dag, Edge
+from aerodrome.migration.convert.contract import Call, Code, Dag, Edge
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
 from aerodrome.migration.convert.controlm.definitions.model import Wait
 from aerodrome.migration.convert.controlm.proof.comparison import compare
@@ -161,9 +162,93 @@ def test_a_circle_does_not_become_one(tmp_path: Path) -> None:
 
 
 def test_a_date_that_is_not_understood_raises(tmp_path: Path) -> None:
-    dag = dag_of(convert(tmp_path, folder("F", job("A", waits("X", odate="NEXT")))), "F")
+    dag = dag_of(convert(tmp_path, folder("F", job("A", waits("X", odate="0231A")))), "F")
     assert dag.task("A_waits_X").role == "raises"
     assert [item.outcome for item in dag.accounts if item.element == "INCOND"] == ["raises"]
+
+
+def keys(dag: Dag, task_id: str, day: str) -> str:
+    """Give the Airflow variable that a wait or a change of a condition is about, on an order date."""
+    space = functions_of(dag)
+    given = dict(dag.task(task_id).arguments)["op_kwargs"]
+    assert isinstance(given, dict)
+    days = space[given["days"].text] if isinstance(given["days"], Code) else given["days"]
+    return str(space["condition_key"](given["name"], SimpleNamespace(conf={"odate": day}), days))
+
+
+@pytest.mark.parametrize(
+    ("days", "word", "expected"),
+    [
+        ('DAYS="ALL"', "PREV", "0302"),
+        ('DAYS="ALL"', "NEXT", "0304"),
+        ('DAYS="ALL"', "-002", "0301"),
+        ('DAYS="1,3"', "PREV", "0301"),
+        ('DAYS="3"', "PREV", "0203"),
+    ],
+)
+def test_a_condition_of_another_date_that_nobody_adds_is_awaited_and_deleted_with_that_date(
+    tmp_path: Path, days: str, word: str, expected: str
+) -> None:
+    inside = waits("X", odate=word) + f'<OUTCOND NAME="X" ODATE="{word}" SIGN="-"/>'
+    text = folder("F", f'<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="a" {days}>{inside}</JOB>')
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert keys(dag, "A_waits_X", "20260303") == f"controlm.condition.X.{expected}"
+    assert keys(dag, "A_deletes_X", "20260303") == f"controlm.condition.X.{expected}"
+    write_dag(dag, "3.3")
+
+
+def test_a_condition_that_is_added_for_the_next_date_is_kept_for_that_date(tmp_path: Path) -> None:
+    text = folder("P", job("MAKE", adds("S", odate="NEXT"))) + folder("C", job("USE", waits("S")))
+    conversion = convert(tmp_path, text)
+    assert keys(dag_of(conversion, "P"), "MAKE_adds_S", "20260303") == "controlm.condition.S.0304"
+    assert keys(dag_of(conversion, "C"), "USE_waits_S", "20260303") == "controlm.condition.S.0303"
+
+
+def test_a_condition_that_is_added_for_a_date_that_cannot_be_said_raises(tmp_path: Path) -> None:
+    weekly = '<JOB JOBNAME="MAKE" TASKTYPE="Command" CMDLINE="a" WEEKDAYS="1">{}</JOB>'
+    text = folder("P", weekly.format(adds("S", odate="NEXT"))) + folder("C", job("USE", waits("S")))
+    dag = dag_of(convert(tmp_path, text), "P")
+    assert dag.task("MAKE_adds_S").role == "raises"
+    assert "condition-date" in codes(dag)
+
+
+def test_a_condition_of_another_server_is_told(tmp_path: Path) -> None:
+    both = [folder(name, one).replace("<FOLDER ", f'<FOLDER DATACENTER="{server}" ', 1) for name, one, server in
+            (("P", job("MAKE", adds("S")), "ctm1"), ("C", job("USE", waits("S")), "ctm2"))]  # fmt: skip
+    assert "condition-server" in codes(dag_of(convert(tmp_path, "".join(both)), "C"))
+    same = "".join(both).replace("ctm2", "ctm1")
+    assert "condition-server" not in codes(dag_of(convert(tmp_path, same), "C"))
+
+
+def assets(dag: Dag) -> dict[str, tuple[list[object], list[object]]]:
+    """Give for each task with assets those that it makes and those that it takes."""
+
+    def names(values: object) -> list[object]:
+        assert isinstance(values, tuple | list)
+        return [item.arguments[0] for item in values if isinstance(item, Call)]
+
+    found = {task.full_id: (names(task.outlets), names(dict(task.arguments).get("inlets", []))) for task in dag.tasks}
+    return {name: both for name, both in found.items() if any(both)}
+
+
+def test_conditions_between_folders_are_assets_of_who_adds_and_who_has_waited(tmp_path: Path) -> None:
+    failed = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="BAD" ODATE="ODAT" SIGN="+"/></ON>'
+    make = job("MAKE", adds("MADE:1", "OWN") + failed)
+    text = folder("P", make, job("NEXT", waits("OWN"))) + folder("C", job("USE", waits("MADE:1", "BAD", "NOBODY")))
+    conversion = convert(tmp_path, text)
+    made, bad = "controlm.condition.MADE%3A1", "controlm.condition.BAD"
+    assert assets(dag_of(conversion, "P")) == {"MAKE": ([made], []), "MAKE_notok": ([bad], [])}
+    assert assets(dag_of(conversion, "C")) == {"USE": ([], [made, bad])}
+    assert dag_of(conversion, "C").schedule.expression == dag_of(conversion, "P").schedule.expression
+    text_of, _ = write_dag(dag_of(conversion, "C"), "2.11")
+    assert "from airflow.datasets import Dataset" in text_of
+
+
+def test_a_folder_that_awaits_and_adds_has_its_assets_at_its_gates(tmp_path: Path) -> None:
+    smart = f'<SMART_FOLDER FOLDER_NAME="S" DAYS="ALL" FOLDER_ORDER_METHOD="SYSTEM">{waits("IN")}{adds("OUT")}{job("J")}</SMART_FOLDER>'
+    text = folder("P", job("A", adds("IN"))) + smart + folder("C", job("Z", waits("OUT")))
+    found = assets(dag_of(convert(tmp_path, text), "S"))
+    assert found == {"S_starts": ([], ["controlm.condition.IN"]), "S_ended": (["controlm.condition.OUT"], [])}
 
 
 def test_what_a_failed_job_adds_starts_its_handler_only_then(tmp_path: Path) -> None:

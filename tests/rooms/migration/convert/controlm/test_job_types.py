@@ -43,6 +43,7 @@ BECOMES = {
     "blob": "operators of Azure Blob Storage",
     "web-service": "`HttpOperator`",
     "mainframe": "Zowe CLI, caveat `zos-zowe`",
+    "ibm-i": "a CL command or a program without parameters by SSH, caveat `ibm-i-session`; others raise",
     "hdfs": "the command line on its host",
     "distcp": "the command line on its host",
     "hadoop": "the command line on its host",

@@ -54,7 +54,7 @@ def test_encodings_are_read(tmp_path: Path, encoding: str) -> None:
         ("a.xml", "<DEFTABLE>\n<FOLDER FOLDER_NAME='F'>\n</FLODER></DEFTABLE>", "xml-malformed", 3),
         ("b.xml", '<!DOCTYPE DEFTABLE [\n<!ENTITY a "b">\n]><DEFTABLE/>', "xml-entities", 2),
         ("c.xml", "<DEFTABLE>" + "<FOLDER>" * 100 + "</FOLDER>" * 100 + "</DEFTABLE>", "xml-too-deep", 1),
-        ("d.json", '{"F": {"Type": "Folder",\n}}', "json-malformed", 2),
+        ("d.json", '{"F": {"Type": "Folder"\n"Host": "h"}}', "json-malformed", 2),
         ("e.json", '{"Type": "Folder", "a": ' + "[" * 200_000 + "]" * 200_000 + "}", "json-too-deep", 0),
     ],
 )

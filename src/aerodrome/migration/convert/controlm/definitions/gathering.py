@@ -112,6 +112,12 @@ def _take(elements: Iterator[Element], name: str, found: _Gathered) -> None:
             profile = _profile(element)
             found.profiles[profile.name] = profile
             found.accounts.append(Account("CONNECTION_PROFILE", "converted", origin, name=profile.name))
+        elif element.tag == "JSON.Twice":
+            text = f"The name {element.take('NAME')} stands more than once in one object: only the last one counts, as readers of JSON have it."
+            found.accounts.append(Account("JSON", "caveat", origin, "json-twice", text))
+        elif element.tag == "JSON.Comments":
+            text = "It has comments, or commas before a closing bracket, which JSON does not have: they are left out."
+            found.accounts.append(Account("JSON", "caveat", origin, "json-repaired", text))
         else:
             text = f"<{element.tag}> is not known to the converter and has no effect."
             found.accounts.append(Account(element.tag, "caveat", origin, "unknown-element", text))

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Final, Literal
 
 from aerodrome.migration.convert.contract import Account, Origin
+from aerodrome.migration.convert.controlm.definitions.aws_details import service_details
 from aerodrome.migration.convert.controlm.definitions.bookkeeping import BOOKKEEPING, DETAILS
 from aerodrome.migration.convert.controlm.definitions.elements import Element
 from aerodrome.migration.convert.controlm.definitions.kinds import kind_of, watcher_details
@@ -53,6 +54,8 @@ _PLUGIN_PREFIXES: Final = (
     "AI-",
     "AFT-",
     "BIM-",
+    "AWS-",
+    "OS400-",
 )
 
 
@@ -61,6 +64,7 @@ class Interpreter:
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.platform = ""  # of the folder that is read
         self.accounts: list[Account] = []
 
     def folder(
@@ -71,6 +75,7 @@ class Interpreter:
         name = _folder_name(element)
         path = (*parents, place or name)
         platform = element.take("PLATFORM")
+        self.platform = platform if not parents else self.platform
         is_mainframe = is_mainframe or platform.upper() == "MVS"
         rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
         members = _with_flows(
@@ -128,7 +133,7 @@ class Interpreter:
         """Understand one job."""
         name = _job_name(element)
         path = (*parents, place or name)
-        kind, shown = kind_of(element, "", is_mainframe)
+        kind, shown = kind_of(element, self.platform, is_mainframe)
         if element.flag("END_FOLDER"):
             text = "END_FOLDER ends the whole folder after this job; here the other jobs of the run still run."
             self._note(element, path, "JOB@END_FOLDER", "end-folder", text)
@@ -144,6 +149,7 @@ class Interpreter:
             is_detail = attribute.startswith("JSON.") and not attribute.startswith("JSON.When.")
             if (attribute in DETAILS or is_detail) and (value := element.raw(attribute)):
                 details[attribute.removeprefix("JSON.")] = value
+        details = service_details(details, kind)
         if kind == "file-watcher" and details.get("CMDLINE"):
             details |= watcher_details(details["CMDLINE"])
         job = Job(

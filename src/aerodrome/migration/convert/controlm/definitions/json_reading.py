@@ -8,7 +8,9 @@ attribute, so that they are listed as unread.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +57,8 @@ _NAMES: Final = {
     "Documentation": "DOCMEM",
     "RetroactiveOrder": "RETRO",
 }
+_COMMENT: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_COMMA: Final = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 _LOOKS_LIKE: Final = ('"Folder"', '"SimpleFolder"', '"Calendar:', '"ConnectionProfile:', '"SubFolder"', '"Job:')
 
 
@@ -65,9 +69,15 @@ def looks_like_definitions(text: str) -> bool:
 
 def read_definitions(path: Path) -> Iterator[Element]:
     """Give folders, calendars and profiles of one file. Invalid (file, line) when it is not JSON."""
+    twice: list[str] = []
+    is_repaired = False
     try:
         text = path.read_text(encoding="utf-8-sig")
-        tree = json.loads(text)
+        try:
+            tree = json.loads(text, object_pairs_hook=partial(_object, twice))
+        except json.JSONDecodeError:
+            twice.clear()
+            tree, is_repaired = json.loads(_repaired(text), object_pairs_hook=partial(_object, twice)), True
     except UnicodeDecodeError as error:
         raise Invalid(f"{path.name} is not UTF-8.", code="json-encoding", hint="Save it as UTF-8.") from error
     except json.JSONDecodeError as error:
@@ -82,9 +92,32 @@ def read_definitions(path: Path) -> Iterator[Element]:
             f"{path.name} nests too deep.", code="json-too-deep", hint="No definition does; check the file."
         ) from error
     lines = _lines_of_names(text)
+    if is_repaired:
+        yield Element("JSON.Comments", {"NAME": path.name})
+    for name in dict.fromkeys(twice):
+        yield Element("JSON.Twice", {"NAME": name}, line=lines.get(name, 0))
     for part in tree if isinstance(tree, list) else [tree]:
         if isinstance(part, dict):
             yield from _objects(part, lines)
+
+
+def _object(twice: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; names that stand in it more than once are kept in `twice`."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            twice.append(name)
+        found[name] = value
+    return found
+
+
+def _repaired(text: str) -> str:
+    """Leave out comments and commas before a closing bracket, which people write and JSON does not have; lines stay the same."""
+
+    def kept(found: re.Match[str]) -> str:
+        return found[0] if found[0].startswith('"') else "\n" * found[0].count("\n")
+
+    return _COMMA.sub(kept, _COMMENT.sub(kept, text))
 
 
 def _lines_of_names(text: str) -> dict[str, int]:

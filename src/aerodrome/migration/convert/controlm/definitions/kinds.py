@@ -82,6 +82,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("sap", "sap"),
     ("informatica", "informatica"),
     ("peoplesoft", "other"),
+    ("os400", "ibm-i"),
     ("webservice", "web-service"),
     ("restapi", "web-service"),
     ("web", "web-service"),
@@ -110,12 +111,18 @@ _JSON: Final = {
     "Job:zOS:Member": "mainframe",
     "Job:zOS:InStreamJCL": "mainframe",
 }
+_AWS: Final = {"STEP": "step-functions", "LAMBDA": "lambda", "BATCH": "aws-batch"}  # AWS-SERVICE_TYPE, 9.0.19
+# a data set of z/OS and its member: exports that do not name their platform have no other mark
+_LIBRARY: Final = re.compile(r"[A-Z$#@][A-Z0-9$#@-]{0,7}(\.[A-Z$#@][A-Z0-9$#@-]{0,7})+")
+_MEMBER: Final = re.compile(r"[A-Z$#@][A-Z0-9$#@]{0,7}")
 _FILE_WATCHER: Final = re.compile(r'^\s*"?(?:\S*[\\/])?ctmfw(?:\.exe)?"?\s', re.IGNORECASE)
 
 
 def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple[str, str]:
     """Give the kind of a JOB element and its type as the source says it."""
     if json_type := element.take("JSON_TYPE"):
+        if element.flag("RUN_AS_DUMMY"):
+            return "dummy", json_type
         return _JSON.get(json_type) or _by_words(json_type) or "other", json_type
     task_type = element.take("TASKTYPE")
     family = element.take("APPL_TYPE")
@@ -124,10 +131,15 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
     word = task_type.upper().replace("CYCLIC", "").strip()
     if word == "DUMMY" or element.flag("RUN_AS_DUMMY"):
         return "dummy", shown
+    if family.upper() == "AWS":
+        return _AWS.get(_value_of(element, "AWS-SERVICE_TYPE").upper(), "other"), shown
     if family.upper() not in ("", "OS", "O"):
         return _EXACT.get(family.upper()) or _by_words(f"{family} {form}") or "other", shown
     script = element.raw("INSTREAM_JCL")
     if platform.upper() == "MVS" or is_folder_mainframe or script.lstrip("0123456789").startswith("//"):
+        return "mainframe", shown
+    is_member = word == "JOB" and _MEMBER.fullmatch(element.take("MEMNAME")) and not element.take("NODEID", "NODEGRP")
+    if not platform and is_member and _LIBRARY.fullmatch(element.take("MEMLIB")):
         return "mainframe", shown
     command = element.raw("CMDLINE")
     if _FILE_WATCHER.match(command):
@@ -141,6 +153,14 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
     if word == "COMMAND" or (command.strip() and not word.startswith("EXTERNAL")):
         return "command", shown
     return ("dummy", shown) if word in ("EXTERNAL", "EXTERNAL TASK") and not command else ("script", shown)
+
+
+def _value_of(element: Element, name: str) -> str:
+    """Give the value of a variable of a job, without taking it."""
+    names = (f"%%{name}", name)
+    return next(
+        (child.attributes.get("VALUE", "") for child in element.children if child.attributes.get("NAME") in names), ""
+    )
 
 
 def _by_words(text: str) -> str | None:

@@ -142,6 +142,11 @@ def is_windows(command: str) -> bool:
     return bool(_WINDOWS.search(command.splitlines()[0] if command else ""))
 
 
+def has_windows_path(command: str) -> bool:
+    """Say whether a path of Windows stands anywhere in a command line."""
+    return bool(re.search(r"(?:^|[\s\"'=(])[A-Za-z]:\\\w", command))
+
+
 def _word(path: str) -> str:
     return path if "%%" in path or shlex.quote(path) == path else f'"{path}"'
 

@@ -31,7 +31,8 @@ def hadoop(bench: Workbench) -> None:
         bench.fail("job-hadoop", "This Hadoop program is not converted, or it lacks what it runs.")
         return
     before, after = (commands_of(bench.job.details, key) for key in ("PreCommands", "PostCommands"))
-    lines = [command] if not before and not after and "\n" not in command else ["set -e", *before, command, *after]
+    is_one = not before and not after and "\n" not in command
+    lines = [command] if is_one else ["set -e", *before, command, *after]
     bench.run(bench.text("\n".join(lines)))
 
 
@@ -58,8 +59,7 @@ def _command(kind: str, type_name: str, details: Mapping[str, str]) -> str:
     jar, main = detail(details, ("programjar",)), detail(details, ("mainclass",)).strip()
     match word:
         case "hdfs":
-            lines = _dfs(details.get("Commands", ""))
-            return "\n".join(lines) if len(lines) < 2 else "\n".join(["set -e", *lines])
+            return "\n".join(_dfs(details.get("Commands", "")))
         case "distcp":
             sources = " ".join(items_of(detail(details, ("sourcepaths", "sourcepath"))))
             return of("targetpath", f"hadoop distcp {sources} {detail(details, ('targetpath',))}") if sources else ""

@@ -11,10 +11,12 @@ from aerodrome.migration.convert.controlm.jobs.commands import (
     ExitRule,
     OutputCopy,
     command_of,
+    has_windows_path,
     is_windows,
     with_results,
     with_variables,
 )
+from aerodrome.migration.convert.controlm.jobs.utilities import condition_command
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.variables.autoedit import compile_text
 
@@ -31,13 +33,15 @@ def shell(bench: Workbench, rules: list[ExitRule], copies: list[OutputCopy]) -> 
     elif not command.strip():
         bench.fail("command-empty", "The job has no script or script text.")
         return
+    if condition_command(bench, command, is_alone=not rules and not copies) or bench.work.failure:
+        return
     if job.kind == "script" and not (
         job.details.get("MEMLIB") or job.details.get("OVERLIB") or job.details.get("FILE_PATH")
     ):
         bench.note("script-without-folder", "The script has no folder: it must be on the PATH.")
     if job.details.get("MULTY_AGENT", "N").upper() in ("Y", "1"):
         bench.note("multi-agent", "Control-M runs it on every agent of the node group; here it runs once.")
-    if is_windows(command):
+    if is_windows(command) or (job.kind == "command" and has_windows_path(command)):
         bench.note("windows", "It is a command of Windows: its host needs an SSH server, or another operator here.")
     if "." in job.details.get("CMDLINE", "") and re.search(r"%%\$?\w+\.", job.details.get("CMDLINE", "")):
         bench.note(

@@ -243,6 +243,7 @@ def _bucket(details: Mapping[str, str], end: str) -> str:
         f"AzureContainerName{end}",
         "S3BucketName",
         "GoogleBucketName",
+        "GCSBucketName",
         "AzureContainerName",
     )
     return next((details[name] for name in names if details.get(name)), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -12,6 +13,7 @@ from aerodrome.migration.convert.controlm.effects import Effects
 from aerodrome.migration.convert.controlm.jobs.condition_jobs import condition_job
 from aerodrome.migration.convert.controlm.jobs.database_jobs import bigquery, database
 from aerodrome.migration.convert.controlm.jobs.hadoop_jobs import hadoop, spark
+from aerodrome.migration.convert.controlm.jobs.ibm_i_jobs import ibm_i
 from aerodrome.migration.convert.controlm.jobs.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.jobs.mapped_jobs import mapped_job, mapping_of
 from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
@@ -71,6 +73,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "FILETRANSFERS",
         "S3BUCKET",
         "GOOGLEBUCKET",
+        "GCSBUCKET",
         "AZURECONTAINER",
         "MEMNAME",
         "MEMLIB",
@@ -90,6 +93,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "CMDLINE",
     ),
     "mainframe": ("MEMNAME", "MEMLIB", "MEMBER", "OVERLIB", "INSTREAM_JCL", "USE_INSTREAM", "JCL"),
+    "ibm-i": ("OS400-", "COMMANDLINE", "PROGRAM", "LIBRARY", "SPECIALENVIRONMENT", "MEMNAME", "MEMLIB", "CMDLINE"),
     "condition": ("AI-", "UCM-", "CONNECTIONPROFILE", "ACTION", "EVENT", "ODATE", "IGNORE"),
     "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
     "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
@@ -134,6 +138,7 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "blob": blob,
     "web-service": web_service,
     "mainframe": mainframe,
+    "ibm-i": ibm_i,
     "hdfs": hadoop,
     "distcp": hadoop,
     "hadoop": hadoop,
@@ -169,8 +174,9 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
         bench.fail(
             f"job-{job.kind}", f"{_WHY.get(job.kind, f'Jobs of the type {job.type_name} are not converted.')} {_MAP}"
         )
-    if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded"):
+    if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded", "dummy"):
         _around(bench)
+        _output(bench)
     if bench.work.failure:
         bench.give_up()
     else:
@@ -196,6 +202,17 @@ def _around(bench: Workbench) -> None:
             replace(bench.work.steps[0], suffix=""),
         ]
     bench.work.steps = steps
+
+
+def _output(bench: Workbench) -> None:
+    """Say that the output of a job that is no command is not copied: it is the log of its task."""
+    try:
+        wanted = json.loads(bench.job.details.get("Output") or "{}")
+    except ValueError:
+        wanted = {"Destination": bench.job.details["Output"]}
+    if isinstance(wanted, dict) and any(wanted.values()):
+        path = wanted.get("Destination") or "its place"
+        bench.note("output-handling", f"Its output is not brought to {path}: it is in the log of the task.")
 
 
 def _leftovers(bench: Workbench) -> None:

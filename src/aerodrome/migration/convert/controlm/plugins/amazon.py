@@ -50,7 +50,7 @@ AMAZON: Final[Mapping[str, tuple[Plugin, ...]]] = {
         _aws(
             "StepFunctionStartExecutionOperator",
             "step_function",
-            needs("state_machine_arn", "statemachinearn"),
+            needs("state_machine_arn", "statemachinearn", "statemachine", "statemachinename"),
             may("state_machine_input", "parameters", "arguments", "input"),
             may("name", "executionname"),
             fixed=(("deferrable", True),),  # without it the operator only starts the execution

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Expression, Symbol
+from aerodrome.migration.convert.contract import Expression, Function, Symbol
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import action_of, detail, items_of, map_of, profile_of
 from aerodrome.migration.convert.controlm.plugins.rows import Argument, Plugin
@@ -21,6 +21,24 @@ DATAFLOW: Final = Symbol(
 )
 DATAFLOW_FLEX: Final = Symbol(
     "DataflowStartFlexTemplateOperator", {"2.11": _DATAFLOW, "3.3": _DATAFLOW}, {"2.11": _GOOGLE, "3.3": _GOOGLE}
+)
+_STEPS: Final = "airflow.providers.amazon.aws.hooks.step_function"
+_AMAZON: Final = "apache-airflow-providers-amazon"
+STATE_MACHINE: Final = Function(
+    "state_machine_arn",
+    '''
+def state_machine_arn(name, conn_id):
+    """Give the ARN of the state machine that has a name in the account and region of a connection."""
+    pages = StepFunctionHook(aws_conn_id=conn_id).get_conn().get_paginator("list_state_machines").paginate()
+    found = [item["stateMachineArn"] for page in pages for item in page["stateMachines"] if item["name"] == name]
+    if not found:
+        raise AirflowFailException(f"There is no state machine {name} in the account of {conn_id}.")
+    return found[0]
+''',
+    (
+        Symbol("StepFunctionHook", {"2.11": _STEPS, "3.3": _STEPS}, {"2.11": _AMAZON, "3.3": _AMAZON}),
+        symbols.FAIL,
+    ),
 )
 _NETWORK: Final = ("networksubnets", "networksecuritygroups", "assignpublicip")
 _TASK_OVERRIDES: Final = ("overrides", "overridecontainer", "overridecommand", "environmentvariables", "parameters")
@@ -51,6 +69,8 @@ def plugin(bench: Workbench) -> None:
     if bench.job.kind == "aws-batch" and (revision := detail(details, ("jobdefinitionrevision",))):
         arguments = [(name, f"{value}:{revision}" if name == "job_definition" else value) for name, value in arguments]
         also = ("jobdefinitionrevision",)
+    if bench.job.kind == "step-functions":
+        arguments = _state_machine(bench, row, arguments)
     if bench.job.kind == "gcp-function":
         also = ("body", "functionparameters", "urlparameters")
         if body := detail(details, ("body",)):
@@ -85,6 +105,26 @@ def _steps(
         return
     bench.step("_start", row.operator, *first)
     bench.step("", row.waits, (row.connection, conn_id), *arguments, *row.waits_for, is_waiting=True)
+
+
+def _state_machine(
+    bench: Workbench, row: Plugin, arguments: list[tuple[str, Expression]]
+) -> list[tuple[str, Expression]]:
+    """Let a state machine that is named be found in the account of the connection, and an execution have a name that AWS takes again."""
+    values = dict(arguments)
+    machine, name = str(values["state_machine_arn"]), values.get("name")
+    if not machine.startswith("arn:"):
+        conn_id = bench.profile(profile_of(bench.job.details) or row.conn_type, row.conn_type)
+        bench.plain("state_machine_arn", detail(bench.job.details, ("statemachine", "statemachinename")))
+        bench.work.functions.append(STATE_MACHINE)
+        bench.work.macros.add("state_machine_arn")
+        values["state_machine_arn"] = f"{{{{ state_machine_arn({machine!r}, {conn_id!r}) }}}}"
+    if isinstance(name, str) and "{{" not in name:
+        values["name"] = f"{name}-{{{{ ts_nodash }}}}-{{{{ ti.try_number }}}}"
+        bench.note(
+            "execution-name", "AWS takes the name of an execution once in 90 days: its date and try stand behind it."
+        )
+    return list(values.items())
 
 
 def _value(bench: Workbench, argument: Argument, value: str) -> Expression:

@@ -26,7 +26,7 @@ class Link:
     kind: Literal["edge", "sensor", "stored", "never"]
     producer: Producer | None = None
     days: int | None = 0  # stored, sensor: counted from the order date; None: without a date
-    is_previous: bool = False  # sensor: the order date before this one
+    is_previous: bool = False  # the order date before this one
     why: str = ""  # stored: code of the caveat
     name: str = ""
 
@@ -51,6 +51,8 @@ class Setting:
     dag_id: str
     is_scheduled: bool
     is_apart: bool  # a cyclic job: it has a DAG of its own
+    is_daily: bool = False  # ordered on every date: the previous and the next one are the day before and after
+    has_dates: bool = False  # its order dates are known
 
 
 def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, tuple[str, ...]], Setting]) -> Links:
@@ -76,9 +78,11 @@ def _ways(
     settings: Mapping[tuple[int, tuple[str, ...]], Setting],
     graph: _Graph,
 ) -> Iterable[Link]:
-    days = days_of(wait.odate)
-    producers = index.of(wait.name, number)
     own = settings.get((number, node.path)) or settings[number, ()]
+    days: int | str | None = days_of(wait.odate)
+    producers = index.of(wait.name, number)
+    if days == "next" or (days == "previous" and not producers):
+        days = dated(wait.odate, is_daily=own.is_daily, has_dates=own.has_dates)
     if days == "unknown":
         yield Link("never", why="condition-date", name=wait.name)
         return
@@ -93,9 +97,9 @@ def _ways(
         )
         return
     if not producers:
-        yield Link(
-            "stored", days=days if isinstance(days, int) else 0, why="condition-unknown-producer", name=wait.name
-        )
+        is_before = days == "before"
+        given = days if isinstance(days, int) else 0
+        yield Link("stored", None, given, is_before, why="condition-unknown-producer", name=wait.name)
         return
     keeps = False
     for item in producers:
@@ -143,7 +147,7 @@ def _is_edge(
     return graph.add(before, after)
 
 
-def days_of(odate: str) -> int | Literal["previous", "unknown"] | None:
+def days_of(odate: str) -> int | Literal["previous", "next", "unknown"] | None:
     """Give what a date word means: days from the order date, None without a date, or that it cannot be said."""
     word = odate.strip().upper()
     if word in ("", "ODAT", "ODATE"):
@@ -152,9 +156,24 @@ def days_of(odate: str) -> int | Literal["previous", "unknown"] | None:
         return None
     if word in ("PREV", "-PREV"):
         return "previous"
+    if word in ("NEXT", "+NEXT"):
+        return "next"
     if found := re.fullmatch(r"([+-])0*(\d+)", word):
         return int(found[1] + found[2])
     return "unknown"
+
+
+def dated(odate: str, *, is_daily: bool, has_dates: bool) -> int | Literal["before", "unknown"] | None:
+    """Give the days of a date word for a condition that is kept with its date; *before*: the order date before this one.
+
+    NEXT can be said where every date has an order, PREV where the dates are known.
+    """
+    days = days_of(odate)
+    if days in ("previous", "next") and is_daily:
+        return -1 if days == "previous" else 1
+    if days == "previous" and has_dates:
+        return "before"
+    return "unknown" if isinstance(days, str) else days
 
 
 class _Graph:

@@ -11,7 +11,7 @@ from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wait
 from aerodrome.migration.convert.controlm.draft import Draft, at
 from aerodrome.migration.convert.controlm.waits.conditions import Producer, event_of, tree_of
-from aerodrome.migration.convert.controlm.waits.linking import Link, days_of
+from aerodrome.migration.convert.controlm.waits.linking import Link, dated
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream, upstream_of
 from aerodrome.migration.convert.controlm.world import Plan, sanitize
 
@@ -87,7 +87,8 @@ class Waiting:
             return self._run_sensor(node, link, base, group, options, predicate)
         self.draft.need_conditions()
         self.draft.need(snippets.IS_ADDED)
-        given: dict[str, Expression] = {"name": wait.name, "days": link.days}
+        days: Expression = Code(self.before(node)) if link.is_previous else link.days
+        given: dict[str, Expression] = {"name": wait.name, "days": days}
         name = self.draft.free(base, group)
         arguments: list[tuple[str, Expression]] = [
             ("python_callable", Code("is_added")),
@@ -138,15 +139,47 @@ class Waiting:
         self.draft.need(Function(name, source_text, imports))
         return name
 
-    def changes(self, node: Node) -> list[tuple[str, int | None, bool, str]]:
+    def before(self, node: Node) -> str:
+        """Give the function that finds the order date of a node before that of the run; conditions are then named by its date."""
+        self.draft.need_dates()
+        test = self.draft.gates.predicate(self.draft.plan.dates_of(node))
+        name = f"date_before_{test}"
+        source = f'''
+def {name}(dag_run):
+    """Give the order date before that of the run."""
+    day = odate(dag_run) - timedelta(days=1)
+    while not {test}(day):
+        day -= timedelta(days=1)
+    return day
+'''
+        self.draft.need(Function(name, source, (symbols.TIMEDELTA,)))
+        self.draft.built.functions["condition_key"] = snippets.CONDITION_KEY_OF_DATES
+        return name
+
+    def changes(self, node: Node) -> list[tuple[str, Expression, bool, str]]:
         """Give the stored conditions that a node changes: (name, days, is added, event)."""
-        found: list[tuple[str, int | None, bool, str]] = []
+        return [
+            (name, Code(self.before(node)) if days == "before" else days, is_added, event)
+            for name, days, is_added, event in self._changed(node)
+            if days != "unknown"
+        ]
+
+    def undated(self, node: Node) -> list[tuple[str, bool, str]]:
+        """Give the stored conditions that a node changes for a date that cannot be said: (name, is added, event)."""
+        return [(name, is_added, event) for name, days, is_added, event in self._changed(node) if days == "unknown"]
+
+    def _changed(self, node: Node) -> list[tuple[str, int | str | None, bool, str]]:
+        found: list[tuple[str, int | str | None, bool, str]] = []
         wanted = self.draft.world.links.stored
+        is_daily, has_dates = self.draft.plan.is_daily(node), bool(self.draft.plan.dates_of(node))
 
         def add(name: str, odate: str, is_added: bool, event: str) -> None:
-            days = days_of(odate)
-            dates = [kept for kept in sorted(wanted.get(name, ()), key=str) if kept is None or isinstance(days, int)]
-            own = days if isinstance(days, int) else 0
+            days = dated(odate, is_daily=is_daily, has_dates=has_dates)
+            if days == "unknown":
+                found.extend([(name, days, is_added, event)] if name in wanted else [])
+                return
+            dates = [kept for kept in sorted(wanted.get(name, ()), key=str) if kept is None or days is not None]
+            own = 0 if days is None else days
             found.extend((name, None if kept is None else own, is_added, event) for kept in dates)
 
         for out in node.outs:
@@ -165,4 +198,4 @@ class Waiting:
         return list(dict.fromkeys(found))
 
     def stores_on_notok(self, job: Job) -> bool:
-        return any(event == "notok" for *_, event in self.changes(job))
+        return any(event == "notok" for *_, event in self._changed(job))

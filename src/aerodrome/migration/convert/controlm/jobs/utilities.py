@@ -1,0 +1,73 @@
+"""Commands that call Control-M itself: `ctmcontb` for one condition becomes the change of its Airflow variable, others are told or raise.
+
+Control-M/Server utilities (9.0.21): `ctmcontb -ADD|-DELETE <condition> <date>`, the date as MMDD, ODAT or STAT; others order, hold or list jobs.
+A line that does more than call one utility runs as it is, with a caveat: what the utility changes is Control-M's, not Airflow's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aerodrome.migration.convert import symbols
+from aerodrome.migration.convert.contract import Code, Expression
+from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
+
+_NAMES: Final = (
+    "ctmcontb|ctmorder|ctmcreate|ctmvar|ctmudly|ctmjob|ctmkilljob|ctmloadset|ctmpsm|ctmrpln|ctmruninf|ctmshout|ctmstvar|"
+    r"ecactltb|ecaqrtab|ctmldnrs|ctmdefine|emdef|exportdeftable|ctm(?=\s+(?:run|deploy|config|build|provision)\b)"
+)
+_WORD: Final = rf"\"?(?:[^\s;&|\"]*[\\/])?({_NAMES})(?:\.exe)?\"?\s"
+_CALL: Final = re.compile(rf"(?:^|[;&|(`])\s*{_WORD}", re.IGNORECASE | re.MULTILINE)
+_ALONE: Final = re.compile(rf"\s*{_WORD}[^;&|`<>\n]*\Z", re.IGNORECASE)
+_CONDITION: Final = re.compile(
+    r"\s*\S*ctmcontb(?:\.exe)?\"?\s+-(ADD|DELETE)\s+(\"[^\"*?]+\"|'[^'*?]+'|[^\s\"'*?]+)\s+(\S+)\s*\Z", re.IGNORECASE
+)
+_TODAY: Final = ("ODAT", "ODATE", "%%OMONTH%%ODAY", "%%OMONTH.%%ODAY", "%%OMONTH..%%ODAY")
+
+
+def condition_command(bench: Workbench, command: str, *, is_alone: bool) -> bool:
+    """Make the task of a command that adds or deletes one condition; False when the command is none.
+
+    A command that is nothing but another call of a utility fails the job; one among other commands is a caveat. `is_alone`: nothing else
+    (exit codes, copies of the output) belongs to the command.
+    """
+    if (found := _CALL.search(command)) is None:
+        return False
+    if bench.job.kind == "embedded":
+        _tell(bench, found[1])
+        return False
+    if is_alone and (change := _CONDITION.match(command)) and (ending := _ending(change[3])) is not None:
+        name, is_added = change[2].strip("\"'"), change[1].upper() == "ADD"
+        keys: list[Expression] = [bench.text(f"controlm.condition.{name}{ending}")]
+        given: dict[str, Expression] = {"keys": keys, "is_added": is_added, "is_needed": False}
+        bench.work.functions.append(snippets.CHANGE_EVENTS)
+        bench.note(
+            "condition-job",
+            f"It changes the Airflow variable of the condition {name}; jobs that wait for it by an edge or for a run do not see it.",
+        )
+        bench.step("", symbols.PYTHON, ("python_callable", Code("change_events")), ("op_kwargs", given))
+        return True
+    if _ALONE.match(command):
+        bench.fail(
+            "controlm-utility",
+            f"It calls {found[1]}, which changes Control-M and not Airflow: say in Airflow what it is for, or delete the task.",
+        )
+        return False
+    _tell(bench, found[1])
+    return False
+
+
+def _tell(bench: Workbench, name: str) -> None:
+    bench.note("controlm-utility", f"Among others it calls {name}, which changes Control-M and not Airflow.")
+
+
+def _ending(day: str) -> str | None:
+    """Give the date behind the name of the Airflow variable; None where it cannot be said."""
+    word = day.strip("\"'").upper()
+    if word in _TODAY:
+        return ".%%OMONTH.%%ODAY"
+    if word in ("STAT", "0000"):
+        return ""
+    return f".{word}" if re.fullmatch(r"(0[1-9]|1[0-2])\d\d", word) else None
