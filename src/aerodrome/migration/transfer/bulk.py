@@ -40,6 +40,7 @@ COPY_BYTES = "\\\\x"
 _FORMS = "set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1"
 _SIMPLE = re.compile(r'-?[1-9][0-9]*(\.[0-9]+)?|0(\.[0-9]+)?|"[^"\\\x00-\x1f\x7f]*"')
 """JSON that stands in a jsonb as it was written: a number without an exponent, a text without a sign that is escaped."""
+_READER = json.JSONDecoder(parse_float=Decimal)
 _FLOATS = frozenset({"duration"})
 
 
@@ -283,7 +284,7 @@ def jsonb_text(text: str | None) -> str | None:
     """
     if text is None or text in {"{}", "null", "[]", "true", "false"} or _SIMPLE.fullmatch(text):
         return text
-    return _jsonb(json.loads(text, parse_float=Decimal))
+    return _jsonb(_READER.decode(text))
 
 
 def _jsonb(value: Any) -> str:

@@ -230,16 +230,20 @@ def tail_writer(extra: Sequence[str], *, is_try: bool) -> Callable[[str], str]:
         raise Broken(
             "The columns that are not proved stand in another order than agreed.", code="history-columns-unknown"
         )
-    between = [constants[name] for name in extra if name in constants]
+    between = "\t".join([constants[name] for name in extra if name in constants])
+    before = f"\t{between}" if between else ""
 
     def tail_of(line: str) -> str:
         dag_id, run_id, task_id, map_index, try_number, _, _, started, ended, _ = line.split("\t", 9)
-        fields = between
+        tail = between
         if has_id:
             key = f"{dag_id}\x1f{run_id}\x1f{task_id}\x1f{map_index}"
             moment = started if started != NULL else ended
-            made = uuid7_of(f"{key}\x1f{try_number}" if is_try else key, None if moment == NULL else moment)
-            fields = [made, *between]
-        return "\t".join([*fields, ended if ended != NULL else started] if has_updated else fields)
+            made = uuid7_of(f"{key}\x1f{try_number}" if is_try else key, moment if moment != NULL else None)
+            tail = made + before
+        if has_updated:
+            updated = ended if ended != NULL else started
+            return f"{tail}\t{updated}" if tail else updated
+        return tail
 
     return tail_of

@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import Connection
@@ -63,8 +63,7 @@ class Standing:
         return (*self.proof, self.note if row.note is not None else None)
 
 
-@dataclass(frozen=True)
-class RunInTarget:
+class RunInTarget(NamedTuple):
     """A run that stands in the target: its id there, and whether it is an import."""
 
     id: int
@@ -129,7 +128,7 @@ class HistoryWriter:
         return {
             (dag_id, row[0]): RunInTarget(row[1], bool(row[2]))
             for dag_id, run_ids in _by_dag(runs).items()
-            for row in connection.exec_driver_sql(sql, (dag_id, self._list(run_ids)))
+            for row in connection.exec_driver_sql(sql, (dag_id, self._list(run_ids))).all()
         }
 
     def taken_dates(self, connection: Connection, rows: Sequence[MappedRow]) -> dict[tuple[str, str], str]:

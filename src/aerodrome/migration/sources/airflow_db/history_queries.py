@@ -141,7 +141,9 @@ class HistoryQueries:
                 together = func.group_concat(whole.op("separator")(literal_column("''")))
                 query = select(run_id, func.count(), together).select_from(page).group_by(run_id)
             else:
-                parts = [literal_column(part) for part in (line.before, line.number, line.after)]
+                parts: list[ColumnElement[Any]] = [
+                    literal_column(part) for part in (line.before, line.number, line.after)
+                ]
                 query = select(run_id, *parts).select_from(page).order_by(run_id)
             self._lines[kind, line] = query
         return self._lines[kind, line]
