@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 from tests.matrix import wide
 from tests.rooms.migration.aged import DAYS, Aged
+from tests.rooms.migration.sources.conformance import keeps_the_contract
 from tests.rooms.migration.transfer.conftest import add_dags_to
 
 from aerodrome.kernel.clock import SystemClock
@@ -34,9 +35,13 @@ DAG_IDS = ("berlin_nightly", "by_hand", "daily_orders", "six_hourly")
 CASES = [
     ("1.10.15", "sqlite"),
     ("2.3.4", "sqlite"),
-    *wide(*((version, "sqlite") for version in ("2.7.3", "2.11.2", "3.0.6", "3.1.8", "3.3.2"))),
+    *wide(*((version, "sqlite") for version in ("1.10.10", "1.10.12", "1.10.14"))),
+    *wide(*((version, "sqlite") for version in ("2.0.2", "2.1.4", "2.2.5", "2.4.3", "2.5.3", "2.6.3", "2.7.3"))),
+    *wide(*((version, "sqlite") for version in ("2.8.4", "2.9.3", "2.10.5", "2.11.2"))),
+    *wide(*((version, "sqlite") for version in ("3.0.6", "3.1.8", "3.2.2", "3.3.2"))),
     *wide(("1.10.15", "mariadb"), ("2.3.4", "mysql"), ("2.7.3", "mysql"), ("2.11.2", "mysql"), ("3.3.2", "mysql")),
-    *wide(*((version, "postgresql") for version in ("1.10.15", "2.3.4", "2.7.3", "2.11.2", "3.0.6", "3.3.2"))),
+    *wide(*((version, "postgresql") for version in ("1.10.12", "1.10.15", "2.0.2", "2.3.4", "2.7.3"))),
+    *wide(*((version, "postgresql") for version in ("2.11.2", "3.0.6", "3.3.2"))),
 ]
 
 
@@ -125,7 +130,7 @@ def test_its_whole_history_stands_in_the_target(old: Aged, source: SourceAdapter
     assert counts["run"] == old.count("select count(*) from dag_run where state in ('success', 'failed')")
     assert counts["task_instance"] == old.count("select count(*) from task_instance where state is not null")
     assert counts["xcom"] == old.count("select count(*) from xcom")
-    has_tries = old.version.startswith(("2.11", "3."))
+    has_tries = old.version.startswith(("2.10", "2.11", "3."))
     assert counts["task_try"] == (old.count("select count(*) from task_instance_history") if has_tries else DAYS)
 
     moved = move_history(source, new, DAG_IDS)
@@ -196,6 +201,16 @@ def test_pausing_leaves_a_mark_and_is_taken_back(old: Aged, tmp_path: Path) -> N
     source.hold_back("six_hourly", "mark-1")
     state = source.dag_states(["six_hourly"])["six_hourly"]
     assert (state.is_paused, state.let_go) == (False, "mark-1")
+    source.close()
+
+
+def test_it_keeps_the_contract_of_sources(old: Aged, tmp_path: Path) -> None:
+    url = old.url
+    if url.startswith("sqlite"):
+        shutil.copyfile(url.removeprefix("sqlite:///"), tmp_path / "copy.db")
+        url = f"sqlite:///{tmp_path / 'copy.db'}"
+    source = open_source(Aged(old.version, url, old.fernet_key).config, b"k", SystemClock())
+    keeps_the_contract(source, holds="daily_orders")
     source.close()
 
 
