@@ -144,10 +144,10 @@ class BulkWriter:
         keys = draft.keys
         try:
             with self._target.writing() as connection:
-                runs = {} if self._kind == "run" else self._writer.runs(connection, keys)
-                if self._kind != "run" and not all(key in runs and runs[key].is_import for key in keys):
-                    return "not-plain"  # a run that the target made itself may be another one of the same name
                 with cursor_on(connection, "target") as cursor:
+                    runs = {} if self._kind == "run" else self._writer.runs(connection, keys)
+                    if self._kind != "run" and not all(key in runs and runs[key].is_import for key in keys):
+                        return "not-plain"  # a run that the target made itself may be another one of the same name
                     before = self._sums(cursor, keys, runs, has_notes=draft.has_notes)
                     if before.rows:
                         return "same" if before == draft.sums else "not-plain"
