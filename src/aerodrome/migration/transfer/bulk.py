@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import md5
+from itertools import pairwise
 from json.encoder import encode_basestring
 from typing import Any, Literal
 
@@ -38,8 +39,14 @@ _NULL = "\\N"
 COPY_BYTES = "\\\\x"
 """What stands before the hex digits of bytes in the text of a COPY."""
 _FORMS = "set local datestyle = 'ISO, YMD'; set local extra_float_digits = 1"
-_SIMPLE = re.compile(r'-?[1-9][0-9]*(\.[0-9]+)?|0(\.[0-9]+)?|"[^"\\\x00-\x1f\x7f]*"')
+_TEXT = r'"[^"\\\x00-\x1f\x7f]*"'
+_SCALAR = rf"-?[1-9][0-9]*(?:\.[0-9]+)?|0(?:\.[0-9]+)?|{_TEXT}"
+_SIMPLE = re.compile(_SCALAR)
 """JSON that stands in a jsonb as it was written: a number without an exponent, a text without a sign that is escaped."""
+_MEMBER = rf"{_TEXT}: (?:{_SCALAR}|true|false|null)"
+_FLAT = re.compile(rf"\{{{_MEMBER}(?:, {_MEMBER})*\}}")
+_MEMBERS = re.compile(rf"({_TEXT}): (?:{_SCALAR}|true|false|null)")
+"""An object of such values, and its keys: it stands as it was written when they are in the order of a jsonb."""
 _READER = json.JSONDecoder(parse_float=Decimal)
 _FLOATS = frozenset({"duration"})
 
@@ -284,6 +291,10 @@ def jsonb_text(text: str | None) -> str | None:
     """
     if text is None or text in {"{}", "null", "[]", "true", "false"} or _SIMPLE.fullmatch(text):
         return text
+    if _FLAT.fullmatch(text):
+        places = [(len(key.encode()), key.encode()) for key in _MEMBERS.findall(text)]
+        if all(one < other for one, other in pairwise(places)):  # none twice
+            return text
     return _jsonb(_READER.decode(text))
 
 

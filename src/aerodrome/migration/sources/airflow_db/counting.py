@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, or_, select, tuple_, union
 
@@ -64,7 +65,7 @@ def _held(database: MetadataDatabase, window: HistoryWindow) -> list[tuple[str, 
     final, moving = _eligible(database, window)
     open_runs = select(run.c.dag_id, run.c.run_id).where(~func.coalesce(and_(*final), false()))
     with database.reading() as connection:
-        rows = connection.execute(union(open_runs, moving).limit(MOST_HELD + 1)).all()
+        rows: Sequence[Any] = connection.execute(union(open_runs, moving).limit(MOST_HELD + 1)).all()
     return None if len(rows) > MOST_HELD else [(row[0], row[1]) for row in rows]
 
 
