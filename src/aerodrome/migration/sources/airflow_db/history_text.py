@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
+from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_batches import driver_rows
@@ -51,10 +52,19 @@ class TextHistory:
     def _page_of_sqlite(
         self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str], line: LineSql
     ) -> Iterator[Sequence[RunLines]]:
-        """Python writes the numbers: SQLite writes no more than 15 digits."""
+        """Python writes the numbers: SQLite writes no more than 15 digits. A page with a text that is not UTF-8 is read by rows.
+
+        They tell the column.
+        """
         given = {"dag": dag_id, "run_ids": list(run_ids)}
-        with self._database.reading() as connection:
-            rows = driver_rows(connection, self._reader.queries.lines(kind, line), given)
+        try:
+            with self._database.reading() as connection:
+                rows = driver_rows(connection, self._reader.queries.lines(kind, line), given)
+        except Invalid as error:
+            if error.code != "source-text-unreadable":
+                raise
+            yield [((dag_id, run_id), None) for run_id in run_ids]
+            return
         yield [((dag_id, run_id), _lines(of_run, line.null)) for run_id, of_run in groupby(rows, itemgetter(0))]
 
     def _page_of_mysql(
