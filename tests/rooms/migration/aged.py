@@ -1,6 +1,6 @@
 """Makes real metadata databases of old and new Airflow versions, whose runs Airflow itself executed.
 
-Versions that Aerodrome does not host come from locks in `tests/data/locks`, on Python 3.8. Airflow 3 executes its runs with
+Versions that Aerodrome does not host come from locks in `tests/data/locks`, on Python 3.8 or 3.7. Airflow 3 executes its runs with
 its real scheduler (it has no way to run a task in one process).
 """
 
@@ -31,6 +31,10 @@ DATA = Path(__file__).parents[2] / "data"
 PROJECT = DATA / "aged_project"
 LOCKS = DATA / "locks"
 OLD_PYTHON = "3.8"
+PYTHONS = {"1.10.10": "3.7"}
+"""Of what does not run on OLD_PYTHON."""
+BY_PIP = frozenset({"1.10.10", "1.10.12"})
+"""Their metadata is malformed (a version in the list of an extra), and only pip before 24.1 installs them."""
 MYSQL_PACKAGES, MYSQL_PACKAGES_OF_3 = ("pymysql",), ("aiomysql",)
 """What an Airflow of today needs for MySQL; those of old have it in their locks."""
 DAYS = 3
@@ -72,20 +76,39 @@ def old_venv(cache: Path, version: str) -> Path:
     if not (path / "ready").exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         shutil.rmtree(draft, ignore_errors=True)
-        run_uv(["venv", "--no-project", "--no-config", "--relocatable", "--python", str(_python()), str(draft)])
-        run_uv(["pip", "sync", "--python", str(draft / "bin/python"), str(lock)])
+        python = _python(PYTHONS.get(version, OLD_PYTHON))
+        run_uv(["venv", "--no-project", "--no-config", "--relocatable", "--python", str(python), str(draft)])
+        wanted = lock
+        if version in BY_PIP:
+            wanted = draft / "lock.txt"
+            lines = lock.read_text().splitlines(keepends=True)
+            wanted.write_text("".join(line for line in lines if not line.startswith("apache-airflow==")))
+        run_uv(["pip", "sync", "--python", str(draft / "bin/python"), str(wanted)])
+        if version in BY_PIP:
+            _install_by_pip(_python(OLD_PYTHON), draft / "bin/python", f"apache-airflow=={version}")
         (draft / "ready").touch()
         if not path.exists():
             draft.rename(path)
     return path
 
 
-def _python() -> Path:
-    """Give a Python 3.8, or skip: few systems still have one."""
+def _python(version: str) -> Path:
+    """Give a Python of old, or skip: few systems still have one."""
     try:
-        return find_python(OLD_PYTHON)
+        return find_python(version)
     except Unavailable as error:
         pytest.skip(f"Airflow of those days needs it: {error.message}")
+
+
+def _install_by_pip(pip_of: Path, into: Path, requirement: str) -> None:
+    """Let the pip that came with an old Python install one package into another environment."""
+    done = subprocess.run(
+        [pip_of, "-m", "pip", "--disable-pip-version-check", "--python", into, "install", "--no-deps", requirement],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def environment(venv: Path, home: Path, url: str, fernet_key: str, **more: str) -> dict[str, str]:

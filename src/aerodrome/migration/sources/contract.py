@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -393,16 +393,38 @@ class OffersSql(Protocol):
         ...
 
 
+TextDialect = Literal["sqlite", "mysql"]
+
+
+class LineSql(NamedTuple):
+    """Expressions over the neutral columns of a table `n`, which together make a row's line of text.
+
+    A floating-point number or NULL stands between two texts. NULL in a text: the row cannot be given so.
+    """
+
+    before: str
+    number: str
+    after: str
+    null: str  # what stands in a line for a number that is NULL
+
+
+RunLines = tuple[RunKey, list[str] | None]
+"""The lines of a run's rows of one kind; None: `rows` must give them."""
+
+
 class TextHistory(Protocol):
-    """Task instances and tries as a database writes them, for a transfer that turns text into text."""
+    """History as a database writes it, for a transfer that turns text into text."""
+
+    dialect: TextDialect
 
     def is_offered(self, kind: HistoryKind) -> bool: ...
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[Sequence[Sequence[Any]]]:
-        """Stream rows of the runs that move, ordered by run, in the order of COLUMNS. A moment is a text in UTC, a number may be one.
+        """Stream rows of the runs that move, ordered by run, in the order of COLUMNS. A moment is a text in UTC, a number may be one."""
+        ...
 
-        A row of two values names a run whose rows cannot be given so: `rows` gives them.
-        """
+    def lines(self, kind: HistoryKind, window: HistoryWindow, line: LineSql) -> Iterator[Sequence[RunLines]]:
+        """Stream the lines that the database makes of task instances or tries; a run comes whole, without rows not at all."""
         ...
 
     def rows(self, kind: HistoryKind, keys: Sequence[RunKey]) -> Iterator[HistoryBatch]:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchTableError, OperationalError
 
 from aerodrome.airflowkit.fernet import AirflowFernet
@@ -52,6 +52,7 @@ class TargetDatabase:
         self._engine = _engine(url)
         self._writing = self._engine.execution_options(aerodrome_writes=True)
         self._tables: dict[str, Table] = {}
+        self._columns: dict[str, frozenset[str]] = {}
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -125,16 +126,27 @@ class TargetDatabase:
                 try:
                     self._tables[name] = Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
                 except NoSuchTableError:
-                    raise Invalid(
-                        f"The target (schema of Airflow {known}) has no table {name}.", code="target-schema-unknown"
-                    ) from None
+                    raise _no_table(name, known) from None
         return self._tables[name]
 
     def columns(self, name: str) -> frozenset[str]:
-        return frozenset(column.name for column in self.table(name).columns)
+        """Give the names of a table's columns, after the schema was recognised."""
+        if name not in self._columns:
+            known = self.schema_version
+            with self.reading() as connection:
+                try:
+                    found = inspect(connection).get_columns(name)
+                except NoSuchTableError:
+                    raise _no_table(name, known) from None
+            self._columns[name] = frozenset(column["name"] for column in found)
+        return self._columns[name]
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _no_table(name: str, known: str) -> Invalid:
+    return Invalid(f"The target (schema of Airflow {known}) has no table {name}.", code="target-schema-unknown")
 
 
 def _parsed(url: Secret) -> URL:

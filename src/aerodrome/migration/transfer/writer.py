@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import Connection
@@ -63,8 +63,7 @@ class Standing:
         return (*self.proof, self.note if row.note is not None else None)
 
 
-@dataclass(frozen=True)
-class RunInTarget:
+class RunInTarget(NamedTuple):
     """A run that stands in the target: its id there, and whether it is an import."""
 
     id: int
@@ -124,12 +123,28 @@ class HistoryWriter:
 
     def runs(self, connection: Connection, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], RunInTarget]:
         """Give the target's runs among these (dag_id, run_id)."""
+        if not self._is_sqlite:
+            return self._runs_at_once(connection, list(dict.fromkeys(runs)))
         ours = is_import_sql(is_airflow2=self._is_airflow2, alias="dag_run")
-        sql = f"select run_id, id, {ours} from dag_run where dag_id = {self._mark} and run_id {self._among()}"
+        sql = f"select run_id, id, {ours} from dag_run where dag_id = ? and run_id {self._among()}"
         return {
             (dag_id, row[0]): RunInTarget(row[1], bool(row[2]))
             for dag_id, run_ids in _by_dag(runs).items()
             for row in connection.exec_driver_sql(sql, (dag_id, self._list(run_ids)))
+        }
+
+    def _runs_at_once(
+        self, connection: Connection, keys: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], RunInTarget]:
+        """Ask PostgreSQL for the runs of all DAGs in one statement, which looks up the versions of before the migration once."""
+        ours = is_import_sql(is_airflow2=self._is_airflow2, alias="r")
+        sql = (
+            f"select r.dag_id, r.run_id, r.id, {ours} from unnest(%s::text[], %s::text[]) c (dag_id, run_id) "
+            "join dag_run r on r.dag_id = c.dag_id and r.run_id = c.run_id"
+        )
+        given = (array_text([key[0] for key in keys]), array_text([key[1] for key in keys]))
+        return {
+            (row[0], row[1]): RunInTarget(row[2], bool(row[3])) for row in connection.exec_driver_sql(sql, given).all()
         }
 
     def taken_dates(self, connection: Connection, rows: Sequence[MappedRow]) -> dict[tuple[str, str], str]:

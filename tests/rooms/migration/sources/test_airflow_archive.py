@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -33,8 +34,9 @@ from aerodrome.migration.sources.airflow_archive.inside.exporter import files_of
 from aerodrome.migration.sources.airflow_archive.script import exporter
 from aerodrome.migration.sources.airflow_archive.sealing import new_key, public_half
 from aerodrome.migration.sources.capture import capture
-from aerodrome.migration.sources.contract import ArchiveConfig, MeasuresConcurrency, SourceAdapter, SourceConfig
+from aerodrome.migration.sources.contract import ArchiveConfig, MeasuresConcurrency, RunKey, SourceAdapter, SourceConfig
 from aerodrome.migration.sources.registry import code_of, open_source
+from aerodrome.migration.transfer.text_sql import task_line
 
 CANARIES = (b"canary-conn-password-a1", b"canary-conn-extra-b2", b"canary-variable-c3", b"canary-env-d4")
 
@@ -120,6 +122,13 @@ def test_archive_says_what_the_database_says(
     assert history_of(picture, dag_ids) == history
     assert all(history[kind] for kind in ("run", "task_instance", "xcom"))
     assert picture.history_watermark(dag_ids) == source.history_watermark(dag_ids)
+    written, window = lines_of(picture, dag_ids), HistoryWindow(dag_ids)
+    assert sum(len(lines or ()) for lines in written.values()) > 0
+    whole = {key for key, lines in written.items() if lines is not None}
+    rows = [row[:2] for batch in source.history("task_instance", window) for row in batch.rows if row[:2] in whole]
+    assert Counter({key: len(lines) for key, lines in written.items() if lines is not None}) == Counter(rows)
+    if source_url.startswith("sqlite"):
+        assert written == lines_of(source, dag_ids)
     names = tuple(in_the_table)
     assert list(picture.connection_values(names)) == list(source.connection_values(names))
     variables = ("api_token", "limits", "sales_region")
@@ -135,6 +144,13 @@ def test_archive_says_what_the_database_says(
     assert code.requirements_file is not None
     assert code.requirements_file.read_bytes() == (PROJECT / "requirements.txt").read_bytes()
     assert code.include_folder is not None
+
+
+def lines_of(source: Any, dag_ids: tuple[str, ...]) -> dict[RunKey, list[str] | None]:
+    """Give the lines of task instances that a transfer copies."""
+    text = source.text_history()
+    parts = text.lines("task_instance", HistoryWindow(dag_ids), task_line(text.dialect, is_try=False))
+    return {key: sorted(lines) if lines is not None else None for part in parts for key, lines in part}
 
 
 @pytest.mark.airflow

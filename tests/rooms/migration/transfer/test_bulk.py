@@ -24,6 +24,10 @@ DOCUMENTS = (
     "1204", "0.173", "1.50", "-0.0", "1e3", "1.0e-7", "12345678901234567890.5", "true", '"a\\n\\"b\\\\c/\\u0001"',
     '{"bb": 1, "a": [1.0, null, {"ü": "x", "z": "\\t"}], "aaa": {}}', '{"a": 1, "a": 2}', "[ ]", '{"k": ""}',
 )  # fmt: skip
+FLAT_DOCUMENTS = (
+    '{"rows": 3, "share": 0.25}', '{"b": 1, "a": 2}', '{"a": ", ", "": true}', '{"": true, "a": ", "}', '{"é": 1, "aaa": 2}',
+    '{"aaa": 2, "é": null}', '{"a":1}', '{"a": 1,  "b": 2}', '{"a": 1e3}', '{"a": -0.5, "b": -0.0}', '{"k": "\\u00fc"}', "{}",
+)  # fmt: skip
 TABLES = ("dag_run", "task_instance", "task_instance_history", "xcom", "rendered_task_instance_fields")
 
 Open = Callable[[], TargetDatabase]
@@ -207,7 +211,7 @@ def test_what_was_lost_on_the_way_is_not_proved(open_target: Open, monkeypatch: 
 @pytest.mark.airflow
 def test_a_document_is_written_as_postgresql_writes_it(open_target: Open) -> None:
     with open_target().reading() as connection:
-        for document in DOCUMENTS:
+        for document in (*DOCUMENTS, *FLAT_DOCUMENTS):
             stored = connection.execute(text("select cast(:text as jsonb)::text"), {"text": document}).scalar()
             assert jsonb_text(document) == stored, document
     assert jsonb_text(None) is None

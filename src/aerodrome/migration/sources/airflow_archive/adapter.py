@@ -32,6 +32,7 @@ from aerodrome.migration.sources.contract import (
     RunKey,
     SourceConfig,
     SourceDescription,
+    TextHistory,
     VariableValue,
     for_each,
 )
@@ -137,6 +138,10 @@ class AirflowArchiveSource:
 
     def history_counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         return self._inner.history_counts(window)
+
+    def text_history(self) -> TextHistory | None:
+        """Give the history as the unpacked database writes it."""
+        return self._inner.text_history()
 
     def has_executor_configs(self, kind: HistoryKind) -> bool:
         return self._inner.has_executor_configs(kind)

@@ -275,7 +275,8 @@ class AirflowDatabaseSource:
 
     def text_history(self) -> TextHistory | None:
         """Give the history as text, where this is a SQLite or a MySQL."""
-        return database_text.TextHistory(self._history) if self._database.dialect in {"sqlite", "mysql"} else None
+        has_text = self._database.dialect in {"sqlite", "mysql"}
+        return database_text.TextHistory(self._database, self._history) if has_text else None
 
     def has_executor_configs(self, kind: HistoryKind) -> bool:
         return kind in ("task_instance", "task_try")

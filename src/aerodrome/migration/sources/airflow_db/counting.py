@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, false, func, or_, select, tuple_, union
 
@@ -15,7 +16,7 @@ from aerodrome.migration.estate.history import (
     HistoryWindow,
 )
 from aerodrome.migration.sources.airflow_db.history_windows import Windows
-from aerodrome.migration.sources.airflow_db.rows import ID_PAGE
+from aerodrome.migration.sources.airflow_db.rows import ID_PAGE, pages
 from aerodrome.migration.sources.airflow_db.tries import has_failed_attempts, has_older_attempts
 
 _TABLES: dict[HistoryKind, str] = {
@@ -28,6 +29,9 @@ _TABLES: dict[HistoryKind, str] = {
 
 SHARE = 4
 """More than a fourth of all DAGs are counted in one pass over all."""
+
+MOST_HELD = 2_000
+"""Up to so many runs that do not move are told one by one."""
 
 
 def whole_counts(
@@ -50,36 +54,49 @@ def whole_counts(
         least = min(ID_PAGE, dags // SHARE)
     if len(window.dag_ids) <= least:
         return None
-    count = _less_held if database.dialect != "sqlite" else _by_run
-    return dict.fromkeys(HISTORY_KINDS, 0) | count(database, window, tables)
+    held = _held(database, window)
+    found = _by_run(database, window, tables) if held is None else _less_held(database, window, tables, held)
+    return dict.fromkeys(HISTORY_KINDS, 0) | found
 
 
-def _less_held(
-    database: MetadataDatabase, window: HistoryWindow, tables: Mapping[HistoryKind, str]
-) -> dict[HistoryKind, int]:
-    """Count all rows by an index, less those of runs that do not move, which are few. Here a foreign key gives every row its run."""
+def _held(database: MetadataDatabase, window: HistoryWindow) -> list[tuple[str, str]] | None:
+    """Give the runs that do not move; None when there are more than a few. Asked once: no index helps in finding them."""
     run = database.table("dag_run")
     final, moving = _eligible(database, window)
     open_runs = select(run.c.dag_id, run.c.run_id).where(~func.coalesce(and_(*final), false()))
-    held = union(open_runs, moving).subquery()
+    with database.reading() as connection:
+        rows: Sequence[Any] = connection.execute(union(open_runs, moving).limit(MOST_HELD + 1)).all()
+    return None if len(rows) > MOST_HELD else [(row[0], row[1]) for row in rows]
+
+
+def _less_held(
+    database: MetadataDatabase, window: HistoryWindow, tables: Mapping[HistoryKind, str], held: list[tuple[str, str]]
+) -> dict[HistoryKind, int]:
+    """Count all rows by an index, less those of runs that do not move.
+
+    SQLite, and with it an archive, may hold rows whose run is not there; elsewhere a foreign key gives every row its run.
+    """
+    run = database.table("dag_run")
     wanted = set(window.dag_ids)
     found: dict[HistoryKind, int] = {}
     for kind, name in tables.items():
-        table = database.table(name).alias()
-        of_held = held.join(table, and_(table.c.dag_id == held.c.dag_id, table.c.run_id == held.c.run_id))
-        sources: tuple[tuple[int, FromClause], ...] = ((1, table), (-1, of_held))
-        for sign, source in sources:
-            query = select(table.c.dag_id, func.count()).select_from(source).group_by(table.c.dag_id)
-            with database.reading() as connection:
-                rows = sum(total for dag_id, total in connection.execute(query) if dag_id in wanted)
-            found[kind] = found.get(kind, 0) + sign * rows
+        table = database.table(name)
+        source: FromClause = table
+        if kind != "run" and database.dialect == "sqlite":
+            source = table.join(run, and_(table.c.dag_id == run.c.dag_id, table.c.run_id == run.c.run_id))
+        query = select(table.c.dag_id, func.count()).select_from(source).group_by(table.c.dag_id)
+        with database.reading() as connection:
+            found[kind] = sum(total for dag_id, total in connection.execute(query) if dag_id in wanted)
+            for page in pages(held):
+                of_held = query.where(tuple_(table.c.dag_id, table.c.run_id).in_(page))
+                found[kind] -= sum(total for dag_id, total in connection.execute(of_held) if dag_id in wanted)
     return found
 
 
 def _by_run(
     database: MetadataDatabase, window: HistoryWindow, tables: Mapping[HistoryKind, str]
 ) -> dict[HistoryKind, int]:
-    """Count the rows of the runs that move: SQLite, and with it an archive, may hold rows whose run is not there."""
+    """Count the rows of the runs that move."""
     run = database.table("dag_run")
     final, moving = _eligible(database, window)
     wanted = set(window.dag_ids)

@@ -15,11 +15,11 @@ from sqlalchemy.types import JSON
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import COLUMNS, HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.airflow_db.history_batches import ROWS_PER_BATCH, batches, chunks
+from aerodrome.migration.sources.airflow_db.history_batches import batches, chunks, driver_rows
 from aerodrome.migration.sources.airflow_db.history_leftovers import Leftovers
 from aerodrome.migration.sources.airflow_db.history_queries import HistoryQueries
 from aerodrome.migration.sources.airflow_db.history_windows import Windows
-from aerodrome.migration.sources.airflow_db.packing import UnpackableError, split
+from aerodrome.migration.sources.airflow_db.packing import UnpackableError
 from aerodrome.migration.sources.airflow_db.schedules import Schedules
 from aerodrome.migration.sources.airflow_db.tries import (
     convert_attempt,
@@ -60,7 +60,7 @@ class HistoryReader:
                     yield from self.raw_page(kind, dag_id, run_ids)
 
     def is_plain(self, kind: HistoryKind) -> bool:
-        """Tell whether rows of this kind can be given as the database writes them (`raw_page`)."""
+        """Tell whether rows of this kind can be given as the database writes them (`raw_page`, and lines)."""
         if kind == "rendered" or self._database.dialect not in {"sqlite", "mysql"}:
             return False
         if kind == "run" and not self._database.has("dag_run", "data_interval_start"):
@@ -72,31 +72,14 @@ class HistoryReader:
         return self.queries.is_kept(kind) and not self.queries.may_lack_runs(kind)
 
     def raw_page(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[Sequence[Sequence[Any]]]:
-        """Give the rows of some runs of a DAG as the driver gives them: moments may be texts, and numbers.
-
-        Only the run's key stands for rows that cannot be given so.
-        """
+        """Give the rows of some runs of a DAG as the driver gives them: moments may be texts, and numbers."""
         given = {"dag": dag_id, "run_ids": list(run_ids)}
-        if self._database.dialect == "mysql" and (query := self.queries.packed(kind)) is not None:
-            with self._database.reading() as connection:
-                result = connection.execute(query[0], given, execution_options={"yield_per": ROWS_PER_BATCH})
-                seen: set[Any] = set()
-                for chunk in result.partitions():
-                    packs = [split(row[0]) for row in chunk]
-                    if any(len(row) != len(COLUMNS[kind]) for row in packs):  # a value holds the separator
-                        yield [(dag_id, run_id) for run_id in run_ids if run_id not in seen]
-                        return
-                    seen.update([row[1] for row in packs])
-                    yield packs
-            return
         paged = self.queries.page(kind)[0]
         with self._database.reading() as connection:
             if self._database.dialect == "mysql":
                 yield from chunks(self._database, connection, paged, given)
                 return
-            # the driver's own rows: SQLAlchemy has taken none of them, and would make objects of each
-            cursor = connection.execute(paged, given).cursor
-            rows = list(cursor.fetchall()) if cursor is not None else []
+            rows = driver_rows(connection, paged, given)
         yield rows
 
     def of_runs(self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str]) -> Iterator[HistoryBatch]:

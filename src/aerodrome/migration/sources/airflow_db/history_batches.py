@@ -34,3 +34,9 @@ def chunks(
     result = connection.execute(query, given, execution_options={"yield_per": ROWS_PER_BATCH})
     partitions = result.partitions()
     yield from list(partitions) if database.dialect == "sqlite" else partitions
+
+
+def driver_rows(connection: Connection, query: Select[Any], given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    """Give all rows of a query as the driver has them: SQLAlchemy has taken none of them, and would make objects of each."""
+    cursor = connection.execute(query, given).cursor
+    return cursor.fetchall() if cursor is not None else []

@@ -19,6 +19,8 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    func,
+    literal_column,
     null,
     select,
 )
@@ -33,7 +35,7 @@ from aerodrome.migration.sources.airflow_db.conversion import (
     convert_xcom,
     run_converter,
 )
-from aerodrome.migration.sources.airflow_db.packing import packed, unpacker
+from aerodrome.migration.sources.airflow_db.packing import packed, unpacker, written
 from aerodrome.migration.sources.airflow_db.rows import column_or
 from aerodrome.migration.sources.airflow_db.schedules import Schedules, logical_date, run_type
 from aerodrome.migration.sources.airflow_db.tries import (
@@ -42,8 +44,10 @@ from aerodrome.migration.sources.airflow_db.tries import (
     has_failed_attempts,
     has_older_attempts,
 )
+from aerodrome.migration.sources.contract import LineSql
 
 DAG = bindparam("dag", type_=String)
+LINE_END = "\n"
 _RENDERED = "rendered_task_instance_fields"
 TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom", "rendered": _RENDERED}
 """The tables whose rows were tied to their run by its date alone, before Airflow 2.2 (XComs: 2.3)."""
@@ -58,6 +62,7 @@ class HistoryQueries:
         self._schedules = schedules
         self._pages: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
         self._packs: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
+        self._lines: dict[tuple[HistoryKind, LineSql], Select[Any]] = {}
         self._older: Select[Any] | None = None
 
     @property
@@ -118,6 +123,30 @@ class HistoryQueries:
                 convert,
             )
         return self._packs[kind]
+
+    def lines(self, kind: HistoryKind, line: LineSql) -> Select[Any]:
+        """Give the query of a page of lines: run id, then what `line` says; of MySQL run id, rows, lines that end with LINE_END.
+
+        MySQL gives a run's lines in one text: its driver is written in Python, and takes long over each row.
+        """
+        if (kind, line) not in self._lines:
+            columns = self.reading(kind, self.run.c.run_id)[0]
+            if self._database.dialect == "mysql":
+                columns = [written(column).label(column.name) for column in columns]
+            page = self.rows(kind, columns).where(*self._chosen()).subquery("n")
+            run_id = literal_column("n.run_id", String)
+            if self._database.dialect == "mysql":
+                number = f"coalesce({line.number}, '{line.null}')"
+                whole = literal_column(f"concat({line.before}, {number}, {line.after}, '{LINE_END}')", String)
+                together = func.group_concat(whole.op("separator")(literal_column("''")))
+                query = select(run_id, func.count(), together).select_from(page).group_by(run_id)
+            else:
+                parts: list[ColumnElement[Any]] = [
+                    literal_column(part) for part in (line.before, line.number, line.after)
+                ]
+                query = select(run_id, *parts).select_from(page).order_by(run_id)
+            self._lines[kind, line] = query
+        return self._lines[kind, line]
 
     def reading(
         self, kind: HistoryKind, name: ColumnElement[Any]

@@ -26,12 +26,7 @@ class UnpackableError(ValueError):
 
 def packed(columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     """Give one text for the columns."""
-    return func.concat_ws(SEPARATOR, *[func.coalesce(_text(column), NULL) for column in columns]).label("packed")
-
-
-def split(text: str) -> list[str | None]:
-    """Take such a text apart and no more; more values than columns where one holds the separator."""
-    return [None if value == NULL else value for value in text.split(SEPARATOR)]
+    return func.concat_ws(SEPARATOR, *[func.coalesce(written(column), NULL) for column in columns]).label("packed")
 
 
 def unpacker(columns: Sequence[ColumnElement[Any]]) -> Unpack:
@@ -53,8 +48,8 @@ def unpacker(columns: Sequence[ColumnElement[Any]]) -> Unpack:
     return unpack
 
 
-def _text(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Bring texts of whatever character set into one."""
+def written(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Bring texts of whatever character set into one; what is no text stays as it is."""
     if _converter(column) is not None:
         return column
     return cast(column, CHAR(charset="utf8mb4"))
