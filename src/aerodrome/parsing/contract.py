@@ -148,6 +148,7 @@ class ParseLimits:
     next_runs_from: datetime | None = None
     more_runs_from: datetime | None = None  # as many again from here: the other change of the clock
     is_remembering: bool = True
+    is_structure_only: bool = False  # for comparisons: DAGs come without their serialized form, digest and uses
     bundle_name: str = "project"  # of the DAG bundle, Airflow 3
     is_lenient: bool = (
         False  # missing modules, variables, connections and environment variables are stood in for, and named

@@ -43,6 +43,18 @@ class _Answers:
     broken: str = ""
     cpu_s: tuple[float, ...] = ()
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether the interpreter said which files there are, and then nothing more of some."""
+        return bool(self.files) and not self.is_complete and not self.broken
+
+    def with_more(self, other: _Answers | None) -> _Answers:
+        """Add what another conversation said of the files that were left."""
+        if other is None:
+            return self
+        plugin_errors = self.plugin_errors | other.plugin_errors
+        return replace(other, read=self.read | other.read, plugin_errors=plugin_errors, cpu_s=self.cpu_s + other.cpu_s)
+
 
 def parse(
     project: Path,
@@ -61,13 +73,18 @@ def parse(
     started = time.monotonic()
     project = project.resolve()
     interpreter = warm.interpreter_of(setting)
-    is_remembering = limits.is_remembering and not (limits.next_runs or limits.is_lenient) and bundle is None
+    is_plain = not (limits.next_runs or limits.is_lenient or limits.is_structure_only)
+    is_remembering = limits.is_remembering and is_plain and bundle is None
     known = memory.recall(interpreter, project) if is_remembering else {}
-    request = _request(project, setting, interpreter, limits, timeout_s) | {"skip": sorted(known)}
+    request = _request(project, setting, interpreter, limits, timeout_s)
+    request |= {"skip": sorted(known), "is_remembering": is_remembering}
     if bundle is not None:
         root = bundle[1].resolve()
         request |= {"project": str(root), "dags": str(root / "dags"), "bundle_name": bundle[0]}
     answers = _ask(interpreter, request, timeout_s) or _ask(interpreter, request, timeout_s)
+    if answers is not None and answers.is_cut_off:  # perhaps by a library that ends the process which imports it
+        left = request | {"skip": sorted({*known, *answers.read}), "is_importing_ahead": False}
+        answers = answers.with_more(_ask(interpreter, left, timeout_s))
     if answers is None:
         raise Unavailable(
             "The interpreter that reads DAG files ended without an answer.",
@@ -162,7 +179,8 @@ def _request(
         "output_bytes": limits.output_bytes,
         "next_runs": limits.next_runs,
         "is_lenient": limits.is_lenient,
-        "is_remembering": limits.is_remembering,
+        "is_structure_only": limits.is_structure_only,
+        "is_importing_ahead": True,
         "next_runs_from": [start.isoformat(), *([limits.more_runs_from.isoformat()] if limits.more_runs_from else [])],
     }
 
@@ -205,6 +223,9 @@ def _take(answers: _Answers, message: dict[str, Any]) -> None:
 
 
 def _read_dag(file: str, entry: dict[str, Any], project: Path) -> ParsedDag:
+    runs = tuple(NextRun(*run) for run in entry.get("runs", ()))
+    if "uses" not in entry:
+        return ParsedDag(entry["dag_id"], file, {}, "", runs, entry["shape"])
     uses = tuple(TaskUse(*use) for use in entry["uses"])
     if "serialized" in entry:  # remembered
         return ParsedDag(entry["dag_id"], file, entry["serialized"], entry["digest"], shape=entry["shape"], uses=uses)
@@ -212,7 +233,6 @@ def _read_dag(file: str, entry: dict[str, Any], project: Path) -> ParsedDag:
     dag = {key: value for key, value in data.get("dag", {}).items() if key not in _UNSTORED}
     data = {**data, "dag": {**dag, "fileloc": file}}
     data = json.loads(json.dumps(data).replace(json.dumps(f"{project}/")[1:-1], ""))
-    runs = tuple(NextRun(*run) for run in entry.get("runs", ()))
     return ParsedDag(entry["dag_id"], file, data, digest_of(data), runs, entry["shape"], uses)
 
 

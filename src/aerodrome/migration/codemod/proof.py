@@ -153,13 +153,20 @@ def _read(
         "AIRFLOW__CORE__SQL_ALCHEMY_CONN": f"sqlite:///{place}/none.db",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place}/none.db",
         "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",  # nobody reads what is logged, and every file logs something
+        "AIRFLOW__CORE__LOGGING_LEVEL": "ERROR",
         "PYTHONPATH": f"{stage}:{stage / 'dags'}:{stage / 'plugins'}",
         "TZ": "UTC",
         **options,
     }
     setting = ParseSetting(airflow.venv, airflow.version, environment, home / "warm")
     limits = ParseLimits(
-        is_lenient=True, is_remembering=False, next_runs=RUNS, next_runs_from=FIRST_RUN_AT, more_runs_from=SECOND_RUN_AT
+        is_lenient=True,
+        is_remembering=False,
+        is_structure_only=True,
+        next_runs=RUNS,
+        next_runs_from=FIRST_RUN_AT,
+        more_runs_from=SECOND_RUN_AT,
     )
     try:
         return parse(stage, setting, timeout_s=_TIMEOUT_S, progress=progress, limits=limits)

@@ -23,8 +23,10 @@ import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+_libc = ctypes.CDLL(None)
 _PLUGINS_S = 60.0
 _FEW, _MANY = 4, 50
+_GROWN_BYTES = 128 << 20
 _reading = sys.modules["__main__"].sibling("reading")
 _ahead = sys.modules["__main__"].sibling("ahead")
 _runs = sys.modules["__main__"].sibling("runs")
@@ -40,7 +42,7 @@ def go_with(parent: int, number: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    _libc.prctl(option, value, 0, 0, 0)
 
 
 class _Writer:
@@ -50,8 +52,11 @@ class _Writer:
         self._conversation = conversation
 
     def send(self, message: Answer) -> None:
+        self.send_line(json.dumps(message, default=str).encode())
+
+    def send_line(self, line: bytes) -> None:
         try:
-            self._conversation.sendall(json.dumps(message, default=str).encode() + b"\n")
+            self._conversation.sendall(line + b"\n")
         except OSError:
             _end_everything()
 
@@ -77,18 +82,17 @@ def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> N
     skipped = set(request["skip"])
     wanted = [file for file in files if _name(file, request) not in skipped]
     gc.disable()  # nothing of what is imported here goes away again
-    _ahead.import_for(wanted, [request["dags"], request["plugins"], request["importable"]])
+    roots = [request["dags"], request["plugins"], request["importable"]]
+    imports: Any = _ahead.Imports(wanted if request["is_importing_ahead"] else [], roots)
     if len(wanted) > _FEW:
         _warm_up()
     if request["next_runs"]:
         _runs.note_timetables()
     if request["is_lenient"]:
         sys.modules["__main__"].sibling("lenient").prepare()
+    _reading.bag_factory()
     gc.freeze()
-    gc.enable()
-    if len(wanted) > _MANY:
-        sys.modules["__main__"].sibling("pages").make_large()
-    _run_all(wanted, request, conversation, writer)
+    _run_all(imports.in_order(wanted), imports, request, conversation, writer)
     for pid in _descendants():
         _kill(pid)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -203,8 +207,11 @@ class _Running:
         self.size = 0
 
 
-def _run_all(files: List[str], request: Request, conversation: socket.socket, writer: _Writer) -> None:
+def _run_all(
+    files: List[str], imports: Any, request: Request, conversation: socket.socket, writer: _Writer
+) -> None:
     waiting = list(reversed(files))
+    large_at = 0
     running: Dict[int, _Running] = {}
     end = time.monotonic() + request["timeout_s"]
     while waiting or running:
@@ -214,6 +221,11 @@ def _run_all(files: List[str], request: Request, conversation: socket.socket, wr
             waiting = []
         while waiting and len(running) < request["parallel"]:
             file = waiting.pop()
+            if imports.prepare(file):
+                gc.freeze()
+            if len(waiting) > _MANY and _in_use() > large_at + _GROWN_BYTES:  # else it costs more than it saves
+                sys.modules["__main__"].sibling("pages").make_large()
+                large_at = _in_use()
             pipe, pid = _start(functools.partial(_reading.read, file), request)
             running[pipe] = _Running(file, pid, min(time.monotonic() + request["file_s"], end))
         if not running:
@@ -229,7 +241,7 @@ def _run_all(files: List[str], request: Request, conversation: socket.socket, wr
                 del running[pipe]
                 os.close(pipe)
                 _kill_group(entry.pid)
-                writer.send(_outcome(entry, request, crash, os.waitpid(entry.pid, 0)[1]))
+                writer.send_line(_outcome(entry, request, crash, os.waitpid(entry.pid, 0)[1]))
 
 
 def _look(pipe: int, entry: _Running, request: Request, is_ready: bool) -> Tuple[bool, str]:
@@ -244,18 +256,21 @@ def _look(pipe: int, entry: _Running, request: Request, is_ready: bool) -> Tuple
     return entry.size > request["output_bytes"], "too-big"
 
 
-def _outcome(entry: _Running, request: Request, crash: str, status: int) -> Answer:
+def _outcome(entry: _Running, request: Request, crash: str, status: int) -> bytes:
+    """Give the line that says what became of a file: its process's own words when they are whole."""
     name = _name(entry.file, request)
-    if crash:
-        return {"file": name, "crash": crash}
-    try:
-        found: Answer = json.loads(b"".join(entry.blocks))
-    except ValueError:
-        return {"file": name, "crash": _ending(status)}
-    found["file"] = name
-    for dag in found.get("dags", ()):
-        _runs.COMPUTED.update(dag.pop("computed_runs", {}))
-    return found
+    if not crash:
+        said = b"".join(entry.blocks)
+        try:
+            found: Answer = json.loads(said)
+            computed: Answer = found.pop("computed_runs", {})
+            _runs.COMPUTED.update(computed)
+            if not computed and found["file"] == name and b"\n" not in said:
+                return said
+            return json.dumps({**found, "file": name}).encode()
+        except (ValueError, TypeError, KeyError, AttributeError):
+            crash = _ending(status)
+    return json.dumps({"file": name, "crash": crash}).encode()
 
 
 def _ending(status: int) -> str:
@@ -276,6 +291,7 @@ def _start(act: Callable[[Request], Answer], request: Request) -> Tuple[int, int
             after_in_child=functools.partial(os.close, writer)
         )  # a process of the file's own says nothing
         _isolate(request, parent)
+        gc.enable()
         try:
             found = act(request)
         except BaseException:
@@ -294,10 +310,14 @@ def _isolate(request: Request, parent: int) -> None:
     for handle in (0, 1, 2):
         os.dup2(null, handle)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with open("/proc/self/statm") as stream:
-        in_use = int(stream.read().split()[5]) * resource.getpagesize()
-    limit = in_use + (request["memory_mb"] << 20)
+    limit = _in_use() + (request["memory_mb"] << 20)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))  # what it writes to: big libraries alone do not count
+
+
+def _in_use() -> int:
+    """Give how many bytes of memory this process may write to."""
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[5]) * resource.getpagesize()
 
 
 def _descendants() -> List[int]:
