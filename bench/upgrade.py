@@ -152,7 +152,7 @@ def measure_estate(folder: Path, source: Interpreter, target: Interpreter) -> tu
     """Upgrade and prove once, from cold; give the seconds of the upgrade and the proof."""
     after = folder.with_name(f"{folder.name}-after")
     started = time.monotonic()
-    upgrade(folder, after, _TARGET, _OPTIONS)
+    upgrade(folder, after, _TARGET, _OPTIONS, jobs=len(os.sched_getaffinity(0)), progress=note)
     took = time.monotonic() - started
     return took, prove(folder, after, source, target, is_pinned=True, progress=note)
 

@@ -99,7 +99,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
         before = _folder_of(path, Path(folder))
         after = out or Path(folder) / "after"
-        done = codemod.upgrade(before, after, target, options, jobs=jobs or len(os.sched_getaffinity(0)))
+        processes = jobs or len(os.sched_getaffinity(0))
+        done = codemod.upgrade(before, after, target, options, jobs=processes, progress=say)
         proof = None
         if prove:
             first = codemod.Interpreter(source, source_venv or _venv(source, before))

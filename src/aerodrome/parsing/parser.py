@@ -26,6 +26,7 @@ from aerodrome.parsing.contract import (
 )
 
 _PARALLEL = max(1, min(4, os.cpu_count() or 1))
+_SAY_EVERY_S = 5.0
 _PATIENCE_S = 60.0  # beyond the time limit: starting to answer, listing files
 DEFAULT_LIMITS = ParseLimits()
 _UNSTORED = ("fileloc", "_processor_dags_folder", "last_loaded", "relative_fileloc")
@@ -81,10 +82,10 @@ def parse(
     if bundle is not None:
         root = bundle[1].resolve()
         request |= {"project": str(root), "dags": str(root / "dags"), "bundle_name": bundle[0]}
-    answers = _ask(interpreter, request, timeout_s) or _ask(interpreter, request, timeout_s)
+    answers = _ask(interpreter, request, timeout_s, progress) or _ask(interpreter, request, timeout_s, progress)
     if answers is not None and answers.is_cut_off:  # perhaps by a library that ends the process which imports it
         left = request | {"skip": sorted({*known, *answers.read}), "is_importing_ahead": False}
-        answers = answers.with_more(_ask(interpreter, left, timeout_s))
+        answers = answers.with_more(_ask(interpreter, left, timeout_s, progress))
     if answers is None:
         raise Unavailable(
             "The interpreter that reads DAG files ended without an answer.",
@@ -192,15 +193,22 @@ def _safe_roots(interpreter: warm.Interpreter, old: str) -> list[str]:
     return [str(interpreter.venv), str(interpreter.venv.resolve()), str(interpreter.folder), *own]
 
 
-def _ask(interpreter: warm.Interpreter, request: dict[str, Any], timeout_s: float) -> _Answers | None:
+def _ask(
+    interpreter: warm.Interpreter, request: dict[str, Any], timeout_s: float, progress: Callable[[str], None]
+) -> _Answers | None:
     """Hold one conversation; None when it ended before it began."""
     answers = _Answers()
+    said_at = time.monotonic()
     try:
         with warm.conversation(interpreter, timeout_s + _PATIENCE_S) as connection:
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as stream:
                 for line in stream:
                     _take(answers, json.loads(line))
+                    if time.monotonic() - said_at > _SAY_EVERY_S:
+                        said_at = time.monotonic()
+                        count, total = len(answers.read), len(answers.files) - len(request["skip"])
+                        progress(f"{count} of {total} files read under Airflow {answers.airflow_version}")
     except (OSError, ValueError):
         pass  # it ended in the middle: what was not said is a failure of its file
     return answers if answers.airflow_version else None

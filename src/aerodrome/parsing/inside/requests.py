@@ -207,9 +207,7 @@ class _Running:
         self.size = 0
 
 
-def _run_all(
-    files: List[str], imports: Any, request: Request, conversation: socket.socket, writer: _Writer
-) -> None:
+def _run_all(files: List[str], imports: Any, request: Request, conversation: socket.socket, writer: _Writer) -> None:
     waiting = list(reversed(files))
     large_at = 0
     running: Dict[int, _Running] = {}
