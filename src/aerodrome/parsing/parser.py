@@ -182,6 +182,7 @@ def _request(
         "is_lenient": limits.is_lenient,
         "is_structure_only": limits.is_structure_only,
         "is_importing_ahead": True,
+        "is_staying": limits.is_staying,
         "next_runs_from": [start.isoformat(), *([limits.more_runs_from.isoformat()] if limits.more_runs_from else [])],
     }
 

@@ -164,6 +164,7 @@ def _read(
         is_lenient=True,
         is_remembering=False,
         is_structure_only=True,
+        is_staying=is_kept,
         next_runs=RUNS,
         next_runs_from=FIRST_RUN_AT,
         more_runs_from=SECOND_RUN_AT,

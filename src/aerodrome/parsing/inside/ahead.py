@@ -25,6 +25,7 @@ _IMPORT = re.compile(rb"^[ \t]*((?:from|import)[ \t][^\n(]*(?:\([^)]*\))?)", re.
 _ASSETS = frozenset(("Asset", "AssetAlias", "Dataset", "DatasetAlias"))
 _IMPORT_S = 60.0
 _OFTEN = 200  # so many modules later, caches are filled again
+_filled: List[int] = [0]  # at so many modules, in this process
 Names = FrozenSet[Tuple[str, str]]  # modules and their attributes ("": none)
 
 
@@ -39,7 +40,6 @@ class Imports:
         self._needs = {file: _worth_it(names) for file, names in named(files, roots).items()}
         self._done: Set[Tuple[str, str]] = set()
         self._are_assets_prepared = False
-        self._filled_at = 0
 
     def in_order(self, files: List[str]) -> List[str]:
         """Put the files that need what many need before those that need what few do: what comes late burdens few forks."""
@@ -69,9 +69,9 @@ class Imports:
             if not self._are_assets_prepared and any(attribute in _ASSETS for _, attribute in new):
                 self._are_assets_prepared = True
                 _prepare_assets()
-        if len(sys.modules) >= self._filled_at + _OFTEN:
+        if len(sys.modules) >= _filled[0] + _OFTEN:
             fill_caches()
-            self._filled_at = len(sys.modules)
+            _filled[0] = len(sys.modules)
         return True
 
 

@@ -30,6 +30,9 @@ _GROWN_BYTES = 128 << 20
 _reading = sys.modules["__main__"].sibling("reading")
 _ahead = sys.modules["__main__"].sibling("ahead")
 _runs = sys.modules["__main__"].sibling("runs")
+_handing = sys.modules["__main__"].sibling("handing")
+_held: List[socket.socket] = []  # open here, closed in the processes of files
+_done: Dict[str, int] = {"warm_up": 0, "large_at": 0}  # once in this process
 Request = Dict[str, Any]
 Answer = Dict[str, Any]
 
@@ -61,20 +64,43 @@ class _Writer:
             _end_everything()
 
 
-def answer(conversation: socket.socket, version: str) -> None:
-    """Read the files of one request; every answer is one line of JSON."""
+def answer(conversation: socket.socket, version: str, control: socket.socket, line: bytes) -> None:
+    """Read the files of one request (`line`, or what the conversation says), and of others while this process fits them.
+
+    Every answer is one line of JSON.
+    """
     _prctl(_SET_CHILD_SUBREAPER, 1)
-    request = json.loads(conversation.makefile("rb").readline())
-    writer = _Writer(conversation)
-    writer.send({"airflow_version": version})
-    try:
-        _answer(request, conversation, writer)
-    except Exception:
-        writer.send({"broken": traceback.format_exc()})
-        raise
+    earlier: Request = {}
+    while True:
+        line = line or conversation.makefile("rb").readline()
+        request = json.loads(line)
+        if earlier and not _handing.fits(request, earlier):
+            _handing.send(control, _handing.BACK, conversation)
+            control.sendall(line)
+            return
+        writer = _Writer(conversation)
+        writer.send({"airflow_version": version})
+        _held[:] = [conversation, control]
+        try:
+            done = _answer(request, conversation, writer)
+        except Exception:
+            writer.send({"broken": traceback.format_exc()})
+            raise
+        is_staying = _handing.may_stay(request, _in_use()) and _handing.send(control, _handing.READY)
+        writer.send(done)
+        conversation.close()
+        if not is_staying:
+            return
+        earlier, line = request, b""
+        word, given = _handing.receive(control)
+        if word != _handing.GO or given is None:
+            return
+        conversation = given
 
 
-def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> None:
+def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> Answer:
+    """Answer; give the last line, which says what it took."""
+    before = _cpu_s()
     _move_to(request)
     _load_plugins(request, writer)
     files = sorted(_list_files(request["dags"]))
@@ -84,7 +110,8 @@ def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> N
     gc.disable()  # nothing of what is imported here goes away again
     roots = [request["dags"], request["plugins"], request["importable"]]
     imports: Any = _ahead.Imports(wanted if request["is_importing_ahead"] else [], roots)
-    if len(wanted) > _FEW:
+    if len(wanted) > _FEW and not _done["warm_up"]:
+        _done["warm_up"] = 1
         _warm_up()
     if request["next_runs"]:
         _runs.note_timetables()
@@ -95,8 +122,13 @@ def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> N
     _run_all(imports.in_order(wanted), imports, request, conversation, writer)
     for pid in _descendants():
         _kill(pid)
+    return {"done": True, "cpu_s": [round(now - then, 3) for now, then in zip(_cpu_s(), before)]}  # noqa: B905 - Python 3.8
+
+
+def _cpu_s() -> List[float]:
+    """Give the processor time of this process and of those that it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    writer.send({"done": True, "cpu_s": [round(item.ru_utime + item.ru_stime, 3) for item in used]})
+    return [item.ru_utime + item.ru_stime for item in used]
 
 
 def _name(file: str, request: Request) -> str:
@@ -209,7 +241,6 @@ class _Running:
 
 def _run_all(files: List[str], imports: Any, request: Request, conversation: socket.socket, writer: _Writer) -> None:
     waiting = list(reversed(files))
-    large_at = 0
     running: Dict[int, _Running] = {}
     end = time.monotonic() + request["timeout_s"]
     while waiting or running:
@@ -221,9 +252,9 @@ def _run_all(files: List[str], imports: Any, request: Request, conversation: soc
             file = waiting.pop()
             if imports.prepare(file):
                 gc.freeze()
-            if len(waiting) > _MANY and _in_use() > large_at + _GROWN_BYTES:  # else it costs more than it saves
+            if len(waiting) > _MANY and _in_use() > _done["large_at"] + _GROWN_BYTES:  # else it costs more than it saves
                 sys.modules["__main__"].sibling("pages").make_large()
-                large_at = _in_use()
+                _done["large_at"] = _in_use()
             pipe, pid = _start(functools.partial(_reading.read, file), request)
             running[pipe] = _Running(file, pid, min(time.monotonic() + request["file_s"], end))
         if not running:
@@ -285,6 +316,8 @@ def _start(act: Callable[[Request], Answer], request: Request) -> Tuple[int, int
         return reader, pid
     try:
         os.close(reader)
+        for other in _held:
+            other.close()
         os.register_at_fork(
             after_in_child=functools.partial(os.close, writer)
         )  # a process of the file's own says nothing
