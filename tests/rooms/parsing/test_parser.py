@@ -170,6 +170,33 @@ def test_a_library_that_fails_ahead_fails_in_its_own_file_only(reader: Reader, t
     assert len(result.dags) == 8 - len(failed)
 
 
+def test_what_stays_for_the_next_reading_is_no_file_s_doing_and_hides_nothing(reader: Reader, tmp_path: Path) -> None:
+    """The process that has libraries imported reads again; not when the project has a module of a library's name by then."""
+    reader.venv = _with_library(reader.venv, tmp_path / "venv", "pymongo", "mine = False\nseen = []\n")
+    limits = replace(LIMITS, is_staying=True, is_remembering=False)
+    for number in range(6):
+        reader.add(f"uses_{number}", "import pymongo\nassert not pymongo.mine and not pymongo.seen\npymongo.seen.append(1)")
+    first = reader.read(limits)
+    pid = json.loads(warm.interpreter_of(reader.setting).identity.read_text())["pid"]
+    stayed = _below(pid)
+    again = reader.read(limits)
+    assert first.failures == again.failures == ()
+    assert first.dags == again.dags
+    assert len(first.dags) == 6
+    assert len(stayed) == 1
+    assert _below(pid) == stayed
+    reader.write({"pymongo.py": "mine = True\nseen = []\n"})
+    for number in range(6):
+        reader.add(f"uses_{number}", "import pymongo\nassert pymongo.mine")
+    hidden = reader.read(limits)
+    assert hidden.failures == ()
+    assert len(hidden.dags) == 6
+    _wait(lambda: stayed[0] not in _below(pid))
+    reader.read(replace(limits, is_staying=False))
+    warm.end(warm.interpreter_of(reader.setting))
+    _wait(lambda: _below(pid) == [])
+
+
 def _with_library(venv: Path, place: Path, name: str, body: str) -> Path:
     """Make a virtualenv that has all of another one, and one library more."""
     (place / "bin").mkdir(parents=True)

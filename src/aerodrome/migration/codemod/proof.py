@@ -103,7 +103,8 @@ def prove(
     """Read `before` under the source and `after` under the target and compare file by file; both are project or DAG folders.
 
     `is_pinned`: the code itself says its data intervals; else the target runs with create_cron_data_intervals on, as every
-    deployment that a migration makes does. `home`: a folder in which the interpreters stay warm for the next proof. Broken (airflow-not-importable) when a virtualenv does not work.
+    deployment that a migration makes does. `home`: a private folder in which the interpreters stay warm for the next
+    proof, for some minutes; one proof at a time. Broken (airflow-not-importable) when a virtualenv does not work.
     """
     started = time.monotonic()
     options = (
@@ -172,6 +173,7 @@ def _read(
     try:
         return parse(stage, setting, timeout_s=_TIMEOUT_S, progress=progress, limits=limits)
     finally:
+        shutil.rmtree(stage, ignore_errors=True)
         if not is_kept:
             end(interpreter_of(setting))
 

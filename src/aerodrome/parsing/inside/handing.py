@@ -20,7 +20,9 @@ _at_first: Set[str] = set(sys.modules)
 
 def send(control: socket.socket, word: bytes, conversation: Optional[socket.socket] = None) -> bool:
     """Say a word of one byte, with an open conversation; False when nobody is there."""
-    handles = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [conversation.fileno()]))] if conversation else []
+    handles = (
+        [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [conversation.fileno()]))] if conversation else []
+    )
     try:
         return control.sendmsg([word], handles) == 1
     except OSError:

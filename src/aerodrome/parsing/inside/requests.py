@@ -25,7 +25,7 @@ from typing import Any, Callable, Dict, List, Tuple
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None)
 _PLUGINS_S = 60.0
-_FEW, _MANY = 4, 50
+_FEW, _MANY, _VERY_MANY = 4, 50, 150
 _GROWN_BYTES = 128 << 20
 _reading = sys.modules["__main__"].sibling("reading")
 _ahead = sys.modules["__main__"].sibling("ahead")
@@ -230,6 +230,14 @@ def _warm_up() -> None:
         sys.stderr.write(traceback.format_exc())  # every file pays, then
 
 
+def _make_large_for(files: int) -> None:
+    """Put memory into large pages when so many forks follow that it saves more than it costs."""
+    size = _done["large_at"]
+    if files >= (_VERY_MANY if size else _MANY) and _in_use() > size + (_GROWN_BYTES if size else 0):
+        sys.modules["__main__"].sibling("pages").make_large()
+        _done["large_at"] = _in_use()
+
+
 class _Running:
     """One file whose process is under way."""
 
@@ -252,9 +260,7 @@ def _run_all(files: List[str], imports: Any, request: Request, conversation: soc
             file = waiting.pop()
             if imports.prepare(file):
                 gc.freeze()
-            if len(waiting) > _MANY and _in_use() > _done["large_at"] + _GROWN_BYTES:  # else it costs more than it saves
-                sys.modules["__main__"].sibling("pages").make_large()
-                _done["large_at"] = _in_use()
+            _make_large_for(len(waiting))
             pipe, pid = _start(functools.partial(_reading.read, file), request)
             running[pipe] = _Running(file, pid, min(time.monotonic() + request["file_s"], end))
         if not running:
