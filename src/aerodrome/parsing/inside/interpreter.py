@@ -3,7 +3,8 @@
 Started by `parsing/warm.py` as a script, never imported by the platform. Standard library and Airflow only, Python 3.8 and newer.
 It reads its whole environment from its standard input, listens on a unix socket in a private folder, and ends by itself when
 nobody asked for some minutes or the folder has gone. Three generations: the interpreter (never runs code of a project), one
-process for each request (requests.py; loads the project's plugins), one process for each file (reading.py).
+process for each request (requests.py; loads the project's plugins), one process for each file (reading.py). The process of a
+request that loaded nothing of a project may stay for the next one (handing.py).
 """
 
 from __future__ import annotations
@@ -230,6 +231,8 @@ def _serve(listener: socket.socket, setting: Dict[str, Any], version: str, reque
             return
         wait_s = 0.5 if is_busy else min(setting["idle_s"], 5)
         ready, _, _ = select.select([listener, *controls.values()], [], [], wait_s)
+        if listener in ready:  # what was said before somebody asked counts before
+            ready, _, _ = select.select([listener, *controls.values()], [], [], 0)
         for pid, control in list(controls.items()):
             word, conversation = handing.receive(control) if control in ready else (b"", None)
             if word == handing.READY:
