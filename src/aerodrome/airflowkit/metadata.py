@@ -6,6 +6,7 @@ The rest of a session may not write: SQLite opens with `mode=ro`, PostgreSQL and
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,21 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any
 
-from sqlalchemy import URL, Column, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects.sqlite import DATETIME
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
@@ -101,7 +116,8 @@ class MetadataDatabase:
         cached = self._tables.get(name)
         if cached is None:
             with self.reading() as connection:
-                cached = Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
+                listeners = [("column_reflect", _read_any_moment)] if self.dialect == "sqlite" else []
+                cached = Table(name, MetaData(), autoload_with=connection, resolve_fks=False, listeners=listeners)
             self._tables[name] = cached
         return cached
 
@@ -191,7 +207,11 @@ def _engine(url: URL, *, is_read_only: bool) -> Engine:
         max_overflow=0,
         pool_use_lifo=True,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "aerodrome"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "aerodrome",
+            "client_encoding": "utf8",  # of a database that was made with SQL_ASCII the driver gives bytes otherwise
+        },
         execution_options={"postgresql_readonly": True} if is_read_only else {},
         hide_parameters=True,
     )
@@ -238,6 +258,26 @@ def _mysql_converters() -> dict[Any, Any]:
     return {**conversions, FIELD_TYPE.DATETIME: moment, FIELD_TYPE.TIMESTAMP: moment}
 
 
+class _Moment(DATETIME):
+    """Moments of SQLite, which keeps any text in such a column: what is no moment is given as the text that it is."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        strict: Any = super().result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            try:
+                return strict(value)
+            except (TypeError, ValueError):
+                return str(value)
+
+        return process
+
+
+def _read_any_moment(_inspector: Any, _table: Any, column: Any) -> None:
+    if isinstance(column["type"], DateTime):
+        column["type"] = _Moment()  # type: ignore[no-untyped-call]
+
+
 def _sqlite(path: Path, *, is_read_only: bool) -> sqlite3.Connection:
     mode = "ro" if is_read_only else "rw"  # never "rwc": a wrong path must not create a file
     connection = sqlite3.connect(
@@ -254,9 +294,20 @@ def _translated(label: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _as_error(error, label) from error.orig
+        raise _as_error(error.orig, label) from error.orig
+    except sqlite3.Error as error:  # rows that are fetched from the driver itself
+        raise _as_error(error, label) from error
 
 
+def _not_utf8(label: str, column: re.Match[str] | None) -> Invalid:
+    return Invalid(
+        f"{label} holds a text that is not UTF-8{f', in a column {column[1]}' if column else ''}.",
+        code="source-text-unreadable",
+        hint="Mend the rows in the source, then try again: `hex(COLUMN)` of SQLite and `COLUMN::bytea` of PostgreSQL show the bytes.",
+    )
+
+
+_COLUMN = re.compile(r"column '(\w+)'")
 _MYSQL_STATES: dict[Any, str] = {
     1045: "28000", 1698: "28000", 1049: "3D000", 1146: "42P01", 1054: "42703",
     1044: "42501", 1142: "42501", 1143: "42501", 1227: "42501", 1370: "42501", 1792: "42501",
@@ -264,10 +315,10 @@ _MYSQL_STATES: dict[Any, str] = {
 """Error numbers of MySQL and MariaDB -> the SQLSTATE by which PostgreSQL says the same."""
 
 
-def _as_error(error: DBAPIError, label: str) -> AerodromeError:
-    number = next(iter(getattr(error.orig, "args", ())), None)
-    state = _MYSQL_STATES.get(number) or getattr(error.orig, "sqlstate", None)
-    message = str(error.orig).lower()
+def _as_error(error: BaseException | None, label: str) -> AerodromeError:
+    number = next(iter(getattr(error, "args", ())), None)
+    state = _MYSQL_STATES.get(number) or getattr(error, "sqlstate", None)
+    message = str(error).lower()
     if state in ("28P01", "28000") or "authentication failed" in message or "no password supplied" in message:
         return Denied(
             f"The database of {label} refuses the user or the password.",
@@ -290,6 +341,8 @@ def _as_error(error: DBAPIError, label: str) -> AerodromeError:
         return Invalid(
             f"{label} is not a SQLite database.", code="not-an-airflow-database", hint="Check the path in the URL."
         )
+    if state == "22021" or "could not decode to utf-8" in message:  # PostgreSQL; SQLite's driver. What they say is data
+        return _not_utf8(label, _COLUMN.search(message))
     if "locked" in message:
         return Unavailable(
             f"{label} is locked by another process.", code="source-database-locked", hint="Try again in a moment."

@@ -48,8 +48,8 @@ COLUMNS: dict[HistoryKind, tuple[str, ...]] = {
 class RejectedRow:
     """A row, or a value in it, that cannot move, with the reason. `key` names it; values are never shown.
 
-    The row stays behind: "xcom-pickled", "xcom-unreadable", "row-without-run", "try-number-unknown".
-    The run moves, a part of it does not: "run-conf-pickled", "run-interval-unknown".
+    The row stays behind: "xcom-pickled", "xcom-unreadable", "row-without-run", "try-number-unknown",
+    "run-date-unreadable". The row moves, a part of it does not: "run-conf-pickled", "run-interval-unknown", "moment-unreadable".
     """
 
     key: str

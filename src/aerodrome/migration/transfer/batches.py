@@ -35,7 +35,7 @@ from aerodrome.migration.transfer.target import TargetDatabase
 from aerodrome.migration.transfer.twins import beside_own
 from aerodrome.migration.transfer.writer import HistoryWriter, RunInTarget, Standing
 
-NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown"})
+NOTICE_CODES = frozenset({"run-conf-pickled", "run-interval-unknown", "moment-unreadable"})
 """Rejections of a value inside a row that moves all the same; shown, not counted as failed rows."""
 
 Item = TypeVar("Item")

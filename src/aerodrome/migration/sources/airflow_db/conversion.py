@@ -20,6 +20,9 @@ FindInterval = Callable[[str, datetime], tuple[Interval | None, str]]
 
 _TASK_MOMENTS = tuple(COLUMNS["task_try"].index(name) for name in ("start_date", "end_date", "queued_at"))
 """The places of moments in a task instance and in a try."""
+_RUN_MOMENTS = (
+    "logical_date", "data_interval_start", "data_interval_end", "run_after", "queued_at", "start_date", "end_date",
+)  # fmt: skip
 _PICKLE_START = b"\x80"
 _NOT_JSON_NUMBER = re.compile(r"([:,\[]\s*|^)(NaN|-?Infinity)(?=\s*[,}\]]|$)")
 
@@ -28,8 +31,13 @@ def run_converter(find_interval: FindInterval) -> Convert:
     """Give the function for run rows."""
 
     def convert(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
-        named = dict(zip(COLUMNS["run"], [_plain(value) for value in row], strict=True))
         key = f"{row.dag_id}/{row.run_id}"
+        named = dict(zip(COLUMNS["run"], row, strict=True))
+        if isinstance(date := named["logical_date"], str):
+            rejected.append(RejectedRow(key, "run-date-unreadable", "Its logical date is no moment.", date.encode()))
+            return
+        for name in _RUN_MOMENTS:
+            named[name] = _moment(named[name], f"The run moves without its {name}", key, rejected)
         if named["data_interval_start"] is None and named["logical_date"] is not None and _is_older(named):
             interval, reason = find_interval(row.dag_id, named["logical_date"])
             if interval is None:
@@ -58,8 +66,11 @@ def _is_older(named: dict[str, Any]) -> bool:
     return named["run_after"] is None
 
 
-def _plain(value: Any) -> Any:
-    return utc(value) if isinstance(value, datetime) else value
+def _moment(value: Any, what: str, key: str, rejected: list[RejectedRow]) -> datetime | None:
+    """Give an aware moment; SQLite and MySQL can hold texts that are none, such as "0000-00-00 00:00:00"."""
+    if isinstance(value, str):
+        rejected.append(RejectedRow(key, "moment-unreadable", f"{what}, which is no moment.", value.encode()))
+    return utc(value)
 
 
 def _conf_text(conf: Any) -> str | None:
@@ -72,10 +83,14 @@ def _conf_text(conf: Any) -> str | None:
     return None if conf is None else json_text(conf)
 
 
-def convert_task(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
+def convert_task(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
     values = list(row)
     for place in _TASK_MOMENTS:
-        if (moment := values[place]) is not None:
+        if isinstance(moment := values[place], str):
+            dag_id, run_id, task_id, map_index = values[:4]
+            what = f"The row moves without its {COLUMNS['task_try'][place]}"
+            values[place] = _moment(moment, what, f"{dag_id}/{run_id}/{task_id}[{map_index}]", rejected)
+        elif moment is not None:
             values[place] = utc(moment)
     rows.append(tuple(values))
 

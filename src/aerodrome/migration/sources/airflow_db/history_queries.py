@@ -110,8 +110,8 @@ class HistoryQueries:
             run, chosen, (columns, order, _) = self.run, self._chosen(), self.reading(kind, self.run.c.run_id)
             unpack = unpacker(columns)
 
-            def convert(row: Any, rows: list[tuple[Any, ...]], _rejected: list[RejectedRow]) -> None:
-                rows.append(unpack(row[0]))
+            def convert(row: Any, rows: list[tuple[Any, ...]], rejected: list[RejectedRow]) -> None:
+                convert_task(unpack(row[0]), rows, rejected)
 
             self._packs[kind] = (
                 self.rows(kind, [packed(columns)]).where(*chosen).order_by(run.c.run_id, *order),

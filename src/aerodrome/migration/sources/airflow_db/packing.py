@@ -69,5 +69,9 @@ def _converter(column: ColumnElement[Any]) -> Callable[[str], Any] | None:
     return int if isinstance(kind, Integer) else None
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def _moment(text: str) -> datetime | str:
+    """Take a moment, or leave the text as it is: MySQL keeps "0000-00-00 00:00:00"."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return text

@@ -23,9 +23,9 @@ def column_or(database: MetadataDatabase, table: str, *names: str, default: Any 
     return null() if default is None else literal(default)
 
 
-def utc(moment: datetime | None) -> datetime | None:
-    """Give an aware UTC moment: SQLite stores naive ones, and Airflow means UTC."""
-    if moment is None:
+def utc(moment: datetime | str | None) -> datetime | None:
+    """Give an aware UTC moment: SQLite stores naive ones, and Airflow means UTC. A text that is no moment is unknown."""
+    if moment is None or isinstance(moment, str):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 

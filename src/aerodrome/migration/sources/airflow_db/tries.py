@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, null,
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.migration.estate.history import COLUMNS, RejectedRow
+from aerodrome.migration.sources.airflow_db.conversion import convert_task
 from aerodrome.migration.sources.airflow_db.rows import column_or, utc
 
 _OF_ATTEMPT = ("start_date", "end_date", "duration")
@@ -98,7 +99,7 @@ def convert_attempt(row: Any, rows: list[tuple[Any, ...]], rejected: list[Reject
     known, had = values[_WIDTH:]
     dag_id, run_id, task_id, map_index = values[:4]
     if known == had:
-        rows.append(tuple(utc(value) if hasattr(value, "tzinfo") else value for value in values[:_WIDTH]))
+        convert_task(values[:_WIDTH], rows, rejected)
         return
     rejected.append(
         RejectedRow(
