@@ -175,7 +175,9 @@ def test_what_stays_for_the_next_reading_is_no_file_s_doing_and_hides_nothing(re
     reader.venv = _with_library(reader.venv, tmp_path / "venv", "pymongo", "mine = False\nseen = []\n")
     limits = replace(LIMITS, is_staying=True, is_remembering=False)
     for number in range(6):
-        reader.add(f"uses_{number}", "import pymongo\nassert not pymongo.mine and not pymongo.seen\npymongo.seen.append(1)")
+        reader.add(
+            f"uses_{number}", "import pymongo\nassert not pymongo.mine and not pymongo.seen\npymongo.seen.append(1)"
+        )
     first = reader.read(limits)
     pid = json.loads(warm.interpreter_of(reader.setting).identity.read_text())["pid"]
     stayed = _below(pid)
