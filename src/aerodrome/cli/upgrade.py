@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -113,14 +116,17 @@ def run(
     with tempfile.TemporaryDirectory(prefix="aerodrome-upgrade-") as folder:
         before = _folder_of(path, Path(folder))
         after = out or Path(folder) / "after"
-        done = codemod.upgrade(before, after, target, options, jobs=jobs or len(os.sched_getaffinity(0)))
+        processes = jobs or len(os.sched_getaffinity(0))
+        done = codemod.upgrade(before, after, target, options, jobs=processes, progress=say)
         proof = None
         if prove:
             first = codemod.Interpreter(source, source_venv or _venv(source, before))
             second = codemod.Interpreter(target, target_venv or _venv(target, after))
-            proof = codemod.prove(
-                before, after, first, second, is_pinned=intervals == "pin", timezone=timezone, progress=say
-            )
+            with _warm_home() as home:
+                pinned = intervals == "pin"
+                proof = codemod.prove(
+                    before, after, first, second, is_pinned=pinned, timezone=timezone, home=home, progress=say
+                )
         if write:
             _write_back(after, path, _accepted(only, done))
     data = {"source_version": source, **done.as_data(), "proof": proof.as_data() if proof else None}
@@ -193,6 +199,20 @@ def _python(version: str) -> str:
     """Give the Python that a virtualenv of that Airflow gets."""
     pythons = AirflowVersion.parse(version).pythons
     return "3.11" if "3.11" in pythons or not pythons else pythons[-1]
+
+
+@contextmanager
+def _warm_home() -> Iterator[Path | None]:
+    """Give the folder in which both Airflows stay started for the next proof; None while another proof uses it."""
+    place = Path.home() / ".cache" / "aerodrome" / "proofs"
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield place
 
 
 def _accepted(only: Path | None, done: codemod.CodeUpgrade) -> frozenset[str]:

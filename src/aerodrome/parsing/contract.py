@@ -148,6 +148,8 @@ class ParseLimits:
     next_runs_from: datetime | None = None
     more_runs_from: datetime | None = None  # as many again from here: the other change of the clock
     is_remembering: bool = True
+    is_structure_only: bool = False  # for comparisons: DAGs come without their serialized form, digest and uses
+    is_staying: bool = False  # what was imported for the files stays for the next reading of this folder, up to 1 GB
     bundle_name: str = "project"  # of the DAG bundle, Airflow 3
     is_lenient: bool = (
         False  # missing modules, variables, connections and environment variables are stood in for, and named

@@ -26,6 +26,7 @@ from aerodrome.parsing.contract import (
 )
 
 _PARALLEL = max(1, min(4, os.cpu_count() or 1))
+_SAY_EVERY_S = 5.0
 _PATIENCE_S = 60.0  # beyond the time limit: starting to answer, listing files
 DEFAULT_LIMITS = ParseLimits()
 _UNSTORED = ("fileloc", "_processor_dags_folder", "last_loaded", "relative_fileloc")
@@ -42,6 +43,18 @@ class _Answers:
     is_complete: bool = False
     broken: str = ""
     cpu_s: tuple[float, ...] = ()
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether the interpreter said which files there are, and then nothing more of some."""
+        return bool(self.files) and not self.is_complete and not self.broken
+
+    def with_more(self, other: _Answers | None) -> _Answers:
+        """Add what another conversation said of the files that were left."""
+        if other is None:
+            return self
+        plugin_errors = self.plugin_errors | other.plugin_errors
+        return replace(other, read=self.read | other.read, plugin_errors=plugin_errors, cpu_s=self.cpu_s + other.cpu_s)
 
 
 def parse(
@@ -61,13 +74,18 @@ def parse(
     started = time.monotonic()
     project = project.resolve()
     interpreter = warm.interpreter_of(setting)
-    is_remembering = limits.is_remembering and not (limits.next_runs or limits.is_lenient) and bundle is None
+    is_plain = not (limits.next_runs or limits.is_lenient or limits.is_structure_only)
+    is_remembering = limits.is_remembering and is_plain and bundle is None
     known = memory.recall(interpreter, project) if is_remembering else {}
-    request = _request(project, setting, interpreter, limits, timeout_s) | {"skip": sorted(known)}
+    request = _request(project, setting, interpreter, limits, timeout_s)
+    request |= {"skip": sorted(known), "is_remembering": is_remembering}
     if bundle is not None:
         root = bundle[1].resolve()
         request |= {"project": str(root), "dags": str(root / "dags"), "bundle_name": bundle[0]}
-    answers = _ask(interpreter, request, timeout_s) or _ask(interpreter, request, timeout_s)
+    answers = _ask(interpreter, request, timeout_s, progress) or _ask(interpreter, request, timeout_s, progress)
+    if answers is not None and answers.is_cut_off:  # perhaps by a library that ends the process which imports it
+        left = request | {"skip": sorted({*known, *answers.read}), "is_importing_ahead": False}
+        answers = answers.with_more(_ask(interpreter, left, timeout_s, progress))
     if answers is None:
         raise Unavailable(
             "The interpreter that reads DAG files ended without an answer.",
@@ -162,7 +180,9 @@ def _request(
         "output_bytes": limits.output_bytes,
         "next_runs": limits.next_runs,
         "is_lenient": limits.is_lenient,
-        "is_remembering": limits.is_remembering,
+        "is_structure_only": limits.is_structure_only,
+        "is_importing_ahead": True,
+        "is_staying": limits.is_staying,
         "next_runs_from": [start.isoformat(), *([limits.more_runs_from.isoformat()] if limits.more_runs_from else [])],
     }
 
@@ -174,15 +194,22 @@ def _safe_roots(interpreter: warm.Interpreter, old: str) -> list[str]:
     return [str(interpreter.venv), str(interpreter.venv.resolve()), str(interpreter.folder), *own]
 
 
-def _ask(interpreter: warm.Interpreter, request: dict[str, Any], timeout_s: float) -> _Answers | None:
+def _ask(
+    interpreter: warm.Interpreter, request: dict[str, Any], timeout_s: float, progress: Callable[[str], None]
+) -> _Answers | None:
     """Hold one conversation; None when it ended before it began."""
     answers = _Answers()
+    said_at = time.monotonic()
     try:
         with warm.conversation(interpreter, timeout_s + _PATIENCE_S) as connection:
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as stream:
                 for line in stream:
                     _take(answers, json.loads(line))
+                    if time.monotonic() - said_at > _SAY_EVERY_S:
+                        said_at = time.monotonic()
+                        count, total = len(answers.read), len(answers.files) - len(request["skip"])
+                        progress(f"{count} of {total} files read under Airflow {answers.airflow_version}")
     except (OSError, ValueError):
         pass  # it ended in the middle: what was not said is a failure of its file
     return answers if answers.airflow_version else None
@@ -205,6 +232,9 @@ def _take(answers: _Answers, message: dict[str, Any]) -> None:
 
 
 def _read_dag(file: str, entry: dict[str, Any], project: Path) -> ParsedDag:
+    runs = tuple(NextRun(*run) for run in entry.get("runs", ()))
+    if "uses" not in entry:
+        return ParsedDag(entry["dag_id"], file, {}, "", runs, entry["shape"])
     uses = tuple(TaskUse(*use) for use in entry["uses"])
     if "serialized" in entry:  # remembered
         return ParsedDag(entry["dag_id"], file, entry["serialized"], entry["digest"], shape=entry["shape"], uses=uses)
@@ -212,7 +242,6 @@ def _read_dag(file: str, entry: dict[str, Any], project: Path) -> ParsedDag:
     dag = {key: value for key, value in data.get("dag", {}).items() if key not in _UNSTORED}
     data = {**data, "dag": {**dag, "fileloc": file}}
     data = json.loads(json.dumps(data).replace(json.dumps(f"{project}/")[1:-1], ""))
-    runs = tuple(NextRun(*run) for run in entry.get("runs", ()))
     return ParsedDag(entry["dag_id"], file, data, digest_of(data), runs, entry["shape"], uses)
 
 

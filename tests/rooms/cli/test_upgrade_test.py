@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.rooms.migration.sources.conftest import PROJECT
 from aerodrome.builds.contract import Venv
 from aerodrome.cli.dev import upgrade_test
 from aerodrome.cli.options import Offline
+from aerodrome.parsing import warm
 
 pytestmark = pytest.mark.airflow
 BROKEN = """
@@ -26,6 +27,16 @@ print(DagPickle)
 with DAG("lost", start_date=pendulum.datetime(2024, 1, 1), schedule="@daily", catchup=False):
     BashOperator(task_id="a", bash_command="true")
 """
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of the test's own: both Airflows stay started in it after a proof, until the test ends."""
+    place = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(place))
+    yield place
+    for name in ("source", "target"):
+        warm.end_all(place / ".cache" / "aerodrome" / "proofs" / name / "warm")
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

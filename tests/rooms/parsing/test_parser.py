@@ -126,9 +126,16 @@ def test_a_plugin_that_ends_its_process_does_not_end_the_reading(reader: Reader)
 _LEAK = """
 import os
 import airflow.models
-import requests
-assert not hasattr(airflow.models, "leak") and not hasattr(requests, "leak") and "LEAK" not in os.environ
-airflow.models.leak = requests.leak = True
+import requests.adapters
+import sys
+places = (airflow.models, requests, requests.Session, EmptyOperator, DAG)
+assert not any(hasattr(place, "leak") for place in places) and "LEAK" not in os.environ and "/leak" not in sys.path
+assert EmptyOperator.ui_color != "leak" and requests.adapters.DEFAULT_POOLSIZE != "leaks"
+for place in places:
+    place.leak = True
+EmptyOperator.ui_color = "leak"
+requests.adapters.DEFAULT_POOLSIZE = "leaks"
+sys.path.append("/leak")
 os.environ["LEAK"] = "1"
 """
 
@@ -140,6 +147,69 @@ def test_what_a_file_changes_no_other_sees(reader: Reader) -> None:
     assert result.failures == ()
     assert len(result.dags) == 8
     assert 0 < result.cpu_s < 600
+
+
+_RAISES = "raise RuntimeError('no such luck')\n"
+
+
+@pytest.mark.parametrize("body", ["import os\nos._exit(3)\n", _RAISES], ids=["ends-its-process", "raises"])
+def test_a_library_that_fails_ahead_fails_in_its_own_file_only(reader: Reader, tmp_path: Path, body: str) -> None:
+    """Libraries of the virtualenv are imported ahead of the files; what one does then must be no other file's failure."""
+    reader.venv = _with_library(reader.venv, tmp_path / "venv", "pymongo", body)
+    for number in range(6):
+        reader.add(f"fine_{number}")
+    reader.add("broken", "import pymongo")
+    reader.add("tolerant", "try:\n    import pymongo\nexcept RuntimeError:\n    pass")
+    result = reader.read()
+    warm.end(warm.interpreter_of(reader.setting))
+    failed = {failure.file: failure.kind for failure in result.failures}
+    if body == _RAISES:
+        assert failed == {"dags/broken.py": "import-error"}
+    else:
+        assert failed == {"dags/broken.py": "crashed", "dags/tolerant.py": "crashed"}
+    assert len(result.dags) == 8 - len(failed)
+
+
+def test_what_stays_for_the_next_reading_is_no_file_s_doing_and_hides_nothing(reader: Reader, tmp_path: Path) -> None:
+    """The process that has libraries imported reads again; not when the project has a module of a library's name by then."""
+    reader.venv = _with_library(reader.venv, tmp_path / "venv", "pymongo", "mine = False\nseen = []\n")
+    limits = replace(LIMITS, is_staying=True, is_remembering=False)
+    for number in range(6):
+        reader.add(
+            f"uses_{number}", "import pymongo\nassert not pymongo.mine and not pymongo.seen\npymongo.seen.append(1)"
+        )
+    first = reader.read(limits)
+    pid = json.loads(warm.interpreter_of(reader.setting).identity.read_text())["pid"]
+    stayed = _below(pid)
+    again = reader.read(limits)
+    assert first.failures == again.failures == ()
+    assert first.dags == again.dags
+    assert len(first.dags) == 6
+    assert len(stayed) == 1
+    assert _below(pid) == stayed
+    reader.write({"pymongo.py": "mine = True\nseen = []\n"})
+    for number in range(6):
+        reader.add(f"uses_{number}", "import pymongo\nassert pymongo.mine")
+    hidden = reader.read(limits)
+    assert hidden.failures == ()
+    assert len(hidden.dags) == 6
+    _wait(lambda: stayed[0] not in _below(pid))
+    reader.read(replace(limits, is_staying=False))
+    warm.end(warm.interpreter_of(reader.setting))
+    _wait(lambda: _below(pid) == [])
+
+
+def _with_library(venv: Path, place: Path, name: str, body: str) -> Path:
+    """Make a virtualenv that has all of another one, and one library more."""
+    (place / "bin").mkdir(parents=True)
+    (place / "bin/python").symlink_to((venv / "bin/python").resolve())
+    (place / "pyvenv.cfg").write_text((venv / "pyvenv.cfg").read_text())
+    site = next(venv.glob("lib/python*/site-packages"))
+    own = place / site.relative_to(venv)
+    own.mkdir(parents=True)
+    (own / "all.pth").write_text(f"{site}\n")
+    (own / f"{name}.py").write_text(body)
+    return place
 
 
 _SHARED = """

@@ -109,7 +109,9 @@ def prove(
     """Read `before` under the source and `after` under the target and compare file by file; both are project or DAG folders.
 
     `is_pinned`: the code itself says its data intervals; else the target runs with create_cron_data_intervals on, as every
-    deployment that a migration makes does. `timezone`: the default_timezone of both, by default what the project's files say. `home`: a folder in which the interpreters stay warm for the next proof. Broken (airflow-not-importable) when a virtualenv does not work.
+    deployment that a migration makes does. `timezone`: the default_timezone of both, by default what the project's files say.
+    `home`: a private folder in which the interpreters stay warm for the next proof, for some minutes; one proof at a time.
+    Broken (airflow-not-importable) when a virtualenv does not work.
     """
     started = time.monotonic()
     zone = timezone or default_timezone(before)
@@ -161,17 +163,26 @@ def _read(
         "AIRFLOW__CORE__SQL_ALCHEMY_CONN": f"sqlite:///{place}/none.db",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{place}/none.db",
         "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",  # nobody reads what is logged, and every file logs something
+        "AIRFLOW__CORE__LOGGING_LEVEL": "ERROR",
         "PYTHONPATH": f"{stage}:{stage / 'dags'}:{stage / 'plugins'}",
         "TZ": "UTC",
         **options,
     }
     setting = ParseSetting(airflow.venv, airflow.version, environment, home / "warm")
     limits = ParseLimits(
-        is_lenient=True, is_remembering=False, next_runs=RUNS, next_runs_from=FIRST_RUN_AT, more_runs_from=SECOND_RUN_AT
+        is_lenient=True,
+        is_remembering=False,
+        is_structure_only=True,
+        is_staying=is_kept,
+        next_runs=RUNS,
+        next_runs_from=FIRST_RUN_AT,
+        more_runs_from=SECOND_RUN_AT,
     )
     try:
         return parse(stage, setting, timeout_s=_TIMEOUT_S, progress=progress, limits=limits)
     finally:
+        shutil.rmtree(stage, ignore_errors=True)
         if not is_kept:
             end(interpreter_of(setting))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,6 +87,7 @@ def upgrade(
     left_out: Collection[LeftOut] = (),
     *,
     jobs: int = 1,
+    progress: Callable[[str], None] = lambda _line: None,
 ) -> CodeUpgrade:
     """Copy the project to `out_dir` (new or empty) and upgrade it there, in up to `jobs` processes.
 
@@ -107,12 +108,12 @@ def upgrade(
     zone = options.default_timezone or default_timezone(source_dir)
     version = options.source_version or source_version(source_dir)[0]
     at_target = replace(options, target=target_version, default_timezone=zone, source_version=version)
-    with workers(Held(out_dir, project, at_target), jobs, len(names)) as each:
-        ours = dict(zip(names, each(_rewrite, names), strict=True))
+    with workers(Held(out_dir, project, at_target), jobs, len(names), progress) as each:
+        ours = dict(zip(names, each(_rewrite, names, "rewritten"), strict=True))
         findings: dict[str, list[Remaining]] = {name: [] for name in names}
         if at_target.major > _OLDER:
             findings = _apply_ruff(out_dir, ours, each)
-        finished = dict(zip(names, each(_finish, list(ours.items())), strict=True))
+        finished = dict(zip(names, each(_finish, list(ours.items()), "finished"), strict=True))
     for name, done in finished.items():
         ours[name].applied.update(done.applied)
         codes = {code for code, _ in done.spots} & _TOLD_BETTER
@@ -223,7 +224,8 @@ def _apply_ruff(out_dir: Path, ours: Mapping[str, _Rewritten], each: Each) -> di
     """Let ruff fix in place, take back what it broke, drop what became unused; give what remains per file."""
     first = Counter((item.file, item.rule) for item in lint.diagnose(out_dir))
     lint.fix(out_dir, lint.AIRFLOW_3_RULES)
-    cleaned = dict(zip(ours, each(_clean, [(name, done.text) for name, done in ours.items()]), strict=True))
+    texts = [(name, done.text) for name, done in ours.items()]
+    cleaned = dict(zip(ours, each(_clean, texts, "looked at after ruff's fixes"), strict=True))
     remaining = lint.diagnose(out_dir)
     last = Counter((item.file, item.rule) for item in remaining)
     findings: dict[str, list[Remaining]] = {}

@@ -1,6 +1,7 @@
 """Does once, before the files' processes are forked, what each of them would do again: imports and caches of libraries.
 
-Never a module of the project: its files are looked at, not run. Standard library and Airflow only, Python 3.8 and newer.
+Never a module of the project: its files are looked at, not run. What fails here fails again, and is told, in the file that needs it.
+Standard library and Airflow only, Python 3.8 and newer.
 """
 
 from __future__ import annotations
@@ -8,37 +9,78 @@ from __future__ import annotations
 import ast
 import collections.abc
 import datetime as dt
+import functools
 import importlib
 import importlib.util
 import os
 import re
+import signal
 import sys
 import warnings
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Set, Tuple
 
 _SLOW = frozenset(("boto3", "botocore", "bs4", "kubernetes", "matplotlib", "numpy", "pandas", "psycopg2", "pymongo", "requests", "scipy", "sklearn", "sqlalchemy"))  # fmt: skip
 _MOST = 5000  # files that are looked at for what they import
 _IMPORT = re.compile(rb"^[ \t]*((?:from|import)[ \t][^\n(]*(?:\([^)]*\))?)", re.MULTILINE)
 _ASSETS = frozenset(("Asset", "AssetAlias", "Dataset", "DatasetAlias"))
+_IMPORT_S = 60.0
+_OFTEN = 200  # so many modules later, caches are filled again
+_filled: List[int] = [0]  # at so many modules, in this process
+Names = FrozenSet[Tuple[str, str]]  # modules and their attributes ("": none)
 
 
-def import_for(files: List[str], roots: List[str]) -> None:
-    """Import what the files name and the virtualenv has, once for all of them (as Airflow's parsing_pre_import_modules).
+class Imports:
+    """What the files name and the virtualenv has, imported once for all of them (as Airflow's parsing_pre_import_modules).
 
     Airflow's own modules, and libraries that take long; also what the project's modules name that the files import from `roots`.
+    Step by step, file by file: while the next file's libraries are imported, files whose libraries are there are read.
     """
-    found = _named(files, roots)
-    libraries = {name.split(".")[0] for name, _ in found} & _SLOW
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in sorted(library for library in libraries if _is_of_the_virtualenv(library)):
-            _import(name)
-        of_airflow = sorted((name, attribute) for name, attribute in found if name.startswith("airflow."))
-        for name, attribute in of_airflow:
-            if _import(name) and attribute:
-                _take(name, attribute)
-        if any(attribute in _ASSETS for _, attribute in of_airflow):
-            _prepare_assets()
+
+    def __init__(self, files: List[str], roots: List[str]) -> None:
+        self._needs = {file: _worth_it(names) for file, names in named(files, roots).items()}
+        self._done: Set[Tuple[str, str]] = set()
+        self._are_assets_prepared = False
+
+    def in_order(self, files: List[str]) -> List[str]:
+        """Put the files that need what many need before those that need what few do: what comes late burdens few forks."""
+        users: Dict[Tuple[str, str], int] = {}
+        for file in files:
+            for name in self._needs.get(file, ()):
+                users[name] = users.get(name, 0) + 1
+        most = len(files) + 1
+
+        def key(file: str) -> Tuple[int, str, str]:
+            count, name = min(((users[item], item[0]) for item in self._needs.get(file, ())), default=(most, ""))
+            return -count, name, file
+
+        return sorted(files, key=key)
+
+    def prepare(self, file: str) -> bool:
+        """Import what this file needs and none before it did; tell whether there was any."""
+        new = self._needs.pop(file, frozenset()) - self._done
+        if not new:
+            return False
+        self._done |= new
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, attribute in sorted(new, key=lambda item: (item[0].startswith("airflow."), item)):
+                if _import(name) and attribute:
+                    _take(name, attribute)
+            if not self._are_assets_prepared and any(attribute in _ASSETS for _, attribute in new):
+                self._are_assets_prepared = True
+                _prepare_assets()
+        if len(sys.modules) >= _filled[0] + _OFTEN:
+            fill_caches()
+            _filled[0] = len(sys.modules)
+        return True
+
+
+@functools.lru_cache(maxsize=None)
+def _worth_it(names: Names) -> Names:
+    libraries = {(name.split(".")[0], "") for name, _ in names if name.split(".")[0] in _SLOW}
+    return frozenset(item for item in libraries if _is_of_the_virtualenv(item[0])) | frozenset(
+        item for item in names if item[0].startswith("airflow.")
+    )
 
 
 def fill_caches() -> None:
@@ -65,39 +107,56 @@ def fill_caches() -> None:
             isinstance(value, kind)
 
 
-def _named(files: List[str], roots: List[str]) -> Set[Tuple[str, str]]:
-    """Give the modules and their attributes ("": none) that the files import, and the project's modules that they import."""
-    found: Set[Tuple[str, str]] = set()
-    waiting = list(reversed(files[:_MOST]))
-    seen = set(waiting)
-    dags = frozenset(waiting)
+def named(files: List[str], roots: List[str]) -> Dict[str, Names]:
+    """Give what each file imports, with what the project's modules import that it imports; files that import the same share it."""
     places: Dict[str, List[str]] = {}
-    known: Set[Tuple[str, Tuple[bytes, ...]]] = set()
-    while waiting and len(seen) <= 2 * _MOST:
-        file = waiting.pop()
-        try:
-            with open(file, "rb") as stream:
-                text = stream.read()
-            if b"airflow" not in text and file in dags:
-                continue
-            written = tuple(_IMPORT.findall(text))
-            folder = os.path.dirname(file) if any(line.startswith(b"from .") for line in written) else ""
-            if (folder, written) in known:  # to take a file apart costs a hundred times as much
-                continue
-            known.add((folder, written))
-            names = set(_imports(text, os.path.dirname(file), roots))
-        except (OSError, SyntaxError, ValueError, RecursionError):
+    direct: Dict[str, Tuple[Names, Tuple[str, ...]]] = {}
+    known: Dict[Tuple[str, Tuple[bytes, ...]], Names] = {}
+    found: Dict[str, Names] = {}
+    for file in files[:_MOST]:
+        text = _text_of(file)
+        if b"airflow" not in text:
             continue
-        found |= names
-        for name, attribute in names:
-            if name.split(".")[0] in ("airflow", *_SLOW):
-                continue
-            for full in (name, name + "." + attribute):
-                if full not in places:
-                    places[full] = _files_of(full, roots)
-                waiting += [path for path in places[full] if path not in seen]
-                seen.update(places[full])
+        written = tuple(_IMPORT.findall(text))
+        key = (os.path.dirname(file) if any(line.startswith(b"from .") for line in written) else "", written)
+        if key not in known:  # to take a file apart costs a hundred times as much
+            names: Set[Tuple[str, str]] = set()
+            waiting, seen = [file], {file}
+            while waiting and len(direct) <= 2 * _MOST:
+                next_file = waiting.pop()
+                if next_file not in direct:
+                    direct[next_file] = _look_at(next_file, roots, places)
+                names |= direct[next_file][0]
+                waiting += [path for path in direct[next_file][1] if path not in seen]
+                seen.update(direct[next_file][1])
+            known[key] = frozenset(names)
+        found[file] = known[key]
     return found
+
+
+def _text_of(file: str) -> bytes:
+    try:
+        with open(file, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
+
+
+def _look_at(file: str, roots: List[str], places: Dict[str, List[str]]) -> Tuple[Names, Tuple[str, ...]]:
+    """Give what one file imports, and the project's files that these imports run; `places` remembers where modules are."""
+    try:
+        names = frozenset(_imports(_text_of(file), os.path.dirname(file), roots))
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset(), ()
+    paths: Dict[str, None] = {}
+    for name, attribute in names:
+        if name.split(".")[0] in ("airflow", *_SLOW):
+            continue
+        for full in (name, name + "." + attribute):
+            if full not in places:
+                places[full] = _files_of(full, roots)
+            paths.update(dict.fromkeys(places[full]))
+    return names, tuple(paths)
 
 
 def _files_of(name: str, roots: List[str]) -> List[str]:
@@ -144,6 +203,7 @@ def _package(folder: str, level: int, roots: List[str]) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=None)
 def _is_of_the_virtualenv(name: str) -> bool:
     try:
         spec = importlib.util.find_spec(name)
@@ -155,11 +215,21 @@ def _is_of_the_virtualenv(name: str) -> bool:
 
 
 def _import(name: str) -> bool:
+    """Import a module; one that takes for ever is left to the file that names it, whose time is limited."""
+    before = signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, _IMPORT_S)
     try:
         importlib.import_module(name)
     except BaseException:
         return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
     return True
+
+
+def _give_up(_number: int, _frame: Any) -> None:
+    raise TimeoutError
 
 
 def _take(name: str, attribute: str) -> None:

@@ -3,7 +3,8 @@
 Started by `parsing/warm.py` as a script, never imported by the platform. Standard library and Airflow only, Python 3.8 and newer.
 It reads its whole environment from its standard input, listens on a unix socket in a private folder, and ends by itself when
 nobody asked for some minutes or the folder has gone. Three generations: the interpreter (never runs code of a project), one
-process for each request (requests.py; loads the project's plugins), one process for each file (reading.py).
+process for each request (requests.py; loads the project's plugins), one process for each file (reading.py). The process of a
+request that loaded nothing of a project may stay for the next one (handing.py).
 """
 
 from __future__ import annotations
@@ -200,32 +201,58 @@ def _make_database_read_only() -> None:
 
 
 def _serve(listener: socket.socket, setting: Dict[str, Any], version: str, requests: Any) -> None:
-    children: Dict[int, None] = {}
+    handing = sibling("handing")
+    controls: Dict[int, socket.socket] = {}  # of the processes of requests
+    spare = 0  # the one that waits for another request
     last = time.monotonic()
-    while os.path.isdir(setting["folder"]) and (children or time.monotonic() - last < setting["idle_s"]):
-        ready, _, _ = select.select([listener], [], [], 0.5 if children else min(setting["idle_s"], 5))
-        for pid in list(children):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                del children[pid]
-                last = time.monotonic()
-        if not ready:
-            continue
-        conversation, _ = listener.accept()
-        last = time.monotonic()
+
+    def begin(conversation: socket.socket, line: bytes) -> None:
+        ours, its = socket.socketpair()
         parent = os.getpid()
         pid = os.fork()
         if pid:
             conversation.close()
-            children[pid] = None
-            continue
+            its.close()
+            controls[pid] = ours
+            return
         try:
-            listener.close()
+            for other in (listener, ours, *controls.values()):
+                other.close()
             requests.go_with(parent, signal.SIGKILL)
-            requests.answer(conversation, version)
+            requests.answer(conversation, version, its, line)
         except BaseException:
             sys.stderr.write(traceback.format_exc())
         finally:
             os._exit(0)
+
+    while os.path.isdir(setting["folder"]):
+        is_busy = len(controls) > bool(spare)
+        if not is_busy and time.monotonic() - last >= setting["idle_s"]:
+            return
+        wait_s = 0.5 if is_busy else min(setting["idle_s"], 5)
+        ready, _, _ = select.select([listener, *controls.values()], [], [], wait_s)
+        if listener in ready:  # what was said before somebody asked counts before
+            ready, _, _ = select.select([listener, *controls.values()], [], [], 0)
+        for pid, control in list(controls.items()):
+            word, conversation = handing.receive(control) if control in ready else (b"", None)
+            if word == handing.READY:
+                if spare:
+                    controls[spare].shutdown(socket.SHUT_RDWR)  # it goes
+                spare = pid
+            elif word == handing.BACK and conversation:
+                begin(conversation, control.makefile("rb").read())
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                controls.pop(pid).close()
+                spare = 0 if spare == pid else spare
+                last = time.monotonic()
+        if listener in ready:
+            conversation, _ = listener.accept()
+            last = time.monotonic()
+            if spare and handing.send(controls[spare], handing.GO, conversation):
+                conversation.close()
+            else:
+                begin(conversation, b"")
+            spare = 0
 
 
 main()

@@ -6,6 +6,7 @@ Runs in a process of the file's own. Standard library and Airflow only, Python 3
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import importlib
 import inspect
 import json
@@ -15,7 +16,7 @@ import sys
 import time
 import traceback
 import warnings
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
 _UNSAFE = (
     "socket.connect",
@@ -81,12 +82,14 @@ def read(file: str, request: Request) -> Dict[str, Any]:
         "/etc/",
         *request["safe_roots"],
     )
-    Reads.watch(request["importable"], roots)
-    try:
-        _watch_secrets()
-        is_watched = True
-    except Exception:
-        is_watched = False
+    is_watched = False
+    if request["is_remembering"]:
+        Reads.watch(request["importable"], roots)
+        try:
+            _watch_secrets()
+            is_watched = True
+        except Exception:
+            is_watched = False
     lenient: Any = sys.modules["__main__"].sibling("lenient") if request.get("is_lenient") else None
     if lenient:
         lenient.install(request["importable"], file)
@@ -94,9 +97,10 @@ def read(file: str, request: Request) -> Dict[str, Any]:
     bag = _bag(file, request)
     errors = {str(path): str(text) for path, text in bag.import_errors.items()}
     dags = []
+    computed: Dict[str, Any] = {}
     for dag_id, dag in list(bag.dags.items()):
         try:
-            dags.append(_facts(dag_id, dag, request))
+            dags.append(_facts(dag_id, dag, request, computed))
         except Exception:
             errors.setdefault("not-serializable:" + dag_id, traceback.format_exc(limit=-6))
     reads = set(Reads.files)
@@ -105,12 +109,14 @@ def read(file: str, request: Request) -> Dict[str, Any]:
         root = request["importable"] + "/"
         reads |= {path for path in modules if isinstance(path, str) and path.startswith(root)}
     return {
+        "file": os.path.relpath(file, request["project"]),
         "dags": dags,
         "errors": errors,
         "reads": sorted(os.path.relpath(path, request["importable"]) for path in reads),
         "is_safe": Reads.is_safe and is_watched,
         "seconds": round(time.monotonic() - started, 4),
         "stand_ins": sorted(lenient.used()) if lenient else [],
+        "computed_runs": computed,
     }
 
 
@@ -131,7 +137,7 @@ def warm_up() -> None:
             python = importlib.import_module("airflow.operators.python_operator")
     first = python.PythonOperator(task_id="first", python_callable=_plain, dag=dag)
     first >> python.PythonOperator(task_id="second", python_callable=_plain, dag=dag)
-    _facts(dag.dag_id, dag, {"next_runs": 2, "next_runs_from": [start.isoformat()]})
+    _facts(dag.dag_id, dag, {"next_runs": 2, "next_runs_from": [start.isoformat()], "is_structure_only": False}, {})
 
 
 def _watch_secrets() -> None:
@@ -153,19 +159,25 @@ def _noting(act: Any) -> Any:
     return noted
 
 
-def _bag(file: str, request: Request) -> Any:
-    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH"] = "30"
-    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS"] = "True"
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = (
-        "server"  # Airflow 3: variables and connections come from where they do there
-    )
+@functools.lru_cache(maxsize=None)
+def bag_factory() -> Tuple[Any, FrozenSet[str]]:
+    """Give what makes a bag of DAGs, and the names of its arguments."""
     try:
         module: Any = importlib.import_module("airflow.dag_processing.dagbag")
         factory = getattr(module, "BundleDagBag", None) or module.DagBag
     except ImportError:
         module = importlib.import_module("airflow.models.dagbag")
         factory = module.DagBag
-    known = inspect.signature(module.DagBag.__init__).parameters
+    return factory, frozenset(inspect.signature(module.DagBag.__init__).parameters)
+
+
+def _bag(file: str, request: Request) -> Any:
+    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH"] = "30"
+    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS"] = "True"
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = (
+        "server"  # Airflow 3: variables and connections come from where they do there
+    )
+    factory, known = bag_factory()
     wanted = {
         "include_examples": False,
         "load_op_links": False,
@@ -177,23 +189,27 @@ def _bag(file: str, request: Request) -> Any:
         return factory(dag_folder=file, **{name: value for name, value in wanted.items() if name in known})
 
 
-def _facts(dag_id: str, dag: Any, request: Request) -> Dict[str, Any]:
+def _facts(dag_id: str, dag: Any, request: Request, computed: Dict[str, Any]) -> Dict[str, Any]:
+    """Give what is to be said of a DAG; runs that others may take over go to `computed`."""
     module: Any = importlib.import_module("airflow.serialization.serialized_objects")
     serializer = getattr(module, "DagSerialization", None) or module.SerializedDAG
     data = serializer.to_dict(dag)
     text = json.dumps(data, default=str)
-    facts: Dict[str, Any] = {"dag_id": dag_id, "data": json.loads(text), "uses": _uses(dag)}
+    facts: Dict[str, Any] = {"dag_id": dag_id}
+    if not request["is_structure_only"]:
+        facts.update(data=json.loads(text), uses=_uses(dag))
     restored = serializer.from_dict(json.loads(text))  # as the scheduler sees it
     facts["shape"] = _shape(dag, restored)
     if request["next_runs"]:
         try:
-            facts["runs"], facts["computed_runs"] = _runs.of_dag(
+            facts["runs"], more = _runs.of_dag(
                 restored,
                 _start_date(dag, restored),
                 data.get("dag", {}),
                 request["next_runs"],
                 request["next_runs_from"],
             )
+            computed.update(more)
         except Exception as error:
             facts["runs_error"] = "%s: %s" % (type(error).__name__, error)
     return facts
@@ -273,7 +289,9 @@ def _task(task: Any) -> Dict[str, Any]:
     found["is_mapped"] = hasattr(task, "partial_kwargs")
     found["downstream"] = sorted(_id(task_id) for task_id in task.downstream_task_ids)
     for name in ("inlets", "outlets"):
-        found[name] = sorted(str(getattr(item, "uri", item)) for item in _attribute(task, name) or ())
+        found[name] = sorted(str(_plain(getattr(item, "uri", item))) for item in _attribute(task, name) or ())
+    if isinstance(found.get("template_fields"), list):
+        found["template_fields"].sort(key=str)  # operators build them from sets
     return found
 
 

@@ -23,11 +23,16 @@ import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+_libc = ctypes.CDLL(None)
 _PLUGINS_S = 60.0
-_FEW, _MANY = 4, 50
+_FEW, _MANY, _VERY_MANY = 4, 50, 150
+_GROWN_BYTES = 128 << 20
 _reading = sys.modules["__main__"].sibling("reading")
 _ahead = sys.modules["__main__"].sibling("ahead")
 _runs = sys.modules["__main__"].sibling("runs")
+_handing = sys.modules["__main__"].sibling("handing")
+_held: List[socket.socket] = []  # open here, closed in the processes of files
+_done: Dict[str, int] = {"warm_up": 0, "large_at": 0}  # once in this process
 Request = Dict[str, Any]
 Answer = Dict[str, Any]
 
@@ -40,7 +45,7 @@ def go_with(parent: int, number: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+    _libc.prctl(option, value, 0, 0, 0)
 
 
 class _Writer:
@@ -50,26 +55,52 @@ class _Writer:
         self._conversation = conversation
 
     def send(self, message: Answer) -> None:
+        self.send_line(json.dumps(message, default=str).encode())
+
+    def send_line(self, line: bytes) -> None:
         try:
-            self._conversation.sendall(json.dumps(message, default=str).encode() + b"\n")
+            self._conversation.sendall(line + b"\n")
         except OSError:
             _end_everything()
 
 
-def answer(conversation: socket.socket, version: str) -> None:
-    """Read the files of one request; every answer is one line of JSON."""
+def answer(conversation: socket.socket, version: str, control: socket.socket, line: bytes) -> None:
+    """Read the files of one request (`line`, or what the conversation says), and of others while this process fits them.
+
+    Every answer is one line of JSON.
+    """
     _prctl(_SET_CHILD_SUBREAPER, 1)
-    request = json.loads(conversation.makefile("rb").readline())
-    writer = _Writer(conversation)
-    writer.send({"airflow_version": version})
-    try:
-        _answer(request, conversation, writer)
-    except Exception:
-        writer.send({"broken": traceback.format_exc()})
-        raise
+    earlier: Request = {}
+    while True:
+        line = line or conversation.makefile("rb").readline()
+        request = json.loads(line)
+        if earlier and not _handing.fits(request, earlier):
+            _handing.send(control, _handing.BACK, conversation)
+            control.sendall(line)
+            return
+        writer = _Writer(conversation)
+        writer.send({"airflow_version": version})
+        _held[:] = [conversation, control]
+        try:
+            done = _answer(request, conversation, writer)
+        except Exception:
+            writer.send({"broken": traceback.format_exc()})
+            raise
+        is_staying = _handing.may_stay(request, _in_use()) and _handing.send(control, _handing.READY)
+        writer.send(done)
+        conversation.close()
+        if not is_staying:
+            return
+        earlier, line = request, b""
+        word, given = _handing.receive(control)
+        if word != _handing.GO or given is None:
+            return
+        conversation = given
 
 
-def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> None:
+def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> Answer:
+    """Answer; give the last line, which says what it took."""
+    before = _cpu_s()
     _move_to(request)
     _load_plugins(request, writer)
     files = sorted(_list_files(request["dags"]))
@@ -77,22 +108,27 @@ def _answer(request: Request, conversation: socket.socket, writer: _Writer) -> N
     skipped = set(request["skip"])
     wanted = [file for file in files if _name(file, request) not in skipped]
     gc.disable()  # nothing of what is imported here goes away again
-    _ahead.import_for(wanted, [request["dags"], request["plugins"], request["importable"]])
-    if len(wanted) > _FEW:
+    roots = [request["dags"], request["plugins"], request["importable"]]
+    imports: Any = _ahead.Imports(wanted if request["is_importing_ahead"] else [], roots)
+    if len(wanted) > _FEW and not _done["warm_up"]:
+        _done["warm_up"] = 1
         _warm_up()
     if request["next_runs"]:
         _runs.note_timetables()
     if request["is_lenient"]:
         sys.modules["__main__"].sibling("lenient").prepare()
+    _reading.bag_factory()
     gc.freeze()
-    gc.enable()
-    if len(wanted) > _MANY:
-        sys.modules["__main__"].sibling("pages").make_large()
-    _run_all(wanted, request, conversation, writer)
+    _run_all(imports.in_order(wanted), imports, request, conversation, writer)
     for pid in _descendants():
         _kill(pid)
+    return {"done": True, "cpu_s": [round(now - then, 3) for now, then in zip(_cpu_s(), before)]}  # noqa: B905 - Python 3.8
+
+
+def _cpu_s() -> List[float]:
+    """Give the processor time of this process and of those that it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    writer.send({"done": True, "cpu_s": [round(item.ru_utime + item.ru_stime, 3) for item in used]})
+    return [item.ru_utime + item.ru_stime for item in used]
 
 
 def _name(file: str, request: Request) -> str:
@@ -194,6 +230,14 @@ def _warm_up() -> None:
         sys.stderr.write(traceback.format_exc())  # every file pays, then
 
 
+def _make_large_for(files: int) -> None:
+    """Put memory into large pages when so many forks follow that it saves more than it costs."""
+    size = _done["large_at"]
+    if files >= (_VERY_MANY if size else _MANY) and _in_use() > size + (_GROWN_BYTES if size else 0):
+        sys.modules["__main__"].sibling("pages").make_large()
+        _done["large_at"] = _in_use()
+
+
 class _Running:
     """One file whose process is under way."""
 
@@ -203,7 +247,7 @@ class _Running:
         self.size = 0
 
 
-def _run_all(files: List[str], request: Request, conversation: socket.socket, writer: _Writer) -> None:
+def _run_all(files: List[str], imports: Any, request: Request, conversation: socket.socket, writer: _Writer) -> None:
     waiting = list(reversed(files))
     running: Dict[int, _Running] = {}
     end = time.monotonic() + request["timeout_s"]
@@ -214,6 +258,9 @@ def _run_all(files: List[str], request: Request, conversation: socket.socket, wr
             waiting = []
         while waiting and len(running) < request["parallel"]:
             file = waiting.pop()
+            if imports.prepare(file):
+                gc.freeze()
+            _make_large_for(len(waiting))
             pipe, pid = _start(functools.partial(_reading.read, file), request)
             running[pipe] = _Running(file, pid, min(time.monotonic() + request["file_s"], end))
         if not running:
@@ -229,7 +276,7 @@ def _run_all(files: List[str], request: Request, conversation: socket.socket, wr
                 del running[pipe]
                 os.close(pipe)
                 _kill_group(entry.pid)
-                writer.send(_outcome(entry, request, crash, os.waitpid(entry.pid, 0)[1]))
+                writer.send_line(_outcome(entry, request, crash, os.waitpid(entry.pid, 0)[1]))
 
 
 def _look(pipe: int, entry: _Running, request: Request, is_ready: bool) -> Tuple[bool, str]:
@@ -244,18 +291,21 @@ def _look(pipe: int, entry: _Running, request: Request, is_ready: bool) -> Tuple
     return entry.size > request["output_bytes"], "too-big"
 
 
-def _outcome(entry: _Running, request: Request, crash: str, status: int) -> Answer:
+def _outcome(entry: _Running, request: Request, crash: str, status: int) -> bytes:
+    """Give the line that says what became of a file: its process's own words when they are whole."""
     name = _name(entry.file, request)
-    if crash:
-        return {"file": name, "crash": crash}
-    try:
-        found: Answer = json.loads(b"".join(entry.blocks))
-    except ValueError:
-        return {"file": name, "crash": _ending(status)}
-    found["file"] = name
-    for dag in found.get("dags", ()):
-        _runs.COMPUTED.update(dag.pop("computed_runs", {}))
-    return found
+    if not crash:
+        said = b"".join(entry.blocks)
+        try:
+            found: Answer = json.loads(said)
+            computed: Answer = found.pop("computed_runs", {})
+            _runs.COMPUTED.update(computed)
+            if not computed and found["file"] == name and b"\n" not in said:
+                return said
+            return json.dumps({**found, "file": name}).encode()
+        except (ValueError, TypeError, KeyError, AttributeError):
+            crash = _ending(status)
+    return json.dumps({"file": name, "crash": crash}).encode()
 
 
 def _ending(status: int) -> str:
@@ -272,10 +322,13 @@ def _start(act: Callable[[Request], Answer], request: Request) -> Tuple[int, int
         return reader, pid
     try:
         os.close(reader)
+        for other in _held:
+            other.close()
         os.register_at_fork(
             after_in_child=functools.partial(os.close, writer)
         )  # a process of the file's own says nothing
         _isolate(request, parent)
+        gc.enable()
         try:
             found = act(request)
         except BaseException:
@@ -294,10 +347,14 @@ def _isolate(request: Request, parent: int) -> None:
     for handle in (0, 1, 2):
         os.dup2(null, handle)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with open("/proc/self/statm") as stream:
-        in_use = int(stream.read().split()[5]) * resource.getpagesize()
-    limit = in_use + (request["memory_mb"] << 20)
+    limit = _in_use() + (request["memory_mb"] << 20)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))  # what it writes to: big libraries alone do not count
+
+
+def _in_use() -> int:
+    """Give how many bytes of memory this process may write to."""
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[5]) * resource.getpagesize()
 
 
 def _descendants() -> List[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import importlib
 import json
 import pickle
@@ -59,7 +60,7 @@ def of_dag(
         earliest = first if first is not None and first >= start else None
         key = json.dumps([schedule, text, _text(earliest), _text(end), count])
         if is_own or key not in COMPUTED:
-            with contextlib.nullcontext() if is_own else _each_cron_understood_once():
+            with contextlib.nullcontext() if is_own else _each_step_taken_once(restored):
                 found = _next_runs(restored, first, start, count)
             if not is_own:
                 computed[key] = found
@@ -105,6 +106,24 @@ def _is_part_as_noted(part: Any) -> bool:
         if now["__init__"] is vars(base).get("__init__"):
             more.discard("__init__")
     return not more
+
+
+@contextlib.contextmanager
+def _each_step_taken_once(restored: Any) -> Iterator[None]:
+    """Have a timetable of Airflow's own look for the moment after, and before, another once: it asks several times for each run."""
+    timetable = getattr(restored, "timetable", None)
+    names = [name for name in ("_get_next", "_get_prev") if callable(getattr(timetable, name, None))]
+    try:
+        for name in names:
+            setattr(timetable, name, functools.lru_cache(maxsize=None)(getattr(timetable, name)))
+    except AttributeError:  # its class keeps a fixed list of attributes
+        names = []
+    try:
+        with _each_cron_understood_once():
+            yield
+    finally:
+        for name in names:
+            delattr(timetable, name)
 
 
 @contextlib.contextmanager
