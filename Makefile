@@ -78,7 +78,7 @@ bench-upgrade: ## Upgrade and prove the example DAGs of Airflow's packages (CORP
 	@CORPUS=$(CORPUS) $(PY) -m bench.upgrade $(ARGS)
 
 .PHONY: bench-convert
-bench-convert: ## Convert and prove the Oozie definitions of CORPUS=DIR; one JSON line (ARGS=--verbose)
+bench-convert: ## Convert and prove the Oozie and Control-M definitions of CORPUS=DIR; one JSON line (ARGS=--verbose)
 	@scripts/setup demo
 	@CORPUS=$(CORPUS) $(PY) -m bench.convert $(ARGS)
 

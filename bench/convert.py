@@ -1,13 +1,10 @@
-"""Converts every Oozie definition of a folder and proves the result; one JSON line.
+"""Converts every Oozie and Control-M definition of a folder and proves the results; one JSON line.
 
-python -m bench.convert --corpus DIR [--venv-2-11 VENV --venv-3-3 VENV] [--limit-runs 50] [--verbose]
+python -m bench.convert --corpus DIR [--profile FILE] [--verbose]
 
-`definitions` are the files that hold one (workflow, coordinator, bundle). `converted_share`: those that gave a DAG; files that are no XML at all, which Oozie cannot read either, are counted apart as `malformed`. `import_share_*`: the DAGs that a real
-Airflow reads and serializes. `real_action_share`: actions that did not become a task that raises, of workflows that Oozie accepts (what it
-refuses becomes a DAG that raises, and counts as converted). `exact_share`: the coordinators and bundles whose run
-times (the first 50, as both real Airflows compute them) are Oozie's and whose every wait was kept; values that no file gives (start, end, zone) are
-answered with samples, as a team would answer the questions of the report; coordinators that Oozie itself refuses (a start that is no time) are counted apart. `silent_changes`: workflows for which a run on paper differs from
-Oozie's, run times that differ, and arguments that render to something else, where no caveat says so. `seconds`: reading, converting and writing all of it for one target.
+The figures of both kinds together, and of each: `bench.convert_oozie` and `bench.convert_controlm` say what they count. `real_action_share` is of actions
+and jobs, the `import_share_*` of DAGs, `exact_share` of coordinators and bundles; `times_off` are folders whose first 50 run times, as both real Airflows
+compute them, are not the dates of Control-M. A kind of which the folder has nothing is null.
 """
 
 from __future__ import annotations
@@ -15,299 +12,67 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import shlex
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
+import yaml
+from bench import convert_controlm, convert_oozie
 
-from aerodrome.builds import VenvSpec, VenvStore
-from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Conversion, Dag, Target
-from aerodrome.migration.convert.emission import compose, emit
-from aerodrome.migration.convert.oozie import evaluation, oracle
-from aerodrome.migration.convert.oozie.el import parse as parse_el
-from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
-from aerodrome.migration.convert.oozie.proof import prove_flow
-from aerodrome.migration.convert.oozie.reading import read
-from aerodrome.migration.convert.oozie.subworkflows import names_in
-from aerodrome.migration.convert.xmlreading import Element, read_file
-from aerodrome.parsing.contract import ParsedDag, ParseLimits, ParseSetting
-from aerodrome.parsing.parser import parse
-from aerodrome.parsing.warm import end_all
+from aerodrome.migration.convert.contract import Target
 
-RUNS = 50
-VERSIONS: Mapping[Target, str] = {"2.11": "2.11.2", "3.3": "3.3.2"}
-SAMPLES = {
-    "start": "2015-03-01T00:00Z",
-    "end": "2030-01-01T00:00Z",
-    "timezone": "UTC",
-    "frequency": "1440",
-    "initial-instance": "2015-01-01T00:00Z",
-    "instance": "0",
-}
-WAITS = ("coordinator/data-in", "coordinator/input-logic")
+Figures = dict[str, Any]
 
 
-def note(text: str) -> None:
-    sys.stderr.write(f"bench: {text}\n")
-
-
-def samples(root: Path) -> dict[str, str]:
-    """Give sample values for what coordinators leave open: each variable by the attribute that uses it."""
-    found: dict[str, str] = {}
-    for path in sorted(root.rglob("*.xml")):
-        try:
-            document = read_file(path)
-        except Invalid:
-            continue
-        if document.name not in ("coordinator-app", "datasets"):
-            continue
-        for element in document.walk():
-            for key, value in element.attributes.items():
-                for name in names_in(value):
-                    if key in SAMPLES:
-                        found.setdefault(name, SAMPLES[key])
-            if element.name in ("instance", "start-instance", "end-instance"):
-                is_whole = re.fullmatch(r"\s*\$\{\s*[\w.]+\s*\}\s*", element.text)
-                for name in names_in(element.text):
-                    found.setdefault(name, "${coord:current(0)}" if is_whole else SAMPLES["instance"])
-    return found
-
-
-def answers(root: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Answer what the report asks for besides: values that lie behind those of the attributes."""
-    found = dict(given)
-    for _ in range(3):
-        asked = read(root, {"defaults": found}).questions
-        more = {
-            name: SAMPLES[kind]
-            for question in asked
-            if (kind := question.code.removeprefix("unknown-")) in SAMPLES
-            for name in names_in(question.text)
-            if name not in found
-        }
-        if not more:
-            break
-        found |= more
-    return found
-
-
-def venv(version: str, providers: tuple[str, ...] = ("apache-airflow-providers-smtp",)) -> Path:
-    store = VenvStore(Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "venvs")
-    return store.ensure(VenvSpec(version, "3.11", providers), note).path
-
-
-def read_under(project: Path, target: Target, place: Path, home: Path) -> tuple[dict[str, ParsedDag], list[str]]:
-    """Read the project under a real Airflow, with the first run times of every DAG."""
-    environment = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/none.db",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/none.db",
-        "AIRFLOW__CORE__FERNET_KEY": "",
-        "PYTHONPATH": f"{project}:{project / 'plugins'}",
-        "TZ": "UTC",
-    }
-    limits = ParseLimits(is_remembering=False, next_runs=RUNS, next_runs_from=datetime(1980, 1, 1, tzinfo=UTC))
-    done = parse(project, ParseSetting(place, VERSIONS[target], environment, home / "warm"), 1800.0, limits=limits)
-    for failure in done.failures[:20]:
-        note(f"{target} {failure.file}: {failure.message}")
-    end_all(home / "warm")
-    return {dag.dag_id: dag for dag in done.dags}, [failure.file for failure in done.failures]
-
-
-def workflows_of(root: Path) -> dict[str, Workflow]:
-    found = {}
-    for path in sorted(root.rglob("*.xml")):
-        try:
-            document = read_file(path)
-        except Invalid:
-            continue
-        if document.name == "workflow-app":
-            name = path.relative_to(root).as_posix()
-            found[name] = read_workflow(document, name)
-    return found
-
-
-def workflow_file(dag: Dag) -> str:
-    return next((account.origin.file for account in dag.accounts if account.element == "start"), "")
-
-
-def wrong_arguments(workflow: Workflow, dag: Dag) -> list[str]:
-    """Name the actions whose arguments render to something else than Oozie gives them, with a sample value for each param."""
-    values = {
-        item.name: item.default if isinstance(item.default, str) else f"value of {item.name}" for item in dag.parameters
-    }
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters |= {"quote": shlex.quote, "app_folder": str}
-    wrong = []
-    for node in workflow.order():
-        if node.kind != "action" or node.body is None or node.body.name in ("sub-workflow", "email"):
-            continue
-        task = dag.task(node.name)
-        command = dict(task.arguments).get("bash_command")
-        if task.role != "real" or not isinstance(command, str):
-            continue
-        try:
-            wanted = [
-                evaluation.evaluate(text, lambda name: values[name], _FUNCTIONS | {"wf:conf": values.__getitem__})
-                for text in _arguments(node.body)
-            ]
-            rendered = environment.from_string(command).render(params=values, run_id="run 1", number=float)
-        except (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError):
-            continue  # a value that only a run has
-        words = iter(shlex.split(re.sub(r"<<'END_OF_XML'.*?\nEND_OF_XML", "", rendered, flags=re.DOTALL), posix=True))
-        if not all(any(want in (word, word.partition("=")[2], word[2:]) for word in words) for want in wanted):
-            wrong.append(node.name)
-    return wrong
-
-
-_FUNCTIONS: dict[str, Any] = {
-    "wf:id": lambda: "run 1",
-    "concat": lambda one, two: f"{one}{two}",
-    "trim": lambda text: str(text).strip(),
-    "wf:run": lambda: 0,
-}
-
-
-def _arguments(body: Element) -> list[str]:
-    """Give the texts that are one argument each, in order."""
-    names = {
-        "java": ("arg",),
-        "spark": ("arg",),
-        "shell": ("argument",),
-        "distcp": ("arg",),
-        "sqoop": ("arg",),
-        "hive": ("param", "argument"),
-        "hive2": ("param", "argument"),
-        "pig": ("param", "argument"),
-    }
-    if body.name == "sqoop" and body.value("command"):
-        return []  # Oozie takes the command
-    found = [item.text.strip() for name in names.get(body.name, ()) for item in body.every(name)]
-    return [text for text in found if all(isinstance(piece, str) or piece for piece in parse_el(text))]
-
-
-def silent(
-    conversion: Conversion, root: Path, read_dags: Mapping[Target, Mapping[str, ParsedDag]], *, is_verbose: bool
-) -> tuple[int, set[str]]:
-    """Count what differs without a word, and name the DAGs whose run times are not Oozie's."""
-    flows = workflows_of(root)
-    count, off = 0, set()
-    for dag in conversion.dags:
-        workflow = flows.get(workflow_file(dag))
-        if workflow is not None and not workflow.defects:
-            differences, wrong = prove_flow(workflow, dag, flows=flows), wrong_arguments(workflow, dag)
-            count += bool(differences) + bool(wrong)
-            if is_verbose and (differences or wrong):
-                note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]}")
-        if dag.schedule.oracle:
-            wanted = [moment.astimezone(UTC).isoformat() for moment in oracle.nominal_times(dag.schedule.oracle, RUNS)]
-            for target, dags in read_dags.items():
-                found = [run.run_after for run in dags[dag.dag_id].next_runs] if dag.dag_id in dags else []
-                if found != wanted:
-                    off.add(dag.dag_id)
-                    if is_verbose:
-                        note(f"{target} {dag.dag_id}: {found[:3]} for {wanted[:3]} of {dict(dag.schedule.oracle)}")
-    return count + len(off), off
-
-
-def is_exact(dag: Dag, off: set[str]) -> bool:
-    """Tell whether a coordinator's times are Oozie's and every wait was kept."""
-    lost = [
-        account
-        for account in dag.accounts
-        if account.outcome == "raises" and account.element.startswith(("coordinator/", "bundle/"))
-    ]
-    waits = sum(account.element in WAITS for account in dag.accounts)
-    kept = sum(task.is_waiting for task in dag.tasks)
-    if any(account.element == "coordinator/input-logic" for account in dag.accounts):
-        waits = 1  # all inputs are waited for by one task
-    return not lost and waits == kept and dag.dag_id not in off
-
-
-def real_actions(conversion: Conversion) -> tuple[int, int]:
-    accounts = [account for dag in conversion.dags for account in dag.accounts if account.element.startswith("action/")]
-    unique = {(account.origin.file, account.name): account for account in accounts}
-    return sum(account.outcome != "raises" for account in unique.values()), len(unique)
-
-
-def measure(root: Path, places: Mapping[Target, Path], scratch: Path, *, is_verbose: bool) -> dict[str, object]:
-    started = time.perf_counter()
-    conversion = read(root, {})
-    emit(compose(conversion, "3.3"), scratch / "timed")
-    seconds = time.perf_counter() - started
-    conversion = read(root, {"defaults": answers(root, samples(root))})
-    read_dags: dict[Target, dict[str, ParsedDag]] = {}
-    shares = {}
-    for target, place in places.items():
-        project = scratch / f"project-{target}"
-        emit(compose(conversion, target), project)
-        read_dags[target], failed = read_under(project, target, place, scratch / f"home-{target}")
-        shares[target] = round(
-            1 - len({dag.dag_id for dag in conversion.dags} - set(read_dags[target])) / max(1, len(conversion.dags)), 4
-        )
-        note(f"{target}: {len(read_dags[target])} of {len(conversion.dags)} DAGs, {len(failed)} failures")
-    changes, off = silent(conversion, root, read_dags, is_verbose=is_verbose)
-    timed = [
-        dag
-        for dag in conversion.dags
-        if any(
-            account.element.startswith("coordinator/") or account.element.startswith("bundle/")
-            for account in dag.accounts
-        )
-    ]
-    refused = [dag for dag in timed if any(account.code.endswith("-refused") for account in dag.accounts)]
-    timed = [dag for dag in timed if dag not in refused]
-    if is_verbose:
-        for dag in timed:
-            if not is_exact(dag, off):
-                note(
-                    f"not exact: {dag.origin.file} {[(a.element, a.name, a.reason) for a in dag.accounts if a.outcome == 'raises' and a.element.startswith(('coordinator', 'bundle'))]}"
-                )
-    real, actions = real_actions(conversion)
-    malformed = sum(item.code == "xml-malformed" for item in conversion.rejected)
-    rejected = len(conversion.rejected) - malformed
+def together(oozie: Figures | None, controlm: Figures | None) -> Figures:
+    """Add both kinds up; shares by what they are shares of."""
+    both = [figures for figures in (oozie, controlm) if figures]
     return {
-        "definitions": conversion.definitions,
-        "malformed": malformed,
-        "converted_share": round(1 - rejected / max(1, conversion.definitions - malformed), 4),
-        "import_share_2_11": shares.get("2.11"),
-        "import_share_3_3": shares.get("3.3"),
-        "real_action_share": round(real / max(1, actions), 4),
-        "exact_share": round(sum(is_exact(dag, off) for dag in timed) / max(1, len(timed)), 4),
-        "silent_changes": changes,
-        "seconds": round(seconds, 2),
-        "dags": len(conversion.dags),
-        "actions": actions,
-        "coordinator_dags": len(timed),
-        "coordinators_refused_by_oozie": len(refused),
+        "definitions": sum(figures["definitions"] for figures in both),
+        "malformed": sum(figures.get("malformed", 0) for figures in both),
+        "converted_share": _share(both, "converted_share", "definitions"),
+        "import_share_2_11": _share(both, "import_share_2_11", "dags"),
+        "import_share_3_3": _share(both, "import_share_3_3", "dags"),
+        "real_action_share": _share(both, "real_action_share", "actions"),
+        "exact_share": oozie["exact_share"] if oozie else None,
+        "times_off": controlm["times_off"] if controlm else None,
+        "silent_changes": sum(figures["silent_changes"] for figures in both),
+        "seconds": round(sum(figures["seconds"] for figures in both), 2),
+        "oozie": oozie,
+        "controlm": controlm,
     }
+
+
+def _share(both: Sequence[Figures], share: str, of: str) -> float | None:
+    parts = [(figures[share], figures[of]) for figures in both]
+    total = sum(count for _, count in parts)
+    return round(sum(value * count for value, count in parts) / total, 4) if total else None
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--corpus", type=Path, default=Path(os.environ.get("CORPUS") or "."), help="folder with Oozie definitions"
+        "--corpus", type=Path, default=Path(os.environ.get("CORPUS") or "."), help="folder with definitions"
     )
-    parser.add_argument("--venv-2-11", type=Path, help="a virtualenv with Airflow 2.11 and the smtp provider")
-    parser.add_argument("--venv-3-3", type=Path, help="a virtualenv with Airflow 3.3 and the smtp provider")
+    parser.add_argument("--profile", type=Path, help="a profile, such as one that maps types of Control-M jobs")
+    parser.add_argument(
+        "--venv-2-11", type=Path, help="a virtualenv with Airflow 2.11 and the smtp provider, for Oozie"
+    )
+    parser.add_argument("--venv-3-3", type=Path, help="a virtualenv with Airflow 3.3 and the smtp provider, for Oozie")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
+    corpus = given.corpus.resolve()
+    profile = yaml.safe_load(given.profile.read_text()) if given.profile else {}
     places: dict[Target, Path] = {
-        "2.11": given.venv_2_11 or venv(VERSIONS["2.11"]),
-        "3.3": given.venv_3_3 or venv(VERSIONS["3.3"]),
+        "2.11": given.venv_2_11 or convert_oozie.venv(convert_oozie.VERSIONS["2.11"]),
+        "3.3": given.venv_3_3 or convert_oozie.venv(convert_oozie.VERSIONS["3.3"]),
     }
     with tempfile.TemporaryDirectory(prefix="aerodrome-bench-") as scratch:
-        line = measure(given.corpus.resolve(), places, Path(scratch), is_verbose=given.verbose)
+        oozie = convert_oozie.measure(corpus, places, Path(scratch), is_verbose=given.verbose)
+    controlm = convert_controlm.measure(corpus, profile, with_airflow=True, is_verbose=given.verbose)
+    line = together(*(figures if figures["dags"] else None for figures in (oozie, controlm)))
     sys.stdout.write(json.dumps(line) + "\n")
     return 0
 

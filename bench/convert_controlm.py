@@ -2,7 +2,7 @@
 
 python -m bench.convert_controlm --corpus DIR [--profile FILE] [--airflow] [--verbose]
 
-`definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_job_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
+`definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_action_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
 that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M, in
 another order, or ends otherwise, conditions that are kept or awaited with another date, and command lines (of `command_lines`: jobs times days) that do not say what Control-M runs. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
 compared with the dates of Control-M (`times_off`).
@@ -18,12 +18,13 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
 from bench.controlm_commands import command_changes
 from bench.controlm_dates import date_changes
-from bench.convert import RUNS, VERSIONS, read_under, venv
+from bench.convert_oozie import RUNS, VERSIONS, read_under, venv
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
@@ -74,58 +75,62 @@ def times_off(world: World, dags: Mapping[str, Dag], read_dags: Mapping[str, Par
     return off
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--profile", type=Path, help="a profile, such as one that maps types of jobs")
-    parser.add_argument("--airflow", action="store_true", help="read the DAGs under both real Airflows")
-    parser.add_argument("--verbose", action="store_true")
-    options = parser.parse_args()
-    profile = yaml.safe_load(options.profile.read_text()) if options.profile else {}
+def measure(corpus: Path, profile: Mapping[str, Any], *, with_airflow: bool, is_verbose: bool) -> dict[str, Any]:
+    """Give the figures of a folder; those of the real Airflows where they are asked."""
     begun = time.monotonic()
-    conversion = read(options.corpus, profile)
+    conversion = read(corpus, profile)
     compose(conversion, "3.3")
     seconds = time.monotonic() - begun
-    world = plan_world(gather(options.corpus), read_site(profile))
+    world = plan_world(gather(corpus), read_site(profile))
     dags = {dag.dag_id: dag for dag in conversion.dags}
     silent = commands = 0
     for plan in world.plans:
-        if plan.dag_id in dags and (found := next(compare(world, plan, dags[plan.dag_id]), None)):
-            silent += 1
-            if options.verbose:
-                sys.stderr.write(f"bench: {found}\n")
-        for late in date_changes(plan, dags[plan.dag_id]) if plan.dag_id in dags else ():
-            silent += 1
-            if options.verbose:
-                sys.stderr.write(f"bench: {plan.dag_id}: {late}\n")
-        for change in command_changes(world, plan, dags[plan.dag_id]) if plan.dag_id in dags else ():
-            commands += 1
-            silent += change is not None
-            if options.verbose and change:
-                sys.stderr.write(f"bench: {plan.dag_id}: {change}\n")
-    read_dags = under_airflow(conversion, is_verbose=options.verbose) if options.airflow else {}
-    off = sorted({name for dags_read in read_dags.values() for name in times_off(world, dags, dags_read)})
-    if options.verbose and off:
-        sys.stderr.write(f"bench: run times differ: {', '.join(off)}\n")
+        if plan.dag_id not in dags:
+            continue
+        dag = dags[plan.dag_id]
+        changes = list(command_changes(world, plan, dag))
+        commands += len(changes)
+        found = [*([first] if (first := next(compare(world, plan, dag), None)) else []), *date_changes(plan, dag)]
+        told = [*found, *(change for change in changes if change)]
+        silent += len(told)
+        if is_verbose:
+            sys.stderr.writelines(f"bench: {plan.dag_id}: {item}\n" for item in told)
     tasks = [task for dag in conversion.dags for task in dag.tasks if task.role in ("real", "raises")]
     answered = sum(plan.is_scheduled or plan.why_not is not None for plan in world.plans)
-    result = {
+    figures: dict[str, Any] = {
         "definitions": conversion.definitions,
         "converted_share": round(len(world.plans) / max(conversion.definitions, 1), 4),
         "dags": len(conversion.dags),
-        "real_job_share": round(sum(task.role == "real" for task in tasks) / max(len(tasks), 1), 4),
+        "actions": len(tasks),
+        "real_action_share": round(sum(task.role == "real" for task in tasks) / max(len(tasks), 1), 4),
         "scheduled_or_asked": round(answered / max(len(world.plans), 1), 4),
         "questions": len(conversion.questions),
         "silent_changes": silent,
         "command_lines": commands,
         "seconds": round(seconds, 2),
     }
-    if read_dags:
+    if with_airflow:
+        read_dags = under_airflow(conversion, is_verbose=is_verbose)
+        off = sorted({name for dags_read in read_dags.values() for name in times_off(world, dags, dags_read)})
+        if is_verbose and off:
+            sys.stderr.write(f"bench: run times differ: {', '.join(off)}\n")
         for target, dags_read in read_dags.items():
-            result[f"import_share_{target.replace('.', '_')}"] = round(len(dags_read) / max(len(dags), 1), 4)
-        result["times_off"] = len(off)
-    sys.stdout.write(json.dumps(result) + "\n")
+            figures[f"import_share_{target.replace('.', '_')}"] = round(len(dags_read) / max(len(dags), 1), 4)
+        figures["times_off"] = len(off)
+    return figures
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--profile", type=Path, help="a profile, such as one that maps types of jobs")
+    parser.add_argument("--airflow", action="store_true", help="read the DAGs under both real Airflows")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    profile = yaml.safe_load(options.profile.read_text()) if options.profile else {}
+    figures = measure(options.corpus, profile, with_airflow=options.airflow, is_verbose=options.verbose)
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 python -m bench.convert_random [--seeds 0:200] [--venv-2-11 VENV --venv-3-3 VENV] [--verbose]
 
 Every definition is one that Oozie accepts, so every one of them has to convert, be read by both Airflows, and do the same as in Oozie: runs on
-paper, arguments, run times as in `bench.convert`; `uri_differences` are data-ins whose instances are others than those of an oracle that reads no XML.
+paper, arguments, run times as in `bench.convert_oozie`; `uri_differences` are data-ins whose instances are others than those of an oracle that reads no XML.
 Without virtualenvs the DAGs are only compiled.
 """
 
@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.convert import is_exact, note, read_under, real_actions, silent
+from bench.convert_oozie import is_exact, note, read_under, real_actions, silent
 from bench.oozie_random import DataIn, Maker, Sample
 
 from aerodrome.migration.convert.contract import Dag, Target

@@ -6,7 +6,7 @@ Without arguments the corpora are those of Airflow 1.10.15, 2.2.5 (where there i
 proved, too: `parses_before` is the share of files that the target reads as they are, `parses_after` upgraded, `structurally_equal` the share that
 is equal or equal but for explained differences, both of the files that the source reads. `raising` counts files among these in which a task raises because its
 class is gone and a stand-in took its place; the shares without them are `parses_after_not_raising` and `structurally_equal_not_raising`. The target has what the upgraded project's requirements.txt asks for. `CORPUS=DIR` adds a folder: files that import as 1.10 did are
-read by 1.10.15, the others by 2.11.2 with the providers that they import. Rewriting is timed on one
+read by 1.10.15, the others by 2.11.2 with the providers that they import, and where that cannot, by 2.4.3 with those of 2022-12. Rewriting is timed on one
 core without ruff's pass, the proof with warm interpreters. `proof_files_per_s` is by the clock, with whatever else the machine does;
 `proof_cpu_s_per_file` is processor time for both readings of a file, so that two cores prove 2 / proof_cpu_s_per_file files a second when nothing else runs;
 it holds the import of the libraries that the upgraded files need. `proof_again_…` is the same proof once more, with these libraries still there, as when somebody
@@ -30,7 +30,17 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from bench.upgrade_venvs import AS_OF, PYTHON, as_project, note, old_venv, source_venv, target_venv, venv
+from bench.upgrade_venvs import (
+    AS_OF,
+    PYTHON,
+    as_project,
+    note,
+    old_venv,
+    old_venv_with_providers,
+    source_venv,
+    target_venv,
+    venv,
+)
 
 from aerodrome.migration.codemod import GONE, CodeUpgrade, Interpreter, Options, Proof, prove, source_version, upgrade
 from aerodrome.migration.codemod.engine import rewrite
@@ -40,6 +50,8 @@ _OPTIONS = Options(is_pinning_intervals=True)
 _RESOLVED = replace(_OPTIONS, requirements_as_of=AS_OF, python=PYTHON)
 _TARGET = "3.3.2"
 _OLD = {"1.10.15": "2021-06-30", "2.2": "2022-06-30"}
+_FORMER, _FORMER_DAY = "2.4.3", "2022-12-20"
+"""Reads files of a `CORPUS` that 2.11.2 with the providers of today does not: what providers dropped in between."""
 _OWN = re.compile(rb"\bairflow\.((?:contrib\.|providers\.[\w.]+\.)?example_dags\b)")
 """What the examples import from each other: in a DAG folder the package is called otherwise."""
 _DAG_ID = re.compile(rb"""(\bdag_id\s*=\s*|\bDAG\(\s*)(["'])([\w.-]+)\2""")
@@ -101,6 +113,13 @@ def upgraded(folder: Path) -> tuple[Path, CodeUpgrade]:
     return after, upgrade(folder, after, _TARGET, _RESOLVED)
 
 
+def with_former(proof: Proof, former: Proof) -> Proof:
+    """Take of a second source what the first one could not read."""
+    others = {file.file: file for file in former.files if file.verdict != "not-comparable"}
+    files = [others.get(file.file, file) if file.verdict == "not-comparable" else file for file in proof.files]
+    return replace(proof, files=tuple(files))
+
+
 def measure(
     name: str, folder: Path, source: Interpreter, given: Path | None, warm: Path
 ) -> tuple[dict[str, object], Proof, Proof]:
@@ -112,6 +131,11 @@ def measure(
     again = prove(folder, after, source, target, is_pinned=True, home=warm, progress=note)
     if again.files != proof.files:
         note(f"{name}: the second proof says something else than the first")
+    former = old_venv_with_providers(_FORMER, _FORMER_DAY, folder) if name == "extra" else None
+    if former is not None:
+        older = Interpreter(_FORMER, former)
+        both = (prove(folder, code, older, target, is_pinned=True, progress=note) for code in (folder, after))
+        plain, proof = (with_former(first, second) for first, second in zip((plain, proof), both, strict=True))
     comparable = {file.file for file in proof.files if file.verdict != "not-comparable"}
     standing = {item.file for item in done.findings if item.rule == GONE}
     raising = {file.file for file in proof.files if file.raising or file.file in standing} & comparable

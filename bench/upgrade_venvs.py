@@ -16,7 +16,7 @@ from pathlib import Path
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.builds.pythons import find_python
 from aerodrome.builds.uv import run_uv
-from aerodrome.kernel.errors import Unavailable
+from aerodrome.kernel.errors import AerodromeError, Unavailable
 from aerodrome.migration.codemod import CodeUpgrade
 from aerodrome.migration.codemod.requirements import providers_of
 from aerodrome.migration.codemod.resolution import resolve_requirements
@@ -25,6 +25,8 @@ AS_OF = date(2026, 11, 20)
 """Versions are those of this day, so that two runs measure the same."""
 PYTHON = "3.11"
 _OLD_PYTHON = "3.8"
+_FORMER = frozenset(f"apache-airflow-providers-{name}" for name in ("cncf-kubernetes", "http", "mysql", "postgres"))
+"""Whose operators have other names today: what imports them does not say so by its imports."""
 _HOLD_BACK = {"1.10.15": ("sqlalchemy<1.4",)}
 """What Airflow admits and cannot be imported with: its web server's flask-admin 1.5 needs SQLAlchemy 1.3."""
 
@@ -85,6 +87,35 @@ def old_venv(version: str, day: str) -> Path | None:
         wanted = [f"apache-airflow=={version}", "setuptools<66", *_HOLD_BACK.get(version, ())]
         run_uv(["pip", "install", "--python", str(place / "bin/python"), "--exclude-newer", day, *wanted])
         (place / "ready").touch()
+    return place
+
+
+def old_venv_with_providers(version: str, day: str, folder: Path) -> Path | None:
+    """Make an Airflow 2 of that day with the providers of that day that the files of a corpus import; None without its Python."""
+    place = old_venv(version, day)
+    if place is None:
+        return None
+    wanted = frozenset().union(*(providers_of(file.read_bytes(), 2) for file in folder.rglob("*.py")))
+    for name in sorted(wanted | _FORMER):
+        marker = place / f"ready-{name}"
+        if marker.exists():
+            continue
+        try:
+            run_uv(
+                [
+                    "pip",
+                    "install",
+                    "--python",
+                    str(place / "bin/python"),
+                    "--exclude-newer",
+                    day,
+                    name,
+                    f"apache-airflow=={version}",
+                ]
+            )
+        except AerodromeError as error:
+            note(f"{name} of {day}: {error.message[:200]}")
+        marker.touch()
     return place
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench.convert import real_actions, silent
+from bench.convert_oozie import real_actions, silent
 from bench.convert_random import plugin, write_sample, wrong_uris
 from bench.oozie_random import Maker
 
