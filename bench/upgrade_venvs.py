@@ -7,6 +7,7 @@ their versions of a day, and says which of them have none. Nothing else is insta
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from pathlib import Path
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.builds.pythons import find_python
 from aerodrome.builds.uv import run_uv
-from aerodrome.kernel.errors import AerodromeError, Unavailable
+from aerodrome.kernel.errors import AerodromeError, Invalid, Unavailable
 from aerodrome.migration.codemod import CodeUpgrade
 from aerodrome.migration.codemod.requirements import providers_of
 from aerodrome.migration.codemod.resolution import resolve_requirements
@@ -70,7 +71,19 @@ def _is_named(line: str) -> bool:
 
 
 def venv(version: str, requirements: Iterable[str] = ()) -> Path:
-    return VenvStore(_place() / "venvs").ensure(VenvSpec(version, PYTHON, tuple(requirements)), note).path
+    """Make a virtualenv; a requirement that cannot be built on this machine is said, and left out."""
+    wanted = list(requirements)
+    while True:
+        try:
+            return VenvStore(_place() / "venvs").ensure(VenvSpec(version, PYTHON, tuple(wanted)), note).path
+        except Invalid as error:
+            if error.code != "package-build-failed":
+                raise
+            left = [line for line in wanted if re.split(r"[^\w.-]", line)[0] not in str(error.details["output"])]
+            if left == wanted:
+                raise
+            note(f"left out: {', '.join(sorted(set(wanted) - set(left)))}: {error.message.splitlines()[0]}")
+            wanted = left
 
 
 def old_venv(version: str, day: str) -> Path | None:

@@ -31,6 +31,15 @@ _NO_NETWORK = (
     "Request failed after",
 )
 _UNSOLVABLE = ("No solution found", "unsatisfiable", "Because ", "Couldn't parse requirement", "Failed to parse")
+_UNBUILT = re.compile(r"Failed to build `(?P<name>[\w.-]+)(?P<version>==[\w.+!-]+)?")
+_TOOLS = "build-essential"
+_NEEDED = {
+    "confluent-kafka": "librdkafka-dev", "gssapi": "libkrb5-dev", "kerberos": "libkrb5-dev",
+    "mysqlclient": "default-libmysqlclient-dev pkg-config", "psycopg2": "libpq-dev", "psycopg2-binary": "libpq-dev",
+    "pycurl": "libcurl4-openssl-dev libssl-dev", "pykerberos": "libkrb5-dev", "pymssql": "freetds-dev", "pyodbc": "unixodbc-dev",
+    "python-ldap": "libldap2-dev libsasl2-dev", "sasl": "libsasl2-dev", "xmlsec": "libxmlsec1-dev pkg-config",
+}  # fmt: skip
+"""What packages that the index has no wheel of need to be built: packages of Debian 12, as their own documentation names them."""
 _MAX_LINES = 12
 _MAX_CHARS = 1600
 
@@ -38,7 +47,7 @@ _MAX_CHARS = 1600
 def run_uv(arguments: Sequence[str], *, timeout_s: float = 1800, cwd: Path | None = None) -> str:
     """Run uv and give what it printed to stdout.
 
-    Invalid (requirements-unresolvable), Unavailable (disk-full, packages-unreachable) or Broken (uv-failed).
+    Invalid (requirements-unresolvable, package-build-failed), Unavailable (disk-full, packages-unreachable) or Broken (uv-failed).
     """
     environment = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH"}}
     environment |= {"NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
@@ -97,6 +106,16 @@ def _explain(text: str) -> AerodromeError:
             code="requirements-unresolvable",
             hint="Change requirements.txt so that it agrees with the packages of the chosen Airflow version.",
             details=details,
+        )
+    if unbuilt := _UNBUILT.search(text):
+        name, version = unbuilt["name"].lower(), unbuilt["version"] or ""
+        return Invalid(
+            f"{name}{version} has no ready-made package for this machine, and building it failed: {shown}",
+            code="package-build-failed",
+            hint=f"Install what it is built with where deployments run (on Debian: {_TOOLS} {_NEEDED[name]}), or take a release with a ready-made package."
+            if name in _NEEDED
+            else "Take a release with a ready-made package for this version of Python, or install a compiler and the libraries that it names.",
+            details=details | {"package": name},
         )
     return Broken(
         f"uv failed: {shown}",

@@ -106,6 +106,22 @@ def test_no_network_is_one_sentence(tmp_path: Path) -> None:
     assert caught.value.code == "packages-unreachable"
 
 
+@pytest.mark.parametrize(("name", "told"), [("mysqlclient", "default-libmysqlclient-dev"), ("sitelib", "ready-made")])
+def test_a_package_that_cannot_be_built_is_named(name: str, told: str, tmp_path: Path) -> None:
+    place = tmp_path / "source"
+    place.mkdir()
+    (place / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "1.0"\n[build-system]\nrequires = []\n'
+        'build-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (place / "backend.py").write_text("def build_wheel(*_):\n    raise Exception('no library')\n")
+    with pytest.raises(Invalid) as caught:
+        run_uv(["pip", "install", "--offline", "--no-cache", "--target", str(tmp_path / "target"), str(place)])
+    assert caught.value.code == "package-build-failed"
+    assert caught.value.message.startswith(name)
+    assert told in (caught.value.hint or "")
+
+
 @pytest.mark.airflow
 def test_the_same_wish_is_the_same_folder_and_half_built_ones_are_mended(
     airflow_venv: Callable[..., Venv], tmp_path: Path
