@@ -14,14 +14,16 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from aerodrome.builds.pythons import find_python
 from aerodrome.builds.uv import run_uv
+from aerodrome.databases import tools
 from aerodrome.kernel.digest import digest_of
 from aerodrome.kernel.errors import Unavailable
 from aerodrome.kernel.secret import Secret
@@ -67,6 +69,33 @@ class Aged:
                 return int(connection.scalar(text(sql)) or 0)
         finally:
             engine.dispose()
+
+
+def copied(old: Aged, encoding: str = "UTF8") -> Aged:
+    """Copy a source in PostgreSQL into a database of its own, for tests that change it; the server's end is the copy's."""
+    url, name = make_url(old.url), f"copied_{os.urandom(4).hex()}"
+    place = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(place, autocommit=True) as connection:
+        major = connection.info.server_version // 10_000
+        connection.execute(
+            f"create database {name} encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'"
+        )
+    dump = run_in_postgres(old, tools.find("pg_dump", major), "--encoding=UTF8", str(url.database))
+    copy = replace(old, url=url.set(database=name).render_as_string(hide_password=False))
+    run_in_postgres(copy, tools.find("psql", major), "--quiet", "--set=ON_ERROR_STOP=1", name, data=dump)
+    return copy
+
+
+def run_in_postgres(old: Aged, *command: str | Path, data: bytes = b"") -> bytes:
+    """Run a client of PostgreSQL where a source is."""
+    url = make_url(old.url)
+    where = {
+        "PGHOST": url.host or "",
+        "PGPORT": str(url.port),
+        "PGUSER": url.username or "",
+        "PGPASSWORD": url.password or "",
+    }
+    return subprocess.run(command, env=os.environ | where, input=data, capture_output=True, check=True).stdout
 
 
 def old_venv(cache: Path, version: str) -> Path:

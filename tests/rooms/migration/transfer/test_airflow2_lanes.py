@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.matrix import wide
-from tests.rooms.migration.aged import Aged
+from tests.rooms.migration.aged import Aged, copied
 from tests.rooms.migration.transfer import test_sql_lane, test_text_lane
 from tests.rooms.migration.transfer.conftest import EACH_AIRFLOW2, add_dags_to2
 from tests.rooms.migration.transfer.test_bulk import counts, odd_source
@@ -88,6 +88,7 @@ def open_target(
 def old(request: pytest.FixtureRequest, aged: Callable[..., Aged]) -> Aged:
     made = aged(*request.param)
     if request.param[1] == "postgresql":
+        made = copied(made)
         with_oddities(made)
     return made
 

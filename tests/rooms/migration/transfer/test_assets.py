@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.rooms.migration.aged import Aged
+from tests.rooms.migration.aged import Aged, copied
 
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.migration.sources.registry import open_source
@@ -22,7 +22,7 @@ CLOCK = SystemClock()
 @pytest.fixture(scope="module")
 def old(aged: Callable[..., Aged]) -> Aged:
     """A real 2.11.2 whose `by_hand` waits for two datasets: one made its last run, the other is pending."""
-    made = aged("2.11.2", "postgresql")
+    made = copied(aged("2.11.2", "postgresql"))
     engine = create_engine(made.url.replace("+psycopg2", "+psycopg"))
     with engine.begin() as connection:
         for number, uri in enumerate(("s3://lake/orders", "s3://lake/customers", "s3://lake/else"), 900):

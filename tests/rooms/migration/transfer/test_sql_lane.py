@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, event, text
 from tests.matrix import wide
-from tests.rooms.migration.aged import Aged
+from tests.rooms.migration.aged import Aged, copied
 from tests.rooms.migration.transfer.conftest import add_dags_to
 
 from aerodrome.kernel.clock import SystemClock
@@ -77,7 +77,7 @@ class _Counting:
 @pytest.fixture(params=VERSIONS, scope="module")
 def old(request: pytest.FixtureRequest, aged: Callable[..., Aged]) -> Aged:
     """A real source, with what history of years brings besides."""
-    made = aged(request.param, "postgresql")
+    made = copied(aged(request.param, "postgresql"))
     with_oddities(made)
     return made
 
