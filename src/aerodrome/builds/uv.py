@@ -110,7 +110,7 @@ def _explain(text: str) -> AerodromeError:
     if unbuilt := _UNBUILT.search(text):
         name, version = unbuilt["name"].lower(), unbuilt["version"] or ""
         return Invalid(
-            f"{name}{version} has no ready-made package for this machine, and building it failed: {shown}",
+            f"{name}{version} has no ready-made package for this machine, and building it failed:\n{shown}",
             code="package-build-failed",
             hint=f"Install what it is built with where deployments run (on Debian: {_TOOLS} {_NEEDED[name]}), or take a release with a ready-made package."
             if name in _NEEDED

@@ -203,7 +203,9 @@ def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
         spots = _apply_ours(held, name, applied, notes)
         spots += [spot for spot in kept if spot[0] not in {code for code, _ in spots}]
     after = path.read_bytes()
-    needed = providers_of(after, held.options.major) - providers_of(before, held.options.major)
+    needed = providers_of(after, held.options.major)
+    if held.options.major <= _OLDER:  # what the image of the source brings, that of the target may, too
+        needed -= providers_of(before, held.options.major)
     return _Finished(applied, notes, spots, _diff(before, after, name), needed)
 
 
@@ -269,7 +271,7 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
 
 
 def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator[FileChange]:
-    """Templates, requirements, and what stands around the code; `needed` are packages that the code did not need before."""
+    """Templates, requirements, and what stands around the code; `needed` are packages that the code imports; images of Airflow bring many that no requirements.txt names."""
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
     for path in sorted(out_dir.rglob("*")):

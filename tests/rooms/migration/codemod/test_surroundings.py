@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 
+from aerodrome.migration.codemod import upgrade
 from aerodrome.migration.codemod.requirements import providers_of
 from aerodrome.migration.codemod.surroundings import is_concerned, upgrade_surroundings
 
@@ -61,3 +62,16 @@ def test_packages_that_a_module_imports_of_other_providers_are_required_too() ->
     assert providers_of(code) == {"apache-airflow-providers-google", "apache-airflow-providers-cncf-kubernetes"}
     code = b"from airflow.providers.google.cloud.operators.gcs import GCSListObjectsOperator\n"
     assert providers_of(code) == {"apache-airflow-providers-google"}
+
+
+def test_packages_that_only_the_image_of_the_source_brought_are_required(tmp_path: Path) -> None:
+    """Airflow's own images bring the providers of the clouds; no requirements.txt of a team names them."""
+    before = tmp_path / "before"
+    before.mkdir()
+    (before / "a.py").write_text("from airflow.providers.google.cloud.hooks.gcs import GCSHook\n")
+    (before / "requirements.txt").write_text("apache-airflow==2.9.3\npandas\n")
+    upgrade(before, tmp_path / "after", "3.3.2")
+    assert (tmp_path / "after" / "requirements.txt").read_text() == "pandas\napache-airflow-providers-google\n"
+    (before / "requirements.txt").unlink()
+    done = upgrade(before, tmp_path / "other", "3.3.2")
+    assert [(item.rule, item.file) for item in done.findings] == [("provider-needed", "requirements.txt")]
