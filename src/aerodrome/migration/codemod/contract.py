@@ -39,7 +39,7 @@ class CodeUpgrade:
 
     target_version: str
     files: tuple[FileChange, ...]
-    files_total: int
+    files_total: int  # that were looked at: code, requirements, and what stands around it
 
     @property
     def rules(self) -> dict[str, int]:

@@ -141,7 +141,7 @@ def upgrade(
     )
     interesting = [change for change in changes if change.diff or change.findings]
     interesting += [_left_out(item) for item in left_out]
-    return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), len(names))
+    return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), len(changes))
 
 
 def _is_own_file(path: Path) -> bool:
