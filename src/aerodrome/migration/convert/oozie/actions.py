@@ -80,6 +80,16 @@ class Action:
         text = text.strip()
         return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
 
+    def last_name(self, text: str) -> str:
+        """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (5.2, ShellActionExecutor)."""
+        text = text.strip()
+        name = text.rpartition("/")[2]
+        is_known = name.count("{") == name.count("}") and (not name.startswith("${") or name == text)
+        if is_known and not name.startswith("${"):
+            return self.word(name)
+        known = self.compiler.scope.partly(text)
+        return self.word(text) if "$" not in known and "/" not in known else f'"$(basename -- {self.word(text)})"'
+
     def is_relative(self, text: str) -> bool:
         """Tell whether a path stands below the application's folder; one that begins with a value that nobody knows does not."""
         pieces = self.compiler.pieces(text.strip())
@@ -130,8 +140,7 @@ class Action:
         lines = []
         for item in (*self.every("file"), *self.every("archive")):
             place, _, link = item.text.strip().partition("#")
-            name = link or PurePosixPath(place).name
-            target = self.word(name)
+            target = self.word(link) if link else self.last_name(place)
             lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
             if item.name == "archive":
                 lines[-1] = (

@@ -64,8 +64,9 @@ def _places(estate: Estate, item: Application, job: tuple[Layer, ...]) -> list[t
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
         path = Scope((own, *job)).partly(entry.value("app-path"))
         name = Scope(job).text(entry.get("name")) or ""
-        found.append(estate.locate("coordinator", path, item.folder))
-        assumed.append(_alike(estate, item, name, path, (own, *job)) if found[-1] is None else None)
+        place, is_assumed = estate.search("coordinator", path, item.folder)
+        found.append(None if is_assumed else place)
+        assumed.append(place or _alike(estate, item, name, path, (own, *job)) if found[-1] is None else None)
         is_open.append(found[-1] is None and assumed[-1] is None and "$" in path.rpartition("/")[2])
     known = [one or two for one, two in zip(found, assumed, strict=True)]
     if known.count(None) == 1 and any(is_open):

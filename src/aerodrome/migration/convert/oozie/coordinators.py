@@ -249,17 +249,21 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
 
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:
     known = plan.scope.partly(path)
-    found = estate.locate("workflow", known, folder)
-    if found is not None:
+    found, is_assumed = estate.search("workflow", known, folder)
+    if found is not None and not is_assumed:
         return found
     beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
     is_open = "$" in known.rpartition("/")[2]
     alone = sum(item.folder == folder for item in estate.of_kind("coordinator")) == 1
-    if len(beside) != 1 or not (is_open or (alone and _is_named(known, beside[0]))):
+    if len(beside) == 1 and (is_open or is_assumed or (alone and _is_named(known, beside[0]))):
+        reason = f"{known} leads to no file: the workflow beside the coordinator is taken"
+        found = beside[0]
+    elif found is not None:
+        reason = f"{known} leads to no file: {found.file} is taken, whose folder is called so"
+    else:
         return None
-    reason = f"{known} leads to no file: the workflow beside the coordinator is taken"
     plan.note("app-path", "caveat", "app-path-assumed", reason)
-    return beside[0]
+    return found
 
 
 def _is_named(path: str, workflow: Application) -> bool:

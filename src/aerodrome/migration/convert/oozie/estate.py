@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -107,8 +108,8 @@ class Estate:
                         continue
                     for kind, key in _PATHS.items():
                         text = scope.partly(scope.layers[0].values.get(key, ""))
-                        found = self.locate(kind, text, folder) if text else None
-                        if found is not None:
+                        found, is_assumed = self.search(kind, text, folder) if text else (None, False)
+                        if found is not None and not is_assumed:
                             self._submitted.setdefault(found.file, []).append(path)
         return self._submitted
 
@@ -140,6 +141,13 @@ class Estate:
 
     def locate(self, kind: str, text: str, folder: str) -> Application | None:
         """Find the definition that an application path names; None when none fits, or several fit alike."""
+        return self.search(kind, text, folder)[0]
+
+    def search(self, kind: str, text: str, folder: str) -> tuple[Application | None, bool]:
+        """Find the definition, and tell whether it is assumed: its folder is called so, the one above it is not.
+
+        What is assumed lies below the same first folder as what names it.
+        """
         text = re.sub(r"^\$\{\s*wf:appPath\(\)\s*\}", "//" + folder, text.strip())
         segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part]
         known: list[str] = []
@@ -152,22 +160,24 @@ class Estate:
             at = known.index("..", 1)
             del known[at - 1 : at + 1]
         if not known:
-            return None
+            return None, False
         file = known.pop() if known[-1].endswith(".xml") else f"{kind}.xml"
         if not known:
             beside = self.applications.get(str(PurePosixPath(folder) / file))
-            return beside if beside is not None and beside.kind == kind else None
+            return (beside if beside is not None and beside.kind == kind else None), False
         near_to = PurePosixPath(folder).parts
-        best: list[tuple[int, int, str]] = []
+        best: list[tuple[bool, int, int, str]] = []
         for parts, name in self._named(kind, file, known[-1]):
-            near = sum(1 for one, two in zip((*parts, file), near_to, strict=False) if one == two)
-            best.append((_common_tail(parts, known), near, name))
+            near, tail = _common((*parts, file), near_to), _common(parts[::-1], known[::-1])
+            is_whole = tail == min(len(parts), len(known))
+            if is_whole or near or not near_to:
+                best.append((is_whole, tail, near, name))
         if not best:
-            return None
+            return None, False
         best.sort(reverse=True)
-        if len(best) > 1 and best[0][:2] == best[1][:2]:
-            return None
-        return self.applications[best[0][2]]
+        if len(best) > 1 and best[0][:3] == best[1][:3]:
+            return None, False
+        return self.applications[best[0][3]], not best[0][0]
 
     def _named(self, kind: str, file: str, folder: str) -> list[tuple[tuple[str, ...], str]]:
         """Give the folders and names of the definitions in a file of that name, in a folder of that name."""
@@ -180,13 +190,9 @@ class Estate:
         return self._index.get((kind, file, folder), [])
 
 
-def _common_tail(parts: tuple[str, ...], known: list[str]) -> int:
-    count = 0
-    for one, two in zip(reversed(parts), reversed(known), strict=False):
-        if one != two:
-            break
-        count += 1
-    return count
+def _common(parts: Sequence[str], others: Sequence[str]) -> int:
+    """Count the first names that both have."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(parts, others, strict=False)))
 
 
 def read_estate(path: Path, profile: Profile) -> Estate:

@@ -33,7 +33,8 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
     if node.name in body.names_above:
         return None  # Airflow 2.11 takes the id of a group in a group for that of an outer one
     folder = body.workflow.file.rpartition("/")[0]
-    item = children.find(body, node.body.value("app-path"), folder)
+    path = node.body.value("app-path")
+    item = None if children.is_assumed(body, path, folder) else children.find(body, path, folder)
     if item is None or item.workflow is None or _uses(children)[item.file] != 1 or not _is_local(children, body, item):
         return None
     own = configuration(node.body.first("configuration"))

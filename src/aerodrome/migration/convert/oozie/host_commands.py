@@ -18,7 +18,7 @@ def shell(action: Action) -> Command:
         action.caveats["shell-configuration"] = (
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
-    argv = [action.word(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
+    argv = [action.last_name(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
     environment: dict[str, str] = {}
     exports: list[str] = []
     for item in action.every("env-var"):

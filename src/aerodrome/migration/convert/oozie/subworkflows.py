@@ -49,6 +49,10 @@ class Children:
         wanted: tuple[str, ...] = ()
         if child is not None:
             target = self.dag_ids[child.file]
+            if self.is_assumed(body, path, folder):
+                caveats["app-path-assumed"] = (
+                    f"{path} leads to no file: {child.file} is taken, whose folder is called so"
+                )
             self.triggered.add(child.file)
             wanted = self.needs_of(child)
         else:
@@ -110,8 +114,11 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        text = re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path)
-        return self.estate.locate("workflow", body.scope.partly(text), folder)
+        return self.estate.locate("workflow", _named(body, path), folder)
+
+    def is_assumed(self, body: Body, path: str, folder: str) -> bool:
+        """Tell whether the workflow found is only called like the one that is named."""
+        return self.estate.search("workflow", _named(body, path), folder)[1]
 
     def reached_from(self, child: Application) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known."""
@@ -183,6 +190,11 @@ class Children:
         own = configuration(body.first("configuration"))
         inner = self.needs_of(child, (*open_now, application.file))
         return tuple(name for name in inner if name not in own and not self.has_default(child, name))
+
+
+def _named(body: Body, path: str) -> str:
+    """Write an app-path with what is known of its values."""
+    return body.scope.partly(re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path))
 
 
 def names_in(text: str) -> list[str]:

@@ -156,3 +156,45 @@ def test_a_zone_that_no_server_knows_is_refused_and_not_asked_for(tmp_path: Path
     conversion = read(tmp_path, {})
     assert {item.code for item in conversion.dags[0].accounts if item.outcome == "raises"} == {"timezone-refused"}
     assert not [item for item in conversion.questions if item.code == "unknown-timezone"]
+
+
+def test_a_folder_that_is_only_called_so_does_not_hide_what_lies_beside(tmp_path: Path) -> None:
+    """Many teams call a folder `workflow`: of somebody else's nothing is taken, and what is only called so is said."""
+    write(tmp_path / "sales" / "job" / "coordinator.xml", coordinator("sales", "/apps/sales/workflow/workflow.xml"))
+    write(tmp_path / "sales" / "job" / "workflow.xml", _WORKFLOW.format("sales-own"))
+    write(tmp_path / "mail" / "job" / "workflow" / "workflow.xml", _WORKFLOW.format("mail-own"))
+    write(tmp_path / "sales" / "other" / "workflow" / "workflow.xml", _WORKFLOW.format("sales-other"))
+    dags = found(tmp_path)
+    assert "app-path-assumed" in codes(dags["sales"])
+    assert {item.origin.file for item in dags["sales"].accounts if item.element == "action/shell"} == {
+        "sales/job/workflow.xml"
+    }
+    (tmp_path / "sales" / "job" / "workflow.xml").unlink()
+    dags = found(tmp_path)
+    assert "app-path-assumed" in codes(dags["sales"])
+    assert {item.origin.file for item in dags["sales"].accounts if item.element == "action/shell"} == {
+        "sales/other/workflow/workflow.xml"
+    }
+    (tmp_path / "sales" / "other" / "workflow" / "workflow.xml").unlink()
+    assert not [item for item in found(tmp_path)["sales"].accounts if item.element == "action/shell"]
+
+
+@pytest.mark.parametrize(
+    ("text", "properties", "first"),
+    [
+        ("hdfs://nn/apps/run.sh", "", "run.sh"),
+        ("/usr/bin/python3", "", "python3"),
+        ("${nameNode}/apps/run.sh", "nameNode=hdfs://nn\n", "run.sh"),
+        ("${script}", "script=run.sh\n", "{{ params.script | quote }}"),
+        ("${script}", "script=/apps/run.sh\n", '"$(basename -- {{ params.script | quote }})"'),
+    ],
+)
+def test_the_last_name_of_a_path_is_run_as_oozie_does(tmp_path: Path, text: str, properties: str, first: str) -> None:
+    """ShellActionExecutor of Oozie 5.2 runs `new Path(exec).getName()`."""
+    inner = f"<exec>{text}</exec><argument>a b</argument><file>{text}</file>"
+    write(tmp_path / "workflow.xml", _WORKFLOW.format("w").replace("<exec>run</exec>", inner))
+    write(tmp_path / "job.properties", properties)
+    (dag,) = read(tmp_path, {}).dags
+    command = str(dict(dag.task("a").arguments)["bash_command"])
+    assert f"{first} 'a b'" in command
+    assert f" {first}\nchmod +x {first}\n" in command
