@@ -141,7 +141,8 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     """Give the schedule, and its nominal times as Python; none when they are not known."""
     root = plan.item.root
     rhythm = frequency.frequency_of(root, plan.scope)
-    start = frequency.read_time(plan.scope.text(root.get("start")) or "")
+    begin = plan.scope.text(root.get("start")) or ""
+    start, server = frequency.read_time(begin), frequency.server_zone(begin)
     end_text = plan.scope.text(root.get("end"))
     end = frequency.read_time(end_text or "")
     is_catching_up = _execution(plan) not in ("LAST_ONLY", "NONE")
@@ -168,11 +169,16 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
         plan.note("end", "converted")
     if rhythm is None or start is None:
         return Schedule(), None
-    expression = frequency.timetable(rhythm, start, zone, is_catching_up=is_catching_up, execution=_execution(plan))
+    execution = _execution(plan)
+    expression = frequency.timetable(
+        rhythm, start, zone, is_catching_up=is_catching_up, execution=execution, server=server
+    )
+    if rhythm.cron and server != "UTC" and execution in executions.SKIPPING:
+        expression = None
     if expression is None:
         code, reason = frequency.cron_refused(rhythm.cron) or (
             "cron-unknown",
-            f"the cron {rhythm.cron!r} is not computed",
+            f"the cron {rhythm.cron!r} is not computed for a server of the zone {server}",
         )
         plan.fail("frequency", Unsupported(code, reason), "cron")
         return Schedule(), None
@@ -181,6 +187,7 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
         "amount": str(rhythm.amount),
         "end_of": rhythm.end_of,
         "cron": rhythm.cron,
+        "server": server,
         "zone": zone,
         "start": start.isoformat(),
         "end": end.isoformat() if end else "",

@@ -147,16 +147,33 @@ def read_zone(text: str) -> str | None:
     return name
 
 
+def server_zone(text: str) -> str:
+    """Give the zone of the server whose times are written so: UTC, or that of an offset.
+
+    Oozie takes an offset only where it is that of oozie.processing.timezone, and counts crons in that zone (5.2, DateUtils,
+    CoordCommandUtils).
+    """
+    return (read_zone(f"GMT{text.strip()[-5:]}") if re.search(r"[+-]\d{4}$", text.strip()) else None) or "UTC"
+
+
 def timetable(
-    frequency: Frequency, start: datetime, zone: str, *, is_catching_up: bool, execution: str = "FIFO"
+    frequency: Frequency,
+    start: datetime,
+    zone: str,
+    *,
+    is_catching_up: bool,
+    execution: str = "FIFO",
+    server: str = "UTC",
 ) -> Expression | None:
-    """Give the timetable of a frequency; None for a cron of `cron_refused`."""
+    """Give the timetable of a frequency, of a `server` whose crons count in that zone; None for a cron that is not computed."""
     more: list[tuple[str, Expression]] = [("execution", execution)] if execution == "NONE" else []
     if frequency.cron:
         if cron_refused(frequency.cron) is not None:
             return None
-        if not more and (cron := translate_cron(frequency.cron)):
-            return Call(symbols.CRON, (cron,), (("timezone", "UTC"),))
+        if not more and ":" not in server and (cron := translate_cron(frequency.cron)):
+            return Call(symbols.CRON, (cron,), (("timezone", server),))
+        if server != "UTC":
+            return None
         return Call(TIMETABLE, (start.strftime("%Y-%m-%dT%H:%MZ"),), (("cron", frequency.cron), *more))
     is_utc = zone in ("UTC", "Etc/UTC", "Etc/GMT")
     unit, amount = frequency.unit, frequency.amount

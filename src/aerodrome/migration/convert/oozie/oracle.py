@@ -25,7 +25,7 @@ def nominal_times(oracle: Mapping[str, str], count: int) -> list[datetime]:
     """Give the first times of a `Schedule.oracle`, in UTC."""
     start = datetime.fromisoformat(oracle["start"])
     end = datetime.fromisoformat(oracle["end"]) if oracle["end"] else None
-    times = _cron(oracle["cron"], start) if oracle["cron"] else _calendar(oracle, start)
+    times = _cron(oracle, start) if oracle["cron"] else _calendar(oracle, start)
     return [moment for moment in islice(times, count) if end is None or moment < end]
 
 
@@ -98,11 +98,13 @@ def plus(origin: datetime, unit: str, amount: int, zone: tzinfo) -> datetime:
     return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
 
 
-def _cron(text: str, start: datetime) -> Iterator[datetime]:
-    minute, hour, day, month, weekday = text.upper().split()
+def _cron(oracle: Mapping[str, str], start: datetime) -> Iterator[datetime]:
+    """Give the times of a cron, which counts in the server's zone: UTC, or one with an offset that never changes."""
+    minute, hour, day, month, weekday = oracle["cron"].upper().split()
+    server = named_zone(oracle.get("server", "UTC"))
     minutes, hours = _values(minute, 0, 59, {}), _values(hour, 0, 23, {})
     months = _values(month, 1, 12, _MONTHS)
-    date = start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    date = start.astimezone(server).replace(hour=0, minute=0, second=0, microsecond=0)
     last = date + _HORIZON
     while date < last:
         if date.month in months and _is_day(date, day, weekday):
@@ -110,7 +112,7 @@ def _cron(text: str, start: datetime) -> Iterator[datetime]:
                 for at_minute in sorted(minutes):
                     moment = date.replace(hour=at_hour, minute=at_minute)
                     if moment >= start:
-                        yield moment
+                        yield moment.astimezone(UTC)
         date += timedelta(days=1)
 
 
@@ -202,7 +204,7 @@ def first_after(oracle: Mapping[str, str], last: datetime | None) -> datetime | 
         found = next(iter(nominal_times(oracle, 1)), None)
         return found if found is None or last is None or found > last else None
     if oracle["cron"]:
-        times = _cron(oracle["cron"], last.astimezone(UTC).replace(second=0, microsecond=0))
+        times = _cron(oracle, last.astimezone(UTC).replace(second=0, microsecond=0))
     else:
         times = _calendar_from(oracle, start, last)
     moment = next((moment for moment in times if moment > last), None)

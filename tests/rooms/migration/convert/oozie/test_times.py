@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from croniter import croniter
@@ -14,6 +15,7 @@ from aerodrome.migration.convert.oozie.frequency import (
     read_frequency,
     read_time,
     read_zone,
+    server_zone,
     timetable,
     translate_cron,
 )
@@ -91,6 +93,32 @@ def test_what_only_quartz_knows_is_computed_by_the_plugin(cron: str) -> None:
     assert times.last(start - timedelta(days=1)) is None
     made = timetable(Frequency(cron=cron), start, "UTC", is_catching_up=True)
     assert isinstance(made, Call)
+
+
+@pytest.mark.parametrize(
+    ("begin", "server", "first"),
+    [
+        ("2026-01-01T00:00Z", "UTC", "2026-01-01T05:00+00:00"),
+        ("2026-01-01T00:00+0000", "UTC", "2026-01-01T05:00+00:00"),
+        ("2026-01-01T00:00+0900", "Etc/GMT-9", "2025-12-31T20:00+00:00"),
+        ("2026-01-01T00:00-0500", "Etc/GMT+5", "2026-01-01T10:00+00:00"),
+        ("2026-01-01T00:00+0530", "+05:30", "2025-12-31T23:30+00:00"),
+    ],
+)
+def test_crons_count_in_the_zone_of_the_server(begin: str, server: str, first: str) -> None:
+    """Its times say which it is: Oozie refuses an offset of another zone."""
+    start = read_time(begin)
+    assert start is not None
+    assert server_zone(begin) == server
+    oracle = {"cron": "0 5 * * *", "start": start.isoformat(), "end": "", "server": server}
+    assert nominal_times(oracle, 1) == [datetime.fromisoformat(first)]
+    made = timetable(Frequency(cron="0 5 * * *"), start, "UTC", is_catching_up=True, server=server)
+    assert (made is None) is (":" in server)
+    if isinstance(made, Call):
+        assert made.keywords == (("timezone", server),)
+        zone = ZoneInfo(server)
+        assert croniter("0 5 * * *", start.astimezone(zone)).get_next(datetime) == datetime.fromisoformat(first)
+    assert timetable(Frequency(cron="0 6 15W * ?"), start, "UTC", is_catching_up=True, server="Etc/GMT-9") is None
 
 
 def test_the_nearest_weekday_stays_in_its_month() -> None:
