@@ -200,9 +200,22 @@ def _drafted_tasks(tail_of: Callable[[str], str], width: int, runs: Sequence[Run
     lines = block.replace(NULL_MARK, NULL).split("\n")
     owners = [key for key, of_run in found for _ in of_run]
     sums, number = sums_of([md5(line.encode(), usedforsecurity=False).digest() for line in lines])
-    tails = [tail_of(line) for line in lines]
+    try:
+        tails = [tail_of(line) for line in lines]
+    except ValueError:  # a moment that is none
+        plain_runs = [(key, of_run if _has_tails(tail_of, of_run) else None) for key, of_run in runs]
+        return _drafted_tasks(tail_of, width, plain_runs, most)
     keys = [key for key, _ in found]
     return _Batch(Draft(keys, lines, sums, number, has_notes=False, tails=tails, owners=owners), odd)
+
+
+def _has_tails(tail_of: Callable[[str], str], lines: list[str] | None) -> bool:
+    try:
+        for line in lines or ():
+            tail_of(line.replace(NULL_MARK, NULL))
+    except ValueError:
+        return False
+    return True
 
 
 def _block(runs: Sequence[tuple[RunKey, list[str]]]) -> str:

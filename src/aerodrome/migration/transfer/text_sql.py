@@ -67,10 +67,10 @@ def _null(sql: str) -> str:
 
 
 def _moment(dialect: TextDialect, sql: str) -> str:
-    """Write a moment as PostgreSQL does, without zeros at its end. NULL for a text of another form than Airflow's."""
+    """Write a moment as PostgreSQL does, without zeros at its end. NULL for a text of another form than Airflow's, and MySQL's year 0."""
     if dialect == "mysql":
         trimmed = f"case when microsecond({sql}) = 0 then left({sql}, 19) else trim(trailing '0' from {sql}) end"
-        return f"case when {sql} is null then '{NULL_MARK}' else {trimmed} end"
+        return f"case when {sql} is null then '{NULL_MARK}' when {sql} < '0001-01-01' then null else {trimmed} end"
     micro = f"length({sql}) = 26 and substr({sql}, 11, 1) = ' ' and substr({sql}, 20, 1) = '.'"
     trimmed = f"case when substr({sql}, 21) = '000000' then substr({sql}, 1, 19) else rtrim({sql}, '0') end"
     return (

@@ -58,9 +58,10 @@ def damage(old: Aged, statements: tuple[str, ...]) -> None:
 
 
 @pytest.mark.airflow
-def test_rows_move_without_moments_that_are_none(copied: Aged, target: TargetDatabase) -> None:
+@pytest.mark.parametrize("more", ["start_date", "end_date", "queued_dttm"])
+def test_rows_move_without_moments_that_are_none(more: str, copied: Aged, target: TargetDatabase) -> None:
     add_dags_to(target, *DAG_IDS)
-    check_moments(copied, target, *DATES["sqlite"])
+    check_moments(copied, target, *DATES["sqlite"], more=more)
 
 
 @pytest.mark.airflow
@@ -87,16 +88,17 @@ def test_rows_of_mysql_move_without_moments_that_are_none(
         engine.dispose()
 
 
-def check_moments(old: Aged, target: TargetDatabase, first: str, second: str) -> None:
+def check_moments(old: Aged, target: TargetDatabase, first: str, second: str, *, more: str = "end_date") -> None:
     damage(
         old,
         (
             f"update task_instance set start_date = '{first}' where dag_id = 'berlin_nightly'",
+            f"update task_instance set {more} = '{second}' where dag_id = 'six_hourly'",
             f"update dag_run set end_date = '{second}' where dag_id = 'daily_orders' and run_type = 'scheduled'",
         ),
     )
     runs = old.count("select count(*) from dag_run where dag_id = 'daily_orders' and run_type = 'scheduled'")
-    tasks = old.count("select count(*) from task_instance where dag_id = 'berlin_nightly'")
+    tasks = old.count("select count(*) from task_instance where dag_id in ('berlin_nightly', 'six_hourly')")
     outcome = moved(old, target)
     of_run, of_task = outcome.of("run"), outcome.of("task_instance")
     assert (of_run.failed_by_code, of_run.noticed_by_code) == ({}, {"moment-unreadable": runs})
@@ -107,7 +109,7 @@ def check_moments(old: Aged, target: TargetDatabase, first: str, second: str) ->
         rows = connection.exec_driver_sql(
             "select start_date, end_date from task_instance where dag_id = 'berlin_nightly'"
         ).all()
-    assert len(rows) == tasks
+    assert len(rows) == old.count("select count(*) from task_instance where dag_id = 'berlin_nightly'")
     assert all(start is None and end is not None for start, end in rows)
 
 
