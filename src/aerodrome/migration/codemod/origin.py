@@ -12,7 +12,7 @@ _PIN = re.compile(
 )
 _FILES = ("requirements.txt", "Dockerfile", "docker-compose.yaml", "docker-compose.yml", ".env", "constraints.txt")
 _OF_1 = re.compile(
-    rb"(?m)^\s*(?:from|import)\s+airflow\.(?:contrib\b|operators\.\w+_operator\b|hooks\.\w+_hook\b|sensors\.\w+_sensor\b)|^\s*from airflow\.(?:operators|hooks|sensors) import [A-Z]"
+    rb"(?m)^\s*(?:from|import)\s+airflow\.(?:contrib\b|operators\.(?:\w+_operator|sensors)\b|hooks\.\w+_hook\b|sensors\.\w+_sensor\b)|^\s*from airflow\.(?:operators|hooks|sensors) import [A-Z]"
 )
 _OF_3 = re.compile(rb"(?m)^\s*(?:from|import)\s+airflow\.(?:sdk|providers\.standard)\b")
 _OF_2 = re.compile(

@@ -42,6 +42,21 @@ def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
     return frozenset(name for name in found if name and name not in own)
 
 
+_SQL_CLASSES = re.compile(rb"\b(Jdbc|MsSql|MySql|Oracle|Postgres|Snowflake|Sqlite|Vertica|Trino)Operator\b")
+_OF_SQL = {"MsSql": "microsoft-mssql", "MySql": "mysql"}
+
+
+def connections_of(before: bytes, after: bytes) -> frozenset[str]:
+    """Give the packages of the databases whose own operators became the SQLExecuteQueryOperator, which imports none of them.
+
+    It finds the hook by the type of its connection, which the provider of that database brings.
+    """
+    if b"SQLExecuteQueryOperator" not in after:
+        return frozenset()
+    names = {match.decode() for match in _SQL_CLASSES.findall(before)}
+    return frozenset(f"apache-airflow-providers-{_OF_SQL.get(name, name.lower())}" for name in names)
+
+
 def needed_findings(needed: Collection[str], file: str) -> Iterator[Remaining]:
     for name in sorted(needed):
         hint = "Write it into the requirements of the deployment."

@@ -26,7 +26,13 @@ from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.origin import default_timezone, source_version
 from aerodrome.migration.codemod.project import Project
-from aerodrome.migration.codemod.requirements import needed_findings, pins_1, providers_of, upgrade_requirements
+from aerodrome.migration.codemod.requirements import (
+    connections_of,
+    needed_findings,
+    pins_1,
+    providers_of,
+    upgrade_requirements,
+)
 from aerodrome.migration.codemod.resolution import resolve_requirements
 from aerodrome.migration.codemod.rules import RULES
 from aerodrome.migration.codemod.rules.context_keys import rewrite_template
@@ -203,7 +209,7 @@ def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
         spots = _apply_ours(held, name, applied, notes)
         spots += [spot for spot in kept if spot[0] not in {code for code, _ in spots}]
     after = path.read_bytes()
-    needed = providers_of(after, held.options.major)
+    needed = providers_of(after, held.options.major) | connections_of(before, after)
     if held.options.major <= _OLDER:  # what the image of the source brings, that of the target may, too
         needed -= providers_of(before, held.options.major)
     return _Finished(applied, notes, spots, _diff(before, after, name), needed)

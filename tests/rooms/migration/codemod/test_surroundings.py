@@ -75,3 +75,22 @@ def test_packages_that_only_the_image_of_the_source_brought_are_required(tmp_pat
     (before / "requirements.txt").unlink()
     done = upgrade(before, tmp_path / "other", "3.3.2")
     assert [(item.rule, item.file) for item in done.findings] == [("provider-needed", "requirements.txt")]
+
+
+@pytest.mark.parametrize(
+    ("old", "package"),
+    [
+        ("from airflow.operators.postgres_operator import PostgresOperator", "postgres"),
+        ("from airflow.providers.microsoft.mssql.operators.mssql import MsSqlOperator", "microsoft-mssql"),
+        ("from airflow.operators.mysql_operator import MySqlOperator", "mysql"),
+    ],
+)
+def test_the_database_of_a_general_operator_brings_its_own_package(old: str, package: str, tmp_path: Path) -> None:
+    """SQLExecuteQueryOperator imports no database: its provider is found by the connection's type when the task runs."""
+    before = tmp_path / "before"
+    before.mkdir()
+    (before / "a.py").write_text(f"{old}\n\ntask = {old.rsplit(' ', 1)[1]}(task_id='t', sql='select 1')\n")
+    (before / "requirements.txt").write_text("")
+    upgrade(before, tmp_path / "after", "3.3.2")
+    assert "SQLExecuteQueryOperator" in (tmp_path / "after" / "a.py").read_text()
+    assert f"apache-airflow-providers-{package}\n" in (tmp_path / "after" / "requirements.txt").read_text()

@@ -1,7 +1,7 @@
 """What operators and hooks of Airflow 1.10 did when nobody said otherwise, and those of today do not: it is said.
 
 Compared: every constructor of apache-airflow 1.10.15 that moved, with the one of 3.3.2's providers (google 22, cncf.kubernetes 10,
-apache.spark 6, amazon 9).
+apache.spark 6, amazon 9, ssh 5: 1.10 waited for a command that says nothing as long as it takes, today that ends after 10 s).
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ _OLD = {
     ),
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": _POD,
     f"{_GOOGLE}.operators.kubernetes_engine.GKEStartPodOperator": _POD,
+    "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", ("timeout",)),
     "airflow.providers.apache.spark.operators.spark_submit.SparkSubmitOperator": _SPARK,
     "airflow.providers.apache.spark.operators.spark_jdbc.SparkJDBCOperator": _SPARK,
 }  # fmt: skip
@@ -108,8 +109,18 @@ def _unseen(call: ast.Call, old: _Old) -> Spot:
 
 RULE = Rule(
     code="old-default",
-    title="What Airflow 1.10 did by default and the operators of today do not is said: BigQuery's connection, pods that stay",
-    words=(b"BigQuery", b"bigquery", b"Datastore", b"KubernetesPod", b"GKEPod", b"SparkSubmit", b"SparkJDBC", b"ToS3"),
+    title="What Airflow 1.10 did by default and the operators of today do not is said: BigQuery's connection, pods that stay, commands over SSH that say nothing for long",
+    words=(
+        b"BigQuery",
+        b"bigquery",
+        b"Datastore",
+        b"KubernetesPod",
+        b"GKEPod",
+        b"SparkSubmit",
+        b"SparkJDBC",
+        b"ToS3",
+        b"SSHOperator",
+    ),
     before="""
 from airflow.contrib.operators.bigquery_to_gcs import BigQueryToCloudStorageOperator
 
