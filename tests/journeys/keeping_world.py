@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from tests.journeys.server import end_postgres
 
 from aerodrome.access import SYSTEM
 from aerodrome.bootstrap import App, build
@@ -45,11 +46,7 @@ def remove(app: App) -> None:
     for view in app.fleet.list_deployments(SYSTEM):
         app.runtime.delete(view.id)
     assert isinstance(app.runtime, LocalRuntime)
-    managed = app.runtime.databases.managed
-    if managed.is_wanted():
-        server = managed.ensure()
-        managed.stop()
-        server.delete()
+    end_postgres(app.runtime)
 
 
 def until(look: Callable[[], Any], timeout_s: float = 120) -> Any:

@@ -128,6 +128,16 @@ class Server:
         runtime = LocalRuntime(self.settings.deployments_dir)
         for folder in self.settings.deployments_dir.glob("dep_*"):
             runtime.delete(folder.name)
+        end_postgres(runtime)
+
+
+def end_postgres(runtime: LocalRuntime) -> None:
+    """End the managed PostgreSQL of a platform, with its data, where it still runs."""
+    managed = runtime.databases.managed
+    if managed.is_wanted():
+        server = managed.ensure()
+        managed.stop()
+        server.delete()
 
 
 def until(look: Callable[[], Any], timeout_s: float = 90, every_s: float = 0.05) -> Any:

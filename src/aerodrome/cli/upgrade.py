@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -203,16 +203,17 @@ def _python(version: str) -> str:
 
 @contextmanager
 def _warm_home() -> Iterator[Path | None]:
-    """Give the folder in which both Airflows stay started for the next proof; None while another proof uses it."""
+    """Give the folder in which both Airflows stay started for the next proof; None while another proof uses it, or where it cannot be."""
     place = Path.home() / ".cache" / "aerodrome" / "proofs"
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (place / "lock").open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fcntl.flock(held.enter_context((place / "lock").open("w")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held by another (BlockingIOError), or a home that cannot be written
+            found = None
         else:
-            yield place
+            found = place
+        yield found
 
 
 def _accepted(only: Path | None, done: codemod.CodeUpgrade) -> frozenset[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.cli.upgrade import run
+from aerodrome.cli.upgrade import _warm_home, run
 from aerodrome.kernel.errors import Conflict, Invalid
 
 _OLD = "from airflow.operators.bash_operator import BashOperator\nfrom airflow import DAG\n\ndag = DAG('a', schedule_interval=None)\nBashOperator(task_id='b', dag=dag)\n"
@@ -117,3 +117,18 @@ def test_a_file_whose_tasks_raise_is_not_accepted_beforehand(
     assert "AutoMLGetModelOperator stands in for" in capsys.readouterr().out
     run(project, diff=False, write=True, gone="keep")
     assert (project / "dags" / "b.py").read_text() == old
+
+
+def test_interpreters_stay_for_one_proof_at_a_time_and_only_where_a_home_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with _warm_home() as first, _warm_home() as second:
+        assert first == tmp_path / ".cache/aerodrome/proofs"
+        assert second is None
+    with _warm_home() as again:
+        assert again == first
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with _warm_home() as none:
+        assert none is None

@@ -84,8 +84,7 @@ class Action:
         """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (5.2, ShellActionExecutor)."""
         text = text.strip()
         name = text.rpartition("/")[2]
-        is_known = name.count("{") == name.count("}") and (not name.startswith("${") or name == text)
-        if is_known and not name.startswith("${"):
+        if name.count("{") == name.count("}") and not name.startswith("${"):
             return self.word(name)
         known = self.compiler.scope.partly(text)
         return self.word(text) if "$" not in known and "/" not in known else f'"$(basename -- {self.word(text)})"'

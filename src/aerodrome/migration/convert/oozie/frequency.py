@@ -1,7 +1,7 @@
 """When a coordinator runs: its frequency as a timetable whose logical dates are Oozie's nominal times.
 
-Days and months count in the wall clock of the coordinator's zone, minutes and hours do not; cron counts in the server's zone, which is UTC
-(Oozie 5.2: CoordMaterializeTransitionXCommand, CoordELFunctions, CoordCommandUtils).
+Days and months count in the wall clock of the coordinator's zone, minutes and hours do not; cron counts in the server's zone: UTC, or
+that of the offset with which its times are written (Oozie 5.2: CoordMaterializeTransitionXCommand, CoordELFunctions, CoordCommandUtils).
 """
 
 from __future__ import annotations

@@ -111,7 +111,14 @@ def _deploy(context: ProofContext, deployment_id: str) -> None:
         if isinstance(context.config, DefinitionsConfig):
             converting.convert_into(folder, context.config, version)
         else:
-            code.upgrade_into(folder, code_of(context.config), version, catchup_by_default=True)
+            code.upgrade_into(
+                folder,
+                code_of(context.config),
+                version,
+                catchup_by_default=code.catches_up(context.estate),
+                default_timezone=code.default_timezone(context.estate),
+                source_version=context.estate.header.source_version,
+            )
     bundle = context.migrations.bundles.put(folder.code)
     deploys = fleet.list_deploys(context.actor, deployment_id)
     live = next((item for item in deploys if item.bundle_digest == bundle.digest and item.status != "failed"), None)
