@@ -33,7 +33,7 @@ test-fast: ## Run the tests that need neither a real Airflow nor a browser
 
 .PHONY: test-matrix
 test-matrix: ## Run what CI leaves out: every version of Airflow, MySQL and MariaDB, provider packages, the long journeys
-	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
+	@scripts/setup matrix
 	@AERODROME_MATRIX=1 $(PY) -m pytest -p no:randomly -m matrix $(ARGS)
 
 .PHONY: lint
@@ -93,7 +93,7 @@ bench-rollback: ## The way back from 3.3 to 2.11 with 1,000,000 task instances o
 
 .PHONY: bench-history
 bench-history: ## History from PostgreSQL, SQLite and MariaDB against a plain COPY of the same rows (ARGS="--dags 4072 --db postgresql": full size)
-	@command -v mariadbd >/dev/null || { echo "MariaDB is missing: apt-get install mariadb-server" >&2; exit 1; }
+	@scripts/setup matrix
 	@scripts/setup test
 	@$(PY) -m bench.history $(ARGS)
 

@@ -43,7 +43,7 @@ class MysqlServer:
 def running(folder: Path, port: int) -> Iterator[MysqlServer]:
     """Start a server below the folder, and end it."""
     if shutil.which("mariadbd") is None:
-        raise SystemExit("MariaDB is missing: apt-get install mariadb-server")
+        raise SystemExit("MariaDB is missing: run scripts/setup matrix")
     user = f"--user={'root' if os.geteuid() == 0 else os.environ.get('USER', 'mysql')}"
     data, socket = folder / "data", folder / "s"
     subprocess.run(

@@ -50,7 +50,7 @@ class MariaServer:
 def running(folder: Path, port: int, version: str | None = None) -> Iterator[MariaServer]:
     """Start a server below the folder, and end it."""
     if shutil.which("mariadbd") is None:
-        pytest.fail("MariaDB is missing: apt-get install mariadb-server", pytrace=False)
+        pytest.fail("MariaDB is missing: run scripts/setup matrix", pytrace=False)
     user = [f"--user={'root' if os.geteuid() == 0 else os.environ.get('USER', 'mysql')}"]
     data, socket = folder / "data", folder / "s"
     made = subprocess.run(
