@@ -29,16 +29,21 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
     """Give what the first runs miss: conditions that Control-M has added before the cutover, which no run of Airflow has."""
     kept: dict[str, None] = {}
     awaited: dict[str, None] = {}
+    firsts: dict[str, None] = {}  # of the date before the first one, which nobody knows
     for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
         for wait in node.waits:
             for link in world.links.of(plan.number, node, wait):
                 if link.kind == "stored":
                     kept[wait.name] = None
+                    firsts |= {wait.name: None} if link.is_previous else {}
                 elif link.kind == "sensor":
                     awaited[wait.name] = None
     todo = []
     if kept:
         todo.append(f"add those that are set to the Airflow variables controlm.condition.NAME: {', '.join(kept)}")
+    if firsts:
+        keys = ", ".join(f"controlm.condition.{name}.PREV" for name in firsts)
+        todo.append(f"{keys} stands for the date before the first one where dates are listed")
     if awaited:
         todo.append(f"mark the sensors as success whose jobs have ended under Control-M: {', '.join(awaited)}")
     if not todo:

@@ -174,6 +174,9 @@ class Draft:
         for function in (snippets.odate(site.timezone, site.new_day), snippets.at_time(site.timezone, site.new_day)):
             self.built.functions.setdefault(function.name, function)
 
+    def need_earlier(self) -> None:
+        self.built.functions.setdefault("earlier", snippets.EARLIER)
+
     def need_conditions(self) -> None:
         site = self.world.site.clock
         self.built.functions.setdefault("odate", snippets.odate(site.timezone, site.new_day))

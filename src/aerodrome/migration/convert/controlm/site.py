@@ -93,7 +93,7 @@ def read_site(profile: Mapping[str, Any]) -> Site:
     new_day = _minutes(profile.get("new_day", "00:00"))
     start = profile.get("start", _START)
     start = start.date() if isinstance(start, datetime) else start
-    if not isinstance(start, date):
+    if not isinstance(start, date) or not 1900 <= start.year <= 2200:
         raise _wrong("start", "is not a date such as 2026-01-01")
     years = profile.get("years", 5)
     if not isinstance(years, int) or not 1 <= years <= 20:

@@ -122,6 +122,17 @@ def not_after(minutes, days, zone, is_ordered=None):
     (symbols.SKIP, symbols.DATETIME),
 )
 
+EARLIER: Final = Function(
+    "earlier",
+    '''
+def earlier(day, is_ordered):
+    """Give the last date before a day on which something is ordered; None when there is none in ten years."""
+    days = (day - timedelta(days=number) for number in range(1, 3660))
+    return next((day for day in days if is_ordered(day)), None)
+''',
+    (symbols.TIMEDELTA,),
+)
+
 CONDITION_KEY: Final = Function(
     "condition_key",
     '''
@@ -142,7 +153,7 @@ def condition_key(name, dag_run, days):
     if days is None:
         return f"controlm.condition.{name}"
     day = days(dag_run) if callable(days) else odate(dag_run) + timedelta(days=days)
-    return f"controlm.condition.{name}.{day:%m%d}"
+    return f"controlm.condition.{name}.{day:%m%d}" if day else f"controlm.condition.{name}.PREV"
 ''',
     (symbols.TIMEDELTA,),
 )

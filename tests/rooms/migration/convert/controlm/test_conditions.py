@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -194,6 +195,37 @@ def test_a_condition_of_another_date_that_nobody_adds_is_awaited_and_deleted_wit
     dag = dag_of(convert(tmp_path, text), "F")
     assert keys(dag, "A_waits_X", "20260303") == f"controlm.condition.X.{expected}"
     assert keys(dag, "A_deletes_X", "20260303") == f"controlm.condition.X.{expected}"
+    write_dag(dag, "3.3")
+
+
+LISTED = (
+    '<RULE_BASED_CALENDAR NAME="R" WEEKDAYS="1,2"/><RULE_BASED_CALENDAR NAME="L" DAYS="L1"/>'
+    '<JOB JOBNAME="USE" TASKTYPE="Command" CMDLINE="a"><RULE_BASED_CALENDARS NAME="R"/><RULE_BASED_CALENDARS NAME="L"/>{}</JOB>'
+)  # dates that no cron expression says
+
+
+def test_before_the_first_listed_date_a_condition_has_a_name_that_somebody_can_add(tmp_path: Path) -> None:
+    inside = waits("X", odate="PREV") + '<OUTCOND NAME="X" ODATE="PREV" SIGN="-"/>'
+    text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{LISTED.format(inside)}</SMART_FOLDER>'
+    dag = dag_of(convert(tmp_path, text, {"start": date(2026, 3, 1)}), "F")
+    assert keys(dag, "USE_waits_X", "20260302") == "controlm.condition.X.PREV"
+    assert keys(dag, "USE_deletes_X", "20260302") == "controlm.condition.X.PREV"
+    assert keys(dag, "USE_waits_X", "20260303") == "controlm.condition.X.0302"
+    assert "controlm.condition.X.PREV" in next(a.reason for a in dag.accounts if a.code == "conditions-at-cutover")
+    write_dag(dag, "3.3")
+
+
+def test_before_the_first_listed_date_there_is_no_run_to_wait_for(tmp_path: Path) -> None:
+    text = folder("P", job("MAKE", adds("X"))) + (
+        f'<SMART_FOLDER FOLDER_NAME="C" FOLDER_ORDER_METHOD="SYSTEM">{LISTED.format(waits("X", odate="PREV"))}</SMART_FOLDER>'
+    )
+    dag = dag_of(convert(tmp_path, text, {"start": date(2026, 3, 1)}), "C")
+    space = functions_of(dag)
+    call = dict(dag.task("USE_waits_X_MAKE").arguments)["execution_date_fn"]
+    assert isinstance(call, Code)
+    first = space["datetime"](2026, 3, 2, tzinfo=space["ZoneInfo"]("UTC"))
+    assert space[call.text](first).year == 1970
+    assert f"{space[call.text](first + timedelta(days=1)):%m%d}" == "0302"
     write_dag(dag, "3.3")
 
 

@@ -126,8 +126,9 @@ class Waiting:
         if link.is_previous:
             ordered = self.draft.plan.ordered(node).dates if isinstance(node, Job) else self.draft.plan.dates
             test = self.draft.gates.predicate(ordered) if ordered else predicate or "bool"
-            name, about, imports = f"{name}_before_{test}", "the order date before this one", (symbols.TIMEDELTA,)
-            step = f"    day -= timedelta(days=1)\n    while not {test}(day):\n        day -= timedelta(days=1)\n"
+            name, about, imports = f"{name}_before_{test}", "the order date before this one", (symbols.DATETIME,)
+            self.draft.need_earlier()
+            step = f"    day = earlier(day, {test}) or datetime(1970, 1, 2).date()  # of that date there is no run\n"
         elif link.days:
             name, about, imports = (
                 f"{name}_{'plus' if link.days > 0 else 'minus'}_{abs(link.days)}",
@@ -146,13 +147,11 @@ class Waiting:
         name = f"date_before_{test}"
         source = f'''
 def {name}(dag_run):
-    """Give the order date before that of the run."""
-    day = odate(dag_run) - timedelta(days=1)
-    while not {test}(day):
-        day -= timedelta(days=1)
-    return day
+    """Give the order date before that of the run; None on the first one."""
+    return earlier(odate(dag_run), {test})
 '''
-        self.draft.need(Function(name, source, (symbols.TIMEDELTA,)))
+        self.draft.need_earlier()
+        self.draft.need(Function(name, source))
         self.draft.built.functions["condition_key"] = snippets.CONDITION_KEY_OF_DATES
         return name
 
