@@ -222,6 +222,7 @@ class Builder:
     def _job(self, job: Job) -> None:
         group = self._group[job.path]
         effects = self.draft.effects(job)
+        self.draft.stopped_by = effects.stopped_by
         scope = scope_of(self.draft.plan.folder, job)
         work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects)
         ordered = self.draft.plan.ordered(job)

@@ -63,6 +63,9 @@ class Draft:
         self.built = Built()
         self.gates = Gates(world.site.horizon)
         self.used: set[str] = set()
+        self.stopped_by = (
+            ""  # of the job in the making: the Airflow variable with the date on which it has stopped itself
+        )
 
     def task(
         self,
@@ -199,14 +202,15 @@ class Draft:
             return site
 
     def guard(self, predicate: str | None) -> str | None:
-        """Give the check that skips a task outside of its dates and times."""
+        """Give the check that skips a task outside of its dates and times, or when its cyclic job has stopped itself."""
+        check = None
         if self.times:
             self.need(snippets.only_at(self.world.site.clock.timezone))
-            return f"only_at({set(self.times)!r}, {predicate or 'None'})"
-        if predicate:
+            check = f"only_at({set(self.times)!r}, {predicate or 'None'})"
+        elif predicate:
             self.need(snippets.ONLY_ON)
-            return f"only_on({predicate})"
-        return None
+            check = f"only_on({predicate})"
+        return f"not_stopped({self.stopped_by!r}, {check})" if self.stopped_by else check
 
 
 def at(node: Node, line: int) -> Origin:

@@ -41,6 +41,7 @@ class Effects:
     after: list[After] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
+    stopped_by: str = ""  # a cyclic job that stops itself: the Airflow variable with the date on which it did
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ class _Maker:
             if event != "notok":
                 self._raise(action, where, "rerun-code", f"{where} reruns the job, which retries cannot say.")
         elif action.kind == "stop-cyclic":
-            self._note(
-                action, "stop-cyclic", f"{where} stops the cyclic job: pause its DAG; it does not happen by itself."
-            )
+            self._stop(action, event, where)
         elif action.kind in ("mail", "shout"):
             self._tell(reaction, action, event, is_whole, where)
         elif action.kind == "cond":
@@ -232,6 +231,20 @@ class _Maker:
         day = self.context.text("%%$ODATE").text
         arguments: tuple[tuple[str, Expression], ...] = (("trigger_dag_id", dag_id), ("conf", {"odate": day}))
         self._after(f"orders_{job or folder}", symbols.TRIGGER_DAG, arguments, event)
+
+    def _stop(self, action: Action, event: str | None, where: str) -> None:
+        if not isinstance(self.node, Job) or self.node.cyclic is None:
+            self._note(action, "stop-cyclic", f"{where} stops a cyclic job; this one is not cyclic: it has no effect.")
+            return
+        if event is None:
+            text = f"{where} stops the cyclic job: pause its DAG; it does not happen by itself."
+            self._note(action, "stop-cyclic", text)
+            return
+        self.effects.stopped_by = key = f"controlm.stopped.{variable_key('.'.join(self.node.path))[9:]}"
+        self.effects.functions += [snippets.SET_VARIABLE, snippets.NOT_STOPPED]
+        given: dict[str, Expression] = {"name": key, "value": self.context.text("%%$ODATE").text}
+        self._note(action, "", "")
+        self._after("stops", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event)
 
     def _set(self, action: Action, event: str | None, where: str) -> None:
         name = action.values.get("NAME", "").strip().removeprefix("%%")

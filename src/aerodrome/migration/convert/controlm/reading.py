@@ -24,6 +24,7 @@ from aerodrome.migration.convert.contract import (
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.accounting import cutover_notes
 from aerodrome.migration.convert.controlm.building import Builder
+from aerodrome.migration.convert.controlm.dates.cycles import notes_of
 from aerodrome.migration.convert.controlm.dates.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
 from aerodrome.migration.convert.controlm.definitions.model import Job
@@ -127,13 +128,17 @@ class _Converter:
             if plan.is_scheduled and ordered.is_known and ordered.dates:
                 code, text = (
                     "cyclic-times",
-                    "The times of the cyclic job cannot be said (no interval, or one below a minute): it has no schedule.",
+                    "The times of the cyclic job cannot be said (no interval, or one that is no number of minutes): it has no schedule.",
                 )
                 self.questions.append(Question(code, f"{'/'.join(job.path)}: {text}", job.origin, plan.apart[job.path]))
             accounts.append(Account("JOB@CYCLIC", "caveat", job.origin, code, text, job.name))
             timing = no_schedule(self.site)
         else:
             text = "It starts at its times of the day; a run that lasts longer delays the next one, and is not followed by a wait from its end."
+            accounts += [
+                Account("JOB@CYCLIC", "caveat", job.origin, code, note, job.name)
+                for code, note in notes_of(job, self.site.clock)
+            ]
             assert job.cyclic is not None  # noqa: S101
             is_exact = job.cyclic.kind == "times" or job.cyclic.counted_from == "target"
             if job.cyclic.kind == "sequence":

@@ -209,6 +209,23 @@ def set_variable(name, value):
     (symbols.VARIABLE,),
 )
 
+NOT_STOPPED: Final = Function(
+    "not_stopped",
+    '''
+def not_stopped(key, check):
+    """Skip a run of a cyclic job that has stopped itself on the same order date; then do its other check."""
+
+    def run(context):
+        if Variable.get(key, None) == f"{odate(context['dag_run']):%Y%m%d}":
+            raise AirflowSkipException("The cyclic job was stopped on this date.")
+        if check is not None:
+            check(context)
+
+    return run
+''',
+    (symbols.VARIABLE, symbols.SKIP),
+)
+
 AFTER: Final = Function(
     "after",
     '''

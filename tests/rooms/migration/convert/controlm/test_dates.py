@@ -7,13 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, days, functions_of, runs
 
+from aerodrome.migration.convert.contract import Conversion
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac, Horizon, Unknown
 from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields
 from aerodrome.migration.convert.controlm.definitions.model import Calendar, Rule
+from aerodrome.migration.convert.emission.dagfile import write_dag
 
 DAYS = days(date(2026, 1, 1), 400)
 HOLIDAYS = {date(2026, 1, 1), date(2026, 5, 1), date(2026, 12, 25), date(2027, 1, 1)}
@@ -221,6 +224,8 @@ def test_the_calendar_of_another_file_is_used(tmp_path: Path) -> None:
         ('INTERVAL="00002H" TIMEFROM="1800" MAXRUNS="2"', ["18:00", "20:00"]),
         ('CYCLIC_TYPE="S" SPECIFIC_TIMES="0900,1130,1745"', ["09:00", "11:30", "17:45"]),
         ('CYCLIC_TYPE="V" INTERVAL_SEQUENCE="+15M,+2H" TIMEFROM="0600"', ["06:00", "06:15", "08:15"]),
+        ('CYCLIC_TYPE="V" CYCLIC_INTERVAL_SEQUENCE="+15M,+2H" TIMEFROM="0600"', ["06:00", "06:15", "08:15"]),
+        ('CYCLIC_TYPE="S" CYCLIC_TIMES_SEQUENCE="0900,1130"', ["09:00", "11:30"]),
     ],
 )
 def test_a_cyclic_job_runs_at_its_times(tmp_path: Path, attributes: str, times: list[str]) -> None:
@@ -232,6 +237,63 @@ def test_a_cyclic_job_runs_at_its_times(tmp_path: Path, attributes: str, times: 
         moments = [moment for moment in moments if moment.hour * 60 + moment.minute in kept]
     assert [f"{moment:%a %H:%M}" for moment in moments] == [f"Mon {time}" for time in times]
     assert dag.max_active_runs == 1
+
+
+def cyclic(folder: Path, attributes: str, inside: str = "") -> Conversion:
+    return convert(
+        folder,
+        f'<FOLDER FOLDER_NAME="C" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="x" NODEID="h" DAYS="ALL" CYCLIC="1" {attributes}>{inside}</JOB></FOLDER>',
+    )
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'INTERVAL="00090S"',
+        'INTERVAL="00030S"',
+        'CYCLIC_TYPE="V" INTERVAL_SEQUENCE="+30S,+1H"',
+        'CYCLIC_TYPE="S" SPECIFIC_TIMES="0900,NOON"',
+    ],
+)
+def test_times_that_a_schedule_cannot_say_are_asked_for(tmp_path: Path, attributes: str) -> None:
+    conversion = cyclic(tmp_path, attributes)
+    assert dag_of(conversion, "C__J").schedule.expression is None
+    assert [item.code for item in conversion.questions] == ["cyclic-times"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ('INTERVAL="00001D" MAXWAIT="5"', {"cyclic-drift", "cyclic-days"}),
+        ('INTERVAL="00002H" TIMEFROM="2200" TIMETO="0300"', {"cyclic-drift", "cyclic-window"}),
+        ('INTERVAL="00002H" TIMEFROM="2200" TIMETO="0000"', {"cyclic-drift"}),
+        ('CYCLIC_TYPE="S" SPECIFIC_TIMES="0900" MAXWAIT="5"', set()),
+    ],
+)
+def test_runs_of_a_cyclic_job_after_its_date_are_told(tmp_path: Path, attributes: str, expected: set[str]) -> None:
+    dag = dag_of(cyclic(tmp_path, attributes), "C__J")
+    assert {item.code for item in dag.accounts if item.code.startswith("cyclic")} == expected
+
+
+@pytest.mark.parametrize("code", ["OK", "NOTOK"])
+def test_a_cyclic_job_that_stops_itself_does_not_run_again_on_that_date(tmp_path: Path, code: str) -> None:
+    stop = f'<ON STMT="*" CODE="{code}"><DOACTION ACTION="SPCYC"/></ON>'
+    dag = dag_of(cyclic(tmp_path, 'INTERVAL="00030M" TIMEFROM="0800"', stop), "C__J")
+    assert "stop-cyclic" not in {item.code for item in dag.accounts}
+    given = dict(dag.task("J_stops").arguments)["op_kwargs"]
+    assert isinstance(given, dict)
+    kept: dict[str, str] = {}
+    space = functions_of(dag) | {"Variable": SimpleNamespace(get=kept.get)}
+    space["not_stopped"].__globals__["Variable"] = space["Variable"]
+    check = eval(check_of(dag, "J") or "", space)
+    run = {"dag_run": SimpleNamespace(conf={"odate": "20260303"})}
+    check(run)
+    kept[given["name"]] = "20260303"  # what the task behind the job writes
+    assert given["value"] == "{{ odate(dag_run).strftime('%Y%m%d') }}"
+    with pytest.raises(Exception, match="stopped"):
+        check(run)
+    check({"dag_run": SimpleNamespace(conf={"odate": "20260304"})})
+    write_dag(dag, "3.3")
 
 
 def test_a_folder_that_somebody_orders_has_no_schedule(tmp_path: Path) -> None:

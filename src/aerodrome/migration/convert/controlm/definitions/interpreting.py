@@ -246,7 +246,7 @@ def _cyclic(element: Element) -> Cyclic | None:
     kind = element.take("CYCLIC_TYPE")[:1].upper()
     times, steps = (
         times or element.take("SPECIFIC_TIMES", "CYCLIC_TIMES_SEQUENCE"),
-        steps or element.take("INTERVAL_SEQUENCE"),
+        steps or element.take("INTERVAL_SEQUENCE", "CYCLIC_INTERVAL_SEQUENCE"),
     )
     interval = element.take("INTERVAL")
     starts: dict[str, CyclicStart] = {"S": "start", "E": "end", "T": "target"}
@@ -256,12 +256,13 @@ def _cyclic(element: Element) -> Cyclic | None:
         return None
     if kind == "S" and times:
         found = [minutes_of(word) for word in times.replace(" ", "").split(",") if word]
-        return Cyclic("times", tuple(item for item in found if item is not None), start, runs)
+        return Cyclic("times", () if None in found else tuple(item for item in found if item is not None), start, runs)
     if kind == "V" and steps:
         seconds = [seconds_of(word) for word in steps.replace(" ", "").split(",") if word]
-        return Cyclic("sequence", tuple((item or 0) // 60 for item in seconds), start, runs)
+        is_whole = all(item is not None and item % 60 == 0 for item in seconds)
+        return Cyclic("sequence", tuple((item or 0) // 60 for item in seconds), start, runs, is_whole)
     length = seconds_of(interval) or 0
-    return Cyclic("interval", (length // 60,), start, runs, length % 60 if length < 60 else 0)
+    return Cyclic("interval", (length // 60,), start, runs, length % 60 == 0)
 
 
 def _folder_name(element: Element) -> str:

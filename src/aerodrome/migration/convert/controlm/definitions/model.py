@@ -125,7 +125,7 @@ class Cyclic:
     minutes: tuple[int, ...]  # one interval, several, or minutes after midnight
     counted_from: CyclicStart = "start"
     max_runs: int = 0
-    seconds: int = 0  # an interval below one minute
+    is_whole: bool = True  # its intervals are whole minutes
 
 
 @dataclass(frozen=True)
