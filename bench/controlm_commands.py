@@ -53,7 +53,7 @@ def command_changes(world: World, plan: Plan, dag: Dag) -> Iterator[tuple[str, s
             expander = Expander(scope.system, scope.variables, Moment(day, NOW, "r1", 1), _Stored())
             try:
                 wanted = [expander.expand(piece).strip() for piece in pieces]
-                given = {item.name: expander.expand(item.value) for item in job.variables}
+                given = {item.name: expander.expand(f"%%{item.name}") for item in job.variables}
             except Unclear:
                 continue
             found = _render(text, dag, day)
@@ -71,7 +71,8 @@ def _pieces(job: Job, values: Mapping[str, str]) -> list[str]:
     else:
         main = details.get("MEMNAME") or details.get("FILE_NAME", "")
     before, after = (details.get(key) or values.get(key, "") for key in ("PRECMD", "POSTCMD"))
-    parameters = [values[key] for key in sorted(values) if re.fullmatch(r"PARM\d", key)] if job.kind == "script" else []
+    numbers = sorted(int(key[4:]) for key in values if re.fullmatch(r"PARM\d+", key))
+    parameters = [f"%%PARM{number}" for number in numbers] if job.kind == "script" else []
     return [piece for piece in (before, main, *parameters, after) if piece.strip()] if main.strip() else []
 
 

@@ -39,6 +39,11 @@ KINDS = [
         "BashOperator",
         {"bash_command": '/x/run.sh a "b c"'},
     ),
+    (
+        f'<JOB JOBNAME="J" TASKTYPE="Job" MEMLIB="/x/" MEMNAME="run.sh">{variables(PARM1="%%SUBSTR %%JOBNAME 1 1", PARM2="7 %%PLUS 1")}</JOB>',
+        "BashOperator",
+        {"bash_command": """/x/run.sh "{{ ('J' | string)[0:1] }}" "{{ ('7' | int) + ('1' | int) }}\""""},
+    ),
     ('<JOB JOBNAME="J" TASKTYPE="Dummy" CMDLINE="never"/>', "EmptyOperator", {}),
     (
         '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ctmfw /in/a.csv CREATE 0 60 10 3 45"/>',
@@ -243,6 +248,12 @@ def test_a_job_reads_its_variables_from_the_environment(tmp_path: Path) -> None:
     assert output_of(task) == (0, "a b monday it's\n")
     assert "export day" not in str(arguments(task)["bash_command"])  # the text has it already
     assert "variables-exported" in {item.code for item in made.accounts}
+
+
+def test_a_computed_variable_is_in_the_environment(tmp_path: Path) -> None:
+    rest = '"Command": "echo $short", "Variables": [{"long": "abcdef"}, {"short": "%%SUBSTR %%long 2 3"}]'
+    _, task = json_task(tmp_path, "Command", rest)
+    assert "export short='{{ ('abcdef' | string)[1:4] }}'" in str(arguments(task)["bash_command"])
 
 
 def test_the_output_of_a_job_is_copied(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,8 @@ def test_two_conversions_give_the_same_bytes() -> None:
         ({"timezone": "Mars/Base"}, "timezone"),
         ({"new_day": "25:00"}, "new_day"),
         ({"start": "soon"}, "start"),
+        ({"start": date(1, 1, 1)}, "start"),
+        ({"start": date(9999, 1, 1)}, "start"),
         ({"years": 0}, "years"),
         ({"hosts": {"a": 3}}, "hosts.a"),
         ({"week_starts_on": "friday"}, "week_starts_on"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aerodrome.migration.convert.controlm.definitions.model import Job
-from aerodrome.migration.convert.controlm.variables.autoedit import joined_lines
+from aerodrome.migration.convert.controlm.variables.autoedit import is_computed, joined_lines
 
 _CODE: Final = re.compile(r"(?:COMPSTAT)?\s*(EQ|NE|GT|GE|LT|LE|=|<>|>=|<=|>|<)?\s*(\d+)\Z", re.IGNORECASE)
 _TESTS: Final = {
@@ -153,9 +153,12 @@ def _word(path: str) -> str:
 
 def _arguments(details: Mapping[str, str], values: Mapping[str, str]) -> list[str]:
     numbered = sorted(
-        (int(name[4:]), value) for name, value in values.items() if re.fullmatch(r"PARM\d+", name.upper())
+        (int(name[4:]), name, value) for name, value in values.items() if re.fullmatch(r"PARM\d+", name.upper())
     )
-    found = [value if re.fullmatch(r"[\w./:=%@$-]+", value) else f'"{value}"' for _, value in numbered]
+    found = [
+        f'"%%{name}"' if is_computed(value) else value if re.fullmatch(r"[\w./:=%@$-]+", value) else f'"{value}"'
+        for _, name, value in numbered
+    ]
     if extra := details.get("Arguments"):
         found += [str(item) for item in _listed(extra)]
     return found

@@ -18,7 +18,7 @@ from aerodrome.migration.convert.controlm.jobs.commands import (
 )
 from aerodrome.migration.convert.controlm.jobs.utilities import condition_command
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
-from aerodrome.migration.convert.controlm.variables.autoedit import compile_text
+from aerodrome.migration.convert.controlm.variables.autoedit import compile_text, is_computed
 
 _OF_CONTROL_M: Final = re.compile(r"PARM\d+|PRECMD|POSTCMD|LIBMEMSYM|WINDOWS_.*", re.IGNORECASE)
 
@@ -66,11 +66,12 @@ def _environment(bench: Workbench, command: str) -> Iterator[tuple[str, str]]:
     own = [item for item in last.values() if not _OF_CONTROL_M.fullmatch(item.name)]
     texts = "\n".join([command, *(item.value for item in own)])
     for item in own:
-        if not re.fullmatch(r"[A-Za-z_]\w*", item.name) or compile_text(item.value, bench.scope).problems:
+        value = f"%%{item.name}" if is_computed(item.value) else item.value
+        if not re.fullmatch(r"[A-Za-z_]\w*", item.name) or compile_text(value, bench.scope).problems:
             continue
         is_read = re.search(rf"\$\{{?{item.name}\b", command) is not None
         if is_read or not re.search(rf"%%{item.name}\b", texts, re.IGNORECASE):
-            yield item.name, item.value
+            yield item.name, value
 
 
 def _copies(bench: Workbench) -> Iterator[OutputCopy]:

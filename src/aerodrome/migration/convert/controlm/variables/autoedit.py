@@ -246,6 +246,12 @@ def _merged(parts: list[_Part]) -> list[_Part]:
     return joined
 
 
+def is_computed(value: str) -> bool:
+    """Say whether a function or a sum makes the value of a variable: then only its name can stand in a text."""
+    words = re.findall(r"%%(\$?[A-Za-z]+)", value.upper())
+    return any(word in (*_FUNCTIONS, "PLUS", "MINUS") for word in words)
+
+
 def joined_lines(text: str) -> str:
     """Undo the length marks of old exports (`0016first line0006second`); other texts stay as they are."""
     lines, at = [], 0
