@@ -7,6 +7,7 @@ from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft, at
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
 from aerodrome.migration.convert.controlm.waits.conditions import is_ambiguous
+from aerodrome.migration.convert.controlm.waits.linking import days_of
 from aerodrome.migration.convert.controlm.world import Plan, World
 
 
@@ -120,6 +121,10 @@ def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
     why = next((link.why for link in links if link.kind == "stored"), "")
     if not why:
         has_previous = any(link.is_previous for link in links)
+        if days_of(wait.odate) is None and wait.name not in draft.world.index.deleted:
+            text = f"{wait.name} has no date and nobody deletes it: in Control-M only the first date waits for it, here each one does."
+            draft.account("INCOND", "caveat", origin, "condition-static", text, node.name)
+            return
         text = "The first run has no run before it to wait for: mark its sensor as success." if has_previous else ""
         draft.account(
             "INCOND", "caveat" if text else "converted", origin, "condition-first" if text else "", text, node.name

@@ -91,7 +91,12 @@ def plan_world(export: Export, site: Site) -> World:
     for plan in plans:
         folder = plan.folder
         settings[plan.number, ()] = Setting(
-            plan.dag_id, plan.is_scheduled, False, plan.is_daily(folder), bool(plan.dates_of(folder))
+            plan.dag_id,
+            plan.is_scheduled,
+            False,
+            plan.is_daily(folder),
+            bool(plan.dates_of(folder)),
+            plan.dates_of(folder),
         )
         for job in folder.jobs():
             is_apart = job.path in plan.apart
@@ -101,6 +106,7 @@ def plan_world(export: Export, site: Site) -> World:
                 is_apart,
                 plan.is_daily(job),
                 bool(plan.dates_of(job)),
+                plan.dates_of(job),
             )
     index = index_of(export.folders)
     return World(

@@ -198,6 +198,21 @@ def test_a_condition_of_another_date_that_nobody_adds_is_awaited_and_deleted_wit
     write_dag(dag, "3.3")
 
 
+def test_a_condition_without_a_date_is_an_edge_only_where_both_jobs_are_ordered_together(tmp_path: Path) -> None:
+    weekly = '<JOB JOBNAME="MAKE" TASKTYPE="Command" CMDLINE="a" {}>' + adds("S", odate="STAT") + "</JOB>"
+    use = job("USE", waits("S", odate="STAT") + '<OUTCOND NAME="S" ODATE="STAT" SIGN="-"/>')
+    apart = dag_of(convert(tmp_path, folder("F", weekly.format('WEEKDAYS="1"') + use)), "F")
+    assert apart.task("USE_waits_S").operator.name == "PythonSensor"  # there since Monday, for whoever comes first
+    assert "condition-undated" in codes(apart)
+    together = dag_of(convert(tmp_path, folder("F", weekly.format('DAYS="ALL"') + use)), "F")
+    assert Edge("MAKE", "USE") in together.edges
+    assert "condition-static" not in codes(together)
+    kept = dag_of(
+        convert(tmp_path, folder("F", weekly.format('DAYS="ALL"') + job("USE", waits("S", odate="STAT")))), "F"
+    )
+    assert "condition-static" in codes(kept)
+
+
 LISTED = (
     '<RULE_BASED_CALENDAR NAME="R" WEEKDAYS="1,2"/><RULE_BASED_CALENDAR NAME="L" DAYS="L1"/>'
     '<JOB JOBNAME="USE" TASKTYPE="Command" CMDLINE="a"><RULE_BASED_CALENDARS NAME="R"/><RULE_BASED_CALENDARS NAME="L"/>{}</JOB>'

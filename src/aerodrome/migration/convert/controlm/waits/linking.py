@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node, Wait
@@ -53,6 +54,7 @@ class Setting:
     is_apart: bool  # a cyclic job: it has a DAG of its own
     is_daily: bool = False  # ordered on every date: the previous and the next one are the day before and after
     has_dates: bool = False  # its order dates are known
+    dates: frozenset[date] = frozenset()
 
 
 def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, tuple[str, ...]], Setting]) -> Links:
@@ -89,6 +91,9 @@ def _ways(
     if days is None:
         inside = [item for item in producers if item.folder == number and item.odate in ("STAT", *ANY_DATE)]
         is_all_inside = bool(inside) and len(inside) == len(producers) and not own.is_apart
+        makers = [settings.get((item.folder, item.path)) or settings[item.folder, ()] for item in inside]
+        # without a date it is there on later dates, too: an edge says the same only where who adds it is ordered with who waits
+        is_all_inside = is_all_inside and all(own.dates <= maker.dates for maker in makers)
         if is_all_inside and all(_is_edge(item, node, settings, graph) for item in inside):
             yield from (Link("edge", item, name=wait.name) for item in inside)
             return
