@@ -50,7 +50,9 @@ def command_changes(world: World, plan: Plan, dag: Dag) -> Iterator[tuple[str, s
         if not isinstance(text, str) or not pieces:
             continue
         for day in DAYS:
-            expander = Expander(scope.system, scope.variables, Moment(day, NOW, "r1", 1), _Stored())
+            expander = Expander(
+                scope.system, scope.variables, Moment(day, NOW, "r1", 1, world.site.is_week_from_sunday), _Stored()
+            )
             try:
                 wanted = [expander.expand(piece).strip() for piece in pieces]
                 given = {item.name: expander.expand(f"%%{item.name}") for item in job.variables}

@@ -26,7 +26,7 @@ def date_changes(plan: Plan, dag: Dag) -> Iterator[str]:
         "\n".join(
             function.source
             for function in dag.functions
-            if "is_ordered" in function.name or "date" in function.name or function.name == "condition_key"
+            if "is_ordered" in function.name or "date" in function.name or function.name in ("condition_key", "earlier")
         ),
         space,
     )

@@ -223,7 +223,8 @@ class Builder:
         group = self._group[job.path]
         effects = self.draft.effects(job)
         self.draft.stopped_by = effects.stopped_by
-        scope = scope_of(self.draft.plan.folder, job)
+        is_week_from_sunday = self.draft.world.site.is_week_from_sunday
+        scope = scope_of(self.draft.plan.folder, job, is_week_from_sunday=is_week_from_sunday)
         work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects)
         ordered = self.draft.plan.ordered(job)
         predicate = self.holding.predicate(job)

@@ -144,7 +144,8 @@ class Draft:
         return found
 
     def effects(self, node: Node) -> Effects:
-        scope = scope_of(self.plan.folder, node if isinstance(node, Job) else None)
+        job = node if isinstance(node, Job) else None
+        scope = scope_of(self.plan.folder, job, is_week_from_sunday=self.world.site.is_week_from_sunday)
 
         def text(value: str) -> Compiled:
             done = compile_text(value, scope)
@@ -195,11 +196,20 @@ class Draft:
         if not node.timezone:
             return site
         try:
-            return ZoneInfo(node.timezone).key
+            found = ZoneInfo(node.timezone).key
         except (ZoneInfoNotFoundError, ValueError):
             text = f"The time zone {node.timezone} is not known: the times of the job are those of {site}."
-            self.account("JOB@TIMEZONE", "caveat", node.origin, "timezone-unknown", text, node.name)
+            self._once("JOB@TIMEZONE", node, "timezone-unknown", text)
             return site
+        if "/" not in found and found.upper() not in ("UTC", "GMT", "Z", "ZULU"):
+            text = f"The time zone {found} is taken from the tz database; the Control-M server has a list of its own, which may change its clock on other dates or never."
+            self._once("JOB@TIMEZONE", node, "timezone-name", text)
+        return found
+
+    def _once(self, element: str, node: Node, code: str, text: str) -> None:
+        made = Account(element, "caveat", node.origin, code, text, node.name)
+        if made not in self.built.accounts:
+            self.built.accounts.append(made)
 
     def guard(self, predicate: str | None) -> str | None:
         """Give the check that skips a task outside of its dates and times, or when its cyclic job has stopped itself."""

@@ -132,6 +132,15 @@ class _Maker:
         if self._must_rerun:
             self.effects.retries = job.max_reruns or 1
             self.effects.retry_delay = timedelta(minutes=job.rerun_minutes)
+            kinds = {
+                action.kind
+                for reaction in job.reactions
+                if event_of(reaction.statement, reaction.code) == "notok"
+                for action in reaction.actions
+            }
+            if kinds & {"cond", "force", "variable"}:
+                text = "What it does after NOTOK happens once, when its last rerun has failed; in Control-M after every failed run."
+                self._account("DO RERUN", "caveat", job.origin, "rerun-actions", text)
             if not job.max_reruns:
                 self._account(
                     "DO RERUN", "caveat", job.origin, "rerun-limit", "The export sets no MAXRERUN: it is rerun once."

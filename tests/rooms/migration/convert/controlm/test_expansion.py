@@ -93,3 +93,8 @@ def test_a_changed_command_is_seen(tmp_path: Path) -> None:
         )
         found = list(command_changes(world, world.plans[0], replace(dag, tasks=tasks)))
         assert all(found), (old, found)
+
+
+def test_the_oracle_numbers_weekdays_from_the_start_of_the_week() -> None:
+    moment = replace(MOMENT, is_week_from_sunday=True)
+    assert Expander({}, {}, moment, {}).expand("%%OWDAY %%WDAY") == "1 2"

@@ -152,6 +152,23 @@ def test_reruns_are_retries_only_when_something_reruns(tmp_path: Path) -> None:
     assert "rerun-unused" in {item.code for item in without.accounts}
 
 
+def test_actions_after_notok_of_a_job_that_is_rerun_are_told(tmp_path: Path) -> None:
+    block = '<ON STMT="*" CODE="NOTOK"><DO ACTION="RERUN"/>{}</ON>'
+    job = '<JOB JOBNAME="J" CMDLINE="x" MAXRERUN="3">{}</JOB>'
+    told = dag(tmp_path, job.format(block.format('<DOCOND NAME="C" ODATE="ODAT" SIGN="+"/>')))
+    assert "rerun-actions" in {item.code for item in told.accounts}
+    mail = dag(tmp_path, job.format(block.format('<DOMAIL DEST="a@x.org" MESSAGE="m"/>')))  # sent after every try
+    assert "rerun-actions" not in {item.code for item in mail.accounts}
+
+
+@pytest.mark.parametrize(
+    ("zone", "codes"), [("EST", ["timezone-name"]), ("MARS", ["timezone-unknown"]), ("GMT", []), ("Europe/Paris", [])]
+)
+def test_a_short_name_of_a_time_zone_is_told(tmp_path: Path, zone: str, codes: list[str]) -> None:
+    made = dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" TIMEFROM="0600" TIMETO="0700" TIMEZONE="{zone}"/>')
+    assert [item.code for item in made.accounts if item.code.startswith("timezone")] == codes
+
+
 def test_messages_and_other_jobs_follow_the_end_of_a_job(tmp_path: Path) -> None:
     on = (
         '<ON STMT="*" CODE="NOTOK"><DOMAIL DEST="a@x.org;b@x.org" SUBJECT="%%JOBNAME" MESSAGE="m"/></ON>'

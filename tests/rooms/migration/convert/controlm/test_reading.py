@@ -261,3 +261,11 @@ def test_names_that_airflow_refuses_are_given_others(tmp_path: Path) -> None:
     assert [item.name for item in conversion.pools] == [pool]
     assert pool.startswith("R_")
     assert pool.isascii()
+
+
+def test_a_sub_folder_that_inherits_an_order_method_is_ordered_with_its_folder(tmp_path: Path) -> None:
+    text = """{"Defaults": {"OrderMethod": "Manual"}, "F": {"Type": "Folder", "OrderMethod": "Automatic", "S": {"Type": "SubFolder",
+      "J": {"Type": "Job:Command", "Command": "x"}}}}"""
+    conversion = convert(tmp_path, text, name="jobs.json")
+    assert accounts(conversion, "unknown-attribute") == []
+    assert dag_of(conversion, "F").schedule.expression is not None

@@ -13,7 +13,7 @@ from aerodrome.migration.convert.controlm.variables.autoedit import Scope, compi
 SYSTEM = {"JOBNAME": "LOAD", "SCHEDTAB": "F", "APPLIC": "RETAIL", "NODEID": "app01"}
 
 
-def rendered(text: str, variables: dict[str, str] | None = None) -> str:
+def rendered(text: str, variables: dict[str, str] | None = None, *, is_week_from_sunday: bool = False) -> str:
     """Render what a text compiles to, on the order date 2026-03-01, with the functions that a DAG file carries."""
     space: dict[str, object] = {}
     exec(
@@ -22,7 +22,7 @@ def rendered(text: str, variables: dict[str, str] | None = None) -> str:
         + CALCDATE.source,
         space,
     )
-    done = compile_text(text, Scope(SYSTEM, variables or {}))
+    done = compile_text(text, Scope(SYSTEM, variables or {}, is_week_from_sunday))
     assert not done.problems
     run = type("Run", (), {"conf": {}, "logical_date": datetime(2026, 3, 1, tzinfo=UTC)})()
     stored = {"controlm.REGION": "north", "controlm.POOL.KEY": "7"}
@@ -124,3 +124,10 @@ def test_a_variable_that_contains_itself_is_a_problem() -> None:
 def test_lines_with_length_marks_are_joined() -> None:
     assert joined_lines("0005first0006second") == "first\nsecond"
     assert joined_lines("0005 is no mark here") == "0005 is no mark here"
+
+
+def test_the_number_of_a_weekday_depends_on_where_the_week_starts() -> None:
+    assert rendered("%%OWDAY %%WDAY") == "0 1"  # Sunday, Monday
+    assert rendered("%%OWDAY %%WDAY", is_week_from_sunday=True) == "1 2"
+    assert rendered("%%SUB", {"SUB": "%%SUBSTR %%OWDAY 1 1"}, is_week_from_sunday=True) == "1"
+    assert rendered("%%N", {"N": "%%OWDAY %%PLUS 1"}, is_week_from_sunday=True) == "2"

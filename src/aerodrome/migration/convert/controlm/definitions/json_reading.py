@@ -177,7 +177,9 @@ def _folder(
     if kind != "SubFolder":
         element.attributes["FOLDER_ORDER_METHOD"] = "SYSTEM"
     _add_common(element, whole)
-    if str(whole.get("OrderMethod", "")) in ("Automatic", ""):
+    if kind == "SubFolder":  # ordered with its folder, whatever it inherits
+        element.attributes.pop("FOLDER_ORDER_METHOD", None)
+    elif str(whole.get("OrderMethod", "")) in ("Automatic", ""):
         element.attributes["FOLDER_ORDER_METHOD"] = "SYSTEM"
     elif str(whole["OrderMethod"]).lower().startswith("manual"):
         element.attributes["FOLDER_ORDER_METHOD"] = ""

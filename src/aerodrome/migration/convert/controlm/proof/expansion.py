@@ -28,6 +28,7 @@ class Moment:
     now: datetime
     order_id: str
     count: int
+    is_week_from_sunday: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,11 @@ class Expander:
         if blanks := re.fullmatch(r"BLANK(\d+)", name):
             return False, " " * int(blanks[1])
         found = {"ORDERID": self.moment.order_id, "RUNCOUNT": str(self.moment.count), "RUNCNT": str(self.moment.count)}
-        found |= {f"{'$O' if key[0] == '$' else 'O'}{key.lstrip('$')}": text for key, text in _parts(self.moment.odate)}
+        shift = int(self.moment.is_week_from_sunday)
+        parts = _parts(self.moment.odate, shift)
+        found |= {f"{'$O' if key[0] == '$' else 'O'}{key.lstrip('$')}": text for key, text in parts}
         now = self.moment.now
-        found |= dict(_parts(now.date()))
+        found |= dict(_parts(now.date(), shift))
         found |= {"TIME": f"{now.hour:02}{now.minute:02}{now.second:02}", "CENT": f"{now.year // 100:02}"}
         return (False, found[name]) if name in found else None
 
@@ -123,7 +126,7 @@ def _number(text: str) -> int:
         raise Unclear(f"{text} is no number") from error
 
 
-def _parts(day: date) -> list[tuple[str, str]]:
+def _parts(day: date, shift: int) -> list[tuple[str, str]]:
     year, month, number = f"{day.year:04}", f"{day.month:02}", f"{day.day:02}"
     of_year = (day - date(day.year, 1, 1) + timedelta(days=1)).days
     return [
@@ -134,5 +137,5 @@ def _parts(day: date) -> list[tuple[str, str]]:
         ("MONTH", month),
         ("DAY", number),
         ("JULDAY", f"{of_year:03}"),
-        ("WDAY", str(day.isoweekday() % 7)),
+        ("WDAY", str((day.toordinal() + shift) % 7)),
     ]

@@ -48,6 +48,7 @@ class Scope:
 
     system: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    is_week_from_sunday: bool = False  # %%WDAY is then 1 on Sunday and 0 on Saturday, else 1 on Monday and 0 on Sunday
 
 
 @dataclass
@@ -171,6 +172,10 @@ class _Compiler:
             return [(False, " " * int(found[1]))]
         if upper in self._scope.system:
             return [(False, self._scope.system[upper])]
+        if upper in ("OWDAY", "WDAY") and self._scope.is_week_from_sunday:
+            day = "odate(dag_run)" if upper == "OWDAY" else "now()"
+            self._done.macros.add(day.partition("(")[0])
+            return [(True, f"(({day}.isoweekday() + 1) % 7)")]
         if upper in _OF_ODATE:
             self._done.macros.add("odate")
             return [(True, f"odate(dag_run).strftime('{_OF_ODATE[upper]}')")]

@@ -6,7 +6,7 @@ from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, 
 from aerodrome.migration.convert.controlm.variables.autoedit import Scope
 
 
-def scope_of(folder: Folder, job: Job | None) -> Scope:
+def scope_of(folder: Folder, job: Job | None, *, is_week_from_sunday: bool = False) -> Scope:
     """Give the scope of a job, or of the folder itself."""
     node: Node = job if job is not None else folder
     around: list[Node] = [folder]
@@ -37,4 +37,4 @@ def scope_of(folder: Folder, job: Job | None) -> Scope:
         "$MEMNAME": details.get("MEMNAME", node.name),
         "MEMLIB": details.get("MEMLIB", ""),
     }
-    return Scope(system, variables)
+    return Scope(system, variables, is_week_from_sunday)
