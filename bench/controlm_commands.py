@@ -102,6 +102,13 @@ def _exports_are(given: Mapping[str, str], found: str) -> bool:
     return True
 
 
+class _Values:
+    """Airflow's variables as a template sees them (VariableAccessor)."""
+
+    def __getattr__(self, name: str) -> str:
+        return _stored(name)
+
+
 def _stored(key: str) -> str:
     return f"value_of_{re.sub(r'[^A-Za-z0-9_]', '_', key)}"
 
@@ -116,6 +123,6 @@ def _render(text: str, dag: Dag, day: date) -> str:
         "run_id": "r1",
         "ti": SimpleNamespace(try_number=1),
         "now": lambda: NOW,
-        "var": SimpleNamespace(value=SimpleNamespace(get=_stored)),
+        "var": SimpleNamespace(value=_Values()),
     }
     return jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text).render(names)

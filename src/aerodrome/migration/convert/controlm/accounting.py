@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wait
 from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft, at
@@ -11,7 +13,7 @@ from aerodrome.migration.convert.controlm.waits.linking import days_of
 from aerodrome.migration.convert.controlm.world import Plan, World
 
 
-def job_accounts(draft: Draft, job: Job, work: Work) -> None:
+def job_accounts(draft: Draft, job: Job, work: Work, read_by_effects: Mapping[str, None]) -> None:
     element = f"JOB/{job.kind}"
     if work.failure:
         draft.account(element, "raises", job.origin, work.failure[0], work.failure[1], job.name)
@@ -19,11 +21,17 @@ def job_accounts(draft: Draft, job: Job, work: Work) -> None:
         draft.account(element, "converted", job.origin, name=job.name)
     for code, text in work.notes:
         draft.account(element, "caveat", job.origin, code, text, job.name)
-    for name in work.unknown:
-        draft.built.unknown.setdefault(name, f"used by {'/'.join(job.path)}")
-        text = f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
-        draft.account("JOB/variable", "caveat", job.origin, "variable-unknown", text, job.name)
+    unknown_accounts(draft, job, {**dict.fromkeys(work.unknown), **read_by_effects})
     node_accounts(draft, job)
+
+
+def unknown_accounts(draft: Draft, node: Node, names: Iterable[str]) -> None:
+    """Name the %% variables that nothing in the exports defines."""
+    what = "JOB" if isinstance(node, Job) else "FOLDER"
+    for name in names:
+        draft.built.unknown.setdefault(name, f"used by {'/'.join(node.path)}")
+        text = f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
+        draft.account(f"{what}/variable", "caveat", node.origin, "variable-unknown", text, node.name)
 
 
 def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from aerodrome.migration.convert.contract import (
     Symbol,
 )
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.accounting import job_accounts, node_accounts
+from aerodrome.migration.convert.controlm.accounting import job_accounts, node_accounts, unknown_accounts
 from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node
 from aerodrome.migration.convert.controlm.draft import Built, Draft
 from aerodrome.migration.convert.controlm.effects import Effects
@@ -151,6 +151,7 @@ class Builder:
         if name is None and (effects.after or effects.on_ok or effects.on_notok or changes or undated):
             name = self._end_gate(folder)
         self.draft.built.accounts += effects.accounts
+        unknown_accounts(self.draft, folder, effects.unknown)
         node_accounts(self.draft, folder)
         if name is None:
             return
@@ -241,7 +242,7 @@ class Builder:
         self._after_job(job, effects, end)
         self._change_tasks(job, end, self.waiting.changes(job))
         self.draft.built.accounts += effects.accounts
-        job_accounts(self.draft, job, work)
+        job_accounts(self.draft, job, work, effects.unknown)
         if not ordered.dates and ordered.is_known and ordered.reason and self.draft.plan.is_scheduled:
             code = ordered.code or "never-ordered"
             self.draft.account("JOB/schedule", "caveat", job.origin, code, ordered.reason, job.name)

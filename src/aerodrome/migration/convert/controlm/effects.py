@@ -41,6 +41,9 @@ class Effects:
     after: list[After] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
+    unknown: dict[str, None] = field(
+        default_factory=dict
+    )  # variables of Airflow that texts read, and no export defines
     stopped_by: str = ""  # a cyclic job that stops itself: the Airflow variable with the date on which it did
 
 
@@ -267,15 +270,21 @@ class _Maker:
                 f"{where} sets %%{name} for later runs of the same job only; it has no effect here.",
             )
             return
-        value = self.context.text(action.values.get("VALUE", ""))
+        value = self._text(action.values.get("VALUE", ""))
         self.effects.functions.append(snippets.SET_VARIABLE)
-        given: dict[str, Expression] = {"name": variable_key(name), "value": value.text}
+        given: dict[str, Expression] = {"name": variable_key(name), "value": value}
         self._note(action, "", "")
         self._after(
             f"sets_{name}", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event
         )
 
     # ---- parts
+
+    def _text(self, value: str) -> str:
+        """Compile a text, and keep what it reads that nothing defines."""
+        done = self.context.text(value)
+        self.effects.unknown |= dict.fromkeys(done.unknown)
+        return done.text
 
     def _after(
         self,
@@ -314,17 +323,14 @@ class _Maker:
         return Origin(self.node.origin.file, self.node.origin.path, line or self.node.origin.line)
 
     def _mail(self, values: Mapping[str, str]) -> Expression:
-        subject = self.context.text(joined_lines(values.get("SUBJECT", "")))
-        message = self.context.text(joined_lines(values.get("MESSAGE", "")))
-        keywords: list[tuple[str, Expression]] = [
-            ("to", self.context.text(values.get("DEST", "").replace(";", ",")).text)
-        ]
+        subject = self._text(joined_lines(values.get("SUBJECT", "")))
+        message = self._text(joined_lines(values.get("MESSAGE", "")))
+        keywords: list[tuple[str, Expression]] = [("to", self._text(values.get("DEST", "").replace(";", ",")))]
         if copies := values.get("CC_DEST", ""):
-            keywords.append(("cc", copies.replace(";", ",")))
-        keywords += [("subject", subject.text or self.node.name), ("html_content", message.text)]
+            keywords.append(("cc", self._text(copies.replace(";", ","))))
+        keywords += [("subject", subject or self.node.name), ("html_content", message)]
         return Call(symbols.SMTP_NOTIFIER, (), tuple(keywords))
 
     def _call(self, destination: str, message: str) -> Expression:
         self.effects.functions.append(snippets.SHOUT)
-        text = self.context.text(joined_lines(message)).text
-        return Code(f"shout({destination!r}, {text!r})")
+        return Code(f"shout({self._text(destination)!r}, {self._text(joined_lines(message))!r})")

@@ -267,8 +267,8 @@ def shout(destination, message):
     """Give a callback that writes a message for a Control-M destination into the log; send it to your own channel here."""
 
     def tell(context):
-        text = context["task"].render_template(message, context)
-        logging.getLogger("airflow.task").warning("%s: %s", destination, text)
+        text = context["task"].render_template(f"{destination}: {message}", context)
+        logging.getLogger("airflow.task").warning("%s", text)
 
     return tell
 ''',

@@ -32,6 +32,8 @@ class Plan:
     apart: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # cyclic jobs: path -> dag_id
     forced: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # jobs that others order alone: path -> dag_id
     notes: tuple[tuple[str, str], ...] = ()
+    is_by_hand: bool = False  # people order it, and the criteria of its jobs choose among them
+    is_forced: bool = False  # another job orders the whole folder, whatever the criteria of its jobs
 
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]
@@ -147,7 +149,9 @@ def _plan(
     taken: set[str],
 ) -> Plan:
     dag_id = _free(sanitize(folder.name), taken)
-    order = order_folder(folder, almanac, export.rules)
+    why_not, notes = _order_method(folder, site)
+    is_by_hand = why_not is not None
+    order = order_folder(folder, almanac, export.rules, is_by_hand=is_by_hand)
     jobs = list(folder.jobs())
     apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
@@ -161,7 +165,6 @@ def _plan(
     dates = almanac.one(frozenset[date]().union(*sets.values()))
     starts = [_start(folder, job, site) for job in jobs if job.path not in apart and order.jobs[job.path].dates]
     tick = min(starts, key=site.clock.place, default=site.clock.new_day)
-    why_not, notes = _order_method(folder, site)
     if order.unknown:
         item = order.unknown[0][1]
         why_not = (item.code, item.reason)
@@ -172,7 +175,10 @@ def _plan(
             first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
         )
     is_scheduled = why_not is None and bool(dates or apart)
-    return Plan(number, folder, dag_id, order, dates, tick, is_scheduled, why_not, apart, forced, notes)
+    is_forced = (folder.name, "") in wanted
+    return Plan(
+        number, folder, dag_id, order, dates, tick, is_scheduled, why_not, apart, forced, notes, is_by_hand, is_forced
+    )
 
 
 def _start(folder: Folder, job: Job, site: Site) -> int:
@@ -192,7 +198,11 @@ def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, t
     if method.upper() in ("SYSTEM", "AUTOMATIC", "AUTOMATIC (DAILY)"):
         return None, ()
     if not method or method.upper().startswith(("NONE", "MANUAL")):
-        return ("manual-order", "The folder is ordered by hand (order method None): its DAG has no schedule."), ()
+        text = (
+            f"The folder is ordered by hand (order method {method or 'None'}): its DAG has no schedule. A run skips the jobs "
+            "whose criteria do not choose its date, as an order does; a force does not."
+        )
+        return ("manual-order", text), ()
     if (known := site.user_dailies.get(method)) is True:
         return None, ()
     text = (

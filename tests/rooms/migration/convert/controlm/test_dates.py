@@ -16,6 +16,7 @@ from aerodrome.migration.convert.contract import Conversion
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac, Horizon, Unknown
 from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields
 from aerodrome.migration.convert.controlm.definitions.model import Calendar, Rule
+from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.emission.dagfile import write_dag
 
 DAYS = days(date(2026, 1, 1), 400)
@@ -308,3 +309,40 @@ def test_a_user_daily_is_asked_for(tmp_path: Path) -> None:
     assert [item.code for item in convert(tmp_path, text).questions] == ["user-daily"]
     known = convert(tmp_path, text, {"user_dailies": {"PLAN_1200": True}})
     assert dag_of(known, "U").schedule.expression is not None
+
+
+NEVER = """{"F": {"Type": "Folder", "When": {"WeekDays": ["ALL"]},
+ "Never": {"Type": "Job:Command", "Command": "x", "When": {"WeekDays": ["NONE"], "Months": ["NONE"], "MonthDays": ["NONE"]}},
+ "Daily": {"Type": "Job:Command", "Command": "y"}}}"""
+
+
+def test_a_job_of_no_month_is_never_ordered(tmp_path: Path) -> None:
+    (tmp_path / "jobs.json").write_text(NEVER)
+    made = dag_of(read(tmp_path, {}), "F")
+    assert {item.name for item in made.accounts if item.code == "never-ordered"} == {"Never"}
+    assert "pre_execute" in dict(made.task("Never").arguments)
+    assert "pre_execute" not in dict(made.task("Daily").arguments)
+
+
+def test_a_folder_that_people_order_keeps_the_criteria_of_its_jobs(tmp_path: Path) -> None:
+    inside = (
+        '<JOB JOBNAME="MONDAYS" CMDLINE="x" WEEKDAYS="1"/><JOB JOBNAME="ALWAYS" CMDLINE="y" DAYS="ALL"/>'
+        '<JOB JOBNAME="OPEN" CMDLINE="z"/>'
+    )
+    for tag in ("FOLDER", "SMART_FOLDER"):
+        made = dag_of(convert(tmp_path, f'<{tag} FOLDER_NAME="F" FOLDER_ORDER_METHOD="">{inside}</{tag}>'), "F")
+        assert made.schedule.expression is None
+        gated = {task.full_id for task in made.tasks if "pre_execute" in dict(task.arguments)}
+        assert gated == {"MONDAYS"}, tag
+        assert "criteria do not choose its date" in next(a.reason for a in made.accounts if a.code == "manual-order")
+
+
+def test_a_folder_that_another_job_forces_ignores_the_criteria_of_its_jobs(tmp_path: Path) -> None:
+    force = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="F" NAME="" ODATE="ODAT"/></ON>'
+    text = (
+        '<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD=""><JOB JOBNAME="MONDAYS" CMDLINE="x" WEEKDAYS="1"/></FOLDER>'
+        f'<FOLDER FOLDER_NAME="G" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{force}</JOB></FOLDER>'
+    )
+    made = convert(tmp_path, text)
+    assert "pre_execute" not in dict(dag_of(made, "F").task("MONDAYS").arguments)
+    assert any(task.operator.name == "TriggerDagRunOperator" for task in dag_of(made, "G").tasks)

@@ -427,3 +427,51 @@ def test_the_size_that_a_file_must_have_is_told(tmp_path: Path, size: str, told:
     job = f'<JOB JOBNAME="J" DAYS="ALL" CMDLINE="ctmfw /in/a.csv CREATE {size} 60 10 3 45"/>'
     reasons = [item.reason for item in dag(tmp_path, job).accounts if item.code == "detail-unused"]
     assert [text.rstrip(".").rpartition(": ")[2] for text in reasons] == told
+
+
+def test_what_texts_of_mails_and_messages_read_is_told(tmp_path: Path) -> None:
+    inside = (
+        '<ON STMT="*" CODE="NOTOK"><DOMAIL DEST="%%TEAM_MAIL" SUBJECT="%%DATACENTER %%WHAT" MESSAGE="m"/></ON>'
+        '<SHOUT WHEN="OK" DEST="%%PAGER" MESSAGE="%%JOBNAME of %%WHAT"/>'
+    )
+    text = f'<FOLDER FOLDER_NAME="F" DATACENTER="HARBOUR" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="ls">{inside}</JOB></FOLDER>'
+    made = dag_of(convert(tmp_path, text), "F")
+    told = [item.reason for item in made.accounts if item.code == "variable-unknown"]
+    assert sorted(text.partition(" ")[0] for text in told) == ["%%PAGER", "%%TEAM_MAIL", "%%WHAT"]
+    assert "HARBOUR" in str(arguments(made.task("J"))["on_failure_callback"])
+    assert "controlm.PAGER" in str(arguments(made.task("J"))["on_success_callback"])
+
+
+def test_a_service_is_told_whatever_its_task_type_says(tmp_path: Path) -> None:
+    given = '<VARIABLE NAME="%%BIM-SERVICE_NAME" VALUE="Harvest"/><VARIABLE NAME="%%BIM-DUE_TIME" VALUE="0630"/>'
+    for kind in ("Dummy", "Job"):
+        made = dag(tmp_path, f'<JOB JOBNAME="J" APPL_TYPE="BIM" TASKTYPE="{kind}">{given}</JOB>')
+        assert "Harvest and its deadline (06:30)" in next(a.reason for a in made.accounts if a.code == "sla-service")
+
+
+def test_a_file_watcher_looks_as_often_as_it_did_and_says_what_it_does_not_look_at(tmp_path: Path) -> None:
+    given = (
+        '<VARIABLE NAME="%%FileWatch-FILE_PATH" VALUE="/in/a.csv"/><VARIABLE NAME="%%FileWatch-INT_FILE_SEARCHES" VALUE="5"/>'
+        '<VARIABLE NAME="%%FileWatch-MIN_AGE" VALUE="00:00:10"/><VARIABLE NAME="%%FileWatch-MAX_AGE" VALUE="NO_MAX_AGE"/>'
+    )
+    made = dag(tmp_path, f'<JOB JOBNAME="J" APPL_TYPE="FileWatch">{given}</JOB>')
+    assert arguments(made.task("J"))["poke_interval"] == 5
+    told = next(a.reason for a in made.accounts if a.code == "watcher-age")
+    assert "MIN_AGE" in told
+    assert "MAX_AGE" not in told
+
+
+def test_the_user_and_the_retries_of_a_transfer_are_told(tmp_path: Path) -> None:
+    given = variables(
+        FTP__LPATH1="/a",
+        FTP__RPATH1="/b",
+        FTP__UPLOAD1="1",
+        FTP__CONNTYPE1="LOCAL",
+        FTP__RHOST="r",
+        FTP__LUSER="clerk",
+        FTP__USE_DEF_NUMRETRIES="1",
+    )
+    made = dag(tmp_path, f'<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS">{given}</JOB>')
+    told = " ".join(item.reason for item in made.accounts if item.code == "transfer-option")
+    assert "not of clerk" in told
+    assert "breaks off" in told

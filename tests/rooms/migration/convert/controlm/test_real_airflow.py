@@ -16,6 +16,7 @@ from tests.rooms.migration.convert.controlm.sample import EXPORTS
 from aerodrome.builds import Venv
 from aerodrome.migration.convert.contract import Target
 from aerodrome.migration.convert.controlm.reading import read
+from aerodrome.migration.convert.controlm.variables.autoedit import Scope, compile_text
 from aerodrome.migration.convert.emission import compose, emit
 
 PROBE = Path(__file__).parent / "probe.py"
@@ -73,3 +74,43 @@ def test_every_emitted_file_is_read_and_kept(
     seen = check(airflow_venv(version, PROVIDERS), tmp_path / "project", tmp_path / "home")
     assert seen["errors"] == {}
     assert seen["dags"] == json.loads((tmp_path / "project" / "tests" / "expected.json").read_text())
+
+
+ABSENT = """
+import sys
+
+import jinja2
+
+try:
+    from airflow.sdk.execution_time.context import VariableAccessor
+except ImportError:
+    from airflow.utils.context import VariableAccessor
+
+try:
+    print("rendered", jinja2.Environment().from_string(sys.argv[1]).render(var={"value": VariableAccessor(deserialize_json=False)}))
+except Exception as error:
+    print("raised", str(error))
+"""
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("version", ["2.11.2", "3.3.2"])
+def test_a_variable_that_nobody_has_set_fails_the_task(
+    tmp_path: Path, airflow_venv: Callable[..., Venv], version: str
+) -> None:
+    """`var.value.get` of 3.3.2 gives the text NOTSET for it."""
+    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW_VAR_CONTROLM.HERE": "north"}
+    python = str(airflow_venv(version).path / "bin/python")
+    subprocess.run(
+        [python, "-m", "airflow", "db", "migrate"], env=environment, capture_output=True, check=True, timeout=300
+    )
+    told = []
+    for text in ("load %%HERE", "load %%NOWHERE"):
+        made = compile_text(text, Scope()).text
+        done = subprocess.run(
+            [python, "-c", ABSENT, made], env=environment, capture_output=True, text=True, check=True, timeout=300
+        )
+        told.append(done.stdout.splitlines()[-1])
+    assert told[0] == "rendered load north"
+    assert told[1].startswith("raised")
+    assert "controlm.NOWHERE" in told[1]

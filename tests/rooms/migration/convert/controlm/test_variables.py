@@ -13,6 +13,13 @@ from aerodrome.migration.convert.controlm.variables.autoedit import Scope, compi
 SYSTEM = {"JOBNAME": "LOAD", "SCHEDTAB": "F", "APPLIC": "RETAIL", "NODEID": "app01"}
 
 
+class Stored:
+    """Airflow variables as a template sees them: an attribute each, and one that is not there raises (VariableAccessor)."""
+
+    def __getattr__(self, name: str) -> str:
+        return {"controlm.REGION": "north", "controlm.POOL.KEY": "7"}[name]
+
+
 def rendered(text: str, variables: dict[str, str] | None = None, *, is_week_from_sunday: bool = False) -> str:
     """Render what a text compiles to, on the order date 2026-03-01, with the functions that a DAG file carries."""
     space: dict[str, object] = {}
@@ -25,15 +32,13 @@ def rendered(text: str, variables: dict[str, str] | None = None, *, is_week_from
     done = compile_text(text, Scope(SYSTEM, variables or {}, is_week_from_sunday))
     assert not done.problems
     run = type("Run", (), {"conf": {}, "logical_date": datetime(2026, 3, 1, tzinfo=UTC)})()
-    stored = {"controlm.REGION": "north", "controlm.POOL.KEY": "7"}
-    value = type("Value", (), {"get": lambda self, name: stored[name]})()
     now = lambda: datetime(2026, 3, 2, 14, 5, 9, tzinfo=UTC)  # noqa: E731
     names = {
         "dag_run": run,
         "run_id": "r1",
         "ti": type("T", (), {"try_number": 2})(),
         "now": now,
-        "var": type("V", (), {"value": value})(),
+        "var": type("V", (), {"value": Stored()})(),
     }
     template = Environment(undefined=StrictUndefined, autoescape=False).from_string(done.text)
     return template.render(odate=space["odate"], calcdate=space["calcdate"], **names)

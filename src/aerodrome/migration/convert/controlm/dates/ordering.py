@@ -34,13 +34,18 @@ class FolderOrder:
         return not self.unknown
 
 
-def order_folder(folder: Folder, almanac: Almanac, shared: Mapping[str, Rule]) -> FolderOrder:
-    """Say when every job of a folder is ordered. Jobs whose dates nobody knows stand in `unknown`."""
+def order_folder(
+    folder: Folder, almanac: Almanac, shared: Mapping[str, Rule], *, is_by_hand: bool = False
+) -> FolderOrder:
+    """Say when every job of a folder is ordered. Jobs whose dates nobody knows stand in `unknown`.
+
+    Whoever orders a folder by hand says its date; where it has no criteria of its own, those of its jobs still choose.
+    """
     found: dict[tuple[str, ...], Ordered] = {}
     whole = _of_folder(folder, almanac, dict(shared))
     _walk(
         folder,
-        whole if folder.is_smart else None,
+        whole if folder.is_smart and not (is_by_hand and whole.code == "no-criteria") else None,
         almanac,
         {**shared, **{rule.name: rule for rule in folder.rules}},
         found,
@@ -97,6 +102,8 @@ def _of_node(
     has_own = node.rule.has_criteria
     if whole is None and not has_own and not included:
         return Ordered(frozenset(), True, "no-criteria", "The job has no scheduling criteria: somebody orders it.")
+    if not node.rule.months and not included and not follows_folder:
+        return Ordered(frozenset(), True, "never-ordered", "None of the months is one of its own: nothing orders it.")
     if whole is not None and not whole.is_known:
         return whole
     try:

@@ -79,7 +79,7 @@ def add_when(element: Element, when: Mapping[str, Any]) -> None:
             attributes["DAYS"] = _days(value, {})
         elif key == "Months":
             chosen = {str(month).upper() for month in (value if isinstance(value, list) else [value])}
-            if chosen not in ({"ALL"}, {"NONE"}):
+            if chosen != {"ALL"}:
                 attributes |= {month: "1" if month in chosen else "0" for month in MONTHS}
         elif key == "DaysRelation":
             attributes["DAYS_AND_OR"] = "A" if str(value).upper() == "AND" else "O"

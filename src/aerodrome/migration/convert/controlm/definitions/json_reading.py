@@ -182,7 +182,7 @@ def _folder(
     elif str(whole.get("OrderMethod", "")) in ("Automatic", ""):
         element.attributes["FOLDER_ORDER_METHOD"] = "SYSTEM"
     elif str(whole["OrderMethod"]).lower().startswith("manual"):
-        element.attributes["FOLDER_ORDER_METHOD"] = ""
+        element.attributes["FOLDER_ORDER_METHOD"] = "Manual"
     if "When" not in whole and kind == "Folder":
         element.attributes["DAYS"] = "ALL"  # Automation API: a folder without When is ordered every day
     passed_on = {key: whole[key] for key in _INHERITED if key in whole}

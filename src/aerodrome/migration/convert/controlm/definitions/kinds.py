@@ -129,6 +129,8 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
     form = element.take("APPL_FORM", "CM_VER_NAME")
     shown = "/".join(part for part in (family, form, task_type) if part) or "Job"
     word = task_type.upper().replace("CYCLIC", "").strip()
+    if family.upper() == "BIM" and not element.flag("RUN_AS_DUMMY"):  # exports write TASKTYPE Dummy or Job
+        return "sla", shown
     if word == "DUMMY" or element.flag("RUN_AS_DUMMY"):
         return "dummy", shown
     if family.upper() == "AWS":

@@ -13,7 +13,7 @@ from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.jobs import server_files
 from aerodrome.migration.convert.controlm.jobs.transfers import Command, Side, Transfer, transfers_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
-from aerodrome.migration.convert.controlm.plugins.details import detail
+from aerodrome.migration.convert.controlm.plugins.details import detail, plain_name
 from aerodrome.migration.convert.controlm.site import connection_id
 
 SFTP_SENSOR: Final = Symbol(
@@ -37,6 +37,20 @@ _PACKAGES: Final = {
 }
 
 
+_UNWATCHED: Final = (
+    "minage",
+    "maxage",
+    "minimalage",
+    "maximalage",
+    "mindetsize",
+    "minimalsize",
+    "minimumsize",
+    "starttime",
+    "stoptime",
+)
+_UNSET: Final = ("", "0", "NOW", "NO_MIN_AGE", "NO_MAX_AGE")
+
+
 def file_watcher(bench: Workbench) -> None:
     """Make the sensor of a file watcher; one that waits for a deletion is a loop on its host."""
     details = bench.job.details
@@ -55,7 +69,17 @@ def file_watcher(bench: Workbench) -> None:
     bench.note(
         "watcher-size", "The file is taken when it is there; Control-M also waits until its size stays the same."
     )
-    waiting: list[tuple[str, Expression]] = [("poke_interval", 60), ("mode", "reschedule")]
+    pause = detail(details, ("searchinterval", "searchseconds", "filewatchintfilesearches", "intfilesearches"))
+    waiting: list[tuple[str, Expression]] = [("poke_interval", int(pause) if pause.isdigit() and int(pause) else 60)]
+    waiting.append(("mode", "reschedule"))
+    if asked := sorted(
+        key
+        for key, value in details.items()
+        if plain_name(key).removeprefix("filewatch") in _UNWATCHED and value.strip().upper() not in _UNSET
+    ):
+        bench.note(
+            "watcher-age", f"{', '.join(asked)} of the file watcher has no effect: every file of the name is taken."
+        )
     waiting.append(("timeout", timedelta(minutes=minutes) if minutes else timedelta(days=7)))
     if not minutes:
         bench.note("watcher-limit", "It waits at most 7 days.")

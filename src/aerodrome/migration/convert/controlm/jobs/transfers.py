@@ -324,7 +324,15 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
     if source_option not in ("", "0", "1"):
         return f"The source option {source_option} of a transfer is not converted."
     source, target = (local, remote) if is_to_right else (remote, local)
-    notes = ("Its files are copied byte by byte.",) if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else ()
+    notes: tuple[str, ...] = (
+        ("Its files are copied byte by byte.",) if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else ()
+    )
+    if (user := of("LUSER")) and local.scheme == "file":
+        notes += (f"The local files are those of the worker's user, not of {user}.",)
+    if of("USE_DEF_NUMRETRIES") == "1" or of("NUM_RETRIES") not in ("", "0"):
+        notes += (
+            "Control-M repeats a transfer that breaks off; here the task fails, and its retries are those of its ON blocks.",
+        )
     limit = names.get(f"FTP-TIMELIMIT{number}", "")
     return Transfer(
         source, target, is_watching, is_moving=source_option == "1", wait_minutes=_minutes(None, limit), notes=notes

@@ -247,8 +247,9 @@ def airflow(bench: Workbench) -> None:
 
 def sla(bench: Workbench) -> None:
     """Make the mark of a service; its deadline is not watched."""
-    bench.note(
-        "sla-service",
-        f"The service {bench.job.details.get('ServiceName', bench.job.name)} and its deadline are not watched: add a deadline alert.",
-    )
+    details = bench.job.details
+    service = detail(details, ("servicename",)) or details.get("BIM-SERVICE_NAME") or bench.job.name
+    due = details.get("BIM-DUE_TIME", "")
+    until = f" ({due[:2]}:{due[2:]})" if len(due) == 4 and due.isdigit() else ""
+    bench.note("sla-service", f"The service {service} and its deadline{until} are not watched: add a deadline alert.")
     bench.step("", symbols.EMPTY)

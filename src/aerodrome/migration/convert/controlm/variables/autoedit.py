@@ -137,7 +137,7 @@ class _Compiler:
             self._done.notes.append(
                 f"%%{start}%%... is one variable, whose name ends in a value: an Airflow variable {key}…."
             )
-            return [(True, f"var.value.get('controlm.' ~ {name})"), *rest]
+            return [(True, f"var.value['controlm.' ~ {name}]"), *rest]
         self._done.notes.append(
             f"%%{start}%%... is one variable, whose name ends in a value: one of {', '.join(sorted(known))}."
         )
@@ -145,7 +145,7 @@ class _Compiler:
             f"{key!r}: {self._code_of(self._assigned(item, depth + 1))}" for key, item in sorted(known.items())
         )
         words = f"{{{values}}}"
-        value = f"({words}[({name}) | upper] if ({name}) | upper in {words} else var.value.get('controlm.' ~ {name}))"
+        value = f"({words}[({name}) | upper] if ({name}) | upper in {words} else var.value['controlm.' ~ {name}])"
         return [(True, value), *rest]
 
     def _is_function(self, name: str) -> bool:
@@ -196,7 +196,7 @@ class _Compiler:
         key = variable_key(name)
         if key not in self._done.unknown:
             self._done.unknown.append(key)
-        return f"var.value.get('{key}')"
+        return f"var.value['{key}']"  # `get` renders NOTSET in 3.x (task SDK, VariableAccessor, 3.3.2)
 
     def _assigned(self, value: str, depth: int) -> list[_Part]:
         """Compile the value of a variable, where functions and sums may stand."""

@@ -24,6 +24,7 @@ def scope_of(folder: Folder, job: Job | None, *, is_week_from_sunday: bool = Fal
         "SMART_FOLDER": folder.name,
         "TABLE": folder.name,
         "FOLDER": folder.name,
+        **({"DATACENTER": folder.server} if folder.server else {}),
         "APPLIC": node.application,
         "APPLICATION": node.application,
         "APPLGROUP": node.sub_application,

@@ -11,6 +11,7 @@ from aerodrome.migration.convert.contract import (
     Symbol,
 )
 from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.dates.ordering import Ordered
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft
@@ -82,15 +83,19 @@ class Holding:
         if self.dates is not None:
             self.draft.need_dates()
             return self.draft.gates.predicate(self.dates)
-        if (
-            self.draft.is_apart
-            or not ordered.is_known
-            or not self.draft.plan.is_scheduled
-            or ordered.dates == self.draft.plan.dates
-        ):
+        if self.draft.is_apart or not ordered.is_known or not self._is_choosing(ordered):
             return None
         self.draft.need_dates()
         return self.draft.gates.predicate(ordered.dates)
+
+    def _is_choosing(self, ordered: Ordered) -> bool:
+        """Say whether there are dates of the DAG on which the job is not ordered; by hand it can be any date."""
+        plan = self.draft.plan
+        if plan.is_scheduled:
+            return ordered.dates != plan.dates
+        horizon = self.draft.gates.horizon
+        is_daily = len(ordered.dates) == (horizon.last - horizon.first).days + 1
+        return plan.is_by_hand and not plan.is_forced and bool(ordered.dates) and not is_daily
 
     def check(self, job: Job, predicate: str | None, zone: str) -> str | None:
         """Give the check that skips a job outside of its window or its dates; None when it always runs."""
