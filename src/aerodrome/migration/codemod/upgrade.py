@@ -34,11 +34,11 @@ from aerodrome.migration.codemod.requirements import (
     upgrade_requirements,
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
-from aerodrome.migration.codemod.rules import RULES
-from aerodrome.migration.codemod.rules.context_keys import rewrite_template
+from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
+from aerodrome.migration.codemod.templates import rewrite_text
 from aerodrome.migration.codemod.workers import Each, Held, workers
 
 IGNORED = {"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
@@ -296,14 +296,23 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator
         if is_requirements:
             new, rules, findings = _requirements(text, name, needed if path.parent == out_dir else frozenset(), options)
         else:
-            new, count = rewrite_template(text) if path.suffix in TEMPLATES else (text, 0)
-            rules, findings = ({"context-key": count} if count else {}), ()
+            new, rules = _template(text, options) if path.suffix in TEMPLATES else (text, {})
+            findings = ()
             if is_around:
                 new, more, findings = upgrade_surroundings(new, name)
                 rules |= more
         if new != text:
             path.write_bytes(new.encode("utf-8"))
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)
+
+
+def _template(text: str, options: Options) -> tuple[str, dict[str, int]]:
+    """Rewrite a file that tasks render; give how often each rule was applied."""
+    text, keys = rewrite_text(text, context_keys.rewrite_inside)
+    found = {context_keys.RULE.code: keys}
+    if absent_variables.is_concerned(options):
+        text, found[absent_variables.RULE.code] = rewrite_text(text, absent_variables.rewrite_inside)
+    return text, {code: count for code, count in found.items() if count}
 
 
 def _requirements(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
+    absent_variables,
     argument_types,
     azure_factory,
     bigquery,
@@ -90,6 +91,7 @@ RULES: tuple[Rule, ...] = (
     runs.LINKS,
     runtime_api.RULE,
     context_keys.RULE,
+    absent_variables.RULE,
     moved_names.BY_MODULE,
     moved_names.MOVED,
     gone_classes.RULE,

@@ -3,116 +3,46 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import re
-import tokenize
 from collections.abc import Iterator
 
 from aerodrome.airflowkit.code import REMOVED_CONTEXT, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.source import Source
+from aerodrome.migration.codemod.templates import rewrite_source
 
 _PYTHON = {**RENAMED_IN_PYTHON, "triggering_dataset_events": "triggering_asset_events"}
 _TEMPLATES = {**RENAMED_IN_TEMPLATES, "triggering_dataset_events": "triggering_asset_events"}
 _CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
-_BLOCK = re.compile(r"(\{[{%])(.*?)([%}]\})", re.DOTALL)
 _NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
-_IN_F_STRING = re.compile(r"\{\{(\{\{|%)((?:[^{}]|\{[^{}]*\})*?)(\}\}|%)\}\}")
-"""A Jinja block as an f-string writes it: its braces are doubled; single ones hold Python."""
-_HELD = re.compile(r"(\{[^{}]*\})")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
     (re.compile(r"\b(?:ti|task_instance)\.execution_date\b"), "logical_date"),
 )
 
 
-def rewrite_template(text: str, quote: str = "'") -> tuple[str, int]:
-    """Replace removed names within the Jinja blocks of a text."""
+def rewrite_inside(text: str, quote: str) -> tuple[str, int]:
+    """Replace removed names within a Jinja block."""
     count = 0
-
-    def block(match: re.Match[str]) -> str:
-        nonlocal count
-        inner = match[2]
-        for pattern, new in _ATTRIBUTES:
-            inner, done = pattern.subn(new, inner)
-            count += done
-
-        def name(found: re.Match[str]) -> str:
-            new = _TEMPLATES[found[1]].format(q=quote)
-            is_alone = inner.strip() == found[1]
-            return new if is_alone or "|" not in new else f"({new})"
-
-        inner, done = _NAME.subn(name, inner)
+    for pattern, new in _ATTRIBUTES:
+        text, done = pattern.subn(new, text)
         count += done
-        return match[1] + inner + match[3]
 
-    return _BLOCK.sub(block, text), count
+    def name(found: re.Match[str]) -> str:
+        new = _TEMPLATES[found[1]].format(q=quote)
+        is_alone = text.strip() == found[1]
+        return new if is_alone or "|" not in new else f"({new})"
 
-
-def rewrite_f_string(code: str, quote: str) -> tuple[str, int]:
-    """Replace removed names within the Jinja blocks that an f-string's code makes; what Python puts in stays."""
-    count = 0
-
-    def block(match: re.Match[str]) -> str:
-        nonlocal count
-        if (match[1] == "%") != (match[3] == "%"):
-            return match[0]
-        parts = _HELD.split(match[2])
-        marks = [f"_held_{at}_" if at % 2 else part for at, part in enumerate(parts)]
-        opening, closing = ("{%", "%}") if match[1] == "%" else ("{{", "}}")
-        text, done = rewrite_template(f"{opening}{''.join(marks)}{closing}", quote)
-        count += done
-        inner = text[2:-2]
-        for at in range(1, len(parts), 2):
-            inner = inner.replace(marks[at], parts[at])
-        return "{{" + match[1] + inner + match[3] + "}}"
-
-    return _IN_F_STRING.sub(block, code), count
+    inside, done = _NAME.subn(name, text)
+    return inside, count + done
 
 
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
-    yield from _templates(source)
+    yield from rewrite_source(source, rewrite_inside)
     yield from _keys(source)
     yield from _attributes(source)
     yield from _parameters(source)
-
-
-def _templates(source: Source) -> Iterator[Change | Spot]:
-    for node in source.each(ast.Constant):
-        if not isinstance(node.value, str) or ("{{" not in node.value and "{%" not in node.value):
-            continue
-        if isinstance(source.parents[node], ast.JoinedStr):
-            continue
-        code = source.code(node)
-        text, count = rewrite_template(code, '"' if code.rstrip().endswith("'") else "'")
-        if count:
-            yield Change((replace(source, node, text),))
-    for joined in source.each(ast.JoinedStr):
-        code = source.code(joined)
-        if "{{" not in code:
-            continue
-        text, count = _rewrite_pieces(code)
-        if count:
-            yield Change((replace(source, joined, text),))
-
-
-def _rewrite_pieces(code: str) -> tuple[str, int]:
-    """Rewrite texts that stand one behind the other, some of them f-strings: only these double their braces."""
-    lines = f"({code})".splitlines(keepends=True)
-    starts = [0, *itertools.accumulate(len(line) for line in lines)]
-    plain = [
-        (starts[token.start[0] - 1] + token.start[1] - 1, starts[token.end[0] - 1] + token.end[1] - 1)
-        for token in tokenize.generate_tokens(iter(lines).__next__)
-        if token.type == tokenize.STRING and "f" not in token.string.partition(token.string[-1])[0].lower()
-    ]
-    text, count, at = "", 0, 0
-    for start, end in (*plain, (len(code), len(code))):
-        for piece, rewrite in ((code[at:start], rewrite_f_string), (code[start:end], rewrite_template)):
-            new, done = rewrite(piece, '"' if piece.rstrip().endswith("'") else "'")
-            text, count = text + new, count + done
-        at = end
-    return text, count
 
 
 def _is_context(node: ast.expr) -> bool:

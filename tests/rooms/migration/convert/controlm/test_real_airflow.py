@@ -105,8 +105,8 @@ def test_a_variable_that_nobody_has_set_fails_the_task(
         [python, "-m", "airflow", "db", "migrate"], env=environment, capture_output=True, check=True, timeout=300
     )
     told = []
-    for text in ("load %%HERE", "load %%NOWHERE"):
-        made = compile_text(text, Scope()).text
+    texts = [compile_text(text, Scope()).text for text in ("load %%HERE", "load %%NOWHERE")]
+    for made in (*texts, "{{ var.value.get('nowhere') }}"):
         done = subprocess.run(
             [python, "-c", ABSENT, made], env=environment, capture_output=True, text=True, check=True, timeout=300
         )
@@ -114,3 +114,4 @@ def test_a_variable_that_nobody_has_set_fails_the_task(
     assert told[0] == "rendered load north"
     assert told[1].startswith("raised")
     assert "controlm.NOWHERE" in told[1]
+    assert told[2].startswith("raised" if version.startswith("2") else "rendered NOTSET")
