@@ -21,6 +21,8 @@ def job_accounts(draft: Draft, job: Job, work: Work) -> None:
         draft.account(element, "caveat", job.origin, code, text, job.name)
     for name in work.unknown:
         draft.built.unknown.setdefault(name, f"used by {'/'.join(job.path)}")
+        if name.startswith("controlm.pgp."):
+            continue  # told where the transfer was made
         text = f"%%{name.removeprefix('controlm.')} is not defined in the exports: it is the Airflow variable {name}."
         draft.account("JOB/variable", "caveat", job.origin, "variable-unknown", text, job.name)
     node_accounts(draft, job)
