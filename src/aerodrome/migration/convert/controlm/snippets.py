@@ -11,6 +11,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Function, Symbol
 
 LOGGING: Final = Symbol("logging", {"2.11": "", "3.3": ""})
+TEMPORARY: Final = Symbol("TemporaryDirectory", {"2.11": "tempfile", "3.3": "tempfile"})
 OBJECT_PATH: Final = Symbol("ObjectStoragePath", {"2.11": "airflow.io.path", "3.3": "airflow.sdk"})
 
 
@@ -299,6 +300,20 @@ def transfer(source, source_conn_id, destination, destination_conn_id, is_moving
             path.unlink()
 ''',
     (OBJECT_PATH,),
+)
+
+PGP_TRANSFER: Final = Function(
+    "pgp_transfer",
+    '''
+def pgp_transfer(source, source_conn_id, destination, destination_conn_id, options):
+    """Copy a file and encrypt or decrypt it on the way: gpg on the worker, with the options of its PGP template."""
+    with TemporaryDirectory() as place:
+        ObjectStoragePath(source, conn_id=source_conn_id).copy(ObjectStoragePath(f"file://{place}/before"))
+        command = ["gpg", "--batch", "--yes", "--output", f"{place}/after", *shlex.split(options), f"{place}/before"]
+        subprocess.run(command, check=True)
+        ObjectStoragePath(f"file://{place}/after").copy(ObjectStoragePath(destination, conn_id=destination_conn_id))
+''',
+    (OBJECT_PATH, symbols.SHLEX, symbols.SUBPROCESS, TEMPORARY),
 )
 
 FILE_COMMAND: Final = Function(

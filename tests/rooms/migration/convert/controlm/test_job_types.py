@@ -49,6 +49,11 @@ BECOMES = {
     "hadoop": "the command line on its host",
     "hive": "`SQLExecuteQueryOperator`, or the command line on its host",
     "spark": "`SparkSubmitOperator`",
+    "azure-function": "`HttpOperator`, caveat `azure-function-key`",
+}
+EXACT = {
+    "Job:SAP:BW:ProcessChain": "a function that calls SAP's SOAP service for RFC, caveat `sap-soap`",
+    "Job:Informatica": "`pmcmd` on its host, caveat `informatica-pmcmd`",
 }
 
 
@@ -58,6 +63,8 @@ def kind(name: str) -> str:
 
 def becomes(name: str) -> str:
     found = kind(name)
+    if name in EXACT:
+        return EXACT[name]
     if found in PLUGINS and found != "spark":
         return ", ".join(dict.fromkeys(f"`{row.operator.name}`" for row in PLUGINS[found]))
     return BECOMES.get(found, f"raises (`job-{found}`) until `job_types` says what it becomes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from fnmatch import fnmatch
@@ -14,7 +15,7 @@ import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
 
 from aerodrome.migration.convert.contract import Dag, Task
-from aerodrome.migration.convert.controlm.snippets import TRANSFER
+from aerodrome.migration.convert.controlm.snippets import PGP_TRANSFER, TRANSFER
 from aerodrome.migration.convert.emission import compose
 
 
@@ -245,3 +246,77 @@ def test_files_of_a_pattern_go_into_the_destination_even_when_there_is_one(
     (tmp_path / "in" / "day1.csv").write_text("1")
     space["transfer"](f"{tmp_path}/{source}", "a", f"{tmp_path}/out", "b", False)
     assert (tmp_path / landed).read_text() == "1"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "is_real"),
+    [
+        ("RECURSIVE1", "1", False),
+        ("IF_EXIST1", "2", False),
+        ("DSTOPT1", "1", False),
+        ("DEST_NEWNAME1", "y.csv", False),
+        ("EXCLUDE_WILDCARD1", "*.tmp", False),
+        ("UNIQUE1", "1", False),
+        ("PGP_ENABLE1", "1", False),
+        ("RECURSIVE1", "0", True),
+        ("RECURSIVE2", "1", True),
+        ("WATCH_INTERVAL1", "10", True),
+    ],
+)
+def test_an_option_of_an_xml_transfer_is_never_left_out_in_silence(
+    tmp_path: Path, option: str, value: str, is_real: bool
+) -> None:
+    made = transfer(tmp_path, CONNTYPE2="SFTP", **{option: value})
+    assert (made.task("J").role == "real") is is_real
+    told = [item.reason for item in made.accounts if option[:-1] in item.reason]
+    assert bool(told) is (not is_real or option == "WATCH_INTERVAL1")
+
+
+PGP = """{"F": {"Type": "Folder", "J": {"Type": "Job:FileTransfer", "Host": "h", "ConnectionProfileSrc": "ONE",
+  "ConnectionProfileDest": "TWO", "FileTransfers": [{"Src": "%s", "Dest": "/out/x.pgp", "PgpEncryption":
+  {"PgpEnabled": true, "KeepEncryptedFiles": false, "PgpTemplateName": "TO BANK"}}]}}}"""
+
+
+def test_a_transfer_with_pgp_asks_for_what_its_template_does(tmp_path: Path) -> None:
+    profile = {"connection_profiles": {"ONE": "SFTP", "TWO": "SFTP"}}
+    conversion = convert(tmp_path, PGP % "/in/x.csv", profile, "jobs.json")
+    made = dag_of(conversion, "F")
+    given = arguments(made.task("J"))["op_kwargs"]
+    assert given["options"] == "{{ var.value.get('controlm.pgp.TO.BANK') }}"
+    assert (given["source"], given["destination"]) == ("sftp:///in/x.csv", "sftp:///out/x.pgp")
+    assert [item.name for item in conversion.variables] == ["controlm.pgp.TO.BANK"]
+    assert {"pgp-template"} <= {item.code for item in made.accounts}
+    assert "variable-unknown" not in {item.code for item in made.accounts}
+    compose(conversion, "2.11")
+    several = dag_of(convert(tmp_path, PGP % "/in/*.csv", profile, "jobs.json"), "F")
+    assert several.task("J").role == "raises"
+
+
+def test_gpg_encrypts_and_decrypts_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("gpg") is None:
+        pytest.skip("gpg is not installed")
+    (tmp_path / "keys").mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(tmp_path / "keys"))
+    space: dict[str, Any] = {
+        "ObjectStoragePath": lambda path, conn_id=None: Stored(path.removeprefix("file://")),
+        "TemporaryDirectory": TemporaryDirectory,
+        "shlex": shlex,
+        "subprocess": subprocess,
+    }
+    exec(PGP_TRANSFER.source, space)
+    plain, sealed, back = (tmp_path / name for name in ("plain", "sealed", "back"))
+    plain.write_text("account 1")
+    common = "--pinentry-mode loopback --passphrase 'a b'"
+    space["pgp_transfer"](str(plain), "a", str(sealed), "b", f"--symmetric {common}")
+    assert b"account" not in sealed.read_bytes()
+    space["pgp_transfer"](str(sealed), "a", str(back), "b", f"--decrypt {common}")
+    assert back.read_text() == "account 1"
+    with pytest.raises(subprocess.CalledProcessError):
+        space["pgp_transfer"](str(plain), "a", str(back), "b", f"--decrypt {common}")
+
+
+def test_another_name_at_the_destination_is_not_left_out(tmp_path: Path) -> None:
+    text = (PGP % "/in/x.csv").replace('"Dest"', '"DestinationFilename": "%s", "Dest"')
+    profile = {"connection_profiles": {"ONE": "SFTP", "TWO": "SFTP"}}
+    assert dag_of(convert(tmp_path, text % "y.pgp", profile, "jobs.json"), "F").task("J").role == "raises"
+    assert dag_of(convert(tmp_path, text % "x.pgp", profile, "jobs.json"), "F").task("J").role == "real"

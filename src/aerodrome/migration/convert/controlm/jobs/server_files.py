@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from aerodrome.migration.convert.contract import Function, Symbol
-from aerodrome.migration.convert.controlm.snippets import OBJECT_PATH
+from aerodrome.migration.convert.controlm.snippets import OBJECT_PATH, TEMPORARY
 from aerodrome.migration.convert.symbols import PATH
 
 _FTP: Final = "apache-airflow-providers-ftp"
@@ -32,7 +32,6 @@ _HOOKS: Final = (
     ),
 )
 _FNMATCH: Final = Symbol("fnmatch", {"2.11": "fnmatch", "3.3": "fnmatch"})
-_TEMPORARY: Final = Symbol("TemporaryDirectory", {"2.11": "tempfile", "3.3": "tempfile"})
 
 SERVER_OF: Final = Function(
     "server_of",
@@ -102,7 +101,7 @@ def server_transfer(source, source_conn_id, destination, destination_conn_id, is
                 else:
                     hook.delete_file(path)
 ''',
-    (OBJECT_PATH, _TEMPORARY),
+    (OBJECT_PATH, TEMPORARY),
 )
 
 SERVER_COMMAND: Final = Function(

@@ -15,6 +15,7 @@ from aerodrome.migration.convert.controlm.jobs.transfers import Command, Side, T
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import detail, plain_name
 from aerodrome.migration.convert.controlm.site import connection_id
+from aerodrome.migration.convert.controlm.variables.autoedit import variable_key
 
 SFTP_SENSOR: Final = Symbol(
     "SFTPSensor",
@@ -171,6 +172,9 @@ def _watch(bench: Workbench, item: Transfer, suffix: str, path: str, conn_id: st
 def _copy(
     bench: Workbench, item: Transfer, suffix: str, ends: tuple[str | None, str | None], paths: tuple[str, str]
 ) -> None:
+    if item.pgp:
+        _with_pgp(bench, item, suffix, ends, paths)
+        return
     if item.is_plain and not item.is_by_hook:
         bench.step(
             suffix,
@@ -199,6 +203,31 @@ def _copy(
         ("python_callable", Code("server_transfer" if item.is_by_hook else "transfer")),
         ("op_kwargs", values),
     )
+
+
+def _with_pgp(
+    bench: Workbench, item: Transfer, suffix: str, ends: tuple[str | None, str | None], paths: tuple[str, str]
+) -> None:
+    """Copy one file through gpg on the worker; what its PGP template does is in an Airflow variable, for no export says it."""
+    if item.is_by_hook or not item.is_plain:
+        bench.fail("transfer-pgp", "A transfer with PGP of several files, that moves, or by FTP is not converted.")
+        return
+    key = variable_key(f"pgp.{item.pgp}")
+    bench.note(
+        "pgp-template",
+        f"What the PGP template {item.pgp} does is not in the exports: the Airflow variable {key} has its options for gpg "
+        "(`--encrypt --recipient KEY`, `--decrypt`), and the workers have gpg with the keys.",
+    )
+    bench.work.unknown.append(key)
+    bench.work.functions.append(snippets.PGP_TRANSFER)
+    values: dict[str, Expression] = {
+        "source": paths[0],
+        "source_conn_id": ends[0],
+        "destination": paths[1],
+        "destination_conn_id": ends[1],
+        "options": f"{{{{ var.value.get('{key}') }}}}",
+    }
+    bench.step(suffix, symbols.PYTHON, ("python_callable", Code("pgp_transfer")), ("op_kwargs", values))
 
 
 def served(bench: Workbench, path: str) -> str:

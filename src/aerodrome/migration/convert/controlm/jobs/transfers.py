@@ -90,6 +90,7 @@ class Transfer:
     notes: tuple[str, ...] = ()
     before: tuple[Command, ...] = ()
     after: tuple[Command, ...] = ()
+    pgp: str = ""  # the PGP template by which it is encrypted or decrypted on the way
 
     @property
     def is_plain(self) -> bool:
@@ -167,11 +168,23 @@ def _from_json(
         commands = _commands(item, ends)
         if isinstance(commands, str):
             return commands
-        options = [key for key, value in item.items() if key not in _PLAIN_OPTIONS and _is_on(value)]
+        name = str(item.get("DestinationFilename") or "")
+        if name not in ("", target.path.rpartition("/")[2]):
+            return f"DestinationFilename {name} of a transfer is not converted."
+        template = _template(item.get("PgpEncryption"))
+        if template is None:
+            return "PgpEncryption of a transfer names no template."
+        options = [
+            key
+            for key, value in item.items()
+            if key not in _PLAIN_OPTIONS and _is_on(value) and not (template and key == "PgpEncryption")
+        ]
         changing = [key for key in options if any(word in key for word in _CHANGING)]
         if changing:
             return f"{', '.join(changing)} of a transfer is not converted."
         notes = [*assumed, *(f"The transfer option {key} has no effect." for key in options)]
+        if template and _is_on(item["PgpEncryption"].get("KeepEncryptedFiles")):
+            notes.append("KeepEncryptedFiles has no effect: encrypted files stay on no host on their way.")
         if not (known[0] and known[1]):
             notes.append("The definition does not say what its connections are: they are taken as SFTP.")
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
@@ -187,6 +200,7 @@ def _from_json(
                 _minutes(item.get("FileWatcherOptions"), item.get("TIMELIMIT")),
                 tuple(notes),
                 *commands,
+                template,
             )
         )
     return found
@@ -272,6 +286,16 @@ def _commands(
     return tuple(found["Pre"]), tuple(found["Post"])
 
 
+# what FTP-…n variables of XML exports say besides paths: told by the transfer itself, or how it is written into the log
+_PLAIN_VARIABLES: Final = (
+    *("LPATH", "RPATH", "UPLOAD", "TYPE", "SRCOPT", "TIMELIMIT", "TIMELIMIT_UNIT", "TRIM", "CASEIFS", "NULLFLDS"),
+    *("VERNUM", "ABSTIME", "CONNTYPE", "LOSTYPE", "ROSTYPE", "HOMEDIR", "SRC_PATTERN"),
+    *("PGP_ENABLE", "PGP_TEMPLATE_NAME", "PREPARAM1", "PREPARAM2", "POSTCMD1", "POSTCMD2"),
+)
+_CHANGING_VARIABLES: Final = (
+    *("RECURSIVE", "EXCLUDE", "DSTOPT", "UNIQUE", "NEWNAME", "IF_EXIST", "INCREMENTAL", "SYNC_DIR", "ARCHIVE"),
+    *("PRECOMM", "POSTCOMM", "PRECMD"),
+)
 _PLAIN_OPTIONS: Final = (
     "Src",
     "Dest",
@@ -296,6 +320,13 @@ def _is_on(value: Any) -> bool:
         switches = [item for key, item in value.items() if isinstance(item, bool) or str(key).endswith("Enabled")]
         return any(item in (True, "True", "true", "1") for item in switches)
     return value not in (0, "0", "", False, None, "No", "None", "false", "False")
+
+
+def _template(options: Any) -> str | None:
+    """Give the PGP template of a transfer, "" where it has none; None when it is encrypted and names none."""
+    if not isinstance(options, Mapping) or str(options.get("PgpEnabled", False)).lower() not in ("true", "1"):
+        return ""
+    return str(options.get("PgpTemplateName") or "") or None
 
 
 def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
@@ -323,19 +354,35 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
     source_option = names.get(f"FTP-SRCOPT{number}", "0")
     if source_option not in ("", "0", "1"):
         return f"The source option {source_option} of a transfer is not converted."
+    given = {
+        key[4 : -len(str(number))]: value
+        for key, value in names.items()
+        if key.startswith("FTP-") and key.endswith(str(number)) and _is_on(value)
+    }
+    template = given.get("PGP_TEMPLATE_NAME", "") if given.get("PGP_ENABLE", "N").upper() in ("1", "Y", "TRUE") else ""
+    if "PGP_ENABLE" in given and not template:
+        return "PGP_ENABLE of a transfer names no template."
+    given = {key: value for key, value in given.items() if key not in _PLAIN_VARIABLES}
+    if changing := [key for key in given if any(word in key for word in _CHANGING_VARIABLES)]:
+        return f"{', '.join(f'{key} {given[key]}' for key in changing)} of a transfer is not converted."
     source, target = (local, remote) if is_to_right else (remote, local)
-    notes: tuple[str, ...] = (
-        ("Its files are copied byte by byte.",) if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else ()
-    )
+    notes = ["Its files are copied byte by byte."] if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else []
+    notes += [f"The transfer option {key} has no effect." for key in given]
     if (user := of("LUSER")) and local.scheme == "file":
-        notes += (f"The local files are those of the worker's user, not of {user}.",)
+        notes.append(f"The local files are those of the worker's user, not of {user}.")
     if of("USE_DEF_NUMRETRIES") == "1" or of("NUM_RETRIES") not in ("", "0"):
-        notes += (
-            "Control-M repeats a transfer that breaks off; here the task fails, and its retries are those of its ON blocks.",
+        notes.append(
+            "Control-M repeats a transfer that breaks off; here the task fails, and its retries are those of its ON blocks."
         )
     limit = names.get(f"FTP-TIMELIMIT{number}", "")
     return Transfer(
-        source, target, is_watching, is_moving=source_option == "1", wait_minutes=_minutes(None, limit), notes=notes
+        source,
+        target,
+        is_watching,
+        is_moving=source_option == "1",
+        wait_minutes=_minutes(None, limit),
+        notes=tuple(notes),
+        pgp=template,
     )
 
 

@@ -64,6 +64,30 @@ def web_service(bench: Workbench) -> None:
     _left(bench, (*_URL, *_PATH, *_METHOD, *_BODY, *_WSDL, "service", "operation", "httpheaders", "urlparameters"))
 
 
+def azure_function(bench: Workbench) -> None:
+    """Make the task that calls a function of Azure over HTTP; its key is in the connection."""
+    details = bench.job.details
+    app, name = detail(details, ("functionapp", "functionappname")), detail(details, ("functionname", "function"))
+    if not app or not name:
+        bench.fail(
+            "detail-missing", "A function of Azure needs its app and its name, which the definition does not have."
+        )
+        return
+    arguments: list[tuple[str, Expression]] = [("method", "POST")]
+    if body := detail(details, ("optionalinputparameters", "inputparameters", "functionparameters", "parameters")):
+        arguments += [
+            ("data", bench.text("\n".join(_lines(body)))),
+            ("headers", {"Content-Type": "application/json"}),
+        ]
+    bench.note(
+        "azure-function-key",
+        "It is called over HTTP at /api/NAME: the key stands in the extra of the connection (x-functions-key), and a function that answers at once and works on is not waited for.",
+    )
+    _call(bench, f"https://{app}.azurewebsites.net", f"/api/{name}", arguments)
+    taken = ("functionapp", "functionappname", "functionname", "function")
+    _left(bench, (*taken, "optionalinputparameters", "inputparameters", "functionparameters", "parameters"))
+
+
 def _soap(bench: Workbench, message: str) -> None:
     details = bench.job.details
     if not message:

@@ -14,12 +14,14 @@ from aerodrome.migration.convert.controlm.jobs.condition_jobs import condition_j
 from aerodrome.migration.convert.controlm.jobs.database_jobs import bigquery, database
 from aerodrome.migration.convert.controlm.jobs.hadoop_jobs import hadoop, spark
 from aerodrome.migration.convert.controlm.jobs.ibm_i_jobs import ibm_i
+from aerodrome.migration.convert.controlm.jobs.informatica_jobs import informatica, is_power_center
 from aerodrome.migration.convert.controlm.jobs.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.jobs.mapped_jobs import mapped_job, mapping_of
+from aerodrome.migration.convert.controlm.jobs.sap_jobs import is_chain, sap
 from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
 from aerodrome.migration.convert.controlm.jobs.storage_jobs import blob
 from aerodrome.migration.convert.controlm.jobs.transfer_jobs import file_transfer, file_watcher
-from aerodrome.migration.convert.controlm.jobs.web_jobs import web_service
+from aerodrome.migration.convert.controlm.jobs.web_jobs import azure_function, web_service
 from aerodrome.migration.convert.controlm.jobs.workbench import Work, Workbench
 from aerodrome.migration.convert.controlm.plugins.jobs import airflow, dataflow, plugin, sla
 from aerodrome.migration.convert.controlm.plugins.table import PLUGINS
@@ -28,9 +30,8 @@ from aerodrome.migration.convert.controlm.variables.autoedit import Scope
 
 _WHY: Final = {
     "sap": "SAP jobs need an RFC client, for which Airflow has no provider.",
-    "informatica": "The Informatica provider of Airflow (0.2) records lineage and runs nothing: pmcmd can start the workflow.",
+    "informatica": "Only workflows of PowerCenter are started by pmcmd; the Informatica provider of Airflow (0.2) records lineage and runs nothing.",
     "azure-batch": "Azure Batch needs the pool and task definitions of the account.",
-    "azure-function": "Azure functions are called over HTTP with a key that no export has.",
     "logic-app": "Airflow has no operator that runs a logic app.",
 }
 _MAP: Final = "Say under job_types in the profile what such jobs become, or complete the task here."
@@ -121,12 +122,41 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "HDFSFILEPATH",
         "MAXWAITTIME",
     ),
+    "sap": (
+        "SAPR3-",
+        "CONNECTIONPROFILE",
+        "ID",
+        "PROCESSCHAIN",
+        "RERUNOPTION",
+        "ENABLEPERI",
+        "CONSIDERONLY",
+        "RETRIEVELOG",
+    ),
+    "informatica": (
+        "REPOSITORYFOLDER",
+        "WORKFLOW",
+        "INSTANCENAME",
+        "OSPROFILE",
+        "CONNECTIONPROFILE",
+        "ENABLEOUTPUT",
+        "ENABLEERROR",
+        "PRIORITY",
+        "INF-",
+    ),
     "airflow": ("AI-DAG_ID", "DAG", "UCM-DAG", "CONNECTIONPROFILE", "AI-ACTION", "ACTION"),
 }  # beginnings of details that the kind takes
 
 
 def _dummy(bench: Workbench) -> None:
     bench.step("", symbols.EMPTY)
+
+
+def _sap(bench: Workbench) -> None:
+    sap(bench, f"{_WHY['sap']} {_MAP}")
+
+
+def _informatica(bench: Workbench) -> None:
+    informatica(bench, f"{_WHY['informatica']} {_MAP}")
 
 
 _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
@@ -150,11 +180,17 @@ _MAKERS: Final[Mapping[str, Callable[[Workbench], None]]] = {
     "hadoop": hadoop,
     "hive": hadoop,
     "spark": spark,
+    "sap": _sap,
+    "informatica": _informatica,
+    "azure-function": azure_function,
 }
 
 
 def is_convertible(job: Job, site: Site) -> bool:
     """Say whether anything here, or the profile, knows what jobs of this kind do."""
+    if job.kind in ("sap", "informatica"):
+        is_known = is_chain(job) if job.kind == "sap" else is_power_center(job)
+        return is_known or mapping_of(job, site) is not None
     known = job.kind in ("command", "script", "embedded") or job.kind in _MAKERS or job.kind in PLUGINS
     return known or mapping_of(job, site) is not None
 
@@ -224,7 +260,9 @@ def _output(bench: Workbench) -> None:
 def _leftovers(bench: Workbench) -> None:
     """Name the details of the job that nothing here takes."""
     job = bench.job
-    if job.kind in ("dummy", "web-service", "dataflow", "blob", *PLUGINS) or mapping_of(job, bench.site):
+    if job.kind in ("dummy", "web-service", "azure-function", "dataflow", "blob", *PLUGINS) or mapping_of(
+        job, bench.site
+    ):
         return
     known = _TAKEN.get(job.kind, ("CONNECTIONPROFILE", "MEMNAME", "MEMLIB"))
     left = sorted(
