@@ -79,6 +79,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Context: prev_ds, prev_execution_date, conf", "finding", ("context-key",), "there is no exact equal"),
     Removal("Context: triggering_dataset_events", "rule", ("context-key",)),
     Removal("Templates: var.value.get of a variable that is not there raised", "rule", ("absent-variable",)),
+    Removal("pendulum 1 and 2: texts, formats and weekdays of moments", "rule", ("pendulum-moment",)),
     Removal("execution_date of a DAG run", "rule", ("context-key",)),
     Removal("Trigger rules dummy and none_failed_or_skipped", "rule", ("trigger-rule",)),
     Removal("Datasets are assets", "rule", ("moved-name",)),

@@ -36,6 +36,11 @@ def default_timezone(project: Path) -> str:
     return ""
 
 
+def is_of_1(text: bytes) -> bool:
+    """Tell whether a file imports as code of Airflow 1.10 does, and not as that of a later one."""
+    return bool(_OF_1.search(text)) and not _OF_2.search(text) and not _OF_3.search(text)
+
+
 def source_version(project: Path) -> tuple[str, str]:
     """Give the version and a sentence that says why."""
     folders = [project, project.parent] if project.is_dir() else [project.parent]

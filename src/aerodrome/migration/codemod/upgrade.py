@@ -23,6 +23,7 @@ from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
+from aerodrome.migration.codemod.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.origin import default_timezone, source_version
 from aerodrome.migration.codemod.project import Project
@@ -34,7 +35,7 @@ from aerodrome.migration.codemod.requirements import (
     upgrade_requirements,
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
-from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys
+from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys, pendulum_moments
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings
@@ -310,6 +311,8 @@ def _template(text: str, options: Options) -> tuple[str, dict[str, int]]:
     """Rewrite a file that tasks render; give how often each rule was applied."""
     text, keys = rewrite_text(text, context_keys.rewrite_inside)
     found = {context_keys.RULE.code: keys}
+    if (pendulum := pendulum_of(b"", options)) < NEWEST_PENDULUM:
+        text, found[pendulum_moments.RULE.code] = rewrite_text(text, pendulum_moments.inside(pendulum))
     if absent_variables.is_concerned(options):
         text, found[absent_variables.RULE.code] = rewrite_text(text, absent_variables.rewrite_inside)
     return text, {code: count for code, count in found.items() if count}

@@ -1,0 +1,98 @@
+"""Which expressions of a file are moments of pendulum: what the task context gives, what pendulum makes, and what both lead to."""
+
+from __future__ import annotations
+
+import ast
+
+from aerodrome.migration.codemod.contract import Options
+from aerodrome.migration.codemod.origin import is_of_1
+from aerodrome.migration.codemod.source import Source
+
+KEYS = (
+    "execution_date",
+    "logical_date",
+    "next_execution_date",
+    "data_interval_start",
+    "data_interval_end",
+    "prev_execution_date",
+    "prev_execution_date_success",
+    "prev_start_date_success",
+    "prev_data_interval_start_success",
+    "prev_data_interval_end_success",
+)
+"""Names of the task context that are moments of pendulum in 1.10.15 (TaskInstance.get_template_context) and in 2.x and 3.x (Context)."""
+CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
+METHODS = ("add", "subtract", "start_of", "end_of", "in_timezone", "in_tz", "replace", "next", "previous")
+"""What gives a moment from a moment, in pendulum 1, 2 and 3."""
+_MADE = ("now", "datetime", "create", "instance", "parse", "today", "tomorrow", "yesterday", "utcnow", "from_timestamp")
+_DEEP = 10
+NEWEST_PENDULUM = 3
+_FIRST_WITH_3 = (2, 8)  # Airflow 2.8 is the first that takes pendulum 3
+
+
+def pendulum_of(text: bytes, options: Options) -> int:
+    """Give the major version of pendulum that the source's Airflow brings: 1.4 (1.10.15), 2.1 (2.0 to 2.7), 3 (since 2.8)."""
+    if not options.source_version:
+        return 1 if is_of_1(text) else NEWEST_PENDULUM
+    words = options.source_version.split(".")
+    version = tuple(int(word) for word in words[:2] if word.isdigit())
+    return 1 if version < (2,) else 2 if version < _FIRST_WITH_3 else NEWEST_PENDULUM
+
+
+class Moments:
+    """Knows the moments of one file; an index of its assignments makes each question cheap."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._values: dict[tuple[ast.AST | None, str], list[ast.expr | None]] = {}
+        given: dict[ast.AST, ast.expr | None] = {}
+        for item in source.each(ast.Assign):
+            given |= {to: item.value for to in item.targets if isinstance(to, ast.Name)}
+        for annotated in source.each(ast.AnnAssign):
+            given |= {annotated.target: annotated.value} if isinstance(annotated.target, ast.Name) else {}
+        for name in source.each(ast.Name):
+            if isinstance(name.ctx, ast.Store):  # of a loop, a `with` or an unpacking: None, which is no moment
+                self._values.setdefault((self._function(name), name.id), []).append(given.get(name))
+
+    def has(self, node: ast.expr | None, depth: int = 0) -> bool:
+        """Tell whether an expression surely is a moment of pendulum."""
+        if depth > _DEEP:
+            return False
+        if isinstance(node, ast.Subscript):
+            return _is_context(node.value) and getattr(node.slice, "value", None) in KEYS
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            return self.has(node.left, depth + 1) and not self.has(node.right, depth + 1)
+        if isinstance(node, ast.Call):
+            return self._is_made(node, depth)
+        return isinstance(node, ast.Name) and self._is_named(node, depth)
+
+    def _is_made(self, call: ast.Call, depth: int) -> bool:
+        if self._source.means(call.func, {f"pendulum.{name}" for name in _MADE}):
+            return True
+        if not isinstance(call.func, ast.Attribute):
+            return False
+        if call.func.attr in METHODS:
+            return self.has(call.func.value, depth + 1)
+        is_get = call.func.attr == "get" and _is_context(call.func.value) and call.args
+        return bool(is_get) and getattr(call.args[0], "value", None) in KEYS
+
+    def _is_named(self, node: ast.Name, depth: int) -> bool:
+        """Follow a name to what it was given in its function: a parameter that Airflow fills, or assignments that all are moments."""
+        function = self._function(node)
+        if values := self._values.get((function, node.id)):
+            return all(self.has(value, depth + 1) for value in values)
+        return node.id in KEYS and function is not None and node.id in _parameters(function)
+
+    def _function(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        found: ast.AST | None = node
+        while found is not None and not isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
+            found = self._source.parents.get(found)
+        return found
+
+
+def _is_context(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in CONTEXTS
+
+
+def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {arg.arg for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}

@@ -1,0 +1,121 @@
+"""Moments of pendulum 1 and 2 as texts and weekdays: each rewriting, and the same words under the real pendulum of both sides."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.rooms.migration.aged import old_venv
+
+from aerodrome.builds import Venv
+from aerodrome.migration.codemod import Options, upgrade
+from aerodrome.migration.codemod.engine import Rewritten, rewrite
+from aerodrome.migration.codemod.rules import RULES
+
+OURS = [rule for rule in RULES if rule.code == "pendulum-moment"]
+
+
+def done(source: str, version: str) -> Rewritten:
+    return rewrite(source.encode(), OURS, Options(source_version=version))
+
+
+def in_task(line: str) -> str:
+    return f"import pendulum\n\n\ndef run(**context):\n    when = context['execution_date']\n    return {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("when.day_of_week", "when.isoweekday() % 7"),
+        ("when.day_of_week + 1", "(when.isoweekday() % 7) + 1"),
+        ("context['execution_date'].subtract(days=1).day_of_week == 3", "context['execution_date'].subtract(days=1).isoweekday() % 7 == 3"),
+        ("when.day_of_week == pendulum.MONDAY", "when.day_of_week == pendulum.MONDAY"),
+        ("frame.index.dt.day_of_week", "frame.index.dt.day_of_week"),
+        ("str(when)", "when.isoformat()"),
+        ("str(when - timedelta(1))", "(when - timedelta(1)).isoformat()"),
+        ("str(when - pendulum.now())", "str(when - pendulum.now())"),
+        ("str(other)", "str(other)"),
+        ("f'a/{when}/{when:%Y}/{when!r}/{other}'", "f'a/{when.isoformat()}/{when:%Y}/{when!r}/{other}'"),
+        ("f'{{{{ ds }}}} {context[\"execution_date\"]}'", "f'{{{{ ds }}}} {context[\"execution_date\"].isoformat()}'"),
+        ("'{} {}'.format(when, other)", "'{} {}'.format(when.isoformat(), other)"),
+        ("'%s %s' % (other, when)", "'%s %s' % (other, when.isoformat())"),
+        ("'x {{ execution_date }} {{ ds }}'", "'x {{ execution_date.isoformat() }} {{ ds }}'"),
+        ("'{{ execution_date - macros.timedelta(days=1) }}'", "'{{ (execution_date - macros.timedelta(days=1)).isoformat() }}'"),
+        ("'{{ execution_date.subtract(days=1) }}'", "'{{ execution_date.subtract(days=1).isoformat() }}'"),
+        ("'{{ prev_execution_date_success }}'", "'{{ prev_execution_date_success.isoformat() if prev_execution_date_success else prev_execution_date_success }}'"),
+        ("'{{ execution_date.day_of_week }}'", "'{{ (execution_date.isoweekday() % 7) }}'"),
+        ("'{{ execution_date.strftime(\"%Y\") }} {{ execution_date | ds }}'", "'{{ execution_date.strftime(\"%Y\") }} {{ execution_date | ds }}'"),
+    ],
+)  # fmt: skip
+def test_moments_of_both_old_pendulums(old: str, new: str) -> None:
+    for version in ("1.10.15", "2.2.5"):
+        made = done(in_task(old), version)
+        assert made.text.decode() == in_task(new)
+        assert done(made.text.decode(), version).text == made.text
+    assert done(in_task(old), "2.9.3").text.decode() == in_task(old)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("when.format('%Y-%m-%d')", "when.strftime('%Y-%m-%d')"),
+        ("when.to_iso8601_string()", "when.isoformat()"),
+        ("'{{ execution_date.format(\"%Y\") }}'", "'{{ execution_date.strftime(\"%Y\") }}'"),
+        ("'{0:%Y}'.format(other)", "'{0:%Y}'.format(other)"),
+    ],
+)
+def test_formats_of_pendulum_1(old: str, new: str) -> None:
+    assert done(in_task(old), "1.10.15").text.decode() == in_task(new)
+    assert done(in_task(old), "2.2.5").text.decode() == in_task(old)
+
+
+def test_what_nobody_can_know_is_told() -> None:
+    made = done(in_task("other.day_of_week, when.format(pattern)"), "1.10.15")
+    assert made.text.decode() == in_task("other.day_of_week, when.format(pattern)")
+    assert [spot.line for _, spot in made.spots] == [6, 6]
+    assert [spot.line for _, spot in done(in_task("when.day_of_week in (pendulum.MONDAY, 2)"), "2.2.5").spots] == [6]
+
+
+def test_a_name_that_is_something_else_too_is_left_alone() -> None:
+    source = in_task("str(when)").replace("    return", "    for when in others:\n        pass\n    return")
+    assert done(source, "1.10.15").text.decode() == source
+
+
+CODE = """
+import datetime
+
+import pendulum
+
+
+def run(**context):
+    when = context["execution_date"]
+    return [str(when), f"{when}", "%s" % when, "{}".format(when), when.day_of_week, when.to_iso8601_string(), when.format("%d.%m.%Y")]
+
+
+print([run(execution_date=pendulum.instance(datetime.datetime(2020, 9, day, 4, 30))) for day in (6, 7)])
+"""
+
+
+@pytest.mark.airflow
+@pytest.mark.matrix
+def test_the_words_are_the_same_under_both(tmp_path: Path, venv_cache: Path, airflow_venv: Callable[..., Venv]) -> None:
+    def said(python: Path, code: str) -> str:
+        return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
+
+    old = said(old_venv(venv_cache, "1.10.15") / "bin/python", CODE)
+    target = airflow_venv("3.3.2").path / "bin/python"
+    assert said(target, CODE) != old
+    assert said(target, done(CODE, "1.10.15").text.decode()) == old
+
+
+def test_files_of_templates_are_written_so_too(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "requirements.txt").write_text("apache-airflow==2.5.3\n")
+    (source / "load.sql").write_text("select '{{ execution_date }}', '{{ var.value.get(\"region\") }}'\n")
+    upgrade(source, tmp_path / "out", "3.3.2", Options())
+    assert (
+        tmp_path / "out/load.sql"
+    ).read_text() == "select '{{ logical_date.isoformat() }}', '{{ var.value[\"region\"] }}'\n"
