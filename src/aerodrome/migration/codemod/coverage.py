@@ -48,6 +48,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Google's client libraries, in the versions that providers need", "rule", ("google-client-name",)),
     Removal("Arguments of operators that come from default_args by an old name", "rule", ("default-argument",)),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
+    Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(
         "Defaults of 1.10's operators that today's have not: BigQuery's connection, pods that stay, Spark's application name",
         "rule",
@@ -79,6 +80,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Context: prev_ds, prev_execution_date, conf", "finding", ("context-key",), "there is no exact equal"),
     Removal("Context: triggering_dataset_events", "rule", ("context-key",)),
     Removal("Templates: var.value.get of a variable that is not there raised", "rule", ("absent-variable",)),
+    Removal("Variable.get raised KeyError", "rule", ("variable-error",)),
     Removal("pendulum 1 and 2: texts, formats and weekdays of moments", "rule", ("pendulum-moment",)),
     Removal("execution_date of a DAG run", "rule", ("context-key",)),
     Removal("Trigger rules dummy and none_failed_or_skipped", "rule", ("trigger-rule",)),

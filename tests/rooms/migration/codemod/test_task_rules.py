@@ -250,3 +250,34 @@ def test_dates_of_dags_that_assets_trigger(schedule: str) -> None:
         "no-logical-date", f"{head}DAG('a', schedule={schedule})\nDAG('b', schedule='@daily')\nf('{{{{ ds }}}}')\n"
     )
     assert mixed.spots == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from airflow import conf\nx = conf.get('a', 'b')\n", "from airflow.configuration import conf\nx = conf.get('a', 'b')\n"),
+        ("from airflow import DAG, conf as c\nx = c.get\n", "from airflow import DAG\nfrom airflow.configuration import conf as c\nx = c.get\n"),
+        ("from airflow import configuration as conf\nx = conf.getint('a', 'b'), conf.conf.get('a', 'b')\n", "from airflow import configuration as conf\nx = conf.conf.getint('a', 'b'), conf.conf.get('a', 'b')\n"),
+        ("from airflow.configuration import conf\nx = conf.get('a', 'b')\n", "from airflow.configuration import conf\nx = conf.get('a', 'b')\n"),
+    ],
+)  # fmt: skip
+def test_functions_of_the_configuration(old: str, new: str) -> None:
+    done = apply("configuration-function", old)
+    assert done.text.decode() == new
+    assert apply("configuration-function", new).text.decode() == new
+
+
+@pytest.mark.parametrize(
+    ("handler", "new"),
+    [
+        ("KeyError", "(KeyError, AirflowRuntimeError)"),
+        ("(KeyError, ValueError)", "(KeyError, ValueError, AirflowRuntimeError)"),
+        ("ValueError", "ValueError"),
+        ("Exception", "Exception"),
+    ],
+)
+def test_errors_of_variables_that_are_not_there(handler: str, new: str) -> None:
+    source = "from airflow.models import Variable\ntry:\n    x = Variable.get({})\nexcept {}:\n    x = 1\n"
+    assert f"\nexcept {new}:\n" in apply("variable-error", source.format("'a'", handler)).text.decode()
+    has_default = source.format("'a', default_var=None", handler)
+    assert apply("variable-error", has_default).text.decode() == has_default

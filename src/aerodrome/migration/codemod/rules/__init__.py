@@ -12,6 +12,7 @@ from aerodrome.migration.codemod.rules import (
     changed_arguments,
     computed_schedules,
     config_options,
+    configuration_functions,
     context_keys,
     dag_arguments,
     dag_defaults,
@@ -42,6 +43,7 @@ from aerodrome.migration.codemod.rules import (
     task_comparisons,
     trigger_callable,
     unknown_arguments,
+    variable_errors,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -85,6 +87,7 @@ RULES: tuple[Rule, ...] = (
     task_comparisons.RULE,
     trigger_callable.RULE,
     slas.RULE,
+    configuration_functions.RULE,
     config_options.RULE,
     database_access.RULE,
     runs.EXTERNAL,
@@ -94,6 +97,7 @@ RULES: tuple[Rule, ...] = (
     runtime_api.RULE,
     context_keys.RULE,
     absent_variables.RULE,
+    variable_errors.RULE,
     moved_names.BY_MODULE,
     moved_names.MOVED,
     gone_classes.RULE,
