@@ -32,6 +32,7 @@ class Plan:
     apart: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # cyclic jobs: path -> dag_id
     forced: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # jobs that others order alone: path -> dag_id
     notes: tuple[tuple[str, str], ...] = ()
+    is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
 
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]
@@ -172,7 +173,20 @@ def _plan(
             first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
         )
     is_scheduled = why_not is None and bool(dates or apart)
-    return Plan(number, folder, dag_id, order, dates, tick, is_scheduled, why_not, apart, forced, notes)
+    return Plan(
+        number,
+        folder,
+        dag_id,
+        order,
+        dates,
+        tick,
+        is_scheduled,
+        why_not,
+        apart,
+        forced,
+        notes,
+        any(name == folder.name for name, _ in wanted),
+    )
 
 
 def _start(folder: Folder, job: Job, site: Site) -> int:
