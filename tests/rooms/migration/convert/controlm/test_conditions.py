@@ -135,6 +135,13 @@ def test_a_condition_that_a_folder_adds_when_it_ends_notok_is_not_taken_as_its_e
     assert not [task for task in dag.tasks if "adds_BAD" in task.task_id]
 
 
+def test_a_condition_that_is_used_up_is_told_also_where_another_job_keeps_it(tmp_path: Path) -> None:
+    used = waits("X") + '<OUTCOND NAME="X" ODATE="ODAT" SIGN="-"/>'
+    again = job("AGAIN", waits("X") + adds("X"))  # a circle: for it the condition is kept
+    dag = dag_of(convert(tmp_path, folder("F", job("MAKE", adds("X")), again, job("ONE", used), job("TWO", used))), "F")
+    assert {item.name for item in dag.accounts if item.code == "condition-shared"} == {"ONE", "TWO"}
+
+
 def test_a_handler_does_not_run_after_ok_where_conditions_are_adjusted(tmp_path: Path) -> None:
     block = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="BAD" ODATE="ODAT" SIGN="+"/></ON>'
     text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" ADJUST_COND="Y">{job("A", block)}{job("RESCUE", waits("BAD"))}</SMART_FOLDER>'

@@ -186,11 +186,20 @@ def test_actions_after_notok_of_a_job_that_is_rerun_are_told(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("zone", "codes"), [("EST", ["timezone-name"]), ("MARS", ["timezone-unknown"]), ("GMT", []), ("Europe/Paris", [])]
+    ("zone", "codes"),
+    [
+        ("EST", ["timezone-name"]),
+        ("HKG", ["timezone-name"]),
+        ("MARS", ["timezone-unknown"]),
+        ("GMT", []),
+        ("Europe/Paris", []),
+    ],
 )
 def test_a_short_name_of_a_time_zone_is_told(tmp_path: Path, zone: str, codes: list[str]) -> None:
     made = dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" TIMEFROM="0600" TIMETO="0700" TIMEZONE="{zone}"/>')
     assert [item.code for item in made.accounts if item.code.startswith("timezone")] == codes
+    if zone == "HKG":
+        assert "zone='Asia/Hong_Kong'" in str(arguments(made.task("J_not_before"))["target_time"])
 
 
 def test_messages_and_other_jobs_follow_the_end_of_a_job(tmp_path: Path) -> None:
