@@ -34,6 +34,12 @@ class Plan:
     notes: tuple[tuple[str, str], ...] = ()
     is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
 
+    @property
+    def repeats(self) -> bool:
+        """Say whether the whole folder repeats on its dates, which its DAG can do where all of its jobs have the same dates."""
+        is_whole = not self.apart and all(item.dates == self.dates for item in self.order.jobs.values())
+        return self.folder.cyclic is not None and self.is_scheduled and bool(self.dates) and is_whole
+
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, days, functions_of, runs
 
-from aerodrome.migration.convert.contract import Conversion
+from aerodrome.migration.convert.contract import Code, Conversion
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac, Horizon, Unknown
 from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields
 from aerodrome.migration.convert.controlm.definitions.model import Calendar, Rule
@@ -294,6 +294,36 @@ def test_a_cyclic_job_that_stops_itself_does_not_run_again_on_that_date(tmp_path
         check(run)
     check({"dag_run": SimpleNamespace(conf={"odate": "20260304"})})
     write_dag(dag, "3.3")
+
+
+CYCLIC_FOLDER = """<FOLDER FOLDER_NAME="P" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="M" CMDLINE="m" DAYS="ALL" TIMEFROM="0600">
+<OUTCOND NAME="X" ODATE="ODAT" SIGN="+"/></JOB></FOLDER><SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" CYCLIC="1" INTERVAL="00030M" DAYS="ALL"
+TIMEFROM="0600" TIMETO="0720" {}><JOB JOBNAME="A" CMDLINE="a" {}><INCOND NAME="X" ODATE="ODAT" AND_OR="A"/><OUTCOND NAME="Y" ODATE="ODAT" SIGN="+"/></JOB>
+<JOB JOBNAME="B" CMDLINE="b"><INCOND NAME="Y" ODATE="ODAT" AND_OR="A"/></JOB></SMART_FOLDER>"""
+
+
+def test_a_cyclic_folder_repeats_as_a_whole(tmp_path: Path) -> None:
+    dag = dag_of(convert(tmp_path, CYCLIC_FOLDER.format("", "")), "F")
+    moments = runs(dag, datetime(2026, 1, 5), datetime(2026, 1, 5, 23, 59))
+    kept = eval((check_of(dag, "A") or "").removeprefix("only_at(").split("}")[0] + "}", {})
+    assert check_of(dag, "B") == check_of(dag, "A")
+    moments = [moment for moment in moments if moment.hour * 60 + moment.minute in kept]
+    assert [f"{moment:%H:%M}" for moment in moments] == ["06:00", "06:30", "07:00"]
+    assert dag.max_active_runs == 1
+    assert [item.code for item in dag.accounts if item.code == "folder-cyclic"] == ["folder-cyclic"]
+    space = functions_of(dag)  # every run waits for the one run of P on its date
+    call = dict(dag.task("A_waits_X_M").arguments)["execution_date_fn"]
+    assert isinstance(call, Code)
+    later = space["datetime"](2026, 1, 5, 7, 0, tzinfo=space["ZoneInfo"]("UTC"))
+    assert f"{space[call.text](later, SimpleNamespace(conf={}, logical_date=later)):%d %H:%M}" == "05 06:00"
+    write_dag(dag, "3.3")
+
+
+@pytest.mark.parametrize(("folder", "job"), [("", 'WEEKDAYS="1"'), ('CYCLIC_TYPE="S"', "")], ids=["dates", "times"])
+def test_a_cyclic_folder_that_cannot_repeat_is_told(tmp_path: Path, folder: str, job: str) -> None:
+    text = CYCLIC_FOLDER.format(folder, job).replace('INTERVAL="00030M"', "" if folder else 'INTERVAL="00030M"')
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert "once on each date" in next(item.reason for item in dag.accounts if item.code == "folder-cyclic")
 
 
 def test_a_folder_that_somebody_orders_has_no_schedule(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ class Waiting:
         task_id = self.draft.world.task_ids[link.producer.folder, link.producer.path]
         arguments: list[tuple[str, Expression]] = [("external_dag_id", source.dag_id), ("external_task_id", task_id)]
         is_at_another_time = source.tick != self.draft.tick or self.draft.is_apart or self.draft.plan.is_forced
+        is_at_another_time = is_at_another_time or self.draft.plan.repeats
         if link.is_previous or link.days or is_at_another_time:
             arguments.append(("execution_date_fn", Code(self._run_of(source, link, predicate, node))))
         name = self.draft.free(f"{base}_{sanitize(link.producer.path[-1])}"[:240], group)
