@@ -142,6 +142,14 @@ def test_a_condition_that_is_used_up_is_told_also_where_another_job_keeps_it(tmp
     assert {item.name for item in dag.accounts if item.code == "condition-shared"} == {"ONE", "TWO"}
 
 
+def test_one_of_several_jobs_where_conditions_are_adjusted_is_told(tmp_path: Path) -> None:
+    made = '<JOB JOBNAME="{}" TASKTYPE="Command" CMDLINE="a" WEEKDAYS="{}">' + adds("X") + "</JOB>"
+    text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" ADJUST_COND="Y">{made.format("A", 1)}{made.format("B", 2)}{job("C", waits("X"))}</SMART_FOLDER>'
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert dag.task("C").trigger_rule == "one_success"
+    assert [item.name for item in dag.accounts if item.code == "conditions-adjusted"] == ["C"]
+
+
 def test_a_handler_does_not_run_after_ok_where_conditions_are_adjusted(tmp_path: Path) -> None:
     block = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="BAD" ODATE="ODAT" SIGN="+"/></ON>'
     text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" ADJUST_COND="Y">{job("A", block)}{job("RESCUE", waits("BAD"))}</SMART_FOLDER>'

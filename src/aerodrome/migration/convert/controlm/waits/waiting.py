@@ -60,6 +60,9 @@ class Waiting:
             text = "ADJUST_COND does not count for it, for it waits for a job to end NOTOK: where that job is not ordered, it is skipped."
             self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
             return found
+        if self.draft.plan.folder.is_adjusting and node.waits and not is_adjusting:
+            text = "ADJUST_COND does not count for it, for one of several jobs must have added its condition: where none of them is ordered, it is skipped."
+            self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
         if is_adjusting:
             text = "ADJUST_COND: conditions of jobs that are not ordered on a date count as met; so do those of jobs whose window has passed. A wait for a variable or a run that ends without it fails."
             self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
