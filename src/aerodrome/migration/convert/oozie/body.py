@@ -54,6 +54,7 @@ class Body:
     )  # of <global> of its parent
     coordinator_name: str = ""
     zone: str = "UTC"
+    ending: str = "Z"  # see `Words.ending`
     events: Mapping[str, str] = field(default_factory=dict)
     outlets: tuple[Expression, ...] = ()  # made when the run ends well
     event_macros: dict[str, Code] = field(default_factory=dict)

@@ -44,6 +44,7 @@ def coordinator_dag(
     layers = (*more, *(estate.job(item) if job is None else job), Layer("coordinator parameters", formal))
     plan = Plan(item, Scope(layers))
     root = item.root
+    plan.ending = _ending(plan, estate.profile.ending)
     name = plan.scope.text(root.get("name")) or dag_id
     zone = _zone(plan)
     schedule, series = _schedule(plan, zone)
@@ -75,6 +76,7 @@ def coordinator_dag(
         partial(child_body, children),
         coordinator_name=root.get("name"),
         zone=zone,
+        ending=plan.ending,
         events=plan.events,
     )
     make_inputs(estate, plan, body, zone)
@@ -141,14 +143,15 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     """Give the schedule, and its nominal times as Python; none when they are not known."""
     root = plan.item.root
     rhythm = frequency.frequency_of(root, plan.scope)
-    begin = plan.scope.text(root.get("start")) or ""
-    start, server = frequency.read_time(begin), frequency.server_zone(begin)
-    end_text = plan.scope.text(root.get("end"))
-    end = frequency.read_time(end_text or "")
+    begin, end_text = plan.scope.text(root.get("start")), plan.scope.text(root.get("end"))
+    start, end = (frequency.read_time(text or "", plan.ending) for text in (begin, end_text))
+    server = frequency.server_zone(plan.ending)
     is_catching_up = _execution(plan) not in ("LAST_ONLY", "NONE")
     for what, found, text in (("frequency", rhythm, root.get("frequency")), ("start", start, root.get("start"))):
         if found is None and _is_refused(plan, text):
             reason = f"Oozie refuses the {what} {text!r}, and all of its values are known"
+            if what == "start" and begin is not None:
+                reason = f"Oozie refuses the start {begin!r}: {frequency.refused_time(begin, plan.ending)}"
             plan.fail(what, Unsupported(f"{what}-refused", reason), "")
         elif found is None:
             plan.fail(
@@ -162,7 +165,10 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
             _ask(plan, f"unknown-{what}", text)
         else:
             plan.note(what, "converted")
-    if end is None:
+    if end is None and end_text is not None:
+        reason = f"Oozie refuses the end {end_text!r}: {frequency.refused_time(end_text, plan.ending)}"
+        plan.fail("end", Unsupported("end-refused", reason), "")
+    elif end is None:
         plan.note("end", "caveat", "end-unknown", f"the end {root.get('end')!r} is not known: the DAG runs on")
         _ask(plan, "unknown-end", root.get("end"))
     else:
@@ -197,6 +203,12 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     last = end - timedelta(minutes=1) if end else None
     series = frequency.times_of(rhythm, start, zone)
     return Schedule(expression, start, last, zone, is_catching_up, oracle), series
+
+
+def _ending(plan: Plan, given: str) -> str:
+    """Tell what the times of the server end with, by the profile or by the coordinator's own."""
+    texts = (plan.scope.text(plan.item.root.get(name)) or "" for name in ("start", "end"))
+    return given or next((found for text in texts if (found := frequency.ending_of(text))), "Z")
 
 
 def _is_refused(plan: Plan, text: str) -> bool:

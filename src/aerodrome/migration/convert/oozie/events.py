@@ -81,7 +81,7 @@ def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsuppor
         else:
             found += known.every("dataset")
             plan.note("include", "converted", name=path, at=include)
-    return datasets.read_datasets([*found, *element.every("dataset")], plan.scope)
+    return datasets.read_datasets([*found, *element.every("dataset")], plan.scope, plan.ending)
 
 
 def _include(estate: Estate, path: str, folder: str) -> Element | None:
@@ -117,6 +117,7 @@ def _compiler(plan: Plan, body: Body, zone: str) -> Compiler:
         partition_probe=body.profile.partition_probe,
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
+        ending=body.ending,
     )
     return Compiler(plan.scope, words, body.needs, "python")
 
@@ -249,4 +250,4 @@ def _free_name(plan: Plan, body: Body, name: str) -> str:
 
 def replace_accounts(plan: Plan) -> Plan:
     """Give a copy whose notes nobody reads: datasets are read twice, and counted once."""
-    return Plan(plan.item, plan.scope)
+    return Plan(plan.item, plan.scope, plan.ending)

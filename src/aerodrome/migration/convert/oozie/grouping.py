@@ -57,6 +57,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         handed_down=body.common() if is_propagating else ({}, ()),
         coordinator_name=body.coordinator_name,
         zone=body.zone,
+        ending=body.ending,
         events=body.events,
         needs=body.needs,
     )

@@ -77,7 +77,7 @@ def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tup
     """Give kind, amount, unit and limit of an instance."""
     scope = compiler.scope
     fixed = scope.text(text)
-    if fixed is not None and frequency.read_time(fixed):
+    if fixed is not None and frequency.read_time(fixed, compiler.words.ending):
         return "absolute", fixed, "", ""
     try:
         pieces = [piece for piece in parse(text) if not (isinstance(piece, str) and not piece.strip())]
@@ -114,7 +114,7 @@ def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) ->
             return "offset", python_number(amount, dataset, zone, compiler), str(unit).upper(), ""
         case ElCall("coord:endOfDays" | "coord:endOfWeeks" | "coord:endOfMonths" as name, (amount,)):
             return "end", python_number(amount, dataset, zone, compiler), name.partition("endOf")[2].lower(), ""
-        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
+        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment), compiler.words.ending):
             return "absolute", str(moment), "", ""
         case Conditional(test, yes, no):
             is_true = _known_truth(test, compiler.scope)

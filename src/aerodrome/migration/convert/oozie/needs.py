@@ -51,4 +51,5 @@ class Words:
     partition_probe: Function | None = None  # asks Hive: partition_test(uri)
     size_probe: Function | None = None  # asks HDFS: hdfs_size(path)
     coordinator_name: str = ""
+    ending: str = "Z"  # what the times of the server end with: it is in UTC, or an offset
     functions: Mapping[str, str] = field(default_factory=dict)  # of the site: EL function -> module.callable

@@ -14,9 +14,11 @@ The profile file (YAML) names a runner, for all actions and for each type; `loca
     defaults: {start_time: "2024-01-01T00:00Z"}
     sub_workflows: trigger
     functions: {"site:fiscal": company.calendar.fiscal}
+    processing_timezone: GMT+0900
 
 `properties` win over the files beside the definitions, `defaults` stand behind everything. `functions` are EL functions of the
 site's own Oozie server, by the Python callables that stand for them: they take and give texts, and the project has to have their module.
+`processing_timezone` is that of the server (oozie.processing.timezone); without it the times of a coordinator say which it is.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ _KEYS: Final = {
     "dag_id_prefix",
     "sub_workflows",
     "functions",
+    "processing_timezone",
     *RUNNERS,
 }
 _HDFS_LOCAL: Final = Function(
@@ -152,6 +155,7 @@ class Profile:
     dag_id_prefix: str = ""
     sub_workflows: str = "group"
     functions: Mapping[str, str] = field(default_factory=dict)  # EL function -> module.callable
+    ending: str = ""  # what the times of the server end with, when it is said
 
     def runner_of(self, action: str) -> str:
         """Name the runner of an action type; engines that cannot run it leave it to the local client."""
@@ -234,6 +238,9 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
             r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", str(path), re.ASCII
         ):
             raise _invalid(f"functions.{name} is {path!r}.", "Name a function of a module: company.calendar.fiscal.")
+    processing = str(content.get("processing_timezone") or "")
+    if not re.fullmatch(r"(UTC|GMT[+-]([01]\d|2[0-3])[0-5]\d)?", processing):
+        raise _invalid(f"processing_timezone is {processing!r}.", "UTC or GMT+0900, as oozie-site.xml has it.")
     return Profile(
         content.get("runner", "local"),
         dict(runners),
@@ -244,6 +251,7 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
         str(content.get("dag_id_prefix") or ""),
         sub_workflows,
         {str(key): str(value) for key, value in mappings["functions"].items()},
+        "Z" if processing == "UTC" else processing.removeprefix("GMT"),
     )
 
 

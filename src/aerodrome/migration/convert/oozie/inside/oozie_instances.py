@@ -32,6 +32,11 @@ def plain(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
+def shown(moments, zone: str) -> list[datetime]:
+    """Give times as the clock of a zone shows them."""
+    return [moment.astimezone(zone_of(zone)) for moment in moments]
+
+
 def add(origin: datetime, unit: str, amount: int, zone: tzinfo) -> datetime:
     """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
     origin = plain(origin)
