@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -146,10 +146,16 @@ class Estate:
     def search(self, kind: str, text: str, folder: str) -> tuple[Application | None, bool]:
         """Find the definition, and tell whether it is assumed: its folder is called so, the one above it is not.
 
-        What is assumed lies below the same first folder as what names it.
+        What is assumed lies below the same first folder as what names it. A path from `wf:appPath()` on that stays here is the file that it
+        says, or none.
         """
-        text = re.sub(r"^\$\{\s*wf:appPath\(\)\s*\}", "//" + folder, text.strip())
-        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part]
+        text = text.strip()
+        if match := re.match(r"\$\{\s*wf:appPath\(\)\s*\}(?=/|$)", text):
+            text = f"//{folder}{text[match.end() :]}"
+            if "${" not in text and (place := _inside(text)) is not None:
+                known = self.applications.get(place) or self.applications.get(str(PurePosixPath(place) / f"{kind}.xml"))
+                return (known if known is not None and known.kind == kind else None), False
+        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part not in ("", ".")]
         known: list[str] = []
         for part in reversed(segments):
             if "$" in part or "{" in part or "}" in part:
@@ -159,6 +165,8 @@ class Estate:
         while ".." in known[1:]:
             at = known.index("..", 1)
             del known[at - 1 : at + 1]
+        if len(known) < len(segments):  # the last name of a value that nobody knows
+            known = [*dropwhile(lambda part: part == "..", known)]
         if not known:
             return None, False
         file = known.pop() if known[-1].endswith(".xml") else f"{kind}.xml"
@@ -188,6 +196,19 @@ class Estate:
                 if parts:
                     self._index.setdefault((item.kind, path.name, parts[-1]), []).append((parts, name))
         return self._index.get((kind, file, folder), [])
+
+
+def _inside(text: str) -> str | None:
+    """Give a path with its `..` taken (Hadoop's Path normalises it so); None when it leads above the first folder."""
+    parts: list[str] = []
+    for part in text.split("/"):
+        if part == ".." and not parts:
+            return None
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
 
 
 def _common(parts: Sequence[str], others: Sequence[str]) -> int:
