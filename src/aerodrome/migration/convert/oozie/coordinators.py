@@ -81,6 +81,7 @@ def coordinator_dag(
     )
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
+    _check_concurrency(plan)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -228,22 +229,23 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     most: int | None = 1
     is_waiting = any(task.is_waiting for task in plan.before)
     execution = _execution(plan)
-    if controls.value("concurrency"):
-        if re.fullmatch(r"-?\d+", text):
-            most = int(text) if int(text) > 0 else None
-            plan.note(
-                "concurrency",
-                "caveat",
-                "waiting-runs-count",
-                "runs that wait for data count, too; in Oozie only running ones do",
-            ) if is_waiting else plan.note("concurrency", "converted")
+    counted = "runs that wait for data count, too; in Oozie only running ones do"
+    if not controls.value("concurrency"):
+        if is_waiting:
+            plan.note("concurrency", "caveat", "waiting-runs-count", f"nothing was said: 1, Oozie's default; {counted}")
+    elif re.fullmatch(r"-?\d+", text):
+        most = int(text) if int(text) >= 0 else None
+        if is_waiting and most is not None:
+            plan.note("concurrency", "caveat", "waiting-runs-count", counted)
         else:
-            plan.note(
-                "concurrency",
-                "caveat",
-                "concurrency-unknown",
-                f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
-            )
+            plan.note("concurrency", "converted")
+    else:
+        plan.note(
+            "concurrency",
+            "caveat",
+            "concurrency-unknown",
+            f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
+        )
     if controls.value("throttle"):
         if is_waiting or execution == "LIFO":
             reason = "how many runs may wait at a time is not limited apart from max_active_runs"
@@ -264,6 +266,14 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
             "" if is_exact else reasons[execution],
         )
     return most
+
+
+def _check_concurrency(plan: Plan) -> None:
+    """Raise for a concurrency of 0: no run ever starts (Oozie 5.2: CoordActionReadyXCommand)."""
+    controls = plan.item.root.first("controls")
+    text = plan.scope.text(controls.value("concurrency")) or "" if controls is not None else ""
+    if re.fullmatch(r"-?0+", text):
+        plan.fail("concurrency", Unsupported("concurrency-zero", "with a concurrency of 0 Oozie starts no run"), "")
 
 
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:

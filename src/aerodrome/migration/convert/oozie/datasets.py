@@ -28,7 +28,6 @@ _ASKED: Final = {
     "uri": "Of an instance, as strftime writes it: hdfs://cluster/data/%Y/%m/%d, with the done-flag",
 }
 _SHOWN: Final = Symbol("shown", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
-_FOREVER: Final = timedelta(days=3650)
 
 
 @dataclass(frozen=True)
@@ -315,7 +314,7 @@ def _below(flag: str, compiler: Compiler) -> str:
     return f'"/" + {written}' if known is None else _quoted(f"/{known}")
 
 
-def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
+def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
     flag = ""
@@ -366,7 +365,7 @@ def {name}_arrived(params, logical_date, **_):
             ("python_callable", Code(f"{name}_arrived")),
             ("mode", "reschedule"),
             ("poke_interval", 60),
-            ("timeout", timeout or _FOREVER),
+            ("timeout", timeout),
         ),
         role="control",
         is_waiting=True,

@@ -126,7 +126,7 @@ def test_the_question_names_what_nobody_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("${coord:hours(16)}", timedelta(hours=16)), ("${coord:days(2)}", timedelta(days=2)), ("45", timedelta(minutes=45))]
+    ("text", "limit"), [("${coord:hours(16)}", timedelta(hours=16)), ("${coord:days(2)}", timedelta(days=2)), ("45", timedelta(minutes=45)), ("-1", timedelta(days=60)), ("90000", timedelta(days=60)), ("0", timedelta(minutes=1))]
 )  # fmt: skip
 def test_a_timeout_may_be_written_as_a_frequency(tmp_path: Path, text: str, limit: timedelta) -> None:
     data = (
