@@ -77,6 +77,7 @@ def coordinator_dag(
         coordinator_name=root.get("name"),
         zone=zone,
         ending=plan.ending,
+        defaults={} if workflow_item is None else estate.hadoop_defaults(workflow_item),
         events=plan.events,
     )
     make_inputs(estate, plan, body, zone)

@@ -17,6 +17,9 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope, configura
 from aerodrome.migration.convert.xmlreading import Element, read_file
 
 ROOTS: Final = {"workflow-app": "workflow", "coordinator-app": "coordinator", "bundle-app": "bundle"}
+_HADOOP: Final = re.compile(
+    r"(mapred|mapreduce|yarn|dfs|fs|io|ipc|hadoop|hive|hcat|tez|pig|sqoop|hbase|parquet|orc|avro)\.(?!launcher)"
+)
 _SKIPPED: Final = {".git", ".svn", ".hg", "node_modules", "target"}
 _NAMES: Final = {
     "workflow": ("job.properties", "workflow.properties", "coordinator.properties", "bundle.properties"),
@@ -68,6 +71,11 @@ class Estate:
         layers = [Layer("config-default.xml", configuration(beside), is_default=True)] if beside is not None else []
         formal = configuration(application.root.first("parameters"))
         return (*layers, Layer("parameters", formal, is_default=True)) if formal else tuple(layers)
+
+    def hadoop_defaults(self, application: Application) -> dict[str, str]:
+        """Give the settings of Hadoop in config-default.xml, which Oozie puts into the configuration of every action."""
+        beside = self.configurations.get(str(PurePosixPath(application.folder) / "config-default.xml"))
+        return {name: value for name, value in configuration(beside).items() if _HADOOP.match(name)}
 
     def job(self, application: Application) -> tuple[Layer, ...]:
         """Give the properties that the job is submitted with: of the profile, then of the file beside the definition."""

@@ -58,6 +58,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         coordinator_name=body.coordinator_name,
         zone=body.zone,
         ending=body.ending,
+        defaults=children.estate.hadoop_defaults(item),
         events=body.events,
         needs=body.needs,
     )
