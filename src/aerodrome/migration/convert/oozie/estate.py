@@ -161,8 +161,8 @@ class Estate:
         if match := re.match(r"\$\{\s*wf:appPath\(\)\s*\}(?=/|$)", text):
             text = f"//{folder}{text[match.end() :]}"
             if "${" not in text and (place := _inside(text)) is not None:
-                known = self.applications.get(place) or self.applications.get(str(PurePosixPath(place) / f"{kind}.xml"))
-                return (known if known is not None and known.kind == kind else None), False
+                found = self.applications.get(place) or self.applications.get(str(PurePosixPath(place) / f"{kind}.xml"))
+                return (found if found is not None and found.kind == kind else None), False
         segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part not in ("", ".")]
         known: list[str] = []
         for part in reversed(segments):
