@@ -117,6 +117,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
         size_probe=body.profile.size_probe,
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
+        ending=body.ending,
     )
     bodies: dict[str, Task] = {}
     predicates: _Predicates = []

@@ -44,6 +44,7 @@ def coordinator_dag(
     layers = (*more, *(estate.job(item) if job is None else job), Layer("coordinator parameters", formal))
     plan = Plan(item, Scope(layers))
     root = item.root
+    plan.ending = _ending(plan, estate.profile.ending)
     name = plan.scope.text(root.get("name")) or dag_id
     zone = _zone(plan)
     schedule, series = _schedule(plan, zone)
@@ -75,10 +76,13 @@ def coordinator_dag(
         partial(child_body, children),
         coordinator_name=root.get("name"),
         zone=zone,
+        ending=plan.ending,
+        defaults={} if workflow_item is None else estate.hadoop_defaults(workflow_item),
         events=plan.events,
     )
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
+    _check_concurrency(plan)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -141,14 +145,15 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     """Give the schedule, and its nominal times as Python; none when they are not known."""
     root = plan.item.root
     rhythm = frequency.frequency_of(root, plan.scope)
-    begin = plan.scope.text(root.get("start")) or ""
-    start, server = frequency.read_time(begin), frequency.server_zone(begin)
-    end_text = plan.scope.text(root.get("end"))
-    end = frequency.read_time(end_text or "")
+    begin, end_text = plan.scope.text(root.get("start")), plan.scope.text(root.get("end"))
+    start, end = (frequency.read_time(text or "", plan.ending) for text in (begin, end_text))
+    server = frequency.server_zone(plan.ending)
     is_catching_up = _execution(plan) not in ("LAST_ONLY", "NONE")
     for what, found, text in (("frequency", rhythm, root.get("frequency")), ("start", start, root.get("start"))):
         if found is None and _is_refused(plan, text):
             reason = f"Oozie refuses the {what} {text!r}, and all of its values are known"
+            if what == "start" and begin is not None:
+                reason = f"Oozie refuses the start {begin!r}: {frequency.refused_time(begin, plan.ending)}"
             plan.fail(what, Unsupported(f"{what}-refused", reason), "")
         elif found is None:
             plan.fail(
@@ -162,7 +167,10 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
             _ask(plan, f"unknown-{what}", text)
         else:
             plan.note(what, "converted")
-    if end is None:
+    if end is None and end_text is not None:
+        reason = f"Oozie refuses the end {end_text!r}: {frequency.refused_time(end_text, plan.ending)}"
+        plan.fail("end", Unsupported("end-refused", reason), "")
+    elif end is None:
         plan.note("end", "caveat", "end-unknown", f"the end {root.get('end')!r} is not known: the DAG runs on")
         _ask(plan, "unknown-end", root.get("end"))
     else:
@@ -199,6 +207,12 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     return Schedule(expression, start, last, zone, is_catching_up, oracle), series
 
 
+def _ending(plan: Plan, given: str) -> str:
+    """Tell what the times of the server end with, by the profile or by the coordinator's own."""
+    texts = (plan.scope.text(plan.item.root.get(name)) or "" for name in ("start", "end"))
+    return given or next((found for text in texts if (found := frequency.ending_of(text))), "Z")
+
+
 def _is_refused(plan: Plan, text: str) -> bool:
     """Tell whether a text is wrong as it stands: no value of it is missing."""
     return all(plan.scope.constant(name) is not None for name in names_in(text))
@@ -216,22 +230,23 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     most: int | None = 1
     is_waiting = any(task.is_waiting for task in plan.before)
     execution = _execution(plan)
-    if controls.value("concurrency"):
-        if re.fullmatch(r"-?\d+", text):
-            most = int(text) if int(text) > 0 else None
-            plan.note(
-                "concurrency",
-                "caveat",
-                "waiting-runs-count",
-                "runs that wait for data count, too; in Oozie only running ones do",
-            ) if is_waiting else plan.note("concurrency", "converted")
+    counted = "runs that wait for data count, too; in Oozie only running ones do"
+    if not controls.value("concurrency"):
+        if is_waiting:
+            plan.note("concurrency", "caveat", "waiting-runs-count", f"nothing was said: 1, Oozie's default; {counted}")
+    elif re.fullmatch(r"-?\d+", text):
+        most = int(text) if int(text) >= 0 else None
+        if is_waiting and most is not None:
+            plan.note("concurrency", "caveat", "waiting-runs-count", counted)
         else:
-            plan.note(
-                "concurrency",
-                "caveat",
-                "concurrency-unknown",
-                f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
-            )
+            plan.note("concurrency", "converted")
+    else:
+        plan.note(
+            "concurrency",
+            "caveat",
+            "concurrency-unknown",
+            f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
+        )
     if controls.value("throttle"):
         if is_waiting or execution == "LIFO":
             reason = "how many runs may wait at a time is not limited apart from max_active_runs"
@@ -252,6 +267,14 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
             "" if is_exact else reasons[execution],
         )
     return most
+
+
+def _check_concurrency(plan: Plan) -> None:
+    """Raise for a concurrency of 0: no run ever starts (Oozie 5.2: CoordActionReadyXCommand)."""
+    controls = plan.item.root.first("controls")
+    text = plan.scope.text(controls.value("concurrency")) or "" if controls is not None else ""
+    if re.fullmatch(r"-?0+", text):
+        plan.fail("concurrency", Unsupported("concurrency-zero", "with a concurrency of 0 Oozie starts no run"), "")
 
 
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:

@@ -27,7 +27,7 @@ _ASKED: Final = {
     "zone": "Its time zone: UTC, Europe/Paris",
     "uri": "Of an instance, as strftime writes it: hdfs://cluster/data/%Y/%m/%d, with the done-flag",
 }
-_FOREVER: Final = timedelta(days=3650)
+_SHOWN: Final = Symbol("shown", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
 
 
 @dataclass(frozen=True)
@@ -70,25 +70,31 @@ class Event:
     parts: tuple[tuple[str, str, str], ...] = ()  # of several <instance>s: kind, amount or time, unit
 
 
-def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSet | Unsupported]:
+def read_datasets(elements: Iterable[Element], scope: Scope, ending: str) -> dict[str, DataSet | Unsupported]:
     """Read datasets by name; what is not known now is kept as the reason."""
     found: dict[str, DataSet | Unsupported] = {}
     for element in elements:
         try:
-            found[element.get("name")] = _dataset(element, scope)
+            found[element.get("name")] = _dataset(element, scope, ending)
         except Unsupported as error:
             found[element.get("name")] = error
     return found
 
 
-def _dataset(element: Element, scope: Scope) -> DataSet:
+def _dataset(element: Element, scope: Scope, ending: str) -> DataSet:
     name = element.get("name")
     rhythm = frequency.frequency_of(element, scope)
-    initial = frequency.read_time(scope.text(element.get("initial-instance")) or "")
+    text = scope.text(element.get("initial-instance"))
+    initial = frequency.read_time(text or "", ending)
     zone = frequency.read_zone(scope.text(element.get("timezone")) or ("" if not element.get("timezone") else "?"))
     if rhythm is None or rhythm.cron:
         raise Unsupported(
             "dataset-unknown", f"the frequency {element.get('frequency')!r} of the dataset {name} is not known"
+        )
+    if initial is None and text is not None:
+        raise Unsupported(
+            "dataset-refused",
+            f"Oozie refuses {text!r} as the initial instance of the dataset {name}: {frequency.refused_time(text, ending)}",
         )
     if initial is None:
         raise Unsupported(
@@ -164,8 +170,15 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
         for word in ("days_in_month", "hours_in_day", "tz_offset")
         if f"{word}(" in source
     ]
-    text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {source}]'
+    text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {_by_server(source, compiler)}]'
+    imports += [_SHOWN] if "shown(" in text else []
     return Function(name, text, tuple(imports))
+
+
+def _by_server(moments: str, compiler: Compiler) -> str:
+    """Write times in the zone of the server, in which Oozie writes the parts of a URI (5.2: CoordinatorFunctionalSpec 4.1)."""
+    zone = frequency.server_zone(compiler.words.ending)
+    return moments if zone == "UTC" else f'shown({moments}, "{zone}")'
 
 
 def _one(series: str, kind: str, amount: str, unit: str) -> str:
@@ -263,6 +276,15 @@ def late_search(event: Event, compiler: Compiler, method: str = "") -> tuple[str
     return head, f"{series}.{method or event.kind}({since}, {event.first}, {event.last}{limit}, is_there)"
 
 
+def _shown(compiler: Compiler) -> str:
+    moment = _by_server("[moment]", compiler)
+    return "" if moment == "[moment]" else f"        (moment,) = {moment}\n"
+
+
+def _shown_imports(compiler: Compiler) -> tuple[Symbol, ...]:
+    return (_SHOWN,) if _shown(compiler) else ()
+
+
 def so_far_function(event: Event, compiler: Compiler) -> Function:
     """Write the function that gives the URIs which are there so far, and whether these are all; `exists` asks."""
     name = f"{identifier(event.name)}_so_far"
@@ -274,7 +296,7 @@ def so_far_function(event: Event, compiler: Compiler) -> Function:
     """Name the instances of {event.name} (dataset {event.dataset.name}) that are there, and tell whether these are all."""
 
     def uri(moment):
-        return {_uri(event.dataset, compiler)}
+{_shown(compiler)}        return {_uri(event.dataset, compiler)}
 
     def is_there(moment):
         return exists(uri(moment), {flag})
@@ -282,7 +304,7 @@ def so_far_function(event: Event, compiler: Compiler) -> Function:
     moments, is_enough = {search}
     return [uri(moment) for moment in moments], is_enough
 '''
-    return Function(name, text, (frequency.INSTANCES,))
+    return Function(name, text, (frequency.INSTANCES, *_shown_imports(compiler)))
 
 
 def _below(flag: str, compiler: Compiler) -> str:
@@ -292,7 +314,7 @@ def _below(flag: str, compiler: Compiler) -> str:
     return f'"/" + {written}' if known is None else _quoted(f"/{known}")
 
 
-def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
+def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
     flag = ""
@@ -314,7 +336,7 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     """Wait until enough instances of {event.name} are there; give their URIs."""
 
     def uri(moment):
-        return {_uri(event.dataset, compiler)}
+{_shown(compiler)}        return {_uri(event.dataset, compiler)}
 
     def is_there(moment):
         return {asks.replace("{uri}", "uri(moment)")}
@@ -322,7 +344,9 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     moments = {search}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
-        functions[f"{name}_arrived"] = Function(f"{name}_arrived", text, (frequency.INSTANCES, POKE))
+        functions[f"{name}_arrived"] = Function(
+            f"{name}_arrived", text, (frequency.INSTANCES, POKE, *_shown_imports(compiler))
+        )
     else:
         made = uri_function(event, compiler)
         functions[made.name] = made
@@ -341,7 +365,7 @@ def {name}_arrived(params, logical_date, **_):
             ("python_callable", Code(f"{name}_arrived")),
             ("mode", "reschedule"),
             ("poke_interval", 60),
-            ("timeout", timeout or _FOREVER),
+            ("timeout", timeout),
         ),
         role="control",
         is_waiting=True,

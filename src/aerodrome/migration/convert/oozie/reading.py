@@ -131,6 +131,8 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
         lambda file: estate.read_configuration(item.folder, file),
         children.start,
         partial(child_body, children),
+        ending=estate.profile.ending or "Z",
+        defaults=estate.hadoop_defaults(item),
     )
     return make_dag(
         body, children.dag_ids[item.file], schedule=Schedule(), origin=Origin(item.file, "workflow-app", item.root.line)
