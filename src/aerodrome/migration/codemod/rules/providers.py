@@ -47,9 +47,6 @@ _DOCKER = frozenset(
     }
 )
 _VENV = frozenset({"airflow.operators.python.is_venv_installed"})
-_SSH = frozenset(
-    {"airflow.contrib.operators.ssh_operator.SSHOperator", "airflow.providers.ssh.operators.ssh.SSHOperator"}
-)
 _TRIGGER_RUN = "TriggerDagRunOperator"
 _MARKER = "ExternalTaskMarker"
 _OLDER = 2  # has execution_date still
@@ -168,10 +165,6 @@ def _arguments(source: Source, options: Options) -> Iterator[Change | Spot]:
         if options.major > _OLDER and source.means(call.func, _VENV):
             text = 'bool(shutil.which("virtualenv") or find_spec("virtualenv"))'
             yield Change((replace(source, call, text),), (("shutil", ""), ("importlib.util", "find_spec")))
-        if source.means(call.func, _SSH) and (item := keyword(call, "timeout")) and not keyword(call, "cmd_timeout"):
-            code = source.code(item.value)
-            conn = "" if keyword(call, "conn_timeout") else f"conn_timeout={code}, "
-            yield Change((Edit(source.start(item), source.end(item.value), f"{conn}cmd_timeout={code}"),))
         names = {meaning.rpartition(".")[2] for meaning in source.meanings(call.func) if meaning.startswith("airflow.")}
         if options.major > _OLDER and names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
             yield Change((rename_keyword(source, item, "logical_date"),))
@@ -256,7 +249,6 @@ ARGUMENTS = Rule(
         b"use_dill",
         b"volumes",
         b"is_venv_installed",
-        b"timeout",
     ),
     before="""
 from airflow.providers.docker.operators.docker import DockerOperator
