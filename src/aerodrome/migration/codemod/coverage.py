@@ -113,7 +113,10 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
-    Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument",)),
+    Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument", "ssh-timeout")),
+    Removal(
+        "methods of hooks: arguments renamed, in another order or gone; methods that are gone", "rule", ("hook-method",)
+    ),
     Removal(
         "Arguments that a provider renamed",
         "rule",

@@ -207,7 +207,7 @@ def _skips(place: Source, node: ast.AST) -> str:
         is_skipping = node.value in _SKIPPING_WORDS or _EXIT.search(node.value) is not None
     if not is_skipping:
         return ""
-    what = node.value[:40] if isinstance(node, ast.Constant) else _name(node)
+    what = str(node.value)[:40] if isinstance(node, ast.Constant) else _name(node)
     return f"`{what}` may skip tasks: a skipped SubDag counted as a success"
 
 
