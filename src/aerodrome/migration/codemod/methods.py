@@ -45,3 +45,9 @@ def changed_methods() -> Mapping[str, Mapping[str, Method]]:
         }
         for name, methods in json.loads(text).items()
     }
+
+
+@cache
+def method_names() -> frozenset[str]:
+    """Give the names of all methods of the table: what is called otherwise need not be looked at."""
+    return frozenset(method for methods in changed_methods().values() for method in methods)

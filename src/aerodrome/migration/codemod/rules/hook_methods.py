@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import has_open_end, keyword, rename_keyword
-from aerodrome.migration.codemod.methods import Method, changed_methods
+from aerodrome.migration.codemod.methods import Method, changed_methods, method_names
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.rules.receivers import classes_of, defines
 from aerodrome.migration.codemod.source import Source
@@ -40,7 +40,9 @@ _REMOVED = {"client_type": _CLIENT, "resource_type": _CLIENT}
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for call in source.each(ast.Call):
-        if not isinstance(call.func, ast.Attribute) or source.meanings(call.func):
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in method_names():
+            continue
+        if source.meanings(call.func):
             continue
         for name, is_first in sorted(_known(source, call.func, options)):
             method = changed_methods()[name].get(call.func.attr)

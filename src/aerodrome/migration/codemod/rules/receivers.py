@@ -6,7 +6,7 @@ A name counts when everything that the same function, or the file, ever puts int
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from aerodrome.migration.codemod.source import Source
 
@@ -71,15 +71,17 @@ def _function(source: Source, node: ast.AST) -> ast.AST:
     return source.tree
 
 
+def _stores(source: Source, name: str, place: ast.AST) -> list[ast.Name]:
+    """Give where a function, or the file, writes a name."""
+    found = (node for node in source.writes.get(name, ()) if isinstance(node, ast.Name))
+    return [node for node in found if _function(source, node) is place]
+
+
 def _values_of_name(source: Source, name: ast.Name) -> _Values:
     """Give what is put into a name of the function around, else of the file; [None] when one cannot be seen."""
     place = _function(source, name)
     while True:
-        stores = [
-            node
-            for node in source.each(ast.Name)
-            if node.id == name.id and not isinstance(node.ctx, ast.Load) and _function(source, node) is place
-        ]
+        stores = _stores(source, name.id, place)
         is_argument = isinstance(place, _FUNCTIONS) and any(arg.arg == name.id for arg in _arguments(place))
         if is_argument or _is_shared(source, name.id):
             return [None]
@@ -108,11 +110,7 @@ def _annotated(source: Source, name: ast.Name) -> frozenset[str]:
         return frozenset()
     for arg in _arguments(place):
         if arg.arg == name.id and arg.annotation is not None:
-            others = [
-                node
-                for node in source.each(ast.Name)
-                if node.id == name.id and not isinstance(node.ctx, ast.Load) and _function(source, node) is place
-            ]
+            others = _stores(source, name.id, place)
             return frozenset() if others else source.meanings(arg.annotation)
     return frozenset()
 
@@ -134,13 +132,10 @@ def _values_of_attribute(source: Source, attribute: ast.Attribute) -> _Values:
     own = _class(source, attribute)
     if own is None:
         return [None]
-    stores: Sequence[ast.Attribute] = [
+    stores = [
         node
-        for node in source.each(ast.Attribute)
-        if node.attr == attribute.attr
-        and not isinstance(node.ctx, ast.Load)
-        and getattr(node.value, "id", "") == "self"
-        and _class(source, node) is own
+        for node in source.writes.get(attribute.attr, ())
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self" and _class(source, node) is own
     ]
     return [_value(source, node) for node in stores] or [None]
 
