@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import collections.abc
+import contextlib
 import datetime as dt
 import functools
 import importlib
@@ -113,20 +114,20 @@ def fill_caches() -> None:
     kinds: List[Any] = [getattr(collections.abc, name) for name in _ASKED_COLLECTIONS]
     kinds += _there(_ASKED_KINDS)
     values: List[Any] = [None, fill_caches, "", b"", 1, 1.0, True, [], {}, (), set(), frozenset(), *_MOMENTS]
-    values += [object.__new__(kind) for kind in _there(_COMMON_VALUES)]
-    if "pendulum" in sys.modules:
+    for kind in _there(_COMMON_VALUES):
+        with contextlib.suppress(TypeError):  # abstract in some version
+            values.append(object.__new__(kind))
+    with contextlib.suppress(Exception):
         values.append(sys.modules["pendulum"].instance(_MOMENTS[1]))
         values.append(values[-1].tzinfo)
     for kind in kinds:
         for value in values:
-            try:
+            with contextlib.suppress(Exception):
                 isinstance(value, kind)
-            except Exception:
-                continue
 
 
 def _there(names: Tuple[Tuple[str, str], ...]) -> List[Any]:
-    found = (vars(sys.modules[module]).get(name) for module, name in names if module in sys.modules)
+    found = (vars(sys.modules[module]).get(name) for module, name in names if sys.modules.get(module))
     return [kind for kind in found if isinstance(kind, type)]
 
 
