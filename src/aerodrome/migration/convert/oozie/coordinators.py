@@ -52,7 +52,12 @@ def coordinator_dag(
     path = action.value("app-path") if action is not None else ""
     own = configuration(action.first("configuration")) if action is not None else {}
     workflow_item = _workflow(estate, plan, path, item.folder)
-    inner = Scope((Layer("coordinator configuration", {**own, APP_PATH: path}, is_outward=True), *layers))
+    is_here = workflow_item is not None and workflow_item.workflow is not None
+    given = {
+        **(own if is_here else {}),
+        APP_PATH: path,
+    }  # what a DAG of its own gets is read outside of what it is given
+    inner = Scope((Layer("coordinator configuration", given, is_outward=True), *layers))
     if workflow_item is not None and workflow_item.workflow is not None:
         workflow, folder = workflow_item.workflow, workflow_item.folder
         inner = inner.with_layers(*estate.defaults(workflow_item))
