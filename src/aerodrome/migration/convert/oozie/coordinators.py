@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from aerodrome.migration.convert.contract import (
     Dag,
@@ -29,6 +30,12 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope, configura
 from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
+
+
+_HELD_UP: Final = (
+    "runs that wait for data count among the {most} that go at a time: one whose data does not come holds up later ones as long as it waits;"
+    " in Oozie only those that run count, and whichever has its data starts"
+)
 
 
 def coordinator_dag(
@@ -233,22 +240,19 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     most: int | None = 1
     is_waiting = any(task.is_waiting for task in plan.before)
     execution = _execution(plan)
-    if controls.value("concurrency"):
-        if re.fullmatch(r"-?\d+", text):
-            most = int(text) if int(text) > 0 else None
-            plan.note(
-                "concurrency",
-                "caveat",
-                "waiting-runs-count",
-                "runs that wait for data count, too; in Oozie only running ones do",
-            ) if is_waiting else plan.note("concurrency", "converted")
-        else:
-            plan.note(
-                "concurrency",
-                "caveat",
-                "concurrency-unknown",
-                f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
-            )
+    codes: dict[str, str] = {}
+    if controls.value("concurrency") and re.fullmatch(r"-?\d+", text):
+        most = int(text) if int(text) > 0 else None
+    elif controls.value("concurrency"):
+        codes["concurrency-unknown"] = (
+            f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default"
+        )
+    if is_waiting:
+        codes["waiting-runs-count"] = _HELD_UP.format(most=most or "max_active_runs_per_dag of Airflow (16)")
+    if codes:
+        plan.note("concurrency", "caveat", ",".join(codes), "; ".join(codes.values()))
+    elif controls.value("concurrency"):
+        plan.note("concurrency", "converted")
     if controls.value("throttle"):
         if is_waiting or execution == "LIFO":
             reason = "how many runs may wait at a time is not limited apart from max_active_runs"
