@@ -31,7 +31,6 @@ from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
-
 _HELD_UP: Final = (
     "runs that wait for data count among the {most} that go at a time: one whose data does not come holds up later ones as long as it waits;"
     " in Oozie only those that run count, and whichever has its data starts"

@@ -71,7 +71,7 @@ class Estate:
 
     def job(self, application: Application) -> tuple[Layer, ...]:
         """Give the properties that the job is submitted with: of the profile, then of the file beside the definition."""
-        layers = [Layer("profile", self.profile.properties)] if self.profile.properties else []
+        layers = [Layer("profile", self.profile.properties, is_job=True)] if self.profile.properties else []
         layers += [self._layer(name) for name in self.profile.properties_files]
         if not self.profile.properties_files and (name := self.properties_beside(application)):
             layers.append(self._layer(name))
@@ -116,7 +116,7 @@ class Estate:
     def _layer(self, name: str) -> Layer:
         path = self.root / name
         try:
-            return Layer(name, read_properties(path))
+            return Layer(name, read_properties(path), is_job=True)
         except OSError as error:
             raise Invalid(
                 f"{path} cannot be read ({error.strerror}).",

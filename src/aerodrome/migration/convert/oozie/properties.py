@@ -34,6 +34,7 @@ class Layer:
     is_outward: bool = False
     is_default: bool = False  # config-default.xml and <parameters>: values of the job do not see it
     is_fixed: bool = False  # of a workflow that stands in another one's DAG: its values are no params
+    is_job: bool = False  # the properties that the job is submitted with
     is_hidden: bool = False  # only seen from the values of the layers before it
     words: Words | None = (
         None  # what functions in its values mean, when that is not what they mean in the workflow itself

@@ -12,7 +12,7 @@ from typing import Any
 
 from aerodrome.migration.convert.contract import Conversion, Dag, ExtraFile, Origin, Question, Schedule
 from aerodrome.migration.convert.oozie.body import Body
-from aerodrome.migration.convert.oozie.building import make_dag
+from aerodrome.migration.convert.oozie.building import LOOKED_UP, make_dag
 from aerodrome.migration.convert.oozie.bundles import bundle_dags
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate, read_estate
@@ -140,7 +140,7 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
 
 def questions_of(dag: Dag) -> list[Question]:
     """Ask for the values that nobody gave."""
-    names = [item.name for item in dag.parameters if item.default is None]
+    names = [item.name for item in dag.parameters if item.default is None or item.description == LOOKED_UP]
     if not names:
         return []
     text = f"{dag.dag_id} needs values that no file gives: {', '.join(names)}."
