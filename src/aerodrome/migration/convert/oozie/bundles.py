@@ -47,7 +47,7 @@ def bundle_dags(
             dag, asked = coordinator_dag(estate, children, found, dag_id, (own,), job)
             dags.append(dag)
             questions += asked
-        dags[-1] = _finish(dags[-1], item, entry.get("enabled"), bundle, origin)
+        dags[-1] = _finish(dags[-1], item, scope, entry.get("enabled"), bundle, origin)
         if is_assumed and found is not None:
             reason = f"{path} is not known: {found.file} is taken, which is the one that is called so"
             assumed = Account("bundle/app-path", "caveat", origin, "app-path-assumed", reason, name)
@@ -154,13 +154,13 @@ def _missing(dag_id: str, path: str, origin: Origin) -> Dag:
     )
 
 
-def _finish(dag: Dag, item: Application, enabled: str, bundle: str, origin: Origin) -> Dag:
+def _finish(dag: Dag, item: Application, scope: Scope, enabled: str, bundle: str, origin: Origin) -> Dag:
     outcome: Outcome = "converted"
     accounts = [Account("bundle/coordinator", outcome, origin, name=dag.dag_id)] if not _is_missing(dag) else []
     controls = item.root.first("controls")
     if controls is not None and controls.value("kick-off-time"):
         where = Origin(item.file, "bundle-app/controls", controls.line)
-        reason = f"the bundle starts at {controls.value('kick-off-time')}: unpause the DAG then"
+        reason = f"the bundle starts at {scope.partly(controls.value('kick-off-time'))}: unpause the DAG then"
         accounts.append(Account("bundle/kick-off-time", "caveat", where, "kick-off-time", reason, dag.dag_id))
     is_paused = True if enabled.lower() == "false" else dag.is_paused
     return replace(

@@ -287,10 +287,19 @@ def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application
         found = beside[0]
     elif found is not None:
         reason = f"{known} leads to no file: {found.file} is taken, whose folder is called so"
+    elif named := [item for item in beside if _is_file(known, item)]:
+        found = named[0]
+        reason = f"{known} leads to no file: {found.file} is taken, which lies beside the coordinator and is called so"
     else:
         return None
     plan.note("app-path", "caveat", "app-path-assumed", reason)
     return found
+
+
+def _is_file(path: str, workflow: Application) -> bool:
+    """Tell whether a path ends with the name of a workflow's file, which is not the name that all have."""
+    last = path.rpartition("/")[2]
+    return last == workflow.file.rpartition("/")[2] != "workflow.xml"
 
 
 def _is_named(path: str, workflow: Application) -> bool:

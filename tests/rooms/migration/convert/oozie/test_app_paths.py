@@ -58,3 +58,40 @@ def test_a_script_lies_beside_the_file_that_a_value_names(tmp_path: Path, given:
         rendered = jinja.from_string(command).render(params={"base": path, "job": path})
         assert "hdfs dfs -get -f /apps/w/load.hql load.hql" in rendered
     assert any(item.name == "app_folder" for item in dag.functions)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"x__tide_b.xml": workflow("other")}, {"x__second.xml": coordinator("second", "/else")}]
+)
+def test_the_file_beside_a_coordinator_that_its_path_names_is_its_workflow(
+    tmp_path: Path, more: dict[str, str]
+) -> None:
+    write(
+        tmp_path,
+        **{"x__c.xml": coordinator("c", "${root}/tide-wf.xml"), "x__tide-wf.xml": workflow("tide"), **more},
+        **{"x__c.properties": "root=/user/${user.name}/tide\n"},
+    )
+    found = dags(read(tmp_path, {}))
+    assert "app-path-assumed" in codes(found["c"])
+    assert found["c"].task("load").role == "real"
+    assert "tide" not in found
+
+
+def test_a_file_that_is_called_as_all_are_is_not_taken_for_another(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        **{"x__c.xml": coordinator("c", "${root}/other/workflow.xml"), "x__d.xml": coordinator("d", "/apps/x")},
+        **{"x__workflow.xml": workflow("w")},
+    )
+    assert "workflow-missing" in codes(dags(read(tmp_path, {}))["c"])
+
+
+def test_the_time_at_which_a_bundle_starts_is_said(tmp_path: Path) -> None:
+    text = """<bundle-app xmlns="uri:oozie:bundle:0.2" name="b"><controls><kick-off-time>${begin}</kick-off-time></controls>
+      <coordinator name="c"><app-path>/apps/x/c.xml</app-path></coordinator></bundle-app>"""
+    write(
+        tmp_path,
+        **{"x__b.xml": text, "x__c.xml": coordinator("c", "/w"), "x__b.properties": "begin=2024-01-01T00:00Z\n"},
+    )
+    (dag,) = read(tmp_path, {}).dags
+    assert any(item.code == "kick-off-time" and "2024-01-01T00:00Z" in item.reason for item in dag.accounts)
