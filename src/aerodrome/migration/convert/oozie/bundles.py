@@ -27,6 +27,7 @@ def bundle_dags(
     questions: list[Question] = []
     used: set[str] = set()
     places = _places(estate, item, job)
+    assumed_job = estate.properties_assumed(item)
     for number, entry in enumerate(item.root.every("coordinator")):
         name = scope.text(entry.get("name")) or entry.get("name") or "coordinator"
         path = entry.value("app-path")
@@ -48,6 +49,9 @@ def bundle_dags(
             dags.append(dag)
             questions += asked
         dags[-1] = _finish(dags[-1], item, scope, entry.get("enabled"), bundle, origin)
+        if assumed_job:
+            account = Account("bundle/properties", "caveat", origin, "properties-assumed", assumed_job, name)
+            dags[-1] = replace(dags[-1], accounts=(account, *dags[-1].accounts))
         if is_assumed and found is not None:
             reason = f"{path} is not known: {found.file} is taken, which is the one that is called so"
             assumed = Account("bundle/app-path", "caveat", origin, "app-path-assumed", reason, name)

@@ -51,6 +51,8 @@ def coordinator_dag(
     plan = Plan(item, Scope(layers))
     root = item.root
     plan.ending = _ending(plan, estate.profile.ending)
+    if job is None and (assumed := estate.properties_assumed(item)):
+        plan.note("properties", "caveat", "properties-assumed", assumed)
     name = plan.scope.text(root.get("name")) or dag_id
     zone = _zone(plan)
     schedule, series = _schedule(plan, zone)

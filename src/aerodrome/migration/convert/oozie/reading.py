@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aerodrome.migration.convert.contract import Conversion, Dag, ExtraFile, Origin, Question, Schedule
+from aerodrome.migration.convert.contract import Account, Conversion, Dag, ExtraFile, Origin, Question, Schedule
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.building import LOOKED_UP, make_dag
 from aerodrome.migration.convert.oozie.bundles import bundle_dags
@@ -133,6 +133,11 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
         partial(child_body, children),
         ending=estate.profile.ending or "Z",
     )
+    if reason := estate.properties_assumed(item):
+        origin = Origin(item.file, "workflow-app", item.root.line)
+        body.accounts.append(
+            Account("workflow/properties", "caveat", origin, "properties-assumed", reason, body.app_name)
+        )
     return make_dag(
         body, children.dag_ids[item.file], schedule=Schedule(), origin=Origin(item.file, "workflow-app", item.root.line)
     )

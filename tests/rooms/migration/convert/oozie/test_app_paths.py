@@ -95,3 +95,45 @@ def test_the_time_at_which_a_bundle_starts_is_said(tmp_path: Path) -> None:
     )
     (dag,) = read(tmp_path, {}).dags
     assert any(item.code == "kick-off-time" and "2024-01-01T00:00Z" in item.reason for item in dag.accounts)
+
+
+_BUNDLE = """<bundle-app xmlns="uri:oozie:bundle:0.2" name="b"><coordinator name="one"><app-path>${first}</app-path></coordinator>
+  <coordinator name="two"><app-path>${second}</app-path></coordinator></bundle-app>"""
+_SUBMITS = """root=hdfs://c/user/${user.name}/deployed
+oozie.bundle.application.path=${root}/bundle
+first=${root}/coordinator
+second=${root}/coordinator2
+"""
+
+
+def _estate(folder: Path, **more: str) -> dict[str, Dag]:
+    files = {
+        "proj__bundle__bundle.xml": _BUNDLE,
+        "proj__coordinator__coordinator.xml": coordinator("c1", "/w"),
+        "proj__coordinator2__coordinator.xml": coordinator("c2", "/w"),
+        "proj__jobs__a.properties": _SUBMITS,
+        "lone__bundle__x.txt": "",
+    }
+    write(folder, **{**files, **more})
+    return dags(read(folder, {}))
+
+
+def test_properties_whose_path_ends_with_the_folder_of_a_bundle_are_its_own(tmp_path: Path) -> None:
+    found = _estate(tmp_path)
+    assert set(found) == {"c1", "c2"}
+    for dag in found.values():
+        assert {"properties-assumed", "app-path-assumed"} <= codes(dag)
+        assert "coordinator-missing" not in codes(dag)
+
+
+@pytest.mark.parametrize("place", ["elsewhere__a.properties", "proj__jobs__b.properties"])
+def test_properties_elsewhere_or_of_two_files_are_not(tmp_path: Path, place: str) -> None:
+    more = {place: _SUBMITS} | ({"proj__jobs__a.properties": "x=y\n"} if "elsewhere" in place else {})
+    assert any("coordinator-missing" in codes(dag) for dag in _estate(tmp_path, **more).values())
+
+
+def test_properties_whose_path_leads_to_it_come_before_those_that_seem_to(tmp_path: Path) -> None:
+    text = _SUBMITS.replace("deployed", "proj").replace("${user.name}", "me")
+    found = _estate(tmp_path, **{"proj__jobs__b.properties": text})
+    assert not any("properties-assumed" in codes(dag) for dag in found.values())
+    assert set(found) == {"c1", "c2"}
