@@ -11,7 +11,7 @@ from aerodrome.migration.convert.contract import Account, Dag, Origin, Outcome, 
 from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, raising_arguments
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
-from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration, incomplete
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 
 
@@ -35,7 +35,11 @@ def bundle_dags(
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
         found, is_assumed = places[number]
         dag_id = _free(name if found is None else _name(children, found, name, used), bundle, taken)
-        if found is None:
+        if lacking := incomplete(item.root):
+            refused = Account("bundle/configuration", "raises", origin, "configuration-refused", lacking, dag_id)
+            dags.append(_raising(dag_id, f"Oozie refuses the bundle: {lacking}", refused))
+            used |= {found.file} if found is not None else set()
+        elif found is None:
             dags.append(_missing(dag_id, path, origin))
             if open_names := names_in(Scope((own, *job)).partly(path)):
                 given = ", ".join(f"${{{item}}}" for item in open_names)
@@ -52,7 +56,7 @@ def bundle_dags(
         if assumed_job:
             account = Account("bundle/properties", "caveat", origin, "properties-assumed", assumed_job, name)
             dags[-1] = replace(dags[-1], accounts=(account, *dags[-1].accounts))
-        if is_assumed and found is not None:
+        if is_assumed and found is not None and not lacking:
             reason = f"{path} is not known: {found.file} is taken, which is the one that is called so"
             assumed = Account("bundle/app-path", "caveat", origin, "app-path-assumed", reason, name)
             dags[-1] = replace(dags[-1], accounts=(assumed, *dags[-1].accounts))
@@ -145,8 +149,14 @@ def _free(name: str, bundle: str, taken: set[str]) -> str:
 
 def _missing(dag_id: str, path: str, origin: Origin) -> Dag:
     reason = f"the coordinator {path} is not among the definitions"
+    return _raising(
+        dag_id, reason, Account("bundle/coordinator", "raises", origin, "coordinator-missing", reason, dag_id)
+    )
+
+
+def _raising(dag_id: str, reason: str, account: Account) -> Dag:
+    origin = account.origin
     task = Task("coordinator", symbols.PYTHON, raising_arguments(reason), role="raises", origin=origin)
-    account = Account("bundle/coordinator", "raises", origin, "coordinator-missing", reason, dag_id)
     return Dag(
         dag_id,
         (task,),
@@ -173,4 +183,4 @@ def _finish(dag: Dag, item: Application, scope: Scope, enabled: str, bundle: str
 
 
 def _is_missing(dag: Dag) -> bool:
-    return any(account.code == "coordinator-missing" for account in dag.accounts)
+    return any(account.code in ("coordinator-missing", "configuration-refused") for account in dag.accounts)

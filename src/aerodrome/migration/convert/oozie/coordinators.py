@@ -26,7 +26,7 @@ from aerodrome.migration.convert.oozie.grouping import child_body
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
-from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration, incomplete
 from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
@@ -92,6 +92,8 @@ def coordinator_dag(
         ending=plan.ending,
         events=plan.events,
     )
+    if lacking := incomplete(root):
+        plan.fail("configuration", Unsupported("configuration-refused", f"Oozie refuses it: {lacking}"), "")
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
     body.needs.functions |= plan.functions
@@ -180,6 +182,8 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
             plan.note(what, "converted")
     if end is None and end_text is not None:
         reason = f"Oozie refuses the end {end_text!r}: {frequency.refused_time(end_text, plan.ending)}"
+        if not root.get("end"):
+            reason = "Oozie refuses a coordinator without end: it has none, and the schema asks for it"
         plan.fail("end", Unsupported("end-refused", reason), "")
     elif end is None:
         plan.note("end", "caveat", "end-unknown", f"the end {root.get('end')!r} is not known: the DAG runs on")

@@ -189,6 +189,22 @@ def read_properties(path: Path) -> dict[str, str]:
     return configuration(read_file(path)) if text.lstrip().startswith("<") else parse_properties(text)
 
 
+def incomplete(element: Element) -> str:
+    """Say which property in the <configuration>s below an element lacks its name or its value; nothing when none does.
+
+    The schemas of Oozie ask for both (oozie-workflow-0.5.xsd and its like: CONFIGURATION), for the name also in <parameters>.
+    """
+    for parent in element.walk():
+        if parent.name not in ("configuration", "parameters"):
+            continue
+        for item in parent.every("property"):
+            if item.first("name") is None:
+                return f"a <property> in line {item.line} has no <name>"
+            if item.first("value") is None and parent.name == "configuration":
+                return f"the property {item.value('name')!r} in line {item.line} has no <value>"
+    return ""
+
+
 def configuration(element: Element | None) -> dict[str, str]:
     """Read the <property> children of a <configuration> (or <parameters>) that have a value; later ones win."""
     found: dict[str, str] = {}
