@@ -46,3 +46,31 @@ def test_without_any_properties_it_is_asked_for(tmp_path: Path) -> None:
     params, asked = convert(tmp_path, ["${wf:conf('label')}"])
     assert params == {"label": ""}
     assert "label" in asked
+
+
+_PARENT = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="parent"><start to="s"/><action name="s"><sub-workflow><app-path>/apps/{child}</app-path>
+  {propagate}<configuration><property><name>own</name><value>mine</value></property></configuration></sub-workflow><ok to="end"/><error to="k"/></action>
+  <kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+@pytest.mark.parametrize("propagate", ["<propagate-configuration/>", ""])
+def test_a_child_finds_what_its_parent_knows(tmp_path: Path, propagate: str) -> None:
+    """With propagate-configuration the child has everything that its parent has (Oozie 5.2: SubWorkflowActionExecutor), down to its own children."""
+    child = _WORKFLOW.replace(
+        "{arguments}", "".join(f"<argument>${{wf:conf('{name}')}}</argument>" for name in ("label", "own", "absent"))
+    )
+    for folder, text in {
+        "child": _PARENT.replace("{child}", "inner").replace("{propagate}", "<propagate-configuration/>"),
+        "inner": child,
+    }.items():
+        (tmp_path / "apps" / folder).mkdir(parents=True)
+        (tmp_path / "apps" / folder / "workflow.xml").write_text(text.replace('name="parent"', 'name="middle"'))
+    (tmp_path / "workflow.xml").write_text(_PARENT.replace("{child}", "child").replace("{propagate}", propagate))
+    (tmp_path / "job.properties").write_text("label=tide\n")
+    (parent,) = (dag for dag in read(tmp_path, {"sub_workflows": "trigger"}).dags if dag.dag_id == "parent")
+    conf = dict(parent.task("s").arguments)["conf"]
+    assert isinstance(conf, dict)
+    assert conf.get("label") == ("{{ params.label }}" if propagate else None)
+    assert conf["own"] == "mine"
+    assert "absent" not in conf
+    assert {item.name: item.default for item in parent.parameters} == ({"label": "tide"} if propagate else {})
