@@ -52,6 +52,7 @@ class Body:
     handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
         default_factory=lambda: ({}, ())
     )  # of <global> of its parent
+    defaults: Mapping[str, str] = field(default_factory=dict)  # settings of Hadoop in its config-default.xml
     coordinator_name: str = ""
     zone: str = "UTC"
     ending: str = "Z"  # see `Words.ending`

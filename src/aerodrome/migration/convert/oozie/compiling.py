@@ -27,7 +27,7 @@ from aerodrome.migration.convert.oozie.el import (
 )
 from aerodrome.migration.convert.oozie.el import Function as Call
 from aerodrome.migration.convert.oozie.functions import APP_PATH, CALLS, KINDS
-from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words, output_key
+from aerodrome.migration.convert.oozie.needs import Needs, SiteFunction, Unsupported, Words, output_key
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 
@@ -270,12 +270,26 @@ class Compiler:
         except TypeError as error:
             raise Unsupported("el-arguments", f"{name}() has wrong arguments") from error
 
-    def of_site(self, path: str, name: str, arguments: tuple[Node, ...]) -> str:
-        """Compile a call of a function that the profile names."""
-        module = path.rpartition(".")[0]
-        code = Code(path, (Symbol(module, {"2.11": "", "3.3": ""}),))
-        self.needs.caveats["site-function"] = f"{name}() is {path}(), which the project has to have"
-        macro = self.macro(re.sub(r"\W+", "_", name), code)
+    def of_site(self, site: SiteFunction, name: str, arguments: tuple[Node, ...]) -> str:
+        """Compile a call of a function that the profile describes."""
+        plain = re.sub(r"\W+", "_", name)
+        if site.value is not None:
+            self.needs.caveats["site-function"] = f"{name}() is always {site.value!r}, as the profile says"
+            return string(site.value)
+        if site.path:
+            module = site.path.rpartition(".")[0]
+            code = Code(site.path, (Symbol(module, {"2.11": "", "3.3": ""}),))
+            self.needs.caveats["site-function"] = f"{name}() is {site.path}(), which the project has to have"
+        elif len(arguments) != len(site.arguments):
+            raise Unsupported("el-arguments", f"{name}() is given {len(arguments)} arguments, the profile names others")
+        else:
+            imports = tuple(Symbol(module, {"2.11": "", "3.3": ""}) for module in site.imports)
+            given = ", ".join(site.arguments)
+            text = f'\ndef {plain}({given}):\n    """Give {name}() as the profile says."""\n    return str({site.python})\n'
+            self.needs.functions[plain] = Function(plain, text, imports)
+            code = Code(plain)
+            self.needs.caveats["site-function"] = f"{name}() is computed as the profile says"
+        macro = self.macro(plain, code)
         return f"{macro}({', '.join(self.text_of(item) for item in arguments)})"
 
     def conf(self, key: Node) -> str:

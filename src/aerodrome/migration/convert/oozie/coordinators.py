@@ -90,12 +90,14 @@ def coordinator_dag(
         coordinator_name=root.get("name"),
         zone=zone,
         ending=plan.ending,
+        defaults={} if workflow_item is None else estate.hadoop_defaults(workflow_item),
         events=plan.events,
     )
     if lacking := incomplete(root):
         plan.fail("configuration", Unsupported("configuration-refused", f"Oozie refuses it: {lacking}"), "")
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
+    _check_concurrency(plan)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -247,7 +249,7 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     execution = _execution(plan)
     codes: dict[str, str] = {}
     if controls.value("concurrency") and re.fullmatch(r"-?\d+", text):
-        most = int(text) if int(text) > 0 else None
+        most = int(text) if int(text) >= 0 else None
     elif controls.value("concurrency"):
         codes["concurrency-unknown"] = (
             f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default"
@@ -278,6 +280,14 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
             "" if is_exact else reasons[execution],
         )
     return most
+
+
+def _check_concurrency(plan: Plan) -> None:
+    """Raise for a concurrency of 0: no run ever starts (Oozie 5.2: CoordActionReadyXCommand)."""
+    controls = plan.item.root.first("controls")
+    text = plan.scope.text(controls.value("concurrency")) or "" if controls is not None else ""
+    if re.fullmatch(r"-?0+", text):
+        plan.fail("concurrency", Unsupported("concurrency-zero", "with a concurrency of 0 Oozie starts no run"), "")
 
 
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:

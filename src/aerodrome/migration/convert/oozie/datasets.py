@@ -30,7 +30,6 @@ _ASKED: Final = {
 _SHOWN: Final = Symbol("shown", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
 _LATE: Final = r"""\$\{\s*["']\$["']\s*\}\{"""  # ${"$"}{MONTH + 0}: evaluated with the instance
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FOREVER: Final = timedelta(days=3650)
 
 
 @dataclass(frozen=True)
@@ -333,7 +332,7 @@ def _below(flag: str, compiler: Compiler) -> str:
     return f'"/" + {written}' if known is None else _quoted(f"/{known}")
 
 
-def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
+def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
     flag = ""
@@ -384,7 +383,7 @@ def {name}_arrived(params, logical_date, **_):
             ("python_callable", Code(f"{name}_arrived")),
             ("mode", "reschedule"),
             ("poke_interval", 60),
-            ("timeout", timeout or _FOREVER),
+            ("timeout", timeout),
         ),
         role="control",
         is_waiting=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -17,6 +17,9 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope, configura
 from aerodrome.migration.convert.xmlreading import Element, read_file
 
 ROOTS: Final = {"workflow-app": "workflow", "coordinator-app": "coordinator", "bundle-app": "bundle"}
+_HADOOP: Final = re.compile(
+    r"(mapred|mapreduce|yarn|dfs|fs|io|ipc|hadoop|hive|hcat|tez|pig|sqoop|hbase|parquet|orc|avro)\.(?!launcher)"
+)
 _SKIPPED: Final = {".git", ".svn", ".hg", "node_modules", "target"}
 _NAMES: Final = {
     "workflow": ("job.properties", "workflow.properties", "coordinator.properties", "bundle.properties"),
@@ -68,6 +71,11 @@ class Estate:
         layers = [Layer("config-default.xml", configuration(beside), is_default=True)] if beside is not None else []
         formal = configuration(application.root.first("parameters"))
         return (*layers, Layer("parameters", formal, is_default=True)) if formal else tuple(layers)
+
+    def hadoop_defaults(self, application: Application) -> dict[str, str]:
+        """Give the settings of Hadoop in config-default.xml, which Oozie puts into the configuration of every action."""
+        beside = self.configurations.get(str(PurePosixPath(application.folder) / "config-default.xml"))
+        return {name: value for name, value in configuration(beside).items() if _HADOOP.match(name)}
 
     def job(self, application: Application) -> tuple[Layer, ...]:
         """Give the properties that the job is submitted with: of the profile, then of the file beside the definition."""
@@ -158,10 +166,16 @@ class Estate:
     def search(self, kind: str, text: str, folder: str) -> tuple[Application | None, bool]:
         """Find the definition, and tell whether it is assumed: its folder is called so, the one above it is not.
 
-        What is assumed lies below the same first folder as what names it.
+        What is assumed lies below the same first folder as what names it. A path from `wf:appPath()` on that stays here is the file that it
+        says, or none.
         """
-        text = re.sub(r"^\$\{\s*wf:appPath\(\)\s*\}", "//" + folder, text.strip())
-        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part]
+        text = text.strip()
+        if match := re.match(r"\$\{\s*wf:appPath\(\)\s*\}(?=/|$)", text):
+            text = f"//{folder}{text[match.end() :]}"
+            if "${" not in text and (place := _inside(text)) is not None:
+                found = self.applications.get(place) or self.applications.get(str(PurePosixPath(place) / f"{kind}.xml"))
+                return (found if found is not None and found.kind == kind else None), False
+        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part not in ("", ".")]
         known: list[str] = []
         for part in reversed(segments):
             if "$" in part or "{" in part or "}" in part:
@@ -171,6 +185,8 @@ class Estate:
         while ".." in known[1:]:
             at = known.index("..", 1)
             del known[at - 1 : at + 1]
+        if len(known) < len(segments):  # the last name of a value that nobody knows
+            known = [*dropwhile(lambda part: part == "..", known)]
         if not known:
             return None, False
         file = known.pop() if known[-1].endswith(".xml") else f"{kind}.xml"
@@ -205,6 +221,19 @@ class Estate:
 def _is_near(application: Application, folder: str) -> bool:
     """Tell whether a definition lies below the same first folder as a properties file."""
     return bool(_common(PurePosixPath(application.folder).parts, PurePosixPath(folder).parts))
+
+
+def _inside(text: str) -> str | None:
+    """Give a path with its `..` taken (Hadoop's Path normalises it so); None when it leads above the first folder."""
+    parts: list[str] = []
+    for part in text.split("/"):
+        if part == ".." and not parts:
+            return None
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
 
 
 def _common(parts: Sequence[str], others: Sequence[str]) -> int:

@@ -26,9 +26,12 @@ from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.xmlreading import Element
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 5.2
+_LONGEST: Final = timedelta(
+    days=60
+)  # oozie.service.coord.default.max.timeout, also for -1 (Oozie 5.2: CoordSubmitXCommand)
 
 
-def _timeout(plan: Plan) -> timedelta | None:
+def _timeout(plan: Plan) -> timedelta:
     controls = plan.item.root.first("controls")
     text = controls.value("timeout") if controls is not None else ""
     if not text:
@@ -41,13 +44,13 @@ def _timeout(plan: Plan) -> timedelta | None:
         return _DEFAULT_TIMEOUT
     known = plan.scope.text(text) or _minutes(text, plan) or ""
     if not re.fullmatch(r"-?\d+", known):
-        plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits without end")
-        return None
-    if int(known) < 0:
-        plan.note("timeout", "converted")
-        return None
-    plan.note("timeout", "caveat", "timeout-fails", "a run that waited in vain is failed, not timed out")
-    return timedelta(minutes=max(int(known), 1))
+        plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits 60 days")
+        return _LONGEST
+    limit, reason = timedelta(minutes=max(int(known), 1)), "a run that waited in vain is failed, not timed out"
+    if int(known) < 0 or limit > _LONGEST:
+        limit, reason = _LONGEST, f"{reason}: after 60 days, the longest that Oozie waits"
+    plan.note("timeout", "caveat", "timeout-fails", reason)
+    return limit
 
 
 def _minutes(text: str, plan: Plan) -> str | None:
@@ -128,7 +131,9 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     events = plan.item.root.first("input-events")
     series = _series(estate, plan)
     elements = events.every("data-in") if events is not None else []
-    timeout = _timeout(plan) if elements else None
+    timeout = _timeout(plan) if elements else _LONGEST
+    if not elements and (plan.item.root.first("controls") or plan.item.root).value("timeout"):
+        plan.note("timeout", "converted")  # nothing is waited for
     compiler = _compiler(plan, body, zone)
     if (alternatives := plan.item.root.first("input-logic")) is not None:
         _alternatives(plan, body, compiler, alternatives, elements, (series, zone, timeout))
@@ -173,7 +178,7 @@ def _alternatives(
     compiler: Compiler,
     root: Element,
     elements: list[Element],
-    around: tuple[dict[str, datasets.DataSet], str, timedelta | None],
+    around: tuple[dict[str, datasets.DataSet], str, timedelta],
 ) -> None:
     """Make the one task that waits as <input-logic> says."""
     series, zone, timeout = around

@@ -144,7 +144,11 @@ def _known_text(node: Node, scope: Scope) -> str | None:
 
 
 def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> str:
-    """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG."""
+    """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG.
+
+    daysInMonth(n) and hoursInDay(n) are those of the nominal time moved by n instances of the dataset, in the dataset's zone (Oozie 5.2:
+    CoordELFunctions.ph2_coord_daysInMonth).
+    """
     known = frequency.number(node, compiler.scope)
     if known is not None:
         return str(known)
@@ -154,10 +158,13 @@ def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -
         case Binary(operator, left, right) if operator in "+-*/":
             one, two = (python_number(item, dataset, zone, compiler) for item in (left, right))
             return f"int({one} / {two})" if operator == "/" else f"({one} {operator} {two})"
-        case ElCall("coord:daysInMonth", (amount,)):
-            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
-        case ElCall("coord:hoursInDay", (amount,)):
-            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
+        case ElCall("coord:daysInMonth" | "coord:hoursInDay" as called, (amount,)):
+            if {"zone", "unit", "amount"} & set(dataset.asked):
+                raise Unsupported("instance-number", f"{called}() counts instances of a dataset that nobody defines")
+            function = "days_in_month" if called == "coord:daysInMonth" else "hours_in_day"
+            steps = python_number(amount, dataset, zone, compiler)
+            apart = "" if steps == "0" else f', {steps}, "{dataset.frequency.unit}", {dataset.frequency.amount}'
+            return f'{function}(logical_date, "{dataset.zone}"{apart})'
         case ElCall("coord:tzOffset", ()):
             if "zone" in dataset.asked:
                 own = compiler.parameter(asked_params(dataset.name)["zone"], None)

@@ -36,6 +36,17 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class SiteFunction:
+    """What stands for an EL function of the site: a callable of a module, one text, or an expression of Python over its arguments."""
+
+    path: str = ""  # module.callable
+    value: str | None = None
+    python: str = ""
+    arguments: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Words:
     """What the functions of one application mean: constants and further names of this DAG."""
 
@@ -52,4 +63,4 @@ class Words:
     size_probe: Function | None = None  # asks HDFS: hdfs_size(path)
     coordinator_name: str = ""
     ending: str = "Z"  # what the times of the server end with: it is in UTC, or an offset
-    functions: Mapping[str, str] = field(default_factory=dict)  # of the site: EL function -> module.callable
+    functions: Mapping[str, SiteFunction] = field(default_factory=dict)

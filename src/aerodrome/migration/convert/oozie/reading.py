@@ -132,6 +132,7 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
         children.start,
         partial(child_body, children),
         ending=estate.profile.ending or "Z",
+        defaults=estate.hadoop_defaults(item),
     )
     if reason := estate.properties_assumed(item):
         origin = Origin(item.file, "workflow-app", item.root.line)

@@ -18,7 +18,7 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Unsupported
-from aerodrome.migration.convert.oozie.properties import Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Scope, configuration, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
@@ -60,7 +60,7 @@ class Children:
             wanted = self.needs_of(child)
         else:
             name = re.sub(r"/workflow\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
-            if "$" in name or "}" in name or not name:
+            if "$" in name or "}" in name or name in ("", ".."):
                 target = "{{ " + compiler.parameter(f"dag_id.{node.name}", None) + " }}"
                 caveats["sub-workflow-unknown"] = (
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
@@ -121,11 +121,11 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        return self.estate.locate("workflow", _named(body, path), folder)
+        return self.estate.locate("workflow", known_path(body.scope, path), folder)
 
     def is_assumed(self, body: Body, path: str, folder: str) -> bool:
         """Tell whether the workflow found is only called like the one that is named."""
-        return self.estate.search("workflow", _named(body, path), folder)[1]
+        return self.estate.search("workflow", known_path(body.scope, path), folder)[1]
 
     def reached_from(self, child: Application) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known."""
@@ -214,9 +214,28 @@ class Children:
         return tuple(name for name in inner if name not in own and not self.has_default(child, name))
 
 
-def _named(body: Body, path: str) -> str:
+def known_path(scope: Scope, path: str) -> str:
     """Write an app-path with what is known of its values."""
-    return body.scope.partly(re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path))
+    try:
+        return scope.partly("".join(piece if isinstance(piece, str) else _spelled(piece) for piece in parse(path)))
+    except (Invalid, Unsupported):
+        return scope.partly(path)
+
+
+def _spelled(node: Node) -> str:
+    """Write an expression as the text of names and constants that it is; Unsupported for any other."""
+    match node:
+        case Literal(value):
+            return str(value)
+        case Function("concat", (one, two)):
+            return _spelled(one) + _spelled(two)
+        case Function("trim", (inner,)):
+            return _spelled(inner)
+        case Function("wf:appPath", ()):
+            return "${wf:appPath()}"
+    if (name := name_in(node)) is None:
+        raise Unsupported("app-path", "it is put together in the run")
+    return f"${{{name}}}"
 
 
 def names_in(text: str) -> list[str]:

@@ -197,7 +197,10 @@ def test_instances_of_datasets() -> None:
     assert hourly.latest(nominal, -3, 0, lambda moment: moment.hour != 1) is None
     assert [moment.hour for moment in hourly.future(nominal, 0, 1, 5, lambda moment: moment.hour != 3) or []] == [2, 4]
     assert [moment.day for moment in Instances("2015-01-01T00:00Z", "days", 1).offset(nominal, 2, "DAY")] == [3]
-    assert (days_in_month(nominal, "UTC", 1), hours_in_day(datetime(2015, 3, 29, 12, tzinfo=UTC), "Europe/Paris")) == (
+    assert (
+        days_in_month(nominal, "UTC", 1, "months"),
+        hours_in_day(datetime(2015, 3, 29, 12, tzinfo=UTC), "Europe/Paris"),
+    ) == (
         28,
         23,
     )
