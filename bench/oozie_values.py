@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 from aerodrome.migration.convert.contract import Dag
 from aerodrome.migration.convert.oozie import evaluation, oracle
-from aerodrome.migration.convert.oozie.estate import Estate
-from aerodrome.migration.convert.oozie.properties import Scope, configuration
+from aerodrome.migration.convert.oozie.estate import Application, Estate
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
 from aerodrome.migration.convert.oozie.subworkflows import names_in
 
 OF_SERVER = ("user.name", "group.name", "mapreduce.job.user.name", "oozie.wf.application.path")
@@ -120,16 +120,28 @@ class Given:
 
 
 def given_to(estate: Estate, dag: Dag, ending: str) -> Given | None:
-    """Give the values of a DAG; None for those of bundles, whose entries give values of their own."""
+    """Give the values of a DAG; None for one that no definition stands behind."""
     item = estate.applications.get(dag.origin.file)
-    if item is None or any(tag.startswith("bundle:") for tag in dag.tags):
+    if item is None:
         return None
     params = {name.name: name.default if isinstance(name.default, str) else None for name in dag.parameters}
     flow = next((account.origin.file for account in dag.accounts if account.element == "start"), "")
     holders = [item, *([estate.applications[flow]] if flow in estate.applications else [])]
-    layers = (*estate.job(item), *(layer for holder in holders for layer in estate.defaults(holder)))
+    layers = (*_submitted(estate, dag, item), *(layer for holder in holders for layer in estate.defaults(holder)))
     action = (item.root.first("action") or item.root).first("workflow")
     own = configuration(action.first("configuration")) if action is not None else {}
     path = action.value("app-path") if action is not None else ""
     whole = re.fullmatch(r"\$\{\s*([\w.]+)\s*\}", path)
     return Given(Scope(layers), own, params, ending, whole[1] if whole else "")
+
+
+def _submitted(estate: Estate, dag: Dag, item: Application) -> tuple[Layer, ...]:
+    """Give what a definition is submitted with: its properties, or what the entry of its bundle and the bundle's properties say."""
+    own = Layer("parameters", configuration(item.root.first("parameters")))
+    entry = next((account.origin for account in dag.accounts if account.element == "bundle/coordinator"), None)
+    bundle = estate.applications.get(entry.file) if entry is not None else None
+    if entry is None or bundle is None:
+        return (*estate.job(item), own)
+    found = next(element for element in bundle.root.every("coordinator") if element.line == entry.line)
+    given = Layer("entry", configuration(found.first("configuration")), is_outward=True)
+    return (given, *estate.job(bundle), Layer("bundle", configuration(bundle.root.first("parameters"))), own)

@@ -23,9 +23,15 @@ _WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="
   <ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
 
 
-def convert(folder: Path, *, is_here: bool) -> Conversion:
+_BUNDLE = """<bundle-app xmlns="uri:oozie:bundle:0.2" name="b"><coordinator name="c"><app-path>/apps/coordinator.xml</app-path>
+  <configuration><property><name>dir</name><value>${dir}/entry</value></property></configuration></coordinator></bundle-app>"""
+
+
+def convert(folder: Path, *, is_here: bool, is_bundled: bool = False) -> Conversion:
     (folder / "coordinator.xml").write_text(_COORDINATOR)
     (folder / "coordinator.properties").write_text("dir=/data/tide\n")
+    if is_bundled:
+        (folder / "bundle.xml").write_text(_BUNDLE)
     if is_here:
         (folder / "workflow.xml").write_text(_WORKFLOW)
     return read(folder, {})
@@ -44,8 +50,9 @@ def with_argument(dag: Dag, task_id: str, name: str, value: Any) -> Dag:
 
 
 @pytest.mark.parametrize("name", ["dir", "before"])
-def test_a_value_that_is_handed_on(tmp_path: Path, name: str) -> None:
-    conversion = convert(tmp_path, is_here=False)
+@pytest.mark.parametrize("is_bundled", [True, False])
+def test_a_value_that_is_handed_on(tmp_path: Path, name: str, is_bundled: bool) -> None:
+    conversion = convert(tmp_path, is_here=False, is_bundled=is_bundled)
     (dag,) = conversion.dags
     conf = dict(dag.task("workflow").arguments)["conf"]
     assert isinstance(conf, dict)
