@@ -158,10 +158,10 @@ def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -
         case Binary(operator, left, right) if operator in "+-*/":
             one, two = (python_number(item, dataset, zone, compiler) for item in (left, right))
             return f"int({one} / {two})" if operator == "/" else f"({one} {operator} {two})"
-        case ElCall("coord:daysInMonth" | "coord:hoursInDay" as called, (amount,)):
+        case ElCall("coord:daysInMonth" | "coord:hoursInDay" as asked, (amount,)):
             if {"zone", "unit", "amount"} & set(dataset.asked):
-                raise Unsupported("instance-number", f"{called}() counts instances of a dataset that nobody defines")
-            function = "days_in_month" if called == "coord:daysInMonth" else "hours_in_day"
+                raise Unsupported("instance-number", f"{asked}() counts instances of a dataset that nobody defines")
+            function = "days_in_month" if asked == "coord:daysInMonth" else "hours_in_day"
             steps = python_number(amount, dataset, zone, compiler)
             apart = "" if steps == "0" else f', {steps}, "{dataset.frequency.unit}", {dataset.frequency.amount}'
             return f'{function}(logical_date, "{dataset.zone}"{apart})'

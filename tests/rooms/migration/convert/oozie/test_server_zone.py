@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ _COORDINATOR = """<coordinator-app xmlns="uri:oozie:coordinator:0.4" name="c" fr
   <action><workflow><app-path>/apps/w</app-path><configuration>{values}</configuration></workflow></action></coordinator-app>"""
 
 
-def convert(folder: Path, values: dict[str, str], profile: dict[str, Any] | None = None, **more: str) -> Dag:
+def convert(folder: Path, values: Mapping[str, str], profile: Mapping[str, Any] | None = None, /, **more: str) -> Dag:
     text = _COORDINATOR
     given = {
         "start": "2026-01-05T00:30+0900",
