@@ -75,9 +75,17 @@ class Given:
             return found
         return "/apps/of a value/workflow.xml" if name == self.path_name else f"value of {name}"
 
-    def of_job(self, name: str) -> str:
-        known = self.job.constant(name)
-        return self.param(name) if known is None else known
+    def of_job(self, name: str, start: int = 0, depth: int = 0) -> str:
+        """Give a property of the job, from one of its layers on; what is put together from what nobody knows, with samples for that."""
+        known, found = self.job.constant(name, start), self.job.find(name, start)
+        if known is not None or found is None or depth > 9:
+            return self.param(name) if known is None else known
+        layer = self.job.layers[found.layer]
+        return evaluation.evaluate(
+            layer.values[name],
+            lambda inner: self.of_job(inner, found.layer + (layer.is_outward or inner == name), depth + 1),
+            self.functions(self.param),
+        )
 
     def of_workflow(self, name: str) -> str:
         """Give a variable as the workflow has it."""
@@ -106,6 +114,7 @@ class Given:
             "coord:nominalTime": lambda: text(self.moment),
             "coord:formatTime": lambda given, pattern: shown(read(given), pattern),
             "coord:dateOffset": moved,
+            "wf:user": lambda: look_up("user.name"),
             "concat": lambda one, two: f"{one}{two}",
             "wf:conf": look_up,
             "coord:conf": look_up,
