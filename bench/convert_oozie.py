@@ -5,7 +5,9 @@ Airflow reads and serializes. `real_action_share`: actions that did not become a
 refuses becomes a DAG that raises, and counts as converted). `exact_share`: the coordinators and bundles whose run
 times (the first 50, as both real Airflows compute them) are Oozie's and whose every wait was kept; values that no file gives (start, end, zone) are
 answered with samples, as a team would answer the questions of the report; coordinators that Oozie itself refuses (a start that is no time) are counted apart. `silent_changes`: workflows for which a run on paper differs from
-Oozie's, run times that differ, and arguments that render to something else, where no caveat says so. `seconds`: reading, converting and writing all of it for one target.
+Oozie's, run times that differ, and arguments, or values that a
+coordinator hands to a workflow which is not there, that render to something else than `bench.oozie_values` gives, an empty text for what Oozie does not go on
+without, and waits that hold up other runs, where no caveat says so. `seconds`: reading, converting and writing all of it for one target.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from bench.oozie_values import Given, Moment, given_to
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.errors import Invalid
@@ -29,7 +32,9 @@ from aerodrome.migration.convert.contract import Conversion, Dag, Target
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.oozie import evaluation, frequency, oracle
 from aerodrome.migration.convert.oozie.el import parse as parse_el
+from aerodrome.migration.convert.oozie.estate import Estate, read_estate
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
+from aerodrome.migration.convert.oozie.profiles import Profile
 from aerodrome.migration.convert.oozie.proof import prove_flow
 from aerodrome.migration.convert.oozie.reading import read
 from aerodrome.migration.convert.oozie.subworkflows import names_in
@@ -162,6 +167,12 @@ def workflows_of(root: Path) -> dict[str, Workflow]:
     return found
 
 
+def ending_of(dag: Dag, estate: Estate) -> str:
+    """Give what the times of a DAG's definition end with."""
+    item = estate.applications.get(dag.origin.file)
+    return ending_in(item.root) if item is not None else "Z"
+
+
 def workflow_file(dag: Dag) -> str:
     return next((account.origin.file for account in dag.accounts if account.element == "start"), "")
 
@@ -181,13 +192,8 @@ def is_other_workflow(dag: Dag, root: Path, flows: Mapping[str, Workflow]) -> bo
     return len(wanted) == 1 and wanted[0] != said
 
 
-def wrong_arguments(workflow: Workflow, dag: Dag) -> list[str]:
+def wrong_arguments(workflow: Workflow, dag: Dag, given: Given) -> list[str]:
     """Name the actions whose arguments render to something else than Oozie gives them, with a sample value for each param."""
-    values = {
-        item.name: item.default if isinstance(item.default, str) else f"value of {item.name}" for item in dag.parameters
-    }
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters |= {"quote": shlex.quote, "app_folder": str}
     wrong = []
     for node in workflow.order():
         if node.kind != "action" or node.body is None or node.body.name in ("sub-workflow", "email"):
@@ -197,19 +203,55 @@ def wrong_arguments(workflow: Workflow, dag: Dag) -> list[str]:
         if task.role != "real" or not isinstance(command, str):
             continue
         try:
-            wanted = [
-                evaluation.evaluate(text, lambda name: values[name], _FUNCTIONS | {"wf:conf": values.__getitem__})
-                for text in _arguments(node.body)
-            ]
-            rendered = environment.from_string(command).render(params=values, run_id="run 1", number=float)
-        except (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError):
+            arguments = _arguments(node.body)
+            functions = given.functions(given.looked_up) | _FUNCTIONS
+            wanted = [evaluation.evaluate(text, given.of_workflow, functions) for text in arguments]
+            rendered = _rendered(command, given)
+        except _NO_VALUE:
             continue  # a value that only a run has
         words = iter(shlex.split(re.sub(r"<<'END_OF_XML'.*?\nEND_OF_XML", "", rendered, flags=re.DOTALL), posix=True))
-        if not all(any(want in (word, word.partition("=")[2], word[2:]) for word in words) for want in wanted):
+        is_right = all(any(want in (word, word.partition("=")[2], word[2:]) for word in words) for want in wanted)
+        if not is_right or re.search(r"workflow\.xml'?/", rendered) or any(map(given.is_missing, arguments)):
             wrong.append(node.name)
     return wrong
 
 
+def wrong_conf(dag: Dag, given: Given) -> list[str]:
+    """Name the properties that a coordinator hands to a workflow which is not there, and that are not those of Oozie."""
+    task = next((task for task in dag.tasks if task.task_id == "workflow"), None)
+    conf = dict(task.arguments).get("conf") if task is not None else None
+    wrong: list[str] = []
+    if not isinstance(conf, dict):
+        return wrong
+    for name in given.own:
+        try:
+            if _rendered(str(conf[name]), given) != given.of_workflow(name):
+                wrong.append(name)
+        except _NO_VALUE:
+            continue
+    return wrong
+
+
+def _rendered(text: str, given: Given) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder}
+    params = {name: given.param(name) for name in given.params}
+    return environment.from_string(text).render(
+        params=params, run_id="run 1", number=float, logical_date=Moment(given.moment)
+    )
+
+
+def _app_folder(path: str) -> str:
+    return path.rpartition("/")[0] if path.endswith(".xml") else path
+
+
+def is_held_up(dag: Dag) -> bool:
+    """Tell whether runs that wait count among those that go at a time, and no caveat says so."""
+    codes = {code for account in dag.accounts for code in account.code.split(",")}
+    return any(task.is_waiting for task in dag.tasks) and "waiting-runs-count" not in codes
+
+
+_NO_VALUE = (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError, AttributeError, ValueError)
 _FUNCTIONS: dict[str, Any] = {
     "wf:id": lambda: "run 1",
     "concat": lambda one, two: f"{one}{two}",
@@ -240,7 +282,7 @@ def silent(
     conversion: Conversion, root: Path, read_dags: Mapping[Target, Mapping[str, ParsedDag]], *, is_verbose: bool
 ) -> tuple[int, set[str]]:
     """Count what differs without a word, and name the DAGs whose run times are not Oozie's."""
-    flows = workflows_of(root)
+    flows, estate = workflows_of(root), read_estate(root, Profile())
     count, off = 0, set()
     for dag in conversion.dags:
         workflow = flows.get(workflow_file(dag))
@@ -249,10 +291,20 @@ def silent(
             if is_verbose:
                 note(f"{dag.dag_id}: {workflow_file(dag)} is not the workflow of its app-path")
         if workflow is not None and not workflow.defects:
-            differences, wrong = prove_flow(workflow, dag, flows=flows), wrong_arguments(workflow, dag)
+            differences = prove_flow(workflow, dag, flows=flows)
+            given = given_to(estate, dag, ending_of(dag, estate))
+            wrong = wrong_arguments(workflow, dag, given) if given is not None else []
             count += bool(differences) + bool(wrong)
             if is_verbose and (differences or wrong):
                 note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]}")
+        elif (given := given_to(estate, dag, ending_of(dag, estate))) is not None and (wrong := wrong_conf(dag, given)):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: hands on other values of {wrong[:3]}")
+        if is_held_up(dag):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: nothing says that runs which wait count")
         if dag.schedule.oracle:
             wanted = [moment.astimezone(UTC).isoformat() for moment in oracle.nominal_times(dag.schedule.oracle, RUNS)]
             for target, dags in read_dags.items():

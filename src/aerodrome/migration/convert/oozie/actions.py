@@ -108,7 +108,9 @@ class Action:
         self.compiler.needs.is_quoting = True
         if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
             return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"
-        if known is None and found is None:  # it comes at run time: the folder, or the file in it
+        if (
+            known is None and not isinstance(tail, str)
+        ) or found is None:  # it comes at run time: the folder, or the file in it
             self.compiler.needs.functions[APP_FOLDER.name] = APP_FOLDER
             self.compiler.needs.filters[APP_FOLDER.name] = Code(APP_FOLDER.name)
             return "{{ " + f"{inner} | {APP_FOLDER.name} | quote" + " }}"

@@ -26,7 +26,7 @@ from aerodrome.migration.convert.oozie.el import (
     parse,
 )
 from aerodrome.migration.convert.oozie.el import Function as Call
-from aerodrome.migration.convert.oozie.functions import CALLS, KINDS
+from aerodrome.migration.convert.oozie.functions import APP_PATH, CALLS, KINDS
 from aerodrome.migration.convert.oozie.needs import Needs, SiteFunction, Unsupported, Words, output_key
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
@@ -52,6 +52,13 @@ _RESERVED: Final = {
     "suppress_exception",
 }
 _LONGEST: Final = 100_000
+_OF_SERVER: Final = {  # every job has them: Oozie and its client set them
+    "user.name",
+    "group.name",
+    "mapreduce.job.user.name",
+    APP_PATH,
+    "oozie.coord.application.path",
+}
 _TIME: Final = "%Y-%m-%dT%H:%M"
 
 
@@ -239,7 +246,7 @@ class Compiler:
         return parts[0] if len(parts) == 1 else f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"
 
     def parameter(self, name: str, default: str | None) -> str:
-        if self.needs.parameters.get(name) is None:
+        if self.needs.parameters.get(name) is None or name in self.needs.optional:
             self.needs.parameters[name] = default
         self.needs.optional.discard(name)
         return self.access(name)
@@ -290,8 +297,10 @@ class Compiler:
             raise Unsupported("el-dynamic", "the name in wf:conf() is not fixed")
         name = str(key.value)
         start, is_only = self.place
-        if self.scope.find(name, start, is_job_only=is_only) is not None or name in self.needs.parameters:
+        if self.scope.find(name, start, is_job_only=is_only) is not None or name in _OF_SERVER:
             return self.name(name)
+        if name in self.needs.parameters:
+            return self.access(name)
         self.needs.parameters[name] = ""
         self.needs.optional.add(name)
         return self.access(name)

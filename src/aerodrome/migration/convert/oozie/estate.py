@@ -59,7 +59,7 @@ class Estate:
     others: list[str] = field(default_factory=list)  # XML files that Oozie has no use for
     properties: dict[str, list[str]] = field(default_factory=dict)  # folder -> names of properties files
     configurations: dict[str, Element] = field(default_factory=dict)
-    _submitted: dict[str, list[str]] | None = None
+    _submitted: dict[str, list[tuple[str, bool]]] | None = None
     _index: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Application]:
@@ -79,7 +79,7 @@ class Estate:
 
     def job(self, application: Application) -> tuple[Layer, ...]:
         """Give the properties that the job is submitted with: of the profile, then of the file beside the definition."""
-        layers = [Layer("profile", self.profile.properties)] if self.profile.properties else []
+        layers = [Layer("profile", self.profile.properties, is_job=True)] if self.profile.properties else []
         layers += [self._layer(name) for name in self.profile.properties_files]
         if not self.profile.properties_files and (name := self.properties_beside(application)):
             layers.append(self._layer(name))
@@ -100,11 +100,23 @@ class Estate:
         if len(there) == 1:
             return str(PurePosixPath(application.folder) / there[0])
         found = self._submitting().get(application.file, [])
-        near = [name for name in found if str(PurePosixPath(name).parent) == application.folder]
-        return next((names[0] for names in (near, found) if len(names) == 1), "")
+        near = [name for name, _ in found if str(PurePosixPath(name).parent) == application.folder]
+        sure = [name for name, is_assumed in found if not is_assumed]
+        return next((names[0] for names in (near, sure, [name for name, _ in found]) if len(names) == 1), "")
 
-    def _submitting(self) -> Mapping[str, list[str]]:
-        """Give the properties files that submit an application, by its file."""
+    def properties_assumed(self, application: Application) -> str:
+        """Say that its properties only seem to be its own: their application path ends with its folder, the one above is not called so."""
+        name = "" if self.profile.properties_files else self.properties_beside(application)
+        if (name, True) not in self._submitting().get(application.file, []) or name in self._usual(application):
+            return ""
+        return f"{name} is taken for its properties: the application path in it ends with its folder"
+
+    def _usual(self, application: Application) -> list[str]:
+        folder = PurePosixPath(application.folder)
+        return [str(folder / name) for name in self.properties.get(application.folder, [])]
+
+    def _submitting(self) -> Mapping[str, list[tuple[str, bool]]]:
+        """Give the properties files that submit an application, by its file, and whether that is assumed."""
         if self._submitted is None:
             self._submitted = {}
             for folder, names in self.properties.items():
@@ -117,14 +129,14 @@ class Estate:
                     for kind, key in _PATHS.items():
                         text = scope.partly(scope.layers[0].values.get(key, ""))
                         found, is_assumed = self.search(kind, text, folder) if text else (None, False)
-                        if found is not None and not is_assumed:
-                            self._submitted.setdefault(found.file, []).append(path)
+                        if found is not None and (not is_assumed or _is_near(found, folder)):
+                            self._submitted.setdefault(found.file, []).append((path, is_assumed))
         return self._submitted
 
     def _layer(self, name: str) -> Layer:
         path = self.root / name
         try:
-            return Layer(name, read_properties(path))
+            return Layer(name, read_properties(path), is_job=True)
         except OSError as error:
             raise Invalid(
                 f"{path} cannot be read ({error.strerror}).",
@@ -204,6 +216,11 @@ class Estate:
                 if parts:
                     self._index.setdefault((item.kind, path.name, parts[-1]), []).append((parts, name))
         return self._index.get((kind, file, folder), [])
+
+
+def _is_near(application: Application, folder: str) -> bool:
+    """Tell whether a definition lies below the same first folder as a properties file."""
+    return bool(_common(PurePosixPath(application.folder).parts, PurePosixPath(folder).parts))
 
 
 def _inside(text: str) -> str | None:

@@ -13,6 +13,7 @@ from aerodrome.migration.convert.contract import (
     Call,
     Code,
     Expression,
+    Outcome,
     Question,
 )
 from aerodrome.migration.convert.oozie import datasets, frequency, logic
@@ -60,7 +61,7 @@ def _minutes(text: str, plan: Plan) -> str | None:
     return str(rhythm.amount * {"minutes": 1, "hours": 60, "days": 1440, "months": 43200}[rhythm.unit])
 
 
-def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
+def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet]:
     element = plan.item.root.first("datasets") or Element("datasets", {}, plan.item.root.line)
     found = [  # as Oozie itself writes a coordinator down
         inner
@@ -148,24 +149,7 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             _ask_instance(plan, error, element)
             continue
         plan.before.append(replace(task, origin=plan.origin("input-events", element)))
-        if event.dataset.is_asked:
-            known = series.get(event.dataset.name)
-            why = (
-                known.reason
-                if isinstance(known, Unsupported)
-                else f"the dataset {event.dataset.name} is not defined in any file that was given"
-            )
-            names = f"dataset.{event.dataset.name}.*"
-            plan.note(
-                "data-in",
-                "caveat",
-                "dataset-asked",
-                f"{why}: the params {names} define it, and the run fails until they are set",
-                name,
-                element,
-            )
-        else:
-            plan.note("data-in", "converted", name=name, at=element)
+        _tell_input(plan, event, element)
         if event.kind in ("latest", "future"):
             plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{event.name}")'
         else:
@@ -174,13 +158,27 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             plan.macros[function] = Code(function)
 
 
+def _tell_input(plan: Plan, event: datasets.Event, element: Element) -> None:
+    """Say what became of an input: what params define of its dataset, and what is asked of HDFS otherwise."""
+    dataset, codes = event.dataset, {}
+    if dataset.is_asked:
+        names = ", ".join(datasets.asked_params(dataset.name)[what] for what in dataset.asked)
+        codes["dataset-asked"] = f"{dataset.why}: the params {names} define it, and the run fails until they are set"
+    if datasets.has_pattern(dataset, plan.scope):
+        codes["uri-pattern"] = (
+            f"{dataset.template} has signs of a pattern: `hdfs dfs -test` finds what fits it, Oozie only a file that is called so"
+        )
+    outcome: Outcome = "caveat" if codes else "converted"
+    plan.note("data-in", outcome, ",".join(codes), "; ".join(codes.values()), element.get("name"), element)
+
+
 def _alternatives(
     plan: Plan,
     body: Body,
     compiler: Compiler,
     root: Element,
     elements: list[Element],
-    around: tuple[dict[str, datasets.DataSet | Unsupported], str, timedelta],
+    around: tuple[dict[str, datasets.DataSet], str, timedelta],
 ) -> None:
     """Make the one task that waits as <input-logic> says."""
     series, zone, timeout = around
@@ -198,7 +196,7 @@ def _alternatives(
     plan.events |= found
     plan.note("input-logic", "converted", at=root)
     for element in elements:
-        plan.note("data-in", "converted", name=element.get("name"), at=element)
+        _tell_input(plan, events[element.get("name")], element)
 
 
 def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Expression, ...]:
@@ -226,7 +224,7 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
                 "data-out",
                 "caveat",
                 "dataset-asked",
-                f"the params dataset.{event.dataset.name}.* define its dataset",
+                f"the params {', '.join(datasets.asked_params(event.dataset.name)[what] for what in event.dataset.asked)} define its dataset",
                 name,
                 element,
             )

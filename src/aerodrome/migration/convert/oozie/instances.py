@@ -9,7 +9,7 @@ from typing import Final
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.datasets import DataSet, Event, asked_dataset, dataset_name
+from aerodrome.migration.convert.oozie.datasets import DataSet, Event, asked_dataset, asked_params, dataset_name
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.el import Function as ElCall
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -19,12 +19,10 @@ from aerodrome.migration.convert.xmlreading import Element
 _OFFSET_UNITS: Final = {"MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"}
 
 
-def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], zone: str, compiler: Compiler) -> Event:
+def read_event(element: Element, datasets: Mapping[str, DataSet], zone: str, compiler: Compiler) -> Event:
     """Read a data-in or data-out; Unsupported says what cannot be known. The compiler is one for Python."""
     name = dataset_name(element, compiler.scope)
-    found = datasets.get(name)
-    if not isinstance(found, DataSet):
-        found = asked_dataset(name)
+    found = datasets.get(name) or asked_dataset(name)
     texts = [item.text.strip() for item in element.every("instance")]
     if start := element.value("start-instance"):
         first, last = (_instance(text, found, zone, compiler) for text in (start, element.value("end-instance")))
@@ -161,13 +159,16 @@ def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -
             one, two = (python_number(item, dataset, zone, compiler) for item in (left, right))
             return f"int({one} / {two})" if operator == "/" else f"({one} {operator} {two})"
         case ElCall("coord:daysInMonth" | "coord:hoursInDay" as asked, (amount,)):
-            if dataset.is_asked:
+            if {"zone", "unit", "amount"} & set(dataset.asked):
                 raise Unsupported("instance-number", f"{asked}() counts instances of a dataset that nobody defines")
             function = "days_in_month" if asked == "coord:daysInMonth" else "hours_in_day"
             steps = python_number(amount, dataset, zone, compiler)
             apart = "" if steps == "0" else f', {steps}, "{dataset.frequency.unit}", {dataset.frequency.amount}'
             return f'{function}(logical_date, "{dataset.zone}"{apart})'
         case ElCall("coord:tzOffset", ()):
+            if "zone" in dataset.asked:
+                own = compiler.parameter(asked_params(dataset.name)["zone"], None)
+                return f'tz_offset(logical_date, {own}, "{zone}")'
             return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
         case Name() | ElCall("coord:conf" | "wf:conf", _) if (name := name_in(node)) and compiler.scope.constant(
             name

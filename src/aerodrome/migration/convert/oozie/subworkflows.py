@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Expression
@@ -19,6 +20,8 @@ from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope, configuration, name_in
 from aerodrome.migration.convert.xmlreading import Element
+
+_LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
 
 
 @dataclass
@@ -90,6 +93,10 @@ class Children:
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
                 text = f"Oozie hands <global> down to it, its own DAG does not get it: {', '.join(lost[:8])}"
                 caveats["sub-workflow-global"] = text
+            for name in self.looked_up(child) if child is not None else ():
+                is_known = body.scope.find(name) is not None or name in body.needs.parameters
+                if name not in conf and is_known and not name.startswith("oozie."):
+                    conf[name] = compiler.template("${wf:conf('" + name + "')}")
         for name, value in own.items():
             conf[name] = compiler.template(value)
         if child is not None:
@@ -180,6 +187,21 @@ class Children:
         if not open_now:
             self.wanted[application.file] = found
         return found
+
+    def looked_up(self, application: Application, open_now: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Name what a workflow looks up by wf:conf, with those of children that it passes its configuration to: it may be absent."""
+        assert application.workflow is not None  # noqa: S101
+        texts = (text for element in application.root.walk() for text in (element.text, *element.attributes.values()))
+        names = dict.fromkeys(name for text in texts for name in _LOOKED_UP.findall(text))
+        for node in application.workflow.nodes.values():
+            if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
+                child = self.estate.locate("workflow", node.body.value("app-path"), application.folder)
+                is_passing = node.body.first("propagate-configuration") is not None
+                if child is not None and is_passing and child.file not in (*open_now, application.file):
+                    own = configuration(node.body.first("configuration"))
+                    inner = self.looked_up(child, (*open_now, application.file))
+                    names |= dict.fromkeys(name for name in inner if name not in own)
+        return tuple(names)
 
     def _passed(self, application: Application, body: Element, open_now: tuple[str, ...]) -> tuple[str, ...]:
         if body.first("propagate-configuration") is None:

@@ -157,7 +157,9 @@ def test_what_stays_a_caveat(tmp_path: Path) -> None:
     assert codes(convert(tmp_path, throttled, more=""), "throttle") == {""}
     assert codes(convert(tmp_path, "<concurrency>2</concurrency>"), "concurrency") == {"waiting-runs-count"}
     assert codes(convert(tmp_path, ""), "concurrency") == {"waiting-runs-count"}  # 1, Oozie's default
-    assert codes(convert(tmp_path, "<concurrency>-1</concurrency>"), "concurrency") == {""}
+    assert codes(convert(tmp_path, "<concurrency>-1</concurrency>"), "concurrency") == {
+        "waiting-runs-count"
+    }  # Airflow's own 16
     assert codes(convert(tmp_path, "", more=""), "concurrency") == set()
     assert codes(convert(tmp_path, "<timeout>-1</timeout>"), "timeout") == {"timeout-fails"}
     assert codes(convert(tmp_path, "<timeout>5</timeout>", more=""), "timeout") == {""}
