@@ -18,7 +18,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import Progress, RunKey, SourceAdapter
+from aerodrome.migration.sources.contract import Progress, SourceAdapter
+from aerodrome.migration.sources.lanes import RunKey
 from aerodrome.migration.transfer.batches import accept
 from aerodrome.migration.transfer.executor_configs import differing_configs
 from aerodrome.migration.transfer.mapping import TABLES, Key, MappedRow, label_of

@@ -20,7 +20,8 @@ from sqlalchemy import select
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.digest import digest_of
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import OffersSql, OffersText, Progress, RunKey, SourceAdapter
+from aerodrome.migration.sources.contract import Progress, SourceAdapter
+from aerodrome.migration.sources.lanes import OffersSql, OffersText, RunKey
 from aerodrome.migration.transfer.batches import ahead, gathered, move_batches
 from aerodrome.migration.transfer.checkpoints import Checkpoint, NoCheckpoint
 from aerodrome.migration.transfer.executor_configs import move_executor_configs

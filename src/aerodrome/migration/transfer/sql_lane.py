@@ -17,7 +17,8 @@ from threading import Lock
 import psycopg
 
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind
-from aerodrome.migration.sources.contract import NeutralSql, OffersSql, RunKey, SourceAdapter, SqlHistory
+from aerodrome.migration.sources.contract import SourceAdapter
+from aerodrome.migration.sources.lanes import NeutralSql, OffersSql, RunKey, SqlHistory
 from aerodrome.migration.transfer.arrays import array_literal
 from aerodrome.migration.transfer.batches import move_batch
 from aerodrome.migration.transfer.hashing import add

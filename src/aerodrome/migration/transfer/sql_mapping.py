@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 
 from aerodrome.migration.estate.history import FINAL_RUN_STATES, FINAL_TASK_STATES, HistoryKind
-from aerodrome.migration.sources.contract import NeutralSql
+from aerodrome.migration.sources.lanes import NeutralSql
 from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.mapping import (
     DEFAULT_POOL,

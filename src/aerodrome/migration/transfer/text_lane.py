@@ -14,7 +14,8 @@ from typing import Any
 
 from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import OffersText, RunKey, RunLines, SourceAdapter, TextHistory
+from aerodrome.migration.sources.contract import SourceAdapter
+from aerodrome.migration.sources.lanes import OffersText, RunKey, RunLines, TextHistory
 from aerodrome.migration.transfer import airflow2
 from aerodrome.migration.transfer.batches import (
     DOCUMENTS,

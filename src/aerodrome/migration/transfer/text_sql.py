@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 
 from aerodrome.migration.estate.history import FINAL_TASK_STATES
-from aerodrome.migration.sources.contract import LineSql, TextDialect
+from aerodrome.migration.sources.lanes import LineSql, TextDialect
 from aerodrome.migration.transfer.mapping import DEFAULT_POOL, ID_LIMIT, TASK_STATES
 
 NULL_MARK = f"\x1e{token_hex(4)}"

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select
 
 from aerodrome.migration.estate.history import RUN_COLUMNS, HistoryBatch
-from aerodrome.migration.sources.contract import RunKey
+from aerodrome.migration.sources.lanes import RunKey
 from aerodrome.migration.transfer.ownership import is_import
 from aerodrome.migration.transfer.target import TargetDatabase
 

@@ -34,7 +34,8 @@ from aerodrome.migration.sources.airflow_archive.inside.exporter import files_of
 from aerodrome.migration.sources.airflow_archive.script import exporter
 from aerodrome.migration.sources.airflow_archive.sealing import new_key, public_half
 from aerodrome.migration.sources.capture import capture
-from aerodrome.migration.sources.contract import ArchiveConfig, MeasuresConcurrency, RunKey, SourceAdapter, SourceConfig
+from aerodrome.migration.sources.contract import ArchiveConfig, MeasuresConcurrency, SourceAdapter, SourceConfig
+from aerodrome.migration.sources.lanes import RunKey
 from aerodrome.migration.sources.registry import code_of, open_source
 from aerodrome.migration.transfer.text_sql import task_line
 

@@ -22,7 +22,7 @@ from tests.rooms.migration.transfer.conftest import add_dags_to
 from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryBatch, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import OffersSql, RunKey, SqlHistory
+from aerodrome.migration.sources.lanes import OffersSql, RunKey, SqlHistory
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import FileCheckpoint, TargetDatabase, history, move_history
 from aerodrome.migration.transfer.difference import compare_history

@@ -23,7 +23,7 @@ from aerodrome.kernel.clock import SystemClock
 from aerodrome.kernel.errors import Broken
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HISTORY_KINDS, HistoryKind, HistoryWindow
-from aerodrome.migration.sources.contract import RunKey
+from aerodrome.migration.sources.lanes import RunKey
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import TargetDatabase, history, move_history, text_lane
 from aerodrome.migration.transfer.mapping import stable_uuid7

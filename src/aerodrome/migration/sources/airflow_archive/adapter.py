@@ -29,13 +29,12 @@ from aerodrome.migration.sources.contract import (
     Peaks,
     Probe,
     Progress,
-    RunKey,
     SourceConfig,
     SourceDescription,
-    TextHistory,
     VariableValue,
     for_each,
 )
+from aerodrome.migration.sources.lanes import RunKey, TextHistory
 
 SHOWN_NAMES = 5
 _LIVE = "Connect the running source for that (`--database-url-env`, or `--rest-url`), in a migration of its own."

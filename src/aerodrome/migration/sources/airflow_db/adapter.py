@@ -45,14 +45,12 @@ from aerodrome.migration.sources.contract import (
     Peaks,
     Probe,
     Progress,
-    RunKey,
     SourceConfig,
     SourceDescription,
-    SqlHistory,
     StoppedRuns,
-    TextHistory,
     VariableValue,
 )
+from aerodrome.migration.sources.lanes import RunKey, SqlHistory, TextHistory
 from aerodrome.migration.sources.task_logs.place import LogPlace, login_from, place_of
 from aerodrome.migration.sources.task_logs.reading import probe as probe_logs
 

@@ -47,7 +47,7 @@ from aerodrome.migration.sources.airflow_db.tries import (
     has_failed_attempts,
     has_older_attempts,
 )
-from aerodrome.migration.sources.contract import LineSql
+from aerodrome.migration.sources.lanes import LineSql
 
 DAG = bindparam("dag", type_=String)
 LINE_END = "\n"

@@ -40,7 +40,7 @@ from aerodrome.migration.estate.history import (
     HistoryWindow,
 )
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
-from aerodrome.migration.sources.contract import NeutralSql, RunKey
+from aerodrome.migration.sources.lanes import NeutralSql, RunKey
 
 _DOCUMENTS: dict[HistoryKind, tuple[str, str]] = {"run": ("dag_run", "conf"), "xcom": ("xcom", "value")}
 _PLANNING = "set local jit = off; set local max_parallel_workers_per_gather = 0"

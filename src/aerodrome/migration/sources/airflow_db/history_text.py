@@ -18,7 +18,7 @@ from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, Histor
 from aerodrome.migration.sources.airflow_db.history import HistoryReader
 from aerodrome.migration.sources.airflow_db.history_batches import driver_rows
 from aerodrome.migration.sources.airflow_db.history_queries import LINE_END
-from aerodrome.migration.sources.contract import LineSql, RunKey, RunLines, TextDialect
+from aerodrome.migration.sources.lanes import LineSql, RunKey, RunLines, TextDialect
 
 LONGEST_RUN = 8 * 1024 * 1024
 """Bytes of the lines of a run that MySQL is asked to give at once; what it cuts is read row by row."""

@@ -30,12 +30,12 @@ from aerodrome.migration.sources.contract import (
     Probe,
     Progress,
     RestConfig,
-    RunKey,
     SourceConfig,
     SourceDescription,
     VariableValue,
     for_each,
 )
+from aerodrome.migration.sources.lanes import RunKey
 
 _ELSE = "Connect the metadata database or an archive (`aerodrome export`) instead, or provide them in the target."
 

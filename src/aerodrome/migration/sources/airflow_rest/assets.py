@@ -21,7 +21,8 @@ from aerodrome.kernel.errors import Broken, NotFound
 from aerodrome.migration.estate.history import AssetEvent, AssetKey, PendingAsset
 from aerodrome.migration.estate.records import AssetRecord
 from aerodrome.migration.sources.airflow_rest.client import PAGE, RestReader, quoted
-from aerodrome.migration.sources.contract import AssetHistory, RunKey
+from aerodrome.migration.sources.contract import AssetHistory
+from aerodrome.migration.sources.lanes import RunKey
 
 ROWS_PER_BATCH = 1_000
 PASSES = 3

@@ -34,13 +34,13 @@ from aerodrome.migration.sources.contract import (
     Probe,
     Progress,
     RestConfig,
-    RunKey,
     SourceConfig,
     SourceDescription,
     VariableValue,
     asset_history,
     for_each,
 )
+from aerodrome.migration.sources.lanes import RunKey
 from aerodrome.migration.sources.managed.contract import DAGS, PLUGINS, REQUIREMENTS, ManagedEnvironment
 
 LIVE: tuple[HistoryKind, ...] = ("run", "task_instance")

@@ -21,10 +21,10 @@ from aerodrome.migration.sources.contract import (
     Probe,
     Progress,
     RestConfig,
-    RunKey,
     SourceDescription,
     VariableValue,
 )
+from aerodrome.migration.sources.lanes import RunKey
 from aerodrome.migration.sources.starship import objects, states
 from aerodrome.migration.sources.starship.client import StarshipReader
 from aerodrome.migration.sources.starship.dags import UNREAD, StarshipDags
