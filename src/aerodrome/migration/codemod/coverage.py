@@ -81,6 +81,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Context: triggering_dataset_events", "rule", ("context-key",)),
     Removal("Templates: var.value.get of a variable that is not there raised", "rule", ("absent-variable",)),
     Removal("Variable.get raised KeyError", "rule", ("variable-error",)),
+    Removal("LatestOnlyOperator skipped all tasks after it", "finding", ("latest-only",)),
     Removal("pendulum 1 and 2: texts, formats and weekdays of moments", "rule", ("pendulum-moment",)),
     Removal("execution_date of a DAG run", "rule", ("context-key",)),
     Removal("Trigger rules dummy and none_failed_or_skipped", "rule", ("trigger-rule",)),
