@@ -251,6 +251,24 @@ def is_held_up(dag: Dag) -> bool:
     return any(task.is_waiting for task in dag.tasks) and "waiting-runs-count" not in codes
 
 
+def triggered_by(dag: Dag) -> set[str]:
+    """Give the DAGs that a DAG triggers by name and waits for."""
+    found = (dict(task.arguments) for task in dag.tasks if task.operator.name == "TriggerDagRunOperator")
+    return {str(item.get("trigger_dag_id")) for item in found if item.get("wait_for_completion")}
+
+
+def is_in_a_circle(dag: Dag, dags: Mapping[str, Dag]) -> bool:
+    """Tell whether a DAG triggers one that has its own times, or waits for a run of itself."""
+    reached: set[str] = set()
+    waiting = [dag.dag_id]
+    while waiting:
+        for target in triggered_by(dags[waiting.pop()]):
+            if target in dags and target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    return dag.dag_id in reached or any(dags[target].schedule.oracle for target in triggered_by(dag) if target in dags)
+
+
 _NO_VALUE = (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError, AttributeError, ValueError)
 _FUNCTIONS: dict[str, Any] = {
     "wf:id": lambda: "run 1",
@@ -301,6 +319,10 @@ def silent(
             count += 1
             if is_verbose:
                 note(f"{dag.dag_id}: hands on other values of {wrong[:3]}")
+        if is_in_a_circle(dag, {item.dag_id: item for item in conversion.dags}):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: waits for a run of its own, or of a coordinator")
         if is_held_up(dag):
             count += 1
             if is_verbose:

@@ -92,3 +92,10 @@ def test_runs_that_wait_without_a_word(tmp_path: Path) -> None:
     (dag,) = conversion.dags
     accounts = tuple(item for item in dag.accounts if item.element != "coordinator/concurrency")
     assert count(conversion, tmp_path, replace(dag, accounts=accounts)) == 1
+
+
+def test_a_run_that_waits_for_itself(tmp_path: Path) -> None:
+    conversion = convert(tmp_path, is_here=False)
+    (dag,) = conversion.dags
+    assert count(conversion, tmp_path, dag) == 0
+    assert count(conversion, tmp_path, with_argument(dag, "workflow", "trigger_dag_id", dag.dag_id)) == 1
