@@ -28,7 +28,7 @@ from bench.oozie_values import Given, Moment, given_to
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Conversion, Dag, Target
+from aerodrome.migration.convert.contract import Conversion, Dag, Target, Task
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.oozie import evaluation, frequency, oracle
 from aerodrome.migration.convert.oozie.el import parse as parse_el
@@ -241,6 +241,25 @@ def _rendered(text: str, given: Given) -> str:
     )
 
 
+def is_left_behind(body: Element, task: Task) -> bool:
+    """Tell whether a <file> or <archive> that Oozie hands to the job of an action is not among what the command hands on."""
+    command = dict(task.arguments).get("bash_command")
+    places = [item.text.strip() for item in body.every("file", "archive")]
+    if task.role != "real" or not isinstance(command, str) or not places or "${" in "".join(places):
+        return False
+    main = command.rpartition("spark-submit")[2] if body.name in ("spark", "spark3") else command
+    if body.name in ("spark", "spark3"):
+        own = body.value("jar").rpartition("/")[2]
+        is_handed = body.value("master") in ("yarn-cluster", "yarn-client") or (
+            body.value("master") == "yarn" and body.value("mode") in ("cluster", "client")
+        )
+        names = [place.partition("#")[2] or place.rpartition("/")[2] for place in places if not own or own not in place]
+        return is_handed and any(name not in main for name in names)
+    if body.name == "map-reduce":
+        return "mapreduce.job.cache." not in command
+    return False
+
+
 def _app_folder(path: str) -> str:
     return path.rpartition("/")[0] if path.endswith(".xml") else path
 
@@ -312,9 +331,14 @@ def silent(
             differences = prove_flow(workflow, dag, flows=flows)
             given = given_to(estate, dag, ending_of(dag, estate))
             wrong = wrong_arguments(workflow, dag, given) if given is not None else []
-            count += bool(differences) + bool(wrong)
-            if is_verbose and (differences or wrong):
-                note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]}")
+            left = [
+                node.name
+                for node in workflow.order()
+                if node.kind == "action" and node.body is not None and is_left_behind(node.body, dag.task(node.name))
+            ]
+            count += bool(differences) + bool(wrong) + bool(left)
+            if is_verbose and (differences or wrong or left):
+                note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]} {left[:3]}")
         elif (given := given_to(estate, dag, ending_of(dag, estate))) is not None and (wrong := wrong_conf(dag, given)):
             count += 1
             if is_verbose:
