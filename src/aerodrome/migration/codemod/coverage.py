@@ -114,10 +114,15 @@ COVERAGE: tuple[Removal, ...] = (
         "conf= where it only fills the payload, else an operator that asks it",
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
+    Removal("lineage: inlets=AUTO, inlets and outlets as dicts or names of tasks", "finding", ("lineage",)),
+    Removal("params that JSON cannot hold", "finding", ("param-not-json",)),
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
-    Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument",)),
+    Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument", "ssh-timeout")),
+    Removal(
+        "methods of hooks: arguments renamed, in another order or gone; methods that are gone", "rule", ("hook-method",)
+    ),
     Removal(
         "Arguments that a provider renamed",
         "rule",

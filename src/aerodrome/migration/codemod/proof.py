@@ -53,7 +53,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class FileProof:
-    """One DAG file. `reason` says why there is nothing to compare, or what fails under the target.
+    """One DAG file. `reason` says why there is nothing to compare, or what fails under the target; where both fail, the source's error and then the target's.
 
     equal: no difference. equal-but-for: every difference has its explanation, and changes no run unless a task is `raising`. different: look at it.
     broken: the target cannot read it. not-comparable: the source cannot, or it holds no DAG.
@@ -212,11 +212,11 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
         return FileProof(file, verdict, Redactor().text(reason), dag_ids, differences, tuple(sorted(names)), failing)
 
     if new.failures:
-        verdict: Verdict = "not-comparable" if old.failures and not old.dags else "broken"
-        return proof(verdict, f"Airflow {new.airflow_version}: {new.failures[0].message}")
+        if old.failures and not old.dags:  # the source's error is why; the target's is what the upgrade left
+            return proof("not-comparable", f"{_failure(old)} | {_failure(new)}")
+        return proof("broken", _failure(new))
     if old.failures or not old.dags:
-        reason = old.failures[0].message if old.failures else "It holds no DAG."
-        return proof("not-comparable", f"Airflow {old.airflow_version}: {reason}")
+        return proof("not-comparable", _failure(old))
     differences = tuple(_masked(item) for item in (*found, *raising.explained(compare(old, new), found)))
     lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
     if any(_is_hard(item) for item in differences) and lacking:
@@ -226,6 +226,11 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
     if any(_is_hard(item) for item in differences):
         return proof("different", "", differences)
     return proof("equal-but-for" if differences else "equal", "", differences)
+
+
+def _failure(read: ParseResult) -> str:
+    reason = read.failures[0].message if read.failures else "It holds no DAG."
+    return f"Airflow {read.airflow_version}: {reason}"
 
 
 def _masked(item: DagDifference) -> DagDifference:

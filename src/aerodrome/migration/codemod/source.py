@@ -126,6 +126,18 @@ class Source:
         return not self.meanings(node).isdisjoint(wanted)
 
     @cached_property
+    def writes(self) -> dict[str, list[ast.Name | ast.Attribute]]:
+        """Give what is written or deleted, by its name: `a = …`, `….a = …`, `for a in …`."""
+        found: dict[str, list[ast.Name | ast.Attribute]] = {}
+        for node in self.each(ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                found.setdefault(node.id, []).append(node)
+        for attribute in self.each(ast.Attribute):
+            if not isinstance(attribute.ctx, ast.Load):
+                found.setdefault(attribute.attr, []).append(attribute)
+        return found
+
+    @cached_property
     def _bound_anywhere(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         for scope in {id(scope): scope for scope in (self.top, *self._scopes.values())}.values():

@@ -119,3 +119,23 @@ def test_a_line_is_followed_through_what_changes_around_it() -> None:
     spot = Spot(2, "message", "hint")
     assert follow(b"a\nb\nc\n", b"x\na\ny\nb\n", [("rule", spot)]) == [("rule", Spot(4, "message", "hint"))]
     assert follow(b"a\nb\n", b"a\nB\n", [("rule", spot)]) == [("rule", spot)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "told"),
+    [
+        ("timeout=60", "conn_timeout=60, cmd_timeout=None", "is not read any more"),
+        ("timeout=LIMIT", "conn_timeout=LIMIT, cmd_timeout=None", "is not read any more"),
+        ("conn_timeout=5, timeout=60", "conn_timeout=5, cmd_timeout=None", "is not read any more"),
+        ("timeout=None", "cmd_timeout=None", "had no time limit"),
+    ],
+)
+@pytest.mark.parametrize("module", ["contrib.operators.ssh_operator", "providers.ssh.operators.ssh"])
+def test_a_timeout_over_ssh_never_ended_a_command(given: str, expected: str, told: str, module: str) -> None:
+    source = f"from airflow.{module} import SSHOperator\na = SSHOperator(task_id='a', ssh_conn_id='b', command='c', {given})\n"
+    done = rewrite(source.encode(), RULES, PINNING)
+    assert (
+        done.text.decode().splitlines()[-1] == f"a = SSHOperator(task_id='a', ssh_conn_id='b', command='c', {expected})"
+    )
+    assert [(code, told in spot.message) for code, spot in (*done.notes, *done.spots)] == [("ssh-timeout", True)]
+    assert rewrite(done.text, RULES, PINNING).text == done.text

@@ -170,3 +170,32 @@ def test_a_plugins_class_is_not_taken_for_the_providers(name: str) -> None:
     done = rewritten(source)
     assert done.text.decode() == source
     assert [code for code, _ in done.spots] == ["moved-name"]
+
+
+_SQL = "from airflow.operators.postgres_operator import PostgresOperator\n"
+_SNOW = "from airflow.contrib.operators.snowflake_operator import SnowflakeOperator\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"{_SQL}PostgresOperator(task_id='a', sql='b', postgres_conn_id='c')", "task_id='a', sql='b', conn_id='c', do_xcom_push=False"),
+        (f"{_SQL}PostgresOperator(task_id='a', sql='b', postgres_conn_id='c', do_xcom_push=True)", "task_id='a', sql='b', conn_id='c', do_xcom_push=False"),
+        (f"{_SNOW}SnowflakeOperator(task_id='a', sql='b', snowflake_conn_id='c')", "task_id='a', sql='b', conn_id='c', do_xcom_push=False, autocommit=True"),
+        (f"{_SNOW}SnowflakeOperator(task_id='a', sql='b', snowflake_conn_id='c', autocommit=False)", "task_id='a', sql='b', conn_id='c', autocommit=False, do_xcom_push=False"),
+    ],
+)  # fmt: skip
+def test_rows_that_1_10_gave_nobody_go_to_nobody(line: str, expected: str) -> None:
+    done = rewritten(f"{DAG}{line}\n")
+    assert done.text.decode().splitlines()[-1] == f"SQLExecuteQueryOperator({expected})"
+    assert not [code for code, _ in (*done.spots, *done.notes) if code == "sql-operator"]
+
+
+def test_sql_operators_of_2_may_have_pushed_rows() -> None:
+    line = "from airflow.providers.postgres.operators.postgres import PostgresOperator\nPostgresOperator(task_id='a', sql='b', postgres_conn_id='c')\n"
+    for version, codes in (("2.4.3", ["sql-operator"]), ("2.5.3", []), ("", [])):
+        done = rewritten(DAG + line, replace(PINNING, source_version=version))
+        assert done.text.decode().splitlines()[-1] == "SQLExecuteQueryOperator(task_id='a', sql='b', conn_id='c')"
+        assert [code for code, _ in done.notes if code == "sql-operator"] == codes
+    silent = line.replace("'c')", "'c', do_xcom_push=False)")
+    assert not rewritten(DAG + silent, replace(PINNING, source_version="2.4.3")).notes

@@ -44,7 +44,7 @@ def apply(source: str) -> str:
             (
                 "from airflow.operators.postgres_operator import PostgresOperator\n"
                 "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n"
-                "SQLExecuteQueryOperator(task_id='a', sql='b', conn_id='c')\n"
+                "SQLExecuteQueryOperator(task_id='a', sql='b', conn_id='c', do_xcom_push=False)\n"
             ),
         ),
     ],

@@ -9,9 +9,9 @@ import pytest
 
 from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Interpreter, Options, prove, source_version, upgrade
-from aerodrome.migration.codemod.proof import _masked
-from aerodrome.migration.codemod.raising import REASON
-from aerodrome.parsing import DagDifference
+from aerodrome.migration.codemod.proof import _masked, _prove_file
+from aerodrome.migration.codemod.raising import REASON, Raising
+from aerodrome.parsing import DagDifference, ImportFailure, ParseResult
 
 _HEAD = "import pendulum\nfrom airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
 _START = "start_date=pendulum.datetime(2025, 1, 1, tz='Europe/Amsterdam')"
@@ -90,6 +90,9 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
     assert {name for name, item in found.items() if item.raising} == {"raising", "hooked"}
     assert found["missing"].stand_ins == ("module pandas_of_ours", "variable rate")
     assert "round_time" in found["gone"].reason
+    source_error, _, target_error = found["never"].reason.partition(" | ")
+    assert source_error.startswith("Airflow 2.11.2: ")
+    assert target_error.startswith("Airflow 3.3.2: ")
     # without the upgrade the same files parse, and run otherwise: that is what the comparison is for
     for name in ("cron", "implicit"):
         text = _DAGS[name].replace("schedule_interval", "schedule")
@@ -105,6 +108,27 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
     }
     cron = next(item for item in plain.files if "cron" in item.file)
     assert {"catchup", "next_runs[0]", "schedule.timetable"} <= {item.path for item in cron.differences}
+
+
+def _read(version: str, message: str) -> ParseResult:
+    failure = ImportFailure("dags/a.py", 1, "import-error", message)
+    return ParseResult((), (failure,) if message else (), 0.0, version)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "reason"),
+    [
+        ("no pandas", "no module", "not-comparable", "Airflow 2.11.2: no pandas | Airflow 3.3.2: no module"),
+        ("no pandas", "", "not-comparable", "Airflow 2.11.2: no pandas"),
+        ("", "no module", "broken", "Airflow 3.3.2: no module"),
+        ("", "", "not-comparable", "Airflow 2.11.2: It holds no DAG."),
+    ],
+)
+def test_where_both_fail_both_are_told_the_source_first(
+    old: str, new: str, verdict: str, reason: str, tmp_path: Path
+) -> None:
+    proof = _prove_file("dags/a.py", _read("2.11.2", old), _read("3.3.2", new), Raising(tmp_path))
+    assert (proof.verdict, proof.reason) == (verdict, reason)
 
 
 @pytest.mark.parametrize(

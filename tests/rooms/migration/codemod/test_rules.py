@@ -170,7 +170,7 @@ def test_left_alone(code: str, source: str) -> None:
                 "from airflow import DAG\nfrom airflow.operators import PostgresOperator\n"
                 "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n"
                 "dag = DAG('a', default_args={'postgres_conn_id': WAREHOUSE})\n"
-                "SQLExecuteQueryOperator(task_id='a', sql='b', conn_id=WAREHOUSE)\n"
+                "SQLExecuteQueryOperator(task_id='a', sql='b', do_xcom_push=False, conn_id=WAREHOUSE)\n"
             ),
         ),
         (

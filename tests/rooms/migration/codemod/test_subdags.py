@@ -78,7 +78,6 @@ def test_a_start_date_of_its_own_stays() -> None:
         ('schedule="@daily") as', 'schedule="@daily", max_active_tasks=2) as', "max_active_tasks"),
         ('bash_command="date", dag', "bash_command=\"{{ ti.xcom_pull(task_ids='a') }}\", dag", "depends on the run"),
         ('bash_command="date", dag', 'bash_command="date", trigger_rule="all_done", dag', "trigger_rule"),
-        ("BashOperator(task_id", "BranchPythonOperator(task_id", "may skip"),
         ("    return part", "    print(part.dag_id)\n    return part", "more than making tasks"),
         ("    return part", "    check(part)\n    return part", "more than making tasks"),
         ('default_args=args, schedule="@daily") as', 'schedule="@daily") as', "would reach its tasks"),
@@ -103,6 +102,86 @@ def test_whatever_may_mean_something_else_is_a_finding(old: str, new: str, reaso
     assert text == source
     assert len(spots) == 1
     assert reason in spots[0]
+
+
+_SENSOR = "from airflow.sensors.external_task import ExternalTaskSensor\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "external_dag_id='stock', external_task_id='load'",
+        "external_dag_id=parent, external_task_id='load', execution_date_fn=lambda at: at",
+        "external_dag_id='stock', soft_fail=False, skipped_states=[], failed_states=['failed'], mode='reschedule'",
+    ],
+)
+def test_a_sensor_of_another_dag_skips_only_when_it_is_told_to(arguments: str) -> None:
+    made = f"ExternalTaskSensor(task_id='wait', {arguments}, dag=part)\n        BashOperator("
+    text, spots = apply(_SENSOR + _HEAD + _FACTORY.replace("BashOperator(", made) + _DAG)
+    assert spots == []
+    assert f"ExternalTaskSensor(task_id='wait', {arguments})" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "args", "reason"),
+    [
+        ("external_dag_id='stock', soft_fail=True", "{}", "`soft_fail` may skip"),
+        ("external_dag_id='stock', soft_fail=is_soft", "{}", "`soft_fail` may skip"),
+        ("external_dag_id='stock', skipped_states=['skipped']", "{}", "`skipped_states` may skip"),
+        ("external_dag_id='stock'", "{'soft_fail': True}", "in a dict of the project"),
+        ("external_dag_id='stock'", "dict(skipped_states=['skipped'])", "in a dict of the project"),
+        ("external_dag_id='sales.south'", "{}", "may be the id of a SubDag"),
+        ("external_dag_id='%s.%s' % (parent, child)", "{}", "may be the id of a SubDag"),
+        ("external_dag_id='stock', execution_date_fn=find", "{}", "cannot be followed"),
+    ],
+)
+def test_a_sensor_that_may_skip_or_asks_for_a_subdag_stays(arguments: str, args: str, reason: str) -> None:
+    made = f"ExternalTaskSensor(task_id='wait', {arguments}, dag=part)\n        BashOperator("
+    source = _SENSOR + _HEAD + _FACTORY.replace("BashOperator(", made) + _DAG.replace('{"owner": "me"}', args)
+    text, spots = apply(source)
+    assert text == source
+    assert [reason in spot for spot in spots] == [True]
+
+
+def test_names_that_only_sound_like_skipping_are_harmless() -> None:
+    source = (_HEAD + _FACTORY + _DAG).replace("child, args)", "child, args, branch=1)", 1)
+    source = source.replace('bash_command="date"', "bash_command='load %s' % branch")
+    text, spots = apply(source)
+    assert spots == []
+    assert "TaskGroup(" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("from airflow.operators.python import BranchPythonOperator as Load\n", "`Load` may skip"),
+        ("class Load(BranchPythonOperator):\n    pass\n", "`BranchPythonOperator` may skip"),
+        ("class Load(BashOperator):\n    def execute(self, context):\n        raise AirflowSkipException\n", "`AirflowSkipException`"),
+        ("from company.operators import Load\n", "`Load` cannot be followed"),
+        ("Load = find()\n", "`Load` cannot be followed"),
+    ],
+)  # fmt: skip
+def test_operators_that_are_none_of_airflows_are_looked_into(line: str, reason: str) -> None:
+    source = "from airflow.operators.python import BranchPythonOperator\n" + _HEAD + line
+    source += _FACTORY.replace("BashOperator(", "Load(") + _DAG
+    text, spots = apply(source)
+    assert text == source
+    assert [reason in spot for spot in spots] == [True]
+    plain = "class Load(BashOperator):\n    pass\n"
+    text, spots = apply(source.replace(line, plain))
+    assert spots == []
+
+
+@pytest.mark.parametrize("command", ["test -f a || exit 99", "exit  99"])
+def test_what_airflow_2_skips_by_an_exit_code_stays(command: str) -> None:
+    source = (_HEAD + _FACTORY + _DAG).replace('"date"', f'"{command}"')
+    assert "may skip" in apply(source)[1][0]
+
+
+def test_a_subdag_within_a_subdag_is_named_as_that() -> None:
+    inner = 'SubDagOperator(task_id="deep", subdag=other("%s.%s" % (parent, child)), dag=part)\n        BashOperator('
+    source = _HEAD + _FACTORY.replace("BashOperator(", inner) + _DAG
+    assert any("another SubDag is made in it" in spot for spot in apply(source)[1])
 
 
 def test_schedules_that_airflow_1_never_ran_stay() -> None:

@@ -62,17 +62,11 @@ _OLD = {
 }  # fmt: skip
 
 
-def is_of_1(made: operators.Made, options: Options) -> bool:
-    """Tell whether Airflow 1.10 ran this: by the project's version, else by the name that the class is imported under."""
-    is_named_so = any(not name.startswith("airflow.providers.") for name in made.old)
-    return is_named_so and options.source_version.partition(".")[0] in ("", "1")
-
-
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         old = next((_OLD[name] for name in (*made.names, *made.old) if name in _OLD), None)
         call = made.call
-        if old is None or made.node is not call.func or not is_of_1(made, options):
+        if old is None or made.node is not call.func or not operators.is_of_1(made, options):
             continue
         if call.args or has_open_end(call) or any(keyword(call, name) for name in (old.argument, *old.ways)):
             continue

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.source import Source
 
@@ -50,3 +51,9 @@ def _class_of(call: ast.Call) -> tuple[ast.expr, bool]:
     if isinstance(node, ast.Attribute) and node.attr == "partial":
         return node.value, False
     return node, False
+
+
+def is_of_1(made: Made, options: Options) -> bool:
+    """Tell whether Airflow 1.10 ran this: by the project's version, else by the name that the class is imported under."""
+    is_named_so = any(not name.startswith("airflow.providers.") for name in made.old)
+    return is_named_so and options.source_version.partition(".")[0] in ("", "1")

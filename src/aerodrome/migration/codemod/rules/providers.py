@@ -46,16 +46,15 @@ _DOCKER = frozenset(
         "airflow.contrib.operators.docker_swarm_operator.DockerSwarmOperator",
     }
 )
+_SILENT = ("2.0.", "2.1.", "2.2.", "2.3.", "2.4.")
+"""Airflows that came out with SQL operators that gave no rows back."""
 _VENV = frozenset({"airflow.operators.python.is_venv_installed"})
-_SSH = frozenset(
-    {"airflow.contrib.operators.ssh_operator.SSHOperator", "airflow.providers.ssh.operators.ssh.SSHOperator"}
-)
 _TRIGGER_RUN = "TriggerDagRunOperator"
 _MARKER = "ExternalTaskMarker"
 _OLDER = 2  # has execution_date still
 
 
-def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _sql(source: Source, options: Options) -> Iterator[Change | Spot]:
     if not source.is_free(_SQL_CLASS, f"{_SQL_MODULE}.{_SQL_CLASS}"):
         return
     for made in operators.made(source):
@@ -71,6 +70,9 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 f"Use {_SQL_CLASS}(conn_id=…, hook_params={{…}}).",
             )
             continue
+        if made.node is call.func and operators.is_of_1(made, options) and (edit := _as_1_did(source, call, meaning)):
+            yield Change((edit,))
+            continue  # the next round goes on
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
         note: Spot | None = None
         edits = [] if made.is_expanding else [replace(source, made.node, _SQL_CLASS)]
@@ -86,8 +88,35 @@ def _sql(source: Source, _options: Options) -> Iterator[Change | Spot]:
             given = _of_default_args(source, argument)
             edits.append(add_keyword(source, call, "conn_id", given or f'"{default}"'))
             note = None if given or sees_default_args(source) else _unseen(call.lineno, argument, default)
+        if made.node is call.func and options.source_version.startswith(_SILENT) and not _is_silent(call):
+            note = note or _of_rows(call)
         if edits:
             yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),), note)
+
+
+def _as_1_did(source: Source, call: ast.Call, meaning: str) -> Edit | None:
+    """Say what operators of 1.10.15 did: none of them gave its rows back, whatever do_xcom_push said, and Snowflake's committed each statement."""
+    said = keyword(call, "do_xcom_push") or keyword(call, "xcom_push")
+    if said is None:
+        return add_keyword(source, call, "do_xcom_push", "False")
+    if said.arg == "xcom_push" or not (isinstance(said.value, ast.Constant) and said.value.value is False):
+        return Edit(source.start(said), source.end(said.value), "do_xcom_push=False")
+    if meaning in _SNOWFLAKE and not keyword(call, "autocommit"):
+        return add_keyword(source, call, "autocommit", "True")
+    return None
+
+
+def _is_silent(call: ast.Call) -> bool:
+    item = keyword(call, "do_xcom_push")
+    return item is not None and isinstance(item.value, ast.Constant) and item.value.value is False
+
+
+def _of_rows(call: ast.Call) -> Spot:
+    return Spot(
+        call.lineno,
+        "The rows of the query go to XCom now; providers of before the end of 2022 pushed none.",
+        "If yours was older than its release that is made of SQLExecuteQueryOperator (postgres 5.3, mysql 3.3, …) say do_xcom_push=False.",
+    )
 
 
 def _of_default_args(source: Source, argument: str) -> str | None:
@@ -168,10 +197,6 @@ def _arguments(source: Source, options: Options) -> Iterator[Change | Spot]:
         if options.major > _OLDER and source.means(call.func, _VENV):
             text = 'bool(shutil.which("virtualenv") or find_spec("virtualenv"))'
             yield Change((replace(source, call, text),), (("shutil", ""), ("importlib.util", "find_spec")))
-        if source.means(call.func, _SSH) and (item := keyword(call, "timeout")) and not keyword(call, "cmd_timeout"):
-            code = source.code(item.value)
-            conn = "" if keyword(call, "conn_timeout") else f"conn_timeout={code}, "
-            yield Change((Edit(source.start(item), source.end(item.value), f"{conn}cmd_timeout={code}"),))
         names = {meaning.rpartition(".")[2] for meaning in source.meanings(call.func) if meaning.startswith("airflow.")}
         if options.major > _OLDER and names & {_TRIGGER_RUN, _MARKER} and (item := keyword(call, "execution_date")):
             yield Change((rename_keyword(source, item, "logical_date"),))
@@ -256,7 +281,6 @@ ARGUMENTS = Rule(
         b"use_dill",
         b"volumes",
         b"is_venv_installed",
-        b"timeout",
     ),
     before="""
 from airflow.providers.docker.operators.docker import DockerOperator

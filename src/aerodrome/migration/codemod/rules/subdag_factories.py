@@ -20,9 +20,16 @@ _WITHOUT_EFFECT = frozenset(
 )  # fmt: skip
 """Arguments of a SubDag's DAG that decide nothing about its runs (2.x: the SubDagOperator makes them), or that a group takes over."""
 _WORDS = frozenset(
-    {"xcom_pull", "task_ids", "external_task_id", "dag_run", "run_id", "task_instance_key_str", "soft_fail", "AirflowSkipException", "get_current_context", "trigger_rule", "pool_slots"}
+    {"xcom_pull", "task_ids", "dag_run", "run_id", "task_instance_key_str", "AirflowSkipException", "get_current_context", "trigger_rule", "pool_slots"}
 )  # fmt: skip
-_SKIPPING = re.compile(r"Branch|ShortCircuit|LatestOnly|SubDag|ExternalTask|branch|short_circuit")
+_SKIPPING = re.compile(r"Branch|ShortCircuit|LatestOnly|\.branch|\.short_circuit|\.run_if$|\.skip_if$|\.SkipMixin$")
+"""Of Airflow: what may skip tasks whatever it is given."""
+_SKIPPING_WORDS = frozenset(
+    {"soft_fail", "skipped_states", "skip_exit_code", "skip_on_exit_code", "skip_when_already_exists"}
+)
+"""Arguments that let a task be skipped where they are set; nothing skips by their defaults, but an `exit 99` of Bash in Airflow 2."""
+_NESTED = re.compile(r"\.SubDagOperator$")
+_EXIT = re.compile(r"\bexit\s+99\b")
 _TEMPLATE = re.compile(r"\{[{%][^}]*\b(dag|dag_run|run_id|ti|task|task_instance|task_instance_key_str|conf)\b")
 _FORMATS = ("%s.%s", "{}.{}", "{0}.{1}")
 _TWO = 2
@@ -163,24 +170,76 @@ def _tasks(source: Source, function: ast.FunctionDef, name: str) -> tuple[tuple[
 def _depends(source: Source, function: ast.FunctionDef, call: ast.Call, project: Project) -> str:
     """Say what in the function, or in what its tasks call, asks for the SubDag's own run, ids or skipping."""
     own = set(ast.walk(call))
+    has_sensor = False
     for place, node in _reached(source, function, project):
         if isinstance(place, str):
             return place
         if node in own:
             continue
-        name = _name(node)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value in _WORDS or _TEMPLATE.search(node.value):
-                return f"`{node.value[:40]}` depends on the run or on the ids of the SubDag"
-        elif name in _WORDS:
-            return f"`{name}` may depend on the run or on the ids of the SubDag"
-        elif (
-            isinstance(node, ast.Name | ast.Attribute)
-            and _SKIPPING.search(name)
-            and any(_SKIPPING.search(word) for word in place.meanings(node) or (name,))
-        ):
-            return f"`{name}` may skip tasks: a skipped SubDag counted as a success"
+        has_sensor = has_sensor or _name(node).endswith("Sensor")
+        if why := _asks(place, node) or _skips(place, node):
+            return why
+    if has_sensor and _is_set_elsewhere(project):
+        return "`soft_fail` or `skipped_states` in a dict of the project may skip a sensor: a skipped SubDag counted as a success"
     return ""
+
+
+def _asks(place: Source, node: ast.AST) -> str:
+    """Say what asks for the SubDag's own run or ids."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if node.value in _WORDS or _TEMPLATE.search(node.value):
+            return f"`{node.value[:40]}` depends on the run or on the ids of the SubDag"
+    elif (name := _name(node)) in _WORDS:
+        return f"`{name}` may depend on the run or on the ids of the SubDag"
+    elif isinstance(node, ast.keyword) and node.arg == "external_dag_id" and "." in _texts(node.value):
+        return f"`{place.code(node.value)}` may be the id of a SubDag"
+    elif isinstance(node, ast.Name | ast.Attribute) and _means(place, node, _NESTED):
+        return "another SubDag is made in it: let the inner one be a task group first"
+    return ""
+
+
+def _skips(place: Source, node: ast.AST) -> str:
+    """Say what may skip tasks."""
+    is_skipping = isinstance(node, ast.Name | ast.Attribute) and _means(place, node, _SKIPPING)
+    if isinstance(node, ast.keyword) and node.arg in _SKIPPING_WORDS:
+        is_skipping = not _is_nothing(node.value)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        is_skipping = node.value in _SKIPPING_WORDS or _EXIT.search(node.value) is not None
+    if not is_skipping:
+        return ""
+    what = str(node.value)[:40] if isinstance(node, ast.Constant) else _name(node)
+    return f"`{what}` may skip tasks: a skipped SubDag counted as a success"
+
+
+def _means(place: Source, node: ast.AST, wanted: re.Pattern[str]) -> bool:
+    return any(name.startswith("airflow.") and wanted.search(name) for name in place.meanings(node))
+
+
+def _is_nothing(value: ast.expr) -> bool:
+    """Tell `None`, `False` and empty lists."""
+    is_empty = isinstance(value, ast.List | ast.Tuple | ast.Set) and not value.elts
+    return is_empty or (isinstance(value, ast.Constant) and not value.value)
+
+
+def _texts(value: ast.expr) -> str:
+    return " ".join(
+        node.value for node in ast.walk(value) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def _is_set_elsewhere(project: Project) -> bool:
+    """Tell whether default_args may let sensors skip: which dict reaches which task is not followed."""
+    for word in ("soft_fail", "skipped_states"):
+        for file in project.mentioning(word.encode()):
+            source = project.source(file)
+            for mapping in source.each(ast.Dict) if source else ():
+                if (found := dags.entry(mapping, word)) and not _is_nothing(found[1]):
+                    return True
+            for call in source.each(ast.Call) if source else ():
+                item = keyword(call, word)
+                if getattr(call.func, "id", "") == "dict" and item and not _is_nothing(item.value):
+                    return True
+    return False
 
 
 def _name(node: ast.AST) -> str:
@@ -188,8 +247,8 @@ def _name(node: ast.AST) -> str:
 
 
 def _reached(source: Source, function: ast.FunctionDef, project: Project) -> Iterator[tuple[Source | str, ast.AST]]:
-    """Give the nodes of a function, of the functions it names, and so on; a text in place of the file when one cannot be followed."""
-    waiting: list[tuple[Source, ast.FunctionDef]] = [(source, function)]
+    """Give the nodes of a function, of the functions and classes it names, and so on; a text in place of the file when one cannot be followed."""
+    waiting: list[tuple[Source, ast.FunctionDef | ast.ClassDef]] = [(source, function)]
     seen: set[ast.AST] = {function}
     while waiting:
         place, current = waiting.pop()
@@ -205,26 +264,32 @@ def _reached(source: Source, function: ast.FunctionDef, project: Project) -> Ite
                 yield f"`{place.code(node)}` cannot be followed", node
 
 
-def _definition(source: Source, node: ast.AST, project: Project) -> tuple[Source, ast.FunctionDef] | None:
-    """Give the function of the project that a name means."""
+def _definition(
+    source: Source, node: ast.AST, project: Project
+) -> tuple[Source, ast.FunctionDef | ast.ClassDef] | None:
+    """Give the function or class of the project that a name means."""
     if isinstance(node, ast.Name):
         for item in source.tree.body:
-            if isinstance(item, ast.FunctionDef) and item.name == node.id:
+            if isinstance(item, ast.FunctionDef | ast.ClassDef) and item.name == node.id:
                 return source, item
     for origin in source.meanings(node):
         file, name = project.place_of(origin) or ("", "")
         if (other := project.source(file)) is None:
             continue
         for item in other.tree.body:
-            if isinstance(item, ast.FunctionDef) and item.name == name:
+            if isinstance(item, ast.FunctionDef | ast.ClassDef) and item.name == name:
                 return other, item
     return None
 
 
 def _is_callable(source: Source, node: ast.AST) -> bool:
-    """Tell whether a task will call what is named: a callable or a callback."""
+    """Tell whether a task will call what is named, or is made by it: a callable, a callback, a class that is none of Airflow's."""
     parent = source.parents.get(node)
-    return isinstance(parent, ast.keyword) and (parent.arg or "").endswith(("_callable", "_callback"))
+    if isinstance(parent, ast.Call) and parent.func is node:
+        return keyword(parent, "task_id") is not None and not any(
+            name.startswith("airflow.") for name in source.meanings(node)
+        )
+    return isinstance(parent, ast.keyword) and (parent.arg or "").endswith(("_callable", "_callback", "_fn"))
 
 
 def _is_known(source: Source, node: ast.AST) -> bool:
