@@ -93,3 +93,41 @@ assert block == bytearray(range(256)) * (1 << 16)
 assert held == [str(number) for number in range(200_000)]
 """
     subprocess.run([sys.executable, "-c", text, str(INSIDE / "pages.py")], check=True, timeout=120)
+
+
+def test_abstract_classes_know_common_values_again_after_a_library_made_python_forget(tmp_path: Path) -> None:
+    registering = "import collections.abc\nclass Like:\n    pass\ncollections.abc.Mapping.register(Like)\n"
+    _write(
+        tmp_path,
+        {
+            "library/airflow/__init__.py": "",
+            "library/airflow/one.py": registering,
+            "library/airflow/two.py": registering,
+            "dags/one.py": "import airflow.one\n",
+            "dags/two.py": "import airflow.two\n",
+            "dags/again.py": "import airflow.two\n",
+            "ask.py": """
+import collections.abc, datetime, runpy, sys
+asked = []
+class Watching(collections.abc.Mapping):
+    @classmethod
+    def __subclasshook__(cls, other):
+        asked.append(other)
+        return NotImplemented
+inside, folder = sys.argv[1:]
+sys.path.insert(0, folder + "/library")
+files = [folder + "/dags/" + name for name in ("one.py", "two.py", "again.py")]
+imports = runpy.run_path(inside + "/ahead.py")["Imports"](files, [folder + "/dags"])
+for file in files:
+    asked.clear()
+    print(imports.prepare(file), bool(asked))
+    asked.clear()
+    answers = [isinstance(value, collections.abc.Mapping) for value in ([], "", 1, datetime.timedelta(), {})]
+    assert answers == [False, False, False, False, True], answers
+    print(asked)
+""",
+        },
+    )
+    run = [sys.executable, str(tmp_path / "ask.py"), str(INSIDE), str(tmp_path)]
+    said = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert said.stdout.splitlines() == ["True True", "[]", "True True", "[]", "False False", "[]"], said.stderr

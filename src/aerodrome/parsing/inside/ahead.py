@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import collections.abc
+import contextlib
 import datetime as dt
 import functools
 import importlib
@@ -24,8 +25,30 @@ _MOST = 5000  # files that are looked at for what they import
 _IMPORT = re.compile(rb"^[ \t]*((?:from|import)[ \t][^\n(]*(?:\([^)]*\))?)", re.MULTILINE)
 _ASSETS = frozenset(("Asset", "AssetAlias", "Dataset", "DatasetAlias"))
 _IMPORT_S = 60.0
-_OFTEN = 200  # so many modules later, caches are filled again
-_filled: List[int] = [0]  # at so many modules, in this process
+_ASKED_COLLECTIONS = ("Collection", "Container", "Iterable", "Mapping", "Sequence")
+_ASKED_KINDS = (
+    ("airflow.models.abstractoperator", "AbstractOperator"),
+    ("airflow.models.baseoperator", "BaseOperator"),
+    ("airflow.models.mappedoperator", "MappedOperator"),
+    ("airflow.sdk.bases.operator", "BaseOperator"),
+    ("airflow.sdk.definitions._internal.abstractoperator", "AbstractOperator"),
+    ("airflow.sdk.definitions.mappedoperator", "MappedOperator"),
+    ("airflow.timetables.base", "Timetable"),
+)
+_COMMON_VALUES = (
+    ("airflow.sdk.definitions.asset", "Asset"),
+    ("airflow.sdk.definitions.edges", "EdgeModifier"),
+    ("airflow.sdk.definitions.param", "ParamsDict"),
+    ("airflow.sdk.definitions.taskgroup", "TaskGroup"),
+    ("airflow.sdk.definitions.timetables.simple", "NullTimetable"),
+    ("airflow.sdk.definitions.timetables.simple", "OnceTimetable"),
+    ("airflow.sdk.definitions.xcom_arg", "PlainXComArg"),
+    ("airflow.triggers.base", "StartTriggerArgs"),
+    ("airflow.models.xcom_arg", "PlainXComArg"),
+    ("airflow.utils.edgemodifier", "EdgeModifier"),
+    ("airflow.utils.task_group", "TaskGroup"),
+)
+_MOMENTS: Tuple[Any, ...] = (dt.timedelta(), dt.datetime(2026, 1, 1), dt.date(2026, 1, 1), dt.time())  # noqa: DTZ001
 Names = FrozenSet[Tuple[str, str]]  # modules and their attributes ("": none)
 
 
@@ -69,9 +92,7 @@ class Imports:
             if not self._are_assets_prepared and any(attribute in _ASSETS for _, attribute in new):
                 self._are_assets_prepared = True
                 _prepare_assets()
-        if len(sys.modules) >= _filled[0] + _OFTEN:
             fill_caches()
-            _filled[0] = len(sys.modules)
         return True
 
 
@@ -86,25 +107,28 @@ def _worth_it(names: Names) -> Names:
 def fill_caches() -> None:
     """Have the abstract classes that Airflow asks about common values learn the answers.
 
-    The answer "no" takes a look at every subclass, of which the libraries of providers have thousands (protobuf's are all collections).
+    The answer "no" takes a look at every subclass, of which the libraries of providers have thousands (protobuf's are all collections);
+    a look at a class copies its page in every process of a file. Python forgets these answers whenever anybody registers a class with an
+    abstract one, as some libraries do; where nobody did, this takes no time.
     """
-    of_collections = collections.abc
-    asked: List[Tuple[Any, Tuple[Any, ...]]] = [
-        (of_collections.Collection, (None, fill_caches)),
-        (of_collections.Container, (1,)),
-        (of_collections.Mapping, ("",)),
-        (of_collections.Sequence, (None, [])),
-    ]
-    for module, name, values in (
-        ("airflow.sdk.definitions._internal.abstractoperator", "AbstractOperator", ("", 1, 1.0, True, None, [], {})),
-        ("airflow.models.abstractoperator", "AbstractOperator", ("", 1, 1.0, True, None, [], {})),
-        ("airflow.timetables.base", "Timetable", (None, [], "", dt.timedelta())),
-    ):
-        if module in sys.modules and hasattr(sys.modules[module], name):
-            asked.append((getattr(sys.modules[module], name), values))
-    for kind, common in asked:
-        for value in common:
-            isinstance(value, kind)
+    kinds: List[Any] = [getattr(collections.abc, name) for name in _ASKED_COLLECTIONS]
+    kinds += _there(_ASKED_KINDS)
+    values: List[Any] = [None, fill_caches, "", b"", 1, 1.0, True, [], {}, (), set(), frozenset(), *_MOMENTS]
+    for kind in _there(_COMMON_VALUES):
+        with contextlib.suppress(TypeError):  # abstract in some version
+            values.append(object.__new__(kind))
+    with contextlib.suppress(Exception):
+        values.append(sys.modules["pendulum"].instance(_MOMENTS[1]))
+        values.append(values[-1].tzinfo)
+    for kind in kinds:
+        for value in values:
+            with contextlib.suppress(Exception):
+                isinstance(value, kind)
+
+
+def _there(names: Tuple[Tuple[str, str], ...]) -> List[Any]:
+    found = (vars(sys.modules[module]).get(name) for module, name in names if sys.modules.get(module))
+    return [kind for kind in found if isinstance(kind, type)]
 
 
 def named(files: List[str], roots: List[str]) -> Dict[str, Names]:
