@@ -37,6 +37,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
     Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
+    Removal("Arrows between a DAG and a task", "rule", ("dag-arrow",)),
     Removal("task_concurrency, xcom_push of a task", "rule", ("task-argument",)),
     Removal("provide_context", "rule", ("provide-context",)),
     Removal(
