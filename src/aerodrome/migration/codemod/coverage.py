@@ -48,6 +48,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("Google's client libraries, in the versions that providers need", "rule", ("google-client-name",)),
     Removal("Arguments of operators that come from default_args by an old name", "rule", ("default-argument",)),
+    Removal(
+        "Arguments of operators that come from a dictionary by `**`",
+        "rule",
+        ("shared-argument",),
+        "a finding where the dictionary is used for more",
+    ),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(

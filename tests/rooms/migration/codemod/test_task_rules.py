@@ -336,3 +336,43 @@ def test_a_task_that_is_added_is_what_the_arrow_made(airflow_venv: Callable[...,
     assert done.stdout.splitlines()[-1] == "['bare', 'last', 'own'] {'last'} 0 ['bare', 'last', 'own']", done.stderr[
         -900:
     ]
+
+
+_SHARED = """from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+common = {}
+DockerOperator(task_id='fit', **common)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "new"),
+    [
+        ("{'auto_remove': True, 'image': 'a'}", "", "{'auto_remove': \"success\", 'image': 'a'}"),
+        ("{'auto_remove': True, 'image': 'a'}", "DockerOperator(task_id='b', **common)", "{'auto_remove': \"success\", 'image': 'a'}"),
+        ("dict(auto_remove=False)", "", 'dict(auto_remove="never")'),
+        ("{'volumes': VOLUMES}", "", "{'mounts': [Mount.parse_mount_string(volume) for volume in VOLUMES]}"),
+        ("{'volumes': ['/a:/b'], 'mounts': []}", "", None),
+        ("{'volumes': ['/a:/b:z']}", "", None),
+        ("{'volumes': ['/a:/b']}", "def Mount(): pass", None),
+        ("{'auto_remove': True}", "common['image'] = 'a'", None),
+        ("{'auto_remove': True}", "run(**common)", None),
+        ("{'auto_remove': True}", "BashOperator(task_id='b', **common)", None),
+        ("{'provide_context': True, 'image': 'a'}", "", "{'image': 'a'}"),
+        ("{'image': 'a'}", "run(**common)", "{'image': 'a'}"),
+    ],
+)  # fmt: skip
+def test_arguments_of_a_dictionary_change_as_those_of_calls(given: str, more: str, new: str | None) -> None:
+    done = apply("shared-argument", _SHARED.format(given) + f"{more}\n")
+    assert f"common = {new or given}\n" in done.text.decode()
+    assert bool(done.spots) == (new is None)
+    assert ("import Mount" in done.text.decode()) == ("Mount" in (new or ""))
+
+
+def test_a_dictionary_in_the_call_and_one_that_another_operator_shares() -> None:
+    head = "from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator as A\nfrom airflow.contrib.operators.sftp_to_s3_operator import SFTPToS3Operator as B\n"
+    text = f"{head}both = {{'s3_conn_id': 'lake'}}\nA(task_id='a', **both)\nB(task_id='b', **both)\nA(task_id='c', **{{'s3_conn_id': x}})\n"
+    done = apply("shared-argument", text)
+    assert done.text.decode() == text.replace("s3_conn_id", "aws_conn_id")
+    assert done.spots == []
