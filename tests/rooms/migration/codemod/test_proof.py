@@ -11,7 +11,8 @@ from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Interpreter, Options, prove, source_version, upgrade
 from aerodrome.migration.codemod.proof import _masked, _prove_file
 from aerodrome.migration.codemod.raising import REASON, Raising
-from aerodrome.parsing import DagDifference, ImportFailure, ParseResult
+from aerodrome.parsing import DagDifference, ImportFailure, ParsedDag, ParseResult
+from aerodrome.parsing.contract import StandIn
 
 _HEAD = "import pendulum\nfrom airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
 _START = "start_date=pendulum.datetime(2025, 1, 1, tz='Europe/Amsterdam')"
@@ -129,6 +130,32 @@ def test_where_both_fail_both_are_told_the_source_first(
 ) -> None:
     proof = _prove_file("dags/a.py", _read("2.11.2", old), _read("3.3.2", new), Raising(tmp_path))
     assert (proof.verdict, proof.reason) == (verdict, reason)
+
+
+def _with_task(version: str, *lacking: str, retries: int = 0, fields: tuple[str, ...] = ()) -> ParseResult:
+    task = {"retries": retries, "downstream": [], "template_fields": list(fields)}
+    dag = ParsedDag("a", "dags/a.py", {}, "", (), {"tasks": {"t": task}})
+    return ParseResult(
+        (dag,), (), 0.0, version, stand_ins={"dags/a.py": tuple(StandIn("module", name) for name in lacking)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        (_with_task("2.11.2"), _with_task("3.3.2"), "equal"),
+        (_with_task("2.11.2", fields=("sql",)), _with_task("3.3.2", "airflow.providers.shop"), "not-comparable"),
+        (_with_task("2.11.2", "airflow.providers.shop"), _with_task("3.3.2", "airflow.providers.shop"), "not-comparable"),
+        (_with_task("2.11.2", "airflow.providers.shop"), _with_task("3.3.2", fields=("sql",)), "equal-but-for"),
+        (_with_task("2.11.2", "pandas"), _with_task("3.3.2", "pandas"), "equal"),
+    ],
+)  # fmt: skip
+def test_operators_that_the_target_cannot_make_are_compared_with_nothing(
+    old: ParseResult, new: ParseResult, verdict: str, tmp_path: Path
+) -> None:
+    proof = _prove_file("dags/a.py", old, new, Raising(tmp_path))
+    assert proof.verdict == verdict
+    assert ("lacks airflow.providers.shop" in proof.reason) == (verdict == "not-comparable")
 
 
 @pytest.mark.parametrize(
