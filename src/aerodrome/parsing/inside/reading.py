@@ -94,7 +94,7 @@ def read(file: str, request: Request) -> Dict[str, Any]:
             is_watched = False
     lenient: Any = sys.modules["__main__"].sibling("lenient") if request.get("is_lenient") else None
     if lenient:
-        lenient.install(request["importable"], file)
+        lenient.install(request["importable"], request["dags"], file)
     started = time.monotonic()
     bag = _bag(file, request)
     errors = {str(path): str(text) for path, text in bag.import_errors.items()}

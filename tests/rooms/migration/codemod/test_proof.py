@@ -52,6 +52,16 @@ _DAGS = {
         "sub = SubDagOperator(task_id='sub', subdag=part('grouped', 'sub', args), dag=dag)\n"
         "first >> sub >> BashOperator(task_id='b', bash_command='x', dag=dag)\n"
     ),
+    "anew": (
+        "import os\nimport random\nimport secrets\nimport time\nfrom uuid import uuid4\n"
+        f"{_HEAD}made = {{'run': str(uuid4()), 'part': random.randint(0, 10**9), 'key': secrets.token_hex(8), 'at': time.time(), 'more': os.urandom(4).hex()}}\n"
+        "began = time.time()\nwhile time.time() < began + 3:\n    pass\n"
+        f"with DAG('anew', schedule=None, catchup=False, params=made, {_START}):\n{_BODY}"
+    ),
+    "below": (
+        f"from dags.shop.tasks import LoadOperator\n{_HEAD}"
+        f"with DAG('below', schedule=None, catchup=False, {_START}):\n{_BODY}    LoadOperator(task_id='c')\n"
+    ),
     "never": "from airflow import DAG\nimport os\nraise ValueError('dag')\n",
 }
 
@@ -81,8 +91,11 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
         "raising": "equal-but-for",
         "hooked": "equal-but-for",
         "grouped": "equal-but-for",
+        "anew": "equal",
+        "below": "equal",
         "never": "not-comparable",
     }
+    assert found["below"].stand_ins == ("module dags.shop",)
     assert [(item.path, item.after) for item in found["grouped"].differences] == [("tasks.sub", "TaskGroup")]
     assert found["raising"].raising == ("raising.align",)
     first = found["raising"].differences[0]
