@@ -62,6 +62,10 @@ COVERAGE: tuple[Removal, ...] = (
         ("old-default",),
         "where the project ran on 1.10",
     ),
+    Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
+    Removal(
+        "SQSSensor pushed a whole answer", "rule", ("sqs-messages",), "a finding where no pull of it is in the file"
+    ),
     Removal("Data Factory's operators do not take the factory from their connection", "rule", ("azure-data-factory",)),
     Removal(
         "Operators, hooks and sensors of plugins below airflow.operators, airflow.hooks and airflow.sensors",
