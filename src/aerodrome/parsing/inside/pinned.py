@@ -45,7 +45,7 @@ def _is_asked_by(root: str) -> bool:
         file = frame.f_code.co_filename
         is_library = file.startswith(_LIBRARY) and not any(part in file for part in _PACKAGES)
         if not is_library and not file.startswith("<frozen"):
-            return file.startswith(root)
+            return bool(file.startswith(root))
         frame = frame.f_back
     return False
 
