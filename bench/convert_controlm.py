@@ -63,7 +63,7 @@ def times_off(world: World, dags: Mapping[str, Dag], read_dags: Mapping[str, Par
     for plan in world.plans:
         if plan.dag_id not in dags or plan.dag_id not in read_dags or not plan.is_scheduled or not plan.dates:
             continue
-        if dags[plan.dag_id].schedule.expression is None:
+        if dags[plan.dag_id].schedule.expression is None or plan.repeats:
             continue
         wanted = []
         for odate in sorted(plan.dates)[:RUNS]:

@@ -5,7 +5,9 @@ Airflow reads and serializes. `real_action_share`: actions that did not become a
 refuses becomes a DAG that raises, and counts as converted). `exact_share`: the coordinators and bundles whose run
 times (the first 50, as both real Airflows compute them) are Oozie's and whose every wait was kept; values that no file gives (start, end, zone) are
 answered with samples, as a team would answer the questions of the report; coordinators that Oozie itself refuses (a start that is no time) are counted apart. `silent_changes`: workflows for which a run on paper differs from
-Oozie's, run times that differ, and arguments that render to something else, where no caveat says so. `seconds`: reading, converting and writing all of it for one target.
+Oozie's, run times that differ, and arguments, or values that a
+coordinator hands to a workflow which is not there, that render to something else than `bench.oozie_values` gives, an empty text for what Oozie does not go on
+without, and waits that hold up other runs, where no caveat says so. `seconds`: reading, converting and writing all of it for one target.
 """
 
 from __future__ import annotations
@@ -17,18 +19,22 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from bench.oozie_values import Given, Moment, given_to
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Conversion, Dag, Target
 from aerodrome.migration.convert.emission import compose, emit
-from aerodrome.migration.convert.oozie import evaluation, oracle
+from aerodrome.migration.convert.oozie import evaluation, frequency, oracle
 from aerodrome.migration.convert.oozie.el import parse as parse_el
+from aerodrome.migration.convert.oozie.estate import Estate, read_estate
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
+from aerodrome.migration.convert.oozie.profiles import Profile
 from aerodrome.migration.convert.oozie.proof import prove_flow
 from aerodrome.migration.convert.oozie.reading import read
 from aerodrome.migration.convert.oozie.subworkflows import names_in
@@ -47,6 +53,7 @@ SAMPLES = {
     "initial-instance": "2015-01-01T00:00Z",
     "instance": "0",
 }
+TIMES = ("start", "end", "initial-instance")
 WAITS = ("coordinator/data-in", "coordinator/input-logic")
 
 
@@ -64,16 +71,44 @@ def samples(root: Path) -> dict[str, str]:
             continue
         if document.name not in ("coordinator-app", "datasets"):
             continue
+        ending = ending_in(document)
         for element in document.walk():
             for key, value in element.attributes.items():
-                for name in names_in(value):
-                    if key in SAMPLES:
-                        found.setdefault(name, SAMPLES[key])
+                for name, sample in samples_for(key, value, ending).items():
+                    found.setdefault(name, sample)
             if element.name in ("instance", "start-instance", "end-instance"):
                 is_whole = re.fullmatch(r"\s*\$\{\s*[\w.]+\s*\}\s*", element.text)
                 for name in names_in(element.text):
                     found.setdefault(name, "${coord:current(0)}" if is_whole else SAMPLES["instance"])
     return found
+
+
+def ending_in(document: Element) -> str:
+    """Give what the times of a definition end with: an offset that one of them says, or Z."""
+    texts = [element.get(key) for element in document.walk() for key in TIMES]
+    return next((match[0] for text in texts if (match := re.search(r"[+-]\d{4}$", text.strip()))), "Z")
+
+
+def samples_for(key: str, text: str, ending: str) -> dict[str, str]:
+    """Give values for the variables of an attribute with which the whole is a sample: of `${day}T00:00+0900` the day alone."""
+    names = list(dict.fromkeys(names_in(text))) if key in SAMPLES else []
+    if key not in TIMES or not names:
+        return dict.fromkeys(names, SAMPLES.get(key, ""))
+    moment = SAMPLES[key][:16]
+    parts = [
+        moment + ending,
+        moment,
+        *(moment[:size] for size in (10, 13, 7, 4)),
+        moment[5:7],
+        moment[8:10],
+        moment[11:13],
+    ]
+    for values in product(parts, repeat=len(names)) if len(names) < 4 else ():
+        given = dict(zip(names, values, strict=True))
+        whole = re.sub(r"\$\{\s*([\w.]+)\s*\}", lambda match: given.get(match[1], ""), text)  # noqa: B023
+        if frequency.read_time(whole, ending):
+            return given
+    return dict.fromkeys(names, moment + ending)
 
 
 def answers(root: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -132,17 +167,33 @@ def workflows_of(root: Path) -> dict[str, Workflow]:
     return found
 
 
+def ending_of(dag: Dag, estate: Estate) -> str:
+    """Give what the times of a DAG's definition end with."""
+    item = estate.applications.get(dag.origin.file)
+    return ending_in(item.root) if item is not None else "Z"
+
+
 def workflow_file(dag: Dag) -> str:
     return next((account.origin.file for account in dag.accounts if account.element == "start"), "")
 
 
-def wrong_arguments(workflow: Workflow, dag: Dag) -> list[str]:
+def is_other_workflow(dag: Dag, root: Path, flows: Mapping[str, Workflow]) -> bool:
+    """Tell whether a coordinator's DAG holds another workflow than its app-path can only mean: the one below whose path ends so.
+
+    Found without the converter's search, by the part of the path that no value changes; what a caveat says is assumed is no difference.
+    """
+    said = workflow_file(dag)
+    files = [account.origin.file for account in dag.accounts if account.element.startswith("coordinator/")]
+    if not files or said not in flows or any("app-path-assumed" in account.code for account in dag.accounts):
+        return False
+    path = next((item.text.strip() for item in read_file(root / files[0]).walk() if item.name == "app-path"), "")
+    tail = path.rpartition("}")[2].strip("/").removesuffix("/workflow.xml")
+    wanted = [name for name in flows if tail and f"/{name.removesuffix('/workflow.xml')}".endswith(f"/{tail}")]
+    return len(wanted) == 1 and wanted[0] != said
+
+
+def wrong_arguments(workflow: Workflow, dag: Dag, given: Given) -> list[str]:
     """Name the actions whose arguments render to something else than Oozie gives them, with a sample value for each param."""
-    values = {
-        item.name: item.default if isinstance(item.default, str) else f"value of {item.name}" for item in dag.parameters
-    }
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters |= {"quote": shlex.quote, "app_folder": str}
     wrong = []
     for node in workflow.order():
         if node.kind != "action" or node.body is None or node.body.name in ("sub-workflow", "email"):
@@ -152,19 +203,55 @@ def wrong_arguments(workflow: Workflow, dag: Dag) -> list[str]:
         if task.role != "real" or not isinstance(command, str):
             continue
         try:
-            wanted = [
-                evaluation.evaluate(text, lambda name: values[name], _FUNCTIONS | {"wf:conf": values.__getitem__})
-                for text in _arguments(node.body)
-            ]
-            rendered = environment.from_string(command).render(params=values, run_id="run 1", number=float)
-        except (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError):
+            arguments = _arguments(node.body)
+            functions = given.functions(given.looked_up) | _FUNCTIONS
+            wanted = [evaluation.evaluate(text, given.of_workflow, functions) for text in arguments]
+            rendered = _rendered(command, given)
+        except _NO_VALUE:
             continue  # a value that only a run has
         words = iter(shlex.split(re.sub(r"<<'END_OF_XML'.*?\nEND_OF_XML", "", rendered, flags=re.DOTALL), posix=True))
-        if not all(any(want in (word, word.partition("=")[2], word[2:]) for word in words) for want in wanted):
+        is_right = all(any(want in (word, word.partition("=")[2], word[2:]) for word in words) for want in wanted)
+        if not is_right or re.search(r"workflow\.xml'?/", rendered) or any(map(given.is_missing, arguments)):
             wrong.append(node.name)
     return wrong
 
 
+def wrong_conf(dag: Dag, given: Given) -> list[str]:
+    """Name the properties that a coordinator hands to a workflow which is not there, and that are not those of Oozie."""
+    task = next((task for task in dag.tasks if task.task_id == "workflow"), None)
+    conf = dict(task.arguments).get("conf") if task is not None else None
+    wrong: list[str] = []
+    if not isinstance(conf, dict):
+        return wrong
+    for name in given.own:
+        try:
+            if _rendered(str(conf[name]), given) != given.of_workflow(name):
+                wrong.append(name)
+        except _NO_VALUE:
+            continue
+    return wrong
+
+
+def _rendered(text: str, given: Given) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder}
+    params = {name: given.param(name) for name in given.params}
+    return environment.from_string(text).render(
+        params=params, run_id="run 1", number=float, logical_date=Moment(given.moment)
+    )
+
+
+def _app_folder(path: str) -> str:
+    return path.rpartition("/")[0] if path.endswith(".xml") else path
+
+
+def is_held_up(dag: Dag) -> bool:
+    """Tell whether runs that wait count among those that go at a time, and no caveat says so."""
+    codes = {code for account in dag.accounts for code in account.code.split(",")}
+    return any(task.is_waiting for task in dag.tasks) and "waiting-runs-count" not in codes
+
+
+_NO_VALUE = (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError, AttributeError, ValueError)
 _FUNCTIONS: dict[str, Any] = {
     "wf:id": lambda: "run 1",
     "concat": lambda one, two: f"{one}{two}",
@@ -195,15 +282,29 @@ def silent(
     conversion: Conversion, root: Path, read_dags: Mapping[Target, Mapping[str, ParsedDag]], *, is_verbose: bool
 ) -> tuple[int, set[str]]:
     """Count what differs without a word, and name the DAGs whose run times are not Oozie's."""
-    flows = workflows_of(root)
+    flows, estate = workflows_of(root), read_estate(root, Profile())
     count, off = 0, set()
     for dag in conversion.dags:
         workflow = flows.get(workflow_file(dag))
+        if is_other_workflow(dag, root, flows):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: {workflow_file(dag)} is not the workflow of its app-path")
         if workflow is not None and not workflow.defects:
-            differences, wrong = prove_flow(workflow, dag, flows=flows), wrong_arguments(workflow, dag)
+            differences = prove_flow(workflow, dag, flows=flows)
+            given = given_to(estate, dag, ending_of(dag, estate))
+            wrong = wrong_arguments(workflow, dag, given) if given is not None else []
             count += bool(differences) + bool(wrong)
             if is_verbose and (differences or wrong):
                 note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]}")
+        elif (given := given_to(estate, dag, ending_of(dag, estate))) is not None and (wrong := wrong_conf(dag, given)):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: hands on other values of {wrong[:3]}")
+        if is_held_up(dag):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: nothing says that runs which wait count")
         if dag.schedule.oracle:
             wanted = [moment.astimezone(UTC).isoformat() for moment in oracle.nominal_times(dag.schedule.oracle, RUNS)]
             for target, dags in read_dags.items():

@@ -79,6 +79,7 @@ def wrong_uris(dag: Dag, wanted: list[DataIn], module: types.ModuleType) -> list
 
 def uri(item: DataIn, moment: datetime) -> str:
     text = item.template
+    moment = moment.astimezone(datetime.strptime(item.initial[16:], "%z").tzinfo)  # the clock of the server
     for word, value in (
         ("YEAR", moment.year),
         ("MONTH", moment.month),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape, quoteattr
 
 ZONES = (
@@ -331,9 +331,14 @@ class Maker:
         )
         controls = f"<controls>{self.some('<timeout>' + chance.choice(['-1', '0', '90']) + '</timeout>', '<concurrency>2</concurrency>', '<execution>' + chance.choice(['FIFO', 'LIFO', 'LAST_ONLY', 'NONE']) + '</execution>', '<throttle>3</throttle>')}</controls>"
         sla = "<sla:info><sla:nominal-time>${coord:nominalTime()}</sla:nominal-time><sla:should-start>${10 * MINUTES}</sla:should-start><sla:should-end>${2 * HOURS}</sla:should-end><sla:alert-contact>a@example.com</sla:alert-contact></sla:info>"
+        start = chance.choice(STARTS)
+        ending = start[16:]  # a server takes times of its own zone only
+        datasets = datasets.replace('Z" timezone', f'{ending}" timezone')
+        inside = self.sample.inputs.get(folder, [])
+        inside[:] = [replace(item, initial=item.initial[:-1] + ending) for item in inside]
         self.sample.files[path] = (
-            f'<coordinator-app xmlns="uri:oozie:coordinator:0.5" xmlns:sla="uri:oozie:sla:0.2" name="{folder}-coord" frequency="{frequency}" start="{chance.choice(STARTS)}"'
-            f' end="2030-01-01T00:00Z" timezone="{zone}">{self.some(controls)}{datasets}{inputs}{logic}<action><workflow><app-path>/apps/{folder}</app-path>'
+            f'<coordinator-app xmlns="uri:oozie:coordinator:0.5" xmlns:sla="uri:oozie:sla:0.2" name="{folder}-coord" frequency="{frequency}" start="{start}"'
+            f' end="2030-01-01T00:00{ending}" timezone="{zone}">{self.some(controls)}{datasets}{inputs}{logic}<action><workflow><app-path>/apps/{folder}</app-path>'
             f"<configuration>{given}</configuration></workflow>{self.some(sla)}</action></coordinator-app>"
         )
         self.sample.files[f"{folder}/coordinator.properties"] = (

@@ -33,9 +33,9 @@ DATA = Path(__file__).parents[2] / "data"
 PROJECT = DATA / "aged_project"
 LOCKS = DATA / "locks"
 OLD_PYTHON = "3.8"
-PYTHONS = {"1.10.10": "3.7"}
+PYTHONS = {"1.10.10": "3.7", "1.10.11": "3.7"}
 """Of what does not run on OLD_PYTHON."""
-BY_PIP = frozenset({"1.10.10", "1.10.12"})
+BY_PIP = frozenset({"1.10.10", "1.10.11", "1.10.12"})
 """Their metadata is malformed (a version in the list of an extra), and only pip before 24.1 installs them."""
 MYSQL_PACKAGES, MYSQL_PACKAGES_OF_3 = ("pymysql",), ("aiomysql",)
 """What an Airflow of today needs for MySQL; those of old have it in their locks."""

@@ -13,7 +13,6 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from hashlib import md5
 from itertools import pairwise
 from json.encoder import encode_basestring
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
 from aerodrome.migration.transfer.arrays import array_text
-from aerodrome.migration.transfer.hashing import add
+from aerodrome.migration.transfer.hashing import add, md5
 from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, MappedRow
 from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.relay import cursor_on
@@ -124,9 +123,9 @@ class BulkWriter:
                             fields[index] = field[len(COPY_BYTES) :]
                             signs += 2
                     line = "\t".join([_NULL if field is None else field for field in fields])
-                digest = md5(line.encode(), usedforsecurity=False).digest()
+                digest = md5(line.encode()).digest()
                 if has_notes:
-                    noted = md5(f"{line}\t{_NULL if row.note is None else row.note}".encode(), usedforsecurity=False)
+                    noted = md5(f"{line}\t{_NULL if row.note is None else row.note}".encode())
                     total += int.from_bytes(noted.digest()[:8], "big", signed=True)
                     number += int.from_bytes(digest if row.note is None else noted.digest(), "big")
                 else:

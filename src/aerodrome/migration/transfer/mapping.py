@@ -13,13 +13,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import md5
 from math import floor
 from typing import Any
 
 from aerodrome.kernel.errors import Broken
 from aerodrome.migration.estate.history import COLUMNS, FINAL_RUN_STATES, FINAL_TASK_STATES, HistoryKind
-from aerodrome.migration.transfer.hashing import json_text, moment_text
+from aerodrome.migration.transfer.hashing import json_text, md5, moment_text
 from aerodrome.migration.transfer.outcomes import Rejected
 
 RUN_TYPES = {
@@ -52,6 +51,7 @@ TASK_STATES = frozenset(
 """States that Airflow 3 can read; a try that was interrupted stands with the state it had."""
 
 Key = tuple[Any, ...]
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # moments are texts in UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +262,8 @@ def stable_uuid7(key: Key, moment: str | None) -> str:
 
 def uuid7_of(name: str, moment: str | None) -> str:
     """Do the same for a key whose parts stand between the signs 0x1F."""
-    seconds = 0.0 if moment is None else datetime.fromisoformat(f"{moment}+00:00").timestamp()
-    digits = md5(name.encode(errors="backslashreplace"), usedforsecurity=False).hexdigest()
+    seconds = 0.0 if moment is None else (datetime.fromisoformat(moment) - _EPOCH).total_seconds()
+    digits = md5(name.encode("utf-8", "backslashreplace")).hexdigest()
     return f"{max(0, floor(seconds * 1000)):012x}7{digits[13:16]}8{digits[17:]}"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import md5
 from typing import Any
 
 from aerodrome.kernel.errors import Broken
@@ -27,6 +26,7 @@ from aerodrome.migration.transfer.batches import (
     move_batch,
 )
 from aerodrome.migration.transfer.bulk import COPY_BYTES, BulkWriter, Draft, Outcome, sums_of
+from aerodrome.migration.transfer.hashing import md5
 from aerodrome.migration.transfer.mapping import EXTRA_COLUMNS, TARGET_COLUMNS, uuid7_of
 from aerodrome.migration.transfer.outcomes import Tally
 from aerodrome.migration.transfer.target import TargetDatabase
@@ -166,7 +166,7 @@ def _drafted(line_of: Callable[[Sequence[Any]], Line], rows: Sequence[Sequence[A
             continue
         try:
             line = line_of(row)
-            digest = md5(line.proof.encode(), usedforsecurity=False).digest()
+            digest = md5(line.proof.encode()).digest()
         except (NotPlainError, TypeError, ValueError, RecursionError):
             odd[row[0], row[1]] = None
             continue
@@ -199,7 +199,7 @@ def _drafted_tasks(tail_of: Callable[[str], str], width: int, runs: Sequence[Run
         return _Batch(None, odd)
     lines = block.replace(NULL_MARK, NULL).split("\n")
     owners = [key for key, of_run in found for _ in of_run]
-    sums, number = sums_of([md5(line.encode(), usedforsecurity=False).digest() for line in lines])
+    sums, number = sums_of([md5(line.encode()).digest() for line in lines])
     try:
         tails = [tail_of(line) for line in lines]
     except ValueError:  # a moment that is none

@@ -174,6 +174,34 @@ def put_oddities(old: Aged, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.mark.airflow
+def test_notes_are_looked_for_once_there_are_some(
+    old: Aged, source: Any, open_target: Callable[[], TargetDatabase]
+) -> None:
+    """A source without a note is read without them; the first note is seen by the same reader."""
+    if old.version in {"1.10.15", "2.3.4"}:
+        pytest.skip("it has no notes")
+    target, engine = open_target(), create_engine(old.url)
+    by_text = ByText(source)
+    bare = move_history(by_text, target, DAG_IDS)
+    assert (bare.is_proven, "task_instance" in by_text.read) == (True, False)
+    assert content(target)["task_instance_note"] == []
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                "insert into task_instance_note (dag_id, run_id, task_id, map_index, content, created_at, updated_at) "
+                "select dag_id, run_id, task_id, map_index, 'slow', start_date, end_date from task_instance "
+                "where dag_id = 'daily_orders' and task_id = 'extract' and state = 'success'"
+            )
+        noted = move_history(by_text, target, DAG_IDS)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("delete from task_instance_note")
+        engine.dispose()
+    assert noted.is_proven
+    assert len(content(target)["task_instance_note"]) == len(by_text.read["task_instance"]) > 0
+
+
+@pytest.mark.airflow
 def test_the_same_runs_are_chosen(old: Aged, source: Any) -> None:
     text = source.text_history()
     offered = [kind for kind in HISTORY_KINDS if text.is_offered(kind)]

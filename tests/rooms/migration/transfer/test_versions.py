@@ -35,7 +35,7 @@ DAG_IDS = ("berlin_nightly", "by_hand", "daily_orders", "six_hourly")
 CASES = [
     ("1.10.15", "sqlite"),
     ("2.3.4", "sqlite"),
-    *wide(*((version, "sqlite") for version in ("1.10.10", "1.10.12", "1.10.14"))),
+    *wide(*((version, "sqlite") for version in ("1.10.10", "1.10.11", "1.10.12", "1.10.13", "1.10.14"))),
     *wide(*((version, "sqlite") for version in ("2.0.2", "2.1.4", "2.2.5", "2.4.3", "2.5.3", "2.6.3", "2.7.3"))),
     *wide(*((version, "sqlite") for version in ("2.8.4", "2.9.3", "2.10.5", "2.11.2"))),
     *wide(*((version, "sqlite") for version in ("3.0.6", "3.1.8", "3.2.2", "3.3.2"))),

@@ -68,6 +68,11 @@ def node_accounts(draft: Draft, node: Node) -> None:
         text = "AND and OR are mixed without parentheses: each mark joins its condition to the one before, AND first."
         draft.account("INCOND", "caveat", node.origin, "condition-order", text, node.name)
     own = {wait.name for wait in node.waits}
+    by_edge = {
+        wait.name
+        for wait in node.waits
+        if any(link.kind != "stored" for link in draft.world.links.of(draft.plan.number, node, wait))
+    }
     for wait in node.waits:
         _wait_account(draft, node, wait)
     for out in node.outs:
@@ -83,7 +88,7 @@ def node_accounts(draft: Draft, node: Node) -> None:
             out.sign == "-"
             and out.name in own
             and draft.world.index.waiters(out.name, draft.plan.number) > 1
-            and out.name not in draft.world.links.stored
+            and (out.name not in draft.world.links.stored or out.name in by_edge)
         ):
             text = f"It deletes {out.name} after use, for which other jobs wait, too: here all of them run, in Control-M those that started before."
             draft.account("OUTCOND", "caveat", at(node, out.line), "condition-shared", text, node.name)

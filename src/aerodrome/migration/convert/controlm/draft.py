@@ -38,6 +38,28 @@ _ALONE: Final = (
 )  # rules that mean something for one task, too
 
 
+# cities that name time zones in the lists of Control-M servers
+_CITIES: Final = {
+    "HNL": "Pacific/Honolulu",
+    "ANC": "America/Anchorage",
+    "LAX": "America/Los_Angeles",
+    "DEN": "America/Denver",
+    "CHI": "America/Chicago",
+    "NYC": "America/New_York",
+    "HAL": "America/Halifax",
+    "RIO": "America/Sao_Paulo",
+    "LON": "Europe/London",
+    "PAR": "Europe/Paris",
+    "CAI": "Africa/Cairo",
+    "MOW": "Europe/Moscow",
+    "KHI": "Asia/Karachi",
+    "BKK": "Asia/Bangkok",
+    "HKG": "Asia/Hong_Kong",
+    "TYO": "Asia/Tokyo",
+    "SYD": "Australia/Sydney",
+}
+
+
 @dataclass
 class Built:
     """A DAG in the making."""
@@ -196,13 +218,13 @@ class Draft:
         if not node.timezone:
             return site
         try:
-            found = ZoneInfo(node.timezone).key
+            found = ZoneInfo(_CITIES.get(node.timezone.upper(), node.timezone)).key
         except (ZoneInfoNotFoundError, ValueError):
             text = f"The time zone {node.timezone} is not known: the times of the job are those of {site}."
             self._once("JOB@TIMEZONE", node, "timezone-unknown", text)
             return site
-        if "/" not in found and found.upper() not in ("UTC", "GMT", "Z", "ZULU"):
-            text = f"The time zone {found} is taken from the tz database; the Control-M server has a list of its own, which may change its clock on other dates or never."
+        if found != node.timezone or ("/" not in found and found.upper() not in ("UTC", "GMT", "Z", "ZULU")):
+            text = f"The time zone {node.timezone} is taken as {found} of the tz database; the Control-M server has a list of its own, which may change its clock on other dates or never."
             self._once("JOB@TIMEZONE", node, "timezone-name", text)
         return found
 

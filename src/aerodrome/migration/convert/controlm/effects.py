@@ -81,7 +81,14 @@ class _Maker:
         event = event_of(reaction.statement, reaction.code)
         is_whole = reaction.statement.strip() in ("*", "", "**", "****")
         where = f"ON {reaction.statement}/{reaction.code}"
-        if action.kind in ("ok", "notok"):
+        turned = self._turned(reaction, event)
+        if turned and action.kind in ("cond", "force", "variable"):
+            text = f"{where} ends the job {turned} and does more, which no task behind the job can see."
+            self._raise(action, where, "result-actions", text, turned.lower())
+        elif turned and action.kind in ("mail", "shout"):
+            text = f"{where} ends the job {turned}: its message is not sent."
+            self._note(action, "message-result", text)
+        elif action.kind in ("ok", "notok"):
             self._result(reaction, action, is_whole, where)
         elif action.kind == "rerun":
             self._must_rerun = self._must_rerun or event == "notok"
@@ -111,6 +118,15 @@ class _Maker:
         else:
             word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
             self._raise(action, where, "action-unknown", f"{where} does {word}, which is not converted.")
+
+    def _turned(self, reaction: Reaction, event: str | None) -> str:
+        """Give the end to which an ON block turns that of its job, "" where it keeps it: what else it does is then for an end that nobody sees."""
+        kinds = {action.kind for action in reaction.actions}
+        if isinstance(self.node, Job) and self.node.kind == "dummy":
+            return ""
+        if "ok" in kinds and event != "ok":
+            return "OK"
+        return "NOTOK" if "notok" in kinds and event != "notok" else ""
 
     def shout(self, shout: Shout) -> None:
         origin = self._origin(shout.line)
@@ -241,7 +257,10 @@ class _Maker:
             return
         self._note(action, "force-apart" if caveat else "", caveat)
         day = self.context.text("%%$ODATE").text
-        arguments: tuple[tuple[str, Expression], ...] = (("trigger_dag_id", dag_id), ("conf", {"odate": day}))
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("trigger_dag_id", dag_id),
+            ("conf", {"odate": day, "is_forced": True}),
+        )
         self._after(f"orders_{job or folder}", symbols.TRIGGER_DAG, arguments, event)
 
     def _stop(self, action: Action, event: str | None, where: str) -> None:

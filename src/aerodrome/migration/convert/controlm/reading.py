@@ -27,7 +27,7 @@ from aerodrome.migration.convert.controlm.building import Builder
 from aerodrome.migration.convert.controlm.dates.cycles import notes_of
 from aerodrome.migration.convert.controlm.dates.scheduling import Timing, cyclic_timing, folder_timing, no_schedule
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
-from aerodrome.migration.convert.controlm.definitions.model import Job
+from aerodrome.migration.convert.controlm.definitions.model import Folder, Job
 from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.jobs.unmapped import FILE, skeleton
 from aerodrome.migration.convert.controlm.jobs.work import is_convertible
@@ -103,9 +103,16 @@ class _Converter:
             else no_schedule(self.site)
         )
         if jobs or not plan.apart:
-            built = Builder(self.world, plan, jobs, tick=plan.tick).build()
-            head = [*folder.accounts, *self._folder_accounts(plan, timing)]
-            self._add(plan, plan.dag_id, built, timing, head, folder.name, folder.description, folder.origin)
+            head: list[Account] = []
+            if folder.cyclic is not None:
+                again = cyclic_timing(_as_job(folder), plan.dates, self.site) if plan.repeats else None
+                timing = again or timing
+                head.append(_repetition(folder, is_told=again is not None))
+            dates = timing.dates
+            built = Builder(self.world, plan, jobs, tick=plan.tick, times=timing.times, dates=dates).build()
+            head = [*folder.accounts, *head, *self._folder_accounts(plan, timing)]
+            runs = 1 if folder.cyclic is not None else None
+            self._add(plan, plan.dag_id, built, timing, head, folder.name, folder.description, folder.origin, runs=runs)
         else:
             self._ask(plan)
         for job in folder.jobs():
@@ -274,6 +281,25 @@ class _Converter:
                     PoolNeed(pool_of(name), largest[name], "Control-M quantitative resource; set its real maximum")
                 )
         return needs
+
+
+def _as_job(folder: Folder) -> Job:
+    """Give a job that repeats at the times of a cyclic folder."""
+    return Job(
+        folder.name,
+        folder.path,
+        time_from=folder.time_from,
+        time_to=folder.time_to,
+        has_open_end=folder.has_open_end,
+        cyclic=folder.cyclic,
+    )
+
+
+def _repetition(folder: Folder, *, is_told: bool) -> Account:
+    text = "The folder repeats in Control-M; here it runs once on each date: its times cannot be said, or its jobs have other dates than it."
+    if is_told:
+        text = "It starts at its times of the day; a run that lasts longer delays the next one. Folders that wait for its jobs wait for its first run of the date."
+    return Account("FOLDER@CYCLIC", "caveat", folder.origin, "folder-cyclic", text, folder.name)
 
 
 def _runs_of(plan: Plan) -> int | None:

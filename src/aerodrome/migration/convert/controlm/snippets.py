@@ -58,12 +58,12 @@ ONLY_ON: Final = Function(
     "only_on",
     '''
 def only_on(is_ordered):
-    """Skip a task on dates on which Control-M does not order its job."""
+    """Skip a task on dates on which Control-M does not order its job; a forced run has all of its jobs."""
 
     def check(context):
-        day = odate(context["dag_run"])
-        if not is_ordered(day):
-            raise AirflowSkipException(f"Not ordered on {day}.")
+        run = context["dag_run"]
+        if not (run.conf or {}).get("is_forced") and not is_ordered(odate(run)):
+            raise AirflowSkipException(f"Not ordered on {odate(run)}.")
 
     return check
 ''',
@@ -79,6 +79,8 @@ def only_at(times, is_ordered=None):
 
     def check(context):
         run = context["dag_run"]
+        if (run.conf or {{}}).get("is_forced"):
+            return
         moment = (run.logical_date or run.run_after).astimezone(ZoneInfo("{zone}"))
         if run.logical_date is not None and moment.hour * 60 + moment.minute not in times:
             raise AirflowSkipException(f"The job does not start at {{moment:%H:%M}}.")
@@ -111,8 +113,9 @@ def not_after(minutes, days, zone, is_ordered=None):
     """Skip a task that could not start in its time window, as Control-M does not start the job then."""
 
     def check(context):
-        day = odate(context["dag_run"])
-        if is_ordered is not None and not is_ordered(day):
+        run = context["dag_run"]
+        day = odate(run)
+        if is_ordered is not None and not (run.conf or {}).get("is_forced") and not is_ordered(day):
             raise AirflowSkipException(f"Not ordered on {day}.")
         latest = at_time(day, minutes, zone, days)
         if datetime.now(latest.tzinfo) > latest:

@@ -33,7 +33,13 @@ class Plan:
     forced: Mapping[tuple[str, ...], str] = field(default_factory=dict)  # jobs that others order alone: path -> dag_id
     notes: tuple[tuple[str, str], ...] = ()
     is_by_hand: bool = False  # people order it, and the criteria of its jobs choose among them
-    is_forced: bool = False  # another job orders the whole folder, whatever the criteria of its jobs
+    is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
+
+    @property
+    def repeats(self) -> bool:
+        """Say whether the whole folder repeats on its dates, which its DAG can do where all of its jobs have the same dates."""
+        is_whole = not self.apart and all(item.dates == self.dates for item in self.order.jobs.values())
+        return self.folder.cyclic is not None and self.is_scheduled and bool(self.dates) and is_whole
 
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]
@@ -175,9 +181,20 @@ def _plan(
             first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
         )
     is_scheduled = why_not is None and bool(dates or apart)
-    is_forced = (folder.name, "") in wanted
     return Plan(
-        number, folder, dag_id, order, dates, tick, is_scheduled, why_not, apart, forced, notes, is_by_hand, is_forced
+        number,
+        folder,
+        dag_id,
+        order,
+        dates,
+        tick,
+        is_scheduled,
+        why_not,
+        apart,
+        forced,
+        notes,
+        is_by_hand,
+        any(name == folder.name for name, _ in wanted),
     )
 
 
@@ -200,7 +217,7 @@ def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, t
     if not method or method.upper().startswith(("NONE", "MANUAL")):
         text = (
             f"The folder is ordered by hand (order method {method or 'None'}): its DAG has no schedule. A run skips the jobs "
-            "whose criteria do not choose its date, as an order does; a force does not."
+            'whose criteria do not choose its date, as an order does; one with {"is_forced": true} runs all, as a force does.'
         )
         return ("manual-order", text), ()
     if (known := site.user_dailies.get(method)) is True:

@@ -116,7 +116,7 @@ def _check_engine(action: Action, command: Command) -> None:
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
     common, files = body.common()
-    return Action(kind, node.body, compiler, common, body.read_job_xml, files)
+    return Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files)
 
 
 def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str]) -> Task:

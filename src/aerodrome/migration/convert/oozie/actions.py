@@ -41,7 +41,7 @@ class Action:
     kind: str
     body: Element
     compiler: Compiler
-    common: Mapping[str, str] = field(default_factory=dict)  # configuration of <global>
+    common: Mapping[str, str] = field(default_factory=dict)  # configuration of config-default.xml and <global>
     job_xml: Callable[[str], Mapping[str, str] | None] = lambda _: None  # reads a job-xml that is there
     common_job_xml: tuple[str, ...] = ()
     caveats: dict[str, str] = field(default_factory=dict)
@@ -108,17 +108,25 @@ class Action:
         self.compiler.needs.is_quoting = True
         if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
             return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"
-        if known is None and found is None:  # it comes at run time: the folder, or the file in it
+        if (
+            known is None and not isinstance(tail, str)
+        ) or found is None:  # it comes at run time: the folder, or the file in it
             self.compiler.needs.functions[APP_FOLDER.name] = APP_FOLDER
             self.compiler.needs.filters[APP_FOLDER.name] = Code(APP_FOLDER.name)
             return "{{ " + f"{inner} | {APP_FOLDER.name} | quote" + " }}"
         return "{{ " + f"{inner} | quote" + " }}"
 
     def settings(self) -> dict[str, str]:
-        """Give the configuration: <global>, then job-xml, then its own; what only steers Oozie's launcher is left out and said."""
-        found = dict(self.common)
+        """Give the configuration: job-xml files, config-default.xml, <global>, its own; the later ones win.
+
+        The files of <global> come behind its own ones, and settings of both win over all files (Oozie 5.2:
+        LiteWorkflowAppParser.handleDefaultsAndGlobal, JavaActionExecutor.parseJobXmlAndConfiguration). What only steers Oozie's launcher is
+        left out and said.
+        """
+        found: dict[str, str] = {}
         unread = []
-        for name in (*self.common_job_xml, *(item.text.strip() for item in self.every("job-xml"))):
+        own = [item.text.strip() for item in self.every("job-xml")]
+        for name in (*own, *(name for name in self.common_job_xml if name not in own)):
             content = self.job_xml(name)
             if content is None:
                 unread.append(name)
@@ -126,6 +134,7 @@ class Action:
                 found |= content
         self.unread = tuple(unread)
         self.used.add("configuration")
+        found |= self.common
         found |= configuration(self.body.first("configuration"))
         for name in [name for name in found if LAUNCHER.match(name) and not name.startswith("map")]:
             del found[name]
@@ -182,9 +191,9 @@ def in_one(action: Action, argv: list[str], *before: str) -> Command:
     return Command((*action.prepared(), *action.fetched(), *before, " ".join(argv)), tuple(argv))
 
 
-def generic(action: Action) -> list[str]:
-    """Give the generic options of Hadoop tools: -conf for files that are read later, -D for settings."""
-    settings = action.settings()
+def generic(action: Action, names: re.Pattern[str] | None = None) -> list[str]:
+    """Give the generic options of Hadoop tools: -conf for files that are read later, -D for settings, all or those of such names."""
+    settings = {name: value for name, value in action.settings().items() if names is None or names.match(name)}
     found = []
     for name in action.unread:
         found += ["-conf", action.word(PurePosixPath(name).name)]

@@ -52,8 +52,10 @@ class Body:
     handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
         default_factory=lambda: ({}, ())
     )  # of <global> of its parent
+    defaults: Mapping[str, str] = field(default_factory=dict)  # settings of Hadoop in its config-default.xml
     coordinator_name: str = ""
     zone: str = "UTC"
+    ending: str = "Z"  # see `Words.ending`
     events: Mapping[str, str] = field(default_factory=dict)
     outlets: tuple[Expression, ...] = ()  # made when the run ends well
     event_macros: dict[str, Code] = field(default_factory=dict)

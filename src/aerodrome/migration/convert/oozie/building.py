@@ -117,6 +117,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
         size_probe=body.profile.size_probe,
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
+        ending=body.ending,
     )
     bodies: dict[str, Task] = {}
     predicates: _Predicates = []
@@ -227,6 +228,17 @@ def _kill(body: Body, words: Words, node: Node) -> Task:
     return Task(node.name, symbols.PYTHON, arguments, role="fails", origin=node.origin)
 
 
+LOOKED_UP: Final = "Looked up by wf:conf, and no properties came with the definition: empty unless it is given."
+
+
+def _describe(body: Body, name: str, value: str | None) -> str:
+    """Say what a param takes, where no file tells."""
+    if value is None:
+        return describe_asked(name) or "No value was found."
+    is_open = name in body.needs.optional and not any(layer.is_job for layer in body.scope.layers)
+    return LOOKED_UP if is_open else ""
+
+
 def unlike(name: str, workflow: Workflow) -> str:
     """Give a name for a task of ours that no node has."""
     while name in workflow.nodes:
@@ -274,7 +286,7 @@ def make_dag(
             name,
             value,
             has_default=value is not None or is_scheduled,
-            description="" if value is not None else describe_asked(name) or "No value was found.",
+            description=_describe(body, name, value),
         )
         for name, value in needs.parameters.items()
     )

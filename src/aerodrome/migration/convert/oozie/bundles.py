@@ -11,7 +11,7 @@ from aerodrome.migration.convert.contract import Account, Dag, Origin, Outcome, 
 from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, raising_arguments
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate
-from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration, incomplete
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 
 
@@ -27,6 +27,7 @@ def bundle_dags(
     questions: list[Question] = []
     used: set[str] = set()
     places = _places(estate, item, job)
+    assumed_job = estate.properties_assumed(item)
     for number, entry in enumerate(item.root.every("coordinator")):
         name = scope.text(entry.get("name")) or entry.get("name") or "coordinator"
         path = entry.value("app-path")
@@ -34,7 +35,11 @@ def bundle_dags(
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
         found, is_assumed = places[number]
         dag_id = _free(name if found is None else _name(children, found, name, used), bundle, taken)
-        if found is None:
+        if lacking := incomplete(item.root):
+            refused = Account("bundle/configuration", "raises", origin, "configuration-refused", lacking, dag_id)
+            dags.append(_raising(dag_id, f"Oozie refuses the bundle: {lacking}", refused))
+            used |= {found.file} if found is not None else set()
+        elif found is None:
             dags.append(_missing(dag_id, path, origin))
             if open_names := names_in(Scope((own, *job)).partly(path)):
                 given = ", ".join(f"${{{item}}}" for item in open_names)
@@ -47,8 +52,11 @@ def bundle_dags(
             dag, asked = coordinator_dag(estate, children, found, dag_id, (own,), job)
             dags.append(dag)
             questions += asked
-        dags[-1] = _finish(dags[-1], item, entry.get("enabled"), bundle, origin)
-        if is_assumed and found is not None:
+        dags[-1] = _finish(dags[-1], item, scope, entry.get("enabled"), bundle, origin)
+        if assumed_job:
+            account = Account("bundle/properties", "caveat", origin, "properties-assumed", assumed_job, name)
+            dags[-1] = replace(dags[-1], accounts=(account, *dags[-1].accounts))
+        if is_assumed and found is not None and not lacking:
             reason = f"{path} is not known: {found.file} is taken, which is the one that is called so"
             assumed = Account("bundle/app-path", "caveat", origin, "app-path-assumed", reason, name)
             dags[-1] = replace(dags[-1], accounts=(assumed, *dags[-1].accounts))
@@ -141,8 +149,14 @@ def _free(name: str, bundle: str, taken: set[str]) -> str:
 
 def _missing(dag_id: str, path: str, origin: Origin) -> Dag:
     reason = f"the coordinator {path} is not among the definitions"
+    return _raising(
+        dag_id, reason, Account("bundle/coordinator", "raises", origin, "coordinator-missing", reason, dag_id)
+    )
+
+
+def _raising(dag_id: str, reason: str, account: Account) -> Dag:
+    origin = account.origin
     task = Task("coordinator", symbols.PYTHON, raising_arguments(reason), role="raises", origin=origin)
-    account = Account("bundle/coordinator", "raises", origin, "coordinator-missing", reason, dag_id)
     return Dag(
         dag_id,
         (task,),
@@ -154,13 +168,13 @@ def _missing(dag_id: str, path: str, origin: Origin) -> Dag:
     )
 
 
-def _finish(dag: Dag, item: Application, enabled: str, bundle: str, origin: Origin) -> Dag:
+def _finish(dag: Dag, item: Application, scope: Scope, enabled: str, bundle: str, origin: Origin) -> Dag:
     outcome: Outcome = "converted"
     accounts = [Account("bundle/coordinator", outcome, origin, name=dag.dag_id)] if not _is_missing(dag) else []
     controls = item.root.first("controls")
     if controls is not None and controls.value("kick-off-time"):
         where = Origin(item.file, "bundle-app/controls", controls.line)
-        reason = f"the bundle starts at {controls.value('kick-off-time')}: unpause the DAG then"
+        reason = f"the bundle starts at {scope.partly(controls.value('kick-off-time'))}: unpause the DAG then"
         accounts.append(Account("bundle/kick-off-time", "caveat", where, "kick-off-time", reason, dag.dag_id))
     is_paused = True if enabled.lower() == "false" else dag.is_paused
     return replace(
@@ -169,4 +183,4 @@ def _finish(dag: Dag, item: Application, enabled: str, bundle: str, origin: Orig
 
 
 def _is_missing(dag: Dag) -> bool:
-    return any(account.code == "coordinator-missing" for account in dag.accounts)
+    return any(account.code in ("coordinator-missing", "configuration-refused") for account in dag.accounts)

@@ -24,6 +24,8 @@ from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.programs import java, map_reduce
 from aerodrome.migration.convert.oozie.spark import spark
 
+_PASSWORD: Final = re.compile(r"--password(=|$)|\bpass(word|wd)?=|^-D\S*password\S*=(?!\s*$)", re.IGNORECASE)
+
 
 def translate(action: Action) -> Command:
     """Give the command of an action; Unsupported says why there is none."""
@@ -142,6 +144,12 @@ def _sqoop(action: Action) -> Command:
             for raw in command.split()
             for word in ([action.word(raw)] if not re.fullmatch(r"\$\{[\w.]+\}", raw) else action.words(raw))
         ]
+    texts = command.split() if command else [item.text.strip() for item in action.every("arg")]
+    if any(_PASSWORD.search(text) for text in texts):
+        action.caveats["sqoop-password"] = (
+            "a password stands in the command: whoever reads the DAG, its params or the log of the task sees it, where Oozie masks it in its log."
+            " --password-file or --password-alias keep it out"
+        )
     argv = ["sqoop", *words[:1], *general, *words[1:]]
     return in_one(action, argv, *unread_lines(action))
 

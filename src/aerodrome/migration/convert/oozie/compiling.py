@@ -7,11 +7,12 @@ Names become params; names whose value is put together at run time are written o
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
-from aerodrome.migration.convert.oozie import javatext
+from aerodrome.migration.convert.oozie import frequency, javatext
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
@@ -25,12 +26,14 @@ from aerodrome.migration.convert.oozie.el import (
     parse,
 )
 from aerodrome.migration.convert.oozie.el import Function as Call
-from aerodrome.migration.convert.oozie.functions import CALLS, KINDS
-from aerodrome.migration.convert.oozie.needs import Needs, Unsupported, Words, output_key
+from aerodrome.migration.convert.oozie.functions import APP_PATH, CALLS, KINDS
+from aerodrome.migration.convert.oozie.needs import Needs, SiteFunction, Unsupported, Words, output_key
 from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 
 _SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
+_PENDULUM: Final = Symbol("pendulum", {"2.11": "", "3.3": ""})
+_STARTED: Final = "dag_run.start_date"
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _RESERVED: Final = {
     "get",
@@ -49,7 +52,14 @@ _RESERVED: Final = {
     "suppress_exception",
 }
 _LONGEST: Final = 100_000
-_TIME: Final = "%Y-%m-%dT%H:%MZ"
+_OF_SERVER: Final = {  # every job has them: Oozie and its client set them
+    "user.name",
+    "group.name",
+    "mapreduce.job.user.name",
+    APP_PATH,
+    "oozie.coord.application.path",
+}
+_TIME: Final = "%Y-%m-%dT%H:%M"
 
 
 _NUMBER: Final = Function(
@@ -135,7 +145,7 @@ class Compiler:
         if kind == "text":
             return inner
         if kind == "time":
-            return f'{inner}.strftime("{_TIME}")'
+            return f'{inner}.strftime("{_TIME}{self.words.ending}")'
         if isinstance(node, Literal):
             return repr(str(node.value).lower() if kind == "truth" else str(node.value))
         if kind == "truth":
@@ -236,7 +246,7 @@ class Compiler:
         return parts[0] if len(parts) == 1 else f"({(' ~ ' if self.language == 'jinja' else ' + ').join(parts)})"
 
     def parameter(self, name: str, default: str | None) -> str:
-        if self.needs.parameters.get(name) is None:
+        if self.needs.parameters.get(name) is None or name in self.needs.optional:
             self.needs.parameters[name] = default
         self.needs.optional.discard(name)
         return self.access(name)
@@ -260,12 +270,26 @@ class Compiler:
         except TypeError as error:
             raise Unsupported("el-arguments", f"{name}() has wrong arguments") from error
 
-    def of_site(self, path: str, name: str, arguments: tuple[Node, ...]) -> str:
-        """Compile a call of a function that the profile names."""
-        module = path.rpartition(".")[0]
-        code = Code(path, (Symbol(module, {"2.11": "", "3.3": ""}),))
-        self.needs.caveats["site-function"] = f"{name}() is {path}(), which the project has to have"
-        macro = self.macro(re.sub(r"\W+", "_", name), code)
+    def of_site(self, site: SiteFunction, name: str, arguments: tuple[Node, ...]) -> str:
+        """Compile a call of a function that the profile describes."""
+        plain = re.sub(r"\W+", "_", name)
+        if site.value is not None:
+            self.needs.caveats["site-function"] = f"{name}() is always {site.value!r}, as the profile says"
+            return string(site.value)
+        if site.path:
+            module = site.path.rpartition(".")[0]
+            code = Code(site.path, (Symbol(module, {"2.11": "", "3.3": ""}),))
+            self.needs.caveats["site-function"] = f"{name}() is {site.path}(), which the project has to have"
+        elif len(arguments) != len(site.arguments):
+            raise Unsupported("el-arguments", f"{name}() is given {len(arguments)} arguments, the profile names others")
+        else:
+            imports = tuple(Symbol(module, {"2.11": "", "3.3": ""}) for module in site.imports)
+            given = ", ".join(site.arguments)
+            text = f'\ndef {plain}({given}):\n    """Give {name}() as the profile says."""\n    return str({site.python})\n'
+            self.needs.functions[plain] = Function(plain, text, imports)
+            code = Code(plain)
+            self.needs.caveats["site-function"] = f"{name}() is computed as the profile says"
+        macro = self.macro(plain, code)
         return f"{macro}({', '.join(self.text_of(item) for item in arguments)})"
 
     def conf(self, key: Node) -> str:
@@ -273,8 +297,10 @@ class Compiler:
             raise Unsupported("el-dynamic", "the name in wf:conf() is not fixed")
         name = str(key.value)
         start, is_only = self.place
-        if self.scope.find(name, start, is_job_only=is_only) is not None or name in self.needs.parameters:
+        if self.scope.find(name, start, is_job_only=is_only) is not None or name in _OF_SERVER:
             return self.name(name)
+        if name in self.needs.parameters:
+            return self.access(name)
         self.needs.parameters[name] = ""
         self.needs.optional.add(name)
         return self.access(name)
@@ -363,17 +389,41 @@ class Compiler:
         """Compile to a datetime."""
         if self.kind(node) == "time":
             return self.value(node)
-        parsed = "macros.datetime.strptime" if self.language == "jinja" else "datetime.strptime"
         if self.language != "jinja":
             raise Unsupported("el-time", "a time that is a text cannot be read in a branch")
-        return f'{parsed}({self.text_of(node)}, "{_TIME}")'
+        read = self.macro("read_time", Code("pendulum.parse", (_PENDULUM,)))
+        return self.by_server(f"{read}({self.text_of(node)})")
+
+    def by_server(self, moment: str) -> str:
+        """Put a time into the zone of the server, in which Oozie writes and counts times (5.2: DateUtils.formatDateOozieTZ, getCalendar)."""
+        return moment if self.server == '"UTC"' else f"{self.movable(moment)}.in_timezone({self.server})"
+
+    def movable(self, moment: str) -> str:
+        """Write a time as pendulum's: the start of a run is a plain datetime in Airflow ≥ 3."""
+        if moment != _STARTED:
+            return moment
+        return f"{self.macro('instance', Code('pendulum.instance', (_PENDULUM,)))}({moment})"
+
+    @property
+    def server(self) -> str:
+        """Write the zone of the server as pendulum takes it: a name, or hours."""
+        zone = frequency.server_zone(self.words.ending)
+        if ":" not in zone:
+            return string(zone)
+        return repr(frequency.distance(self.words.ending).utcoffset(None) / timedelta(hours=1))
+
+    def instant_of(self, node: Node) -> str:
+        """Compile to a datetime that is the time which its text names: Oozie hands times on as texts of its server."""
+        moment = self.movable(self.time_of(node))
+        is_shifted = isinstance(node, Call) and node.name == "coord:dateTzOffset"
+        return f"{moment}.set(tz={self.server})" if is_shifted else moment
 
     def nominal(self) -> str:
-        return "logical_date"
+        return self.by_server("logical_date")
 
     def actual(self) -> str:
         self.needs.caveats["actual-time"] = "coord:actualTime() is the start of the run"
-        return "dag_run.start_date"
+        return self.by_server(_STARTED)
 
     def offset(self, time: Node, amount: Node, unit: Node) -> str:
         word = {
@@ -388,7 +438,7 @@ class Compiler:
             raise Unsupported("el-unit", "the unit of coord:dateOffset() is not fixed")
         whole = self.whole(amount)
         method, whole = ("subtract", whole[1:]) if re.fullmatch(r"-\d+", whole) else ("add", whole)
-        return f"{self.time_of(time)}.{method}({word[str(unit.value).upper()]}={whole})"
+        return f"{self.instant_of(time)}.{method}({word[str(unit.value).upper()]}={whole})"
 
     def whole(self, node: Node) -> str:
         match node:
@@ -399,15 +449,16 @@ class Compiler:
         return f"({self.number_of(node)} | int)" if self.language == "jinja" else f"int({self.number_of(node)})"
 
     def in_zone(self, time: Node, zone: Node) -> str:
-        return f"{self.time_of(time)}.in_timezone({self.text_of(zone)})"
+        return f"{self.instant_of(time)}.in_timezone({self.text_of(zone)})"
 
     def formatted(self, time: Node, pattern: Node) -> str:
         if not isinstance(pattern, Literal):
             raise Unsupported("el-pattern", "the pattern of coord:formatTime() is not fixed")
-        code = javatext.strftime(str(pattern.value))
+        code = javatext.strftime(str(pattern.value), self.words.ending)
         if code is None:
             raise Unsupported("el-pattern", f"the pattern {pattern.value!r} of coord:formatTime() has no equivalent")
-        return f"{self.time_of(time)}.strftime({string(code)})"
+        moment = self.instant_of(time) if "%z" in code else self.time_of(time)
+        return f"{moment}.strftime({string(code)})"
 
     def uris(self, node: Node, *, is_output: bool = False) -> str:
         inner = self.event(node, is_output=is_output)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from aerodrome.migration.convert.contract import (
     Dag,
@@ -25,10 +26,15 @@ from aerodrome.migration.convert.oozie.grouping import child_body
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
-from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration, incomplete
 from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
+
+_HELD_UP: Final = (
+    "runs that wait for data count among the {most} that go at a time: one whose data does not come holds up later ones as long as it waits;"
+    " in Oozie only those that run count, and whichever has its data starts"
+)
 
 
 def coordinator_dag(
@@ -44,6 +50,9 @@ def coordinator_dag(
     layers = (*more, *(estate.job(item) if job is None else job), Layer("coordinator parameters", formal))
     plan = Plan(item, Scope(layers))
     root = item.root
+    plan.ending = _ending(plan, estate.profile.ending)
+    if job is None and (assumed := estate.properties_assumed(item)):
+        plan.note("properties", "caveat", "properties-assumed", assumed)
     name = plan.scope.text(root.get("name")) or dag_id
     zone = _zone(plan)
     schedule, series = _schedule(plan, zone)
@@ -51,7 +60,12 @@ def coordinator_dag(
     path = action.value("app-path") if action is not None else ""
     own = configuration(action.first("configuration")) if action is not None else {}
     workflow_item = _workflow(estate, plan, path, item.folder)
-    inner = Scope((Layer("coordinator configuration", {**own, APP_PATH: path}, is_outward=True), *layers))
+    is_here = workflow_item is not None and workflow_item.workflow is not None
+    given = {
+        **(own if is_here else {}),
+        APP_PATH: path,
+    }  # what a DAG of its own gets is read outside of what it is given
+    inner = Scope((Layer("coordinator configuration", given, is_outward=True), *layers))
     if workflow_item is not None and workflow_item.workflow is not None:
         workflow, folder = workflow_item.workflow, workflow_item.folder
         inner = inner.with_layers(*estate.defaults(workflow_item))
@@ -75,10 +89,15 @@ def coordinator_dag(
         partial(child_body, children),
         coordinator_name=root.get("name"),
         zone=zone,
+        ending=plan.ending,
+        defaults={} if workflow_item is None else estate.hadoop_defaults(workflow_item),
         events=plan.events,
     )
+    if lacking := incomplete(root):
+        plan.fail("configuration", Unsupported("configuration-refused", f"Oozie refuses it: {lacking}"), "")
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
+    _check_concurrency(plan)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -141,14 +160,15 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     """Give the schedule, and its nominal times as Python; none when they are not known."""
     root = plan.item.root
     rhythm = frequency.frequency_of(root, plan.scope)
-    begin = plan.scope.text(root.get("start")) or ""
-    start, server = frequency.read_time(begin), frequency.server_zone(begin)
-    end_text = plan.scope.text(root.get("end"))
-    end = frequency.read_time(end_text or "")
+    begin, end_text = plan.scope.text(root.get("start")), plan.scope.text(root.get("end"))
+    start, end = (frequency.read_time(text or "", plan.ending) for text in (begin, end_text))
+    server = frequency.server_zone(plan.ending)
     is_catching_up = _execution(plan) not in ("LAST_ONLY", "NONE")
     for what, found, text in (("frequency", rhythm, root.get("frequency")), ("start", start, root.get("start"))):
         if found is None and _is_refused(plan, text):
             reason = f"Oozie refuses the {what} {text!r}, and all of its values are known"
+            if what == "start" and begin is not None:
+                reason = f"Oozie refuses the start {begin!r}: {frequency.refused_time(begin, plan.ending)}"
             plan.fail(what, Unsupported(f"{what}-refused", reason), "")
         elif found is None:
             plan.fail(
@@ -162,7 +182,12 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
             _ask(plan, f"unknown-{what}", text)
         else:
             plan.note(what, "converted")
-    if end is None:
+    if end is None and end_text is not None:
+        reason = f"Oozie refuses the end {end_text!r}: {frequency.refused_time(end_text, plan.ending)}"
+        if not root.get("end"):
+            reason = "Oozie refuses a coordinator without end: it has none, and the schema asks for it"
+        plan.fail("end", Unsupported("end-refused", reason), "")
+    elif end is None:
         plan.note("end", "caveat", "end-unknown", f"the end {root.get('end')!r} is not known: the DAG runs on")
         _ask(plan, "unknown-end", root.get("end"))
     else:
@@ -199,6 +224,12 @@ def _schedule(plan: Plan, zone: str) -> tuple[Schedule, tuple[str, Symbol] | Non
     return Schedule(expression, start, last, zone, is_catching_up, oracle), series
 
 
+def _ending(plan: Plan, given: str) -> str:
+    """Tell what the times of the server end with, by the profile or by the coordinator's own."""
+    texts = (plan.scope.text(plan.item.root.get(name)) or "" for name in ("start", "end"))
+    return given or next((found for text in texts if (found := frequency.ending_of(text))), "Z")
+
+
 def _is_refused(plan: Plan, text: str) -> bool:
     """Tell whether a text is wrong as it stands: no value of it is missing."""
     return all(plan.scope.constant(name) is not None for name in names_in(text))
@@ -216,22 +247,19 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     most: int | None = 1
     is_waiting = any(task.is_waiting for task in plan.before)
     execution = _execution(plan)
-    if controls.value("concurrency"):
-        if re.fullmatch(r"-?\d+", text):
-            most = int(text) if int(text) > 0 else None
-            plan.note(
-                "concurrency",
-                "caveat",
-                "waiting-runs-count",
-                "runs that wait for data count, too; in Oozie only running ones do",
-            ) if is_waiting else plan.note("concurrency", "converted")
-        else:
-            plan.note(
-                "concurrency",
-                "caveat",
-                "concurrency-unknown",
-                f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default",
-            )
+    codes: dict[str, str] = {}
+    if controls.value("concurrency") and re.fullmatch(r"-?\d+", text):
+        most = int(text) if int(text) >= 0 else None
+    elif controls.value("concurrency"):
+        codes["concurrency-unknown"] = (
+            f"the concurrency {controls.value('concurrency')!r} is not known: 1, as Oozie's default"
+        )
+    if is_waiting:
+        codes["waiting-runs-count"] = _HELD_UP.format(most=most or "max_active_runs_per_dag of Airflow (16)")
+    if codes:
+        plan.note("concurrency", "caveat", ",".join(codes), "; ".join(codes.values()))
+    elif controls.value("concurrency"):
+        plan.note("concurrency", "converted")
     if controls.value("throttle"):
         if is_waiting or execution == "LIFO":
             reason = "how many runs may wait at a time is not limited apart from max_active_runs"
@@ -254,6 +282,14 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     return most
 
 
+def _check_concurrency(plan: Plan) -> None:
+    """Raise for a concurrency of 0: no run ever starts (Oozie 5.2: CoordActionReadyXCommand)."""
+    controls = plan.item.root.first("controls")
+    text = plan.scope.text(controls.value("concurrency")) or "" if controls is not None else ""
+    if re.fullmatch(r"-?0+", text):
+        plan.fail("concurrency", Unsupported("concurrency-zero", "with a concurrency of 0 Oozie starts no run"), "")
+
+
 def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:
     known = plan.scope.partly(path)
     found, is_assumed = estate.search("workflow", known, folder)
@@ -267,10 +303,19 @@ def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application
         found = beside[0]
     elif found is not None:
         reason = f"{known} leads to no file: {found.file} is taken, whose folder is called so"
+    elif named := [item for item in beside if _is_file(known, item)]:
+        found = named[0]
+        reason = f"{known} leads to no file: {found.file} is taken, which lies beside the coordinator and is called so"
     else:
         return None
     plan.note("app-path", "caveat", "app-path-assumed", reason)
     return found
+
+
+def _is_file(path: str, workflow: Application) -> bool:
+    """Tell whether a path ends with the name of a workflow's file, which is not the name that all have."""
+    last = path.rpartition("/")[2]
+    return last == workflow.file.rpartition("/")[2] != "workflow.xml"
 
 
 def _is_named(path: str, workflow: Application) -> bool:

@@ -27,7 +27,9 @@ _ASKED: Final = {
     "zone": "Its time zone: UTC, Europe/Paris",
     "uri": "Of an instance, as strftime writes it: hdfs://cluster/data/%Y/%m/%d, with the done-flag",
 }
-_FOREVER: Final = timedelta(days=3650)
+_SHOWN: Final = Symbol("shown", {"2.11": "oozie_instances", "3.3": "oozie_instances"})
+_LATE: Final = r"""\$\{\s*["']\$["']\s*\}\{"""  # ${"$"}{MONTH + 0}: evaluated with the instance
+_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,13 @@ class DataSet:
     zone: str
     template: str
     done_flag: str  # "" : the instance itself
-    is_asked: bool = False  # nobody defines it: params of the DAG do
+    asked: tuple[str, ...] = ()  # what nobody defines: params of the DAG do
+    why: str = ""  # is something asked
+
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether a param of the DAG defines something of it."""
+        return bool(self.asked)
 
     @property
     def calendar(self) -> Expression:
@@ -70,38 +78,38 @@ class Event:
     parts: tuple[tuple[str, str, str], ...] = ()  # of several <instance>s: kind, amount or time, unit
 
 
-def read_datasets(elements: Iterable[Element], scope: Scope) -> dict[str, DataSet | Unsupported]:
-    """Read datasets by name; what is not known now is kept as the reason."""
-    found: dict[str, DataSet | Unsupported] = {}
-    for element in elements:
-        try:
-            found[element.get("name")] = _dataset(element, scope)
-        except Unsupported as error:
-            found[element.get("name")] = error
-    return found
+def read_datasets(elements: Iterable[Element], scope: Scope, ending: str) -> dict[str, DataSet]:
+    """Read datasets by name; what is not known now is asked for."""
+    return {element.get("name"): _dataset(element, scope, ending) for element in elements}
 
 
-def _dataset(element: Element, scope: Scope) -> DataSet:
+def _dataset(element: Element, scope: Scope, ending: str) -> DataSet:
     name = element.get("name")
     rhythm = frequency.frequency_of(element, scope)
-    initial = frequency.read_time(scope.text(element.get("initial-instance")) or "")
+    text = scope.text(element.get("initial-instance"))
+    initial = frequency.read_time(text or "", ending)
     zone = frequency.read_zone(scope.text(element.get("timezone")) or ("" if not element.get("timezone") else "?"))
+    unknown: dict[str, tuple[str, ...]] = {}
     if rhythm is None or rhythm.cron:
-        raise Unsupported(
-            "dataset-unknown", f"the frequency {element.get('frequency')!r} of the dataset {name} is not known"
-        )
-    if initial is None:
-        raise Unsupported(
-            "dataset-unknown",
-            f"the initial instance {element.get('initial-instance')!r} of the dataset {name} is not known",
-        )
+        unknown[f"the frequency {element.get('frequency')!r} of the dataset {name} is not known"] = ("unit", "amount")
+    if initial is None and text is not None:
+        why = f"Oozie refuses {text!r} as the initial instance of the dataset {name}: {frequency.refused_time(text, ending)}"
+        unknown[why] = ("initial-instance",)
+    elif initial is None:
+        why = f"the initial instance {element.get('initial-instance')!r} of the dataset {name} is not known"
+        unknown[why] = ("initial-instance",)
     if zone is None:
-        raise Unsupported(
-            "dataset-unknown", f"the time zone {element.get('timezone')!r} of the dataset {name} is not known"
-        )
+        unknown[f"the time zone {element.get('timezone')!r} of the dataset {name} is not known"] = ("zone",)
     flag = element.first("done-flag")
     return DataSet(
-        name, initial, rhythm, zone, element.value("uri-template"), "_SUCCESS" if flag is None else flag.text.strip()
+        name,
+        initial or _NO_TIME,
+        rhythm if rhythm is not None and not rhythm.cron else frequency.Frequency(),
+        zone or "UTC",
+        element.value("uri-template"),
+        "_SUCCESS" if flag is None else flag.text.strip(),
+        tuple(what for found in unknown.values() for what in found),
+        "; ".join(unknown),
     )
 
 
@@ -113,12 +121,13 @@ def dataset_name(element: Element, scope: Scope) -> str:
 
 def asked_dataset(name: str) -> DataSet:
     """Give a dataset whose definition is asked for by params: its initial instance, unit, amount, and its URI as strftime writes it."""
-    return DataSet(name, datetime(1970, 1, 1, tzinfo=UTC), frequency.Frequency(), "UTC", "", "", is_asked=True)
+    why = f"the dataset {name} is not defined in any file that was given"
+    return DataSet(name, _NO_TIME, frequency.Frequency(), "UTC", "", "", tuple(_ASKED), why)
 
 
 def asked_params(name: str) -> dict[str, str]:
     """Give the params that define a dataset, by what they say."""
-    return {what: f"dataset.{name}.{what}" for what in ("initial-instance", "unit", "amount", "zone", "uri")}
+    return {what: f"dataset.{name}.{what}" for what in _ASKED}
 
 
 def describe_asked(param: str) -> str:
@@ -164,8 +173,15 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
         for word in ("days_in_month", "hours_in_day", "tz_offset")
         if f"{word}(" in source
     ]
-    text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {source}]'
+    text = f'{head}def {name}(logical_date, params):\n    """Name the instances of {event.name} (dataset {event.dataset.name}) for a nominal time."""\n    return [{uri} for moment in {_by_server(source, compiler)}]'
+    imports += [_SHOWN] if "shown(" in text else []
     return Function(name, text, tuple(imports))
+
+
+def _by_server(moments: str, compiler: Compiler) -> str:
+    """Write times in the zone of the server, in which Oozie writes the parts of a URI (5.2: CoordinatorFunctionalSpec 4.1)."""
+    zone = frequency.server_zone(compiler.words.ending)
+    return moments if zone == "UTC" else f'shown({moments}, "{zone}")'
 
 
 def _one(series: str, kind: str, amount: str, unit: str) -> str:
@@ -180,18 +196,27 @@ def _one(series: str, kind: str, amount: str, unit: str) -> str:
 
 
 def _uri(dataset: DataSet, compiler: Compiler) -> str:
-    if not dataset.is_asked:
+    if "uri" not in dataset.asked:
         return uri_expression(dataset.template, compiler)
     return f"moment.strftime({compiler.parameter(asked_params(dataset.name)['uri'], None)})"
 
 
 def _call(dataset: DataSet, compiler: Compiler | None = None) -> str:
     if dataset.is_asked and compiler is not None:
+        known = {
+            "initial-instance": f'"{dataset.initial:%Y-%m-%dT%H:%MZ}"',
+            "unit": f'"{dataset.frequency.unit}"',
+            "amount": str(dataset.frequency.amount),
+            "zone": f'"{dataset.zone}"',
+        }
         names = asked_params(dataset.name)
-        initial, unit, amount, zone = (
-            compiler.parameter(names[what], None) for what in ("initial-instance", "unit", "amount", "zone")
-        )
-        return f"Instances({initial}, {unit}, int({amount}), {zone})"
+        written = {
+            what: compiler.parameter(names[what], None) if what in dataset.asked else text
+            for what, text in known.items()
+        }
+        written |= {"amount": f"int({written['amount']})"} if "amount" in dataset.asked else {}
+        more = f', end_of="{dataset.frequency.end_of}"' if dataset.frequency.end_of else ""
+        return f"Instances({', '.join(written.values())}{more})"
     call = dataset.calendar
     assert isinstance(call, Call)  # noqa: S101
     parts = [repr(item).replace("'", '"') for item in call.arguments] + [
@@ -203,7 +228,7 @@ def _call(dataset: DataSet, compiler: Compiler | None = None) -> str:
 def uri_expression(template: str, compiler: Compiler) -> str:
     """Write a URI template as Python over `moment`."""
     parts: list[tuple[bool, str]] = []  # (is a format, text)
-    template = re.sub(r"""\$\{\s*["']\$["']\s*\}\{""", "${", template)  # ${"$"}{MONTH + 0}: evaluated with the instance
+    template = re.sub(_LATE, "${", template)
     for piece in compiler.pieces(template):
         if isinstance(piece, str):
             parts.append((True, piece.replace("%", "%%")))
@@ -248,6 +273,12 @@ def _quoted(text: str) -> str:
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
 
 
+def has_pattern(dataset: DataSet, scope: Scope) -> bool:
+    """Tell whether a path of a dataset has signs that the HDFS shell takes for a pattern."""
+    texts = (re.sub(_LATE, "${", text) for text in (dataset.template, dataset.done_flag))
+    return any(re.search(r"[*?\[\]{}]", re.sub(r"\$\{.*?\}", "", scope.partly(text))) for text in texts)
+
+
 def is_partition(dataset: DataSet, compiler: Compiler) -> bool:
     """Say whether the instances of a dataset are partitions of a Hive table."""
     return compiler.scope.partly(dataset.template).strip().startswith("hcat:")
@@ -263,6 +294,15 @@ def late_search(event: Event, compiler: Compiler, method: str = "") -> tuple[str
     return head, f"{series}.{method or event.kind}({since}, {event.first}, {event.last}{limit}, is_there)"
 
 
+def _shown(compiler: Compiler) -> str:
+    moment = _by_server("[moment]", compiler)
+    return "" if moment == "[moment]" else f"        (moment,) = {moment}\n"
+
+
+def _shown_imports(compiler: Compiler) -> tuple[Symbol, ...]:
+    return (_SHOWN,) if _shown(compiler) else ()
+
+
 def so_far_function(event: Event, compiler: Compiler) -> Function:
     """Write the function that gives the URIs which are there so far, and whether these are all; `exists` asks."""
     name = f"{identifier(event.name)}_so_far"
@@ -274,7 +314,7 @@ def so_far_function(event: Event, compiler: Compiler) -> Function:
     """Name the instances of {event.name} (dataset {event.dataset.name}) that are there, and tell whether these are all."""
 
     def uri(moment):
-        return {_uri(event.dataset, compiler)}
+{_shown(compiler)}        return {_uri(event.dataset, compiler)}
 
     def is_there(moment):
         return exists(uri(moment), {flag})
@@ -282,7 +322,7 @@ def so_far_function(event: Event, compiler: Compiler) -> Function:
     moments, is_enough = {search}
     return [uri(moment) for moment in moments], is_enough
 '''
-    return Function(name, text, (frequency.INSTANCES,))
+    return Function(name, text, (frequency.INSTANCES, *_shown_imports(compiler)))
 
 
 def _below(flag: str, compiler: Compiler) -> str:
@@ -292,7 +332,7 @@ def _below(flag: str, compiler: Compiler) -> str:
     return f'"/" + {written}' if known is None else _quoted(f"/{known}")
 
 
-def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta | None) -> Task:
+def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], timeout: timedelta) -> Task:
     """Make the task that waits for a data-in, with its functions."""
     name = identifier(event.name)
     flag = ""
@@ -314,7 +354,7 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     """Wait until enough instances of {event.name} are there; give their URIs."""
 
     def uri(moment):
-        return {_uri(event.dataset, compiler)}
+{_shown(compiler)}        return {_uri(event.dataset, compiler)}
 
     def is_there(moment):
         return {asks.replace("{uri}", "uri(moment)")}
@@ -322,7 +362,9 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     moments = {search}
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
-        functions[f"{name}_arrived"] = Function(f"{name}_arrived", text, (frequency.INSTANCES, POKE))
+        functions[f"{name}_arrived"] = Function(
+            f"{name}_arrived", text, (frequency.INSTANCES, POKE, *_shown_imports(compiler))
+        )
     else:
         made = uri_function(event, compiler)
         functions[made.name] = made
@@ -341,7 +383,7 @@ def {name}_arrived(params, logical_date, **_):
             ("python_callable", Code(f"{name}_arrived")),
             ("mode", "reschedule"),
             ("poke_interval", 60),
-            ("timeout", timeout or _FOREVER),
+            ("timeout", timeout),
         ),
         role="control",
         is_waiting=True,

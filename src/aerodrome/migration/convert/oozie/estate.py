@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -17,6 +17,9 @@ from aerodrome.migration.convert.oozie.properties import Layer, Scope, configura
 from aerodrome.migration.convert.xmlreading import Element, read_file
 
 ROOTS: Final = {"workflow-app": "workflow", "coordinator-app": "coordinator", "bundle-app": "bundle"}
+_HADOOP: Final = re.compile(
+    r"(mapred|mapreduce|yarn|dfs|fs|io|ipc|hadoop|hive|hcat|tez|pig|sqoop|hbase|parquet|orc|avro)\.(?!launcher)"
+)
 _SKIPPED: Final = {".git", ".svn", ".hg", "node_modules", "target"}
 _NAMES: Final = {
     "workflow": ("job.properties", "workflow.properties", "coordinator.properties", "bundle.properties"),
@@ -56,7 +59,7 @@ class Estate:
     others: list[str] = field(default_factory=list)  # XML files that Oozie has no use for
     properties: dict[str, list[str]] = field(default_factory=dict)  # folder -> names of properties files
     configurations: dict[str, Element] = field(default_factory=dict)
-    _submitted: dict[str, list[str]] | None = None
+    _submitted: dict[str, list[tuple[str, bool]]] | None = None
     _index: dict[tuple[str, str, str], list[tuple[tuple[str, ...], str]]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Application]:
@@ -69,9 +72,14 @@ class Estate:
         formal = configuration(application.root.first("parameters"))
         return (*layers, Layer("parameters", formal, is_default=True)) if formal else tuple(layers)
 
+    def hadoop_defaults(self, application: Application) -> dict[str, str]:
+        """Give the settings of Hadoop in config-default.xml, which Oozie puts into the configuration of every action."""
+        beside = self.configurations.get(str(PurePosixPath(application.folder) / "config-default.xml"))
+        return {name: value for name, value in configuration(beside).items() if _HADOOP.match(name)}
+
     def job(self, application: Application) -> tuple[Layer, ...]:
         """Give the properties that the job is submitted with: of the profile, then of the file beside the definition."""
-        layers = [Layer("profile", self.profile.properties)] if self.profile.properties else []
+        layers = [Layer("profile", self.profile.properties, is_job=True)] if self.profile.properties else []
         layers += [self._layer(name) for name in self.profile.properties_files]
         if not self.profile.properties_files and (name := self.properties_beside(application)):
             layers.append(self._layer(name))
@@ -92,11 +100,23 @@ class Estate:
         if len(there) == 1:
             return str(PurePosixPath(application.folder) / there[0])
         found = self._submitting().get(application.file, [])
-        near = [name for name in found if str(PurePosixPath(name).parent) == application.folder]
-        return next((names[0] for names in (near, found) if len(names) == 1), "")
+        near = [name for name, _ in found if str(PurePosixPath(name).parent) == application.folder]
+        sure = [name for name, is_assumed in found if not is_assumed]
+        return next((names[0] for names in (near, sure, [name for name, _ in found]) if len(names) == 1), "")
 
-    def _submitting(self) -> Mapping[str, list[str]]:
-        """Give the properties files that submit an application, by its file."""
+    def properties_assumed(self, application: Application) -> str:
+        """Say that its properties only seem to be its own: their application path ends with its folder, the one above is not called so."""
+        name = "" if self.profile.properties_files else self.properties_beside(application)
+        if (name, True) not in self._submitting().get(application.file, []) or name in self._usual(application):
+            return ""
+        return f"{name} is taken for its properties: the application path in it ends with its folder"
+
+    def _usual(self, application: Application) -> list[str]:
+        folder = PurePosixPath(application.folder)
+        return [str(folder / name) for name in self.properties.get(application.folder, [])]
+
+    def _submitting(self) -> Mapping[str, list[tuple[str, bool]]]:
+        """Give the properties files that submit an application, by its file, and whether that is assumed."""
         if self._submitted is None:
             self._submitted = {}
             for folder, names in self.properties.items():
@@ -109,14 +129,14 @@ class Estate:
                     for kind, key in _PATHS.items():
                         text = scope.partly(scope.layers[0].values.get(key, ""))
                         found, is_assumed = self.search(kind, text, folder) if text else (None, False)
-                        if found is not None and not is_assumed:
-                            self._submitted.setdefault(found.file, []).append(path)
+                        if found is not None and (not is_assumed or _is_near(found, folder)):
+                            self._submitted.setdefault(found.file, []).append((path, is_assumed))
         return self._submitted
 
     def _layer(self, name: str) -> Layer:
         path = self.root / name
         try:
-            return Layer(name, read_properties(path))
+            return Layer(name, read_properties(path), is_job=True)
         except OSError as error:
             raise Invalid(
                 f"{path} cannot be read ({error.strerror}).",
@@ -146,10 +166,16 @@ class Estate:
     def search(self, kind: str, text: str, folder: str) -> tuple[Application | None, bool]:
         """Find the definition, and tell whether it is assumed: its folder is called so, the one above it is not.
 
-        What is assumed lies below the same first folder as what names it.
+        What is assumed lies below the same first folder as what names it. A path from `wf:appPath()` on that stays here is the file that it
+        says, or none.
         """
-        text = re.sub(r"^\$\{\s*wf:appPath\(\)\s*\}", "//" + folder, text.strip())
-        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part]
+        text = text.strip()
+        if match := re.match(r"\$\{\s*wf:appPath\(\)\s*\}(?=/|$)", text):
+            text = f"//{folder}{text[match.end() :]}"
+            if "${" not in text and (place := _inside(text)) is not None:
+                found = self.applications.get(place) or self.applications.get(str(PurePosixPath(place) / f"{kind}.xml"))
+                return (found if found is not None and found.kind == kind else None), False
+        segments = [part for part in re.sub(r"^[A-Za-z][\w+.-]*:/*", "", text).split("/") if part not in ("", ".")]
         known: list[str] = []
         for part in reversed(segments):
             if "$" in part or "{" in part or "}" in part:
@@ -159,6 +185,8 @@ class Estate:
         while ".." in known[1:]:
             at = known.index("..", 1)
             del known[at - 1 : at + 1]
+        if len(known) < len(segments):  # the last name of a value that nobody knows
+            known = [*dropwhile(lambda part: part == "..", known)]
         if not known:
             return None, False
         file = known.pop() if known[-1].endswith(".xml") else f"{kind}.xml"
@@ -188,6 +216,24 @@ class Estate:
                 if parts:
                     self._index.setdefault((item.kind, path.name, parts[-1]), []).append((parts, name))
         return self._index.get((kind, file, folder), [])
+
+
+def _is_near(application: Application, folder: str) -> bool:
+    """Tell whether a definition lies below the same first folder as a properties file."""
+    return bool(_common(PurePosixPath(application.folder).parts, PurePosixPath(folder).parts))
+
+
+def _inside(text: str) -> str | None:
+    """Give a path with its `..` taken (Hadoop's Path normalises it so); None when it leads above the first folder."""
+    parts: list[str] = []
+    for part in text.split("/"):
+        if part == ".." and not parts:
+            return None
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
 
 
 def _common(parts: Sequence[str], others: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from aerodrome.migration.convert.contract import (
     Call,
     Code,
     Expression,
+    Outcome,
     Question,
 )
 from aerodrome.migration.convert.oozie import datasets, frequency, logic
@@ -25,9 +26,12 @@ from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.xmlreading import Element
 
 _DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 5.2
+_LONGEST: Final = timedelta(
+    days=60
+)  # oozie.service.coord.default.max.timeout, also for -1 (Oozie 5.2: CoordSubmitXCommand)
 
 
-def _timeout(plan: Plan) -> timedelta | None:
+def _timeout(plan: Plan) -> timedelta:
     controls = plan.item.root.first("controls")
     text = controls.value("timeout") if controls is not None else ""
     if not text:
@@ -40,13 +44,13 @@ def _timeout(plan: Plan) -> timedelta | None:
         return _DEFAULT_TIMEOUT
     known = plan.scope.text(text) or _minutes(text, plan) or ""
     if not re.fullmatch(r"-?\d+", known):
-        plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits without end")
-        return None
-    if int(known) < 0:
-        plan.note("timeout", "converted")
-        return None
-    plan.note("timeout", "caveat", "timeout-fails", "a run that waited in vain is failed, not timed out")
-    return timedelta(minutes=max(int(known), 1))
+        plan.note("timeout", "caveat", "timeout-unknown", f"the timeout {text!r} is not known: it waits 60 days")
+        return _LONGEST
+    limit, reason = timedelta(minutes=max(int(known), 1)), "a run that waited in vain is failed, not timed out"
+    if int(known) < 0 or limit > _LONGEST:
+        limit, reason = _LONGEST, f"{reason}: after 60 days, the longest that Oozie waits"
+    plan.note("timeout", "caveat", "timeout-fails", reason)
+    return limit
 
 
 def _minutes(text: str, plan: Plan) -> str | None:
@@ -57,7 +61,7 @@ def _minutes(text: str, plan: Plan) -> str | None:
     return str(rhythm.amount * {"minutes": 1, "hours": 60, "days": 1440, "months": 43200}[rhythm.unit])
 
 
-def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsupported]:
+def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet]:
     element = plan.item.root.first("datasets") or Element("datasets", {}, plan.item.root.line)
     found = [  # as Oozie itself writes a coordinator down
         inner
@@ -81,7 +85,7 @@ def _series(estate: Estate, plan: Plan) -> dict[str, datasets.DataSet | Unsuppor
         else:
             found += known.every("dataset")
             plan.note("include", "converted", name=path, at=include)
-    return datasets.read_datasets([*found, *element.every("dataset")], plan.scope)
+    return datasets.read_datasets([*found, *element.every("dataset")], plan.scope, plan.ending)
 
 
 def _include(estate: Estate, path: str, folder: str) -> Element | None:
@@ -117,6 +121,7 @@ def _compiler(plan: Plan, body: Body, zone: str) -> Compiler:
         partition_probe=body.profile.partition_probe,
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
+        ending=body.ending,
     )
     return Compiler(plan.scope, words, body.needs, "python")
 
@@ -126,7 +131,9 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
     events = plan.item.root.first("input-events")
     series = _series(estate, plan)
     elements = events.every("data-in") if events is not None else []
-    timeout = _timeout(plan) if elements else None
+    timeout = _timeout(plan) if elements else _LONGEST
+    if not elements and (plan.item.root.first("controls") or plan.item.root).value("timeout"):
+        plan.note("timeout", "converted")  # nothing is waited for
     compiler = _compiler(plan, body, zone)
     if (alternatives := plan.item.root.first("input-logic")) is not None:
         _alternatives(plan, body, compiler, alternatives, elements, (series, zone, timeout))
@@ -142,24 +149,7 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             _ask_instance(plan, error, element)
             continue
         plan.before.append(replace(task, origin=plan.origin("input-events", element)))
-        if event.dataset.is_asked:
-            known = series.get(event.dataset.name)
-            why = (
-                known.reason
-                if isinstance(known, Unsupported)
-                else f"the dataset {event.dataset.name} is not defined in any file that was given"
-            )
-            names = f"dataset.{event.dataset.name}.*"
-            plan.note(
-                "data-in",
-                "caveat",
-                "dataset-asked",
-                f"{why}: the params {names} define it, and the run fails until they are set",
-                name,
-                element,
-            )
-        else:
-            plan.note("data-in", "converted", name=name, at=element)
+        _tell_input(plan, event, element)
         if event.kind in ("latest", "future"):
             plan.events[name] = f'ti.xcom_pull(task_ids="wait_for_{event.name}")'
         else:
@@ -168,13 +158,27 @@ def make_inputs(estate: Estate, plan: Plan, body: Body, zone: str) -> None:
             plan.macros[function] = Code(function)
 
 
+def _tell_input(plan: Plan, event: datasets.Event, element: Element) -> None:
+    """Say what became of an input: what params define of its dataset, and what is asked of HDFS otherwise."""
+    dataset, codes = event.dataset, {}
+    if dataset.is_asked:
+        names = ", ".join(datasets.asked_params(dataset.name)[what] for what in dataset.asked)
+        codes["dataset-asked"] = f"{dataset.why}: the params {names} define it, and the run fails until they are set"
+    if datasets.has_pattern(dataset, plan.scope):
+        codes["uri-pattern"] = (
+            f"{dataset.template} has signs of a pattern: `hdfs dfs -test` finds what fits it, Oozie only a file that is called so"
+        )
+    outcome: Outcome = "caveat" if codes else "converted"
+    plan.note("data-in", outcome, ",".join(codes), "; ".join(codes.values()), element.get("name"), element)
+
+
 def _alternatives(
     plan: Plan,
     body: Body,
     compiler: Compiler,
     root: Element,
     elements: list[Element],
-    around: tuple[dict[str, datasets.DataSet | Unsupported], str, timedelta | None],
+    around: tuple[dict[str, datasets.DataSet], str, timedelta],
 ) -> None:
     """Make the one task that waits as <input-logic> says."""
     series, zone, timeout = around
@@ -192,7 +196,7 @@ def _alternatives(
     plan.events |= found
     plan.note("input-logic", "converted", at=root)
     for element in elements:
-        plan.note("data-in", "converted", name=element.get("name"), at=element)
+        _tell_input(plan, events[element.get("name")], element)
 
 
 def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Expression, ...]:
@@ -220,7 +224,7 @@ def make_outputs(estate: Estate, plan: Plan, body: Body, zone: str) -> tuple[Exp
                 "data-out",
                 "caveat",
                 "dataset-asked",
-                f"the params dataset.{event.dataset.name}.* define its dataset",
+                f"the params {', '.join(datasets.asked_params(event.dataset.name)[what] for what in event.dataset.asked)} define its dataset",
                 name,
                 element,
             )
@@ -249,4 +253,4 @@ def _free_name(plan: Plan, body: Body, name: str) -> str:
 
 def replace_accounts(plan: Plan) -> Plan:
     """Give a copy whose notes nobody reads: datasets are read twice, and counted once."""
-    return Plan(plan.item, plan.scope)
+    return Plan(plan.item, plan.scope, plan.ending)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta, timezone
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -44,6 +44,10 @@ _ZONES: Final = {
     "PNT": "America/Phoenix", "PRT": "America/Puerto_Rico", "PST": "America/Los_Angeles", "SST": "Pacific/Guadalcanal",
     "VST": "Asia/Ho_Chi_Minh",
 }  # fmt: skip
+_TIME: Final = re.compile(
+    r"[ \t]*{0}-[ \t]*{0}-[ \t]*{0}T[ \t]*{0}:[ \t]*{0}(Z|[+-]\d{{4}})".format(r"(\d{1,18})"), re.ASCII
+)
+_FIRST_YEAR: Final = 1583
 _FIELDS: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (1, 7))
 _DAYS: Final = {"SUN": 1, "MON": 2, "TUE": 3, "WED": 4, "THU": 5, "FRI": 6, "SAT": 7}
 
@@ -116,26 +120,58 @@ def number(node: Node, scope: Scope) -> int | None:
     return None
 
 
-def read_time(text: str) -> datetime | None:
-    """Read a time as Oozie writes it: 2009-01-01T08:00Z or with an offset; None when it is none."""
-    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::\d\d)?(Z|[+-]\d{4})", text.strip())
-    if not match:
+def read_time(text: str, ending: str = "") -> datetime | None:
+    """Read a time as an Oozie server does whose times end so: `Z`, or an offset; with either by default. None when it refuses the text.
+
+    Its SimpleDateFormat `yyyy-MM-dd'T'HH:mm'Z'` takes numbers of any length, blanks before them, no day or hour that there is not, and
+    nothing behind (Oozie 5.2: DateUtils.parseDateOozieTZ). Years before 1583, which Java counts in the Julian calendar, are not read.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if not match or (ending and match[6] != ending):
+        return None
+    year, month, day, hour, minute = (int(match[at]) for at in range(1, 6))
+    if not _FIRST_YEAR <= year <= MAXYEAR:
         return None
     try:
-        found = datetime.strptime(match[1] + match[2].replace("Z", "+0000"), "%Y-%m-%dT%H:%M%z")
-    except ValueError:
+        return datetime(year, month, day, hour, minute, tzinfo=distance(match[6])).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC)
+
+
+def ending_of(text: str) -> str:
+    """Give what a time ends with: `Z`, or the offset of its server; nothing when it is none."""
+    match = _TIME.fullmatch(text.strip())
+    return match[6] if match and read_time(text) is not None else ""
+
+
+def refused_time(text: str, ending: str) -> str:
+    """Say why a server whose times end so refuses a text as a time."""
+    if found := ending_of(text):
+        return f"its other times end with {ending}, this one with {found}, and a server takes one of them"
+    return f"it is no time like 2009-01-01T08:00{ending}"
+
+
+def distance(ending: str) -> timezone:
+    """Give the zone of times that end so; ValueError when there is none so far away."""
+    if ending == "Z":
+        return UTC
+    hours, minutes = int(ending[1:3]), int(ending[3:])
+    if hours > 23 or minutes > 59:
+        raise ValueError(ending)
+    return timezone((-1 if ending[0] == "-" else 1) * timedelta(hours=hours, minutes=minutes))
 
 
 def read_zone(text: str) -> str | None:
-    """Give the IANA name of a zone, or +05:30 for one that has none; None when it is not known; no text is UTC."""
+    """Give the IANA name of a zone, or +05:30 for one that has none; None when it is not known; no text is UTC.
+
+    Of offsets Oozie takes GMT+0530 and GMT+05:30 only: of GMT+5 and UTC+05:30 Java makes other names, or none (5.2: DateUtils.getTimeZone).
+    """
     name = text.strip() or "UTC"
-    if match := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})(?::?(\d\d))?", name):
-        if int(match[2]) > 14 or int(match[3] or 0) > 59:
+    if match := re.fullmatch(r"GMT([+-])(\d\d):?(\d\d)", name):
+        if int(match[2]) > 23 or int(match[3]) > 59:
             return None
-        if match[3] and int(match[3]):
-            return f"{match[1]}{int(match[2]):02}:{match[3]}"
+        if int(match[3]) or int(match[2]) > (14 if match[1] == "+" else 12):
+            return f"{match[1]}{match[2]}:{match[3]}"
         return f"Etc/GMT{'-' if match[1] == '+' else '+'}{int(match[2])}" if int(match[2]) else "UTC"
     name = _ZONES.get(name, name)
     try:
@@ -147,13 +183,13 @@ def read_zone(text: str) -> str | None:
     return name
 
 
-def server_zone(text: str) -> str:
-    """Give the zone of the server whose times are written so: UTC, or that of an offset.
+def server_zone(ending: str) -> str:
+    """Give the zone of the server whose times end so: UTC, or that of an offset.
 
     Oozie takes an offset only where it is that of oozie.processing.timezone, and counts crons in that zone (5.2, DateUtils,
     CoordCommandUtils).
     """
-    return (read_zone(f"GMT{text.strip()[-5:]}") if re.search(r"[+-]\d{4}$", text.strip()) else None) or "UTC"
+    return (read_zone(f"GMT{ending}") if ending not in ("", "Z") else None) or "UTC"
 
 
 def timetable(

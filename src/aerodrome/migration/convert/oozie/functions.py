@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aerodrome.migration.convert.contract import Code, Symbol
-from aerodrome.migration.convert.oozie import javatext, partitions
+from aerodrome.migration.convert.oozie import frequency, javatext, partitions
 from aerodrome.migration.convert.oozie.el import (
     Literal,
     Node,
@@ -46,9 +47,13 @@ def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
 
 
 def _timestamp(compiler: Compiler) -> str:
+    """Give now as the server writes it (Oozie 5.2: ELConstantsFunctions.timestamp, by DateUtils.formatDateOozieTZ)."""
     if compiler.language != "jinja":
         raise Unsupported("el-time", "timestamp() is not read in a branch")
-    return 'macros.datetime.utcnow().strftime("%Y-%m-%dT%H:%MZ")'
+    ending = compiler.words.ending
+    minutes = int(frequency.distance(ending).utcoffset(None) / timedelta(minutes=1))
+    now = f"(macros.datetime.utcnow() + macros.timedelta(minutes={minutes}))" if minutes else "macros.datetime.utcnow()"
+    return f'{now}.strftime("%Y-%m-%dT%H:%M{ending}")'
 
 
 def _json(compiler: Compiler, value: Node) -> str:
@@ -98,7 +103,8 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "coord:dateTzOffset": lambda c, *given: c.in_zone(*given),
     "coord:formatTime": lambda c, *given: c.formatted(*given),
     "coord:epochTime": lambda c, time, millis: (
-        f"{c.time_of(time)}.int_timestamp" + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
+        f"{c.instant_of(time)}.int_timestamp"
+        + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
     ),
     "coord:user": lambda c: c.name("user.name"),
     "coord:name": lambda c: c.named(c.words.coordinator_name or c.words.app_name),

@@ -17,7 +17,7 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Words
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
+from aerodrome.migration.convert.oozie.subworkflows import Children, known_path, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -57,6 +57,8 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         handed_down=body.common() if is_propagating else ({}, ()),
         coordinator_name=body.coordinator_name,
         zone=body.zone,
+        ending=body.ending,
+        defaults=children.estate.hadoop_defaults(item),
         events=body.events,
         needs=body.needs,
     )
@@ -80,8 +82,7 @@ def _uses(children: Children) -> Counter[str]:
         children.uses = Counter()
         for item, scope in children.scopes():
             for path in _paths(item):
-                text = re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path)
-                found = children.estate.locate("workflow", scope.partly(text), item.folder)
+                found = children.estate.locate("workflow", known_path(scope, path), item.folder)
                 if found is not None:
                     children.uses[found.file] += 1
     return children.uses

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
     Action,
+    generic,
+    unread_lines,
 )
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
@@ -55,36 +58,39 @@ def ssh(action: Action) -> Command:
     return Command((main,), tuple(argv))
 
 
+_FILE_SYSTEM: Final = re.compile(r"(dfs|fs|io|ipc|hadoop)\.")
+
+
 def fs(action: Action) -> Command:
+    """Write the operations, with the settings that its file system is asked for with (Oozie 5.2: FsActionExecutor.doOperations)."""
     lines = []
-    action.settings()
+    dfs = " ".join(["hdfs dfs", *generic(action, _FILE_SYSTEM)])
     for item in action.body.children:
         path = action.word(item.get("path")) if item.get("path") else ""
         match item.name:
             case "delete":
-                lines.append(f"hdfs dfs -rm -r -f {'' if item.get('skip-trash') == 'false' else '-skipTrash '}{path}")
+                lines.append(f"{dfs} -rm -r -f {'' if item.get('skip-trash') == 'false' else '-skipTrash '}{path}")
             case "mkdir":
-                lines.append(f"hdfs dfs -mkdir -p {path}")
+                lines.append(f"{dfs} -mkdir -p {path}")
             case "move":
-                lines.append(f"hdfs dfs -mv {action.word(item.get('source'))} {action.word(item.get('target'))}")
+                lines.append(f"{dfs} -mv {action.word(item.get('source'))} {action.word(item.get('target'))}")
             case "chmod" | "chgrp":
                 what = item.get("permissions") if item.name == "chmod" else item.get("group")
                 flag = "-R " if item.first("recursive") is not None else ""
                 value = _octal(what) if item.name == "chmod" else action.word(what)
-                lines.append(f"hdfs dfs -{item.name} {flag}{value} {path}")
+                lines.append(f"{dfs} -{item.name} {flag}{value} {path}")
                 if item.get("dir-files", "true") != "false" and not flag:
-                    lines.append(
-                        f"if hdfs dfs -test -d {path}; then hdfs dfs -{item.name} {value} {path}/'*' || true; fi"
-                    )
+                    lines.append(f"if {dfs} -test -d {path}; then {dfs} -{item.name} {value} {path}/'*' || true; fi")
             case "touchz":
-                lines.append(f"hdfs dfs -touchz {path}")
+                lines.append(f"{dfs} -touchz {path}")
             case "setrep":
-                lines.append(f"hdfs dfs -setrep {action.word(item.get('replication-factor'))} {path}")
+                lines.append(f"{dfs} -setrep {action.word(item.get('replication-factor'))} {path}")
             case "name-node" | "configuration" | "job-xml":
                 continue
             case _:
                 raise Unsupported("fs-unknown", f"<{item.name}> in <fs> is not known")
         action.used.add(item.name)
+    lines = [*unread_lines(action), *lines]
     return Command(tuple(lines) or ("true",), tuple(lines))
 
 

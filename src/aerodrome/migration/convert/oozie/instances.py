@@ -9,7 +9,7 @@ from typing import Final
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.datasets import DataSet, Event, asked_dataset, dataset_name
+from aerodrome.migration.convert.oozie.datasets import DataSet, Event, asked_dataset, asked_params, dataset_name
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Literal, Name, Node, Unary, parse
 from aerodrome.migration.convert.oozie.el import Function as ElCall
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -19,12 +19,10 @@ from aerodrome.migration.convert.xmlreading import Element
 _OFFSET_UNITS: Final = {"MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"}
 
 
-def read_event(element: Element, datasets: Mapping[str, DataSet | Unsupported], zone: str, compiler: Compiler) -> Event:
+def read_event(element: Element, datasets: Mapping[str, DataSet], zone: str, compiler: Compiler) -> Event:
     """Read a data-in or data-out; Unsupported says what cannot be known. The compiler is one for Python."""
     name = dataset_name(element, compiler.scope)
-    found = datasets.get(name)
-    if not isinstance(found, DataSet):
-        found = asked_dataset(name)
+    found = datasets.get(name) or asked_dataset(name)
     texts = [item.text.strip() for item in element.every("instance")]
     if start := element.value("start-instance"):
         first, last = (_instance(text, found, zone, compiler) for text in (start, element.value("end-instance")))
@@ -77,7 +75,7 @@ def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tup
     """Give kind, amount, unit and limit of an instance."""
     scope = compiler.scope
     fixed = scope.text(text)
-    if fixed is not None and frequency.read_time(fixed):
+    if fixed is not None and frequency.read_time(fixed, compiler.words.ending):
         return "absolute", fixed, "", ""
     try:
         pieces = [piece for piece in parse(text) if not (isinstance(piece, str) and not piece.strip())]
@@ -114,7 +112,7 @@ def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) ->
             return "offset", python_number(amount, dataset, zone, compiler), str(unit).upper(), ""
         case ElCall("coord:endOfDays" | "coord:endOfWeeks" | "coord:endOfMonths" as name, (amount,)):
             return "end", python_number(amount, dataset, zone, compiler), name.partition("endOf")[2].lower(), ""
-        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment)):
+        case ElCall("coord:absolute", (Literal(moment),)) if frequency.read_time(str(moment), compiler.words.ending):
             return "absolute", str(moment), "", ""
         case Conditional(test, yes, no):
             is_true = _known_truth(test, compiler.scope)
@@ -146,7 +144,11 @@ def _known_text(node: Node, scope: Scope) -> str | None:
 
 
 def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> str:
-    """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG."""
+    """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG.
+
+    daysInMonth(n) and hoursInDay(n) are those of the nominal time moved by n instances of the dataset, in the dataset's zone (Oozie 5.2:
+    CoordELFunctions.ph2_coord_daysInMonth).
+    """
     known = frequency.number(node, compiler.scope)
     if known is not None:
         return str(known)
@@ -156,11 +158,17 @@ def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -
         case Binary(operator, left, right) if operator in "+-*/":
             one, two = (python_number(item, dataset, zone, compiler) for item in (left, right))
             return f"int({one} / {two})" if operator == "/" else f"({one} {operator} {two})"
-        case ElCall("coord:daysInMonth", (amount,)):
-            return f'days_in_month(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
-        case ElCall("coord:hoursInDay", (amount,)):
-            return f'hours_in_day(logical_date, "{zone}", {python_number(amount, dataset, zone, compiler)})'
+        case ElCall("coord:daysInMonth" | "coord:hoursInDay" as asked, (amount,)):
+            if {"zone", "unit", "amount"} & set(dataset.asked):
+                raise Unsupported("instance-number", f"{asked}() counts instances of a dataset that nobody defines")
+            function = "days_in_month" if asked == "coord:daysInMonth" else "hours_in_day"
+            steps = python_number(amount, dataset, zone, compiler)
+            apart = "" if steps == "0" else f', {steps}, "{dataset.frequency.unit}", {dataset.frequency.amount}'
+            return f'{function}(logical_date, "{dataset.zone}"{apart})'
         case ElCall("coord:tzOffset", ()):
+            if "zone" in dataset.asked:
+                own = compiler.parameter(asked_params(dataset.name)["zone"], None)
+                return f'tz_offset(logical_date, {own}, "{zone}")'
             return f'tz_offset(logical_date, "{dataset.zone}", "{zone}")'
         case Name() | ElCall("coord:conf" | "wf:conf", _) if (name := name_in(node)) and compiler.scope.constant(
             name

@@ -16,7 +16,6 @@ from aerodrome.migration.convert.xmlreading import Element
 _TIMEZONE: Final = Symbol("timezone", {"2.11": "datetime", "3.3": "datetime"})
 TASK_ID: Final = "wait_for_inputs"
 _ARRIVED: Final = "inputs_arrived"
-_FOREVER: Final = timedelta(days=3650)
 _LATE_KINDS: Final = ("latest", "future")
 _HELPERS: Final = '''
 def enough(found, total, least, is_waiting):
@@ -75,7 +74,7 @@ def sensor(
     events: Mapping[str, datasets.Event],
     compiler: Compiler,
     functions: dict[str, Function],
-    timeout: timedelta | None,
+    timeout: timedelta,
 ) -> tuple[Task, dict[str, str]]:
     """Make the task that waits, and say where each named part is found. Unsupported when a part has no equivalent."""
     made: dict[str, Function] = {}
@@ -117,7 +116,7 @@ def {_ARRIVED}(params, logical_date, dag_run, **_):
             ("python_callable", Code(_ARRIVED)),
             ("mode", "reschedule"),
             ("poke_interval", 60),
-            ("timeout", timeout or _FOREVER),
+            ("timeout", timeout),
         ),
         role="control",
         is_waiting=True,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from aerodrome.migration.convert.contract import Origin
+from aerodrome.migration.convert.oozie.properties import incomplete
 from aerodrome.migration.convert.xmlreading import Element
 
 NAMES = {"start", "end", "kill", "fork", "join", "decision", "action"}
@@ -105,6 +106,8 @@ def read_workflow(root: Element, file: str) -> Workflow:
         defects.append(f"the start goes to {start!r}, which does not exist")
     if not any(node.kind == "end" for node in nodes.values()):
         defects.append("it has no end")
+    if lacking := incomplete(root):
+        defects.append(lacking)
     reached = _reached(nodes, start) if start in nodes else set()
     if not defects and (loop := _cycle(nodes, start)):
         defects.append(f"{loop!r} leads back to itself")

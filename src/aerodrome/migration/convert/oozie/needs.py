@@ -36,6 +36,17 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class SiteFunction:
+    """What stands for an EL function of the site: a callable of a module, one text, or an expression of Python over its arguments."""
+
+    path: str = ""  # module.callable
+    value: str | None = None
+    python: str = ""
+    arguments: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Words:
     """What the functions of one application mean: constants and further names of this DAG."""
 
@@ -51,4 +62,5 @@ class Words:
     partition_probe: Function | None = None  # asks Hive: partition_test(uri)
     size_probe: Function | None = None  # asks HDFS: hdfs_size(path)
     coordinator_name: str = ""
-    functions: Mapping[str, str] = field(default_factory=dict)  # of the site: EL function -> module.callable
+    ending: str = "Z"  # what the times of the server end with: it is in UTC, or an offset
+    functions: Mapping[str, SiteFunction] = field(default_factory=dict)

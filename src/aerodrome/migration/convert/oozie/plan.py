@@ -28,6 +28,7 @@ class Plan:
 
     item: Application
     scope: Scope
+    ending: str = "Z"  # see `Words.ending`
     accounts: list[Account] = field(default_factory=list)
     functions: dict[str, Function] = field(default_factory=dict)
     events: dict[str, str] = field(default_factory=dict)  # see `Words.events`

@@ -13,14 +13,22 @@ The profile file (YAML) names a runner, for all actions and for each type; `loca
     properties_files: [prod/job.properties]
     defaults: {start_time: "2024-01-01T00:00Z"}
     sub_workflows: trigger
-    functions: {"site:fiscal": company.calendar.fiscal}
+    functions:
+      "site:fiscal": company.calendar.fiscal
+      "site:env": {value: prod}
+      "site:shift": {arguments: [day, n], imports: [datetime], python: "datetime.date.fromisoformat(day) + datetime.timedelta(int(n))"}
+    processing_timezone: GMT+0900
 
 `properties` win over the files beside the definitions, `defaults` stand behind everything. `functions` are EL functions of the
-site's own Oozie server, by the Python callables that stand for them: they take and give texts, and the project has to have their module.
+site's own Oozie server, by the Python callables that stand for them (they take and give texts, and the project has to have their module),
+by one text, or by an expression over their arguments, which are texts.
+`processing_timezone` is that of the server (oozie.processing.timezone); without it the times of a coordinator say which it is.
 """
 
 from __future__ import annotations
 
+import ast
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +37,7 @@ from typing import Any, Final
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Function, Symbol
+from aerodrome.migration.convert.oozie.needs import SiteFunction
 
 RUNNERS: Final = ("local", "ssh", "kubernetes", "emr", "dataproc", "livy")
 _KEYS: Final = {
@@ -40,6 +49,7 @@ _KEYS: Final = {
     "dag_id_prefix",
     "sub_workflows",
     "functions",
+    "processing_timezone",
     *RUNNERS,
 }
 _HDFS_LOCAL: Final = Function(
@@ -151,7 +161,8 @@ class Profile:
     defaults: Mapping[str, str] = field(default_factory=dict)
     dag_id_prefix: str = ""
     sub_workflows: str = "group"
-    functions: Mapping[str, str] = field(default_factory=dict)  # EL function -> module.callable
+    functions: Mapping[str, SiteFunction] = field(default_factory=dict)
+    ending: str = ""  # what the times of the server end with, when it is said
 
     def runner_of(self, action: str) -> str:
         """Name the runner of an action type; engines that cannot run it leave it to the local client."""
@@ -229,11 +240,10 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
     for name, given in (*options.items(), *mappings.items()):
         if not isinstance(given, Mapping):
             raise _invalid(f"{name} is not a mapping.", "docs/guides/convert.md shows one.")
-    for name, path in mappings["functions"].items():
-        if not re.fullmatch(r"(\w+:)?\w+", str(name)) or not re.fullmatch(
-            r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", str(path), re.ASCII
-        ):
-            raise _invalid(f"functions.{name} is {path!r}.", "Name a function of a module: company.calendar.fiscal.")
+    functions = {str(name): _site_function(str(name), given) for name, given in mappings["functions"].items()}
+    processing = str(content.get("processing_timezone") or "")
+    if not re.fullmatch(r"(UTC|GMT[+-]([01]\d|2[0-3])[0-5]\d)?", processing):
+        raise _invalid(f"processing_timezone is {processing!r}.", "UTC or GMT+0900, as oozie-site.xml has it.")
     return Profile(
         content.get("runner", "local"),
         dict(runners),
@@ -243,8 +253,36 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
         {str(key): str(value) for key, value in (content.get("defaults") or {}).items()},
         str(content.get("dag_id_prefix") or ""),
         sub_workflows,
-        {str(key): str(value) for key, value in mappings["functions"].items()},
+        functions,
+        "Z" if processing == "UTC" else processing.removeprefix("GMT"),
     )
+
+
+def _site_function(name: str, given: Any) -> SiteFunction:
+    hint = "Name a function of a module (company.calendar.fiscal), or give {value: TEXT} or {arguments: [a, b], python: EXPRESSION}."
+    wrong = _invalid(f"functions.{name} is {given!r}.", hint)
+    if not re.fullmatch(r"([A-Za-z_]\w*:)?[A-Za-z_]\w*", name, re.ASCII):
+        raise wrong
+    if not isinstance(given, Mapping):
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", str(given), re.ASCII):
+            raise wrong
+        return SiteFunction(str(given))
+    if set(given) == {"value"}:
+        return SiteFunction(value=str(given["value"]))
+    arguments, imports = (tuple(map(str, given.get(key) or ())) for key in ("arguments", "imports"))
+    python = " ".join(str(given.get("python") or "").split())
+    names = [*arguments, *(part for module in imports for part in module.split("."))]
+    try:
+        alone, inside = ast.parse(python, mode="eval").body, ast.parse(f"str({python})", mode="eval").body
+    except (SyntaxError, ValueError) as error:
+        raise wrong from error
+    if not isinstance(inside, ast.Call) or [ast.dump(item) for item in inside.args] != [ast.dump(alone)]:
+        raise wrong
+    if not set(given) <= {"python", "arguments", "imports"} or not all(
+        part.isidentifier() and not keyword.iskeyword(part) for part in names
+    ):
+        raise wrong
+    return SiteFunction(python=python, arguments=arguments, imports=imports)
 
 
 def _invalid(message: str, hint: str) -> Invalid:

@@ -34,6 +34,7 @@ class Layer:
     is_outward: bool = False
     is_default: bool = False  # config-default.xml and <parameters>: values of the job do not see it
     is_fixed: bool = False  # of a workflow that stands in another one's DAG: its values are no params
+    is_job: bool = False  # the properties that the job is submitted with
     is_hidden: bool = False  # only seen from the values of the layers before it
     words: Words | None = (
         None  # what functions in its values mean, when that is not what they mean in the workflow itself
@@ -186,6 +187,22 @@ def read_properties(path: Path) -> dict[str, str]:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return configuration(read_file(path)) if text.lstrip().startswith("<") else parse_properties(text)
+
+
+def incomplete(element: Element) -> str:
+    """Say which property in the <configuration>s below an element lacks its name or its value; nothing when none does.
+
+    The schemas of Oozie ask for both (oozie-workflow-0.5.xsd and its like: CONFIGURATION), for the name also in <parameters>.
+    """
+    for parent in element.walk():
+        if parent.name not in ("configuration", "parameters"):
+            continue
+        for item in parent.every("property"):
+            if item.first("name") is None:
+                return f"a <property> in line {item.line} has no <name>"
+            if item.first("value") is None and parent.name == "configuration":
+                return f"the property {item.value('name')!r} in line {item.line} has no <value>"
+    return ""
 
 
 def configuration(element: Element | None) -> dict[str, str]:

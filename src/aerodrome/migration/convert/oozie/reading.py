@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aerodrome.migration.convert.contract import Conversion, Dag, ExtraFile, Origin, Question, Schedule
+from aerodrome.migration.convert.contract import Account, Conversion, Dag, ExtraFile, Origin, Question, Schedule
 from aerodrome.migration.convert.oozie.body import Body
-from aerodrome.migration.convert.oozie.building import make_dag
+from aerodrome.migration.convert.oozie.building import LOOKED_UP, make_dag
 from aerodrome.migration.convert.oozie.bundles import bundle_dags
 from aerodrome.migration.convert.oozie.coordinators import coordinator_dag
 from aerodrome.migration.convert.oozie.estate import Application, Estate, read_estate
@@ -131,7 +131,14 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
         lambda file: estate.read_configuration(item.folder, file),
         children.start,
         partial(child_body, children),
+        ending=estate.profile.ending or "Z",
+        defaults=estate.hadoop_defaults(item),
     )
+    if reason := estate.properties_assumed(item):
+        origin = Origin(item.file, "workflow-app", item.root.line)
+        body.accounts.append(
+            Account("workflow/properties", "caveat", origin, "properties-assumed", reason, body.app_name)
+        )
     return make_dag(
         body, children.dag_ids[item.file], schedule=Schedule(), origin=Origin(item.file, "workflow-app", item.root.line)
     )
@@ -139,7 +146,7 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
 
 def questions_of(dag: Dag) -> list[Question]:
     """Ask for the values that nobody gave."""
-    names = [item.name for item in dag.parameters if item.default is None]
+    names = [item.name for item in dag.parameters if item.default is None or item.description == LOOKED_UP]
     if not names:
         return []
     text = f"{dag.dag_id} needs values that no file gives: {', '.join(names)}."

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Expression
@@ -17,8 +18,10 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Unsupported
-from aerodrome.migration.convert.oozie.properties import Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Scope, configuration, name_in
 from aerodrome.migration.convert.xmlreading import Element
+
+_LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Children:
             wanted = self.needs_of(child)
         else:
             name = re.sub(r"/workflow\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
-            if "$" in name or "}" in name or not name:
+            if "$" in name or "}" in name or name in ("", ".."):
                 target = "{{ " + compiler.parameter(f"dag_id.{node.name}", None) + " }}"
                 caveats["sub-workflow-unknown"] = (
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
@@ -90,6 +93,10 @@ class Children:
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
                 text = f"Oozie hands <global> down to it, its own DAG does not get it: {', '.join(lost[:8])}"
                 caveats["sub-workflow-global"] = text
+            for name in self.looked_up(child) if child is not None else ():
+                is_known = body.scope.find(name) is not None or name in body.needs.parameters
+                if name not in conf and is_known and not name.startswith("oozie."):
+                    conf[name] = compiler.template("${wf:conf('" + name + "')}")
         for name, value in own.items():
             conf[name] = compiler.template(value)
         if child is not None:
@@ -114,11 +121,11 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        return self.estate.locate("workflow", _named(body, path), folder)
+        return self.estate.locate("workflow", known_path(body.scope, path), folder)
 
     def is_assumed(self, body: Body, path: str, folder: str) -> bool:
         """Tell whether the workflow found is only called like the one that is named."""
-        return self.estate.search("workflow", _named(body, path), folder)[1]
+        return self.estate.search("workflow", known_path(body.scope, path), folder)[1]
 
     def reached_from(self, child: Application) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known."""
@@ -181,6 +188,21 @@ class Children:
             self.wanted[application.file] = found
         return found
 
+    def looked_up(self, application: Application, open_now: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Name what a workflow looks up by wf:conf, with those of children that it passes its configuration to: it may be absent."""
+        assert application.workflow is not None  # noqa: S101
+        texts = (text for element in application.root.walk() for text in (element.text, *element.attributes.values()))
+        names = dict.fromkeys(name for text in texts for name in _LOOKED_UP.findall(text))
+        for node in application.workflow.nodes.values():
+            if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
+                child = self.estate.locate("workflow", node.body.value("app-path"), application.folder)
+                is_passing = node.body.first("propagate-configuration") is not None
+                if child is not None and is_passing and child.file not in (*open_now, application.file):
+                    own = configuration(node.body.first("configuration"))
+                    inner = self.looked_up(child, (*open_now, application.file))
+                    names |= dict.fromkeys(name for name in inner if name not in own)
+        return tuple(names)
+
     def _passed(self, application: Application, body: Element, open_now: tuple[str, ...]) -> tuple[str, ...]:
         if body.first("propagate-configuration") is None:
             return ()
@@ -192,9 +214,28 @@ class Children:
         return tuple(name for name in inner if name not in own and not self.has_default(child, name))
 
 
-def _named(body: Body, path: str) -> str:
+def known_path(scope: Scope, path: str) -> str:
     """Write an app-path with what is known of its values."""
-    return body.scope.partly(re.sub(r"\$\{\s*wf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)\s*\}", r"${\1}", path))
+    try:
+        return scope.partly("".join(piece if isinstance(piece, str) else _spelled(piece) for piece in parse(path)))
+    except (Invalid, Unsupported):
+        return scope.partly(path)
+
+
+def _spelled(node: Node) -> str:
+    """Write an expression as the text of names and constants that it is; Unsupported for any other."""
+    match node:
+        case Literal(value):
+            return str(value)
+        case Function("concat", (one, two)):
+            return _spelled(one) + _spelled(two)
+        case Function("trim", (inner,)):
+            return _spelled(inner)
+        case Function("wf:appPath", ()):
+            return "${wf:appPath()}"
+    if (name := name_in(node)) is None:
+        raise Unsupported("app-path", "it is put together in the run")
+    return f"${{{name}}}"
 
 
 def names_in(text: str) -> list[str]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     FromClause,
     LargeBinary,
     Select,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    text,
 )
 
 from aerodrome.airflowkit.metadata import MetadataDatabase
@@ -48,6 +51,7 @@ from aerodrome.migration.sources.contract import LineSql
 
 DAG = bindparam("dag", type_=String)
 LINE_END = "\n"
+_UNICODE = frozenset({"utf8", "utf8mb3", "utf8mb4", "ascii"})
 _RENDERED = "rendered_task_instance_fields"
 TABLES: dict[HistoryKind, str] = {"task_instance": "task_instance", "xcom": "xcom", "rendered": _RENDERED}
 """The tables whose rows were tied to their run by its date alone, before Airflow 2.2 (XComs: 2.3)."""
@@ -62,7 +66,7 @@ class HistoryQueries:
         self._schedules = schedules
         self._pages: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
         self._packs: dict[HistoryKind, tuple[Select[Any], Convert]] = {}
-        self._lines: dict[tuple[HistoryKind, LineSql], Select[Any]] = {}
+        self._lines: dict[tuple[HistoryKind, LineSql, bool], Select[Any]] = {}
         self._older: Select[Any] | None = None
 
     @property
@@ -124,16 +128,19 @@ class HistoryQueries:
             )
         return self._packs[kind]
 
-    def lines(self, kind: HistoryKind, line: LineSql) -> Select[Any]:
+    def lines(self, kind: HistoryKind, line: LineSql, *, noted: bool) -> Select[Any]:
         """Give the query of a page of lines: run id, then what `line` says; of MySQL run id, rows, lines that end with LINE_END.
 
-        MySQL gives a run's lines in one text: its driver is written in Python, and takes long over each row.
+        MySQL gives a run's lines in one text: its driver is written in Python, and takes long over each row. Without `noted`
+        nobody looks for notes: one look for each row is a fifth of MySQL's work.
         """
-        if (kind, line) not in self._lines:
+        if (kind, line, noted) not in self._lines:
             columns = self.reading(kind, self.run.c.run_id)[0]
-            if self._database.dialect == "mysql":
+            if not noted:
+                columns = [null().label("note") if column.name == "note" else column for column in columns]
+            if self._database.dialect == "mysql" and not self.is_unicode:
                 columns = [written(column).label(column.name) for column in columns]
-            page = self.rows(kind, columns).where(*self._chosen()).subquery("n")
+            page = self.rows(kind, columns, noted=noted).where(*self._chosen()).subquery("n")
             run_id = literal_column("n.run_id", String)
             if self._database.dialect == "mysql":
                 number = f"coalesce({line.number}, '{line.null}')"
@@ -145,8 +152,27 @@ class HistoryQueries:
                     literal_column(part) for part in (line.before, line.number, line.after)
                 ]
                 query = select(run_id, *parts).select_from(page).order_by(run_id)
-            self._lines[kind, line] = query
-        return self._lines[kind, line]
+            self._lines[kind, line, noted] = query
+        return self._lines[kind, line, noted]
+
+    def are_noted(self, kind: HistoryKind, connection: Connection) -> bool:
+        """Tell whether any row of this kind has a note by now; one that is written later is one for the next top-up."""
+        if kind != "task_instance" or not self._database.has("task_instance_note"):
+            return False
+        note = self._database.table("task_instance_note")
+        return connection.execute(select(literal_column("1")).select_from(note).limit(1)).first() is not None
+
+    @cached_property
+    def is_unicode(self) -> bool:
+        """Tell whether MySQL keeps all texts of runs and task instances in Unicode, so that it can join them as they are."""
+        names = ("dag_run", "task_instance", "task_instance_history", "task_instance_note")
+        query = text(
+            "select distinct character_set_name from information_schema.columns where table_schema = database() "
+            "and character_set_name is not null and table_name in :names"
+        ).bindparams(bindparam("names", names, expanding=True))
+        with self._database.reading() as connection:
+            found = set(connection.scalars(query))
+        return bool(found) and found <= _UNICODE
 
     def reading(
         self, kind: HistoryKind, name: ColumnElement[Any]
@@ -166,7 +192,7 @@ class HistoryQueries:
             order.append(self.column(place, "try_number"))
         return self._task_columns(place, kind, name), order, convert_task
 
-    def rows(self, kind: HistoryKind, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    def rows(self, kind: HistoryKind, columns: Sequence[ColumnElement[Any]], *, noted: bool = True) -> Select[Any]:
         """Select from the kind's table joined to its runs, notes joined for the columns that need them."""
         run = self.run
         source: FromClause = run
@@ -176,7 +202,7 @@ class HistoryQueries:
         elif kind in ("task_instance", "task_try"):
             table = self._task if kind == "task_instance" else self._database.table("task_instance_history")
             source = run.join(table, self._belongs(table))
-            if kind == "task_instance" and self._database.has("task_instance_note"):
+            if kind == "task_instance" and noted and self._database.has("task_instance_note"):
                 source = source.outerjoin(self._database.table("task_instance_note"), self._noted())
         elif kind in ("xcom", "rendered"):
             table = self._database.table(TABLES[kind])

@@ -10,6 +10,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from sqlalchemy import Connection, Select
+
 from aerodrome.airflowkit.metadata import MetadataDatabase
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.estate.history import HistoryBatch, HistoryKind, HistoryWindow
@@ -59,7 +61,8 @@ class TextHistory:
         given = {"dag": dag_id, "run_ids": list(run_ids)}
         try:
             with self._database.reading() as connection:
-                rows = driver_rows(connection, self._reader.queries.lines(kind, line), given)
+                query = self._query(connection, kind, line)
+                rows = driver_rows(connection, query, given)
         except Invalid as error:
             if error.code != "source-text-unreadable":
                 raise
@@ -71,11 +74,16 @@ class TextHistory:
         self, kind: HistoryKind, dag_id: str, run_ids: Sequence[str], line: LineSql
     ) -> Iterator[Sequence[RunLines]]:
         given = {"dag": dag_id, "run_ids": list(run_ids)}
-        query = self._reader.queries.lines(kind, line)
         with self._database.reading() as connection:
+            query = self._query(connection, kind, line)
             connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {LONGEST_RUN}")
             for chunk in connection.execute(query, given, execution_options={"yield_per": RUNS_AT_ONCE}).partitions():
                 yield [((dag_id, run_id), _split(text, count)) for run_id, count, text in chunk]
+
+    def _query(self, connection: Connection, kind: HistoryKind, line: LineSql) -> Select[Any]:
+        """Give the query of a page, which looks for notes where there are some."""
+        queries = self._reader.queries
+        return queries.lines(kind, line, noted=queries.are_noted(kind, connection))
 
 
 def _lines(rows: Iterable[Sequence[Any]], null: str) -> list[str] | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
 import pytest
-from tests.rooms.migration.convert.controlm.sample import EXPORTS, convert, dag_of, functions_of
+from tests.rooms.migration.convert.controlm.sample import EXPORTS, check_of, convert, dag_of, functions_of
 
 from aerodrome.migration.convert.contract import Call, Code, Dag, Edge
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
@@ -98,6 +98,68 @@ def test_a_condition_that_two_jobs_add_is_met_by_any(tmp_path: Path) -> None:
     assert dag.task("C").trigger_rule == "one_success"
 
 
+def run_at(moment: datetime, **conf: object) -> SimpleNamespace:
+    return SimpleNamespace(conf=conf, logical_date=moment)
+
+
+def test_a_forced_folder_waits_by_its_order_date_and_has_all_of_its_jobs(tmp_path: Path) -> None:
+    force = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="W" NAME="" ODATE="ODAT"/></ON>'
+    weekly = f'<JOB JOBNAME="USE" TASKTYPE="Command" CMDLINE="a" WEEKDAYS="1">{waits("X")}</JOB>'
+    other = '<JOB JOBNAME="TUE" TASKTYPE="Command" CMDLINE="a" WEEKDAYS="2" TIMETO="2300"/>'
+    text = folder("P", job("MAKE", adds("X"))) + folder("D", job("CALL", force)) + folder("W", weekly + other)
+    conversion = convert(tmp_path, text)
+    assert dict(dag_of(conversion, "D").task("CALL_orders_W").arguments)["conf"] == {
+        "odate": "{{ odate(dag_run).strftime('%Y%m%d') }}",
+        "is_forced": True,
+    }
+    dag = dag_of(conversion, "W")
+    space = functions_of(dag)
+    call = dict(dag.task("USE_waits_X_MAKE").arguments)["execution_date_fn"]
+    assert isinstance(call, Code)
+    thursday = space["datetime"](2026, 5, 7, 13, 44, tzinfo=space["ZoneInfo"]("UTC"))
+    forced = run_at(thursday, odate="20260506", is_forced=True)
+    assert f"{space[call.text](thursday, forced):%m%d %H%M}" == "0506 0000"
+    for name in ("USE", "TUE"):
+        check = eval(check_of(dag, name) or "", space)
+        with pytest.raises(Exception, match=r"Not ordered|ended"):
+            check({"dag_run": run_at(thursday)})
+    eval(check_of(dag, "USE") or "", space)({"dag_run": forced})
+
+
+def test_a_condition_that_a_folder_adds_when_it_ends_notok_is_not_taken_as_its_end(tmp_path: Path) -> None:
+    inner = '<SUB_FOLDER JOBNAME="S"><ON STMT="*" CODE="NOTOK"><DOCOND NAME="BAD" ODATE="ODAT" SIGN="+"/></ON>{}</SUB_FOLDER>'
+    text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL">{inner.format(job("A"))}{job("RESCUE", waits("BAD"))}</SMART_FOLDER>'
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert dag.task("RESCUE_waits_BAD").role == "raises"
+    assert "condition-folder-notok" in {item.code for item in dag.accounts if item.outcome == "raises"}
+    assert not [task for task in dag.tasks if "adds_BAD" in task.task_id]
+
+
+def test_a_condition_that_is_used_up_is_told_also_where_another_job_keeps_it(tmp_path: Path) -> None:
+    used = waits("X") + '<OUTCOND NAME="X" ODATE="ODAT" SIGN="-"/>'
+    again = job("AGAIN", waits("X") + adds("X"))  # a circle: for it the condition is kept
+    dag = dag_of(convert(tmp_path, folder("F", job("MAKE", adds("X")), again, job("ONE", used), job("TWO", used))), "F")
+    assert {item.name for item in dag.accounts if item.code == "condition-shared"} == {"ONE", "TWO"}
+
+
+def test_one_of_several_jobs_where_conditions_are_adjusted_is_told(tmp_path: Path) -> None:
+    made = '<JOB JOBNAME="{}" TASKTYPE="Command" CMDLINE="a" WEEKDAYS="{}">' + adds("X") + "</JOB>"
+    text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" ADJUST_COND="Y">{made.format("A", 1)}{made.format("B", 2)}{job("C", waits("X"))}</SMART_FOLDER>'
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert dag.task("C").trigger_rule == "one_success"
+    assert [item.name for item in dag.accounts if item.code == "conditions-adjusted"] == ["C"]
+
+
+def test_a_handler_does_not_run_after_ok_where_conditions_are_adjusted(tmp_path: Path) -> None:
+    block = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="BAD" ODATE="ODAT" SIGN="+"/></ON>'
+    text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" ADJUST_COND="Y">{job("A", block)}{job("RESCUE", waits("BAD"))}</SMART_FOLDER>'
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert dag.task("RESCUE").trigger_rule == "all_success"
+    assert "conditions-adjusted" in codes(dag)
+    world = plan_world(gather(tmp_path), read_site({}))
+    assert list(compare(world, world.plans[0], dag)) == []
+
+
 def test_a_condition_of_another_folder_is_a_wait_for_its_run_of_the_same_date(tmp_path: Path) -> None:
     text = folder("P", job("MAKE", adds("X"), 'TIMEFROM="0430"')) + folder("C", job("USE", waits("X"), 'MAXWAIT="2"'))
     dag = dag_of(convert(tmp_path, text), "C")
@@ -107,7 +169,7 @@ def test_a_condition_of_another_folder_is_a_wait_for_its_run_of_the_same_date(tm
     space = functions_of(dag)
     assert isinstance(sensor["execution_date_fn"], Code)
     moment = space["datetime"](2026, 5, 4, tzinfo=space["ZoneInfo"]("UTC"))
-    assert space[sensor["execution_date_fn"].text](moment) == moment.replace(hour=4, minute=30)
+    assert space[sensor["execution_date_fn"].text](moment, run_at(moment)) == moment.replace(hour=4, minute=30)
 
 
 def test_conditions_that_do_not_cross_the_cutover_are_named(tmp_path: Path) -> None:
@@ -128,7 +190,7 @@ def test_the_previous_date_is_the_date_on_which_the_job_was_ordered_before(tmp_p
     call = dict(dag.task("USE_waits_X_MAKE").arguments)["execution_date_fn"]
     assert isinstance(call, Code)
     monday = space["datetime"](2026, 5, 4, tzinfo=space["ZoneInfo"]("UTC"))
-    assert f"{space[call.text](monday):%a %d}" == "Fri 01"
+    assert f"{space[call.text](monday, run_at(monday)):%a %d}" == "Fri 01"
     assert "condition-first" in codes(dag)
 
 
@@ -239,8 +301,9 @@ def test_before_the_first_listed_date_there_is_no_run_to_wait_for(tmp_path: Path
     call = dict(dag.task("USE_waits_X_MAKE").arguments)["execution_date_fn"]
     assert isinstance(call, Code)
     first = space["datetime"](2026, 3, 2, tzinfo=space["ZoneInfo"]("UTC"))
-    assert space[call.text](first).year == 1970
-    assert f"{space[call.text](first + timedelta(days=1)):%m%d}" == "0302"
+    assert space[call.text](first, run_at(first)).year == 1970
+    second = first + timedelta(days=1)
+    assert f"{space[call.text](second, run_at(second)):%m%d}" == "0302"
     write_dag(dag, "3.3")
 
 

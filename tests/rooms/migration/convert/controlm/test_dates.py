@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, days, functions_of, runs
 
-from aerodrome.migration.convert.contract import Conversion
+from aerodrome.migration.convert.contract import Code, Conversion
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac, Horizon, Unknown
 from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields
 from aerodrome.migration.convert.controlm.definitions.model import Calendar, Rule
@@ -297,6 +297,36 @@ def test_a_cyclic_job_that_stops_itself_does_not_run_again_on_that_date(tmp_path
     write_dag(dag, "3.3")
 
 
+CYCLIC_FOLDER = """<FOLDER FOLDER_NAME="P" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="M" CMDLINE="m" DAYS="ALL" TIMEFROM="0600">
+<OUTCOND NAME="X" ODATE="ODAT" SIGN="+"/></JOB></FOLDER><SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" CYCLIC="1" INTERVAL="00030M" DAYS="ALL"
+TIMEFROM="0600" TIMETO="0720" {}><JOB JOBNAME="A" CMDLINE="a" {}><INCOND NAME="X" ODATE="ODAT" AND_OR="A"/><OUTCOND NAME="Y" ODATE="ODAT" SIGN="+"/></JOB>
+<JOB JOBNAME="B" CMDLINE="b"><INCOND NAME="Y" ODATE="ODAT" AND_OR="A"/></JOB></SMART_FOLDER>"""
+
+
+def test_a_cyclic_folder_repeats_as_a_whole(tmp_path: Path) -> None:
+    dag = dag_of(convert(tmp_path, CYCLIC_FOLDER.format("", "")), "F")
+    moments = runs(dag, datetime(2026, 1, 5), datetime(2026, 1, 5, 23, 59))
+    kept = eval((check_of(dag, "A") or "").removeprefix("only_at(").split("}")[0] + "}", {})
+    assert check_of(dag, "B") == check_of(dag, "A")
+    moments = [moment for moment in moments if moment.hour * 60 + moment.minute in kept]
+    assert [f"{moment:%H:%M}" for moment in moments] == ["06:00", "06:30", "07:00"]
+    assert dag.max_active_runs == 1
+    assert [item.code for item in dag.accounts if item.code == "folder-cyclic"] == ["folder-cyclic"]
+    space = functions_of(dag)  # every run waits for the one run of P on its date
+    call = dict(dag.task("A_waits_X_M").arguments)["execution_date_fn"]
+    assert isinstance(call, Code)
+    later = space["datetime"](2026, 1, 5, 7, 0, tzinfo=space["ZoneInfo"]("UTC"))
+    assert f"{space[call.text](later, SimpleNamespace(conf={}, logical_date=later)):%d %H:%M}" == "05 06:00"
+    write_dag(dag, "3.3")
+
+
+@pytest.mark.parametrize(("folder", "job"), [("", 'WEEKDAYS="1"'), ('CYCLIC_TYPE="S"', "")], ids=["dates", "times"])
+def test_a_cyclic_folder_that_cannot_repeat_is_told(tmp_path: Path, folder: str, job: str) -> None:
+    text = CYCLIC_FOLDER.format(folder, job).replace('INTERVAL="00030M"', "" if folder else 'INTERVAL="00030M"')
+    dag = dag_of(convert(tmp_path, text), "F")
+    assert "once on each date" in next(item.reason for item in dag.accounts if item.code == "folder-cyclic")
+
+
 def test_a_folder_that_somebody_orders_has_no_schedule(tmp_path: Path) -> None:
     text = '<FOLDER FOLDER_NAME="H" FOLDER_ORDER_METHOD=""><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL"/></FOLDER>'
     dag = dag_of(convert(tmp_path, text), "H")
@@ -337,12 +367,17 @@ def test_a_folder_that_people_order_keeps_the_criteria_of_its_jobs(tmp_path: Pat
         assert "criteria do not choose its date" in next(a.reason for a in made.accounts if a.code == "manual-order")
 
 
-def test_a_folder_that_another_job_forces_ignores_the_criteria_of_its_jobs(tmp_path: Path) -> None:
+def test_a_run_that_another_job_forces_ignores_the_criteria_of_jobs(tmp_path: Path) -> None:
     force = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="F" NAME="" ODATE="ODAT"/></ON>'
     text = (
         '<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD=""><JOB JOBNAME="MONDAYS" CMDLINE="x" WEEKDAYS="1"/></FOLDER>'
         f'<FOLDER FOLDER_NAME="G" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{force}</JOB></FOLDER>'
     )
     made = convert(tmp_path, text)
-    assert "pre_execute" not in dict(dag_of(made, "F").task("MONDAYS").arguments)
-    assert any(task.operator.name == "TriggerDagRunOperator" for task in dag_of(made, "G").tasks)
+    gate = functions_of(dag_of(made, "F"))["only_on"](lambda _day: False)
+    run = SimpleNamespace(conf={"is_forced": True}, logical_date=datetime(2026, 3, 3, tzinfo=UTC))
+    assert gate({"dag_run": run}) is None
+    forcing = next(task for task in dag_of(made, "G").tasks if task.operator.name == "TriggerDagRunOperator")
+    given = dict(forcing.arguments)["conf"]
+    assert isinstance(given, dict)
+    assert given["is_forced"] is True

@@ -152,6 +152,30 @@ def test_reruns_are_retries_only_when_something_reruns(tmp_path: Path) -> None:
     assert "rerun-unused" in {item.code for item in without.accounts}
 
 
+@pytest.mark.parametrize(
+    ("code", "action"), [("NOTOK", "OK"), ("OK", "NOTOK"), ("COMPSTAT EQ 4", "OK")], ids=["ok", "notok", "code"]
+)
+def test_what_a_block_does_besides_turning_the_end_raises(tmp_path: Path, code: str, action: str) -> None:
+    block = f'<ON STMT="*" CODE="{code}">{{}}<DO ACTION="{action}"/></ON>'
+    job = '<JOB JOBNAME="J" CMDLINE="x" NODEID="h">{}</JOB>'
+    made = dag(tmp_path, job.format(block.format('<DOCOND NAME="C" ODATE="ODAT" SIGN="+"/>')))
+    assert "result-actions" in {item.code for item in made.accounts if item.outcome == "raises"}
+    mail = dag(tmp_path, job.format(block.format('<DOMAIL DEST="a@x.org" MESSAGE="m"/>')))
+    assert "message-result" in {item.code for item in mail.accounts}
+    assert not {"on_failure_callback", "on_success_callback"} & set(arguments(mail.task("J")))
+    alone = dag(tmp_path, job.format(block.format("")))
+    assert {item.code for item in alone.accounts if item.outcome == "raises"} == set()
+
+
+def test_the_end_of_a_command_of_windows_is_not_read_by_a_posix_shell(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="C:\\x\\y.exe" NODEID="w">{}</JOB>'
+    rule = '<ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON>'
+    assert dag(tmp_path, job.format("")).task("J").role == "real"
+    made = dag(tmp_path, job.format(rule))
+    assert made.task("J").role == "raises"
+    assert "windows-results" in {item.code for item in made.accounts if item.outcome == "raises"}
+
+
 def test_actions_after_notok_of_a_job_that_is_rerun_are_told(tmp_path: Path) -> None:
     block = '<ON STMT="*" CODE="NOTOK"><DO ACTION="RERUN"/>{}</ON>'
     job = '<JOB JOBNAME="J" CMDLINE="x" MAXRERUN="3">{}</JOB>'
@@ -162,11 +186,20 @@ def test_actions_after_notok_of_a_job_that_is_rerun_are_told(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("zone", "codes"), [("EST", ["timezone-name"]), ("MARS", ["timezone-unknown"]), ("GMT", []), ("Europe/Paris", [])]
+    ("zone", "codes"),
+    [
+        ("EST", ["timezone-name"]),
+        ("HKG", ["timezone-name"]),
+        ("MARS", ["timezone-unknown"]),
+        ("GMT", []),
+        ("Europe/Paris", []),
+    ],
 )
 def test_a_short_name_of_a_time_zone_is_told(tmp_path: Path, zone: str, codes: list[str]) -> None:
     made = dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL" TIMEFROM="0600" TIMETO="0700" TIMEZONE="{zone}"/>')
     assert [item.code for item in made.accounts if item.code.startswith("timezone")] == codes
+    if zone == "HKG":
+        assert "zone='Asia/Hong_Kong'" in str(arguments(made.task("J_not_before"))["target_time"])
 
 
 def test_messages_and_other_jobs_follow_the_end_of_a_job(tmp_path: Path) -> None:

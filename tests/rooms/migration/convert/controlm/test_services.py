@@ -116,7 +116,7 @@ def test_a_process_chain_becomes_a_task_and_a_connection(tmp_path: Path) -> None
     assert [(item.conn_id, item.conn_type) for item in conversion.connections] == [("sap_bw_prod", "http")]
     assert "sap-soap" in codes(conversion, "caveat")
     for target in ("2.11", "3.3"):
-        compile(compose(conversion, target)["dags/f_dag.py"], "f_dag.py", "exec")  # type: ignore[arg-type]
+        compile(compose(conversion, target)["dags/f_dag.py"], "f_dag.py", "exec")
 
 
 @pytest.mark.parametrize(

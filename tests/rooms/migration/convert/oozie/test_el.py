@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,53 @@ def test_the_names_of_a_coordinator_and_its_workflow_are_told_apart(tmp_path: Pa
     assert dict(dag.task("a").arguments)["bash_command"] == (
         'run {{ ("load-" ~ params.region ~ "-" ~ logical_date.strftime("%d")) | quote }} {{ ("every-" ~ params.region) | quote }}'
     )
+
+
+def test_a_function_of_the_site_may_be_a_text_or_an_expression(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="d"/><decision name="d"><switch><case to="a">${site:shift(day, 1) eq "2026-01-02"}</case>'
+        '<default to="end"/></switch></decision><action name="a"><shell><exec>run</exec><argument>${site:env()}</argument><argument>${site:shift("2026-02-28", "1")}</argument></shell>'
+        '<ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    shift = {
+        "arguments": ["day", "n"],
+        "imports": ["datetime"],
+        "python": "datetime.date.fromisoformat(day) + datetime.timedelta(int(n))",
+    }
+    profile = {"functions": {"site:env": {"value": "it's prod"}, "site:shift": shift}}
+    (dag,) = read(tmp_path, profile).dags
+    assert {item.code for item in dag.accounts if item.name in ("a", "d")} == {"site-function"}
+    (made,) = (item for item in dag.functions if item.name == "site_shift")
+    scope: dict[str, Any] = {"datetime": dt}
+    exec(made.source, scope)
+    assert scope["site_shift"]("2026-02-28", "1") == "2026-03-01"
+    command = str(dict(dag.task("a").arguments)["bash_command"])
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["quote"] = shlex.quote
+    assert shlex.split(environment.from_string(command).render(site_shift=scope["site_shift"])) == [
+        "run",
+        "it's prod",
+        "2026-03-01",
+    ]
+    text = "".join(compose(read(tmp_path, profile), "3.3").values())
+    assert 'if site_shift(params["day"], ' in text
+    assert "import datetime\n" in text
+    compile(
+        next(
+            value
+            for name, value in compose(read(tmp_path, profile), "3.3").items()
+            if name == "dags/w.py" or name.endswith("w_dag.py")
+        ),
+        "w",
+        "exec",
+    )
+    wrong = {"functions": {"site:env": {"value": "x"}, "site:shift": {"arguments": ["day"], "python": "day"}}}
+    assert "el-arguments" in {item.code for item in read(tmp_path, wrong).dags[0].accounts if item.outcome == "raises"}
+
+
+@pytest.mark.parametrize(
+    "given", [{"python": "1 +"}, {"python": "a, b"}, {"python": "a # b"}, {"python": "x", "arguments": ["a b"]}, {"python": "x", "imports": ["os; x"]}, {"value": "x", "python": "x"}, {"call": "x"}, {}]
+)  # fmt: skip
+def test_what_a_profile_says_of_a_function_is_checked(given: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="functions"):
+        read(tmp_path, {"functions": {"site:shift": given}})

@@ -155,6 +155,14 @@ def test_what_stays_a_caveat(tmp_path: Path) -> None:
     throttled = "<throttle>3</throttle>"
     assert codes(convert(tmp_path, throttled), "throttle") == {"throttle"}
     assert codes(convert(tmp_path, throttled, more=""), "throttle") == {""}
+    assert codes(convert(tmp_path, "<concurrency>2</concurrency>"), "concurrency") == {"waiting-runs-count"}
+    assert codes(convert(tmp_path, ""), "concurrency") == {"waiting-runs-count"}  # 1, Oozie's default
+    assert codes(convert(tmp_path, "<concurrency>-1</concurrency>"), "concurrency") == {
+        "waiting-runs-count"
+    }  # Airflow's own 16
+    assert codes(convert(tmp_path, "", more=""), "concurrency") == set()
+    assert codes(convert(tmp_path, "<timeout>-1</timeout>"), "timeout") == {"timeout-fails"}
+    assert codes(convert(tmp_path, "<timeout>5</timeout>", more=""), "timeout") == {""}
     unknown = convert(tmp_path, "<execution>NONE</execution>", "${every}")
     assert codes(unknown, "execution") == {"execution-none"}
     assert "is_due" not in {task.task_id for task in unknown.tasks}
@@ -167,3 +175,10 @@ def test_a_name_that_the_workflow_has_is_not_taken(tmp_path: Path) -> None:
     )
     (dag,) = [item for item in [convert(tmp_path, "<execution>NONE</execution>", more="")] if item.schedule.expression]
     assert [task.task_id for task in dag.tasks][:2] == ["is_due_of_dag", "is_due"]
+
+
+def test_a_coordinator_that_starts_nothing_raises(tmp_path: Path) -> None:
+    """Oozie starts as many runs as its concurrency leaves room for: of 0, none (CoordActionReadyXCommand)."""
+    dag = convert(tmp_path, "<concurrency>0</concurrency>")
+    assert "concurrency-zero" in codes(dag, "concurrency")
+    assert "concurrency" in {task.task_id for task in dag.tasks if task.role == "raises"}

@@ -259,3 +259,21 @@ def test_a_coordinator_of_a_bundle_is_found_by_its_name(tmp_path: Path) -> None:
     }
     assert codes["a/coordinator.xml"] == codes["publish/coordinator.xml"] == {"", "app-path-assumed"}
     assert codes["bundle.xml"] == {"coordinator-missing"}
+
+
+def test_days_of_a_month_are_counted_from_an_instance_of_the_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """daysInMonth(-1) is of the month one instance back, one day here, in the zone of the dataset; not of the month before."""
+    daily = (
+        '<dataset name="day" frequency="${coord:days(1)}" initial-instance="2025-01-01T00:00Z" timezone="America/New_York">'
+        "<uri-template>/day/${YEAR}${MONTH}${DAY}</uri-template></dataset>"
+    )
+    text = (
+        '<data-in name="in" dataset="day"><start-instance>${coord:current(-(coord:daysInMonth(-1) - 1))}</start-instance>'
+        "<end-instance>${coord:current(0)}</end-instance></data-in>"
+    )
+    uris = names_of(coordinator(tmp_path, text, more=daily), monkeypatch)["in_uris"]
+    assert len(uris(datetime(2026, 2, 15, tzinfo=UTC), {})) == 28
+    assert len(uris(datetime(2026, 3, 2, 3, tzinfo=UTC), {})) == 28  # one day back it is still February in New York
+    assert len(uris(datetime(2026, 3, 2, 6, tzinfo=UTC), {})) == 31

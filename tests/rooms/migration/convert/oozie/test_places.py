@@ -126,7 +126,7 @@ def test_the_question_names_what_nobody_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("${coord:hours(16)}", timedelta(hours=16)), ("${coord:days(2)}", timedelta(days=2)), ("45", timedelta(minutes=45))]
+    ("text", "limit"), [("${coord:hours(16)}", timedelta(hours=16)), ("${coord:days(2)}", timedelta(days=2)), ("45", timedelta(minutes=45)), ("-1", timedelta(days=60)), ("90000", timedelta(days=60)), ("0", timedelta(minutes=1))]
 )  # fmt: skip
 def test_a_timeout_may_be_written_as_a_frequency(tmp_path: Path, text: str, limit: timedelta) -> None:
     data = (
@@ -198,3 +198,40 @@ def test_the_last_name_of_a_path_is_run_as_oozie_does(tmp_path: Path, text: str,
     command = str(dict(dag.task("a").arguments)["bash_command"])
     assert f"{first} 'a b'" in command
     assert f" {first}\nchmod +x {first}\n" in command
+
+
+_STEP = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="NAME"><start to="a"/><action name="a"><fs><mkdir path="/x"/></fs><ok to="end"/><error to="k"/></action>
+  <kill name="k"><message>m</message></kill><end name="end"/></workflow-app>"""
+
+
+@pytest.mark.parametrize(
+    ("path", "child", "code"),
+    [
+        ("${wf:appPath()}/../common/load.xml", "load", ""),
+        ("${wf:appPath()}/./inner", "inner", ""),
+        ("${wf:appPath()}/inner/../inner/workflow.xml", "inner", ""),
+        ("${concat(nameNode, '/user/me/apps/common/load.xml')}", "load", ""),
+        ("${concat(wf:appPath(), '/inner')}", "inner", ""),
+        ("${base}/../common/load.xml", "load", ""),
+        ("${wf:conf('nameNode')}/user/me/apps/main/../common/./load.xml", "load", ""),
+        ("${wf:appPath()}/common/load.xml", "", "sub-workflow-missing"),
+        ("${wf:appPath()}/lone", "", "sub-workflow-missing"),
+        ("${wf:appPath()}/../../elsewhere/inner", "", "sub-workflow-missing"),
+        ("../elsewhere/inner", "inner", "app-path-assumed"),
+    ],
+)
+def test_the_workflow_that_an_application_path_leads_to(tmp_path: Path, path: str, child: str, code: str) -> None:
+    """A path from wf:appPath() on says where in these files it leads: what is called alike elsewhere is not it."""
+    files = {"apps/common/load.xml": "load", "apps/main/inner/workflow.xml": "inner", "lone/workflow.xml": "lone"}
+    for name, title in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(_STEP.replace("NAME", title))
+    text = f"""<workflow-app xmlns="uri:oozie:workflow:0.5" name="main"><start to="s"/><action name="s"><sub-workflow><app-path>{path}</app-path></sub-workflow>
+      <ok to="end"/><error to="k"/></action><kill name="k"><message>m</message></kill><end name="end"/></workflow-app>"""
+    (tmp_path / "apps/main/workflow.xml").write_text(text)
+    (tmp_path / "apps/main/job.properties").write_text("nameNode=hdfs://cluster\n")
+    dag = next(item for item in read(tmp_path, {"sub_workflows": "trigger"}).dags if item.dag_id == "main")
+    (account,) = (item for item in dag.accounts if item.name == "s")
+    assert account.code == code
+    started = dict(dag.task("s").arguments)["trigger_dag_id"]
+    assert started == (child or path.rpartition("/")[2].removesuffix("/workflow.xml"))

@@ -12,6 +12,7 @@ from aerodrome.migration.convert.contract import Call
 from aerodrome.migration.convert.oozie.frequency import (
     TIMETABLE,
     Frequency,
+    ending_of,
     read_frequency,
     read_time,
     read_zone,
@@ -109,7 +110,7 @@ def test_crons_count_in_the_zone_of_the_server(begin: str, server: str, first: s
     """Its times say which it is: Oozie refuses an offset of another zone."""
     start = read_time(begin)
     assert start is not None
-    assert server_zone(begin) == server
+    assert server_zone(ending_of(begin)) == server
     oracle = {"cron": "0 5 * * *", "start": start.isoformat(), "end": "", "server": server}
     assert nominal_times(oracle, 1) == [datetime.fromisoformat(first)]
     made = timetable(Frequency(cron="0 5 * * *"), start, "UTC", is_catching_up=True, server=server)
@@ -179,6 +180,10 @@ def test_times_and_zones_are_read() -> None:
     assert read_zone("GMT+02:00") == "Etc/GMT-2"
     assert read_zone("GMT+0530") == "+05:30"
     assert read_zone("GMT+9999") is None
+    assert read_zone("GMT+18:30") == "+18:30"
+    assert [read_zone(name) for name in ("GMT+9", "UTC+9", "UTC+09:00", "GMT+9:00", "GMT+24:00", "utc", "Z")] == [
+        None
+    ] * 7
     assert read_zone("Mars/Base") is None
     assert (read_zone("ECT"), read_zone("BST"), read_zone("MST")) == ("Europe/Paris", "Asia/Dhaka", "Etc/GMT+7")
 
@@ -192,10 +197,57 @@ def test_instances_of_datasets() -> None:
     assert hourly.latest(nominal, -3, 0, lambda moment: moment.hour != 1) is None
     assert [moment.hour for moment in hourly.future(nominal, 0, 1, 5, lambda moment: moment.hour != 3) or []] == [2, 4]
     assert [moment.day for moment in Instances("2015-01-01T00:00Z", "days", 1).offset(nominal, 2, "DAY")] == [3]
-    assert (days_in_month(nominal, "UTC", 1), hours_in_day(datetime(2015, 3, 29, 12, tzinfo=UTC), "Europe/Paris")) == (
+    assert (
+        days_in_month(nominal, "UTC", 1, "months"),
+        hours_in_day(datetime(2015, 3, 29, 12, tzinfo=UTC), "Europe/Paris"),
+    ) == (
         28,
         23,
     )
     ends = Instances("2015-01-31T00:00Z", "months", 1)
     assert [moment.day for moment in ends.between(datetime(2015, 4, 1, tzinfo=UTC), -1, 1)] == [28, 28, 28]  # stepwise
     assert tz_offset(nominal, "Europe/Paris", "UTC") == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2018-12-2T01:00Z", "2018-12-02T01:00"),
+        (" 2018- 2-\t3T 1:5Z ", "2018-02-03T01:05"),
+        ("02018-012-002T001:000Z", "2018-12-02T01:00"),
+        ("2018-12-2T01:00+0900", "2018-12-01T16:00"),
+        ("2018-12-02T1:5-0800", "2018-12-02T09:05"),
+        ("2018-02-30T01:00Z", None),
+        ("2018-12-02T24:00Z", None),
+        ("2018-12-02T23:60Z", None),
+        ("2018-12-00T00:00Z", None),
+        ("2018-12-02T01:00:00Z", None),
+        ("2018-12-02T01:00", None),
+        ("2018-12-02T01:00z", None),
+        ("2018-12-02t01:00Z", None),
+        ("2018-12-02 T01:00Z", None),
+        ("2018-12-02T01:00 Z", None),
+        ("2018-12-02T01:00+09:00", None),
+        ("2018-12-02T01:00+2400", None),
+        ("+2018-12-02T01:00Z", None),
+        ("0000-12-02T01:00Z", None),
+        ("18-12-02T01:00Z", None),
+        ("9999-12-31T23:00-0800", None),
+        ("2018-12-02T01:" + "0" * 5000 + "Z", None),
+    ],
+)
+def test_times_are_read_as_java_reads_them(text: str, found: str | None) -> None:
+    """Each was given to SimpleDateFormat as DateUtils.parseDateOozieTZ calls it (OpenJDK 17); years before 1583 are ours to refuse."""
+    wanted = None if found is None else datetime.fromisoformat(f"{found}+00:00")
+    assert read_time(text) == wanted
+
+
+def test_a_server_takes_times_of_its_own_zone_only() -> None:
+    assert read_time("2018-12-02T01:00+0900", "+0900") == datetime(2018, 12, 1, 16, tzinfo=UTC)
+    assert read_time("2018-12-02T01:00+0000", "+0000") == datetime(2018, 12, 2, 1, tzinfo=UTC)
+    for text, ending in (
+        ("2018-12-02T01:00Z", "+0900"),
+        ("2018-12-02T01:00+0000", "Z"),
+        ("2018-12-02T01:00+0800", "+0900"),
+    ):
+        assert read_time(text, ending) is None

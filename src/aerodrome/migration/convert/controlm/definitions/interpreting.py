@@ -86,6 +86,7 @@ class Interpreter:
         method: str | None = None
         if not parents and any(element.has(word) for word in ("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")):
             method = element.take("FOLDER_ORDER_METHOD", "TABLE_USERDAILY", "USER_DAILY")
+        cyclic = _cyclic(element)
         element.take(
             "TASKTYPE",
             "RUN_AS",
@@ -101,8 +102,8 @@ class Interpreter:
         common = self._common(element, path, name)
         server = element.take("DATACENTER")
         is_adjusting = element.take("ADJUST_COND").upper() not in ("", "0", "N", "NO", "FALSE")
-        if element.flag("CYCLIC"):
-            text = f"The folder repeats in Control-M (every {element.take('INTERVAL', 'INTERVAL_SEQUENCE', 'SPECIFIC_TIMES')}); here it runs once on each date."
+        if cyclic is not None and parents:
+            text = "The sub-folder repeats in Control-M; here it runs once on each date."
             self._note(element, path, f"{element.tag}@CYCLIC", "folder-cyclic", text)
         self._leftovers(element, path)
         accounts = tuple(self.accounts[first:]) if not parents else ()
@@ -115,6 +116,7 @@ class Interpreter:
             server=server,
             is_adjusting=is_adjusting,
             accounts=accounts,
+            cyclic=None if parents else cyclic,
         )
 
     def _members(self, element: Element, path: tuple[str, ...], is_mainframe: bool) -> list[Job | Folder]:

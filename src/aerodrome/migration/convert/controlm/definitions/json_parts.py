@@ -279,6 +279,6 @@ def _notification(item: Mapping[str, Any], kind: str, line: int) -> Element:
         "RERUN": "RERUN",
     }.get(word, word)
     rest = {key.upper(): scalar(value) for key, value in item.items()}
-    time = " ".join(part for part in (rest.get(key, "") for key in ("CRITERIA", "VALUE", "BY", "DAYS")) if part)
+    time = " ".join(part for part in (rest.get(key, "") for key in ("CRITERIA", "VALUE", "TIME", "BY", "DAYS")) if part)
     attributes = {"WHEN": when, "TIME": time, "DEST": rest.get("DESTINATION", ""), "MESSAGE": rest.get("MESSAGE", "")}
     return Element("SHOUT", attributes | {"URGENCY": rest.get("URGENCY", "R")}, line=line)

@@ -187,6 +187,7 @@ class Folder(Node):
     server: str = ""
     is_adjusting: bool = False  # ADJUST_COND: conditions of jobs that are not ordered on a date count as met
     accounts: tuple[Account, ...] = ()
+    cyclic: Cyclic | None = None  # of a whole folder; those of sub-folders are on the account
 
     def jobs(self) -> Iterator[Job]:
         """Give every job below it, in the order of the source."""

@@ -43,6 +43,12 @@ def shell(bench: Workbench, rules: list[ExitRule], copies: list[OutputCopy]) -> 
         bench.note("multi-agent", "Control-M runs it on every agent of the node group; here it runs once.")
     if is_windows(command) or (job.kind == "command" and has_windows_path(command)):
         bench.note("windows", "It is a command of Windows: its host needs an SSH server, or another operator here.")
+        if rules or copies or bench.job.details.get("Output") or "\ncode=$?" in command:
+            bench.fail(
+                "windows-results",
+                "It is a command of Windows, whose end or output is handled by lines that only a POSIX shell has.",
+            )
+            return
     if "." in job.details.get("CMDLINE", "") and re.search(r"%%\$?\w+\.", job.details.get("CMDLINE", "")):
         bench.note(
             "period-joins",

@@ -95,7 +95,7 @@ class Holding:
             return ordered.dates != plan.dates
         horizon = self.draft.gates.horizon
         is_daily = len(ordered.dates) == (horizon.last - horizon.first).days + 1
-        return plan.is_by_hand and not plan.is_forced and bool(ordered.dates) and not is_daily
+        return plan.is_by_hand and bool(ordered.dates) and not is_daily
 
     def check(self, job: Job, predicate: str | None, zone: str) -> str | None:
         """Give the check that skips a job outside of its window or its dates; None when it always runs."""

@@ -89,7 +89,11 @@ def _ways(
         yield Link("never", why="condition-date", name=wait.name)
         return
     if days is None:
-        inside = [item for item in producers if item.folder == number and item.odate in ("STAT", *ANY_DATE)]
+        inside = [
+            item
+            for item in producers
+            if item.folder == number and item.odate in ("STAT", *ANY_DATE) and (item.is_job or item.event == "ok")
+        ]
         is_all_inside = bool(inside) and len(inside) == len(producers) and not own.is_apart
         makers = [settings.get((item.folder, item.path)) or settings[item.folder, ()] for item in inside]
         # without a date it is there on later dates, too: an edge says the same only where who adds it is ordered with who waits
@@ -108,6 +112,9 @@ def _ways(
         return
     keeps = False
     for item in producers:
+        if not item.is_job and item.event == "notok":
+            yield Link("never", why="condition-folder-notok", name=wait.name)
+            continue
         source = settings.get((item.folder, item.path)) or settings[item.folder, ()]
         added = days_of(item.odate)
         is_same_date = added == 0

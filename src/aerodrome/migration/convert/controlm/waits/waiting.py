@@ -51,7 +51,19 @@ class Waiting:
                 )
             return Upstream(also)
         found = upstream_of(tree_of(node.waits), leaf, gate, also)
-        if self.draft.plan.folder.is_adjusting and node.waits and found.rule == "all_success":
+        is_adjusting = self.draft.plan.folder.is_adjusting and bool(node.waits) and found.rule == "all_success"
+        if is_adjusting and any(
+            link.producer is not None and link.producer.event == "notok"
+            for wait in node.waits
+            for link in self.draft.world.links.of(self.draft.plan.number, node, wait)
+        ):
+            text = "ADJUST_COND does not count for it, for it waits for a job to end NOTOK: where that job is not ordered, it is skipped."
+            self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
+            return found
+        if self.draft.plan.folder.is_adjusting and node.waits and not is_adjusting:
+            text = "ADJUST_COND does not count for it, for one of several jobs must have added its condition: where none of them is ordered, it is skipped."
+            self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
+        if is_adjusting:
             text = "ADJUST_COND: conditions of jobs that are not ordered on a date count as met; so do those of jobs whose window has passed. A wait for a variable or a run that ends without it fails."
             self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
             return Upstream(found.ids, "none_failed")
@@ -64,6 +76,8 @@ class Waiting:
         if link.kind == "never":
             self.draft.need(snippets.RAISE)
             reason = f"The in-condition {wait.name} with the date {wait.odate} is not converted."
+            if link.why == "condition-folder-notok":
+                reason = f"The in-condition {wait.name} is added when a whole folder has ended NOTOK, which is not converted."
             self.draft.account("INCOND", "raises", at(node, wait.line), link.why, reason, node.name)
             name = self.draft.free(base, group)
             self.draft.task(
@@ -111,7 +125,9 @@ class Waiting:
         source = self.draft.world.plans[link.producer.folder]
         task_id = self.draft.world.task_ids[link.producer.folder, link.producer.path]
         arguments: list[tuple[str, Expression]] = [("external_dag_id", source.dag_id), ("external_task_id", task_id)]
-        if link.is_previous or link.days or source.tick != self.draft.tick or self.draft.is_apart:
+        is_at_another_time = source.tick != self.draft.tick or self.draft.is_apart or self.draft.plan.is_forced
+        is_at_another_time = is_at_another_time or self.draft.plan.repeats
+        if link.is_previous or link.days or is_at_another_time:
             arguments.append(("execution_date_fn", Code(self._run_of(source, link, predicate, node))))
         name = self.draft.free(f"{base}_{sanitize(link.producer.path[-1])}"[:240], group)
         self.draft.task(name, symbols.EXTERNAL_SENSOR, (*arguments, *options), is_waiting=True, origin=node.origin)
@@ -136,7 +152,7 @@ class Waiting:
                 (symbols.TIMEDELTA,),
             )
             step = f"    day += timedelta(days={link.days})\n"
-        source_text = f'\ndef {name}(logical_date, **_):\n    """Give the run of {source.dag_id} for {about}."""\n    day = order_date(logical_date)\n{step}    return at_time(day, {source.tick})\n'
+        source_text = f'\ndef {name}(logical_date, dag_run, **_):\n    """Give the run of {source.dag_id} for {about}."""\n    day = odate(dag_run)\n{step}    return at_time(day, {source.tick})\n'
         self.draft.need(Function(name, source_text, imports))
         return name
 
@@ -185,6 +201,8 @@ def {name}(dag_run):
             add(out.name, out.odate, out.sign == "+", "ok")
         for reaction in node.reactions:
             event = event_of(reaction.statement, reaction.code)
+            if event == "notok" and not isinstance(node, Job):
+                continue  # folder-notok: it does not happen for a folder
             for action in reaction.actions:
                 if action.kind == "cond" and event is not None:
                     sign = action.values.get("SIGN", "+").strip() or "+"

@@ -32,6 +32,11 @@ def plain(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
+def shown(moments, zone: str) -> list[datetime]:
+    """Give times as the clock of a zone shows them."""
+    return [moment.astimezone(zone_of(zone)) for moment in moments]
+
+
 def add(origin: datetime, unit: str, amount: int, zone: tzinfo) -> datetime:
     """Add to a time as java.util.Calendar.add does in a zone; gives UTC."""
     origin = plain(origin)
@@ -211,19 +216,17 @@ def next_time(times, last: datetime | None, earliest: datetime | None, missed: s
     return times.after(plain(max(floors)) - timedelta(microseconds=1))
 
 
-def days_in_month(nominal: datetime, zone: str, months: int = 0) -> int:
-    """Give coord:daysInMonth(months)."""
-    local = plain(nominal).astimezone(zone_of(zone))
-    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
-    return calendar.monthrange(year, month + 1)[1]
+def days_in_month(nominal: datetime, zone: str, number: int = 0, unit: str = "days", amount: int = 1) -> int:
+    """Give coord:daysInMonth(number) of a dataset in a zone, whose instances lie `amount` units apart."""
+    local = add(nominal, unit, number * amount, zone_of(zone)).astimezone(zone_of(zone))
+    return calendar.monthrange(local.year, local.month)[1]
 
 
-def hours_in_day(nominal: datetime, zone: str, days: int = 0) -> int:
-    """Give coord:hoursInDay(days): 23, 24 or 25."""
+def hours_in_day(nominal: datetime, zone: str, number: int = 0, unit: str = "days", amount: int = 1) -> int:
+    """Give coord:hoursInDay(number) of a dataset in a zone, whose instances lie `amount` units apart: 23, 24 or 25."""
     where = zone_of(zone)
-    day = plain(nominal).astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None) + timedelta(
-        days=days
-    )
+    moment = add(nominal, unit, number * amount, where).astimezone(where)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     span = (day + timedelta(days=1)).replace(tzinfo=where).astimezone(UTC) - day.replace(tzinfo=where).astimezone(UTC)
     return int(span.total_seconds() // 3600)
 

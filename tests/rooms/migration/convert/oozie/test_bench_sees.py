@@ -1,0 +1,94 @@
+"""The bench sees each kind of silent change: what is right passes, what is damaged does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench.convert_oozie import silent
+
+from aerodrome.migration.convert.contract import Conversion, Dag, Parameter, Task
+from aerodrome.migration.convert.oozie.reading import read
+
+_COORDINATOR = """<coordinator-app name="c" frequency="${coord:days(1)}" start="2024-03-01T05:00+0900" end="2024-06-01T05:00+0900" timezone="GMT+09:00"
+  xmlns="uri:oozie:coordinator:0.4"><datasets><dataset name="d" frequency="${coord:days(1)}" initial-instance="2024-01-01T05:00+0900" timezone="UTC">
+  <uri-template>/d/${DAY}</uri-template></dataset></datasets><input-events><data-in name="d" dataset="d"><instance>${coord:current(0)}</instance></data-in></input-events>
+  <action><workflow><app-path>${place}</app-path><configuration>
+  <property><name>dir</name><value>${dir}/${coord:formatTime(coord:nominalTime(), 'yyyyMMddHH')}</value></property>
+  <property><name>before</name><value>${coord:dateOffset(coord:nominalTime(), -1, 'MONTH')}</value></property></configuration></workflow></action></coordinator-app>"""
+_WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="load"/><action name="load"><hive xmlns="uri:oozie:hive-action:0.5">
+  <script>load.hql</script><argument>${dir}</argument><argument>${wf:conf('user.name')}</argument><argument>${keytab}</argument></hive>
+  <ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+_BUNDLE = """<bundle-app xmlns="uri:oozie:bundle:0.2" name="b"><coordinator name="c"><app-path>/apps/coordinator.xml</app-path>
+  <configuration><property><name>dir</name><value>${dir}/entry</value></property></configuration></coordinator></bundle-app>"""
+
+
+def convert(folder: Path, *, is_here: bool, is_bundled: bool = False) -> Conversion:
+    (folder / "coordinator.xml").write_text(_COORDINATOR)
+    (folder / "coordinator.properties").write_text("dir=/data/tide\n")
+    if is_bundled:
+        (folder / "bundle.xml").write_text(_BUNDLE)
+    if is_here:
+        (folder / "workflow.xml").write_text(_WORKFLOW)
+    return read(folder, {})
+
+
+def count(conversion: Conversion, folder: Path, dag: Dag) -> int:
+    return silent(replace(conversion, dags=(dag,)), folder, {}, is_verbose=False)[0]
+
+
+def with_argument(dag: Dag, task_id: str, name: str, value: Any) -> Dag:
+    def changed(task: Task) -> Task:
+        arguments = tuple((key, value if key == name else item) for key, item in task.arguments)
+        return replace(task, arguments=arguments) if task.task_id == task_id else task
+
+    return replace(dag, tasks=tuple(map(changed, dag.tasks)))
+
+
+@pytest.mark.parametrize("name", ["dir", "before"])
+@pytest.mark.parametrize("is_bundled", [True, False])
+def test_a_value_that_is_handed_on(tmp_path: Path, name: str, is_bundled: bool) -> None:
+    conversion = convert(tmp_path, is_here=False, is_bundled=is_bundled)
+    (dag,) = conversion.dags
+    conf = dict(dag.task("workflow").arguments)["conf"]
+    assert isinstance(conf, dict)
+    assert count(conversion, tmp_path, dag) == 0
+    twice = {"dir": "{{ params.dir }}/x", "before": '{{ logical_date.strftime("%Y-%m-%dT%H:%MZ") }}'}
+    assert count(conversion, tmp_path, with_argument(dag, "workflow", "conf", {**conf, name: twice[name]})) == 1
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('in_timezone("Etc/GMT-9")', 'in_timezone("UTC")'),
+        ("params.place | app_folder", "params.place"),
+        ('"/data/tide"', "params.keytab"),
+    ],
+)
+def test_an_argument(tmp_path: Path, right: str, wrong: str) -> None:
+    conversion = convert(tmp_path, is_here=True)
+    (dag,) = conversion.dags
+    command = str(dict(dag.task("load").arguments)["bash_command"])
+    assert right in command
+    assert count(conversion, tmp_path, dag) == 0
+    assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", command.replace(right, wrong))) == 1
+
+
+@pytest.mark.parametrize("name", ["user.name", "keytab"])
+def test_an_empty_default(tmp_path: Path, name: str) -> None:
+    conversion = convert(tmp_path, is_here=True)
+    (dag,) = conversion.dags
+    assert name in {item.name for item in dag.parameters}
+    parameters = tuple(Parameter(item.name, "") if item.name == name else item for item in dag.parameters)
+    assert count(conversion, tmp_path, replace(dag, parameters=parameters)) == 1
+
+
+def test_runs_that_wait_without_a_word(tmp_path: Path) -> None:
+    conversion = convert(tmp_path, is_here=True)
+    (dag,) = conversion.dags
+    accounts = tuple(item for item in dag.accounts if item.element != "coordinator/concurrency")
+    assert count(conversion, tmp_path, replace(dag, accounts=accounts)) == 1

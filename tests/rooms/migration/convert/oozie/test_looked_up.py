@@ -1,0 +1,76 @@
+"""Values that wf:conf looks up: those that every job has, those that must be there, and those that may be absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aerodrome.migration.convert.oozie.reading import read
+
+_WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="go"/><action name="go"><shell xmlns="uri:oozie:shell-action:0.3">
+  <exec>run.sh</exec>{arguments}</shell><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+def convert(folder: Path, arguments: list[str], properties: str | None = None) -> tuple[dict[str, object], str]:
+    """Give the params and what is asked for."""
+    text = "".join(f"<argument>{item}</argument>" for item in arguments)
+    (folder / "workflow.xml").write_text(_WORKFLOW.replace("{arguments}", text))
+    if properties is not None:
+        (folder / "job.properties").write_text(properties)
+    conversion = read(folder, {})
+    asked = " ".join(item.text for item in conversion.questions if item.code == "unknown-values")
+    return {item.name: item.default for item in conversion.dags[0].parameters}, asked
+
+
+@pytest.mark.parametrize("name", ["user.name", "group.name", "mapreduce.job.user.name", "oozie.wf.application.path"])
+def test_what_every_job_has_is_asked_for(tmp_path: Path, name: str) -> None:
+    params, asked = convert(tmp_path, [f"${{wf:conf('{name}')}}", "${wf:user()}"], "queue=q\n")
+    assert params[name] is None
+    assert params["user.name"] is None
+    assert name in asked
+
+
+@pytest.mark.parametrize("arguments", [["${wf:conf('keytab')}", "${keytab}"], ["${keytab}", "${wf:conf('keytab')}"]])
+def test_a_name_that_is_needed_elsewhere_is_asked_for(tmp_path: Path, arguments: list[str]) -> None:
+    params, asked = convert(tmp_path, arguments, "queue=q\n")
+    assert params == {"keytab": None}
+    assert "keytab" in asked
+
+
+def test_what_the_properties_leave_out_is_empty_as_in_oozie(tmp_path: Path) -> None:
+    assert convert(tmp_path, ["${wf:conf('label')}"], "queue=q\n") == ({"label": ""}, "")
+
+
+def test_without_any_properties_it_is_asked_for(tmp_path: Path) -> None:
+    params, asked = convert(tmp_path, ["${wf:conf('label')}"])
+    assert params == {"label": ""}
+    assert "label" in asked
+
+
+_PARENT = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="parent"><start to="s"/><action name="s"><sub-workflow><app-path>/apps/{child}</app-path>
+  {propagate}<configuration><property><name>own</name><value>mine</value></property></configuration></sub-workflow><ok to="end"/><error to="k"/></action>
+  <kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+@pytest.mark.parametrize("propagate", ["<propagate-configuration/>", ""])
+def test_a_child_finds_what_its_parent_knows(tmp_path: Path, propagate: str) -> None:
+    """With propagate-configuration the child has everything that its parent has (Oozie 5.2: SubWorkflowActionExecutor), down to its own children."""
+    child = _WORKFLOW.replace(
+        "{arguments}", "".join(f"<argument>${{wf:conf('{name}')}}</argument>" for name in ("label", "own", "absent"))
+    )
+    for folder, text in {
+        "child": _PARENT.replace("{child}", "inner").replace("{propagate}", "<propagate-configuration/>"),
+        "inner": child,
+    }.items():
+        (tmp_path / "apps" / folder).mkdir(parents=True)
+        (tmp_path / "apps" / folder / "workflow.xml").write_text(text.replace('name="parent"', 'name="middle"'))
+    (tmp_path / "workflow.xml").write_text(_PARENT.replace("{child}", "child").replace("{propagate}", propagate))
+    (tmp_path / "job.properties").write_text("label=tide\n")
+    (parent,) = (dag for dag in read(tmp_path, {"sub_workflows": "trigger"}).dags if dag.dag_id == "parent")
+    conf = dict(parent.task("s").arguments)["conf"]
+    assert isinstance(conf, dict)
+    assert conf.get("label") == ("{{ params.label }}" if propagate else None)
+    assert conf["own"] == "mine"
+    assert "absent" not in conf
+    assert {item.name: item.default for item in parent.parameters} == ({"label": "tide"} if propagate else {})

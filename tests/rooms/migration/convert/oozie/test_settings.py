@@ -1,0 +1,56 @@
+"""Which setting of Hadoop an action gets, when config-default.xml, <global>, files and the action itself name it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aerodrome.migration.convert.oozie.reading import read
+
+
+def settings(**values: str) -> str:
+    inside = "".join(
+        f"<property><name>{name.replace('_', '.')}</name><value>{value}</value></property>"
+        for name, value in values.items()
+    )
+    return f"<configuration>{inside}</configuration>"
+
+
+def command(folder: Path, body: str, common: str = "") -> str:
+    text = f"""<workflow-app xmlns="uri:oozie:workflow:0.5" name="w">{common}<start to="a"/><action name="a">{body}<ok to="end"/><error to="k"/></action>
+      <kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+    (folder / "workflow.xml").write_text(text)
+    (folder / "job.properties").write_text("speed=fast\n")
+    (dag,) = read(folder, {}).dags
+    return str(dict(dag.task("a").arguments)["bash_command"])
+
+
+def test_the_settings_of_an_action_win_in_the_order_of_oozie(tmp_path: Path) -> None:
+    (tmp_path / "own.xml").write_text(
+        settings(mapred_a="own", mapred_b="own", mapred_c="own", mapred_d="own", mapred_e="own")
+    )
+    (tmp_path / "common.xml").write_text(settings(mapred_b="file", mapred_c="file", mapred_d="file", mapred_e="file"))
+    (tmp_path / "config-default.xml").write_text(
+        settings(mapred_c="default", mapred_d="default", mapred_e="default", mapred_speed="${speed}", input_dir="/in")
+    )
+    common = f"<global><job-xml>common.xml</job-xml>{settings(mapred_d='global', mapred_e='global')}</global>"
+    body = f"<distcp><job-xml>own.xml</job-xml>{settings(mapred_e='action')}<arg>/x</arg></distcp>"
+    words = command(tmp_path, body, common).split()
+    given = dict(word[2:].split("=", 1) for word in words if word.startswith("-Dmapred."))
+    assert given.pop("mapred.speed") == "{{"
+    assert given == {
+        "mapred.a": "own",
+        "mapred.b": "file",
+        "mapred.c": "default",
+        "mapred.d": "global",
+        "mapred.e": "action",
+    }
+    assert not [word for word in words if "input.dir" in word]
+
+
+def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -> None:
+    body = f"<fs>{settings(dfs_umaskmode='002', mapred_x='1')}<mkdir path='/a b'/><delete path='/c'/></fs>"
+    assert command(tmp_path, body).splitlines() == [
+        "set -e",
+        "hdfs dfs -Ddfs.umaskmode=002 -mkdir -p '/a b'",
+        "hdfs dfs -Ddfs.umaskmode=002 -rm -r -f -skipTrash /c",
+    ]
