@@ -14,6 +14,7 @@ from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword, replace
 from aerodrome.migration.codemod.rules import operators
 from aerodrome.migration.codemod.rules.providers import sees_default_args
+from aerodrome.migration.codemod.rules.renamed_arguments import of_schema
 from aerodrome.migration.codemod.source import Source
 
 
@@ -79,7 +80,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
             else add_keyword(source, call, old.argument, old.code)
         )
         is_hook = not keyword(call, "task_id")
-        yield Change((edit,), note=None if is_hook or sees_default_args(source) else _unseen(call, old))
+        note = of_schema(source, call, other) if other else None
+        yield Change((edit,), note=note or (None if is_hook or sees_default_args(source) else _unseen(call, old)))
 
 
 def _says(source: Source, names: tuple[str, ...]) -> bool:
