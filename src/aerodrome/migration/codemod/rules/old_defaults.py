@@ -84,7 +84,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         other = keyword(call, missing[0].idle) if missing[0].idle else None
         is_hook = not keyword(call, "task_id")
         note = of_schema(source, call, other) if other else None
-        note = note or (None if is_hook or sees_default_args(source) else _unseen(call, missing[0]))
+        is_seen = is_hook or sees_default_args(source) or missing[0] is _QUIET  # hardly any default_args say that one
+        note = note or (None if is_seen else _unseen(call, missing[0]))
         yield Change((_edit(source, call, missing, other),), note=note)
 
 
