@@ -214,7 +214,7 @@ _STEP = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="NAME"><start to="a
         ("${concat(wf:appPath(), '/inner')}", "inner", ""),
         ("${base}/../common/load.xml", "load", ""),
         ("${wf:conf('nameNode')}/user/me/apps/main/../common/./load.xml", "load", ""),
-        ("${wf:appPath()}/common/load.xml", "", "sub-workflow-missing"),
+        ("${wf:appPath()}/common/load.xml", "load_workflow", "sub-workflow-missing"),
         ("${wf:appPath()}/lone", "", "sub-workflow-missing"),
         ("${wf:appPath()}/../../elsewhere/inner", "", "sub-workflow-missing"),
         ("../elsewhere/inner", "inner", "app-path-assumed"),
