@@ -6,6 +6,7 @@ from aerodrome.migration.codemod.contract import Rule
 from aerodrome.migration.codemod.rules import (
     absent_variables,
     argument_types,
+    asset_addresses,
     azure_factory,
     bigquery,
     bigquery_external,
@@ -109,6 +110,7 @@ RULES: tuple[Rule, ...] = (
     database_access.RULE,
     runs.EXTERNAL,
     runs.DATELESS,
+    asset_addresses.RULE,
     runs.EVENT_KEYS,
     runs.LINKS,
     runtime_api.RULE,
