@@ -219,12 +219,7 @@ def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         names = {keyword.arg for keyword in node.keywords}
         if name == "xcom_pull" and "task_ids" not in names and not node.args:
-            yield CodeFact(
-                "xcom-pull-all",
-                node.lineno,
-                "xcom_pull without task_ids reads only the task's own XComs in Airflow 3.",
-                "Name the tasks: xcom_pull(task_ids=…).",
-            )
+            yield _pull(node.lineno)
         for keyword in node.keywords:
             if keyword.arg in ("sla", "sla_miss_callback") and not _is_none(keyword.value):
                 yield _sla(keyword.value.lineno)
@@ -239,6 +234,25 @@ def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
         if isinstance(node, ast.Dict):
             keys = [key for key in node.keys if isinstance(key, ast.Constant)]
             yield from (_sla(key.lineno) for key in keys if key.value == "sla")
+
+
+def _pull(line: int) -> CodeFact:
+    return CodeFact(
+        "xcom-pull-all",
+        line,
+        "xcom_pull without task_ids reads only the task's own XComs in Airflow 3.",
+        "Name the tasks: xcom_pull(task_ids=…).",
+    )
+
+
+def _pulls(line: int, inside: str) -> Iterator[CodeFact]:
+    """Look at the calls of xcom_pull in a block of Jinja: the shortest text that Python can read as a call."""
+    for match in re.finditer(r"\bxcom_pull\(", inside):
+        ends = (at.end() for at in re.finditer(r"\)", inside[match.start() :]))
+        trees = (parse(inside[match.start() :][:end]) for end in ends)
+        tree = next((tree for tree in trees if tree is not None), None)
+        if tree is not None and any(fact.rule == "xcom-pull-all" for fact in _calls(nodes_of(tree))):
+            yield _pull(line)
 
 
 def _names(node: ast.expr, name: str) -> bool:
@@ -284,6 +298,7 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
                 if name in REMOVED_CONTEXT and name != "conf":
                     rule = "context-renamed" if name in RENAMED_IN_TEMPLATES else "context-key"
                     yield _context(node.lineno, name, rule)
+            yield from _pulls(node.lineno, block[1])
         if _OLD_CLI.search(text):
             yield CodeFact(
                 "old-cli",
