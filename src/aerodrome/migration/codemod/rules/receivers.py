@@ -47,6 +47,8 @@ def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
         return frozenset(f"{module}BigQueryConnection" for module in _BIGQUERY if f"{module}BigQueryHook" in owners)
     if call.func.attr == "cursor":
         return frozenset(f"{module}BigQueryCursor" for module in _BIGQUERY if f"{module}BigQueryConnection" in owners)
+    if call.func.attr == "get_connection" and any(name.endswith("Hook") for name in owners):
+        return frozenset({"airflow.models.connection.Connection"})
     return frozenset()
 
 
