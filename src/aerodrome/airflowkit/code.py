@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 REMOVED_CONTEXT = {
@@ -27,6 +27,15 @@ REMOVED_CONTEXT = {
     "conf": "Use airflow.configuration.conf in code; the context key conf is gone.",
 }
 """Template variables that Airflow 3 removed (task-sdk context, 3.3.2)."""
+
+HINTS_IN_PYTHON = {
+    **REMOVED_CONTEXT,
+    "next_ds": 'Use data_interval_end.strftime("%Y-%m-%d").',
+    "next_ds_nodash": 'Use data_interval_end.strftime("%Y%m%d").',
+    "tomorrow_ds_nodash": 'Use macros.ds_add(ds, 1).replace("-", "").',
+    "yesterday_ds_nodash": 'Use macros.ds_add(ds, -1).replace("-", "").',
+}
+"""The same, as code says it that is no template."""
 
 RENAMED_IN_PYTHON = {
     "execution_date": "logical_date",
@@ -297,7 +306,7 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
             for name in re.findall(r"(?<![\w.'\"])([a-z_]+)\b(?!\s*\()", block[1]):
                 if name in REMOVED_CONTEXT and name != "conf":
                     rule = "context-renamed" if name in RENAMED_IN_TEMPLATES else "context-key"
-                    yield _context(node.lineno, name, rule)
+                    yield _context(node.lineno, name, rule, REMOVED_CONTEXT)
             yield from _pulls(node.lineno, block[1])
         if _OLD_CLI.search(text):
             yield CodeFact(
@@ -315,8 +324,8 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
             )
 
 
-def _context(line: int, name: str, rule: str = "context-key") -> CodeFact:
-    return CodeFact(rule, line, f"`{name}` is no longer in the task context.", REMOVED_CONTEXT[name])
+def _context(line: int, name: str, rule: str = "context-key", hints: Mapping[str, str] = HINTS_IN_PYTHON) -> CodeFact:
+    return CodeFact(rule, line, f"`{name}` is no longer in the task context.", hints[name])
 
 
 def _contexts(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
