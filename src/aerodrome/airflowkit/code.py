@@ -77,7 +77,12 @@ _OLD_CLI = re.compile(
     r"|list_dags|list_tasks|list_dag_runs|dag_state|task_state|task_failed_deps|delete_dag|show_dag|next_execution"
     r"|create_user|delete_user|list_users|kerberos_renewer)\b|(?:variables|connections|pool)\s+-{1,2}\w)"
 )
-_OLD_API = re.compile(r"/api/(v1|experimental)/")
+_OLD_API = re.compile(
+    r"(?i)/api/experimental/|/api/v1/(?:dags|pools|variables|eventLogs|importErrors|dagSources|dagWarnings|dagStats|datasets)\b"
+    r"|(?:airflow|webserver|:8080\b)[^\s'\"?]*/api/v1/"
+    r"|(?:^|[\s'\"}]|\$\w+)/api/v1/(?:$|[\s'\"{]|(?:connections|config|health|version|plugins|providers|roles|users|permissions)\b)"
+)
+"""Calls of Airflow's own API: others have a /api/v1/, too, so the host or the path must be one that Airflow has."""
 
 
 SHORTEST_SECRET = 4
@@ -100,6 +105,11 @@ class PlainSecret:
     line: int
     name: str
     value: str
+
+
+def calls_old_api(text: str) -> bool:
+    """Tell whether a text names an address of Airflow's REST API v1 or the experimental one."""
+    return _OLD_API.search(text) is not None
 
 
 def parse(source: str) -> ast.Module | None:
@@ -315,7 +325,7 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
                 "A command of Airflow's old CLI is called.",
                 "See `airflow --help` of the target.",
             )
-        if _OLD_API.search(text):
+        if calls_old_api(text):
             yield CodeFact(
                 "old-rest-api",
                 node.lineno,
