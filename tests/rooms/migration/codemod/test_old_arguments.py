@@ -134,9 +134,9 @@ def test_a_line_is_followed_through_what_changes_around_it() -> None:
 def test_a_timeout_over_ssh_never_ended_a_command(given: str, expected: str, told: str, module: str) -> None:
     source = f"from airflow.{module} import SSHOperator\na = SSHOperator(task_id='a', ssh_conn_id='b', command='c', {given})\n"
     done = rewrite(source.encode(), RULES, PINNING)
-    assert (
-        done.text.decode().splitlines()[-1] == f"a = SSHOperator(task_id='a', ssh_conn_id='b', command='c', {expected})"
-    )
+    quiet = ", do_xcom_push=False" if module.startswith("contrib") else ""  # 1.10 stored nothing
+    made = f"a = SSHOperator(task_id='a', ssh_conn_id='b', command='c', {expected}{quiet})"
+    assert done.text.decode().splitlines()[-1] == made
     assert [(code, told in spot.message) for code, spot in (*done.notes, *done.spots)] == [("ssh-timeout", True)]
     assert rewrite(done.text, RULES, PINNING).text == done.text
 

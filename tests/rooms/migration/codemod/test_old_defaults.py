@@ -48,6 +48,22 @@ def rewritten(source: str, options: Options = PINNING) -> Rewritten:
             "SparkSubmitOperator(task_id='a', name=\"airflow-spark\")",
         ),
         (
+            "from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a', command='b')",
+            "SSHOperator(task_id='a', command='b', cmd_timeout=None, do_xcom_push=False)",
+        ),
+        (
+            "from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a', command='b', do_xcom_push=True)",
+            "SSHOperator(task_id='a', command='b', do_xcom_push=True, cmd_timeout=None)",
+        ),
+        (
+            "from airflow.operators.http_operator import SimpleHttpOperator\nSimpleHttpOperator(task_id='a', endpoint='b')",
+            "HttpOperator(task_id='a', endpoint='b', do_xcom_push=False)",
+        ),
+        (
+            "from airflow.operators.docker_operator import DockerOperator\nDockerOperator(task_id='a', image='b', xcom_push=True)",
+            "DockerOperator(task_id='a', image='b', do_xcom_push=True)",
+        ),
+        (
             "from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator as Load\nLoad(task_id='a')",
             "Load(task_id='a')",
         ),
