@@ -1,0 +1,26 @@
+"""What changed its meaning without a word once: texts of several lines, jobs without criteria, times of folders ordered by hand, unknown types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.rooms.migration.convert.controlm.sample import convert, dag_of
+
+from aerodrome.migration.convert.contract import Dag
+
+ALL_MONTHS = " ".join(
+    f'{month}="1"' for month in ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+)
+
+
+def codes(dag: Dag, name: str = "") -> set[str]:
+    return {item.code for item in dag.accounts if not name or item.name == name}
+
+
+def test_lines_of_a_message_are_split_before_its_variables_have_values(tmp_path: Path) -> None:
+    message = "0006Hello,00000018Broken on %%NODEID0014Area: %%APPLIC0004End."
+    mail = f'<ON STMT="*" CODE="NOTOK"><DOMAIL DEST="a@x.org" SUBJECT="s" MESSAGE="{message}"/></ON>'
+    job = f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" NODEID="mill" APPLICATION="GRAIN" DAYS="ALL">{mail}</JOB>'
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{job}</FOLDER>'), "F")
+    sent = str(dict(dag.task("J").arguments)["on_failure_callback"])
+    assert repr("Hello,\n\nBroken on mill\nArea: GRAIN\nEnd.") in sent
