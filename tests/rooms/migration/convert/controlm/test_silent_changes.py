@@ -24,3 +24,15 @@ def test_lines_of_a_message_are_split_before_its_variables_have_values(tmp_path:
     dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{job}</FOLDER>'), "F")
     sent = str(dict(dag.task("J").arguments)["on_failure_callback"])
     assert repr("Hello,\n\nBroken on mill\nArea: GRAIN\nEnd.") in sent
+
+
+def test_a_job_of_a_smart_folder_without_criteria_is_told(tmp_path: Path) -> None:
+    head = f'FOLDER_NAME="F" JOBNAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" {ALL_MONTHS}'
+    jobs = (
+        f'<JOB JOBNAME="BARE" TASKTYPE="Command" CMDLINE="x" NODEID="h" {ALL_MONTHS}/>'
+        f'<JOB JOBNAME="DAILY" TASKTYPE="Command" CMDLINE="x" NODEID="h" DAYS="ALL" {ALL_MONTHS}/>'
+        f'<JOB JOBNAME="PARENT" TASKTYPE="Command" CMDLINE="x" NODEID="h" {ALL_MONTHS}><RULE_BASED_CALENDARS NAME="*"/></JOB>'
+    )
+    dag = dag_of(convert(tmp_path, f"<SMART_FOLDER {head}>{jobs}</SMART_FOLDER>"), "F")
+    assert "criteria-of-folder" in codes(dag, "BARE")
+    assert "criteria-of-folder" not in codes(dag, "DAILY") | codes(dag, "PARENT")
