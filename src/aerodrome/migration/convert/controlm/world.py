@@ -181,6 +181,8 @@ def _plan(
             first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
         )
     is_scheduled = why_not is None and bool(dates or apart)
+    if not is_scheduled:  # a run may begin at any time: each job waits for its own
+        tick = site.clock.new_day
     return Plan(
         number,
         folder,

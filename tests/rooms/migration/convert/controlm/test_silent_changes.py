@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of
@@ -36,3 +37,20 @@ def test_a_job_of_a_smart_folder_without_criteria_is_told(tmp_path: Path) -> Non
     dag = dag_of(convert(tmp_path, f"<SMART_FOLDER {head}>{jobs}</SMART_FOLDER>"), "F")
     assert "criteria-of-folder" in codes(dag, "BARE")
     assert "criteria-of-folder" not in codes(dag, "DAILY") | codes(dag, "PARENT")
+
+
+def test_a_folder_that_is_ordered_by_hand_still_waits_for_its_time(tmp_path: Path) -> None:
+    job = {"Type": "Job:Command", "Command": "a", "Host": "h", "RunAs": "u"}
+    folder = {"Type": "Folder", "ControlmServer": "S", "OrderMethod": "Manual", "When": {"FromTime": "0415"}, "A": job}
+    dag = dag_of(convert(tmp_path, json.dumps({"HAND": folder}), name="hand.json"), "HAND")
+    before = {edge.before for edge in dag.edges if edge.after == "A"} | {
+        edge.before for edge in dag.edges if edge.after in {e.before for e in dag.edges if e.after == "A"}
+    }
+    sensors = [task for task in dag.tasks if task.full_id in before and "target_time" in dict(task.arguments)]
+    assert ["at_time(odate(dag_run), 255)" in str(dict(task.arguments)["target_time"]) for task in sensors] == [True]
+
+
+def test_a_job_of_a_folder_that_is_ordered_by_hand_waits_for_its_own_time(tmp_path: Path) -> None:
+    jobs = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" TIMEFROM="0415"/>'
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="">{jobs}</FOLDER>'), "F")
+    assert [task.full_id for task in dag.tasks if "target_time" in dict(task.arguments)] == ["J_not_before"]
