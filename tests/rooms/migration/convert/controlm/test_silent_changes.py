@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.rooms.migration.convert.controlm.sample import convert, dag_of
+from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of
 
 from aerodrome.migration.convert.contract import Dag
 
@@ -54,3 +54,17 @@ def test_a_job_of_a_folder_that_is_ordered_by_hand_waits_for_its_own_time(tmp_pa
     jobs = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" TIMEFROM="0415"/>'
     dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="">{jobs}</FOLDER>'), "F")
     assert [task.full_id for task in dag.tasks if "target_time" in dict(task.arguments)] == ["J_not_before"]
+
+
+def test_a_job_of_an_unknown_task_type_is_no_script(tmp_path: Path) -> None:
+    jobs = (
+        '<JOB JOBNAME="J" TASKTYPE="Teleport" FILE_PATH="/in/grain.csv" DAYS="ALL"/>'
+        '<JOB JOBNAME="W" TASKTYPE="FileWatcher" FILE_PATH="/in/grain.csv" DAYS="ALL"/>'
+        '<JOB JOBNAME="S" TASKTYPE="Detached" MEMLIB="/x" MEMNAME="run.sh" DAYS="ALL"/>'
+    )
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{jobs}</FOLDER>'), "F")
+    assert dag.task("J").role == "raises"
+    assert "Teleport" in str(dict(dag.task("J").arguments)["op_args"])
+    assert (dag.task("W").role, dict(dag.task("W").arguments)["filepath"]) == ("real", "/in/grain.csv")
+    assert dag.task("S").role == "real"
+    assert check_of(dag, "J") is None
