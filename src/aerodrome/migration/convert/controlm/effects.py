@@ -117,7 +117,8 @@ class _Maker:
             self._output(reaction, action, is_whole, where)
         else:
             word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
-            self._raise(action, where, "action-unknown", f"{where} does {word}, which is not converted.")
+            text = f"{where} does {word}, which is not converted."
+            self._raise(action, where, "action-unknown", text, event or "ok")
 
     def _turned(self, reaction: Reaction, event: str | None) -> str:
         """Give the end to which an ON block turns that of its job, "" where it keeps it: what else it does is then for an end that nobody sees."""

@@ -68,3 +68,62 @@ def test_a_job_of_an_unknown_task_type_is_no_script(tmp_path: Path) -> None:
     assert (dag.task("W").role, dict(dag.task("W").arguments)["filepath"]) == ("real", "/in/grain.csv")
     assert dag.task("S").role == "real"
     assert check_of(dag, "J") is None
+
+
+def test_an_action_for_notok_that_is_not_converted_raises_after_notok(tmp_path: Path) -> None:
+    on = '<ON STMT="*" CODE="NOTOK"><DOACTION ACTION="PAINT" WHAT="blue"/></ON>'
+    job = f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL">{on}</JOB>'
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{job}</FOLDER>'), "F")
+    assert {edge.before for edge in dag.edges if edge.after == "J_action_1"} == {"J_notok"}
+
+
+def test_a_notification_of_an_end_is_sent_at_that_end(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:Command",
+        "Command": "a",
+        "Told": {"Type": "Notify:ExecutionEndsNotOK", "Destination": "JobLog", "Message": "it broke"},
+        "Glad": {"Type": "Notify:ExecutionEndsOK", "Destination": "JobLog", "Message": "it ran"},
+    }
+    dag = dag_of(convert(tmp_path, json.dumps({"F": {"Type": "Folder", "A": job}}), name="f.json"), "F")
+    given = dict(dag.task("A").arguments)
+    assert "it broke" in str(given["on_failure_callback"])
+    assert "it ran" in str(given["on_success_callback"])
+    assert "shout-late" not in codes(dag)
+
+
+def test_a_circle_of_conditions_is_broken_before_its_first_job(tmp_path: Path) -> None:
+    def job(name: str, waits: str, adds: str) -> str:
+        conditions = f'<INCOND NAME="{waits}" ODATE="ODAT"/><OUTCOND NAME="{adds}" ODATE="ODAT" SIGN="+"/>'
+        return f'<JOB JOBNAME="{name}" TASKTYPE="Command" CMDLINE="x" DAYS="ALL">{conditions}</JOB>'
+
+    jobs = job("ONE", "again", "one") + job("TWO", "one", "two") + job("THREE", "two", "three")
+    jobs += job("LAST", "three", "again")
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{jobs}</FOLDER>'), "F")
+    edges = {(edge.before, edge.after) for edge in dag.edges}
+    assert {("ONE", "TWO"), ("TWO", "THREE"), ("THREE", "LAST")} <= edges
+    assert not any(before == "LAST" and after == "ONE" for before, after in edges)
+    assert "condition-stored" in codes(dag, "ONE")
+
+
+def test_a_json_job_without_a_type_is_a_job_that_raises(tmp_path: Path) -> None:
+    folder = {
+        "Type": "Folder",
+        "A": {"Type": "Job:Command", "Command": "a"},
+        "B": {"Query": "select 1"},
+        "C": {"Command": "c", "RunAs": "u"},
+        "Way": {"Type": "Flow", "Sequence": ["A", "B"]},
+        "DocumentationUrl": {"Url": "x"},
+    }
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder}), name="f.json"), "F")
+    assert {task.full_id: task.role for task in dag.tasks} == {"A": "real", "B": "raises", "C": "raises"}
+    assert ("A", "B") in {(edge.before, edge.after) for edge in dag.edges}
+
+
+def test_sub_folders_have_the_name_that_they_give(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL"/>'
+    inner = (
+        f'<SUB_FOLDER SUB_FOLDER_NAME="NORTH">{job}</SUB_FOLDER><SUB_FOLDER SUB_FOLDER_NAME="SOUTH">{job}</SUB_FOLDER>'
+    )
+    dag = dag_of(convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{inner}</SMART_FOLDER>'), "F")
+    assert [group.group_id for group in dag.groups] == ["NORTH", "SOUTH"]
+    assert "unknown-attribute" not in codes(dag)

@@ -62,14 +62,26 @@ def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, t
     links = Links()
     for number, folder in enumerate(folders):
         graph = _Graph(folder)
-        for node in (folder, *folder.folders(), *folder.jobs()):
-            for wait in node.waits:
-                ways = tuple(_ways(number, node, wait, index, settings, graph))
-                links.ways[number, node.path, wait.name, wait.odate] = ways
-                for way in ways:
-                    if way.kind == "stored":
-                        links.stored[wait.name].add(way.days)
+        for node, wait in _in_order(number, folder, index):
+            ways = tuple(_ways(number, node, wait, index, settings, graph))
+            links.ways[number, node.path, wait.name, wait.odate] = ways
+            for way in ways:
+                if way.kind == "stored":
+                    links.stored[wait.name].add(way.days)
     return links
+
+
+def _in_order(number: int, folder: Folder, index: Index) -> list[tuple[Node, Wait]]:
+    """Give what the nodes of a folder wait for: last what somebody adds who stands behind, so that a circle breaks before its first job."""
+    nodes = (folder, *folder.folders(), *folder.jobs())
+    places = {node.path: place for place, node in enumerate(nodes)}
+
+    def is_backwards(item: tuple[Node, Wait]) -> bool:
+        node, wait = item
+        here = places[node.path]
+        return any(places.get(one.path, -1) >= here for one in index.of(wait.name, number) if one.folder == number)
+
+    return sorted(((node, wait) for node in nodes for wait in node.waits), key=is_backwards)
 
 
 def _ways(
