@@ -84,6 +84,13 @@ class World:
             found.path
         ], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
 
+    def elsewhere(self, folder: str, job: str) -> str:
+        """Give the DAG of a folder, or of one of its jobs, that is in no export yet; never one that an export already has."""
+        taken = {plan.dag_id.lower() for plan in self.plans}
+        taken |= {name.lower() for plan in self.plans for name in (*plan.apart.values(), *plan.forced.values())}
+        name = sanitize(folder)
+        return _free(f"{name}__{sanitize(job)}" if job else name, taken)
+
 
 def plan_world(export: Export, site: Site) -> World:
     """Plan every folder of an export."""
