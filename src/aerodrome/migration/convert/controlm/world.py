@@ -49,6 +49,12 @@ class Plan:
         dates = self.dates_of(node)
         return len(dates) > 1 and (max(dates) - min(dates)).days + 1 == len(dates)
 
+    def is_only_forced(self, node: Node) -> bool:
+        """Say whether a job, or all jobs of a folder, have no criteria: nothing orders them, somebody forces them."""
+        jobs = [node] if isinstance(node, Job) else list(node.jobs()) if isinstance(node, Folder) else []
+        found = [self.ordered(job) for job in jobs]
+        return bool(found) and all(item.is_known and not item.dates and item.code == "no-criteria" for item in found)
+
     def dates_of(self, node: Node) -> frozenset[date]:
         """Give the order dates of a job, or of the folder; none when it is not ordered by itself."""
         dates = self.ordered(node).dates if isinstance(node, Job) else self.dates
@@ -112,6 +118,7 @@ def plan_world(export: Export, site: Site) -> World:
             plan.is_daily(folder),
             bool(plan.dates_of(folder)),
             plan.dates_of(folder),
+            plan.is_only_forced(folder),
         )
         for job in folder.jobs():
             is_apart = job.path in plan.apart
@@ -122,6 +129,7 @@ def plan_world(export: Export, site: Site) -> World:
                 plan.is_daily(job),
                 bool(plan.dates_of(job)),
                 plan.dates_of(job),
+                plan.is_only_forced(job),
             )
     index = index_of(export.folders)
     return World(
