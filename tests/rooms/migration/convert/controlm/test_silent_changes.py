@@ -127,3 +127,18 @@ def test_sub_folders_have_the_name_that_they_give(tmp_path: Path) -> None:
     dag = dag_of(convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{inner}</SMART_FOLDER>'), "F")
     assert [group.group_id for group in dag.groups] == ["NORTH", "SOUTH"]
     assert "unknown-attribute" not in codes(dag)
+
+
+def test_a_file_without_a_host_is_told_to_be_one_of_the_worker(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:ApplicationIntegrator:AI Blob Storage",
+        "AI-Action": "Upload",
+        "AI-Blob name (Up/Download)": "grain",
+        "AI-Container (Up/Download)": "mill",
+        "AI-File path": "C:\\mill\\grain.csv",
+    }
+    dag = dag_of(convert(tmp_path, json.dumps({"F": {"Type": "Folder", "A": job}}), name="f.json"), "F")
+    assert "no-host" in codes(dag, "A")
+    told = [item.reason for item in dag.accounts if item.code == "windows-path"]
+    assert len(told) == 1
+    assert "SFTP" not in told[0]
