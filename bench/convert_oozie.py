@@ -28,7 +28,7 @@ from bench.oozie_values import Given, Moment, given_to
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Conversion, Dag, Target
+from aerodrome.migration.convert.contract import Conversion, Dag, Target, Task
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.oozie import evaluation, frequency, oracle
 from aerodrome.migration.convert.oozie.el import parse as parse_el
@@ -241,6 +241,25 @@ def _rendered(text: str, given: Given) -> str:
     )
 
 
+def is_left_behind(body: Element, task: Task) -> bool:
+    """Tell whether a <file> or <archive> that Oozie hands to the job of an action is not among what the command hands on."""
+    command = dict(task.arguments).get("bash_command")
+    places = [item.text.strip() for item in body.every("file", "archive")]
+    if task.role != "real" or not isinstance(command, str) or not places or "${" in "".join(places):
+        return False
+    main = command.rpartition("spark-submit")[2] if body.name in ("spark", "spark3") else command
+    if body.name in ("spark", "spark3"):
+        own = body.value("jar").rpartition("/")[2]
+        is_handed = body.value("master") in ("yarn-cluster", "yarn-client") or (
+            body.value("master") == "yarn" and body.value("mode") in ("cluster", "client")
+        )
+        names = [place.partition("#")[2] or place.rpartition("/")[2] for place in places if not own or own not in place]
+        return is_handed and any(name not in main for name in names)
+    if body.name == "map-reduce":
+        return "mapreduce.job.cache." not in command
+    return False
+
+
 def _app_folder(path: str) -> str:
     return path.rpartition("/")[0] if path.endswith(".xml") else path
 
@@ -249,6 +268,24 @@ def is_held_up(dag: Dag) -> bool:
     """Tell whether runs that wait count among those that go at a time, and no caveat says so."""
     codes = {code for account in dag.accounts for code in account.code.split(",")}
     return any(task.is_waiting for task in dag.tasks) and "waiting-runs-count" not in codes
+
+
+def triggered_by(dag: Dag) -> set[str]:
+    """Give the DAGs that a DAG triggers by name and waits for."""
+    found = (dict(task.arguments) for task in dag.tasks if task.operator.name == "TriggerDagRunOperator")
+    return {str(item.get("trigger_dag_id")) for item in found if item.get("wait_for_completion")}
+
+
+def is_in_a_circle(dag: Dag, dags: Mapping[str, Dag]) -> bool:
+    """Tell whether a DAG triggers one that has its own times, or waits for a run of itself."""
+    reached: set[str] = set()
+    waiting = [dag.dag_id]
+    while waiting:
+        for target in triggered_by(dags[waiting.pop()]):
+            if target in dags and target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    return dag.dag_id in reached or any(dags[target].schedule.oracle for target in triggered_by(dag) if target in dags)
 
 
 _NO_VALUE = (evaluation.Unknown, KeyError, jinja2.UndefinedError, TypeError, AttributeError, ValueError)
@@ -294,13 +331,22 @@ def silent(
             differences = prove_flow(workflow, dag, flows=flows)
             given = given_to(estate, dag, ending_of(dag, estate))
             wrong = wrong_arguments(workflow, dag, given) if given is not None else []
-            count += bool(differences) + bool(wrong)
-            if is_verbose and (differences or wrong):
-                note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]}")
+            left = [
+                node.name
+                for node in workflow.order()
+                if node.kind == "action" and node.body is not None and is_left_behind(node.body, dag.task(node.name))
+            ]
+            count += bool(differences) + bool(wrong) + bool(left)
+            if is_verbose and (differences or wrong or left):
+                note(f"{dag.dag_id}: {differences[:1]} {wrong[:3]} {left[:3]}")
         elif (given := given_to(estate, dag, ending_of(dag, estate))) is not None and (wrong := wrong_conf(dag, given)):
             count += 1
             if is_verbose:
                 note(f"{dag.dag_id}: hands on other values of {wrong[:3]}")
+        if is_in_a_circle(dag, {item.dag_id: item for item in conversion.dags}):
+            count += 1
+            if is_verbose:
+                note(f"{dag.dag_id}: waits for a run of its own, or of a coordinator")
         if is_held_up(dag):
             count += 1
             if is_verbose:

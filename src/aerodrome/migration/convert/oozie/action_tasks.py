@@ -55,6 +55,9 @@ def action_task(body: Body, words: Words, node: Node) -> Task:
                 _check_engine(action, command)
             chosen, arguments = operator(body.profile, kind, command)
             if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
+                if "app-library" in caveats:
+                    caveats["app-library"] = "jars of lib/ below the application's path are not given to the engine"
+                caveats.pop("spark-files", "")
                 caveats["spark-engine"] = (
                     "the flags of spark-opts are given as properties; master and deploy mode are the engine's"
                 )

@@ -149,12 +149,14 @@ class Action:
         for item in (*self.every("file"), *self.every("archive")):
             place, _, link = item.text.strip().partition("#")
             target = self.word(link) if link else self.last_name(place)
-            lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
             if item.name == "archive":
-                lines[-1] = (
-                    f"hdfs dfs -get -f {self.path(place)} {target}.archive && mkdir -p {target} && (tar -xf {target}.archive -C {target} || unzip -qo {target}.archive -d {target})"
+                kept = f"archives/{self.last_name(place)}"  # its ending says to others how it is unpacked
+                lines.append(
+                    f"mkdir -p archives {target} && hdfs dfs -get -f {self.path(place)} {kept} && (tar -xf {kept} -C {target} || unzip -qo {kept} -d {target})"
                 )
-            elif is_path:
+                continue
+            lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
+            if is_path:
                 lines.append(f"chmod +x {target}")
         if lines and is_path:
             lines.append('export PATH="$PATH:."')

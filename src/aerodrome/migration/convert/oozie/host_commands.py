@@ -76,10 +76,11 @@ def fs(action: Action) -> Command:
                 lines.append(f"{dfs} -mv {action.word(item.get('source'))} {action.word(item.get('target'))}")
             case "chmod" | "chgrp":
                 what = item.get("permissions") if item.name == "chmod" else item.get("group")
-                flag = "-R " if item.first("recursive") is not None else ""
+                is_down = (action.compiler.scope.text(item.get("dir-files")) or "true").lower() == "true"
+                flag = "-R " if is_down and item.first("recursive") is not None else ""
                 value = _octal(what) if item.name == "chmod" else action.word(what)
                 lines.append(f"{dfs} -{item.name} {flag}{value} {path}")
-                if item.get("dir-files", "true") != "false" and not flag:
+                if is_down and not flag:
                     lines.append(f"if {dfs} -test -d {path}; then {dfs} -{item.name} {value} {path}/'*' || true; fi")
             case "touchz":
                 lines.append(f"{dfs} -touchz {path}")

@@ -11,6 +11,11 @@ from aerodrome.migration.convert.xmlreading import Element
 
 NAMES = {"start", "end", "kill", "fork", "join", "decision", "action"}
 IGNORED = {"ok", "error", "info"}
+_ONCE = {
+    "job-tracker", "name-node", "resource-manager", "prepare", "configuration", "script", "query", "jdbc-url", "password", "master", "mode", "name", "class",
+    "jar", "spark-opts", "main-class", "java-opts", "exec", "command", "host", "capture-output", "streaming", "pipes", "app-path", "propagate-configuration",
+}  # fmt: skip
+_ANY = {"fs", "email"}  # their elements are operations, or are looked at where they are made
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ def read_workflow(root: Element, file: str) -> Workflow:
             defects.append(f"the action {node.name!r} is empty")
         if node.kind == "action" and not (node.ok and node.error):
             defects.append(f"the action {node.name!r} lacks its ok or error transition")
+        if twice := _twice(node.body):
+            defects.append(f"<{twice}> stands more than once in the action {node.name!r}")
         if not node.name:
             defects.append(f"a {node.kind} has no name")
         if "" in node.to or any(not case.to for case in node.cases):
@@ -113,6 +120,12 @@ def read_workflow(root: Element, file: str) -> Workflow:
         defects.append(f"{loop!r} leads back to itself")
     unreachable = tuple(name for name in nodes if name not in reached)
     return Workflow(root.get("name"), file, root, nodes, start, tuple(defects), unreachable)
+
+
+def _twice(body: Element | None) -> str:
+    """Name an element that an action has twice and that the schemas of Oozie (its xsd files of actions) allow once, or nothing."""
+    names = [child.name for child in body.children] if body is not None and body.name not in _ANY else []
+    return next((name for name in names if name in _ONCE and names.count(name) > 1), "")
 
 
 def _node(element: Element, file: str) -> Node:

@@ -60,7 +60,7 @@ class Words:
     counters: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # that actions give
     probe: Function | None = None  # asks HDFS: hdfs_test(flag, path)
     partition_probe: Function | None = None  # asks Hive: partition_test(uri)
-    size_probe: Function | None = None  # asks HDFS: hdfs_size(path)
+    size_probe: Function | None = None  # asks HDFS: hdfs_size(flag, path)
     coordinator_name: str = ""
     ending: str = "Z"  # what the times of the server end with: it is in UTC, or an offset
     functions: Mapping[str, SiteFunction] = field(default_factory=dict)

@@ -64,16 +64,6 @@ def hdfs_test(flag, path):
 ''',
     (symbols.SUBPROCESS,),
 )
-_SIZE_LOCAL: Final = Function(
-    "hdfs_size",
-    '''
-def hdfs_size(path):
-    """Give the bytes of a file, or of everything below a directory."""
-    done = subprocess.run(["hdfs", "dfs", "-du", "-s", path], check=True, capture_output=True, text=True)
-    return int(done.stdout.split()[0])
-''',
-    (symbols.SUBPROCESS,),
-)
 _SSH_TEXT: Final = '''
 def on_edge_node(command):
     """Run a command through the SSH connection; give its exit code and output."""
@@ -90,15 +80,33 @@ def hdfs_test(flag, path):
         raise RuntimeError(f"hdfs dfs -test {{flag}} {{path}} ended with {{code}}")
     return code == 0
 '''
-_SIZE_SSH: Final = '''
-def hdfs_size(path):
-    """Give the bytes of a file, or of everything below a directory."""
-    code, output = on_edge_node(shlex.join(["hdfs", "dfs", "-du", "-s", path]))
-    if code != 0:
-        raise RuntimeError(f"hdfs dfs -du -s {path} ended with {code}")
-    return int(output.split()[0])
+_SIZE: Final = '''
+def hdfs_size(flag, path):
+    """Give bytes as Oozie does: -d of the files right in a directory, -e of a file (0 for a directory), -1 where there is none."""
+    if not hdfs_test(flag, path):
+        return -1
+    command = ["hdfs", "dfs", *(["-ls"] if flag == "-d" else ["-stat", "%b"]), path]
+    {ask}
+    if flag == "-e":
+        return int(answer)
+    found = [re.search(r" ([0-9]+) [0-9-]{10} [0-9:]{5} ", line) for line in answer.splitlines() if line.startswith("-")]
+    return sum(int(match[1]) for match in found)
 '''
-
+_SIZE_LOCAL: Final = Function(
+    "hdfs_size",
+    _SIZE.replace("{ask}", "answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout"),
+    (symbols.SUBPROCESS, symbols.RE),
+)
+_SIZE_SSH: Final = Function(
+    "hdfs_size",
+    _SIZE.replace(
+        "{ask}",
+        """code, answer = on_edge_node(shlex.join(command))
+    if code != 0:
+        raise RuntimeError(f"{shlex.join(command)} ended with {code}")""",
+    ),
+    (Symbol("shlex", {"2.11": "", "3.3": ""}), symbols.RE),
+)
 _PARTITION: Final = '''
 def partition_test(uri):
     """Ask Hive whether a partition is there: hcat://HOST:PORT/DATABASE/TABLE/KEY=VALUE;KEY=VALUE."""
@@ -181,11 +189,7 @@ class Profile:
     @property
     def size_probe(self) -> Function:
         """Give the function that asks HDFS for sizes; it stands behind those of `probe`."""
-        return (
-            Function("hdfs_size", _SIZE_SSH, (Symbol("shlex", {"2.11": "", "3.3": ""}),))
-            if self.runner == "ssh"
-            else _SIZE_LOCAL
-        )
+        return _SIZE_SSH if self.runner == "ssh" else _SIZE_LOCAL
 
     @property
     def partition_probe(self) -> Function:

@@ -32,6 +32,7 @@ class Children:
     dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
+    scheduled: set[str] | None = None  # ids of DAGs that no workflow has, in small letters, once they were looked for
     uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
     def start(
@@ -59,16 +60,16 @@ class Children:
             self.triggered.add(child.file)
             wanted = self.needs_of(child)
         else:
-            name = re.sub(r"/workflow\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
+            name = re.sub(r"/workflow\.xml$|\.xml$|/$", "", body.scope.partly(path)).rpartition("/")[2]
             if "$" in name or "}" in name or name in ("", ".."):
                 target = "{{ " + compiler.parameter(f"dag_id.{node.name}", None) + " }}"
                 caveats["sub-workflow-unknown"] = (
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
                 )
             else:
-                target = re.sub(r"[^\w.-]+", "_", name)
+                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name), body.workflow.file)
                 caveats["sub-workflow-missing"] = (
-                    f"its definition is not among those given: the DAG {target} has to exist"
+                    f"its definition is not among those given: the DAG {target} has to exist{other}"
                 )
         conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
         unsaid: list[str] = []
@@ -112,6 +113,33 @@ class Children:
             ("allowed_states", ["success"]),
             ("failed_states", ["failed"]),
         ), caveats
+
+    def elsewhere(self, name: str, file: str) -> tuple[str, str]:
+        """Give the id of a DAG that is not made here, and why it is not called as its workflow is.
+
+        It is never that of a coordinator's DAG, nor that of a workflow that runs the one in `file`: such a run would wait for itself.
+        """
+        if self.scheduled is None:
+            self.scheduled = {name.lower() for name in self._scheduled()}
+        above = {
+            self.dag_ids[item.file].lower()
+            for item in self.estate.of_kind("workflow")
+            if item.file == file or file in self.reached_from(item)
+        }
+        free = name
+        while free.lower() in self.scheduled | above:
+            free += "_workflow"
+        return free, "" if free == name else f" ({name} is a DAG of these definitions that is another)"
+
+    def _scheduled(self) -> Iterator[str]:
+        """Name the DAGs of coordinators, by themselves and as bundles call them."""
+        for item in self.estate.of_kind("coordinator"):
+            yield self.dag_ids[item.file]
+        for item in self.estate.of_kind("bundle"):
+            yield self.dag_ids[item.file]
+            scope = Scope(self.estate.job(item))
+            for entry in item.root.every("coordinator"):
+                yield re.sub(r"[^\w.-]+", "_", scope.text(entry.get("name")) or entry.get("name"), flags=re.ASCII)
 
     def scopes(self) -> Iterator[tuple[Application, Scope]]:
         """Give every workflow and coordinator with the values that it has when it is submitted by itself."""

@@ -92,3 +92,27 @@ def test_runs_that_wait_without_a_word(tmp_path: Path) -> None:
     (dag,) = conversion.dags
     accounts = tuple(item for item in dag.accounts if item.element != "coordinator/concurrency")
     assert count(conversion, tmp_path, replace(dag, accounts=accounts)) == 1
+
+
+def test_a_run_that_waits_for_itself(tmp_path: Path) -> None:
+    conversion = convert(tmp_path, is_here=False)
+    (dag,) = conversion.dags
+    assert count(conversion, tmp_path, dag) == 0
+    assert count(conversion, tmp_path, with_argument(dag, "workflow", "trigger_dag_id", dag.dag_id)) == 1
+
+
+_JOB = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="load"/><action name="load">{body}<ok to="end"/><error to="k"/></action>
+  <kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+_SPARK = "<spark xmlns='uri:oozie:spark-action:1.0'><master>yarn</master><mode>cluster</mode><name>x</name><jar>/j.jar</jar><file>/c/tide.conf</file></spark>"
+
+
+@pytest.mark.parametrize(("body", "right", "wrong"), [(_SPARK, '--files tide.conf"${lib_files:+,$lib_files}"', "")])
+def test_a_file_that_stays_behind(tmp_path: Path, body: str, right: str, wrong: str) -> None:
+    (tmp_path / "workflow.xml").write_text(_JOB.replace("{body}", body))
+    (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\n")
+    conversion = read(tmp_path, {})
+    (dag,) = conversion.dags
+    command = str(dict(dag.task("load").arguments)["bash_command"])
+    assert right in command
+    assert count(conversion, tmp_path, dag) == 0
+    assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", command.replace(right, wrong))) == 1

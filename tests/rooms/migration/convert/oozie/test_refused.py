@@ -55,3 +55,24 @@ def test_a_coordinator_without_an_end(tmp_path: Path) -> None:
     dag = convert(tmp_path, coordinator=coordinator(end=""))
     assert codes(dag) == {"end-refused"}
     assert "it has none" in next(item.reason for item in dag.accounts if item.code == "end-refused")
+
+
+_PIG = "<pig><script>/s/one.pig</script><param>a=1</param><script>/s/two.pig</script><param>a=2</param></pig>"
+_TWICE = "<hive xmlns='uri:oozie:hive-action:0.2'><script>a.hql</script><script>b.hql</script></hive>"
+_ONCE = "<pig><script>/s/one.pig</script><param>a=1</param><param>b=2</param><file>/a</file><file>/b</file></pig>"
+_SHELL = "<shell xmlns='uri:oozie:shell-action:0.3'><exec>a.sh</exec><argument>1</argument><exec>b.sh</exec></shell>"
+_CONFIGURATION = "<configuration><property><name>x</name><value>1</value></property></configuration>"
+_DOUBLE = f"<pig>{_CONFIGURATION}{_CONFIGURATION}<script>/s/one.pig</script></pig>"
+
+
+@pytest.mark.parametrize(
+    ("body", "twice"),
+    [(_PIG, "script"), (_TWICE, "script"), (_SHELL, "exec"), (_DOUBLE, "configuration"), (_ONCE, "")],
+)
+def test_what_an_action_has_once(tmp_path: Path, body: str, twice: str) -> None:
+    start = _WORKFLOW.index("<shell")
+    text = _WORKFLOW[:start] + body + _WORKFLOW[_WORKFLOW.index("</shell>") + len("</shell>") :]
+    dag = convert(tmp_path, w=text)
+    assert codes(dag) == ({"workflow-refused"} if twice else set())
+    if twice:
+        assert f"<{twice}>" in next(item.reason for item in dag.accounts if item.code == "workflow-refused")

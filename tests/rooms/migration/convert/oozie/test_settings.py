@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from aerodrome.migration.convert.oozie.reading import read
 
 
@@ -54,3 +56,24 @@ def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -
         "hdfs dfs -Ddfs.umaskmode=002 -mkdir -p '/a b'",
         "hdfs dfs -Ddfs.umaskmode=002 -rm -r -f -skipTrash /c",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        ('dir-files="false"><recursive/>', ["hdfs dfs -chmod 750 /x"]),
+        ('dir-files="False">', ["hdfs dfs -chmod 750 /x"]),
+        ("><recursive/>", ["hdfs dfs -chmod -R 750 /x"]),
+        (
+            ">",
+            [
+                "hdfs dfs -chmod 750 /x",
+                "if hdfs dfs -test -d /x; then hdfs dfs -chmod 750 /x/'*' || true; fi",
+            ],
+        ),
+    ],
+)
+def test_what_dir_files_leaves_out_is_not_gone_through(tmp_path: Path, written: str, lines: list[str]) -> None:
+    """With dir-files="false" Oozie changes the path itself only (5.2: FsActionExecutor.recursiveFsOperation)."""
+    made = command(tmp_path, f'<fs><chmod path="/x" permissions="750" {written}</chmod></fs>')
+    assert [line for line in made.splitlines() if line != "set -e"] == lines

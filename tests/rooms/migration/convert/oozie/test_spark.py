@@ -76,7 +76,7 @@ def test_spark3_of_a_distribution_calls_its_client(tmp_path: Path) -> None:
     (dag,) = read(tmp_path, {}).dags
     assert dict(dag.task("s").arguments)["bash_command"] == "spark3-submit --master yarn --name n /j.jar 'a b'"
     assert [(item.outcome, item.code) for item in dag.accounts if item.element == "action/spark3"] == [
-        ("caveat", "spark3")
+        ("caveat", "spark3,app-library")
     ]
     (livy,) = read(tmp_path, {"runners": {"spark": "livy"}}).dags
     assert livy.task("s").operator.name == "LivyOperator"
