@@ -28,7 +28,7 @@ from bench.oozie_values import Given, Moment, given_to
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Conversion, Dag, Target, Task
+from aerodrome.migration.convert.contract import Conversion, Dag, Target
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.oozie import evaluation, frequency, oracle
 from aerodrome.migration.convert.oozie.el import parse as parse_el
@@ -241,23 +241,22 @@ def _rendered(text: str, given: Given) -> str:
     )
 
 
-def is_left_behind(body: Element, task: Task) -> bool:
-    """Tell whether a <file> or <archive> that Oozie hands to the job of an action is not among what the command hands on."""
-    command = dict(task.arguments).get("bash_command")
+def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
+    """Tell whether a <file> or <archive> of an action does not reach its job: a Spark job on YARN, or a map-reduce job and no caveat says so."""
+    command = dict(dag.task(name).arguments).get("bash_command")
     places = [item.text.strip() for item in body.every("file", "archive")]
-    if task.role != "real" or not isinstance(command, str) or not places or "${" in "".join(places):
+    if dag.task(name).role != "real" or not isinstance(command, str) or not places:
         return False
-    main = command.rpartition("spark-submit")[2] if body.name in ("spark", "spark3") else command
-    if body.name in ("spark", "spark3"):
-        own = body.value("jar").rpartition("/")[2]
-        is_handed = body.value("master") in ("yarn-cluster", "yarn-client") or (
-            body.value("master") == "yarn" and body.value("mode") in ("cluster", "client")
-        )
-        names = [place.partition("#")[2] or place.rpartition("/")[2] for place in places if not own or own not in place]
-        return is_handed and any(name not in main for name in names)
-    if body.name == "map-reduce":
-        return "mapreduce.job.cache." not in command
-    return False
+    if body.name == "map-reduce" and body.first("streaming") is None:
+        codes = ",".join(account.code for account in dag.accounts if account.name == name)
+        return "mapreduce.job.cache." not in command and "job-files" not in codes
+    master, mode = body.value("master"), body.value("mode")
+    is_handed = master in ("yarn-cluster", "yarn-client") or (master == "yarn" and mode in ("cluster", "client"))
+    if body.name not in ("spark", "spark3") or not is_handed or "${" in "".join(places):
+        return False
+    own, main = body.value("jar").rpartition("/")[2], command.rpartition("-submit")[2]
+    links = [place.partition("#")[2] or place.rpartition("/")[2] for place in places if not own or own not in place]
+    return any(link not in main for link in links)
 
 
 def _app_folder(path: str) -> str:
@@ -334,7 +333,7 @@ def silent(
             left = [
                 node.name
                 for node in workflow.order()
-                if node.kind == "action" and node.body is not None and is_left_behind(node.body, dag.task(node.name))
+                if node.kind == "action" and node.body is not None and is_left_behind(node.body, dag, node.name)
             ]
             count += bool(differences) + bool(wrong) + bool(left)
             if is_verbose and (differences or wrong or left):

@@ -45,6 +45,11 @@ def map_reduce(action: Action) -> Command:
     action.used |= {"streaming", "pipes", "config-class"}
     if pipes is not None or action.body.first("config-class") is not None:
         raise Unsupported("map-reduce-kind", "pipes and config-class of map-reduce have no equivalent")
+    if lost := action.body.every("archive") if streaming is not None else action.body.every("file", "archive"):
+        action.caveats["job-files"] = (
+            f"{', '.join(item.text.strip() for item in lost)}: not in the distributed cache of the job, its tasks do not see it;"
+            " set mapreduce.job.cache.files or mapreduce.job.cache.archives in its configuration"
+        )
     if streaming is not None:
         argv = ["hadoop", "jar", '"${HADOOP_STREAMING_JAR:?set it on the worker}"']
         for name in action.unread:

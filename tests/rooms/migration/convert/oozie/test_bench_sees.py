@@ -116,3 +116,13 @@ def test_a_file_that_stays_behind(tmp_path: Path, body: str, right: str, wrong: 
     assert right in command
     assert count(conversion, tmp_path, dag) == 0
     assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", command.replace(right, wrong))) == 1
+
+
+def test_a_file_of_map_reduce_without_a_word(tmp_path: Path) -> None:
+    body = "<map-reduce><file>/c/tide.xsl</file></map-reduce>"
+    (tmp_path / "workflow.xml").write_text(_JOB.replace("{body}", body))
+    conversion = read(tmp_path, {})
+    (dag,) = conversion.dags
+    assert count(conversion, tmp_path, dag) == 0
+    accounts = tuple(replace(item, code="") if "job-files" in item.code else item for item in dag.accounts)
+    assert count(conversion, tmp_path, replace(dag, accounts=accounts)) == 1

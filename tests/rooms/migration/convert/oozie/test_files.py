@@ -131,3 +131,24 @@ def test_an_engine_tells_that_it_has_no_library(tmp_path: Path) -> None:
 def test_options_of_the_run_may_replace_the_files(tmp_path: Path) -> None:
     dag = convert(tmp_path, spark("<file>/c/my.properties</file>", "${more}"))
     assert "spark-files" in codes(dag)
+
+
+_PLAIN = "<map-reduce>{inner}</map-reduce>"
+_STREAMING = "<map-reduce><streaming><mapper>cat</mapper></streaming>{inner}</map-reduce>"
+
+
+@pytest.mark.parametrize(
+    ("body", "inner", "is_told"),
+    [
+        (_PLAIN, "<file>/c/tide.xsl</file>", True),
+        (_PLAIN, "<archive>/c/tide.zip#tide</archive>", True),
+        (_PLAIN, "", False),
+        (_STREAMING, "<archive>/c/tide.zip#tide</archive>", True),
+        (_STREAMING, "<file>/c/tide.xsl</file>", False),
+    ],
+)
+def test_files_that_do_not_reach_the_tasks_of_map_reduce_are_told(
+    tmp_path: Path, body: str, inner: str, is_told: bool
+) -> None:
+    dag = convert(tmp_path, body.replace("{inner}", inner))
+    assert ("job-files" in codes(dag)) == is_told
