@@ -243,9 +243,12 @@ def _rendered(text: str, given: Given) -> str:
 
 def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
     """Tell whether a <file> or <archive> of an action does not reach its job: a Spark job on YARN, or a map-reduce job and no caveat says so."""
-    command = dict(dag.task(name).arguments).get("bash_command")
     places = [item.text.strip() for item in body.every("file", "archive")]
-    if dag.task(name).role != "real" or not isinstance(command, str) or not places:
+    if not places:  # nor are there tasks of this name for a sub-workflow, which has none
+        return False
+    task = dag.task(name)
+    command = dict(task.arguments).get("bash_command")
+    if task.role != "real" or not isinstance(command, str):
         return False
     if body.name == "map-reduce" and body.first("streaming") is None:
         codes = ",".join(account.code for account in dag.accounts if account.name == name)
