@@ -32,7 +32,7 @@ class Children:
     dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
-    scheduled: set[str] | None = None  # ids of DAGs that no workflow has, in small letters, once they were looked for
+    taken: set[str] | None = None  # ids of the DAGs of these definitions, in small letters, once they were looked for
     uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
     def start(
@@ -67,7 +67,7 @@ class Children:
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
                 )
             else:
-                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name), body.workflow.file)
+                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name))
                 caveats["sub-workflow-missing"] = (
                     f"its definition is not among those given: the DAG {target} has to exist{other}"
                 )
@@ -114,20 +114,15 @@ class Children:
             ("failed_states", ["failed"]),
         ), caveats
 
-    def elsewhere(self, name: str, file: str) -> tuple[str, str]:
+    def elsewhere(self, name: str) -> tuple[str, str]:
         """Give the id of a DAG that is not made here, and why it is not called as its workflow is.
 
-        It is never that of a coordinator's DAG, nor that of a workflow that runs the one in `file`: such a run would wait for itself.
+        It is never that of a DAG of these definitions: a coordinator's would wait for itself, and a workflow's is another one.
         """
-        if self.scheduled is None:
-            self.scheduled = {name.lower() for name in self._scheduled()}
-        above = {
-            self.dag_ids[item.file].lower()
-            for item in self.estate.of_kind("workflow")
-            if item.file == file or file in self.reached_from(item)
-        }
+        if self.taken is None:
+            self.taken = {name.lower() for name in (*self._scheduled(), *self.dag_ids.values())}
         free = name
-        while free.lower() in self.scheduled | above:
+        while free.lower() in self.taken:
             free += "_workflow"
         return free, "" if free == name else f" ({name} is a DAG of these definitions that is another)"
 
