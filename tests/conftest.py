@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 from tests.matrix import IS_WIDE
 
@@ -41,6 +42,9 @@ CHROMIUM_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# a test says what is right, not how fast a loaded machine is
+settings.register_profile("aerodrome", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("aerodrome")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -52,7 +52,11 @@ def _why_gone(file: str, after: ParseResult) -> str:
 
 def _of_dag(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:
     for path, old, new in _walk("", before.shape, after.shape):
+        if ".template texts" in path:  # no task_id has a space
+            continue
         severity, reason = _severity(path, old, new), _reason(path, versions)
+        if path.endswith(".template_fields") and (lost := _lost_templates(path, before, after)):
+            severity, reason = "blocker", f"A template in {', '.join(lost)} is not rendered any more."
         if path == "catchup" and _is_unscheduled(before) and _is_unscheduled(after):
             severity, reason = "info", "The DAG has no schedule, so there is nothing to catch up with."
         yield DagDifference(before.dag_id, path, old, new, severity, reason)
@@ -61,6 +65,20 @@ def _of_dag(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> I
 
 def _is_unscheduled(dag: ParsedDag) -> bool:
     return dict(dag.shape.get("schedule") or {}).get("timetable") in _UNSCHEDULED
+
+
+def _lost_templates(path: str, before: ParsedDag, after: ParsedDag) -> list[str]:
+    """Give the fields that a task lost with the templates in them; none when as many templates are rendered, in other fields."""
+    task_id = path.removeprefix("tasks.").rpartition(".")[0]
+    old, new = ((dag.shape.get("tasks") or {}).get(task_id) or {} for dag in (before, after))
+    held, rendered = ({text for texts in _held(task).values() for text in texts} for task in (old, new))
+    gone = sorted(_held(old).keys() - set(new.get("template_fields") or ()))
+    return gone if len(rendered) < len(held) else []
+
+
+def _held(task: Mapping[str, Any]) -> Mapping[str, list[int]]:
+    found: Mapping[str, list[int]] = task.get("template texts") or {}
+    return found
 
 
 def _of_runs(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:

@@ -51,6 +51,25 @@ def _task(*downstream: str, **changes: Any) -> dict[str, Any]:
     return {**TASK, "downstream": list(downstream), **changes}
 
 
+@pytest.mark.parametrize(
+    ("fields", "templates", "severity"),
+    [
+        (["query"], {"query": [7]}, "info"),  # another name
+        (["sql", "query"], {"sql": [8]}, "info"),
+        (["query"], {}, "blocker"),
+        (["sql"], {"sql": [7]}, "info"),  # what went held no template
+    ],
+)
+def test_a_template_that_is_not_rendered_any_more(
+    fields: list[str], templates: dict[str, list[int]], severity: str
+) -> None:
+    before = {"a": _task(template_fields=["env", "sql"], **{"template texts": {"sql": [1]}})}
+    after = {"a": _task(template_fields=fields, **{"template texts": templates})}
+    (found,) = compare(result("2.11.2", dag(tasks=before)), result("3.3.2", dag(tasks=after)))
+    assert (found.path, found.severity) == ("tasks.a.template_fields", severity)
+    assert ("template in sql" in found.reason) == (severity == "blocker")
+
+
 def test_a_subdag_that_became_a_group_is_explained() -> None:
     before = {"a": _task("sub"), "sub": _task("b", operator="SubDagOperator"), "b": _task()}
     inner = {"one": _task("two"), "two": _task(), "alone": _task()}
@@ -110,3 +129,18 @@ def test_a_dag_reads_the_same_and_its_runs_are_computed(reader: Reader) -> None:
         "timezone": "UTC",
     }
     assert [(use.kind, use.name, use.is_chosen) for use in found.uses if use.task_id == "a"] == [("pool", "p", True)]
+
+
+@pytest.mark.airflow
+def test_templates_of_real_tasks_are_known_by_their_fields(reader: Reader) -> None:
+    place = "airflow.operators.bash" if reader.version.startswith("2") else "airflow.providers.standard.operators.bash"
+    reader.add(
+        "sales",
+        more=f"from {place} import BashOperator",
+        task="BashOperator(task_id='a', bash_command='x {{ ds }}', env={'A': 'plain', 'B': '{{ ds }}', 'C': ['{% if x %}']}),"
+        " BashOperator.partial(task_id='b', env={'B': '{{ ds }}'}).expand(bash_command=['x'])",
+    )
+    (found,) = reader.read().dags
+    first, mapped = (found.shape["tasks"][name]["template texts"] for name in ("a", "b"))
+    assert {name: len(texts) for name, texts in first.items()} == {"bash_command": 1, "env": 2}
+    assert mapped["env"][0] in first["env"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,3 +63,25 @@ def test_a_callback_is_kept_when_airflow_takes_a_collection_apart(lenient: Modul
     collect = names["collect"]
     assert callable(collect)
     assert collect(callback) == [callback]
+
+
+def test_values_made_anew_are_the_same_for_the_project_only(tmp_path: Path) -> None:
+    """In a process of its own: what is pinned stays so."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "other").mkdir()
+    text = "import os, random, secrets, time, uuid\ndef make():\n    return [str(uuid.uuid4()), str(uuid.uuid1()), secrets.token_hex(4), os.urandom(3).hex(), random.SystemRandom().random(), time.time(), time.time_ns()]\n"
+    (tmp_path / "project/mine.py").write_text(text)
+    (tmp_path / "other/theirs.py").write_text(text)
+    inside = Path(aerodrome.parsing.__file__).parent / "inside"
+    code = (
+        f"import json, random, sys\nsys.path[:0] = [{str(inside)!r}, {str(tmp_path / 'project')!r}, {str(tmp_path / 'other')!r}]\n"
+        f"import pinned\npinned.install({str(tmp_path / 'project')!r})\nimport mine, theirs\n"
+        "print(json.dumps([mine.make(), theirs.make(), mine.make()]))\n"
+    )
+    first, second = (
+        json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    )
+    assert (first[0], first[2]) == (second[0], second[2])
+    assert not set(first[0]) & set(first[2])
+    assert not set(first[1]) & set(second[1])

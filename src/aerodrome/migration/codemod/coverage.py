@@ -37,6 +37,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
     Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
+    Removal("Arrows between a DAG and a task", "rule", ("dag-arrow",)),
     Removal("task_concurrency, xcom_push of a task", "rule", ("task-argument",)),
     Removal("provide_context", "rule", ("provide-context",)),
     Removal(
@@ -47,6 +48,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("Google's client libraries, in the versions that providers need", "rule", ("google-client-name",)),
     Removal("Arguments of operators that come from default_args by an old name", "rule", ("default-argument",)),
+    Removal(
+        "Arguments of operators that come from a dictionary by `**`",
+        "rule",
+        ("shared-argument",),
+        "a finding where the dictionary is used for more",
+    ),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(
@@ -54,6 +61,10 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("old-default",),
         "where the project ran on 1.10",
+    ),
+    Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
+    Removal(
+        "SQSSensor pushed a whole answer", "rule", ("sqs-messages",), "a finding where no pull of it is in the file"
     ),
     Removal("Data Factory's operators do not take the factory from their connection", "rule", ("azure-data-factory",)),
     Removal(

@@ -218,11 +218,11 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
     if old.failures or not old.dags:
         return proof("not-comparable", _failure(old))
     differences = tuple(_masked(item) for item in (*found, *raising.explained(compare(old, new), found)))
-    lacking = sorted(name.removeprefix("module ") for name in names if name.startswith("module airflow.providers."))
-    if any(_is_hard(item) for item in differences) and lacking:
-        return proof(
-            "not-comparable", f"A virtualenv lacks {', '.join(lacking)}: its operators could not be made.", differences
-        )
+    absent = {name.removeprefix("module ") for name in names if name.startswith("module airflow.providers.")}
+    of_target = {item.name for item in new.stand_ins.get(file, ()) if item.kind == "module"} & absent
+    if of_target or (absent and any(_is_hard(item) for item in differences)):
+        why = f"A virtualenv lacks {', '.join(sorted(absent))}: its operators could not be made."
+        return proof("not-comparable", why, differences)
     if any(_is_hard(item) for item in differences):
         return proof("different", "", differences)
     return proof("equal-but-for" if differences else "equal", "", differences)

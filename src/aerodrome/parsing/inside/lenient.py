@@ -32,10 +32,11 @@ def prepare() -> None:
         _stand_in_for_secrets()
 
 
-def install(project: str, file: str) -> None:
+def install(project: str, dags: str, file: str) -> None:
     """Stand in from here on, in this process, for what else the file needs."""
-    sys.meta_path.append(_Finder())  # the last to be asked
+    sys.meta_path.append(_Finder(dags))  # the last to be asked
     _stand_in_for_environment(project)
+    sys.modules["__main__"].sibling("pinned").install(project)
     with open(file, "rb") as text:
         if b"SubDagOperator" in text.read():
             _stand_in_for_pools()
@@ -171,21 +172,31 @@ class _Module(types.ModuleType):
 class _Finder(importlib.abc.Loader):
     """Asked last: whatever nobody has."""
 
+    def __init__(self, dags: str) -> None:
+        self._dags = dags
+
     def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Optional[Any]:
         words = name.split(".")
         if words[0] == "airflow" and not _is_missing_provider(words):
             return None
         if words[0] in sys.stdlib_module_names if hasattr(sys, "stdlib_module_names") else False:
             return None
-        if len(words) > 1 and not isinstance(sys.modules.get(".".join(words[:-1])), _Module) and words[0] != "airflow":
+        parent = sys.modules.get(".".join(words[:-1])) if len(words) > 1 else None
+        is_known = parent is not None and not isinstance(parent, _Module) and words[0] != "airflow"
+        if is_known and not (len(words) == 2 and self._is_folder_of_dags(parent)):
             return None  # the package is there, and has no such module
         if not _is_asked_by_the_project():
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
+    def _is_folder_of_dags(self, module: Any) -> bool:
+        """Tell `dags` of `from dags.shop import x`: the folder is there, what else it holds at home may not be."""
+        return list(getattr(module, "__path__", ())) == [self._dags]
+
     def create_module(self, spec: Any) -> Any:
         words = spec.name.split(".")
-        _found.add(("module", ".".join(words[:3]) if words[0] == "airflow" else words[0]))
+        is_within = len(words) > 1 and not isinstance(sys.modules.get(words[0]), _Module)
+        _found.add(("module", ".".join(words[: 3 if words[0] == "airflow" else 2 if is_within else 1])))
         return _Module(spec.name)
 
     def exec_module(self, _module: Any) -> None:

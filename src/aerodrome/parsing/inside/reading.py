@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 import warnings
+import zlib
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
 
 _UNSAFE = (
@@ -40,6 +41,7 @@ _ALWAYS = ("retry_exponential_backoff", "weight_rule")
 _CALLBACKS = (
     "on_failure_callback", "on_success_callback", "on_retry_callback", "on_execute_callback", "on_skipped_callback",
 )  # fmt: skip
+_DEEP = 6
 Request = Dict[str, Any]
 _runs = sys.modules["__main__"].sibling("runs")
 
@@ -92,7 +94,7 @@ def read(file: str, request: Request) -> Dict[str, Any]:
             is_watched = False
     lenient: Any = sys.modules["__main__"].sibling("lenient") if request.get("is_lenient") else None
     if lenient:
-        lenient.install(request["importable"], file)
+        lenient.install(request["importable"], request["dags"], file)
     started = time.monotonic()
     bag = _bag(file, request)
     errors = {str(path): str(text) for path, text in bag.import_errors.items()}
@@ -292,7 +294,30 @@ def _task(task: Any) -> Dict[str, Any]:
         found[name] = sorted(str(_plain(getattr(item, "uri", item))) for item in _attribute(task, name) or ())
     if isinstance(found.get("template_fields"), list):
         found["template_fields"].sort(key=str)  # operators build them from sets
+        found["template texts"] = _templates(task, found["template_fields"])
     return found
+
+
+def _templates(task: Any, fields: List[Any]) -> Dict[str, List[int]]:
+    """Give what is rendered: of each field that holds templates, a number for each of their texts."""
+    given = getattr(task, "partial_kwargs", None)
+    found = {}
+    for name in fields:
+        value = given.get(name) if isinstance(given, dict) else _attribute(task, str(name))
+        texts = {zlib.crc32(text.encode()) for text in _texts(value, _DEEP) if "{{" in text or "{%" in text}
+        if texts:
+            found[str(name)] = sorted(texts)
+    return found
+
+
+def _texts(value: Any, depth: int) -> List[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if depth == 0 or not isinstance(value, (list, tuple, set, frozenset)):
+        return []
+    return [text for item in value for text in _texts(item, depth - 1)]
 
 
 def _id(task_id: Any) -> str:

@@ -48,6 +48,22 @@ def rewritten(source: str, options: Options = PINNING) -> Rewritten:
             "SparkSubmitOperator(task_id='a', name=\"airflow-spark\")",
         ),
         (
+            "from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a', command='b')",
+            "SSHOperator(task_id='a', command='b', cmd_timeout=None, do_xcom_push=False)",
+        ),
+        (
+            "from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a', command='b', do_xcom_push=True)",
+            "SSHOperator(task_id='a', command='b', do_xcom_push=True, cmd_timeout=None)",
+        ),
+        (
+            "from airflow.operators.http_operator import SimpleHttpOperator\nSimpleHttpOperator(task_id='a', endpoint='b')",
+            "HttpOperator(task_id='a', endpoint='b', do_xcom_push=False)",
+        ),
+        (
+            "from airflow.operators.docker_operator import DockerOperator\nDockerOperator(task_id='a', image='b', xcom_push=True)",
+            "DockerOperator(task_id='a', image='b', do_xcom_push=True)",
+        ),
+        (
             "from airflow.providers.google.cloud.transfers.gcs_to_bigquery import GCSToBigQueryOperator as Load\nLoad(task_id='a')",
             "Load(task_id='a')",
         ),
@@ -199,3 +215,58 @@ def test_sql_operators_of_2_may_have_pushed_rows() -> None:
         assert [code for code, _ in done.notes if code == "sql-operator"] == codes
     silent = line.replace("'c')", "'c', do_xcom_push=False)")
     assert not rewritten(DAG + silent, replace(PINNING, source_version="2.4.3")).notes
+
+
+@pytest.mark.parametrize(
+    ("given", "new"),
+    [
+        ("", ", success=lambda cell: cell is None or bool(cell)"),
+        (", allow_null=True", ", success=lambda cell: cell is None or bool(cell)"),
+        (", allow_null=False", ", success=bool"),
+        (", success=check", ", success=check"),
+        (", success=check, allow_null=False", ", success=check"),
+    ],
+)
+def test_null_is_a_success_as_it_was(given: str, new: str) -> None:
+    call = "SqlSensor(task_id='a', conn_id='c', sql='select 1'{})\n"
+    old = "from airflow.sensors.sql_sensor import SqlSensor\n" + call.format(given)
+    assert rewritten(old).text.decode().endswith(call.format(new))
+    later = replace(PINNING, source_version="2.4.3")
+    assert (
+        "cell is None"
+        not in rewritten("from airflow.sensors.sql import SqlSensor\n" + call.format(""), later).text.decode()
+    )
+    assert (
+        "cell is None" not in rewritten("from airflow.sensors.sql import SqlSensor\n" + call.format("")).text.decode()
+    )
+
+
+def test_null_that_default_args_decide_about_stays() -> None:
+    old = f"from airflow.sensors.sql_sensor import SqlSensor\n{DAG}args = {{'allow_null': False}}\nSqlSensor(task_id='a', conn_id='c', sql='select 1', dag=dag)\n"
+    assert "success=" in rewritten(old).text.decode()
+    assert "success=" not in rewritten(old.replace("None)", "None, default_args=args)")).text.decode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ti.xcom_pull(task_ids='wait', key='messages')['Messages'][0]", "ti.xcom_pull(task_ids='wait', key='messages')[0]"),
+        ("ti.xcom_pull('wait', key='messages')['Messages']", "ti.xcom_pull('wait', key='messages')"),
+        ('f("{{ ti.xcom_pull(task_ids=\'wait\', key=\'messages\')[\'Messages\'] }}")', 'f("{{ ti.xcom_pull(task_ids=\'wait\', key=\'messages\') }}")'),
+        ("ti.xcom_pull(task_ids='other', key='messages')['Messages']", None),
+        ("ti.xcom_pull(task_ids='wait', key='messages')", None),
+        ("ti.xcom_pull(task_ids='wait')['Messages']", None),
+    ],
+)  # fmt: skip
+def test_messages_of_sqs_are_a_list(old: str, new: str | None) -> None:
+    head = "from airflow.contrib.sensors.aws_sqs_sensor import SQSSensor\nSQSSensor(task_id='wait', sqs_queue='q')\n"
+    done = rewritten(f"{head}def load(ti, f):\n    return {old}\n")
+    assert done.text.decode().endswith(f"return {new or old}\n")
+    assert "SqsSensor(task_id='wait'" in done.text.decode()
+    assert any("list of messages" in spot.message for _, spot in done.notes) == (new is None)
+
+
+def test_messages_that_a_name_holds() -> None:
+    head = "from airflow.contrib.sensors.aws_sqs_sensor import SQSSensor\nSQSSensor(task_id='wait', sqs_queue='q')\n"
+    pull = "def load(ti):\n    got = ti.xcom_pull(task_ids='wait', key='messages')\n    return [item['Body'] for item in got{}]\n"
+    assert rewritten(head + pull.format("['Messages']")).text.decode().endswith(pull.format(""))

@@ -11,7 +11,8 @@ from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Interpreter, Options, prove, source_version, upgrade
 from aerodrome.migration.codemod.proof import _masked, _prove_file
 from aerodrome.migration.codemod.raising import REASON, Raising
-from aerodrome.parsing import DagDifference, ImportFailure, ParseResult
+from aerodrome.parsing import DagDifference, ImportFailure, ParsedDag, ParseResult
+from aerodrome.parsing.contract import StandIn
 
 _HEAD = "import pendulum\nfrom airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
 _START = "start_date=pendulum.datetime(2025, 1, 1, tz='Europe/Amsterdam')"
@@ -51,6 +52,16 @@ _DAGS = {
         "sub = SubDagOperator(task_id='sub', subdag=part('grouped', 'sub', args), dag=dag)\n"
         "first >> sub >> BashOperator(task_id='b', bash_command='x', dag=dag)\n"
     ),
+    "anew": (
+        "import os\nimport random\nimport secrets\nimport time\nfrom uuid import uuid4\n"
+        f"{_HEAD}made = {{'run': str(uuid4()), 'part': random.randint(0, 10**9), 'key': secrets.token_hex(8), 'at': time.time(), 'more': os.urandom(4).hex()}}\n"
+        "began = time.time()\nwhile time.time() < began + 3:\n    pass\n"
+        f"with DAG('anew', schedule=None, catchup=False, params=made, {_START}):\n{_BODY}"
+    ),
+    "below": (
+        f"from dags.shop.tasks import LoadOperator\n{_HEAD}"
+        f"with DAG('below', schedule=None, catchup=False, {_START}):\n{_BODY}    LoadOperator(task_id='c')\n"
+    ),
     "never": "from airflow import DAG\nimport os\nraise ValueError('dag')\n",
 }
 
@@ -80,8 +91,11 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
         "raising": "equal-but-for",
         "hooked": "equal-but-for",
         "grouped": "equal-but-for",
+        "anew": "equal",
+        "below": "equal",
         "never": "not-comparable",
     }
+    assert found["below"].stand_ins == ("module dags.shop",)
     assert [(item.path, item.after) for item in found["grouped"].differences] == [("tasks.sub", "TaskGroup")]
     assert found["raising"].raising == ("raising.align",)
     first = found["raising"].differences[0]
@@ -129,6 +143,32 @@ def test_where_both_fail_both_are_told_the_source_first(
 ) -> None:
     proof = _prove_file("dags/a.py", _read("2.11.2", old), _read("3.3.2", new), Raising(tmp_path))
     assert (proof.verdict, proof.reason) == (verdict, reason)
+
+
+def _with_task(version: str, *lacking: str, retries: int = 0, fields: tuple[str, ...] = ()) -> ParseResult:
+    task = {"retries": retries, "downstream": [], "template_fields": list(fields)}
+    dag = ParsedDag("a", "dags/a.py", {}, "", (), {"tasks": {"t": task}})
+    return ParseResult(
+        (dag,), (), 0.0, version, stand_ins={"dags/a.py": tuple(StandIn("module", name) for name in lacking)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        (_with_task("2.11.2"), _with_task("3.3.2"), "equal"),
+        (_with_task("2.11.2", fields=("sql",)), _with_task("3.3.2", "airflow.providers.shop"), "not-comparable"),
+        (_with_task("2.11.2", "airflow.providers.shop"), _with_task("3.3.2", "airflow.providers.shop"), "not-comparable"),
+        (_with_task("2.11.2", "airflow.providers.shop"), _with_task("3.3.2", fields=("sql",)), "equal-but-for"),
+        (_with_task("2.11.2", "pandas"), _with_task("3.3.2", "pandas"), "equal"),
+    ],
+)  # fmt: skip
+def test_operators_that_the_target_cannot_make_are_compared_with_nothing(
+    old: ParseResult, new: ParseResult, verdict: str, tmp_path: Path
+) -> None:
+    proof = _prove_file("dags/a.py", old, new, Raising(tmp_path))
+    assert proof.verdict == verdict
+    assert ("lacks airflow.providers.shop" in proof.reason) == (verdict == "not-comparable")
 
 
 @pytest.mark.parametrize(

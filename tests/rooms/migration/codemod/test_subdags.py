@@ -184,15 +184,26 @@ def test_a_subdag_within_a_subdag_is_named_as_that() -> None:
     assert any("another SubDag is made in it" in spot for spot in apply(source)[1])
 
 
-def test_schedules_that_airflow_1_never_ran_stay() -> None:
+@pytest.mark.parametrize("schedule", ["None", "'@once'", "'@hourly'"])
+def test_the_schedule_of_a_subdag_decides_nothing(schedule: str) -> None:
     source = (
-        (_HEAD + _FACTORY + _DAG)
-        .replace("operators.subdag ", "operators.subdag_operator ")
-        .replace('"@daily") as', "None) as")
+        _HEAD.replace("operators.subdag ", "operators.subdag_operator ")
+        + f"""
+args = {{"owner": "me"}}
+def section():
+    part = DAG("sales.north", default_args=args, schedule_interval={schedule})
+    with part:
+        BashOperator(task_id="first", bash_command="date")
+    return part
+dag = DAG("sales", schedule_interval="@daily", default_args=args)
+with dag:
+    SubDagOperator(task_id="north", subdag=section())
+"""
     )
     text, spots = apply(source)
-    assert text == source
-    assert "1.10 ran none" in spots[0]
+    assert spots == []
+    assert '    part = TaskGroup(group_id="north", default_args=args)\n    with part:\n' in text
+    assert text.endswith("with dag:\n    section()\n")
 
 
 def _project(folder: Path, more: str = "") -> Path:

@@ -281,3 +281,98 @@ def test_errors_of_variables_that_are_not_there(handler: str, new: str) -> None:
     assert f"\nexcept {new}:\n" in apply("variable-error", source.format("'a'", handler)).text.decode()
     has_default = source.format("'a', default_var=None", handler)
     assert apply("variable-error", has_default).text.decode() == has_default
+
+
+_ARROWS = """from airflow import DAG
+from airflow.operators.bash_operator import BashOperator
+dag = DAG('sales', default_args={'retries': 2})
+with DAG('stock') as stock:
+    kept = BashOperator(task_id='kept', bash_command='date')
+own = BashOperator(task_id='own', bash_command='date', dag=dag)
+bare = BashOperator(task_id='bare', bash_command='date')
+last = BashOperator(task_id='last', bash_command='date')
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dag >> own >> last", "own >> last"),
+        ("dag << own", "own.dag = dag"),
+        ("dag >> bare >> last", "bare.dag = dag\nbare >> last"),
+        ("if own:\n    dag >> bare >> [last]", "if own:\n    bare.dag = dag\n    bare >> [last]"),
+        ("own >> last >> dag", "own >> last"),
+        ("last >> dag", "last.dag = dag"),
+        ("stock >> kept", "kept.dag = stock"),
+        ("dag >> BashOperator(task_id='new', bash_command='date')", "dag.add_task(BashOperator(task_id='new', bash_command='date'))"),
+        ("dag >> BashOperator(task_id='new', bash_command='date', dag=dag)", "BashOperator(task_id='new', bash_command='date', dag=dag)"),
+        ("dag >> BashOperator(task_id='new', bash_command='date') >> last", None),
+        ("last << dag >> own", None),
+        ("x = dag >> bare", None),
+    ],
+)  # fmt: skip
+def test_arrows_between_a_dag_and_a_task(old: str, new: str | None) -> None:
+    done = apply("dag-arrow", f"{_ARROWS}{old}\n")
+    assert done.text.decode() == f"{_ARROWS}{new or old}\n"
+    assert bool(done.spots) == (new is None)
+
+
+def test_arrows_between_things_that_may_be_no_dag_stay() -> None:
+    for text in ("def link(dag, own):\n    dag >> own\n", "dag = own\ndag >> last\n"):
+        done = apply("dag-arrow", _ARROWS + text)
+        assert done.text.decode() == _ARROWS + text
+        assert done.spots == []
+
+
+@pytest.mark.airflow
+def test_a_task_that_is_added_is_what_the_arrow_made(airflow_venv: Callable[..., Venv]) -> None:
+    code = _ARROWS.replace("operators.bash_operator", "providers.standard.operators.bash").replace(
+        "airflow import DAG", "airflow.sdk import DAG"
+    )
+    code += "bare.dag = dag\nbare >> last\nbare.dag = dag\nprint(sorted(dag.task_ids), bare.downstream_task_ids, bare.retries, sorted(dag.task_group.children))\n"
+    done = subprocess.run(
+        [airflow_venv("3.3.2").path / "bin/python", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "['bare', 'last', 'own'] {'last'} 0 ['bare', 'last', 'own']", done.stderr[
+        -900:
+    ]
+
+
+_SHARED = """from airflow.providers.docker.operators.docker import DockerOperator
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.contrib.operators.slack_webhook_operator import SlackWebhookOperator
+common = {}
+DockerOperator(task_id='fit', **common)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "new"),
+    [
+        ("{'auto_remove': True, 'image': 'a'}", "", "{'auto_remove': \"success\", 'image': 'a'}"),
+        ("{'auto_remove': True, 'image': 'a'}", "DockerOperator(task_id='b', **common)", "{'auto_remove': \"success\", 'image': 'a'}"),
+        ("dict(auto_remove=False)", "", 'dict(auto_remove="never")'),
+        ("{'volumes': VOLUMES}", "", "{'mounts': [Mount.parse_mount_string(volume) for volume in VOLUMES]}"),
+        ("{'volumes': ['/a:/b'], 'mounts': []}", "", None),
+        ("{'volumes': ['/a:/b:z']}", "", None),
+        ("{'volumes': ['/a:/b']}", "def Mount(): pass", None),
+        ("{'auto_remove': True}", "common['image'] = 'a'", None),
+        ("{'auto_remove': True}", "run(**common)", None),
+        ("{'auto_remove': True}", "BashOperator(task_id='b', **common)", None),
+        ("{'provide_context': True, 'image': 'a'}", "", "{'image': 'a'}"),
+        ("{'image': 'a'}", "run(**common)", "{'image': 'a'}"),
+    ],
+)  # fmt: skip
+def test_arguments_of_a_dictionary_change_as_those_of_calls(given: str, more: str, new: str | None) -> None:
+    done = apply("shared-argument", _SHARED.format(given) + f"{more}\n")
+    assert f"common = {new or given}\n" in done.text.decode()
+    assert bool(done.spots) == (new is None)
+    assert ("import Mount" in done.text.decode()) == ("Mount" in (new or ""))
+
+
+def test_a_dictionary_in_the_call_and_one_that_another_operator_shares() -> None:
+    head = "from airflow.contrib.operators.s3_to_sftp_operator import S3ToSFTPOperator as A\nfrom airflow.contrib.operators.sftp_to_s3_operator import SFTPToS3Operator as B\n"
+    text = f"{head}both = {{'s3_conn_id': 'lake'}}\nA(task_id='a', **both)\nB(task_id='b', **both)\nA(task_id='c', **{{'s3_conn_id': x}})\n"
+    done = apply("shared-argument", text)
+    assert done.text.decode() == text.replace("s3_conn_id", "aws_conn_id")
+    assert done.spots == []

@@ -10,10 +10,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
+from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword, replace
 from aerodrome.migration.codemod.rules import operators
 from aerodrome.migration.codemod.rules.providers import sees_default_args
+from aerodrome.migration.codemod.rules.renamed_arguments import of_schema
 from aerodrome.migration.codemod.source import Source
 
 
@@ -60,26 +61,45 @@ _OLD = {
     "airflow.providers.apache.spark.operators.spark_submit.SparkSubmitOperator": _SPARK,
     "airflow.providers.apache.spark.operators.spark_jdbc.SparkJDBCOperator": _SPARK,
 }  # fmt: skip
+_QUIET = _Old("do_xcom_push", "False", ("xcom_push",))
+_OUTPUTS = {
+    "airflow.providers.ssh.operators.ssh.SSHOperator": _QUIET,
+    "airflow.providers.http.operators.http.HttpOperator": _QUIET,
+    "airflow.providers.docker.operators.docker.DockerOperator": _QUIET,
+}
+"""1.10.15 gave nothing to XCom unless `xcom_push` (SSH: `do_xcom_push`) was said; today all that a command wrote or a server answered is stored."""
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
-        old = next((_OLD[name] for name in (*made.names, *made.old) if name in _OLD), None)
         call = made.call
-        if old is None or made.node is not call.func or not operators.is_of_1(made, options):
+        if made.node is not call.func or not operators.is_of_1(made, options) or call.args or has_open_end(call):
             continue
-        if call.args or has_open_end(call) or any(keyword(call, name) for name in (old.argument, *old.ways)):
+        wanted = [
+            table[name] for table in (_OLD, _OUTPUTS) for name in sorted({*made.names, *made.old}) if name in table
+        ]
+        missing = [old for old in wanted if _is_missing(source, call, old)]
+        if not missing:
             continue
-        if _says(source, (old.argument, *old.ways)):
-            continue  # default_args do: they are renamed, and an argument of the call would be stronger
-        other = keyword(call, old.idle) if old.idle else None
-        edit = (
-            replace(source, other, f"{old.argument}={old.code}")
-            if other
-            else add_keyword(source, call, old.argument, old.code)
-        )
+        other = keyword(call, missing[0].idle) if missing[0].idle else None
         is_hook = not keyword(call, "task_id")
-        yield Change((edit,), note=None if is_hook or sees_default_args(source) else _unseen(call, old))
+        note = of_schema(source, call, other) if other else None
+        is_seen = is_hook or sees_default_args(source) or missing[0] is _QUIET  # hardly any default_args say that one
+        note = note or (None if is_seen else _unseen(call, missing[0]))
+        yield Change((_edit(source, call, missing, other),), note=note)
+
+
+def _is_missing(source: Source, call: ast.Call, old: _Old) -> bool:
+    """Tell whether nothing says the argument; where default_args do they are renamed, and one of the call would be stronger."""
+    names = (old.argument, *old.ways)
+    return not any(keyword(call, name) for name in names) and not _says(source, names)
+
+
+def _edit(source: Source, call: ast.Call, missing: list[_Old], other: ast.keyword | None) -> Edit:
+    if other:
+        return replace(source, other, f"{missing[0].argument}={missing[0].code}")
+    edits = [add_keyword(source, call, old.argument, old.code) for old in missing]
+    return Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))
 
 
 def _says(source: Source, names: tuple[str, ...]) -> bool:
@@ -114,6 +134,8 @@ RULE = Rule(
         b"SparkJDBC",
         b"ToS3",
         b"SSHOperator",
+        b"HttpOperator",
+        b"DockerOperator",
     ),
     before="""
 from airflow.contrib.operators.bigquery_to_gcs import BigQueryToCloudStorageOperator

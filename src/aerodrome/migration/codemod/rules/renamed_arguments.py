@@ -73,7 +73,7 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             if new:
                 yield _renamed(source, made.call, item, new)
             elif item.arg == "google_cloud_storage_conn_id" and _is_idle(source, made, item):
-                yield Change((drop_item(source, item),))
+                yield Change((drop_item(source, item),), note=of_schema(source, made.call, item))
             elif item.arg == "ssh_hook" and "SFTPOperator" in made.classes:
                 yield _ssh_hook(source, item)
             elif (
@@ -114,10 +114,22 @@ def _renamed(source: Source, call: ast.Call, item: ast.keyword, new: tuple[str, 
 
 
 def _is_idle(source: Source, made: Made, item: ast.keyword) -> bool:
-    """Tell whether a load into BigQuery names a connection that it never opened: Cloud Storage's was for `schema_object` only."""
+    """Tell whether a load into BigQuery names a connection beside BigQuery's: Cloud Storage's was for `schema_object` only."""
     other = keyword(made.call, "bigquery_conn_id") or keyword(made.call, "gcp_conn_id")
-    is_load = "GCSToBigQueryOperator" in made.classes and not keyword(made.call, "schema_object")
+    is_load = "GCSToBigQueryOperator" in made.classes
     return is_load and other is not None and source.code(other.value) != source.code(item.value)
+
+
+def of_schema(source: Source, call: ast.Call, item: ast.keyword) -> Spot | None:
+    """Say that a load into BigQuery reads its schema by another connection now."""
+    schema = keyword(call, "schema_object")
+    if schema is None or (isinstance(schema.value, ast.Constant) and not schema.value.value):
+        return None
+    return Spot(
+        item.value.lineno,
+        f"The schema_object was read by the connection {source.code(item.value)}; gcp_conn_id, which loads the data, reads it now.",
+        "Let the account of gcp_conn_id read the bucket of the schema.",
+    )
 
 
 def _ssh_hook(source: Source, item: ast.keyword) -> Change | Spot:

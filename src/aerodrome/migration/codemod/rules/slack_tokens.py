@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, keyword
-from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.source import Source
 
 
@@ -26,10 +26,22 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
 
 def _webhook(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
     """The token that was read from a connection's password is found there by the operator itself."""
-    if (keyword(call, "http_conn_id") or keyword(call, "slack_webhook_conn_id")) and _is_password(source, item.value):
+    own = keyword(call, "http_conn_id") or keyword(call, "slack_webhook_conn_id")
+    of = _connection_of(source, item.value)
+    if of is None:
+        yield _to_connection(source, call, item, "slack_webhook_conn_id", "slack_default")
+    elif own is None:
+        yield Change((Edit(source.start(item), source.end(item.value), f"slack_webhook_conn_id={of}"),))
+    elif source.code(own.value) == of:
         yield Change((drop_item(source, item),))
-        return
-    yield _to_connection(source, call, item, "slack_webhook_conn_id", "slack_default")
+    else:
+        note = Spot(
+            call.lineno,
+            f"Slack is called by the connection {of} now, whose password was the token; the address came from {source.code(own.value)}.",
+            f"Give the connection {of} that address if it is not Slack's own.",
+        )
+        edit = Edit(source.start(own), source.end(own.value), f"slack_webhook_conn_id={of}")
+        yield Change((edit, drop_item(source, item)), note=note)
 
 
 def _to_connection(source: Source, call: ast.Call, item: ast.keyword, name: str, default: str) -> Change:
@@ -58,15 +70,21 @@ def _is_elsewhere(value: ast.expr) -> bool:
     return isinstance(value, ast.Name | ast.Attribute)
 
 
-def _is_password(source: Source, value: ast.expr) -> bool:
-    if isinstance(value, ast.Name):
-        values = [
-            item.value
-            for item in source.each(ast.Assign)
-            if any(isinstance(target, ast.Name) and target.id == value.id for target in item.targets)
-        ]
-        return bool(values) and all(_is_password(source, item) for item in values if not isinstance(item, ast.Name))
-    return isinstance(value, ast.Attribute) and value.attr == "password"
+def _connection_of(source: Source, value: ast.expr) -> str | None:
+    """Give the code of X where a value is the password of `get_connection(X)`, also through names that are bound once."""
+    password = dags.constant(source, value)
+    if not isinstance(password, ast.Attribute) or password.attr != "password":
+        return None
+    made = dags.constant(source, password.value)
+    if not isinstance(made, ast.Call) or getattr(made.func, "attr", "") != "get_connection":
+        return None
+    given = [*made.args, *(item.value for item in made.keywords if item.arg == "conn_id")]
+    if len(given) != 1 or len(made.args) + len(made.keywords) != 1:
+        return None
+    is_known = isinstance(given[0], ast.Constant) or (
+        isinstance(given[0], ast.Name) and given[0].id in source.top.bound and source.is_free_below(given[0].id)
+    )
+    return source.code(given[0]) if is_known or password is value else None
 
 
 RULE = Rule(

@@ -18,7 +18,11 @@ from aerodrome.migration.codemod.source import Source
 _WITHOUT_EFFECT = frozenset(
     {"dag_id", "default_args", "start_date", "schedule", "schedule_interval", "timetable", "catchup", "description", "tags", "doc_md", "is_paused_upon_creation", "default_view", "orientation"}
 )  # fmt: skip
-"""Arguments of a SubDag's DAG that decide nothing about its runs (2.x: the SubDagOperator makes them), or that a group takes over."""
+"""Arguments of a SubDag's DAG that decide nothing about its runs, or that a group takes over.
+
+Nor does its schedule, though it were None: 2.x's SubDagOperator makes the run itself, and 1.10.15 begins at the parent's date and ends there
+(DAG.get_run_dates, of what DagBag.bag_dag says is a SubDag).
+"""
 _WORDS = frozenset(
     {"xcom_pull", "task_ids", "dag_run", "run_id", "task_instance_key_str", "AirflowSkipException", "get_current_context", "trigger_rule", "pool_slots"}
 )  # fmt: skip
@@ -80,8 +84,6 @@ def read_factory(source: Source, name: str, project: Project) -> Factory | str:
         return f"the arguments of the DAG in `{name}` cannot all be seen"
     if strange := sorted({str(item.arg) for item in call.keywords} - _WITHOUT_EFFECT):
         return f"its DAG has {', '.join(strange)}, which a task group has not"
-    if _is_never(source, call):
-        return "its DAG has no schedule, so that Airflow 1.10 ran none of its tasks"
     kept = _kept_in(function, call)
     if kept is None:
         return f"the DAG in `{name}` is not kept in one name and returned at the end"
@@ -97,14 +99,6 @@ def read_factory(source: Source, name: str, project: Project) -> Factory | str:
     defaults, start = keyword(call, "default_args"), keyword(call, "start_date")
     value = start.value if start else None
     return Factory(function, call, variable, is_entered, child, defaults.value if defaults else None, value, tasks)
-
-
-def _is_never(source: Source, call: ast.Call) -> bool:
-    is_old = any(node.module == "airflow.operators.subdag_operator" for node in source.each(ast.ImportFrom))
-    items = [item for name in dags.SCHEDULES if (item := keyword(call, name))]
-    return is_old and any(
-        isinstance(item.value, ast.Constant) and item.value.value in (None, "@once") for item in items
-    )
 
 
 def _kept_in(function: ast.FunctionDef, call: ast.Call) -> tuple[str, bool] | None:
