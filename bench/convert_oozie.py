@@ -244,17 +244,18 @@ def _rendered(text: str, given: Given) -> str:
 def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
     """Tell whether a <file> or <archive> of an action does not reach its job: a Spark job on YARN, or a map-reduce job and no caveat says so."""
     places = [item.text.strip() for item in body.every("file", "archive")]
-    if not places or body.name not in ("spark", "spark3", "map-reduce"):
+    if not places:  # nor are there tasks of this name for a sub-workflow, which has none
         return False
-    command = dict(dag.task(name).arguments).get("bash_command")
-    if dag.task(name).role != "real" or not isinstance(command, str):
+    task = dag.task(name)
+    command = dict(task.arguments).get("bash_command")
+    if task.role != "real" or not isinstance(command, str):
         return False
     if body.name == "map-reduce" and body.first("streaming") is None:
         codes = ",".join(account.code for account in dag.accounts if account.name == name)
         return "mapreduce.job.cache." not in command and "job-files" not in codes
     master, mode = body.value("master"), body.value("mode")
     is_handed = master in ("yarn-cluster", "yarn-client") or (master == "yarn" and mode in ("cluster", "client"))
-    if body.name == "map-reduce" or not is_handed or "${" in "".join(places):
+    if body.name not in ("spark", "spark3") or not is_handed or "${" in "".join(places):
         return False
     own, main = body.value("jar").rpartition("/")[2], command.rpartition("-submit")[2]
     links = [place.partition("#")[2] or place.rpartition("/")[2] for place in places if not own or own not in place]

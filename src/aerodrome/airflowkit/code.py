@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 REMOVED_CONTEXT = {
@@ -27,6 +27,15 @@ REMOVED_CONTEXT = {
     "conf": "Use airflow.configuration.conf in code; the context key conf is gone.",
 }
 """Template variables that Airflow 3 removed (task-sdk context, 3.3.2)."""
+
+HINTS_IN_PYTHON = {
+    **REMOVED_CONTEXT,
+    "next_ds": 'Use data_interval_end.strftime("%Y-%m-%d").',
+    "next_ds_nodash": 'Use data_interval_end.strftime("%Y%m%d").',
+    "tomorrow_ds_nodash": 'Use macros.ds_add(ds, 1).replace("-", "").',
+    "yesterday_ds_nodash": 'Use macros.ds_add(ds, -1).replace("-", "").',
+}
+"""The same, as code says it that is no template."""
 
 RENAMED_IN_PYTHON = {
     "execution_date": "logical_date",
@@ -68,7 +77,12 @@ _OLD_CLI = re.compile(
     r"|list_dags|list_tasks|list_dag_runs|dag_state|task_state|task_failed_deps|delete_dag|show_dag|next_execution"
     r"|create_user|delete_user|list_users|kerberos_renewer)\b|(?:variables|connections|pool)\s+-{1,2}\w)"
 )
-_OLD_API = re.compile(r"/api/(v1|experimental)/")
+_OLD_API = re.compile(
+    r"(?i)/api/experimental/|/api/v1/(?:dags|pools|variables|eventLogs|importErrors|dagSources|dagWarnings|dagStats|datasets)\b"
+    r"|(?:airflow|webserver|:8080\b)[^\s'\"?]*/api/v1/"
+    r"|(?:^|[\s'\"}]|\$\w+)/api/v1/(?:$|[\s'\"{]|(?:connections|config|health|version|plugins|providers|roles|users|permissions)\b)"
+)
+"""Calls of Airflow's own API: others have a /api/v1/, too, so the host or the path must be one that Airflow has."""
 
 
 SHORTEST_SECRET = 4
@@ -91,6 +105,11 @@ class PlainSecret:
     line: int
     name: str
     value: str
+
+
+def calls_old_api(text: str) -> bool:
+    """Tell whether a text names an address of Airflow's REST API v1 or the experimental one."""
+    return _OLD_API.search(text) is not None
 
 
 def parse(source: str) -> ast.Module | None:
@@ -219,12 +238,7 @@ def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         names = {keyword.arg for keyword in node.keywords}
         if name == "xcom_pull" and "task_ids" not in names and not node.args:
-            yield CodeFact(
-                "xcom-pull-all",
-                node.lineno,
-                "xcom_pull without task_ids reads only the task's own XComs in Airflow 3.",
-                "Name the tasks: xcom_pull(task_ids=…).",
-            )
+            yield _pull(node.lineno)
         for keyword in node.keywords:
             if keyword.arg in ("sla", "sla_miss_callback") and not _is_none(keyword.value):
                 yield _sla(keyword.value.lineno)
@@ -239,6 +253,25 @@ def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
         if isinstance(node, ast.Dict):
             keys = [key for key in node.keys if isinstance(key, ast.Constant)]
             yield from (_sla(key.lineno) for key in keys if key.value == "sla")
+
+
+def _pull(line: int) -> CodeFact:
+    return CodeFact(
+        "xcom-pull-all",
+        line,
+        "xcom_pull without task_ids reads only the task's own XComs in Airflow 3.",
+        "Name the tasks: xcom_pull(task_ids=…).",
+    )
+
+
+def _pulls(line: int, inside: str) -> Iterator[CodeFact]:
+    """Look at the calls of xcom_pull in a block of Jinja: the shortest text that Python can read as a call."""
+    for match in re.finditer(r"\bxcom_pull\(", inside):
+        ends = (at.end() for at in re.finditer(r"\)", inside[match.start() :]))
+        trees = (parse(inside[match.start() :][:end]) for end in ends)
+        tree = next((tree for tree in trees if tree is not None), None)
+        if tree is not None and any(fact.rule == "xcom-pull-all" for fact in _calls(nodes_of(tree))):
+            yield _pull(line)
 
 
 def _names(node: ast.expr, name: str) -> bool:
@@ -283,7 +316,8 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
             for name in re.findall(r"(?<![\w.'\"])([a-z_]+)\b(?!\s*\()", block[1]):
                 if name in REMOVED_CONTEXT and name != "conf":
                     rule = "context-renamed" if name in RENAMED_IN_TEMPLATES else "context-key"
-                    yield _context(node.lineno, name, rule)
+                    yield _context(node.lineno, name, rule, REMOVED_CONTEXT)
+            yield from _pulls(node.lineno, block[1])
         if _OLD_CLI.search(text):
             yield CodeFact(
                 "old-cli",
@@ -291,7 +325,7 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
                 "A command of Airflow's old CLI is called.",
                 "See `airflow --help` of the target.",
             )
-        if _OLD_API.search(text):
+        if calls_old_api(text):
             yield CodeFact(
                 "old-rest-api",
                 node.lineno,
@@ -300,8 +334,8 @@ def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
             )
 
 
-def _context(line: int, name: str, rule: str = "context-key") -> CodeFact:
-    return CodeFact(rule, line, f"`{name}` is no longer in the task context.", REMOVED_CONTEXT[name])
+def _context(line: int, name: str, rule: str = "context-key", hints: Mapping[str, str] = HINTS_IN_PYTHON) -> CodeFact:
+    return CodeFact(rule, line, f"`{name}` is no longer in the task context.", hints[name])
 
 
 def _contexts(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:

@@ -115,6 +115,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("dag_run.external_trigger", "rule", ("external-trigger",)),
     Removal("Runs that assets trigger have no dates", "finding", ("no-logical-date",)),
+    Removal("Addresses of datasets that a provider refuses", "rule", ("asset-address",), "x- before their scheme"),
+    Removal("Connection.get_password, get_extra and their kin", "rule", ("connection-method",), "else a finding"),
+    Removal(
+        "SQLAlchemy 2 in tasks: postgres://, engine.execute", "rule", ("sqlalchemy-engine",), "statements: a finding"
+    ),
+    Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal("Links of operators with a date", "finding", ("operator-link",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all",)),

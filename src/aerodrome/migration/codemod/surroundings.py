@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from aerodrome.airflowkit.code import calls_old_api
 from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.codemod.contract import Remaining
 
@@ -53,7 +54,6 @@ _CALL = re.compile(
     + "|".join(f"(?P<c{at}>{pattern})" for at, (pattern, _) in enumerate(_COMMANDS))
     + r")(?![\w-])"
 )
-_API = re.compile(r"/api/(?:v1|experimental)/")
 
 
 def is_concerned(path: PurePath) -> bool:
@@ -136,7 +136,7 @@ def _look(line: str) -> Iterator[tuple[str, str, str]]:
             f"`{' '.join(call[0].split())}` is a command of Airflow's old CLI.",
             f"Now: {_COMMANDS[place][1]}.",
         )
-    if _API.search(line):
+    if calls_old_api(line):
         yield "old-rest-api", "Airflow's REST API v1 is called, which is gone.", "Call /api/v2 with a token."
     if image := _IMAGE.match(line):
         yield (

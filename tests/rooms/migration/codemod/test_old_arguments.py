@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aerodrome.migration.codemod import Options, upgrade
-from aerodrome.migration.codemod.arguments import accepted_arguments
+from aerodrome.migration.codemod.arguments import accepted_arguments, changed_arguments
 from aerodrome.migration.codemod.contract import Spot
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.rules import RULES
@@ -182,3 +182,30 @@ def test_a_schema_that_another_connection_read_is_told(given: str, told: bool) -
     assert any("schema_object was read by the connection 'files'" in spot.message for _, spot in done.notes) == told
     assert done.spots == []
     assert ("gcp_conn_id='bq'" in done.text.decode()) == ("bigquery_conn_id" in given)
+
+
+def test_a_copy_from_mysql_to_google_gets_the_arguments_of_its_sisters() -> None:
+    done = upgraded(
+        "from airflow.contrib.operators.mysql_to_gcs import MySqlToGoogleCloudStorageOperator\n"
+        "MySqlToGoogleCloudStorageOperator(task_id='a', mysql_conn_id='till', google_cloud_storage_conn_id='barn',\n"
+        "    delegate_to='x@y.z', sql='SELECT 1', bucket='b', filename='f.json', ensure_utc=True, misspelt=1)\n"
+    )
+    assert "gcp_conn_id='barn'" in done
+    assert "impersonation_chain='x@y.z'" in done
+    assert "ensure_utc=True" in done
+    assert "misspelt" not in done
+    assert "google_cloud_storage_conn_id" not in done
+
+
+def test_no_class_lacks_what_its_base_gave_up() -> None:
+    table = changed_arguments()
+    base = table["airflow.providers.google.cloud.transfers.sql_to_gcs.BaseSQLToGCSOperator"]
+    module = "airflow.providers.google.cloud.transfers."
+    sisters = (
+        "mysql_to_gcs.MySQLToGCSOperator",
+        "trino_to_gcs.TrinoToGCSOperator",
+        "postgres_to_gcs.PostgresToGCSOperator",
+    )
+    for name in sisters:
+        assert base.renamed.items() <= table[module + name].renamed.items()
+        assert base.removed <= table[module + name].removed

@@ -376,3 +376,10 @@ def test_a_dictionary_in_the_call_and_one_that_another_operator_shares() -> None
     done = apply("shared-argument", text)
     assert done.text.decode() == text.replace("s3_conn_id", "aws_conn_id")
     assert done.spots == []
+
+
+def test_a_dictionary_that_names_its_task_keeps_the_name() -> None:
+    text = "from airflow.contrib.operators.ecs_operator import ECSOperator\nall_of_it = {'task_id': 'a', 'cluster': 'b', 'overrides': {}}\nECSOperator(**all_of_it)\n"
+    done = apply("shared-argument", text)
+    assert done.text.decode() == text
+    assert done.spots == []

@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from aerodrome.airflowkit.code import REMOVED_CONTEXT, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
+from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
+from aerodrome.migration.codemod.rules.tasks import given_to
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
 
@@ -69,11 +70,11 @@ def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
             if item.arg not in ("op_args", "op_kwargs"):
                 continue
             for node in ast.walk(item.value):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in REMOVED_CONTEXT:
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in HINTS_IN_PYTHON:
                     yield Spot(
                         node.lineno,
                         f"`{node.value}` is no longer in the task context, and a function of this file looks there by the name it is given.",
-                        REMOVED_CONTEXT[node.value],
+                        HINTS_IN_PYTHON[node.value],
                     )
 
 
@@ -122,7 +123,7 @@ def _parameters(source: Source) -> Iterator[Change | Spot]:
     for function in source.each(ast.FunctionDef):
         if function.name not in callables and not _is_task(source, function):
             continue
-        given = _given(source, function.name)
+        given = given_to(source, function.name)
         if given is None:
             continue
         arguments = [*function.args.args, *function.args.kwonlyargs]
@@ -136,27 +137,6 @@ def _parameters(source: Source) -> Iterator[Change | Spot]:
             edits = [Edit(at, at + len(arg.arg), new)]
             edits += [replace(source, node, new) for node in names if node.id == arg.arg]
             yield Change(tuple(edits))
-
-
-def _given(source: Source, name: str) -> set[str] | None:
-    """Give the parameters of a function that its callers name: they are not the context's. None when that cannot be seen."""
-    found: set[str] = set()
-    for call in source.each(ast.Call):
-        if isinstance(call.func, ast.Name) and call.func.id == name:
-            if call.args or any(item.arg is None for item in call.keywords):
-                return None
-            found |= {str(item.arg) for item in call.keywords}
-        if any(item.arg == "python_callable" and getattr(item.value, "id", "") == name for item in call.keywords):
-            for item in call.keywords:
-                if item.arg == "op_args":
-                    return None
-                if item.arg != "op_kwargs":
-                    continue
-                keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
-                if not all(isinstance(key, ast.Constant) for key in keys):
-                    return None
-                found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
-    return found
 
 
 def _is_task(source: Source, function: ast.FunctionDef) -> bool:

@@ -25,7 +25,7 @@ def classes_of(source: Source, node: ast.expr, depth: int = _DEPTH) -> frozenset
     if isinstance(node, ast.Name) and node.id == "self":
         return _bases(source, node)
     if isinstance(node, ast.Name):
-        return _same(source, _values_of_name(source, node), depth) or _annotated(source, node)
+        return _same(source, values_of_name(source, node), depth) or _annotated(source, node)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         return _same(source, _values_of_attribute(source, node), depth)
     return frozenset()
@@ -47,6 +47,8 @@ def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
         return frozenset(f"{module}BigQueryConnection" for module in _BIGQUERY if f"{module}BigQueryHook" in owners)
     if call.func.attr == "cursor":
         return frozenset(f"{module}BigQueryCursor" for module in _BIGQUERY if f"{module}BigQueryConnection" in owners)
+    if call.func.attr == "get_connection" and any(name.endswith("Hook") for name in owners):
+        return frozenset({"airflow.models.connection.Connection"})
     return frozenset()
 
 
@@ -77,7 +79,7 @@ def _stores(source: Source, name: str, place: ast.AST) -> list[ast.Name]:
     return [node for node in found if _function(source, node) is place]
 
 
-def _values_of_name(source: Source, name: ast.Name) -> _Values:
+def values_of_name(source: Source, name: ast.Name) -> _Values:
     """Give what is put into a name of the function around, else of the file; [None] when one cannot be seen."""
     place = _function(source, name)
     while True:

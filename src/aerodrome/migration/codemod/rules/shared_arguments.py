@@ -31,6 +31,7 @@ _RULES = (
     changed_arguments.RULE,
 )
 _ROUNDS = 3
+_NAME = "task_id"
 _HINT = "Write the arguments in the calls, or the entries as the operators want them."
 _Pairs = tuple[tuple[str, str], ...]
 _Imports = tuple[tuple[str, str], ...]
@@ -67,6 +68,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for mapping, calls in uses.items():
         elsewhere = _is_used_elsewhere(source, mapping)
         for entry in _entries(mapping):
+            if entry.name == _NAME:  # the call that is asked has one of its own
+                continue
             yield from _of_entry(source, options, mapping, entry, calls, elsewhere)
 
 
@@ -103,7 +106,7 @@ def _ask(source: Source, options: Options, made: operators.Made, entry: _Entry) 
     """Let the rules rewrite a call with the entry alone. What they find on its line is why it stays."""
     imports = "\n".join(ast.unparse(node) for node in source.each(ast.Import, ast.ImportFrom))
     value = source.code(entry.value)
-    text = f"{imports}\n{source.code(made.node)}(task_id='a',\n{entry.name}={value})\n"
+    text = f"{imports}\n{source.code(made.node)}({_NAME}='a',\n{entry.name}={value})\n"
     present, needed, why = read(text.encode()), dict[tuple[str, str], None](), ""
     note: tuple[str, str] | None = None
     for _ in range(_ROUNDS):
@@ -121,7 +124,7 @@ def _ask(source: Source, options: Options, made: operators.Made, entry: _Entry) 
     call = present.tree.body[-1].value if present and isinstance(present.tree.body[-1], ast.Expr) else None
     if present is None or not isinstance(call, ast.Call):
         return _Asked((), (), why or "it cannot be written")
-    pairs = [(str(item.arg), present.code(item.value)) for item in call.keywords if item.arg != "task_id"]
+    pairs = [(str(item.arg), present.code(item.value)) for item in call.keywords if item.arg != _NAME]
     if pairs == [(entry.name, value)]:
         needed.clear()
     return _Asked(tuple(pairs), tuple(needed), why, note)

@@ -88,3 +88,24 @@ def context_value(source: Source, node: ast.expr) -> str:
     if is_item and getattr(node.value, "id", "") == _context_of(function):  # type: ignore[attr-defined]
         return str(node.slice.value)  # type: ignore[attr-defined]
     return ""
+
+
+def given_to(source: Source, name: str) -> set[str] | None:
+    """Give the parameters of a function that its callers name: they are not the context's. None when that cannot be seen."""
+    found: set[str] = set()
+    for call in source.each(ast.Call):
+        if isinstance(call.func, ast.Name) and call.func.id == name:
+            if call.args or any(item.arg is None for item in call.keywords):
+                return None
+            found |= {str(item.arg) for item in call.keywords}
+        if any(item.arg == "python_callable" and getattr(item.value, "id", "") == name for item in call.keywords):
+            for item in call.keywords:
+                if item.arg == "op_args":
+                    return None
+                if item.arg != "op_kwargs":
+                    continue
+                keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
+                if not all(isinstance(key, ast.Constant) for key in keys):
+                    return None
+                found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+    return found

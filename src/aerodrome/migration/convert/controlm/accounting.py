@@ -64,6 +64,9 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
 
 
 def node_accounts(draft: Draft, node: Node) -> None:
+    if _is_without_criteria(draft, node):
+        text = "It has no scheduling criteria of its own: it runs on every date of its folder. Outside of SMART folders nothing orders such jobs; look at a date in Control-M, or give it RULE_BASED_CALENDARS NAME='*'."
+        draft.account("JOB/schedule", "caveat", node.origin, "criteria-of-folder", text, node.name)
     if is_ambiguous(node.waits):
         text = "AND and OR are mixed without parentheses: each mark joins its condition to the one before, AND first."
         draft.account("INCOND", "caveat", node.origin, "condition-order", text, node.name)
@@ -120,6 +123,15 @@ def node_accounts(draft: Draft, node: Node) -> None:
     if not isinstance(node, Job) and (node.time_to is not None):
         text = "The end of the time window of a folder is not applied to its jobs."
         draft.account("FOLDER@TIMETO", "caveat", node.origin, "folder-window", text, node.name)
+
+
+def _is_without_criteria(draft: Draft, node: Node) -> bool:
+    """Say whether a node of a scheduled SMART folder is ordered by nothing but its folder, and does not say so; JSON means the folder by saying nothing."""
+    plan = draft.plan
+    is_inside = plan.folder.is_smart and node.path != plan.folder.path and not node.origin.file.endswith(".json")
+    if not is_inside or not plan.is_scheduled or node.rule.has_criteria:
+        return False
+    return not any(not name.startswith("!") for name in node.rule_names) and bool(plan.dates_of(node))
 
 
 def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:

@@ -114,11 +114,9 @@ class Builder:
     # ---- folders and sub-folders
 
     def _containers(self, folder: Folder, group: str) -> None:
-        if (
-            folder.waits
-            or folder.must_confirm
-            or (folder.path != self.draft.plan.folder.path and folder.time_from is not None)
-        ):
+        plan = self.draft.plan
+        is_timed = folder.time_from is not None and (folder.path != plan.folder.path or not plan.is_scheduled)
+        if folder.waits or folder.must_confirm or is_timed:
             parent = self._starts.get(folder.path[:-1])
             also = (
                 *((parent,) if parent else ()),

@@ -176,7 +176,10 @@ class Draft:
                 self.built.unknown.setdefault(name, f"used by {'/'.join(node.path)}")
             return done
 
-        return effects_of(node, Context(text, lambda folder, job: self.world.forced(self.plan.number, folder, job)))
+        context = Context(
+            text, lambda folder, job: self.world.forced(self.plan.number, folder, job), self.world.elsewhere
+        )
+        return effects_of(node, context)
 
     def need_macros(self, names: set[str]) -> None:
         self.built.macros |= names

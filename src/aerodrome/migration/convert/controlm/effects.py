@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,11 +12,22 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Call, Code, Expression, Function, Origin, Outcome, Symbol
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.definitions.model import Action, Job, Node, Reaction, Shout
-from aerodrome.migration.convert.controlm.jobs.commands import ExitRule, OutputCopy, exit_test, output_test
+from aerodrome.migration.convert.controlm.jobs.commands import (
+    ExitRule,
+    OutputCopy,
+    exit_test,
+    line_pattern,
+    output_test,
+)
 from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, joined_lines, variable_key
 from aerodrome.migration.convert.controlm.waits.conditions import event_of
 from aerodrome.migration.convert.controlm.waits.linking import days_of
 
+# codes about something else than the output
+_OF_RUNS: Final = re.compile(
+    r"(RUNCOUNT|FAILCOUNT|COMPSTAT|JNSUB|JNRUN|OUTPUTNOTFOUND|EVEN|ODD)\b|(NOT\s?OK|OK|ENDED\w*)\Z|IfBase|If:",
+    re.IGNORECASE,
+)
 _SHELL: Final = ("command", "script", "embedded")
 
 
@@ -55,6 +67,7 @@ class Context:
     forced: Callable[
         [str, str], tuple[str, str]
     ]  # folder, job -> dag_id, caveat; dag_id "" when it is not in the exports
+    elsewhere: Callable[[str, str], str]  # folder, job -> dag_id that it will have when it is in the exports
     own_zone: str = "UTC"
 
 
@@ -117,7 +130,8 @@ class _Maker:
             self._output(reaction, action, is_whole, where)
         else:
             word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
-            self._raise(action, where, "action-unknown", f"{where} does {word}, which is not converted.")
+            text = f"{where} does {word}, which is not converted."
+            self._raise(action, where, "action-unknown", text, event or "ok")
 
     def _turned(self, reaction: Reaction, event: str | None) -> str:
         """Give the end to which an ON block turns that of its job, "" where it keeps it: what else it does is then for an end that nobody sees."""
@@ -175,7 +189,7 @@ class _Maker:
         if isinstance(self.node, Job) and self.node.kind == "dummy" and event_of(reaction.statement, word) == "notok":
             self._note(action, "", "")  # a dummy job always ends OK
             return
-        test = ("true" if word in ("*", "") else exit_test(word) or output_test(word)) if is_whole else None
+        test, code, text = self._test_of(reaction, is_whole, where)
         if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
             self._raise(
                 action,
@@ -185,7 +199,23 @@ class _Maker:
             )
             return
         self.effects.exit_rules.append(ExitRule(test, action.kind == "ok"))
-        self._note(action, "", "")
+        self._note(action, code, text)
+
+    def _test_of(self, reaction: Reaction, is_whole: bool, where: str) -> tuple[str | None, str, str]:
+        """Give the shell test of an ON block on a whole end or on the output, None where it cannot be said; then a caveat (code, sentence)."""
+        word, statement = reaction.code.strip(), reaction.statement.strip()
+        if is_whole:
+            test = "true" if word in ("*", "") else exit_test(word) or output_test(word)
+            if test or _OF_RUNS.match(word):
+                return test, "", ""
+            text = f"{where} has no mask: it means a line of the output that is nothing else. Where the server sets ONSTMT_ADD_WILD=Y, it means any part of a line: put * around the text in the grep of the task."
+            return output_test(word, is_exact=True), "output-pattern", text
+        details = self.node.details if isinstance(self.node, Job) else {}
+        lines = f"{details.get('CMDLINE', '')}\n{details.get('INSTREAM_JCL', '')}".replace("\\n", "\n").splitlines()
+        if word not in ("*", "") or any(re.search(line_pattern(statement), line.strip()) for line in lines):
+            return None, "", ""  # what follows a statement of the script is in no output
+        text = f"{where} listens to a statement of the script, which is none of those that are known: it is looked for among the lines of the output."
+        return output_test(statement, is_exact=True), "output-statement", text
 
     def _output(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
         path = action.values.get("PAR", "").strip()
@@ -248,14 +278,16 @@ class _Maker:
                 action, where, "force-date", f"{where} orders {shown} with another date, which is not converted.", event
             )
             return
-        if not dag_id:
-            self._raise(action, where, "force-unknown", f"{where} orders {shown}, which is not in the exports.", event)
-            return
         if given := action.values.get("VARIABLES", ""):
             text = f"{where} orders {shown} with variables of its own, which is not converted: {given}"
             self._raise(action, where, "force-variables", text, event)
             return
-        self._note(action, "force-apart" if caveat else "", caveat)
+        if not dag_id:
+            dag_id = self.context.elsewhere(folder, job)
+            text = f"{where} orders {shown}, which is not in the exports: the DAG {dag_id} has to exist, as it will when they are converted together; until then this task fails."
+            self._note(action, "force-unknown", text)
+        else:
+            self._note(action, "force-apart" if caveat else "", caveat)
         day = self.context.text("%%$ODATE").text
         arguments: tuple[tuple[str, Expression], ...] = (
             ("trigger_dag_id", dag_id),

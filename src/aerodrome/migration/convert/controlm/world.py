@@ -49,6 +49,12 @@ class Plan:
         dates = self.dates_of(node)
         return len(dates) > 1 and (max(dates) - min(dates)).days + 1 == len(dates)
 
+    def is_only_forced(self, node: Node) -> bool:
+        """Say whether a job, or all jobs of a folder, have no criteria: nothing orders them, somebody forces them."""
+        jobs = [node] if isinstance(node, Job) else list(node.jobs()) if isinstance(node, Folder) else []
+        found = [self.ordered(job) for job in jobs]
+        return bool(found) and all(item.is_known and not item.dates and item.code == "no-criteria" for item in found)
+
     def dates_of(self, node: Node) -> frozenset[date]:
         """Give the order dates of a job, or of the folder; none when it is not ordered by itself."""
         dates = self.ordered(node).dates if isinstance(node, Job) else self.dates
@@ -84,6 +90,13 @@ class World:
             found.path
         ], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
 
+    def elsewhere(self, folder: str, job: str) -> str:
+        """Give the DAG of a folder, or of one of its jobs, that is in no export yet; never one that an export already has."""
+        taken = {plan.dag_id.lower() for plan in self.plans}
+        taken |= {name.lower() for plan in self.plans for name in (*plan.apart.values(), *plan.forced.values())}
+        name = sanitize(folder)
+        return _free(f"{name}__{sanitize(job)}" if job else name, taken)
+
 
 def plan_world(export: Export, site: Site) -> World:
     """Plan every folder of an export."""
@@ -105,6 +118,7 @@ def plan_world(export: Export, site: Site) -> World:
             plan.is_daily(folder),
             bool(plan.dates_of(folder)),
             plan.dates_of(folder),
+            plan.is_only_forced(folder),
         )
         for job in folder.jobs():
             is_apart = job.path in plan.apart
@@ -115,6 +129,7 @@ def plan_world(export: Export, site: Site) -> World:
                 plan.is_daily(job),
                 bool(plan.dates_of(job)),
                 plan.dates_of(job),
+                plan.is_only_forced(job),
             )
     index = index_of(export.folders)
     return World(
@@ -181,6 +196,8 @@ def _plan(
             first.reason or "No job of the folder has scheduling criteria: somebody orders it.",
         )
     is_scheduled = why_not is None and bool(dates or apart)
+    if not is_scheduled:  # a run may begin at any time: each job waits for its own
+        tick = site.clock.new_day
     return Plan(
         number,
         folder,

@@ -32,8 +32,7 @@ class Children:
     dag_ids: Mapping[str, str]  # file of a workflow -> dag_id of its own DAG
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
-    started: dict[str, tuple[str, ...]] = field(default_factory=dict)  # file of a workflow -> files of those it starts
-    scheduled: set[str] | None = None  # ids of DAGs that no workflow has, in small letters, once they were looked for
+    taken: set[str] | None = None  # ids of the DAGs of these definitions, in small letters, once they were looked for
     uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
     def start(
@@ -68,8 +67,7 @@ class Children:
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
                 )
             else:
-                is_file = not path.rstrip().endswith("/workflow.xml") and path.rstrip().endswith(".xml")
-                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name), body.workflow.file, is_file=is_file)
+                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name))
                 caveats["sub-workflow-missing"] = (
                     f"its definition is not among those given: the DAG {target} has to exist{other}"
                 )
@@ -116,21 +114,15 @@ class Children:
             ("failed_states", ["failed"]),
         ), caveats
 
-    def elsewhere(self, name: str, file: str, *, is_file: bool) -> tuple[str, str]:
+    def elsewhere(self, name: str) -> tuple[str, str]:
         """Give the id of a DAG that is not made here, and why it is not called as its workflow is.
 
-        It is never that of a coordinator's DAG, nor that of a workflow that runs the one in `file`: such a run would wait for itself.
-        Where the name is that of a file (`is_file`) it is that of no workflow that is here.
+        It is never that of a DAG of these definitions: a coordinator's would wait for itself, and a workflow's is another one.
         """
-        if self.scheduled is None:
-            self.scheduled = {name.lower() for name in self._scheduled()}
-        above = {
-            self.dag_ids[item.file].lower()
-            for item in self.estate.of_kind("workflow")
-            if is_file or item.file == file or file in self.reached_from(item)
-        }
+        if self.taken is None:
+            self.taken = {name.lower() for name in (*self._scheduled(), *self.dag_ids.values())}
         free = name
-        while free.lower() in self.scheduled | above:
+        while free.lower() in self.taken:
             free += "_workflow"
         return free, "" if free == name else f" ({name} is a DAG of these definitions that is another)"
 
@@ -161,21 +153,17 @@ class Children:
     def reached_from(self, child: Application) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known."""
         reached: set[str] = set()
-        open_now = [child.file]
+        open_now = [child]
         while open_now:
-            if (file := open_now.pop()) not in reached:
-                reached.add(file)
-                open_now += self._started(self.estate.applications[file])
+            item = open_now.pop()
+            if item.file in reached or item.workflow is None:
+                continue
+            reached.add(item.file)
+            for node in item.workflow.nodes.values():
+                if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
+                    found = self.estate.locate("workflow", node.body.value("app-path"), item.folder)
+                    open_now += [] if found is None else [found]
         return reached
-
-    def _started(self, item: Application) -> tuple[str, ...]:
-        """Name the files of the workflows that one starts."""
-        if item.file not in self.started:
-            bodies = (node.body for node in (item.workflow.nodes.values() if item.workflow is not None else ()))
-            paths = (body.value("app-path") for body in bodies if body is not None and body.name == "sub-workflow")
-            found = (self.estate.locate("workflow", path, item.folder) for path in paths)
-            self.started[item.file] = tuple(dict.fromkeys(other.file for other in found if other is not None))
-        return self.started[item.file]
 
     def all_names(self, body: Body) -> list[str]:
         """Name everything that a job knows: its configuration, and what else its actions use."""

@@ -314,6 +314,16 @@ def test_a_condition_that_is_added_for_the_next_date_is_kept_for_that_date(tmp_p
     assert keys(dag_of(conversion, "C"), "USE_waits_S", "20260303") == "controlm.condition.S.0303"
 
 
+def test_the_dates_before_and_after_a_forced_job_are_the_days_before_and_after(tmp_path: Path) -> None:
+    def forced(name: str, inside: str) -> str:
+        return f'<JOB JOBNAME="{name}" TASKTYPE="Command" CMDLINE="{name}">{inside}</JOB>'
+
+    text = folder("P", forced("MAKE", adds("S", odate="NEXT"))) + folder("C", forced("USE", waits("S", odate="PREV")))
+    conversion = convert(tmp_path, text)
+    assert keys(dag_of(conversion, "P"), "MAKE_adds_S", "20260303") == "controlm.condition.S.0304"
+    assert keys(dag_of(conversion, "C"), "USE_waits_S", "20260303") == "controlm.condition.S.0302"
+
+
 def test_a_condition_that_is_added_for_a_date_that_cannot_be_said_raises(tmp_path: Path) -> None:
     weekly = '<JOB JOBNAME="MAKE" TASKTYPE="Command" CMDLINE="a" WEEKDAYS="1">{}</JOB>'
     text = folder("P", weekly.format(adds("S", odate="NEXT"))) + folder("C", job("USE", waits("S")))

@@ -130,6 +130,16 @@ def test_a_command_that_adds_a_condition_adds_the_variable_for_which_others_wait
     assert "condition-job" in codes(dag)
 
 
+@pytest.mark.parametrize("mark", [" && ", "\\n", "; "])
+def test_a_command_that_changes_several_conditions_changes_each_in_its_order(tmp_path: Path, mark: str) -> None:
+    command = mark.join(["/ctm/exe/ctmcontb -ADD ROWS ODAT", "ctmcontb -DELETE DOOR STAT"]).replace("\\n", "\n")
+    dag = from_json(tmp_path, {"J": {"Type": "Job:Command", "Command": command}})
+    calls = [given(dag, task.full_id)["op_kwargs"] for task in dag.tasks]
+    assert [task.role for task in dag.tasks] == ["real", "real"]
+    assert [(str(call["keys"]).count("ROWS"), call["is_added"]) for call in calls] == [(1, True), (0, False)]
+    assert [(edge.before, edge.after) for edge in dag.edges] == [(dag.tasks[0].full_id, "J")]
+
+
 @pytest.mark.parametrize(
     ("command", "code", "role"),
     [

@@ -135,8 +135,8 @@ def test_exit_codes_mean_what_the_on_blocks_say(tmp_path: Path, reactions: str, 
     assert subprocess.run(["bash", "-c", command], check=False).returncode == expected
 
 
-def test_output_that_decides_the_result_raises(tmp_path: Path) -> None:
-    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x"><ON STMT="*ERROR*" CODE="*"><DO ACTION="NOTOK"/></ON></JOB>'
+def test_a_response_to_one_statement_that_decides_the_result_raises(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x"><ON STMT="*cp a b*" CODE="*ERROR*"><DO ACTION="NOTOK"/></ON></JOB>'
     made = dag(tmp_path, job)
     assert made.task("J").role == "real"
     assert made.task("J_action_1").role == "raises"
@@ -221,9 +221,22 @@ def test_messages_and_other_jobs_follow_the_end_of_a_job(tmp_path: Path) -> None
     assert [task.task_id for task in dag_of(conversion, "G__K").tasks] == ["K"]
 
 
-def test_a_job_that_is_ordered_but_not_there_raises(tmp_path: Path) -> None:
-    on = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="ELSEWHERE" NAME="K" ODATE="ODAT"/></ON>'
-    assert "force-unknown" in {item.code for item in dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x">{on}</JOB>').accounts}
+@pytest.mark.parametrize(("job", "dag_id"), [("K", "ELSEWHERE__K"), ("", "ELSEWHERE")])
+def test_what_is_ordered_and_not_in_the_exports_is_the_dag_that_it_will_be(
+    tmp_path: Path, job: str, dag_id: str
+) -> None:
+    on = f'<ON STMT="*" CODE="NOTOK"><DOFORCEJOB TABLE_NAME="ELSEWHERE" NAME="{job}" ODATE="ODAT"/></ON>'
+    made = dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{on}</JOB>')
+    task = made.task(f"J_orders_{job or 'ELSEWHERE'}")
+    assert (task.role, arguments(task)["trigger_dag_id"]) == ("real", dag_id)
+    assert [item.outcome for item in made.accounts if item.code == "force-unknown"] == ["caveat"]
+    assert {edge.before for edge in made.edges if edge.after == task.full_id} == {"J_notok"}
+
+
+def test_what_is_ordered_elsewhere_is_never_a_dag_of_the_exports(tmp_path: Path) -> None:
+    on = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="F/" ODATE="ODAT"/></ON>'
+    made = dag(tmp_path, f'<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{on}</JOB>')
+    assert arguments(made.task("J_orders_F"))["trigger_dag_id"] == "F_2"
 
 
 def test_resources_are_pools(tmp_path: Path) -> None:
@@ -400,6 +413,45 @@ def test_a_line_after_a_statement_is_not_guessed(tmp_path: Path) -> None:
         tmp_path,
         '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="ls"><ON STMT="ls*" CODE="*"><DOACTION ACTION="OK"/></ON></JOB>',
     )
+    assert "result-by-output" in {item.code for item in made.accounts if item.outcome == "raises"}
+
+
+@pytest.mark.parametrize(
+    ("command", "blocks", "code"),
+    [
+        (
+            "echo no grain left; exit 0",
+            '<ON STMT="*" CODE="no grain left"><DOACTION ACTION="NOTOK"/></ON>',
+            1,
+        ),
+        (
+            "echo there is no grain left; exit 0",
+            '<ON STMT="*" CODE="no grain left"><DOACTION ACTION="NOTOK"/></ON>',
+            0,
+        ),  # a text without a mask is a whole line
+        ("printf 'grain: (5+)\\n'; exit 3", '<ON STMT="*" CODE="grain: (5+)"><DOACTION ACTION="OK"/></ON>', 0),
+        ("cat /no/such/file; exit 0", '<ON STMT="*No such file*" CODE="*"><DOACTION ACTION="NOTOK"/></ON>', 1),
+        ("true", '<ON STMT="*No such file*" CODE="*"><DOACTION ACTION="NOTOK"/></ON>', 0),
+    ],
+)
+def test_texts_without_masks_and_statements_are_looked_for_in_the_output(
+    tmp_path: Path, command: str, blocks: str, code: int
+) -> None:
+    for host in ("", ' NODEID="h" RUN_AS="u"'):
+        made = dag(tmp_path, f'<JOB JOBNAME="J"{host} TASKTYPE="Command" CMDLINE="{escape(command)}">{blocks}</JOB>')
+        assert not [item for item in made.accounts if item.outcome == "raises"]
+        assert {"output-pattern", "output-statement"} & {item.code for item in made.accounts}
+        given = arguments(made.task("J"))
+        text = str(given.get("bash_command", given.get("command")))
+        ended = subprocess.run(["bash", "-c", text], check=False, capture_output=True, text=True)
+        assert ended.returncode == code
+        plain = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+        assert ended.stdout.replace("bash: line 3: ", "") == plain.stdout + plain.stderr.replace("bash: line 1: ", "")
+
+
+def test_an_end_by_the_number_of_runs_is_not_looked_for_in_the_output(tmp_path: Path) -> None:
+    block = '<ON STMT="*" CODE="RUNCOUNT EQ 3"><DOACTION ACTION="OK"/></ON>'
+    made = dag(tmp_path, f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x">{block}</JOB>')
     assert "result-by-output" in {item.code for item in made.accounts if item.outcome == "raises"}
 
 

@@ -129,6 +129,10 @@ def test_a_variable_that_contains_itself_is_a_problem() -> None:
 def test_lines_with_length_marks_are_joined() -> None:
     assert joined_lines("0005first0006second") == "first\nsecond"
     assert joined_lines("0005 is no mark here") == "0005 is no mark here"
+    assert joined_lines("0002ab00000003cde") == "ab\n\ncde"
+    assert joined_lines("0005caf\u00e90003yes") == "caf\u00e9\nyes"  # lengths in bytes
+    assert joined_lines("0004caf\u00e90003yes") == "caf\u00e9\nyes"
+    assert joined_lines("0000") == "0000"
 
 
 def test_the_number_of_a_weekday_depends_on_where_the_week_starts() -> None:

@@ -269,7 +269,15 @@ def _cyclic(element: Element) -> Cyclic | None:
 
 def _folder_name(element: Element) -> str:
     return element.take(
-        "FOLDER_NAME", "TABLE_NAME", "SCHED_TABLE_NAME", "GROUP_NAME", "JOBNAME", "GROUP", default="folder"
+        "FOLDER_NAME",
+        "TABLE_NAME",
+        "SCHED_TABLE_NAME",
+        "GROUP_NAME",
+        "JOBNAME",
+        "SUB_FOLDER_NAME",
+        "SUB_TABLE_NAME",
+        "GROUP",
+        default="folder",
     )
 
 

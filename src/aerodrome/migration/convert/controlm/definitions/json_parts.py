@@ -274,6 +274,8 @@ def _notification(item: Mapping[str, Any], kind: str, line: int) -> Element:
     when = {
         "NOTOK": "NOTOK",
         "OK": "OK",
+        "EXECUTIONENDSNOTOK": "NOTOK",
+        "EXECUTIONENDSOK": "OK",
         "EXECUTIONTIME": "EXECTIME",
         "LATESUBMISSION": "LATESUB",
         "RERUN": "RERUN",

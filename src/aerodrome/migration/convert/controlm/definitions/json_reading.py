@@ -57,6 +57,21 @@ _NAMES: Final = {
     "Documentation": "DOCMEM",
     "RetroactiveOrder": "RETRO",
 }
+_OF_FOLDERS: Final = ("When", "Variables", "Defaults", "Jobs", "Rerun", "RerunLimit", "RerunIntervals")
+_OF_JOBS: Final = frozenset(
+    (
+        "Command",
+        "Script",
+        "FileName",
+        "FilePath",
+        "Query",
+        "FileTransfers",
+        "RunAs",
+        "Host",
+        "ConnectionProfile",
+        "When",
+    )
+)  # what says in an object without a type that it is a job
 _COMMENT: Final = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _COMMA: Final = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 _LOOKS_LIKE: Final = ('"Folder"', '"SimpleFolder"', '"Calendar:', '"ConnectionProfile:', '"SubFolder"', '"Job:')
@@ -176,7 +191,7 @@ def _folder(
     element.attributes |= {"FOLDER_NAME" if kind != "SubFolder" else "JOBNAME": name}
     if kind != "SubFolder":
         element.attributes["FOLDER_ORDER_METHOD"] = "SYSTEM"
-    _add_common(element, whole)
+    _add_common(element, whole, is_folder=True)
     if kind == "SubFolder":  # ordered with its folder, whatever it inherits
         element.attributes.pop("FOLDER_ORDER_METHOD", None)
     elif str(whole.get("OrderMethod", "")) in ("Automatic", ""):
@@ -189,10 +204,20 @@ def _folder(
     for key, item in whole.items():
         if isinstance(item, dict) and "Type" in item:
             _add_member(element, key, item, layers, passed_on, lines)
+        elif _is_untyped_job(key, item, whole):
+            element.children.append(_job(key, {**item, "Type": "Job:(no type)"}, layers, passed_on, lines))
         elif key == "Jobs" and isinstance(item, list):
             for job in (entry for entry in item if isinstance(entry, dict)):
                 _add_member(element, str(job.get("Name", "job")), job, layers, passed_on, lines)
     return element
+
+
+def _is_untyped_job(name: str, item: Any, folder: Mapping[str, Any]) -> bool:
+    """Say whether something in a folder is a job whose `Type` is missing: a flow names it, or it says what only jobs say."""
+    if not isinstance(item, dict) or "Type" in item or name in _NAMES or name in _OF_FOLDERS:
+        return False
+    flows = (part for part in folder.values() if isinstance(part, dict) and part.get("Type") == "Flow")
+    return bool(_OF_JOBS & item.keys()) or any(name in part.get("Sequence", []) for part in flows)
 
 
 def _add_member(
@@ -231,7 +256,7 @@ def _job(
     return element
 
 
-def _add_common(element: Element, whole: Mapping[str, Any]) -> None:
+def _add_common(element: Element, whole: Mapping[str, Any], *, is_folder: bool = False) -> None:
     """Copy what folders and jobs share. What is not known keeps its name behind `JSON.`, nested values as JSON."""
     when = whole.get("When")
     if isinstance(when, dict):
@@ -250,8 +275,9 @@ def _add_common(element: Element, whole: Mapping[str, Any]) -> None:
         "Defaults",
         "Jobs",
     )
+    jobs = [key for key, item in whole.items() if is_folder and _is_untyped_job(key, item, whole)]
     for key, item in whole.items():
-        if key in done or (isinstance(item, dict) and "Type" in item):
+        if key in done or (isinstance(item, dict) and "Type" in item) or key in jobs:
             continue
         element.attributes[_NAMES.get(key, f"JSON.{key}")] = scalar(item)
 

@@ -112,6 +112,8 @@ _JSON: Final = {
     "Job:zOS:InStreamJCL": "mainframe",
 }
 _AWS: Final = {"STEP": "step-functions", "LAMBDA": "lambda", "BATCH": "aws-batch"}  # AWS-SERVICE_TYPE, 9.0.19
+# beginnings of the task types that run something
+_TASKS: Final = ("JOB", "COMMAND", "DETACHED", "SCRIPT", "EMBEDDED", "EXTERNAL", "STARTED", "EMERGENCY")
 # a data set of z/OS and its member: exports that do not name their platform have no other mark
 _LIBRARY: Final = re.compile(r"[A-Z$#@][A-Z0-9$#@-]{0,7}(\.[A-Z$#@][A-Z0-9$#@-]{0,7})+")
 _MEMBER: Final = re.compile(r"[A-Z$#@][A-Z0-9$#@]{0,7}")
@@ -146,6 +148,8 @@ def kind_of(element: Element, platform: str, is_folder_mainframe: bool) -> tuple
     command = element.raw("CMDLINE")
     if _FILE_WATCHER.match(command):
         return "file-watcher", shown
+    if word and not word.startswith(_TASKS):
+        return _by_words(task_type) or "other", shown
     if word in ("COMMAND", "") and command.strip():
         return "command", shown
     if script.strip() and (element.flag("USE_INSTREAM_JCL") or word.startswith("EMBEDDED")):

@@ -93,13 +93,18 @@ def command_of(job: Job, values: Mapping[str, str]) -> str:
     return f"{main}\ncode=$?\n{behind}\nexit $code" if behind else main
 
 
-def output_test(pattern: str) -> str | None:
-    """Give the shell test for an ON code that stands for a line of the output (`*failed*`); None when it is no pattern."""
-    if "*" not in pattern or not pattern.strip("* "):
+def output_test(pattern: str, *, is_exact: bool = False) -> str | None:
+    """Give the shell test for an ON code that stands for a line of the output (`*failed*`); None when it is no pattern, unless a plain text is one, too."""
+    if ("*" not in pattern and not is_exact) or not pattern.strip("* "):
         return None
+    return f'grep -Eq {quoted(line_pattern(pattern))} "$output"'
+
+
+def line_pattern(pattern: str) -> str:
+    """Give the regular expression of a mask for a whole line: `*` is any text, `?` and `$` are any one character."""
     marks = {"*": ".*", "?": ".", "$": "."}
     regex = "".join(marks.get(mark) or re.sub(r"([.^|()\[\]{}+\\])", r"\\\1", mark) for mark in pattern.strip())
-    return f'grep -Eq {quoted(f"^{regex}$")} "$output"'
+    return f"^{regex}$"
 
 
 def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[OutputCopy] = ()) -> str:

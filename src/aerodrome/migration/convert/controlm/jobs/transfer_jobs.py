@@ -245,12 +245,24 @@ def served(bench: Workbench, path: str) -> str:
 def placed(bench: Workbench, side: Side) -> Side:
     """Give a side with the address that a worker sees: files of the job's own host are reached by SFTP."""
     host = bench.site.host(bench.job.host)
+    if side.scheme == "file" and host.is_worker:
+        _tell_worker(bench, side.path)
+        return side
     if side.scheme in ("file", "sftp"):
         side = replace(side, path=served(bench, side.path))
     if side.scheme != "file" or host.is_worker:
         return side
     user = bench.job.run_as.split("+")[0]
     return Side("sftp", side.path, host.connection or connection_id("sftp", user, bench.job.host), bench.job.host, user)
+
+
+def _tell_worker(bench: Workbench, path: str) -> None:
+    """Say that a file is one of the worker, where Control-M means the host of the agent."""
+    if not bench.job.host and bench.site.default_host is None:
+        text = f"The job names no host: {path} is a file of an Airflow worker, in Control-M of the host of the agent."
+        bench.note("no-host", text)
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", path):
+        bench.note("windows-path", f"{path} is a path of Windows, which a worker does not have: name a host.")
 
 
 def account(bench: Workbench, side: Side) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands that call Control-M itself: `ctmcontb` for one condition becomes the change of its Airflow variable, others are told or raise.
+"""Commands that call Control-M itself: calls of `ctmcontb` become changes of Airflow variables, others are told or raise.
 
 Control-M/Server utilities (9.0.21): `ctmcontb -ADD|-DELETE <condition> <date>`, the date as MMDD, ODAT or STAT; others order, hold or list jobs.
 A line that does more than call one utility runs as it is, with a caveat: what the utility changes is Control-M's, not Airflow's.
@@ -28,7 +28,7 @@ _TODAY: Final = ("ODAT", "ODATE", "%%OMONTH%%ODAY", "%%OMONTH.%%ODAY", "%%OMONTH
 
 
 def condition_command(bench: Workbench, command: str, *, is_alone: bool) -> bool:
-    """Make the task of a command that adds or deletes one condition; False when the command is none.
+    """Make the tasks of a command that adds or deletes conditions, and does nothing else; False when the command is none.
 
     A command that is nothing but another call of a utility fails the job; one among other commands is a caveat. `is_alone`: nothing else
     (exit codes, copies of the output) belongs to the command.
@@ -38,8 +38,8 @@ def condition_command(bench: Workbench, command: str, *, is_alone: bool) -> bool
     if bench.job.kind == "embedded":
         _tell(bench, found[1])
         return False
-    if is_alone and (change := _CONDITION.match(command)) and (ending := _ending(change[3])) is not None:
-        name, is_added = change[2].strip("\"'"), change[1].upper() == "ADD"
+    changes = _changes(command) if is_alone else []
+    for name, ending, is_added in changes:
         keys: list[Expression] = [bench.text(f"controlm.condition.{name}{ending}")]
         given: dict[str, Expression] = {"keys": keys, "is_added": is_added, "is_needed": False}
         bench.work.functions.append(snippets.CHANGE_EVENTS)
@@ -48,6 +48,7 @@ def condition_command(bench: Workbench, command: str, *, is_alone: bool) -> bool
             f"It changes the Airflow variable of the condition {name}; jobs that wait for it by an edge or for a run do not see it.",
         )
         bench.step("", symbols.PYTHON, ("python_callable", Code("change_events")), ("op_kwargs", given))
+    if changes:
         return True
     if _ALONE.match(command):
         bench.fail(
@@ -61,6 +62,18 @@ def condition_command(bench: Workbench, command: str, *, is_alone: bool) -> bool
 
 def _tell(bench: Workbench, name: str) -> None:
     bench.note("controlm-utility", f"Among others it calls {name}, which changes Control-M and not Airflow.")
+
+
+def _changes(command: str) -> list[tuple[str, str, bool]]:
+    """Give the conditions that a command changes (name, ending of the variable, is added); none where it does anything else, too."""
+    found: list[tuple[str, str, bool]] = []
+    for part in re.split(r"&&|[;\n]", command.strip().rstrip(";")):
+        change = _CONDITION.match(part)
+        ending = _ending(change[3]) if change else None
+        if change is None or ending is None:
+            return []
+        found.append((change[2].strip("\"'"), ending, change[1].upper() == "ADD"))
+    return found
 
 
 def _ending(day: str) -> str | None:

@@ -258,12 +258,29 @@ def is_computed(value: str) -> bool:
 
 
 def joined_lines(text: str) -> str:
-    """Undo the length marks of old exports (`0016first line0006second`); other texts stay as they are."""
+    """Undo the length marks of old exports (`0010first line00000006second`); other texts stay as they are.
+
+    Lengths are those of the text before its variables have values, in characters or in bytes; all of them must add up.
+    """
+    return next((found for found in (_unmarked(text), _unmarked_bytes(text)) if found is not None), text)
+
+
+def _unmarked(text: str) -> str | None:
     lines, at = [], 0
     while at < len(text):
         length = text[at : at + 4]
-        if not length.isdigit() or at + 4 + int(length) > len(text) or not int(length):
-            return text
+        if not re.fullmatch(r"[0-9]{4}", length) or at + 4 + int(length) > len(text):
+            return None
         lines.append(text[at + 4 : at + 4 + int(length)])
         at += 4 + int(length)
-    return "\n".join(lines) if lines else text
+    return "\n".join(lines) if any(lines) else None
+
+
+def _unmarked_bytes(text: str) -> str | None:
+    if text.isascii():
+        return None
+    found = _unmarked(text.encode().decode("latin-1"))
+    try:
+        return found.encode("latin-1").decode() if found is not None else None
+    except UnicodeDecodeError:
+        return None

@@ -176,7 +176,7 @@ def event_of(statement: str, code: str) -> Literal["ok", "notok"] | None:
     if statement.strip() not in ("*", "", "**", "****"):
         return None
     word = code.strip().upper().replace(" ", "")
-    if word in ("OK", "COMPSTATEQ0", "COMPSTAT=0"):
+    if word in ("OK", "ENDEDOK", "COMPSTATEQ0", "COMPSTAT=0"):
         return "ok"
     return (
         "notok" if word in ("NOTOK", "ENDEDNOTOK", "COMPSTATNE0", "COMPSTATGT0", "COMPSTAT>0", "COMPSTAT<>0") else None

@@ -55,6 +55,7 @@ class Setting:
     is_daily: bool = False  # ordered on every date: the previous and the next one are the day before and after
     has_dates: bool = False  # its order dates are known
     dates: frozenset[date] = frozenset()
+    is_only_forced: bool = False  # it has no criteria: whoever wants it forces it
 
 
 def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, tuple[str, ...]], Setting]) -> Links:
@@ -62,14 +63,26 @@ def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, t
     links = Links()
     for number, folder in enumerate(folders):
         graph = _Graph(folder)
-        for node in (folder, *folder.folders(), *folder.jobs()):
-            for wait in node.waits:
-                ways = tuple(_ways(number, node, wait, index, settings, graph))
-                links.ways[number, node.path, wait.name, wait.odate] = ways
-                for way in ways:
-                    if way.kind == "stored":
-                        links.stored[wait.name].add(way.days)
+        for node, wait in _in_order(number, folder, index):
+            ways = tuple(_ways(number, node, wait, index, settings, graph))
+            links.ways[number, node.path, wait.name, wait.odate] = ways
+            for way in ways:
+                if way.kind == "stored":
+                    links.stored[wait.name].add(way.days)
     return links
+
+
+def _in_order(number: int, folder: Folder, index: Index) -> list[tuple[Node, Wait]]:
+    """Give what the nodes of a folder wait for: last what somebody adds who stands behind, so that a circle breaks before its first job."""
+    nodes = (folder, *folder.folders(), *folder.jobs())
+    places = {node.path: place for place, node in enumerate(nodes)}
+
+    def is_backwards(item: tuple[Node, Wait]) -> bool:
+        node, wait = item
+        here = places[node.path]
+        return any(places.get(one.path, -1) >= here for one in index.of(wait.name, number) if one.folder == number)
+
+    return sorted(((node, wait) for node in nodes for wait in node.waits), key=is_backwards)
 
 
 def _ways(
@@ -83,8 +96,8 @@ def _ways(
     own = settings.get((number, node.path)) or settings[number, ()]
     days: int | str | None = days_of(wait.odate)
     producers = index.of(wait.name, number)
-    if days == "next" or (days == "previous" and not producers):
-        days = dated(wait.odate, is_daily=own.is_daily, has_dates=own.has_dates)
+    if days == "next" or (days == "previous" and (not producers or own.is_only_forced)):
+        days = dated(wait.odate, is_daily=own.is_daily, has_dates=own.has_dates, is_only_forced=own.is_only_forced)
     if days == "unknown":
         yield Link("never", why="condition-date", name=wait.name)
         return
@@ -175,13 +188,15 @@ def days_of(odate: str) -> int | Literal["previous", "next", "unknown"] | None:
     return "unknown"
 
 
-def dated(odate: str, *, is_daily: bool, has_dates: bool) -> int | Literal["before", "unknown"] | None:
+def dated(
+    odate: str, *, is_daily: bool, has_dates: bool, is_only_forced: bool = False
+) -> int | Literal["before", "unknown"] | None:
     """Give the days of a date word for a condition that is kept with its date; *before*: the order date before this one.
 
-    NEXT can be said where every date has an order, PREV where the dates are known.
+    NEXT can be said where every date has an order, PREV where the dates are known. For a forced job they are the day before and after.
     """
     days = days_of(odate)
-    if days in ("previous", "next") and is_daily:
+    if days in ("previous", "next") and (is_daily or is_only_forced):
         return -1 if days == "previous" else 1
     if days == "previous" and has_dates:
         return "before"

@@ -1,0 +1,78 @@
+"""Reads what the classes of a target take where they cannot be imported, because something they import could not be installed: as text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+Read = tuple[list[str], list[str], list[str], bool]
+"""As the imported classes are told: the names of the bases, what is taken, what is required, whether anything is taken."""
+
+
+def read(roots: Sequence[Path], name: str) -> Read | None:
+    """Give what the class "module.Class" takes; None when its text is not there."""
+    tree = _tree(tuple(roots), name.rpartition(".")[0])
+    if tree is None or _class(tree, name.rpartition(".")[2]) is None:
+        return None
+    chain = list(_chain(tuple(roots), name))
+    taken: list[str] = []
+    required: list[str] = []
+    is_open = True
+    for at in chain:
+        init = _init(tuple(roots), at)
+        if init is None:
+            continue
+        args = [*init.args.args[1:], *init.args.kwonlyargs]
+        taken += [arg.arg for arg in args]
+        if at == name:
+            with_default = len(init.args.defaults)
+            plain = init.args.args[1 : len(init.args.args) - with_default]
+            keywords = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+            required = [arg.arg for arg in (*plain, *(arg for arg, default in keywords if default is None))]
+        is_open = init.args.kwarg is not None
+        if not is_open:
+            break
+    is_task = any(at.rpartition(".")[2].endswith(("BaseOperator", "BaseSensorOperator")) for at in chain)
+    return chain[1:], taken, required, is_open and not is_task
+
+
+def _chain(roots: tuple[Path, ...], name: str) -> Iterator[str]:
+    """Give a class and its bases, the nearest first; those of other packages by name only."""
+    yield name
+    module, _, own = name.rpartition(".")
+    tree = _tree(roots, module)
+    found = _class(tree, own) if tree else None
+    if tree is None or found is None:
+        return
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    }
+    for base in found.bases:
+        base = base.value if isinstance(base, ast.Subscript) else base
+        if isinstance(base, ast.Name):
+            yield from _chain(roots, imported.get(base.id, f"{module}.{base.id}"))
+
+
+def _init(roots: tuple[Path, ...], name: str) -> ast.FunctionDef | None:
+    module, _, own = name.rpartition(".")
+    tree = _tree(roots, module)
+    found = _class(tree, own) if tree else None
+    inits = [item for item in found.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"] if found else []
+    return inits[0] if inits else None
+
+
+def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:
+    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+
+@cache
+def _tree(roots: tuple[Path, ...], module: str) -> ast.Module | None:
+    for root in roots:
+        for path in (root / f"{module.replace('.', '/')}.py", root / module.replace(".", "/") / "__init__.py"):
+            if path.is_file():
+                return ast.parse(path.read_text(encoding="utf-8"))
+    return None

@@ -1,0 +1,144 @@
+"""What changed its meaning without a word once: texts of several lines, jobs without criteria, times of folders ordered by hand, unknown types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of
+
+from aerodrome.migration.convert.contract import Dag
+
+ALL_MONTHS = " ".join(
+    f'{month}="1"' for month in ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+)
+
+
+def codes(dag: Dag, name: str = "") -> set[str]:
+    return {item.code for item in dag.accounts if not name or item.name == name}
+
+
+def test_lines_of_a_message_are_split_before_its_variables_have_values(tmp_path: Path) -> None:
+    message = "0006Hello,00000018Broken on %%NODEID0014Area: %%APPLIC0004End."
+    mail = f'<ON STMT="*" CODE="NOTOK"><DOMAIL DEST="a@x.org" SUBJECT="s" MESSAGE="{message}"/></ON>'
+    job = f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" NODEID="mill" APPLICATION="GRAIN" DAYS="ALL">{mail}</JOB>'
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{job}</FOLDER>'), "F")
+    sent = str(dict(dag.task("J").arguments)["on_failure_callback"])
+    assert repr("Hello,\n\nBroken on mill\nArea: GRAIN\nEnd.") in sent
+
+
+def test_a_job_of_a_smart_folder_without_criteria_is_told(tmp_path: Path) -> None:
+    head = f'FOLDER_NAME="F" JOBNAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" {ALL_MONTHS}'
+    jobs = (
+        f'<JOB JOBNAME="BARE" TASKTYPE="Command" CMDLINE="x" NODEID="h" {ALL_MONTHS}/>'
+        f'<JOB JOBNAME="DAILY" TASKTYPE="Command" CMDLINE="x" NODEID="h" DAYS="ALL" {ALL_MONTHS}/>'
+        f'<JOB JOBNAME="PARENT" TASKTYPE="Command" CMDLINE="x" NODEID="h" {ALL_MONTHS}><RULE_BASED_CALENDARS NAME="*"/></JOB>'
+    )
+    dag = dag_of(convert(tmp_path, f"<SMART_FOLDER {head}>{jobs}</SMART_FOLDER>"), "F")
+    assert "criteria-of-folder" in codes(dag, "BARE")
+    assert "criteria-of-folder" not in codes(dag, "DAILY") | codes(dag, "PARENT")
+
+
+def test_a_folder_that_is_ordered_by_hand_still_waits_for_its_time(tmp_path: Path) -> None:
+    job = {"Type": "Job:Command", "Command": "a", "Host": "h", "RunAs": "u"}
+    folder = {"Type": "Folder", "ControlmServer": "S", "OrderMethod": "Manual", "When": {"FromTime": "0415"}, "A": job}
+    dag = dag_of(convert(tmp_path, json.dumps({"HAND": folder}), name="hand.json"), "HAND")
+    before = {edge.before for edge in dag.edges if edge.after == "A"} | {
+        edge.before for edge in dag.edges if edge.after in {e.before for e in dag.edges if e.after == "A"}
+    }
+    sensors = [task for task in dag.tasks if task.full_id in before and "target_time" in dict(task.arguments)]
+    assert ["at_time(odate(dag_run), 255)" in str(dict(task.arguments)["target_time"]) for task in sensors] == [True]
+
+
+def test_a_job_of_a_folder_that_is_ordered_by_hand_waits_for_its_own_time(tmp_path: Path) -> None:
+    jobs = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" TIMEFROM="0415"/>'
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="">{jobs}</FOLDER>'), "F")
+    assert [task.full_id for task in dag.tasks if "target_time" in dict(task.arguments)] == ["J_not_before"]
+
+
+def test_a_job_of_an_unknown_task_type_is_no_script(tmp_path: Path) -> None:
+    jobs = (
+        '<JOB JOBNAME="J" TASKTYPE="Teleport" FILE_PATH="/in/grain.csv" DAYS="ALL"/>'
+        '<JOB JOBNAME="W" TASKTYPE="FileWatcher" FILE_PATH="/in/grain.csv" DAYS="ALL"/>'
+        '<JOB JOBNAME="S" TASKTYPE="Detached" MEMLIB="/x" MEMNAME="run.sh" DAYS="ALL"/>'
+    )
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{jobs}</FOLDER>'), "F")
+    assert dag.task("J").role == "raises"
+    assert "Teleport" in str(dict(dag.task("J").arguments)["op_args"])
+    assert (dag.task("W").role, dict(dag.task("W").arguments)["filepath"]) == ("real", "/in/grain.csv")
+    assert dag.task("S").role == "real"
+    assert check_of(dag, "J") is None
+
+
+def test_an_action_for_notok_that_is_not_converted_raises_after_notok(tmp_path: Path) -> None:
+    on = '<ON STMT="*" CODE="NOTOK"><DOACTION ACTION="PAINT" WHAT="blue"/></ON>'
+    job = f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL">{on}</JOB>'
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{job}</FOLDER>'), "F")
+    assert {edge.before for edge in dag.edges if edge.after == "J_action_1"} == {"J_notok"}
+
+
+def test_a_notification_of_an_end_is_sent_at_that_end(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:Command",
+        "Command": "a",
+        "Told": {"Type": "Notify:ExecutionEndsNotOK", "Destination": "JobLog", "Message": "it broke"},
+        "Glad": {"Type": "Notify:ExecutionEndsOK", "Destination": "JobLog", "Message": "it ran"},
+    }
+    dag = dag_of(convert(tmp_path, json.dumps({"F": {"Type": "Folder", "A": job}}), name="f.json"), "F")
+    given = dict(dag.task("A").arguments)
+    assert "it broke" in str(given["on_failure_callback"])
+    assert "it ran" in str(given["on_success_callback"])
+    assert "shout-late" not in codes(dag)
+
+
+def test_a_circle_of_conditions_is_broken_before_its_first_job(tmp_path: Path) -> None:
+    def job(name: str, waits: str, adds: str) -> str:
+        conditions = f'<INCOND NAME="{waits}" ODATE="ODAT"/><OUTCOND NAME="{adds}" ODATE="ODAT" SIGN="+"/>'
+        return f'<JOB JOBNAME="{name}" TASKTYPE="Command" CMDLINE="x" DAYS="ALL">{conditions}</JOB>'
+
+    jobs = job("ONE", "again", "one") + job("TWO", "one", "two") + job("THREE", "two", "three")
+    jobs += job("LAST", "three", "again")
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F">{jobs}</FOLDER>'), "F")
+    edges = {(edge.before, edge.after) for edge in dag.edges}
+    assert {("ONE", "TWO"), ("TWO", "THREE"), ("THREE", "LAST")} <= edges
+    assert not any(before == "LAST" and after == "ONE" for before, after in edges)
+    assert "condition-stored" in codes(dag, "ONE")
+
+
+def test_a_json_job_without_a_type_is_a_job_that_raises(tmp_path: Path) -> None:
+    folder = {
+        "Type": "Folder",
+        "A": {"Type": "Job:Command", "Command": "a"},
+        "B": {"Query": "select 1"},
+        "C": {"Command": "c", "RunAs": "u"},
+        "Way": {"Type": "Flow", "Sequence": ["A", "B"]},
+        "DocumentationUrl": {"Url": "x"},
+    }
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder}), name="f.json"), "F")
+    assert {task.full_id: task.role for task in dag.tasks} == {"A": "real", "B": "raises", "C": "raises"}
+    assert ("A", "B") in {(edge.before, edge.after) for edge in dag.edges}
+
+
+def test_sub_folders_have_the_name_that_they_give(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL"/>'
+    inner = (
+        f'<SUB_FOLDER SUB_FOLDER_NAME="NORTH">{job}</SUB_FOLDER><SUB_FOLDER SUB_FOLDER_NAME="SOUTH">{job}</SUB_FOLDER>'
+    )
+    dag = dag_of(convert(tmp_path, f'<SMART_FOLDER FOLDER_NAME="F" DAYS="ALL">{inner}</SMART_FOLDER>'), "F")
+    assert [group.group_id for group in dag.groups] == ["NORTH", "SOUTH"]
+    assert "unknown-attribute" not in codes(dag)
+
+
+def test_a_file_without_a_host_is_told_to_be_one_of_the_worker(tmp_path: Path) -> None:
+    job = {
+        "Type": "Job:ApplicationIntegrator:AI Blob Storage",
+        "AI-Action": "Upload",
+        "AI-Blob name (Up/Download)": "grain",
+        "AI-Container (Up/Download)": "mill",
+        "AI-File path": "C:\\mill\\grain.csv",
+    }
+    dag = dag_of(convert(tmp_path, json.dumps({"F": {"Type": "Folder", "A": job}}), name="f.json"), "F")
+    assert "no-host" in codes(dag, "A")
+    told = [item.reason for item in dag.accounts if item.code == "windows-path"]
+    assert len(told) == 1
+    assert "SFTP" not in told[0]
