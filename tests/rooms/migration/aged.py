@@ -256,7 +256,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _await(is_done: Callable[[], bool], home: Path, limit_s: float = 240) -> None:
+def _await(is_done: Callable[[], bool], home: Path, limit_s: float = 600) -> None:
     until = time.monotonic() + limit_s
     while time.monotonic() < until:
         if is_done():
