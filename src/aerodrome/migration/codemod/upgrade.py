@@ -23,7 +23,6 @@ from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
-from aerodrome.migration.codemod.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.origin import default_timezone, source_version
 from aerodrome.migration.codemod.project import Project
@@ -36,6 +35,7 @@ from aerodrome.migration.codemod.requirements import (
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
 from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys, pendulum_moments
+from aerodrome.migration.codemod.rules.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.surroundings import commands_of_1, is_concerned, upgrade_surroundings

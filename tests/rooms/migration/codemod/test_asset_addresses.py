@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from aerodrome.migration.codemod import upgrade
-from aerodrome.migration.codemod.rules.asset_addresses import is_refused
+from aerodrome.migration.codemod import Options, upgrade
+from aerodrome.migration.codemod.engine import rewrite
+from aerodrome.migration.codemod.rules.asset_addresses import RULE, is_refused
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,11 @@ def test_producers_and_consumers_of_a_project_meet_under_the_new_address(tmp_pat
     assert any("is made here" in item.message for item in done.findings if item.file == "dags/make.py")
     again = upgrade(tmp_path / "out", tmp_path / "again", "3.3.2")
     assert not any(file.diff for file in again.files)
+
+
+def test_an_address_that_nobody_can_read_is_told_without_its_password() -> None:
+    source = b'from airflow.datasets import Dataset\nDataset("postgres://clerk:canary@[till/shop")\n'
+    done = rewrite(source, [RULE], Options())
+    assert done.text == source
+    (message,) = (spot.message for _, spot in done.spots)
+    assert message == "Airflow 3 cannot read the address postgres://…."

@@ -75,6 +75,12 @@ def test_params_that_json_cannot_hold(value: str) -> None:
         assert len(found(line, "param-not-json")) == 1, line
 
 
+def test_bytes_in_params_are_told_without_what_they_are() -> None:
+    (text,) = found("DAG('a', schedule=None, params={'key': b'canary'})", "param-not-json")
+    assert "'key'" in text
+    assert "canary" not in text
+
+
 @pytest.mark.parametrize("value", _GOOD)
 def test_params_that_json_can_hold(value: str) -> None:
     assert not found(f"DAG('a', schedule=None, params={{'x': {value}, 'y': Param({value})}})", "param-not-json")

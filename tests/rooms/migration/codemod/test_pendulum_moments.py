@@ -83,6 +83,34 @@ def test_a_name_that_is_something_else_too_is_left_alone() -> None:
     assert done(source, "1.10.15").text.decode() == source
 
 
+_CALLED = "from airflow.operators.python_operator import PythonOperator\n\n\ndef load({}):\n    return str({})\n\n\nPythonOperator(task_id='a', python_callable=load{})\n"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "value", "more", "is_written"),
+    [
+        ("execution_date, **kwargs", "execution_date", "", True),
+        ("**kwargs", "kwargs['execution_date']", "", True),
+        ("execution_date", "execution_date", ", op_kwargs={'execution_date': '{{ ds }}'}", False),
+        ("**kwargs", "kwargs['execution_date']", ", op_kwargs={'execution_date': '{{ ds }}'}", False),
+        ("**context", "context['execution_date']", ", op_kwargs={'execution_date': '{{ ds }}'}", False),
+        ("execution_date", "execution_date", ", op_kwargs=given", False),
+    ],
+)
+def test_what_the_file_itself_gives_a_function_is_no_moment(
+    parameters: str, value: str, more: str, is_written: bool
+) -> None:
+    made = done(_CALLED.format(parameters, value, more), "1.10.15").text.decode()
+    assert (f"return {value}.isoformat()\n" in made) == is_written
+    assert (f"return str({value})\n" in made) != is_written
+
+
+@pytest.mark.parametrize("owner", ["execution_date", "kwargs['execution_date']"])
+def test_a_function_that_airflow_is_not_seen_to_call_is_left_alone(owner: str) -> None:
+    source = f"import pendulum\n\n\ndef path_of(execution_date, **kwargs):\n    return str({owner})\n"
+    assert done(source, "1.10.15").text.decode() == source
+
+
 CODE = """
 import datetime
 

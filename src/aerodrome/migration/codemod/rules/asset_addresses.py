@@ -40,19 +40,28 @@ _HINT = "Tell other projects and whoever reports or asks for it through the REST
 
 
 def is_refused(address: str) -> bool:
-    """Tell whether Airflow 3, with the provider of the scheme, refuses an address."""
+    """Tell whether Airflow 3, with the provider of the scheme, refuses an address. One that is none at all is no matter of its scheme."""
+    if _is_unreadable(address):
+        return False
+    parts = urlsplit(address)
+    scheme = parts.scheme.lower()
+    if scheme not in _PARTS:
+        return False
     try:
-        parts = urlsplit(address)
-        scheme = parts.scheme.lower()
-        if scheme not in _PARTS:
-            return False
-        if scheme in _WITH_PORT:
-            _ = parts.port  # refused when it is no number
+        _ = parts.port if scheme in _WITH_PORT else None  # refused when it is no number
     except ValueError:
         return True
     path = parts.path.rstrip("/") or "/"
     wanted = _PARTS[scheme]
     return not parts.netloc or bool(wanted and path.count("/") not in wanted)
+
+
+def _is_unreadable(address: str) -> bool:
+    try:
+        urlsplit(address)
+    except ValueError:
+        return True
+    return False
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
@@ -80,7 +89,10 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
 def _of_call(source: Source, value: ast.expr) -> Iterator[Change | Spot]:
     address = _text(source, value)
     if address is not None:
-        if is_refused(address):
+        if _is_unreadable(address):
+            message = f"Airflow 3 cannot read the address {_shown(address)}."
+            yield Spot(value.lineno, message, "Give it another name, in all projects.")
+        elif is_refused(address):
             edit = (
                 _prefixed(source, value)
                 if isinstance(value, ast.Constant)
@@ -100,7 +112,7 @@ def _form(scheme: str) -> str:
 
 
 def _shown(address: str) -> str:
-    return f"{urlsplit(address).scheme}://…" if "@" in address else f"`{address}`"
+    return f"{address.partition('://')[0]}://…" if "@" in address else f"`{address}`"
 
 
 def _address(source: Source, call: ast.Call) -> ast.expr | None:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule
 from aerodrome.migration.codemod.editing import replace
-from aerodrome.migration.codemod.moments import CONTEXTS
-from aerodrome.migration.codemod.rules.tasks import function_of, given_to
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, function_of, given_to
 from aerodrome.migration.codemod.source import Source
 
 _EQUALS = {

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
-from aerodrome.migration.codemod.rules.tasks import given_to
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
 
 _PYTHON = {**RENAMED_IN_PYTHON, "triggering_dataset_events": "triggering_asset_events"}
 _TEMPLATES = {**RENAMED_IN_TEMPLATES, "triggering_dataset_events": "triggering_asset_events"}
-_CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
@@ -47,7 +46,7 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
 
 
 def _is_context(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in _CONTEXTS
+    return isinstance(node, ast.Name) and node.id in CONTEXTS
 
 
 def _keys(source: Source) -> Iterator[Change | Spot]:

@@ -60,7 +60,8 @@ def _of_params(source: Source, value: ast.expr) -> Iterator[Spot]:
 
 
 def _spot(source: Source, value: ast.expr, whose: str, what: str, hint: str) -> Spot:
-    return Spot(value.lineno, f"{whose} is {what}, {source.code(value)[:40]}: Airflow 3 refuses the DAG.", hint)
+    shown = "" if isinstance(value, ast.Constant) else f", {source.code(value)[:40]}"  # bytes may be a secret
+    return Spot(value.lineno, f"{whose} is {what}{shown}: Airflow 3 refuses the DAG.", hint)
 
 
 def _why(source: Source, value: ast.expr, depth: int = _DEPTH) -> tuple[str, str] | None:

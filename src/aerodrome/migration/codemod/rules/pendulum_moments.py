@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
-from aerodrome.migration.codemod.moments import KEYS, METHODS, NEWEST_PENDULUM, Moments, pendulum_of
+from aerodrome.migration.codemod.rules.moments import KEYS, METHODS, NEWEST_PENDULUM, Moments, pendulum_of
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import Inner, rewrite_source
 

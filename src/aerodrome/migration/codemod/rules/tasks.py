@@ -7,7 +7,7 @@ import ast
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.source import Source
 
-_CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
+CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _METHODS = ("execute", "poke", "pre_execute", "post_execute")
 _DECORATORS = frozenset({"airflow.decorators.task", "airflow.sdk.task"})
 _TASK_INSTANCES = ("ti", "task_instance")
@@ -63,7 +63,7 @@ def quote_at(source: Source, node: ast.AST) -> str:
 
 def _context_of(function: ast.FunctionDef) -> str | None:
     names = [arg.arg for arg in (*function.args.args, *function.args.kwonlyargs)]
-    found = [name for name in names if name in _CONTEXTS and name != "kwargs"]
+    found = [name for name in names if name in CONTEXTS and name != "kwargs"]
     if function.args.kwarg:
         found.append(function.args.kwarg.arg)
     return found[0] if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from croniter import croniter
 
-from aerodrome.migration.convert.contract import Call, Code, Conversion, Dag
+from aerodrome.migration.convert.contract import Call, Code, Conversion, Dag, Task
 from aerodrome.migration.convert.controlm.reading import read
 
 EXPORTS = Path(__file__).parent / "exports"
@@ -64,3 +65,28 @@ def check_of(dag: Dag, task_id: str) -> str | None:
 
 def days(first: date, count: int) -> list[date]:
     return [first + timedelta(days=number) for number in range(count)]
+
+
+def dag(folder: Path, job: str, profile: dict[str, object] | None = None) -> Dag:
+    text = f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'
+    return dag_of(convert(folder, text, profile), "F")
+
+
+def arguments(task: Task) -> dict[str, object]:
+    return dict(task.arguments)
+
+
+JSON_JOB = '{{"F": {{"Type": "Folder", "J": {{"Type": "Job:{kind}", {rest}}}}}}}'
+
+
+def json_task(folder: Path, kind: str, rest: str, profile: dict[str, object] | None = None) -> tuple[Dag, Task]:
+    made = dag_of(convert(folder, JSON_JOB.format(kind=kind, rest=rest), profile, "jobs.json"), "F")
+    return made, made.task("J")
+
+
+def output_of(task: Task) -> tuple[int, str]:
+    """Run the command of a task, which has no template in it."""
+    done = subprocess.run(
+        ["bash", "-c", str(arguments(task)["bash_command"])], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout

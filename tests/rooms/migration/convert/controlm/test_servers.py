@@ -282,7 +282,7 @@ def test_a_transfer_with_pgp_asks_for_what_its_template_does(tmp_path: Path) -> 
     conversion = convert(tmp_path, PGP % "/in/x.csv", profile, "jobs.json")
     made = dag_of(conversion, "F")
     given = arguments(made.task("J"))["op_kwargs"]
-    assert given["options"] == "{{ var.value.get('controlm.pgp.TO.BANK') }}"
+    assert given["options"] == "{{ var.value['controlm.pgp.TO.BANK'] }}"
     assert (given["source"], given["destination"]) == ("sftp:///in/x.csv", "sftp:///out/x.pgp")
     assert [item.name for item in conversion.variables] == ["controlm.pgp.TO.BANK"]
     assert {"pgp-template"} <= {item.code for item in made.accounts}

@@ -225,7 +225,7 @@ def _with_pgp(
         "source_conn_id": ends[0],
         "destination": paths[1],
         "destination_conn_id": ends[1],
-        "options": f"{{{{ var.value.get('{key}') }}}}",
+        "options": f"{{{{ var.value['{key}'] }}}}",
     }
     bench.step(suffix, symbols.PYTHON, ("python_callable", Code("pgp_transfer")), ("op_kwargs", values))
 

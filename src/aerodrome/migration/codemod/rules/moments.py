@@ -6,6 +6,7 @@ import ast
 
 from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.origin import is_of_1
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, function_of, given_to
 from aerodrome.migration.codemod.source import Source
 
 KEYS = (
@@ -21,7 +22,6 @@ KEYS = (
     "prev_data_interval_end_success",
 )
 """Names of the task context that are moments of pendulum in 1.10.15 (TaskInstance.get_template_context) and in 2.x and 3.x (Context)."""
-CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 METHODS = ("add", "subtract", "start_of", "end_of", "in_timezone", "in_tz", "replace", "next", "previous")
 """What gives a moment from a moment, in pendulum 1, 2 and 3."""
 _MADE = ("now", "datetime", "create", "instance", "parse", "today", "tomorrow", "yesterday", "utcnow", "from_timestamp")
@@ -44,6 +44,7 @@ class Moments:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._given: dict[ast.FunctionDef | ast.AsyncFunctionDef, set[str] | None] = {}
         self._values: dict[tuple[ast.AST | None, str], list[ast.expr | None]] = {}
         given: dict[ast.AST, ast.expr | None] = {}
         for item in source.each(ast.Assign):
@@ -59,7 +60,7 @@ class Moments:
         if depth > _DEEP:
             return False
         if isinstance(node, ast.Subscript):
-            return _is_context(node.value) and getattr(node.slice, "value", None) in KEYS
+            return self._is_kept(node, node.value, node.slice)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             return self.has(node.left, depth + 1) and not self.has(node.right, depth + 1)
         if isinstance(node, ast.Call):
@@ -73,25 +74,40 @@ class Moments:
             return False
         if call.func.attr in METHODS:
             return self.has(call.func.value, depth + 1)
-        is_get = call.func.attr == "get" and _is_context(call.func.value) and call.args
-        return bool(is_get) and getattr(call.args[0], "value", None) in KEYS
+        return call.func.attr == "get" and bool(call.args) and self._is_kept(call, call.func.value, call.args[0])
+
+    def _is_kept(self, node: ast.expr, owner: ast.expr, key: ast.expr) -> bool:
+        """Tell whether a task's context holds a moment under a key: not what op_kwargs or a caller of the file put there."""
+        name = getattr(key, "value", None)
+        if not isinstance(owner, ast.Name) or owner.id not in CONTEXTS or name not in KEYS:
+            return False
+        function = self._function(node)
+        return function is None or self._is_filled(function, node, str(name), owner.id == "kwargs")
+
+    def _is_filled(
+        self, function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.AST, name: str, is_ours: bool
+    ) -> bool:
+        """Tell whether nobody but Airflow gives a function a value of this name; `is_ours`: Airflow must be seen to call it."""
+        if is_ours and function_of(self._source, node) is not function:
+            return False
+        if function not in self._given:
+            self._given[function] = given_to(self._source, function.name)
+        given = self._given[function]
+        return given is not None and name not in given
 
     def _is_named(self, node: ast.Name, depth: int) -> bool:
         """Follow a name to what it was given in its function: a parameter that Airflow fills, or assignments that all are moments."""
         function = self._function(node)
         if values := self._values.get((function, node.id)):
             return all(self.has(value, depth + 1) for value in values)
-        return node.id in KEYS and function is not None and node.id in _parameters(function)
+        is_parameter = node.id in KEYS and function is not None and node.id in _parameters(function)
+        return is_parameter and function is not None and self._is_filled(function, node, node.id, is_ours=True)
 
     def _function(self, node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         found: ast.AST | None = node
         while found is not None and not isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
             found = self._source.parents.get(found)
         return found
-
-
-def _is_context(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in CONTEXTS
 
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
