@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,11 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for part in (b"first\n", b"second\n"):
+            self.upstream.told.append(part)
             self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
             self.wfile.flush()
-            self.upstream.told.append(time.monotonic())
             if part == b"first\n":
-                self.upstream.go_on.wait(10)
+                self.upstream.go_on.wait(60)
         self.wfile.write(b"0\r\n\r\n")
 
     def _redirect(self) -> None:
@@ -105,7 +104,7 @@ class Upstream:
 
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
-    told: list[float] = field(default_factory=list)
+    told: list[bytes] = field(default_factory=list)
     go_on: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -112,7 +112,7 @@ def test_answers_stream_while_airflow_still_writes(
     with visit().stream("GET", f"/{deployment.id}/stream") as answer:
         parts = answer.iter_lines()
         assert next(parts) == "first"
-        assert len(upstream.told) == 1  # the second part is not written yet
+        assert upstream.told == [b"first\n"]  # the second part is not written yet
         upstream.go_on.set()
         assert next(parts) == "second"
 
