@@ -41,7 +41,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("task_concurrency, xcom_push of a task", "rule", ("task-argument",)),
     Removal("provide_context", "rule", ("provide-context",)),
     Removal(
-        "Attributes and methods of task instances, DAG runs and DAGs",
+        "Attributes and methods of task instances, DAG runs, DAGs and tasks, also in callbacks",
         "finding",
         ("runtime-api",),
         "a rule where the new name means the same",

@@ -12,7 +12,7 @@ from aerodrome.migration.codemod.source import Source
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _BIGQUERY = ("airflow.contrib.hooks.bigquery_hook.", "airflow.providers.google.cloud.hooks.bigquery.")
-_DEPTH = 4
+_DEPTH = 8
 _Values = list[ast.expr | None]
 
 
@@ -73,7 +73,7 @@ def _function(source: Source, node: ast.AST) -> ast.AST:
     return source.tree
 
 
-def _stores(source: Source, name: str, place: ast.AST) -> list[ast.Name]:
+def stores_of(source: Source, name: str, place: ast.AST) -> list[ast.Name]:
     """Give where a function, or the file, writes a name."""
     found = (node for node in source.writes.get(name, ()) if isinstance(node, ast.Name))
     return [node for node in found if _function(source, node) is place]
@@ -83,7 +83,7 @@ def values_of_name(source: Source, name: ast.Name) -> _Values:
     """Give what is put into a name of the function around, else of the file; [None] when one cannot be seen."""
     place = _function(source, name)
     while True:
-        stores = _stores(source, name.id, place)
+        stores = stores_of(source, name.id, place)
         is_argument = isinstance(place, _FUNCTIONS) and any(arg.arg == name.id for arg in _arguments(place))
         if is_argument or _is_shared(source, name.id):
             return [None]
@@ -112,7 +112,7 @@ def _annotated(source: Source, name: ast.Name) -> frozenset[str]:
         return frozenset()
     for arg in _arguments(place):
         if arg.arg == name.id and arg.annotation is not None:
-            others = _stores(source, name.id, place)
+            others = stores_of(source, name.id, place)
             return frozenset() if others else source.meanings(arg.annotation)
     return frozenset()
 

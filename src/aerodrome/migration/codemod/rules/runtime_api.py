@@ -1,7 +1,7 @@
-"""What running tasks and DAG files ask of a task instance, a DAG run, a DAG, a hook or a variable, and Airflow 3 does not have any more.
+"""What running tasks, callbacks and DAG files ask of a task instance, a DAG run, a DAG, a task, a hook or a variable, and Airflow 3 does not have any more.
 
-The file still parses, so no proof shows it. The tables are the members that the classes of 1.10.15 and 2.11.2 have and those which tasks
-of 3.3.2 see do not (airflow.sdk: RuntimeTaskInstance, the generated DagRun, DAG, BaseHook, Variable), as far as code uses them.
+The file still parses, so no proof shows it. What is gone says the table of `runtime`; here stands what takes its place. The run of a task
+instance is that of its context, which RuntimeTaskInstance.get_template_context() gives where the function was not handed it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ import ast
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
+from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules import dags
-from aerodrome.migration.codemod.rules.tasks import context_value
+from aerodrome.migration.codemod.rules.tasks import context_value, run_of
+from aerodrome.migration.codemod.runtime import gone_attributes
 from aerodrome.migration.codemod.source import Source
 
 _REST = "Ask the REST API: GET /api/v2/dags/{dag_id}/"
 _PREVIOUS = (
     "Use ti.get_previous_ti(state=…) or ti.get_previous_dagrun(state=…), or the context's prev_start_date_success."
 )
-_GONE: dict[str, dict[str, str]] = {
+_LOG = 'Use logging.getLogger("airflow.task").'
+_XCOM = "Use ti.xcom_pull and ti.xcom_push of the context's `ti`."
+_HINTS: dict[str, dict[str, str]] = {
     "ti": {
         "current_state": "Use ti.state, or ti.get_task_states(…) for another task.",
         "duration": "Subtract ti.start_date from ti.end_date; a task that runs has no end yet.",
@@ -35,6 +39,21 @@ _GONE: dict[str, dict[str, str]] = {
         "set_state": "Raise AirflowSkipException or AirflowFailException, or PATCH the task instance through the REST API.",
         "clear_xcom_data": "XComs of a try are cleared when it begins; push None to hide one.",
         "next_retry_datetime": "Compute it from ti.try_number and task.retry_delay.",
+        "dag_run": 'Use ti.get_template_context()["dag_run"], or ti.get_dagrun_state(dag_id=…, run_id=…) for its state now.',
+        "get_dagrun": 'Use ti.get_template_context()["dag_run"], or ti.get_dagrun_state(dag_id=…, run_id=…) for its state now.',
+        "error": "Raise AirflowFailException.",
+        "get_num_running_task_instances": "Use ti.get_ti_count(dag_id=…, task_ids=[…], states=['running']).",
+        "get_rendered_template_fields": "Templates of ti.task are rendered when it runs: read its fields.",
+        "get_truncated_error_traceback": "Use the traceback of context['exception'].",
+        "is_eligible_to_retry": "Compare ti.try_number with ti.max_tries.",
+        "logger": _LOG,
+        "next_try_number": "Use ti.try_number + 1.",
+        "prev_attempted_tries": "Use ti.try_number.",
+        "pid": "Use os.getpid() in the task.",
+        "unixname": "Use getpass.getuser().",
+        "test_mode": "Nothing says it: compare dag_run.run_type, or ask a variable of your own.",
+        "priority_weight": "Use ti.task.priority_weight, which is its own weight without those of other tasks.",
+        "run": "Use dag.test().",
     },
     "dag_run": {
         "get_task_instances": "Use ti.get_task_states(dag_id=…, run_ids=[…]).",
@@ -46,6 +65,16 @@ _GONE: dict[str, dict[str, str]] = {
         "get_dag": "Use the context's `dag`.",
         "dag": "Use the context's `dag`.",
         "is_backfill": "Compare dag_run.run_type with `backfill`.",
+        "get_task_instance": "Use ti.get_task_states(dag_id=…, task_ids=[…], run_ids=[…]).",
+        "fetch_task_instance": "Use ti.get_task_states(dag_id=…, task_ids=[…], run_ids=[…]).",
+        "fetch_task_instances": "Use ti.get_task_states(dag_id=…, run_ids=[…]).",
+        "task_instances": "Use ti.get_task_states(dag_id=…, run_ids=[…]).",
+        "id": "Use dag_run.run_id, with dag_run.dag_id.",
+        "queued_at": _REST + "dagRuns/{run_id} has it.",
+        "update_state": _REST + "dagRuns/{run_id}, by PATCH.",
+        "external_trigger": "Compare dag_run.run_type with `manual` and `operator_triggered`.",
+        "find": "Use ti.get_dr_count(dag_id=…, states=[…]), or " + _REST[0].lower() + _REST[1:] + "dagRuns.",
+        "consumed_dataset_events": "Use the context's triggering_asset_events.",
     },
     "dag": {
         "get_last_dagrun": _REST + "dagRuns?order_by=-run_after&limit=1.",
@@ -74,11 +103,52 @@ _GONE: dict[str, dict[str, str]] = {
         "full_filepath": "Use dag.fileloc.",
         "filepath": "Use dag.fileloc.",
         "tree_view": "Use `airflow dags show`.",
+        "fetch_dagrun": "Use ti.get_dagrun_state(dag_id=…, run_id=…).",
+        "get_dagruns_between": _REST + "dagRuns?logical_date_gte=….",
+        "get_is_active": _REST[:-1] + ".",
+        "get_num_task_instances": "Use ti.get_ti_count(dag_id=…).",
+        "set_dag_runs_state": _REST + "dagRuns/{run_id}, by PATCH.",
+        "set_task_instance_state": _REST + "dagRuns/{run_id}/taskInstances/{task_id}, by PATCH.",
+        "get_doc_md": "Use dag.doc_md.",
+        "default_view": "The page of a DAG has one view.",
+        "orientation": "The page of a DAG has one view.",
+        "next_dagrun_info": "Ask the DAG's timetable.",
+        "get_next_data_interval": "Ask the DAG's timetable.",
+        "get_run_data_interval": "Use dag_run.data_interval_start and data_interval_end.",
+        "infer_automated_data_interval": "Ask the DAG's timetable.",
+        "log": _LOG,
+        "logger": _LOG,
+        "task_count": "Use len(dag.tasks).",
+    },
+    "task": {
+        "xcom_pull": _XCOM,
+        "xcom_push": _XCOM,
+        "clear": "POST /api/v2/dags/{dag_id}/clearTaskInstances.",
+        "run": "Use dag.test().",
+        "get_task_instances": "Use ti.get_task_states(dag_id=…, task_ids=[…]).",
+        "priority_weight_total": "Use task.priority_weight, which is its own weight without those of other tasks.",
+        "logger": "Use task.log.",
+        "sla": "SLAs are gone.",
+        "schedule_interval": "Use task.dag.schedule (what the file gave), or the DAG's timetable.",
     },
 }  # fmt: skip
-_RENAMED = {"dag": {"concurrency": "max_active_tasks", "full_filepath": "fileloc"}, "ti": {}, "dag_run": {}}
-_OF_TASK = {"operator": "task_type", "pool": "pool"}
-"""Attributes of a task instance that its task has."""
+_WRITTEN = "Airflow kept it in its database: ask the REST API, or take it out."
+_RENAMED = {
+    "dag": {"concurrency": "max_active_tasks", "full_filepath": "fileloc"},
+    "ti": {},
+    "dag_run": {"execution_date": "logical_date"},
+    "task": {},
+}
+_OF_TASK = {
+    **{name: name for name in ("pool", "pool_slots", "executor_config", "run_as_user", "task_display_name", "log")},
+    "operator": "task_type",
+    "operator_name": "operator_name",
+}
+"""Attributes of a task instance that its task has, and that Airflow took from there (2.11.2: TaskInstance.refresh_from_task)."""
+_OF_RUN = {"logical_date": "logical_date", "execution_date": "logical_date"}
+"""Attributes of a task instance that it took from its run."""
+_CHANGING = ("state", "end_date", "refresh_from_db", "update_state", "get_state")
+"""What a run that was read anew told otherwise than that of the context, which is of the task's start."""
 _OF_CLASSES = {
     "airflow.hooks.base.BaseHook.get_connections": "A connection has one definition: use get_connection(conn_id).",
     "airflow.hooks.base_hook.BaseHook.get_connections": "A connection has one definition: use get_connection(conn_id).",
@@ -91,9 +161,9 @@ _OF_CLASSES = {
     "airflow.sdk.Variable.update": "Use Variable.set.",
 }  # fmt: skip
 _NAMES = frozenset().union(
-    *_GONE.values(), *_RENAMED.values(), _OF_TASK, (name.rpartition(".")[2] for name in _OF_CLASSES)
+    *gone_attributes().values(), *_RENAMED.values(), (name.rpartition(".")[2] for name in _OF_CLASSES)
 )
-_TITLES = {"ti": "A task instance", "dag_run": "A DAG run", "dag": "A DAG"}
+_TITLES = {"ti": "A task instance", "dag_run": "A DAG run", "dag": "A DAG", "task": "A task"}
 
 
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
@@ -110,8 +180,43 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             yield Change((_name(source, node, new),))
         elif kind == "ti" and node.attr in _OF_TASK:
             yield Change((_name(source, node, f"task.{_OF_TASK[node.attr]}"),))
-        elif hint := _GONE[kind].get(node.attr, ""):
+        elif kind == "ti" and (change := _of_run(source, node)):
+            yield change
+        elif node.attr in gone_attributes()[kind] and not _is_told(node):
+            hint = _HINTS[kind].get(node.attr, _WRITTEN)
             yield Spot(node.lineno, f"{_TITLES[kind]} has no `{node.attr}` in Airflow 3's tasks.", hint)
+
+
+def _is_told(node: ast.Attribute) -> bool:
+    """Tell whether the run that is asked stays `ti.dag_run`, which is found itself."""
+    owner = node.value.func if isinstance(node.value, ast.Call) else node.value
+    return node.attr in _CHANGING and getattr(owner, "attr", "") in ("dag_run", "get_dagrun")
+
+
+def _of_run(source: Source, node: ast.Attribute) -> Change | None:
+    """Take the run of the context for the task instance's, where what is asked of it cannot change while the task runs."""
+    if node.attr in _OF_RUN:
+        is_of_key = node.attr == "execution_date" and isinstance(node.value, ast.Subscript)  # of the rule context-key
+        return (
+            None
+            if is_of_key
+            else Change((replace(source, node, f"{run_of(source, node.value)}.{_OF_RUN[node.attr]}"),))
+        )
+    whole: ast.AST = node
+    if node.attr == "get_dagrun":
+        whole = source.parents[node]
+        if (
+            not isinstance(whole, ast.Call)
+            or whole.func is not node
+            or whole.args
+            or {item.arg for item in whole.keywords} - {"session"}
+        ):
+            return None
+    elif node.attr != "dag_run":
+        return None
+    if getattr(source.parents[whole], "attr", "") in _CHANGING:
+        return None
+    return Change((replace(source, whole, run_of(source, node.value)),))
 
 
 def _name(source: Source, node: ast.Attribute, new: str) -> Edit:
@@ -120,11 +225,11 @@ def _name(source: Source, node: ast.Attribute, new: str) -> Edit:
 
 
 def _kind(source: Source, node: ast.expr) -> str | None:
-    """Tell what an expression is: by the context that a task was given, by the name of its parameter, or by the DAG that the file makes."""
-    key = context_value(source, node) or _of_callback(source, node)
+    """Tell what an expression is: by the context that a task or a callback was given, by the name of its parameter, or by the DAG that the file makes."""
+    key = context_value(source, node)
     if key in ("ti", "task_instance"):
         return "ti"
-    if key in ("dag_run", "dag"):
+    if key in ("dag_run", "dag", "task"):
         return key
     if isinstance(node, ast.Name):
         made = dags.constant(source, node)
@@ -142,39 +247,6 @@ def _kind(source: Source, node: ast.expr) -> str | None:
     return None
 
 
-def _of_callback(source: Source, node: ast.expr) -> str:
-    """Give the key of `context["ti"]` or `context.get("ti")` in a function that is some on_…_callback of the file."""
-    if isinstance(node, ast.Subscript):
-        owner, key = node.value, node.slice
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
-        owner, key = node.func.value, node.args[0]
-    else:
-        return ""
-    if not isinstance(owner, ast.Name) or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
-        return ""
-    parent: ast.AST = node
-    while not isinstance(parent, ast.FunctionDef):
-        if parent not in source.parents:
-            return ""
-        parent = source.parents[parent]
-    given = [arg.arg for arg in parent.args.args]
-    return key.value if given[:1] == [owner.id] and parent.name in _callbacks(source) else ""
-
-
-def _callbacks(source: Source) -> set[str]:
-    named = [(str(item.arg), item.value) for item in source.each(ast.keyword)]
-    for mapping in source.each(ast.Dict):
-        named += [
-            (str(getattr(key, "value", "")), value) for key, value in zip(mapping.keys, mapping.values, strict=True)
-        ]
-    found: set[str] = set()
-    for name, value in named:
-        if name.startswith("on_") and name.endswith("_callback"):
-            items = value.elts if isinstance(value, ast.List) else [value]
-            found |= {item.id for item in items if isinstance(item, ast.Name)}
-    return found
-
-
 RULE = Rule(
     code="runtime-api",
     title="What tasks ask of a task instance, a DAG run or a DAG has the name of Airflow 3, or is found",
@@ -184,16 +256,27 @@ from airflow.decorators import task
 
 
 @task
-def tell(ti=None, dag=None):
-    print(ti.operator, ti.pool, dag.concurrency)
+def tell(ti=None, dag=None, **context):
+    print(ti.operator, ti.pool, dag.concurrency, ti.get_dagrun().conf)
+
+
+def alert(context):
+    ti = context.get("task_instance")
+    print(ti.dag_run.run_type, ti.queued_dttm)
 """,
     after="""
 from airflow.decorators import task
 
 
 @task
-def tell(ti=None, dag=None):
-    print(ti.task.task_type, ti.task.pool, dag.max_active_tasks)
+def tell(ti=None, dag=None, **context):
+    print(ti.task.task_type, ti.task.pool, dag.max_active_tasks, context["dag_run"].conf)
+
+
+def alert(context):
+    ti = context.get("task_instance")
+    print(context["dag_run"].run_type, ti.queued_dttm)
 """,
     find=_find,
+    finding="A task instance has no `queued_dttm`",
 )

@@ -5,12 +5,19 @@ from __future__ import annotations
 import ast
 
 from aerodrome.migration.codemod.editing import keyword
+from aerodrome.migration.codemod.rules.callables import Function, handed
+from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_name
 from aerodrome.migration.codemod.source import Source
 
 CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
 _METHODS = ("execute", "poke", "pre_execute", "post_execute")
 _DECORATORS = frozenset({"airflow.decorators.task", "airflow.sdk.task"})
 _TASK_INSTANCES = ("ti", "task_instance")
+_OF_TASKS = (*_TASK_INSTANCES, "dag_run")
+"""Keys of a context that no other dictionary has."""
+_PARTS = {("ti", "dag_run"): "dag_run", ("ti", "task"): "task", ("task", "dag"): "dag"}
+_MODELS = {"TaskInstance": "ti", "RuntimeTaskInstance": "ti", "RuntimeTaskInstanceProtocol": "ti", "DagRun": "dag_run"}
+_DEPTH = 8
 
 
 def function_of(source: Source, node: ast.AST) -> ast.FunctionDef | None:
@@ -33,10 +40,9 @@ def _is_called(source: Source, function: ast.FunctionDef) -> bool:
             target = target.value
         if source.means(target, _DECORATORS):
             return True
-    return any(
-        (given := keyword(call, "python_callable")) and getattr(given.value, "id", "") == function.name
-        for call in source.each(ast.Call)
-    ) and not any(getattr(call.func, "id", "") == function.name for call in source.each(ast.Call))
+    return function.name in handed(source).tasks and not any(
+        isinstance(call.func, ast.Name) for call in handed(source).calls.get(function.name, ())
+    )
 
 
 def task_instance(source: Source, node: ast.AST) -> str | None:
@@ -69,25 +75,201 @@ def _context_of(function: ast.FunctionDef) -> str | None:
     return found[0] if found else None
 
 
-def context_value(source: Source, node: ast.expr) -> str:
-    """Give the name of the context's value that an expression is: `dag_run`, `context["dag_run"]`; "" when it is none."""
-    function = function_of(source, node)
-    if function is None:
+def context_value(source: Source, node: ast.expr, depth: int = _DEPTH) -> str:
+    """Give the name of the context's value that an expression is: `dag_run`, `context["dag_run"]`, `ti.dag_run`; "" when it is none.
+
+    The task instance is `ti` when it is reached by another way than its name.
+    """
+    if depth == 0:
         return ""
     if isinstance(node, ast.Name):
-        names = [arg.arg for arg in (*function.args.args, *function.args.kwonlyargs)]
-        if node.id in names:
-            return node.id
-        values = [
-            item.value
-            for item in ast.walk(function)
-            if isinstance(item, ast.Assign) and any(getattr(target, "id", "") == node.id for target in item.targets)
-        ]
-        return context_value(source, values[0]) if len(values) == 1 and not isinstance(values[0], ast.Name) else ""
-    is_item = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
-    if is_item and getattr(node.value, "id", "") == _context_of(function):  # type: ignore[attr-defined]
-        return str(node.slice.value)  # type: ignore[attr-defined]
-    return ""
+        return _of_name(source, node, depth)
+    if isinstance(node, ast.Attribute):
+        owner = context_value(source, node.value, depth - 1) if node.attr in ("dag_run", "task", "dag") else ""
+        return _PARTS.get((_kind(owner), node.attr), "")
+    if isinstance(node, ast.Call):
+        if not isinstance(node.func, ast.Attribute):
+            return ""
+        if node.func.attr == "get_dagrun":
+            return "dag_run" if _kind(context_value(source, node.func.value, depth - 1)) == "ti" else ""
+        if node.func.attr not in ("get", "pop") or not node.args:
+            return ""
+        owner, key = node.func.value, node.args[0]
+    elif isinstance(node, ast.Subscript):
+        owner, key = node.value, node.slice
+    else:
+        return ""
+    is_text = isinstance(key, ast.Constant) and isinstance(key.value, str)
+    return key.value if is_text and is_context(source, owner, key.value, depth - 1) else ""  # type: ignore[attr-defined]
+
+
+def run_of(source: Source, node: ast.expr) -> str:
+    """Give the code of the run that a task instance belongs to, where it stands: of the context that the function has, else of the instance's own."""
+    quote = quote_at(source, node)
+    key = f"[{quote}dag_run{quote}]"
+    owner = _source_of(source, node)
+    if owner is not None:
+        return f"{source.code(owner)}{key}"
+    function = function_of(source, node)
+    is_parameter = isinstance(node, ast.Name) and _parameter_of(source, node) is function
+    if function is not None and is_parameter:
+        if "dag_run" in _names(function) and not stores_of(source, "dag_run", function):
+            return "dag_run"
+        context = _context_of(function)
+        if context and not stores_of(source, context, function):
+            return f"{context}{key}"
+    return f"{source.code(node)}.get_template_context(){key}"
+
+
+def _source_of(source: Source, node: ast.expr) -> ast.expr | None:
+    """Give the context that a task instance is taken from, as it may be written once more in the same place."""
+    if isinstance(node, ast.Subscript):
+        return node.value if isinstance(node.value, ast.Name) else None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        return node.func.value if isinstance(node.func.value, ast.Name) else None
+    if not isinstance(node, ast.Name) or _parameter_of(source, node) is not None:
+        return None
+    values = values_of_name(source, node)
+    owner = _source_of(source, values[0]) if len(values) == 1 and values[0] is not None else None
+    if not isinstance(owner, ast.Name) or _around(source, owner) is not _around(source, node):
+        return None
+    is_parameter = _parameter_of(source, owner) is not None
+    return owner if len(stores_of(source, owner.id, _around(source, owner))) == (0 if is_parameter else 1) else None
+
+
+def _around(source: Source, node: ast.AST) -> ast.AST:
+    while node in source.parents:
+        node = source.parents[node]
+        if isinstance(node, Function):
+            return node
+    return source.tree
+
+
+def _kind(name: str) -> str:
+    return "ti" if name in _TASK_INSTANCES else name
+
+
+def is_context(source: Source, node: ast.expr, key: str = "", depth: int = _DEPTH) -> bool:
+    """Tell whether an expression is the context of a task, that is asked for `key`."""
+    if depth == 0:
+        return False
+    if isinstance(node, ast.Call):
+        if any(
+            name.startswith("airflow.") and name.endswith(".get_current_context") for name in source.meanings(node.func)
+        ):
+            return True
+        func = node.func
+        is_asked = isinstance(func, ast.Attribute) and func.attr == "get_template_context"
+        return is_asked and _kind(context_value(source, func.value, depth - 1)) == "ti"  # type: ignore[attr-defined]
+    if not isinstance(node, ast.Name):
+        return False
+    place = _parameter_of(source, node)
+    if place is None:
+        values = values_of_name(source, node)
+        return bool(values) and all(value is not None and is_context(source, value, key, depth - 1) for value in values)
+    if isinstance(place, ast.Lambda):
+        return place in handed(source).lambdas and _names(place)[:1] == [node.id]
+    if isinstance(place, ast.FunctionDef) and _is_called(source, place):
+        return node.id == _context_of(place)
+    if node.id in CONTEXTS and node.id != "kwargs":
+        return True
+    own = [name for name in _names(place) if name != "self"]
+    if place.name in handed(source).callbacks and own[:1] == [node.id]:
+        return True
+    if place.args.kwarg is not None and place.args.kwarg.arg == node.id:
+        return _is_handed_open(source, place, key, depth)
+    given = _given(source, place, node.id)
+    return bool(given) and all(is_context(source, item, key, depth - 1) for item in given)
+
+
+def _is_handed_open(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef, key: str, depth: int) -> bool:
+    """Tell whether `**kwargs` of a function is what a task got: nobody calls it here, or everybody with the context."""
+    calls = _calls(source, function)
+    if not calls:
+        return key in _OF_TASKS and isinstance(function, ast.FunctionDef)
+    spread = [[item.value for item in call.keywords if item.arg is None] for call in calls]
+    return all(items and all(is_context(source, item, key, depth - 1) for item in items) for items in spread)
+
+
+def _of_name(source: Source, node: ast.Name, depth: int) -> str:
+    place = _parameter_of(source, node)
+    if place is None:
+        values = values_of_name(source, node)
+        given = [item for item in values if item is None or not (isinstance(item, ast.Constant) and item.value is None)]
+        found = {"" if item is None else context_value(source, item, depth - 1) for item in given}
+        return found.pop() if len(found) == 1 else ""
+    if isinstance(place, ast.Lambda):
+        return ""
+    if isinstance(place, ast.FunctionDef) and _is_called(source, place):
+        return node.id if node.id in _names(place) and _is_filled(source, place, node.id) else ""
+    for arg in (*place.args.args, *place.args.kwonlyargs):
+        if arg.arg == node.id and arg.annotation is not None:
+            models = {
+                name.rpartition(".")[2] for name in source.meanings(arg.annotation) if name.startswith("airflow.")
+            }
+            if found := next((_MODELS[name] for name in sorted(models) if name in _MODELS), ""):
+                return found
+    items = _given(source, place, node.id)
+    kinds = {_kind(context_value(source, item, depth - 1)) for item in items}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _is_filled(source: Source, function: ast.FunctionDef, name: str) -> bool:
+    """Tell whether Airflow fills a parameter, and neither op_kwargs nor a call of the file does."""
+    if isinstance(source.parents[function], ast.ClassDef):
+        return name != "self"
+    given = given_to(source, function.name)
+    return name != "task" if given is None else name not in given
+
+
+def _parameter_of(source: Source, node: ast.Name) -> Function | None:
+    """Give the function around whose parameter a name is; None when it is something else."""
+    around: ast.AST = node
+    while around in source.parents:
+        inner, around = around, source.parents[around]
+        if not isinstance(around, Function) or inner in getattr(around, "decorator_list", ()):
+            continue
+        args = around.args
+        if node.id in _names(around) or node.id in {arg.arg for arg in (args.vararg, args.kwarg) if arg}:
+            return around
+        if any(isinstance(item, ast.Name) for item in stores_of(source, node.id, around)):
+            return None
+    return None
+
+
+def _given(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> list[ast.expr]:
+    """Give what the file's calls of a function hand it as one parameter; nothing when one of them cannot be seen."""
+    names = [item for item in _names(function) if item != "self"]
+    found: list[ast.expr] = []
+    for call in _calls(source, function):
+        if any(isinstance(arg, ast.Starred) for arg in call.args) or any(item.arg is None for item in call.keywords):
+            return []
+        item = keyword(call, name)
+        at = names.index(name) if name in names else len(call.args)
+        if item is None and at >= len(call.args):
+            return []
+        found.append(item.value if item else call.args[at])
+    return found
+
+
+def _calls(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
+    """Give the calls of a function, or of a method of `self`, in the file."""
+    is_method = isinstance(source.parents[function], ast.ClassDef)
+    calls = handed(source).calls.get(function.name, ())
+    return [
+        call
+        for call in calls
+        if (
+            getattr(getattr(call.func, "value", None), "id", "") == "self"
+            if is_method
+            else isinstance(call.func, ast.Name)
+        )
+    ]
+
+
+def _names(function: Function) -> list[str]:
+    args = function.args
+    return [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
 
 
 def given_to(source: Source, name: str) -> set[str] | None:

@@ -1,0 +1,92 @@
+"""Functions of a file that it hands on by their names: to tasks, as callbacks, or from a list or a table. Shared by rules about what tasks do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+
+from aerodrome.migration.codemod.rules.receivers import values_of_name
+from aerodrome.migration.codemod.source import Source
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_DEPTH = 5
+
+
+def named_functions(source: Source, node: ast.expr | None, depth: int = _DEPTH) -> Iterator[ast.expr]:
+    """Give the names and lambdas that an expression may hand on: itself, what a loop takes from a list or a table, what `partial` fills."""
+    if node is None or depth == 0:
+        return
+    if isinstance(node, ast.Lambda):
+        yield node
+    elif isinstance(node, ast.IfExp):
+        yield from named_functions(source, node.body, depth - 1)
+        yield from named_functions(source, node.orelse, depth - 1)
+    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+        for item in node.elts:
+            yield from named_functions(source, item, depth - 1)
+    elif isinstance(node, ast.Dict):
+        for item in node.values:
+            yield from named_functions(source, item, depth - 1)
+    elif isinstance(node, ast.Subscript):
+        yield from named_functions(source, node.value, depth - 1)
+    elif isinstance(node, ast.Call):
+        if source.means(node.func, {"functools.partial"}) and node.args:
+            yield from named_functions(source, node.args[0], depth - 1)
+        elif isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "values", "get"):
+            yield from named_functions(source, node.func.value, depth - 1)
+    elif isinstance(node, ast.Name):
+        yield node
+        for value in values_of_name(source, node):
+            yield from named_functions(source, value, depth - 1)
+        yield from _of_loops(source, node, depth)
+
+
+def _of_loops(source: Source, name: ast.Name, depth: int) -> Iterator[ast.expr]:
+    """Follow `for name in (first, second)` and `for a, name in …` to what the loop goes over."""
+    around: ast.AST = name
+    while around in source.parents:
+        around = source.parents[around]
+        targets = [(around.target, around.iter)] if isinstance(around, ast.For) else []
+        if isinstance(around, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp):
+            targets = [(item.target, item.iter) for item in around.generators]
+        for target, over in targets:
+            if any(isinstance(item, ast.Name) and item.id == name.id for item in ast.walk(target)):
+                yield from named_functions(source, over, depth - 1)
+
+
+class Handed:
+    """What a file hands on: `tasks` by the name of the function, `callbacks` by name or as lambdas, `calls` by what is called."""
+
+    def __init__(self, source: Source) -> None:
+        self.tasks: dict[str, list[ast.Call]] = {}
+        self.callbacks: set[str] = set()
+        self.lambdas: set[ast.Lambda] = set()
+        self.calls: dict[str, list[ast.Call]] = {}
+        named: list[tuple[str, ast.expr]] = []
+        for call in source.each(ast.Call):
+            name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+            self.calls.setdefault(name, []).append(call)
+            for item in call.keywords:
+                named.append((str(item.arg), item.value))
+                if item.arg == "python_callable":
+                    for found in named_functions(source, item.value):
+                        if isinstance(found, ast.Name):
+                            self.tasks.setdefault(found.id, []).append(call)
+        for mapping in source.each(ast.Dict):
+            named += [
+                (str(getattr(key, "value", "")), value) for key, value in zip(mapping.keys, mapping.values, strict=True)
+            ]
+        for name, value in named:
+            if name.startswith("on_") and name.endswith("_callback"):
+                for found in named_functions(source, value):
+                    if isinstance(found, ast.Lambda):
+                        self.lambdas.add(found)
+                    elif isinstance(found, ast.Name):
+                        self.callbacks.add(found.id)
+
+
+@lru_cache(maxsize=8)
+def handed(source: Source) -> Handed:
+    """Look a file through, once."""
+    return Handed(source)
