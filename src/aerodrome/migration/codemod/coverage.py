@@ -132,6 +132,12 @@ COVERAGE: tuple[Removal, ...] = (
         "conf= where it only fills the payload, else an operator that asks it",
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
+    Removal(
+        "psycopg 3 behind PostgresHook: cursors, parameters, several statements, errors, types",
+        "rule",
+        ("postgres-driver",),
+        "psycopg2 is kept, by the provider's own switch",
+    ),
     Removal("lineage: inlets=AUTO, inlets and outlets as dicts or names of tasks", "finding", ("lineage",)),
     Removal("params that JSON cannot hold", "finding", ("param-not-json",)),
     Removal("use_dill of PythonVirtualenvOperator", "rule", ("operator-argument",)),

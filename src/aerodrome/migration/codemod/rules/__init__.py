@@ -40,6 +40,7 @@ from aerodrome.migration.codemod.rules import (
     pendulum_moments,
     pendulum_names,
     plugin_imports,
+    postgres_driver,
     providers,
     renamed_arguments,
     replaced_operators,
@@ -59,6 +60,7 @@ from aerodrome.migration.codemod.rules import (
 )
 
 RULES: tuple[Rule, ...] = (
+    postgres_driver.RULE,  # first: it looks at operators that others write anew
     subdags.RULE,
     plugin_imports.RULE,
     old_defaults.RULE,
