@@ -104,6 +104,7 @@ def run(
     options = codemod.Options(
         catchup_by_default=catchup,
         default_timezone=timezone,
+        source_version="" if from_version == "auto" else source,  # "": looked for once more, and for each file
         is_pinning_intervals=intervals == "pin",
         is_keeping_gone=gone == "keep",
         python=_python(target),

@@ -132,3 +132,17 @@ def test_interpreters_stay_for_one_proof_at_a_time_and_only_where_a_home_can_be_
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     with _warm_home() as none:
         assert none is None
+
+
+def test_the_version_that_is_given_decides(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "dags").mkdir(parents=True)
+    old = "from airflow.contrib.operators.ssh_operator import SSHOperator\nSSHOperator(task_id='a', command='b')\n"
+    (project / "dags" / "a.py").write_text(old)
+    for name in ("b", "c"):
+        (project / "dags" / f"{name}.py").write_text("from airflow.decorators import task\n")
+    told = []
+    for at, version in enumerate(("auto", "1.10.15", "2.9.3")):
+        run(project, from_version=version, diff=False, out=tmp_path / str(at))
+        told.append("cmd_timeout=None" in (tmp_path / str(at) / "dags/a.py").read_text())
+    assert told == [False, True, False]

@@ -84,6 +84,7 @@ class Options:
     source_version: str = (
         ""  # Airflow's, of the source; "" is what the project's files say, else what a file itself looks like
     )
+    is_guessed: bool = False  # source_version is only what most files look like: one that shows another has that one
     target: str = "3.3.2"  # Airflow's version
     python: str = "3.11"  # of the target
     requirements_as_of: date | None = (

@@ -62,6 +62,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("old-default",),
         "where the project ran on 1.10",
     ),
+    Removal(
+        "The source's version, where only imports tell it",
+        "finding",
+        ("source-version",),
+        "by file: one that only 1.10 reads has its defaults; one that merely looks so is said",
+    ),
     Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
     Removal(
         "SQSSensor pushed a whole answer", "rule", ("sqs-messages",), "a finding where no pull of it is in the file"

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from aerodrome.migration.codemod.source import read
+
 NEWEST = {"1": "1.10.15", "2": "2.11.2", "3": "3.3.2"}
 _PIN = re.compile(
     r"(?im)^\s*(?:apache-airflow(?:\[[^\]]*\])?\s*==|FROM\s+\S*apache/airflow:|ARG\s+AIRFLOW_VERSION=|AIRFLOW_VERSION=)\s*[\"']?(\d+\.\d+\.\d+)"
@@ -18,6 +20,12 @@ _OF_3 = re.compile(rb"(?m)^\s*(?:from|import)\s+airflow\.(?:sdk|providers\.stand
 _OF_2 = re.compile(
     rb"(?m)^\s*(?:from|import)\s+airflow\.(?:decorators|providers|datasets|operators\.(?:python|bash|empty|dummy|email)\b)"
 )
+_ONLY_1 = re.compile(rb"(?m)^\s*from airflow\.(?:operators|hooks|sensors) import [A-Z]")
+"""What 2.2.5, 2.4.3 and 2.11.2 do not import: operators, hooks and sensors, of Airflow and of plugins, from the package itself."""
+_ONLY_2 = re.compile(
+    rb"(?m)^\s*(?:from|import)\s+airflow\.(?:decorators|datasets|timetables|utils\.task_group|operators\.(?:python|bash|empty|email)\b)"
+)
+"""What 1.10.15 does not have. It had packages of providers."""
 
 
 _ZONE = re.compile(
@@ -41,14 +49,30 @@ def is_of_1(text: bytes) -> bool:
     return bool(_OF_1.search(text)) and not _OF_2.search(text) and not _OF_3.search(text)
 
 
-def source_version(project: Path) -> tuple[str, str]:
-    """Give the version and a sentence that says why."""
+def version_of(text: bytes, version: str) -> str:
+    """Give the version of one file, where the project's own is a guess: that of what no other series imports or reads."""
+    if is_of_1(text) and (_ONLY_1.search(text) or read(text) is None):
+        return NEWEST["1"]
+    if version.startswith("1.") and _ONLY_2.search(text) and not _OF_1.search(text) and not _OF_3.search(text):
+        return NEWEST["2"]
+    return version
+
+
+def named_version(project: Path) -> tuple[str, str] | None:
+    """Give the version that a file of the project names, and the file."""
     folders = [project, project.parent] if project.is_dir() else [project.parent]
     for folder in folders:
         for name in _FILES:
             path = folder / name
             if path.is_file() and (found := _PIN.search(path.read_text(encoding="utf-8", errors="replace"))):
-                return found[1], f"{name} names it"
+                return found[1], name
+    return None
+
+
+def source_version(project: Path) -> tuple[str, str]:
+    """Give the version and a sentence that says why."""
+    if (named := named_version(project)) is not None:
+        return named[0], f"{named[1]} names it"
     counts = {"1": 0, "2": 0, "3": 0}
     for path in _python(project):
         text = path.read_bytes()

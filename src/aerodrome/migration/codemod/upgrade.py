@@ -21,10 +21,17 @@ from aerodrome.kernel.trees import LeftOut, copy_tree
 from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange, Options, Remaining, Spot
 from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.encodings import Encoded, as_utf8
-from aerodrome.migration.codemod.engine import follow, rewrite
+from aerodrome.migration.codemod.engine import Rewritten, follow, rewrite
 from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
 from aerodrome.migration.codemod.moves import table
-from aerodrome.migration.codemod.origin import default_timezone, source_version
+from aerodrome.migration.codemod.origin import (
+    NEWEST,
+    default_timezone,
+    is_of_1,
+    named_version,
+    source_version,
+    version_of,
+)
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.requirements import (
     connections_of,
@@ -114,7 +121,10 @@ def upgrade(
     options = options or Options()
     zone = options.default_timezone or default_timezone(source_dir)
     version = options.source_version or source_version(source_dir)[0]
-    at_target = replace(options, target=target_version, default_timezone=zone, source_version=version)
+    is_guessed = not options.source_version and named_version(source_dir) is None
+    at_target = replace(
+        options, target=target_version, default_timezone=zone, source_version=version, is_guessed=is_guessed
+    )
     with workers(Held(out_dir, project, at_target), jobs, len(names), progress) as each:
         ours = dict(zip(names, each(_rewrite, names, "rewritten"), strict=True))
         findings: dict[str, list[Remaining]] = {name: [] for name in names}
@@ -221,12 +231,35 @@ def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[
     data = path.read_bytes()
     if b"airflow" not in data:
         return []
-    done = rewrite(data, RULES, replace(held.options, file=name, project=held.project))
+    options = replace(held.options, file=name, project=held.project)
+    before = held.project.text(name)
+    if options.is_guessed:
+        options = replace(options, source_version=version_of(before, options.source_version))
+    done = rewrite(data, RULES, options)
     applied.update(done.rules)
     notes[:] = [*follow(data, done.text, notes), *done.notes]
+    if data == before and (note := _on_1(data, done, options)):
+        notes.append(("source-version", note))
     if done.text != data:
         path.write_bytes(done.text)
     return done.spots
+
+
+def _on_1(data: bytes, done: Rewritten, options: Options) -> Spot | None:
+    """Say what the rules would write more, if a file that looks like code of 1.10 ran there; the project was only guessed to be of 2.x."""
+    if not options.is_guessed or not options.source_version.startswith("2.") or not is_of_1(data):
+        return None
+    other = rewrite(data, RULES, replace(options, source_version=NEWEST["1"]))
+    more = other.rules - done.rules
+    more.update(Counter(code for code, _ in other.spots) - Counter(code for code, _ in done.spots))
+    if other.text == done.text and not more:
+        return None
+    rules = ", ".join(f"{code} ({count})" for code, count in sorted(more.items()))
+    return Spot(
+        1,
+        f"It imports as code of Airflow 1.10 does, and was taken for Airflow {options.source_version}, as most files of the project look. On 1.10 more would be written: {rules or 'texts'}.",
+        "If it ran on 1.10, upgrade it with --from 1.10.15. If not, name the source's version by --from or in requirements.txt.",
+    )
 
 
 def _apply_ruff(out_dir: Path, ours: Mapping[str, _Rewritten], each: Each) -> dict[str, list[Remaining]]:
