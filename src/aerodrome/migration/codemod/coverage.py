@@ -139,6 +139,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
     Removal(
+        "Clients that hooks give: of azure-storage, discovery, requests, cx_Oracle and others",
+        "finding",
+        ("hook-client",),
+        "cx_Oracle is oracledb, by a rule",
+    ),
+    Removal(
         "psycopg 3 behind PostgresHook: cursors, parameters, several statements, errors, types",
         "rule",
         ("postgres-driver",),

@@ -21,7 +21,7 @@ from aerodrome.migration.codemod.significant import CHANGES
 _FACTS = {
     "subdag", "sla", "orm-access", "xcom-pull-all", "trigger-callable", "plugin", "old-cli", "old-rest-api",
     "airflow-pin", "constraint", "provider-pin", "provider-needed", "unused-import", "python2", "config-variable", "config-option", "airflow-image",
-    "dead-pin", "requirement-version", "requirements-unchecked", "requirements-unresolvable", "airflowignore",
+    "dead-pin", "requirement-version", "requirements-unchecked", "requirements-unresolvable", "airflowignore", "source-version",
 }  # fmt: skip
 SCRIPTS = Path(__file__).parents[4] / "scripts"
 _NEED_LIBRARIES = (
