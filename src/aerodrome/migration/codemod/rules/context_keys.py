@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
+from aerodrome.migration.codemod.rules.callables import handed
 from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
@@ -62,6 +63,21 @@ def _keys(source: Source) -> Iterator[Change | Spot]:
         yield from _keys_as_values(source)
 
 
+def _is_filled(source: Source, node: ast.AST, key: str) -> bool:
+    """Tell whether op_kwargs give a function's context a value of this name: those of its own task, or of any where the task is not known."""
+    around = node
+    while around in source.parents and not isinstance(around, ast.FunctionDef):
+        around = source.parents[around]
+    if isinstance(around, ast.FunctionDef) and around.name in handed(source).tasks:
+        given = given_to(source, around.name)
+        if given is not None:
+            return key in given
+    mappings = [item.value for call in source.each(ast.Call) for item in call.keywords if item.arg == "op_kwargs"]
+    return any(
+        getattr(name, "value", "") == key for item in mappings if isinstance(item, ast.Dict) for name in item.keys
+    )
+
+
 def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
     """Find names of the context that tasks are given, where a function of the file looks into its context by a variable."""
     for call in source.each(ast.Call):
@@ -79,6 +95,8 @@ def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
 
 def _renamed(source: Source, node: ast.expr) -> Edit | None:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value not in _PYTHON:
+        return None
+    if _is_filled(source, node, node.value):
         return None
     quote = source.code(node)[-1]
     return replace(source, node, f"{quote}{_PYTHON[node.value]}{quote}")
@@ -112,13 +130,7 @@ def _task_instance(source: Source, node: ast.expr) -> str | None:
 
 def _parameters(source: Source) -> Iterator[Change | Spot]:
     """`def load(execution_date, **kwargs)`, called by a PythonOperator: the parameter gets its new name, and its uses."""
-    callables = {
-        item.value.id
-        for call in source.each(ast.Call)
-        for item in call.keywords
-        if item.arg in ("python_callable", "execution_date_fn") and isinstance(item.value, ast.Name)
-        if item.arg == "python_callable"
-    }
+    callables = handed(source).tasks
     for function in source.each(ast.FunctionDef):
         if function.name not in callables and not _is_task(source, function):
             continue

@@ -6,7 +6,7 @@ import ast
 
 from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.origin import is_of_1
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, function_of, given_to
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, function_of, given_to, is_handed_context
 from aerodrome.migration.codemod.source import Source
 
 KEYS = (
@@ -82,7 +82,19 @@ class Moments:
         if not isinstance(owner, ast.Name) or owner.id not in CONTEXTS or name not in KEYS:
             return False
         function = self._function(node)
-        return function is None or self._is_filled(function, node, str(name), owner.id == "kwargs")
+        if function is None or self._is_filled(function, node, str(name), owner.id == "kwargs"):
+            return True
+        return is_handed_context(self._source, owner, str(name)) and not self._is_in_op_kwargs(str(name))
+
+    def _is_in_op_kwargs(self, name: str) -> bool:
+        """Tell whether some task of the file may get a value of this name that is not the context's."""
+        given = [
+            item.value for call in self._source.each(ast.Call) for item in call.keywords if item.arg == "op_kwargs"
+        ]
+        return any(
+            not isinstance(item, ast.Dict) or any(getattr(key, "value", name) == name for key in item.keys)
+            for item in given
+        )
 
     def _is_filled(
         self, function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.AST, name: str, is_ours: bool

@@ -27,6 +27,7 @@ _ISO = re.compile(rf"(?<![\w.])({_NAMES})\.to_iso8601_string\(\)")
 _MAY_BE_NONE = "prev_"
 _WEEKDAYS = frozenset(f"pendulum.{name}DAY" for name in ("MON", "TUES", "WEDNES", "THURS", "FRI", "SATUR", "SUN"))
 _AS_TEXT = (-1, ord("s"))  # conversions of an f-string: none, and `!s`
+_LOGGED = ("debug", "info", "warning", "warn", "error", "critical", "exception")
 _COUNTED = "`day_of_week` counts from Monday, 0, since pendulum 3; before from Sunday, 0."
 
 
@@ -109,6 +110,9 @@ def _texts(source: Source, moments: Moments) -> Iterator[Change]:
             for item in (*call.args, *(word.value for word in call.keywords)):
                 if moments.has(item):
                     yield Change((replace(source, item, _as_text(source, item)),))
+        for item in _written(call):
+            if moments.has(item):
+                yield Change((replace(source, item, _as_text(source, item)),))
     for node in source.each(ast.BinOp):
         if isinstance(node.op, ast.Mod) and _is_text(node.left):
             for item in node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]:
@@ -121,6 +125,22 @@ def _texts(source: Source, moments: Moments) -> Iterator[Change]:
                 text = _in_f_string(text, held.value)
         if text != code:
             yield Change((replace(source, joined, text),))
+
+
+def _written(call: ast.Call) -> list[ast.expr]:
+    """Give what a call of print, or of a logger by `%s`, writes as text."""
+    if isinstance(call.func, ast.Name) and call.func.id == "print":
+        return call.args
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in _LOGGED or not call.args:
+        return []
+    template = getattr(call.args[0], "value", None)
+    if not isinstance(template, str):
+        return []
+    places = re.findall(r"%(.)", template.replace("%%", ""))
+    given = call.args[1:]
+    return (
+        [item for item, place in zip(given, places, strict=True) if place == "s"] if len(places) == len(given) else []
+    )
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -182,6 +182,15 @@ def is_context(source: Source, node: ast.expr, key: str = "", depth: int = _DEPT
     return bool(given) and all(is_context(source, item, key, depth - 1) for item in given)
 
 
+def is_handed_context(source: Source, node: ast.Name, key: str) -> bool:
+    """Tell whether a parameter is the context of a task because every call in the file hands it over."""
+    place = _parameter_of(source, node)
+    if place is None or isinstance(place, ast.Lambda):
+        return False
+    given = _given(source, place, node.id)
+    return bool(given) and all(is_context(source, item, key) for item in given)
+
+
 def _is_handed_open(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef, key: str, depth: int) -> bool:
     """Tell whether `**kwargs` of a function is what a task got: nobody calls it here, or everybody with the context."""
     calls = _calls(source, function)
@@ -280,7 +289,7 @@ def given_to(source: Source, name: str) -> set[str] | None:
             if call.args or any(item.arg is None for item in call.keywords):
                 return None
             found |= {str(item.arg) for item in call.keywords}
-        if any(item.arg == "python_callable" and getattr(item.value, "id", "") == name for item in call.keywords):
+        if call in handed(source).tasks.get(name, ()):
             for item in call.keywords:
                 if item.arg == "op_args":
                     return None
