@@ -113,7 +113,8 @@ def _oracle(source: Source) -> Iterator[Change | Spot]:
         return
     own = {f"cx_Oracle.{name}" for name in _OWN}
     used = [node for node in source.each(ast.Name, ast.Attribute) if source.means(node, own)]
-    for node in source.each(ast.Import, ast.ImportFrom):
+    nodes: list[ast.Import | ast.ImportFrom] = [*source.each(ast.Import), *source.each(ast.ImportFrom)]
+    for node in nodes:
         names = node.names
         is_from = isinstance(node, ast.ImportFrom) and node.module == "cx_Oracle" and not node.level
         is_plain = isinstance(node, ast.Import) and [item.name for item in names] == ["cx_Oracle"]

@@ -62,7 +62,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
 
 def _used(source: Source) -> Iterator[ast.AST]:
     """Give where the file does what the two drivers may do otherwise."""
-    for node in source.each(ast.Name, ast.Attribute):
+    nodes: list[ast.Name | ast.Attribute] = [*source.each(ast.Name), *source.each(ast.Attribute)]
+    for node in nodes:
         if isinstance(node.ctx, ast.Load) and source.means(node, _HOOKS) and not _is_same(source, node):
             yield node
     for call in source.each(ast.Call):

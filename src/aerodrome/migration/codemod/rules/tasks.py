@@ -85,22 +85,21 @@ def context_value(source: Source, node: ast.expr, depth: int = _DEPTH) -> str:
     if isinstance(node, ast.Name):
         return _of_name(source, node, depth)
     if isinstance(node, ast.Attribute):
-        owner = context_value(source, node.value, depth - 1) if node.attr in ("dag_run", "task", "dag") else ""
-        return _PARTS.get((_kind(owner), node.attr), "")
-    if isinstance(node, ast.Call):
-        if not isinstance(node.func, ast.Attribute):
+        if node.attr not in ("dag_run", "task", "dag"):
             return ""
-        if node.func.attr == "get_dagrun":
-            return "dag_run" if _kind(context_value(source, node.func.value, depth - 1)) == "ti" else ""
-        if node.func.attr not in ("get", "pop") or not node.args:
-            return ""
-        owner, key = node.func.value, node.args[0]
-    elif isinstance(node, ast.Subscript):
+        return _PARTS.get((_kind(context_value(source, node.value, depth - 1)), node.attr), "")
+    key: ast.expr | None = None
+    if isinstance(node, ast.Subscript):
         owner, key = node.value, node.slice
-    else:
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        owner = node.func.value
+        if node.func.attr == "get_dagrun":
+            return "dag_run" if _kind(context_value(source, owner, depth - 1)) == "ti" else ""
+        if node.func.attr in ("get", "pop") and node.args:
+            key = node.args[0]
+    if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
         return ""
-    is_text = isinstance(key, ast.Constant) and isinstance(key.value, str)
-    return key.value if is_text and is_context(source, owner, key.value, depth - 1) else ""  # type: ignore[attr-defined]
+    return key.value if is_context(source, owner, key.value, depth - 1) else ""
 
 
 def run_of(source: Source, node: ast.expr) -> str:
@@ -213,11 +212,14 @@ def _of_name(source: Source, node: ast.Name, depth: int) -> str:
         return node.id if node.id in _names(place) and _is_filled(source, place, node.id) else ""
     for arg in (*place.args.args, *place.args.kwonlyargs):
         if arg.arg == node.id and arg.annotation is not None:
-            models = {
-                name.rpartition(".")[2] for name in source.meanings(arg.annotation) if name.startswith("airflow.")
-            }
-            if found := next((_MODELS[name] for name in sorted(models) if name in _MODELS), ""):
-                return found
+            models = (
+                name.rpartition(".")[2]
+                for name in sorted(source.meanings(arg.annotation))
+                if name.startswith("airflow.")
+            )
+            said = [_MODELS[name] for name in models if name in _MODELS]
+            if said:
+                return said[0]
     items = _given(source, place, node.id)
     kinds = {_kind(context_value(source, item, depth - 1)) for item in items}
     return kinds.pop() if len(kinds) == 1 else ""
