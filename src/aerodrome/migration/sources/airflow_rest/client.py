@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from html import unescape
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx2
@@ -152,17 +152,24 @@ class RestReader:
         *,
         is_signed: bool,
         headers: Mapping[str, str] | None = None,
+        into: BinaryIO | None = None,
     ) -> httpx2.Response:
-        """Send; wait and repeat when Airflow, or what stands before it, says so. Every call of ours may be repeated."""
+        """Send; wait and repeat when Airflow, or what stands before it, says so. Every call of ours may be repeated.
+
+        `into` takes the content of a success as it comes, from its beginning again at each attempt.
+        """
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = self._client.request(
-                    method,
-                    path,
-                    params=dict(parameters or {}),
-                    json=body,
-                    headers=headers or self._headers(is_signed=is_signed),
+                answer = self._once(
+                    self._client.build_request(
+                        method,
+                        path,
+                        params=dict(parameters or {}),
+                        json=body,
+                        headers=headers or self._headers(is_signed=is_signed),
+                    ),
+                    into,
                 )
             except httpx2.TransportError as error:
                 if attempt == ATTEMPTS:
@@ -177,6 +184,22 @@ class RestReader:
                 return answer
             self._sleep(_wait_s(answer, attempt))
         raise Broken("The last attempt gave neither an answer nor an error.", code="source-failed")
+
+    def _once(self, request: httpx2.Request, into: BinaryIO | None) -> httpx2.Response:
+        if into is None:
+            return self._client.send(request)
+        answer = self._client.send(request, stream=True)
+        try:
+            if answer.is_success:
+                into.seek(0)
+                into.truncate()
+                for part in answer.iter_bytes():
+                    into.write(part)
+            else:
+                answer.read()
+        finally:
+            answer.close()
+        return answer
 
     def _headers(self, *, is_signed: bool) -> dict[str, str]:
         if not is_signed:
