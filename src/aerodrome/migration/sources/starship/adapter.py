@@ -31,6 +31,7 @@ from aerodrome.migration.sources.starship.client import StarshipReader
 from aerodrome.migration.sources.starship.dags import UNREAD, StarshipDags
 from aerodrome.migration.sources.starship.history import StarshipHistory
 from aerodrome.migration.sources.starship.logs import StarshipLogs
+from aerodrome.migration.sources.starship.measures import measures
 from aerodrome.migration.sources.task_logs.reading import TaskLogs
 
 
@@ -140,8 +141,12 @@ class StarshipSource(AirflowRestSource):
             ("variable", self._variable_records()),
             ("pool", objects.pools(self._wire)),
             *self._surrounding_records(),
+            *self._measures(),
         )
         yield from self._told(kinds, progress)
+
+    def _measures(self) -> tuple[tuple[str, Iterable[Record]], ...]:
+        return (("measure", measures(self._wire, has_xcoms=not self._no_xcoms, has_logs=not self._wire.no_logs)),)
 
     def _connection_records(self) -> Iterator[Record]:
         in_env = {value.conn_id.upper(): value for value in surroundings.env_connections(self._env)}

@@ -31,7 +31,8 @@ CLOCKS_APART = timedelta(minutes=10)
 _SHOWN = re.compile(r"\(.*\)|[^\s(]+@version=-?\d+\(.*\)", re.DOTALL)
 _VALUE = COLUMNS["xcom"].index("value")
 Row = Mapping[str, Any]
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _Stamps = dict[tuple[str, int], dict[str, datetime | None]]
 _Given = tuple[list[tuple[Any, ...]], list[RejectedRow]]
 
@@ -111,7 +112,7 @@ class StarshipXComs:
         return rows, rejected
 
 
-def touched(runs: Mapping[str, Row], tasks: Sequence[Row], since: datetime | None) -> list[Row]:
+def touched(runs: Mapping[str, Row], tasks: Sequence[dict[str, Any]], since: datetime | None) -> list[dict[str, Any]]:
     """Give the task instances of a page that belong to a run in which something happened after the moment."""
     if since is None:
         return list(tasks)

@@ -130,6 +130,13 @@ def open_logs(place: LogPlace, login: CloudLogin) -> TaskLogs | None:
     return _stored(place, login) if place.is_read else None
 
 
+def logs_of(place: LogPlace, source: object, login: CloudLogin) -> TaskLogs | None:
+    """Open the logs of a source: where they lie, if that is read here, else as the source gives them itself."""
+    if isinstance(source, OffersTaskLogs) and not probe(place, login).is_ok:
+        return source.task_logs()
+    return open_logs(place, login)
+
+
 def probe(place: LogPlace, login: CloudLogin) -> Probe:
     """Tell where logs lie and whether they can be read here: one is opened. Never a required probe."""
     said = f"Task logs: {place.label}"
