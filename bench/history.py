@@ -185,8 +185,8 @@ class Meter:
         return total
 
 
-LEFT = {"rest": ("task_try", "xcom"), "starship": ("xcom",)}
-"""What stays behind, said with a reason and a number: these give it one by one only."""
+LEFT = {"rest": ("task_try", "xcom")}
+"""What stays behind, said with a reason and a number: it gives it one by one only."""
 
 
 def copy_plainly(source: TargetDatabase, target: TargetDatabase, tables: Sequence[str] = TABLES) -> int:

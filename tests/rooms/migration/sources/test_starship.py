@@ -23,6 +23,7 @@ from aerodrome.kernel.clock import ManualClock, from_text
 from aerodrome.kernel.errors import Broken, Conflict, Invalid, NotFound, Unavailable
 from aerodrome.kernel.secret import Secret
 from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
+from aerodrome.migration.estate.records import MeasureRecord
 from aerodrome.migration.sources.airflow_rest.activity import TellsActivity
 from aerodrome.migration.sources.capture import capture
 from aerodrome.migration.sources.contract import RestConfig, SourceAdapter
@@ -199,6 +200,22 @@ def test_xcoms_of_a_top_up_are_those_of_runs_that_moved_since(
         of_run
     )  # and whether it can be asked at all
     assert len(rows(source, "xcom")) == 258
+
+
+def test_calls_for_single_items_are_counted_beforehand(
+    open_it: Callable[..., SourceAdapter], server: StarshipServer
+) -> None:
+    def counted(source: SourceAdapter) -> dict[str, int]:
+        return {each.name: each.amount for each in source.records(quiet) if isinstance(each, MeasureRecord)}
+
+    assert counted(open_it()) == {
+        "calls:log": 247,
+        "calls:xcom": 247,
+        "logs:readable": 1,
+    }  # of 130 runs, by the last 10
+    server.is_astronomer = False
+    assert counted(open_it()) == {"calls:xcom": 247}
+    assert counted(open_it(config_file=None)) == {}
 
 
 @pytest.mark.parametrize("named", ["", "lake.backends.S3XCom"])
