@@ -126,7 +126,8 @@ class StarshipHistory:
             if not runs:
                 continue
             if kind == "xcom":
-                yield from self._xcoms.batches(runs, self._with_xcoms(dag_id, runs, window))
+                pages = self._with_xcoms(dag_id, runs, window)
+                yield from self._xcoms.batches(runs, pages, is_whole=window.since is None)
                 continue
             if kind == "run":
                 yield HistoryBatch(kind, COLUMNS[kind], [_run(runs[run_id]) for run_id in sorted(runs)])

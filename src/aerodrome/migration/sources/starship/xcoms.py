@@ -14,18 +14,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any, TypeVar
 
 from aerodrome.kernel.clock import from_text
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.estate.history import COLUMNS, HistoryBatch, RejectedRow
 from aerodrome.migration.sources.airflow_db.conversion import convert_xcom
-from aerodrome.migration.sources.airflow_rest.client import quoted
+from aerodrome.migration.sources.airflow_rest.client import PAGE, quoted
 from aerodrome.migration.sources.starship.client import ITEMS_AT_ONCE, StarshipReader, TaskKey
 
 WAITING = 4 * ITEMS_AT_ONCE
 ROWS_PER_BATCH, CHARACTERS_PER_BATCH = 1_000, 4_000_000
+MOST_LISTED = 200_000
+"""XComs of a DAG whose names and moments are held in memory; of a DAG with more, each task instance is asked."""
+PASSES = 3
 CLOCKS_APART = timedelta(minutes=10)
 """The moments of task instances are those of workers; `since` is one of the web server."""
 _SHOWN = re.compile(r"\(.*\)|[^\s(]+@version=-?\d+\(.*\)", re.DOTALL)
@@ -33,7 +35,7 @@ _VALUE = COLUMNS["xcom"].index("value")
 Row = Mapping[str, Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_Stamps = dict[tuple[str, int], dict[str, datetime | None]]
+_Stamps = dict[tuple[datetime | None, str, int], dict[str, datetime | None]]
 _Given = tuple[list[tuple[Any, ...]], list[RejectedRow]]
 
 
@@ -43,13 +45,18 @@ class StarshipXComs:
     def __init__(self, reader: StarshipReader) -> None:
         self._reader = reader
 
-    def batches(self, runs: Mapping[str, Row], pages: Iterable[Sequence[Row]]) -> Iterator[HistoryBatch]:
-        """Give the XComs of task instances, which come page by page with those of a run together and in order."""
+    def batches(
+        self, runs: Mapping[str, Row], pages: Iterable[Sequence[Row]], *, is_whole: bool = True
+    ) -> Iterator[HistoryBatch]:
+        """Give the XComs of a DAG's task instances, which come page by page with those of a run together and in order.
+
+        `is_whole`: they are those of most runs of the DAG, so that a list of all its XComs is worth its pages.
+        """
         rows: list[tuple[Any, ...]] = []
         rejected: list[RejectedRow] = []
         length = 0
         with ThreadPoolExecutor(ITEMS_AT_ONCE, thread_name_prefix="starship-xcoms") as pool:
-            for given, refused in _in_order(pool, lambda each: self._of(*each), self._asked(pool, runs, pages)):
+            for given, refused in _in_order(pool, lambda each: self._of(*each), self._asked(runs, pages, is_whole)):
                 rows += given
                 rejected += refused
                 length += sum(len(row[_VALUE] or "") for row in given)
@@ -60,35 +67,54 @@ class StarshipXComs:
             yield HistoryBatch("xcom", COLUMNS["xcom"], rows, rejected)
 
     def _asked(
-        self, pool: ThreadPoolExecutor, runs: Mapping[str, Row], pages: Iterable[Sequence[Row]]
+        self, runs: Mapping[str, Row], pages: Iterable[Sequence[Row]], is_whole: bool
     ) -> Iterator[tuple[TaskKey, Mapping[str, datetime | None], datetime | None]]:
         """Give the task instances to be asked for: all of them, or those of which the REST API says that they have some."""
+        known: _Stamps | None = None
+        listed = ""
         for page in pages:
-            by_run = [(run_id, list(tasks)) for run_id, tasks in groupby(page, lambda task: str(task["run_id"]))]
-            known = _in_order(pool, lambda each: self._stamps(each[1][0]["dag_id"], each[0]), by_run)
-            for (run_id, tasks), stamps in zip(by_run, known, strict=True):
-                for task in tasks:
-                    key = TaskKey(task["dag_id"], run_id, task["task_id"], task["map_index"])
-                    if stamps is None or key[2:] in stamps:
-                        ended = from_text(task.get("end_date")) or _ended(runs[run_id])
-                        yield key, (stamps or {}).get(key[2:], {}), ended
+            for task in page:
+                wanted = "~" if is_whole else task["run_id"]
+                if wanted != listed:
+                    listed, known = wanted, self._stamps(task["dag_id"], wanted)
+                run = runs[task["run_id"]]
+                key = TaskKey(task["dag_id"], task["run_id"], task["task_id"], task["map_index"])
+                stamps = {} if known is None else known.get((from_text(run.get("execution_date")), *key[2:]))
+                if stamps is not None:
+                    yield key, stamps, from_text(task.get("end_date")) or _ended(run)
 
     def _stamps(self, dag_id: str, run_id: str) -> _Stamps | None:
-        """Give the keys and moments of a run's XComs by task instance; None where the REST API does not tell."""
+        """Give the keys and moments of the XComs of a run (~: of all) by task instance; None where REST does not tell, or of too many."""
         path = f"/dags/{quoted(dag_id)}/dagRuns/{quoted(run_id)}/taskInstances/~/xcomEntries"
         if not self._reader.has_rest or not self._reader.fits(path):
             return None
-        found: _Stamps = {}
         try:
-            for entry in self._reader.pages(path, "xcom_entries"):
-                if "map_index" not in entry:  # before Airflow 2.9
-                    return None
-                found.setdefault((entry["task_id"], entry["map_index"]), {})[entry["key"]] = from_text(
-                    entry["timestamp"]
-                )
-        except AerodromeError:  # it fails for a whole run where one value cannot be shown
+            if self._reader.get(path, limit=1)["total_entries"] > MOST_LISTED:
+                return None
+            entries = next(filter(lambda found: found is not None, (self._listed(path) for _ in range(PASSES))), None)
+        except AerodromeError:  # one value that cannot be shown makes a whole page fail
             return None
-        return found
+        found: _Stamps = {}
+        for entry in entries or ():
+            if "map_index" not in entry:  # before Airflow 2.9
+                return None
+            place = (from_text(entry["execution_date"]), entry["task_id"], entry["map_index"])
+            found.setdefault(place, {})[entry["key"]] = from_text(entry["timestamp"])
+        return None if entries is None else found
+
+    def _listed(self, path: str) -> list[dict[str, Any]] | None:
+        """Give a list whole; None when it shifted between two pages, each of which begins with the last entry of the one before."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self._reader.get(path, limit=PAGE, offset=max(0, len(found) - 1))
+            page = answer["xcom_entries"]
+            if found and page[:1] != found[-1:]:
+                return None
+            found += page[1:] if found else page
+            if len(found) >= answer["total_entries"]:
+                return found
+            if len(page) < 2:
+                return None
 
     def _of(self, key: TaskKey, stamps: Mapping[str, datetime | None], ended: datetime | None) -> _Given:
         rows: list[tuple[Any, ...]] = []
