@@ -170,7 +170,7 @@ def _history(settings: Mapping[str, Any], moving: Sequence[str], estate: Invento
                 "dag_ids": part,
                 "since": since,
                 "on_conflict": settings["history"]["on_conflict"],
-                "leave_out": settings["history"]["leave_out"],
+                "leave_out": settings["history"].get("leave_out", []),
             },
         )
 

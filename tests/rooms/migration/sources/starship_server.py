@@ -55,6 +55,7 @@ class StarshipServer:
     )  # (dag, run, task, map index) -> by key
     logs: dict[tuple[str, ...], bytes] = field(default_factory=dict)  # with the number of the try
     is_astronomer: bool = True
+    ended: bool = False  # the session is over
     broken: set[str] = field(default_factory=set)  # ids of tasks whose items are answered with an error
     down: bool = False  # its database is away: every route answers with an error
     down_from: str = ""  # the route at which that begins
@@ -117,7 +118,7 @@ def starship_server() -> Iterator[StarshipServer]:
                     self._json(404, {"detail": None, "status": 404, "title": "Not Found", "type": "…/NotFound"})
                 elif parts.path == "/login/":
                     self._login(method, body)
-                elif SESSION not in (self.headers.get("Cookie") or ""):
+                elif state.ended or SESSION not in (self.headers.get("Cookie") or ""):
                     self._to("/login/?next=" + self.path)
                 elif found := re.fullmatch(r"/api/starship/(\w+)", parts.path):
                     given = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -134,6 +135,7 @@ def starship_server() -> Iterator[StarshipServer]:
                 return
             form = dict(parse_qsl(body.decode()))
             if form == {"csrf_token": CSRF, "username": "reader", "password": PASSWORD}:
+                state.ended = False
                 self._to("/home", {"Set-Cookie": f"{SESSION}; HttpOnly; Path=/"})
             else:
                 self._to("/login/?next=/home")

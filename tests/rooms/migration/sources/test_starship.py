@@ -202,6 +202,15 @@ def test_xcoms_of_a_top_up_are_those_of_runs_that_moved_since(
     assert len(rows(source, "xcom")) == 258
 
 
+def test_a_session_that_ends_is_begun_again(open_it: Callable[..., SourceAdapter], server: StarshipServer) -> None:
+    """Single items take longer than a session may last."""
+    source = open_it()
+    assert len(rows(source, "run")) == 129
+    server.ended = True
+    assert len(rows(source, "run")) == 129
+    assert server.asked.count("POST /login/") == 2
+
+
 def test_calls_for_single_items_are_counted_beforehand(
     open_it: Callable[..., SourceAdapter], server: StarshipServer
 ) -> None:

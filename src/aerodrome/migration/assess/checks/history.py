@@ -132,7 +132,7 @@ CHECKS = (
     ),
     Check(
         "history-calls", "info", "History that comes one item a call",
-        "Leave XComs or logs out by `history.leave_out` in the plan, or connect the database or an archive.", _calls,
+        "`history.leave_out` in the plan says what stays behind: XComs, unless you take them out of it. Or connect the database or an archive.", _calls,
     ),
     Check(
         "history-stays", "info", "Large tables that do not move",

@@ -176,9 +176,10 @@ class RestReader:
                     raise self._unreachable() from error
                 self._sleep(0.5 * 2**attempt)
                 continue
-            if answer.status_code == 401 and is_signed and self._can_renew and not renewed:
+            if is_signed and not renewed and self._is_signed_out(answer):
                 renewed = True
                 self.__dict__.pop("_bearer", None)  # a token of 3.x lives for a day at most
+                self.__dict__.pop("_by_session", None)  # a session, as long as the source's options say
                 continue
             if answer.status_code not in _AGAIN or attempt == ATTEMPTS:
                 return answer
@@ -247,9 +248,14 @@ class RestReader:
         if not answer.is_redirect or "/login" in answer.headers.get("location", ""):
             raise self._login_refused()
 
-    @property
-    def _can_renew(self) -> bool:
-        return not self._token and "_bearer" in self.__dict__
+    def _is_signed_out(self, answer: httpx2.Response) -> bool:
+        """Tell whether a login of ours has ended that can be made again."""
+        if self._token:
+            return False
+        is_sent_away = answer.is_redirect and "/login" in answer.headers.get("location", "")
+        return (answer.status_code == 401 and "_bearer" in self.__dict__) or (
+            is_sent_away and bool(self.__dict__.get("_by_session"))
+        )
 
     @cached_property
     def _bearer(self) -> Secret:

@@ -97,7 +97,8 @@ class StarshipSource(AirflowRestSource):
         said = "XComs can be read, with a call for each task instance" + (
             " that has some." if self._wire.has_rest else "."
         )
-        return Probe("XComs", True, said, is_required=False)
+        hint = "The plan that is proposed leaves them out (history.leave_out): the source's web server notes an error at each."
+        return Probe("XComs", True, said, hint, is_required=False)
 
     def _logs_read(self) -> Probe:
         if reason := self._wire.no_logs:

@@ -2,7 +2,8 @@
 
 `GET xcom` (2.10.1, Airflow 2.8 to 2.11) gives what Airflow shows of a value, serialized anew: an object of Python that is no plain
 data comes as a text ("(1,2)" for a tuple, "datetime.datetime@version=2(…)"), which nobody can tell from a text that looks so. Such
-values are refused. It tells no moment: the stable REST API does, where it answers; else it is the end of the task instance.
+values are refused. What it answers with stays in objects of its session; saving the login's session then fails once (flask-session notes it), and nothing is
+written: no driver of Airflow 2 takes a text for bytes. It tells no moment: the stable REST API does, where it answers; else it is the end of the task instance.
 """
 
 from __future__ import annotations
