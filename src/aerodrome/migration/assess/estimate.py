@@ -21,7 +21,7 @@ _POSTGRESQL = 15_000
 """About half of what `make bench-history` gives on a machine of two cores that holds source and target, too (docs/guides/migrate.md)."""
 _KINDS = ("run", "task_instance", "task_try", "xcom", "rendered")
 MOVED = ("dag_run", "task_instance", "task_instance_history", "xcom", "rendered_task_instance_fields")
-CALLS_PER_S = 8
+CALLS_PER_S = 7
 """Of XComs over Starship, three at a time, in a web server that keeps its sessions in the database (`make bench-history-wires`)."""
 CALLED = {"xcom": ("XComs", "a call for each task instance"), "log": ("Task logs", "a call for each try")}
 STAYS = ("log", "job", "task_fail", "dag_code")

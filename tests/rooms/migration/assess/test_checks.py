@@ -64,8 +64,8 @@ def test_calls_for_single_items_are_told_with_their_time() -> None:
     for finding in assess_inventory(inventory).findings:
         found.setdefault(finding.code, []).append(finding.message)
     assert found["history-calls"] == [
-        "Task logs come with a call for each try: about 400 calls, about 50 s at 8 a second.",
-        "XComs come with a call for each task instance: about 400,000 calls, about 13.9 h at 8 a second.",
+        "Task logs come with a call for each try: about 400 calls, about 57 s at 7 a second.",
+        "XComs come with a call for each task instance: about 400,000 calls, about 15.9 h at 7 a second.",
     ]
     assert "400,400 calls" in found["transfer-long"][0]
     assert "10 rows" in found["transfer-time"][0]
