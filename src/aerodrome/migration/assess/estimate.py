@@ -13,7 +13,7 @@ _BY_KIND = {
     "airflow-db": 8_000,
     "airflow-archive": 8_000,
     "airflow-rest": 1_000,
-    "starship": 1_000,
+    "starship": 300,
     "mwaa": 1_000,
     "composer": 1_000,
 }
