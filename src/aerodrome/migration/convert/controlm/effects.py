@@ -15,7 +15,9 @@ from aerodrome.migration.convert.controlm.definitions.model import Action, Job, 
 from aerodrome.migration.convert.controlm.jobs.commands import (
     ExitRule,
     OutputCopy,
+    codes_of,
     exit_test,
+    is_of_state,
     line_pattern,
     output_test,
 )
@@ -29,6 +31,16 @@ _OF_RUNS: Final = re.compile(
     re.IGNORECASE,
 )
 _SHELL: Final = ("command", "script", "embedded")
+
+
+def fits_with(reaction: Reaction, other: Reaction) -> bool:
+    """Say whether another ON block can match the same end and turn it without this one's seeing it.
+
+    Blocks on OK and NOTOK come last and see what those on exit codes and on the output have made of the job.
+    """
+    if is_of_state(reaction.code) and not is_of_state(other.code):
+        return False
+    return bool(codes_of(reaction.code) & codes_of(other.code))
 
 
 @dataclass(frozen=True)
@@ -134,13 +146,19 @@ class _Maker:
             self._raise(action, where, "action-unknown", text, event or "ok")
 
     def _turned(self, reaction: Reaction, event: str | None) -> str:
-        """Give the end to which an ON block turns that of its job, "" where it keeps it: what else it does is then for an end that nobody sees."""
-        kinds = {action.kind for action in reaction.actions}
+        """Give the end to which ON blocks turn that of the job where this one matches, "" where they keep it: what it does is then for an end that nobody sees."""
         if isinstance(self.node, Job) and self.node.kind == "dummy":
             return ""
-        if "ok" in kinds and event != "ok":
+        kinds = {action.kind for action in reaction.actions}
+        others = {
+            action.kind
+            for other in self.node.reactions
+            if other is not reaction and fits_with(reaction, other)
+            for action in other.actions
+        }
+        if "ok" in kinds | others and event != "ok":
             return "OK"
-        return "NOTOK" if "notok" in kinds and event != "notok" else ""
+        return "NOTOK" if "notok" in kinds | (others if event else set()) and event != "notok" else ""
 
     def shout(self, shout: Shout) -> None:
         origin = self._origin(shout.line)
