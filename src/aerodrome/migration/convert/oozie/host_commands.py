@@ -16,8 +16,8 @@ from aerodrome.migration.convert.oozie.profiles import Command
 
 
 def shell(action: Action) -> Command:
-    action.settings()
-    if action.body.first("configuration") is not None or action.unread:
+    settings = action.settings()
+    if settings or action.body.first("configuration") is not None or action.unread:
         action.caveats["shell-configuration"] = (
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
