@@ -85,7 +85,7 @@ class Action:
         return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
 
     def last_name(self, text: str) -> str:
-        """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (5.2, ShellActionExecutor)."""
+        """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""
         text = text.strip()
         name = text.rpartition("/")[2]
         if name.count("{") == name.count("}") and not name.startswith("${"):
@@ -123,7 +123,7 @@ class Action:
     def settings(self) -> dict[str, str]:
         """Give the configuration: job-xml files, config-default.xml, <global>, its own; the later ones win.
 
-        The files of <global> come behind its own ones, and settings of both win over all files (Oozie 5.2:
+        The files of <global> come behind its own ones, and settings of both win over all files (Oozie 4.x/5.x:
         LiteWorkflowAppParser.handleDefaultsAndGlobal, JavaActionExecutor.parseJobXmlAndConfiguration). What only steers Oozie's launcher is
         left out and said.
         """

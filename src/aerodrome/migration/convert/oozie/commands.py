@@ -1,6 +1,6 @@
 """What each action type does, as commands of the Hadoop clients: every flag, argument and file of the source is kept.
 
-A word of a command is a Jinja template that renders to exactly one shell word. Sources: Oozie 5.2 (SparkArgsExtractor, HiveMain, Hive2Main,
+A word of a command is a Jinja template that renders to exactly one shell word. Sources: Oozie 4.x/5.x (SparkArgsExtractor of 5.x, HiveMain, Hive2Main,
 PigMain, SqoopMain, ShellMain, FsActionExecutor).
 """
 

@@ -1,4 +1,4 @@
-"""Hands <file>, <archive> and lib/ to the job that an action starts, as Oozie's distributed cache does (5.2, JavaActionExecutor.addToCache)."""
+"""Hands <file>, <archive> and lib/ to the job that an action starts, as Oozie's distributed cache does (4.x/5.x, JavaActionExecutor.addToCache)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from aerodrome.migration.convert.oozie.actions import Action, listed
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 
-FETCHED: Final = "jars of lib/ below the application's path are fetched; Oozie's share library is not"
+FETCHED: Final = "jars of lib/ below the application's path are fetched; Oozie's share library, and lib/ of a workflow that runs this one, are not"
 _LIBPATH: Final = "oozie.libpath"
 _PROPERTIES: Final = {"cache_files": "mapreduce.job.cache.files", "cache_archives": "mapreduce.job.cache.archives"}
 _TOLD: Final = (
@@ -28,7 +28,7 @@ class Handed:
 
 
 def handed(action: Action, jar: str = "") -> Handed:
-    """Sort what <file> and <archive> name; a file of the name of the job's own jar is that jar (5.2, JarFilter)."""
+    """Sort what <file> and <archive> name; a file of the name of the job's own jar is that jar (5.x, JarFilter)."""
     made = Handed()
     name = action.compiler.scope.partly(jar).rpartition("/")[2]
     for text in action.places("file"):
@@ -52,7 +52,7 @@ def handed(action: Action, jar: str = "") -> Handed:
 def libraries(action: Action, *, is_asked: bool = False) -> dict[str, str]:
     """Give the folders whose files every action has: names in the working directory, and their places as words.
 
-    They are lib/ of the application and those of oozie.libpath (Oozie 5.x: WorkflowAppService.createProtoActionConf). Where nobody knows the
+    They are lib/ of the application and those of oozie.libpath (Oozie 4.x/5.x: WorkflowAppService.createProtoActionConf). Where nobody knows the
     path of the application it is left out, and told, or asked for.
     """
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Java and map-reduce actions, as programs of the Hadoop clients (Oozie 5.2, JavaMain, MapReduceMain)."""
+"""Java and map-reduce actions, as programs of the Hadoop clients (Oozie 4.x/5.x, JavaMain, MapReduceMain)."""
 
 from __future__ import annotations
 

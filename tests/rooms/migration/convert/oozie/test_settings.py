@@ -92,6 +92,6 @@ def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -
     ],
 )
 def test_what_dir_files_leaves_out_is_not_gone_through(tmp_path: Path, written: str, lines: list[str]) -> None:
-    """With dir-files="false" Oozie changes the path itself only (5.2: FsActionExecutor.recursiveFsOperation)."""
+    """With dir-files="false" Oozie changes the path itself only (4.x/5.x: FsActionExecutor.recursiveFsOperation)."""
     made = command(tmp_path, f'<fs><chmod path="/x" permissions="750" {written}</chmod></fs>')
     assert [line for line in made.splitlines() if line != "set -e"] == lines
