@@ -273,3 +273,26 @@ def test_folders_of_oozie_libpath_are_libraries_too(tmp_path: Path) -> None:
     words = client.run(lines(dag))
     assert words[1:3] == ["import", "-Dmapreduce.job.cache.files=hdfs://n/jars/shared/three.jar"]
     assert f"{tmp_path / 'work'}/libpath_2/*" in (client.source / "class_path").read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("<java><main-class>x.Tide</main-class></java>", '-cp "$PWD:$PWD/*:$PWD/lib/*:$PWD/libpath_1/*:'),
+        (spark(""), "find lib libpath_1 -maxdepth 1 -name '*.jar'"),
+    ],
+    ids=["java", "spark"],
+)
+def test_programs_and_spark_get_the_folders_of_oozie_libpath(tmp_path: Path, body: str, wanted: str) -> None:
+    convert(tmp_path, body)
+    (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\noozie.libpath=/jars/shared\n")
+    (dag,) = read(tmp_path, {}).dags
+    made = "\n".join(lines(dag))
+    assert "if hdfs dfs -test -d /jars/shared; then hdfs dfs -get -f /jars/shared libpath_1; fi" in made
+    assert wanted in made
+
+
+def test_a_hive_job_of_an_engine_tells_that_it_has_no_library(tmp_path: Path) -> None:
+    body = '<hive xmlns="uri:oozie:hive-action:0.5"><script>/s/a.q</script></hive>'
+    dag = convert(tmp_path, body, runners={"hive": "dataproc"})
+    assert any("not given to the engine" in item.reason for item in dag.accounts if "app-library" in item.code)
