@@ -120,7 +120,7 @@ class _Maker:
             if event != "notok":
                 self._raise(action, where, "rerun-code", f"{where} reruns the job, which retries cannot say.")
         elif action.kind == "stop-cyclic":
-            self._stop(action, event, where)
+            self._stop(action, None if turned else event, where)
         elif action.kind in ("mail", "shout"):
             self._tell(reaction, action, event, is_whole, where)
         elif action.kind == "cond":
