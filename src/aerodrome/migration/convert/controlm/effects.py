@@ -150,15 +150,16 @@ class _Maker:
         if isinstance(self.node, Job) and self.node.kind == "dummy":
             return ""
         kinds = {action.kind for action in reaction.actions}
-        others = {
-            action.kind
-            for other in self.node.reactions
-            if other is not reaction and fits_with(reaction, other)
-            for action in other.actions
-        }
-        if "ok" in kinds | others and event != "ok":
+        if event is not None:
+            kinds |= self._turning(reaction)
+        if "ok" in kinds and event != "ok":
             return "OK"
-        return "NOTOK" if "notok" in kinds | (others if event else set()) and event != "notok" else ""
+        return "NOTOK" if "notok" in kinds and event != "notok" else ""
+
+    def _turning(self, reaction: Reaction) -> set[str]:
+        """Give the ends to which other ON blocks may turn that of the job where this one matches."""
+        others = (other for other in self.node.reactions if other is not reaction and fits_with(reaction, other))
+        return {action.kind for other in others for action in other.actions} & {"ok", "notok"}
 
     def shout(self, shout: Shout) -> None:
         origin = self._origin(shout.line)
@@ -271,6 +272,8 @@ class _Maker:
             del test
             self.effects.on_notok.append(call)
             code, text = "message-code", f"{where} sends its message after every failure, not only after that code."
+            if "ok" in self._turning(reaction):
+                text += " Where another block ends the job OK, it is not sent."
         else:
             code, text = (
                 "message-output",

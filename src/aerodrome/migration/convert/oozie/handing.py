@@ -69,9 +69,11 @@ def libraries(action: Action, *, is_asked: bool = False) -> dict[str, str]:
 
 
 def fetching(folders: Mapping[str, str]) -> list[str]:
-    """Give the lines that fetch folders, where they are."""
+    """Give the lines that fetch folders, where they are; of those of oozie.libpath, which may be a whole share library, the files right in them."""
     return [
-        f"if hdfs dfs -test -d {place}; then hdfs dfs -get -f {place}{'' if name == 'lib' else f' {name}'}; fi"
+        f"if hdfs dfs -test -d {place}; then hdfs dfs -get -f {place}; fi"
+        if name == "lib"
+        else f"mkdir {name} && hdfs dfs -ls {place} | sed -n 's/^-.* //p' | xargs -r sh -c 'hdfs dfs -get -f \"$@\" {name}' get"
         for name, place in folders.items()
     ]
 
@@ -130,11 +132,11 @@ def cache(action: Action, settings: dict[str, str], folders: Mapping[str, str], 
         said = [action.word(settings.pop(key)) for key in (old, _PROPERTIES[name]) if key in settings]
         words = [*said, *(_entry(action, text) for text in action.places(tag))]
         if tag == "file" and folders:
-            lines.append(f"{name}={','.join(words)}")
-            lines += [
-                f"{name}=${name}$(find {folder} -maxdepth 1 -type f 2>/dev/null | sort | while read -r file; do printf ',%s/%s' {place} \"${{file##*/}}\"; done)"
-                for folder, place in folders.items()
-            ]
+            before = ",".join(words)
+            for folder, place in folders.items():
+                each = f"while read -r file; do printf ',%s/%s' {place} \"${{file##*/}}\"; done"
+                lines.append(f"{name}={before}$(find {folder} -maxdepth 1 -type f 2>/dev/null | sort | {each})")
+                before = f"${name}"
             lines.append(f"{name}=${{{name}#,}}")
             names.append(name)
         elif words:

@@ -85,6 +85,18 @@ def test_what_one_block_does_when_another_turns_the_end_raises(
     assert ("message-result" in {item.code for item in mail.accounts}) == is_lost
 
 
+def test_a_message_about_a_code_at_which_another_block_may_end_the_job_ok_is_told(tmp_path: Path) -> None:
+    job = (
+        '<JOB JOBNAME="J" CMDLINE="x" NODEID="h"><ON STMT="*" CODE="COMPSTAT GT 3"><DOMAIL DEST="a@x.org" MESSAGE="m"/></ON>'
+        '<ON STMT="*" CODE="*grain*"><DO ACTION="{}"/></ON></JOB>'
+    )
+    for action, is_told in (("OK", True), ("NOTOK", False)):
+        made = dag(tmp_path, job.format(action))
+        (told,) = (item.reason for item in made.accounts if item.code == "message-code")
+        assert ("ends the job OK" in told) == is_told
+        assert "on_failure_callback" in arguments(made.task("J"))
+
+
 def test_all_blocks_that_match_an_end_are_done(tmp_path: Path) -> None:
     blocks = (
         '<ON STMT="*" CODE="OK"><DOMAIL DEST="a@x.org" MESSAGE="first"/><DOCOND NAME="C" ODATE="ODAT" SIGN="+"/></ON>'

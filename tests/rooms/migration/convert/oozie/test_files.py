@@ -136,8 +136,9 @@ def test_options_of_the_run_may_replace_the_files(tmp_path: Path) -> None:
 
 _HDFS = """#!/bin/bash
 case "$2" in
+  -ls) [ ! -d "$SOURCE/${3##*/}" ] || (echo "drwxr-xr-x - u g 0 2024-03-01 10:00 $3/inner"; cd "$SOURCE/${3##*/}"; printf -- "-rw-r--r-- 3 u g 9 2024-03-01 10:00 $3/%s\\n" *);;
   -test) [ -d "$SOURCE/${4##*/}" ];;
-  -get) case "$4" in */lib | */shared) cp -r "$SOURCE/${4##*/}" "${5:-.}";; *.xml) echo "<configuration/>" > "$5";; *.zip) tar -cf "$5" -T /dev/null;; *) : > "$5";; esac;;
+  -get) case "$4" in */shared/*) for one in "${@:4:$#-4}"; do cp "$SOURCE/shared/${one##*/}" "${!#}"; done;; */lib) cp -r "$SOURCE/${4##*/}" "${5:-.}";; *.xml) echo "<configuration/>" > "$5";; *.zip) tar -cf "$5" -T /dev/null;; *) : > "$5";; esac;;
 esac
 """
 _CLIENT = """#!/bin/bash
@@ -262,7 +263,7 @@ def test_nothing_is_handed_on_where_there_is_nothing(tmp_path: Path) -> None:
 
 def test_folders_of_oozie_libpath_are_libraries_too(tmp_path: Path) -> None:
     client = Client(tmp_path)
-    client.hold("shared/three.jar")
+    client.hold("shared/three.jar", "shared/four.conf")
     body = '<sqoop xmlns="uri:oozie:sqoop-action:0.4"><command>import --table t</command></sqoop>'
     folder = tmp_path / "app"
     convert(folder, body)
@@ -271,7 +272,11 @@ def test_folders_of_oozie_libpath_are_libraries_too(tmp_path: Path) -> None:
     )
     (dag,) = read(folder, {}).dags
     words = client.run(lines(dag))
-    assert words[1:3] == ["import", "-Dmapreduce.job.cache.files=hdfs://n/jars/shared/three.jar"]
+    assert words[1:3] == [
+        "import",
+        "-Dmapreduce.job.cache.files=hdfs://n/jars/shared/four.conf,hdfs://n/jars/shared/three.jar",
+    ]
+    assert (tmp_path / "work" / "libpath_2" / "three.jar").exists()
     assert f"{tmp_path / 'work'}/libpath_2/*" in (client.source / "class_path").read_text()
 
 
@@ -288,7 +293,7 @@ def test_programs_and_spark_get_the_folders_of_oozie_libpath(tmp_path: Path, bod
     (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\noozie.libpath=/jars/shared\n")
     (dag,) = read(tmp_path, {}).dags
     made = "\n".join(lines(dag))
-    assert "if hdfs dfs -test -d /jars/shared; then hdfs dfs -get -f /jars/shared libpath_1; fi" in made
+    assert "mkdir libpath_1 && hdfs dfs -ls /jars/shared |" in made
     assert wanted in made
 
 
