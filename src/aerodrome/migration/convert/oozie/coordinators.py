@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import takewhile
+from pathlib import PurePosixPath
 from typing import Final
 
 from aerodrome.migration.convert.contract import (
@@ -31,6 +33,7 @@ from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
+_OWN_PATH: Final = "oozie.coord.application.path"
 _EXECUTIONS: Final = ("FIFO", "LIFO", "LAST_ONLY", "NONE")
 _HELD_UP: Final = (
     "runs that wait for data count among the {most} that go at a time: one whose data does not come holds up later ones as long as it waits;"
@@ -304,6 +307,10 @@ def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application
     found, is_assumed = estate.search("workflow", known, folder)
     if found is not None and not is_assumed:
         return found
+    if (placed := _by_own_path(estate, plan, known)) is not None:
+        reason = f"{known} leads to no file: {placed.file} is taken, which lies to this file as that path to the coordinator's own"
+        plan.note("app-path", "caveat", "app-path-assumed", reason)
+        return placed
     beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
     is_open = "$" in known.rpartition("/")[2]
     alone = sum(item.folder == folder for item in estate.of_kind("coordinator")) == 1
@@ -319,6 +326,20 @@ def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application
         return None
     plan.note("app-path", "caveat", "app-path-assumed", reason)
     return found
+
+
+def _by_own_path(estate: Estate, plan: Plan, path: str) -> Application | None:
+    """Find a workflow by where its path lies to that of the coordinator, which ends as the coordinator's own file does."""
+    own = plan.scope.partly(f"${{{_OWN_PATH}}}").rstrip("/").split("/")
+    here = PurePosixPath(plan.item.file if own[-1].endswith(".xml") else plan.item.folder).parts
+    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(own[::-1], here[::-1], strict=False)))
+    above = own[: len(own) - tail]
+    wanted = path.rstrip("/").split("/")
+    if not tail or not above or wanted[: len(above)] != above:
+        return None
+    place = PurePosixPath(*here[: len(here) - tail], *wanted[len(above) :])
+    found = estate.applications.get(str(place)) or estate.applications.get(str(place / "workflow.xml"))
+    return found if found is not None and found.kind == "workflow" else None
 
 
 def _is_file(path: str, workflow: Application) -> bool:
