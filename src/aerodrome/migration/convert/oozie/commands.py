@@ -66,6 +66,8 @@ def _hive(action: Action) -> Command:
             'export HIVE_CONF_DIR="$PWD/conf"',
         ]
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is fetched when the task runs"
+        if len(action.unread) > 1:
+            action.caveats["job-xml"] += "; of several files only the last one counts, put them together"
     argv = ["hive"]
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]

@@ -335,3 +335,13 @@ def test_a_job_file_that_spark_does_not_get_is_told(tmp_path: Path) -> None:
     dag = convert(tmp_path, spark("").replace("<master>", "<job-xml>/conf/site.xml</job-xml><master>"))
     assert [item.reason for item in dag.accounts if "job-xml" in item.code and "is not read" in item.reason]
     assert "site.xml" not in "\n".join(lines(dag))
+
+
+@pytest.mark.parametrize(
+    ("files", "is_told"),
+    [("<job-xml>/c/a.xml</job-xml>", False), ("<job-xml>/c/a.xml</job-xml><job-xml>/c/b.xml</job-xml>", True)],
+)
+def test_several_job_files_of_hive_are_told(tmp_path: Path, files: str, is_told: bool) -> None:
+    dag = convert(tmp_path, f'<hive xmlns="uri:oozie:hive-action:0.5">{files}<script>/s/a.q</script></hive>')
+    (told,) = (item.reason for item in dag.accounts if "job-xml" in item.code)
+    assert ("only the last one" in told) == is_told
