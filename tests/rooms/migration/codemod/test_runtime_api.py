@@ -54,6 +54,8 @@ def test_every_way_to_a_task_instance_is_followed(function: str) -> None:
         "def go(what):\n    print(what['ti'].queued_dttm)\n",
         "def go(context):\n    context = load()\n    ti = context['state']\n    print(ti.run)\n",
         "@task\ndef go(task):\n    task.run()\n\n\ngo('a')\n",
+        "def task_instance_mutation_hook(task_instance: TaskInstance):\n    print(task_instance.queued_dttm)\n",
+        "class Handler:\n    def read(self, ti: TaskInstance):\n        return ti.dag_run, ti.execution_date\n",
         "def go(run):\n    run.update_state()\n    run['dag_run'].id = 1\n",
         "class A:\n    def go(self):\n        self.log.info('a')\n        self.dag_run.id\n",
     ],

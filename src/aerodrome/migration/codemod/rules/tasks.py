@@ -17,6 +17,8 @@ _OF_TASKS = (*_TASK_INSTANCES, "dag_run")
 """Keys of a context that no other dictionary has."""
 _PARTS = {("ti", "dag_run"): "dag_run", ("ti", "task"): "task", ("task", "dag"): "dag"}
 _MODELS = {"TaskInstance": "ti", "RuntimeTaskInstance": "ti", "RuntimeTaskInstanceProtocol": "ti", "DagRun": "dag_run"}
+_OF_SCHEDULER = ("task_instance_mutation_hook", "on_task_instance_", "on_dag_run_")
+"""Policies and listeners get rows of the database; so do methods of log handlers and executors."""
 _DEPTH = 8
 
 
@@ -210,7 +212,8 @@ def _of_name(source: Source, node: ast.Name, depth: int) -> str:
         return ""
     if isinstance(place, ast.FunctionDef) and _is_called(source, place):
         return node.id if node.id in _names(place) and _is_filled(source, place, node.id) else ""
-    for arg in (*place.args.args, *place.args.kwonlyargs):
+    is_of_task = not isinstance(source.parents[place], ast.ClassDef) and not place.name.startswith(_OF_SCHEDULER)
+    for arg in (*place.args.args, *place.args.kwonlyargs) if is_of_task else ():
         if arg.arg == node.id and arg.annotation is not None:
             models = (
                 name.rpartition(".")[2]
