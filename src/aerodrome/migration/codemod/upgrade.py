@@ -35,6 +35,7 @@ from aerodrome.migration.codemod.requirements import (
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
 from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys, pendulum_moments
+from aerodrome.migration.codemod.rules.callers import is_imported
 from aerodrome.migration.codemod.rules.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
@@ -44,6 +45,27 @@ from aerodrome.migration.codemod.workers import Each, Held, workers
 
 IGNORED = {"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
+_NAMED_TEMPLATES = {
+    ".html",
+    ".json",
+    ".yaml",
+    ".yml",
+    ".txt",
+    ".q",
+    ".ddl",
+    ".dml",
+    ".pig",
+    ".r",
+    ".R",
+    ".py.j2",
+    ".xml",
+    ".md",
+    ".cypher",
+    ".tpl",
+    ".jinja2",
+    ".tmpl",
+}
+"""Kinds of files that are a template when the code names them."""
 _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
     "trigger-callable",
@@ -110,7 +132,8 @@ def upgrade(
     paths = sorted(path for path in out_dir.rglob("*.py") if _is_own_file(path))
     names = [path.relative_to(out_dir).as_posix() for path in paths]
     encoded = _to_utf8(out_dir, names)
-    project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
+    texts = {name: path.read_bytes() for name, path in zip(names, paths, strict=True)}
+    project = Project(texts, _templates(out_dir, texts))
     options = options or Options()
     zone = options.default_timezone or default_timezone(source_dir)
     version = options.source_version or source_version(source_dir)[0]
@@ -149,6 +172,21 @@ def upgrade(
     interesting = [change for change in changes if change.diff or change.findings]
     interesting += [_left_out(item) for item in left_out]
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), len(changes))
+
+
+def _templates(out_dir: Path, code: Mapping[str, bytes]) -> dict[str, str]:
+    """Give the files that tasks may render: those of kinds that only templates have, and all that the code names and that hold a block of Jinja."""
+    found: dict[str, str] = {}
+    everything = b"\0".join(code.values())
+    for path in sorted(out_dir.rglob("*")):
+        if not _is_own_file(path) or path.suffix not in TEMPLATES | _NAMED_TEMPLATES:
+            continue
+        if path.suffix in _NAMED_TEMPLATES and path.name.encode() not in everything:
+            continue
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        if "{{" in text or "{%" in text:
+            found[path.relative_to(out_dir).as_posix()] = text
+    return found
 
 
 def _is_own_file(path: Path) -> bool:
@@ -219,8 +257,8 @@ def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
 def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
     path = held.out_dir / name
     data = path.read_bytes()
-    if b"airflow" not in data:
-        return []
+    if b"airflow" not in data and (b"jinja2" in data or not is_imported(held.project, name)):
+        return []  # nothing of Airflow's, and nothing that its tasks run
     done = rewrite(data, RULES, replace(held.options, file=name, project=held.project))
     applied.update(done.rules)
     notes[:] = [*follow(data, done.text, notes), *done.notes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from aerodrome.migration.codemod.editing import keyword
+from aerodrome.migration.codemod.rules.callers import elsewhere
 from aerodrome.migration.codemod.source import Source
 
 CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
@@ -33,10 +34,21 @@ def _is_called(source: Source, function: ast.FunctionDef) -> bool:
             target = target.value
         if source.means(target, _DECORATORS):
             return True
-    return any(
-        (given := keyword(call, "python_callable")) and getattr(given.value, "id", "") == function.name
-        for call in source.each(ast.Call)
-    ) and not any(getattr(call.func, "id", "") == function.name for call in source.each(ast.Call))
+    return is_passed(source, function.name) and not any(
+        getattr(call.func, "id", "") == function.name for call in source.each(ast.Call)
+    )
+
+
+def is_passed(source: Source, name: str) -> bool:
+    """Tell whether a function of the file is given to tasks, in the file or in others that import it, and to nobody else there."""
+    others = elsewhere(source, name)
+    return others is not None and (
+        bool(others)
+        or any(
+            (given := keyword(call, "python_callable")) and getattr(given.value, "id", "") == name
+            for call in source.each(ast.Call)
+        )
+    )
 
 
 def task_instance(source: Source, node: ast.AST) -> str | None:
@@ -93,19 +105,24 @@ def context_value(source: Source, node: ast.expr) -> str:
 def given_to(source: Source, name: str) -> set[str] | None:
     """Give the parameters of a function that its callers name: they are not the context's. None when that cannot be seen."""
     found: set[str] = set()
+    others = elsewhere(source, name)
+    if others is None:
+        return None
+    passing = list(others)
     for call in source.each(ast.Call):
         if isinstance(call.func, ast.Name) and call.func.id == name:
             if call.args or any(item.arg is None for item in call.keywords):
                 return None
             found |= {str(item.arg) for item in call.keywords}
         if any(item.arg == "python_callable" and getattr(item.value, "id", "") == name for item in call.keywords):
-            for item in call.keywords:
-                if item.arg == "op_args":
-                    return None
-                if item.arg != "op_kwargs":
-                    continue
-                keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
-                if not all(isinstance(key, ast.Constant) for key in keys):
-                    return None
-                found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+            passing.append(call)
+    for item in (item for call in passing for item in call.keywords):
+        if item.arg == "op_args":
+            return None
+        if item.arg != "op_kwargs":
+            continue
+        keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
+        if not all(isinstance(key, ast.Constant) for key in keys):
+            return None
+        found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
     return found
