@@ -97,6 +97,17 @@ def test_a_subdag_that_became_a_group_is_explained() -> None:
     }
 
 
+def test_a_subdag_within_a_subdag_is_a_group_within_a_group() -> None:
+    before = {"sub": _task("b", operator="SubDagOperator"), "b": _task()}
+    inner = {"one": _task("deep"), "deep": _task(operator="SubDagOperator")}
+    after = {"sub.one": _task("sub.deep.two"), "sub.deep.two": _task("b"), "b": _task()}
+    old = result("2.11.2", dag(tasks=before), dag("x.sub", tasks=inner), dag("x.sub.deep", tasks={"two": _task()}))
+    found = compare(old, result("3.3.2", dag(tasks=after)))
+    assert {(item.path, item.severity) for item in found} == {("tasks.sub", "info"), ("tasks.sub.deep", "info")}
+    flat = {"sub.one": _task("sub.two"), "sub.two": _task("b"), "b": _task()}
+    assert "blocker" in {item.severity for item in compare(old, result("3.3.2", dag(tasks=flat)))}
+
+
 def test_a_subdag_that_stays_is_compared_as_it_is() -> None:
     before = {"sub": _task(operator="SubDagOperator")}
     old = result("2.10.5", dag(tasks=before), dag("x.sub"))
