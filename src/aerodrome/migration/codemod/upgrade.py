@@ -7,6 +7,7 @@ became unused. A file that does not compile afterwards keeps the state before th
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -45,27 +46,6 @@ from aerodrome.migration.codemod.workers import Each, Held, workers
 
 IGNORED = {"__pycache__", ".git", ".venv", "venv", "node_modules", ".ipynb_checkpoints"}
 TEMPLATES = {".sql", ".hql", ".sh", ".bash", ".j2", ".jinja", ".jinja2"}
-_NAMED_TEMPLATES = {
-    ".html",
-    ".json",
-    ".yaml",
-    ".yml",
-    ".txt",
-    ".q",
-    ".ddl",
-    ".dml",
-    ".pig",
-    ".r",
-    ".R",
-    ".py.j2",
-    ".xml",
-    ".md",
-    ".cypher",
-    ".tpl",
-    ".jinja2",
-    ".tmpl",
-}
-"""Kinds of files that are a template when the code names them."""
 _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
     "trigger-callable",
@@ -75,6 +55,8 @@ _TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
 _OF_OLD_NAMES = {"catchup-default"}
 """Rules that look at DAGs under their names of Airflow 2: ruff renames these, and what was found stays true."""
 _OLDER = 2
+_LARGEST = 1_000_000  # bytes of a file that somebody wrote as a template
+_TEMPLATE_EXT = re.compile(rb"\btemplate_ext\b[^=\n]*=\s*[\[(]([^\])]*)[\])]")
 _BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
 
@@ -167,7 +149,9 @@ def upgrade(
         (out_dir / name).write_bytes(item.back((out_dir / name).read_bytes()))
     needed = frozenset().union(*(done.needed for done in finished.values()))
     changes += (
-        _others(out_dir, needed, at_target) if at_target.major > _OLDER else _others_for_2(out_dir, needed, at_target)
+        _others(out_dir, needed, at_target, project)
+        if at_target.major > _OLDER
+        else _others_for_2(out_dir, needed, at_target)
     )
     interesting = [change for change in changes if change.diff or change.findings]
     interesting += [_left_out(item) for item in left_out]
@@ -175,18 +159,24 @@ def upgrade(
 
 
 def _templates(out_dir: Path, code: Mapping[str, bytes]) -> dict[str, str]:
-    """Give the files that tasks may render: those of kinds that only templates have, and all that the code names and that hold a block of Jinja."""
+    """Give the files that tasks may render: those of kinds that only templates have, or that an operator of the project says, and what the code names."""
     found: dict[str, str] = {}
     everything = b"\0".join(code.values())
+    kinds = TEMPLATES | _own_kinds(everything)
     for path in sorted(out_dir.rglob("*")):
-        if not _is_own_file(path) or path.suffix not in TEMPLATES | _NAMED_TEMPLATES:
+        if path.suffix == ".py" or not _is_own_file(path) or path.stat().st_size > _LARGEST:
             continue
-        if path.suffix in _NAMED_TEMPLATES and path.name.encode() not in everything:
+        if path.suffix not in kinds and (not path.suffix or path.name.encode() not in everything):
             continue
         text = path.read_bytes().decode("utf-8", errors="replace")
         if "{{" in text or "{%" in text:
             found[path.relative_to(out_dir).as_posix()] = text
     return found
+
+
+def _own_kinds(code: bytes) -> set[str]:
+    """Give the endings that operators of the project have as `template_ext`."""
+    return {kind.decode() for said in _TEMPLATE_EXT.findall(code) for kind in re.findall(rb"['\"](\.\w+)['\"]", said)}
 
 
 def _is_own_file(path: Path) -> bool:
@@ -315,17 +305,18 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
         applied["unused-import"] += len(gone)
 
 
-def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator[FileChange]:
+def _others(out_dir: Path, needed: frozenset[str], options: Options, project: Project) -> Iterator[FileChange]:
     """Templates, requirements, and what stands around the code; `needed` are packages that the code imports; images of Airflow bring many that no requirements.txt names."""
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
+    kinds = TEMPLATES | _own_kinds(b"\0".join(project.text(file) for file in project.mentioning(b"template_ext")))
     for path in sorted(out_dir.rglob("*")):
         if not _is_own_file(path):
             continue
         name = path.relative_to(out_dir).as_posix()
         is_requirements = path.name == "requirements.txt"
         is_around = is_concerned(path)
-        if not is_requirements and not is_around and path.suffix not in TEMPLATES:
+        if not is_requirements and not is_around and path.suffix not in kinds and name not in project.templates:
             continue
         before = path.read_bytes()
         try:
@@ -335,11 +326,16 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator
         if is_requirements:
             new, rules, findings = _requirements(text, name, needed if path.parent == out_dir else frozenset(), options)
         else:
-            new, rules = _template(text, options) if path.suffix in TEMPLATES else (text, {})
+            new, rules = _template(text, options) if path.suffix in kinds else (text, {})
             findings = ()
             if is_around:
                 new, more, findings = upgrade_surroundings(new, name)
                 rules |= more
+            if name in project.templates:
+                findings += tuple(
+                    Remaining(fact.rule, name, fact.line, fact.message, fact.hint)
+                    for fact in code_reader.facts_of_template(new)
+                )
         if new != text:
             path.write_bytes(new.encode("utf-8"))
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)
