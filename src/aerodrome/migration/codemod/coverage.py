@@ -138,6 +138,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("DockerOperator: auto_remove takes words", "rule", ("operator-argument",)),
     Removal("KubernetesPodOperator: is_delete_operator_pod", "rule", ("operator-argument",)),
     Removal("DockerOperator: volumes; SSHOperator: timeout", "rule", ("operator-argument", "ssh-timeout")),
+    Removal("arguments by position of hooks' constructors, in another order", "rule", ("hook-position",)),
     Removal(
         "methods of hooks: arguments renamed, in another order or gone; methods that are gone", "rule", ("hook-method",)
     ),

@@ -9,6 +9,7 @@ from aerodrome.migration.codemod.arguments import Arguments, changed_arguments
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword, rename_keyword
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules.receivers import made_by_super
 from aerodrome.migration.codemod.source import Source
 
 _THREE = 3
@@ -26,7 +27,7 @@ _IDLE = {
 
 def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
     known, moves = changed_arguments(), table().moves
-    for meaning in source.meanings(call.func):
+    for meaning in source.meanings(call.func) | made_by_super(source, call):
         name = moves.get(meaning, meaning)
         if name in known:
             return name, known[name]

@@ -37,6 +37,15 @@ def defines(source: Source, func: ast.Attribute) -> bool:
     return own is not None and any(getattr(item, "name", "") == func.attr for item in own.body)
 
 
+def made_by_super(source: Source, call: ast.Call) -> frozenset[str]:
+    """Give the class whose constructor `super().__init__(…)` calls, when the class around has one base."""
+    func = call.func
+    if not isinstance(func, ast.Attribute) or func.attr != "__init__" or not isinstance(func.value, ast.Call):
+        return frozenset()
+    is_super = getattr(func.value.func, "id", "") == "super"
+    return frozenset(name for name in _bases(source, call) if name.startswith("airflow.")) if is_super else frozenset()
+
+
 def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
     names = frozenset(name for name in source.meanings(call.func) if name.startswith("airflow."))
     if names or not isinstance(call.func, ast.Attribute):
