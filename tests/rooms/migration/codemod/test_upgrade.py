@@ -226,3 +226,14 @@ def test_a_file_that_python_cannot_read_is_told_of(tmp_path: Path) -> None:
     (file,) = upgrade(tmp_path / "project", tmp_path / "out", "3.3.2").files
     assert [item.rule for item in file.findings] == ["syntax"]
     assert (tmp_path / "out/a.py").read_bytes() == data
+
+
+def test_nobody_says_that_an_sla_still_works(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/sales.py").write_text(
+        "from airflow import DAG\nfrom airflow.operators.bash import BashOperator\n\n"
+        "with DAG('sales', schedule='@daily', catchup=False, sla_miss_callback=print):\n"
+        "    BashOperator(task_id='load', bash_command='date', sla=HOUR)\n"
+    )
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2")
+    assert [item.rule for item in done.findings if item.file == "sales.py"] == ["sla", "sla"]
