@@ -63,7 +63,9 @@ def _of_1(source: Source, options: Options) -> Iterator[Spot]:
     """Find the SLAs that Airflow 1.10 counted otherwise than 2 does, which still has them."""
     if not options.source_version.startswith("1"):
         return
-    given = [(item.value, call) for call in source.each(ast.Call) if (item := keyword(call, "sla"))]
+    given: list[tuple[ast.expr, ast.Call | None]] = [
+        (item.value, call) for call in source.each(ast.Call) if (item := keyword(call, "sla"))
+    ]
     given += [(found[1], None) for mapping in source.each(ast.Dict) if (found := dags.entry(mapping, "sla"))]
     for value, call in given:
         if _is_none(value) or (call is not None and keyword(call, "task_id") and _is_never_checked(source, call)):
