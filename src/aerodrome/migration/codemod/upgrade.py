@@ -23,7 +23,13 @@ from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange
 from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import follow, rewrite
-from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
+from aerodrome.migration.codemod.imports import (
+    drop,
+    drop_repeated,
+    is_gone,
+    repeated_imports,
+    unused_imports,
+)
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.origin import default_timezone, source_version
 from aerodrome.migration.codemod.project import Project
@@ -288,10 +294,11 @@ def _apply_ruff(out_dir: Path, ours: Mapping[str, _Rewritten], each: Each) -> di
 
 
 def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int) -> None:
-    """Drop imports that were used before and are not now, and unused ones of names that are gone."""
-    data = path.read_bytes()
-    if b"airflow" not in data:
+    """Drop imports that were used before and are not now, unused ones of names that are gone, and what became one import twice."""
+    if b"airflow" not in path.read_bytes():
         return
+    _drop_repeated(path, original, applied)
+    data = path.read_bytes()
     source = read(data)
     unused = unused_imports(source)
     if source is None or not unused:
@@ -310,6 +317,18 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
     if cleaned != data and _compiles(cleaned):
         path.write_bytes(cleaned)
         applied["unused-import"] += len(gone)
+
+
+def _drop_repeated(path: Path, original: bytes, applied: Counter[str]) -> None:
+    data = path.read_bytes()
+    source = read(data)
+    repeated = repeated_imports(source)
+    if source is None or not repeated or repeated_imports(read(original)):
+        return
+    cleaned = apply(source, [Change(tuple(drop_repeated(source, repeated)))])
+    if _compiles(cleaned):
+        path.write_bytes(cleaned)
+        applied["repeated-import"] += len(repeated)
 
 
 def _others(out_dir: Path, needed: frozenset[str], options: Options, project: Project) -> Iterator[FileChange]:

@@ -59,7 +59,9 @@ def test_what_is_given_by_position_gets_its_name(line: str, new: str) -> None:
 @pytest.mark.parametrize("target", ["3.3.2", "2.11.2"])
 def test_what_has_no_name_any_more_is_found_as_well(target: str) -> None:
     done = rewritten("Old('resize')", target=target)
-    assert any("`function_name`" in spot.message for code, spot in done.spots if code == "changed-argument")
+    (said,) = (spot for code, spot in done.spots if code == "changed-argument")
+    assert "`function_name`" in said.message
+    assert "invoke_lambda" in said.hint
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def rewritten(source: str, options: Options = PINNING) -> Rewritten:
         ),
         (
             "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook('mine')",
-            "BigQueryHook('mine')",
+            "BigQueryHook(gcp_conn_id='mine')",
         ),
         (f"{POD}Pod(task_id='a', name='a')", "Pod(task_id='a', name='a', on_finish_action=\"keep_pod\")"),
         (f"{POD}Pod(task_id='a', is_delete_operator_pod=True)", "Pod(task_id='a', on_finish_action=\"delete_pod\")"),

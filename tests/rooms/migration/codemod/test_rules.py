@@ -422,7 +422,7 @@ def test_bare_decorator_gets_its_schedule() -> None:
 def test_last_argument_keeps_comments_and_commas() -> None:
     source = "from airflow import DAG\ndag = DAG(\n    'a',  # name\n    start_date=FIRST,\n    schedule='@daily',  # nightly\n)\n"
     changed = apply(named("catchup-default"), source)
-    assert changed == source.replace("'@daily',  #", "'@daily',\n    catchup=True,  #")
+    assert changed == source.replace("# nightly\n", "# nightly\n    catchup=True,\n")
 
 
 def test_other_encodings_and_marks_survive() -> None:
