@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
 
 from aerodrome.migration.transfer.arrays import array_text
+from aerodrome.migration.transfer.foreign_keys import ForeignKeys, RowsOfBatch
 from aerodrome.migration.transfer.hashing import add, md5
 from aerodrome.migration.transfer.mapping import JSONS, KEYS, MOMENTS, TABLES, MappedRow
 from aerodrome.migration.transfer.outcomes import Tally
@@ -95,6 +96,7 @@ class BulkWriter:
         self._target = target
         self._writer = writer
         self._kind = writer.kind
+        self._foreign_keys = ForeignKeys(target, TABLES[self._kind], writer.written)
         columns = writer.columns
         self._moments = tuple(index for index, name in enumerate(columns) if name in MOMENTS)
         self._floats = tuple(index for index, name in enumerate(columns) if name in _FLOATS)
@@ -160,7 +162,8 @@ class BulkWriter:
                     self._writer.make_versions_apart({dag_id for dag_id, _ in keys})
                     names = ", ".join(f'"{name}"' for name in self._writer.written)
                     block = self._block(draft, connection, runs)  # before the COPY: it asks the same connection
-                    with cursor.copy(f"copy {TABLES[self._kind]} ({names}) from stdin".encode()) as copy:
+                    copying = f"copy {TABLES[self._kind]} ({names}) from stdin".encode()
+                    with self._foreign_keys.at_once(cursor, self._batch(keys, runs)), cursor.copy(copying) as copy:
                         copy.write(block)
                 if draft.has_notes:
                     self._writer.write_notes(connection, draft.rows)
@@ -227,26 +230,27 @@ class BulkWriter:
         """Add up what stands of these runs."""
         cursor.execute(_FORMS)
         kind = self._kind
-        given: tuple[str, ...]
-        if kind == "xcom":  # its index starts with the run's id
-            source, given = (
-                "unnest(%s::int[]) c (id) join xcom t on t.dag_run_id = c.id",
-                (f"{{{','.join([str(run.id) for run in runs.values()])}}}",),
-            )
-        else:
-            source = (
-                f"unnest(%s::text[], %s::text[]) c (dag_id, run_id) join {TABLES[kind]} t "
-                "on t.dag_id = c.dag_id and t.run_id = c.run_id"
-            )
-            given = (array_text([key[0] for key in keys]), array_text([key[1] for key in keys]))
+        batch = self._batch(keys, runs)
+        source = batch.source
         parts = [_text_sql(kind, name, is_bytes=name in self._writer.bytes) for name in self._writer.columns]
         if has_notes:
             source += self._writer.joined_notes("t", "n")
             parts.append(f"coalesce(n.content, '{_NULL}')")
         text = f"concat_ws(E'\\t', {', '.join(parts)})"
         query = f"select count(*), coalesce(sum(('x' || left(md5({text}), 16))::bit(64)::bigint), 0) from {source}"
-        found = cursor.execute(query.encode(), given).fetchone() or (0, 0)
+        found = cursor.execute(query.encode(), batch.given).fetchone() or (0, 0)
         return Sums(int(found[0]), int(found[1]))
+
+    def _batch(self, keys: Sequence[RunKey], runs: dict[RunKey, RunInTarget]) -> RowsOfBatch:
+        """Say where the rows of these runs stand."""
+        if self._kind == "xcom":  # its index starts with the run's id
+            source = "unnest(%s::int[]) c (id) join xcom t on t.dag_run_id = c.id"
+            return RowsOfBatch(source, given=(f"{{{','.join([str(run.id) for run in runs.values()])}}}",))
+        return RowsOfBatch(
+            f"unnest(%s::text[], %s::text[]) c (dag_id, run_id) join {TABLES[self._kind]} t "
+            "on t.dag_id = c.dag_id and t.run_id = c.run_id",
+            given=(array_text([key[0] for key in keys]), array_text([key[1] for key in keys])),
+        )
 
 
 def _text_sql(kind: Any, name: str, *, is_bytes: bool) -> str:

@@ -21,6 +21,7 @@ from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.sources.lanes import NeutralSql, OffersSql, RunKey, SqlHistory
 from aerodrome.migration.transfer.arrays import array_literal
 from aerodrome.migration.transfer.batches import move_batch
+from aerodrome.migration.transfer.foreign_keys import ForeignKeys, RowsOfBatch
 from aerodrome.migration.transfer.hashing import add
 from aerodrome.migration.transfer.mapping import KEYS, TABLES
 from aerodrome.migration.transfer.outcomes import HistoryPolicy, Rejected, Tally
@@ -115,6 +116,9 @@ class SqlLane:
         self._version_ids: Mapping[str, str] = {}
         self._making = Lock()
         self._writers = {kind: HistoryWriter(target, kind, policy) for kind in HISTORY_KINDS}
+        self._foreign_keys = {
+            kind: ForeignKeys(target, TABLES[kind], writer.written) for kind, writer in self._writers.items()
+        }
         self._types = {kind: self._types_of(TABLES[kind]) for kind in HISTORY_KINDS}
         self._neutral: dict[HistoryKind, NeutralSql | None] = {kind: self._neutral_of(kind) for kind in HISTORY_KINDS}
         with target.reading() as connection, cursor_on(connection, "target") as cursor:
@@ -287,7 +291,9 @@ class SqlLane:
         head = self._mapped(kind, chosen)
         with self.source.reading() as connection, cursor_on(connection, "source") as cursor:
             out = f"copy ({head} select {wanted} from m{joined} where m.is_plain) to stdout (format binary)"
-            relay(cursor, out, into, f"copy {TABLES[kind]} ({names}) from stdin (format binary)")
+            batch = RowsOfBatch(f"chosen c join {TABLES[kind]} t on {_belongs(kind)}", f"with {chosen.sql}")
+            with self._foreign_keys[kind].at_once(into, batch):
+                relay(cursor, out, into, f"copy {TABLES[kind]} ({names}) from stdin (format binary)")
             if kind in NOTED:
                 self._copy_notes(kind, head, cursor, into)
 
