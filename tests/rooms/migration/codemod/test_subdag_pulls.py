@@ -74,6 +74,9 @@ def test_pulls_of_templates(pull: str, new: str | None) -> None:
         ("get_current_context()['ti'].xcom_pull(key='a', task_ids='start', dag_id='sales')", None),
         ("ti.xcom_pull(task_ids='start', dag_id=context['dag'].parent_dag.dag_id)", "ti.xcom_pull(task_ids='start', dag_id=context['dag'].dag_id)"),
         ("ti.xcom_pull(task_ids='first', dag_id='sales.north')", "ti.xcom_pull(task_ids='north.first', dag_id='sales')"),
+        ("ti.xcom_pull(task_ids=f'first_{context[0]}')", f"ti.xcom_pull(task_ids={_OWN}(f'first_{{context[0]}}'))"),
+        ("ti.xcom_pull('first_%d' % context[0])", f"ti.xcom_pull({_OWN}('first_%d' % context[0]))"),
+        ("ti.xcom_pull(task_ids=['first_{}'.format(1), str(2)])", f"ti.xcom_pull(task_ids=[{_OWN}('first_{{}}'.format(1)), {_OWN}(str(2))])"),
     ],
 )  # fmt: skip
 def test_pulls_of_functions(line: str, new: str | None) -> None:
@@ -92,6 +95,8 @@ def test_pulls_of_functions(line: str, new: str | None) -> None:
         ("ti.xcom_pull(task_ids=context['params']['a'])", "cannot be seen from which"),
         ("ti.xcom_pull(task_ids='a', dag_id=context['params']['a'])", "cannot be seen from which"),
         ("ti.xcom_pull(task_ids='a', dag_id='sales.east')", "cannot be seen from which"),
+        ("ti.xcom_pull(task_ids=f'first_{context}', dag_id='sales.north')", "cannot be seen from which"),
+        ("ti.xcom_pull(task_ids='a_%s' % context['run_id'])", "depends on the run"),
         ("ti.xcom_pull(**context)", "cannot be seen from which"),
         ("ti.task_id", "is another in a task group"),
         ("context['dag'].dag_id", "is another in a task group"),

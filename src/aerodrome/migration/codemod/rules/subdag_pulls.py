@@ -50,14 +50,14 @@ def pull_of(
     if given is None or not source.code(func).endswith("xcom_pull"):
         return None
     dag, tasks = given.get("dag_id"), given.get("task_ids")
-    nodes = {func, *ast.walk(func.value), *(node for value in (dag, tasks) if value for node in ast.walk(value))}
+    nodes: set[ast.AST] = {call, func, *ast.walk(func.value), *(ast.walk(dag) if dag else ())}
     nodes |= {item for item in call.keywords if item.arg in ("task_ids", "dag_id")}
     if _is_none(dag):
-        literals = _literals(source, tasks) if is_inside else None
-        if literals is None:
+        texts = _texts(source, tasks) if is_inside else None
+        if texts is None:
             return None if is_inside else Pull(False, (), frozenset(nodes))
         prefix = f"{source.code(func.value)}.task.task_group.child_id("
-        made = [edit for item in literals for edit in _around(source, item, prefix)]
+        made = [edit for item in texts for edit in _around(source, item, prefix)]
         return Pull(True, tuple(made), frozenset(nodes))
     if isinstance(dag, ast.Constant) and isinstance(dag.value, str) and not _OPEN.search(dag.value):
         if dag.value not in ids:
@@ -170,6 +170,26 @@ def _literals(source: Source, node: ast.expr | None) -> list[ast.Constant] | Non
     items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
     found = [item for item in items if isinstance(item, ast.Constant) and _is_plain(source, item)]
     return found if found and len(found) == len(items) else None
+
+
+def _texts(source: Source, node: ast.expr | None) -> list[ast.expr] | None:
+    """Give the ids that a pull names, when each is one text for certain, though it be made there."""
+    items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
+    found = [item for item in items if item is not None and _is_text(source, item)]
+    return found if found and len(found) == len(items) else None
+
+
+def _is_text(source: Source, node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return _is_plain(source, node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)
+    if isinstance(node, ast.Call):
+        is_format = isinstance(node.func, ast.Attribute) and node.func.attr == "format"
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        is_made = is_format and isinstance(owner, ast.Constant) and isinstance(owner.value, str)
+        return is_made or (getattr(node.func, "id", "") == "str" and len(node.args) == 1)
+    return isinstance(node, ast.JoinedStr)
 
 
 def _is_plain(source: Source, node: ast.Constant) -> bool:

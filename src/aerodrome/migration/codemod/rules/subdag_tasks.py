@@ -91,12 +91,8 @@ class Look:
                 return f"`{node.value[:40]}` depends on the run or on the ids of the SubDag"
             return self._asks_by_file(node.value)
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
-            pull = subdag_pulls.pull_of(place, node, self._ids, parent=self._parent or "")
-            return (
-                ""
-                if pull
-                else f"`{place.code(node)[:60]}` may pull from tasks of the SubDag, and it cannot be seen from which"
-            )
+            code = " ".join(place.code(node).split())
+            return f"`{code[:60]}` may pull from tasks of the SubDag, and it cannot be seen from which"
         if (name := _name(node)) in _WORDS:
             return f"`{name}` may depend on the run or on the ids of the SubDag"
         if isinstance(node, ast.keyword) and node.arg == "external_dag_id" and "." in _texts(node.value):
