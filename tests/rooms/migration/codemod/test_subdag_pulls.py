@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from aerodrome.builds.contract import Venv
 from aerodrome.migration.codemod import Options, upgrade
 from aerodrome.migration.codemod.engine import Rewritten, rewrite
 from aerodrome.migration.codemod.project import Project
@@ -294,3 +297,32 @@ def test_subdags_within_each_other_stay_together(old: str, new: str, reason: str
     assert done.text.decode() == source
     assert any(reason in spot.message for _, spot in done.spots)
     assert len(done.spots) == 2
+
+
+_GROUPS = """
+from airflow.sdk import DAG, TaskGroup
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+def section(child):
+    with TaskGroup(group_id=child) as part:
+        EmptyOperator(task_id="a")
+    return part
+
+with DAG("sales", schedule=None) as dag:
+    EmptyOperator(task_id="a")
+    with TaskGroup("north"):
+        section("deep")
+    part = TaskGroup("south")
+    EmptyOperator(task_id="a", task_group=part)
+print("RESULT", sorted(task.task_group.child_id("b") for task in dag.tasks))
+"""
+
+
+@pytest.mark.airflow
+def test_a_task_of_a_real_airflow_knows_the_ids_of_its_neighbours(
+    airflow_venv: Callable[..., Venv], tmp_path: Path
+) -> None:
+    python = airflow_venv("3.3.2").path / "bin" / "python"
+    home = {"AIRFLOW_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    run = subprocess.run([python, "-c", _GROUPS], env=home, capture_output=True, text=True, check=True)
+    assert run.stdout.rpartition("RESULT ")[2].strip() == "['b', 'north.deep.b', 'south.b']"
