@@ -34,7 +34,15 @@ from aerodrome.migration.codemod.requirements import (
     upgrade_requirements,
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
-from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys, pendulum_moments
+from aerodrome.migration.codemod.rules import (
+    RULES,
+    absent_variables,
+    asset_events,
+    context_keys,
+    pendulum_moments,
+    run_types,
+    xcom_pulls,
+)
 from aerodrome.migration.codemod.rules.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
@@ -297,25 +305,30 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator
         if is_requirements:
             new, rules, findings = _requirements(text, name, needed if path.parent == out_dir else frozenset(), options)
         else:
-            new, rules = _template(text, options) if path.suffix in TEMPLATES else (text, {})
-            findings = ()
+            new, rules, findings = _template(text, name, options) if path.suffix in TEMPLATES else (text, {}, ())
             if is_around:
-                new, more, findings = upgrade_surroundings(new, name)
-                rules |= more
+                new, more, others = upgrade_surroundings(new, name)
+                rules, findings = rules | more, findings + others
         if new != text:
             path.write_bytes(new.encode("utf-8"))
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)
 
 
-def _template(text: str, options: Options) -> tuple[str, dict[str, int]]:
-    """Rewrite a file that tasks render; give how often each rule was applied."""
+def _template(text: str, name: str, options: Options) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
+    """Rewrite a file that tasks render; give how often each rule was applied, and what remains."""
     text, keys = rewrite_text(text, context_keys.rewrite_inside)
     found = {context_keys.RULE.code: keys}
     if (pendulum := pendulum_of(b"", options)) < NEWEST_PENDULUM:
         text, found[pendulum_moments.RULE.code] = rewrite_text(text, pendulum_moments.inside(pendulum))
     if absent_variables.is_concerned(options):
         text, found[absent_variables.RULE.code] = rewrite_text(text, absent_variables.rewrite_inside)
-    return text, {code: count for code, count in found.items() if count}
+    for code, inner in (
+        (run_types.RULE.code, run_types.rewrite_inside),
+        (asset_events.RULE.code, asset_events.rewrite_inside),
+    ):
+        text, found[code] = rewrite_text(text, inner)
+    text, pulls, findings = xcom_pulls.in_template(text, name, options)
+    return text, pulls | {code: count for code, count in found.items() if count}, findings
 
 
 def _requirements(
