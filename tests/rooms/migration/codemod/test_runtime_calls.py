@@ -139,6 +139,7 @@ def test_a_kind_that_is_matched() -> None:
 
 
 _CLEAN = "((key.uri, events) for key, events in triggering_dataset_events.items() if hasattr(key, 'uri'))"
+_NAMED = "events = context['triggering_dataset_events'] or {}\n    for uri, _ in ((key.uri, events) for key, events in events.items() if hasattr(key, 'uri')):\n        print(uri)"
 
 
 @pytest.mark.parametrize(
@@ -154,12 +155,18 @@ _CLEAN = "((key.uri, events) for key, events in triggering_dataset_events.items(
         ("for e in dag_run.consumed_dataset_events:\n        print(e.dataset, e.created_dagruns)", "for e in dag_run.consumed_asset_events:\n        print(e.asset, e.created_dagruns)", 1),
         ("triggering_dataset_events.get('s3://a/b')", "", 1),
         ("'s3://a/b' in triggering_dataset_events", "", 1),
+        ("events = context.get('triggering_dataset_events', {})\n    events.get(ONE.uri)", "", 1),
+        ("events = context['triggering_dataset_events'] or {}\n    for uri, _ in events.items():\n        print(uri)", _NAMED, 0),
+        ("x = set(triggering_dataset_events.keys())", "", 1),
+        ("x = triggering_dataset_events[ONE]", "", 1),
+        ("x = triggering_dataset_events['s3://a/b']", "", 0),  # of asset-event-key
+        ("events = context['triggering_dataset_events']\n    x = events['s3://a/b'][0].uri", "events = context['triggering_dataset_events']\n    x = events['s3://a/b'][0].asset.uri", 0),
         ("for e in others:\n        print(e.dataset, e.id)", "", 0),
         ("others.get('s3://a/b')", "", 0),
     ],
 )  # fmt: skip
 def test_events_of_datasets(old: str, new: str, found: int) -> None:
-    head = "from airflow.decorators import task\n\n\n@task\ndef run(others, triggering_dataset_events=None, dag_run=None):\n"
+    head = "from airflow.decorators import task\n\n\n@task\ndef run(others, triggering_dataset_events=None, dag_run=None, **context):\n"
     source = f"{head}    {old}\n"
     done = apply("asset-event", source)
     assert done.text.decode() == source.replace(old, new or old)

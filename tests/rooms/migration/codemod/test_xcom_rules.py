@@ -155,6 +155,25 @@ def test_pulls_of_earlier_runs(old: str, new: str | None) -> None:
     assert [spot.line for _, spot in done.spots] == ([] if new else [source.count("\n")])
     assert done.notes == []
     assert apply("xcom-prior-date", source, "3.0.2").text.decode() == source
+    for_3 = f"from airflow.sdk import task\n{source}"
+    assert apply("xcom-prior-date", for_3).text.decode() == for_3
+
+
+@pytest.mark.parametrize(
+    ("dag", "dag_id", "is_own"),
+    [
+        ("DAG(NAME)", "NAME", True),
+        ("DAG('sales')", "'sales'", True),
+        ("DAG('sales')", "NAME", False),
+        ("DAG('sales')", "other.dag_id", False),
+        ("DAG('sales'), DAG('stock')", "'sales'", False),
+    ],
+)
+def test_a_pull_of_the_own_dag(dag: str, dag_id: str, is_own: bool) -> None:
+    pull = f"def read(ti):\n    return ti.xcom_pull('a', dag_id={dag_id}, include_prior_dates=True)\n"
+    done = apply("xcom-prior-date", f"from airflow import DAG\n{dag}\n{pull}")
+    assert ("map_indexes=None" in done.text.decode()) == is_own
+    assert bool(done.spots) != is_own
 
 
 def test_a_default_where_none_may_be_pushed_is_said() -> None:
@@ -225,7 +244,8 @@ def test_xcoms_of_classes_that_have_the_method_themselves_stay() -> None:
         ("context['ti'].get_previous_ti().xcom_pull('a')", "context['ti'].xcom_pull('a', run_id=context['ti'].get_previous_ti().run_id)"),
         ("ti.get_previous_ti().execution_date", "ti.get_previous_ti().logical_date"),
         ("ti.get_previous_ti().state", "ti.get_previous_ti().state"),
-        ("mine.get_previous_ti().log_url", "mine.get_previous_ti().log_url"),
+        ("context['ti'].get_previous_ti(state='success').run_id", "context['ti'].get_previous_ti(state='success').run_id"),
+        ("self.get_previous_ti().log_url", "self.get_previous_ti().log_url"),
         ("ti.get_previous_ti().xcom_pull()", None),
         ("ti.get_previous_ti().hostname", None),
     ],
@@ -235,6 +255,15 @@ def test_what_an_earlier_task_is_asked(old: str, new: str | None) -> None:
     done = apply("previous-task", source)
     assert done.text.decode() == source.replace(old, new or old)
     assert [spot.line for _, spot in done.spots] == ([] if new else [6])
+
+
+def test_an_earlier_task_by_a_name() -> None:
+    source = (
+        "def read(current):\n    last = None\n    last = current.get_previous_ti()\n    return last.xcom_pull('a')\n"
+    )
+    assert "current.xcom_pull('a', run_id=last.run_id)" in apply("previous-task", source).text.decode()
+    mixed = source.replace("= None", "= current")
+    assert [spot.line for _, spot in apply("previous-task", mixed).spots] == [4]
 
 
 @pytest.mark.parametrize(

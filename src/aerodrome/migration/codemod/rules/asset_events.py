@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.receivers import values_of_name
-from aerodrome.migration.codemod.rules.tasks import context_value
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, context_value
+from aerodrome.migration.codemod.rules.written_for import original
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_node, texts
 
@@ -44,27 +45,42 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for node in source.each(ast.Attribute):
         if isinstance(node.ctx, ast.Load):
             yield from _attribute(source, node)
-    for call in source.each(ast.Call):
-        func = call.func
-        is_get = isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and call.args
-        if is_get and _is_mapping(source, func.value) and _is_text(call.args[0]):  # type: ignore[attr-defined]
-            yield _by_text(source, call, call.args[0])
-    for compare in source.each(ast.Compare):
-        for op, right in zip(compare.ops, compare.comparators, strict=True):
-            if isinstance(op, ast.In | ast.NotIn) and _is_mapping(source, right) and _is_text(compare.left):
-                yield _by_text(source, compare, compare.left)
-    if _is_of_datasets(source, options):
+    is_old = _is_of_datasets(source, options)
+    for place, key in _looked_for(source):
+        if is_old or _is_text(key):
+            yield _by_text(source, place, key)
+    if is_old:
         for loop in _all_loops(source):
             if change := _keys(source, loop):
                 yield change
+        yield from _all_keys(source)
     yield from _templates(source)
+
+
+def _looked_for(source: Source) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Give where something is looked for among the events, and what; another rule has texts in brackets."""
+    for call in source.each(ast.Call):
+        func = call.func
+        if (
+            isinstance(func, ast.Attribute)
+            and func.attr in ("get", "pop")
+            and call.args
+            and _is_mapping(source, func.value)
+        ):
+            yield call, call.args[0]
+    for compare in source.each(ast.Compare):
+        for op, right in zip(compare.ops, compare.comparators, strict=True):
+            if isinstance(op, ast.In | ast.NotIn) and _is_mapping(source, right):
+                yield compare, compare.left
+    for item in source.each(ast.Subscript):
+        is_told = isinstance(item.slice, ast.Constant) and context_value(source, item.value) in _MAPPINGS
+        if not is_told and _is_mapping(source, item.value):
+            yield item, item.slice
 
 
 def _is_of_datasets(source: Source, options: Options) -> bool:
     """Tell whether the file was written for Airflow 2, where keys are addresses."""
-    is_known = options.project is not None and options.project.has(options.file)
-    text = options.project.text(options.file) if options.project and is_known else source.text
-    return b"triggering_dataset_events" in text
+    return b"triggering_dataset_events" in original(source, options)
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -81,7 +97,24 @@ def _by_text(source: Source, node: ast.expr, key: ast.expr) -> Spot:
 
 
 def _is_mapping(source: Source, node: ast.expr) -> bool:
-    return context_value(source, node) in _MAPPINGS
+    """Tell whether an expression is the mapping: by the context, or a name for what the context gives."""
+    if isinstance(node, ast.Name) and context_value(source, node) not in _MAPPINGS:
+        values = values_of_name(source, node)
+        return len(values) == 1 and values[0] is not None and _is_given(values[0])
+    return context_value(source, node) in _MAPPINGS or _is_given(node)
+
+
+def _is_given(node: ast.expr) -> bool:
+    """Tell whether an expression is `context["triggering_…"]` or `context.get("triggering_…")`."""
+    if isinstance(node, ast.BoolOp):
+        return _is_given(node.values[0])
+    owner: ast.expr | None = None
+    key: ast.expr | None = None
+    if isinstance(node, ast.Subscript):
+        owner, key = node.value, node.slice
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
+        owner, key = node.func.value, node.args[0]
+    return getattr(key, "value", None) in _MAPPINGS and getattr(owner, "id", "") in CONTEXTS
 
 
 def _attribute(source: Source, node: ast.Attribute) -> Iterator[Change | Spot]:
@@ -205,6 +238,21 @@ def _keys(source: Source, loop: ast.For | ast.comprehension) -> Change | None:
     else:
         text = f"((key.uri, events) for key, events in {code}.items() if hasattr(key, {quote}uri{quote}))"
     return Change((replace(source, inner, text),))
+
+
+def _all_keys(source: Source) -> Iterator[Spot]:
+    """Find the keys as a whole, for more than a loop: `set(events)`, `events.keys()`."""
+    walked = {node for loop in _all_loops(source) for node in ast.walk(loop.iter)}
+    for call in source.each(ast.Call):
+        func = call.func
+        is_list = getattr(func, "id", "") in ("list", "set", "sorted", "tuple") and len(call.args) == 1
+        is_keys = isinstance(func, ast.Attribute) and func.attr == "keys" and _is_mapping(source, func.value)
+        if call not in walked and (is_keys or (is_list and _is_mapping(source, call.args[0]))):
+            yield Spot(
+                call.lineno,
+                "The keys of triggering_asset_events are assets; they were addresses.",
+                "Take key.uri of those that have one: the aliases of the events are among them.",
+            )
 
 
 def _is_asking(test: ast.expr) -> bool:

@@ -26,13 +26,15 @@ def _previous(source: Source, _options: Options) -> Iterator[Change | Spot]:
     for node in source.each(ast.Attribute):
         if not isinstance(node.ctx, ast.Load) or node.attr in _FIELDS:
             continue
-        asked = _asked(source, node.value)
-        if asked is None:
+        values = _values(source, node.value)
+        asked = [value for value in values if isinstance(value, ast.Call) and _is_asked(source, value)]
+        if not asked:
             continue
-        if node.attr == "execution_date":
+        is_sole = len(values) == 1
+        if is_sole and node.attr == "execution_date":
             end = source.end(node)
             yield Change((Edit(end - len(node.attr), end, "logical_date"),))
-        elif node.attr == "xcom_pull" and (change := _pulled(source, node, asked)):
+        elif is_sole and node.attr == "xcom_pull" and (change := _pulled(source, node, asked[0])):
             yield change
         else:
             yield Spot(
@@ -42,20 +44,15 @@ def _previous(source: Source, _options: Options) -> Iterator[Change | Spot]:
             )
 
 
-def _asked(source: Source, node: ast.expr) -> ast.Call | None:
-    """Give the call of get_previous_ti whose answer an expression is."""
-    if isinstance(node, ast.Name):
-        values = values_of_name(source, node)
-        node = values[0] if len(values) == 1 and values[0] is not None else node
-    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == _GETTER
-    return node if is_call and _is_task_instance(source, node.func.value) else None  # type: ignore[return-value,attr-defined]
+def _values(source: Source, node: ast.expr) -> list[ast.expr | None]:
+    """Give what an expression may be; a name that is None at first is not counted as that."""
+    values = values_of_name(source, node) if isinstance(node, ast.Name) else [node]
+    return [value for value in values if not xcoms.is_none(value)]
 
 
-def _is_task_instance(source: Source, node: ast.expr) -> bool:
-    if context_value(source, node) in ("ti", "task_instance"):
-        return True
-    key = getattr(node.slice, "value", None) if isinstance(node, ast.Subscript) else getattr(node, "id", "")
-    return key in ("ti", "task_instance") and not source.meanings(node)
+def _is_asked(source: Source, call: ast.Call) -> bool:
+    func = call.func
+    return isinstance(func, ast.Attribute) and func.attr == _GETTER and not xcoms.is_other(source, func.value)
 
 
 def _pulled(source: Source, func: ast.Attribute, asked: ast.Call) -> Change | None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import has_open_end, keyword
-from aerodrome.migration.codemod.origin import is_of_1
 from aerodrome.migration.codemod.rules.receivers import values_of_name
 from aerodrome.migration.codemod.rules.tasks import context_value
+from aerodrome.migration.codemod.rules.written_for import is_for_1, is_for_3
 from aerodrome.migration.codemod.source import Source
 
 _CLASSES = ("airflow.models.Variable", "airflow.models.variable.Variable", "airflow.sdk.Variable")
@@ -27,14 +27,14 @@ _DEPTH = 4
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
-    if options.source_version.startswith("3"):
+    if is_for_3(source, options):
         return
     for call in source.each(ast.Call):
         if not source.means(call.func, _SET):
             continue
         flag = keyword(call, "serialize_json")
         said = flag.value if flag else None
-        if _is_of_1(source, options) and len(call.args) > _AT_FLAG:
+        if is_for_1(source, options) and len(call.args) > _AT_FLAG:
             said = call.args[_AT_FLAG]  # 1.10 had no description there
             at = source.start(said)
             yield Change((Edit(at, at, "serialize_json="),))
@@ -54,10 +54,6 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
                 yield Change((Edit(source.start(value), source.end(value), f"str({source.code(value)})"),))
             else:
                 yield Spot(call.lineno, "Variable.set takes texts only in Airflow 3.", "Give it a text.")
-
-
-def _is_of_1(source: Source, options: Options) -> bool:
-    return options.source_version.startswith("1.") or (not options.source_version and is_of_1(source.text))
 
 
 def _value(call: ast.Call) -> ast.expr | None:

@@ -12,15 +12,16 @@ from functools import partial
 
 from aerodrome.migration.codemod.contract import Change, Options, Remaining, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, replace
-from aerodrome.migration.codemod.origin import is_of_1
 from aerodrome.migration.codemod.rules import dags, xcoms
 from aerodrome.migration.codemod.rules.pulled_tasks import RETURNED, is_expanding, is_unmapped, newest_key
+from aerodrome.migration.codemod.rules.written_for import is_for_1, is_for_3
 from aerodrome.migration.codemod.rules.xcoms import Verdict, argument
 from aerodrome.migration.codemod.source import Source, read
 from aerodrome.migration.codemod.templates import rewrite_text
 
 _Ask = Callable[[Source, Source, ast.Call, Options], Verdict | None]
 _METHOD = "xcom_pull"
+_OWNERS = ("ti", "task_instance", "dag", "dag_run", "self")
 _NAME_IT = "Name the key that the task pushes, or leave key out for what it returned."
 _NAME_TASKS = "Name the tasks: xcom_pull(task_ids=…)."
 _OTHER_WAY = "Take a Variable for what is handed from run to run, or ask the REST API: GET /api/v2/dags/{dag_id}/dagRuns/~/taskInstances/{task_id}/xcomEntries."
@@ -30,7 +31,7 @@ _ONE_VALUE = (
 
 
 def _any_key(source: Source, options: Options) -> Iterator[Change | Spot]:
-    if not options.source_version.startswith("3"):
+    if not is_for_3(source, options):
         yield from xcoms.decided(source, _METHOD, partial(_asked, _keyed, source, options))
 
 
@@ -75,13 +76,17 @@ def _is_own(outer: Source, call: ast.Call) -> bool:
     if node is None or xcoms.is_none(node):
         return True
     if isinstance(node, ast.Attribute):
-        return node.attr == "dag_id"
+        key = getattr(node.value.slice, "value", "") if isinstance(node.value, ast.Subscript) else ""
+        return node.attr == "dag_id" and (getattr(node.value, "id", "") in _OWNERS or key in _OWNERS)
     made = list(dags.calls(outer, dags.ANY))
-    if len(made) != 1 or not isinstance(node, ast.Constant):
+    item = keyword(made[0], "dag_id") if made else None
+    named = item.value if item else made[0].args[0] if made and made[0].args else None
+    if len(made) != 1 or named is None:
         return False
-    item = keyword(made[0], "dag_id")
-    named = item.value if item else made[0].args[0] if made[0].args else None
-    return named is not None and getattr(dags.constant(outer, named), "value", None) == node.value
+    if isinstance(node, ast.Name) and isinstance(named, ast.Name) and node.id == named.id:
+        return outer.is_free_below(node.id)
+    values = [getattr(dags.constant(outer, part), "value", None) for part in (named, node)]
+    return isinstance(values[0], str) and values[0] == values[1]
 
 
 def _newest(outer: Source, tasks: ast.expr | None, options: Options) -> str | None:
@@ -90,17 +95,13 @@ def _newest(outer: Source, tasks: ast.expr | None, options: Options) -> str | No
         return None
     items = tasks.elts if isinstance(tasks, ast.List | ast.Tuple) else [tasks]
     names = [getattr(dags.constant(outer, item), "value", None) for item in items]
-    is_only = items != [tasks] and not _is_of_1(outer, options)
+    is_only = items != [tasks] and not is_for_1(outer, options)
     keys = {newest_key(outer, name, options, is_only=is_only) if isinstance(name, str) else None for name in names}
     return keys.pop() if len(keys) == 1 else None
 
 
-def _is_of_1(source: Source, options: Options) -> bool:
-    return options.source_version.startswith("1.") or (not options.source_version and is_of_1(source.text))
-
-
 def _prior(source: Source, options: Options) -> Iterator[Change | Spot]:
-    if not options.source_version.startswith("3"):
+    if not is_for_3(source, options):
         yield from xcoms.decided(source, _METHOD, partial(_asked, _dated, source, options))
 
 
@@ -117,12 +118,12 @@ def _dated(outer: Source, source: Source, call: ast.Call, options: Options) -> V
     if keyword(call, "map_indexes") or has_open_end(call) or tasks is None or xcoms.is_none(tasks):
         return None  # without tasks: another finding
     known = dags.constant(outer, tasks)
-    is_of_1 = _is_of_1(outer, options)
+    is_old = is_for_1(outer, options)
     if isinstance(known, ast.List | ast.Tuple | ast.Set):
-        if prior is None or not is_of_1:
+        if prior is None or not is_old:
             return None  # 2.x gave the values of all runs as well, and no default
         return Verdict((add_keyword(source, call, "map_indexes", "None"),))
-    if not _is_text(known) or not (is_of_1 or _is_single(outer, known, options)):
+    if not _is_text(known) or not (is_old or _is_single(outer, known, options)):
         said = "include_prior_dates" if prior is not None else "default"
         why = f"xcom_pull({said}=…) of Airflow 3 gives the values of all runs, in no order, and knows no default, unless map_indexes is said."
         return Verdict((), why, _ONE_VALUE)

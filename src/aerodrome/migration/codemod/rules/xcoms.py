@@ -64,13 +64,13 @@ def calls(source: Source, method: str) -> Iterator[ast.Call]:
     """Give the calls of a method of task instances; not those of the file's own classes, nor an operator's, which take the context."""
     for call in source.each(ast.Call):
         func = call.func
-        if not isinstance(func, ast.Attribute) or func.attr != method or _is_other(source, func.value):
+        if not isinstance(func, ast.Attribute) or func.attr != method or is_other(source, func.value):
             continue
         if not (call.args and is_context(source, call.args[0])) and keyword(call, "context") is None:
             yield call
 
 
-def _is_other(source: Source, owner: ast.expr) -> bool:
+def is_other(source: Source, owner: ast.expr) -> bool:
     """Tell whether an object is surely no task instance: one's own, a module, or what a class of the file makes."""
     if isinstance(owner, ast.Call):
         return getattr(owner.func, "id", "") == "super" or _is_own_class(source, owner.func)
