@@ -60,6 +60,8 @@ _TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
 """Rules of the same names say more than the facts, which stand at imports."""
 _OF_OLD_NAMES = {"catchup-default"}
 """Rules that look at DAGs under their names of Airflow 2: ruff renames these, and what was found stays true."""
+_WORDS = (b"airflow", b"xcom_pull(", b"xcom_push(", b"triggering_dataset_events")
+"""What tells that a file is about Airflow: a helper that is given a task's context need not import anything of it."""
 _OLDER = 2
 _BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
@@ -227,7 +229,7 @@ def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
 def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
     path = held.out_dir / name
     data = path.read_bytes()
-    if b"airflow" not in data:
+    if not any(word in data for word in _WORDS):
         return []
     done = rewrite(data, RULES, replace(held.options, file=name, project=held.project))
     applied.update(done.rules)

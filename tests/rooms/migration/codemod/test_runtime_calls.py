@@ -122,6 +122,8 @@ def test_a_helper_that_triggers_may_be_called_anywhere() -> None:
         ),
         ("'{{ dag_run.run_type == \\'dataset_triggered\\' }}'", "'{{ dag_run.run_type == \\'asset_triggered\\' }}'"),
         ("KINDS['dataset_triggered']", None),
+        ("run_type in ('asset_triggered', 'dataset_triggered')", ""),
+        ("{'asset_triggered': 1, 'dataset_triggered': 1}", ""),
         ("mine.DATASET_TRIGGERED", ""),
         ("'was dataset_triggered'", ""),
     ],
@@ -131,6 +133,10 @@ def test_kinds_of_runs(old: str, new: str | None) -> None:
     done = apply("run-type", source)
     assert done.text.decode() == source.replace(old, new or old)
     assert [spot.line for _, spot in done.spots] == ([2] if new is None else [])
+
+
+def test_a_word_of_other_code_is_none_of_a_run() -> None:
+    assert apply("run-type", "record = {'dataset_triggered': True}\n").spots == []
 
 
 def test_a_kind_that_is_matched() -> None:

@@ -298,3 +298,10 @@ def test_files_of_templates_are_looked_at_as_well(tmp_path: Path) -> None:
     assert [(item.file, item.line, item.rule) for item in done.findings if item.file == "q.sql"] == [
         ("q.sql", 2, "xcom-any-key")
     ]
+
+
+def test_helpers_that_import_nothing_of_airflow_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/helper.py").write_text("def last(ti):\n    return ti.xcom_pull('x', include_prior_dates=True)\n")
+    upgrade(tmp_path / "a", tmp_path / "b", "3.3.2")
+    assert "True, map_indexes=None)" in (tmp_path / "b/helper.py").read_text()

@@ -12,7 +12,7 @@ from aerodrome.migration.codemod.templates import rewrite_source
 
 _OLD, _NEW = "dataset_triggered", "asset_triggered"
 _MEMBER = "airflow.utils.types.DagRunType.DATASET_TRIGGERED"
-_OF_RUNS = re.compile(r"\brun_(?:type|id)\b")
+_OF_RUNS = re.compile(r"\brun_(?:type|id)\b|\bDagRunType\b")
 _QUOTED = re.compile(rf"""(?<=['"]){_OLD}(?=(?:__)?\\?['"])""")
 
 
@@ -28,17 +28,24 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             end = source.end(node)
             yield Change((Edit(end - len(node.attr), end, "ASSET_TRIGGERED"),))
     for text in source.each(ast.Constant):
-        if text.value not in (_OLD, f"{_OLD}__") or isinstance(source.parents[text], ast.JoinedStr):
+        parent = source.parents[text]
+        if text.value not in (_OLD, f"{_OLD}__") or isinstance(parent, ast.JoinedStr) or _has_new(parent):
             continue
         if _is_asked(source, text):
             start = source.start(text) + source.code(text).index(_OLD)
             yield Change((Edit(start, start + len(_OLD), _NEW),))
-        else:
+        elif _OF_RUNS.search(source.text.decode()):
             yield Spot(
                 text.lineno,
                 f"No run is of the kind {_OLD} in Airflow 3.",
                 f"Write {_NEW}, where it is the kind of a run or what its run_id begins with.",
             )
+
+
+def _has_new(node: ast.AST) -> bool:
+    """Tell whether a collection has both kinds: it is for both Airflows."""
+    items = [*getattr(node, "elts", []), *getattr(node, "keys", [])]
+    return any(str(getattr(item, "value", "")).startswith(_NEW) for item in items)
 
 
 def _is_asked(source: Source, text: ast.Constant) -> bool:
