@@ -21,6 +21,9 @@ class Project:
         self._known: dict[str, Any] = {}
         self._mentioning: dict[bytes, tuple[str, ...]] = {}
 
+    def has(self, file: str) -> bool:
+        return file in self._files
+
     def text(self, file: str) -> bytes:
         return self._files[file]
 

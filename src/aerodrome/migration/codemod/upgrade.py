@@ -41,7 +41,15 @@ from aerodrome.migration.codemod.requirements import (
     upgrade_requirements,
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
-from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys, pendulum_moments
+from aerodrome.migration.codemod.rules import (
+    RULES,
+    absent_variables,
+    asset_events,
+    context_keys,
+    pendulum_moments,
+    run_types,
+    xcom_pulls,
+)
 from aerodrome.migration.codemod.rules.callers import is_imported
 from aerodrome.migration.codemod.rules.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.rules.providers import REPLACED
@@ -60,6 +68,8 @@ _TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
 """Rules of the same names say more than the facts, which stand at imports."""
 _OF_OLD_NAMES = {"catchup-default"}
 """Rules that look at DAGs under their names of Airflow 2: ruff renames these, and what was found stays true."""
+_WORDS = (b"airflow", b"xcom_pull(", b"xcom_push(", b"triggering_dataset_events")
+"""What tells that a file is about Airflow: a helper that is given a task's context need not import anything of it."""
 _OLDER = 2
 _LARGEST = 1_000_000  # bytes of a file that somebody wrote as a template
 _TEMPLATE_EXT = re.compile(rb"\btemplate_ext\b[^=\n]*=\s*[\[(]([^\])]*)[\])]")
@@ -260,7 +270,7 @@ def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
 def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
     path = held.out_dir / name
     data = path.read_bytes()
-    if b"airflow" not in data and (b"jinja2" in data or not is_imported(held.project, name)):
+    if not any(word in data for word in _WORDS) and (b"jinja2" in data or not is_imported(held.project, name)):
         return []  # nothing of Airflow's, and nothing that its tasks run
     done = rewrite(data, RULES, replace(held.options, file=name, project=held.project))
     applied.update(done.rules)
@@ -352,11 +362,10 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options, project: Pr
         if is_requirements:
             new, rules, findings = _requirements(text, name, needed if path.parent == out_dir else frozenset(), options)
         else:
-            new, rules = _template(text, options) if path.suffix in kinds else (text, {})
-            findings = ()
+            new, rules, findings = _template(text, name, options) if path.suffix in kinds else (text, {}, ())
             if is_around:
-                new, more, findings = upgrade_surroundings(new, name)
-                rules |= more
+                new, more, others = upgrade_surroundings(new, name)
+                rules, findings = rules | more, findings + others
             if name in project.templates:
                 findings += tuple(
                     Remaining(fact.rule, name, fact.line, fact.message, fact.hint)
@@ -367,15 +376,21 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options, project: Pr
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)
 
 
-def _template(text: str, options: Options) -> tuple[str, dict[str, int]]:
-    """Rewrite a file that tasks render; give how often each rule was applied."""
+def _template(text: str, name: str, options: Options) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
+    """Rewrite a file that tasks render; give how often each rule was applied, and what remains."""
     text, keys = rewrite_text(text, context_keys.rewrite_inside)
     found = {context_keys.RULE.code: keys}
     if (pendulum := pendulum_of(b"", options)) < NEWEST_PENDULUM:
         text, found[pendulum_moments.RULE.code] = rewrite_text(text, pendulum_moments.inside(pendulum))
     if absent_variables.is_concerned(options):
         text, found[absent_variables.RULE.code] = rewrite_text(text, absent_variables.rewrite_inside)
-    return text, {code: count for code, count in found.items() if count}
+    for code, inner in (
+        (run_types.RULE.code, run_types.rewrite_inside),
+        (asset_events.RULE.code, asset_events.rewrite_inside),
+    ):
+        text, found[code] = rewrite_text(text, inner)
+    text, pulls, findings = xcom_pulls.in_template(text, name, options)
+    return text, pulls | {code: count for code, count in found.items() if count}, findings
 
 
 def _requirements(

@@ -33,7 +33,7 @@ def classes_of(source: Source, node: ast.expr, depth: int = _DEPTH) -> frozenset
 
 def defines(source: Source, func: ast.Attribute) -> bool:
     """Tell whether `self.method` is one that the class around writes itself."""
-    own = _class(source, func) if getattr(func.value, "id", "") == "self" else None
+    own = class_of(source, func) if getattr(func.value, "id", "") == "self" else None
     return own is not None and any(getattr(item, "name", "") == func.attr for item in own.body)
 
 
@@ -63,7 +63,7 @@ def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
 
 def _bases(source: Source, node: ast.AST) -> frozenset[str]:
     """Give what the class around a node is derived from, if it is from one class."""
-    own = _class(source, node)
+    own = class_of(source, node)
     return source.meanings(own.bases[0]) if own is not None and len(own.bases) == 1 else frozenset()
 
 
@@ -140,18 +140,19 @@ def _value(source: Source, node: ast.AST) -> ast.expr | None:
 
 def _values_of_attribute(source: Source, attribute: ast.Attribute) -> _Values:
     """Give what the class around puts into an attribute of `self`; [None] when there is none."""
-    own = _class(source, attribute)
+    own = class_of(source, attribute)
     if own is None:
         return [None]
     stores = [
         node
         for node in source.writes.get(attribute.attr, ())
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self" and _class(source, node) is own
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self" and class_of(source, node) is own
     ]
     return [_value(source, node) for node in stores] or [None]
 
 
-def _class(source: Source, node: ast.AST) -> ast.ClassDef | None:
+def class_of(source: Source, node: ast.AST) -> ast.ClassDef | None:
+    """Give the class around a node."""
     while node in source.parents:
         node = source.parents[node]
         if isinstance(node, ast.ClassDef):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules.database_functions import is_of_bag
 from aerodrome.migration.codemod.rules.tasks import context_value
 from aerodrome.migration.codemod.source import Source
 
@@ -126,6 +127,8 @@ def _kind(source: Source, node: ast.expr) -> str | None:
         return "ti"
     if key in ("dag_run", "dag"):
         return key
+    if is_of_bag(source, node):
+        return "dag"
     if isinstance(node, ast.Name):
         made = dags.constant(source, node)
         if isinstance(made, ast.Call) and source.means(made.func, dags.ANY):
