@@ -57,7 +57,7 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(
-        "Defaults of 1.10's operators that today's have not: BigQuery's connection, pods that stay, Spark's application name",
+        "Defaults of 1.10's operators that today's have not: the connections of BigQuery, EMR and ECS, pods that stay and their images, Spark's master, queue and names, headers of loads into BigQuery",
         "rule",
         ("old-default",),
         "where the project ran on 1.10",

@@ -27,12 +27,54 @@ def rewritten(source: str, options: Options = PINNING) -> Rewritten:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (f"{LOAD}Load(task_id='a', bucket='b')", "Load(task_id='a', bucket='b', gcp_conn_id=\"bigquery_default\")"),
+        (
+            f"{LOAD}Load(task_id='a', bucket='b')",
+            "Load(task_id='a', bucket='b', gcp_conn_id=\"bigquery_default\", skip_leading_rows=0)",
+        ),
+        (
+            f"{LOAD}Load(task_id='a', bigquery_conn_id='c', autodetect=False)",
+            "Load(task_id='a', gcp_conn_id='c', autodetect=False)",
+        ),
+        (
+            f"{LOAD}Load(task_id='a', bigquery_conn_id='c', source_format='AVRO')",
+            "Load(task_id='a', gcp_conn_id='c', source_format='AVRO')",
+        ),
+        (
+            "from airflow.contrib.operators.emr_create_job_flow_operator import EmrCreateJobFlowOperator\nEmrCreateJobFlowOperator(task_id='a', job_flow_overrides={'aws_conn_id': 'b'})",
+            "EmrCreateJobFlowOperator(task_id='a', job_flow_overrides={'aws_conn_id': 'b'}, aws_conn_id=\"s3_default\")",
+        ),
+        (
+            "from airflow.contrib.operators.emr_terminate_job_flow_operator import EmrTerminateJobFlowOperator\nEmrTerminateJobFlowOperator('b', task_id='a')",
+            "EmrTerminateJobFlowOperator('b', task_id='a', aws_conn_id=\"s3_default\")",
+        ),
+        (
+            "from airflow.contrib.operators.ecs_operator import ECSOperator\nECSOperator(task_id='a', task_definition='b', cluster='c', overrides={})",
+            "EcsRunTaskOperator(task_id='a', task_definition='b', cluster='c', overrides={}, aws_conn_id=None)",
+        ),
+        (
+            "from airflow.contrib.operators.ecs_operator import ECSOperator\nECSOperator('b', 'c', {}, 'mine', task_id='a')",
+            "EcsRunTaskOperator('b', 'c', {}, 'mine', task_id='a')",
+        ),
+        (
+            "from airflow.contrib.operators.gcs_to_s3 import GoogleCloudStorageToS3Operator\nGoogleCloudStorageToS3Operator(task_id='a', bucket='b', dest_s3_key='c')",
+            "GCSToS3Operator(task_id='a', gcs_bucket='b', dest_s3_key='c', gcp_conn_id=\"google_cloud_storage_default\", dest_aws_conn_id=None)",
+        ),
+        (
+            "from airflow.contrib.operators.spark_sql_operator import SparkSqlOperator\nSparkSqlOperator(task_id='a', sql='b', master='local')",
+            "SparkSqlOperator(task_id='a', sql='b', master='local', yarn_queue=\"default\")",
+        ),
+        (
+            "from airflow.contrib.hooks.spark_sql_hook import SparkSqlHook\nSparkSqlHook('select 1')",
+            'SparkSqlHook(\'select 1\', master="yarn", yarn_queue="default")',
+        ),
         (
             f"{LOAD}Load(task_id='a', google_cloud_storage_conn_id='files', bucket='b')",
-            "Load(task_id='a', gcp_conn_id=\"bigquery_default\", bucket='b')",
+            "Load(task_id='a', gcp_conn_id=\"bigquery_default\", bucket='b', skip_leading_rows=0)",
         ),
-        (f"{LOAD}Load(task_id='a', bigquery_conn_id='mine')", "Load(task_id='a', gcp_conn_id='mine')"),
+        (
+            f"{LOAD}Load(task_id='a', bigquery_conn_id='mine')",
+            "Load(task_id='a', gcp_conn_id='mine', skip_leading_rows=0)",
+        ),
         (
             "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook()",
             'BigQueryHook(gcp_conn_id="bigquery_default")',
@@ -41,8 +83,26 @@ def rewritten(source: str, options: Options = PINNING) -> Rewritten:
             "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook('mine')",
             "BigQueryHook('mine')",
         ),
-        (f"{POD}Pod(task_id='a', name='a')", "Pod(task_id='a', name='a', on_finish_action=\"keep_pod\")"),
-        (f"{POD}Pod(task_id='a', is_delete_operator_pod=True)", "Pod(task_id='a', on_finish_action=\"delete_pod\")"),
+        (
+            f"{POD}Pod(task_id='a', name='a')",
+            "Pod(task_id='a', name='a', on_finish_action=\"keep_pod\", image_pull_policy=\"IfNotPresent\")",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='host:5000/b', is_delete_operator_pod=True)",
+            "Pod(task_id='a', image='host:5000/b', on_finish_action=\"delete_pod\", image_pull_policy=\"IfNotPresent\")",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='host:5000/b:7', on_finish_action='c')",
+            "Pod(task_id='a', image='host:5000/b:7', on_finish_action='c')",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='b@sha256:7', on_finish_action='c')",
+            "Pod(task_id='a', image='b@sha256:7', on_finish_action='c')",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='b:1', is_delete_operator_pod=True)",
+            "Pod(task_id='a', image='b:1', on_finish_action=\"delete_pod\")",
+        ),
         (
             "from airflow.contrib.operators.spark_submit_operator import SparkSubmitOperator\nSparkSubmitOperator(task_id='a')",
             "SparkSubmitOperator(task_id='a', name=\"airflow-spark\")",
