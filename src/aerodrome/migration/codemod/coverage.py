@@ -54,6 +54,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("shared-argument",),
         "a finding where the dictionary is used for more",
     ),
+    Removal(
+        "executor_config with a dictionary for KubernetesExecutor",
+        "rule",
+        ("pod-override",),
+        "a finding where its parts are not written there",
+    ),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(

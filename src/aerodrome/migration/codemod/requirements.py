@@ -9,6 +9,9 @@ from aerodrome.migration.codemod.contract import Remaining
 from aerodrome.migration.codemod.moves import companions, package_of
 
 _IMPORT = re.compile(rb"(?m)^\s*(?:from|import)\s+(airflow\.providers\.[\w.]+)")
+_POD = re.compile(rb"[\"']pod_override[\"']")
+_KUBERNETES = "apache-airflow-providers-cncf-kubernetes"
+"""It brings the client whose pods tasks hand to their executor."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _OWN = {f"apache-airflow-providers-{name}" for name in ("standard", "common-compat", "common-io", "common-sql", "smtp")}
 """What apache-airflow 3.3.2 itself requires."""
@@ -38,6 +41,8 @@ def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
     modules = [match.decode() for match in _IMPORT.findall(source)]
     found = {package_of(module) for module in modules}
     found |= {package for module in modules for package in companions().get(module, ())}
+    if _POD.search(source):
+        found.add(_KUBERNETES)
     own = _OWN if major >= _THREE else _OWN_OF_2
     return frozenset(name for name in found if name and name not in own)
 
