@@ -1,4 +1,4 @@
-"""Dictionaries for KubernetesExecutor become pods of the Kubernetes client, or are told."""
+"""Dictionaries for KubernetesExecutor become pods of the Kubernetes client, or are told; so are applications of Spark that only were submitted."""
 
 from __future__ import annotations
 
@@ -62,3 +62,23 @@ def test_what_is_no_pod_stays() -> None:
     assert "'KubernetesExecutor': 'pods'" in done.text.decode()
     assert "pod-override" not in {code for code, _ in done.spots}
     assert "apache-airflow-providers-cncf-kubernetes" not in providers_of(done.text)
+
+
+SPARK = "from airflow.providers.cncf.kubernetes.operators.spark_kubernetes import SparkKubernetesOperator as Spark\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "version", "told"),
+    [
+        ("application_file='a.yaml'", "2.4.3", True),
+        ("application_file='a.yaml'", "2.8.1", True),
+        ("application_file='a.yaml'", "2.8.2", False),
+        ("application_file='a.yaml', do_xcom_push=True", "2.11.2", True),
+        ("application_file='a.yaml', do_xcom_push=False", "2.11.2", False),
+        ("application_file='a.yaml', delete_on_termination=False", "2.4.3", False),
+    ],
+)
+def test_an_application_that_only_was_submitted_is_told(arguments: str, version: str, told: bool) -> None:
+    source = f"{SPARK}Spark(task_id='a', {arguments})\n"
+    done = rewrite(source.encode(), RULES, Options(source_version=version))
+    assert ["spark-application"] * told == [code for code, _ in done.spots]
