@@ -61,6 +61,7 @@ COVERAGE: tuple[Removal, ...] = (
         "a finding where its parts are not written there",
     ),
     Removal("SparkKubernetesOperator that only submits, with a sensor behind it", "finding", ("spark-application",)),
+    Removal("Arguments of BaseHook's constructor", "rule", ("base-hook",)),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(

@@ -171,3 +171,29 @@ def test_the_table_agrees_with_a_real_airflow(airflow_venv: Callable[..., Venv])
         if taken is not None:
             assert not said.removed & set(taken)
             assert set(said.renamed.values()) <= set(taken)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "version", "expected"),
+    [
+        ("base_hook", "super().__init__(source=None)", "", "super().__init__()"),
+        ("base_hook", "super(Mine, self).__init__(conn_id)", "", "super(Mine, self).__init__()"),
+        ("base_hook", "BaseHook.__init__(self, conn_id)", "", "BaseHook.__init__(self)"),
+        ("base", "super().__init__(conn_id)", "2.4.3", "super().__init__()"),
+        ("base", "super().__init__(conn_id)", "2.11.2", "super().__init__(conn_id)"),
+        ("base", "super().__init__(source=conn_id)", "2.11.2", "super().__init__()"),
+        ("base", "super().__init__(logger_name='a')", "2.4.3", "super().__init__(logger_name='a')"),
+    ],
+)
+def test_base_hook_takes_nothing(module: str, line: str, version: str, expected: str) -> None:
+    source = f"from airflow.hooks.{module} import BaseHook\nclass Mine(BaseHook):\n    def __init__(self, conn_id):\n        {line}\n"
+    done = rewrite(source.encode(), RULES, Options(source_version=version))
+    assert done.text.decode().splitlines()[-1].strip() == expected
+    assert "base-hook" not in {code for code, _ in done.spots}
+
+
+def test_what_base_hook_is_given_by_a_call_is_told() -> None:
+    source = "from airflow.hooks.base_hook import BaseHook\nclass Mine(BaseHook):\n    def __init__(self):\n        super().__init__(a())\n"
+    assert "base-hook" in {code for code, _ in rewrite(source.encode(), RULES, OLD).spots}
+    other = "from airflow.hooks.http_hook import HttpHook\nclass Mine(HttpHook):\n    def __init__(self):\n        super().__init__('a')\n"
+    assert "__init__('a')" in rewrite(other.encode(), RULES, Options()).text.decode()
