@@ -330,3 +330,33 @@ def test_messages_that_a_name_holds() -> None:
     head = "from airflow.contrib.sensors.aws_sqs_sensor import SQSSensor\nSQSSensor(task_id='wait', sqs_queue='q')\n"
     pull = "def load(ti):\n    got = ti.xcom_pull(task_ids='wait', key='messages')\n    return [item['Body'] for item in got{}]\n"
     assert rewritten(head + pull.format("['Messages']")).text.decode().endswith(pull.format(""))
+
+
+SSH = "from airflow.contrib.operators.ssh_operator import SSHOperator as Run\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("{'timeout': 90}", "{'conn_timeout': 90, 'timeout': 90}"),
+        ("{'timeout': seconds()}", "{'conn_timeout': seconds(), 'timeout': seconds()}"),
+        ("dict(timeout=90)", "dict(conn_timeout=90, timeout=90)"),
+        ("{'timeout': 90, 'conn_timeout': 5}", "{'timeout': 90, 'conn_timeout': 5}"),
+        ("{'timeout': None}", "{'timeout': None}"),
+    ],
+)
+def test_a_timeout_of_default_args_was_for_connecting(args: str, expected: str) -> None:
+    head = f"from airflow import DAG\nARGS = {args}\ndag = DAG('a', default_args=ARGS, schedule_interval=None)\n"
+    text = rewritten(f"{head}{SSH}Run(task_id='a', command='b', dag=dag)\n").text.decode()
+    assert f"ARGS = {expected}\n" in text
+    assert "Run(task_id='a', command='b', dag=dag, cmd_timeout=None, do_xcom_push=False)" in text
+
+
+def test_a_timeout_of_default_args_that_no_ssh_of_1_10_reads_stays() -> None:
+    head = (
+        "from airflow import DAG\nARGS = {'timeout': 90}\ndag = DAG('a', default_args=ARGS, schedule_interval=None)\n"
+    )
+    sensor = "from airflow.sensors.http_sensor import HttpSensor\nHttpSensor(task_id='a', endpoint='b', dag=dag)\n"
+    assert "conn_timeout" not in rewritten(head + sensor).text.decode()
+    task = f"{SSH}Run(task_id='a', command='b', dag=dag)\n"
+    assert "conn_timeout" not in rewritten(head + task, replace(PINNING, source_version="2.4.3")).text.decode()

@@ -25,6 +25,7 @@ class _Old:
     code: str  # the default of 1.10
     ways: tuple[str, ...] = ()  # older names of the argument
     idle: str = ""  # an argument that 1.10 had beside it, and that the new one would be taken for
+    words: tuple[str, ...] = ()  # what says it in a call, and in default_args only what 1.10 meant by it
     place: int | None = None  # among the arguments by position, -1 for none; None: not known
 
 
@@ -58,7 +59,7 @@ _OLD = {
     ),
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": _POD,
     f"{_GOOGLE}.operators.kubernetes_engine.GKEStartPodOperator": _POD,
-    "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", ("timeout",)),
+    "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", words=("timeout",)),
 }  # fmt: skip
 _QUIET = _Old("do_xcom_push", "False", ("xcom_push",))
 _OUTPUTS = {
@@ -105,7 +106,7 @@ def _is_missing(source: Source, call: ast.Call, old: _Old) -> bool:
     if old.argument in _IDLE and _IDLE[old.argument](source, call):
         return False
     names = (old.argument, *old.ways)
-    return not any(keyword(call, name) for name in names) and not _says(source, names)
+    return not any(keyword(call, name) for name in (*names, *old.words)) and not _says(source, names)
 
 
 def _has_tag(source: Source, call: ast.Call) -> bool:
