@@ -62,6 +62,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("SparkKubernetesOperator that only submits, with a sensor behind it", "finding", ("spark-application",)),
     Removal("Arguments of BaseHook's constructor", "rule", ("base-hook",)),
+    Removal(
+        "What SFTPHook's get_conn() gives",
+        "rule",
+        ("sftp-connection",),
+        "a finding for what paramiko's client has not",
+    ),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(

@@ -66,10 +66,10 @@ def _is_default(made: operators.Made, options: Options) -> bool:
     return is_ssh and not any(keyword(made.call, name) for name in ("timeout", "conn_timeout"))
 
 
-def _entries(mapping: ast.Dict | ast.Call) -> list[tuple[object, ast.expr, ast.expr | ast.keyword]]:
+def _entries(mapping: ast.expr) -> list[tuple[object, ast.expr, ast.expr | ast.keyword]]:
     if isinstance(mapping, ast.Call):
         return [(item.arg, item.value, item) for item in mapping.keywords]
-    pairs = zip(mapping.keys, mapping.values, strict=True)
+    pairs = zip(mapping.keys, mapping.values, strict=True) if isinstance(mapping, ast.Dict) else ()
     return [(getattr(key, "value", None), value, key) for key, value in pairs if key is not None]
 
 
