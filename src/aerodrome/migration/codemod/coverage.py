@@ -68,6 +68,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("sftp-connection",),
         "a finding for what paramiko's client has not",
     ),
+    Removal(
+        "EmailOperator sends by a connection, not by the settings of [smtp]",
+        "finding",
+        ("email-connection",),
+        "the connection is named in the call",
+    ),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(

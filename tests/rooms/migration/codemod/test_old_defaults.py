@@ -360,3 +360,25 @@ def test_a_timeout_of_default_args_that_no_ssh_of_1_10_reads_stays() -> None:
     assert "conn_timeout" not in rewritten(head + sensor).text.decode()
     task = f"{SSH}Run(task_id='a', command='b', dag=dag)\n"
     assert "conn_timeout" not in rewritten(head + task, replace(PINNING, source_version="2.4.3")).text.decode()
+
+
+def test_the_connection_of_mails_is_named_and_told_once() -> None:
+    calls = "Mail(task_id='a', to='b')\nMail(task_id='c', to='d')\nMail(task_id='e', to='f', conn_id='mine')\n"
+    done = rewritten(
+        f"{DAG}from airflow.operators.email import EmailOperator as Mail\n{calls}",
+        replace(PINNING, source_version="2.9.3"),
+    )
+    lines = done.text.decode().splitlines()[-3:]
+    assert lines[0] == "Mail(task_id='a', to='b', conn_id=\"smtp_default\")"
+    assert lines[1] == "Mail(task_id='c', to='d', conn_id=\"smtp_default\")"
+    assert lines[2] == "Mail(task_id='e', to='f', conn_id='mine')"
+    assert [code for code, _ in done.notes] == ["email-connection"]
+
+
+def test_mails_that_had_a_connection_already_stay() -> None:
+    source = (
+        f"{DAG}from airflow.providers.smtp.operators.smtp import EmailOperator as Mail\nMail(task_id='a', to='b')\n"
+    )
+    done = rewritten(source, replace(PINNING, source_version="2.9.3"))
+    assert done.text.decode().endswith("Mail(task_id='a', to='b')\n")
+    assert "email-connection" not in {code for code, _ in (*done.notes, *done.spots)}
