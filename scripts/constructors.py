@@ -114,26 +114,35 @@ def _constant(roots: tuple[Path, ...], chain: Sequence[str], name: str, value: a
     if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
         left, right = (_constant(roots, chain, name, side, depth) for side in (value.left, value.right))
         return left * right if isinstance(left, int) and isinstance(right, int) else UNSEEN
+    if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "cast" and len(value.args) == 2:
+        return _constant(roots, chain, name, value.args[1], depth)
     if isinstance(value, ast.Call) and ast.unparse(value) in ("tuple()", "list()", "dict()"):
         return {"tuple": (), "list": [], "dict": {}}[ast.unparse(value)[:-2]]
     module = name.rpartition(".")[0]
     if isinstance(value, ast.Name):
         if depth and (found := _assigned(_tree(roots, module), value.id)) is not None:
             return _constant(roots, chain, name, found, depth - 1)
+        origin = _imported(_tree(roots, module)).get(value.id, "")
+        tree = _tree(roots, origin.rpartition(".")[0]) if origin else None
+        if depth and (found := _assigned(tree, origin.rpartition(".")[2])) is not None:
+            return _constant(roots, chain, origin, found, depth - 1)
         value = ast.Attribute(ast.Name(name.rpartition(".")[2]), value.id)
     if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and depth:
-        tree = _tree(roots, module)
-        imported = {
-            alias.asname or alias.name: f"{node.module}.{alias.name}"
-            for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
-            for alias in node.names
-        } if tree else {}
+        imported = _imported(_tree(roots, module))
         for base in _chain(roots, imported.get(value.value.id, f"{module}.{value.value.id}")):
             tree = _tree(roots, base.rpartition(".")[0])
             found = _assigned(_class(tree, base.rpartition(".")[2]) if tree else None, value.attr)
             if found is not None:
                 return _constant(roots, chain, base, found, depth - 1)
     return UNSEEN
+
+
+def _imported(tree: ast.Module | None) -> dict[str, str]:
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in (ast.walk(tree) if tree else ()) if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
 
 
 def _assigned(owner: ast.Module | ast.ClassDef | None, name: str) -> ast.expr | None:

@@ -2,7 +2,7 @@
 
 Keyed by the name in Airflow 3.3.2 and its providers. `renamed`: the old constructor itself said which argument takes the place. `removed`:
 nothing takes it. `required`: the new constructor insists on them, and no old one knew them. Other tables, made by `scripts/accepted` and `scripts/defaults`,
-have what they take, and what 1.10 took by default and today's do not.
+have what they take, what 1.10 took by default and today's do not, and what 1.10 did not take.
 """
 
 from __future__ import annotations
@@ -54,4 +54,13 @@ def old_defaults() -> Mapping[str, tuple[Default, ...]]:
     return {
         name: tuple(Default(argument, value, place) for argument, (value, place) in entry.items())
         for name, entry in json.loads(text).items()
+    }
+
+
+@cache
+def added_arguments() -> Mapping[str, Mapping[str, tuple[object, ...]]]:
+    """Read the arguments of tasks that Airflow 1.10.15 did not know, each with its default of today, or without one that a text can say; once."""
+    text = (resources.files(__package__) / "added.json").read_text(encoding="utf-8")
+    return {
+        name: {argument: tuple(value) for argument, value in entry.items()} for name, entry in json.loads(text).items()
     }

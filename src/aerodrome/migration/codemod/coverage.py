@@ -74,6 +74,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("email-connection",),
         "the connection is named in the call",
     ),
+    Removal(
+        "default_args that only the operators of today read",
+        "rule",
+        ("unread-default",),
+        "where the project ran on 1.10; a finding where the default cannot be written",
+    ),
     Removal("Options that code reads from the configuration by an old name", "rule", ("config-option-read",)),
     Removal("airflow.configuration.get, getboolean and the others as functions", "rule", ("configuration-function",)),
     Removal(

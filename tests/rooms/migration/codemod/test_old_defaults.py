@@ -382,3 +382,51 @@ def test_mails_that_had_a_connection_already_stay() -> None:
     done = rewritten(source, replace(PINNING, source_version="2.9.3"))
     assert done.text.decode().endswith("Mail(task_id='a', to='b')\n")
     assert "email-connection" not in {code for code, _ in (*done.notes, *done.spots)}
+
+
+OLD = replace(PINNING, source_version="1.10.15")
+
+
+def with_args(args: str, task: str) -> str:
+    return (
+        f"from airflow import DAG\nARGS = {args}\ndag = DAG('a', default_args=ARGS, schedule_interval=None)\n{task}\n"
+    )
+
+
+QUERY = "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\nBigQueryOperator(task_id='a', sql='b', use_legacy_sql=False, dag=dag)"
+
+
+def test_default_args_that_1_10_did_not_read_are_kept_away() -> None:
+    text = rewritten(with_args("{'project_id': 'shop'}", QUERY), OLD).text.decode()
+    assert "project_id=None" in text.splitlines()[-1]
+    task = (
+        "from airflow.operators.bash_operator import BashOperator\nBashOperator(task_id='a', bash_command='b', dag=dag)"
+    )
+    assert (
+        rewritten(with_args("dict(cwd='/a')", task), OLD).text.decode().splitlines()[-1].endswith("dag=dag, cwd=None)")
+    )
+    assert "project_id=None" not in rewritten(with_args("{'owner': 'shop'}", QUERY), OLD).text.decode()
+
+
+def test_default_args_that_1_10_read_by_another_name_reach_the_operator() -> None:
+    topic = "from airflow.contrib.operators.pubsub_operator import PubSubTopicCreateOperator\nPubSubTopicCreateOperator(task_id='a', topic='b', dag=dag)"
+    text = rewritten(with_args("{'project': 'shop'}", topic), OLD).text.decode()
+    assert "'project_id': 'shop'" in text
+    assert "project_id=" not in text
+    done = rewritten(with_args("{'timeout': 90}", f"{SSH}Run(task_id='a', command='b', dag=dag)"), OLD)
+    assert "conn_timeout=" not in done.text.decode()
+    assert "unread-default" not in {code for code, _ in done.spots}
+
+
+def test_default_args_whose_default_of_before_has_no_name_are_told() -> None:
+    load = f"{LOAD}Load(task_id='a', bucket='b', dag=dag)"
+    done = rewritten(with_args("{'gcp_conn_id': 'files'}", load), OLD)
+    assert "unread-default" in {code for code, _ in done.spots}
+
+
+def test_a_project_of_2_read_them() -> None:
+    task = "from airflow.operators.bash import BashOperator\nBashOperator(task_id='a', bash_command='b', dag=dag)"
+    assert (
+        "cwd=None"
+        not in rewritten(with_args("{'cwd': '/a'}", task), replace(PINNING, source_version="2.4.3")).text.decode()
+    )

@@ -60,6 +60,7 @@ from aerodrome.migration.codemod.rules import (
     task_comparisons,
     trigger_callable,
     unknown_arguments,
+    unread_defaults,
     variable_errors,
 )
 
@@ -96,6 +97,7 @@ RULES: tuple[Rule, ...] = (
     spark_applications.RULE,
     changed_arguments.RULE,
     default_arguments.RULE,
+    unread_defaults.RULE,
     shared_arguments.RULE,
     providers.APPLY_DEFAULTS,
     days_ago.RULE,
