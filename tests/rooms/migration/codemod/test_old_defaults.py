@@ -430,3 +430,13 @@ def test_a_project_of_2_read_them() -> None:
         "cwd=None"
         not in rewritten(with_args("{'cwd': '/a'}", task), replace(PINNING, source_version="2.4.3")).text.decode()
     )
+
+
+def test_what_a_dictionary_gives_is_looked_at() -> None:
+    head = "from airflow.contrib.operators.ecs_operator import ECSOperator as Run\n"
+    text = rewritten(f"{DAG}{head}MORE = {{'cluster': 'b'}}\nRun(task_id='a', **MORE)\n").text.decode()
+    assert text.splitlines()[-1] == "Run(task_id='a', aws_conn_id=None, **MORE)"
+    text = rewritten(f"{DAG}{head}MORE = {{'aws_conn_id': 'b'}}\nRun(task_id='a', **MORE)\n").text.decode()
+    assert text.splitlines()[-1] == "Run(task_id='a', **MORE)"
+    text = rewritten(f"{DAG}{head}Run(task_id='a', **more())\n").text.decode()
+    assert text.splitlines()[-1] == "Run(task_id='a', **more())"

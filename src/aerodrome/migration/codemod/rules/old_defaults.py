@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aerodrome.migration.codemod.arguments import Default, old_defaults
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword, replace
+from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
 from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.rules.providers import sees_default_args
 from aerodrome.migration.codemod.rules.renamed_arguments import of_schema
@@ -73,13 +73,15 @@ _OUTPUTS = {
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         call = made.call
-        if made.node is not call.func or not operators.is_of_1(made, options) or has_open_end(call):
+        if made.node is not call.func or not operators.is_of_1(made, options):
             continue
-        missing = [old for old in _wanted(made) if _is_missing(source, call, old)]
+        more, is_shown = dags.spread(source, call)
+        missing = [old for old in _wanted(made) if is_shown and _is_missing(source, call, old)]
+        missing = [old for old in missing if not more.keys() & {old.argument, *old.ways, *old.words}]
         if not missing:
             continue
         other = keyword(call, missing[0].idle) if missing[0].idle else None
-        is_hook = not keyword(call, "task_id")
+        is_hook = not keyword(call, "task_id") and "task_id" not in more
         note = of_schema(source, call, other) if other else None
         is_seen = is_hook or sees_default_args(source) or missing[0] is _QUIET  # hardly any default_args say that one
         note = note or (None if is_seen else _unseen(call, missing))
