@@ -375,6 +375,13 @@ def test_the_connection_of_mails_is_named_and_told_once() -> None:
     assert [code for code, _ in done.notes] == ["email-connection"]
 
 
+def test_mails_that_are_expanded_get_their_connection_once() -> None:
+    head = f"{DAG}from airflow.operators.email import EmailOperator as Mail\n"
+    line = "Mail.partial(task_id='a', subject='b', html_content='c').expand(to=['d'])"
+    text = rewritten(f"{head}{line}\n", replace(PINNING, source_version="2.9.3")).text.decode()
+    assert text.splitlines()[-1] == line.replace("'c')", "'c', conn_id=\"smtp_default\")")
+
+
 def test_mails_that_had_a_connection_already_stay() -> None:
     source = (
         f"{DAG}from airflow.providers.smtp.operators.smtp import EmailOperator as Mail\nMail(task_id='a', to='b')\n"

@@ -86,4 +86,5 @@ class Prices(BaseHook):
         self.url = url
 """,
     find=_find,
+    is_for_2=True,
 )

@@ -22,7 +22,8 @@ _HINT = f'Make a connection {_CONNECTION} of type smtp, with the sender in its e
 
 
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
-    calls = sorted((made.call for made in operators.made(source) if made.old & _OPERATORS), key=source.start)
+    made = (item for item in operators.made(source) if item.old & _OPERATORS and not item.is_expanding)
+    calls = sorted((item.call for item in made), key=source.start)
     silent = [call for call in calls if not keyword(call, "conn_id") and not has_open_end(call)]
     for call in silent:
         note = Spot(call.lineno, _WHAT, _HINT) if call is calls[0] else None

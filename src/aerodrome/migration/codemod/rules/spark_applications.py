@@ -24,7 +24,7 @@ _HINT = (
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
-    made = list(operators.made(source))
+    made = [item for item in operators.made(source) if not item.is_expanding]
     submitting = [item for item in made if _OPERATOR in item.classes]
     watching = [item for item in made if _SENSOR in item.classes]
     is_old = _is_old(options.source_version)

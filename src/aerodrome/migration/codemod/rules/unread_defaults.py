@@ -100,4 +100,5 @@ dag = DAG("sales", schedule=None, default_args=default_args)
 load = GoogleCloudStorageToBigQueryOperator(task_id="load", bucket="shop", source_objects=["a.csv"], dag=dag, project_id=None)
 """,
     find=_find,
+    is_for_2=True,
 )
