@@ -1,6 +1,6 @@
 """What each action type does, as commands of the Hadoop clients: every flag, argument and file of the source is kept.
 
-A word of a command is a Jinja template that renders to exactly one shell word. Sources: Oozie 5.2 (SparkArgsExtractor, HiveMain, Hive2Main,
+A word of a command is a Jinja template that renders to exactly one shell word. Sources: Oozie 4.x/5.x (SparkArgsExtractor of 5.x, HiveMain, Hive2Main,
 PigMain, SqoopMain, ShellMain, FsActionExecutor).
 """
 
@@ -18,6 +18,7 @@ from aerodrome.migration.convert.oozie.actions import (
     in_one,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.handing import cache, libraries
 from aerodrome.migration.convert.oozie.host_commands import fs, git, shell, ssh
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
@@ -25,6 +26,14 @@ from aerodrome.migration.convert.oozie.programs import java, map_reduce
 from aerodrome.migration.convert.oozie.spark import spark
 
 _PASSWORD: Final = re.compile(r"--password(=|$)|\bpass(word|wd)?=|^-D\S*password\S*=(?!\s*$)", re.IGNORECASE)
+
+
+# writes a file of Hadoop as Java properties, without the names that are given
+_PROPERTIES: Final = (
+    "import sys, xml.etree.ElementTree as E; "
+    'given = [(p.findtext("name").strip(), p.findtext("value") or "") for p in E.parse(sys.argv[1]).iter("property")]; '
+    'print(*(f"{n}=" + v.replace("\\\\", "\\\\" * 2).replace("\\n", "\\\\n") for n, v in given if n not in sys.argv[2:]), sep="\\n")'
+)
 
 
 def translate(action: Action) -> Command:
@@ -41,14 +50,15 @@ def translate(action: Action) -> Command:
         raise Unsupported("element-unknown", f"<{left[0]}> in <{action.kind}> has no equivalent")
     if action.body.every(*PLACES):
         action.caveats["cluster-of-client"] = "job-tracker and name-node are those of the Hadoop client that runs it"
-    if action.unread and action.kind not in ("hive", "hive2", "shell"):
+    if action.unread and action.kind not in ("hive", "hive2", "shell", "spark"):
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is read when the task runs"
     return command
 
 
 def _hive(action: Action) -> Command:
     settings = action.settings()
-    lines = action.prepared() + action.fetched()
+    handed = cache(action, settings, libraries(action))
+    lines = [*action.prepared(), *action.fetched(), *handed.lines]
     if action.unread:
         lines += [
             "mkdir -p conf",
@@ -56,9 +66,12 @@ def _hive(action: Action) -> Command:
             'export HIVE_CONF_DIR="$PWD/conf"',
         ]
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is fetched when the task runs"
+        if len(action.unread) > 1:
+            action.caveats["job-xml"] += "; of several files only the last one counts, put them together"
     argv = ["hive"]
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
+    argv += handed.options("--hiveconf ")
     for item in action.every("param"):
         argv += ["--hivevar", action.word(item.text)]
     variables = [item.text.strip() for item in action.body.every("param")]
@@ -103,25 +116,31 @@ def _hive2(action: Action) -> Command:
 
 def _pig(action: Action) -> Command:
     settings = action.settings()
+    handed = cache(action, settings, libraries(action))
     lines, name = action.script(action.value("script"))
-    argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items())]
+    argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items()), *handed.options("-D")]
+    more = []
+    if action.unread:  # what -propertyFile names is no XML; it stands behind all -D, and wins over them
+        own = " ".join(action.word(name) for name in settings)
+        files = [action.word(PurePosixPath(name).name) for name in action.unread]
+        more = [
+            *unread_lines(action),
+            *(f"python3 -c '{_PROPERTIES}' {name} {own} > {name}.properties" for name in files),
+        ]
+        argv += [word for name in files for word in ("-propertyFile", f"{name}.properties")]
     variables = [item.text.strip() for item in action.every("param")]
     for item in variables:
         argv += ["-param", action.word(item)]
     argv += [action.word(item.text) for item in action.every("argument")]
     argv += ["-file", name]
-    more = []
-    if action.unread:
-        more = [*unread_lines(action)]
-        argv[1:1] = [
-            word for item in action.unread for word in ("-propertyFile", action.word(PurePosixPath(item).name))
-        ]
     pairs = {key: action.compiler.template(value) for key, _, value in (item.partition("=") for item in variables)}
     job = {
         "pig_job": {"query_file_uri": action.compiler.template(action.body.value("script")), "script_variables": pairs}
     }
     return Command(
-        (*action.prepared(), *action.fetched(), *more, *lines, " ".join(argv)), tuple(argv), engine={"dataproc": job}
+        (*action.prepared(), *action.fetched(), *handed.lines, *more, *lines, " ".join(argv)),
+        tuple(argv),
+        engine={"dataproc": job},
     )
 
 
@@ -134,7 +153,9 @@ def _distcp(action: Action) -> Command:
 
 
 def _sqoop(action: Action) -> Command:
-    general = generic(action)
+    settings = action.settings()
+    handed = cache(action, settings, libraries(action))
+    general = [*generic(action, settings=settings), *handed.options("-D")]
     words = [action.word(item.text) for item in action.every("arg")]
     if (command := action.value("command")) and words:
         action.caveats["sqoop-arguments"] = "its <arg>s are left out: Oozie does not look at them beside a <command>"
@@ -151,7 +172,7 @@ def _sqoop(action: Action) -> Command:
             " --password-file or --password-alias keep it out"
         )
     argv = ["sqoop", *words[:1], *general, *words[1:]]
-    return in_one(action, argv, *unread_lines(action))
+    return in_one(action, argv, *handed.lines, *unread_lines(action))
 
 
 _MAKERS: Final[Mapping[str, Callable[[Action], Command]]] = {

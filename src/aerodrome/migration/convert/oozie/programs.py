@@ -1,37 +1,38 @@
-"""Java and map-reduce actions, as programs of the Hadoop clients (Oozie 5.2, JavaMain, MapReduceMain)."""
+"""Java and map-reduce actions, as programs of the Hadoop clients (Oozie 4.x/5.x, JavaMain, MapReduceMain)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
     Action,
-    job_file,
-    library,
+    rows_of,
     unread_lines,
 )
 from aerodrome.migration.convert.oozie.counters import lines_of
+from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, libraries
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 
 
 def java(action: Action) -> Command:
     settings = action.settings()
-    lines = [*action.prepared(), *action.fetched(), *unread_lines(action), *library(action)]
+    folders = libraries(action, is_asked=True)
+    handed = cache(action, settings, folders, has_jars=False)
+    lines = [*action.prepared(), *action.fetched(), *handed.lines, *_written(action, settings, handed, "action.xml")]
     argv = ["java"]
     options = [
         word for item in (*action.every("java-opts"), *action.every("java-opt")) for word in action.words(item.text)
     ]
-    if settings or action.unread:
-        lines += job_file(action, settings, "action.xml")
-        options.append("-Doozie.action.conf.xml=action.xml")
+    options.append("-Doozie.action.conf.xml=action.xml")
     is_capturing = action.body.first("capture-output") is not None
     action.used.add("capture-output")
     if is_capturing:
         options.append("-Doozie.action.output.properties=output.properties")
     main = action.word(action.value("main-class"))
-    argv += ["-cp", '"$PWD:$PWD/*:$PWD/lib/*:$(hadoop classpath)"', *options, main]
+    argv += ["-cp", f'"$PWD:{class_path(folders)}:$(hadoop classpath)"', *options, main]
     argv += [action.word(item.text) for item in action.every("arg")]
     lines.append(" ".join(argv))
     if is_capturing:
@@ -45,26 +46,14 @@ def map_reduce(action: Action) -> Command:
     action.used |= {"streaming", "pipes", "config-class"}
     if pipes is not None or action.body.first("config-class") is not None:
         raise Unsupported("map-reduce-kind", "pipes and config-class of map-reduce have no equivalent")
-    if lost := action.body.every("archive") if streaming is not None else action.body.every("file", "archive"):
-        action.caveats["job-files"] = (
-            f"{', '.join(item.text.strip() for item in lost)}: not in the distributed cache of the job, its tasks do not see it;"
-            " set mapreduce.job.cache.files or mapreduce.job.cache.archives in its configuration"
-        )
     if streaming is not None:
         argv = ["hadoop", "jar", '"${HADOOP_STREAMING_JAR:?set it on the worker}"']
         for name in action.unread:
             argv += ["-conf", action.word(PurePosixPath(name).name)]
+        handed = cache(action, settings, libraries(action))
         for name, value in settings.items():
             argv += ["-D", action.word(f"{name}={value}")]
-        files = [item.text.strip() for item in action.body.every("file")]
-        if files:
-            argv += [
-                "-files",
-                ",".join(
-                    f"{action.path(item.partition('#')[0])}{'#' + item.partition('#')[2] if '#' in item else ''}"
-                    for item in files
-                ),
-            ]
+        argv += handed.options("-D ")
         for flag in ("mapper", "reducer"):
             if value := streaming.value(flag):
                 argv += [f"-{flag}", action.word(value)]
@@ -80,29 +69,19 @@ def map_reduce(action: Action) -> Command:
         ):
             if name in settings:
                 argv += [flag, action.word(settings[name])]
-        action.used |= {"file", "archive"}
-        lines = [*action.prepared(), *unread_lines(action)]
+        lines = [*action.prepared(), *unread_lines(action), *handed.lines]
         if not action.counters:
             return Command((*lines, " ".join(argv)), tuple(argv))
         lines += ["set -o pipefail", f"{' '.join(argv)} 2>&1 | tee job.log"]
         lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters)]
         return Command(tuple(lines), tuple(argv), is_capturing=True)
+    handed = cache(action, settings, libraries(action, is_asked=True))
+    argv = ["mapred", "job", "-submit", "job.xml"]
     lines = [
         *action.prepared(),
         *action.fetched(),
-        *unread_lines(action),
-        *library(action),
-        *job_file(action, settings, "job.xml"),
-    ]
-    argv = [
-        "mapred",
-        "job",
-        *(word for name in action.unread for word in ("-conf", action.word(PurePosixPath(name).name))),
-        "-submit",
-        "job.xml",
-    ]
-    lines += [
-        'export HADOOP_CLASSPATH="$PWD/*:$PWD/lib/*:$HADOOP_CLASSPATH"',
+        *handed.lines,
+        *_written(action, settings, handed, "job.xml"),
         f"job=$({' '.join(argv)} | sed -n 's/^Created job //p')",
         'until [[ "$state" =~ SUCCEEDED|FAILED|KILLED ]]; do',
         "  sleep 15",
@@ -113,3 +92,20 @@ def map_reduce(action: Action) -> Command:
     if action.counters:
         lines += lines_of(action.counters)
     return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
+
+
+def _written(action: Action, settings: Mapping[str, str], handed: Cache, file: str) -> list[str]:
+    """Give the lines that write a file of Hadoop; files that are only there when the task runs are included, what comes later wins.
+
+    `mapred job -submit` makes the job of its file alone, and a Java program reads that of -Doozie.action.conf.xml.
+    """
+    names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
+    lines = [f"hdfs dfs -get -f {action.path(place)} {name}" for name, place in zip(names, action.unread, strict=True)]
+    root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
+    rows = [root, *(f'<xi:include href="{name}"/>' for name in names), *rows_of(action, settings)]
+    end = [] if handed.names else ["</configuration>"]
+    lines.append("\n".join([f"cat > {file} <<'END_OF_XML'", *rows, *end, "END_OF_XML"]))
+    if handed.names:
+        lines += [f"{name}=${{{name}//&/&amp;}}" for name in handed.names]
+        lines.append("\n".join([f"cat >> {file} <<END_OF_XML", *handed.properties(), "</configuration>", "END_OF_XML"]))
+    return lines

@@ -1,4 +1,4 @@
-"""Spark actions: the command of spark-submit, and the pieces that other engines take (Oozie 5.2, SparkArgsExtractor)."""
+"""Spark actions: the command of spark-submit, and the pieces that other engines take (Oozie 5.x, SparkArgsExtractor)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Final
 from aerodrome.migration.convert.oozie.actions import (
     Action,
     in_one,
-    unread_lines,
 )
 from aerodrome.migration.convert.oozie.handing import handed, listed_library, option, tell
 from aerodrome.migration.convert.oozie.profiles import Command
@@ -73,7 +72,11 @@ def spark(action: Action) -> Command:
     argv += options_words
     arguments = [item.text.strip() for item in action.every("arg")]
     argv += [files.own or action.path(jar), *map(action.word, arguments)]
-    command = in_one(action, argv, *unread_lines(action), *lines)
+    command = in_one(action, argv, *lines)
+    if action.unread:
+        action.caveats["job-xml"] = (
+            f"{', '.join(action.unread)} is not read: give its settings as --conf spark.hadoop.NAME=VALUE, or put it among the definitions"
+        )
     fields = dict(engine)
     plain = [action.compiler.template(item) for item in arguments]
     options = _spark_options(action)
@@ -102,7 +105,7 @@ def spark(action: Action) -> Command:
 
 
 def _is_yarn(action: Action) -> bool:
-    """Tell whether Oozie hands files on: on YARN with a mode that is said (5.2, SparkArgsExtractor); what nobody knows may be that."""
+    """Tell whether Oozie hands files on: on YARN with a mode that is said (5.x, SparkArgsExtractor); what nobody knows may be that."""
     master, mode = (action.compiler.scope.text(action.body.value(name)) for name in ("master", "mode"))
     return (master is None or master in ("yarn", "yarn-cluster", "yarn-client")) and (
         master in ("yarn-cluster", "yarn-client") or mode is None or mode in ("cluster", "client")
@@ -110,7 +113,7 @@ def _is_yarn(action: Action) -> bool:
 
 
 def split_options(text: str) -> list[str]:
-    """Split spark-opts as Oozie 5.2 does (SparkOptionsSplitter): at option keys; quotes around a whole value are taken away.
+    """Split spark-opts as Oozie 5.x does (SparkOptionsSplitter): at option keys; quotes around a whole value are taken away.
 
     `${…}` stands for text without white space; what stands before the first key is left out.
     """
