@@ -396,7 +396,8 @@ def _template(text: str, name: str, options: Options) -> tuple[str, dict[str, in
 def _requirements(
     text: str, file: str, needed: frozenset[str], options: Options
 ) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
-    new, rules, findings = upgrade_requirements(text, file, needed)
+    is_of_3 = options.source_version.startswith("3.")
+    new, rules, findings = upgrade_requirements(text, file, needed, is_of_3=is_of_3)
     if options.requirements_as_of is None:
         return new, rules, findings
     new, more, others = resolve_requirements(new, file, options.target, options.python, options.requirements_as_of)

@@ -12,6 +12,9 @@ from aerodrome.migration.codemod.source import Source
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _BIGQUERY = ("airflow.contrib.hooks.bigquery_hook.", "airflow.providers.google.cloud.hooks.bigquery.")
+_SFTP_HOOKS = frozenset({"airflow.contrib.hooks.sftp_hook.SFTPHook", "airflow.providers.sftp.hooks.sftp.SFTPHook"})
+SFTP_CONNECTION = frozenset({"pysftp.Connection"})
+"""What the get_conn() of SFTPHook gave, by the name that it had."""
 _DEPTH = 4
 _Values = list[ast.expr | None]
 
@@ -52,6 +55,8 @@ def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
         is_super = getattr(call.func, "id", "") == "super" and not call.args
         return names or (_bases(source, call) if is_super else frozenset())
     owners = classes_of(source, call.func.value, depth - 1)
+    if call.func.attr == "get_conn" and owners and owners <= _SFTP_HOOKS:
+        return SFTP_CONNECTION
     if call.func.attr == "get_conn":  # BigQuery's connection is a class of the hook's module
         return frozenset(f"{module}BigQueryConnection" for module in _BIGQUERY if f"{module}BigQueryHook" in owners)
     if call.func.attr == "cursor":
