@@ -83,7 +83,6 @@ BashOperator(task_id="loud", bash_command="ls", do_xcom_push=True)
         ("ti.xcom_pull(key=None, task_ids='bash', dag_id='other')", None),
         ("ti.xcom_pull(key=None)", None),
         ("ti.xcom_pull(task_ids='', key='rows')", None),
-        ("ti.xcom_pull(task_ids=None, key='rows')", None),
     ],
 )
 def test_pulls_without_a_key(old: str, new: str | None) -> None:

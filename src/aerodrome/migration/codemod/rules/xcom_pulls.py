@@ -38,7 +38,9 @@ def _any_key(source: Source, options: Options) -> Iterator[Change | Spot]:
 def _keyed(outer: Source, source: Source, call: ast.Call, options: Options) -> Verdict | None:
     """`outer` is the file; `source` holds the call: the file as well, or the text of a Jinja block."""
     tasks, key = argument(call, "task_ids"), argument(call, "key")
-    if tasks is not None and (xcoms.is_none(tasks) or getattr(tasks, "value", None) == ""):
+    if tasks is not None and xcoms.is_none(tasks):
+        return None  # another finding, xcom-pull-all
+    if tasks is not None and getattr(tasks, "value", None) == "":
         why = f"xcom_pull(task_ids={source.code(tasks)}) took the XComs of any task; Airflow 3 does not."
         return Verdict((), why, _NAME_TASKS)
     if key is None or not (xcoms.is_none(key) or getattr(key, "value", None) == "" or _is_unset(source, key)):
