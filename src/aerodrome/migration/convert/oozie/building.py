@@ -233,6 +233,8 @@ LOOKED_UP: Final = "Looked up by wf:conf, and no properties came with the defini
 
 def _describe(body: Body, name: str, value: str | None) -> str:
     """Say what a param takes, where no file tells."""
+    if name in body.needs.computed:
+        return f"When it is not given: {body.needs.computed[name]}"
     if value is None:
         return describe_asked(name) or "No value was found."
     is_open = name in body.needs.optional and not any(layer.is_job for layer in body.scope.layers)
@@ -268,7 +270,7 @@ def make_dag(
     tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs
     is_scheduled = schedule.expression is not None
-    unknown = [name for name, value in needs.parameters.items() if value is None]
+    unknown = [name for name, value in needs.parameters.items() if value is None and name not in needs.computed]
     if unknown and is_scheduled:
         check = Task(
             unlike("check_params", body.workflow),
@@ -285,8 +287,9 @@ def make_dag(
         Parameter(
             name,
             value,
-            has_default=value is not None or is_scheduled,
+            has_default=value is not None or is_scheduled or name in needs.computed,
             description=_describe(body, name, value),
+            is_computed=name in needs.computed,
         )
         for name, value in needs.parameters.items()
     )

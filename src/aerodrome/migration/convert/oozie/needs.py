@@ -28,6 +28,7 @@ class Needs:
 
     parameters: dict[str, str | None] = field(default_factory=dict)  # name -> default; None: nobody knows it
     optional: set[str] = field(default_factory=set)  # only looked up by wf:conf: may be absent
+    computed: dict[str, str] = field(default_factory=dict)  # name -> the default as written, put together in the run
     functions: dict[str, Function] = field(default_factory=dict)
     macros: dict[str, Code] = field(default_factory=dict)
     filters: dict[str, Code] = field(default_factory=dict)
