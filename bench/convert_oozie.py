@@ -242,7 +242,7 @@ def _rendered(text: str, given: Given) -> str:
 
 
 def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
-    """Tell whether a <file> or <archive> of an action does not reach its job: a Spark job on YARN, or a map-reduce job and no caveat says so."""
+    """Tell whether a <file> or <archive> of an action does not reach its job: a Spark job on YARN, or one of map-reduce."""
     places = [item.text.strip() for item in body.every("file", "archive")]
     if not places:  # nor are there tasks of this name for a sub-workflow, which has none
         return False
@@ -250,9 +250,8 @@ def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
     command = dict(task.arguments).get("bash_command")
     if task.role != "real" or not isinstance(command, str):
         return False
-    if body.name == "map-reduce" and body.first("streaming") is None:
-        codes = ",".join(account.code for account in dag.accounts if account.name == name)
-        return "mapreduce.job.cache." not in command and "job-files" not in codes
+    if body.name in ("map-reduce", "pig", "hive", "sqoop"):
+        return "mapreduce.job.cache." not in command
     master, mode = body.value("master"), body.value("mode")
     is_handed = master in ("yarn-cluster", "yarn-client") or (master == "yarn" and mode in ("cluster", "client"))
     if body.name not in ("spark", "spark3") or not is_handed or "${" in "".join(places):

@@ -114,14 +114,11 @@ class Builder:
     # ---- folders and sub-folders
 
     def _containers(self, folder: Folder, group: str) -> None:
-        plan = self.draft.plan
-        is_timed = folder.time_from is not None and (folder.path != plan.folder.path or not plan.is_scheduled)
-        if folder.waits or folder.must_confirm or is_timed:
-            parent = self._starts.get(folder.path[:-1])
-            also = (
-                *((parent,) if parent else ()),
-                *self.holding.time(folder, f"{folder.name}_not_before", group, None),
-            )
+        parent = self._starts.get(folder.path[:-1])
+        held = self.holding.time(folder, f"{folder.name}_not_before", group, None)
+        timed = tuple(name for name in held if name != parent)
+        if folder.waits or folder.must_confirm or (timed and (parent or not self.holding.is_start(timed))):
+            also = (*((parent,) if parent else ()), *timed)
             gate = self.waiting.upstream(folder, also, group, None)
             name = self.draft.free(f"{sanitize(folder.name)}_starts", group)
             self._starts[folder.path] = name
@@ -129,8 +126,10 @@ class Builder:
             self.draft.task(
                 name, symbols.EMPTY, (), role="control", rule=upstream.rule, before=upstream.ids, origin=folder.origin
             )
-        elif folder.path[:-1] in self._starts:
-            self._starts[folder.path] = self._starts[folder.path[:-1]]
+        elif timed:
+            self._starts[folder.path] = timed[0]
+        elif parent:
+            self._starts[folder.path] = parent
         for inner in (member for member in folder.members if isinstance(member, Folder)):
             name = self.draft.world.task_ids[self.draft.plan.number, inner.path]
             self.draft.built.groups.append(Group(name, inner.description))
@@ -229,10 +228,8 @@ class Builder:
         predicate = self.holding.predicate(job)
         zone_of = self.draft.zone(job)
         start = self._starts.get(job.path[:-1]) if not self.draft.is_apart else None
-        also = (
-            *((start,) if start else ()),
-            *self.holding.time(job, f"{sanitize(job.name)}_not_before", group, predicate),
-        )
+        timed = self.holding.time(job, f"{sanitize(job.name)}_not_before", group, predicate)
+        also = (*((start,) if start else ()), *(name for name in timed if name != start))
         upstream = self.waiting.upstream(job, also, group, predicate)
         upstream = self.holding.approval(job, upstream, group, predicate)
         self._steps(job, work, effects, upstream, predicate, zone_of)

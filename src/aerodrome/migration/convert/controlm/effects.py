@@ -15,7 +15,9 @@ from aerodrome.migration.convert.controlm.definitions.model import Action, Job, 
 from aerodrome.migration.convert.controlm.jobs.commands import (
     ExitRule,
     OutputCopy,
+    codes_of,
     exit_test,
+    is_of_state,
     line_pattern,
     output_test,
 )
@@ -29,6 +31,16 @@ _OF_RUNS: Final = re.compile(
     re.IGNORECASE,
 )
 _SHELL: Final = ("command", "script", "embedded")
+
+
+def fits_with(reaction: Reaction, other: Reaction) -> bool:
+    """Say whether another ON block can match the same end and turn it without this one's seeing it.
+
+    Blocks on OK and NOTOK come last and see what those on exit codes and on the output have made of the job.
+    """
+    if is_of_state(reaction.code) and not is_of_state(other.code):
+        return False
+    return bool(codes_of(reaction.code) & codes_of(other.code))
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ class _Maker:
             if event != "notok":
                 self._raise(action, where, "rerun-code", f"{where} reruns the job, which retries cannot say.")
         elif action.kind == "stop-cyclic":
-            self._stop(action, event, where)
+            self._stop(action, None if turned else event, where)
         elif action.kind in ("mail", "shout"):
             self._tell(reaction, action, event, is_whole, where)
         elif action.kind == "cond":
@@ -134,13 +146,20 @@ class _Maker:
             self._raise(action, where, "action-unknown", text, event or "ok")
 
     def _turned(self, reaction: Reaction, event: str | None) -> str:
-        """Give the end to which an ON block turns that of its job, "" where it keeps it: what else it does is then for an end that nobody sees."""
-        kinds = {action.kind for action in reaction.actions}
+        """Give the end to which ON blocks turn that of the job where this one matches, "" where they keep it: what it does is then for an end that nobody sees."""
         if isinstance(self.node, Job) and self.node.kind == "dummy":
             return ""
+        kinds = {action.kind for action in reaction.actions}
+        if event is not None:
+            kinds |= self._turning(reaction)
         if "ok" in kinds and event != "ok":
             return "OK"
         return "NOTOK" if "notok" in kinds and event != "notok" else ""
+
+    def _turning(self, reaction: Reaction) -> set[str]:
+        """Give the ends to which other ON blocks may turn that of the job where this one matches."""
+        others = (other for other in self.node.reactions if other is not reaction and fits_with(reaction, other))
+        return {action.kind for other in others for action in other.actions} & {"ok", "notok"}
 
     def shout(self, shout: Shout) -> None:
         origin = self._origin(shout.line)
@@ -253,6 +272,8 @@ class _Maker:
             del test
             self.effects.on_notok.append(call)
             code, text = "message-code", f"{where} sends its message after every failure, not only after that code."
+            if "ok" in self._turning(reaction):
+                text += " Where another block ends the job OK, it is not sent."
         else:
             code, text = (
                 "message-output",

@@ -54,9 +54,10 @@ def action_task(body: Body, words: Words, node: Node) -> Task:
             if body.profile.runner_of(kind) in ("livy", "dataproc"):
                 _check_engine(action, command)
             chosen, arguments = operator(body.profile, kind, command)
-            if kind == "spark" and body.profile.runner_of(kind) in ("livy", "dataproc"):
-                if "app-library" in caveats:
-                    caveats["app-library"] = "jars of lib/ below the application's path are not given to the engine"
+            is_engine = body.profile.runner_of(kind) in ("livy", "dataproc")
+            if is_engine and "app-library" in caveats:
+                caveats["app-library"] = "jars of lib/ below the application's path are not given to the engine"
+            if kind == "spark" and is_engine:
                 caveats.pop("spark-files", "")
                 caveats["spark-engine"] = (
                     "the flags of spark-opts are given as properties; master and deploy mode are the engine's"

@@ -75,13 +75,17 @@ class Action:
         self.used.add(name)
         return self.body.every(name)
 
+    def places(self, name: str) -> list[str]:
+        """Give what <file>s or <archive>s name, each of which may be a list (Oozie 5.x: JavaActionExecutor.setLibFilesArchives)."""
+        return [place for item in self.every(name) for place in listed(item.text)]
+
     def path(self, text: str) -> str:
         """Give a path as a word; a relative one stands below the application's folder."""
         text = text.strip()
         return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
 
     def last_name(self, text: str) -> str:
-        """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (5.2, ShellActionExecutor)."""
+        """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""
         text = text.strip()
         name = text.rpartition("/")[2]
         if name.count("{") == name.count("}") and not name.startswith("${"):
@@ -119,7 +123,7 @@ class Action:
     def settings(self) -> dict[str, str]:
         """Give the configuration: job-xml files, config-default.xml, <global>, its own; the later ones win.
 
-        The files of <global> come behind its own ones, and settings of both win over all files (Oozie 5.2:
+        The files of <global> come behind its own ones, and settings of both win over all files (Oozie 4.x/5.x:
         LiteWorkflowAppParser.handleDefaultsAndGlobal, JavaActionExecutor.parseJobXmlAndConfiguration). What only steers Oozie's launcher is
         left out and said.
         """
@@ -146,10 +150,11 @@ class Action:
     def fetched(self, *, is_path: bool = False) -> list[str]:
         """Give the lines that fetch <file>s and <archive>s into the working directory, where Oozie puts them."""
         lines = []
-        for item in (*self.every("file"), *self.every("archive")):
-            place, _, link = item.text.strip().partition("#")
+        both = [(name, text) for name in ("file", "archive") for text in self.places(name)]
+        for name, text in both:
+            place, _, link = text.partition("#")
             target = self.word(link) if link else self.last_name(place)
-            if item.name == "archive":
+            if name == "archive":
                 kept = f"archives/{self.last_name(place)}"  # its ending says to others how it is unpacked
                 lines.append(
                     f"mkdir -p archives {target} && hdfs dfs -get -f {self.path(place)} {kept} && (tar -xf {kept} -C {target} || unzip -qo {kept} -d {target})"
@@ -189,13 +194,21 @@ class Action:
         return [f"hdfs dfs -get -f {self.path(place)} {name}"], name
 
 
+def listed(text: str) -> list[str]:
+    """Split a list at the commas outside of expressions."""
+    return [part.strip() for part in re.findall(r"(?:\$\{[^}]*\}|[^,])+", text) if part.strip()]
+
+
 def in_one(action: Action, argv: list[str], *before: str) -> Command:
     return Command((*action.prepared(), *action.fetched(), *before, " ".join(argv)), tuple(argv))
 
 
-def generic(action: Action, names: re.Pattern[str] | None = None) -> list[str]:
+def generic(
+    action: Action, names: re.Pattern[str] | None = None, settings: Mapping[str, str] | None = None
+) -> list[str]:
     """Give the generic options of Hadoop tools: -conf for files that are read later, -D for settings, all or those of such names."""
-    settings = {name: value for name, value in action.settings().items() if names is None or names.match(name)}
+    given = action.settings() if settings is None else settings
+    settings = {name: value for name, value in given.items() if names is None or names.match(name)}
     found = []
     for name in action.unread:
         found += ["-conf", action.word(PurePosixPath(name).name)]
@@ -212,20 +225,16 @@ def unread_lines(action: Action) -> list[str]:
     return [f"hdfs dfs -get -f {action.path(name)} {action.word(PurePosixPath(name).name)}" for name in action.unread]
 
 
-def library(action: Action) -> list[str]:
-    folder = action.app_folder()
-    action.caveats["app-library"] = (
-        "jars of lib/ below the application's path are fetched; Oozie's share library is not"
-    )
-    return [f"if hdfs dfs -test -d {folder}/lib; then hdfs dfs -get -f {folder}/lib; fi"]
-
-
 def job_file(action: Action, settings: Mapping[str, str], name: str) -> list[str]:
-    rows = [
+    rows = "\n".join(rows_of(action, settings))
+    return [f"cat > {name} <<'END_OF_XML'\n<configuration>\n{rows}\n</configuration>\nEND_OF_XML"]
+
+
+def rows_of(action: Action, settings: Mapping[str, str]) -> list[str]:
+    return [
         f"<property><name>{escaped(action, key)}</name><value>{escaped(action, value)}</value></property>"
         for key, value in settings.items()
     ]
-    return [f"cat > {name} <<'END_OF_XML'\n<configuration>\n" + "\n".join(rows) + "\n</configuration>\nEND_OF_XML"]
 
 
 def escaped(action: Action, text: str) -> str:

@@ -1,6 +1,6 @@
 """What each action type does, as commands of the Hadoop clients: every flag, argument and file of the source is kept.
 
-A word of a command is a Jinja template that renders to exactly one shell word. Sources: Oozie 5.2 (SparkArgsExtractor, HiveMain, Hive2Main,
+A word of a command is a Jinja template that renders to exactly one shell word. Sources: Oozie 4.x/5.x (SparkArgsExtractor of 5.x, HiveMain, Hive2Main,
 PigMain, SqoopMain, ShellMain, FsActionExecutor).
 """
 
@@ -18,6 +18,7 @@ from aerodrome.migration.convert.oozie.actions import (
     in_one,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.handing import cache, libraries
 from aerodrome.migration.convert.oozie.host_commands import fs, git, shell, ssh
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
@@ -48,7 +49,8 @@ def translate(action: Action) -> Command:
 
 def _hive(action: Action) -> Command:
     settings = action.settings()
-    lines = action.prepared() + action.fetched()
+    handed = cache(action, settings, libraries(action))
+    lines = [*action.prepared(), *action.fetched(), *handed.lines]
     if action.unread:
         lines += [
             "mkdir -p conf",
@@ -59,6 +61,7 @@ def _hive(action: Action) -> Command:
     argv = ["hive"]
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
+    argv += handed.options("--hiveconf ")
     for item in action.every("param"):
         argv += ["--hivevar", action.word(item.text)]
     variables = [item.text.strip() for item in action.body.every("param")]
@@ -103,8 +106,9 @@ def _hive2(action: Action) -> Command:
 
 def _pig(action: Action) -> Command:
     settings = action.settings()
+    handed = cache(action, settings, libraries(action))
     lines, name = action.script(action.value("script"))
-    argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items())]
+    argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items()), *handed.options("-D")]
     variables = [item.text.strip() for item in action.every("param")]
     for item in variables:
         argv += ["-param", action.word(item)]
@@ -121,7 +125,9 @@ def _pig(action: Action) -> Command:
         "pig_job": {"query_file_uri": action.compiler.template(action.body.value("script")), "script_variables": pairs}
     }
     return Command(
-        (*action.prepared(), *action.fetched(), *more, *lines, " ".join(argv)), tuple(argv), engine={"dataproc": job}
+        (*action.prepared(), *action.fetched(), *handed.lines, *more, *lines, " ".join(argv)),
+        tuple(argv),
+        engine={"dataproc": job},
     )
 
 
@@ -134,7 +140,9 @@ def _distcp(action: Action) -> Command:
 
 
 def _sqoop(action: Action) -> Command:
-    general = generic(action)
+    settings = action.settings()
+    handed = cache(action, settings, libraries(action))
+    general = [*generic(action, settings=settings), *handed.options("-D")]
     words = [action.word(item.text) for item in action.every("arg")]
     if (command := action.value("command")) and words:
         action.caveats["sqoop-arguments"] = "its <arg>s are left out: Oozie does not look at them beside a <command>"
@@ -151,7 +159,7 @@ def _sqoop(action: Action) -> Command:
             " --password-file or --password-alias keep it out"
         )
     argv = ["sqoop", *words[:1], *general, *words[1:]]
-    return in_one(action, argv, *unread_lines(action))
+    return in_one(action, argv, *handed.lines, *unread_lines(action))
 
 
 _MAKERS: Final[Mapping[str, Callable[[Action], Command]]] = {

@@ -352,7 +352,7 @@ class Compiler:
         return name if self.language == "jinja" else code.text
 
     def action_data(self, node: Node) -> str:
-        """Compile the data of an action: empty when it has not run or gave none (Oozie 5.2: DagELFunctions.wf_actionData)."""
+        """Compile the data of an action: empty when it has not run or gave none (Oozie 4.x/5.x: DagELFunctions.wf_actionData)."""
         if not isinstance(node, Literal):
             raise Unsupported("el-action-data", "the action whose data is read is not fixed")
         name = str(node.value)
@@ -419,7 +419,7 @@ class Compiler:
         return self.by_server(f"{read}({self.text_of(node)})")
 
     def by_server(self, moment: str) -> str:
-        """Put a time into the zone of the server, in which Oozie writes and counts times (5.2: DateUtils.formatDateOozieTZ, getCalendar)."""
+        """Put a time into the zone of the server, in which Oozie writes and counts times (4.x/5.x: DateUtils.formatDateOozieTZ, getCalendar)."""
         return moment if self.server == '"UTC"' else f"{self.movable(moment)}.in_timezone({self.server})"
 
     def movable(self, moment: str) -> str:

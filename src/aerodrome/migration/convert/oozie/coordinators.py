@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import takewhile
+from pathlib import PurePosixPath
 from typing import Final
 
 from aerodrome.migration.convert.contract import (
@@ -31,6 +33,8 @@ from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
+_OWN_PATH: Final = "oozie.coord.application.path"
+_EXECUTIONS: Final = ("FIFO", "LIFO", "LAST_ONLY", "NONE")
 _HELD_UP: Final = (
     "runs that wait for data count among the {most} that go at a time: one whose data does not come holds up later ones as long as it waits;"
     " in Oozie only those that run count, and whichever has its data starts"
@@ -98,7 +102,7 @@ def coordinator_dag(
         plan.fail("configuration", Unsupported("configuration-refused", f"Oozie refuses it: {lacking}"), "")
     make_inputs(estate, plan, body, zone)
     body.outlets = make_outputs(estate, plan, body, zone)
-    _check_concurrency(plan)
+    _check_controls(plan)
     body.needs.functions |= plan.functions
     body.event_macros = plan.macros
     body.app_name = inner.text(workflow.name) or workflow.name or name
@@ -238,7 +242,7 @@ def _is_refused(plan: Plan, text: str) -> bool:
 
 def _execution(plan: Plan) -> str:
     controls = plan.item.root.first("controls")
-    return (plan.scope.text(controls.value("execution")) or "FIFO").upper() if controls is not None else "FIFO"
+    return plan.scope.text(controls.value("execution")) or "FIFO" if controls is not None else "FIFO"
 
 
 def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
@@ -272,7 +276,10 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
         "LAST_ONLY": "Airflow makes only the latest of the missed runs",
         "NONE": "Airflow makes the latest of the missed runs, Oozie none of them",
     }
-    if controls.value("execution"):
+    if controls.value("execution") and plan.scope.text(controls.value("execution")) is None:
+        reason = f"the execution {controls.value('execution')!r} is not known: FIFO, as Oozie's default"
+        plan.note("execution", "caveat", "execution-unknown", reason)
+    elif controls.value("execution") and execution in _EXECUTIONS:
         is_exact = is_skipping or execution not in reasons or (execution == "LIFO" and most is None)
         plan.note(
             "execution",
@@ -283,8 +290,13 @@ def _controls(plan: Plan, *, is_skipping: bool) -> int | None:
     return most
 
 
-def _check_concurrency(plan: Plan) -> None:
-    """Raise for a concurrency of 0: no run ever starts (Oozie 5.2: CoordActionReadyXCommand)."""
+def _check_controls(plan: Plan) -> None:
+    """Raise for a concurrency of 0, with which no run ever starts, and for an execution that Oozie refuses.
+
+    Oozie 4.x and 5.x: CoordActionReadyXCommand; CoordSubmitXCommand asks for one of the four words as they are written.
+    """
+    if (execution := _execution(plan)) not in _EXECUTIONS:
+        plan.fail("execution", Unsupported("execution-refused", f"Oozie refuses the execution {execution!r}"), "")
     controls = plan.item.root.first("controls")
     text = plan.scope.text(controls.value("concurrency")) or "" if controls is not None else ""
     if re.fullmatch(r"-?0+", text):
@@ -296,6 +308,10 @@ def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application
     found, is_assumed = estate.search("workflow", known, folder)
     if found is not None and not is_assumed:
         return found
+    if (placed := _by_own_path(estate, plan, known)) is not None:
+        reason = f"{known} leads to no file: {placed.file} is taken, which lies to this file as that path to the coordinator's own"
+        plan.note("app-path", "caveat", "app-path-assumed", reason)
+        return placed
     beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
     is_open = "$" in known.rpartition("/")[2]
     alone = sum(item.folder == folder for item in estate.of_kind("coordinator")) == 1
@@ -311,6 +327,20 @@ def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application
         return None
     plan.note("app-path", "caveat", "app-path-assumed", reason)
     return found
+
+
+def _by_own_path(estate: Estate, plan: Plan, path: str) -> Application | None:
+    """Find a workflow by where its path lies to that of the coordinator, which ends as the coordinator's own file does."""
+    own = plan.scope.partly(f"${{{_OWN_PATH}}}").rstrip("/").split("/")
+    here = PurePosixPath(plan.item.file if own[-1].endswith(".xml") else plan.item.folder).parts
+    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(own[::-1], here[::-1], strict=False)))
+    above = own[: len(own) - tail]
+    wanted = path.rstrip("/").split("/")
+    if not tail or not above or wanted[: len(above)] != above:
+        return None
+    place = PurePosixPath(*here[: len(here) - tail], *wanted[len(above) :])
+    found = estate.applications.get(str(place)) or estate.applications.get(str(place / "workflow.xml"))
+    return found if found is not None and found.kind == "workflow" else None
 
 
 def _is_file(path: str, workflow: Application) -> bool:

@@ -1,6 +1,6 @@
 """`hadoop:counters()`: which counters of which map-reduce actions a workflow reads, so that those actions give them.
 
-Oozie's names stand for Hadoop's (HadoopELFunctions, 5.2): `RECORDS` is the group of task counters, `MAP_IN` and so on are its members.
+Oozie's names stand for Hadoop's (HadoopELFunctions, 4.x/5.x): `RECORDS` is the group of task counters, `MAP_IN` and so on are its members.
 `mapred job -counter JOB GROUP NAME` prints one of them, 0 when the job never had it.
 """
 

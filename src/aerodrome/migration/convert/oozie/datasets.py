@@ -179,7 +179,7 @@ def uri_function(event: Event, compiler: Compiler) -> Function:
 
 
 def _by_server(moments: str, compiler: Compiler) -> str:
-    """Write times in the zone of the server, in which Oozie writes the parts of a URI (5.2: CoordinatorFunctionalSpec 4.1)."""
+    """Write times in the zone of the server, in which Oozie writes the parts of a URI (4.x/5.x: CoordinatorFunctionalSpec 4.1)."""
     zone = frequency.server_zone(compiler.words.ending)
     return moments if zone == "UTC" else f'shown({moments}, "{zone}")'
 

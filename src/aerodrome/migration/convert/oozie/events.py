@@ -25,10 +25,10 @@ from aerodrome.migration.convert.oozie.needs import Unsupported, Words, output_k
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.xmlreading import Element
 
-_DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 5.2
+_DEFAULT_TIMEOUT: Final = timedelta(minutes=120)  # oozie.service.coord.normal.default.timeout, Oozie 4.x/5.x
 _LONGEST: Final = timedelta(
     days=60
-)  # oozie.service.coord.default.max.timeout, also for -1 (Oozie 5.2: CoordSubmitXCommand)
+)  # oozie.service.coord.default.max.timeout, also for -1 (Oozie 4.x/5.x: CoordSubmitXCommand)
 
 
 def _timeout(plan: Plan) -> timedelta:
@@ -54,7 +54,7 @@ def _timeout(plan: Plan) -> timedelta:
 
 
 def _minutes(text: str, plan: Plan) -> str | None:
-    """Compute a timeout that is written as a frequency: a day has 24 hours, a month 30 days (Oozie 5.2: CoordSubmitXCommand)."""
+    """Compute a timeout that is written as a frequency: a day has 24 hours, a month 30 days (Oozie 4.x/5.x: CoordSubmitXCommand)."""
     rhythm = frequency.read_frequency(text, plan.scope)
     if rhythm is None or rhythm.cron or rhythm.end_of:
         return None

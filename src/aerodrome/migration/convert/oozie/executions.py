@@ -1,7 +1,7 @@
 """What becomes of the runs of a coordinator that come late: its <execution>, LAST_ONLY and NONE.
 
 Oozie skips a run that waits or is ready when the next nominal time has come (LAST_ONLY), or when its own is more than a tolerance ago
-(NONE; oozie.coord.execution.none.tolerance, one minute); one that has been submitted goes on (Oozie 5.2: CoordActionInputCheckXCommand,
+(NONE; oozie.coord.execution.none.tolerance, one minute); one that has been submitted goes on (Oozie 4.x/5.x: CoordActionInputCheckXCommand,
 CoordActionReadyXCommand, CoordinatorFunctionalSpec 6.3).
 """
 

@@ -1,7 +1,7 @@
 """When a coordinator runs: its frequency as a timetable whose logical dates are Oozie's nominal times.
 
 Days and months count in the wall clock of the coordinator's zone, minutes and hours do not; cron counts in the server's zone: UTC, or
-that of the offset with which its times are written (Oozie 5.2: CoordMaterializeTransitionXCommand, CoordELFunctions, CoordCommandUtils).
+that of the offset with which its times are written (Oozie 4.x/5.x: CoordMaterializeTransitionXCommand, CoordELFunctions, CoordCommandUtils).
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def read_time(text: str, ending: str = "") -> datetime | None:
     """Read a time as an Oozie server does whose times end so: `Z`, or an offset; with either by default. None when it refuses the text.
 
     Its SimpleDateFormat `yyyy-MM-dd'T'HH:mm'Z'` takes numbers of any length, blanks before them, no day or hour that there is not, and
-    nothing behind (Oozie 5.2: DateUtils.parseDateOozieTZ). Years before 1583, which Java counts in the Julian calendar, are not read.
+    nothing behind (Oozie 4.x/5.x: DateUtils.parseDateOozieTZ). Years before 1583, which Java counts in the Julian calendar, are not read.
     """
     match = _TIME.fullmatch(text.strip())
     if not match or (ending and match[6] != ending):
@@ -164,7 +164,7 @@ def distance(ending: str) -> timezone:
 def read_zone(text: str) -> str | None:
     """Give the IANA name of a zone, or +05:30 for one that has none; None when it is not known; no text is UTC.
 
-    Of offsets Oozie takes GMT+0530 and GMT+05:30 only: of GMT+5 and UTC+05:30 Java makes other names, or none (5.2: DateUtils.getTimeZone).
+    Of offsets Oozie takes GMT+0530 and GMT+05:30 only: of GMT+5 and UTC+05:30 Java makes other names, or none (4.x/5.x: DateUtils.getTimeZone).
     """
     name = text.strip() or "UTC"
     if match := re.fullmatch(r"GMT([+-])(\d\d):?(\d\d)", name):
@@ -186,7 +186,7 @@ def read_zone(text: str) -> str | None:
 def server_zone(ending: str) -> str:
     """Give the zone of the server whose times end so: UTC, or that of an offset.
 
-    Oozie takes an offset only where it is that of oozie.processing.timezone, and counts crons in that zone (5.2, DateUtils,
+    Oozie takes an offset only where it is that of oozie.processing.timezone, and counts crons in that zone (4.x/5.x, DateUtils,
     CoordCommandUtils).
     """
     return (read_zone(f"GMT{ending}") if ending not in ("", "Z") else None) or "UTC"

@@ -47,7 +47,7 @@ def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
 
 
 def _timestamp(compiler: Compiler) -> str:
-    """Give now as the server writes it (Oozie 5.2: ELConstantsFunctions.timestamp, by DateUtils.formatDateOozieTZ)."""
+    """Give now as the server writes it (Oozie 4.x/5.x: ELConstantsFunctions.timestamp, by DateUtils.formatDateOozieTZ)."""
     if compiler.language != "jinja":
         raise Unsupported("el-time", "timestamp() is not read in a branch")
     ending = compiler.words.ending

@@ -1,14 +1,17 @@
-"""Hands <file>, <archive> and lib/ to the job that an action starts, as Oozie's distributed cache does (5.2, JavaActionExecutor.addToCache)."""
+"""Hands <file>, <archive> and lib/ to the job that an action starts, as Oozie's distributed cache does (4.x/5.x, JavaActionExecutor.addToCache)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aerodrome.migration.convert.oozie.actions import Action, library
+from aerodrome.migration.convert.oozie.actions import Action, listed
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 
+FETCHED: Final = "jars of lib/ below the application's path are fetched; Oozie's share library, and lib/ of a workflow that runs this one, are not"
+_LIBPATH: Final = "oozie.libpath"
+_PROPERTIES: Final = {"cache_files": "mapreduce.job.cache.files", "cache_archives": "mapreduce.job.cache.archives"}
 _TOLD: Final = (
     "jars of lib/ below the application's path are not given to it, Oozie's launcher has them on its class path"
 )
@@ -25,11 +28,11 @@ class Handed:
 
 
 def handed(action: Action, jar: str = "") -> Handed:
-    """Sort what <file> and <archive> name; a file of the name of the job's own jar is that jar (5.2, JarFilter)."""
+    """Sort what <file> and <archive> name; a file of the name of the job's own jar is that jar (5.x, JarFilter)."""
     made = Handed()
     name = action.compiler.scope.partly(jar).rpartition("/")[2]
-    for item in action.every("file"):
-        place, _, link = item.text.strip().partition("#")
+    for text in action.places("file"):
+        place, _, link = text.partition("#")
         target = action.word(link) if link else action.last_name(place)
         source = action.compiler.scope.partly(place).rpartition("/")[2]
         if name and name in (source, link):
@@ -38,20 +41,46 @@ def handed(action: Action, jar: str = "") -> Handed:
             made.jars.append(target)
         else:
             made.files.append(target)
-    for item in action.every("archive"):
-        place, _, link = item.text.strip().partition("#")
+    for text in action.places("archive"):
+        place, _, link = text.partition("#")
         made.archives.append(
             f"archives/{action.last_name(place)}#{action.word(link) if link else action.last_name(place)}"
         )
     return made
 
 
-def fetched_library(action: Action) -> list[str]:
-    """Give the lines that fetch lib/ of the application; none, and a caveat, where nobody knows where it is."""
-    if action.compiler.scope.find(APP_PATH) is None:
+def libraries(action: Action, *, is_asked: bool = False) -> dict[str, str]:
+    """Give the folders whose files every action has: names in the working directory, and their places as words.
+
+    They are lib/ of the application and those of oozie.libpath (Oozie 4.x/5.x: WorkflowAppService.createProtoActionConf). Where nobody knows the
+    path of the application it is left out, and told, or asked for.
+    """
+    found: dict[str, str] = {}
+    scope = action.compiler.scope
+    if is_asked or scope.find(APP_PATH) is not None:
+        found["lib"] = f"{action.app_folder()}/lib"
+        action.caveats["app-library"] = FETCHED
+    else:
         tell(action)
-        return []
-    return library(action)
+    if scope.find(_LIBPATH) is not None:
+        places = listed(scope.partly(f"${{{_LIBPATH}}}"))
+        found |= {f"libpath_{number}": action.word(place) for number, place in enumerate(places, 1)}
+    return found
+
+
+def fetching(folders: Mapping[str, str]) -> list[str]:
+    """Give the lines that fetch folders, where they are; of those of oozie.libpath, which may be a whole share library, the files right in them."""
+    return [
+        f"if hdfs dfs -test -d {place}; then hdfs dfs -get -f {place}; fi"
+        if name == "lib"
+        else f"mkdir {name} && hdfs dfs -ls {place} | sed -n 's/^-.* //p' | xargs -r sh -c 'hdfs dfs -get -f \"$@\" {name}' get"
+        for name, place in folders.items()
+    ]
+
+
+def class_path(folders: Mapping[str, str]) -> str:
+    """Give the jars of the working directory and of these folders as a class path."""
+    return ":".join(["$PWD/*", *(f"$PWD/{name}/*" for name in folders)])
 
 
 def tell(action: Action) -> None:
@@ -59,14 +88,73 @@ def tell(action: Action) -> None:
 
 
 def listed_library(action: Action, but: str = "") -> list[str]:
-    """Give the lines that fetch lib/ and list it as `lib_jars` and `lib_files`, without the job's own jar."""
-    lines = fetched_library(action)
+    """Give the lines that fetch the libraries and list them as `lib_jars` and `lib_files`, without the job's own jar."""
+    folders = libraries(action)
     left = f" ! -name {action.word(but)}" if but else ""
-    return lines and [
-        *lines,
-        f"lib_jars=$(find lib -maxdepth 1 -name '*.jar'{left} 2>/dev/null | sort | paste -sd, -)",
-        "lib_files=$(find lib -maxdepth 1 -type f ! -name '*.jar' 2>/dev/null | sort | paste -sd, -)",
+    where = f"find {' '.join(folders)} -maxdepth 1"
+    return fetching(folders) and [
+        *fetching(folders),
+        f"lib_jars=$({where} -name '*.jar'{left} 2>/dev/null | sort | paste -sd, -)",
+        f"lib_files=$({where} -type f ! -name '*.jar' 2>/dev/null | sort | paste -sd, -)",
     ]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What the tasks of a job get: the lines that fetch and list it, and the lists as `cache_files` and `cache_archives`."""
+
+    lines: tuple[str, ...]
+    names: tuple[str, ...]  # of the lists that there may be
+
+    def options(self, before: str) -> list[str]:
+        """Give the options of a client that hand the lists on; `before` is all of one before its name."""
+        return [f'${{{name}:+{before}"{_PROPERTIES[name]}=${name}"}}' for name in self.names]
+
+    def properties(self) -> list[str]:
+        """Give the lists as elements of a file of Hadoop, in a text in which the shell puts variables."""
+        return [
+            f"${{{name}:+<property><name>{_PROPERTIES[name]}</name><value>${name}</value></property>}}"
+            for name in self.names
+        ]
+
+
+def cache(action: Action, settings: dict[str, str], folders: Mapping[str, str], *, has_jars: bool = True) -> Cache:
+    """Put <file>s, <archive>s and libraries into the distributed cache of the job that a client submits; `settings` lose what they say of it.
+
+    Oozie writes them into mapreduce.job.cache.files and .archives of the action's configuration, which Hive, Pig, Sqoop and map-reduce
+    jobs submit; jars in it are on the class path of the tasks.
+    """
+    lines, names = fetching(folders), []
+    for name, tag, old in (
+        ("cache_files", "file", "mapred.cache.files"),
+        ("cache_archives", "archive", "mapred.cache.archives"),
+    ):
+        said = [action.word(settings.pop(key)) for key in (old, _PROPERTIES[name]) if key in settings]
+        words = [*said, *(_entry(action, text) for text in action.places(tag))]
+        if tag == "file" and folders:
+            before = ",".join(words)
+            for folder, place in folders.items():
+                each = f"while read -r file; do printf ',%s/%s' {place} \"${{file##*/}}\"; done"
+                lines.append(f"{name}={before}$(find {folder} -maxdepth 1 -type f 2>/dev/null | sort | {each})")
+                before = f"${name}"
+            lines.append(f"{name}=${{{name}#,}}")
+            names.append(name)
+        elif words:
+            lines.append(f"{name}={','.join(words)}")
+            names.append(name)
+    is_jar = any(
+        action.compiler.scope.partly(text).rpartition("#")[0 if "#" in text else 2].endswith(".jar")
+        for text in action.places("file")
+    )
+    if has_jars and (folders or is_jar):
+        lines.append(f'export HADOOP_CLASSPATH="{class_path(folders)}:$HADOOP_CLASSPATH"')
+    return Cache(tuple(lines), tuple(names))
+
+
+def _entry(action: Action, text: str) -> str:
+    """Give a file of the distributed cache as a word: its place and, behind #, its name in the working directory."""
+    place, _, link = text.partition("#")
+    return f"{action.path(place)}#{action.word(link)}" if link else action.path(place)
 
 
 def option(argv: list[str], flag: str, words: Sequence[str], variable: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Shell, SSH, file system and git actions, as commands of a host (Oozie 5.2, ShellMain, SshActionExecutor, FsActionExecutor)."""
+"""Shell, SSH, file system and git actions, as commands of a host (Oozie 4.x/5.x, ShellMain, SshActionExecutor, FsActionExecutor)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from aerodrome.migration.convert.oozie.profiles import Command
 
 
 def shell(action: Action) -> Command:
-    action.settings()
-    if action.body.first("configuration") is not None or action.unread:
+    settings = action.settings()
+    if settings or action.body.first("configuration") is not None or action.unread:
         action.caveats["shell-configuration"] = (
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
@@ -62,7 +62,7 @@ _FILE_SYSTEM: Final = re.compile(r"(dfs|fs|io|ipc|hadoop)\.")
 
 
 def fs(action: Action) -> Command:
-    """Write the operations, with the settings that its file system is asked for with (Oozie 5.2: FsActionExecutor.doOperations)."""
+    """Write the operations, with the settings that its file system is asked for with (Oozie 4.x/5.x: FsActionExecutor.doOperations)."""
     lines = []
     dfs = " ".join(["hdfs dfs", *generic(action, _FILE_SYSTEM)])
     for item in action.body.children:

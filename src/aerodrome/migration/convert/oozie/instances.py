@@ -146,7 +146,7 @@ def _known_text(node: Node, scope: Scope) -> str | None:
 def python_number(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> str:
     """Write a whole number as Python: fixed, computed from the nominal time, or a param of the DAG.
 
-    daysInMonth(n) and hoursInDay(n) are those of the nominal time moved by n instances of the dataset, in the dataset's zone (Oozie 5.2:
+    daysInMonth(n) and hoursInDay(n) are those of the nominal time moved by n instances of the dataset, in the dataset's zone (Oozie 4.x/5.x:
     CoordELFunctions.ph2_coord_daysInMonth).
     """
     known = frequency.number(node, compiler.scope)

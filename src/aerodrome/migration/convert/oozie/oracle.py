@@ -1,6 +1,6 @@
 """The nominal times of a coordinator, computed without what the converter uses: the proof compares them with Airflow's.
 
-Follows Oozie 5.2: origin plus a multiple of the frequency by java.util.Calendar (OpenJDK 11's GregorianCalendar.add); Quartz fields looked up
+Follows Oozie 4.x/5.x: origin plus a multiple of the frequency by java.util.Calendar (OpenJDK 11's GregorianCalendar.add); Quartz fields looked up
 minute by minute.
 """
 

@@ -1,24 +1,27 @@
-"""Java and map-reduce actions, as programs of the Hadoop clients (Oozie 5.2, JavaMain, MapReduceMain)."""
+"""Java and map-reduce actions, as programs of the Hadoop clients (Oozie 4.x/5.x, JavaMain, MapReduceMain)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
     Action,
     job_file,
-    library,
+    rows_of,
     unread_lines,
 )
 from aerodrome.migration.convert.oozie.counters import lines_of
+from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, fetching, libraries
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 
 
 def java(action: Action) -> Command:
     settings = action.settings()
-    lines = [*action.prepared(), *action.fetched(), *unread_lines(action), *library(action)]
+    folders = libraries(action, is_asked=True)
+    lines = [*action.prepared(), *action.fetched(), *unread_lines(action), *fetching(folders)]
     argv = ["java"]
     options = [
         word for item in (*action.every("java-opts"), *action.every("java-opt")) for word in action.words(item.text)
@@ -31,7 +34,7 @@ def java(action: Action) -> Command:
     if is_capturing:
         options.append("-Doozie.action.output.properties=output.properties")
     main = action.word(action.value("main-class"))
-    argv += ["-cp", '"$PWD:$PWD/*:$PWD/lib/*:$(hadoop classpath)"', *options, main]
+    argv += ["-cp", f'"$PWD:{class_path(folders)}:$(hadoop classpath)"', *options, main]
     argv += [action.word(item.text) for item in action.every("arg")]
     lines.append(" ".join(argv))
     if is_capturing:
@@ -45,26 +48,14 @@ def map_reduce(action: Action) -> Command:
     action.used |= {"streaming", "pipes", "config-class"}
     if pipes is not None or action.body.first("config-class") is not None:
         raise Unsupported("map-reduce-kind", "pipes and config-class of map-reduce have no equivalent")
-    if lost := action.body.every("archive") if streaming is not None else action.body.every("file", "archive"):
-        action.caveats["job-files"] = (
-            f"{', '.join(item.text.strip() for item in lost)}: not in the distributed cache of the job, its tasks do not see it;"
-            " set mapreduce.job.cache.files or mapreduce.job.cache.archives in its configuration"
-        )
     if streaming is not None:
         argv = ["hadoop", "jar", '"${HADOOP_STREAMING_JAR:?set it on the worker}"']
         for name in action.unread:
             argv += ["-conf", action.word(PurePosixPath(name).name)]
+        handed = cache(action, settings, libraries(action))
         for name, value in settings.items():
             argv += ["-D", action.word(f"{name}={value}")]
-        files = [item.text.strip() for item in action.body.every("file")]
-        if files:
-            argv += [
-                "-files",
-                ",".join(
-                    f"{action.path(item.partition('#')[0])}{'#' + item.partition('#')[2] if '#' in item else ''}"
-                    for item in files
-                ),
-            ]
+        argv += handed.options("-D ")
         for flag in ("mapper", "reducer"):
             if value := streaming.value(flag):
                 argv += [f"-{flag}", action.word(value)]
@@ -80,29 +71,19 @@ def map_reduce(action: Action) -> Command:
         ):
             if name in settings:
                 argv += [flag, action.word(settings[name])]
-        action.used |= {"file", "archive"}
-        lines = [*action.prepared(), *unread_lines(action)]
+        lines = [*action.prepared(), *unread_lines(action), *handed.lines]
         if not action.counters:
             return Command((*lines, " ".join(argv)), tuple(argv))
         lines += ["set -o pipefail", f"{' '.join(argv)} 2>&1 | tee job.log"]
         lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters)]
         return Command(tuple(lines), tuple(argv), is_capturing=True)
+    handed = cache(action, settings, libraries(action, is_asked=True))
+    argv = ["mapred", "job", "-submit", "job.xml"]
     lines = [
         *action.prepared(),
         *action.fetched(),
-        *unread_lines(action),
-        *library(action),
-        *job_file(action, settings, "job.xml"),
-    ]
-    argv = [
-        "mapred",
-        "job",
-        *(word for name in action.unread for word in ("-conf", action.word(PurePosixPath(name).name))),
-        "-submit",
-        "job.xml",
-    ]
-    lines += [
-        'export HADOOP_CLASSPATH="$PWD/*:$PWD/lib/*:$HADOOP_CLASSPATH"',
+        *handed.lines,
+        *_submitted(action, settings, handed),
         f"job=$({' '.join(argv)} | sed -n 's/^Created job //p')",
         'until [[ "$state" =~ SUCCEEDED|FAILED|KILLED ]]; do',
         "  sleep 15",
@@ -113,3 +94,20 @@ def map_reduce(action: Action) -> Command:
     if action.counters:
         lines += lines_of(action.counters)
     return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
+
+
+def _submitted(action: Action, settings: Mapping[str, str], handed: Cache) -> list[str]:
+    """Give the lines that write job.xml: files that are only there when the task runs are included, because `mapred job -submit` looks at no other option."""
+    names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
+    lines = [f"hdfs dfs -get -f {action.path(place)} {name}" for name, place in zip(names, action.unread, strict=True)]
+    root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
+    rows = [root, *(f'<xi:include href="{name}"/>' for name in names), *rows_of(action, settings)]
+    lines.append(
+        "\n".join(
+            ["cat > job.xml <<'END_OF_XML'", *rows, *([] if handed.names else ["</configuration>"]), "END_OF_XML"]
+        )
+    )
+    if handed.names:
+        lines += [f"{name}=${{{name}//&/&amp;}}" for name in handed.names]
+        lines.append("\n".join(["cat >> job.xml <<END_OF_XML", *handed.properties(), "</configuration>", "END_OF_XML"]))
+    return lines

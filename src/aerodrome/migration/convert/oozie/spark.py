@@ -1,4 +1,4 @@
-"""Spark actions: the command of spark-submit, and the pieces that other engines take (Oozie 5.2, SparkArgsExtractor)."""
+"""Spark actions: the command of spark-submit, and the pieces that other engines take (Oozie 5.x, SparkArgsExtractor)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def spark(action: Action) -> Command:
 
 
 def _is_yarn(action: Action) -> bool:
-    """Tell whether Oozie hands files on: on YARN with a mode that is said (5.2, SparkArgsExtractor); what nobody knows may be that."""
+    """Tell whether Oozie hands files on: on YARN with a mode that is said (5.x, SparkArgsExtractor); what nobody knows may be that."""
     master, mode = (action.compiler.scope.text(action.body.value(name)) for name in ("master", "mode"))
     return (master is None or master in ("yarn", "yarn-cluster", "yarn-client")) and (
         master in ("yarn-cluster", "yarn-client") or mode is None or mode in ("cluster", "client")
@@ -110,7 +110,7 @@ def _is_yarn(action: Action) -> bool:
 
 
 def split_options(text: str) -> list[str]:
-    """Split spark-opts as Oozie 5.2 does (SparkOptionsSplitter): at option keys; quotes around a whole value are taken away.
+    """Split spark-opts as Oozie 5.x does (SparkOptionsSplitter): at option keys; quotes around a whole value are taken away.
 
     `${…}` stands for text without white space; what stands before the first key is left out.
     """

@@ -297,6 +297,14 @@ def test_a_cyclic_job_that_stops_itself_does_not_run_again_on_that_date(tmp_path
     write_dag(dag, "3.3")
 
 
+def test_a_cyclic_job_that_turns_its_end_and_stops_is_told(tmp_path: Path) -> None:
+    """The task behind NOTOK that would stop it never runs, for the job ends OK."""
+    stop = '<ON STMT="*" CODE="NOTOK"><DOACTION ACTION="SPCYC"/><DOACTION ACTION="OK"/></ON>'
+    dag = dag_of(cyclic(tmp_path, 'INTERVAL="00030M" TIMEFROM="0800"', stop), "C__J")
+    assert "stop-cyclic" in {item.code for item in dag.accounts}
+    assert "J_stops" not in {task.full_id for task in dag.tasks}
+
+
 CYCLIC_FOLDER = """<FOLDER FOLDER_NAME="P" FOLDER_ORDER_METHOD="SYSTEM"><JOB JOBNAME="M" CMDLINE="m" DAYS="ALL" TIMEFROM="0600">
 <OUTCOND NAME="X" ODATE="ODAT" SIGN="+"/></JOB></FOLDER><SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" CYCLIC="1" INTERVAL="00030M" DAYS="ALL"
 TIMEFROM="0600" TIMETO="0720" {}><JOB JOBNAME="A" CMDLINE="a" {}><INCOND NAME="X" ODATE="ODAT" AND_OR="A"/><OUTCOND NAME="Y" ODATE="ODAT" SIGN="+"/></JOB>

@@ -58,6 +58,75 @@ def test_what_a_block_does_besides_turning_the_end_raises(tmp_path: Path, code: 
     assert {item.code for item in alone.accounts if item.outcome == "raises"} == set()
 
 
+@pytest.mark.parametrize(
+    ("acting", "turning", "is_lost"),
+    [
+        ("NOTOK", "NOTOK OK", True),  # both match the same end
+        ("COMPSTAT GT 0", "NOTOK OK", True),  # it sees the exit code, the task only that the job ended OK
+        ("COMPSTAT GT 0", "COMPSTAT EQ 4 OK", True),
+        ("COMPSTAT EQ 0", "COMPSTAT EQ 0 NOTOK", True),
+        ("COMPSTAT EQ 0", "COMPSTAT EQ 4 OK", False),
+        ("NOTOK", "COMPSTAT EQ 4 OK", False),  # it sees what the block on the code has made of the job
+        ("OK", "*failed* NOTOK", False),
+        ("OK", "NOTOK OK", False),
+    ],
+)
+def test_what_one_block_does_when_another_turns_the_end_raises(
+    tmp_path: Path, acting: str, turning: str, is_lost: bool
+) -> None:
+    code, _, action = turning.rpartition(" ")
+    job = (
+        f'<JOB JOBNAME="J" CMDLINE="x" NODEID="h"><ON STMT="*" CODE="{acting}">{{}}</ON>'
+        f'<ON STMT="*" CODE="{code}"><DO ACTION="{action}"/></ON></JOB>'
+    )
+    made = dag(tmp_path, job.format('<DOCOND NAME="C" ODATE="ODAT" SIGN="+"/>'))
+    assert ("result-actions" in {item.code for item in made.accounts if item.outcome == "raises"}) == is_lost
+    mail = dag(tmp_path, job.format('<DOMAIL DEST="a@x.org" MESSAGE="m"/>'))
+    assert ("message-result" in {item.code for item in mail.accounts}) == is_lost
+
+
+def test_a_message_about_a_code_at_which_another_block_may_end_the_job_ok_is_told(tmp_path: Path) -> None:
+    job = (
+        '<JOB JOBNAME="J" CMDLINE="x" NODEID="h"><ON STMT="*" CODE="COMPSTAT GT 3"><DOMAIL DEST="a@x.org" MESSAGE="m"/></ON>'
+        '<ON STMT="*" CODE="*grain*"><DO ACTION="{}"/></ON></JOB>'
+    )
+    for action, is_told in (("OK", True), ("NOTOK", False)):
+        made = dag(tmp_path, job.format(action))
+        (told,) = (item.reason for item in made.accounts if item.code == "message-code")
+        assert ("ends the job OK" in told) == is_told
+        assert "on_failure_callback" in arguments(made.task("J"))
+
+
+def test_all_blocks_that_match_an_end_are_done(tmp_path: Path) -> None:
+    blocks = (
+        '<ON STMT="*" CODE="OK"><DOMAIL DEST="a@x.org" MESSAGE="first"/><DOCOND NAME="C" ODATE="ODAT" SIGN="+"/></ON>'
+        '<ON STMT="*" CODE="NOTOK"><DOMAIL DEST="a@x.org" MESSAGE="bad"/></ON>'
+        '<ON STMT="*" CODE="COMPSTAT EQ 0"><DOFORCEJOB TABLE_NAME="F" NAME="K" ODATE="ODAT"/><DOSHOUT DEST="EM" MESSAGE="second"/></ON>'
+    )
+    jobs = (
+        f'<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{blocks}</JOB><JOB JOBNAME="K" CMDLINE="k"/>'
+        '<JOB JOBNAME="W" CMDLINE="w" DAYS="ALL"><INCOND NAME="C" ODATE="ODAT"/></JOB>'
+    )
+    made = dag(tmp_path, jobs)
+    told = str(arguments(made.task("J"))["on_success_callback"])
+    assert told.index("first") < told.index("second")
+    assert "bad" in str(arguments(made.task("J"))["on_failure_callback"])
+    assert {"J_orders_K", "W"} <= {edge.after for edge in made.edges if edge.before == "J"}
+
+
+def test_conditions_of_an_on_block_that_hang_together_are_told(tmp_path: Path) -> None:
+    """z/OS: ON lines are joined by A (and) or O (or), and what is done stands behind the last one; a step is not the whole job."""
+    joined = '<ON PGMS="ANYSTEP" CODE="NOTOK" AND_OR="A"/><ON PGMS="{}" CODE="{}"><DOFORCEJOB TABLE_NAME="F" NAME="K" ODATE="ODAT"/></ON>'
+    jobs = '<JOB JOBNAME="J" CMDLINE="x" DAYS="ALL">{}</JOB><JOB JOBNAME="K" CMDLINE="k" DAYS="ALL"/>'
+    made = dag(tmp_path, jobs.format(joined.format("ANYSTEP", "NOTOK")))
+    assert [item.code for item in made.accounts if item.outcome == "raises"] == ["force-code"]
+    alone = '<ON PGMS="{}" CODE="NOTOK"><DOFORCEJOB TABLE_NAME="F" NAME="K" ODATE="ODAT"/></ON>'
+    step = dag(tmp_path, jobs.format(alone.format("STEP7")))
+    assert [item.code for item in step.accounts if item.outcome == "raises"] == ["force-code"]
+    whole = dag(tmp_path, jobs.format(alone.format("ANYSTEP")))
+    assert not [item for item in whole.accounts if item.outcome == "raises"]
+
+
 def test_the_end_of_a_command_of_windows_is_not_read_by_a_posix_shell(tmp_path: Path) -> None:
     job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="C:\\x\\y.exe" NODEID="w">{}</JOB>'
     rule = '<ON STMT="*" CODE="COMPSTAT EQ 4"><DO ACTION="OK"/></ON>'
@@ -158,7 +227,32 @@ def test_a_mail_with_the_output_says_that_it_has_none(tmp_path: Path) -> None:
         (
             "echo it failed; exit 4",
             '<ON STMT="*" CODE="COMPSTAT EQ 4"><DOACTION ACTION="OK"/></ON><ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>',
+            1,
+        ),  # of all blocks that fit the last one counts
+        (
+            "echo it failed; exit 4",
+            '<ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON><ON STMT="*" CODE="COMPSTAT EQ 4"><DOACTION ACTION="OK"/></ON>',
+            1,
+        ),  # exit codes come before the output
+        (
+            "exit 4",
+            '<ON STMT="*" CODE="COMPSTAT EQ 4"><DOACTION ACTION="OK"/></ON><ON STMT="*" CODE="COMPSTAT GT 3"><DOACTION ACTION="NOTOK"/></ON>',
+            1,
+        ),
+        (
+            "echo it failed; exit 0",
+            '<ON STMT="*" CODE="NOTOK"><DOACTION ACTION="OK"/></ON><ON STMT="*" CODE="*failed*"><DOACTION ACTION="NOTOK"/></ON>',
             0,
+        ),  # OK and NOTOK come last, and see what the others have made of it
+        (
+            "echo it failed; exit 4",
+            '<ON STMT="*" CODE="OK"><DOACTION ACTION="NOTOK"/></ON><ON STMT="*" CODE="NOTOK"><DOACTION ACTION="OK"/></ON>',
+            0,
+        ),
+        (
+            "exit 0",
+            '<ON STMT="*" CODE="OK"><DOACTION ACTION="NOTOK"/></ON><ON STMT="*" CODE="NOTOK"><DOACTION ACTION="OK"/></ON>',
+            1,
         ),
     ],
 )

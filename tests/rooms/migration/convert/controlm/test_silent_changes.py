@@ -56,6 +56,52 @@ def test_a_job_of_a_folder_that_is_ordered_by_hand_waits_for_its_own_time(tmp_pa
     assert [task.full_id for task in dag.tasks if "target_time" in dict(task.arguments)] == ["J_not_before"]
 
 
+def held(dag: Dag, name: str) -> set[str]:
+    """Give the times for which a task waits, itself or behind others."""
+    above = {edge.before for edge in dag.edges if edge.after == name}
+    own = str(dict(dag.task(name).arguments).get("target_time", ""))
+    return ({own} if own else set()).union(*(held(dag, item) for item in above))
+
+
+def test_a_run_of_a_scheduled_folder_that_is_ordered_earlier_waits_for_its_time(tmp_path: Path) -> None:
+    """An order, and a force too, only leaves out the criteria of scheduling: the job still waits for its time."""
+    first = "{{ at_time(odate(dag_run), 255).isoformat() }}"
+    jobs = (
+        '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="x" DAYS="ALL" TIMEFROM="0415"><OUTCOND NAME="A-OK" ODATE="ODAT" SIGN="+"/></JOB>'
+        '<JOB JOBNAME="B" TASKTYPE="Command" CMDLINE="x" DAYS="ALL" TIMEFROM="0415"><INCOND NAME="A-OK" ODATE="ODAT"/></JOB>'
+        '<JOB JOBNAME="C" TASKTYPE="Command" CMDLINE="x" DAYS="ALL" TIMEFROM="0415"><INCOND NAME="FAR" ODATE="ODAT"/></JOB>'
+        '<JOB JOBNAME="D" TASKTYPE="Command" CMDLINE="x" DAYS="ALL" TIMEFROM="0500"/>'
+    )
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{jobs}</FOLDER>'), "F")
+    later = first.replace("255", "300")
+    assert [held(dag, name) for name in "ABCD"] == [{first}, {first}, {first}, {later}]
+    assert {edge.before for edge in dag.edges if edge.after == "B"} == {"A"}  # A has waited for it
+    sensor = next(task for task in dag.tasks if dict(task.arguments).get("target_time") == first)
+    assert (sensor.full_id, dict(sensor.arguments)["mode"]) == ("not_before", "reschedule")  # no trigger for each run
+
+
+def test_the_time_of_a_scheduled_folder_holds_all_of_its_jobs(tmp_path: Path) -> None:
+    head = f'FOLDER_NAME="F" JOBNAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL" TIMEFROM="0415" {ALL_MONTHS}'
+    job = f'<JOB JOBNAME="{{}}" TASKTYPE="Command" CMDLINE="x" NODEID="h" DAYS="ALL" TIMEFROM="{{}}" {ALL_MONTHS}/>'
+    inner = f'<SUB_FOLDER JOBNAME="S" TIMEFROM="0415">{job.format("IN", "0415")}</SUB_FOLDER>'
+    text = f"<SMART_FOLDER {head}>{job.format('EARLY', '0200')}{job.format('SAME', '0415')}{inner}</SMART_FOLDER>"
+    dag = dag_of(convert(tmp_path, text), "F")
+    wanted = {"{{ at_time(odate(dag_run), 255).isoformat() }}"}
+    assert [held(dag, name) for name in ("EARLY", "SAME", "S.IN")] == [wanted] * 3
+    assert [task.full_id for task in dag.tasks] == ["not_before", "EARLY", "SAME", "S.IN"]
+
+
+def test_a_job_that_can_only_be_forced_waits_for_its_own_time(tmp_path: Path) -> None:
+    jobs = (
+        '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="x" DAYS="ALL" TIMEFROM="0415"/>'
+        '<JOB JOBNAME="N" TASKTYPE="Command" CMDLINE="x" TIMEFROM="0100"/>'
+        '<JOB JOBNAME="O" TASKTYPE="Command" CMDLINE="x"/>'
+    )
+    dag = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{jobs}</FOLDER>'), "F")
+    first = "{{ at_time(odate(dag_run), 255).isoformat() }}"
+    assert [held(dag, name) for name in "ANO"] == [{first}, {first.replace("255", "60")}, set()]
+
+
 def test_a_job_of_an_unknown_task_type_is_no_script(tmp_path: Path) -> None:
     jobs = (
         '<JOB JOBNAME="J" TASKTYPE="Teleport" FILE_PATH="/in/grain.csv" DAYS="ALL"/>'

@@ -137,3 +137,30 @@ def test_properties_whose_path_leads_to_it_come_before_those_that_seem_to(tmp_pa
     found = _estate(tmp_path, **{"proj__jobs__b.properties": text})
     assert not any("properties-assumed" in codes(dag) for dag in found.values())
     assert set(found) == {"c1", "c2"}
+
+
+@pytest.mark.parametrize(
+    ("own", "path", "is_found"),
+    [
+        ("${root}/timers/coord.xml", "${root}", True),
+        ("${root}/timers/coord.xml", "${root}/", True),
+        ("${root}/timers/coord.xml", "${root}/workflow.xml", True),
+        ("${root}/timers/coord.xml", "${root}/other", False),
+        ("${root}/elsewhere/coord.xml", "${root}", False),  # the file would lie in another folder
+        ("${root}/timers/coord.xml", "${other}", False),
+    ],
+)
+def test_a_workflow_lies_to_the_coordinator_as_their_paths_do(
+    tmp_path: Path, own: str, path: str, is_found: bool
+) -> None:
+    """The checked-out folder is called otherwise than the one in HDFS."""
+    submitted = f"root=hdfs://${{nn}}/jobs/flow-tide\nother=/x\noozie.coord.application.path={own}\n"
+    write(
+        tmp_path,
+        **{"tide__timers__coord.xml": coordinator("c", path), "tide__workflow.xml": workflow("w")},
+        **{"tide__job.properties": submitted},
+    )
+    found = read(tmp_path, {}).dags
+    assert len(found) == (1 if is_found else 2)
+    said = set().union(*map(codes, found))
+    assert ("app-path-assumed" in said, "workflow-missing" in said) == (is_found, not is_found)

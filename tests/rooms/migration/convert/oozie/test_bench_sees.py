@@ -118,11 +118,19 @@ def test_a_file_that_stays_behind(tmp_path: Path, body: str, right: str, wrong: 
     assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", command.replace(right, wrong))) == 1
 
 
-def test_a_file_of_map_reduce_without_a_word(tmp_path: Path) -> None:
-    body = "<map-reduce><file>/c/tide.xsl</file></map-reduce>"
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<map-reduce><file>/c/tide.xsl</file></map-reduce>",
+        '<sqoop xmlns="uri:oozie:sqoop-action:0.4"><command>list-tables</command><file>/c/ojdbc.jar</file></sqoop>',
+    ],
+    ids=["map-reduce", "sqoop"],
+)
+def test_a_file_that_does_not_reach_the_tasks_of_a_job(tmp_path: Path, body: str) -> None:
     (tmp_path / "workflow.xml").write_text(_JOB.replace("{body}", body))
     conversion = read(tmp_path, {})
     (dag,) = conversion.dags
     assert count(conversion, tmp_path, dag) == 0
-    accounts = tuple(replace(item, code="") if "job-files" in item.code else item for item in dag.accounts)
-    assert count(conversion, tmp_path, replace(dag, accounts=accounts)) == 1
+    command = str(dict(dag.task("load").arguments)["bash_command"])
+    lost = command.replace("mapreduce.job.cache.files", "mapreduce.job.name")
+    assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", lost)) == 1

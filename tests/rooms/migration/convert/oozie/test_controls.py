@@ -45,3 +45,20 @@ def test_runs_that_wait_hold_up_others(tmp_path: Path, controls: str, most: int 
 
 def test_without_data_nothing_waits(tmp_path: Path) -> None:
     assert not accounts(convert(tmp_path, "", ""), "concurrency")
+
+
+@pytest.mark.parametrize(
+    ("execution", "outcome", "code"),
+    [
+        ("FIFO", "converted", ""),
+        ("${order}", "caveat", "execution-unknown"),
+        ("PARALLEL", "raises", "execution-refused"),
+        ("lifo", "raises", "execution-refused"),  # Oozie compares the words as they are written
+    ],
+)
+def test_an_execution_that_nobody_knows_is_no_fifo_without_a_word(
+    tmp_path: Path, execution: str, outcome: str, code: str
+) -> None:
+    dag = convert(tmp_path, f"<controls><execution>{execution}</execution></controls>")
+    assert [(item.outcome, item.code) for item in accounts(dag, "execution")] == [(outcome, code)]
+    assert any(task.role == "raises" for task in dag.tasks) == (outcome == "raises")

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import jinja2
 import pytest
@@ -133,22 +134,170 @@ def test_options_of_the_run_may_replace_the_files(tmp_path: Path) -> None:
     assert "spark-files" in codes(dag)
 
 
-_PLAIN = "<map-reduce>{inner}</map-reduce>"
-_STREAMING = "<map-reduce><streaming><mapper>cat</mapper></streaming>{inner}</map-reduce>"
+_HDFS = """#!/bin/bash
+case "$2" in
+  -ls) [ ! -d "$SOURCE/${3##*/}" ] || (echo "drwxr-xr-x - u g 0 2024-03-01 10:00 $3/inner"; cd "$SOURCE/${3##*/}"; printf -- "-rw-r--r-- 3 u g 9 2024-03-01 10:00 $3/%s\\n" *);;
+  -test) [ -d "$SOURCE/${4##*/}" ];;
+  -get) case "$4" in */shared/*) for one in "${@:4:$#-4}"; do cp "$SOURCE/shared/${one##*/}" "${!#}"; done;; */lib) cp -r "$SOURCE/${4##*/}" "${5:-.}";; *.xml) echo "<configuration/>" > "$5";; *.zip) tar -cf "$5" -T /dev/null;; *) : > "$5";; esac;;
+esac
+"""
+_CLIENT = """#!/bin/bash
+printf '%s\n' "${0##*/}" "$@" > "$SOURCE/words"
+printf '%s' "$HADOOP_CLASSPATH" > "$SOURCE/class_path"
+[ ! -e job.xml ] || cp job.xml "$SOURCE"
+echo "Created job job_1"
+echo "Job state: SUCCEEDED"
+"""
+
+
+class Client:
+    """A machine with clients of Hadoop that write down what they are called with; HDFS has what lies in `source`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.source = folder, folder / "source"
+        self.source.mkdir()
+        (folder / "bin").mkdir()
+        for name in ("hdfs", "sleep", "mapred", "hadoop", "pig", "hive", "sqoop"):
+            program = folder / "bin" / name
+            program.write_text({"hdfs": _HDFS, "sleep": "#!/bin/bash\n"}.get(name, _CLIENT))
+            program.chmod(0o755)
+
+    def hold(self, *names: str) -> None:
+        for name in names:
+            (self.source / name).parent.mkdir(exist_ok=True)
+            (self.source / name).write_text("")
+
+    def run(self, made: list[str]) -> list[str]:
+        """Run a script and give the words of the last client."""
+        (self.folder / "work").mkdir()
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "SOURCE": str(self.source),
+            "HADOOP_STREAMING_JAR": "/s.jar",
+        }
+        subprocess.run(
+            ["bash", "-ec", "\n".join(made)], cwd=self.folder / "work", env=environment, capture_output=True, check=True
+        )
+        return (self.source / "words").read_text().splitlines()
+
+    def job(self) -> dict[str, str]:
+        """Give the properties of the job that was submitted."""
+        root = ET.fromstring((self.source / "job.xml").read_text())
+        return {item.findtext("name", ""): item.findtext("value", "") for item in root.iter("property")}
+
+
+_FILES = "<file>/c/tide.xsl</file><file>conf/a.txt#b.txt,/j/one.jar</file><archive>/c/tide.zip#tide</archive>"
+_LISTS = {
+    "mapreduce.job.cache.files": "/c/tide.xsl,/apps/tide/conf/a.txt#b.txt,/j/one.jar",
+    "mapreduce.job.cache.archives": "/c/tide.zip#tide",
+}
+_LIBRARY = ",/apps/tide/lib/two.jar,/apps/tide/lib/x&y.conf"
+
+
+@pytest.mark.parametrize("has_library", [True, False])
+def test_the_tasks_of_a_map_reduce_job_get_files_archives_and_libraries(tmp_path: Path, has_library: bool) -> None:
+    client = Client(tmp_path)
+    if has_library:
+        client.hold("lib/two.jar", "lib/x&y.conf")
+    settings = "<configuration><property><name>mapreduce.job.reduces</name><value>3</value></property></configuration>"
+    dag = convert(tmp_path / "app", f"<map-reduce>{settings}{_FILES}</map-reduce>")
+    assert client.run(lines(dag))[:2] == ["mapred", "job"]
+    wanted = dict(_LISTS)
+    if has_library:
+        wanted["mapreduce.job.cache.files"] += _LIBRARY
+    assert client.job() == {"mapreduce.job.reduces": "3", **wanted}
+    assert "$PWD" not in (client.source / "class_path").read_text()
+    assert (client.source / "class_path").read_text().startswith(f"{tmp_path / 'work'}/*:{tmp_path / 'work'}/lib/*:")
+    assert "job-files" not in codes(dag)
+
+
+def test_what_the_configuration_puts_into_the_cache_stays_there(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    settings = (
+        "<configuration><property><name>mapred.cache.files</name><value>/c/old.txt</value></property></configuration>"
+    )
+    client.run(lines(convert(tmp_path / "app", f"<map-reduce>{settings}<file>/c/new.txt</file></map-reduce>")))
+    assert client.job() == {"mapreduce.job.cache.files": "/c/old.txt,/c/new.txt"}
+
+
+def test_a_job_file_that_is_only_there_at_run_time_is_part_of_the_job(tmp_path: Path) -> None:
+    """`mapred job -submit FILE` makes the job of the file alone: it does not look at -conf (Hadoop 2 and 3: CLI.run)."""
+    client = Client(tmp_path)
+    settings = "<configuration><property><name>a</name><value>1</value></property></configuration>"
+    dag = convert(tmp_path / "app", f"<map-reduce><job-xml>/conf/site.xml</job-xml>{settings}</map-reduce>")
+    assert client.run(lines(dag)) == ["mapred", "job", "-status", "job_1"]
+    assert "mapred job -submit job.xml" in "\n".join(lines(dag))
+    root = ET.fromstring((client.source / "job.xml").read_text())
+    assert [item.tag.rpartition("}")[2] for item in root] == ["include", "property"]  # what comes later wins
+    assert (tmp_path / "work" / root[0].attrib["href"]).exists()
 
 
 @pytest.mark.parametrize(
-    ("body", "inner", "is_told"),
+    ("body", "flag"),
     [
-        (_PLAIN, "<file>/c/tide.xsl</file>", True),
-        (_PLAIN, "<archive>/c/tide.zip#tide</archive>", True),
-        (_PLAIN, "", False),
-        (_STREAMING, "<archive>/c/tide.zip#tide</archive>", True),
-        (_STREAMING, "<file>/c/tide.xsl</file>", False),
+        ("<map-reduce><streaming><mapper>cat</mapper></streaming>{}</map-reduce>", "-D "),
+        ('<pig xmlns="uri:oozie:pig-action:0.3"><script>/s/a.pig</script>{}</pig>', "-D"),
+        ('<hive xmlns="uri:oozie:hive-action:0.5"><script>/s/a.q</script>{}</hive>', "--hiveconf "),
+        ('<sqoop xmlns="uri:oozie:sqoop-action:0.4"><command>import --table t</command>{}</sqoop>', "-D"),
     ],
+    ids=["streaming", "pig", "hive", "sqoop"],
 )
-def test_files_that_do_not_reach_the_tasks_of_map_reduce_are_told(
-    tmp_path: Path, body: str, inner: str, is_told: bool
-) -> None:
-    dag = convert(tmp_path, body.replace("{inner}", inner))
-    assert ("job-files" in codes(dag)) == is_told
+@pytest.mark.parametrize("has_library", [True, False])
+def test_clients_hand_files_archives_and_libraries_on(tmp_path: Path, body: str, flag: str, has_library: bool) -> None:
+    client = Client(tmp_path)
+    if has_library:
+        client.hold("lib/two.jar", "lib/x&y.conf")
+    words = client.run(lines(convert(tmp_path / "app", body.format(_FILES))))
+    given = " ".join(words)
+    for name, value in _LISTS.items():
+        wanted = value + (_LIBRARY if has_library and name.endswith("files") else "")
+        assert f" {flag}{name}={wanted} " in f"{given} "
+    assert "/lib/*:" in (client.source / "class_path").read_text()  # ojdbc.jar, and jars of functions
+
+
+def test_nothing_is_handed_on_where_there_is_nothing(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    body = '<sqoop xmlns="uri:oozie:sqoop-action:0.4"><command>import --table t</command></sqoop>'
+    assert client.run(lines(convert(tmp_path / "app", body))) == ["sqoop", "import", "--table", "t"]
+
+
+def test_folders_of_oozie_libpath_are_libraries_too(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    client.hold("shared/three.jar", "shared/four.conf")
+    body = '<sqoop xmlns="uri:oozie:sqoop-action:0.4"><command>import --table t</command></sqoop>'
+    folder = tmp_path / "app"
+    convert(folder, body)
+    (folder / "job.properties").write_text(
+        "nn=hdfs://n\noozie.wf.application.path=/apps/tide\noozie.libpath=/none/other,${nn}/jars/shared\n"
+    )
+    (dag,) = read(folder, {}).dags
+    words = client.run(lines(dag))
+    assert words[1:3] == [
+        "import",
+        "-Dmapreduce.job.cache.files=hdfs://n/jars/shared/four.conf,hdfs://n/jars/shared/three.jar",
+    ]
+    assert (tmp_path / "work" / "libpath_2" / "three.jar").exists()
+    assert f"{tmp_path / 'work'}/libpath_2/*" in (client.source / "class_path").read_text()
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("<java><main-class>x.Tide</main-class></java>", '-cp "$PWD:$PWD/*:$PWD/lib/*:$PWD/libpath_1/*:'),
+        (spark(""), "find lib libpath_1 -maxdepth 1 -name '*.jar'"),
+    ],
+    ids=["java", "spark"],
+)
+def test_programs_and_spark_get_the_folders_of_oozie_libpath(tmp_path: Path, body: str, wanted: str) -> None:
+    convert(tmp_path, body)
+    (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\noozie.libpath=/jars/shared\n")
+    (dag,) = read(tmp_path, {}).dags
+    made = "\n".join(lines(dag))
+    assert "mkdir libpath_1 && hdfs dfs -ls /jars/shared |" in made
+    assert wanted in made
+
+
+def test_a_hive_job_of_an_engine_tells_that_it_has_no_library(tmp_path: Path) -> None:
+    body = '<hive xmlns="uri:oozie:hive-action:0.5"><script>/s/a.q</script></hive>'
+    dag = convert(tmp_path, body, runners={"hive": "dataproc"})
+    assert any("not given to the engine" in item.reason for item in dag.accounts if "app-library" in item.code)

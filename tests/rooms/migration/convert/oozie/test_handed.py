@@ -37,7 +37,7 @@ def handed(dag: Dag, **params: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("given", ["dir=/data/tide\nday=job\n", "root=/data\ndir=${root}/tide\nday=job\n", "day=job\n"])
 def test_values_of_a_configuration_are_read_outside_of_it(tmp_path: Path, given: str) -> None:
-    """`${dir}` in the value of `dir` is that of the job, and `${day}` in another value, too (Oozie 5.2: CoordSubmitXCommand.resolveInitial)."""
+    """`${dir}` in the value of `dir` is that of the job, and `${day}` in another value, too (Oozie 4.x/5.x: CoordSubmitXCommand.resolveInitial)."""
     found = handed(convert(tmp_path, given), **({} if "dir" in given else {"dir": "/data/tide"}))
     assert found["dir"] == "/data/tide/2024-03-01"
     assert found["day"] == "day 01"

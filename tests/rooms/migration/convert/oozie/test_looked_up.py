@@ -55,7 +55,7 @@ _PARENT = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="parent"><start t
 
 @pytest.mark.parametrize("propagate", ["<propagate-configuration/>", ""])
 def test_a_child_finds_what_its_parent_knows(tmp_path: Path, propagate: str) -> None:
-    """With propagate-configuration the child has everything that its parent has (Oozie 5.2: SubWorkflowActionExecutor), down to its own children."""
+    """With propagate-configuration the child has everything that its parent has (Oozie 4.x/5.x: SubWorkflowActionExecutor), down to its own children."""
     child = _WORKFLOW.replace(
         "{arguments}", "".join(f"<argument>${{wf:conf('{name}')}}</argument>" for name in ("label", "own", "absent"))
     )

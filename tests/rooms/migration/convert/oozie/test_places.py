@@ -190,7 +190,7 @@ def test_a_folder_that_is_only_called_so_does_not_hide_what_lies_beside(tmp_path
     ],
 )
 def test_the_last_name_of_a_path_is_run_as_oozie_does(tmp_path: Path, text: str, properties: str, first: str) -> None:
-    """ShellActionExecutor of Oozie 5.2 runs `new Path(exec).getName()`."""
+    """ShellActionExecutor of Oozie 4.x/5.x runs `new Path(exec).getName()`."""
     inner = f"<exec>{text}</exec><argument>a b</argument><file>{text}</file>"
     write(tmp_path / "workflow.xml", _WORKFLOW.format("w").replace("<exec>run</exec>", inner))
     write(tmp_path / "job.properties", properties)

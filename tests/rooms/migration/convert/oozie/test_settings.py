@@ -49,6 +49,24 @@ def test_the_settings_of_an_action_win_in_the_order_of_oozie(tmp_path: Path) -> 
     assert not [word for word in words if "input.dir" in word]
 
 
+@pytest.mark.parametrize(
+    ("own", "common", "is_told"),
+    [
+        (settings(mapreduce_map_memory_mb="4096"), "", True),
+        ("", f"<global>{settings(mapreduce_map_memory_mb='4096')}</global>", True),
+        ("", f"<global>{settings(oozie_launcher_mapreduce_map_memory_mb='4096')}</global>", False),
+        ("", "", False),
+    ],
+)
+def test_settings_that_a_command_of_the_shell_does_not_get_are_told(
+    tmp_path: Path, own: str, common: str, is_told: bool
+) -> None:
+    command(tmp_path, f'<shell xmlns="uri:oozie:shell-action:0.3"><exec>ls</exec>{own}</shell>', common)
+    (dag,) = read(tmp_path, {}).dags
+    told = ",".join(item.code for item in dag.accounts if item.element == "action/shell")
+    assert ("shell-configuration" in told) == is_told
+
+
 def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -> None:
     body = f"<fs>{settings(dfs_umaskmode='002', mapred_x='1')}<mkdir path='/a b'/><delete path='/c'/></fs>"
     assert command(tmp_path, body).splitlines() == [
@@ -74,6 +92,6 @@ def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -
     ],
 )
 def test_what_dir_files_leaves_out_is_not_gone_through(tmp_path: Path, written: str, lines: list[str]) -> None:
-    """With dir-files="false" Oozie changes the path itself only (5.2: FsActionExecutor.recursiveFsOperation)."""
+    """With dir-files="false" Oozie changes the path itself only (4.x/5.x: FsActionExecutor.recursiveFsOperation)."""
     made = command(tmp_path, f'<fs><chmod path="/x" permissions="750" {written}</chmod></fs>')
     assert [line for line in made.splitlines() if line != "set -e"] == lines

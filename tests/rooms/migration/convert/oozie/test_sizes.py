@@ -1,4 +1,4 @@
-"""Sizes in HDFS as Oozie gives them (5.2, FsELFunctions): of the files right in a directory, and -1 where there is none."""
+"""Sizes in HDFS as Oozie gives them (4.x/5.x, FsELFunctions): of the files right in a directory, and -1 where there is none."""
 
 from __future__ import annotations
 

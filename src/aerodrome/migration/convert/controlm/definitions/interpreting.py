@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final, Literal
@@ -189,9 +189,7 @@ class Interpreter:
             "rules_join": "and" if relation.upper().startswith("A") else "or",
             "waits": tuple(_wait(child) for child in element.take_children("INCOND")),
             "outs": tuple(_out(child) for child in element.take_children("OUTCOND")),
-            "reactions": tuple(
-                one for child in element.take_children("ON", "ON_STMT") for one in self._reactions(child, path)
-            ),
+            "reactions": tuple(self._reactions(element.take_children("ON", "ON_STMT"), path)),
             "shouts": tuple(_shout(child) for child in element.take_children("SHOUT")),
             "resources": tuple(_resources(element)),
             "variables": tuple(_variables(element)),
@@ -209,17 +207,29 @@ class Interpreter:
             "origin": Origin(self.file, "/".join(path), element.line),
         }
 
-    def _reactions(self, element: Element, path: tuple[str, ...]) -> Iterable[Reaction]:
-        """Give the reactions of one ON block: one, or for any status one for OK and one for NOTOK."""
-        actions = []
-        for child in element.children:
-            element.read.add(f"<{child.tag}>")
-            actions.append(_action(child))
-            self._leftovers(child, path)
-        element.take("PGMS", "PROCS", "AND_OR")
-        statement, code = element.take("STMT", default="*"), element.take("CODE", default="*")
-        for one in ("OK", "NOTOK") if code.upper() == "ANY" else (code,):
-            yield Reaction(statement, one, tuple(actions), element.line)
+    def _reactions(self, blocks: Iterable[Element], path: tuple[str, ...]) -> Iterator[Reaction]:
+        """Give the reactions of ON blocks: one of each, or for any status one for OK and one for NOTOK; blocks that are joined are one."""
+        joined: list[str] = []
+        for element in blocks:
+            actions = []
+            for child in element.children:
+                element.read.add(f"<{child.tag}>")
+                actions.append(_action(child))
+                self._leftovers(child, path)
+            element.take("PROCS")
+            step, join = element.take("PGMS"), element.take("AND_OR")[:1].upper()
+            statement, code = element.take("STMT", default="*"), element.take("CODE", default="*")
+            if step.upper() not in ("", "*", "ANYSTEP"):
+                statement = f"{step} {statement}".removesuffix(" *")
+            if join and not actions:
+                joined.append(f"{statement}/{code} {'and' if join == 'A' else 'or'}")
+                continue
+            if joined:
+                yield Reaction(f"{' '.join(joined)} {statement}", code, tuple(actions), element.line)
+                joined = []
+                continue
+            for one in ("OK", "NOTOK") if code.upper() == "ANY" else (code,):
+                yield Reaction(statement, one, tuple(actions), element.line)
 
     def _leftovers(self, element: Element, path: tuple[str, ...]) -> None:
         """Put on the account what nobody read: attributes and elements that are neither understood nor bookkeeping."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -26,12 +27,22 @@ _TESTS: Final = {
     "LE": "-le",
     "<=": "-le",
 }
+_COMPARE: Final = {
+    "-eq": operator.eq,
+    "-ne": operator.ne,
+    "-gt": operator.gt,
+    "-ge": operator.ge,
+    "-lt": operator.lt,
+    "-le": operator.le,
+}
+_OK: Final = ("OK", "ENDED OK", "ENDEDOK")
+_NOTOK: Final = ("NOTOK", "NOT OK", "ENDED NOTOK", "ENDEDNOTOK")
 _WINDOWS: Final = re.compile(r'^\s*"?[A-Za-z]:[\\/]|\.(bat|cmd|exe|ps1)\b', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ExitRule:
-    """What an end means: `test` is a shell test on $code or on the file $output, and the job then ends OK or not."""
+    """What an end means: `test` is a shell test on $code, on $state or on the file $output, and the job then ends OK or not."""
 
     test: str
     is_ok: bool
@@ -40,6 +51,16 @@ class ExitRule:
     def is_of_output(self) -> bool:
         """Say whether it looks at the output."""
         return '"$output"' in self.test
+
+    @property
+    def is_of_state(self) -> bool:
+        """Say whether it looks at how the job has ended by the rules before it."""
+        return '"$state"' in self.test
+
+    @property
+    def stage(self) -> int:
+        """Give its place in Control-M's order: exit codes, then the output, then OK and NOTOK (On/Do Actions of its help, 8 to 9.0.21)."""
+        return 2 if self.is_of_state else 0 if '"$code"' in self.test else 1
 
 
 @dataclass(frozen=True)
@@ -50,15 +71,30 @@ class OutputCopy:
     path: str
 
 
+def is_of_state(code: str) -> bool:
+    """Say whether an ON code is about how the job has ended (`OK`, `NOTOK`), which comes after all others."""
+    return code.strip().upper() in (*_OK, *_NOTOK)
+
+
 def exit_test(code: str) -> str | None:
     """Give the shell test of an ON code (`COMPSTAT EQ 4`, `>4`, `OK`, `NOTOK`), None when it is not about the exit code."""
     word = code.strip().upper()
-    if word in ("NOTOK", "NOT OK"):
-        return '[ "$code" -ne 0 ]'
-    if word == "OK":
-        return '[ "$code" -eq 0 ]'
+    if is_of_state(code):
+        return f'[ "$state" {"-eq" if word in _OK else "-ne"} 0 ]'
     found = _CODE.match(word)
     return f'[ "$code" {_TESTS[(found[1] or "EQ").upper()]} {int(found[2])} ]' if found else None
+
+
+def codes_of(code: str) -> frozenset[int]:
+    """Give the exit codes with which an ON code can match; all of them where it is about something else."""
+    word = code.strip().upper()
+    every = frozenset(range(256))
+    if is_of_state(code):
+        return frozenset({0}) if word in _OK else every - {0}
+    if not (found := _CODE.match(word)):
+        return every
+    compare = _COMPARE[_TESTS[(found[1] or "EQ").upper()]]
+    return frozenset(item for item in every if compare(item, int(found[2])))
 
 
 def command_of(job: Job, values: Mapping[str, str]) -> str:
@@ -110,23 +146,28 @@ def line_pattern(pattern: str) -> str:
 def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[OutputCopy] = ()) -> str:
     """Let ends mean what the ON blocks say, and copy the output to files when the command has ended.
 
-    The command runs in its own shell, so its `exit` does not skip the tests. Where the output is needed, the log has it at the end.
+    Of all rules that fit the last one counts. The command runs in its own shell, so its `exit` does not skip the tests. Where the output
+    is needed, the log has it at the end.
     """
-    rules, copies = list(rules), list(copies)
+    rules, copies = sorted(rules, key=lambda rule: rule.stage), list(copies)
     if not rules and not copies:
         return command
-    if not copies and not any(rule.is_of_output for rule in rules):
-        lines = ["(", command, ")", "code=$?"]
-        lines += [f"if {rule.test}; then exit {'0' if rule.is_ok else '1'}; fi" for rule in rules]
-        return "\n".join([*lines, "exit $code"])
-    lines = ["output=$(mktemp)", "(", command, ') > "$output" 2>&1', "code=$?", 'cat "$output"']
-    for number, rule in enumerate(rules):
-        lines.append(f"{'elif' if number else 'if'} {rule.test}; then code={'0' if rule.is_ok else '1'}")
-    lines += ["fi"] if rules else []
+    has_output = bool(copies) or any(rule.is_of_output for rule in rules)
+    lines = ["output=$(mktemp)"] if has_output else []
+    lines += ["(", command, ') > "$output" 2>&1' if has_output else ")", "code=$?"]
+    lines += ['cat "$output"'] if has_output else []
+    lines += ["result=$code"] if rules else []
+    end = "$result" if rules else "$code"
+    tests = [f"if {rule.test}; then result={'0' if rule.is_ok else '1'}; fi" for rule in rules]
+    early = sum(not rule.is_of_state for rule in rules)
+    lines += tests[:early]
+    if early < len(rules) or any('"$state"' in item.test for item in copies):
+        lines.append(f"state={end}")
+    lines += tests[early:]
     for item in copies:
         copy = f'cp "$output" {_word(item.path)}'
         lines.append(f"if {item.test}; then {copy}; fi" if item.test else copy)
-    return "\n".join([*lines, 'rm -f "$output"', "exit $code"])
+    return "\n".join([*lines, *(['rm -f "$output"'] if has_output else []), f"exit {end}"])
 
 
 def with_variables(command: str, values: Iterable[tuple[str, str]]) -> str:

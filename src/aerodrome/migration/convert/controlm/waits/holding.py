@@ -23,6 +23,11 @@ TIME_SENSOR: Final = Symbol(
     {"2.11": "airflow.sensors.date_time", "3.3": "airflow.providers.standard.sensors.date_time"},
     {"3.3": "apache-airflow-providers-standard"},
 )
+START_SENSOR: Final = Symbol(
+    "DateTimeSensor",
+    {"2.11": "airflow.sensors.date_time", "3.3": "airflow.providers.standard.sensors.date_time"},
+    {"3.3": "apache-airflow-providers-standard"},
+)
 APPROVAL: Final = Symbol(
     "ApprovalOperator",
     {"2.11": "controlm_approval", "3.3": "airflow.providers.standard.operators.hitl"},
@@ -35,20 +40,24 @@ class Holding:
 
     def __init__(self, draft: Draft, dates: frozenset[date] | None) -> None:
         self.draft, self.dates = draft, dates
+        self._start = ""
 
     def time(self, node: Node, name: str, group: str, predicate: str | None) -> tuple[str, ...]:
-        """Wait for the time from which a node may run; nothing where the run starts later."""
+        """Wait for the time from which a node may run, which a run that somebody orders can come before, too."""
         place = self.draft.world.site.clock.place
         is_cyclic = self.draft.is_apart and isinstance(node, Job) and node.cyclic is not None
         if node.time_from is None or is_cyclic:
             return ()
+        if not node.timezone and not place(node.time_from % 1440):
+            return ()  # every run of a date begins after its new day
         if not node.timezone and place(node.time_from % 1440) <= place(self.draft.tick):
-            return ()
-        self.draft.need_dates()
-        self.draft.need_macros({"at_time"})
+            if self._is_behind_others(node):
+                return ()
+            if place(node.time_from % 1440) == place(self.draft.tick):
+                return (self._start_of_run(),)
         zone = self.draft.zone(node)
         shown = f", zone='{zone}'" if zone != self.draft.world.site.clock.timezone else ""
-        target = f"{{{{ at_time(odate(dag_run), {node.time_from % 1440}{shown}).isoformat() }}}}"
+        target = self._moment(node.time_from % 1440, shown)
         options: list[tuple[str, Expression]] = [("target_time", target)]
         if guard := self.draft.guard(predicate):
             options.append(("pre_execute", Code(guard)))
@@ -62,6 +71,49 @@ class Holding:
             comment=f"TIMEFROM {clock(node.time_from % 1440)}",
         )
         return (full,)
+
+    def _moment(self, minutes: int, shown: str = "") -> str:
+        self.draft.need_dates()
+        self.draft.need_macros({"at_time"})
+        return f"{{{{ at_time(odate(dag_run), {minutes}{shown}).isoformat() }}}}"
+
+    def _start_of_run(self) -> str:
+        """Give the sensor that holds a run which somebody orders before the time of the schedule; it is done at once in those of the schedule."""
+        if not self._start:
+            self._start = self.draft.free("not_before", "")
+            minutes = self.draft.tick % 1440
+            options: list[tuple[str, Expression]] = [
+                ("target_time", self._moment(minutes)),
+                ("mode", "reschedule"),
+                ("poke_interval", 60),
+            ]
+            self.draft.task(
+                self._start,
+                START_SENSOR,
+                tuple(options),
+                is_waiting=True,
+                origin=self.draft.plan.folder.origin,
+                comment=f"TIMEFROM {clock(minutes)}, also of runs that are ordered before",
+            )
+        return self._start
+
+    def is_start(self, names: tuple[str, ...]) -> bool:
+        """Say whether a wait is for nothing but the time of the schedule."""
+        return names == (self._start,)
+
+    def _is_behind_others(self, node: Node) -> bool:
+        """Say whether what a node waits for anyway does not come before the time of the schedule."""
+        place = self.draft.world.site.clock.place
+        plan = self.draft.plan
+        jobs = [job for job in plan.folder.jobs() if job.path not in plan.apart]
+        if self.draft.is_apart or not all(plan.ordered(job).dates for job in jobs):
+            return False  # a job without criteria can be forced before
+        if place((node.time_from or 0) % 1440) < place(self.draft.tick):
+            return True  # it is held by the time of a folder around it, or its jobs have later ones
+        if not isinstance(node, Job) or not node.waits or plan.folder.is_adjusting:
+            return False
+        links = [link for wait in node.waits for link in self.draft.world.links.of(plan.number, node, wait)]
+        return bool(links) and all(link.kind == "edge" for link in links)
 
     def approval(self, node: Node, upstream: Upstream, group: str, predicate: str | None) -> Upstream:
         """Wait for the confirmation of a node, where it asks for one."""
