@@ -107,7 +107,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
     )
     read = {name: found for name, found in counters_in(workflow.root).items() if is_counted(workflow, name)}
     words = Words(
-        body.app_name,
+        workflow.name or body.app_name,
         ids,
         routers,
         body.zone,

@@ -54,6 +54,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         body.find_child,
         body.task_id(node.name),
         names_above=body.names_above | frozenset(body.workflow.nodes),
+        used_above=children.used_by(body) if is_propagating else (),
         handed_down=body.common() if is_propagating else ({}, ()),
         coordinator_name=body.coordinator_name,
         zone=body.zone,

@@ -88,7 +88,8 @@ class Children:
                 )
             if child is None:
                 caveats["sub-workflow-propagation"] = (
-                    "it gets everything that this job knows, for its definition is not there"
+                    "it gets everything that this job knows, for its definition is not there; what a run is given beyond the params of this DAG"
+                    " is not handed on, in Oozie it is: give it as a value under `defaults` in the profile"
                 )
             settings, files = body.common()
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
@@ -166,14 +167,19 @@ class Children:
         return reached
 
     def all_names(self, body: Body) -> list[str]:
-        """Name everything that a job knows: its configuration, and what else its actions use."""
-        layers = [name for layer in body.scope.layers if not layer.is_default for name in layer.values]
-        names = dict.fromkeys([*layers, *body.needs.parameters])
+        """Name everything that a job knows: its configuration, and what else its actions use, also those behind this one."""
+        layers = [name for layer in body.scope.layers if not layer.hidden for name in layer.values]
+        names = dict.fromkeys([*layers, *body.needs.parameters, *self.used_by(body)])
         return [
             name
             for name in names
             if re.fullmatch(r"[\w.\-]+", name) and not name.startswith(("oozie.", "dag_id.", "dataset."))
         ]
+
+    def used_by(self, body: Body) -> tuple[str, ...]:
+        """Name what the actions of a job use, and those of the workflows that hand their configuration down to it."""
+        own = self.estate.applications.get(body.workflow.file)
+        return (*(self.needs_of(own) if own is not None and own.workflow is not None else ()), *body.used_above)
 
     def has_default(self, child: Application, name: str) -> bool:
         return any(name in layer.values for layer in self.estate.defaults(child))
@@ -183,6 +189,7 @@ class Children:
         return (
             body.scope.find(name) is not None
             or name in body.needs.parameters
+            or name in self.used_by(body)
             or child is None
             or not self.has_default(child, name)
         )

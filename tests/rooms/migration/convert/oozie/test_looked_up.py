@@ -74,3 +74,39 @@ def test_a_child_finds_what_its_parent_knows(tmp_path: Path, propagate: str) -> 
     assert conf["own"] == "mine"
     assert "absent" not in conf
     assert {item.name: item.default for item in parent.parameters} == ({"label": "tide"} if propagate else {})
+
+
+_STEPS = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="s"/>
+  <action name="s"><sub-workflow><app-path>/apps/{child}</app-path><propagate-configuration/></sub-workflow><ok to="go"/><error to="k"/></action>
+  <action name="go"><fs><delete path="${later}"/></fs><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+def handed(folder: Path, name: str) -> dict[str, object]:
+    dag = next(dag for dag in read(folder, {}).dags if any(task.full_id == name for task in dag.tasks))
+    conf = dict(dag.task(name).arguments)["conf"]
+    assert isinstance(conf, dict)
+    return conf
+
+
+def test_what_is_used_behind_an_action_goes_on_with_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(_STEPS.replace("{child}", "unknown"))
+    (tmp_path / "config-default.xml").write_text(
+        "<configuration><property><name>spare</name><value>1</value></property></configuration>"
+    )
+    conf = handed(tmp_path, "s")
+    assert conf["later"] == "{{ params.later }}"
+    assert conf["spare"] == "{{ params.spare }}"
+    (dag,) = read(tmp_path, {}).dags
+    assert "later" in " ".join(item.text for item in read(tmp_path, {}).questions)
+    (account,) = (item for item in dag.accounts if "sub-workflow-propagation" in item.code)
+    assert "not handed on" in account.reason
+
+
+def test_a_group_hands_on_what_its_parent_uses(tmp_path: Path) -> None:
+    (tmp_path / "apps" / "inner").mkdir(parents=True)
+    (tmp_path / "workflow.xml").write_text(_STEPS.replace("{child}", "inner"))
+    inner = _STEPS.replace("{child}", "unknown").replace("${later}", "/x").replace('name="w"', 'name="inner"')
+    (tmp_path / "apps" / "inner" / "workflow.xml").write_text(
+        inner.replace('name="s"', 'name="deep"').replace('to="s"', 'to="deep"')
+    )
+    assert handed(tmp_path, "s.deep")["later"] == "{{ params.later }}"
