@@ -112,15 +112,15 @@ def test_a_function_that_airflow_is_not_seen_to_call_is_left_alone(owner: str) -
 
 
 CODE = """
-import datetime
-
 import pendulum
 
 
 def run(**context):
     when = context["execution_date"]
     return [str(when), f"{when}", "%s" % when, "{}".format(when), when.day_of_week, when.to_iso8601_string(), when.format("%d.%m.%Y")]
-
+"""
+CALL = """
+import datetime
 
 print([run(execution_date=pendulum.instance(datetime.datetime(2020, 9, day, 4, 30))) for day in (6, 7)])
 """
@@ -130,7 +130,9 @@ print([run(execution_date=pendulum.instance(datetime.datetime(2020, 9, day, 4, 3
 @pytest.mark.matrix
 def test_the_words_are_the_same_under_both(tmp_path: Path, venv_cache: Path, airflow_venv: Callable[..., Venv]) -> None:
     def said(python: Path, code: str) -> str:
-        return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
+        return subprocess.run(
+            [python, "-c", code + CALL], capture_output=True, text=True, check=True, timeout=120
+        ).stdout
 
     old = said(old_venv(venv_cache, "1.10.15") / "bin/python", CODE)
     target = airflow_venv("3.3.2").path / "bin/python"

@@ -286,11 +286,6 @@ def unread_lines(action: Action) -> list[str]:
     return [f"hdfs dfs -get -f {action.path(name)} {action.word(PurePosixPath(name).name)}" for name in action.unread]
 
 
-def job_file(action: Action, settings: Mapping[str, str], name: str) -> list[str]:
-    rows = "\n".join(rows_of(action, settings))
-    return [f"cat > {name} <<'END_OF_XML'\n<configuration>\n{rows}\n</configuration>\nEND_OF_XML"]
-
-
 def rows_of(action: Action, settings: Mapping[str, str]) -> list[str]:
     return [
         f"<property><name>{escaped(action.compiler, key)}</name><value>{escaped(action.compiler, value)}</value></property>"

@@ -28,6 +28,14 @@ from aerodrome.migration.convert.oozie.spark import spark
 _PASSWORD: Final = re.compile(r"--password(=|$)|\bpass(word|wd)?=|^-D\S*password\S*=(?!\s*$)", re.IGNORECASE)
 
 
+# writes a file of Hadoop as Java properties, without the names that are given
+_PROPERTIES: Final = (
+    "import sys, xml.etree.ElementTree as E; "
+    'given = [(p.findtext("name").strip(), p.findtext("value") or "") for p in E.parse(sys.argv[1]).iter("property")]; '
+    'print(*(f"{n}=" + v.replace("\\\\", "\\\\" * 2).replace("\\n", "\\\\n") for n, v in given if n not in sys.argv[2:]), sep="\\n")'
+)
+
+
 def translate(action: Action) -> Command:
     """Give the command of an action; Unsupported says why there is none."""
     made = _MAKERS.get(action.kind)
@@ -42,7 +50,7 @@ def translate(action: Action) -> Command:
         raise Unsupported("element-unknown", f"<{left[0]}> in <{action.kind}> has no equivalent")
     if action.body.every(*PLACES):
         action.caveats["cluster-of-client"] = "job-tracker and name-node are those of the Hadoop client that runs it"
-    if action.unread and action.kind not in ("hive", "hive2", "shell"):
+    if action.unread and action.kind not in ("hive", "hive2", "shell", "spark"):
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is read when the task runs"
     return command
 
@@ -58,6 +66,8 @@ def _hive(action: Action) -> Command:
             'export HIVE_CONF_DIR="$PWD/conf"',
         ]
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is fetched when the task runs"
+        if len(action.unread) > 1:
+            action.caveats["job-xml"] += "; of several files only the last one counts, put them together"
     argv = ["hive"]
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
@@ -109,17 +119,20 @@ def _pig(action: Action) -> Command:
     handed = cache(action, settings, libraries(action))
     lines, name = action.script(action.value("script"))
     argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items()), *handed.options("-D")]
+    more = []
+    if action.unread:  # what -propertyFile names is no XML; it stands behind all -D, and wins over them
+        own = " ".join(action.word(name) for name in settings)
+        files = [action.word(PurePosixPath(name).name) for name in action.unread]
+        more = [
+            *unread_lines(action),
+            *(f"python3 -c '{_PROPERTIES}' {name} {own} > {name}.properties" for name in files),
+        ]
+        argv += [word for name in files for word in ("-propertyFile", f"{name}.properties")]
     variables = [item.text.strip() for item in action.every("param")]
     for item in variables:
         argv += ["-param", action.word(item)]
     argv += [action.word(item.text) for item in action.every("argument")]
     argv += ["-file", name]
-    more = []
-    if action.unread:
-        more = [*unread_lines(action)]
-        argv[1:1] = [
-            word for item in action.unread for word in ("-propertyFile", action.word(PurePosixPath(item).name))
-        ]
     pairs = {key: action.compiler.template(value) for key, _, value in (item.partition("=") for item in variables)}
     job = {
         "pig_job": {"query_file_uri": action.compiler.template(action.body.value("script")), "script_variables": pairs}

@@ -9,12 +9,11 @@ from typing import Final
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
     Action,
-    job_file,
     rows_of,
     unread_lines,
 )
 from aerodrome.migration.convert.oozie.counters import lines_of
-from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, fetching, libraries
+from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, libraries
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 
@@ -22,14 +21,13 @@ from aerodrome.migration.convert.oozie.profiles import Command
 def java(action: Action) -> Command:
     settings = action.settings()
     folders = libraries(action, is_asked=True)
-    lines = [*action.prepared(), *action.fetched(), *unread_lines(action), *fetching(folders)]
+    handed = cache(action, settings, folders, has_jars=False)
+    lines = [*action.prepared(), *action.fetched(), *handed.lines, *_written(action, settings, handed, "action.xml")]
     argv = ["java"]
     options = [
         word for item in (*action.every("java-opts"), *action.every("java-opt")) for word in action.words(item.text)
     ]
-    if settings or action.unread:
-        lines += job_file(action, settings, "action.xml")
-        options.append("-Doozie.action.conf.xml=action.xml")
+    options.append("-Doozie.action.conf.xml=action.xml")
     is_capturing = action.body.first("capture-output") is not None
     action.used.add("capture-output")
     if is_capturing:
@@ -82,7 +80,7 @@ def map_reduce(action: Action) -> Command:
         *action.prepared(),
         *action.fetched(),
         *handed.lines,
-        *_submitted(action, settings, handed),
+        *_written(action, settings, handed, "job.xml"),
         "set -o pipefail",
         f"job=$({' '.join(argv)} | sed -n 's/^Created job //p')",
         "set +o pipefail",
@@ -117,18 +115,18 @@ def _taken(settings: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _submitted(action: Action, settings: Mapping[str, str], handed: Cache) -> list[str]:
-    """Give the lines that write job.xml: files that are only there when the task runs are included, because `mapred job -submit` looks at no other option."""
+def _written(action: Action, settings: Mapping[str, str], handed: Cache, file: str) -> list[str]:
+    """Give the lines that write a file of Hadoop; files that are only there when the task runs are included, what comes later wins.
+
+    `mapred job -submit` makes the job of its file alone, and a Java program reads that of -Doozie.action.conf.xml.
+    """
     names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
     lines = [f"hdfs dfs -get -f {action.path(place)} {name}" for name, place in zip(names, action.unread, strict=True)]
     root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
     rows = [root, *(f'<xi:include href="{name}"/>' for name in names), *rows_of(action, settings)]
-    lines.append(
-        "\n".join(
-            ["cat > job.xml <<'END_OF_XML'", *rows, *([] if handed.names else ["</configuration>"]), "END_OF_XML"]
-        )
-    )
+    end = [] if handed.names else ["</configuration>"]
+    lines.append("\n".join([f"cat > {file} <<'END_OF_XML'", *rows, *end, "END_OF_XML"]))
     if handed.names:
         lines += [f"{name}=${{{name}//&/&amp;}}" for name in handed.names]
-        lines.append("\n".join(["cat >> job.xml <<END_OF_XML", *handed.properties(), "</configuration>", "END_OF_XML"]))
+        lines.append("\n".join([f"cat >> {file} <<END_OF_XML", *handed.properties(), "</configuration>", "END_OF_XML"]))
     return lines

@@ -8,7 +8,6 @@ from typing import Any, Final
 from aerodrome.migration.convert.oozie.actions import (
     Action,
     in_one,
-    unread_lines,
 )
 from aerodrome.migration.convert.oozie.handing import handed, listed_library, option, tell
 from aerodrome.migration.convert.oozie.profiles import Command
@@ -73,7 +72,11 @@ def spark(action: Action) -> Command:
     argv += options_words
     arguments = [item.text.strip() for item in action.every("arg")]
     argv += [files.own or action.path(jar), *map(action.word, arguments)]
-    command = in_one(action, argv, *unread_lines(action), *lines)
+    command = in_one(action, argv, *lines)
+    if action.unread:
+        action.caveats["job-xml"] = (
+            f"{', '.join(action.unread)} is not read: give its settings as --conf spark.hadoop.NAME=VALUE, or put it among the definitions"
+        )
     fields = dict(engine)
     plain = [action.compiler.template(item) for item in arguments]
     options = _spark_options(action)

@@ -146,6 +146,8 @@ def test_a_command_that_changes_several_conditions_changes_each_in_its_order(tmp
         ("ctmcontb -DELETEFROM *ENDED-OK* 0404 0410", "controlm-utility", "raises"),
         ("/ctm/exe/ctmorder -FOLDER PAY -NAME '*' -ODATE ODAT", "controlm-utility", "raises"),
         ("ctm run order ctm1 PAY", "controlm-utility", "raises"),
+        ("ctmvar -ACTION SET -VAR X -VAREXPR 7", "controlm-utility", "raises"),
+        ("./load.sh; ctmvar -ACTION SET -VAR X -VAREXPR 7", "controlm-utility", "real"),
         ("./load.sh && ctmcontb -ADD LOADED ODAT", "controlm-utility", "real"),
         ("cd /home/ctm && ls", "", "real"),
         ("./ctmcontb_report.sh -ADD", "", "real"),

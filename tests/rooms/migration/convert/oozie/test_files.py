@@ -138,13 +138,14 @@ _HDFS = """#!/bin/bash
 case "$2" in
   -ls) [ ! -d "$SOURCE/${3##*/}" ] || (echo "drwxr-xr-x - u g 0 2024-03-01 10:00 $3/inner"; cd "$SOURCE/${3##*/}"; printf -- "-rw-r--r-- 3 u g 9 2024-03-01 10:00 $3/%s\\n" *);;
   -test) [ -d "$SOURCE/${4##*/}" ];;
-  -get) case "$4" in */shared/*) for one in "${@:4:$#-4}"; do cp "$SOURCE/shared/${one##*/}" "${!#}"; done;; */lib) cp -r "$SOURCE/${4##*/}" "${5:-.}";; *.xml) echo "<configuration/>" > "$5";; *.zip) tar -cf "$5" -T /dev/null;; *) : > "$5";; esac;;
+  -get) case "$4" in */shared/*) for one in "${@:4:$#-4}"; do cp "$SOURCE/shared/${one##*/}" "${!#}"; done;; */lib) cp -r "$SOURCE/${4##*/}" "${5:-.}";; *.xml) cp "$SOURCE/${4##*/}" "$5" 2>/dev/null || echo "<configuration/>" > "$5";; *.zip) tar -cf "$5" -T /dev/null;; *) : > "$5";; esac;;
 esac
 """
 _CLIENT = """#!/bin/bash
 printf '%s\n' "${0##*/}" "$@" > "$SOURCE/words"
 printf '%s' "$HADOOP_CLASSPATH" > "$SOURCE/class_path"
 [ ! -e job.xml ] || cp job.xml "$SOURCE"
+[ ! -e action.xml ] || cp action.xml "$SOURCE/job.xml"
 echo "Created job job_1"
 echo "Job state: SUCCEEDED"
 """
@@ -157,7 +158,7 @@ class Client:
         self.folder, self.source = folder, folder / "source"
         self.source.mkdir()
         (folder / "bin").mkdir()
-        for name in ("hdfs", "sleep", "mapred", "hadoop", "pig", "hive", "sqoop"):
+        for name in ("hdfs", "sleep", "mapred", "hadoop", "pig", "hive", "sqoop", "java"):
             program = folder / "bin" / name
             program.write_text({"hdfs": _HDFS, "sleep": "#!/bin/bash\n"}.get(name, _CLIENT))
             program.chmod(0o755)
@@ -301,3 +302,46 @@ def test_a_hive_job_of_an_engine_tells_that_it_has_no_library(tmp_path: Path) ->
     body = '<hive xmlns="uri:oozie:hive-action:0.5"><script>/s/a.q</script></hive>'
     dag = convert(tmp_path, body, runners={"hive": "dataproc"})
     assert any("not given to the engine" in item.reason for item in dag.accounts if "app-library" in item.code)
+
+
+_SITE = """<configuration><property><name>pig.one</name><value>of the file, C:\\x
+two</value></property><property><name>pig.both</name><value>of the file</value></property></configuration>"""
+_OWN = "<configuration><property><name>pig.both</name><value>own</value></property></configuration>"
+
+
+def test_a_job_file_of_pig_becomes_properties_that_do_not_win(tmp_path: Path) -> None:
+    """-propertyFile takes Java properties, no XML, and what it says wins over -D (Pig 0.17: Main)."""
+    client = Client(tmp_path)
+    (client.source / "site.xml").write_text(_SITE)
+    body = (
+        f'<pig xmlns="uri:oozie:pig-action:0.3"><job-xml>/conf/site.xml</job-xml>{_OWN}<script>/s/a.pig</script></pig>'
+    )
+    words = client.run(lines(convert(tmp_path / "app", body)))
+    assert words[1:4] == ["-Dpig.both=own", "-propertyFile", "site.xml.properties"]  # Hadoop reads -D only in front
+    assert (tmp_path / "work" / words[3]).read_text() == "pig.one=of the file, C:\\\\x\\ntwo\n"
+
+
+def test_a_java_program_finds_the_configuration_of_its_action(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    body = f"<java><job-xml>/conf/site.xml</job-xml>{_OWN}<main-class>x.Tide</main-class>{_FILES}</java>"
+    words = client.run(lines(convert(tmp_path / "app", body)))
+    assert "-Doozie.action.conf.xml=action.xml" in words
+    assert client.job() == {"pig.both": "own", **_LISTS}
+    assert '<xi:include href="job-xml-1.xml"/>' in (client.source / "job.xml").read_text()
+    assert (tmp_path / "work" / "job-xml-1.xml").exists()
+
+
+def test_a_job_file_that_spark_does_not_get_is_told(tmp_path: Path) -> None:
+    dag = convert(tmp_path, spark("").replace("<master>", "<job-xml>/conf/site.xml</job-xml><master>"))
+    assert [item.reason for item in dag.accounts if "job-xml" in item.code and "is not read" in item.reason]
+    assert "site.xml" not in "\n".join(lines(dag))
+
+
+@pytest.mark.parametrize(
+    ("files", "is_told"),
+    [("<job-xml>/c/a.xml</job-xml>", False), ("<job-xml>/c/a.xml</job-xml><job-xml>/c/b.xml</job-xml>", True)],
+)
+def test_several_job_files_of_hive_are_told(tmp_path: Path, files: str, is_told: bool) -> None:
+    dag = convert(tmp_path, f'<hive xmlns="uri:oozie:hive-action:0.5">{files}<script>/s/a.q</script></hive>')
+    (told,) = (item.reason for item in dag.accounts if "job-xml" in item.code)
+    assert ("only the last one" in told) == is_told
