@@ -47,9 +47,13 @@ _NAME_NODE: Final = re.compile(r"(?i)name_?node|default_?fs$|^nn$")
 IN_APP: Final = Function(
     "in_app",
     '''
-def in_app(path, folder):
-    """Give a path; a relative one stands below the folder of the application."""
-    return path if re.match("/|[A-Za-z][A-Za-z0-9+.-]*:", path) else f"{folder}/{path}"
+def in_app(path, application):
+    """Give a path; a relative one stands below the folder of the application, whose path may name the file in it."""
+    if re.match("/|[A-Za-z][A-Za-z0-9+.-]*:", path):
+        return path
+    if not application:
+        raise ValueError(f"{path} is relative: the param oozie.wf.application.path has to be set")
+    return f"{application.rpartition('/')[0] if application.endswith('.xml') else application}/{path}"
 ''',
     (Symbol("re", {"2.11": "", "3.3": ""}),),
 )
@@ -110,7 +114,7 @@ class Action:
         needs.functions[IN_APP.name] = IN_APP
         needs.filters[IN_APP.name] = Code(IN_APP.name)
         needs.is_quoting = True
-        return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self.folder_of_app()}) | quote" + " }}"
+        return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()}) | quote" + " }}"
 
     def last_name(self, text: str) -> str:
         """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""
@@ -151,9 +155,14 @@ class Action:
             return begin
         return self._beginning(begin) if begin is not None and name_in(begin) not in (name, None) else None
 
-    def folder_of_app(self) -> str:
-        """Give the application's folder as an expression."""
-        return self._folder(self.compiler.name(APP_PATH))
+    def _application(self) -> str:
+        """Give the application's path as an expression; where nobody knows it, a param that only relative paths need."""
+        needs = self.compiler.needs
+        if self.compiler.scope.find(APP_PATH) is not None or APP_PATH in needs.parameters:
+            return self.compiler.name(APP_PATH) if APP_PATH not in needs.computed else self.compiler.access(APP_PATH)
+        needs.parameters[APP_PATH] = None
+        needs.computed[APP_PATH] = "paths that are relative fail"
+        return self.compiler.access(APP_PATH)
 
     def app_folder(self) -> str:
         """Give the application's folder as a word."""

@@ -66,3 +66,15 @@ def test_else_the_run_decides(tmp_path: Path, value: str, wanted: str) -> None:
 def test_the_place_of_a_cluster_or_an_application_is_no_question(tmp_path: Path, place: str) -> None:
     dag = convert(tmp_path, place, "base=${cluster}/data\n")
     assert "in_app" not in str(dag.task("a").arguments)
+
+
+def test_a_path_of_the_application_that_nobody_knows_is_no_question(tmp_path: Path) -> None:
+    convert(tmp_path, "${script}#run.sh")
+    (tmp_path / "job.properties").unlink()
+    conversion = read(tmp_path, {})
+    assert "application.path" not in " ".join(item.text for item in conversion.questions)
+    (dag,) = conversion.dags
+    assert fetched(dag, script="/s/run.sh") == "/s/run.sh"
+    assert fetched(dag, script="run.sh", **{"oozie.wf.application.path": "/a/workflow.xml"}) == "/a/run.sh"
+    with pytest.raises(ValueError, match=r"application\.path"):
+        fetched(dag, script="run.sh")
