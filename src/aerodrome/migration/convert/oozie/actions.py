@@ -30,7 +30,7 @@ HOLDS: Final = """holds() {  # asks HDFS: its exit code 1 is "no", or an error t
   local code=0 said errors
   said=$("$@" 2>&1) || code=$?
   [ -z "$said" ] || echo "$said" >&2
-  errors=$(grep -iE '^(-?test:|error|exception in thread)' <<< "$said" | grep -v 'No such file or directory')
+  errors=$(grep -iE '^(-?test:|error:|exception in thread)' <<< "$said" | grep -v 'No such file or directory')
   if [ "$code" -gt 1 ] || [ "$code" -eq 1 -a -n "$errors" ]; then exit 1; fi
   return "$code"
 }"""

@@ -54,7 +54,7 @@ _KEYS: Final = {
 }
 # Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"; an IllegalArgumentException is "-test: …"
 _ANSWER: Final = """\
-    errors = [line for line in said.splitlines() if re.match("(?i)-?test:|error|exception in thread", line)]
+    errors = [line for line in said.splitlines() if re.match("(?i)-?test:|error:|exception in thread", line)]
     errors = [line for line in errors if "No such file or directory" not in line]
     if code == 1 and errors:  # "no" has this code, too, and says nothing
         raise ConnectionError(f"hdfs dfs -test {flag} {path} got no answer: {errors[0]}")

@@ -73,6 +73,8 @@ def test_a_branch_is_not_taken_without_an_answer(tmp_path: Path, runner: str, mo
     for said, code, wanted in (("", 0, []), ("", 1, ["wipe"]), (_NOISE, 1, ["wipe"]), (_NOISE, 0, [])):
         client(tmp_path, monkeypatch, said, code)
         assert decide(**given) == wanted
+    client(tmp_path, monkeypatch, "ERROR StatusLogger No Log4j 2 configuration file found", 1)
+    assert decide(**given) == ["wipe"]
     client(tmp_path, monkeypatch, "test: `/out/*': No such file or directory", 1)
     assert decide(**given) == ["wipe"]
     for said in (_DOWN, "Error: Could not find or load main class", "ERROR: JAVA_HOME is not set"):
