@@ -70,12 +70,13 @@ def libraries(action: Action, *, is_asked: bool = False) -> dict[str, str]:
 
 def fetching(folders: Mapping[str, str]) -> list[str]:
     """Give the lines that fetch folders, where they are; of those of oozie.libpath, which may be a whole share library, the files right in them."""
-    lines = [HOLDS] if "lib" in folders else []
+    lines = [HOLDS] if folders else []
     for name, place in folders.items():
         if name == "lib":
             lines.append(f"if holds hdfs dfs -test -d {place}; then hdfs dfs -get -f {place}; fi")
         else:
-            lines += [f"mkdir {name}", f"hdfs dfs -ls {place} > {name}.list"]
+            listing = f"mkdir {name}; hdfs dfs -ls {place} > {name}.list"
+            lines.append(f"if holds hdfs dfs -test -d {place}; then {listing}; else : > {name}.list; fi")
             get = f"xargs -r sh -c 'hdfs dfs -get -f \"$@\" {name}' get"
             lines.append(f"sed -n 's/^-.* //p' {name}.list | {get}")
     return lines

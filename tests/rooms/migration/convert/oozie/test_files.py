@@ -294,7 +294,10 @@ def test_programs_and_spark_get_the_folders_of_oozie_libpath(tmp_path: Path, bod
     (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\noozie.libpath=/jars/shared\n")
     (dag,) = read(tmp_path, {}).dags
     made = "\n".join(lines(dag))
-    assert "mkdir libpath_1\nhdfs dfs -ls /jars/shared > libpath_1.list\n" in made
+    assert (
+        "if holds hdfs dfs -test -d /jars/shared; then mkdir libpath_1; hdfs dfs -ls /jars/shared > libpath_1.list; else"
+        in made
+    )
     assert wanted in made
 
 
