@@ -234,7 +234,7 @@ def wrong_conf(dag: Dag, given: Given) -> list[str]:
 
 def _rendered(text: str, given: Given) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder}
+    environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder, "with_principal": lambda url, _: url}
     params = {name: given.param(name) for name in given.params}
     return environment.from_string(text).render(
         params=params, run_id="run 1", number=float, logical_date=Moment(given.moment)

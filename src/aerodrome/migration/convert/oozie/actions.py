@@ -44,6 +44,7 @@ class Action:
     common: Mapping[str, str] = field(default_factory=dict)  # configuration of config-default.xml and <global>
     job_xml: Callable[[str], Mapping[str, str] | None] = lambda _: None  # reads a job-xml that is there
     common_job_xml: tuple[str, ...] = ()
+    credentials: tuple[Element, ...] = ()  # that it names
     caveats: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: set(PLACES))
     counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read

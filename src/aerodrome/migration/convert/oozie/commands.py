@@ -18,6 +18,7 @@ from aerodrome.migration.convert.oozie.actions import (
     in_one,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.credentials import hive_url
 from aerodrome.migration.convert.oozie.handing import cache, libraries
 from aerodrome.migration.convert.oozie.host_commands import fs, git, shell, ssh
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -95,7 +96,7 @@ def _query(action: Action, argv: list[str]) -> list[str]:
 def _hive2(action: Action) -> Command:
     settings = action.settings()
     lines = action.prepared() + action.fetched()
-    argv = ["beeline", "-u", action.word(action.value("jdbc-url"))]
+    argv = ["beeline", "-u", hive_url(action, action.value("jdbc-url"))]
     if action.value("password"):
         action.compiler.needs.is_quoting = True
         argv += ["-p", "{{ conn.hiveserver2.password | quote }}"]
