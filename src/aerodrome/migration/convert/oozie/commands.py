@@ -73,8 +73,7 @@ def _hive(action: Action) -> Command:
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
     argv += handed.options("--hiveconf ")
-    for item in action.every("param"):
-        argv += ["--hivevar", action.word(item.text)]
+    lines += _variables(action, argv)
     variables = [item.text.strip() for item in action.body.every("param")]
     lines += _query(action, argv)
     argv += [action.word(item.text) for item in action.every("argument")]
@@ -82,6 +81,20 @@ def _hive(action: Action) -> Command:
     script = action.body.value("script")
     job = {"hive_job": {"query_file_uri": action.compiler.template(script), "script_variables": pairs}}
     return Command((*lines, " ".join(argv)), tuple(argv), engine={"dataproc": job})
+
+
+def _variables(action: Action, argv: list[str]) -> list[str]:
+    """Add <param>s of Hive, and give the lines that fail where one is no NAME=VALUE, as Oozie does (4.x/5.x: HiveMain, Hive2Main)."""
+    lines = []
+    for item in action.every("param"):
+        text, word = item.text.strip(), action.word(item.text)
+        said = "".join(piece if isinstance(piece, str) else "$" for piece in action.compiler.pieces(text))
+        if said.startswith("=") or not ("=" in said or "$" in said):
+            raise Unsupported("hive-param", f"<param>{text}</param> is no NAME=VALUE, with which Oozie fails")
+        if "=" not in said:
+            lines.append(f"[[ {word} == ?*=* ]] || {{ echo 'a <param> is no NAME=VALUE' >&2; exit 1; }}")
+        argv += ["--hivevar", word]
+    return lines
 
 
 def _query(action: Action, argv: list[str]) -> list[str]:
@@ -103,8 +116,7 @@ def _hive2(action: Action) -> Command:
         action.caveats["hive2-password"] = "the password is that of the connection hiveserver2, which is to be created"
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
-    for item in action.every("param"):
-        argv += ["--hivevar", action.word(item.text)]
+    lines += _variables(action, argv)
     lines += _query(action, argv)
     argv += [action.word(item.text) for item in action.every("argument")]
     if action.unread:

@@ -70,6 +70,7 @@ class Compiler:
         self.scope, self.words, self.needs, self.language = scope, words, needs, language
         self.open: list[str] = []
         self.place = (0, False)
+        self.is_message = False  # what is compiled is only read by people
 
     # ---- whole texts
 
