@@ -16,6 +16,7 @@ from aerodrome.migration.convert.oozie.actions import (
     Action,
     generic,
     in_one,
+    including,
     unread_lines,
 )
 from aerodrome.migration.convert.oozie.credentials import hive_url
@@ -61,14 +62,8 @@ def _hive(action: Action) -> Command:
     handed = cache(action, settings, libraries(action))
     lines = [*action.prepared(), *action.fetched(), *handed.lines]
     if action.unread:
-        lines += [
-            "mkdir -p conf",
-            *(f"hdfs dfs -get -f {action.path(name)} conf/hive-site.xml" for name in action.unread),
-            'export HIVE_CONF_DIR="$PWD/conf"',
-        ]
+        lines += ["mkdir -p conf", *_site(action), 'export HIVE_CONF_DIR="$PWD/conf"']
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is fetched when the task runs"
-        if len(action.unread) > 1:
-            action.caveats["job-xml"] += "; of several files only the last one counts, put them together"
     argv = ["hive"]
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
@@ -81,6 +76,20 @@ def _hive(action: Action) -> Command:
     script = action.body.value("script")
     job = {"hive_job": {"query_file_uri": action.compiler.template(script), "script_variables": pairs}}
     return Command((*lines, " ".join(argv)), tuple(argv), engine={"dataproc": job})
+
+
+def _site(action: Action) -> list[str]:
+    """Give the lines that make conf/hive-site.xml of job-xml files that are only there when the task runs: of several the later ones win."""
+    if len(action.unread) == 1:
+        return [f"hdfs dfs -get -f {action.path(action.unread[0])} conf/hive-site.xml"]
+    names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
+    lines = [
+        f"hdfs dfs -get -f {action.path(place)} conf/{name}" for name, place in zip(names, action.unread, strict=True)
+    ]
+    return [
+        *lines,
+        "\n".join(["cat > conf/hive-site.xml <<'END_OF_XML'", *including(names), "</configuration>", "END_OF_XML"]),
+    ]
 
 
 def _variables(action: Action, argv: list[str]) -> list[str]:
