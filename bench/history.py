@@ -34,6 +34,7 @@ from sqlalchemy import create_engine, text
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.history import HistoryKind
 from aerodrome.migration.sources.contract import AnySourceConfig, RestConfig, SourceConfig
 from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import FileCheckpoint, HistoryMoved, TargetDatabase, move_history
@@ -185,8 +186,8 @@ class Meter:
         return total
 
 
-LEFT = {"rest": ("task_try", "xcom"), "starship": ("xcom",)}
-"""What stays behind, said with a reason and a number: these give it one by one only."""
+LEFT = {"rest": ("task_try", "xcom")}
+"""What stays behind, said with a reason and a number: it gives it one by one only."""
 
 
 def copy_plainly(source: TargetDatabase, target: TargetDatabase, tables: Sequence[str] = TABLES) -> int:
@@ -211,7 +212,7 @@ def copy_plainly(source: TargetDatabase, target: TargetDatabase, tables: Sequenc
 
 def measure(
     kind: str, config: AnySourceConfig, open_target: Callable[[str], TargetDatabase], dag_ids: list[str], folder: Path,
-    *servers: int,
+    *servers: int, without: Sequence[HistoryKind] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Move, copy plainly, and move once more; `servers` are the processes whose work counts besides ours."""
     with (
@@ -222,12 +223,13 @@ def measure(
         for database in (target, plain):
             add_dags(database, dag_ids)
         with Meter(*servers) as moving:
-            moved = move_history(source, target, dag_ids, checkpoint=FileCheckpoint(folder / f"{kind}.json"))
+            checkpoint = FileCheckpoint(folder / f"{kind}.json")
+            moved = move_history(source, target, dag_ids, checkpoint=checkpoint, without=without)
         copy_plainly(target, plain, ["dag_version"])  # what the rows name
         with Meter(*servers) as copying:
             copied = copy_plainly(target, plain)
         with Meter(*servers) as second:
-            again = move_history(source, target, dag_ids)
+            again = move_history(source, target, dag_ids, without=without)
     rows = _rows(moved)
     assert copied == rows, f"{copied} rows were copied and {rows} moved"
     left = LEFT.get(kind, ())

@@ -2,7 +2,7 @@
 
 As bench/history.py measures the others: a real Airflow 2.11.2, a real 3.3.2 on PostgreSQL, and a plain COPY of the rows that
 moved. The archive is written by the exporter in the source's own Python before the clock starts; unpacking it counts. Starship
-2.10.1 runs in the source's web server, whose work does not count.
+2.10.1 runs in the source's web server, whose work does not count; its XComs are read apart, a call each.
 
     python -m bench.history_wires [--dags 100] [--runs 100] [--tasks 10] [--db archive|starship]
 """
@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from bench import rest
@@ -26,9 +27,11 @@ from cryptography.fernet import Fernet
 
 from aerodrome.builds import Venv, VenvSpec, VenvStore
 from aerodrome.kernel.secret import Secret
+from aerodrome.migration.estate.history import HistoryKind, HistoryWindow
 from aerodrome.migration.sources.airflow_archive.script import exporter
 from aerodrome.migration.sources.airflow_archive.sealing import new_key, public_half
 from aerodrome.migration.sources.contract import AnySourceConfig, ArchiveConfig, RestConfig
+from aerodrome.migration.sources.registry import open_source
 from aerodrome.migration.transfer import TargetDatabase
 from aerodrome.runtimes.contract import AirflowAccess
 from aerodrome.runtimes.local.postgres import PostgresServer, new_password
@@ -59,6 +62,17 @@ def exported(venv: Venv, home: Path, url: str) -> ArchiveConfig:
         capture_output=True,
     )
     return ArchiveConfig("bench", archive, key, home / "unpacked")
+
+
+def calls(config: AnySourceConfig, dag_ids: list[str]) -> dict[str, float]:
+    """Read the XComs alone: a call for each task instance that has some, beside the lists."""
+    with closing(open_source(config, b"bench")) as source:
+        started = time.monotonic()
+        batches = list(source.history("xcom", HistoryWindow(tuple(dag_ids))))
+        seconds = time.monotonic() - started
+    rows = [row for batch in batches for row in batch.rows]
+    made = len({row[:4] for row in rows})
+    return {"xcoms": len(rows), "xcom_seconds": round(seconds, 2), "xcom_calls_per_s": round(made / seconds)}
 
 
 def main() -> None:
@@ -99,9 +113,16 @@ def main() -> None:
             else:
                 password = new_password()
                 address = stack.enter_context(rest.serving(old, home, url, free_port(), password, 4))
-                config = RestConfig("bench", address, rest.USER, password, Secret(""), folder, kind="starship")
+                options = home / "airflow.cfg"  # tells that there is no XCom backend of its own: then XComs come, too
+                config = RestConfig(
+                    "bench", address, rest.USER, password, Secret(""), folder, config_file=options, kind="starship"
+                )
             note(f"{kind}: moving")
-            print(json.dumps(measure(kind, config, open_target, dag_ids, folder, server.pid() or 0)))
+            without: tuple[HistoryKind, ...] = ("xcom",) if kind == "starship" else ()  # as the plan that is proposed
+            line = measure(kind, config, open_target, dag_ids, folder, server.pid() or 0, without=without)
+            if kind == "starship":
+                line |= calls(config, dag_ids)
+            print(json.dumps(line))
             sys.stdout.flush()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aerodrome.migration.assess.inventory import Inventory
 
@@ -12,7 +13,7 @@ _BY_KIND = {
     "airflow-db": 8_000,
     "airflow-archive": 8_000,
     "airflow-rest": 1_000,
-    "starship": 1_000,
+    "starship": 300,
     "mwaa": 1_000,
     "composer": 1_000,
 }
@@ -20,6 +21,9 @@ _POSTGRESQL = 15_000
 """About half of what `make bench-history` gives on a machine of two cores that holds source and target, too (docs/guides/migrate.md)."""
 _KINDS = ("run", "task_instance", "task_try", "xcom", "rendered")
 MOVED = ("dag_run", "task_instance", "task_instance_history", "xcom", "rendered_task_instance_fields")
+CALLS_PER_S = 7
+"""Of XComs over Starship, three at a time, in a web server that keeps its sessions in the database (`make bench-history-wires`)."""
+CALLED = {"xcom": ("XComs", "a call for each task instance"), "log": ("Task logs", "a call for each try")}
 STAYS = ("log", "job", "task_fail", "dag_code")
 
 
@@ -31,10 +35,17 @@ class Estimate:
     is_estimate: bool  # some figures come from statistics of the database
     rows_per_s: int = ROWS_PER_S
     bytes: int | None = None
+    calls: Mapping[str, int] = field(default_factory=dict)  # kind of CALLED -> calls that bring one item each
+
+    @property
+    def rows_seconds(self) -> float:
+        """What moves in lists."""
+        return self.rows / self.rows_per_s
 
     @property
     def seconds(self) -> float:
-        return self.rows / self.rows_per_s
+        """All of it, the calls for single items too."""
+        return self.rows_seconds + sum(map(seconds_of, self.calls.values()))
 
 
 def estimate(inventory: Inventory) -> Estimate:
@@ -48,7 +59,13 @@ def estimate(inventory: Inventory) -> Estimate:
     rows = [there if told is None else told for told, there in zip(counted, standing, strict=True)]
     sizes = [size for name in MOVED if (size := inventory.measure(f"bytes:{name}")) is not None]
     is_estimate = any(told is None and there for told, there in zip(counted[2:], standing[2:], strict=True))
-    return Estimate(sum(rows), is_estimate, rate_of(inventory), sum(sizes) if sizes else None)
+    calls = {kind: count for kind in CALLED if (count := inventory.measure(f"calls:{kind}"))}
+    return Estimate(sum(rows), is_estimate, rate_of(inventory), sum(sizes) if sizes else None, calls)
+
+
+def seconds_of(calls: int) -> float:
+    """Give about how long so many calls for single items take."""
+    return calls / CALLS_PER_S
 
 
 def rate_of(inventory: Inventory) -> int:

@@ -279,7 +279,7 @@ class MeasureRecord(Record):
     `rows:<table>` and `bytes:<table>` (by the database's own statistics where it keeps them), `bytes:database`,
     `xcom:sampled`, `xcom:pickled`, `unencrypted:connection`, `unencrypted:variable`, `pending:dataset-events`,
     `running:backfill`, `state:<state of task instances in flight>`, `logs:readable` (1 or 0: whether task logs can be read
-    from here; where they lie stands in the options).
+    from here; where they lie stands in the options), `calls:xcom` and `calls:log` (calls that bring one item each).
     """
 
     kind: ClassVar[str] = "measure"

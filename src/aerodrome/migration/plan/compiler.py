@@ -166,7 +166,12 @@ def _history(settings: Mapping[str, Any], moving: Sequence[str], estate: Invento
             "transfer",
             "transfer.history",
             f"Move the run history of {_count(len(part), 'DAG')}" + (f" since {since[:10]}" if since else ""),
-            {"dag_ids": part, "since": since, "on_conflict": settings["history"]["on_conflict"]},
+            {
+                "dag_ids": part,
+                "since": since,
+                "on_conflict": settings["history"]["on_conflict"],
+                "leave_out": settings["history"].get("leave_out", []),
+            },
         )
 
 

@@ -24,6 +24,7 @@ _DEPTH = re.compile(r"[1-9]\d*d")
 CUTOVERS = ("move", "leave-paused")
 ON_DEADLINE = ("wait", "fail", "rerun")
 ACCEPTABLE = ("capacity", "change", "connection", "finding")
+LEAVABLE = ("xcoms", "logs")
 CRITICALITIES = ("low", "medium", "high")
 
 
@@ -215,6 +216,7 @@ POLICIES: Mapping[str, Field] = {
 
 HISTORY: Mapping[str, Field] = {
     "depth": Field(depth, "all", "all, none, or days such as 90d"),
+    "leave_out": Field(some_of(*LEAVABLE), [], "what stays behind: some of xcoms, logs", listed),
     "dags_per_step": Field(count, 50, "one step moves the history of this many DAGs"),
     "on_conflict": Field(
         choice("source-wins", "target-wins", "newest"),

@@ -53,6 +53,8 @@ def propose(estate: Inventory, assessment: Judgement, defaults: PlanDefaults) ->
     settings["policies"] |= {key: value for key, value in defaults.policies.items() if key in fields.POLICIES}
     if estate.header.source_kind in DEFINITION_KINDS:
         settings["history"] |= {"depth": "none"}  # definitions have none; the boundary comes with the cutover
+    if estate.header.source_kind == "starship":
+        settings["history"] |= {"leave_out": ["xcoms"]}  # people decide: see `history-calls`
     settings["objects"] = _objects(estate)
     dags = sorted(estate.records("dag"), key=lambda dag: dag.dag_id)
     movable = [dag for dag in dags if not reason_to_exclude(dag)]

@@ -23,7 +23,7 @@ from aerodrome.migration.estate.dependencies import edges
 from aerodrome.migration.estate.history import FINAL_RUN_STATES
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
-from aerodrome.migration.service.syncing import OVERLAP
+from aerodrome.migration.service.syncing import OVERLAP, kinds_without
 from aerodrome.migration.sources.airflow_db.states import event_position
 from aerodrome.migration.sources.contract import SourceConfig
 from aerodrome.migration.transfer import history
@@ -137,7 +137,14 @@ def _states_to_target(context: StepContext, leaders: list[str]) -> None:
         newest = to_text(context.source.history_watermark([dag_id]))
         before = from_text(known.get(dag_id))
         if newest is not None and newest != known.get(dag_id):
-            history.move_history(context.source, context.target, [dag_id], since=before - OVERLAP if before else None)
+            left_out = context.settings.get("history", {}).get("leave_out", ())
+            history.move_history(
+                context.source,
+                context.target,
+                [dag_id],
+                since=before - OVERLAP if before else None,
+                without=kinds_without(left_out),
+            )
             _remember(context, dag_id, newest)
 
 

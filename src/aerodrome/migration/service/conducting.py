@@ -77,7 +77,7 @@ def _move_logs(context: StepContext, steps: Sequence[Step]) -> None:
     """Copy the logs of the last runs, once nothing waits for it any more; they can be copied again at any time."""
     synced = sorted({str(step.params["dag_id"]) for step in steps if step.kind == "cutover.sync"})
     try:
-        if synced:
+        if synced and "logs" not in context.settings.get("history", {}).get("leave_out", ()):
             handlers.move_logs_of(context, synced)
     except AerodromeError as error:
         _log.warning("wave.logs_left", migration=context.migration_id, code=error.code)
@@ -96,6 +96,7 @@ def sides_of(context: StepContext, transfers: Mapping[str, Sequence[str]]) -> cu
         context.settings.get("history", {}).get("on_conflict", "source-wins"),
         partial(handlers.old_dag, context),
         lambda dag_ids: handlers.move_beside(context, dag_ids),
+        syncing.kinds_without(context.settings.get("history", {}).get("leave_out", ())),
     )
     return cutover.CutoverContext(
         source=context.source,

@@ -13,6 +13,7 @@ from aerodrome.kernel.clock import Clock, to_text
 from aerodrome.kernel.errors import AerodromeError
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.folder import MigrationFolder, read_json, write_json
+from aerodrome.migration.service.syncing import kinds_without
 from aerodrome.migration.transfer.difference import Difference, compare_history, totals_of
 from aerodrome.migration.transfer.objects import ObjectKind, compare_objects
 
@@ -39,7 +40,8 @@ def compare(context: StepContext, dag_ids: Sequence[str], objects: Mapping[str, 
         _keep(context.folder, {**before, "progress": f"{what}: {done:,} of {total or 0:,}"})
 
     rows, found = [], []
-    for dag_id, tables in compare_history(context.source, context.target, dag_ids, progress):
+    without = kinds_without(context.settings.get("history", {}).get("leave_out", ()))
+    for dag_id, tables in compare_history(context.source, context.target, dag_ids, progress, without):
         found.append(tables)
         rows.append({"dag_id": dag_id, "tables": {kind: item.as_data() for kind, item in tables.items()}})
     kinds = {kind: _objects(context, kind, objects[kind]) for kind in get_args(ObjectKind) if kind in objects}

@@ -22,11 +22,12 @@ from aerodrome.kernel.secret import Secret
 from aerodrome.migration.service import code, converting
 from aerodrome.migration.service.context import StepContext
 from aerodrome.migration.service.runner import Handler
+from aerodrome.migration.service.syncing import kinds_without
 from aerodrome.migration.sources.contract import DefinitionsConfig
 from aerodrome.migration.sources.definitions.records import file_records
 from aerodrome.migration.sources.registry import code_of
 from aerodrome.migration.sources.task_logs.place import login_from, place_of
-from aerodrome.migration.sources.task_logs.reading import open_logs
+from aerodrome.migration.sources.task_logs.reading import logs_of
 from aerodrome.migration.transfer import (
     backend_objects,
     checkpoints,
@@ -52,6 +53,7 @@ KIND_NOUNS = {
     "xcom": "XComs",
     "rendered": "rendered fields",
 }
+_LEFT_OUT = {"xcoms": "XComs", "logs": "task logs"}
 Params = Mapping[str, Any]
 Result = Mapping[str, Any]
 
@@ -229,8 +231,11 @@ def move_history(context: StepContext, params: Params) -> Result:
     _wait_parsed(context, params["dag_ids"])
     moved = _history(context, params, f"history-{params['dag_ids'][0]}")
     assets = move_assets(context.source, context.target, params["dag_ids"], context.clock, with_pending=False)
-    logs = move_logs_of(context, params["dag_ids"])
+    left_out = params.get("leave_out", ())
+    logs = None if "logs" in left_out else move_logs_of(context, params["dag_ids"])
     summary = history_summary(moved)
+    if left_out:
+        summary += f" Left out by the plan: {', '.join(_LEFT_OUT[name] for name in left_out)}."
     if logs is not None and logs.found:
         summary += f" {logs.moved + logs.same:,} log files"
         summary += f", {logs.found - logs.moved - logs.same:,} refused." if logs.failed_by_code else "."
@@ -238,17 +243,20 @@ def move_history(context: StepContext, params: Params) -> Result:
         "history": moved.as_data(),
         "assets": assets.as_data(),
         "logs": logs.as_data() if logs else None,
+        "left_out": list(left_out),
         "until": to_text(moved.until),
         "summary": summary,
     }
 
 
 def move_logs_of(context: StepContext, dag_ids: Sequence[str]) -> LogsMoved | None:
-    """Copy the tasks' logs where the target's folder is on this machine, and the source's too or in a bucket that is read."""
+    """Copy the tasks' logs where the target's folder is on this machine, and the source's too, or in a bucket that is read, or given by the source itself."""
     options = {record.option: record.value or "" for record in context.estate.records("config")}
     into, place = context.access.logs_folder, place_of(options)
-    logs = None if into is None else open_logs(place, login_from(place, context.source, context.source_config))
-    if into is None or logs is None:
+    if into is None:
+        return None
+    logs = logs_of(place, context.source, login_from(place, context.source, context.source_config))
+    if logs is None:
         return None
 
     def progress(what: str, done: int, total: int | None) -> None:
@@ -280,6 +288,7 @@ def _history(context: StepContext, params: Params, name: str) -> HistoryMoved:
             params["dag_ids"],
             since=from_text(params["since"]),
             policy=params.get("on_conflict", "source-wins"),
+            without=kinds_without(params.get("leave_out", ())),
             progress=progress,
             checkpoint=checkpoints.FileCheckpoint(path),
             rejects=rejects,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from aerodrome.kernel.clock import from_text, to_text
 from aerodrome.kernel.errors import AerodromeError, Broken
 from aerodrome.migration.estate.calendars import calendar_of, is_on
+from aerodrome.migration.estate.history import HistoryKind
 from aerodrome.migration.estate.records import DagRecord
 from aerodrome.migration.sources.contract import SourceAdapter
 from aerodrome.migration.transfer import handoff, history
@@ -20,6 +21,7 @@ from aerodrome.migration.transfer.versions import FindOldDag
 OVERLAP = timedelta(minutes=1)
 """A source commits a row some time after the moment that it writes into it: so much is read again."""
 
+_NEVER_GIVEN = frozenset({"not-over-starship"})
 _NOTHING = HistoryMoved((), 0.0, 0.0)
 
 
@@ -35,6 +37,7 @@ class Syncing:
     policy: HistoryPolicy = "source-wins"
     old_dag: FindOldDag | None = None
     beside: Callable[[Sequence[str]], Mapping[str, Any]] = lambda _ids: {}  # moves what goes with a history
+    without: Collection[HistoryKind] = ()  # what the plan leaves out
     _ahead: dict[str, datetime] = field(default_factory=dict)  # as `since`, of what was moved by this walk
     _untold: list[dict[str, Any]] = field(default_factory=list)  # what moved ahead and stands in no outcome yet
 
@@ -107,7 +110,13 @@ class Syncing:
         if not dag_ids:
             return _NOTHING
         return history.move_history(
-            self.source, self.target, dag_ids, since=oldest, policy=self.policy, old_dag=self.old_dag
+            self.source,
+            self.target,
+            dag_ids,
+            since=oldest,
+            policy=self.policy,
+            old_dag=self.old_dag,
+            without=self.without,
         )
 
     def _summary(self, moved: HistoryMoved, count: int, *, is_changed: bool) -> str:
@@ -124,16 +133,27 @@ class Syncing:
         return is_on(calendar, (computed.start, computed.end))
 
 
+def kinds_without(left_out: Collection[str]) -> tuple[HistoryKind, ...]:
+    """Give the kinds of rows that a plan's `history.leave_out` names."""
+    return ("xcom",) if "xcoms" in left_out else ()
+
+
 def moved_until(results: Mapping[str, Mapping[str, Any]], steps: Mapping[str, Sequence[str]]) -> dict[str, datetime]:
     """Give, by DAG, up to when the transfer before the cutover moved everything; `steps` holds the DAGs per step key.
 
-    A DAG of a step in which rows were refused is left out: its whole history is read again.
+    A DAG of a step in which rows were refused is left out: its whole history is read again; not because of rows that the kind
+    of source never gives, each of which would cost it a call once more while the DAG is held.
     """
     found: dict[str, datetime] = {}
     for key, dag_ids in steps.items():
         result = results.get(key) or {}
         until = from_text(result.get("until"))
-        refused = sum(kind["failed_count"] for kind in result.get("history", {}).get("kinds", ()))
+        refused = sum(
+            count
+            for kind in result.get("history", {}).get("kinds", ())
+            for code, count in kind["failed_by_code"].items()
+            if code not in _NEVER_GIVEN
+        )
         if until is not None and not refused:
             found |= dict.fromkeys(dag_ids, until)
     return found

@@ -8,7 +8,7 @@ source gives it. Memory holds the runs of a page of DAGs and hashes of the keys 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -77,13 +77,17 @@ DagDifference = dict[HistoryKind, Difference]
 
 
 def compare_history(
-    source: SourceAdapter, target: TargetDatabase, dag_ids: Sequence[str], progress: Progress | None = None
+    source: SourceAdapter,
+    target: TargetDatabase,
+    dag_ids: Sequence[str],
+    progress: Progress | None = None,
+    without: Collection[HistoryKind] = (),
 ) -> Iterator[tuple[str, DagDifference]]:
-    """Give what differs, DAG by DAG in order of id."""
+    """Give what differs, DAG by DAG in order of id; kinds of `without` are not looked at."""
     wanted = sorted(set(dag_ids))
     until = source.history_watermark(wanted)
     lane = sql_lane(source, target)
-    compared = _Comparison(source, target, lane)
+    compared = _Comparison(source, target, lane, without)
     try:
         for start in range(0, len(wanted), DAGS_PER_PAGE):
             page = tuple(wanted[start : start + DAGS_PER_PAGE])
@@ -149,15 +153,18 @@ class _Table:
 
 
 class _Comparison:
-    def __init__(self, source: SourceAdapter, target: TargetDatabase, lane: SqlLane | None) -> None:
+    def __init__(
+        self, source: SourceAdapter, target: TargetDatabase, lane: SqlLane | None, without: Collection[HistoryKind]
+    ) -> None:
+        self._kinds = [kind for kind in HISTORY_KINDS if kind not in without]
         self._source = source
         self._target = target
         self._lane = lane
-        self._writers = {kind: HistoryWriter(target, kind) for kind in HISTORY_KINDS}
+        self._writers = {kind: HistoryWriter(target, kind) for kind in self._kinds}
 
     def page(self, window: HistoryWindow) -> Iterator[tuple[str, DagDifference]]:
         tables = {
-            dag_id: {kind: _Table(self._target, self._writers[kind]) for kind in HISTORY_KINDS}
+            dag_id: {kind: _Table(self._target, self._writers[kind]) for kind in self._kinds}
             for dag_id in window.dag_ids
         }
         if self._lane is None:
@@ -166,11 +173,11 @@ class _Comparison:
                     table.look(self._source.history(kind, HistoryWindow((dag_id,), window.since, window.until)))
         else:
             self._by_hashes(self._lane, window, tables)
-        for kind in HISTORY_KINDS:
+        for kind in self._kinds:
             totals = self._totals(kind, window.dag_ids)
             for dag_id in window.dag_ids:
                 self._add_extra(kind, dag_id, tables[dag_id][kind], totals.get(dag_id, 0))
-        for kind in HISTORY_KINDS:
+        for kind in self._kinds:
             for key in differing_configs(self._source, self._target, kind, window):
                 tables[key[0]][kind].note_config(key)
         for dag_id, kinds in tables.items():
@@ -181,7 +188,7 @@ class _Comparison:
         while keys := lane.source.keys(window, after, RUNS_PER_CHUNK):
             after = keys[-1]
             by_dag = {dag_id: list(of_dag) for dag_id, of_dag in groupby(keys, itemgetter(0))}
-            for kind in HISTORY_KINDS:
+            for kind in self._kinds:
                 sums = lane.sums(kind, keys)
                 for dag_id, of_dag in by_dag.items():
                     here, there = sums.get(dag_id, (None, None))
@@ -197,7 +204,7 @@ class _Comparison:
                         table.look(lane.source.rows(kind, of_dag))
                         continue
                     table.runs.update(hash(run_id) for _, run_id in of_dag)
-        for kind in HISTORY_KINDS:
+        for kind in self._kinds:
             for dag_id in window.dag_ids:
                 alone = HistoryWindow((dag_id,), window.since, window.until)
                 tables[dag_id][kind].look(lane.source.unnamed(kind, alone))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -61,19 +61,22 @@ def move_history(
     rejects: RejectsFile | None = None,
     old_dag: FindOldDag | None = None,
     policy: HistoryPolicy = "source-wins",
+    without: Collection[HistoryKind] = (),
 ) -> HistoryMoved:
     """Move the finished runs of these DAGs with their task instances, earlier tries, XComs and notes.
 
     `since` limits it to runs that changed after that moment. Rows that cannot move are refused one by one with a
-    reason, and every one is kept in `rejects`. Running it again adds nothing; rows that changed in the source since are
+    reason, and every one is kept in `rejects`. `without` names kinds that stay behind, which is told of each DAG. Running it again adds nothing; rows that changed in the source since are
     brought up to date, unless `policy` says otherwise. What the target ran itself is never changed, whatever it says. In Airflow 3 they belong to a version of their DAG that stands for the time before the migration;
     `old_dag` tells what it consisted of.
     """
     started = time.monotonic()
     checkpoint = checkpoint or NoCheckpoint()
     wanted = sorted(set(dag_ids))
-    lane = sql_lane(source, target, policy)
-    plan = digest_of([wanted, to_text(since), target.schema_version, "rows" if lane is None else "sql", policy])
+    kinds = tuple(kind for kind in HISTORY_KINDS if kind not in without)
+    lane = sql_lane(source, target, policy, kinds)
+    of_lane = "rows" if lane is None else "sql"
+    plan = digest_of([wanted, to_text(since), target.schema_version, of_lane, policy, sorted(without)])
     state = _restore(checkpoint, plan, rejects)
     state.until = state.until or source.history_watermark(wanted)
     before = state.rows
@@ -81,14 +84,15 @@ def move_history(
     known = _known_dags(target, wanted)
     if state.done == 0:
         _refuse_missing(source, window, sorted(set(wanted) - set(known)), state.tallies)
+        _tell_left_out(known, without, state.tallies)
         state.save(checkpoint, done=1)
-    expected = _counted(source, window)
+    expected = {kind: count for kind, count in _counted(source, window).items() if kind in kinds}
     if lane is None:
         counts = expected or source.history_counts(
             replace(window, until=None)
         )  # for the progress only: a few may not move yet
         total = sum(counts.values())
-        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent, policy, total)
+        _move_by_rows(source, target, window, known, state, checkpoint, progress or _silent, policy, total, kinds)
     else:
         with closing(lane):
             _move_by_sql(lane, replace(window, dag_ids=tuple(known)), state, checkpoint, progress or _silent)
@@ -117,6 +121,7 @@ def _move_by_rows(
     progress: Progress,
     policy: HistoryPolicy,
     total: int,
+    kinds: Sequence[HistoryKind],
 ) -> None:
     """Move group by group of DAGs, kind by kind; every row passes through Python."""
     groups = [tuple(known[start : start + DAGS_PER_GROUP]) for start in range(0, len(known), DAGS_PER_GROUP)]
@@ -124,7 +129,7 @@ def _move_by_rows(
     position = 0
     for group in groups:
         part = replace(window, dag_ids=group)  # one for all kinds: a source may keep what it found of the runs
-        for kind in HISTORY_KINDS:
+        for kind in kinds:
             position += 1
             if position < state.done:
                 continue
@@ -172,11 +177,11 @@ def _move_by_sql(
             moving.append((keys[-1], movers.submit(lane.move, keys)))
         while moving:
             finish(*moving.popleft())
-    for kind in HISTORY_KINDS:
+    for kind in lane.kinds:
         for batch in source.unnamed(kind, window):
             lane.move_batch(batch, state.tallies[kind])
     if window.since is None:
-        for kind in HISTORY_KINDS:
+        for kind in lane.kinds:
             for batch in source.orphans(kind, window.dag_ids):
                 lane.move_batch(batch, state.tallies[kind])
 
@@ -200,6 +205,12 @@ def _refuse_missing(source: SourceAdapter, window: HistoryWindow, dag_ids: Seque
                 tallies[kind].reject(Rejected(dag_id, "dag-not-in-target", message), rows)
 
 
+def _tell_left_out(dag_ids: Sequence[str], without: Collection[HistoryKind], tallies: Tallies) -> None:
+    for kind in sorted(without):
+        for dag_id in dag_ids:
+            tallies[kind].notice(Rejected(dag_id, "left-out-by-plan", "The plan leaves them out (history.leave_out)."))
+
+
 def _counted(source: SourceAdapter, window: HistoryWindow) -> dict[HistoryKind, int]:
     """Count by the source's own words what is to be read; nothing of a top-up, and where counting is not exact (APIs)."""
     is_database = isinstance(source, OffersSql | OffersText)
@@ -216,6 +227,8 @@ def _refuse_unread(
     if all(tallies[kind].found >= count for kind, count in expected.items()):
         return
     for kind, count in source.history_counts(window).items():
+        if kind not in expected:
+            continue
         lack = count - tallies[kind].found
         if lack > 0:
             message = (

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from aerodrome.kernel.errors import Denied, NotFound, Unavailable
+from aerodrome.kernel.errors import Broken, Denied, NotFound, Unavailable
 from aerodrome.migration.sources.contract import Progress
 from aerodrome.migration.sources.task_logs.reading import LocalLogs, LogFile, LogFolder, TaskLogs
 from aerodrome.migration.transfer.outcomes import SHOWN_REJECTIONS, Rejected
@@ -205,7 +205,7 @@ def _move_one(of: _Try, places: _Places, target: Path, outcome: LogsMoved) -> No
         outcome.found += 1
         try:
             _copy(folder, place, found, target / wanted, outcome)
-        except (Denied, NotFound) as error:
+        except (Broken, Denied, NotFound) as error:
             outcome.refuse(of.key, "log-unreadable", error.message)
         except OSError as error:
             if error.errno in _FULL:
@@ -226,14 +226,19 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 def _copy(folder: LogFolder, place: PurePosixPath, found: LogFile, target: Path, outcome: LogsMoved) -> None:
     if target.is_file():
         standing = target.stat()
-        if standing.st_size == found.size_bytes or standing.st_mtime_ns >= found.modified_ns > 0:
+        # Where nobody tells a size: a file stands whole or not at all, and a try that has ended does not change.
+        if found.size_bytes in {None, standing.st_size} or standing.st_mtime_ns >= found.modified_ns > 0:
             outcome.same += 1
             return
     target.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
     draft = target.with_name(f"{target.name}.aerodrome")
-    folder.copy(place, draft)
+    if not folder.copy(place, draft):
+        outcome.found -= 1
+        outcome.missing += 1
+        return
     if found.modified_ns:
         os.utime(draft, ns=(found.modified_ns, found.modified_ns))
+    size_bytes = draft.stat().st_size
     draft.replace(target)
     outcome.moved += 1
-    outcome.size_bytes += found.size_bytes
+    outcome.size_bytes += size_bytes

@@ -108,8 +108,11 @@ class Chunk:
 class SqlLane:
     """Moves chunks of runs. Close it: it holds two threads."""
 
-    def __init__(self, source: SqlHistory, target: TargetDatabase, policy: HistoryPolicy) -> None:
+    def __init__(
+        self, source: SqlHistory, target: TargetDatabase, policy: HistoryPolicy, kinds: Sequence[HistoryKind]
+    ) -> None:
         self.source = source
+        self.kinds = kinds
         self._target = target
         self._beside = ThreadPoolExecutor(2, thread_name_prefix="history")
         self._versions = None if target.is_airflow2 else LegacyVersions(target)
@@ -145,7 +148,7 @@ class SqlLane:
         missing = [key for key in keys if key not in standing or not standing[key].is_import]
         known = [key for key in keys if key in standing and standing[key].is_import]
         runs = ChosenRuns(known, [standing[key].id for key in known])
-        for kind in HISTORY_KINDS[1:]:
+        for kind in self.kinds[1:]:
             self._by_rows(kind, missing, chunk.tallies[kind])
             self._move_kind(kind, runs, {key for key in before if before[key].has[kind]}, chunk)
         return chunk
@@ -364,8 +367,13 @@ class SqlLane:
             return {row[0]: row[1] for row in found}
 
 
-def sql_lane(source: SourceAdapter, target: TargetDatabase, policy: HistoryPolicy = "source-wins") -> SqlLane | None:
-    """Give the lane where both sides are PostgreSQL and hash alike; None otherwise."""
+def sql_lane(
+    source: SourceAdapter,
+    target: TargetDatabase,
+    policy: HistoryPolicy = "source-wins",
+    kinds: Sequence[HistoryKind] = HISTORY_KINDS,
+) -> SqlLane | None:
+    """Give the lane where both sides are PostgreSQL and hash alike; None otherwise. `kinds` begins with the runs."""
     history = source.sql_history() if isinstance(source, OffersSql) else None
     if history is None or target.dialect != "postgresql":
         return None
@@ -375,7 +383,7 @@ def sql_lane(source: SourceAdapter, target: TargetDatabase, policy: HistoryPolic
         here = _sample(cursor)
     if here is None or here != there:
         return None
-    return SqlLane(history, target, policy)
+    return SqlLane(history, target, policy, kinds)
 
 
 def _sample(cursor: psycopg.Cursor[object]) -> list[object] | None:

@@ -56,6 +56,22 @@ def test_useful_findings() -> None:
     assert not codes(replace(inventory, target_version="2.11.2")) & {"cron-data-interval", "catchup-default"}
 
 
+def test_calls_for_single_items_are_told_with_their_time() -> None:
+    """They are what takes long, so a person must know before the transfer begins."""
+    calls = (MeasureRecord("calls:log", 400), MeasureRecord("calls:xcom", 400_000))
+    inventory = Inventory("2.11.2", "3.3.2", dags=(replace(DAG, run_states={"success": 10}),), measures=calls)
+    found: dict[str, list[str]] = {}
+    for finding in assess_inventory(inventory).findings:
+        found.setdefault(finding.code, []).append(finding.message)
+    assert found["history-calls"] == [
+        "Task logs come with a call for each try: about 400 calls, about 57 s at 7 a second.",
+        "XComs come with a call for each task instance: about 400,000 calls, about 15.9 h at 7 a second.",
+    ]
+    assert "400,400 calls" in found["transfer-long"][0]
+    assert "10 rows" in found["transfer-time"][0]
+    assert "move in 1 s" in found["transfer-time"][0]
+
+
 def test_risk_grows_with_what_is_found() -> None:
     quiet = replace(DAG, pools=(), connections=(), catchup=False)
     assert assess_inventory(Inventory("2.11.2", "3.3.2", dags=(quiet,))).dag_risks["d"].risk == "low"

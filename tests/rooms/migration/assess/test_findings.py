@@ -264,6 +264,7 @@ CASES: dict[str, tuple[Inventory, Inventory]] = {
     # history
     "history-size": (dag(), dag(run_states={})),
     "transfer-time": (dag(), dag(run_states={})),
+    "history-calls": (measure(("calls:xcom", 3)), measure(("rows:xcom", 3))),
     "transfer-long": (dag(task_states={"success": 90_000_000}), dag(task_states={"success": 90_000})),
     "history-stays": (measure(("rows:log", 20_000_000)), measure(("rows:log", 20))),
     "source-unread": (dag(unread=("timezone",)), dag()),

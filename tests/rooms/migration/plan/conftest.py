@@ -25,10 +25,11 @@ class MemoryEstate:
 
     items: tuple[Record, ...]
     taken_at: str = "2026-11-20T08:00:00.000000Z"
+    source_kind: str = "airflow-db"
 
     @property
     def header(self) -> EstateHeader:
-        return EstateHeader("airflow-db", "legacy", "2.11.2", "sqlite 3.40.1", "5f2621c13b39", self.taken_at, {})
+        return EstateHeader(self.source_kind, "legacy", "2.11.2", "sqlite 3.40.1", "5f2621c13b39", self.taken_at, {})
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.rooms.migration.plan.conftest import MemoryEstate, Opinion, dag
 
@@ -167,6 +169,25 @@ def test_the_steps_of_a_plan(estate: MemoryEstate, opinion: Opinion) -> None:
     assert first.index("cutover.pause:daily_sales") < first.index("cutover.pause:sales_report")
     assert first.index("cutover.unpause:sales_report") < first.index("cutover.unpause:daily_sales")
     assert explain(plan)[-1].track == "cutover:wave-2"
+
+
+def test_what_stays_behind_is_written_in_the_plan_and_reaches_its_steps(estate: MemoryEstate, opinion: Opinion) -> None:
+    """Over Starship each XCom is a call and an error in the source's log: people ask for them."""
+
+    def left_out(text: str, of: MemoryEstate) -> list[list[str]]:
+        plan = compile_plan(from_yaml(text, of), of)
+        return [step.params["leave_out"] for step in plan.steps if step.kind == "transfer.history"]
+
+    over_starship = replace(estate, source_kind="starship")
+    written = [
+        to_yaml(propose(each, opinion, PlanDefaults()), describe(each, opinion)) for each in (estate, over_starship)
+    ]
+    assert left_out(written[0], estate) == [[]]
+    assert left_out(written[1], over_starship) == [["xcoms"]]
+    asked = written[1].replace("leave_out: [xcoms]", "leave_out: [logs]")
+    assert left_out(asked, over_starship) == [["logs"]]
+    with pytest.raises(Invalid, match="leave_out"):
+        from_yaml(written[1].replace("leave_out: [xcoms]", "leave_out: [runs]"), over_starship)
 
 
 def test_an_own_policy_reaches_the_steps_of_its_dag(estate: MemoryEstate, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aerodrome.migration.service.boards import SplitBrain
 from aerodrome.migration.service.report import compose, to_html
+from aerodrome.migration.service.syncing import moved_until
 from aerodrome.migration.service.views import MigrationView, StepView, TrackView
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -107,3 +108,26 @@ def test_what_moved_ahead_of_the_pause_counts_with_the_sync() -> None:
     ahead = {"seconds": 0.5, "kinds": [kind(moved=4, same=2)]}
     both = replace(view, result={**view.result, "ahead": [ahead]})
     assert report(both)["kinds"]["run"]["moved"] == 5
+
+
+def test_what_the_plan_leaves_out_is_told_of_each_dag() -> None:
+    notices = [
+        {"key": dag_id, "code": "left-out-by-plan", "message": "The plan leaves them out."} for dag_id in ("a", "b")
+    ]
+    left = kind(kind="xcom", notices=notices, noticed_by_code={"left-out-by-plan": 2})
+    found = whole(step("transfer.history", left))["history"]["kinds"]["xcom"]
+    assert (found["moved"], found["failed"], found["noticed_by_code"]) == (0, 0, {"left-out-by-plan": 2})
+    assert [entry["key"] for entry in found["reasons"]] == ["a", "b"]
+    assert "left-out-by-plan" in to_html(whole(step("transfer.history", left)))
+
+
+def test_rows_that_a_source_never_gives_do_not_make_it_give_all_of_them_again() -> None:
+    """Over Starship each costs a call, and the DAG is held meanwhile; any other refusal still does."""
+    steps = {"transfer.history:0001": ["a", "b"]}
+
+    def moved(code: str) -> dict[str, datetime]:
+        item = kind(kind="xcom", failed_count=3, failed_by_code={code: 3})
+        return moved_until({"transfer.history:0001": {"until": NOW.isoformat(), "history": {"kinds": [item]}}}, steps)
+
+    assert moved("not-over-starship") == {"a": NOW, "b": NOW}
+    assert moved("run-not-there") == {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,6 +50,16 @@ class StarshipServer:
     runs: list[Row] = field(default_factory=list)
     tasks: list[Row] = field(default_factory=list)
     tries: list[Row] = field(default_factory=list)
+    xcoms: dict[tuple[str, ...], dict[str, bytes]] = field(
+        default_factory=dict
+    )  # (dag, run, task, map index) -> by key
+    logs: dict[tuple[str, ...], bytes] = field(default_factory=dict)  # with the number of the try
+    is_astronomer: bool = True
+    ended: bool = False  # the session is over
+    broken: set[str] = field(default_factory=set)  # ids of tasks whose items are answered with an error
+    down: bool = False  # its database is away: every route answers with an error
+    down_from: str = ""  # the route at which that begins
+    failing: list[int] = field(default_factory=list)  # statuses that the next questions for items get, first first
     asked: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,7 +118,7 @@ def starship_server() -> Iterator[StarshipServer]:
                     self._json(404, {"detail": None, "status": 404, "title": "Not Found", "type": "…/NotFound"})
                 elif parts.path == "/login/":
                     self._login(method, body)
-                elif SESSION not in (self.headers.get("Cookie") or ""):
+                elif state.ended or SESSION not in (self.headers.get("Cookie") or ""):
                     self._to("/login/?next=" + self.path)
                 elif found := re.fullmatch(r"/api/starship/(\w+)", parts.path):
                     given = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -124,6 +135,7 @@ def starship_server() -> Iterator[StarshipServer]:
                 return
             form = dict(parse_qsl(body.decode()))
             if form == {"csrf_token": CSRF, "username": "reader", "password": PASSWORD}:
+                state.ended = False
                 self._to("/home", {"Set-Cookie": f"{SESSION}; HttpOnly; Path=/"})
             else:
                 self._to("/login/?next=/home")
@@ -140,7 +152,10 @@ def starship_server() -> Iterator[StarshipServer]:
                     for dag in state.dags
                 ],
             }
-            if route == "health":
+            state.down = state.down or route == state.down_from
+            if state.down:
+                self._json(500, {"error": "Unknown Error", "error_type": "…", "error_message": "canary-traceback …"})
+            elif route == "health":
                 self._send(200, "text/html; charset=utf-8", b"OK")
             elif method == "GET" and route in answers:
                 self._json(200, answers[route])
@@ -149,6 +164,8 @@ def starship_server() -> Iterator[StarshipServer]:
                     self._json(400, {"error": "RuntimeError('Missing required key: dag_id')"})
                     return
                 self._json(200, self._page(route, given))
+            elif method == "GET" and route in ("xcom", "task_log"):
+                self._item(route, given)
             elif method == "PATCH" and route == "dags":
                 for dag in state.dags:
                     if dag["dag_id"] == given["dag_id"]:
@@ -165,6 +182,30 @@ def starship_server() -> Iterator[StarshipServer]:
                 self._send(204, "text/html", b"")
             else:
                 self._json(500, {"error": "Unknown Error", "error_type": "…", "error_message": "Traceback …"})
+
+        def _item(self, route: str, given: Row) -> None:
+            key = tuple(given[name] for name in ("dag_id", "run_id", "task_id", "map_index"))
+            if state.failing:
+                self._send(state.failing.pop(0), "text/html", b"later", {"Retry-After": "0"})
+            elif given["task_id"] in state.broken:
+                self._json(500, {"error": "Unknown Error", "error_type": "…", "error_message": "canary-traceback …"})
+            elif route == "xcom":
+                names = ("dag_id", "run_id", "task_id", "map_index")
+                self._json(
+                    200,
+                    [
+                        {**dict(zip(names, key, strict=True)), "map_index": int(key[3]), "key": name}
+                        | {"value": b64encode(value).decode()}
+                        for name, value in state.xcoms.get(key, {}).items()
+                    ],
+                )
+            elif not state.is_astronomer:
+                self._json(409, {"error": "Task logs are only supported on Astronomer environments."})
+            elif (content := state.logs.get((*key, given["try_number"]))) is None:
+                path = f"/logs/dag_id={key[0]}/run_id={key[1]}/task_id={key[2]}/attempt={given['try_number']}.log"
+                self._json(404, {"error": f"Task log at {path} not found: {path}"})
+            else:
+                self._send(200, "text/plain; charset=utf-8", content)
 
         def _page(self, route: str, given: Row) -> Row:
             """Page runs: newest start first, those without a start at the end, as SQLite sorts them."""

@@ -361,6 +361,25 @@ def test_a_transfer_that_ended_anywhere_goes_on(
         assert found.target_hash == wanted.target_hash
 
 
+@pytest.mark.parametrize("lane", [lambda source: source, ByRows])
+def test_a_plan_may_leave_xcoms_out(
+    source: Any, open_target: Callable[[], TargetDatabase], lane: Callable[[Any], Any]
+) -> None:
+    """By either way nothing of the kind moves, nothing is missed for it, and a comparison passes it over."""
+    target = open_target()
+    without: tuple[HistoryKind, ...] = ("xcom",)
+    moved = move_history(lane(source), target, DAG_IDS, without=without)
+    left = moved.of("xcom")
+    assert (left.found, left.failed_count, dict(left.noticed_by_code)) == (0, 0, {"left-out-by-plan": len(DAG_IDS)})
+    assert moved.of("task_instance").moved
+    assert content(target)["xcom"] == []
+    for _, tables in compare_history(lane(source), target, DAG_IDS, without=without):
+        assert "xcom" not in tables
+    whole = move_history(lane(source), target, DAG_IDS)
+    assert whole.of("xcom").moved
+    assert whole.of("run").moved == 0
+
+
 def test_the_lane_is_for_postgresql_on_both_sides(
     source: Any, open_target: Callable[[], TargetDatabase], tmp_path: Any
 ) -> None:

@@ -6,7 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from aerodrome.migration.assess.contract import Check, Place
-from aerodrome.migration.assess.estimate import STAYS, duration_text, estimate, size_text
+from aerodrome.migration.assess.estimate import (
+    CALLED,
+    CALLS_PER_S,
+    STAYS,
+    duration_text,
+    estimate,
+    seconds_of,
+    size_text,
+)
 from aerodrome.migration.assess.inventory import Inventory
 
 LONG_S = 3600
@@ -32,14 +40,28 @@ def _time(inventory: Inventory) -> Iterator[Place]:
         yield Place(
             "source",
             f"About {found.rows:,} rows of history{f' ({size_text(found.bytes)})' if found.bytes else ''} move in "
-            f"{duration_text(found.seconds)} at {found.rows_per_s:,} rows a second.",
+            f"{duration_text(found.rows_seconds)} at {found.rows_per_s:,} rows a second.",
+        )
+
+
+def _calls(inventory: Inventory) -> Iterator[Place]:
+    for kind, count in estimate(inventory).calls.items():
+        what, each = CALLED[kind]
+        yield Place(
+            "source",
+            f"{what} come with {each}: about {count:,} calls, "
+            f"about {duration_text(seconds_of(count))} at {CALLS_PER_S} a second.",
         )
 
 
 def _long(inventory: Inventory) -> Iterator[Place]:
     found = estimate(inventory)
     if found.seconds > LONG_S:
-        yield Place("source", f"Moving all {found.rows:,} rows of history takes about {duration_text(found.seconds)}.")
+        calls = sum(found.calls.values())
+        beside = f", with {calls:,} calls for single XComs and logs," if calls else ""
+        yield Place(
+            "source", f"Moving all {found.rows:,} rows of history{beside} takes about {duration_text(found.seconds)}."
+        )
 
 
 def _stays(inventory: Inventory) -> Iterator[Place]:
@@ -107,6 +129,10 @@ CHECKS = (
     Check(
         "transfer-long", "warning", "A history that takes hours to move",
         "Prune it first (`airflow db clean`), or move it days ahead and top it up.", _long, 2,
+    ),
+    Check(
+        "history-calls", "info", "History that comes one item a call",
+        "`history.leave_out` in the plan says what stays behind: XComs, unless you take them out of it. Or connect the database or an archive.", _calls,
     ),
     Check(
         "history-stays", "info", "Large tables that do not move",

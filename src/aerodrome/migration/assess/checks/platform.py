@@ -123,16 +123,12 @@ def _logs_remote(inventory: Inventory) -> Iterator[Place]:
 
 
 def _readable(inventory: Inventory, place: LogPlace) -> str:
+    readable = inventory.measure("logs:readable")
+    if readable:
+        return "; they can be read from here, and are copied with the history"
     if not place.is_read:
         return "; such a store is not read, so old logs stay there"
-    readable = inventory.measure("logs:readable")
-    if readable is None:
-        return ""
-    return (
-        "; they can be read from here, and are copied with the history"
-        if readable
-        else "; they cannot be read from here"
-    )
+    return "" if readable is None else "; they cannot be read from here"
 
 
 def _logs_local(inventory: Inventory) -> Iterator[Place]:

@@ -87,12 +87,22 @@ def _run(compiler: Compiler) -> str:
     return "0"
 
 
+def _job_id(compiler: Compiler, name: str) -> str:
+    """Give the id of the run without the signs that Oozie's ids lack: HDFS refuses a colon in a name (Hadoop 3.3: DFSUtil.isValidName)."""
+    compiler.needs.caveats["job-id"] = (
+        f"{name} is the id of the run with - for : and +, which names in HDFS cannot hold"
+    )
+    if compiler.language == "jinja":
+        return '(run_id | replace(":", "-") | replace("+", "-"))'
+    return 'run_id.replace(":", "-").replace("+", "-")'
+
+
 def _fs(name: str, flag: str = "") -> Callable[..., str]:
     return lambda compiler, path: compiler.probe(name, flag, path)
 
 
 CALLS: Final[Mapping[str, Callable[..., str]]] = {
-    "wf:id": lambda _: "run_id",
+    "wf:id": lambda c: _job_id(c, "wf:id()"),
     "wf:name": lambda c: c.named(c.words.app_name),
     "wf:appPath": lambda c: c.name(APP_PATH),
     "wf:conf": lambda c, *given: c.conf(*given),
@@ -129,7 +139,7 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     ),
     "coord:user": lambda c: c.name("user.name"),
     "coord:name": lambda c: c.named(c.words.coordinator_name or c.words.app_name),
-    "coord:actionId": lambda _: "run_id",
+    "coord:actionId": lambda c: _job_id(c, "coord:actionId()"),
     "coord:conf": lambda c, *given: c.conf(*given),
     "bundle:conf": lambda c, *given: c.conf(*given),
     "coord:dataIn": lambda c, name: c.uris(name),

@@ -52,17 +52,25 @@ _KEYS: Final = {
     "processing_timezone",
     *RUNNERS,
 }
+# Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"; an IllegalArgumentException is "-test: …"
+_ANSWER: Final = """\
+    errors = [line for line in said.splitlines() if re.match("(?i)-?test:|error:|exception in thread", line)]
+    errors = [line for line in errors if "No such file or directory" not in line]
+    if code == 1 and errors:  # "no" has this code, too, and says nothing
+        raise ConnectionError(f"hdfs dfs -test {flag} {path} got no answer: {errors[0]}")
+    if code not in (0, 1):
+        raise RuntimeError(f"hdfs dfs -test {flag} {path} ended with {code}: {said}")
+    return code == 0"""
 _HDFS_LOCAL: Final = Function(
     "hdfs_test",
     '''
 def hdfs_test(flag, path):
     """Ask HDFS about a path, as `hdfs dfs -test` does: -e it exists, -d it is a directory, -z it is empty."""
-    code = subprocess.run(["hdfs", "dfs", "-test", flag, path], check=False).returncode
-    if code not in (0, 1):
-        raise RuntimeError(f"hdfs dfs -test {flag} {path} ended with {code}")
-    return code == 0
-''',
-    (symbols.SUBPROCESS,),
+    done = subprocess.run(["hdfs", "dfs", "-test", flag, path], check=False, stderr=subprocess.PIPE, text=True)
+    code, said = done.returncode, done.stderr
+{answer}
+'''.replace("{answer}", _ANSWER),
+    (symbols.SUBPROCESS, symbols.RE),
 )
 _SSH_TEXT: Final = '''
 def on_edge_node(command):
@@ -75,10 +83,8 @@ def on_edge_node(command):
 
 def hdfs_test(flag, path):
     """Ask HDFS about a path, as `hdfs dfs -test` does: -e it exists, -d it is a directory, -z it is empty."""
-    code, _ = on_edge_node(shlex.join(["hdfs", "dfs", "-test", flag, path]))
-    if code not in (0, 1):
-        raise RuntimeError(f"hdfs dfs -test {{flag}} {{path}} ended with {{code}}")
-    return code == 0
+    code, said = on_edge_node(shlex.join(["hdfs", "dfs", "-test", flag, path]) + " 2>&1")
+{answer}
 '''
 _SIZE: Final = '''
 def hdfs_size(flag, path):
@@ -180,8 +186,8 @@ class Profile:
     def probe(self) -> Function:
         """Give the functions that ask HDFS."""
         if self.runner == "ssh":
-            text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"))
-            return Function("hdfs_test", text, (symbols.SSH_HOOK, Symbol("shlex", {"2.11": "", "3.3": ""})))
+            text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"), answer=_ANSWER)
+            return Function("hdfs_test", text, (symbols.SSH_HOOK, symbols.RE, Symbol("shlex", {"2.11": "", "3.3": ""})))
         return _HDFS_LOCAL
 
     @property

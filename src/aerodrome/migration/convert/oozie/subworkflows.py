@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
@@ -17,7 +18,7 @@ from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, 
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
-from aerodrome.migration.convert.oozie.needs import Unsupported
+from aerodrome.migration.convert.oozie.needs import Propagation, Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope, configuration, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -77,18 +78,25 @@ class Children:
             for name in wanted if child is not None else self.all_names(body):
                 if name not in own and name != APP_PATH and self.is_known(body, child, name):
                     try:
-                        conf[name] = compiler.template("${wf:conf('" + name + "')}")
+                        conf[name] = looked_up(compiler, name)
                     except Unsupported:
                         if child is not None:
                             raise
                         unsaid.append(name)
+            late = tuple(
+                name
+                for name in self.used_by(body)
+                if (child is None or name in wanted) and name not in own and name != APP_PATH and name not in unsaid
+            )
+            body.needs.propagations.append(Propagation(node.origin, conf, late, partial(looked_up, compiler)))
             if unsaid:
                 caveats["sub-workflow-unsaid"] = (
                     f"values that mean nothing outside of this job are not handed on: {', '.join(unsaid[:8])}"
                 )
             if child is None:
                 caveats["sub-workflow-propagation"] = (
-                    "it gets everything that this job knows, for its definition is not there"
+                    "it gets everything that this job knows, for its definition is not there; what a run is given beyond the params of this DAG"
+                    " is not handed on, in Oozie it is: give it as a value under `defaults` in the profile"
                 )
             settings, files = body.common()
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
@@ -97,7 +105,7 @@ class Children:
             for name in self.looked_up(child) if child is not None else ():
                 is_known = body.scope.find(name) is not None or name in body.needs.parameters
                 if name not in conf and is_known and not name.startswith("oozie."):
-                    conf[name] = compiler.template("${wf:conf('" + name + "')}")
+                    conf[name] = looked_up(compiler, name)
         for name, value in own.items():
             conf[name] = compiler.template(value)
         if child is not None:
@@ -172,14 +180,23 @@ class Children:
         return reached
 
     def all_names(self, body: Body) -> list[str]:
-        """Name everything that a job knows: its configuration, and what else its actions use."""
-        layers = [name for layer in body.scope.layers if not layer.is_default for name in layer.values]
-        names = dict.fromkeys([*layers, *body.needs.parameters])
+        """Name everything that a job knows: its configuration, and what else its actions use, also those behind this one."""
+        layers = [name for layer in body.scope.layers if not layer.hidden for name in layer.values]
+        names = dict.fromkeys([*layers, *(name for name in body.needs.parameters if self._is_of(body, name))])
         return [
             name
             for name in names
             if re.fullmatch(r"[\w.\-]+", name) and not name.startswith(("oozie.", "dag_id.", "dataset."))
         ]
+
+    def _is_of(self, body: Body, name: str) -> bool:
+        """Tell whether a param is of this job, and not only a default of a workflow that stands in its DAG."""
+        return name not in _defaults_of(body.children) or name in self.used_by(body)
+
+    def used_by(self, body: Body) -> tuple[str, ...]:
+        """Name what the actions of a job use, and those of the workflows that hand their configuration down to it."""
+        own = self.estate.applications.get(body.workflow.file)
+        return (*(self.needs_of(own) if own is not None and own.workflow is not None else ()), *body.used_above)
 
     def has_default(self, child: Application, name: str) -> bool:
         return any(name in layer.values for layer in self.estate.defaults(child))
@@ -188,7 +205,7 @@ class Children:
         """Tell whether the parent passes a name on: it knows a value, or the child has none of its own."""
         return (
             body.scope.find(name) is not None
-            or name in body.needs.parameters
+            or (name in body.needs.parameters and self._is_of(body, name))
             or child is None
             or not self.has_default(child, name)
         )
@@ -241,6 +258,17 @@ class Children:
         own = configuration(body.first("configuration"))
         inner = self.needs_of(child, (*open_now, application.file))
         return tuple(name for name in inner if name not in own and not self.has_default(child, name))
+
+
+def _defaults_of(bodies: Sequence[Body]) -> set[str]:
+    """Name the defaults of workflows that stand in a DAG, and of those in them."""
+    own = {name for body in bodies for layer in body.scope.layers if layer.is_default for name in layer.values}
+    return own.union(*(_defaults_of(body.children) for body in bodies))
+
+
+def looked_up(compiler: Compiler, name: str) -> str:
+    """Write the value of a name that a job has."""
+    return compiler.template("${wf:conf('" + name + "')}")
 
 
 def is_own_path(path: str) -> bool:

@@ -147,9 +147,14 @@ class AirflowRestSource:
             ("variable", self._variable_records()),
             ("pool", objects.pools(self._reader)),
             *self._surrounding_records(self._users(), reader.import_errors()),
+            *self._measures(),
             ("asset", RestAssets(self._reader).records()),
         )
         yield from self._told(kinds, progress)
+
+    def _measures(self) -> tuple[tuple[str, Iterable[Record]], ...]:
+        """Give the kind of figures about the source, where there are any."""
+        return ()
 
     def _surrounding_records(
         self, users: Iterable[Record] = (), import_errors: Iterable[Record] = ()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from html import unescape
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx2
@@ -152,31 +152,55 @@ class RestReader:
         *,
         is_signed: bool,
         headers: Mapping[str, str] | None = None,
+        into: BinaryIO | None = None,
     ) -> httpx2.Response:
-        """Send; wait and repeat when Airflow, or what stands before it, says so. Every call of ours may be repeated."""
+        """Send; wait and repeat when Airflow, or what stands before it, says so. Every call of ours may be repeated.
+
+        `into` takes the content of a success as it comes, from its beginning again at each attempt.
+        """
         renewed = False
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                answer = self._client.request(
-                    method,
-                    path,
-                    params=dict(parameters or {}),
-                    json=body,
-                    headers=headers or self._headers(is_signed=is_signed),
+                answer = self._once(
+                    self._client.build_request(
+                        method,
+                        path,
+                        params=dict(parameters or {}),
+                        json=body,
+                        headers=headers or self._headers(is_signed=is_signed),
+                    ),
+                    into,
                 )
             except httpx2.TransportError as error:
                 if attempt == ATTEMPTS:
                     raise self._unreachable() from error
                 self._sleep(0.5 * 2**attempt)
                 continue
-            if answer.status_code == 401 and is_signed and self._can_renew and not renewed:
+            if is_signed and not renewed and self._is_signed_out(answer):
                 renewed = True
                 self.__dict__.pop("_bearer", None)  # a token of 3.x lives for a day at most
+                self.__dict__.pop("_by_session", None)  # a session, as long as the source's options say
                 continue
             if answer.status_code not in _AGAIN or attempt == ATTEMPTS:
                 return answer
             self._sleep(_wait_s(answer, attempt))
         raise Broken("The last attempt gave neither an answer nor an error.", code="source-failed")
+
+    def _once(self, request: httpx2.Request, into: BinaryIO | None) -> httpx2.Response:
+        if into is None:
+            return self._client.send(request)
+        answer = self._client.send(request, stream=True)
+        try:
+            if answer.is_success:
+                into.seek(0)
+                into.truncate()
+                for part in answer.iter_bytes():
+                    into.write(part)
+            else:
+                answer.read()
+        finally:
+            answer.close()
+        return answer
 
     def _headers(self, *, is_signed: bool) -> dict[str, str]:
         if not is_signed:
@@ -224,9 +248,14 @@ class RestReader:
         if not answer.is_redirect or "/login" in answer.headers.get("location", ""):
             raise self._login_refused()
 
-    @property
-    def _can_renew(self) -> bool:
-        return not self._token and "_bearer" in self.__dict__
+    def _is_signed_out(self, answer: httpx2.Response) -> bool:
+        """Tell whether a login of ours has ended that can be made again."""
+        if self._token:
+            return False
+        is_sent_away = answer.is_redirect and "/login" in answer.headers.get("location", "")
+        return (answer.status_code == 401 and "_bearer" in self.__dict__) or (
+            is_sent_away and bool(self.__dict__.get("_by_session"))
+        )
 
     @cached_property
     def _bearer(self) -> Secret:

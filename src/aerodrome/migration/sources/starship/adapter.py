@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from aerodrome.kernel.clock import Clock
 from aerodrome.migration.estate.history import AssetEvent, HistoryBatch, HistoryKind, HistoryWindow, PendingAsset
@@ -29,6 +30,9 @@ from aerodrome.migration.sources.starship import objects, states
 from aerodrome.migration.sources.starship.client import StarshipReader
 from aerodrome.migration.sources.starship.dags import UNREAD, StarshipDags
 from aerodrome.migration.sources.starship.history import StarshipHistory
+from aerodrome.migration.sources.starship.logs import StarshipLogs
+from aerodrome.migration.sources.starship.measures import measures
+from aerodrome.migration.sources.task_logs.reading import TaskLogs
 
 
 class StarshipSource(AirflowRestSource):
@@ -39,7 +43,7 @@ class StarshipSource(AirflowRestSource):
     ) -> None:
         self._wire = reader or StarshipReader(config.base_url, config.user, config.password, config.token)
         super().__init__(config, fingerprint_key, clock, self._wire)
-        self._runs = StarshipHistory(self._wire)
+        self._runs = StarshipHistory(self._wire, lambda: self._no_xcoms)
         self._dags = StarshipDags(self._wire, self._runs, config.dags_folder, clock.now())
 
     def describe(self) -> SourceDescription:
@@ -83,6 +87,49 @@ class StarshipSource(AirflowRestSource):
             )
         for name, message, hint in _LEFT:
             yield Probe(name, False, message, hint, is_required=False)
+        yield probes.attempt("XComs", self._xcoms_read, is_required=False)
+        yield probes.attempt("task logs", self._logs_read, is_required=False)
+
+    def _xcoms_read(self) -> Probe:
+        if reason := self._no_xcoms:
+            hint = "" if self._wire.is_v2 else "Or connect the metadata database or an archive for them."
+            return Probe("XComs", False, f"XComs stay behind: {reason}.", hint, is_required=False)
+        said = "XComs can be read, with a call for each task instance" + (
+            " that has some." if self._wire.has_rest else "."
+        )
+        hint = "The plan that is proposed leaves them out (history.leave_out): the source's web server notes an error at each."
+        return Probe("XComs", True, said, hint, is_required=False)
+
+    def _logs_read(self) -> Probe:
+        if reason := self._wire.no_logs:
+            hint = "Mount their folder here, or let the platform read their bucket."
+            return Probe("task logs", False, f"Task logs do not come over Starship: {reason}.", hint, is_required=False)
+        return Probe("task logs", True, "Task logs can be read, with a call for each try.", is_required=False)
+
+    @cached_property
+    def _no_xcoms(self) -> str:
+        """Tell why XComs are not asked for.
+
+        The plugin serializes each value anew by the source's XCom backend, and a custom one then writes to its store. So it must be
+        known that there is none.
+        """
+        if reason := self._wire.no_xcoms:
+            return reason
+        backend = next((each.value for each in self._config_records() if each.option == "core.xcom_backend"), None)
+        if backend in _OWN_BACKENDS or (backend is None and self._config.config_file is not None):
+            return ""
+        if backend is not None:
+            return (
+                f"the source has an XCom backend of its own ({backend}), to whose store Starship would write when asked"
+            )
+        return (
+            "a custom XCom backend would write to its store when Starship is asked, and nobody says that there is none "
+            "(give the airflow.cfg, or AIRFLOW__CORE__XCOM_BACKEND in the environment file)"
+        )
+
+    def task_logs(self) -> TaskLogs | None:
+        """Give the logs by the plugin's route, where it works."""
+        return None if self._wire.no_logs else StarshipLogs(self._wire)
 
     def records(self, progress: Progress) -> Iterator[Record]:
         """Stream the estate, kind by kind."""
@@ -95,8 +142,12 @@ class StarshipSource(AirflowRestSource):
             ("variable", self._variable_records()),
             ("pool", objects.pools(self._wire)),
             *self._surrounding_records(),
+            *self._measures(),
         )
         yield from self._told(kinds, progress)
+
+    def _measures(self) -> tuple[tuple[str, Iterable[Record]], ...]:
+        return (("measure", measures(self._wire, has_xcoms=not self._no_xcoms, has_logs=not self._wire.no_logs)),)
 
     def _connection_records(self) -> Iterator[Record]:
         in_env = {value.conn_id.upper(): value for value in surroundings.env_connections(self._env)}
@@ -181,6 +232,7 @@ class StarshipSource(AirflowRestSource):
             states.unpause(self._wire, dag_id, mark)
 
 
+_OWN_BACKENDS = ("airflow.models.xcom.BaseXCom",)
 _LISTS = ("dags", "connections", "variables", "pools")
 _LEFT = (
     (
@@ -190,12 +242,12 @@ _LEFT = (
     ),
     (
         "history",
-        "XComs, notes and the audit log stay behind; runs, task instances and earlier tries move.",
+        "Notes and the audit log stay behind; runs, task instances and earlier tries move.",
         "Connect the metadata database or an archive for them.",
     ),
     (
         "last sync",
-        "Starship tells no moment of change: a repeated sync reads a DAG's whole history again and skips what is there.",
+        "Starship tells no moment of change: a repeated sync reads a DAG's whole history again (XComs of runs that ended since).",
         "",
     ),
 )

@@ -9,17 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from aerodrome.kernel.errors import Denied, Invalid, NotFound
+from aerodrome.kernel.errors import AerodromeError, Broken, Conflict, Denied, Invalid, NotFound, Unavailable
 from aerodrome.migration.sources.airflow_rest.client import RestReader
 
 API = "/api/starship"
 READ_ROUTES = (
     "health", "info", "variables", "pools", "connections", "dags", "dag_runs", "task_instances", "task_instance_history",
+    "xcom", "task_log",
 )  # fmt: skip
-"""What is asked. Not asked: `env_vars` (see above), `telescope` (runs code from the network), `task_log` and `xcom`
-(one by one, experimental, and refused outside of Astro or broken in Airflow 3)."""
+"""What is asked. Not asked: `env_vars` (see above) and `telescope` (runs code from the network)."""
+ITEMS_AT_ONCE = 3
+"""How many questions for single items are open at the same time: a web server of Airflow 2 has four workers as delivered."""
+_NOBODY = "aerodrome-asks-whether-this-route-is-there"
+
+
+class TaskKey(NamedTuple):
+    """A task instance, as the routes for single items name it."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.dag_id}/{self.run_id}/{self.task_id}[{self.map_index}]"
 
 
 class StarshipReader(RestReader):
@@ -47,6 +64,64 @@ class StarshipReader(RestReader):
                 hint="It would give more than a migration needs; give an --env-file for environment variables.",
             )
         return self._asked(route, **parameters)
+
+    def xcoms(self, key: TaskKey) -> list[dict[str, Any]]:
+        """Give `key` and `value` (Base64) of each XCom of a task instance. Broken `starship-item-failed` where it cannot."""
+        try:
+            found: list[dict[str, Any]] = self.starship("xcom", **key._asdict())
+        except Unavailable as error:
+            raise self._item_failed(key, error) from error
+        return found
+
+    def copy_log(self, key: TaskKey, number: int, target: Path) -> bool:
+        """Write the log of a try to a file as it comes; False: there is none, and no file. Broken `starship-item-failed`."""
+        parameters = {**key._asdict(), "try_number": number}
+        try:
+            with target.open("w+b") as into:
+                answer = self._answer("GET", f"{API}/task_log", parameters, None, is_signed=True, into=into)
+            if answer.is_success:
+                return True
+            raise self._explained("GET", f"{API}/task_log", answer)
+        except AerodromeError as error:
+            target.unlink(missing_ok=True)
+            if isinstance(error, NotFound):
+                return False
+            raise (self._item_failed(key, error) if isinstance(error, Unavailable) else error) from error
+
+    def _item_failed(self, key: TaskKey, error: Unavailable) -> AerodromeError:
+        """Tell an item that Starship cannot give from a source that has failed: that one does not answer another question."""
+        if error.code != "source-failed":
+            return error
+        self.starship("dag_runs", dag_id=key.dag_id, limit=1)
+        return Broken(f"Starship answers with an error when it is asked for {key.label}.", code="starship-item-failed")
+
+    @cached_property
+    def no_xcoms(self) -> str:
+        """Tell why XComs cannot be asked for; empty: they can."""
+        if self.is_v2:
+            return "its route for XComs does not work in Airflow 3"
+        try:
+            self.starship("xcom", **TaskKey(_NOBODY, _NOBODY, _NOBODY, -1)._asdict())
+        except (NotFound, Conflict):
+            return "its route for XComs needs Airflow 2.8 or newer"
+        return ""
+
+    @cached_property
+    def no_logs(self) -> str:
+        """Tell why task logs cannot be asked for; empty: they can, and nobody's has been found missing."""
+        if self.is_v2:
+            return "its route for them does not work in Airflow 3"
+        answer = self._answer(
+            "GET",
+            f"{API}/task_log",
+            {**TaskKey(_NOBODY, _NOBODY, _NOBODY, -1)._asdict(), "try_number": 1},
+            None,
+            is_signed=True,
+        )
+        if answer.status_code == 409:
+            return "its route for them needs Airflow 2.8 or newer in an environment of Astronomer"
+        is_ours = answer.is_success or (answer.status_code == 404 and _NOBODY in answer.text)
+        return "" if is_ours else f"its route for them answers with {answer.status_code}"
 
     def write(self, method: str, route: str, body: Mapping[str, Any]) -> Any:
         """Do one of the three writes of a cutover: PATCH dags, POST variables, DELETE variables."""

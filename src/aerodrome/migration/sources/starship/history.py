@@ -1,4 +1,4 @@
-"""Run history over Starship: runs, task instances and their earlier tries, a DAG at a time. XComs stay behind.
+"""Run history over Starship: runs, task instances, their earlier tries and XComs, a DAG at a time.
 
 Its routes know neither a filter nor a stable order (newest start first; ties and starts meanwhile shift the pages). So pages
 overlap, rows are recognised by their key, and the number of runs is held against what Starship counts. Runs of a DAG are
@@ -8,7 +8,7 @@ held in memory, and of its task instances one page.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,13 +25,13 @@ from aerodrome.migration.estate.history import (
     RejectedRow,
 )
 from aerodrome.migration.sources.starship.client import StarshipReader
+from aerodrome.migration.sources.starship.xcoms import StarshipXComs, touched
 
 RUNS_PER_PAGE, OVERLAP = 1000, 50
 ROWS_PER_PAGE = 10_000
 """How many task instances a page should have; pages count runs, so the first one is small."""
 FIRST_RUNS = 100
 PASSES = 3
-_XCOMS = "XComs: Starship gives them one by one only, and not in every environment."
 Row = dict[str, Any]
 _KEY = ("run_id", "task_id", "map_index")
 
@@ -39,8 +39,11 @@ _KEY = ("run_id", "task_id", "map_index")
 class StarshipHistory:
     """Reads the history of one Airflow."""
 
-    def __init__(self, reader: StarshipReader) -> None:
+    def __init__(self, reader: StarshipReader, no_xcoms: Callable[[], str] = lambda: "") -> None:
+        """Take what tells why XComs are not asked for, an empty text where they are."""
         self._reader = reader
+        self._no_xcoms = no_xcoms
+        self._xcoms = StarshipXComs(reader)
 
     def runs(self, dag_id: str) -> dict[str, Row]:
         """Give all runs of a DAG by run_id. Broken `source-unsteady` when they come differently each time."""
@@ -110,18 +113,21 @@ class StarshipHistory:
         return {run_id: run for run_id, run in runs.items() if run_id not in out}
 
     def stream(self, kind: HistoryKind, window: HistoryWindow) -> Iterator[HistoryBatch]:
-        """Give batches in the order of `window.dag_ids`; of XComs, a rejection for each DAG that has runs."""
+        """Give batches in the order of `window.dag_ids`; where XComs cannot be had, a rejection for each DAG that has runs."""
         if kind == "rendered":
             return  # no route gives them; the probes say so
         for dag_id in window.dag_ids:
-            if kind == "xcom":
+            if kind == "xcom" and (reason := self._no_xcoms()):
                 if self._count(dag_id):
-                    yield HistoryBatch(
-                        kind, COLUMNS[kind], (), (RejectedRow(dag_id, "not-over-starship", f"Left behind: {_XCOMS}"),)
-                    )
+                    rejected = RejectedRow(dag_id, "not-over-starship", f"XComs stay behind: {reason}.")
+                    yield HistoryBatch(kind, COLUMNS[kind], (), (rejected,))
                 continue
             runs = self.eligible(dag_id, window)
             if not runs:
+                continue
+            if kind == "xcom":
+                pages = self._with_xcoms(dag_id, runs, window)
+                yield from self._xcoms.batches(runs, pages, is_whole=window.since is None)
                 continue
             if kind == "run":
                 yield HistoryBatch(kind, COLUMNS[kind], [_run(runs[run_id]) for run_id in sorted(runs)])
@@ -131,6 +137,12 @@ class StarshipHistory:
                 rows = sorted((row for row in page if row["run_id"] in runs), key=_order)
                 if rows:
                     yield HistoryBatch(kind, COLUMNS[kind], [_task(row, COLUMNS[kind]) for row in rows])
+
+    def _with_xcoms(self, dag_id: str, runs: Mapping[str, Row], window: HistoryWindow) -> Iterator[list[Row]]:
+        """Give the task instances to be asked for their XComs, run by run: of a top-up, those of runs that moved on since."""
+        for page in self.tasks(dag_id, runs):
+            of_runs = [row for row in page if row["run_id"] in runs]
+            yield sorted(touched(runs, of_runs, window.since), key=_order)
 
     def counts(self, window: HistoryWindow) -> dict[HistoryKind, int]:
         """Count the runs; Starship counts nothing else (the probes say so)."""

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aerodrome.kernel.errors import AerodromeError, Invalid
 from aerodrome.migration.sources.cloud.contract import CloudLogin, ObjectStore, StoredObject
@@ -23,9 +23,9 @@ NAME = "task logs"
 
 @dataclass(frozen=True)
 class LogFile:
-    """A log file; `modified_ns` is 0 where nobody knows."""
+    """A log file; `modified_ns` is 0, and `size_bytes` None, where nobody knows before it is copied."""
 
-    size_bytes: int
+    size_bytes: int | None
     modified_ns: int
 
 
@@ -34,8 +34,8 @@ class LogFolder(Protocol):
 
     def find(self, path: PurePosixPath) -> LogFile | None: ...
 
-    def copy(self, path: PurePosixPath, target: Path) -> None:
-        """Write the content to a file. OSError of this machine's disk; the store's own errors."""
+    def copy(self, path: PurePosixPath, target: Path) -> bool:
+        """Write the content to a file. False: it is not there after all. OSError of this machine's disk; the store's own errors."""
         ...
 
 
@@ -47,6 +47,15 @@ class TaskLogs(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class OffersTaskLogs(Protocol):
+    """A source adapter that may give task logs itself."""
+
+    def task_logs(self) -> TaskLogs | None:
+        """Give them, or None where it cannot; a probe says why."""
+        ...
 
 
 class LocalLogs:
@@ -65,8 +74,9 @@ class LocalLogs:
         found = place.stat()
         return LogFile(found.st_size, found.st_mtime_ns)
 
-    def copy(self, path: PurePosixPath, target: Path) -> None:
+    def copy(self, path: PurePosixPath, target: Path) -> bool:
         shutil.copyfile(self._root / path, target)
+        return True
 
     def close(self) -> None:
         return
@@ -106,9 +116,10 @@ class _StoredFolder:
         each = self._found.get(str(path))
         return None if each is None else LogFile(each.size_bytes, _nanoseconds(each.modified_at))
 
-    def copy(self, path: PurePosixPath, target: Path) -> None:
+    def copy(self, path: PurePosixPath, target: Path) -> bool:
         with self._store.open(self._found[str(path)].key) as source, target.open("wb") as written:
             shutil.copyfileobj(source, written, 1 << 20)
+        return True
 
 
 def open_logs(place: LogPlace, login: CloudLogin) -> TaskLogs | None:
@@ -117,6 +128,13 @@ def open_logs(place: LogPlace, login: CloudLogin) -> TaskLogs | None:
         root = Path(place.address)
         return LocalLogs(root) if place.address.startswith("/") and root.is_dir() else None
     return _stored(place, login) if place.is_read else None
+
+
+def logs_of(place: LogPlace, source: object, login: CloudLogin) -> TaskLogs | None:
+    """Open the logs of a source: where they lie, if that is read here, else as the source gives them itself."""
+    if isinstance(source, OffersTaskLogs) and not probe(place, login).is_ok:
+        return source.task_logs()
+    return open_logs(place, login)
 
 
 def probe(place: LogPlace, login: CloudLogin) -> Probe:

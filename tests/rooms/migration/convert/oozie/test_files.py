@@ -75,7 +75,7 @@ def test_they_stand_beside_those_of_the_options(tmp_path: Path) -> None:
 
 def test_jars_of_the_application_stand_beside_the_others(tmp_path: Path) -> None:
     made = lines(convert(tmp_path, spark("<file>/j/two.jar</file><file>/a/b.jar</file>", "--jars /j/one.jar")))
-    assert "if hdfs dfs -test -d /apps/tide/lib; then hdfs dfs -get -f /apps/tide/lib; fi" in made
+    assert "if holds hdfs dfs -test -d /apps/tide/lib; then hdfs dfs -get -f /apps/tide/lib; fi" in made
     words = shlex.split(made[-1])
     assert words[words.index("--jars") + 1] == "/j/one.jar,two.jar${lib_jars:+,$lib_jars}"
     alone = shlex.split(lines(convert(tmp_path, spark("")))[-1])
@@ -295,7 +295,10 @@ def test_programs_and_spark_get_the_folders_of_oozie_libpath(tmp_path: Path, bod
     (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\noozie.libpath=/jars/shared\n")
     (dag,) = read(tmp_path, {}).dags
     made = "\n".join(lines(dag))
-    assert "mkdir libpath_1 && hdfs dfs -ls /jars/shared |" in made
+    assert (
+        "if holds hdfs dfs -test -d /jars/shared; then mkdir libpath_1; hdfs dfs -ls /jars/shared > libpath_1.list; else"
+        in made
+    )
     assert wanted in made
 
 

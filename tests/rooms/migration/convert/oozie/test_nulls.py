@@ -85,7 +85,7 @@ def test_arguments(text: str, is_true: bool) -> None:
 
 @pytest.mark.parametrize(("text", "is_true"), [case for case in CASES if "wf:conf" not in case[0]])
 def test_the_proof_takes_them_for_the_same(text: str, is_true: bool) -> None:
-    functions = {"wf:actionData": lambda _: OUTPUT, "wf:lastErrorNode": lambda: None}
+    functions: dict[str, Any] = {"wf:actionData": lambda _: OUTPUT, "wf:lastErrorNode": lambda: None}
     assert evaluation.evaluate("${" + text + "}", lambda _: "k", functions) == str(is_true).lower()
 
 
