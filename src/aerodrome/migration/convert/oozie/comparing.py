@@ -111,3 +111,17 @@ def nullable(compiler: Compiler, node: Node) -> str | None:
             )
             return f"({one} if {compiler.truth(test)} else {two})"
     return None
+
+
+def unless_null(compiler: Compiler, node: Node, other: Node) -> str:
+    """Compile to the text of the first that is not null; an empty text is none the less one."""
+    side, second = nullable(compiler, node), grouped(compiler.text_of(other))
+    if side is None:
+        return compiler.text_of(node)
+    match node:
+        case Index(value, key):
+            return f"{compiler.value(value)}.get({compiler.text_of(key)}, {second})"
+        case Call():
+            return f"({compiler.text_of(node)} or {second})"
+    nothing = "none" if compiler.language == "jinja" else "None"
+    return f"({side} if {side} is not {nothing} else {second})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aerodrome.migration.convert.contract import Code, Symbol
 from aerodrome.migration.convert.oozie import frequency, javatext, partitions
+from aerodrome.migration.convert.oozie.comparing import unless_null
 from aerodrome.migration.convert.oozie.el import (
     Function,
     Literal,
@@ -63,7 +64,7 @@ def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
     if isinstance(first, Function) and first.name in _OF_CLUSTER:
         _unknown(compiler, first.name)
         return compiler.text_of(second)
-    return f"({compiler.text_of(first)} or {compiler.text_of(second)})"
+    return unless_null(compiler, first, second)
 
 
 def _timestamp(compiler: Compiler) -> str:

@@ -48,6 +48,15 @@ CASES = [
     ("wf:conf('nowhere') eq ''", False),
     ("wf:conf('nowhere') lt 5", False),
     ("wf:conf('nowhere') ne 'x'", True),
+    ("firstNotNull(wf:actionData('gauge')['absent'], 'x') eq 'x'", True),
+    ("firstNotNull(wf:actionData('gauge')['blank'], 'x') eq ''", True),
+    ("firstNotNull(wf:actionData('gauge')['tide'], 'x') eq 'high'", True),
+    ("firstNotNull('', 'x') eq ''", True),
+    ("firstNotNull(null, 'x') eq 'x'", True),
+    ("firstNotNull(wf:lastErrorNode(), 'x') eq 'x'", True),
+    ("firstNotNull((known eq 'k' ? wf:actionData('gauge')['absent'] : ''), 'x') eq 'x'", True),
+    ("firstNotNull((known eq 'x' ? wf:actionData('gauge')['absent'] : ''), 'x') eq ''", True),
+    ("firstNotNull(wf:conf('nowhere'), 'x') eq 'x'", True),
     ("wf:lastErrorNode() eq null", True),
     ("wf:lastErrorNode() eq ''", False),
 ]
@@ -85,7 +94,11 @@ def test_arguments(text: str, is_true: bool) -> None:
 
 @pytest.mark.parametrize(("text", "is_true"), [case for case in CASES if "wf:conf" not in case[0]])
 def test_the_proof_takes_them_for_the_same(text: str, is_true: bool) -> None:
-    functions: dict[str, Any] = {"wf:actionData": lambda _: OUTPUT, "wf:lastErrorNode": lambda: None}
+    functions: dict[str, Any] = {
+        "wf:actionData": lambda _: OUTPUT,
+        "wf:lastErrorNode": lambda: None,
+        "firstNotNull": lambda one, two: two if one is None else one,
+    }
     assert evaluation.evaluate("${" + text + "}", lambda _: "k", functions) == str(is_true).lower()
 
 
