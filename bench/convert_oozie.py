@@ -235,6 +235,7 @@ def wrong_conf(dag: Dag, given: Given) -> list[str]:
 def _rendered(text: str, given: Given) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder, "in_app": _in_app, "remote_word": str}
+    environment.filters["with_principal"] = lambda url, _: url
     params = {**dict.fromkeys(given.computed), **{name: given.param(name) for name in given.params}}
     return environment.from_string(text).render(
         params=params, run_id="run 1", number=float, logical_date=Moment(given.moment)

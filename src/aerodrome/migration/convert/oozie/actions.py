@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
@@ -69,6 +69,7 @@ class Action:
     common: Mapping[str, str] = field(default_factory=dict)  # configuration of config-default.xml and <global>
     job_xml: Callable[[str], Mapping[str, str] | None] = lambda _: None  # reads a job-xml that is there
     common_job_xml: tuple[str, ...] = ()
+    credentials: tuple[Element, ...] = ()  # that it names
     caveats: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: set(PLACES))
     counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read
@@ -293,6 +294,12 @@ def generic(
 
 def unread_lines(action: Action) -> list[str]:
     return [f"hdfs dfs -get -f {action.path(name)} {action.word(PurePosixPath(name).name)}" for name in action.unread]
+
+
+def including(names: Sequence[str]) -> list[str]:
+    """Begin a file of Hadoop that has what other files have (Hadoop 2 and 3: Configuration takes xi:include); what comes later wins."""
+    root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
+    return [root, *(f'<xi:include href="{name}"/>' for name in names)]
 
 
 def rows_of(action: Action, settings: Mapping[str, str]) -> list[str]:

@@ -222,6 +222,7 @@ def _kill(body: Body, words: Words, node: Node) -> Task:
     caveats: dict[str, str] = {}
     compiler = Compiler(body.scope, words, body.needs)
     try:
+        compiler.is_message = True
         message = compiler.template(node.message)
     except Unsupported as error:
         message = flow_text(node.message)

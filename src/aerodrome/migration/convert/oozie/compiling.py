@@ -13,6 +13,7 @@ from typing import Final
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
 from aerodrome.migration.convert.oozie import frequency, javatext
+from aerodrome.migration.convert.oozie.comparing import compare, read_number
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
@@ -62,16 +63,6 @@ _OF_SERVER: Final = {  # every job has them: Oozie and its client set them
 _TIME: Final = "%Y-%m-%dT%H:%M"
 
 
-_NUMBER: Final = Function(
-    "number",
-    '''
-def number(text):
-    """Read a number as the expression language of Oozie does: whole unless it is written with a point or an exponent."""
-    return float(text) if set(text) & set(".eE") else int(text or 0)
-''',
-)
-
-
 class Compiler:
     """Compiles for one language: "jinja" or "python"; both share one `Needs`."""
 
@@ -79,6 +70,7 @@ class Compiler:
         self.scope, self.words, self.needs, self.language = scope, words, needs, language
         self.open: list[str] = []
         self.place = (0, False)
+        self.is_message = False  # what is compiled is only read by people
 
     # ---- whole texts
 
@@ -157,10 +149,7 @@ class Compiler:
     def number_of(self, node: Node) -> str:
         if self.kind(node) == "number":
             return self.value(node)
-        self.needs.functions["number"] = _NUMBER
-        if self.language == "jinja":
-            self.needs.macros["number"] = Code("number")
-        return f"number({self.text_of(node)})"
+        return read_number(self, self.text_of(node))
 
     def truth(self, node: Node) -> str:
         if self.kind(node) == "truth":
@@ -198,16 +187,9 @@ class Compiler:
     def binary(self, node: Binary) -> str:
         if node.operator in ("and", "or"):
             return f"({self.truth(node.left)} {node.operator} {self.truth(node.right)})"
-        kinds = {self.kind(node.left), self.kind(node.right)}
         if node.operator in "+-*/%":
             return f"({self.number_of(node.left)} {node.operator} {self.number_of(node.right)})"
-        if "number" in kinds:
-            left, right = self.number_of(node.left), self.number_of(node.right)
-        elif "truth" in kinds:
-            left, right = f"({self.truth(node.left)})", f"({self.truth(node.right)})"
-        else:
-            left, right = grouped(self.text_of(node.left)), grouped(self.text_of(node.right))
-        return f"{left} {node.operator} {right}"
+        return compare(self, node)
 
     # ---- names
 

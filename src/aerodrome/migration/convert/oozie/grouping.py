@@ -17,7 +17,7 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Words
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children, known_path, names_in
+from aerodrome.migration.convert.oozie.subworkflows import Children, is_own_path, known_path, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -89,7 +89,7 @@ def _uses(children: Children) -> Counter[str]:
         children.uses = Counter()
         for item, scope in children.scopes():
             for path in _paths(item):
-                found = children.estate.locate("workflow", known_path(scope, path), item.folder)
+                found = children.named(item.file, path if is_own_path(path) else known_path(scope, path), item.folder)
                 if found is not None:
                     children.uses[found.file] += 1
     return children.uses

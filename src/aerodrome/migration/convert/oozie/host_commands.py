@@ -25,21 +25,33 @@ def shell(action: Action) -> Command:
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
     argv = [action.last_name(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
-    environment: dict[str, str] = {}
-    exports: list[str] = []
-    for item in action.every("env-var"):
-        key, _, value = item.text.strip().partition("=")
-        environment[key] = action.compiler.template(value)
-        exports.append(f"{key}={action.word(value)}")
+    environment = _environment(action)
     action.used.add("capture-output")
     is_capturing = action.body.first("capture-output") is not None
     lines = [*action.prepared(), *action.fetched(is_path=True)]
-    main = " ".join(argv)
+    if environment and any(word.startswith("PATH=") for word in environment):
+        argv[0] = (
+            f'"$(type -P {argv[0]})"'  # a Java program looks for another by its own PATH, not by the one that it gives
+        )
+    main = " ".join([*environment, *argv])
     if is_capturing:
         lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), environment, is_capturing, tuple(exports))
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+
+
+def _environment(action: Action) -> list[str]:
+    """Give the words before a command that set its environment, and that of nothing around it (Oozie 4.x/5.x: ShellMain.getEnvMap)."""
+    words = []
+    for item in action.every("env-var"):
+        key, _, value = item.text.strip().partition("=")
+        if not value.strip("="):  # ShellActionExecutor.checkPair
+            raise Unsupported(
+                "shell-env", f"<env-var>{item.text.strip()}</env-var> has no value, with which Oozie fails"
+            )
+        words.append(f"{key}={action.word(value)}" if re.fullmatch(r"\w+", key, re.ASCII) else action.word(item.text))
+    return ["env", *words] if words else []
 
 
 def ssh(action: Action) -> Command:
@@ -113,9 +125,8 @@ def fs(action: Action) -> Command:
                 if is_down and not flag:
                     if HOLDS not in lines:
                         lines.insert(0, HOLDS)
-                    lines.append(
-                        f"if holds {dfs} -test -d {path}; then {dfs} -{item.name} {value} {path}/'*' || true; fi"
-                    )
+                    each = f"""[ -z "$found" ] || {dfs} -{item.name} {value} {path}/'*'"""  # of nothing the client makes an error
+                    lines.append(f"if holds {dfs} -test -d {path}; then found=$({dfs} -ls {path}); {each}; fi")
             case "touchz":
                 lines.append(f"{dfs} -touchz {path}")
             case "setrep":

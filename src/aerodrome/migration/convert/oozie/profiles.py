@@ -155,9 +155,7 @@ class Command:
 
     lines: tuple[str, ...]
     argv: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
     is_capturing: bool = False
-    exports: tuple[str, ...] = ()  # the environment as shell words NAME=value, for runners without one of their own
     engine: Mapping[str, Any] = field(
         default_factory=dict
     )  # spark: file, class, arguments, conf … for Livy and Dataproc
@@ -305,17 +303,14 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
     script = _script(command)
     if runner == "local":
         arguments: list[tuple[str, Expression]] = [("bash_command", script)]
-        if command.environment:
-            arguments += [("env", dict(command.environment)), ("append_env", True)]
         if command.is_capturing:
             arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
         return symbols.BASH, tuple(arguments)
-    exports = "".join(f"export {word}\n" for word in command.exports)
     if runner in ("ssh", "emr") and len(command.lines) > 1:
-        exports += 'cd "$(mktemp -d)"\n'  # files are fetched there, as into the directory of an Oozie action
+        script = 'cd "$(mktemp -d)"\n' + script  # files are fetched there, as into the directory of an Oozie action
     if runner == "ssh":
         conn = profile.option("ssh", "conn_id", "ssh_default")
-        return symbols.SSH, (("ssh_conn_id", conn), ("command", exports + script), ("cmd_timeout", None))
+        return symbols.SSH, (("ssh_conn_id", conn), ("command", script), ("cmd_timeout", None))
     if runner == "kubernetes":
         options = profile.options.get("kubernetes", {})
         return symbols.POD, (
@@ -323,13 +318,13 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
             ("image", str(options.get("image", ""))),
             ("namespace", str(options.get("namespace", "default"))),
             ("cmds", ["bash", "-ec"]),
-            ("arguments", [exports + script]),
+            ("arguments", [script]),
         )
     if runner == "emr":
         step: Expression = {
             "Name": action,
             "ActionOnFailure": "CONTINUE",
-            "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-ec", exports + script]},
+            "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-ec", script]},
         }
         return symbols.EMR_STEPS, (
             ("job_flow_id", profile.option("emr", "job_flow_id")),

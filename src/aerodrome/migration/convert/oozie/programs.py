@@ -9,6 +9,7 @@ from typing import Final
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
     Action,
+    including,
     rows_of,
     unread_lines,
 )
@@ -122,8 +123,7 @@ def _written(action: Action, settings: Mapping[str, str], handed: Cache, file: s
     """
     names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
     lines = [f"hdfs dfs -get -f {action.path(place)} {name}" for name, place in zip(names, action.unread, strict=True)]
-    root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
-    rows = [root, *(f'<xi:include href="{name}"/>' for name in names), *rows_of(action, settings)]
+    rows = [*including(names), *rows_of(action, settings)]
     end = [] if handed.names else ["</configuration>"]
     lines.append("\n".join([f"cat > {file} <<'END_OF_XML'", *rows, *end, "END_OF_XML"]))
     if handed.names:

@@ -152,11 +152,17 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        return self.estate.locate("workflow", known_path(body.scope, path), folder)
+        return self.named(body.workflow.file, path if is_own_path(path) else known_path(body.scope, path), folder)
+
+    def named(self, file: str, path: str, folder: str) -> Application | None:
+        """Find the workflow that an app-path in a file names: its own path, which may end with its file, names itself."""
+        if is_own_path(path):
+            return self.estate.applications.get(file)
+        return self.estate.locate("workflow", path, folder)
 
     def is_assumed(self, body: Body, path: str, folder: str) -> bool:
         """Tell whether the workflow found is only called like the one that is named."""
-        return self.estate.search("workflow", known_path(body.scope, path), folder)[1]
+        return not is_own_path(path) and self.estate.search("workflow", known_path(body.scope, path), folder)[1]
 
     def reached_from(self, child: Application) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known."""
@@ -169,7 +175,7 @@ class Children:
             reached.add(item.file)
             for node in item.workflow.nodes.values():
                 if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
-                    found = self.estate.locate("workflow", node.body.value("app-path"), item.folder)
+                    found = self.named(item.file, node.body.value("app-path"), item.folder)
                     open_now += [] if found is None else [found]
         return reached
 
@@ -235,7 +241,7 @@ class Children:
         names = dict.fromkeys(name for text in texts for name in _LOOKED_UP.findall(text))
         for node in application.workflow.nodes.values():
             if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
-                child = self.estate.locate("workflow", node.body.value("app-path"), application.folder)
+                child = self.named(application.file, node.body.value("app-path"), application.folder)
                 is_passing = node.body.first("propagate-configuration") is not None
                 if child is not None and is_passing and child.file not in (*open_now, application.file):
                     own = configuration(node.body.first("configuration"))
@@ -246,7 +252,7 @@ class Children:
     def _passed(self, application: Application, body: Element, open_now: tuple[str, ...]) -> tuple[str, ...]:
         if body.first("propagate-configuration") is None:
             return ()
-        child = self.estate.locate("workflow", body.value("app-path"), application.folder)
+        child = self.named(application.file, body.value("app-path"), application.folder)
         if child is None or child.file == application.file:
             return ()
         own = configuration(body.first("configuration"))
@@ -263,6 +269,16 @@ def _defaults_of(bodies: Sequence[Body]) -> set[str]:
 def looked_up(compiler: Compiler, name: str) -> str:
     """Write the value of a name that a job has."""
     return compiler.template("${wf:conf('" + name + "')}")
+
+
+def is_own_path(path: str) -> bool:
+    """Tell whether an app-path is that of the workflow which it stands in."""
+    try:
+        pieces = parse(path.strip())
+    except Invalid:
+        return False
+    own = (Function("wf:appPath", ()), Name(APP_PATH), Function("wf:conf", (Literal(APP_PATH),)))
+    return len(pieces) == 1 and pieces[0] in own
 
 
 def known_path(scope: Scope, path: str) -> str:

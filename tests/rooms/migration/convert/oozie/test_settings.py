@@ -88,7 +88,7 @@ def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -
             [
                 *HOLDS.splitlines(),
                 "hdfs dfs -chmod 750 /x",
-                "if holds hdfs dfs -test -d /x; then hdfs dfs -chmod 750 /x/'*' || true; fi",
+                "if holds hdfs dfs -test -d /x; then found=$(hdfs dfs -ls /x); [ -z \"$found\" ] || hdfs dfs -chmod 750 /x/'*'; fi",
             ],
         ),
     ],
