@@ -74,6 +74,9 @@ class Built:
     macros: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     needs_approval: bool = False
+    lasts: dict[str, str] = field(
+        default_factory=dict
+    )  # end of a job -> the task that has changed the last of what others see
 
 
 class Draft:

@@ -52,6 +52,7 @@ class After:
     arguments: tuple[tuple[str, Expression], ...]
     event: str  # ok, notok
     role: str = "real"
+    is_seen: bool = False  # those that follow the job may read what it does
 
 
 @dataclass
@@ -346,9 +347,11 @@ class _Maker:
         self.effects.functions.append(snippets.SET_VARIABLE)
         given: dict[str, Expression] = {"name": variable_key(name), "value": value}
         self._note(action, "", "")
-        self._after(
-            f"sets_{name}", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("set_variable")),
+            ("op_kwargs", given),
         )
+        self._after(f"sets_{name}", symbols.PYTHON, arguments, event, is_seen=True)
 
     # ---- parts
 
@@ -365,8 +368,10 @@ class _Maker:
         arguments: tuple[tuple[str, Expression], ...],
         event: str,
         role: str = "real",
+        *,
+        is_seen: bool = False,
     ) -> None:
-        self.effects.after.append(After(suffix, operator, arguments, event, role))
+        self.effects.after.append(After(suffix, operator, arguments, event, role, is_seen))
 
     def _raise(self, action: Action, where: str, code: str, reason: str, event: str = "ok") -> None:
         del where
