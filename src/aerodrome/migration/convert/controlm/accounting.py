@@ -8,6 +8,7 @@ from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wa
 from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft, at
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
+from aerodrome.migration.convert.controlm.variables.autoedit import is_of_folder, variable_key
 from aerodrome.migration.convert.controlm.waits.conditions import is_ambiguous
 from aerodrome.migration.convert.controlm.waits.linking import days_of
 from aerodrome.migration.convert.controlm.world import Plan, World
@@ -113,6 +114,11 @@ def node_accounts(draft: Draft, node: Node) -> None:
         else:
             draft.account(element, "converted", at(node, resource.line), name=node.name)
     for variable in node.variables:
+        if not isinstance(node, Job) and variable.name.startswith("\\") and not is_of_folder(variable.name):
+            key = variable_key(variable.name)
+            text = f"The folder sets %%{variable.name} when it is ordered, which no task does: set the Airflow variable {key} yourself, or let a job set it."
+            draft.account("VARIABLE", "caveat", at(node, variable.line), "variable-folder", text, variable.name)
+            continue
         draft.account("VARIABLE", "converted", at(node, variable.line), name=variable.name)
     if node.is_critical:
         text = "CRITICAL reserves resources for the job; here only its priority weight counts."

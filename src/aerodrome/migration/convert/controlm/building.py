@@ -23,7 +23,6 @@ from aerodrome.migration.convert.controlm.draft import Built, Draft
 from aerodrome.migration.convert.controlm.effects import After, Effects
 from aerodrome.migration.convert.controlm.jobs.work import work_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
-from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.waits.behind import Behind, order_behind
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
@@ -235,8 +234,7 @@ class Builder:
         group = self._group[job.path]
         effects = self.draft.effects(job)
         self.draft.stopped_by = effects.stopped_by
-        is_week_from_sunday = self.draft.world.site.is_week_from_sunday
-        scope = scope_of(self.draft.plan.folder, job, is_week_from_sunday=is_week_from_sunday)
+        scope = self.draft.scope(job)
         work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects)
         ordered = self.draft.plan.ordered(job)
         predicate = self.holding.predicate(job)
@@ -278,7 +276,7 @@ class Builder:
                 (key, value.replace("@first@", first) if isinstance(value, str) else value)
                 for key, value in step.arguments
             ]
-            first = first or task_id
+            first = first or ("" if step.is_setting else task_id)
             operator = step.operator
             if (
                 check and operator is symbols.EMPTY

@@ -26,7 +26,7 @@ from aerodrome.migration.convert.controlm.dates.gates import Gates
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
 from aerodrome.migration.convert.controlm.priorities import weight_of
-from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, compile_text
+from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, Scope, compile_text
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.world import Plan, World, pool_of
 
@@ -168,9 +168,13 @@ class Draft:
         self.used.add(found)
         return found
 
+    def scope(self, job: Job | None) -> Scope:
+        is_sunday = self.world.site.is_week_from_sunday
+        return scope_of(self.plan.folder, job, kept=self.world.keys_set, is_week_from_sunday=is_sunday)
+
     def effects(self, node: Node) -> Effects:
         job = node if isinstance(node, Job) else None
-        scope = scope_of(self.plan.folder, job, is_week_from_sunday=self.world.site.is_week_from_sunday)
+        scope = self.scope(job)
 
         def text(value: str) -> Compiled:
             done = compile_text(value, scope)

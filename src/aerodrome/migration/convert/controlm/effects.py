@@ -345,7 +345,7 @@ class _Maker:
             return
         value = self._text(action.values.get("VALUE", ""))
         self.effects.functions.append(snippets.SET_VARIABLE)
-        given: dict[str, Expression] = {"name": variable_key(name), "value": value}
+        given: dict[str, Expression] = {"name": variable_key(name, self.node.path[0]), "value": value}
         self._note(action, "", "")
         arguments: tuple[tuple[str, Expression], ...] = (
             ("python_callable", Code("set_variable")),

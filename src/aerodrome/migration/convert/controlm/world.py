@@ -12,6 +12,7 @@ from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
 from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
 from aerodrome.migration.convert.controlm.site import Site
+from aerodrome.migration.convert.controlm.variables.scoping import keys_set
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
 from aerodrome.migration.convert.controlm.waits.keeping import keep
 from aerodrome.migration.convert.controlm.waits.lineage import crossing
@@ -70,6 +71,7 @@ class World:
     links: Links
     index: Index
     crossing: frozenset[str]  # conditions that one folder adds and another one awaits
+    keys_set: frozenset[str]  # Airflow variables that jobs set for others
     unawaited: frozenset[str]  # conditions that are kept though nobody here waits for them
     task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
 
@@ -143,6 +145,7 @@ def plan_world(export: Export, site: Site) -> World:
         links,
         index,
         crossing(export.folders, index),
+        keys_set(export.folders),
         unawaited,
         task_ids,
     )

@@ -85,9 +85,11 @@ def test_a_condition_that_nobody_here_awaits_is_added_for_those_converted_apart(
     do(makers, "GRIND_adds_FLOUR-OK", variables)
     assert do(takers, "BAKE_waits_FLOUR-OK", variables) is True
     (told,) = reasons(makers, "condition-unawaited")
-    assert "FLOUR-OK" in told and "unawaited_conditions" in told
+    assert "FLOUR-OK" in told
+    assert "unawaited_conditions" in told
     (told,) = reasons(takers, "condition-unknown-producer")
-    assert "kept_conditions" in told and ("MMDD" in told) == (odate == "ODAT")
+    assert "kept_conditions" in told
+    assert ("MMDD" in told) == (odate == "ODAT")
 
 
 def test_a_condition_of_a_folder_and_of_an_on_block_is_added_too(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
 from aerodrome.migration.convert.controlm.jobs.storage_jobs import blob
 from aerodrome.migration.convert.controlm.jobs.transfer_jobs import file_transfer, file_watcher
 from aerodrome.migration.convert.controlm.jobs.web_jobs import azure_function, web_service
+from aerodrome.migration.convert.controlm.jobs.shared_variables import set_shared
 from aerodrome.migration.convert.controlm.jobs.workbench import Work, Workbench
 from aerodrome.migration.convert.controlm.plugins.jobs import airflow, dataflow, plugin, sla
 from aerodrome.migration.convert.controlm.plugins.table import PLUGINS
@@ -219,6 +220,8 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
     if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded", "dummy"):
         _around(bench)
         _output(bench)
+    if bench.work.steps and not bench.work.failure:
+        set_shared(bench)
     if bench.work.failure:
         bench.give_up()
     else:

@@ -49,6 +49,8 @@ class Scope:
     system: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     is_week_from_sunday: bool = False  # %%WDAY is then 1 on Sunday and 0 on Saturday, else 1 on Monday and 0 on Sunday
+    folder: str = ""  # its name: variables of a SMART folder (%%\\NAME) are kept under it
+    kept: frozenset[str] = frozenset()  # Airflow variables that jobs of the exports set
 
 
 @dataclass
@@ -74,9 +76,25 @@ def compile_text(text: str, scope: Scope) -> Compiled:
     return done
 
 
-def variable_key(name: str) -> str:
-    """Give the Airflow variable that holds a %% variable which the export does not define."""
+def compile_value(text: str, scope: Scope) -> Compiled:
+    """Compile the value of a variable, where functions and sums may stand."""
+    done = Compiled()
+    done.text = "".join(
+        f"{{{{ {value} }}}}" if is_code else _plain(value) for is_code, value in _Compiler(scope, done).value(text)
+    )
+    return done
+
+
+def variable_key(name: str, folder: str = "") -> str:
+    """Give the Airflow variable that holds a %% variable which the export does not define; that of a SMART folder stands under its name."""
+    if is_of_folder(name) and folder:
+        name = f"{folder}.{name.strip(chr(92))}"
     return f"controlm.{re.sub(r'[^A-Za-z0-9_.-]+', '.', name.strip(chr(92))).strip('.')}"
+
+
+def is_of_folder(name: str) -> bool:
+    """Say whether a variable belongs to a SMART folder: it has two backslashes and no pool."""
+    return re.fullmatch(r"\\\\[^\\]+", name) is not None
 
 
 def _plain(text: str) -> str:
@@ -91,6 +109,9 @@ class _Compiler:
         self._scope = scope
         self._done = done
         self._names = {name.upper(): value for name, value in scope.variables.items()}
+
+    def value(self, text: str) -> list[_Part]:
+        return _merged(self._assigned(text, 1))
 
     def parts(self, text: str, depth: int) -> list[_Part]:
         """Compile a text from right to left, as Control-M resolves it."""
@@ -163,6 +184,8 @@ class _Compiler:
 
     def _value(self, name: str, depth: int) -> list[_Part]:
         upper = name.upper()
+        if is_of_folder(upper) and variable_key(name, self._scope.folder) not in self._scope.kept:
+            upper = upper.strip("\\") if upper.strip("\\") in self._names else upper
         if upper in self._names:
             if depth > _DEEP:
                 self._done.problems.append(f"%%{name} is defined by itself.")
@@ -193,8 +216,11 @@ class _Compiler:
         return [(True, self._stored(name))]
 
     def _stored(self, name: str) -> str:
-        key = variable_key(name)
-        if key not in self._done.unknown:
+        key = variable_key(name, self._scope.folder)
+        of_folder = variable_key(f"\\\\{name}", self._scope.folder)
+        if not name.startswith("\\") and self._scope.folder and of_folder in self._scope.kept:
+            key = of_folder
+        if key not in self._done.unknown and key not in self._scope.kept:
             self._done.unknown.append(key)
         return f"var.value['{key}']"  # `get` renders NOTSET in 3.x (task SDK, VariableAccessor, 3.3.2)
 
