@@ -119,6 +119,10 @@ def node_accounts(draft: Draft, node: Node) -> None:
             text = f"The folder sets %%{variable.name} when it is ordered, which no task does: set the Airflow variable {key} yourself, or let a job set it."
             draft.account("VARIABLE", "caveat", at(node, variable.line), "variable-folder", text, variable.name)
             continue
+        if variable.name.upper() == "LIBMEMSYM":
+            text = f"The variables in the file {variable.value} are not read: give them to the job as its own, or as the Airflow variables that variable-unknown names."
+            draft.account("VARIABLE", "caveat", at(node, variable.line), "variable-file", text, variable.name)
+            continue
         draft.account("VARIABLE", "converted", at(node, variable.line), name=variable.name)
     if node.is_critical:
         text = "CRITICAL reserves resources for the job; here only its priority weight counts."

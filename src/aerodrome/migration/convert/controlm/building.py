@@ -80,6 +80,7 @@ class Builder:
         self._watch()
         self._show_conditions()
         self._tell_unawaited()
+        self.draft.built.is_listed = self.draft.gates.is_listed
         self.draft.built.functions |= {item.name: item for item in self.draft.gates.functions}
         return self.draft.built
 

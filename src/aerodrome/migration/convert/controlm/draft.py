@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -74,6 +75,7 @@ class Built:
     macros: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     needs_approval: bool = False
+    is_listed: bool = False  # the dates of a job are listed, and end with the horizon
     lasts: dict[str, str] = field(
         default_factory=dict
     )  # end of a job -> the task that has changed the last of what others see
@@ -195,6 +197,8 @@ class Draft:
             self.need(snippets.odate(site.timezone, site.new_day))
         if "now" in names:
             self.need(snippets.now(site.timezone))
+        if "order_date" in names:
+            self.need(snippets.odate(site.timezone, site.new_day))
         if "calcdate" in names:
             self.need(snippets.CALCDATE)
         if "at_time" in names:
@@ -248,11 +252,20 @@ class Draft:
         check = None
         if self.times:
             self.need(snippets.only_at(self.world.site.clock.timezone))
-            check = f"only_at({set(self.times)!r}, {predicate or 'None'})"
+            check = f"only_at({minutes_of_day(self.times)}, {predicate or 'None'})"
         elif predicate:
             self.need(snippets.ONLY_ON)
             check = f"only_on({predicate})"
         return f"not_stopped({self.stopped_by!r}, {check})" if self.stopped_by else check
+
+
+def minutes_of_day(times: Iterable[int]) -> str:
+    """Give times as Python text: a range where they are one."""
+    listed = sorted(set(times))
+    step = listed[1] - listed[0] if len(listed) > 2 else 0
+    if step and listed == list(range(listed[0], listed[-1] + 1, step)):
+        return f"range({listed[0]}, {listed[-1] + 1}, {step})"
+    return "{" + ", ".join(map(str, listed)) + "}"
 
 
 def at(node: Node, line: int) -> Origin:

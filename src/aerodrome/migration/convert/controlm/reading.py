@@ -214,6 +214,9 @@ class _Converter:
         if listed is not None:
             text = f"Its dates are listed, up to {listed}: convert again with newer calendars before then."
             accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
+        elif built.is_listed:
+            text = f"Dates of its jobs are listed, up to {self.site.horizon.last}: convert again before then, with newer calendars; later its tasks fail."
+            accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
         doc = f"Control-M folder {title}." + (f"\n\n{description}" if description else "")
         self.dags.append(
             Dag(

@@ -29,6 +29,7 @@ from aerodrome.migration.convert.controlm.definitions.model import (
 )
 from aerodrome.migration.convert.controlm.definitions.rules_reading import read_rule
 from aerodrome.migration.convert.controlm.definitions.times import minutes_of, seconds_of
+from aerodrome.migration.convert.controlm.variables.autoedit import variable_key
 
 FOLDER_TAGS: Final = ("FOLDER", "SMART_FOLDER", "TABLE", "SCHED_TABLE", "SMART_TABLE", "SCHED_GROUP", "GROUP")
 SUB_TAGS: Final = ("SUB_FOLDER", "SUB_TABLE", "SMART_SUB_FOLDER")
@@ -177,6 +178,12 @@ class Interpreter:
             if (word := element.take(key)) and word != ">" and minutes_of(word) is None:
                 text = f"{key}={word} is no time of day and has no effect."
                 self._note(element, path, f"{element.tag}@{key}", "time-unknown", text)
+        for child in element.take_children("JSON.Action:CaptureOutput"):
+            given = json.loads(child.take("VALUE") or "{}")
+            child.take("NAME")
+            variable = str(given.get("VariableName", ""))
+            text = f"It fills %%{variable} from its output (what follows {given.get('Search', '')!r}), which no task does: set the Airflow variable {variable_key(variable, path[0])} in the task, for those that read it."
+            self._note(child, path, "Action:CaptureOutput", "output-captured", text)
         rule = read_rule(element, is_calendar=False)
         names = tuple(child.take("NAME") for child in element.take_children("RULE_BASED_CALENDARS", "TAG_NAMES"))
         names += tuple(f"!{child.take('NAME')}" for child in element.take_children("EXCLUDE_RULE_BASED_CALENDARS"))

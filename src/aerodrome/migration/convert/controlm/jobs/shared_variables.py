@@ -1,7 +1,7 @@
-"""Variables that a job sets for others when it starts: global ones (`%%\\NAME`), those of a pool and those of its SMART folder.
+r"""Variables that a job sets for others when it starts: global ones (`%%\NAME`), those of a pool and those of its SMART folder.
 
-Control-M, user-defined variables (9.0.19, 9.0.21): `%%\\` creates or changes a global variable, which others name without it; `%%\\\\NAME`
-belongs to the SMART folder, `%%\\\\POOL\\NAME` to a pool. They are resolved before the job is submitted.
+Control-M, user-defined variables (9.0.19, 9.0.21): `%%\` creates or changes a global variable, which others name without it; `%%\\NAME`
+belongs to the SMART folder, `%%\\POOL\NAME` to a pool. They are resolved before the job is submitted.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from aerodrome.migration.convert.controlm.jobs.informatica_jobs import informati
 from aerodrome.migration.convert.controlm.jobs.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.jobs.mapped_jobs import mapped_job, mapping_of
 from aerodrome.migration.convert.controlm.jobs.sap_jobs import is_chain, sap
+from aerodrome.migration.convert.controlm.jobs.shared_variables import set_shared
 from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
 from aerodrome.migration.convert.controlm.jobs.storage_jobs import blob
 from aerodrome.migration.convert.controlm.jobs.transfer_jobs import file_transfer, file_watcher
 from aerodrome.migration.convert.controlm.jobs.web_jobs import azure_function, web_service
-from aerodrome.migration.convert.controlm.jobs.shared_variables import set_shared
 from aerodrome.migration.convert.controlm.jobs.workbench import Work, Workbench
 from aerodrome.migration.convert.controlm.plugins.jobs import airflow, dataflow, plugin, sla
 from aerodrome.migration.convert.controlm.plugins.table import PLUGINS
@@ -54,6 +54,7 @@ _SHELL_DETAILS: Final = (
 )
 _WATCHER_DETAILS: Final = (
     "PATH",
+    "FILE_PATH",
     "MODE",
     "FILEWATCH-",
     "TIMELIMIT",
@@ -94,6 +95,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "SQL",
         "STORED",
         "SCHEMA",
+        "PACKAGE",
         "PARAMETERS",
         "CONNECTIONPROFILE",
         "MEMNAME",

@@ -62,6 +62,7 @@ def scope_of(
         "GROUP": node.sub_application,
         "OWNER": job.run_as if job is not None else "",
         "RUN_AS": job.run_as if job is not None else "",
+        "NODEGRP": job.host if job is not None else "",
         "NODEID": job.host if job is not None else "",
         "AGENT": job.host if job is not None else "",
         "MEMNAME": details.get("MEMNAME", node.name),
