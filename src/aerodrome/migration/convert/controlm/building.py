@@ -106,7 +106,7 @@ class Builder:
         if not self._unawaited:
             return
         node = self.jobs[0] if self.draft.is_apart else self.draft.plan.folder
-        text = f"Nobody in the exports waits for {', '.join(self._unawaited)}: here too the condition becomes an Airflow variable (controlm.condition.NAME.MMDD; without a date: controlm.condition.NAME), for DAGs that are converted apart. Where all exports are here, unawaited_conditions: drop in the profile leaves these tasks out."
+        text = f"Nobody in the exports waits for {', '.join(self._unawaited)}: it is added to, and deleted from, the Airflow variables all the same (controlm.condition.NAME.MMDD; without a date: controlm.condition.NAME), for DAGs that are converted apart. Where all exports are here, unawaited_conditions: drop in the profile leaves these tasks out."
         self.draft.account("OUTCOND", "caveat", node.origin, "condition-unawaited", text, node.name)
 
     def _show_conditions(self) -> None:
