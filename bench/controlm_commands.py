@@ -15,7 +15,7 @@ from aerodrome.migration.convert.contract import Dag
 from aerodrome.migration.convert.controlm.definitions.model import Job
 from aerodrome.migration.convert.controlm.jobs.commands import unescaped
 from aerodrome.migration.convert.controlm.proof.expansion import Expander, Moment, Unclear
-from aerodrome.migration.convert.controlm.variables.autoedit import joined_lines, variable_key
+from aerodrome.migration.convert.controlm.variables.autoedit import Scope, joined_lines, stored_key
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.world import Plan, World
 
@@ -26,8 +26,12 @@ NOW = datetime(2026, 3, 2, 14, 5, 9, tzinfo=UTC)
 class _Stored(dict[str, str]):
     """Every variable that the exports do not define, with a value that names it."""
 
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope = scope
+
     def __missing__(self, name: str) -> str:
-        return _stored(variable_key(name))
+        return _stored(stored_key(name, self.scope))
 
 
 def command_changes(world: World, plan: Plan, dag: Dag) -> Iterator[tuple[str, str, str] | None]:
@@ -45,13 +49,13 @@ def command_changes(world: World, plan: Plan, dag: Dag) -> Iterator[tuple[str, s
             continue
         arguments = dict(task.arguments)
         text = arguments.get("bash_command", arguments.get("command"))
-        scope = scope_of(plan.folder, job)
+        scope = scope_of(plan.folder, job, kept=world.keys_set)
         pieces = _pieces(job, scope.variables)
         if not isinstance(text, str) or not pieces:
             continue
         for day in DAYS:
             expander = Expander(
-                scope.system, scope.variables, Moment(day, NOW, "r1", 1, world.site.is_week_from_sunday), _Stored()
+                scope.system, scope.variables, Moment(day, NOW, "r1", 1, world.site.is_week_from_sunday), _Stored(scope)
             )
             try:
                 wanted = [expander.expand(piece).strip() for piece in pieces]

@@ -234,8 +234,9 @@ def wrong_conf(dag: Dag, given: Given) -> list[str]:
 
 def _rendered(text: str, given: Given) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder}
-    params = {name: given.param(name) for name in given.params}
+    environment.filters |= {"quote": shlex.quote, "app_folder": _app_folder, "in_app": _in_app, "remote_word": str}
+    environment.filters["with_principal"] = lambda url, _: url
+    params = {**dict.fromkeys(given.computed), **{name: given.param(name) for name in given.params}}
     return environment.from_string(text).render(
         params=params, run_id="run 1", number=float, logical_date=Moment(given.moment)
     )
@@ -259,6 +260,10 @@ def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
     own, main = body.value("jar").rpartition("/")[2], command.rpartition("-submit")[2]
     links = [place.partition("#")[2] or place.rpartition("/")[2] for place in places if not own or own not in place]
     return any(link not in main for link in links)
+
+
+def _in_app(path: str, folder: str) -> str:
+    return path if path[:1] == "/" or ":" in path.partition("/")[0] else f"{folder}/{path}"
 
 
 def _app_folder(path: str) -> str:

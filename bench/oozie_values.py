@@ -64,6 +64,7 @@ class Given:
     job: Scope
     own: Mapping[str, str] = field(default_factory=dict)  # the configuration of the coordinator
     params: Mapping[str, str | None] = field(default_factory=dict)
+    computed: tuple[str, ...] = ()  # params whose default is put together in the run
     ending: str = "Z"
     path_name: str = ""  # the variable that is the whole application path
     moment: datetime = datetime(2024, 3, 1, 20, 5, tzinfo=UTC)
@@ -83,15 +84,25 @@ class Given:
         layer = self.job.layers[found.layer]
         return evaluation.evaluate(
             layer.values[name],
-            lambda inner: self.of_job(inner, found.layer + (layer.is_outward or inner == name), depth + 1),
+            lambda inner: self._of_value(inner, found.layer, is_same=inner == name, depth=depth + 1),
             self.functions(self.param),
         )
 
-    def of_workflow(self, name: str) -> str:
+    def _of_value(self, name: str, number: int, *, is_same: bool, depth: int) -> str:
+        """Give a name that a value uses: a default sees all that the workflow is given, what a job is submitted with that job."""
+        layer = self.job.layers[number]
+        if layer.is_outward or is_same:
+            return self.of_job(name, number + 1, depth)
+        if layer.is_default and depth < 9:
+            return self.of_workflow(name, depth)
+        is_of_entry = layer.title != "parameters" and self.job.layers[0].is_outward
+        return self.of_job(name, int(is_of_entry), depth)
+
+    def of_workflow(self, name: str, depth: int = 0) -> str:
         """Give a variable as the workflow has it."""
         if name in self.own:
             return evaluation.evaluate(self.own[name], self.of_job, self.functions(self.of_job))
-        return self.param(name) if name in self.params else self.of_job(name)
+        return self.param(name) if name in self.params else self.of_job(name, 0, depth)
 
     def looked_up(self, name: str) -> str:
         """Give what wf:conf finds; what every job has is never empty."""
@@ -133,7 +144,12 @@ def given_to(estate: Estate, dag: Dag, ending: str) -> Given | None:
     item = estate.applications.get(dag.origin.file)
     if item is None:
         return None
-    params = {name.name: name.default if isinstance(name.default, str) else None for name in dag.parameters}
+    computed = tuple(item.name for item in dag.parameters if item.is_computed)
+    params = {
+        item.name: item.default if isinstance(item.default, str) else None
+        for item in dag.parameters
+        if not item.is_computed
+    }
     flow = next((account.origin.file for account in dag.accounts if account.element == "start"), "")
     holders = [item, *([estate.applications[flow]] if flow in estate.applications else [])]
     layers = (*_submitted(estate, dag, item), *(layer for holder in holders for layer in estate.defaults(holder)))
@@ -141,7 +157,7 @@ def given_to(estate: Estate, dag: Dag, ending: str) -> Given | None:
     own = configuration(action.first("configuration")) if action is not None else {}
     path = action.value("app-path") if action is not None else ""
     whole = re.fullmatch(r"\$\{\s*([\w.]+)\s*\}", path)
-    return Given(Scope(layers), own, params, ending, whole[1] if whole else "")
+    return Given(Scope(layers), own, params, computed, ending, whole[1] if whole else "")
 
 
 def _submitted(estate: Estate, dag: Dag, item: Application) -> tuple[Layer, ...]:

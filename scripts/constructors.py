@@ -76,3 +76,78 @@ def _tree(roots: tuple[Path, ...], module: str) -> ast.Module | None:
             if path.is_file():
                 return ast.parse(path.read_text(encoding="utf-8"))
     return None
+
+
+UNSEEN = object()
+"""A default that only a run knows."""
+
+
+def defaults(roots: Sequence[Path], name: str) -> dict[str, tuple[object, int]]:
+    """Give what a class takes, by name: the default (UNSEEN where there is none, too) and the place among the arguments by position, -1 for none."""
+    chain = list(_chain(tuple(roots), name))
+    found: dict[str, tuple[object, int]] = {}
+    is_first = True
+    for at in chain:
+        if at.rpartition(".")[2] in ("BaseOperator", "BaseSensorOperator", "BaseHook", "LoggingMixin", "object"):
+            break
+        init = _init(tuple(roots), at)
+        if init is None:
+            continue
+        args = init.args.args[1:]
+        values: list[ast.expr | None] = [*[None] * (len(args) - len(init.args.defaults)), *init.args.defaults][-len(args) :] if args else []
+        pairs = [*zip(args, values, range(len(args)), strict=True), *zip(init.args.kwonlyargs, init.args.kw_defaults, [-1] * len(init.args.kwonlyargs), strict=True)]
+        for arg, value, place in pairs:
+            seen = UNSEEN if value is None else _constant(tuple(roots), chain, at, value)
+            found.setdefault(arg.arg, (seen, place if is_first else -1))
+        is_first = False
+        if init.args.kwarg is None:
+            break
+    return found
+
+
+def _constant(roots: tuple[Path, ...], chain: Sequence[str], name: str, value: ast.expr, depth: int = 4) -> object:
+    """Give the value of a default, UNSEEN when it is none of: a literal, a product of numbers, a constant of the module, of a class."""
+    try:
+        return ast.literal_eval(value)
+    except ValueError:
+        pass
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
+        left, right = (_constant(roots, chain, name, side, depth) for side in (value.left, value.right))
+        return left * right if isinstance(left, int) and isinstance(right, int) else UNSEEN
+    if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "cast" and len(value.args) == 2:
+        return _constant(roots, chain, name, value.args[1], depth)
+    if isinstance(value, ast.Call) and ast.unparse(value) in ("tuple()", "list()", "dict()"):
+        return {"tuple": (), "list": [], "dict": {}}[ast.unparse(value)[:-2]]
+    module = name.rpartition(".")[0]
+    if isinstance(value, ast.Name):
+        if depth and (found := _assigned(_tree(roots, module), value.id)) is not None:
+            return _constant(roots, chain, name, found, depth - 1)
+        origin = _imported(_tree(roots, module)).get(value.id, "")
+        tree = _tree(roots, origin.rpartition(".")[0]) if origin else None
+        if depth and (found := _assigned(tree, origin.rpartition(".")[2])) is not None:
+            return _constant(roots, chain, origin, found, depth - 1)
+        value = ast.Attribute(ast.Name(name.rpartition(".")[2]), value.id)
+    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and depth:
+        imported = _imported(_tree(roots, module))
+        for base in _chain(roots, imported.get(value.value.id, f"{module}.{value.value.id}")):
+            tree = _tree(roots, base.rpartition(".")[0])
+            found = _assigned(_class(tree, base.rpartition(".")[2]) if tree else None, value.attr)
+            if found is not None:
+                return _constant(roots, chain, base, found, depth - 1)
+    return UNSEEN
+
+
+def _imported(tree: ast.Module | None) -> dict[str, str]:
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in (ast.walk(tree) if tree else ()) if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def _assigned(owner: ast.Module | ast.ClassDef | None, name: str) -> ast.expr | None:
+    for node in owner.body if owner else ():
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return node.value
+    return None

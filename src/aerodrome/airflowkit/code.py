@@ -236,8 +236,7 @@ def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        names = {keyword.arg for keyword in node.keywords}
-        if name == "xcom_pull" and "task_ids" not in names and not node.args:
+        if name == "xcom_pull" and _is_of_all(node):
             yield _pull(node.lineno)
         for keyword in node.keywords:
             if keyword.arg in ("sla", "sla_miss_callback") and not _is_none(keyword.value):
@@ -253,6 +252,12 @@ def _calls(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
         if isinstance(node, ast.Dict):
             keys = [key for key in node.keys if isinstance(key, ast.Constant)]
             yield from (_sla(key.lineno) for key in keys if key.value == "sla")
+
+
+def _is_of_all(pull: ast.Call) -> bool:
+    """Tell whether a pull names no task, or None in the place of one."""
+    given = [item.value for item in pull.keywords if item.arg == "task_ids"] or pull.args[:1]
+    return not given or (isinstance(given[0], ast.Constant) and given[0].value is None)
 
 
 def _pull(line: int) -> CodeFact:
@@ -307,17 +312,31 @@ def _classes(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
                     break
 
 
+def facts_of_template(text: str) -> tuple[CodeFact, ...]:
+    """Give what a file that tasks render asks for and Airflow 3 does not have."""
+    found: dict[CodeFact, None] = {}
+    for block in _JINJA.finditer(
+        re.sub(r"\{#.*?#\}", lambda match: "\n" * match[0].count("\n"), text, flags=re.DOTALL)
+    ):
+        found |= dict.fromkeys(_block(block.string.count("\n", 0, block.start()) + 1, block[1]))
+    return tuple(found)
+
+
+def _block(line: int, inside: str) -> Iterator[CodeFact]:
+    for name in re.findall(r"(?<![\w.'\"])([a-z_]+)\b(?!\s*\()", inside):
+        if name in REMOVED_CONTEXT and name != "conf":
+            rule = "context-renamed" if name in RENAMED_IN_TEMPLATES else "context-key"
+            yield _context(line, name, rule, REMOVED_CONTEXT)
+    yield from _pulls(line, inside)
+
+
 def _strings(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
     for node in nodes:
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
             continue
         text = node.value
         for block in _JINJA.finditer(text):
-            for name in re.findall(r"(?<![\w.'\"])([a-z_]+)\b(?!\s*\()", block[1]):
-                if name in REMOVED_CONTEXT and name != "conf":
-                    rule = "context-renamed" if name in RENAMED_IN_TEMPLATES else "context-key"
-                    yield _context(node.lineno, name, rule, REMOVED_CONTEXT)
-            yield from _pulls(node.lineno, block[1])
+            yield from _block(node.lineno, block[1])
         if _OLD_CLI.search(text):
             yield CodeFact(
                 "old-cli",

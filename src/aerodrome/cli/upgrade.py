@@ -103,8 +103,9 @@ def run(
     say(f"From Airflow {source}{f' ({why})' if why else ''} to {target}.")
     options = codemod.Options(
         catchup_by_default=catchup,
-        default_timezone=timezone,
-        source_version="" if from_version == "auto" else source,  # "": looked for once more, and for each file
+        default_timezone=timezone or codemod.default_timezone(path),
+        source_version=source,
+        is_guessed=from_version == "auto" and not codemod.is_named(path),
         is_pinning_intervals=intervals == "pin",
         is_keeping_gone=gone == "keep",
         python=_python(target),
@@ -126,7 +127,14 @@ def run(
             with _warm_home() as home:
                 pinned = intervals == "pin"
                 proof = codemod.prove(
-                    before, after, first, second, is_pinned=pinned, timezone=timezone, home=home, progress=say
+                    before,
+                    after,
+                    first,
+                    second,
+                    is_pinned=pinned,
+                    timezone=options.default_timezone,
+                    home=home,
+                    progress=say,
                 )
         if write:
             _write_back(after, path, _accepted(only, done))

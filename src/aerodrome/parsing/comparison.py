@@ -17,7 +17,8 @@ Severity = Literal["info", "warning", "blocker"]
 _BLOCKERS = ("tasks", "edges", "schedule")
 _INFO = ("tags", "owner", "operator", "template_fields", "doc_md", "description")
 _TASK_ITSELF = re.compile(r"tasks\.[^.]+$")
-_UNSCHEDULED = ("NullTimetable", "OnceTimetable", "ContinuousTimetable", "AssetTriggeredTimetable")
+_CONTINUOUS = "ContinuousTimetable"
+_UNSCHEDULED = ("NullTimetable", "OnceTimetable", _CONTINUOUS, "AssetTriggeredTimetable")
 _TASK = re.compile(r"tasks\.(.+)\.([a-z_]+)$")
 
 
@@ -64,7 +65,11 @@ def _of_dag(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> I
 
 
 def _is_unscheduled(dag: ParsedDag) -> bool:
-    return dict(dag.shape.get("schedule") or {}).get("timetable") in _UNSCHEDULED
+    return _timetable(dag) in _UNSCHEDULED
+
+
+def _timetable(dag: ParsedDag) -> str:
+    return str(dict(dag.shape.get("schedule") or {}).get("timetable"))
 
 
 def _lost_templates(path: str, before: ParsedDag, after: ParsedDag) -> list[str]:
@@ -73,7 +78,8 @@ def _lost_templates(path: str, before: ParsedDag, after: ParsedDag) -> list[str]
     old, new = ((dag.shape.get("tasks") or {}).get(task_id) or {} for dag in (before, after))
     held, rendered = ({text for texts in _held(task).values() for text in texts} for task in (old, new))
     gone = sorted(_held(old).keys() - set(new.get("template_fields") or ()))
-    return gone if len(rendered) < len(held) else []
+    lost = [name for name in gone if not rendered.issuperset(_held(old)[name])]
+    return (lost or gone) if len(rendered) < len(held) else []
 
 
 def _held(task: Mapping[str, Any]) -> Mapping[str, list[int]]:
@@ -82,7 +88,9 @@ def _held(task: Mapping[str, Any]) -> Mapping[str, list[int]]:
 
 
 def _of_runs(before: ParsedDag, after: ParsedDag, versions: tuple[str, str]) -> Iterator[DagDifference]:
-    """Give the first run that differs: the others follow from it."""
+    """Give the first run that differs: the others follow from it. A run that follows upon the one before has the time of the reading."""
+    if _timetable(before) == _timetable(after) == _CONTINUOUS:
+        return
     severity, reason = _run_reason(before, after, versions)
     for index, (old, new) in enumerate(zip(before.next_runs, after.next_runs, strict=False)):
         if old != new:

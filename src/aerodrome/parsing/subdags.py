@@ -25,23 +25,34 @@ def folded(before: ParseResult, after: ParseResult) -> tuple[ParseResult, tuple[
     found: list[DagDifference] = []
     dags: list[ParsedDag] = []
     for dag in before.dags:
-        tasks = dict(dag.shape.get("tasks") or {})
         new = dict(targets[dag.dag_id].shape.get("tasks") or {}) if dag.dag_id in targets else {}
-        for name, task in tuple(tasks.items()):
-            child = children.get(f"{dag.dag_id}.{name}")
-            is_group = name not in new and any(other.startswith(f"{name}.") for other in new)
-            if child is None or not is_group or dict(task).get("operator") != "SubDagOperator":
-                continue
-            tasks = _with_group(tasks, name, child)
-            gone.add(child.dag_id)
-            found.append(DagDifference(dag.dag_id, f"tasks.{name}", "SubDagOperator", "TaskGroup", "info", REASON))
+        groups: list[str] = []
+        tasks = _tasks(dag, "", new, children, groups)
+        gone |= {f"{dag.dag_id}.{name}" for name in groups}
+        found += [
+            DagDifference(dag.dag_id, f"tasks.{name}", "SubDagOperator", "TaskGroup", "info", REASON) for name in groups
+        ]
         dags.append(replace(dag, shape={**dag.shape, "tasks": tasks}) if tasks else dag)
     return replace(before, dags=tuple(dag for dag in dags if dag.dag_id not in gone)), tuple(found)
 
 
-def _with_group(tasks: Mapping[str, Any], name: str, child: ParsedDag) -> dict[str, Any]:
-    """Put the child's tasks in the place of its operator: what led to it leads to their first, their last lead on."""
-    inner: dict[str, Any] = dict(child.shape.get("tasks") or {})
+def _tasks(
+    dag: ParsedDag, prefix: str, new: Mapping[str, Any], children: Mapping[str, ParsedDag], groups: list[str]
+) -> dict[str, Any]:
+    """Give a DAG's tasks with those of its SubDags, and of theirs, in their places; `groups` gets the names of these, `prefix` is that of the DAG itself."""
+    tasks = dict(dag.shape.get("tasks") or {})
+    for name, task in tuple(tasks.items()):
+        child, group = children.get(f"{dag.dag_id}.{name}"), f"{prefix}{name}"
+        is_group = group not in new and any(other.startswith(f"{group}.") for other in new)
+        if child is None or not is_group or dict(task).get("operator") != "SubDagOperator":
+            continue
+        groups.append(group)
+        tasks = _with_group(tasks, name, _tasks(child, f"{group}.", new, children, groups))
+    return tasks
+
+
+def _with_group(tasks: Mapping[str, Any], name: str, inner: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the tasks of a SubDag in the place of its operator: what led to it leads to their first, their last lead on."""
     after: list[str] = list(tasks[name].get("downstream") or ())
     fed = {other for task in inner.values() for other in task.get("downstream") or ()}
     roots = [f"{name}.{task_id}" for task_id in inner if task_id not in fed]

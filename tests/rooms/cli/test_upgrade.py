@@ -134,6 +134,27 @@ def test_interpreters_stay_for_one_proof_at_a_time_and_only_where_a_home_can_be_
         assert none is None
 
 
+@pytest.mark.parametrize(("version", "shown"), [("2.3.4", "moment.isoformat()"), ("2.11.2", "str(moment)")])
+def test_from_decides_what_the_code_meant(
+    version: str, shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "sales.py"
+    path.write_text("import pendulum\nfrom airflow import DAG\n\nmoment = pendulum.now()\nprint(str(moment), DAG)\n")
+    run(path, from_version=version, write=True, diff=False)
+    assert f"print({shown}, DAG)" in path.read_text()
+
+
+def test_a_file_is_read_in_the_zone_of_its_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "airflow.cfg").write_text("[core]\ndefault_timezone = Europe/Oslo\n")
+    path = tmp_path / "sales.py"
+    path.write_text(
+        "from datetime import datetime\nfrom airflow import DAG\n\n"
+        'DAG("sales", schedule="@daily", start_date=datetime(2024, 1, 1), catchup=False)\n'
+    )
+    run(path, write=True, diff=False)
+    assert "Europe/Oslo" in path.read_text()
+
+
 def test_the_version_that_is_given_decides(tmp_path: Path) -> None:
     project = tmp_path / "project"
     (project / "dags").mkdir(parents=True)

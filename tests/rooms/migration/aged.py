@@ -12,9 +12,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 
 import psycopg
@@ -195,9 +197,12 @@ def make_new(venv: Path, home: Path, url: str, fernet_key: str) -> None:
     _run(env, "variables", "set", "api_token", "canary-variable-c3")
     _run(env, "pools", "set", "warehouse_pool", "3", "")
     daily = "select count(*) from dag_run where run_type = 'scheduled' and dag_id = 'daily_orders' and state"
-    components = (("api-server", "--host", "127.0.0.1", "--workers", "1"), ("dag-processor",), ("scheduler", "-s"))
     source = Aged("", url, fernet_key)
-    with _running(env, home, components):
+    with ExitStack() as running:
+        running.enter_context(_running(env, home, "api-server", "--host", "127.0.0.1", "--workers", "1"))
+        _await(lambda: _answers(port), home)  # a task that finds no server fails before it begins
+        running.enter_context(_running(env, home, "dag-processor"))
+        running.enter_context(_running(env, home, "scheduler", "-s"))
         _await(lambda: source.count("select count(*) from dag where dag_id = 'by_hand'") == 1, home)
         _run(env, "dags", "trigger", "by_hand", "--conf", '{"full": true, "since": "2026-01-01"}')
         _run(env, "dags", "trigger", "by_hand", "--conf", "{}")
@@ -225,22 +230,25 @@ def _run(env: dict[str, str], *arguments: str) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-@contextmanager
-def _running(env: dict[str, str], home: Path, components: Sequence[tuple[str, ...]]) -> Iterator[None]:
-    program = Path(env["PATH"].split(":")[0]) / "airflow"
-    started: list[subprocess.Popen[bytes]] = []
+def _answers(port: int) -> bool:
     try:
-        for arguments in components:
-            with (home / f"{arguments[0]}.log").open("wb") as log:
-                started.append(
-                    subprocess.Popen(
-                        [program, *arguments], env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-                    )
-                )
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/version", timeout=5) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _running(env: dict[str, str], home: Path, *arguments: str) -> Iterator[None]:
+    program = Path(env["PATH"].split(":")[0]) / "airflow"
+    with (home / f"{arguments[0]}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *arguments], env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
         yield
     finally:
-        for process in reversed(started):
-            _end(process)
+        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -14,6 +14,15 @@ from aerodrome.parsing import NextRun, ParsedDag, ParseResult, compare
 TASK = {"retries": 1, "pool": "default_pool", "trigger_rule": "all_success", "downstream": ["b"], "operator": "Bash"}
 SHAPE = {"catchup": True, "schedule": {"summary": "@daily"}, "tasks": {"a": TASK, "b": {**TASK, "downstream": []}}}
 
+LOAD = """
+class Load(EmptyOperator):
+    template_fields = ("job",)
+
+    def __init__(self, job="{{ ds }}", **more):
+        super().__init__(**more)
+        self.job = job
+"""
+
 
 def result(version: str, *dags: ParsedDag) -> ParseResult:
     return ParseResult(dags, (), 0.0, version)
@@ -70,6 +79,26 @@ def test_a_template_that_is_not_rendered_any_more(
     assert ("template in sql" in found.reason) == (severity == "blocker")
 
 
+def test_only_fields_whose_templates_are_lost_are_named() -> None:
+    held = {"arguments": [1], "name": [2], "query": [3]}
+    before = {"a": _task(template_fields=["arguments", "name", "query"], **{"template texts": held})}
+    after = {"a": _task(template_fields=["job"], **{"template texts": {"job": [1, 3]}})}
+    (found,) = compare(result("1.10.15", dag(tasks=before)), result("3.3.2", dag(tasks=after)))
+    assert (found.severity, found.reason) == ("blocker", "A template in name is not rendered any more.")
+
+
+@pytest.mark.parametrize(
+    ("timetable", "is_compared"), [("ContinuousTimetable", False), ("CronDataIntervalTimetable", True)]
+)
+def test_runs_that_follow_upon_each_other_have_the_time_of_the_reading(timetable: str, is_compared: bool) -> None:
+    first = NextRun("2026-01-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00")
+    later = replace(first, interval_end="2026-01-02T00:00:01+00:00", run_after="2026-01-02T00:00:01+00:00")
+    schedule = {"summary": "x", "timetable": timetable}
+    before, after = dag(runs=(first,), schedule=schedule), dag(runs=(later,), schedule=schedule)
+    found = compare(result("2.11.2", before), result("3.3.2", after))
+    assert [item.path for item in found] == ["next_runs[0]"] * is_compared
+
+
 def test_a_subdag_that_became_a_group_is_explained() -> None:
     before = {"a": _task("sub"), "sub": _task("b", operator="SubDagOperator"), "b": _task()}
     inner = {"one": _task("two"), "two": _task(), "alone": _task()}
@@ -95,6 +124,17 @@ def test_a_subdag_that_became_a_group_is_explained() -> None:
         ("tasks.sub.two.downstream", "blocker"),
         ("tasks.sub.one.retries", "warning"),
     }
+
+
+def test_a_subdag_within_a_subdag_is_a_group_within_a_group() -> None:
+    before = {"sub": _task("b", operator="SubDagOperator"), "b": _task()}
+    inner = {"one": _task("deep"), "deep": _task(operator="SubDagOperator")}
+    after = {"sub.one": _task("sub.deep.two"), "sub.deep.two": _task("b"), "b": _task()}
+    old = result("2.11.2", dag(tasks=before), dag("x.sub", tasks=inner), dag("x.sub.deep", tasks={"two": _task()}))
+    found = compare(old, result("3.3.2", dag(tasks=after)))
+    assert {(item.path, item.severity) for item in found} == {("tasks.sub", "info"), ("tasks.sub.deep", "info")}
+    flat = {"sub.one": _task("sub.two"), "sub.two": _task("b"), "b": _task()}
+    assert "blocker" in {item.severity for item in compare(old, result("3.3.2", dag(tasks=flat)))}
 
 
 def test_a_subdag_that_stays_is_compared_as_it_is() -> None:
@@ -136,11 +176,13 @@ def test_templates_of_real_tasks_are_known_by_their_fields(reader: Reader) -> No
     place = "airflow.operators.bash" if reader.version.startswith("2") else "airflow.providers.standard.operators.bash"
     reader.add(
         "sales",
-        more=f"from {place} import BashOperator",
+        more=f"from {place} import BashOperator\n{LOAD}",
         task="BashOperator(task_id='a', bash_command='x {{ ds }}', env={'A': 'plain', 'B': '{{ ds }}', 'C': ['{% if x %}']}),"
-        " BashOperator.partial(task_id='b', env={'B': '{{ ds }}'}).expand(bash_command=['x'])",
+        " BashOperator.partial(task_id='b', env={'B': '{{ ds }}'}).expand(bash_command=['x']), Load(task_id='c'), Load(task_id='d', job='{{ run_id }}')",
     )
     (found,) = reader.read().dags
-    first, mapped = (found.shape["tasks"][name]["template texts"] for name in ("a", "b"))
+    first, mapped, silent, said = (found.shape["tasks"][name]["template texts"] for name in ("a", "b", "c", "d"))
+    assert silent == {}  # what the class says itself
+    assert len(said["job"]) == 1
     assert {name: len(texts) for name, texts in first.items()} == {"bash_command": 1, "env": 2}
     assert mapped["env"][0] in first["env"]

@@ -2,7 +2,7 @@
 
 from aerodrome.migration.codemod.contract import CodeUpgrade, FileChange, Options, Remaining, Rule
 from aerodrome.migration.codemod.gone import GONE
-from aerodrome.migration.codemod.origin import source_version
+from aerodrome.migration.codemod.origin import default_timezone, is_named, source_version
 from aerodrome.migration.codemod.proof import FileProof, Interpreter, Proof, prove
 from aerodrome.migration.codemod.upgrade import upgrade
 
@@ -16,6 +16,8 @@ __all__ = [
     "Proof",
     "Remaining",
     "Rule",
+    "default_timezone",
+    "is_named",
     "prove",
     "source_version",
     "upgrade",

@@ -96,10 +96,20 @@ def add_keyword(source: Source, call: ast.Call, name: str, value: str) -> Edit:
     line = source.text[source.text.rfind(b"\n", 0, source.start(last)) + 1 : source.start(last)]
     if not line.strip() and b"\n" in source.text[source.end(call.func) : source.start(items[0])]:
         gap = source.newline.decode() + line.decode()
+        if comment := _comment_beside(source, end):
+            told = source.text[end : comment[1]].decode()  # it is about the argument before it
+            return Edit(
+                end, comment[1], f"{'' if has_comma else ','}{told}{gap}{name}={value}{',' if has_comma else ''}"
+            )
     else:
         gap = " "
     head = "" if has_comma else ","
     return Edit(end, end, f"{head}{gap}{name}={value}" + ("," if has_comma else ""))
+
+
+def _comment_beside(source: Source, end: int) -> tuple[int, int] | None:
+    """Give the comment that follows on the same line, when nothing stands between."""
+    return next(((a, b) for a, b in source.comments if a >= end and not source.text[end:a].strip(b" \t")), None)
 
 
 def rename_keyword(source: Source, item: ast.keyword, name: str) -> Edit:

@@ -48,9 +48,9 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
     concerned = [rule for rule in rules if any(word in text for word in rule.words)]
     if not concerned:
         return Rewritten(data)
-    source, done = read(text), Rewritten(data)
+    source, done = read(text, options.file, options.project), Rewritten(data)
     if source is None:
-        source = converted(text)
+        source = converted(text, options.file, options.project)
         done.rules["python2"] += 1
     if source is None:
         return Rewritten(data, is_python=False)
@@ -110,14 +110,14 @@ def _make(source: Source, found: list[tuple[str, Change]], done: Rewritten, refu
         if not any(is_overlapping(edit, taken) for edit in change.edits):
             taken += change.edits
             fitting.append((code, change))
-    made = read(apply(source, [change for _, change in fitting]))
+    made = read(apply(source, [change for _, change in fitting]), source.file, source.project)
     if made is not None:
         done.rules.update(code for code, _ in fitting)
         _note(source, made, fitting, done)
         return made
     for code in dict.fromkeys(code for code, _ in fitting):  # one of them breaks the file: rule by rule, then
         own = [change for other, change in fitting if other == code]
-        made = read(apply(source, own))
+        made = read(apply(source, own), source.file, source.project)
         if made is not None:
             done.rules[code] += len(own)
             _note(source, made, [(code, change) for change in own], done)

@@ -12,21 +12,47 @@ from aerodrome.migration.codemod.editing import import_text
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.source import Source
 
+_OURS = ("airflow", "datetime", "pendulum")
+"""What our fixes take the uses of."""
+
+
+def repeated_imports(source: Source | None) -> list[tuple[ast.ImportFrom, ast.alias]]:
+    """Give what a file imports once more at its top, when the name means nothing else in between."""
+    if source is None:
+        return []
+    seen: set[tuple[str, str, str | None]] = set()
+    found: list[tuple[ast.ImportFrom, ast.alias]] = []
+    for node in source.tree.body:
+        if not isinstance(node, ast.ImportFrom) or node.level or not str(node.module).startswith("airflow"):
+            continue
+        for alias in node.names:
+            key = (str(node.module), alias.name, alias.asname)
+            if key in seen and source.has_import(alias.asname or alias.name, f"{node.module}.{alias.name}"):
+                found.append((node, alias))
+            seen.add(key)
+    return found
+
+
+def drop_repeated(source: Source, repeated: Collection[tuple[ast.ImportFrom, ast.alias]]) -> list[Edit]:
+    gone = {alias for _, alias in repeated}
+    nodes = dict.fromkeys(node for node, _ in repeated)
+    return [_without(source, node, [alias for alias in node.names if alias not in gone]) for node in nodes]
+
 
 def unused_imports(source: Source | None) -> dict[str, str]:
-    """Give the names that a file imports from airflow at any level and never uses: "module.name" as imported -> the name it is bound to."""
+    """Give the names that a file imports from airflow and of dates, at any level, and never uses: "module.name" as imported -> the name it is bound to."""
     if source is None:
         return {}
     used = {node.id for node in source.each(ast.Name)} | _exported(source.tree)
     found: dict[str, str] = {}
     for node in source.each(ast.ImportFrom):
-        if node.module and not node.level and node.module.split(".")[0] == "airflow":
+        if node.module and not node.level and node.module.split(".")[0] in _OURS:
             found |= {f"{node.module}.{alias.name}": alias.asname or alias.name for alias in node.names}
     for plain in source.each(ast.Import):
         found |= {
             alias.name: alias.asname or alias.name.split(".")[0]
             for alias in plain.names
-            if alias.name.split(".")[0] == "airflow"
+            if alias.name.split(".")[0] in _OURS
         }
     return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 

@@ -14,11 +14,15 @@ _ROOTS = ("", "dags/", "plugins/", "include/")
 class Project:
     """Files by their path below the project ("dags/sales.py"); each is parsed when a rule first asks for it."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], templates: Mapping[str, str] | None = None) -> None:
         self._files = files
+        self.templates = templates or {}  # files that tasks may render, by their path
         self._sources: dict[str, Source | None] = {}
         self._known: dict[str, Any] = {}
         self._mentioning: dict[bytes, tuple[str, ...]] = {}
+
+    def has(self, file: str) -> bool:
+        return file in self._files
 
     def text(self, file: str) -> bytes:
         return self._files[file]
@@ -29,6 +33,10 @@ class Project:
             text = self._files.get(file)
             self._sources[file] = read(text) if text is not None else None
         return self._sources[file]
+
+    def file_of(self, source: Source) -> str:
+        """Give the path of a file that `source` gave."""
+        return next(file for file, known in self._sources.items() if known is source)
 
     def mentioning(self, word: bytes) -> tuple[str, ...]:
         """Give the files with a word in them; looked for once."""

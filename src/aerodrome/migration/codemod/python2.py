@@ -11,6 +11,7 @@ import warnings
 from functools import cache
 from typing import Any
 
+from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.source import Source, read
 
 _FIXERS = (
@@ -34,7 +35,7 @@ def _tool() -> Any:
         return None
 
 
-def converted(text: bytes) -> Source | None:
+def converted(text: bytes, file: str = "", project: Project | None = None) -> Source | None:
     """Give the file as Python 3; None when it is not Python 2 either, or nothing can turn it."""
     tool = _tool()
     if tool is None:
@@ -44,4 +45,4 @@ def converted(text: bytes) -> Source | None:
         tree = tool.refactor_string(text.decode("utf-8").replace("\r\n", "\n").rstrip("\n") + "\n", "a file")
     except (AttributeError, AssertionError, ValueError, IndexError, RecursionError):  # a fixer that gives up
         return None
-    return None if tree is None else read(str(tree).encode().replace(b"\n", newline))
+    return None if tree is None else read(str(tree).encode().replace(b"\n", newline), file, project)

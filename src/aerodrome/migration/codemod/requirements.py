@@ -6,9 +6,12 @@ import re
 from collections.abc import Collection, Iterator
 
 from aerodrome.migration.codemod.contract import Remaining
-from aerodrome.migration.codemod.moves import companions, package_of
+from aerodrome.migration.codemod.moves import companions, floors, package_of
 
 _IMPORT = re.compile(rb"(?m)^\s*(?:from|import)\s+(airflow\.providers\.[\w.]+)")
+_POD = re.compile(rb"[\"']pod_override[\"']")
+_KUBERNETES = "apache-airflow-providers-cncf-kubernetes"
+"""It brings the client whose pods tasks hand to their executor."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _OWN = {f"apache-airflow-providers-{name}" for name in ("standard", "common-compat", "common-io", "common-sql", "smtp")}
 """What apache-airflow 3.3.2 itself requires."""
@@ -38,6 +41,8 @@ def providers_of(source: bytes, major: int = _THREE) -> frozenset[str]:
     modules = [match.decode() for match in _IMPORT.findall(source)]
     found = {package_of(module) for module in modules}
     found |= {package for module in modules for package in companions().get(module, ())}
+    if _POD.search(source):
+        found.add(_KUBERNETES)
     own = _OWN if major >= _THREE else _OWN_OF_2
     return frozenset(name for name in found if name and name not in own)
 
@@ -63,10 +68,20 @@ def needed_findings(needed: Collection[str], file: str) -> Iterator[Remaining]:
         yield Remaining("provider-needed", file, 1, f"The upgraded code imports from {name}.", hint)
 
 
+def _is_taken(name: str, version: str) -> bool:
+    """Tell whether a provider has at least the major version that the target was tried with."""
+    least = floors().get(re.sub(r"[-_.]+", "-", name).lower())
+    major = version.partition(".")[0]
+    return least is None or (major.isdigit() and int(major) >= int(least))
+
+
 def upgrade_requirements(
-    text: str, file: str, needed: Collection[str] = ()
+    text: str, file: str, needed: Collection[str] = (), *, is_of_3: bool = False
 ) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
-    """Give the new text, the rules applied, and what a person must look at; `needed` packages are added when absent."""
+    """Give the new text, the rules applied, and what a person must look at; `needed` packages are added when absent.
+
+    `is_of_3`: the project ran on Airflow 3, and so did its providers; those that the target takes stay pinned.
+    """
     lines: list[str] = []
     rules: dict[str, int] = {}
     findings: list[Remaining] = []
@@ -86,6 +101,8 @@ def upgrade_requirements(
             note("airflow-pin", number, f"The pin of Airflow is dropped: the deployment decides it.{wanted}", "")
         elif bare.startswith(("-c", "--constraint")):
             note("constraint", number, "The constraints file is dropped: it belongs to the old Airflow.", "")
+        elif provider and is_of_3 and _is_taken(provider["name"], provider["version"]):
+            lines.append(line)
         elif provider:
             new = f"{provider['name']}{provider['extras'] or ''}>={provider['version']}{provider['rest']}"
             lines.append(new + hash_ + comment + ending)

@@ -13,7 +13,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from aerodrome.migration.codemod.project import Project
 
 _Node = TypeVar("_Node", bound=ast.AST)
 _NEWLINE = re.compile(rb"\r\n|\n|\r")
@@ -38,11 +41,13 @@ class Scope:
 
 
 class Source:
-    """A parsed file. `text` is UTF-8; nodes are in the order of the tree."""
+    """A parsed file. `text` is UTF-8; nodes are in the order of the tree. `project`: where it is `file`, if anything is known of it."""
 
-    def __init__(self, text: bytes, tree: ast.Module) -> None:
+    def __init__(self, text: bytes, tree: ast.Module, file: str = "", project: Project | None = None) -> None:
         self.text = text
         self.tree = tree
+        self.file = file
+        self.project = project
         self._lines = [0, *(match.end() for match in _NEWLINE.finditer(text))]
         self.parents: dict[ast.AST, ast.AST] = {}
         self._scopes: dict[ast.AST, Scope] = {}
@@ -175,12 +180,12 @@ class Source:
         return any(start <= first < end for first, _ in self.comments)
 
 
-def read(text: bytes) -> Source | None:
+def read(text: bytes, file: str = "", project: Project | None = None) -> Source | None:
     """Parse a file's UTF-8 text; None when it is not Python 3."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Source(text, ast.parse(text))
+            return Source(text, ast.parse(text), file, project)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

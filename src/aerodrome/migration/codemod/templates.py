@@ -57,22 +57,29 @@ def rewrite_f_string(code: str, inner: Inner, quote: str) -> tuple[str, int]:
 
 def rewrite_source(source: Source, inner: Inner) -> Iterator[Change]:
     """Rewrite the Jinja blocks in the texts of a file of Python."""
+    for node in texts(source):
+        if change := rewrite_node(source, node, inner):
+            yield change
+
+
+def texts(source: Source) -> Iterator[ast.Constant | ast.JoinedStr]:
+    """Give the texts of a file of Python that may hold Jinja blocks."""
     for node in source.each(ast.Constant):
         if not isinstance(node.value, str) or ("{{" not in node.value and "{%" not in node.value):
             continue
-        if isinstance(source.parents[node], ast.JoinedStr):
-            continue
-        code = source.code(node)
-        text, count = rewrite_text(code, inner, '"' if code.rstrip().endswith("'") else "'")
-        if count:
-            yield Change((replace(source, node, text),))
-    for joined in source.each(ast.JoinedStr):
-        code = source.code(joined)
-        if "{{" not in code:
-            continue
+        if not isinstance(source.parents[node], ast.JoinedStr):
+            yield node
+    yield from (joined for joined in source.each(ast.JoinedStr) if "{{" in source.code(joined))
+
+
+def rewrite_node(source: Source, node: ast.Constant | ast.JoinedStr, inner: Inner) -> Change | None:
+    """Rewrite the Jinja blocks of one text."""
+    code = source.code(node)
+    if isinstance(node, ast.JoinedStr):
         text, count = _rewrite_pieces(code, inner)
-        if count:
-            yield Change((replace(source, joined, text),))
+    else:
+        text, count = rewrite_text(code, inner, '"' if code.rstrip().endswith("'") else "'")
+    return Change((replace(source, node, text),)) if count else None
 
 
 def _rewrite_pieces(code: str, inner: Inner) -> tuple[str, int]:

@@ -7,6 +7,7 @@ became unused. A file that does not compile afterwards keeps the state before th
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,13 +23,19 @@ from aerodrome.migration.codemod.contract import Change, CodeUpgrade, FileChange
 from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.encodings import Encoded, as_utf8
 from aerodrome.migration.codemod.engine import Rewritten, follow, rewrite
-from aerodrome.migration.codemod.imports import drop, is_gone, unused_imports
+from aerodrome.migration.codemod.imports import (
+    drop,
+    drop_repeated,
+    is_gone,
+    repeated_imports,
+    unused_imports,
+)
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.origin import (
     NEWEST,
     default_timezone,
+    is_named,
     is_of_1,
-    named_version,
     source_version,
     version_of,
 )
@@ -41,7 +48,16 @@ from aerodrome.migration.codemod.requirements import (
     upgrade_requirements,
 )
 from aerodrome.migration.codemod.resolution import resolve_requirements
-from aerodrome.migration.codemod.rules import RULES, absent_variables, context_keys, pendulum_moments
+from aerodrome.migration.codemod.rules import (
+    RULES,
+    absent_variables,
+    asset_events,
+    context_keys,
+    pendulum_moments,
+    run_types,
+    xcom_pulls,
+)
+from aerodrome.migration.codemod.rules.callers import is_imported
 from aerodrome.migration.codemod.rules.moments import NEWEST_PENDULUM, pendulum_of
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
@@ -59,7 +75,11 @@ _TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
 """Rules of the same names say more than the facts, which stand at imports."""
 _OF_OLD_NAMES = {"catchup-default"}
 """Rules that look at DAGs under their names of Airflow 2: ruff renames these, and what was found stays true."""
+_WORDS = (b"airflow", b"xcom_pull(", b"xcom_push(", b"triggering_dataset_events")
+"""What tells that a file is about Airflow: a helper that is given a task's context need not import anything of it."""
 _OLDER = 2
+_LARGEST = 1_000_000  # bytes of a file that somebody wrote as a template
+_TEMPLATE_EXT = re.compile(rb"\btemplate_ext\b[^=\n]*=\s*[\[(]([^\])]*)[\])]")
 _BROKEN = "ruff's fixes would have broken the file; they were taken back."
 
 
@@ -117,11 +137,12 @@ def upgrade(
     paths = sorted(path for path in out_dir.rglob("*.py") if _is_own_file(path))
     names = [path.relative_to(out_dir).as_posix() for path in paths]
     encoded = _to_utf8(out_dir, names)
-    project = Project({name: path.read_bytes() for name, path in zip(names, paths, strict=True)})
+    texts = {name: path.read_bytes() for name, path in zip(names, paths, strict=True)}
+    project = Project(texts, _templates(out_dir, texts))
     options = options or Options()
     zone = options.default_timezone or default_timezone(source_dir)
     version = options.source_version or source_version(source_dir)[0]
-    is_guessed = not options.source_version and named_version(source_dir) is None
+    is_guessed = options.is_guessed or (not options.source_version and not is_named(source_dir))
     at_target = replace(
         options, target=target_version, default_timezone=zone, source_version=version, is_guessed=is_guessed
     )
@@ -136,7 +157,9 @@ def upgrade(
         codes = {code for code, _ in done.spots} & _TOLD_BETTER
         lines = {(code, spot.line) for code, spot in done.spots}
         findings[name] = [
-            item for item in findings[name] if item.rule not in codes and (item.rule, item.line) not in lines
+            item
+            for item in findings[name]
+            if item.rule not in codes and (item.rule, item.line) not in lines and not _is_of_slas(item, lines)
         ]
         findings[name] += [
             Remaining(code, name, spot.line, spot.message, spot.hint) for code, spot in (*done.spots, *done.notes)
@@ -154,11 +177,39 @@ def upgrade(
         (out_dir / name).write_bytes(item.back((out_dir / name).read_bytes()))
     needed = frozenset().union(*(done.needed for done in finished.values()))
     changes += (
-        _others(out_dir, needed, at_target) if at_target.major > _OLDER else _others_for_2(out_dir, needed, at_target)
+        _others(out_dir, needed, at_target, project)
+        if at_target.major > _OLDER
+        else _others_for_2(out_dir, needed, at_target)
     )
     interesting = [change for change in changes if change.diff or change.findings]
     interesting += [_left_out(item) for item in left_out]
     return CodeUpgrade(target_version, tuple(sorted(interesting, key=lambda change: change.path)), len(changes))
+
+
+def _is_of_slas(item: Remaining, lines: Collection[tuple[str, int]]) -> bool:
+    """Tell ruff's word that an SLA still works, where a rule says that nothing comes of it."""
+    return item.message.startswith("`sla") and ("sla", item.line) in lines
+
+
+def _templates(out_dir: Path, code: Mapping[str, bytes]) -> dict[str, str]:
+    """Give the files that tasks may render: those of kinds that only templates have, or that an operator of the project says, and what the code names."""
+    found: dict[str, str] = {}
+    everything = b"\0".join(code.values())
+    kinds = TEMPLATES | _own_kinds(everything)
+    for path in sorted(out_dir.rglob("*")):
+        if path.suffix == ".py" or not _is_own_file(path) or path.stat().st_size > _LARGEST:
+            continue
+        if path.suffix not in kinds and (not path.suffix or path.name.encode() not in everything):
+            continue
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        if "{{" in text or "{%" in text:
+            found[path.relative_to(out_dir).as_posix()] = text
+    return found
+
+
+def _own_kinds(code: bytes) -> set[str]:
+    """Give the endings that operators of the project have as `template_ext`."""
+    return {kind.decode() for said in _TEMPLATE_EXT.findall(code) for kind in re.findall(rb"['\"](\.\w+)['\"]", said)}
 
 
 def _is_own_file(path: Path) -> bool:
@@ -229,8 +280,8 @@ def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
 def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
     path = held.out_dir / name
     data = path.read_bytes()
-    if b"airflow" not in data:
-        return []
+    if not any(word in data for word in _WORDS) and (b"jinja2" in data or not is_imported(held.project, name)):
+        return []  # nothing of Airflow's, and nothing that its tasks run
     options = replace(held.options, file=name, project=held.project)
     before = held.project.text(name)
     if options.is_guessed:
@@ -286,10 +337,11 @@ def _apply_ruff(out_dir: Path, ours: Mapping[str, _Rewritten], each: Each) -> di
 
 
 def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int) -> None:
-    """Drop imports that were used before and are not now, and unused ones of names that are gone."""
-    data = path.read_bytes()
-    if b"airflow" not in data:
+    """Drop imports that were used before and are not now, unused ones of names that are gone, and what became one import twice."""
+    if b"airflow" not in path.read_bytes():
         return
+    _drop_repeated(path, original, applied)
+    data = path.read_bytes()
     source = read(data)
     unused = unused_imports(source)
     if source is None or not unused:
@@ -310,17 +362,30 @@ def _drop_unused(path: Path, original: bytes, applied: Counter[str], major: int)
         applied["unused-import"] += len(gone)
 
 
-def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator[FileChange]:
+def _drop_repeated(path: Path, original: bytes, applied: Counter[str]) -> None:
+    data = path.read_bytes()
+    source = read(data)
+    repeated = repeated_imports(source)
+    if source is None or not repeated or repeated_imports(read(original)):
+        return
+    cleaned = apply(source, [Change(tuple(drop_repeated(source, repeated)))])
+    if _compiles(cleaned):
+        path.write_bytes(cleaned)
+        applied["repeated-import"] += len(repeated)
+
+
+def _others(out_dir: Path, needed: frozenset[str], options: Options, project: Project) -> Iterator[FileChange]:
     """Templates, requirements, and what stands around the code; `needed` are packages that the code imports; images of Airflow bring many that no requirements.txt names."""
     if needed and not (out_dir / "requirements.txt").exists():
         yield FileChange("requirements.txt", "", {}, tuple(needed_findings(needed, "requirements.txt")))
+    kinds = TEMPLATES | _own_kinds(b"\0".join(project.text(file) for file in project.mentioning(b"template_ext")))
     for path in sorted(out_dir.rglob("*")):
         if not _is_own_file(path):
             continue
         name = path.relative_to(out_dir).as_posix()
         is_requirements = path.name == "requirements.txt"
         is_around = is_concerned(path)
-        if not is_requirements and not is_around and path.suffix not in TEMPLATES:
+        if not is_requirements and not is_around and path.suffix not in kinds and name not in project.templates:
             continue
         before = path.read_bytes()
         try:
@@ -330,31 +395,42 @@ def _others(out_dir: Path, needed: frozenset[str], options: Options) -> Iterator
         if is_requirements:
             new, rules, findings = _requirements(text, name, needed if path.parent == out_dir else frozenset(), options)
         else:
-            new, rules = _template(text, options) if path.suffix in TEMPLATES else (text, {})
-            findings = ()
+            new, rules, findings = _template(text, name, options) if path.suffix in kinds else (text, {}, ())
             if is_around:
-                new, more, findings = upgrade_surroundings(new, name)
-                rules |= more
+                new, more, others = upgrade_surroundings(new, name)
+                rules, findings = rules | more, findings + others
+            if name in project.templates:
+                findings += tuple(
+                    Remaining(fact.rule, name, fact.line, fact.message, fact.hint)
+                    for fact in code_reader.facts_of_template(new)
+                )
         if new != text:
             path.write_bytes(new.encode("utf-8"))
         yield FileChange(name, _diff(before, new.encode("utf-8"), name), rules, findings)
 
 
-def _template(text: str, options: Options) -> tuple[str, dict[str, int]]:
-    """Rewrite a file that tasks render; give how often each rule was applied."""
+def _template(text: str, name: str, options: Options) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
+    """Rewrite a file that tasks render; give how often each rule was applied, and what remains."""
     text, keys = rewrite_text(text, context_keys.rewrite_inside)
     found = {context_keys.RULE.code: keys}
     if (pendulum := pendulum_of(b"", options)) < NEWEST_PENDULUM:
         text, found[pendulum_moments.RULE.code] = rewrite_text(text, pendulum_moments.inside(pendulum))
     if absent_variables.is_concerned(options):
         text, found[absent_variables.RULE.code] = rewrite_text(text, absent_variables.rewrite_inside)
-    return text, {code: count for code, count in found.items() if count}
+    for code, inner in (
+        (run_types.RULE.code, run_types.rewrite_inside),
+        (asset_events.RULE.code, asset_events.rewrite_inside),
+    ):
+        text, found[code] = rewrite_text(text, inner)
+    text, pulls, findings = xcom_pulls.in_template(text, name, options)
+    return text, pulls | {code: count for code, count in found.items() if count}, findings
 
 
 def _requirements(
     text: str, file: str, needed: frozenset[str], options: Options
 ) -> tuple[str, dict[str, int], tuple[Remaining, ...]]:
-    new, rules, findings = upgrade_requirements(text, file, needed)
+    is_of_3 = options.source_version.startswith("3.")
+    new, rules, findings = upgrade_requirements(text, file, needed, is_of_3=is_of_3)
     if options.requirements_as_of is None:
         return new, rules, findings
     new, more, others = resolve_requirements(new, file, options.target, options.python, options.requirements_as_of)

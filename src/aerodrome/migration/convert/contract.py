@@ -187,6 +187,7 @@ class Parameter:
     has_default: bool = True
     description: str = ""
     is_secret: bool = False
+    is_computed: bool = False  # without a value the tasks put one together
 
 
 @dataclass(frozen=True)

@@ -299,14 +299,28 @@ def _task(task: Any) -> Dict[str, Any]:
 
 
 def _templates(task: Any, fields: List[Any]) -> Dict[str, List[int]]:
-    """Give what is rendered: of each field that holds templates, a number for each of their texts."""
+    """Give what is rendered: of each field that holds templates, a number for each of their texts. What the class itself says by default is nobody's."""
     given = getattr(task, "partial_kwargs", None)
     found = {}
     for name in fields:
         value = given.get(name) if isinstance(given, dict) else _attribute(task, str(name))
         texts = {zlib.crc32(text.encode()) for text in _texts(value, _DEEP) if "{{" in text or "{%" in text}
-        if texts:
+        if texts and value not in _defaults(type(task), str(name)):
             found[str(name)] = sorted(texts)
+    return found
+
+
+def _defaults(cls: Any, name: str) -> List[str]:
+    """Give what the constructors of a class and its bases take for an argument that nobody gave, where that is a text."""
+    found = []
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        try:
+            parameter = inspect.signature(init).parameters.get(name) if init else None
+        except (TypeError, ValueError):
+            parameter = None
+        if parameter is not None and isinstance(parameter.default, str):
+            found.append(parameter.default)
     return found
 
 

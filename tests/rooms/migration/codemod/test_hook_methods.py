@@ -171,3 +171,72 @@ def test_the_table_agrees_with_a_real_airflow(airflow_venv: Callable[..., Venv])
         if taken is not None:
             assert not said.removed & set(taken)
             assert set(said.renamed.values()) <= set(taken)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "version", "expected"),
+    [
+        ("base_hook", "super().__init__(source=None)", "", "super().__init__()"),
+        ("base_hook", "super(Mine, self).__init__(conn_id)", "", "super(Mine, self).__init__()"),
+        ("base_hook", "BaseHook.__init__(self, conn_id)", "", "BaseHook.__init__(self)"),
+        ("base", "super().__init__(conn_id)", "2.4.3", "super().__init__()"),
+        ("base", "super().__init__(conn_id)", "2.11.2", "super().__init__(conn_id)"),
+        ("base", "super().__init__(source=conn_id)", "2.11.2", "super().__init__()"),
+        ("base", "super().__init__(logger_name='a')", "2.4.3", "super().__init__(logger_name='a')"),
+    ],
+)
+def test_base_hook_takes_nothing(module: str, line: str, version: str, expected: str) -> None:
+    source = f"from airflow.hooks.{module} import BaseHook\nclass Mine(BaseHook):\n    def __init__(self, conn_id):\n        {line}\n"
+    done = rewrite(source.encode(), RULES, Options(source_version=version))
+    assert done.text.decode().splitlines()[-1].strip() == expected
+    assert "base-hook" not in {code for code, _ in done.spots}
+
+
+def test_what_base_hook_is_given_by_a_call_is_told() -> None:
+    source = "from airflow.hooks.base_hook import BaseHook\nclass Mine(BaseHook):\n    def __init__(self):\n        super().__init__(a())\n"
+    assert "base-hook" in {code for code, _ in rewrite(source.encode(), RULES, OLD).spots}
+    other = "from airflow.hooks.http_hook import HttpHook\nclass Mine(HttpHook):\n    def __init__(self):\n        super().__init__('a')\n"
+    assert "__init__('a')" in rewrite(other.encode(), RULES, Options()).text.decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("c.cwd('/a')", "c.chdir('/a')"),
+        ("print(c.pwd)", 'print(c.normalize("."))'),
+        ("c.mkdir('/a', 755)", "c.mkdir('/a', 0o755)"),
+        ("c.chmod('/a', mode=0o755)", "c.chmod('/a', mode=0o755)"),
+        ("for a in c.listdir(): pass", "for a in sorted(c.listdir()): pass"),
+        (
+            "a = c.listdir_attr(remotepath='/a')",
+            "a = sorted(c.listdir_attr(path='/a'), key=lambda attr: attr.filename)",
+        ),
+        ("c.open('/a', mode='r')", "c.open('/a', mode='r')"),
+        ("c.get('/a', '/b')", "c.get('/a', '/b')"),
+    ],
+)
+def test_a_connection_of_pysftp_is_used_as_a_client_of_paramiko(line: str, expected: str) -> None:
+    source = f"from airflow.contrib.hooks.sftp_hook import SFTPHook\ndef a():\n    c = SFTPHook('b').get_conn()\n    {line}\n"
+    done = rewrite(source.encode(), RULES, OLD)
+    assert done.text.decode().splitlines()[-1].strip() == expected
+    assert rewrite(done.text, RULES, OLD).text == done.text
+    assert not done.spots
+
+
+@pytest.mark.parametrize(
+    "line", ["c.cd('/a')", "c.isfile('/a')", "c.timeout = 3", "c.get('/a')", "c.put('/a', '/b', preserve_mtime=True)"]
+)
+def test_what_a_client_of_paramiko_has_not_is_told(line: str) -> None:
+    source = f"from airflow.contrib.hooks.sftp_hook import SFTPHook\ndef a():\n    c = SFTPHook('b').get_conn()\n    {line}\n"
+    done = rewrite(source.encode(), RULES, OLD)
+    assert [(code, spot.line) for code, spot in done.spots] == [("sftp-connection", 4)]
+
+
+def test_lists_of_files_stay_as_they_come_where_no_1_10_sorted_them() -> None:
+    source = "from airflow.providers.sftp.hooks.sftp import SFTPHook\ndef a():\n    c = SFTPHook('b').get_conn()\n    c.listdir()\n    c.mkdir('a', 755)\n"
+    assert rewrite(source.encode(), RULES, replace(OLD, source_version="2.5.3")).text.decode() == source
+
+
+def test_the_connection_of_sftp_hook_has_its_name_of_today() -> None:
+    source = "from airflow.contrib.hooks.sftp_hook import SFTPHook\nSFTPHook(ftp_conn_id='a')\n"
+    assert "SFTPHook(ssh_conn_id='a')" in rewrite(source.encode(), RULES, OLD).text.decode()

@@ -27,22 +27,82 @@ def rewritten(source: str, options: Options = PINNING) -> Rewritten:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (f"{LOAD}Load(task_id='a', bucket='b')", "Load(task_id='a', bucket='b', gcp_conn_id=\"bigquery_default\")"),
+        (
+            f"{LOAD}Load(task_id='a', bucket='b')",
+            "Load(task_id='a', bucket='b', gcp_conn_id=\"bigquery_default\", skip_leading_rows=0)",
+        ),
+        (
+            f"{LOAD}Load(task_id='a', bigquery_conn_id='c', autodetect=False)",
+            "Load(task_id='a', gcp_conn_id='c', autodetect=False)",
+        ),
+        (
+            f"{LOAD}Load(task_id='a', bigquery_conn_id='c', source_format='AVRO')",
+            "Load(task_id='a', gcp_conn_id='c', source_format='AVRO')",
+        ),
+        (
+            "from airflow.contrib.operators.emr_create_job_flow_operator import EmrCreateJobFlowOperator\nEmrCreateJobFlowOperator(task_id='a', job_flow_overrides={'aws_conn_id': 'b'})",
+            "EmrCreateJobFlowOperator(task_id='a', job_flow_overrides={'aws_conn_id': 'b'}, aws_conn_id=\"s3_default\")",
+        ),
+        (
+            "from airflow.contrib.operators.emr_terminate_job_flow_operator import EmrTerminateJobFlowOperator\nEmrTerminateJobFlowOperator('b', task_id='a')",
+            "EmrTerminateJobFlowOperator('b', task_id='a', aws_conn_id=\"s3_default\")",
+        ),
+        (
+            "from airflow.contrib.operators.ecs_operator import ECSOperator\nECSOperator(task_id='a', task_definition='b', cluster='c', overrides={})",
+            "EcsRunTaskOperator(task_id='a', task_definition='b', cluster='c', overrides={}, aws_conn_id=None)",
+        ),
+        (
+            "from airflow.contrib.operators.ecs_operator import ECSOperator\nECSOperator('b', 'c', {}, 'mine', task_id='a')",
+            "EcsRunTaskOperator('b', 'c', {}, 'mine', task_id='a')",
+        ),
+        (
+            "from airflow.contrib.operators.gcs_to_s3 import GoogleCloudStorageToS3Operator\nGoogleCloudStorageToS3Operator(task_id='a', bucket='b', dest_s3_key='c')",
+            "GCSToS3Operator(task_id='a', gcs_bucket='b', dest_s3_key='c', gcp_conn_id=\"google_cloud_storage_default\", dest_aws_conn_id=None)",
+        ),
+        (
+            "from airflow.contrib.operators.spark_sql_operator import SparkSqlOperator\nSparkSqlOperator(task_id='a', sql='b', master='local')",
+            "SparkSqlOperator(task_id='a', sql='b', master='local', yarn_queue=\"default\")",
+        ),
+        (
+            "from airflow.contrib.hooks.spark_sql_hook import SparkSqlHook\nSparkSqlHook('select 1')",
+            'SparkSqlHook(\'select 1\', master="yarn", yarn_queue="default")',
+        ),
         (
             f"{LOAD}Load(task_id='a', google_cloud_storage_conn_id='files', bucket='b')",
-            "Load(task_id='a', gcp_conn_id=\"bigquery_default\", bucket='b')",
+            "Load(task_id='a', gcp_conn_id=\"bigquery_default\", bucket='b', skip_leading_rows=0)",
         ),
-        (f"{LOAD}Load(task_id='a', bigquery_conn_id='mine')", "Load(task_id='a', gcp_conn_id='mine')"),
+        (
+            f"{LOAD}Load(task_id='a', bigquery_conn_id='mine')",
+            "Load(task_id='a', gcp_conn_id='mine', skip_leading_rows=0)",
+        ),
         (
             "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook()",
             'BigQueryHook(gcp_conn_id="bigquery_default")',
         ),
         (
             "from airflow.contrib.hooks.bigquery_hook import BigQueryHook\nBigQueryHook('mine')",
-            "BigQueryHook('mine')",
+            "BigQueryHook(gcp_conn_id='mine')",
         ),
-        (f"{POD}Pod(task_id='a', name='a')", "Pod(task_id='a', name='a', on_finish_action=\"keep_pod\")"),
-        (f"{POD}Pod(task_id='a', is_delete_operator_pod=True)", "Pod(task_id='a', on_finish_action=\"delete_pod\")"),
+        (
+            f"{POD}Pod(task_id='a', name='a')",
+            "Pod(task_id='a', name='a', on_finish_action=\"keep_pod\", image_pull_policy=\"IfNotPresent\")",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='host:5000/b', is_delete_operator_pod=True)",
+            "Pod(task_id='a', image='host:5000/b', on_finish_action=\"delete_pod\", image_pull_policy=\"IfNotPresent\")",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='host:5000/b:7', on_finish_action='c')",
+            "Pod(task_id='a', image='host:5000/b:7', on_finish_action='c')",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='b@sha256:7', on_finish_action='c')",
+            "Pod(task_id='a', image='b@sha256:7', on_finish_action='c')",
+        ),
+        (
+            f"{POD}Pod(task_id='a', image='b:1', is_delete_operator_pod=True)",
+            "Pod(task_id='a', image='b:1', on_finish_action=\"delete_pod\")",
+        ),
         (
             "from airflow.contrib.operators.spark_submit_operator import SparkSubmitOperator\nSparkSubmitOperator(task_id='a')",
             "SparkSubmitOperator(task_id='a', name=\"airflow-spark\")",
@@ -270,3 +330,120 @@ def test_messages_that_a_name_holds() -> None:
     head = "from airflow.contrib.sensors.aws_sqs_sensor import SQSSensor\nSQSSensor(task_id='wait', sqs_queue='q')\n"
     pull = "def load(ti):\n    got = ti.xcom_pull(task_ids='wait', key='messages')\n    return [item['Body'] for item in got{}]\n"
     assert rewritten(head + pull.format("['Messages']")).text.decode().endswith(pull.format(""))
+
+
+SSH = "from airflow.contrib.operators.ssh_operator import SSHOperator as Run\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ("{'timeout': 90}", "{'conn_timeout': 90, 'timeout': 90}"),
+        ("{'timeout': seconds()}", "{'conn_timeout': seconds(), 'timeout': seconds()}"),
+        ("dict(timeout=90)", "dict(conn_timeout=90, timeout=90)"),
+        ("{'timeout': 90, 'conn_timeout': 5}", "{'timeout': 90, 'conn_timeout': 5}"),
+        ("{'timeout': None}", "{'timeout': None}"),
+    ],
+)
+def test_a_timeout_of_default_args_was_for_connecting(args: str, expected: str) -> None:
+    head = f"from airflow import DAG\nARGS = {args}\ndag = DAG('a', default_args=ARGS, schedule_interval=None)\n"
+    text = rewritten(f"{head}{SSH}Run(task_id='a', command='b', dag=dag)\n").text.decode()
+    assert f"ARGS = {expected}\n" in text
+    assert "Run(task_id='a', command='b', dag=dag, cmd_timeout=None, do_xcom_push=False)" in text
+
+
+def test_a_timeout_of_default_args_that_no_ssh_of_1_10_reads_stays() -> None:
+    head = (
+        "from airflow import DAG\nARGS = {'timeout': 90}\ndag = DAG('a', default_args=ARGS, schedule_interval=None)\n"
+    )
+    sensor = "from airflow.sensors.http_sensor import HttpSensor\nHttpSensor(task_id='a', endpoint='b', dag=dag)\n"
+    assert "conn_timeout" not in rewritten(head + sensor).text.decode()
+    task = f"{SSH}Run(task_id='a', command='b', dag=dag)\n"
+    assert "conn_timeout" not in rewritten(head + task, replace(PINNING, source_version="2.4.3")).text.decode()
+
+
+def test_the_connection_of_mails_is_named_and_told_once() -> None:
+    calls = "Mail(task_id='a', to='b')\nMail(task_id='c', to='d')\nMail(task_id='e', to='f', conn_id='mine')\n"
+    done = rewritten(
+        f"{DAG}from airflow.operators.email import EmailOperator as Mail\n{calls}",
+        replace(PINNING, source_version="2.9.3"),
+    )
+    lines = done.text.decode().splitlines()[-3:]
+    assert lines[0] == "Mail(task_id='a', to='b', conn_id=\"smtp_default\")"
+    assert lines[1] == "Mail(task_id='c', to='d', conn_id=\"smtp_default\")"
+    assert lines[2] == "Mail(task_id='e', to='f', conn_id='mine')"
+    assert [code for code, _ in done.notes] == ["email-connection"]
+
+
+def test_mails_that_are_expanded_get_their_connection_once() -> None:
+    head = f"{DAG}from airflow.operators.email import EmailOperator as Mail\n"
+    line = "Mail.partial(task_id='a', subject='b', html_content='c').expand(to=['d'])"
+    text = rewritten(f"{head}{line}\n", replace(PINNING, source_version="2.9.3")).text.decode()
+    assert text.splitlines()[-1] == line.replace("'c')", "'c', conn_id=\"smtp_default\")")
+
+
+def test_mails_that_had_a_connection_already_stay() -> None:
+    source = (
+        f"{DAG}from airflow.providers.smtp.operators.smtp import EmailOperator as Mail\nMail(task_id='a', to='b')\n"
+    )
+    done = rewritten(source, replace(PINNING, source_version="2.9.3"))
+    assert done.text.decode().endswith("Mail(task_id='a', to='b')\n")
+    assert "email-connection" not in {code for code, _ in (*done.notes, *done.spots)}
+
+
+OLD = replace(PINNING, source_version="1.10.15")
+
+
+def with_args(args: str, task: str) -> str:
+    return (
+        f"from airflow import DAG\nARGS = {args}\ndag = DAG('a', default_args=ARGS, schedule_interval=None)\n{task}\n"
+    )
+
+
+QUERY = "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\nBigQueryOperator(task_id='a', sql='b', use_legacy_sql=False, dag=dag)"
+
+
+def test_default_args_that_1_10_did_not_read_are_kept_away() -> None:
+    text = rewritten(with_args("{'project_id': 'shop'}", QUERY), OLD).text.decode()
+    assert "project_id=None" in text.splitlines()[-1]
+    task = (
+        "from airflow.operators.bash_operator import BashOperator\nBashOperator(task_id='a', bash_command='b', dag=dag)"
+    )
+    assert (
+        rewritten(with_args("dict(cwd='/a')", task), OLD).text.decode().splitlines()[-1].endswith("dag=dag, cwd=None)")
+    )
+    assert "project_id=None" not in rewritten(with_args("{'owner': 'shop'}", QUERY), OLD).text.decode()
+
+
+def test_default_args_that_1_10_read_by_another_name_reach_the_operator() -> None:
+    topic = "from airflow.contrib.operators.pubsub_operator import PubSubTopicCreateOperator\nPubSubTopicCreateOperator(task_id='a', topic='b', dag=dag)"
+    text = rewritten(with_args("{'project': 'shop'}", topic), OLD).text.decode()
+    assert "'project_id': 'shop'" in text
+    assert "project_id=" not in text
+    done = rewritten(with_args("{'timeout': 90}", f"{SSH}Run(task_id='a', command='b', dag=dag)"), OLD)
+    assert "conn_timeout=" not in done.text.decode()
+    assert "unread-default" not in {code for code, _ in done.spots}
+
+
+def test_default_args_whose_default_of_before_has_no_name_are_told() -> None:
+    load = f"{LOAD}Load(task_id='a', bucket='b', dag=dag)"
+    done = rewritten(with_args("{'gcp_conn_id': 'files'}", load), OLD)
+    assert "unread-default" in {code for code, _ in done.spots}
+
+
+def test_a_project_of_2_read_them() -> None:
+    task = "from airflow.operators.bash import BashOperator\nBashOperator(task_id='a', bash_command='b', dag=dag)"
+    assert (
+        "cwd=None"
+        not in rewritten(with_args("{'cwd': '/a'}", task), replace(PINNING, source_version="2.4.3")).text.decode()
+    )
+
+
+def test_what_a_dictionary_gives_is_looked_at() -> None:
+    head = "from airflow.contrib.operators.ecs_operator import ECSOperator as Run\n"
+    text = rewritten(f"{DAG}{head}MORE = {{'cluster': 'b'}}\nRun(task_id='a', **MORE)\n").text.decode()
+    assert text.splitlines()[-1] == "Run(task_id='a', aws_conn_id=None, **MORE)"
+    text = rewritten(f"{DAG}{head}MORE = {{'aws_conn_id': 'b'}}\nRun(task_id='a', **MORE)\n").text.decode()
+    assert text.splitlines()[-1] == "Run(task_id='a', **MORE)"
+    text = rewritten(f"{DAG}{head}Run(task_id='a', **more())\n").text.decode()
+    assert text.splitlines()[-1] == "Run(task_id='a', **more())"

@@ -422,7 +422,7 @@ def test_bare_decorator_gets_its_schedule() -> None:
 def test_last_argument_keeps_comments_and_commas() -> None:
     source = "from airflow import DAG\ndag = DAG(\n    'a',  # name\n    start_date=FIRST,\n    schedule='@daily',  # nightly\n)\n"
     changed = apply(named("catchup-default"), source)
-    assert changed == source.replace("'@daily',  #", "'@daily',\n    catchup=True,  #")
+    assert changed == source.replace("# nightly\n", "# nightly\n    catchup=True,\n")
 
 
 def test_other_encodings_and_marks_survive() -> None:
@@ -445,3 +445,23 @@ def test_templates_choose_quotes_that_the_string_does_not_use() -> None:
 def test_what_is_gone_is_a_finding_with_its_line() -> None:
     done = rewrite(b"import os\nfrom airflow.operators.subdag_operator import get_none_at_all\n", RULES, PINNING)
     assert [(code, spot.line) for code, spot in done.spots] == [("moved-name", 2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("schedule=None, schedule_interval='@daily'", "schedule='@daily'"),
+        ("schedule_interval='@daily', schedule=None", "schedule='@daily'"),
+        ("schedule='@daily', schedule_interval=None", "schedule=None"),
+        ("schedule=None, timetable=nights", "schedule=nights"),
+        ("schedule='@daily', timetable=None", "schedule='@daily'"),
+        ("schedule_interval='@daily', timetable=None", "schedule='@daily'"),
+        ("schedule_interval=None, timetable=nights", "schedule=nights"),
+    ],
+)
+def test_one_of_several_schedules_decides_as_2_x_let_it(arguments: str, expected: str) -> None:
+    text = apply(named("dag-argument"), f"from airflow import DAG\ndag = DAG('a', {arguments}, tags=[])\n")
+    assert text == f"from airflow import DAG\ndag = DAG('a', {expected}, tags=[])\n"
+    given = ", ".join(f"'{word.partition('=')[0]}': {word.partition('=')[2]}" for word in arguments.split(", "))
+    text = apply(named("dag-argument"), f"from airflow import DAG\nSHARED = {{{given}}}\ndag = DAG('a', **SHARED)\n")
+    assert f"SHARED = {{'schedule': {expected.partition('=')[2]}}}" in text

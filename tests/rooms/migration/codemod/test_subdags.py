@@ -76,7 +76,15 @@ def test_a_start_date_of_its_own_stays() -> None:
         ('task_id="north", ', 'task_id="north", pool="slow", ', "has no pool"),
         ('task_id="north", ', 'task_id="north", propagate_skipped_state=ANY, ', "propagate_skipped_state"),
         ('schedule="@daily") as', 'schedule="@daily", max_active_tasks=2) as', "max_active_tasks"),
-        ('bash_command="date", dag', "bash_command=\"{{ ti.xcom_pull(task_ids='a') }}\", dag", "depends on the run"),
+        ('bash_command="date", dag', 'bash_command="{{ ti.xcom_pull() }}", dag', "depends on the run"),
+        ('bash_command="date", dag', 'bash_command="{{ ti.xcom_pull(task_ids=params.a) }}", dag', "depends on the run"),
+        (
+            'bash_command="date", dag',
+            "bash_command=\"{{ ti.xcom_pull(task_ids='a', dag_id='a.b') }}\", dag",
+            "depends on the run",
+        ),
+        ('"north", args)', '"north", args, "{{ run_id }}")', "depends on the run"),
+        ('"north", args)', '"north", args, "{{ ti.xcom_pull(task_ids=\'a\') }}")', "depends on the run"),
         ('bash_command="date", dag', 'bash_command="date", trigger_rule="all_done", dag', "trigger_rule"),
         ("    return part", "    print(part.dag_id)\n    return part", "more than making tasks"),
         ("    return part", "    check(part)\n    return part", "more than making tasks"),
@@ -176,12 +184,6 @@ def test_operators_that_are_none_of_airflows_are_looked_into(line: str, reason: 
 def test_what_airflow_2_skips_by_an_exit_code_stays(command: str) -> None:
     source = (_HEAD + _FACTORY + _DAG).replace('"date"', f'"{command}"')
     assert "may skip" in apply(source)[1][0]
-
-
-def test_a_subdag_within_a_subdag_is_named_as_that() -> None:
-    inner = 'SubDagOperator(task_id="deep", subdag=other("%s.%s" % (parent, child)), dag=part)\n        BashOperator('
-    source = _HEAD + _FACTORY.replace("BashOperator(", inner) + _DAG
-    assert any("another SubDag is made in it" in spot for spot in apply(source)[1])
 
 
 @pytest.mark.parametrize("schedule", ["None", "'@once'", "'@hourly'"])

@@ -383,3 +383,34 @@ def test_a_dictionary_that_names_its_task_keeps_the_name() -> None:
     done = apply("shared-argument", text)
     assert done.text.decode() == text
     assert done.spots == []
+
+
+_SLA = """from airflow import DAG
+from airflow.operators.bash import BashOperator
+
+with DAG("nightly", schedule_interval="@daily", sla_miss_callback=tell):
+    BashOperator(task_id="load", bash_command="date", sla=HOUR)
+with DAG("by_hand", schedule_interval=None):
+    BashOperator(task_id="never", bash_command="date", sla=HOUR)
+"""
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("1.10.15", True), ("2.3.0", False), ("2.11.2", False)])
+def test_slas_go_on_in_2_and_are_counted_otherwise_than_in_1(version: str, is_told: bool) -> None:
+    rules = [rule for rule in RULES if rule.code == "sla"]
+    done = rewrite(_SLA.encode(), rules, Options(target="2.11.2", source_version=version))
+    assert done.text.decode() == _SLA
+    assert [spot.line for _, spot in done.spots] == ([5] if is_told else [])
+    if is_told:
+        assert "one interval earlier" in done.spots[0][1].message
+        assert "Add the length of the interval" in done.spots[0][1].hint
+
+
+def test_before_deadlines_a_run_is_watched_from_outside() -> None:
+    older = apply("sla", _SLA, "3.0.6").spots
+    assert [spot.line for _, spot in older] == [4, 5]
+    for _, spot in older:
+        assert "DeadlineAlert" not in spot.hint
+        assert "see the SLAs of this file" not in spot.hint
+        assert "3.1" in spot.hint
+        assert "dagrun_timeout" in spot.hint

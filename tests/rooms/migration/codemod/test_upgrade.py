@@ -226,3 +226,45 @@ def test_a_file_that_python_cannot_read_is_told_of(tmp_path: Path) -> None:
     (file,) = upgrade(tmp_path / "project", tmp_path / "out", "3.3.2").files
     assert [item.rule for item in file.findings] == ["syntax"]
     assert (tmp_path / "out/a.py").read_bytes() == data
+
+
+def test_nobody_says_that_an_sla_still_works(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/sales.py").write_text(
+        "from airflow import DAG\nfrom airflow.operators.bash import BashOperator\n\n"
+        "with DAG('sales', schedule='@daily', catchup=False, sla_miss_callback=print):\n"
+        "    BashOperator(task_id='load', bash_command='date', sla=HOUR)\n"
+    )
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2")
+    assert [item.rule for item in done.findings if item.file == "sales.py"] == ["sla", "sla"]
+
+
+@pytest.mark.parametrize(
+    ("line", "source", "expected"),
+    [
+        (
+            "apache-airflow-providers-amazon==9.8.0",
+            "from airflow.sdk import DAG\n",
+            "apache-airflow-providers-amazon==9.8.0",
+        ),
+        (
+            "apache-airflow-providers-amazon==8.1.0",
+            "from airflow.sdk import DAG\n",
+            "apache-airflow-providers-amazon>=8.1.0",
+        ),
+        (
+            "apache-airflow-providers-amazon==9.8.0",
+            "from airflow.decorators import dag\n",
+            "apache-airflow-providers-amazon>=9.8.0",
+        ),
+    ],
+)
+def test_pins_of_a_project_of_3_stay_where_the_target_takes_them(
+    tmp_path: Path, line: str, source: str, expected: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/sales.py").write_text(f"{source}DAG\n")
+    (tmp_path / "in/requirements.txt").write_text(f"{line}\n")
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2")
+    assert (tmp_path / "out/requirements.txt").read_text() == f"{expected}\n"
+    assert any(item.rule == "provider-pin" for item in done.findings) == (">=" in expected)

@@ -9,6 +9,7 @@ from aerodrome.migration.codemod.arguments import Arguments, changed_arguments
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword, rename_keyword
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules.receivers import made_by_super
 from aerodrome.migration.codemod.source import Source
 
 _THREE = 3
@@ -24,9 +25,14 @@ _IDLE = {
 """What changes nothing that is done when it goes: a field that Slack does not read any more, the place of a temporary file."""
 
 
+_HINTS = {
+    "airflow.providers.amazon.aws.hooks.lambda_function.LambdaHook": "Give it to invoke_lambda(…) of the hook, which takes it today."
+}
+
+
 def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
     known, moves = changed_arguments(), table().moves
-    for meaning in source.meanings(call.func):
+    for meaning in source.meanings(call.func) | made_by_super(source, call):
         name = moves.get(meaning, meaning)
         if name in known:
             return name, known[name]
@@ -50,7 +56,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
                 continue
             if (item.arg in entry.removed and not _is_nothing(item.value)) or _is_in_doubt(source, call, item, entry):
                 new = entry.renamed.get(str(item.arg))
-                hint = f"{title} has `{new}` for it." if new else f"See what {title} of the new provider offers for it."
+                hint = _HINTS.get(name, f"See what {title} of the new provider offers for it.")
+                hint = f"{title} has `{new}` for it." if new else hint
                 yield Spot(item.value.lineno, f"{title} does not take `{item.arg}` any more.", hint)
         missing = [word for word in entry.required if not keyword(call, word)]
         if missing and not call.args and not has_open_end(call) and keyword(call, "task_id"):

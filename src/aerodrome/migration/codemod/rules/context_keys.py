@@ -10,7 +10,7 @@ from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAME
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.callables import handed
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to, is_passed
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
 
@@ -130,9 +130,8 @@ def _task_instance(source: Source, node: ast.expr) -> str | None:
 
 def _parameters(source: Source) -> Iterator[Change | Spot]:
     """`def load(execution_date, **kwargs)`, called by a PythonOperator: the parameter gets its new name, and its uses."""
-    callables = handed(source).tasks
     for function in source.each(ast.FunctionDef):
-        if function.name not in callables and not _is_task(source, function):
+        if not _is_task(source, function) and not is_passed(source, function.name):
             continue
         given = given_to(source, function.name)
         if given is None:

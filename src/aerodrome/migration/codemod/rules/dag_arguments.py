@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, keyword, rename_keyword, replace
@@ -57,8 +57,13 @@ def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]
             yield named
     reached = [call for call, way in dags.dict_calls(source, dags.ANY) if way == "**"]
     for call in [*dags.calls(source, dags.ANY), *reached]:
+        lost = _superseded({str(item.arg): item.value for item in call.keywords})
+        if lost:
+            yield _one_schedule(source, call, lost)
         for item in call.keywords:
             new = _RENAMED.get(item.arg or "")
+            if lost and item.arg in dags.SCHEDULES:
+                continue
             if new and keyword(call, new):  # 2.x took the new name; ruff would write it twice
                 yield Change((drop_item(source, item),))
             elif new:
@@ -67,9 +72,16 @@ def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]
                 yield Change((drop_item(source, item),))
     for mapping, way in dags.dictionaries(source, dags.ANY):
         if way == "**":
-            for key, value in zip(mapping.keys, mapping.values, strict=True):
+            pairs = list(zip(mapping.keys, mapping.values, strict=True))
+            lost = _superseded({str(getattr(key, "value", "")): value for key, value in pairs})
+            for key, value in pairs:
                 name = key.value if isinstance(key, ast.Constant) else None
                 new = _RENAMED.get(str(name))
+                if key is not None and name in lost:
+                    yield Change((drop_item(source, value, first=source.start(key)),))
+                    continue
+                if lost and new == "schedule":
+                    continue  # the next round, when the others are gone
                 is_idle = name in _DROPPED or (name in _NONE and _is_none(value))
                 if key is not None and (is_idle or (new and dags.entry(mapping, new))):
                     yield Change((drop_item(source, value, first=source.start(key)),))
@@ -78,6 +90,30 @@ def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]
         elif found := dags.entry(mapping, "schedule_interval"):
             # in default_args it never had an effect on the DAG: BaseOperator of 2.x took and ignored it
             yield Change((drop_item(source, found[1], first=source.start(found[0])),))
+
+
+def _superseded(given: Mapping[str, ast.expr]) -> set[str]:
+    """Give the arguments that lose where a DAG is told more than one schedule: 2.x took a timetable that is not None, else the schedule_interval, None or not."""
+    told = {name: given[name] for name in dags.SCHEDULES if name in given}
+    if len(told) <= 1:
+        return set()
+    timetable, schedule = told.get("timetable"), told.get("schedule")
+    is_said = isinstance(schedule, ast.Constant) and bool(
+        schedule.value
+    )  # then the timetable was None, or 2.x refused the DAG
+    if timetable is not None and not _is_none(timetable) and not is_said:
+        return set(told) - {"timetable"}
+    return set(told) - {"schedule_interval" if "schedule_interval" in told else "schedule"}
+
+
+def _one_schedule(source: Source, call: ast.Call, lost: set[str]) -> Change:
+    edits = [drop_item(source, item) for item in call.keywords if item.arg in lost]
+    edits += [
+        rename_keyword(source, item, "schedule")
+        for item in call.keywords
+        if item.arg in _RENAMED and item.arg in dags.SCHEDULES and item.arg not in lost
+    ]
+    return Change(tuple(edits))
 
 
 def _is_none(value: ast.expr) -> bool:

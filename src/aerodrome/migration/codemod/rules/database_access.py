@@ -11,20 +11,11 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import keyword, replace
+from aerodrome.migration.codemod.rules.database_functions import opening
+from aerodrome.migration.codemod.rules.database_models import WAYS, model_of
 from aerodrome.migration.codemod.rules.tasks import context_value, task_instance
 from aerodrome.migration.codemod.source import Source
 
-_ASK = "Ask the REST API (package apache-airflow-client): GET /api/v2/"
-_REST = f"Or a{_ASK[1:]}"
-_WAYS = {
-    "DagRun": f"Count runs by ti.get_dr_count(dag_id=…, states=[…]), read a state by ti.get_dagrun_state(dag_id=…, run_id=…). {_REST}dags/{{dag_id}}/dagRuns.",
-    "TaskInstance": f"Use ti.get_task_states(dag_id=…, task_ids=[…], run_ids=[…]) or ti.get_ti_count(…). {_REST}dags/{{dag_id}}/dagRuns/{{run_id}}/taskInstances.",
-    "Variable": "Use Variable.get, Variable.set and Variable.delete of airflow.sdk.",
-    "Connection": "Read by BaseHook.get_connection(conn_id); write through the REST API: POST /api/v2/connections.",
-    "XCom": f"Use ti.xcom_pull(task_ids=…) and ti.xcom_push. {_REST}dags/{{dag_id}}/dagRuns/{{run_id}}/taskInstances/{{task_id}}/xcomEntries.",
-    "DagModel": f"{_ASK}dags/{{dag_id}}; pause by PATCH of the same.",
-    "Pool": f"{_ASK}pools.",
-}
 _FINDERS = ("find", "find_duplicate", "get_one", "get_many", "get_dagmodel", "get_current", "get_pool", "get_pools", "get_latest_runs", "active_runs_of_dags", "get_run", "clear")  # fmt: skip
 _SESSIONS = frozenset(
     {"airflow.settings.Session", "airflow.utils.session.create_session", "airflow.utils.db.create_session", "airflow.settings.engine", "airflow.settings.engine.connect"}
@@ -55,22 +46,12 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             yield found
 
 
-def _model(source: Source, node: ast.expr) -> str:
-    """Give the name of Airflow's model that an expression is, "" for anything else."""
-    names = {
-        name.rpartition(".")[2]
-        for name in source.meanings(node)
-        if name.startswith(("airflow.models.", "airflow.sdk."))
-    }
-    return names.pop() if len(names) == 1 else ""
-
-
 def _is_find(source: Source, node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "find"
-        and _model(source, node.func.value) == "DagRun"
+        and model_of(source, node.func.value) == "DagRun"
     )
 
 
@@ -131,7 +112,7 @@ def _row(source: Source, call: ast.Call) -> Change | None:
     query = narrowed.func.value if isinstance(narrowed, ast.Call) and isinstance(narrowed.func, ast.Attribute) else None
     if not isinstance(query, ast.Call) or getattr(query.func, "attr", "") != "query" or len(query.args) != 1:
         return None
-    model = _model(source, query.args[0])
+    model = model_of(source, query.args[0])
     key = _key(source, narrowed, model) if model in _KEYS and isinstance(narrowed, ast.Call) else None
     parent = source.parents[call]
     if key is None or not isinstance(parent, ast.Attribute) or not isinstance(parent.ctx, ast.Load):
@@ -159,7 +140,7 @@ def _key(source: Source, narrowed: ast.Call, model: str) -> str | None:
     if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
         return None
     is_field = (
-        isinstance(test.left, ast.Attribute) and test.left.attr == field and _model(source, test.left.value) == model
+        isinstance(test.left, ast.Attribute) and test.left.attr == field and model_of(source, test.left.value) == model
     )
     return source.code(test.comparators[0]) if is_field else None
 
@@ -226,13 +207,15 @@ def _access(source: Source, call: ast.Call) -> Spot | None:
             f"`{name}` opens the metadata database, which tasks of Airflow 3 may not reach.",
             _way(source, body),
         )
-    if isinstance(func, ast.Attribute) and func.attr in _FINDERS and (model := _model(source, func.value)) in _WAYS:
+    if found := opening(source, call):
+        return found
+    if isinstance(func, ast.Attribute) and func.attr in _FINDERS and (model := model_of(source, func.value)) in WAYS:
         if model == "XCom" and func.attr == "get_one":
             return None  # of the Task SDK, too
         return Spot(
             call.lineno,
             f"`{model}.{func.attr}` reads the metadata database, which tasks of Airflow 3 may not reach.",
-            _WAYS[model],
+            WAYS[model],
         )
     return None
 
@@ -245,15 +228,25 @@ def _around(source: Source, node: ast.AST) -> ast.AST:
 
 def _way(source: Source, nodes: list[ast.AST]) -> str:
     """Say what to do by the models that stand there."""
-    models = {_model(source, node) for node in nodes if isinstance(node, ast.Name | ast.Attribute)}
-    ways = [_WAYS[model] for model in sorted(models) if model in _WAYS]
+    models = {model_of(source, node) for node in nodes if isinstance(node, ast.Name | ast.Attribute)}
+    ways = [WAYS[model] for model in sorted(models) if model in WAYS]
     return " ".join(ways) or "Use the REST API, or the task context, instead of the ORM."
 
 
 RULE = Rule(
     code="orm-access",
     title="Reads of the metadata database become those of the Task SDK where they mean the same; the others are found, with what takes their place",
-    words=(b"session", b"Session", b"DagRun", b"XCom", b"Pool", b"DagModel", b"get_task_instance"),
+    words=(
+        b"session",
+        b"Session",
+        b"DagRun",
+        b"XCom",
+        b"Pool",
+        b"DagModel",
+        b"get_task_instance",
+        b"airflow.api",
+        b"DagBag",
+    ),
     before="""
 from airflow.models import DagRun, Variable
 from airflow.operators.python import PythonOperator

@@ -27,7 +27,7 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             name = getattr(key, "value", None)
             news = sorted(new for new in wanted.get(str(name), ()) if not dags.entry(mapping, new))
             if key is not None and news and isinstance(value, ast.Constant | ast.Name | ast.Attribute):
-                yield Change((_beside(source, key, value, news),))
+                yield Change((beside(source, key, value, news),))
 
 
 def _renamed_here(source: Source) -> dict[str, set[str]]:
@@ -46,7 +46,7 @@ def _renamed_here(source: Source) -> dict[str, set[str]]:
     return found
 
 
-def _beside(source: Source, key: ast.expr, value: ast.expr, names: list[str]) -> Edit:
+def beside(source: Source, key: ast.expr | ast.keyword, value: ast.expr, names: list[str]) -> Edit:
     """Write entries in front of one, with the layout of its own line."""
     start = source.start(key)
     line = source.text[source.text.rfind(b"\n", 0, start) + 1 : start].decode()

@@ -28,7 +28,7 @@ _SOURCES = {
     "nfs": ("nfs", "V1NFSVolumeSource", {"server": "server", "path": "path", "readOnly": "read_only"}),
 }  # fmt: skip
 _MOUNT_FIELDS = ("name", "mount_path", "sub_path", "read_only")
-_RESOURCES = {
+RESOURCES = {
     "request_memory": ("requests", "memory"), "request_cpu": ("requests", "cpu"),
     "request_ephemeral_storage": ("requests", "ephemeral-storage"), "limit_memory": ("limits", "memory"),
     "limit_cpu": ("limits", "cpu"), "limit_ephemeral_storage": ("limits", "ephemeral-storage"), "limit_gpu": ("limits", "nvidia.com/gpu"),
@@ -124,9 +124,9 @@ def _requirements(source: Source, value: ast.Dict) -> str | None:
     parts: dict[str, list[str]] = {"requests": [], "limits": []}
     for key, item in zip(value.keys, value.values, strict=True):
         name = getattr(key, "value", None)
-        if name not in _RESOURCES:
+        if name not in RESOURCES:
             return None
-        group, unit = _RESOURCES[str(name)]
+        group, unit = RESOURCES[str(name)]
         if not (isinstance(item, ast.Constant) and item.value is None):
             parts[group].append(f'"{unit}": {source.code(item)}')
     given = ", ".join(f"{group}={{{', '.join(items)}}}" for group, items in parts.items() if items)

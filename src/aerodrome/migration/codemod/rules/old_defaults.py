@@ -1,18 +1,19 @@
 """What operators and hooks of Airflow 1.10 did when nobody said otherwise, and those of today do not: it is said.
 
-Compared: every constructor of apache-airflow 1.10.15 that moved, with the one of 3.3.2's providers (google 22, cncf.kubernetes 10,
-apache.spark 6, amazon 9, ssh 5: 1.10 waited for a command that says nothing as long as it takes, today that ends after 10 s).
+Compared, by `scripts/defaults`: every constructor of apache-airflow 1.10.15 that moved, with the one of 3.3.2's providers. By hand: arguments that have another
+name today, and those that 1.10 had not (ssh 5: 1.10 waited for a command that says nothing as long as it takes, today that ends after 10 s).
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from aerodrome.migration.codemod.arguments import Default, old_defaults
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword, replace
-from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
+from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.rules.providers import sees_default_args
 from aerodrome.migration.codemod.rules.renamed_arguments import of_schema
 from aerodrome.migration.codemod.source import Source
@@ -24,13 +25,14 @@ class _Old:
     code: str  # the default of 1.10
     ways: tuple[str, ...] = ()  # older names of the argument
     idle: str = ""  # an argument that 1.10 had beside it, and that the new one would be taken for
+    words: tuple[str, ...] = ()  # what says it in a call, and in default_args only what 1.10 meant by it
+    place: int | None = None  # among the arguments by position, -1 for none; None: not known
 
 
 _GOOGLE = "airflow.providers.google.cloud"
 _BIGQUERY = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",))
 _LOAD = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",), "google_cloud_storage_conn_id")
 _POD = _Old("on_finish_action", '"keep_pod"', ("is_delete_operator_pod",))
-_SPARK = _Old("name", '"airflow-spark"')
 _OLD = {
     **{
         f"{_GOOGLE}.operators.bigquery.BigQuery{name}Operator": _BIGQUERY
@@ -57,9 +59,7 @@ _OLD = {
     ),
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": _POD,
     f"{_GOOGLE}.operators.kubernetes_engine.GKEStartPodOperator": _POD,
-    "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", ("timeout",)),
-    "airflow.providers.apache.spark.operators.spark_submit.SparkSubmitOperator": _SPARK,
-    "airflow.providers.apache.spark.operators.spark_jdbc.SparkJDBCOperator": _SPARK,
+    "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", words=("timeout",)),
 }  # fmt: skip
 _QUIET = _Old("do_xcom_push", "False", ("xcom_push",))
 _OUTPUTS = {
@@ -73,38 +73,81 @@ _OUTPUTS = {
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         call = made.call
-        if made.node is not call.func or not operators.is_of_1(made, options) or call.args or has_open_end(call):
+        if made.node is not call.func or not operators.is_of_1(made, options):
             continue
-        wanted = [
-            table[name] for table in (_OLD, _OUTPUTS) for name in sorted({*made.names, *made.old}) if name in table
-        ]
-        missing = [old for old in wanted if _is_missing(source, call, old)]
+        more, is_shown = dags.spread(source, call)
+        missing = [old for old in _wanted(made) if is_shown and _is_missing(source, call, old)]
+        missing = [old for old in missing if not more.keys() & {old.argument, *old.ways, *old.words}]
         if not missing:
             continue
         other = keyword(call, missing[0].idle) if missing[0].idle else None
-        is_hook = not keyword(call, "task_id")
+        is_hook = not keyword(call, "task_id") and "task_id" not in more
         note = of_schema(source, call, other) if other else None
         is_seen = is_hook or sees_default_args(source) or missing[0] is _QUIET  # hardly any default_args say that one
-        note = note or (None if is_seen else _unseen(call, missing[0]))
+        note = note or (None if is_seen else _unseen(call, missing))
         yield Change((_edit(source, call, missing, other),), note=note)
+
+
+def _wanted(made: operators.Made) -> Iterator[_Old]:
+    names = sorted({*made.names, *made.old})
+    for table in (_OLD, _OUTPUTS):
+        yield from (table[name] for name in names if name in table)
+    for name in names:
+        yield from (_read(default) for default in old_defaults().get(name, ()))
+
+
+def _read(default: Default) -> _Old:
+    code = f'"{default.value}"' if isinstance(default.value, str) else repr(default.value)
+    return _Old(default.argument, code, place=default.place)
 
 
 def _is_missing(source: Source, call: ast.Call, old: _Old) -> bool:
     """Tell whether nothing says the argument; where default_args do they are renamed, and one of the call would be stronger."""
+    if call.args and (old.place is None or 0 <= old.place < len(call.args)):
+        return False
+    if old.argument in _IDLE and _IDLE[old.argument](source, call):
+        return False
     names = (old.argument, *old.ways)
-    return not any(keyword(call, name) for name in names) and not _says(source, names)
+    return not any(keyword(call, name) for name in (*names, *old.words)) and not _says(source, names)
+
+
+def _has_tag(source: Source, call: ast.Call) -> bool:
+    """Tell whether an image is pulled when it is not there, as Kubernetes does for those with a tag that is not `latest`, and for digests."""
+    item = keyword(call, "image")
+    value = dags.constant(source, item.value) if item else None
+    name = getattr(value, "value", "")
+    if not isinstance(name, str) or "{" in name:
+        return False
+    _, _, tag = name.rpartition("/")[2].partition(":")
+    return "@" in name or tag not in ("", "latest")
+
+
+def _is_without_header(source: Source, call: ast.Call) -> bool:
+    """Tell whether no header is looked for in what is loaded: only where the schema is found out, in texts."""
+    given = {word: item.value for word in ("source_format", "autodetect") if (item := keyword(call, word))}
+    values = {word: getattr(dags.constant(source, node), "value", None) for word, node in given.items()}
+    form = values.get("source_format")
+    return values.get("autodetect", True) is False or (isinstance(form, str) and form.upper() not in _WITH_HEADERS)
+
+
+_WITH_HEADERS = ("CSV", "GOOGLE_SHEETS")
+_IDLE: dict[str, Callable[[Source, ast.Call], bool]] = {
+    "image_pull_policy": _has_tag,
+    "skip_leading_rows": _is_without_header,
+}
+"""Arguments that some calls need not say: both defaults do the same there."""
 
 
 def _edit(source: Source, call: ast.Call, missing: list[_Old], other: ast.keyword | None) -> Edit:
-    if other:
+    if other:  # the next round says the rest
         return replace(source, other, f"{missing[0].argument}={missing[0].code}")
     edits = [add_keyword(source, call, old.argument, old.code) for old in missing]
     return Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))
 
 
 def _says(source: Source, names: tuple[str, ...]) -> bool:
-    """Tell whether a dict of the file has one of them as its key."""
-    keys = (key for mapping in source.each(ast.Dict) for key in mapping.keys)
+    """Tell whether a dict of the file has one of them as its key: not one that is part of another, or given under a name of its own."""
+    keys = (key for mapping in source.each(ast.Dict) if _may_be_arguments(source, mapping) for key in mapping.keys)
     return any(isinstance(key, ast.Constant) and key.value in names for key in keys) or any(
         item.arg in names
         for call in source.each(ast.Call)
@@ -113,25 +156,40 @@ def _says(source: Source, names: tuple[str, ...]) -> bool:
     )
 
 
-def _unseen(call: ast.Call, old: _Old) -> Spot:
+def _may_be_arguments(source: Source, mapping: ast.Dict) -> bool:
+    parent = source.parents[mapping]
+    if isinstance(parent, ast.keyword):
+        return parent.arg in (None, "default_args")
+    return not isinstance(parent, ast.Dict | ast.List | ast.Tuple) or None in getattr(parent, "keys", ())
+
+
+def _unseen(call: ast.Call, missing: list[_Old]) -> Spot:
+    said = [old for old in missing if old is not _QUIET]
+    words = " and ".join(f"{old.argument} is {old.code}" for old in said)
     return Spot(
         call.lineno,
-        f"{old.argument} is {old.code} here, as Airflow 1.10 had it, unless default_args that this file does not show say otherwise.",
-        f"If they do, take {old.argument} out here.",
+        f"{words} here, as Airflow 1.10 had it, unless default_args that this file does not show say otherwise.",
+        f"If they do, take {' and '.join(old.argument for old in said)} out here.",
     )
 
 
 RULE = Rule(
     code="old-default",
-    title="What Airflow 1.10 did by default and the operators of today do not is said: BigQuery's connection, pods that stay, commands over SSH that say nothing for long",
+    title="What Airflow 1.10 did by default and the operators of today do not is said: BigQuery's and EMR's connections, pods that stay, commands over SSH that say nothing for long",
     words=(
+        b"AWSBatch",
+        b"CloudSqlHook",
+        b"ECSOperator",
+        b"EmrCreate",
+        b"EmrTerminate",
+        b"SparkJDBC",
+        b"SparkSql",
         b"BigQuery",
         b"bigquery",
         b"Datastore",
         b"KubernetesPod",
         b"GKEPod",
         b"SparkSubmit",
-        b"SparkJDBC",
         b"ToS3",
         b"SSHOperator",
         b"HttpOperator",

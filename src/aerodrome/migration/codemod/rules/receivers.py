@@ -12,6 +12,9 @@ from aerodrome.migration.codemod.source import Source
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _BIGQUERY = ("airflow.contrib.hooks.bigquery_hook.", "airflow.providers.google.cloud.hooks.bigquery.")
+_SFTP_HOOKS = frozenset({"airflow.contrib.hooks.sftp_hook.SFTPHook", "airflow.providers.sftp.hooks.sftp.SFTPHook"})
+SFTP_CONNECTION = frozenset({"pysftp.Connection"})
+"""What the get_conn() of SFTPHook gave, by the name that it had."""
 _DEPTH = 8
 _Values = list[ast.expr | None]
 
@@ -33,8 +36,17 @@ def classes_of(source: Source, node: ast.expr, depth: int = _DEPTH) -> frozenset
 
 def defines(source: Source, func: ast.Attribute) -> bool:
     """Tell whether `self.method` is one that the class around writes itself."""
-    own = _class(source, func) if getattr(func.value, "id", "") == "self" else None
+    own = class_of(source, func) if getattr(func.value, "id", "") == "self" else None
     return own is not None and any(getattr(item, "name", "") == func.attr for item in own.body)
+
+
+def made_by_super(source: Source, call: ast.Call) -> frozenset[str]:
+    """Give the class whose constructor `super().__init__(…)` calls, when the class around has one base."""
+    func = call.func
+    if not isinstance(func, ast.Attribute) or func.attr != "__init__" or not isinstance(func.value, ast.Call):
+        return frozenset()
+    is_super = getattr(func.value.func, "id", "") == "super"
+    return frozenset(name for name in _bases(source, call) if name.startswith("airflow.")) if is_super else frozenset()
 
 
 def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
@@ -43,6 +55,8 @@ def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
         is_super = getattr(call.func, "id", "") == "super" and not call.args
         return names or (_bases(source, call) if is_super else frozenset())
     owners = classes_of(source, call.func.value, depth - 1)
+    if call.func.attr == "get_conn" and owners and owners <= _SFTP_HOOKS:
+        return SFTP_CONNECTION
     if call.func.attr == "get_conn":  # BigQuery's connection is a class of the hook's module
         return frozenset(f"{module}BigQueryConnection" for module in _BIGQUERY if f"{module}BigQueryHook" in owners)
     if call.func.attr == "cursor":
@@ -54,7 +68,7 @@ def _made(source: Source, call: ast.Call, depth: int) -> frozenset[str]:
 
 def _bases(source: Source, node: ast.AST) -> frozenset[str]:
     """Give what the class around a node is derived from, if it is from one class."""
-    own = _class(source, node)
+    own = class_of(source, node)
     return source.meanings(own.bases[0]) if own is not None and len(own.bases) == 1 else frozenset()
 
 
@@ -131,18 +145,19 @@ def _value(source: Source, node: ast.AST) -> ast.expr | None:
 
 def _values_of_attribute(source: Source, attribute: ast.Attribute) -> _Values:
     """Give what the class around puts into an attribute of `self`; [None] when there is none."""
-    own = _class(source, attribute)
+    own = class_of(source, attribute)
     if own is None:
         return [None]
     stores = [
         node
         for node in source.writes.get(attribute.attr, ())
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self" and _class(source, node) is own
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self" and class_of(source, node) is own
     ]
     return [_value(source, node) for node in stores] or [None]
 
 
-def _class(source: Source, node: ast.AST) -> ast.ClassDef | None:
+def class_of(source: Source, node: ast.AST) -> ast.ClassDef | None:
+    """Give the class around a node."""
     while node in source.parents:
         node = source.parents[node]
         if isinstance(node, ast.ClassDef):

@@ -50,6 +50,7 @@ RENAMED: dict[str, _Names] = {
     "PubSubPullSensor": _PROJECT,
     "S3ToSFTPOperator": _AWS,
     "SFTPToS3Operator": _AWS,
+    "SFTPHook": {"ftp_conn_id": ("ssh_conn_id",)},
     "SSHHook": {"timeout": ("conn_timeout",)},
     "SalesforceHook": {"conn_id": ("salesforce_conn_id",)},
     "SlackWebhookHook": {"http_conn_id": ("slack_webhook_conn_id",)},

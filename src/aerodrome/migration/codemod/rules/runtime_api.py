@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules.database_functions import is_of_bag
 from aerodrome.migration.codemod.rules.tasks import context_value, run_of
 from aerodrome.migration.codemod.runtime import gone_attributes
 from aerodrome.migration.codemod.source import Source
@@ -231,6 +232,8 @@ def _kind(source: Source, node: ast.expr) -> str | None:
         return "ti"
     if key in ("dag_run", "dag", "task"):
         return key
+    if is_of_bag(source, node):
+        return "dag"
     if isinstance(node, ast.Name):
         made = dags.constant(source, node)
         if isinstance(made, ast.Call) and source.means(made.func, dags.ANY):

@@ -15,10 +15,18 @@ from aerodrome.migration.codemod.editing import drop_item, keyword
 from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.source import Source
 
-_BEFORE_DEADLINES = ("3.0.",)
+_BEFORE_DEADLINES = "3.0."
+_WITHOUT = (
+    "Airflow 3.1 and newer have deadlines of whole runs. Until then: `dagrun_timeout=…` of the DAG fails a run that takes longer, counted from its start; "
+    "or watch from outside, by GET /api/v2/dags/{dag_id}/dagRuns?state=running&state=queued."
+)
+_THREE = 3
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
+    if options.major < _THREE:
+        yield from _of_1(source, options)
+        return
     callback = next(
         (item.value for call in source.each(ast.Call) if (item := keyword(call, "sla_miss_callback"))), None
     )
@@ -40,6 +48,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
             else:
                 message = "Airflow 3 never calls sla_miss_callback."
                 hint = f"Call it from a deadline: see the SLAs of this file. {_callback(source, item.value)[1]}"
+                hint = _WITHOUT if options.target.startswith(_BEFORE_DEADLINES) else hint
                 yield Spot(item.value.lineno, message, hint)
     for mapping in source.each(ast.Dict):
         if (found := dags.entry(mapping, "sla")) is None:
@@ -48,6 +57,22 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
             yield Change((drop_item(source, found[1], first=source.start(found[0])),))
         else:
             yield _spot(source, found[1], "tasks with these defaults", callback, options)
+
+
+def _of_1(source: Source, options: Options) -> Iterator[Spot]:
+    """Find the SLAs that Airflow 1.10 counted otherwise than 2 does, which still has them."""
+    if not options.source_version.startswith("1"):
+        return
+    given: list[tuple[ast.expr, ast.Call | None]] = [
+        (item.value, call) for call in source.each(ast.Call) if (item := keyword(call, "sla"))
+    ]
+    given += [(found[1], None) for mapping in source.each(ast.Dict) if (found := dags.entry(mapping, "sla"))]
+    for value, call in given:
+        if _is_none(value) or (call is not None and keyword(call, "task_id") and _is_never_checked(source, call)):
+            continue
+        message = "Airflow 2 counts an SLA from the run's logical date, 1.10 did from the end of its interval: it is missed one interval earlier."
+        hint = f"Add the length of the interval: sla={source.code(value)} + timedelta(days=1) for a daily DAG."
+        yield Spot(value.lineno, message, hint)
 
 
 def _is_none(node: ast.expr) -> bool:
@@ -63,11 +88,7 @@ def _is_never_checked(source: Source, call: ast.Call) -> bool:
 def _spot(source: Source, value: ast.expr, whose: str, callback: ast.expr | None, options: Options) -> Spot:
     message = f"Airflow 3 ignores the SLA of {whose}: nobody is told when it is late."
     if options.target.startswith(_BEFORE_DEADLINES):
-        return Spot(
-            value.lineno,
-            message,
-            "Airflow 3.1 and newer have deadlines of whole runs; until then watch the run from outside.",
-        )
+        return Spot(value.lineno, message, _WITHOUT)
     name, more = _callback(source, callback)
     alert = f"DeadlineAlert(reference=DeadlineReference.DAGRUN_LOGICAL_DATE, interval={source.code(value)}, callback=AsyncCallback({name}))"
     return Spot(
@@ -118,4 +139,5 @@ with DAG("nightly", schedule="@daily"):
 """,
     find=_find,
     finding='Airflow 3 ignores the SLA of task "load"',
+    is_for_2=True,
 )

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import keyword
+from aerodrome.migration.codemod.rules import dags, operators
+from aerodrome.migration.codemod.rules.default_arguments import beside
 from aerodrome.migration.codemod.source import Source
 
 _SSH = frozenset(
@@ -26,7 +28,8 @@ _NO_END = (
 )
 
 
-def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
+    yield from _of_default_args(source, options)
     for call in source.each(ast.Call):
         item = keyword(call, "timeout")
         if item is None or not source.means(call.func, _SSH):
@@ -38,6 +41,36 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
         text = "cmd_timeout=None" if given else f"conn_timeout={source.code(item.value)}, cmd_timeout=None"
         note = Spot(item.value.lineno, *(_NO_END if is_nothing else _EXTRA))
         yield Change((Edit(source.start(item), source.end(item.value), text),), note=note)
+
+
+def _of_default_args(source: Source, options: Options) -> Iterator[Change | Spot]:
+    """Say beside a `timeout` of default_args how long connecting may take: 1.10's SSHOperators read it, and old-default says the rest in their calls."""
+    if not any(_is_default(made, options) for made in operators.made(source)):
+        return
+    for mapping, way in (*dags.dictionaries(source, dags.ANY), *dags.dict_calls(source, dags.ANY)):
+        if way != "default_args":
+            continue
+        for name, value, key in _entries(mapping):
+            names = {other for other, _, _ in _entries(mapping)}
+            is_nothing = isinstance(value, ast.Constant) and not value.value
+            if name != "timeout" or is_nothing or "conn_timeout" in names:
+                continue
+            edit = beside(source, key, value, ["conn_timeout"])
+            if isinstance(key, ast.keyword):
+                edit = Edit(edit.start, edit.end, f"conn_timeout={source.code(value)}, ")
+            yield Change((edit,), note=Spot(value.lineno, *_EXTRA))
+
+
+def _is_default(made: operators.Made, options: Options) -> bool:
+    is_ssh = "SSHOperator" in made.classes and operators.is_of_1(made, options)
+    return is_ssh and not any(keyword(made.call, name) for name in ("timeout", "conn_timeout"))
+
+
+def _entries(mapping: ast.expr) -> list[tuple[object, ast.expr, ast.expr | ast.keyword]]:
+    if isinstance(mapping, ast.Call):
+        return [(item.arg, item.value, item) for item in mapping.keywords]
+    pairs = zip(mapping.keys, mapping.values, strict=True) if isinstance(mapping, ast.Dict) else ()
+    return [(getattr(key, "value", None), value, key) for key, value in pairs if key is not None]
 
 
 RULE = Rule(

@@ -6,6 +6,7 @@ import ast
 
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.rules.callables import Function, handed
+from aerodrome.migration.codemod.rules.callers import elsewhere
 from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_name
 from aerodrome.migration.codemod.source import Source
 
@@ -42,9 +43,15 @@ def _is_called(source: Source, function: ast.FunctionDef) -> bool:
             target = target.value
         if source.means(target, _DECORATORS):
             return True
-    return function.name in handed(source).tasks and not any(
+    return is_passed(source, function.name) and not any(
         isinstance(call.func, ast.Name) for call in handed(source).calls.get(function.name, ())
     )
+
+
+def is_passed(source: Source, name: str) -> bool:
+    """Tell whether a function of the file is given to tasks, in the file or in others that import it, and to nobody else there."""
+    others = elsewhere(source, name)
+    return others is not None and (bool(others) or name in handed(source).tasks)
 
 
 def task_instance(source: Source, node: ast.AST) -> str | None:
@@ -186,7 +193,7 @@ def is_context(source: Source, node: ast.expr, key: str = "", depth: int = _DEPT
 def is_handed_context(source: Source, node: ast.Name, key: str) -> bool:
     """Tell whether a parameter is the context of a task because every call in the file hands it over."""
     place = _parameter_of(source, node)
-    if place is None or isinstance(place, ast.Lambda):
+    if place is None or isinstance(place, ast.Lambda) or elsewhere(source, place.name) != ():
         return False
     given = _given(source, place, node.id)
     return bool(given) and all(is_context(source, item, key) for item in given)
@@ -289,19 +296,24 @@ def _names(function: Function) -> list[str]:
 def given_to(source: Source, name: str) -> set[str] | None:
     """Give the parameters of a function that its callers name: they are not the context's. None when that cannot be seen."""
     found: set[str] = set()
+    others = elsewhere(source, name)
+    if others is None:
+        return None
+    passing = list(others)
     for call in source.each(ast.Call):
         if isinstance(call.func, ast.Name) and call.func.id == name:
             if call.args or any(item.arg is None for item in call.keywords):
                 return None
             found |= {str(item.arg) for item in call.keywords}
         if call in handed(source).tasks.get(name, ()):
-            for item in call.keywords:
-                if item.arg == "op_args":
-                    return None
-                if item.arg != "op_kwargs":
-                    continue
-                keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
-                if not all(isinstance(key, ast.Constant) for key in keys):
-                    return None
-                found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+            passing.append(call)
+    for item in (item for call in passing for item in call.keywords):
+        if item.arg == "op_args":
+            return None
+        if item.arg != "op_kwargs":
+            continue
+        keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
+        if not all(isinstance(key, ast.Constant) for key in keys):
+            return None
+        found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
     return found

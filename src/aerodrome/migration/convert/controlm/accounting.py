@@ -8,6 +8,7 @@ from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wa
 from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft, at
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
+from aerodrome.migration.convert.controlm.variables.autoedit import is_of_folder, variable_key
 from aerodrome.migration.convert.controlm.waits.conditions import is_ambiguous
 from aerodrome.migration.convert.controlm.waits.linking import days_of
 from aerodrome.migration.convert.controlm.world import Plan, World
@@ -113,6 +114,15 @@ def node_accounts(draft: Draft, node: Node) -> None:
         else:
             draft.account(element, "converted", at(node, resource.line), name=node.name)
     for variable in node.variables:
+        if not isinstance(node, Job) and variable.name.startswith("\\") and not is_of_folder(variable.name):
+            key = variable_key(variable.name)
+            text = f"The folder sets %%{variable.name} when it is ordered, which no task does: set the Airflow variable {key} yourself, or let a job set it."
+            draft.account("VARIABLE", "caveat", at(node, variable.line), "variable-folder", text, variable.name)
+            continue
+        if variable.name.upper() == "LIBMEMSYM":
+            text = f"The variables in the file {variable.value} are not read: give them to the job as its own, or as the Airflow variables that variable-unknown names."
+            draft.account("VARIABLE", "caveat", at(node, variable.line), "variable-file", text, variable.name)
+            continue
         draft.account("VARIABLE", "converted", at(node, variable.line), name=variable.name)
     if node.is_critical:
         text = "CRITICAL reserves resources for the job; here only its priority weight counts."
@@ -158,8 +168,9 @@ def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
         )
         return
     key = f"controlm.condition.{wait.name}"
+    dated = key if days_of(wait.odate) is None else f"{key}.MMDD, with its date,"
     texts = {
-        "condition-unknown-producer": f"Nothing in the exports adds {wait.name}: the job waits for the Airflow variable {key} with its date, which whoever adds it sets.",
+        "condition-unknown-producer": f"Nothing in the exports adds {wait.name}: the job waits for the Airflow variable {dated} which whoever adds it sets. A DAG that is converted apart sets it when nobody there waits for {wait.name}, or when kept_conditions of its profile names it.",
         "condition-undated": f"{wait.name} has no date: it is kept as the Airflow variable {key}.",
         "condition-stored": f"{wait.name} cannot be an edge or a wait for a run (a circle, a cyclic job or another date): it is kept as the Airflow variable {key} with its date.",
     }

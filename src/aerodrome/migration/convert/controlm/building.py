@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -19,10 +20,10 @@ from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.accounting import job_accounts, node_accounts, unknown_accounts
 from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node
 from aerodrome.migration.convert.controlm.draft import Built, Draft
-from aerodrome.migration.convert.controlm.effects import Effects
+from aerodrome.migration.convert.controlm.effects import After, Effects
 from aerodrome.migration.convert.controlm.jobs.work import work_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
-from aerodrome.migration.convert.controlm.variables.scoping import scope_of
+from aerodrome.migration.convert.controlm.waits.behind import Behind, order_behind
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
 from aerodrome.migration.convert.controlm.waits.lineage import added, with_assets
@@ -55,6 +56,8 @@ class Builder:
         self._notok: dict[tuple[str, ...], str] = {}
         self._starts: dict[tuple[str, ...], str] = {}
         self._group: dict[tuple[str, ...], str] = {}
+        self._behind: dict[str, Behind] = defaultdict(Behind)
+        self._unawaited: dict[str, None] = {}
 
     def build(self) -> Built:
         """Build tasks, edges and accounts."""
@@ -73,8 +76,11 @@ class Builder:
             self._job(job)
         if not self.draft.is_apart:
             self._finish(self.draft.plan.folder)
+        order_behind(self.draft.built, self._behind)
         self._watch()
         self._show_conditions()
+        self._tell_unawaited()
+        self.draft.built.is_listed = self.draft.gates.is_listed
         self.draft.built.functions |= {item.name: item for item in self.draft.gates.functions}
         return self.draft.built
 
@@ -95,6 +101,13 @@ class Builder:
             origin=self.draft.plan.folder.origin,
             comment="Fails the run when one of these jobs has failed: what follows them goes on without them.",
         )
+
+    def _tell_unawaited(self) -> None:
+        if not self._unawaited:
+            return
+        node = self.jobs[0] if self.draft.is_apart else self.draft.plan.folder
+        text = f"Nobody in the exports waits for {', '.join(self._unawaited)}: it is added to, and deleted from, the Airflow variables all the same (controlm.condition.NAME.MMDD; without a date: controlm.condition.NAME), for DAGs that are converted apart. Where all exports are here, unawaited_conditions: drop in the profile leaves these tasks out."
+        self.draft.account("OUTCOND", "caveat", node.origin, "condition-unawaited", text, node.name)
 
     def _show_conditions(self) -> None:
         """Let assets show the conditions between folders."""
@@ -145,6 +158,11 @@ class Builder:
         name = self._ends.get(folder.path)
         changes = self.waiting.changes(folder)
         undated = self.waiting.undated(folder)
+        if any(name in self.draft.world.unawaited for name, *_ in changes) and not self._has_end(folder):
+            names = [name for name, *_ in changes if name in self.draft.world.unawaited]
+            text = f"It ends with its cyclic jobs, which run in DAGs of their own: {', '.join(names)}, for which nobody in the exports waits, is not changed."
+            self.draft.account("FOLDER", "caveat", folder.origin, "folder-end-cyclic", text, folder.name)
+            changes = [item for item in changes if item[0] not in names]
         if name is None and (effects.after or effects.on_ok or effects.on_notok or changes or undated):
             name = self._end_gate(folder)
         self.draft.built.accounts += effects.accounts
@@ -167,15 +185,11 @@ class Builder:
             )
         for item in effects.after:
             if item.event == "ok":
-                self._after_task(
-                    item.suffix,
-                    folder,
-                    name,
-                    item.operator,
-                    item.arguments,
-                    "raises" if item.role == "raises" else "real",
-                )
+                self._react(item, folder, name)
         self._change_tasks(folder, name, changes)
+
+    def _has_end(self, folder: Folder) -> bool:
+        return any(job.path in self._here for job in folder.jobs())
 
     def _end_gate(self, folder: Folder) -> str:
         if folder.path in self._ends:
@@ -221,8 +235,7 @@ class Builder:
         group = self._group[job.path]
         effects = self.draft.effects(job)
         self.draft.stopped_by = effects.stopped_by
-        is_week_from_sunday = self.draft.world.site.is_week_from_sunday
-        scope = scope_of(self.draft.plan.folder, job, is_week_from_sunday=is_week_from_sunday)
+        scope = self.draft.scope(job)
         work = work_of(job, scope, self.draft.world.site, self.draft.world.export.profiles, effects)
         ordered = self.draft.plan.ordered(job)
         predicate = self.holding.predicate(job)
@@ -264,7 +277,7 @@ class Builder:
                 (key, value.replace("@first@", first) if isinstance(value, str) else value)
                 for key, value in step.arguments
             ]
-            first = first or task_id
+            first = first or ("" if step.is_setting else task_id)
             operator = step.operator
             if (
                 check and operator is symbols.EMPTY
@@ -299,16 +312,12 @@ class Builder:
     def _after_job(self, job: Job, effects: Effects, end: str) -> None:
         for item in effects.after:
             if item.event == "ok":
-                self._after_task(
-                    item.suffix, job, end, item.operator, item.arguments, "raises" if item.role == "raises" else "real"
-                )
+                self._react(item, job, end)
         behind = [item for item in effects.after if item.event == "notok"]
         if behind or job.path in self._notok or self.waiting.stores_on_notok(job):
             name = self._notok_gate(job)
             for item in behind:
-                self._after_task(
-                    item.suffix, job, name, item.operator, item.arguments, "raises" if item.role == "raises" else "real"
-                )
+                self._react(item, job, name)
 
     def _notok_gate(self, job: Job) -> str:
         """Give the control task that succeeds exactly when a job has ended NOTOK."""
@@ -318,6 +327,7 @@ class Builder:
         group, _, last = end.rpartition(".")
         router, gate, ok = (self.draft.free(f"{last}_{word}", group) for word in ("end", "notok", "ok"))
         self._notok[job.path] = gate
+        self._behind[end].own |= {router, gate, ok}
         self.draft.need(snippets.AFTER)
         arguments: tuple[tuple[str, Expression], ...] = (
             ("python_callable", Code("after")),
@@ -347,6 +357,10 @@ class Builder:
         )
         return gate
 
+    def _react(self, item: After, node: Node, before: str) -> None:
+        role: Role = "raises" if item.role == "raises" else "real"
+        self._after_task(item.suffix, node, before, item.operator, item.arguments, role, is_seen=item.is_seen)
+
     def _after_task(
         self,
         suffix: str,
@@ -355,10 +369,17 @@ class Builder:
         operator: Symbol,
         arguments: tuple[tuple[str, Expression], ...],
         role: Role,
+        *,
+        is_seen: bool = False,
     ) -> None:
+        """Add a task behind a node. `is_seen`: what it does counts for those that follow the node, which then follow it."""
         group = self._group[node.path]
         name = self.draft.free(f"{sanitize(node.name)}_{sanitize(suffix)}", group)
         self.draft.task(name, operator, arguments, role=role, before=(before,), origin=node.origin)
+        if is_seen:
+            self._behind[before].chain.append(name)
+        elif operator is not symbols.TRIGGER_DAG:
+            self._behind[before].own.add(name)
 
     def _change_tasks(self, node: Node, end: str, changes: Iterable[tuple[str, Expression, bool, str]]) -> None:
         for name, days, is_added, event in changes:
@@ -370,15 +391,20 @@ class Builder:
                 ("python_callable", Code("change_condition")),
                 ("op_kwargs", given),
             )
-            self._after_task(
-                f"{'adds' if is_added else 'deletes'}_{name}"[:200], node, before, symbols.PYTHON, arguments, "real"
-            )
+            is_awaited = name not in self.draft.world.unawaited
+            self._unawaited |= {} if is_awaited else {name: None}
+            suffix = f"{'adds' if is_added else 'deletes'}_{name}"[:200]
+            self._after_task(suffix, node, before, symbols.PYTHON, arguments, "real", is_seen=is_awaited)
         for name, is_added, event in self.waiting.undated(node):
             before = end if event == "ok" or not isinstance(node, Job) else self._notok_gate(node)
             self._undated(node, before, name, is_added=is_added)
 
     def _undated(self, node: Node, before: str, name: str, *, is_added: bool) -> None:
         """Say that a condition is not changed for a date that cannot be said: a task that raises, where others wait for it."""
+        if name in self.draft.world.unawaited:
+            text = f"It changes {name} for another date, which cannot be said here, and nobody in the exports waits for it: DAGs that are converted apart do not see it."
+            self.draft.account("OUTCOND", "caveat", node.origin, "condition-unawaited", text, node.name)
+            return
         if not is_added:
             text = f"It deletes {name} for another date, which cannot be said here: its Airflow variable stays."
             self.draft.account("OUTCOND", "caveat", node.origin, "condition-delete", text, node.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,7 +27,7 @@ from aerodrome.migration.convert.controlm.dates.gates import Gates
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
 from aerodrome.migration.convert.controlm.priorities import weight_of
-from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, compile_text
+from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, Scope, compile_text
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
 from aerodrome.migration.convert.controlm.world import Plan, World, pool_of
 
@@ -74,6 +75,10 @@ class Built:
     macros: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     needs_approval: bool = False
+    is_listed: bool = False  # the dates of a job are listed, and end with the horizon
+    lasts: dict[str, str] = field(
+        default_factory=dict
+    )  # end of a job -> the task that has changed the last of what others see
 
 
 class Draft:
@@ -165,9 +170,13 @@ class Draft:
         self.used.add(found)
         return found
 
+    def scope(self, job: Job | None) -> Scope:
+        is_sunday = self.world.site.is_week_from_sunday
+        return scope_of(self.plan.folder, job, kept=self.world.keys_set, is_week_from_sunday=is_sunday)
+
     def effects(self, node: Node) -> Effects:
         job = node if isinstance(node, Job) else None
-        scope = scope_of(self.plan.folder, job, is_week_from_sunday=self.world.site.is_week_from_sunday)
+        scope = self.scope(job)
 
         def text(value: str) -> Compiled:
             done = compile_text(value, scope)
@@ -188,6 +197,8 @@ class Draft:
             self.need(snippets.odate(site.timezone, site.new_day))
         if "now" in names:
             self.need(snippets.now(site.timezone))
+        if "order_date" in names:
+            self.need(snippets.odate(site.timezone, site.new_day))
         if "calcdate" in names:
             self.need(snippets.CALCDATE)
         if "at_time" in names:
@@ -241,11 +252,20 @@ class Draft:
         check = None
         if self.times:
             self.need(snippets.only_at(self.world.site.clock.timezone))
-            check = f"only_at({set(self.times)!r}, {predicate or 'None'})"
+            check = f"only_at({minutes_of_day(self.times)}, {predicate or 'None'})"
         elif predicate:
             self.need(snippets.ONLY_ON)
             check = f"only_on({predicate})"
         return f"not_stopped({self.stopped_by!r}, {check})" if self.stopped_by else check
+
+
+def minutes_of_day(times: Iterable[int]) -> str:
+    """Give times as Python text: a range where they are one."""
+    listed = sorted(set(times))
+    step = listed[1] - listed[0] if len(listed) > 2 else 0
+    if step and listed == list(range(listed[0], listed[-1] + 1, step)):
+        return f"range({listed[0]}, {listed[-1] + 1}, {step})"
+    return "{" + ", ".join(map(str, listed)) + "}"
 
 
 def at(node: Node, line: int) -> Origin:

@@ -30,6 +30,7 @@ _OF_RUNS: Final = re.compile(
     r"(RUNCOUNT|FAILCOUNT|COMPSTAT|JNSUB|JNRUN|OUTPUTNOTFOUND|EVEN|ODD)\b|(NOT\s?OK|OK|ENDED\w*)\Z|IfBase|If:",
     re.IGNORECASE,
 )
+_ALERTS: Final = "Control-M's Alerts window"  # where a message without a destination goes
 _SHELL: Final = ("command", "script", "embedded")
 
 
@@ -52,6 +53,7 @@ class After:
     arguments: tuple[tuple[str, Expression], ...]
     event: str  # ok, notok
     role: str = "real"
+    is_seen: bool = False  # those that follow the job may read what it does
 
 
 @dataclass
@@ -169,12 +171,11 @@ class _Maker:
         elif event in ("notok", "rerun"):
             self.effects.on_notok.append(self._call(shout.destination, shout.message))
         else:
-            text = (
-                f"The message to {shout.destination} when {shout.when} {shout.time} is not sent: add a deadline alert."
-            )
+            when = " ".join(filter(None, (shout.when, shout.time))) or "it says no time"
+            text = f"The message to {shout.destination or _ALERTS} when {when} is not sent: add a deadline alert."
             self._account("SHOUT", "caveat", origin, "shout-late", text)
             return
-        text = f"The message to {shout.destination} goes into the log of the task; `shout` in the DAG file is the place for your channel."
+        text = f"The message to {shout.destination or _ALERTS} goes into the log of the task; `shout` in the DAG file is the place for your channel."
         self._account("SHOUT", "caveat", origin, "shout-log", text)
 
     def reruns(self) -> None:
@@ -344,11 +345,13 @@ class _Maker:
             return
         value = self._text(action.values.get("VALUE", ""))
         self.effects.functions.append(snippets.SET_VARIABLE)
-        given: dict[str, Expression] = {"name": variable_key(name), "value": value}
+        given: dict[str, Expression] = {"name": variable_key(name, self.node.path[0]), "value": value}
         self._note(action, "", "")
-        self._after(
-            f"sets_{name}", symbols.PYTHON, (("python_callable", Code("set_variable")), ("op_kwargs", given)), event
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("set_variable")),
+            ("op_kwargs", given),
         )
+        self._after(f"sets_{name}", symbols.PYTHON, arguments, event, is_seen=True)
 
     # ---- parts
 
@@ -356,6 +359,9 @@ class _Maker:
         """Compile a text, and keep what it reads that nothing defines."""
         done = self.context.text(value)
         self.effects.unknown |= dict.fromkeys(done.unknown)
+        for text in (*done.notes, *done.problems):
+            found = Account("variable", "caveat", self.node.origin, "variables", text, self.node.name)
+            self.effects.accounts += [] if found in self.effects.accounts else [found]
         return done.text
 
     def _after(
@@ -365,8 +371,10 @@ class _Maker:
         arguments: tuple[tuple[str, Expression], ...],
         event: str,
         role: str = "real",
+        *,
+        is_seen: bool = False,
     ) -> None:
-        self.effects.after.append(After(suffix, operator, arguments, event, role))
+        self.effects.after.append(After(suffix, operator, arguments, event, role, is_seen))
 
     def _raise(self, action: Action, where: str, code: str, reason: str, event: str = "ok") -> None:
         del where
@@ -405,4 +413,4 @@ class _Maker:
 
     def _call(self, destination: str, message: str) -> Expression:
         self.effects.functions.append(snippets.SHOUT)
-        return Code(f"shout({self._text(destination)!r}, {self._text(joined_lines(message))!r})")
+        return Code(f"shout({self._text(destination or _ALERTS)!r}, {self._text(joined_lines(message))!r})")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import (
     Account,
     Code,
@@ -19,6 +21,7 @@ from aerodrome.migration.convert.contract import (
     Origin,
     PoolNeed,
     Question,
+    Task,
     VariableNeed,
 )
 from aerodrome.migration.convert.controlm import snippets
@@ -61,10 +64,14 @@ class _Converter:
         self.questions: list[Question] = []
         self.packages: set[str] = set()
         self.needs_approval = False
+        self.lasts: dict[tuple[str, str], str] = {}  # DAG and end of a job -> the last task with what others see
 
     def convert(self) -> Conversion:
         for plan in self.world.plans:
             self._folder(plan)
+        self.dags = [
+            replace(dag, tasks=tuple(self._waiting_for_lasts(task) for task in dag.tasks)) for dag in self.dags
+        ]
         export = self.world.export
         files: tuple[ExtraFile, ...] = (
             (ExtraFile("plugins/controlm_approval.py", snippets.CONFIRM_FILE, ("2.11",)),)
@@ -93,6 +100,14 @@ class _Converter:
             accounts=export.accounts,
             packages=tuple(sorted(self.packages)),
         )
+
+    def _waiting_for_lasts(self, task: Task) -> Task:
+        """Let a wait for a job of another DAG be one for what the job does last for others to see."""
+        if task.operator is not symbols.EXTERNAL_SENSOR:
+            return task
+        given = dict(task.arguments)
+        last = self.lasts.get((str(given["external_dag_id"]), str(given.get("external_task_id"))))
+        return replace(task, arguments=tuple((given | {"external_task_id": last}).items())) if last else task
 
     def _folder(self, plan: Plan) -> None:
         folder = plan.folder
@@ -192,11 +207,15 @@ class _Converter:
         for need in built.connections:
             self.connections.setdefault(need.conn_id, need)
         self.packages |= built.packages
+        self.lasts |= {(dag_id, end): last for end, last in built.lasts.items()}
         self.needs_approval = self.needs_approval or built.needs_approval
         tags = list(dict.fromkeys(["controlm", *filter(None, (plan.folder.application, plan.folder.sub_application))]))
         listed = timing.ends
         if listed is not None:
             text = f"Its dates are listed, up to {listed}: convert again with newer calendars before then."
+            accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
+        elif built.is_listed:
+            text = f"Dates of its jobs are listed, up to {self.site.horizon.last}: convert again before then, with newer calendars; later its tasks fail."
             accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
         doc = f"Control-M folder {title}." + (f"\n\n{description}" if description else "")
         self.dags.append(

@@ -2,7 +2,8 @@
 
 Keys: `timezone`, `new_day` (HH:MM), `start` (first date), `years` (how far dates are listed), `week_starts_on` (monday or sunday),
 `hosts` (name -> {connection, queue, worker}), `default_host` (the same), `user_dailies` (name -> true, false), `pools` (name -> slots),
-`connection_profiles` (name -> type: SFTP, FTP, S3, …), `job_types` (type -> what its jobs become, see mapped_jobs).
+`connection_profiles` (name -> type: SFTP, FTP, S3, …), `job_types` (type -> what its jobs become, see mapped_jobs),
+`kept_conditions` (names, with *, that are also added as variables), `unawaited_conditions` (keep, drop: those that nobody here awaits).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _KEYS: Final = (
     "pools",
     "connection_profiles",
     "job_types",
+    "kept_conditions",
+    "unawaited_conditions",
 )
 _START: Final = date(2026, 1, 1)
 
@@ -68,6 +71,8 @@ class Site:
     pools: Mapping[str, int] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)  # connection profile -> its type
     job_types: tuple[JobType, ...] = ()
+    kept_conditions: tuple[str, ...] = ()  # names and patterns: DAGs that are converted apart wait for them
+    is_keeping_unawaited: bool = True
     is_week_from_sunday: bool = False
     is_new_day_known: bool = False
     is_zone_known: bool = False
@@ -101,6 +106,12 @@ def read_site(profile: Mapping[str, Any]) -> Site:
     sunday = str(profile.get("week_starts_on", "monday")).lower()
     if sunday not in ("monday", "sunday"):
         raise _wrong("week_starts_on", "is neither monday nor sunday")
+    kept = profile.get("kept_conditions") or []
+    if not isinstance(kept, list):
+        raise _wrong("kept_conditions", "is not a list of names")
+    unawaited = str(profile.get("unawaited_conditions", "keep")).lower()
+    if unawaited not in ("keep", "drop"):
+        raise _wrong("unawaited_conditions", "is neither keep nor drop")
     default = profile.get("default_host")
     return Site(
         clock=Clock(zone, new_day),
@@ -112,6 +123,8 @@ def read_site(profile: Mapping[str, Any]) -> Site:
         profiles={str(name): str(value) for name, value in _mapping("connection_profiles", profile).items()},
         job_types=tuple(_job_type(str(name), value) for name, value in _mapping("job_types", profile).items()),
         is_week_from_sunday=sunday == "sunday",
+        kept_conditions=tuple(str(name) for name in kept),
+        is_keeping_unawaited=unawaited == "keep",
         is_new_day_known="new_day" in profile,
         is_zone_known="timezone" in profile,
     )

@@ -213,6 +213,17 @@ def set_variable(name, value):
     (symbols.VARIABLE,),
 )
 
+SET_VARIABLES: Final = Function(
+    "set_variables",
+    '''
+def set_variables(values):
+    """Keep values under Airflow variables before a job starts, for itself and the jobs that read them."""
+    for name, value in values.items():
+        Variable.set(name, value)
+''',
+    (symbols.VARIABLE,),
+)
+
 NOT_STOPPED: Final = Function(
     "not_stopped",
     '''

@@ -12,7 +12,9 @@ from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
 from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
 from aerodrome.migration.convert.controlm.site import Site
+from aerodrome.migration.convert.controlm.variables.scoping import keys_set
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.waits.keeping import keep
 from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
 
@@ -69,6 +71,8 @@ class World:
     links: Links
     index: Index
     crossing: frozenset[str]  # conditions that one folder adds and another one awaits
+    keys_set: frozenset[str]  # Airflow variables that jobs set for others
+    unawaited: frozenset[str]  # conditions that are kept though nobody here waits for them
     task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
 
     def forced(self, number: int, folder: str, job: str) -> tuple[str, str]:
@@ -132,13 +136,17 @@ def plan_world(export: Export, site: Site) -> World:
                 plan.is_only_forced(job),
             )
     index = index_of(export.folders)
+    links = link(export.folders, index, settings)
+    unawaited = keep(links, index, site.kept_conditions, is_keeping_unawaited=site.is_keeping_unawaited)
     return World(
         export,
         site,
         tuple(plans),
-        link(export.folders, index, settings),
+        links,
         index,
         crossing(export.folders, index),
+        keys_set(export.folders),
+        unawaited,
         task_ids,
     )
 

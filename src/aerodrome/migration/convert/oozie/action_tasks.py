@@ -14,6 +14,7 @@ from aerodrome.migration.convert.oozie import commands
 from aerodrome.migration.convert.oozie.actions import Action
 from aerodrome.migration.convert.oozie.body import NOT_CONVERTED, Body, raising_arguments
 from aerodrome.migration.convert.oozie.compiling import Compiler
+from aerodrome.migration.convert.oozie.credentials import named
 from aerodrome.migration.convert.oozie.mails import mail
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
@@ -120,7 +121,8 @@ def _check_engine(action: Action, command: Command) -> None:
 def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
     common, files = body.common()
-    return Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files)
+    credentials = named(body.workflow.root, node.element)
+    return Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files, credentials)
 
 
 def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str]) -> Task:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from aerodrome.migration.convert.contract import Code, Function
+from aerodrome.migration.convert.contract import Code, Function, Symbol
 from aerodrome.migration.convert.oozie.compiling import Compiler
-from aerodrome.migration.convert.oozie.el import Name
+from aerodrome.migration.convert.oozie.el import Function as Call
+from aerodrome.migration.convert.oozie.el import Name, Node
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
-from aerodrome.migration.convert.oozie.properties import configuration
-from aerodrome.migration.convert.oozie.writing import constant, shell_word
+from aerodrome.migration.convert.oozie.properties import configuration, name_in
+from aerodrome.migration.convert.oozie.writing import constant, grouped, shell_word, string
 from aerodrome.migration.convert.xmlreading import Element
 
 LAUNCHER: Final = re.compile(
@@ -24,6 +25,15 @@ LAUNCHER: Final = re.compile(
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
 CAPTURE: Final = 'import json, sys; print(json.dumps(dict(map(str.strip, line.split("=", 1)) for line in open(sys.argv[1]) if "=" in line and line[:1] not in "#!")))'
 
+# Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"
+HOLDS: Final = """holds() {  # asks HDFS: its exit code 1 is "no", or an error that it writes down
+  local code=0 said errors
+  said=$("$@" 2>&1) || code=$?
+  [ -z "$said" ] || echo "$said" >&2
+  errors=$(grep -iE '^(-?test:|error:|exception in thread)' <<< "$said" | grep -v 'No such file or directory')
+  if [ "$code" -gt 1 ] || [ "$code" -eq 1 -a -n "$errors" ]; then exit 1; fi
+  return "$code"
+}"""
 APP_FOLDER: Final = Function(
     "app_folder",
     '''
@@ -31,6 +41,21 @@ def app_folder(path):
     """Give the folder of an application, whose path may name the file in it."""
     return path.rpartition("/")[0] if path.endswith(".xml") else path
 ''',
+)
+
+_NAME_NODE: Final = re.compile(r"(?i)name_?node|default_?fs$|^nn$")
+IN_APP: Final = Function(
+    "in_app",
+    '''
+def in_app(path, application):
+    """Give a path; a relative one stands below the folder of the application, whose path may name the file in it."""
+    if re.match("/|[A-Za-z][A-Za-z0-9+.-]*:", path):
+        return path
+    if not application:
+        raise ValueError(f"{path} is relative: the param oozie.wf.application.path has to be set")
+    return f"{application.rpartition('/')[0] if application.endswith('.xml') else application}/{path}"
+''',
+    (Symbol("re", {"2.11": "", "3.3": ""}),),
 )
 
 
@@ -44,6 +69,7 @@ class Action:
     common: Mapping[str, str] = field(default_factory=dict)  # configuration of config-default.xml and <global>
     job_xml: Callable[[str], Mapping[str, str] | None] = lambda _: None  # reads a job-xml that is there
     common_job_xml: tuple[str, ...] = ()
+    credentials: tuple[Element, ...] = ()  # that it names
     caveats: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: set(PLACES))
     counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read
@@ -82,7 +108,14 @@ class Action:
     def path(self, text: str) -> str:
         """Give a path as a word; a relative one stands below the application's folder."""
         text = text.strip()
-        return self.word(text) if not self.is_relative(text) else f"{self.app_folder()}/{self.word(text)}"
+        is_relative = self.is_relative(text)
+        if is_relative is not None:
+            return f"{self.app_folder()}/{self.word(text)}" if is_relative else self.word(text)
+        needs = self.compiler.needs
+        needs.functions[IN_APP.name] = IN_APP
+        needs.filters[IN_APP.name] = Code(IN_APP.name)
+        needs.is_quoting = True
+        return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()}) | quote" + " }}"
 
     def last_name(self, text: str) -> str:
         """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""
@@ -93,32 +126,68 @@ class Action:
         known = self.compiler.scope.partly(text)
         return self.word(text) if "$" not in known and "/" not in known else f'"$(basename -- {self.word(text)})"'
 
-    def is_relative(self, text: str) -> bool:
-        """Tell whether a path stands below the application's folder; one that begins with a value that nobody knows does not."""
-        pieces = self.compiler.pieces(text.strip())
-        first = pieces[0] if pieces else ""
-        if not isinstance(first, str):
-            known = self.compiler.scope.constant(first.name) if isinstance(first, Name) else None
-            first = known if known and len(pieces) == 1 else "/"
+    def is_relative(self, text: str) -> bool | None:
+        """Tell whether a path stands below the application's folder; None where it begins with a value that only the run knows."""
+        first: str | None = ""
+        for piece in self.compiler.pieces(text.strip()):
+            first = piece if isinstance(piece, str) else self._beginning(piece)
+            if first != "":  # what is empty is no beginning
+                break
+        if first is None:
+            return None
         return bool(first) and not first.startswith("/") and not re.match(r"[A-Za-z][\w+.-]*:", first)
 
+    def _beginning(self, node: Node) -> str | None:
+        """Give what an expression begins with: its value, `/` for the place of an application or a name node; None when only the run knows."""
+        name = name_in(node)
+        if name == APP_PATH or node == Call("wf:appPath", ()):
+            return "/"
+        if name is None:
+            return None
+        scope = self.compiler.scope
+        if (known := scope.constant(name)) is not None:
+            return known
+        nodes = {self.body.value("name-node"), f"${{{name}}}" if _NAME_NODE.search(name) else ""} - {""}
+        if f"${{{name}}}" in nodes:
+            return "/"
+        found = scope.find(name)
+        begin = found.pieces[0] if found is not None and found.pieces else None
+        if isinstance(begin, str):
+            return begin
+        return self._beginning(begin) if begin is not None and name_in(begin) not in (name, None) else None
+
+    def _application(self) -> str:
+        """Give the application's path as an expression; where nobody knows it, a param that only relative paths need."""
+        needs = self.compiler.needs
+        if self.compiler.scope.find(APP_PATH) is not None or APP_PATH in needs.parameters:
+            return self.compiler.name(APP_PATH) if APP_PATH not in needs.computed else self.compiler.access(APP_PATH)
+        needs.parameters[APP_PATH] = None
+        needs.computed[APP_PATH] = "paths that are relative fail"
+        return self.compiler.access(APP_PATH)
+
     def app_folder(self) -> str:
-        inner = self.compiler.name(APP_PATH)
+        """Give the application's folder as a word."""
+        inner = self._folder(self.compiler.name(APP_PATH))
+        if (fixed := constant(inner)) is not None:
+            return shell_word(fixed)
+        self.compiler.needs.is_quoting = True
+        return "{{ " + f"{inner} | quote" + " }}"
+
+    def _folder(self, inner: str) -> str:
         known = self.compiler.scope.constant(APP_PATH)
         found = self.compiler.scope.find(APP_PATH)
         tail = found.pieces[-1] if found and found.pieces else ""
         if (fixed := constant(inner)) is not None:
-            return shell_word(fixed.rpartition("/")[0] if fixed.endswith(".xml") else fixed)
-        self.compiler.needs.is_quoting = True
+            return string(fixed.rpartition("/")[0] if fixed.endswith(".xml") else fixed)
         if (known or "").endswith(".xml") or (isinstance(tail, str) and tail.endswith(".xml")):
-            return "{{ " + f'{inner}.rpartition("/")[0] | quote' + " }}"
+            return f'{inner}.rpartition("/")[0]'
         if (
             known is None and not isinstance(tail, str)
         ) or found is None:  # it comes at run time: the folder, or the file in it
             self.compiler.needs.functions[APP_FOLDER.name] = APP_FOLDER
             self.compiler.needs.filters[APP_FOLDER.name] = Code(APP_FOLDER.name)
-            return "{{ " + f"{inner} | {APP_FOLDER.name} | quote" + " }}"
-        return "{{ " + f"{inner} | quote" + " }}"
+            return f"{inner} | {APP_FOLDER.name}"
+        return inner
 
     def settings(self) -> dict[str, str]:
         """Give the configuration: job-xml files, config-default.xml, <global>, its own; the later ones win.
@@ -156,9 +225,11 @@ class Action:
             target = self.word(link) if link else self.last_name(place)
             if name == "archive":
                 kept = f"archives/{self.last_name(place)}"  # its ending says to others how it is unpacked
-                lines.append(
-                    f"mkdir -p archives {target} && hdfs dfs -get -f {self.path(place)} {kept} && (tar -xf {kept} -C {target} || unzip -qo {kept} -d {target})"
-                )
+                lines += [  # each alone: bash goes on where one that && follows fails
+                    f"mkdir -p archives {target}",
+                    f"hdfs dfs -get -f {self.path(place)} {kept}",
+                    f"tar -xf {kept} -C {target} || unzip -qo {kept} -d {target}",
+                ]
                 continue
             lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
             if is_path:
@@ -225,19 +296,26 @@ def unread_lines(action: Action) -> list[str]:
     return [f"hdfs dfs -get -f {action.path(name)} {action.word(PurePosixPath(name).name)}" for name in action.unread]
 
 
+def including(names: Sequence[str]) -> list[str]:
+    """Begin a file of Hadoop that has what other files have (Hadoop 2 and 3: Configuration takes xi:include); what comes later wins."""
+    root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
+    return [root, *(f'<xi:include href="{name}"/>' for name in names)]
+
+
 def rows_of(action: Action, settings: Mapping[str, str]) -> list[str]:
     return [
-        f"<property><name>{escaped(action, key)}</name><value>{escaped(action, value)}</value></property>"
+        f"<property><name>{escaped(action.compiler, key)}</name><value>{escaped(action.compiler, value)}</value></property>"
         for key, value in settings.items()
     ]
 
 
-def escaped(action: Action, text: str) -> str:
+def escaped(compiler: Compiler, text: str) -> str:
+    """Give a text as XML and HTML have it, values of the run, too."""
     template = ""
-    for piece in action.compiler.pieces(text):
+    for piece in compiler.pieces(text):
         if isinstance(piece, str):
-            plain = piece.replace("&", "&amp;").replace("<", "&lt;")
+            plain = piece.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             template += re.sub(r"\{(?=[{%#])", "{{ '{' }}", plain)
         else:
-            template += "{{ (" + action.compiler.text_of(piece) + ") | e }}"
+            template += "{{ (" + compiler.text_of(piece) + ") | e }}"
     return template

@@ -48,6 +48,7 @@ class Body:
     )  # that stands as a group in place of an action
     group: str = ""  # full id of the group that it becomes
     names_above: frozenset[str] = frozenset()  # of nodes of the workflows around it
+    used_above: tuple[str, ...] = ()  # what the workflows around it use that hand their configuration down
     children: list[Body] = field(default_factory=list)
     handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
         default_factory=lambda: ({}, ())

@@ -93,6 +93,21 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
     return [*before, *made.tasks], made
 
 
+def hand_on(body: Body) -> None:
+    """Hand what became a param on to workflows that get the configuration of this one; tell what of it they do not get."""
+    for item in body.needs.propagations:
+        left = []
+        for name in item.names:
+            if name not in item.conf and name in body.needs.parameters:
+                item.conf[name] = item.write(name)
+            elif name not in item.conf:
+                left.append(name)
+        for place, account in enumerate(body.accounts):
+            if left and account.origin == item.origin and "sub-workflow-propagation" in account.code.split(","):
+                reason = f"{account.reason}; no task here uses {', '.join(left[:8])}, which it does not get either"
+                body.accounts[place] = replace(account, reason=reason)
+
+
 _Predicates = list[tuple[Body, Task, list[tuple[str, str]]]]
 
 
@@ -107,7 +122,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
     )
     read = {name: found for name, found in counters_in(workflow.root).items() if is_counted(workflow, name)}
     words = Words(
-        body.app_name,
+        workflow.name or body.app_name,
         ids,
         routers,
         body.zone,
@@ -207,6 +222,7 @@ def _kill(body: Body, words: Words, node: Node) -> Task:
     caveats: dict[str, str] = {}
     compiler = Compiler(body.scope, words, body.needs)
     try:
+        compiler.is_message = True
         message = compiler.template(node.message)
     except Unsupported as error:
         message = flow_text(node.message)
@@ -233,6 +249,8 @@ LOOKED_UP: Final = "Looked up by wf:conf, and no properties came with the defini
 
 def _describe(body: Body, name: str, value: str | None) -> str:
     """Say what a param takes, where no file tells."""
+    if name in body.needs.computed:
+        return f"When it is not given: {body.needs.computed[name]}"
     if value is None:
         return describe_asked(name) or "No value was found."
     is_open = name in body.needs.optional and not any(layer.is_job for layer in body.scope.layers)
@@ -264,11 +282,12 @@ def make_dag(
         tasks = [*before, *tasks]
         edges = [*(Edge(task.full_id, gate.full_id) for task in before), *edges]
         before = (*before, gate)
+    hand_on(body)
     watches = _watches(body, sla)
     tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs
     is_scheduled = schedule.expression is not None
-    unknown = [name for name, value in needs.parameters.items() if value is None]
+    unknown = [name for name, value in needs.parameters.items() if value is None and name not in needs.computed]
     if unknown and is_scheduled:
         check = Task(
             unlike("check_params", body.workflow),
@@ -285,8 +304,9 @@ def make_dag(
         Parameter(
             name,
             value,
-            has_default=value is not None or is_scheduled,
+            has_default=value is not None or is_scheduled or name in needs.computed,
             description=_describe(body, name, value),
+            is_computed=name in needs.computed,
         )
         for name, value in needs.parameters.items()
     )

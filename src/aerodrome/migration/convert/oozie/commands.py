@@ -16,8 +16,10 @@ from aerodrome.migration.convert.oozie.actions import (
     Action,
     generic,
     in_one,
+    including,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.credentials import hive_url
 from aerodrome.migration.convert.oozie.handing import cache, libraries
 from aerodrome.migration.convert.oozie.host_commands import fs, git, shell, ssh
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -60,20 +62,13 @@ def _hive(action: Action) -> Command:
     handed = cache(action, settings, libraries(action))
     lines = [*action.prepared(), *action.fetched(), *handed.lines]
     if action.unread:
-        lines += [
-            "mkdir -p conf",
-            *(f"hdfs dfs -get -f {action.path(name)} conf/hive-site.xml" for name in action.unread),
-            'export HIVE_CONF_DIR="$PWD/conf"',
-        ]
+        lines += ["mkdir -p conf", *_site(action), 'export HIVE_CONF_DIR="$PWD/conf"']
         action.caveats["job-xml"] = f"{', '.join(action.unread)} is fetched when the task runs"
-        if len(action.unread) > 1:
-            action.caveats["job-xml"] += "; of several files only the last one counts, put them together"
     argv = ["hive"]
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
     argv += handed.options("--hiveconf ")
-    for item in action.every("param"):
-        argv += ["--hivevar", action.word(item.text)]
+    lines += _variables(action, argv)
     variables = [item.text.strip() for item in action.body.every("param")]
     lines += _query(action, argv)
     argv += [action.word(item.text) for item in action.every("argument")]
@@ -81,6 +76,34 @@ def _hive(action: Action) -> Command:
     script = action.body.value("script")
     job = {"hive_job": {"query_file_uri": action.compiler.template(script), "script_variables": pairs}}
     return Command((*lines, " ".join(argv)), tuple(argv), engine={"dataproc": job})
+
+
+def _site(action: Action) -> list[str]:
+    """Give the lines that make conf/hive-site.xml of job-xml files that are only there when the task runs: of several the later ones win."""
+    if len(action.unread) == 1:
+        return [f"hdfs dfs -get -f {action.path(action.unread[0])} conf/hive-site.xml"]
+    names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
+    lines = [
+        f"hdfs dfs -get -f {action.path(place)} conf/{name}" for name, place in zip(names, action.unread, strict=True)
+    ]
+    return [
+        *lines,
+        "\n".join(["cat > conf/hive-site.xml <<'END_OF_XML'", *including(names), "</configuration>", "END_OF_XML"]),
+    ]
+
+
+def _variables(action: Action, argv: list[str]) -> list[str]:
+    """Add <param>s of Hive, and give the lines that fail where one is no NAME=VALUE, as Oozie does (4.x/5.x: HiveMain, Hive2Main)."""
+    lines = []
+    for item in action.every("param"):
+        text, word = item.text.strip(), action.word(item.text)
+        said = "".join(piece if isinstance(piece, str) else "$" for piece in action.compiler.pieces(text))
+        if said.startswith("=") or not ("=" in said or "$" in said):
+            raise Unsupported("hive-param", f"<param>{text}</param> is no NAME=VALUE, with which Oozie fails")
+        if "=" not in said:
+            lines.append(f"[[ {word} == ?*=* ]] || {{ echo 'a <param> is no NAME=VALUE' >&2; exit 1; }}")
+        argv += ["--hivevar", word]
+    return lines
 
 
 def _query(action: Action, argv: list[str]) -> list[str]:
@@ -95,15 +118,14 @@ def _query(action: Action, argv: list[str]) -> list[str]:
 def _hive2(action: Action) -> Command:
     settings = action.settings()
     lines = action.prepared() + action.fetched()
-    argv = ["beeline", "-u", action.word(action.value("jdbc-url"))]
+    argv = ["beeline", "-u", hive_url(action, action.value("jdbc-url"))]
     if action.value("password"):
         action.compiler.needs.is_quoting = True
         argv += ["-p", "{{ conn.hiveserver2.password | quote }}"]
         action.caveats["hive2-password"] = "the password is that of the connection hiveserver2, which is to be created"
     for name, value in settings.items():
         argv += ["--hiveconf", action.word(f"{name}={value}")]
-    for item in action.every("param"):
-        argv += ["--hivevar", action.word(item.text)]
+    lines += _variables(action, argv)
     lines += _query(action, argv)
     argv += [action.word(item.text) for item in action.every("argument")]
     if action.unread:

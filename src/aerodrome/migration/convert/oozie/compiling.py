@@ -13,6 +13,7 @@ from typing import Final
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
 from aerodrome.migration.convert.oozie import frequency, javatext
+from aerodrome.migration.convert.oozie.comparing import compare, read_number
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
     Binary,
@@ -28,7 +29,7 @@ from aerodrome.migration.convert.oozie.el import (
 from aerodrome.migration.convert.oozie.el import Function as Call
 from aerodrome.migration.convert.oozie.functions import APP_PATH, CALLS, KINDS
 from aerodrome.migration.convert.oozie.needs import Needs, SiteFunction, Unsupported, Words, output_key
-from aerodrome.migration.convert.oozie.properties import Scope
+from aerodrome.migration.convert.oozie.properties import Found, Scope
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 
 _SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
@@ -62,16 +63,6 @@ _OF_SERVER: Final = {  # every job has them: Oozie and its client set them
 _TIME: Final = "%Y-%m-%dT%H:%M"
 
 
-_NUMBER: Final = Function(
-    "number",
-    '''
-def number(text):
-    """Read a number as the expression language of Oozie does: whole unless it is written with a point or an exponent."""
-    return float(text) if set(text) & set(".eE") else int(text or 0)
-''',
-)
-
-
 class Compiler:
     """Compiles for one language: "jinja" or "python"; both share one `Needs`."""
 
@@ -79,6 +70,7 @@ class Compiler:
         self.scope, self.words, self.needs, self.language = scope, words, needs, language
         self.open: list[str] = []
         self.place = (0, False)
+        self.is_message = False  # what is compiled is only read by people
 
     # ---- whole texts
 
@@ -157,10 +149,7 @@ class Compiler:
     def number_of(self, node: Node) -> str:
         if self.kind(node) == "number":
             return self.value(node)
-        self.needs.functions["number"] = _NUMBER
-        if self.language == "jinja":
-            self.needs.macros["number"] = Code("number")
-        return f"number({self.text_of(node)})"
+        return read_number(self, self.text_of(node))
 
     def truth(self, node: Node) -> str:
         if self.kind(node) == "truth":
@@ -198,16 +187,9 @@ class Compiler:
     def binary(self, node: Binary) -> str:
         if node.operator in ("and", "or"):
             return f"({self.truth(node.left)} {node.operator} {self.truth(node.right)})"
-        kinds = {self.kind(node.left), self.kind(node.right)}
         if node.operator in "+-*/%":
             return f"({self.number_of(node.left)} {node.operator} {self.number_of(node.right)})"
-        if "number" in kinds:
-            left, right = self.number_of(node.left), self.number_of(node.right)
-        elif "truth" in kinds:
-            left, right = f"({self.truth(node.left)})", f"({self.truth(node.right)})"
-        else:
-            left, right = grouped(self.text_of(node.left)), grouped(self.text_of(node.right))
-        return f"{left} {node.operator} {right}"
+        return compare(self, node)
 
     # ---- names
 
@@ -218,14 +200,37 @@ class Compiler:
         if found is None:
             return self.parameter(name, None)
         known = self.scope.constant(name, start, is_job_only=is_only)
-        is_fixed = self.scope.layers[found.layer].is_fixed
-        if known is not None and is_fixed and all(isinstance(piece, str) for piece in found.pieces):
+        layer = self.scope.layers[found.layer]
+        is_plain = all(isinstance(piece, str) for piece in found.pieces)
+        if known is not None and layer.is_fixed and is_plain:
             return string(known)
-        if known is not None and not is_fixed:
+        if known is not None and not layer.is_fixed and (is_plain or not layer.is_late):
             base = self.scope.base
             if start > base and self.scope.constant(name, base) != known:  # another layer's value of the same name
                 return string(known)
             return self.parameter(name, known)
+        made = self.put_together(name, found)
+        if layer.is_fixed or layer.is_outward or Name(name) in found.pieces:
+            return made
+        return self.given_or(name, found, made)
+
+    def given_or(self, name: str, found: Found, made: str) -> str:
+        """Write a param that stands for itself when the run gives it, else for what its default is put together from."""
+        start, is_only = self.place
+        if constant(made) is not None:  # of values that nobody can give
+            known = self.scope.constant(name, start, is_job_only=is_only)
+            return made if known is None else self.parameter(name, known)
+        first = self.scope.find(name, self.scope.base)
+        is_other = first is not None and first.layer != found.layer  # that is what the run can give
+        if is_other or (name in self.needs.parameters and name not in self.needs.computed):
+            return made
+        self.needs.parameters[name] = None
+        self.needs.computed[name] = self.scope.layers[found.layer].values[name]
+        given, none = self.access(name), "none" if self.language == "jinja" else "None"
+        return f"({given} if {given} is not {none} else {made})"
+
+    def put_together(self, name: str, found: Found) -> str:
+        """Write the value of a name out."""
         if len(self.open) > 20:
             raise Unsupported("el-recursion", f"the value of {name} uses itself")
         saved, words = self.place, self.words
@@ -237,7 +242,7 @@ class Compiler:
                 continue
             layer = self.scope.layers[found.layer]
             self.words = layer.words or words
-            self.place = (found.layer + (layer.is_outward or piece == Name(name)), not layer.is_default)
+            self.place = self.scope.behind(found, name, name if piece == Name(name) else "")
             parts.append(grouped(self.text_of(piece)))
             if sum(map(len, parts)) > _LONGEST:
                 raise Unsupported("el-recursion", f"the value of {name} grows without end")
@@ -248,6 +253,7 @@ class Compiler:
     def parameter(self, name: str, default: str | None) -> str:
         if self.needs.parameters.get(name) is None or name in self.needs.optional:
             self.needs.parameters[name] = default
+            self.needs.computed.pop(name, None)
         self.needs.optional.discard(name)
         return self.access(name)
 

@@ -51,8 +51,9 @@ def coordinator_dag(
 ) -> tuple[Dag, tuple[Question, ...]]:
     """Make the DAG. `more` and `job` are what a bundle gives: its configuration for it, and the properties of the bundle."""
     formal = configuration(item.root.first("parameters"))
-    layers = (*more, *(estate.job(item) if job is None else job), Layer("coordinator parameters", formal))
-    plan = Plan(item, Scope(layers))
+    layers = (*more, *(estate.job(item) if job is None else job))
+    defaults = Layer("coordinator parameters", formal, world=0)
+    plan = Plan(item, Scope((*layers, defaults)))
     root = item.root
     plan.ending = _ending(plan, estate.profile.ending)
     if job is None and (assumed := estate.properties_assumed(item)):
@@ -69,7 +70,7 @@ def coordinator_dag(
         **(own if is_here else {}),
         APP_PATH: path,
     }  # what a DAG of its own gets is read outside of what it is given
-    inner = Scope((Layer("coordinator configuration", given, is_outward=True), *layers))
+    inner = Scope((Layer("coordinator configuration", given, is_outward=True), *layers, replace(defaults, world=1)))
     if workflow_item is not None and workflow_item.workflow is not None:
         workflow, folder = workflow_item.workflow, workflow_item.folder
         inner = inner.with_layers(*estate.defaults(workflow_item))

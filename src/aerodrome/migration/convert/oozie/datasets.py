@@ -359,7 +359,11 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
     def is_there(moment):
         return {asks.replace("{uri}", "uri(moment)")}
 
-    moments = {search}
+    try:
+        moments = {search}
+    except ConnectionError as error:
+        print(f"{{error}}, it is asked again")
+        return False
     return PokeReturnValue(moments is not None, [uri(moment) for moment in moments or []])
 '''
         functions[f"{name}_arrived"] = Function(
@@ -371,7 +375,11 @@ def sensor(event: Event, compiler: Compiler, functions: dict[str, Function], tim
         text = f'''
 def {name}_arrived(params, logical_date, **_):
     """Wait until every instance of {event.name} is there."""
-    return all({asks.replace("{uri}", "uri")} for uri in {made.name}(logical_date, params))
+    try:
+        return all({asks.replace("{uri}", "uri")} for uri in {made.name}(logical_date, params))
+    except ConnectionError as error:
+        print(f"{{error}}, it is asked again")
+        return False
 '''
         if "moment" in flag:
             raise Unsupported("done-flag", "the done-flag depends on the time")

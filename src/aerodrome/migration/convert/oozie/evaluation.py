@@ -37,7 +37,7 @@ def _value(node: Node, names: Callable[[str], str], functions: Mapping[str, Call
                 raise Unknown(name)
             return functions[name](*map(inner, arguments))
         case Index(value, key):
-            return inner(value)[_text(inner(key))]
+            return inner(value).get(_text(inner(key)))
         case Conditional(test, yes, no):
             return inner(yes) if _truth(inner(test)) else inner(no)
         case Unary(operator, part):
@@ -69,6 +69,8 @@ def _binary(operator: str, left: Any, right: Any) -> Any:
             "/": lambda: first / second,
             "%": lambda: first % second,
         }[operator]()
+    if left is None or right is None:
+        return operator == "!=" if left is not right else operator in ("==", "<=", ">=")
     is_number = any(isinstance(item, int | float) and not isinstance(item, bool) for item in (left, right))
     is_truth = any(isinstance(item, bool) for item in (left, right))
     read: Callable[[Any], Any] = _number if is_number else _truth if is_truth else _text

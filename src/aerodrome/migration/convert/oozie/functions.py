@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from aerodrome.migration.convert.contract import Code, Symbol
 from aerodrome.migration.convert.oozie import frequency, javatext, partitions
+from aerodrome.migration.convert.oozie.comparing import unless_null
 from aerodrome.migration.convert.oozie.el import (
+    Function,
     Literal,
     Node,
 )
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _RE: Final = Symbol("re", {"2.11": "", "3.3": ""})
 _QUOTE_PLUS: Final = Symbol("quote_plus", {"2.11": "urllib.parse", "3.3": "urllib.parse"})
 APP_PATH: Final = "oozie.wf.application.path"
+_OF_CLUSTER: Final = ("wf:actionExternalId", "wf:actionTrackerUri")
 
 
 def _replace_all(compiler: Compiler, text: Node, pattern: Node, new: Node) -> str:
@@ -42,8 +45,26 @@ def _append_all(compiler: Compiler, text: Node, more: Node, mark: Node) -> str:
     return f"{separator}.join(part + {tail} for part in {grouped(compiler.text_of(text))}.split({separator}))"
 
 
+def _of_cluster(name: str) -> Callable[..., str]:
+    def made(compiler: Compiler, action: Node) -> str:
+        if not compiler.is_message:
+            raise Unsupported("el-external", f"{name}() has no equivalent: the log of the task has it")
+        del action
+        return _unknown(compiler, name)
+
+    return made
+
+
+def _unknown(compiler: Compiler, name: str) -> str:
+    compiler.needs.caveats["external-id"] = f"Airflow does not know {name}(): it is empty, the log of the task has it"
+    return '""'
+
+
 def _first_not_null(compiler: Compiler, first: Node, second: Node) -> str:
-    return f"({compiler.text_of(first)} or {compiler.text_of(second)})"
+    if isinstance(first, Function) and first.name in _OF_CLUSTER:
+        _unknown(compiler, first.name)
+        return compiler.text_of(second)
+    return unless_null(compiler, first, second)
 
 
 def _timestamp(compiler: Compiler) -> str:
@@ -67,12 +88,22 @@ def _run(compiler: Compiler) -> str:
     return "0"
 
 
+def _job_id(compiler: Compiler, name: str) -> str:
+    """Give the id of the run without the signs that Oozie's ids lack: HDFS refuses a colon in a name (Hadoop 3.3: DFSUtil.isValidName)."""
+    compiler.needs.caveats["job-id"] = (
+        f"{name} is the id of the run with - for : and +, which names in HDFS cannot hold"
+    )
+    if compiler.language == "jinja":
+        return '(run_id | replace(":", "-") | replace("+", "-"))'
+    return 'run_id.replace(":", "-").replace("+", "-")'
+
+
 def _fs(name: str, flag: str = "") -> Callable[..., str]:
     return lambda compiler, path: compiler.probe(name, flag, path)
 
 
 CALLS: Final[Mapping[str, Callable[..., str]]] = {
-    "wf:id": lambda _: "run_id",
+    "wf:id": lambda c: _job_id(c, "wf:id()"),
     "wf:name": lambda c: c.named(c.words.app_name),
     "wf:appPath": lambda c: c.name(APP_PATH),
     "wf:conf": lambda c, *given: c.conf(*given),
@@ -83,6 +114,7 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "wf:lastErrorNode": lambda c, *given: c.last_error_node(*given),
     "wf:errorMessage": lambda c, *given: c.error_message(*given),
     "wf:errorCode": lambda c, *given: c.error_code(*given),
+    **{name: _of_cluster(name) for name in _OF_CLUSTER},
     "concat": lambda c, *given: c.joined(*given),
     "trim": lambda c, text: c.filtered(text, "trim", "strip()"),
     "toLowerCase": lambda c, text: c.filtered(text, "lower", "lower()"),
@@ -108,7 +140,7 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     ),
     "coord:user": lambda c: c.name("user.name"),
     "coord:name": lambda c: c.named(c.words.coordinator_name or c.words.app_name),
-    "coord:actionId": lambda _: "run_id",
+    "coord:actionId": lambda c: _job_id(c, "coord:actionId()"),
     "coord:conf": lambda c, *given: c.conf(*given),
     "bundle:conf": lambda c, *given: c.conf(*given),
     "coord:dataIn": lambda c, name: c.uris(name),

@@ -17,7 +17,7 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Words
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children, known_path, names_in
+from aerodrome.migration.convert.oozie.subworkflows import Children, is_own_path, known_path, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -54,6 +54,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         body.find_child,
         body.task_id(node.name),
         names_above=body.names_above | frozenset(body.workflow.nodes),
+        used_above=children.used_by(body) if is_propagating else (),
         handed_down=body.common() if is_propagating else ({}, ()),
         coordinator_name=body.coordinator_name,
         zone=body.zone,
@@ -70,7 +71,13 @@ def _scope(
     """Give what the child knows: what the parent gives it, all that the parent knows or only for those values, its own defaults."""
     given = Layer("sub-workflow configuration", own, is_outward=True, is_fixed=True, words=words)
     around = [
-        replace(layer, is_default=False, is_hidden=layer.is_hidden or not is_propagating) for layer in body.scope.layers
+        replace(
+            layer,
+            is_default=False,
+            hidden=layer.hidden + 1 if layer.hidden else int(not is_propagating),
+            world=(layer.world or 0) + 1 if layer.is_late else None,
+        )
+        for layer in body.scope.layers
     ]
     defaults = [replace(layer, is_fixed=not is_propagating) for layer in children.estate.defaults(item)]
     return Scope((given, *around, *defaults))
@@ -82,7 +89,7 @@ def _uses(children: Children) -> Counter[str]:
         children.uses = Counter()
         for item, scope in children.scopes():
             for path in _paths(item):
-                found = children.estate.locate("workflow", known_path(scope, path), item.folder)
+                found = children.named(item.file, path if is_own_path(path) else known_path(scope, path), item.folder)
                 if found is not None:
                     children.uses[found.file] += 1
     return children.uses
@@ -132,7 +139,7 @@ def _is_told_apart(
     defaults = {name: value for layer in children.estate.defaults(item) for name, value in layer.values.items()}
     used = {name for text in _texts(item.root) for name in names_in(text)}
     if not is_propagating:
-        if any(layer.is_hidden for layer in body.scope.layers) or any("conf(" in text for text in _texts(item.root)):
+        if any(layer.hidden for layer in body.scope.layers) or any("conf(" in text for text in _texts(item.root)):
             return False
         return used <= {APP_PATH, *own, *defaults}
     parent = " ".join(text for text in _texts(body.workflow.root) if "${" in text)

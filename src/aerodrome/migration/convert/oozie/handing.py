@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aerodrome.migration.convert.oozie.actions import Action, listed
+from aerodrome.migration.convert.oozie.actions import HOLDS, Action, listed
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 
 FETCHED: Final = "jars of lib/ below the application's path are fetched; Oozie's share library, and lib/ of a workflow that runs this one, are not"
@@ -70,12 +70,16 @@ def libraries(action: Action, *, is_asked: bool = False) -> dict[str, str]:
 
 def fetching(folders: Mapping[str, str]) -> list[str]:
     """Give the lines that fetch folders, where they are; of those of oozie.libpath, which may be a whole share library, the files right in them."""
-    return [
-        f"if hdfs dfs -test -d {place}; then hdfs dfs -get -f {place}; fi"
-        if name == "lib"
-        else f"mkdir {name} && hdfs dfs -ls {place} | sed -n 's/^-.* //p' | xargs -r sh -c 'hdfs dfs -get -f \"$@\" {name}' get"
-        for name, place in folders.items()
-    ]
+    lines = [HOLDS] if folders else []
+    for name, place in folders.items():
+        if name == "lib":
+            lines.append(f"if holds hdfs dfs -test -d {place}; then hdfs dfs -get -f {place}; fi")
+        else:
+            listing = f"mkdir {name}; hdfs dfs -ls {place} > {name}.list"
+            lines.append(f"if holds hdfs dfs -test -d {place}; then {listing}; else : > {name}.list; fi")
+            get = f"xargs -r sh -c 'hdfs dfs -get -f \"$@\" {name}' get"
+            lines.append(f"sed -n 's/^-.* //p' {name}.list | {get}")
+    return lines
 
 
 def class_path(folders: Mapping[str, str]) -> str:

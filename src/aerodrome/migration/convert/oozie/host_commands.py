@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from aerodrome.migration.convert.contract import Code, Function
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
+    HOLDS,
     Action,
     generic,
     unread_lines,
 )
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
+from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word
 
 
 def shell(action: Action) -> Command:
@@ -22,28 +25,40 @@ def shell(action: Action) -> Command:
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
     argv = [action.last_name(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
-    environment: dict[str, str] = {}
-    exports: list[str] = []
-    for item in action.every("env-var"):
-        key, _, value = item.text.strip().partition("=")
-        environment[key] = action.compiler.template(value)
-        exports.append(f"{key}={action.word(value)}")
+    environment = _environment(action)
     action.used.add("capture-output")
     is_capturing = action.body.first("capture-output") is not None
     lines = [*action.prepared(), *action.fetched(is_path=True)]
-    main = " ".join(argv)
+    if environment and any(word.startswith("PATH=") for word in environment):
+        argv[0] = (
+            f'"$(type -P {argv[0]})"'  # a Java program looks for another by its own PATH, not by the one that it gives
+        )
+    main = " ".join([*environment, *argv])
     if is_capturing:
         lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), environment, is_capturing, tuple(exports))
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+
+
+def _environment(action: Action) -> list[str]:
+    """Give the words before a command that set its environment, and that of nothing around it (Oozie 4.x/5.x: ShellMain.getEnvMap)."""
+    words = []
+    for item in action.every("env-var"):
+        key, _, value = item.text.strip().partition("=")
+        if not value.strip("="):  # ShellActionExecutor.checkPair
+            raise Unsupported(
+                "shell-env", f"<env-var>{item.text.strip()}</env-var> has no value, with which Oozie fails"
+            )
+        words.append(f"{key}={action.word(value)}" if re.fullmatch(r"\w+", key, re.ASCII) else action.word(item.text))
+    return ["env", *words] if words else []
 
 
 def ssh(action: Action) -> Command:
     host = action.value("host")
     remote = [action.word(action.value("command"))]
     remote += [word for item in action.every("args") for word in action.words(item.text)]
-    remote += [action.word(item.text) for item in action.every("arg")]
+    remote += [_kept(action, item.text.strip()) for item in action.every("arg")]
     action.used.add("capture-output")
     is_capturing = action.body.first("capture-output") is not None
     argv = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", action.word(host), *remote]
@@ -56,6 +71,33 @@ def ssh(action: Action) -> Command:
             is_capturing=True,
         )
     return Command((main,), tuple(argv))
+
+
+_WORD: Final = Function(
+    "remote_word",
+    '''
+def remote_word(text):
+    """Keep the blanks of an argument from the shell of the host as Oozie does: with backslashes, unless it stands in quotes."""
+    if " " not in text or (text[0] == text[-1] and text[0] in ("'", '"')):
+        return text
+    return text.replace(chr(92), chr(92) * 2).replace(" ", chr(92) + " ")
+''',
+)
+
+
+def _kept(action: Action, text: str) -> str:
+    """Give an <arg> as a word of the command that ssh hands to the shell of the host (Oozie 4.x/5.x, SshActionExecutor.start: PRESERVE_ARGS)."""
+    inner = action.compiler.named(text)
+    if (known := constant(inner)) is not None or "${" not in text:
+        known = text if known is None else known
+        if " " in known and not (known[0] == known[-1] and known[0] in "'\""):
+            known = known.replace("\\", "\\\\").replace(" ", "\\ ")
+        return literal(shell_word(known)) if known else "''"
+    needs = action.compiler.needs
+    needs.functions[_WORD.name] = _WORD
+    needs.filters[_WORD.name] = Code(_WORD.name)
+    needs.is_quoting = True
+    return "{{ " + f"{grouped(inner)} | {_WORD.name} | quote" + " }}"
 
 
 _FILE_SYSTEM: Final = re.compile(r"(dfs|fs|io|ipc|hadoop)\.")
@@ -81,7 +123,10 @@ def fs(action: Action) -> Command:
                 value = _octal(what) if item.name == "chmod" else action.word(what)
                 lines.append(f"{dfs} -{item.name} {flag}{value} {path}")
                 if is_down and not flag:
-                    lines.append(f"if {dfs} -test -d {path}; then {dfs} -{item.name} {value} {path}/'*' || true; fi")
+                    if HOLDS not in lines:
+                        lines.insert(0, HOLDS)
+                    each = f"""[ -z "$found" ] || {dfs} -{item.name} {value} {path}/'*'"""  # of nothing the client makes an error
+                    lines.append(f"if holds {dfs} -test -d {path}; then found=$({dfs} -ls {path}); {each}; fi")
             case "touchz":
                 lines.append(f"{dfs} -touchz {path}")
             case "setrep":
@@ -110,7 +155,7 @@ def git(action: Action) -> Command:
     action.settings()
     key = action.value("key-path")
     lines = (
-        [f"hdfs dfs -get -f {action.path(key)} key && chmod 600 key", 'export GIT_SSH_COMMAND="ssh -i $PWD/key"']
+        [f"hdfs dfs -get -f {action.path(key)} key", "chmod 600 key", 'export GIT_SSH_COMMAND="ssh -i $PWD/key"']
         if key
         else []
     )

@@ -97,7 +97,7 @@ def sensor(
     functions["there"] = Function("there", _HELPERS)
     if any(event.kind in _LATE_KINDS for event in events.values()):
         functions["resolved"] = Function("resolved", _RESOLVED)
-    lines = [f'    found["{name}"] = {text}' for name, text in named]
+    lines = [f'        found["{name}"] = {text}' for name, text in named]
     whole = parts[0] if len(parts) == 1 else f"every({', '.join(parts)})"
     if any("is_early(" in line for line in (*lines, whole)):
         functions["is_early"] = Function("is_early", _LATE, (symbols.DATETIME, symbols.TIMEDELTA, _TIMEZONE))
@@ -105,8 +105,12 @@ def sensor(
 def {_ARRIVED}(params, logical_date, dag_run, **_):
     """Wait as the input logic of the coordinator says; give what was found by name."""
     found = {{}}
+    try:
 {chr(10).join(lines)}
-    return PokeReturnValue({whole} is not None, {{name: uris or [] for name, uris in found.items()}})
+        return PokeReturnValue({whole} is not None, {{name: uris or [] for name, uris in found.items()}})
+    except ConnectionError as error:
+        print(f"{{error}}, it is asked again")
+        return False
 '''
     functions[_ARRIVED] = Function(_ARRIVED, text, (datasets.POKE,))
     task = Task(

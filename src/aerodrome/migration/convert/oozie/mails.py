@@ -6,6 +6,7 @@ from typing import Final
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Expression, Function, Symbol, Task
+from aerodrome.migration.convert.oozie.actions import escaped
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.model import Node
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -37,12 +38,16 @@ def mail(profile: Profile, compiler: Compiler, node: Node, caveats: dict[str, st
     assert node.body is not None  # noqa: S101  (an action has a body)
     arguments: list[tuple[str, Expression]] = [("to", compiler.template(node.body.value("to")))]
     arguments += [(name, compiler.template(node.body.value(name))) for name in ("cc", "bcc") if node.body.value(name)]
+    compiler.is_message = True
     arguments.append(("subject", compiler.template(node.body.value("subject")) or "Oozie"))
-    text = compiler.template(node.body.value("body"))
-    if "html" not in node.body.value("content_type"):
-        text = f"<pre>{text}</pre>"
+    text = node.body.value("body")
+    if "html" in compiler.scope.partly(node.body.value("content_type")):
+        text = compiler.template(text)
+    else:
+        text = f"<pre>{escaped(compiler, text)}</pre>"
         caveats["email-html"] = "mail is sent as HTML; the text stands in <pre>"
     arguments.append(("html_content", text))
+    compiler.is_message = False
     caveats["email-sender"] = "the sender is that of the connection smtp_default"
     if not (files := node.body.value("attachment")):
         return Task(node.name, symbols.EMAIL, tuple(arguments))

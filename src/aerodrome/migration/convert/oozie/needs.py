@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from aerodrome.migration.convert.contract import Code, Function
+from aerodrome.migration.convert.contract import Code, Expression, Function, Origin
 
 
 class Unsupported(Exception):
@@ -22,15 +22,27 @@ def output_key(name: str) -> str:
     return f"data-out:{name}"
 
 
+@dataclass(frozen=True)
+class Propagation:
+    """What an action hands on to a workflow when all of the DAG is known: `conf` is filled with those names that are params then."""
+
+    origin: Origin
+    conf: dict[str, Expression]
+    names: tuple[str, ...]
+    write: Callable[[str], str]  # gives the template of a name
+
+
 @dataclass
 class Needs:
     """What a DAG must declare, in the order of first use."""
 
     parameters: dict[str, str | None] = field(default_factory=dict)  # name -> default; None: nobody knows it
     optional: set[str] = field(default_factory=set)  # only looked up by wf:conf: may be absent
+    computed: dict[str, str] = field(default_factory=dict)  # name -> the default as written, put together in the run
     functions: dict[str, Function] = field(default_factory=dict)
     macros: dict[str, Code] = field(default_factory=dict)
     filters: dict[str, Code] = field(default_factory=dict)
+    propagations: list[Propagation] = field(default_factory=list)
     is_quoting: bool = False
     caveats: dict[str, str] = field(default_factory=dict)  # code -> sentence
 

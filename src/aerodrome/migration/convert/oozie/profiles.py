@@ -52,17 +52,25 @@ _KEYS: Final = {
     "processing_timezone",
     *RUNNERS,
 }
+# Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"; an IllegalArgumentException is "-test: …"
+_ANSWER: Final = """\
+    errors = [line for line in said.splitlines() if re.match("(?i)-?test:|error:|exception in thread", line)]
+    errors = [line for line in errors if "No such file or directory" not in line]
+    if code == 1 and errors:  # "no" has this code, too, and says nothing
+        raise ConnectionError(f"hdfs dfs -test {flag} {path} got no answer: {errors[0]}")
+    if code not in (0, 1):
+        raise RuntimeError(f"hdfs dfs -test {flag} {path} ended with {code}: {said}")
+    return code == 0"""
 _HDFS_LOCAL: Final = Function(
     "hdfs_test",
     '''
 def hdfs_test(flag, path):
     """Ask HDFS about a path, as `hdfs dfs -test` does: -e it exists, -d it is a directory, -z it is empty."""
-    code = subprocess.run(["hdfs", "dfs", "-test", flag, path], check=False).returncode
-    if code not in (0, 1):
-        raise RuntimeError(f"hdfs dfs -test {flag} {path} ended with {code}")
-    return code == 0
-''',
-    (symbols.SUBPROCESS,),
+    done = subprocess.run(["hdfs", "dfs", "-test", flag, path], check=False, stderr=subprocess.PIPE, text=True)
+    code, said = done.returncode, done.stderr
+{answer}
+'''.replace("{answer}", _ANSWER),
+    (symbols.SUBPROCESS, symbols.RE),
 )
 _SSH_TEXT: Final = '''
 def on_edge_node(command):
@@ -75,10 +83,8 @@ def on_edge_node(command):
 
 def hdfs_test(flag, path):
     """Ask HDFS about a path, as `hdfs dfs -test` does: -e it exists, -d it is a directory, -z it is empty."""
-    code, _ = on_edge_node(shlex.join(["hdfs", "dfs", "-test", flag, path]))
-    if code not in (0, 1):
-        raise RuntimeError(f"hdfs dfs -test {{flag}} {{path}} ended with {{code}}")
-    return code == 0
+    code, said = on_edge_node(shlex.join(["hdfs", "dfs", "-test", flag, path]) + " 2>&1")
+{answer}
 '''
 _SIZE: Final = '''
 def hdfs_size(flag, path):
@@ -149,9 +155,7 @@ class Command:
 
     lines: tuple[str, ...]
     argv: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
     is_capturing: bool = False
-    exports: tuple[str, ...] = ()  # the environment as shell words NAME=value, for runners without one of their own
     engine: Mapping[str, Any] = field(
         default_factory=dict
     )  # spark: file, class, arguments, conf … for Livy and Dataproc
@@ -182,8 +186,8 @@ class Profile:
     def probe(self) -> Function:
         """Give the functions that ask HDFS."""
         if self.runner == "ssh":
-            text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"))
-            return Function("hdfs_test", text, (symbols.SSH_HOOK, Symbol("shlex", {"2.11": "", "3.3": ""})))
+            text = _SSH_TEXT.format(conn_id=self.option("ssh", "conn_id", "ssh_default"), answer=_ANSWER)
+            return Function("hdfs_test", text, (symbols.SSH_HOOK, symbols.RE, Symbol("shlex", {"2.11": "", "3.3": ""})))
         return _HDFS_LOCAL
 
     @property
@@ -299,17 +303,14 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
     script = _script(command)
     if runner == "local":
         arguments: list[tuple[str, Expression]] = [("bash_command", script)]
-        if command.environment:
-            arguments += [("env", dict(command.environment)), ("append_env", True)]
         if command.is_capturing:
             arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
         return symbols.BASH, tuple(arguments)
-    exports = "".join(f"export {word}\n" for word in command.exports)
     if runner in ("ssh", "emr") and len(command.lines) > 1:
-        exports += 'cd "$(mktemp -d)"\n'  # files are fetched there, as into the directory of an Oozie action
+        script = 'cd "$(mktemp -d)"\n' + script  # files are fetched there, as into the directory of an Oozie action
     if runner == "ssh":
         conn = profile.option("ssh", "conn_id", "ssh_default")
-        return symbols.SSH, (("ssh_conn_id", conn), ("command", exports + script), ("cmd_timeout", None))
+        return symbols.SSH, (("ssh_conn_id", conn), ("command", script), ("cmd_timeout", None))
     if runner == "kubernetes":
         options = profile.options.get("kubernetes", {})
         return symbols.POD, (
@@ -317,13 +318,13 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
             ("image", str(options.get("image", ""))),
             ("namespace", str(options.get("namespace", "default"))),
             ("cmds", ["bash", "-ec"]),
-            ("arguments", [exports + script]),
+            ("arguments", [script]),
         )
     if runner == "emr":
         step: Expression = {
             "Name": action,
             "ActionOnFailure": "CONTINUE",
-            "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-ec", exports + script]},
+            "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-ec", script]},
         }
         return symbols.EMR_STEPS, (
             ("job_flow_id", profile.option("emr", "job_flow_id")),

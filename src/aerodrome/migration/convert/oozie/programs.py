@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import Final
 
 from aerodrome.migration.convert.oozie.actions import (
     CAPTURE,
     Action,
+    including,
     rows_of,
     unread_lines,
 )
@@ -51,6 +53,10 @@ def map_reduce(action: Action) -> Command:
         for name in action.unread:
             argv += ["-conf", action.word(PurePosixPath(name).name)]
         handed = cache(action, settings, libraries(action))
+        places = _taken(settings)
+        if action.unread and "-input" in places:
+            text = f"what {', '.join(action.unread)} says of mapreduce.input.fileinputformat.inputdir is read as well: leave it out there"
+            action.caveats["streaming-input"] = text
         for name, value in settings.items():
             argv += ["-D", action.word(f"{name}={value}")]
         argv += handed.options("-D ")
@@ -61,14 +67,8 @@ def map_reduce(action: Action) -> Command:
             argv += ["-inputreader", action.word(value)]
         for item in streaming.every("env"):
             argv += ["-cmdenv", action.word(item.text)]
-        for name, flag in (
-            ("mapreduce.input.fileinputformat.inputdir", "-input"),
-            ("mapred.input.dir", "-input"),
-            ("mapreduce.output.fileoutputformat.outputdir", "-output"),
-            ("mapred.output.dir", "-output"),
-        ):
-            if name in settings:
-                argv += [flag, action.word(settings[name])]
+        for flag, place in places.items():
+            argv += [flag, action.word(place)]
         lines = [*action.prepared(), *unread_lines(action), *handed.lines]
         if not action.counters:
             return Command((*lines, " ".join(argv)), tuple(argv))
@@ -82,7 +82,10 @@ def map_reduce(action: Action) -> Command:
         *action.fetched(),
         *handed.lines,
         *_written(action, settings, handed, "job.xml"),
+        "set -o pipefail",
         f"job=$({' '.join(argv)} | sed -n 's/^Created job //p')",
+        "set +o pipefail",
+        '[ -n "$job" ] || (echo "no job was created" >&2; exit 1)',
         'until [[ "$state" =~ SUCCEEDED|FAILED|KILLED ]]; do',
         "  sleep 15",
         "  state=$(mapred job -status \"$job\" | sed -n 's/^Job state: *//p')",
@@ -94,6 +97,25 @@ def map_reduce(action: Action) -> Command:
     return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
 
 
+_PLACES: Final = {
+    "-input": ("mapred.input.dir", "mapreduce.input.fileinputformat.inputdir"),
+    "-output": ("mapred.output.dir", "mapreduce.output.fileoutputformat.outputdir"),
+}
+
+
+def _taken(settings: dict[str, str]) -> dict[str, str]:
+    """Take the places of a streaming job out of its settings, by the options that give them.
+
+    -input adds to what a setting says (Hadoop 3.3, StreamJob.setJobConf: FileInputFormat.addInputPaths), so both would read it twice.
+    """
+    found: dict[str, str] = {}
+    for flag, names in _PLACES.items():
+        for name in names:
+            if name in settings:
+                found[flag] = settings.pop(name)
+    return found
+
+
 def _written(action: Action, settings: Mapping[str, str], handed: Cache, file: str) -> list[str]:
     """Give the lines that write a file of Hadoop; files that are only there when the task runs are included, what comes later wins.
 
@@ -101,8 +123,7 @@ def _written(action: Action, settings: Mapping[str, str], handed: Cache, file: s
     """
     names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
     lines = [f"hdfs dfs -get -f {action.path(place)} {name}" for name, place in zip(names, action.unread, strict=True)]
-    root = '<configuration xmlns:xi="http://www.w3.org/2001/XInclude">' if names else "<configuration>"
-    rows = [root, *(f'<xi:include href="{name}"/>' for name in names), *rows_of(action, settings)]
+    rows = [*including(names), *rows_of(action, settings)]
     end = [] if handed.names else ["</configuration>"]
     lines.append("\n".join([f"cat > {file} <<'END_OF_XML'", *rows, *end, "END_OF_XML"]))
     if handed.names:

@@ -1,7 +1,8 @@
 """Job properties and configurations, in Oozie's precedence.
 
 A name is looked up in layers, first wins: the configuration that the parent gives (coordinator, bundle, sub-workflow), the job's
-properties, config-default.xml, defaults of <parameters>. A value may use other names: of its own layer and of those behind it.
+properties, config-default.xml, defaults of <parameters>. A value may use other names: of all layers of its job, for Oozie puts values together
+when the job is submitted (5.2: ParameterVerifier, SubmitXCommand, CoordSubmitXCommand: "Resolving all variables in the job properties").
 """
 
 from __future__ import annotations
@@ -35,10 +36,16 @@ class Layer:
     is_default: bool = False  # config-default.xml and <parameters>: values of the job do not see it
     is_fixed: bool = False  # of a workflow that stands in another one's DAG: its values are no params
     is_job: bool = False  # the properties that the job is submitted with
-    is_hidden: bool = False  # only seen from the values of the layers before it
+    hidden: int = 0  # only seen by values that are looked up from this layer on
+    world: int | None = None  # of a default: the first layer that its values see
     words: Words | None = (
         None  # what functions in its values mean, when that is not what they mean in the workflow itself
     )
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether its values are defaults: they are put together with all that the job is given, that of the run included."""
+        return self.is_default or self.world is not None
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Scope:
         """Give the value of a name, looked up from a layer on."""
         for number in range(start, len(self.layers)):
             layer = self.layers[number]
-            if name in layer.values and not (is_job_only and layer.is_default) and not (layer.is_hidden and not start):
+            if name in layer.values and not (is_job_only and layer.is_default) and start >= layer.hidden:
                 text = layer.values[name]
                 try:
                     return Found(parse(text), number)
@@ -74,8 +81,12 @@ class Scope:
     def behind(self, found: Found, name: str, inner: str) -> tuple[int, bool]:
         """Tell where to look for a name that a found value uses: the first layer, and whether defaults are left out."""
         layer = self.layers[found.layer]
-        is_next = layer.is_outward or name == inner
-        return found.layer + is_next, not layer.is_default
+        if layer.is_outward or name == inner:
+            return found.layer + 1, not layer.is_default
+        if layer.is_late:
+            return layer.world or 0, not layer.is_default
+        outward = (number for number in range(found.layer, 0, -1) if self.layers[number - 1].is_outward)
+        return next(outward, 0), True
 
     def constant(self, name: str, start: int = 0, *, is_job_only: bool = False, depth: int = 0) -> str | None:
         """Give the value of a name when it is known now, all names in it put in; else None, also when it grows beyond 1 MiB."""

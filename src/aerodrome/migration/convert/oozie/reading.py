@@ -146,7 +146,11 @@ def workflow_dag(estate: Estate, children: Children, item: Application) -> Dag:
 
 def questions_of(dag: Dag) -> list[Question]:
     """Ask for the values that nobody gave."""
-    names = [item.name for item in dag.parameters if item.default is None or item.description == LOOKED_UP]
+    names = [
+        item.name
+        for item in dag.parameters
+        if (item.default is None and not item.is_computed) or item.description == LOOKED_UP
+    ]
     if not names:
         return []
     text = f"{dag.dag_id} needs values that no file gives: {', '.join(names)}."

@@ -105,7 +105,7 @@ def watch_action(info: Element, scope: Scope) -> Watch:
 
 def _limits(info: Element, scope: Scope, duration: str) -> tuple[str, dict[str, tuple[str, int]]]:
     """Give the contact and the limits that are watched: what each is counted from, and the minutes."""
-    known = Scope((Layer("minutes", _MINUTES), *scope.layers))
+    known = Scope((*scope.layers, Layer("minutes", _MINUTES)))
     base = _base(info.value("nominal-time"), scope)
     events = scope.text(info.value("alert-events")) or ""
     found: dict[str, tuple[str, int]] = {}

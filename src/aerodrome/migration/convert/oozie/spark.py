@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aerodrome.migration.convert.oozie.actions import (
@@ -43,11 +44,13 @@ def spark(action: Action) -> Command:
     if action.body.name == "spark3":  # of Cloudera's CDP: the same elements
         argv = ["spark3-submit"]
         action.caveats["spark3"] = "spark3 is an action of Cloudera: its client spark3-submit is called"
+    given = _of_files(action, settings) if action.unread else []
     engine: list[tuple[str, str]] = []
     for flag, name in (("--master", "master"), ("--deploy-mode", "mode"), ("--name", "name"), ("--class", "class")):
         if value := action.value(name):
             argv += [flag, action.word(value)]
             engine.append((name, action.compiler.template(value)))
+    argv += ['"${job_xml[@]}"'] if given else []
     for name, value in settings.items():
         if name.startswith("spark."):
             argv += ["--conf", action.word(f"{name}={value}")]
@@ -72,11 +75,7 @@ def spark(action: Action) -> Command:
     argv += options_words
     arguments = [item.text.strip() for item in action.every("arg")]
     argv += [files.own or action.path(jar), *map(action.word, arguments)]
-    command = in_one(action, argv, *lines)
-    if action.unread:
-        action.caveats["job-xml"] = (
-            f"{', '.join(action.unread)} is not read: give its settings as --conf spark.hadoop.NAME=VALUE, or put it among the definitions"
-        )
+    command = in_one(action, argv, *given, *lines)
     fields = dict(engine)
     plain = [action.compiler.template(item) for item in arguments]
     options = _spark_options(action)
@@ -102,6 +101,30 @@ def spark(action: Action) -> Command:
             "dataproc": {kind: {**main, "args": plain, "properties": options["properties"]}},
         },
     )
+
+
+# writes settings of files of Hadoop as words of spark-submit, without those names that stand behind --
+_WORDS: Final = (
+    "import shlex, sys, xml.etree.ElementTree as E; "
+    'at = sys.argv.index("--"); '
+    'given = {p.findtext("name").strip(): p.findtext("value") or "" for f in sys.argv[1:at] for p in E.parse(f).iter("property")}; '
+    'names = {n: n if n.startswith("spark.") else "spark.hadoop." + n for n in given if n not in sys.argv[at:] and not n.startswith("oozie.")}; '
+    'print(*("--conf " + shlex.quote(names[n] + "=" + given[n]) for n in names))'
+)
+
+
+def _of_files(action: Action, settings: Mapping[str, str]) -> list[str]:
+    """Give the lines that read job-xml files which are only there when the task runs into the list `job_xml`; settings of the action win."""
+    names = [f"job-xml-{number}.xml" for number in range(1, len(action.unread) + 1)]
+    own = "".join(f" {action.word(name)}" for name in settings)
+    action.caveats["job-xml"] = (
+        f"{', '.join(action.unread)} is read when the task runs, its Hadoop settings are given as spark.hadoop.*"
+    )
+    return [
+        *(f"hdfs dfs -get -f {action.path(place)} {name}" for name, place in zip(names, action.unread, strict=True)),
+        f"python3 -c '{_WORDS}' {' '.join(names)} --{own} > job-xml.words",
+        'eval "job_xml=($(cat job-xml.words))"',
+    ]
 
 
 def _is_yarn(action: Action) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
@@ -17,7 +18,7 @@ from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, 
 from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
-from aerodrome.migration.convert.oozie.needs import Unsupported
+from aerodrome.migration.convert.oozie.needs import Propagation, Unsupported
 from aerodrome.migration.convert.oozie.properties import Scope, configuration, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
@@ -77,18 +78,25 @@ class Children:
             for name in wanted if child is not None else self.all_names(body):
                 if name not in own and name != APP_PATH and self.is_known(body, child, name):
                     try:
-                        conf[name] = compiler.template("${wf:conf('" + name + "')}")
+                        conf[name] = looked_up(compiler, name)
                     except Unsupported:
                         if child is not None:
                             raise
                         unsaid.append(name)
+            late = tuple(
+                name
+                for name in self.used_by(body)
+                if (child is None or name in wanted) and name not in own and name != APP_PATH and name not in unsaid
+            )
+            body.needs.propagations.append(Propagation(node.origin, conf, late, partial(looked_up, compiler)))
             if unsaid:
                 caveats["sub-workflow-unsaid"] = (
                     f"values that mean nothing outside of this job are not handed on: {', '.join(unsaid[:8])}"
                 )
             if child is None:
                 caveats["sub-workflow-propagation"] = (
-                    "it gets everything that this job knows, for its definition is not there"
+                    "it gets everything that this job knows, for its definition is not there; what a run is given beyond the params of this DAG"
+                    " is not handed on, in Oozie it is: give it as a value under `defaults` in the profile"
                 )
             settings, files = body.common()
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
@@ -97,7 +105,7 @@ class Children:
             for name in self.looked_up(child) if child is not None else ():
                 is_known = body.scope.find(name) is not None or name in body.needs.parameters
                 if name not in conf and is_known and not name.startswith("oozie."):
-                    conf[name] = compiler.template("${wf:conf('" + name + "')}")
+                    conf[name] = looked_up(compiler, name)
         for name, value in own.items():
             conf[name] = compiler.template(value)
         if child is not None:
@@ -144,11 +152,17 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        return self.estate.locate("workflow", known_path(body.scope, path), folder)
+        return self.named(body.workflow.file, path if is_own_path(path) else known_path(body.scope, path), folder)
+
+    def named(self, file: str, path: str, folder: str) -> Application | None:
+        """Find the workflow that an app-path in a file names: its own path, which may end with its file, names itself."""
+        if is_own_path(path):
+            return self.estate.applications.get(file)
+        return self.estate.locate("workflow", path, folder)
 
     def is_assumed(self, body: Body, path: str, folder: str) -> bool:
         """Tell whether the workflow found is only called like the one that is named."""
-        return self.estate.search("workflow", known_path(body.scope, path), folder)[1]
+        return not is_own_path(path) and self.estate.search("workflow", known_path(body.scope, path), folder)[1]
 
     def reached_from(self, child: Application) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known."""
@@ -161,19 +175,28 @@ class Children:
             reached.add(item.file)
             for node in item.workflow.nodes.values():
                 if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
-                    found = self.estate.locate("workflow", node.body.value("app-path"), item.folder)
+                    found = self.named(item.file, node.body.value("app-path"), item.folder)
                     open_now += [] if found is None else [found]
         return reached
 
     def all_names(self, body: Body) -> list[str]:
-        """Name everything that a job knows: its configuration, and what else its actions use."""
-        layers = [name for layer in body.scope.layers if not layer.is_default for name in layer.values]
-        names = dict.fromkeys([*layers, *body.needs.parameters])
+        """Name everything that a job knows: its configuration, and what else its actions use, also those behind this one."""
+        layers = [name for layer in body.scope.layers if not layer.hidden for name in layer.values]
+        names = dict.fromkeys([*layers, *(name for name in body.needs.parameters if self._is_of(body, name))])
         return [
             name
             for name in names
             if re.fullmatch(r"[\w.\-]+", name) and not name.startswith(("oozie.", "dag_id.", "dataset."))
         ]
+
+    def _is_of(self, body: Body, name: str) -> bool:
+        """Tell whether a param is of this job, and not only a default of a workflow that stands in its DAG."""
+        return name not in _defaults_of(body.children) or name in self.used_by(body)
+
+    def used_by(self, body: Body) -> tuple[str, ...]:
+        """Name what the actions of a job use, and those of the workflows that hand their configuration down to it."""
+        own = self.estate.applications.get(body.workflow.file)
+        return (*(self.needs_of(own) if own is not None and own.workflow is not None else ()), *body.used_above)
 
     def has_default(self, child: Application, name: str) -> bool:
         return any(name in layer.values for layer in self.estate.defaults(child))
@@ -182,7 +205,7 @@ class Children:
         """Tell whether the parent passes a name on: it knows a value, or the child has none of its own."""
         return (
             body.scope.find(name) is not None
-            or name in body.needs.parameters
+            or (name in body.needs.parameters and self._is_of(body, name))
             or child is None
             or not self.has_default(child, name)
         )
@@ -218,7 +241,7 @@ class Children:
         names = dict.fromkeys(name for text in texts for name in _LOOKED_UP.findall(text))
         for node in application.workflow.nodes.values():
             if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
-                child = self.estate.locate("workflow", node.body.value("app-path"), application.folder)
+                child = self.named(application.file, node.body.value("app-path"), application.folder)
                 is_passing = node.body.first("propagate-configuration") is not None
                 if child is not None and is_passing and child.file not in (*open_now, application.file):
                     own = configuration(node.body.first("configuration"))
@@ -229,12 +252,33 @@ class Children:
     def _passed(self, application: Application, body: Element, open_now: tuple[str, ...]) -> tuple[str, ...]:
         if body.first("propagate-configuration") is None:
             return ()
-        child = self.estate.locate("workflow", body.value("app-path"), application.folder)
+        child = self.named(application.file, body.value("app-path"), application.folder)
         if child is None or child.file == application.file:
             return ()
         own = configuration(body.first("configuration"))
         inner = self.needs_of(child, (*open_now, application.file))
         return tuple(name for name in inner if name not in own and not self.has_default(child, name))
+
+
+def _defaults_of(bodies: Sequence[Body]) -> set[str]:
+    """Name the defaults of workflows that stand in a DAG, and of those in them."""
+    own = {name for body in bodies for layer in body.scope.layers if layer.is_default for name in layer.values}
+    return own.union(*(_defaults_of(body.children) for body in bodies))
+
+
+def looked_up(compiler: Compiler, name: str) -> str:
+    """Write the value of a name that a job has."""
+    return compiler.template("${wf:conf('" + name + "')}")
+
+
+def is_own_path(path: str) -> bool:
+    """Tell whether an app-path is that of the workflow which it stands in."""
+    try:
+        pieces = parse(path.strip())
+    except Invalid:
+        return False
+    own = (Function("wf:appPath", ()), Name(APP_PATH), Function("wf:conf", (Literal(APP_PATH),)))
+    return len(pieces) == 1 and pieces[0] in own
 
 
 def known_path(scope: Scope, path: str) -> str:

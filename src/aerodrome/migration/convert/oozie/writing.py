@@ -8,7 +8,7 @@ import re
 def grouped(text: str) -> str:
     if text.startswith("logical_date") and text.endswith(")") and text.count('"') <= 2:
         return text  # a chain of calls
-    if re.fullmatch(r"\(ti\.xcom_pull\(task_ids=\"[^\"]*\"\) or \{\}\)\.get\(\"[^\"]*\", \"\"\)", text):
+    if re.fullmatch(r"\(ti\.xcom_pull\(task_ids=\"[^\"]*\"\) or \{\}\)\.get\(\"[^\"]*\"(, \"\")?\)", text):
         return text  # what an action captured
     simple = re.fullmatch(r"[\w.]+(\[\"[^\"\]]*\"\])*|\"[^\"\\]*\"|\w[\w.]*\([^()]*\)(\[[^\]]*\])*", text)
     return text if simple or (text.startswith("(") and _closes_last(text)) else f"({text})"

@@ -234,7 +234,7 @@ def test_a_cyclic_job_runs_at_its_times(tmp_path: Path, attributes: str, times: 
     dag = dag_of(convert(tmp_path, text), "C__J")
     moments = runs(dag, datetime(2026, 1, 5), datetime(2026, 1, 11, 23, 59))
     if check := check_of(dag, "J"):
-        kept = eval(check.removeprefix("only_at(").split("}")[0] + "}", {})
+        kept = eval(check.removeprefix("only_at(").rpartition(", ")[0], {})
         moments = [moment for moment in moments if moment.hour * 60 + moment.minute in kept]
     assert [f"{moment:%a %H:%M}" for moment in moments] == [f"Mon {time}" for time in times]
     assert dag.max_active_runs == 1
@@ -314,7 +314,7 @@ TIMEFROM="0600" TIMETO="0720" {}><JOB JOBNAME="A" CMDLINE="a" {}><INCOND NAME="X
 def test_a_cyclic_folder_repeats_as_a_whole(tmp_path: Path) -> None:
     dag = dag_of(convert(tmp_path, CYCLIC_FOLDER.format("", "")), "F")
     moments = runs(dag, datetime(2026, 1, 5), datetime(2026, 1, 5, 23, 59))
-    kept = eval((check_of(dag, "A") or "").removeprefix("only_at(").split("}")[0] + "}", {})
+    kept = eval((check_of(dag, "A") or "").removeprefix("only_at(").rpartition(", ")[0], {})
     assert check_of(dag, "B") == check_of(dag, "A")
     moments = [moment for moment in moments if moment.hour * 60 + moment.minute in kept]
     assert [f"{moment:%H:%M}" for moment in moments] == ["06:00", "06:30", "07:00"]

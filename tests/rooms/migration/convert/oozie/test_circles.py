@@ -74,3 +74,20 @@ def test_values_in_a_circle_raise(tmp_path: Path) -> None:
         {"v/workflow.xml": workflow("v", making("a", "e", "${x}")), "v/job.properties": "x=${y}\ny=${x}\n"},
     )
     assert found == {"v": {"el-recursion"}}
+
+
+@pytest.mark.parametrize(
+    "path", ["${wf:appPath()}", "${oozie.wf.application.path}", "${wf:conf('oozie.wf.application.path')}"]
+)
+@pytest.mark.parametrize("is_beside", [False, True])
+def test_so_does_one_in_a_file_of_its_own_name_that_another_starts(tmp_path: Path, path: str, is_beside: bool) -> None:
+    """Its path ends with the file; workflow.xml beside it is another one."""
+    files = {
+        "loop/tide.xml": workflow("tide", starting("${base}/ebb.xml")),
+        "loop/ebb.xml": workflow("ebb", making("a", "b"), starting(path).replace('"a"', '"b"')),
+    }
+    if is_beside:
+        files["loop/workflow.xml"] = workflow("moon", making("a", "e"))
+    found = codes(tmp_path, files)
+    assert found.pop("moon", set()) == set()
+    assert found == {"tide": set(), "ebb": {"sub-workflow-recursion"}}

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementInclude
 from xml.etree import ElementTree as ET
 
 import jinja2
@@ -74,7 +75,7 @@ def test_they_stand_beside_those_of_the_options(tmp_path: Path) -> None:
 
 def test_jars_of_the_application_stand_beside_the_others(tmp_path: Path) -> None:
     made = lines(convert(tmp_path, spark("<file>/j/two.jar</file><file>/a/b.jar</file>", "--jars /j/one.jar")))
-    assert "if hdfs dfs -test -d /apps/tide/lib; then hdfs dfs -get -f /apps/tide/lib; fi" in made
+    assert "if holds hdfs dfs -test -d /apps/tide/lib; then hdfs dfs -get -f /apps/tide/lib; fi" in made
     words = shlex.split(made[-1])
     assert words[words.index("--jars") + 1] == "/j/one.jar,two.jar${lib_jars:+,$lib_jars}"
     alone = shlex.split(lines(convert(tmp_path, spark("")))[-1])
@@ -158,7 +159,7 @@ class Client:
         self.folder, self.source = folder, folder / "source"
         self.source.mkdir()
         (folder / "bin").mkdir()
-        for name in ("hdfs", "sleep", "mapred", "hadoop", "pig", "hive", "sqoop", "java"):
+        for name in ("hdfs", "sleep", "mapred", "hadoop", "pig", "hive", "sqoop", "java", "spark-submit"):
             program = folder / "bin" / name
             program.write_text({"hdfs": _HDFS, "sleep": "#!/bin/bash\n"}.get(name, _CLIENT))
             program.chmod(0o755)
@@ -294,7 +295,10 @@ def test_programs_and_spark_get_the_folders_of_oozie_libpath(tmp_path: Path, bod
     (tmp_path / "job.properties").write_text("oozie.wf.application.path=/apps/tide\noozie.libpath=/jars/shared\n")
     (dag,) = read(tmp_path, {}).dags
     made = "\n".join(lines(dag))
-    assert "mkdir libpath_1 && hdfs dfs -ls /jars/shared |" in made
+    assert (
+        "if holds hdfs dfs -test -d /jars/shared; then mkdir libpath_1; hdfs dfs -ls /jars/shared > libpath_1.list; else"
+        in made
+    )
     assert wanted in made
 
 
@@ -331,17 +335,32 @@ def test_a_java_program_finds_the_configuration_of_its_action(tmp_path: Path) ->
     assert (tmp_path / "work" / "job-xml-1.xml").exists()
 
 
-def test_a_job_file_that_spark_does_not_get_is_told(tmp_path: Path) -> None:
-    dag = convert(tmp_path, spark("").replace("<master>", "<job-xml>/conf/site.xml</job-xml><master>"))
-    assert [item.reason for item in dag.accounts if "job-xml" in item.code and "is not read" in item.reason]
-    assert "site.xml" not in "\n".join(lines(dag))
+_FOR_SPARK = """<configuration><property><name>spark.both</name><value>of the file</value></property><property><name>fs.one</name>
+<value>it's $HOME "x"</value></property><property><name>spark.two</name><value>2</value></property><property><name>oozie.use.system.libpath</name><value>true</value></property></configuration>"""
 
 
-@pytest.mark.parametrize(
-    ("files", "is_told"),
-    [("<job-xml>/c/a.xml</job-xml>", False), ("<job-xml>/c/a.xml</job-xml><job-xml>/c/b.xml</job-xml>", True)],
-)
-def test_several_job_files_of_hive_are_told(tmp_path: Path, files: str, is_told: bool) -> None:
-    dag = convert(tmp_path, f'<hive xmlns="uri:oozie:hive-action:0.5">{files}<script>/s/a.q</script></hive>')
-    (told,) = (item.reason for item in dag.accounts if "job-xml" in item.code)
-    assert ("only the last one" in told) == is_told
+def test_a_job_file_of_spark_is_read_when_the_task_runs(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    (client.source / "site.xml").write_text(_FOR_SPARK)
+    own = _OWN.replace("pig.", "spark.")
+    body = spark("").replace("<master>", f"<job-xml>/conf/site.xml</job-xml>{own}<master>")
+    dag = convert(tmp_path / "app", body)
+    words = client.run(lines(dag))
+    given = [words[at + 1] for at, word in enumerate(words) if word == "--conf"]
+    assert given == ['spark.hadoop.fs.one=it\'s $HOME "x"', "spark.two=2", "spark.both=own"]
+    assert [item.reason for item in dag.accounts if "job-xml" in item.code and "is read when" in item.reason]
+
+
+def test_several_job_files_of_hive_count_as_those_of_hadoop_do(tmp_path: Path) -> None:
+    client = Client(tmp_path)
+    for name, value in (("site.xml", "one"), ("more.xml", "two")):
+        (client.source / name).write_text(_SITE.replace("of the file", f"of {value}"))
+    files = "<job-xml>/conf/site.xml</job-xml><job-xml>/conf/more.xml</job-xml>"
+    body = f'<hive xmlns="uri:oozie:hive-action:0.5">{files}<script>/s/a.q</script></hive>'
+    client.run(lines(convert(tmp_path / "app", body)))
+    conf = tmp_path / "work" / "conf"
+    root = ET.parse(conf / "hive-site.xml").getroot()
+    ElementInclude.include(root, base_url=str(conf / "hive-site.xml"))
+    read_in = {item.findtext("name"): item.findtext("value") for item in root.iter("property")}  # the last one stays
+    assert read_in["pig.both"] == "of two"
+    assert "of one" in (conf / "job-xml-1.xml").read_text()

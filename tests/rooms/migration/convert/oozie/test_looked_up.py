@@ -74,3 +74,68 @@ def test_a_child_finds_what_its_parent_knows(tmp_path: Path, propagate: str) -> 
     assert conf["own"] == "mine"
     assert "absent" not in conf
     assert {item.name: item.default for item in parent.parameters} == ({"label": "tide"} if propagate else {})
+
+
+_STEPS = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="s"/>
+  <action name="s"><sub-workflow><app-path>/apps/{child}</app-path><propagate-configuration/></sub-workflow><ok to="go"/><error to="k"/></action>
+  <action name="go"><fs><name-node>${rm}</name-node><delete path="${later}"/></fs><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+def handed(folder: Path, name: str) -> dict[str, object]:
+    dag = next(dag for dag in read(folder, {}).dags if any(task.full_id == name for task in dag.tasks))
+    conf = dict(dag.task(name).arguments)["conf"]
+    assert isinstance(conf, dict)
+    return conf
+
+
+def test_what_is_used_behind_an_action_goes_on_with_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(_STEPS.replace("{child}", "unknown"))
+    (tmp_path / "config-default.xml").write_text(
+        "<configuration><property><name>spare</name><value>1</value></property></configuration>"
+    )
+    conf = handed(tmp_path, "s")
+    assert conf["later"] == "{{ params.later }}"
+    assert conf["spare"] == "{{ params.spare }}"
+    (dag,) = read(tmp_path, {}).dags
+    assert "later" in " ".join(item.text for item in read(tmp_path, {}).questions)
+    (account,) = (item for item in dag.accounts if "sub-workflow-propagation" in item.code)
+    assert "not handed on" in account.reason
+    assert "no task here uses rm" in account.reason
+
+
+def test_a_group_hands_on_what_its_parent_uses(tmp_path: Path) -> None:
+    (tmp_path / "apps" / "inner").mkdir(parents=True)
+    (tmp_path / "workflow.xml").write_text(_STEPS.replace("{child}", "inner"))
+    inner = _STEPS.replace("{child}", "unknown").replace("${later}", "/x").replace('name="w"', 'name="inner"')
+    (tmp_path / "apps" / "inner" / "workflow.xml").write_text(
+        inner.replace('name="s"', 'name="deep"').replace('to="s"', 'to="deep"')
+    )
+    assert handed(tmp_path, "s.deep")["later"] == "{{ params.later }}"
+
+
+def test_a_child_with_a_default_gets_what_its_parent_uses_later(tmp_path: Path) -> None:
+    (tmp_path / "apps" / "inner").mkdir(parents=True)
+    (tmp_path / "workflow.xml").write_text(_STEPS.replace("{child}", "inner"))
+    child = _WORKFLOW.replace("{arguments}", "<argument>${later}</argument>").replace('name="w"', 'name="inner"')
+    default = "<parameters><property><name>later</name><value>mine</value></property></parameters><start "
+    (tmp_path / "apps" / "inner" / "workflow.xml").write_text(child.replace("<start ", default, 1))
+    assert handed(tmp_path, "s")["later"] == "{{ params.later }}"
+
+
+def test_a_default_of_one_child_is_not_given_to_another(tmp_path: Path) -> None:
+    """The one stands in the DAG, so its default is a param there; Oozie's parent knows nothing of it."""
+    sub = '<action name="{0}"><sub-workflow><app-path>/apps/{0}</app-path><propagate-configuration/></sub-workflow><ok to="{1}"/><error to="k"/></action>'
+    for folder in ("one", "two"):
+        (tmp_path / "apps" / folder).mkdir(parents=True)
+        child = _WORKFLOW.replace("{arguments}", "<argument>${queue}</argument>").replace(
+            'name="w"', f'name="{folder}"'
+        )
+        default = f"<parameters><property><name>queue</name><value>{folder}</value></property></parameters><start "
+        (tmp_path / "apps" / folder / "workflow.xml").write_text(child.replace("<start ", default, 1))
+    steps = sub.format("one", "two") + sub.format("two", "end")
+    (tmp_path / "workflow.xml").write_text(
+        f"""<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="one"/>{steps}<kill name="k"><message>no</message></kill><end name="end"/></workflow-app>"""
+    )
+    (dag,) = (dag for dag in read(tmp_path, {}).dags if dag.dag_id == "w")
+    assert {item.name: item.default for item in dag.parameters} == {"queue": "one"}
+    assert "queue" not in handed(tmp_path, "two")

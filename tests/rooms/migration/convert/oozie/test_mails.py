@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, Self
 
+import jinja2
 import pytest
 
 from aerodrome.migration.convert.contract import Dag
@@ -71,3 +72,23 @@ def test_files_that_the_worker_cannot_reach_raise(tmp_path: Path, runner: str) -
     made = dag(tmp_path, FILES, {"runner": runner, "emr": {"job_flow_id": "j"}})
     assert made.task("tell").role == "raises"
     assert [item.code for item in made.accounts if item.outcome == "raises"] == ["email-attachment"]
+
+
+TEXT = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="tell"/><action name="tell"><email xmlns="uri:oozie:email-action:0.2">
+<to>a@example.com</to><subject>s</subject><body>rows &lt;= 5 &amp; &lt;none&gt; of ${table}</body>{kind}</email><ok to="end"/><error to="no"/></action>
+<kill name="no"><message>no</message></kill><end name="end"/></workflow-app>"""
+
+
+@pytest.mark.parametrize("kind", ["", "<content_type>text/plain</content_type>"])
+def test_a_plain_text_is_read_as_it_is_written(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "workflow.xml").write_text(TEXT.replace("{kind}", kind))
+    (made,) = read(tmp_path, {}).dags
+    text = str(dict(made.task("tell").arguments)["html_content"])
+    shown = jinja2.Environment().from_string(text).render(params={"table": "<raw>"})
+    assert shown == "<pre>rows &lt;= 5 &amp; &lt;none&gt; of &lt;raw&gt;</pre>"
+
+
+def test_a_text_of_html_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "workflow.xml").write_text(TEXT.replace("{kind}", "<content_type>text/html</content_type>"))
+    (made,) = read(tmp_path, {}).dags
+    assert dict(made.task("tell").arguments)["html_content"] == "rows <= 5 & <none> of {{ params.table }}"

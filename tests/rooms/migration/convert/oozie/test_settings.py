@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aerodrome.migration.convert.oozie.actions import HOLDS
 from aerodrome.migration.convert.oozie.reading import read
 
 
@@ -85,8 +86,9 @@ def test_operations_on_files_are_asked_for_with_their_settings(tmp_path: Path) -
         (
             ">",
             [
+                *HOLDS.splitlines(),
                 "hdfs dfs -chmod 750 /x",
-                "if hdfs dfs -test -d /x; then hdfs dfs -chmod 750 /x/'*' || true; fi",
+                "if holds hdfs dfs -test -d /x; then found=$(hdfs dfs -ls /x); [ -z \"$found\" ] || hdfs dfs -chmod 750 /x/'*'; fi",
             ],
         ),
     ],

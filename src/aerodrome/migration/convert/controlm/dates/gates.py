@@ -44,9 +44,11 @@ class Gates:
 
 def {name}(day):
     """Say whether the job is ordered on a date: the days of its calendars, {min(dates)} to {max(dates)}."""
+    if day.isoformat() > "{self.horizon.last}":
+        raise AirflowFailException(f"The dates of the job are listed up to {self.horizon.last}, not {{day}}: convert again.")
     return day.isoformat() in {constant}
 '''
-            return Function(name, source)
+            return Function(name, source, (symbols.FAIL,))
         if fields is None:
             return Function(
                 name,

@@ -29,6 +29,7 @@ from aerodrome.migration.convert.controlm.definitions.model import (
 )
 from aerodrome.migration.convert.controlm.definitions.rules_reading import read_rule
 from aerodrome.migration.convert.controlm.definitions.times import minutes_of, seconds_of
+from aerodrome.migration.convert.controlm.variables.autoedit import variable_key
 
 FOLDER_TAGS: Final = ("FOLDER", "SMART_FOLDER", "TABLE", "SCHED_TABLE", "SMART_TABLE", "SCHED_GROUP", "GROUP")
 SUB_TAGS: Final = ("SUB_FOLDER", "SUB_TABLE", "SMART_SUB_FOLDER")
@@ -80,7 +81,7 @@ class Interpreter:
         rules = tuple(read_rule(child) for child in element.take_children("RULE_BASED_CALENDAR", "RULE_BASED_CAL"))
         members = _with_flows(
             self._members(element, path, is_mainframe),
-            [json.loads(flow.take("SEQUENCE")) for flow in element.take_children("FLOW")],
+            [(flow.take("NAME"), json.loads(flow.take("SEQUENCE"))) for flow in element.take_children("FLOW")],
             path,
         )
         method: str | None = None
@@ -177,6 +178,12 @@ class Interpreter:
             if (word := element.take(key)) and word != ">" and minutes_of(word) is None:
                 text = f"{key}={word} is no time of day and has no effect."
                 self._note(element, path, f"{element.tag}@{key}", "time-unknown", text)
+        for child in element.take_children("JSON.Action:CaptureOutput"):
+            given = json.loads(child.take("VALUE") or "{}")
+            child.take("NAME")
+            variable = str(given.get("VariableName", ""))
+            text = f"It fills %%{variable} from its output (what follows {given.get('Search', '')!r}), which no task does: set the Airflow variable {variable_key(variable, path[0])} in the task, for those that read it."
+            self._note(child, path, "Action:CaptureOutput", "output-captured", text)
         rule = read_rule(element, is_calendar=False)
         names = tuple(child.take("NAME") for child in element.take_children("RULE_BASED_CALENDARS", "TAG_NAMES"))
         names += tuple(f"!{child.take('NAME')}" for child in element.take_children("EXCLUDE_RULE_BASED_CALENDARS"))
@@ -295,18 +302,22 @@ def _job_name(element: Element) -> str:
     return element.take("JOBNAME", "MEMNAME", default="job")
 
 
-def _with_flows(members: list[Job | Folder], flows: Iterable[list[str]], path: tuple[str, ...]) -> list[Job | Folder]:
-    """Turn `Flow` sequences into conditions: one of the own folder, for which the next job waits, and `A-TO-B` for whoever else does.
+def _with_flows(
+    members: list[Job | Folder], flows: Iterable[tuple[str, list[str]]], path: tuple[str, ...]
+) -> list[Job | Folder]:
+    """Turn `Flow` sequences into conditions: that of the flow, for which the next job waits, and `A-TO-B` for whoever else does.
 
-    A flow is the order of jobs of its folder: jobs of the same names in flows of other folders are not meant.
+    A flow is the order of jobs of its folder: jobs of the same names in flows of other folders are not meant. Its condition has the name that
+    Control-M gives it, by which people add it themselves (`FLOW_from_FOLDER_folder_job_A_to_FOLDER_folder_job_B`; so it is used in BMC's
+    community samples of the Automation API, a train of cyclic jobs that a dummy job starts).
     """
+    around = "/".join(path)
     waits: dict[str, list[Wait]] = {}
     outs: dict[str, list[Out]] = {}
-    for steps in flows:
+    for flow, steps in flows:
         for before, after in pairwise(steps):
-            plain = f"{before}-TO-{after}"
-            name = f"{'/'.join(path)}:{plain}"
-            outs.setdefault(before, []).extend((Out(name), Out(plain)))
+            name = f"{flow}_from_{around}_folder_job_{before}_to_{around}_folder_job_{after}"
+            outs.setdefault(before, []).extend((Out(name), Out(f"{before}-TO-{after}", is_alias=True)))
             waits.setdefault(after, []).append(Wait(name))
             outs.setdefault(after, []).append(Out(name, sign="-"))
     return [_replace(member, waits.get(member.name, []), outs.get(member.name, [])) for member in members]

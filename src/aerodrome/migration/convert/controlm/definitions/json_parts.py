@@ -90,6 +90,8 @@ def add_when(element: Element, when: Mapping[str, Any]) -> None:
             policy = str(value.get("ExceptionPolicy", "Ignore"))
             attributes["SHIFT"] = _SHIFTS.get(policy.lower().replace(" ", ""), policy)
             attributes["SHIFTNUM"] = scalar(value.get("ShiftBy", "0"))
+        elif key == "Schedule" and str(value).upper() == "NEVER":
+            attributes |= {"DAYS": "", "WEEKDAYS": ""}  # as NONE: nothing orders it by itself
         elif key == "RuleBasedCalendars" and isinstance(value, dict):
             _add_rules(element, value)
         elif key in _WHEN:

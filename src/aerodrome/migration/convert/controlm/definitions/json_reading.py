@@ -235,7 +235,7 @@ def _add_member(
         element.children.append(_job(name, item, layers, inherited, lines))
     elif kind == "Flow":
         steps = [str(step) for step in item.get("Sequence", [])]
-        element.children.append(Element("FLOW", {"SEQUENCE": json.dumps(steps)}, line=lines.get(name, 0)))
+        element.children.append(Element("FLOW", {"NAME": name, "SEQUENCE": json.dumps(steps)}, line=lines.get(name, 0)))
     else:
         add_part(element, name, item, lines.get(name, 0))
 

@@ -77,6 +77,7 @@ class Out:
     odate: str = "ODAT"
     sign: Literal["+", "-"] = "+"
     line: int = 0
+    is_alias: bool = False  # another name for the condition of a flow, which the source does not say
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,13 @@ def database(bench: Workbench) -> None:
         procedure = script = ""
     if procedure:
         schema = detail(details, ("schema", "stpschem"))
+        package = detail(details, ("package", "stppackage"))
         values = _parameters(details)
-        query = f"CALL {f'{schema}.' if schema else ''}{procedure}({', '.join(values)})"
+        query = f"CALL {'.'.join(filter(None, (schema, package, procedure)))}({', '.join(values)})"
         if values:
             bench.note(
                 "procedure-parameters",
-                "The parameters of the stored procedure stand in its CALL as text, in the order of the export.",
+                "The parameters of the stored procedure stand in its CALL, in the order of the export: texts and dates in quotes where the export says their type, others as they are.",
             )
     if not query and script:
         bench.note("sql-script", f"Copy {script} into dags/sql/ of this project: in Control-M it lies on the agent.")
@@ -89,14 +90,19 @@ def bigquery(bench: Workbench) -> None:
     bench.step("", BIGQUERY, ("configuration", configuration), ("gcp_conn_id", conn_id), *extra)
 
 
+def _literal(item: Mapping[str, object]) -> str:
+    """Give a parameter as SQL writes it: in quotes when its type is a text or a date."""
+    value = str(item.get("Value", item.get("value", "")))
+    is_text = re.search(r"char|text|string|clob|date|time|uuid", str(item.get("Type", "")), re.IGNORECASE) is not None
+    is_quoted = len(value) > 1 and value[0] == value[-1] == "'"
+    return "'" + value.replace("'", "''") + "'" if is_text and not is_quoted else value
+
+
 def _parameters(details: Mapping[str, str]) -> list[str]:
     """Give the parameters of a stored procedure: JSON lists of name and value, or numbered variables of XML exports."""
     if listed := details.get("Parameters") or details.get("STPParameters"):
         try:
-            return [
-                str(item.get("Value", item.get("value", ""))) if isinstance(item, dict) else str(item)
-                for item in json.loads(listed)
-            ]
+            return [_literal(item) if isinstance(item, dict) else str(item) for item in json.loads(listed)]
         except (json.JSONDecodeError, AttributeError):
             return []
     numbered = sorted(

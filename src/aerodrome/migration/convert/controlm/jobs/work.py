@@ -18,6 +18,7 @@ from aerodrome.migration.convert.controlm.jobs.informatica_jobs import informati
 from aerodrome.migration.convert.controlm.jobs.mainframe_jobs import mainframe
 from aerodrome.migration.convert.controlm.jobs.mapped_jobs import mapped_job, mapping_of
 from aerodrome.migration.convert.controlm.jobs.sap_jobs import is_chain, sap
+from aerodrome.migration.convert.controlm.jobs.shared_variables import set_shared
 from aerodrome.migration.convert.controlm.jobs.shell_jobs import shell
 from aerodrome.migration.convert.controlm.jobs.storage_jobs import blob
 from aerodrome.migration.convert.controlm.jobs.transfer_jobs import file_transfer, file_watcher
@@ -53,6 +54,7 @@ _SHELL_DETAILS: Final = (
 )
 _WATCHER_DETAILS: Final = (
     "PATH",
+    "FILE_PATH",
     "MODE",
     "FILEWATCH-",
     "TIMELIMIT",
@@ -93,6 +95,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
         "SQL",
         "STORED",
         "SCHEMA",
+        "PACKAGE",
         "PARAMETERS",
         "CONNECTIONPROFILE",
         "MEMNAME",
@@ -219,6 +222,8 @@ def work_of(job: Job, scope: Scope, site: Site, profiles: Mapping[str, Profile],
     if bench.work.steps and not bench.work.failure and job.kind not in ("command", "script", "embedded", "dummy"):
         _around(bench)
         _output(bench)
+    if bench.work.steps and not bench.work.failure:
+        set_shared(bench)
     if bench.work.failure:
         bench.give_up()
     else:

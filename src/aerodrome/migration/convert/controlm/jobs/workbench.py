@@ -15,7 +15,7 @@ from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expressio
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.definitions.model import Job, Profile
 from aerodrome.migration.convert.controlm.site import Host, Site, connection_id
-from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, Scope, compile_text
+from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, Scope, compile_text, compile_value
 
 _DATABASES: Final = {
     "postgres": "postgres",
@@ -60,6 +60,7 @@ class Step:
     operator: Symbol
     arguments: tuple[tuple[str, Expression], ...]
     is_waiting: bool = False
+    is_setting: bool = False  # it only sets variables for others
 
 
 @dataclass
@@ -109,6 +110,12 @@ class Workbench:
     def text(self, text: str) -> str:
         """Compile %% variables; what cannot be compiled makes the job fail."""
         done = compile_text(text, self.scope)
+        self._take(done)
+        return done.text
+
+    def value(self, text: str) -> str:
+        """Compile the value of a variable, in which functions may stand."""
+        done = compile_value(text, self.scope)
         self._take(done)
         return done.text
 

@@ -23,7 +23,7 @@ ACTIONS: Final = (
 )
 _PREFIX: Final = re.compile(r"^(UCM|AI|WS|HDP|DB|UDJ|JSON|AWS|OS400)[-.]", re.IGNORECASE)
 WITHOUT_EFFECT: Final = re.compile(  # how the plug-in looks for the end, and what it writes into the output of the job
-    r"poll|tolerance|tolarance|log|^show|^fetch|^append|^bring|^output(s|details|$)|idempot|^appname|^(pre|post)commands$|^(account|connectionprofile)|^[a-z]{1,4}\d?$"
+    r"poll|tolerance|tolarance|log|^show|^fetch|^append|^bring|^output(s|details|$)|^appname|^(pre|post)commands$|^(account|connectionprofile)"
 )
 
 

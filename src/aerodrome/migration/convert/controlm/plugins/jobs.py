@@ -10,6 +10,7 @@ from aerodrome.migration.convert.contract import Expression, Function, Symbol
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import action_of, detail, items_of, map_of, profile_of
 from aerodrome.migration.convert.controlm.plugins.rows import Argument, Plugin
+from aerodrome.migration.convert.controlm.plugins.spark_options import spark_options
 from aerodrome.migration.convert.controlm.plugins.table import PLUGINS, row_of, untaken
 
 _GOOGLE: Final = "apache-airflow-providers-google"
@@ -88,6 +89,8 @@ def plugin(bench: Workbench) -> None:
         also = ("parametersjsoninput",)
     if bench.job.kind == "ecs":
         also = _ecs(bench, fixed)
+    if bench.job.kind == "spark":
+        also = spark_options(bench, fixed)
     if left := untaken(row, details, also):
         bench.note("plugin-details", f"Details of the job that the operator does not take: {', '.join(left[:12])}.")
     if row.note:

@@ -74,6 +74,7 @@ MICROSOFT: Final[Mapping[str, tuple[Plugin, ...]]] = {
             (
                 needs("job_id", "databricksjobid", "jobid", "databricksjobidoauthoidc"),
                 may("json", "parameters", form="map"),
+                may("idempotency_token", "idempotencytoken"),
             ),
             "databricks_conn_id",
             "databricks",

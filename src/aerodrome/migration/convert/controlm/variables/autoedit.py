@@ -14,7 +14,7 @@ from typing import Final
 
 _NAME: Final = re.compile(r"\$?[A-Za-z_@#][A-Za-z0-9_@#$]*(?:-[A-Za-z0-9_@#$]+)*")
 _GLOBAL: Final = re.compile(r"\\{1,2}[A-Za-z0-9_@#$-]+(?:\\[A-Za-z0-9_@#$-]+)*")
-_BLANKS: Final = re.compile(r"BLANK(\d+)", re.IGNORECASE)
+_BLANKS: Final = re.compile(r"BLANK(\d*)", re.IGNORECASE)
 _WORDS: Final = re.compile(r'"[^"]*"|\S+')
 _DEEP: Final = 20
 _OF_ODATE: Final = {
@@ -25,6 +25,8 @@ _OF_ODATE: Final = {
     "OMONTH": "%m",
     "ODAY": "%d",
     "OJULDAY": "%j",
+    "$OJULDAY": "%Y%j",
+    "$OCENT": "%C",
     "OWDAY": "%w",
 }
 _OF_NOW: Final = {
@@ -38,7 +40,22 @@ _OF_NOW: Final = {
     "WDAY": "%w",
     "TIME": "%H%M%S",
     "CENT": "%C",
+    "$CENT": "%C",
+    "$JULDAY": "%Y%j",
 }
+_OF_WORKING_DATE: Final = {  # the Control-M date at the time of the run
+    "RDATE": "%y%m%d",
+    "$RDATE": "%Y%m%d",
+    "RYEAR": "%y",
+    "$RYEAR": "%Y",
+    "RMONTH": "%m",
+    "RDAY": "%d",
+    "RJULDAY": "%j",
+    "$RJULDAY": "%Y%j",
+    "RWDAY": "%w",
+    "$RCENT": "%C",
+}
+_WEEKS: Final = ("WEEK", "OWEEK", "RWEEK")
 _FUNCTIONS: Final = ("SUBSTR", "CALCDATE", "$CALCDATE", "LENGTH", "TOLOWER", "TOUPPER", "GETCURRENTDATE")
 
 
@@ -49,6 +66,8 @@ class Scope:
     system: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     is_week_from_sunday: bool = False  # %%WDAY is then 1 on Sunday and 0 on Saturday, else 1 on Monday and 0 on Sunday
+    folder: str = ""  # its name: variables of a SMART folder (%%\\NAME) are kept under it
+    kept: frozenset[str] = frozenset()  # Airflow variables that jobs of the exports set
 
 
 @dataclass
@@ -74,9 +93,32 @@ def compile_text(text: str, scope: Scope) -> Compiled:
     return done
 
 
-def variable_key(name: str) -> str:
-    """Give the Airflow variable that holds a %% variable which the export does not define."""
+def compile_value(text: str, scope: Scope) -> Compiled:
+    """Compile the value of a variable, where functions and sums may stand."""
+    done = Compiled()
+    done.text = "".join(
+        f"{{{{ {value} }}}}" if is_code else _plain(value) for is_code, value in _Compiler(scope, done).value(text)
+    )
+    return done
+
+
+def variable_key(name: str, folder: str = "") -> str:
+    """Give the Airflow variable that holds a %% variable which the export does not define; that of a SMART folder stands under its name."""
+    if is_of_folder(name) and folder:
+        name = f"{folder}.{name.strip(chr(92))}"
     return f"controlm.{re.sub(r'[^A-Za-z0-9_.-]+', '.', name.strip(chr(92))).strip('.')}"
+
+
+def stored_key(name: str, scope: Scope) -> str:
+    """Give the Airflow variable that a job reads: that of its SMART folder where a job sets one of that name."""
+    of_folder = variable_key(f"\\\\{name}", scope.folder)
+    is_its = not name.startswith("\\") and bool(scope.folder) and of_folder in scope.kept
+    return of_folder if is_its else variable_key(name, scope.folder)
+
+
+def is_of_folder(name: str) -> bool:
+    """Say whether a variable belongs to a SMART folder: it has two backslashes and no pool."""
+    return re.fullmatch(r"\\\\[^\\]+", name) is not None
 
 
 def _plain(text: str) -> str:
@@ -91,6 +133,9 @@ class _Compiler:
         self._scope = scope
         self._done = done
         self._names = {name.upper(): value for name, value in scope.variables.items()}
+
+    def value(self, text: str) -> list[_Part]:
+        return _merged(self._assigned(text, 1))
 
     def parts(self, text: str, depth: int) -> list[_Part]:
         """Compile a text from right to left, as Control-M resolves it."""
@@ -158,18 +203,31 @@ class _Compiler:
         return next(known, name.partition("-")[0])
 
     def _is_known(self, name: str) -> bool:
-        words = (*_OF_ODATE, *_OF_NOW, *_FUNCTIONS, "ORDERID", "RUNCOUNT", "PLUS", "MINUS")
+        words = (
+            *_OF_ODATE,
+            *_OF_NOW,
+            *_OF_WORKING_DATE,
+            *_WEEKS,
+            "COMPSTAT",
+            *_FUNCTIONS,
+            "ORDERID",
+            "RUNCOUNT",
+            "PLUS",
+            "MINUS",
+        )
         return name in self._names or name in self._scope.system or name in words
 
     def _value(self, name: str, depth: int) -> list[_Part]:
         upper = name.upper()
+        if is_of_folder(upper) and variable_key(name, self._scope.folder) not in self._scope.kept:
+            upper = upper.strip("\\") if upper.strip("\\") in self._names else upper
         if upper in self._names:
             if depth > _DEEP:
                 self._done.problems.append(f"%%{name} is defined by itself.")
                 return [(False, f"%%{name}")]
             return self._assigned(self._names[upper], depth + 1)
         if found := _BLANKS.fullmatch(upper):
-            return [(False, " " * int(found[1]))]
+            return [(False, " " * int(found[1] or 1))]
         if upper in self._scope.system:
             return [(False, self._scope.system[upper])]
         if upper in ("OWDAY", "WDAY") and self._scope.is_week_from_sunday:
@@ -179,6 +237,18 @@ class _Compiler:
         if upper in _OF_ODATE:
             self._done.macros.add("odate")
             return [(True, f"odate(dag_run).strftime('{_OF_ODATE[upper]}')")]
+        if upper == "RWDAY" and self._scope.is_week_from_sunday:
+            self._done.macros |= {"now", "order_date"}
+            return [(True, "((order_date(now()).isoweekday() + 1) % 7)")]
+        if upper in _OF_WORKING_DATE:
+            self._done.macros |= {"now", "order_date"}
+            return [(True, f"order_date(now()).strftime('{_OF_WORKING_DATE[upper]}')")]
+        if upper in _WEEKS:
+            self._done.problems.append(f"%%{name} counts weeks as the server is set up, which no export says.")
+            return [(False, f"%%{name}")]
+        if upper == "COMPSTAT":
+            self._done.notes.append("%%COMPSTAT is not known here: the log of the task has the exit code.")
+            return [(False, "(exit code: see the log)")]
         if upper in _OF_NOW:
             self._done.macros.add("now")
             return [(True, f"now().strftime('{_OF_NOW[upper]}')")]
@@ -193,8 +263,8 @@ class _Compiler:
         return [(True, self._stored(name))]
 
     def _stored(self, name: str) -> str:
-        key = variable_key(name)
-        if key not in self._done.unknown:
+        key = stored_key(name, self._scope)
+        if key not in self._done.unknown and key not in self._scope.kept:
             self._done.unknown.append(key)
         return f"var.value['{key}']"  # `get` renders NOTSET in 3.x (task SDK, VariableAccessor, 3.3.2)
 

@@ -119,6 +119,7 @@ class Index:
         default_factory=lambda: defaultdict(list)
     )  # the folders of the jobs that wait for each
     deleted: set[str] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)  # names that only the converter gives
 
     def of(self, name: str, folder: int) -> list[Producer]:
         """Give who adds a condition, as a job of a folder sees it, in the order of the exports."""
@@ -150,6 +151,7 @@ def _add(index: Index, number: int, node: Node) -> None:
     for name in {wait.name for wait in node.waits}:
         index.waiting[name].append(number)
     index.deleted.update(out.name for out in node.outs if out.sign == "-")
+    index.aliases.update(out.name for out in node.outs if out.is_alias)
     for out in node.outs:
         if out.sign == "+":
             index.producers[out.name].append(Producer(number, node.path, "ok", out.odate, isinstance(node, Job)))

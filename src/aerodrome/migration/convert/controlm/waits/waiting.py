@@ -185,14 +185,17 @@ def {name}(dag_run):
 
     def _changed(self, node: Node) -> list[tuple[str, int | str | None, bool, str]]:
         found: list[tuple[str, int | str | None, bool, str]] = []
-        wanted = self.draft.world.links.stored
+        wanted, unawaited = self.draft.world.links.stored, self.draft.world.unawaited
         is_only_forced = self.draft.plan.is_only_forced(node)
         is_daily, has_dates = self.draft.plan.is_daily(node), bool(self.draft.plan.dates_of(node))
 
         def add(name: str, odate: str, is_added: bool, event: str) -> None:
             days = dated(odate, is_daily=is_daily, has_dates=has_dates, is_only_forced=is_only_forced)
             if days == "unknown":
-                found.extend([(name, days, is_added, event)] if name in wanted else [])
+                found.extend([(name, days, is_added, event)] if name in wanted or name in unawaited else [])
+                return
+            if name in unawaited:
+                found.append((name, days, is_added, event))
                 return
             dates = [kept for kept in sorted(wanted.get(name, ()), key=str) if kept is None or days is not None]
             own = 0 if days is None else days
