@@ -11,7 +11,7 @@ import pytest
 from tests.rooms.migration.convert.controlm.sample import convert, dag_of, functions_of
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.contract import Code, Dag
 
 
 def job(name: str, inside: str = "", more: str = "") -> str:
@@ -67,9 +67,10 @@ def do(dag: Dag, task_id: str, variables: Variables) -> object:
     given = dict(dag.task(task_id).arguments)
     space = functions_of(dag) | {"Variable": variables}
     exec("\n".join(function.source for function in dag.functions), space)
-    kwargs = given["op_kwargs"]
+    kwargs, function = given["op_kwargs"], given["python_callable"]
     assert isinstance(kwargs, dict)
-    made: object = space[given["python_callable"].text](**kwargs, dag_run=RUN)
+    assert isinstance(function, Code)
+    made: object = space[function.text](**kwargs, dag_run=RUN)
     return made
 
 
