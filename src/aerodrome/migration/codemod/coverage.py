@@ -175,6 +175,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("xcom-prior-date",),
         "a finding for other DAGs, and for tasks that may be mapped",
     ),
+    Removal(
+        "xcom_pull of several tasks",
+        "rule",
+        ("xcom-several",),
+        "a finding where task_ids may be one or several, and for a tuple that a template writes",
+    ),
     Removal("xcom_push and xcom_pull of operators", "rule", ("operator-xcom",)),
     Removal("xcom_push for a later date", "rule", ("xcom-later-date",), "for its own date; else a finding"),
     Removal("xcom_pull of the task instance of an earlier run", "rule", ("previous-task",), "else a finding"),
