@@ -148,9 +148,8 @@ def _is_many(source: Source, node: ast.expr, depth: int = _DEPTH) -> bool | None
     if isinstance(node, ast.Attribute):
         return True if node.attr in _SETS else False if node.attr.endswith(_ONE) else None
     if isinstance(node, ast.Subscript):
-        return (
-            False if getattr(node.slice, "value", None) is not None and str(node.slice.value).endswith(_ONE) else None
-        )  # type: ignore[attr-defined]
+        key = getattr(node.slice, "value", None)
+        return False if isinstance(key, str) and key.endswith(_ONE) else None
     if not isinstance(node, ast.Name) or depth == 0:
         return None
     return _of_name(source, node, depth)
