@@ -52,7 +52,9 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
                     awaited[wait.name] = None
     todo = []
     if kept:
-        todo.append(f"add those that are set to the Airflow variables controlm.condition.NAME: {', '.join(kept)}")
+        todo.append(
+            f"add those that are set to the Airflow variables controlm.condition.NAME, with .MMDD behind it and the whole date (YYYYMMDD) as the value where they have a date: {', '.join(kept)}"
+        )
     if firsts:
         keys = ", ".join(f"controlm.condition.{name}.PREV" for name in firsts)
         todo.append(f"{keys} stands for the date before the first one where dates are listed")
@@ -168,7 +170,7 @@ def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
         )
         return
     key = f"controlm.condition.{wait.name}"
-    dated = key if days_of(wait.odate) is None else f"{key}.MMDD, with its date,"
+    dated = key if days_of(wait.odate) is None else f"{key}.MMDD, with its date (YYYYMMDD) as the value,"
     texts = {
         "condition-unknown-producer": f"Nothing in the exports adds {wait.name}: the job waits for the Airflow variable {dated} which whoever adds it sets. A DAG that is converted apart sets it when nobody there waits for {wait.name}, or when kept_conditions of its profile names it.",
         "condition-undated": f"{wait.name} has no date: it is kept as the Airflow variable {key}.",
