@@ -41,6 +41,7 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
     """Give what the first runs miss: conditions that Control-M has added before the cutover, which no run of Airflow has."""
     kept: dict[str, None] = {}
     awaited: dict[str, None] = {}
+    leaders: dict[str, None] = {}
     firsts: dict[str, None] = {}  # of the date before the first one, which nobody knows
     for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
         for wait in node.waits:
@@ -50,6 +51,8 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
                     firsts |= {wait.name: None} if link.is_previous else {}
                 elif link.kind == "sensor":
                     awaited[wait.name] = None
+                    if link.producer is not None:
+                        leaders[world.plans[link.producer.folder].dag_id] = None
     todo = []
     if kept:
         todo.append(
@@ -63,7 +66,17 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
     if not todo:
         return []
     text = "Conditions that Control-M has added before the cutover do not cross. For the first runs "
-    return [("conditions-at-cutover", f"{text}{'; '.join(todo)}.")]
+    notes = [("conditions-at-cutover", f"{text}{'; '.join(todo)}.")]
+    if leaders:
+        names, are = ", ".join(leaders), "runs" if len(leaders) == 1 else "run"
+        ends = (
+            "fail"
+            if plan.folder.is_adjusting
+            else "are skipped, as are the jobs behind them, and the run is no failure"
+        )
+        text = f"Until {names} {are} here (a later wave, paused), no run of theirs is found: waits for them end with their time (MAXWAIT and a day) and {ends}. Move them before this one or with it."
+        notes.append(("condition-other-wave", text))
+    return notes
 
 
 def node_accounts(draft: Draft, node: Node) -> None:
