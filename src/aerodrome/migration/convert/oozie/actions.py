@@ -216,7 +216,7 @@ class Action:
 
     unread: tuple[str, ...] = ()
 
-    def fetched(self, *, is_path: bool = False) -> list[str]:
+    def fetched(self, *, are_programs: bool = False) -> list[str]:
         """Give the lines that fetch <file>s and <archive>s into the working directory, where Oozie puts them."""
         lines = []
         both = [(name, text) for name in ("file", "archive") for text in self.places(name)]
@@ -232,10 +232,8 @@ class Action:
                 ]
                 continue
             lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
-            if is_path:
+            if are_programs:
                 lines.append(f"chmod +x {target}")
-        if lines and is_path:
-            lines.append('export PATH="$PATH:."')
         return lines
 
     def prepared(self) -> list[str]:
