@@ -55,6 +55,7 @@ from aerodrome.migration.codemod.rules import (
     context_keys,
     pendulum_moments,
     run_types,
+    template_names,
     xcom_pulls,
 )
 from aerodrome.migration.codemod.rules.callers import is_imported
@@ -423,6 +424,8 @@ def _template(text: str, name: str, options: Options) -> tuple[str, dict[str, in
     ):
         text, found[code] = rewrite_text(text, inner)
     text, pulls, findings = xcom_pulls.in_template(text, name, options)
+    text, found[template_names.RULE.code], others = template_names.in_template(text, name, options)
+    findings += others
     return text, pulls | {code: count for code, count in found.items() if count}, findings
 
 
