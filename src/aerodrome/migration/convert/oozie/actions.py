@@ -16,7 +16,7 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.properties import configuration, name_in
-from aerodrome.migration.convert.oozie.writing import constant, grouped, shell_word, string
+from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 from aerodrome.migration.convert.xmlreading import Element
 
 LAUNCHER: Final = re.compile(
@@ -116,6 +116,19 @@ class Action:
         needs.filters[IN_APP.name] = Code(IN_APP.name)
         needs.is_quoting = True
         return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()}) | quote" + " }}"
+
+    def location(self, text: str) -> str:
+        """Give a path as a text that Airflow renders, for an engine that takes no command; a relative one stands below the application's folder."""
+        text = text.strip()
+        if (is_relative := self.is_relative(text)) is False:
+            return self.compiler.template(text)
+        if is_relative:
+            inner = self._folder(self.compiler.name(APP_PATH))
+            folder = "{{ " + inner + " }}" if (fixed := constant(inner)) is None else literal(fixed)
+            return f"{folder}/{self.compiler.template(text)}"
+        self.compiler.needs.functions[IN_APP.name] = IN_APP
+        self.compiler.needs.filters[IN_APP.name] = Code(IN_APP.name)
+        return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()})" + " }}"
 
     def last_name(self, text: str) -> str:
         """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Expression
+from aerodrome.migration.convert import contract
+from aerodrome.migration.convert.contract import Code, Expression
 from aerodrome.migration.convert.oozie.actions import LAUNCHER
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
@@ -23,6 +24,18 @@ from aerodrome.migration.convert.oozie.properties import Scope, configuration, n
 from aerodrome.migration.convert.xmlreading import Element
 
 _LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
+
+
+_HAND_ON: Final = contract.Function(
+    "hand_on",
+    '''
+def hand_on(context):
+    """Hand on what this run was given, as propagate-configuration does; what the task says itself comes first."""
+    task = context["ti"].task
+    given = {name: value for name, value in (context["dag_run"].conf or {}).items() if not name.startswith(("dag_id.", "dataset."))}
+    task.conf = given | task.conf
+''',
+)
 
 
 @dataclass
@@ -73,6 +86,10 @@ class Children:
                     f"its definition is not among those given: the DAG {target} has to exist{other}"
                 )
         conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
+        hook: tuple[tuple[str, Expression], ...] = ()
+        if is_propagating and body.is_given:
+            body.needs.functions[_HAND_ON.name] = _HAND_ON
+            hook = (("pre_execute", Code(_HAND_ON.name)),)
         unsaid: list[str] = []
         if is_propagating:
             for name in wanted if child is not None else self.all_names(body):
@@ -88,15 +105,15 @@ class Children:
                 for name in self.used_by(body)
                 if (child is None or name in wanted) and name not in own and name != APP_PATH and name not in unsaid
             )
-            body.needs.propagations.append(Propagation(node.origin, conf, late, partial(looked_up, compiler)))
+            body.needs.propagations.append(Propagation(conf, late, partial(looked_up, compiler)))
             if unsaid:
                 caveats["sub-workflow-unsaid"] = (
                     f"values that mean nothing outside of this job are not handed on: {', '.join(unsaid[:8])}"
                 )
             if child is None:
+                more = ", and what the run was given" if body.is_given else ""
                 caveats["sub-workflow-propagation"] = (
-                    "it gets everything that this job knows, for its definition is not there; what a run is given beyond the params of this DAG"
-                    " is not handed on, in Oozie it is: give it as a value under `defaults` in the profile"
+                    f"it gets everything that this job knows{more}, for its definition is not there"
                 )
             settings, files = body.common()
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
@@ -120,6 +137,7 @@ class Children:
             ("poke_interval", 30),
             ("allowed_states", ["success"]),
             ("failed_states", ["failed"]),
+            *hook,
         ), caveats
 
     def elsewhere(self, name: str) -> tuple[str, str]:
