@@ -43,7 +43,7 @@ def app_folder(path):
 ''',
 )
 
-_NAME_NODE: Final = re.compile(r"(?i)name_?node|default_?fs$|^nn$")
+NAME_NODE: Final = re.compile(r"(?i)name_?node|default_?fs$|^nn$")
 IN_APP: Final = Function(
     "in_app",
     '''
@@ -160,7 +160,7 @@ class Action:
         scope = self.compiler.scope
         if (known := scope.constant(name)) is not None:
             return known
-        nodes = {self.body.value("name-node"), f"${{{name}}}" if _NAME_NODE.search(name) else ""} - {""}
+        nodes = {self.body.value("name-node"), f"${{{name}}}" if NAME_NODE.search(name) else ""} - {""}
         if f"${{{name}}}" in nodes:
             return "/"
         found = scope.find(name)
