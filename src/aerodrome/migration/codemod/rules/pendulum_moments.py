@@ -14,17 +14,15 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.moments import KEYS, METHODS, NEWEST_PENDULUM, Moments, pendulum_of
+from aerodrome.migration.codemod.rules.written_moments import writer
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import Inner, rewrite_source
 
 _NAMES = "|".join(sorted(KEYS, key=len, reverse=True))
-_BARE = re.compile(
-    rf"(-?\s*)((?:{_NAMES})(?:\s*[+-]\s*macros\.(?:date)?time(?:delta|\.timedelta)\([^()]*\))?)((?:\.(?:{'|'.join(METHODS)})\([^()]*\))*)(\s*-?)"
-)
-_WEEKDAY = re.compile(rf"(?<![\w.])({_NAMES})\.day_of_week\b")
-_FORMAT = re.compile(rf"(?<![\w.])({_NAMES})\.format\((?=\s*(?:['\"]|\\['\"])[^'\"]*%)")
-_ISO = re.compile(rf"(?<![\w.])({_NAMES})\.to_iso8601_string\(\)")
-_MAY_BE_NONE = "prev_"
+_WHOLE = rf"(?<![\w.])((?:{_NAMES})(?:\.(?:{'|'.join(METHODS)})\([^()]*\))*|\((?:{_NAMES})\b(?:[^()|]|\([^()|]*\))*\)(?:\.(?:{'|'.join(METHODS)})\([^()]*\))*)"
+_WEEKDAY = re.compile(rf"{_WHOLE}\.day_of_week\b")
+_FORMAT = re.compile(rf"{_WHOLE}\.format\((?=\s*(?:['\"]|\\['\"])[^'\"]*%)")
+_ISO = re.compile(rf"{_WHOLE}\.to_iso8601_string\(\)")
 _WEEKDAYS = frozenset(f"pendulum.{name}DAY" for name in ("MON", "TUES", "WEDNES", "THURS", "FRI", "SATUR", "SUN"))
 _AS_TEXT = (-1, ord("s"))  # conversions of an f-string: none, and `!s`
 _LOGGED = ("debug", "info", "warning", "warn", "error", "critical", "exception")
@@ -33,16 +31,12 @@ _COUNTED = "`day_of_week` counts from Monday, 0, since pendulum 3; before from S
 
 def inside(major: int) -> Inner:
     """Give what rewrites a Jinja block of a source with pendulum 1 or 2."""
+    write = writer()
 
     def rewrite(text: str, _quote: str) -> tuple[str, int]:
-        bare = _BARE.fullmatch(text)
-        if bare:
-            moment = bare[2] + bare[3]
-            whole = f"({moment})" if "macros" in bare[2] else moment
-            told = f"{whole}.isoformat()"
-            told = f"{told} if {bare[2]} else {bare[2]}" if moment.startswith(_MAY_BE_NONE) else told
-            return bare[1] + told + bare[4], 1
-        text, count = _WEEKDAY.subn(r"(\1.isoweekday() % 7)", text)
+        text, count = write(text)
+        text, done = _WEEKDAY.subn(r"(\1.isoweekday() % 7)", text)
+        count += done
         if major == 1:
             text, formats = _FORMAT.subn(r"\1.strftime(", text)
             text, moments = _ISO.subn(r"\1.isoformat()", text)

@@ -157,13 +157,13 @@ def inside(method: str, decide: Decide, said: list[Verdict]) -> Callable[[str, s
 def _shortest(text: str) -> Source | None:
     """Read the shortest text that Python takes for a call; quotes that the text around escapes are bare ones, of the same length."""
     for end in re.finditer(r"\)", text):
-        found = read(_bare(text[: end.end()]).encode())
+        found = read(bare(text[: end.end()]).encode())
         if found is not None:
             return found
     return None
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Take the backslash of quotes for a blank outside of the text that they enclose."""
     is_open = False
 
