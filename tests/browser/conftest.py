@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
+from tests.matrix import wide
 
 from aerodrome.client.client import Client
 from aerodrome.kernel.secret import Secret
@@ -99,7 +100,8 @@ def storage(browser: Browser, site: Site, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(
-    params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=lambda item: f"{item[0]}-{item[1]}"
+    params=[(1280, "light"), (390, "dark"), *wide((1280, "dark"), (390, "light"))],
+    ids=lambda item: f"{item[0]}-{item[1]}",
 )
 def page(request: pytest.FixtureRequest, browser: Browser, storage: Path, site: Site) -> Iterator[Page]:
     """A signed-in page at one width and in one colour scheme; fails on what a person would see as broken."""

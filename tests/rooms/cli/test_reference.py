@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from aerodrome.cli.reference import FOLDER, pages
 from aerodrome.cli.reference_errors import KnownError, known_errors
 
 ROOT = Path(__file__).parents[3]
+made = cache(pages)
 
 
 @pytest.mark.parametrize(
@@ -15,11 +17,11 @@ ROOT = Path(__file__).parents[3]
 )
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     kept = (ROOT / FOLDER / name).read_text(encoding="utf-8")
-    assert pages()[name] == kept, "run `python -m aerodrome.cli.reference`"
+    assert made()[name] == kept, "run `python -m aerodrome.cli.reference`"
 
 
 def test_no_page_names_this_machine() -> None:
-    for text in pages().values():
+    for text in made().values():
         assert str(Path.home()) not in text
         assert str(ROOT) not in text
 

@@ -251,7 +251,8 @@ class Builder:
         self._change_tasks(job, end, self.waiting.changes(job))
         self.draft.built.accounts += effects.accounts
         job_accounts(self.draft, job, work, effects.unknown)
-        if not ordered.dates and ordered.is_known and ordered.reason and self.draft.plan.is_scheduled:
+        is_left_out = predicate is not None or self.draft.plan.is_scheduled
+        if not ordered.dates and ordered.is_known and ordered.reason and is_left_out:
             code = ordered.code or "never-ordered"
             self.draft.account("JOB/schedule", "caveat", job.origin, code, ordered.reason, job.name)
         elif not ordered.is_known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from zlib import crc32
@@ -36,12 +36,23 @@ class Plan:
     notes: tuple[tuple[str, str], ...] = ()
     is_by_hand: bool = False  # people order it, and the criteria of its jobs choose among them
     is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
+    forced_inside: frozenset[tuple[str, ...]] = frozenset()  # of `forced`: those that a job of this folder orders
 
     @property
     def repeats(self) -> bool:
         """Say whether the whole folder repeats on its dates, which its DAG can do where all of its jobs have the same dates."""
         is_whole = not self.apart and all(item.dates == self.dates for item in self.order.jobs.values())
         return self.folder.cyclic is not None and self.is_scheduled and bool(self.dates) and is_whole
+
+    @property
+    def has_criteria(self) -> bool:
+        """Say whether anything may choose a date for one of its jobs, known or not."""
+        return bool(self.dates) or any(path not in self.apart for path, _ in self.order.unknown)
+
+    def comes_with_folder(self, job: Job) -> bool:
+        """Say whether nothing but the order of a SMART folder, which people give, brings a job: neither of them has criteria."""
+        is_open = self.is_by_hand and self.folder.is_smart and self.ordered(job).code == "no-criteria"
+        return is_open and job.path not in self.forced
 
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]
@@ -105,7 +116,7 @@ class World:
 def plan_world(export: Export, site: Site) -> World:
     """Plan every folder of an export."""
     almanac = Almanac(export.calendars, site.horizon, week_starts_on_sunday=site.is_week_from_sunday)
-    wanted = _forced_names(export)
+    wanted = {name for folder in export.folders for name in _forced_names(folder)}
     taken: set[str] = set()
     plans: list[Plan] = []
     task_ids: dict[tuple[int, tuple[str, ...]], str] = {}
@@ -151,21 +162,19 @@ def plan_world(export: Export, site: Site) -> World:
     )
 
 
-def _forced_names(export: Export) -> set[tuple[str, str]]:
-    found = set()
-    for folder in export.folders:
-        for node in (folder, *folder.folders(), *folder.jobs()):
-            for reaction in node.reactions:
-                for action in reaction.actions:
-                    if action.kind == "force":
-                        name = (
-                            action.values.get("TABLE_NAME")
-                            or action.values.get("FOLDER_NAME")
-                            or action.values.get("FOLDER")
-                            or folder.name
-                        )
-                        found.add((name, action.values.get("NAME", "").strip()))
-    return found
+def _forced_names(folder: Folder) -> Iterator[tuple[str, str]]:
+    """Give the folder and the job ("" for all) of everything that the jobs of a folder order."""
+    for node in (folder, *folder.folders(), *folder.jobs()):
+        for reaction in node.reactions:
+            for action in reaction.actions:
+                if action.kind == "force":
+                    name = (
+                        action.values.get("TABLE_NAME")
+                        or action.values.get("FOLDER_NAME")
+                        or action.values.get("FOLDER")
+                        or folder.name
+                    )
+                    yield name, action.values.get("NAME", "").strip()
 
 
 def _plan(
@@ -184,6 +193,7 @@ def _plan(
     jobs = list(folder.jobs())
     apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
+    own = set(_forced_names(folder))
     if len(jobs) > 1:
         forced = {
             j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken)
@@ -220,6 +230,7 @@ def _plan(
         notes,
         is_by_hand,
         any(name == folder.name for name, _ in wanted),
+        frozenset(path for path in forced if (folder.name, path[-1]) in own),
     )
 
 

@@ -73,13 +73,18 @@ def _is_ok(failing: AbstractSet[Path], path: Path) -> bool:
 
 
 def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[Path]]:
-    """Give one date for every set of jobs that are ordered together; None: a run that somebody starts, with all jobs."""
-    if not plan.is_scheduled:
-        return {None: frozenset(jobs)}
+    """Give one date for every set of jobs that are ordered together; None: a run that forces all jobs.
+
+    Where nobody knows the dates of a job, it can be ordered on every date: a run of the DAG has it.
+    """
     kinds: dict[frozenset[Path], date] = {}
+    unknown = {path for path, _ in plan.order.unknown}
+    unknown |= {job.path for job in plan.folder.jobs() if plan.comes_with_folder(job)}
     for day in sorted(plan.dates):
-        kinds.setdefault(frozenset(path for path in jobs if day in plan.order.jobs[path].dates), day)
-    return {day: ordered for ordered, day in kinds.items()}
+        ordered = frozenset(path for path in jobs if path in unknown or day in plan.order.jobs[path].dates)
+        kinds.setdefault(ordered, day)
+    found: dict[date | None, frozenset[Path]] = {day: ordered for ordered, day in kinds.items()}
+    return found if plan.is_scheduled else {None: frozenset(jobs)} | found
 
 
 def _edges(world: World, plan: Plan) -> set[tuple[Path, str]]:

@@ -135,19 +135,20 @@ class Holding:
         if self.dates is not None:
             self.draft.need_dates()
             return self.draft.gates.predicate(self.dates)
-        if self.draft.is_apart or not ordered.is_known or not self._is_choosing(ordered):
+        if self.draft.is_apart or not ordered.is_known or not self._is_choosing(job, ordered):
             return None
         self.draft.need_dates()
         return self.draft.gates.predicate(ordered.dates)
 
-    def _is_choosing(self, ordered: Ordered) -> bool:
-        """Say whether there are dates of the DAG on which the job is not ordered; by hand it can be any date."""
+    def _is_choosing(self, job: Job, ordered: Ordered) -> bool:
+        """Say whether an order leaves out the job on some dates of the DAG; one by hand can be for any date."""
         plan = self.draft.plan
         if plan.is_scheduled:
             return ordered.dates != plan.dates
+        if not plan.has_criteria:  # an order would bring nothing: whoever starts the DAG forces all of it
+            return job.path in plan.forced_inside
         horizon = self.draft.gates.horizon
-        is_daily = len(ordered.dates) == (horizon.last - horizon.first).days + 1
-        return plan.is_by_hand and bool(ordered.dates) and not is_daily
+        return not plan.comes_with_folder(job) and len(ordered.dates) <= (horizon.last - horizon.first).days
 
     def check(self, job: Job, predicate: str | None, zone: str) -> str | None:
         """Give the check that skips a job outside of its window or its dates; None when it always runs."""

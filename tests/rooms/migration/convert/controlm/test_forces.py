@@ -1,0 +1,90 @@
+"""Jobs that others order: they run once, by the force; what waits for them starts behind it; and their DAGs are not asleep."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, functions_of
+
+from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.proof.comparison import compare
+from aerodrome.migration.convert.controlm.reading import read
+from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.world import plan_world
+
+
+def job(name: str, inside: str = "", more: str = "") -> str:
+    return f'<JOB JOBNAME="{name}" TASKTYPE="Command" CMDLINE="{name}" {more}>{inside}</JOB>'
+
+
+def folder(name: str, *jobs: str, method: str = "SYSTEM") -> str:
+    return f'<FOLDER FOLDER_NAME="{name}" FOLDER_ORDER_METHOD="{method}">{"".join(jobs)}</FOLDER>'
+
+
+def forces(where: str, name: str, code: str = "OK") -> str:
+    return f'<ON STMT="*" CODE="{code}"><DOFORCEJOB TABLE_NAME="{where}" NAME="{name}" ODATE="ODAT"/></ON>'
+
+
+def adds(name: str) -> str:
+    return f'<OUTCOND NAME="{name}" ODATE="ODAT" SIGN="+"/>'
+
+
+def waits(name: str) -> str:
+    return f'<INCOND NAME="{name}" ODATE="ODAT" AND_OR="A"/>'
+
+
+def is_run(dag: Dag, name: str, day: date, **conf: object) -> bool:
+    """Say whether the check of a task lets it run on a date."""
+    if (check := check_of(dag, name)) is None:
+        return True
+    space = functions_of(dag)
+    moment = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    try:
+        eval(check, space)({"dag_run": SimpleNamespace(conf=conf, logical_date=moment)})
+    except space["AirflowSkipException"]:
+        return False
+    return True
+
+
+def told(dag: Dag, name: str) -> set[str]:
+    return {item.code for item in dag.accounts if item.name == name and item.code}
+
+
+def differences(path: Path) -> list[object]:
+    """Compare every folder below a path with its DAG."""
+    world = plan_world(gather(path), read_site({}))
+    made = {dag.dag_id: dag for dag in read(path, {}).dags}
+    return [found for plan in world.plans for found in compare(world, plan, made[plan.dag_id])]
+
+
+@pytest.mark.parametrize(
+    ("first", "method"),
+    [('DAYSCAL="MILLDAYS"', "SYSTEM"), ('DAYS="ALL"', ""), ('DAYS="ALL"', "NIGHTLY")],
+    ids=["calendar missing", "ordered by hand", "a user daily without a time"],
+)
+def test_a_job_that_only_a_force_orders_runs_once(tmp_path: Path, first: str, method: str) -> None:
+    jobs = (
+        job("GRIND", adds("GROUND") + forces("MILL", "SIFT"), first),
+        job("SIFT", waits("GROUND")),
+        job("WEIGH", "", 'DAYS="1"'),
+    )
+    dag = dag_of(convert(tmp_path, folder("MILL", *jobs, method=method)), "MILL")
+    first_day, other = date(2026, 3, 1), date(2026, 3, 2)
+    assert [is_run(dag, "GRIND", day) for day in (first_day, other)] == [True, True]
+    assert [is_run(dag, "SIFT", day) for day in (first_day, other)] == [False, False]
+    assert [is_run(dag, "WEIGH", day) for day in (first_day, other)] == [True, False]
+    assert all(is_run(dag, name, other, is_forced=True) for name in ("GRIND", "SIFT", "WEIGH"))
+    assert "no-criteria" in told(dag, "SIFT")
+    assert differences(tmp_path) == []
+
+
+def test_a_folder_that_nothing_orders_runs_each_job_once_when_somebody_starts_it(tmp_path: Path) -> None:
+    jobs = (job("GRIND", forces("MILL", "SIFT")), job("SIFT"), job("WEIGH"))
+    dag = dag_of(convert(tmp_path, folder("MILL", *jobs)), "MILL")
+    day = date(2026, 3, 2)
+    assert [is_run(dag, name, day) for name in ("GRIND", "SIFT", "WEIGH")] == [True, False, True]
+    assert is_run(dag, "SIFT", day, is_forced=True)
