@@ -97,13 +97,27 @@ class Handed:
             named += [
                 (str(getattr(key, "value", "")), value) for key, value in zip(mapping.keys, mapping.values, strict=True)
             ]
+        for target, value in _assigned(source):
+            named.append((target, value))
+        self.callback_values: list[tuple[str, ast.expr]] = []
         for name, value in named:
             if (name.startswith("on_") and name.endswith("_callback")) or name in _AROUND:
+                self.callback_values.append((name, value))
                 for found in named_functions(source, value):
                     if isinstance(found, ast.Lambda):
                         self.lambdas.add(found)
                     elif isinstance(found, ast.Name):
                         self.callbacks.add(found.id)
+
+
+def _assigned(source: Source) -> Iterator[tuple[str, ast.expr]]:
+    """Give what is put into an attribute or under a key: `dag.on_failure_callback = f`, `args["on_failure_callback"] = f`."""
+    for item in source.each(ast.Assign):
+        for target in item.targets:
+            if isinstance(target, ast.Attribute):
+                yield target.attr, item.value
+            elif isinstance(target, ast.Subscript):
+                yield str(getattr(target.slice, "value", "")), item.value
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ import ast
 
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.rules.callables import Function, handed
+from aerodrome.migration.codemod.rules.callbacks import kinds_of
 from aerodrome.migration.codemod.rules.callers import elsewhere
 from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_attribute, values_of_name
 from aerodrome.migration.codemod.source import Source
@@ -19,6 +20,7 @@ _METHODS = (
     "choose_branch",
     "render_template_fields",
     "execute_complete",
+    "notify",
 )
 _NO_OPERATOR = frozenset(
     {
@@ -265,7 +267,7 @@ def _is_parameter(
 ) -> bool:
     """Tell whether a parameter of a function is the context: by Airflow, which calls it, else by its calls in the file, else by its name."""
     own = [item for item in _names(place) if item != "self"]
-    if place.name in handed(source).callbacks and own[:1] == [name]:
+    if own[:1] == [name] and kinds_of(source, place):
         return True
     is_open = place.args.kwarg is not None and place.args.kwarg.arg == name
     if isinstance(place, ast.FunctionDef) and is_called(source, place):
