@@ -152,6 +152,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal(
         "SQLAlchemy 2 in tasks: postgres://, engine.execute", "rule", ("sqlalchemy-engine",), "statements: a finding"
     ),
+    Removal(
+        "SQLAlchemy 2 in tasks: connections commit nothing by themselves, and take no plain text",
+        "rule",
+        ("sqlalchemy-connection",),
+        "where what they run can be seen; else a finding",
+    ),
     Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal(
