@@ -158,6 +158,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("sqlalchemy-connection",),
         "where what they run can be seen; else a finding",
     ),
+    Removal(
+        "airflow.utils.timezone: make_aware, is_localized, is_naive, utc_epoch, parse_timezone, local_timezone, td_format",
+        "rule",
+        ("timezone-function",),
+        "a finding for td_format, and where they are no calls",
+    ),
     Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal(
