@@ -262,7 +262,12 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("argument-type",),
     ),
-    Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
+    Removal(
+        "pendulum 1 of Airflow 1.10 is pendulum 3",
+        "rule",
+        ("pendulum-name",),
+        "Pendulum, create, from_format, parse, period, …; else a finding",
+    ),
     Removal(
         "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
         "rule",
