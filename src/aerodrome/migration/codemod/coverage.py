@@ -201,6 +201,7 @@ COVERAGE: tuple[Removal, ...] = (
         ("xcom-several",),
         "a finding where task_ids may be one or several, and for a tuple that a template writes",
     ),
+    Removal("XCom.get_one, get_value and set in tasks", "rule", ("xcom-model",), "else a finding"),
     Removal("xcom_push and xcom_pull of operators", "rule", ("operator-xcom",)),
     Removal("xcom_push for a later date", "rule", ("xcom-later-date",), "for its own date; else a finding"),
     Removal("xcom_pull of the task instance of an earlier run", "rule", ("previous-task",), "else a finding"),

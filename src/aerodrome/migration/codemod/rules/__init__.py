@@ -77,6 +77,7 @@ from aerodrome.migration.codemod.rules import (
     unread_defaults,
     variable_errors,
     variable_values,
+    xcom_model,
     xcom_pulls,
 )
 
@@ -144,6 +145,7 @@ RULES: tuple[Rule, ...] = (
     param_values.RULE,
     config_options.RULE,
     database_access.RULE,
+    xcom_model.RULE,
     runs.EXTERNAL,
     runs.DATELESS,
     asset_addresses.RULE,
