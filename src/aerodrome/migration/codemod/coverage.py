@@ -145,6 +145,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("orm-access",),
         "where the Task SDK has the same; else a finding with what takes its place",
     ),
+    Removal(
+        "The address of the metadata database, read from the configuration or its variables",
+        "finding",
+        ("metadata-address",),
+    ),
     Removal("dag_run.external_trigger", "rule", ("external-trigger",)),
     Removal("Runs that assets trigger have no dates", "finding", ("no-logical-date",)),
     Removal("Addresses of datasets that a provider refuses", "rule", ("asset-address",), "x- before their scheme"),
