@@ -168,6 +168,7 @@ COVERAGE: tuple[Removal, ...] = (
         ("template-name",),
         "else a finding; by a table of what the packages had",
     ),
+    Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),
     Removal(
         "xcom_pull without a key",

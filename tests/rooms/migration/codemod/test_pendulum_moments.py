@@ -157,6 +157,7 @@ def test_files_of_templates_are_written_so_too(tmp_path: Path) -> None:
         ("{{ execution_date - macros.timedelta(days=1) - macros.timedelta(minutes=15) }}", "{{ (execution_date - macros.timedelta(days=1) - macros.timedelta(minutes=15)).isoformat() }}"),
         ("{{ (execution_date - macros.timedelta(days=1)).replace(hour=1) }}", "{{ (execution_date - macros.timedelta(days=1)).replace(hour=1).isoformat() }}"),
         ("{{ execution_date.replace(hour=1) - macros.timedelta(days=1) }}", "{{ (execution_date.replace(hour=1) - macros.timedelta(days=1)).isoformat() }}"),
+        ("{{ (execution_date - macros.timedelta(1)) - macros.timedelta(2) }}", "{{ ((execution_date - macros.timedelta(1)) - macros.timedelta(2)).isoformat() }}"),
         ("{{ (execution_date + macros.timedelta(hours=params.hours)) }}", "{{ (execution_date + macros.timedelta(hours=params.hours)).isoformat() }}"),
         ("{{- execution_date.add(days=1) -}}", "{{- execution_date.add(days=1).isoformat() -}}"),
         ("{{ execution_date | string }} {{ execution_date|replace(':', '') }}", "{{ execution_date.isoformat() | string }} {{ execution_date.isoformat()|replace(':', '') }}"),

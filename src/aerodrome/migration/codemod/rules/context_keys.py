@@ -86,6 +86,24 @@ def is_filled(source: Source, node: ast.AST, key: str) -> bool:
     )
 
 
+def filled_names(source: Source) -> set[tuple[int, str]]:
+    """Give line and name of what is read from a context, or is a parameter, and that not Airflow fills but op_kwargs or a caller."""
+    found = set()
+    for node in source.each(ast.Subscript):
+        name = str(getattr(node.slice, "value", ""))
+        if name in HINTS_IN_PYTHON and is_filled(source, node, name):
+            found.add((node.value.lineno, name))
+    for call in source.each(ast.Call):
+        name = str(getattr(call.args[0], "value", "")) if call.args else ""
+        if name in HINTS_IN_PYTHON and isinstance(call.func, ast.Attribute) and is_filled(source, call, name):
+            found.add((call.func.value.lineno, name))
+    for function in source.each(ast.FunctionDef):
+        wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
+        given = given_to(source, function.name) if wanted else None
+        found |= {(arg.lineno, arg.arg) for arg in wanted if given is not None and arg.arg in given}
+    return found
+
+
 def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
     """Find names of the context that tasks are given, where a function of the file looks into its context by a variable."""
     for call in source.each(ast.Call):
