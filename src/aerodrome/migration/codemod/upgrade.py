@@ -103,6 +103,7 @@ class _Cleaned:
     is_broken: bool
     applied: Counter[str]
     facts: list[Remaining]
+    filled: frozenset[tuple[int, str]]  # lines and names that look like the context's, and are not
 
 
 @dataclass(frozen=True)
@@ -258,14 +259,17 @@ def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
         for fact in code_reader.facts(text)
         if fact.rule in _TO_LOOK_AT
     ]
-    if any(fact.rule in _OF_CONTEXT for fact in facts) and (source := read(text.encode())):
-        filled = {(line, f"`{word}`") for line, word in context_keys.filled_names(source)}
-        facts = [
-            fact
-            for fact in facts
-            if fact.rule not in _OF_CONTEXT or (fact.line, fact.message.partition(" ")[0]) not in filled
-        ]
-    return _Cleaned(is_broken, applied, facts)
+    source = read(text.encode(), name, held.project)
+    filled = (
+        frozenset((line, f"`{word}`") for line, word in context_keys.filled_names(source)) if source else frozenset()
+    )
+    facts = [fact for fact in facts if fact.rule not in _OF_CONTEXT or not _is_filled(fact, filled)]
+    return _Cleaned(is_broken, applied, facts, filled)
+
+
+def _is_filled(item: Remaining | lint.Diagnostic, filled: frozenset[tuple[int, str]]) -> bool:
+    """Tell whether a finding is of a name that Airflow does not fill in this place."""
+    return (item.line, item.message.partition(" ")[0]) in filled
 
 
 def _finish(held: Held, item: tuple[str, _Rewritten]) -> _Finished:
@@ -342,7 +346,7 @@ def _apply_ruff(out_dir: Path, ours: Mapping[str, _Rewritten], each: Each) -> di
         if fixed > 0 and file in ours:
             ours[file].applied[rule] += fixed
     for item in remaining:
-        if item.file in findings:
+        if item.file in findings and not (item.rule == "AIR301" and _is_filled(item, cleaned[item.file].filled)):
             findings[item.file].append(Remaining(item.rule, item.file, item.line, item.message, item.hint))
     return findings
 
