@@ -135,11 +135,19 @@ class _Converter:
                 self._cyclic(plan, job, is_first=not jobs and job.path == next(iter(plan.apart)))
             elif job.path in plan.forced:
                 built = Builder(self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day).build()
-                built.accounts = [Account("JOB/forced", "converted", job.origin, name=job.name)]
+                built.accounts = [self._alone(plan, job)]
                 title = f"{folder.name}/{job.name}, ordered alone by other jobs"
                 self._add(
                     plan, plan.forced[job.path], built, no_schedule(self.site), [], title, job.description, job.origin
                 )
+
+    def _alone(self, plan: Plan, job: Job) -> Account:
+        """Say what becomes of a job that others order alone."""
+        names = [wait.name for wait in job.waits if self.world.links.is_awaited_alone(plan.number, job, wait)]
+        if not names:
+            return Account("JOB/forced", "converted", job.origin, name=job.name)
+        text = f"Ordered alone, it waits for the Airflow variables of its conditions: {', '.join(names)}."
+        return Account("JOB/forced", "caveat", job.origin, "force-conditions", text, job.name)
 
     def _cyclic(self, plan: Plan, job: Job, *, is_first: bool) -> None:
         ordered = plan.ordered(job)

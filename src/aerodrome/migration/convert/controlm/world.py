@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from zlib import crc32
@@ -14,6 +14,7 @@ from aerodrome.migration.convert.controlm.definitions.model import Export, Folde
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.variables.scoping import keys_set
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.waits.forcing import forces_of, link_alone, met_by
 from aerodrome.migration.convert.controlm.waits.keeping import keep
 from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
@@ -36,6 +37,7 @@ class Plan:
     notes: tuple[tuple[str, str], ...] = ()
     is_by_hand: bool = False  # people order it, and the criteria of its jobs choose among them
     is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
+    is_at_any_time: bool = False  # other jobs order its DAG
     forced_inside: frozenset[tuple[str, ...]] = frozenset()  # of `forced`: those that a job of this folder orders
 
     @property
@@ -48,6 +50,10 @@ class Plan:
     def has_criteria(self) -> bool:
         """Say whether anything may choose a date for one of its jobs, known or not."""
         return bool(self.dates) or any(path not in self.apart for path, _ in self.order.unknown)
+
+    def alone(self) -> list[Job]:
+        """Give the jobs that others order alone, in DAGs of their own."""
+        return [job for job in self.folder.jobs() if job.path in self.forced]
 
     def comes_with_folder(self, job: Job) -> bool:
         """Say whether nothing but the order of a SMART folder, which people give, brings a job: neither of them has criteria."""
@@ -101,9 +107,10 @@ class World:
             return plan.apart[found.path], ""
         if found.path not in plan.forced:
             return plan.dag_id, ""
-        return plan.forced[
-            found.path
-        ], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
+        text = ""
+        if plan.folder.is_adjusting:
+            text = f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it, for with ADJUST_COND they do not wait for what is not ordered."
+        return plan.forced[found.path], text
 
     def elsewhere(self, folder: str, job: str) -> str:
         """Give the DAG of a folder, or of one of its jobs, that is in no export yet; never one that an export already has."""
@@ -116,7 +123,8 @@ class World:
 def plan_world(export: Export, site: Site) -> World:
     """Plan every folder of an export."""
     almanac = Almanac(export.calendars, site.horizon, week_starts_on_sunday=site.is_week_from_sunday)
-    wanted = {name for folder in export.folders for name in _forced_names(folder)}
+    forces = [force for folder in export.folders for force in forces_of(folder)]
+    wanted = {force.name for force in forces}
     taken: set[str] = set()
     plans: list[Plan] = []
     task_ids: dict[tuple[int, tuple[str, ...]], str] = {}
@@ -134,6 +142,7 @@ def plan_world(export: Export, site: Site) -> World:
             bool(plan.dates_of(folder)),
             plan.dates_of(folder),
             plan.is_only_forced(folder),
+            is_at_any_time=plan.is_at_any_time,
         )
         for job in folder.jobs():
             is_apart = job.path in plan.apart
@@ -145,9 +154,17 @@ def plan_world(export: Export, site: Site) -> World:
                 bool(plan.dates_of(job)),
                 plan.dates_of(job),
                 plan.is_only_forced(job),
+                job.path in plan.forced,
+                plan.is_at_any_time,
             )
     index = index_of(export.folders)
     links = link(export.folders, index, settings)
+    met = met_by(forces)
+    for plan in plans:
+        for job in plan.alone():
+            added = met[plan.folder.name, job.name]
+            has_dates = bool(plan.dates_of(job))
+            link_alone(links, plan.number, job, added, is_daily=plan.is_daily(job), has_dates=has_dates)
     unawaited = keep(links, index, site.kept_conditions, is_keeping_unawaited=site.is_keeping_unawaited)
     return World(
         export,
@@ -160,21 +177,6 @@ def plan_world(export: Export, site: Site) -> World:
         unawaited,
         task_ids,
     )
-
-
-def _forced_names(folder: Folder) -> Iterator[tuple[str, str]]:
-    """Give the folder and the job ("" for all) of everything that the jobs of a folder order."""
-    for node in (folder, *folder.folders(), *folder.jobs()):
-        for reaction in node.reactions:
-            for action in reaction.actions:
-                if action.kind == "force":
-                    name = (
-                        action.values.get("TABLE_NAME")
-                        or action.values.get("FOLDER_NAME")
-                        or action.values.get("FOLDER")
-                        or folder.name
-                    )
-                    yield name, action.values.get("NAME", "").strip()
 
 
 def _plan(
@@ -193,7 +195,7 @@ def _plan(
     jobs = list(folder.jobs())
     apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
-    own = set(_forced_names(folder))
+    own = {force.name for force in forces_of(folder)}
     if len(jobs) > 1:
         forced = {
             j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken)
@@ -230,6 +232,7 @@ def _plan(
         notes,
         is_by_hand,
         any(name == folder.name for name, _ in wanted),
+        (folder.name, "") in wanted or (len(jobs) == 1 and (folder.name, jobs[0].name) in wanted),
         frozenset(path for path in forced if (folder.name, path[-1]) in own),
     )
 

@@ -33,23 +33,11 @@ class Waiting:
             return name
 
         def leaf(wait: Wait) -> tuple[str, ...]:
-            return tuple(
-                self.link(node, wait, link, group, predicate)
-                for link in self.draft.world.links.of(self.draft.plan.number, node, wait)
-            )
+            return tuple(self.link(node, wait, link, group, predicate) for link in self._ways(node, wait))
 
-        if self.draft.is_apart and node.path in self.draft.plan.forced and node.path not in self.draft.plan.apart:
-            if node.waits:
-                names = ", ".join(wait.name for wait in node.waits)
-                self.draft.account(
-                    "INCOND",
-                    "caveat",
-                    node.origin,
-                    "force-conditions",
-                    f"Ordered alone, it does not wait for {names}.",
-                    node.name,
-                )
-            return Upstream(also)
+        if self.is_alone(node):
+            is_waiting = all(self._ways(node, wait) for wait in node.waits)
+            return upstream_of(tree_of(node.waits) if is_waiting else None, leaf, gate, also)
         found = upstream_of(tree_of(node.waits), leaf, gate, also)
         is_adjusting = self.draft.plan.folder.is_adjusting and bool(node.waits) and found.rule == "all_success"
         if is_adjusting and any(
@@ -68,6 +56,18 @@ class Waiting:
             self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
             return Upstream(found.ids, "none_failed")
         return found
+
+    def is_alone(self, node: Node) -> bool:
+        """Say whether the DAG is that of a job which others order alone."""
+        plan = self.draft.plan
+        return self.draft.is_apart and node.path in plan.forced and node.path not in plan.apart
+
+    def _ways(self, node: Node, wait: Wait) -> tuple[Link, ...]:
+        """Give the ways to meet a condition; none where whoever orders the job alone has added it."""
+        links, number = self.draft.world.links, self.draft.plan.number
+        if self.is_alone(node):
+            return links.alone.get((number, node.path, wait.name, wait.odate), ())
+        return links.of(number, node, wait)
 
     def link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
         base = f"{sanitize(node.name)}_waits_{sanitize(wait.name)}"[:240]
