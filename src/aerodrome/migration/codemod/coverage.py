@@ -162,6 +162,13 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("Runs of the kind dataset_triggered", "rule", ("run-type",), "in templates, too; else a finding"),
     Removal("Links of operators with a date", "finding", ("operator-link",)),
+    Removal(
+        "Names and attributes in templates: conf, test_mode, tables, END_DATE, latest_date, ti.dag_run, macros.hive, …",
+        "rule",
+        ("template-name",),
+        "else a finding; by a table of what the packages had",
+    ),
+    Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),
     Removal(
         "xcom_pull without a key",
@@ -174,6 +181,12 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("xcom-prior-date",),
         "a finding for other DAGs, and for tasks that may be mapped",
+    ),
+    Removal(
+        "xcom_pull of several tasks",
+        "rule",
+        ("xcom-several",),
+        "a finding where task_ids may be one or several, and for a tuple that a template writes",
     ),
     Removal("xcom_push and xcom_pull of operators", "rule", ("operator-xcom",)),
     Removal("xcom_push for a later date", "rule", ("xcom-later-date",), "for its own date; else a finding"),

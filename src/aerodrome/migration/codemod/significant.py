@@ -83,7 +83,12 @@ CHANGES: tuple[Change, ...] = (
         "finding",
         ("asset-event-key", "asset-event"),
     ),
-    Change("3.0", "Behaviour change in xcom_pull", "finding", ("xcom-pull-all", "xcom-any-key", "xcom-prior-date")),
+    Change(
+        "3.0",
+        "Behaviour change in xcom_pull",
+        "finding",
+        ("xcom-pull-all", "xcom-any-key", "xcom-prior-date", "xcom-several"),
+    ),
     Change("3.0", "Removed Configuration Keys", "rule", ("config-variable", "config-option")),
     Change("3.0", "Split CLI Architecture", "finding", ("old-cli",)),
     Change("3.0", "REST API v2 replaces v1", "finding", ("old-rest-api",)),

@@ -55,6 +55,8 @@ from aerodrome.migration.codemod.rules import (
     context_keys,
     pendulum_moments,
     run_types,
+    state_texts,
+    template_names,
     xcom_pulls,
 )
 from aerodrome.migration.codemod.rules.callers import is_imported
@@ -71,6 +73,7 @@ _TO_LOOK_AT = {
     "orm-access", "subdag", "sla", "context-key", "context-renamed", "xcom-pull-all", "old-cli", "old-rest-api", "plugin",
     "trigger-callable",
 }  # fmt: skip
+_OF_CONTEXT = {"context-key", "context-renamed"}
 _TOLD_BETTER = {"orm-access", "subdag", "trigger-callable"}
 """Rules of the same names say more than the facts, which stand at imports."""
 _OF_OLD_NAMES = {"catchup-default"}
@@ -249,11 +252,19 @@ def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
     if is_broken:
         path.write_bytes(ours)
     _drop_unused(path, held.project.text(name), applied, held.options.major)
+    text = path.read_text(encoding="utf-8", errors="replace")
     facts = [
         Remaining(fact.rule, name, fact.line, fact.message, fact.hint)
-        for fact in code_reader.facts(path.read_text(encoding="utf-8", errors="replace"))
+        for fact in code_reader.facts(text)
         if fact.rule in _TO_LOOK_AT
     ]
+    if any(fact.rule in _OF_CONTEXT for fact in facts) and (source := read(text.encode())):
+        filled = {(line, f"`{word}`") for line, word in context_keys.filled_names(source)}
+        facts = [
+            fact
+            for fact in facts
+            if fact.rule not in _OF_CONTEXT or (fact.line, fact.message.partition(" ")[0]) not in filled
+        ]
     return _Cleaned(is_broken, applied, facts)
 
 
@@ -420,9 +431,12 @@ def _template(text: str, name: str, options: Options) -> tuple[str, dict[str, in
     for code, inner in (
         (run_types.RULE.code, run_types.rewrite_inside),
         (asset_events.RULE.code, asset_events.rewrite_inside),
+        *([] if options.source_version.startswith("3") else [(state_texts.RULE.code, state_texts.inside())]),
     ):
         text, found[code] = rewrite_text(text, inner)
     text, pulls, findings = xcom_pulls.in_template(text, name, options)
+    text, found[template_names.RULE.code], others = template_names.in_template(text, name, options)
+    findings += others
     return text, pulls | {code: count for code, count in found.items() if count}, findings
 
 

@@ -149,3 +149,38 @@ def test_files_of_templates_are_written_so_too(tmp_path: Path) -> None:
     assert (
         tmp_path / "out/load.sql"
     ).read_text() == "select '{{ logical_date.isoformat() }}', '{{ var.value[\"region\"] }}'\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{{ execution_date - macros.timedelta(days=1) - macros.timedelta(minutes=15) }}", "{{ (execution_date - macros.timedelta(days=1) - macros.timedelta(minutes=15)).isoformat() }}"),
+        ("{{ (execution_date - macros.timedelta(days=1)).replace(hour=1) }}", "{{ (execution_date - macros.timedelta(days=1)).replace(hour=1).isoformat() }}"),
+        ("{{ execution_date.replace(hour=1) - macros.timedelta(days=1) }}", "{{ (execution_date.replace(hour=1) - macros.timedelta(days=1)).isoformat() }}"),
+        ("{{ (execution_date - macros.timedelta(1)) - macros.timedelta(2) }}", "{{ ((execution_date - macros.timedelta(1)) - macros.timedelta(2)).isoformat() }}"),
+        ("{{ (execution_date + macros.timedelta(hours=params.hours)) }}", "{{ (execution_date + macros.timedelta(hours=params.hours)).isoformat() }}"),
+        ("{{- execution_date.add(days=1) -}}", "{{- execution_date.add(days=1).isoformat() -}}"),
+        ("{{ execution_date | string }} {{ execution_date|replace(':', '') }}", "{{ execution_date.isoformat() | string }} {{ execution_date.isoformat()|replace(':', '') }}"),
+        ("{{ (execution_date + macros.timedelta(1)) | string | upper }}", "{{ (execution_date + macros.timedelta(1)).isoformat() | string | upper }}"),
+        ("{{ '%s' | format(execution_date) }} {{ '%s' % execution_date }}", "{{ '%s' | format(execution_date.isoformat()) }} {{ '%s' % execution_date.isoformat() }}"),
+        ("{{ '{}'.format(next_execution_date) }}", "{{ '{}'.format(next_execution_date.isoformat()) }}"),
+        ("{{ 'a/' ~ execution_date ~ '.csv' }}", "{{ 'a/' ~ execution_date.isoformat() ~ '.csv' }}"),
+        ("{{ execution_date if params.a else ds }}", "{{ execution_date.isoformat() if params.a else ds }}"),
+        ("{{ prev_execution_date | string }}", "{{ (prev_execution_date.isoformat() if prev_execution_date else prev_execution_date) | string }}"),
+        ("{% set d = execution_date - macros.timedelta(days=1) %}{{ d }} {{ d.year }}", "{% set d = execution_date - macros.timedelta(days=1) %}{{ d.isoformat() }} {{ d.year }}"),
+        ("{% set d = ds %}{{ d }}", "{% set d = ds %}{{ d }}"),
+        ("{{ execution_date - prev_execution_date }}", "{{ execution_date - prev_execution_date }}"),
+        ("{{ macros.ds_add(ds, 1) }} {{ execution_date | ds }} {{ execution_date.year }}", "{{ macros.ds_add(ds, 1) }} {{ execution_date | ds }} {{ execution_date.year }}"),
+        ("{{ (execution_date - macros.timedelta(1)).strftime('%Y') }}", "{{ (execution_date - macros.timedelta(1)).strftime('%Y') }}"),
+        ("{{ execution_date == 1 }} {{ f(execution_date) }}", "{{ execution_date == 1 }} {{ f(execution_date) }}"),
+        ("{% if execution_date > a %}x{% endif %}", "{% if execution_date > a %}x{% endif %}"),
+        ("{{ execution_date.in_tz('Asia/Seoul').format('%H') }}", "{{ execution_date.in_tz('Asia/Seoul').strftime('%H') }}"),
+        ("{{ (execution_date + macros.timedelta(1)).format('%d') }}", "{{ (execution_date + macros.timedelta(1)).strftime('%d') }}"),
+        ("{{ execution_date.add(days=1).day_of_week }}", "{{ (execution_date.add(days=1).isoweekday() % 7) }}"),
+    ],
+)  # fmt: skip
+def test_what_a_template_writes_out(old: str, new: str) -> None:
+    source = f'from airflow.operators.bash_operator import BashOperator\ncommand = """{old}"""\n'
+    made = done(source, "1.10.15")
+    assert made.text.decode() == source.replace(old, new)
+    assert done(made.text.decode(), "1.10.15").text == made.text

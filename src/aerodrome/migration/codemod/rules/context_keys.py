@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.callables import handed
 from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to, is_passed
+from aerodrome.migration.codemod.rules.written_for import is_for_1
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
 
 _PYTHON = {**RENAMED_IN_PYTHON, "triggering_dataset_events": "triggering_asset_events"}
 _TEMPLATES = {**RENAMED_IN_TEMPLATES, "triggering_dataset_events": "triggering_asset_events"}
+DAYS = ("END_DATE", "end_date", "latest_date")
+"""Three more names of `ds` in 1.10.15 (TaskInstance.get_template_context)."""
 _NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
 _ATTRIBUTES = (
     (re.compile(r"\bdag_run\.execution_date\b"), "dag_run.logical_date"),
@@ -39,31 +42,36 @@ def rewrite_inside(text: str, quote: str) -> tuple[str, int]:
     return inside, count + done
 
 
-def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
+    equals = {**_PYTHON, **dict.fromkeys(DAYS, "ds")} if is_for_1(source, options) else _PYTHON
     yield from rewrite_source(source, rewrite_inside)
-    yield from _keys(source)
+    yield from _keys(source, equals)
     yield from _attributes(source)
-    yield from _parameters(source)
+    yield from _parameters(source, equals)
 
 
 def _is_context(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in CONTEXTS
 
 
-def _keys(source: Source) -> Iterator[Change | Spot]:
+def _keys(source: Source, equals: Mapping[str, str]) -> Iterator[Change | Spot]:
     for node in source.each(ast.Subscript):
-        if _is_context(node.value) and isinstance(node.ctx, ast.Load) and (edit := _renamed(source, node.slice)):
+        if (
+            _is_context(node.value)
+            and isinstance(node.ctx, ast.Load)
+            and (edit := _renamed(source, node.slice, equals))
+        ):
             yield Change((edit,))
     for call in source.each(ast.Call):
         func = call.func
         is_get = isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and _is_context(func.value)
-        if is_get and call.args and (edit := _renamed(source, call.args[0])):
+        if is_get and call.args and (edit := _renamed(source, call.args[0], equals)):
             yield Change((edit,))
     if any(_is_context(node.value) and isinstance(node.slice, ast.Name) for node in source.each(ast.Subscript)):
         yield from _keys_as_values(source)
 
 
-def _is_filled(source: Source, node: ast.AST, key: str) -> bool:
+def is_filled(source: Source, node: ast.AST, key: str) -> bool:
     """Tell whether op_kwargs give a function's context a value of this name: those of its own task, or of any where the task is not known."""
     around = node
     while around in source.parents and not isinstance(around, ast.FunctionDef):
@@ -76,6 +84,24 @@ def _is_filled(source: Source, node: ast.AST, key: str) -> bool:
     return any(
         getattr(name, "value", "") == key for item in mappings if isinstance(item, ast.Dict) for name in item.keys
     )
+
+
+def filled_names(source: Source) -> set[tuple[int, str]]:
+    """Give line and name of what is read from a context, or is a parameter, and that not Airflow fills but op_kwargs or a caller."""
+    found = set()
+    for node in source.each(ast.Subscript):
+        name = str(getattr(node.slice, "value", ""))
+        if name in HINTS_IN_PYTHON and is_filled(source, node, name):
+            found.add((node.value.lineno, name))
+    for call in source.each(ast.Call):
+        name = str(getattr(call.args[0], "value", "")) if call.args else ""
+        if name in HINTS_IN_PYTHON and isinstance(call.func, ast.Attribute) and is_filled(source, call, name):
+            found.add((call.func.value.lineno, name))
+    for function in source.each(ast.FunctionDef):
+        wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
+        given = given_to(source, function.name) if wanted else None
+        found |= {(arg.lineno, arg.arg) for arg in wanted if given is not None and arg.arg in given}
+    return found
 
 
 def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
@@ -93,13 +119,13 @@ def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
                     )
 
 
-def _renamed(source: Source, node: ast.expr) -> Edit | None:
-    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value not in _PYTHON:
+def _renamed(source: Source, node: ast.expr, equals: Mapping[str, str]) -> Edit | None:
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node.value not in equals:
         return None
-    if _is_filled(source, node, node.value):
+    if is_filled(source, node, node.value):
         return None
     quote = source.code(node)[-1]
-    return replace(source, node, f"{quote}{_PYTHON[node.value]}{quote}")
+    return replace(source, node, f"{quote}{equals[node.value]}{quote}")
 
 
 def _attributes(source: Source) -> Iterator[Change | Spot]:
@@ -128,7 +154,7 @@ def _task_instance(source: Source, node: ast.expr) -> str | None:
     return None
 
 
-def _parameters(source: Source) -> Iterator[Change | Spot]:
+def _parameters(source: Source, equals: Mapping[str, str]) -> Iterator[Change | Spot]:
     """`def load(execution_date, **kwargs)`, called by a PythonOperator: the parameter gets its new name, and its uses."""
     for function in source.each(ast.FunctionDef):
         if not _is_task(source, function) and not is_passed(source, function.name):
@@ -140,7 +166,7 @@ def _parameters(source: Source) -> Iterator[Change | Spot]:
         taken = {arg.arg for arg in arguments}
         names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
         for arg in arguments:
-            new = _PYTHON.get(arg.arg)
+            new = equals.get(arg.arg)
             if new is None or arg.arg in given or new in taken or any(node.id == new for node in names):
                 continue
             at = source.start(arg)
@@ -160,7 +186,7 @@ def _is_task(source: Source, function: ast.FunctionDef) -> bool:
 RULE = Rule(
     code="context-key",
     title="Names that left the task context are replaced by their equals",
-    words=(b"_date", b"_ds", b"triggering_dataset_events"),
+    words=(b"_date", b"END_DATE", b"_ds", b"triggering_dataset_events"),
     before="""
 command = "load {{ execution_date }} {{ next_ds }} {{ macros.ds_add(yesterday_ds, 1) }}"
 

@@ -12,37 +12,29 @@ import re
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.moments import KEYS, METHODS, NEWEST_PENDULUM, Moments, pendulum_of
+from aerodrome.migration.codemod.rules.written_moments import writer
+from aerodrome.migration.codemod.rules.written_texts import is_text, texts
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import Inner, rewrite_source
 
 _NAMES = "|".join(sorted(KEYS, key=len, reverse=True))
-_BARE = re.compile(
-    rf"(-?\s*)((?:{_NAMES})(?:\s*[+-]\s*macros\.(?:date)?time(?:delta|\.timedelta)\([^()]*\))?)((?:\.(?:{'|'.join(METHODS)})\([^()]*\))*)(\s*-?)"
-)
-_WEEKDAY = re.compile(rf"(?<![\w.])({_NAMES})\.day_of_week\b")
-_FORMAT = re.compile(rf"(?<![\w.])({_NAMES})\.format\((?=\s*(?:['\"]|\\['\"])[^'\"]*%)")
-_ISO = re.compile(rf"(?<![\w.])({_NAMES})\.to_iso8601_string\(\)")
-_MAY_BE_NONE = "prev_"
+_WHOLE = rf"(?<![\w.])((?:{_NAMES})(?:\.(?:{'|'.join(METHODS)})\([^()]*\))*|\((?:{_NAMES})\b(?:[^()|]|\([^()|]*\))*\)(?:\.(?:{'|'.join(METHODS)})\([^()]*\))*)"
+_WEEKDAY = re.compile(rf"{_WHOLE}\.day_of_week\b")
+_FORMAT = re.compile(rf"{_WHOLE}\.format\((?=\s*(?:['\"]|\\['\"])[^'\"]*%)")
+_ISO = re.compile(rf"{_WHOLE}\.to_iso8601_string\(\)")
 _WEEKDAYS = frozenset(f"pendulum.{name}DAY" for name in ("MON", "TUES", "WEDNES", "THURS", "FRI", "SATUR", "SUN"))
-_AS_TEXT = (-1, ord("s"))  # conversions of an f-string: none, and `!s`
-_LOGGED = ("debug", "info", "warning", "warn", "error", "critical", "exception")
 _COUNTED = "`day_of_week` counts from Monday, 0, since pendulum 3; before from Sunday, 0."
 
 
 def inside(major: int) -> Inner:
     """Give what rewrites a Jinja block of a source with pendulum 1 or 2."""
+    write = writer()
 
     def rewrite(text: str, _quote: str) -> tuple[str, int]:
-        bare = _BARE.fullmatch(text)
-        if bare:
-            moment = bare[2] + bare[3]
-            whole = f"({moment})" if "macros" in bare[2] else moment
-            told = f"{whole}.isoformat()"
-            told = f"{told} if {bare[2]} else {bare[2]}" if moment.startswith(_MAY_BE_NONE) else told
-            return bare[1] + told + bare[4], 1
-        text, count = _WEEKDAY.subn(r"(\1.isoweekday() % 7)", text)
+        text, count = write(text)
+        text, done = _WEEKDAY.subn(r"(\1.isoweekday() % 7)", text)
+        count += done
         if major == 1:
             text, formats = _FORMAT.subn(r"\1.strftime(", text)
             text, moments = _ISO.subn(r"\1.isoformat()", text)
@@ -59,7 +51,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     moments = Moments(source)
     yield from rewrite_source(source, inside(major))
     yield from _weekdays(source, moments)
-    yield from _texts(source, moments)
+    yield from texts(source, moments.has, _as_text)
     if major == 1:
         yield from _formats(source, moments)
 
@@ -96,77 +88,8 @@ def _is_of_names(source: Source, compare: ast.Compare) -> bool:
     return bool(names) and all(source.means(name, _WEEKDAYS) for name in names)
 
 
-def _texts(source: Source, moments: Moments) -> Iterator[Change]:
-    """Moments that become text as they are: `str(m)`, `"…".format(m)`, `"…" % m`, f-strings."""
-    for call in source.each(ast.Call):
-        if (
-            isinstance(call.func, ast.Name)
-            and call.func.id == "str"
-            and len(call.args) == 1
-            and moments.has(call.args[0])
-        ):
-            yield Change((_open(source, call), *_shut(source, call)))
-        elif isinstance(call.func, ast.Attribute) and call.func.attr == "format" and _is_text(call.func.value):
-            for item in (*call.args, *(word.value for word in call.keywords)):
-                if moments.has(item):
-                    yield Change((replace(source, item, _as_text(source, item)),))
-        for item in _written(call):
-            if moments.has(item):
-                yield Change((replace(source, item, _as_text(source, item)),))
-    for node in source.each(ast.BinOp):
-        if isinstance(node.op, ast.Mod) and _is_text(node.left):
-            for item in node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]:
-                if moments.has(item):
-                    yield Change((replace(source, item, _as_text(source, item)),))
-    for joined in source.each(ast.JoinedStr):
-        code = text = source.code(joined)
-        for held in (item for item in joined.values if isinstance(item, ast.FormattedValue)):
-            if held.format_spec is None and held.conversion in _AS_TEXT and moments.has(held.value):
-                text = _in_f_string(text, held.value)
-        if text != code:
-            yield Change((replace(source, joined, text),))
-
-
-def _written(call: ast.Call) -> list[ast.expr]:
-    """Give what a call of print, or of a logger by `%s`, writes as text."""
-    if isinstance(call.func, ast.Name) and call.func.id == "print":
-        return call.args
-    if not isinstance(call.func, ast.Attribute) or call.func.attr not in _LOGGED or not call.args:
-        return []
-    template = getattr(call.args[0], "value", None)
-    if not isinstance(template, str):
-        return []
-    places = re.findall(r"%(.)", template.replace("%%", ""))
-    given = call.args[1:]
-    return (
-        [item for item, place in zip(given, places, strict=True) if place == "s"] if len(places) == len(given) else []
-    )
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _open(source: Source, call: ast.Call) -> Edit:
-    start = source.start(call)
-    return Edit(start, source.start(call.args[0]), "(" if isinstance(call.args[0], ast.BinOp) else "")
-
-
-def _shut(source: Source, call: ast.Call) -> tuple[Edit, ...]:
-    closing = ")" if isinstance(call.args[0], ast.BinOp) else ""
-    return (Edit(source.end(call.args[0]), source.end(call), f"{closing}.isoformat()"),)
-
-
-def _as_text(source: Source, node: ast.expr) -> str:
-    code = source.code(node)
+def _as_text(code: str, node: ast.expr) -> str:
     return f"({code}).isoformat()" if isinstance(node, ast.BinOp) else f"{code}.isoformat()"
-
-
-def _in_f_string(code: str, node: ast.expr) -> str:
-    """Write what stands in braces anew: nodes inside of f-strings have no places before Python 3.12."""
-    plain = re.escape(ast.unparse(node)).replace("'", "['\"]").replace("\\ ", r"\s*")
-    opening, closing = ("(", ")") if isinstance(node, ast.BinOp) else ("", "")
-    return re.sub(rf"(?<!{{)\{{\s*({plain})\s*(?:!s)?\}}", rf"{{{opening}\1{closing}.isoformat()}}", code)
 
 
 def _formats(source: Source, moments: Moments) -> Iterator[Change | Spot]:
@@ -178,7 +101,7 @@ def _formats(source: Source, moments: Moments) -> Iterator[Change | Spot]:
             continue
         if func.attr == "to_iso8601_string":
             yield Change((Edit(source.end(func) - len(func.attr), source.end(func), "isoformat"),))
-        elif len(call.args) == 1 and not call.keywords and _is_text(call.args[0]) and "%" in source.code(call.args[0]):
+        elif len(call.args) == 1 and not call.keywords and is_text(call.args[0]) and "%" in source.code(call.args[0]):
             yield Change((Edit(source.end(func) - len(func.attr), source.end(func), "strftime"),))
         else:
             yield Spot(

@@ -74,29 +74,51 @@ def _decorated(source: Source, task_id: str) -> list[ast.FunctionDef]:
     return found
 
 
+def is_pushing(source: Source, task_id: str) -> bool:
+    """Tell whether a task of the file returns something that is never None, and that is stored."""
+    function = _maker(source, task_id)
+    return function == RETURNED or (isinstance(function, ast.FunctionDef) and _is_sure(function))
+
+
 def newest_key(source: Source, task_id: str, options: Options, *, is_only: bool) -> str | None:
     """Give the key of the newest XCom of a task, where the file shows it; `is_only`: it must be the only one."""
+    function = _maker(source, task_id)
+    if not isinstance(function, ast.FunctionDef):
+        return function
+    if is_only and function.decorator_list:
+        return None  # @task may push the parts of a dictionary, too
+    return _key_of(source, function, options, is_only=is_only)
+
+
+def _maker(source: Source, task_id: str) -> ast.FunctionDef | str | None:
+    """Give the function whose result a task pushes, or RETURNED for operators that push what they return and nothing else."""
     made, functions = _operators(source, task_id), _decorated(source, task_id)
     if len(made) + len(functions) != 1:
         return None
-    if made:
-        call = made[0]
-        classes = {name.rpartition(".")[2] for name in source.meanings(call.func)}
-        said = [item for item in call.keywords if item.arg in ("do_xcom_push", "xcom_push")]
-        if has_open_end(call) or any(getattr(item.value, "value", None) is not True for item in said):
-            return None
-        if classes and classes <= _RETURNING:
-            return RETURNED
-        item = keyword(call, "python_callable")
-        if not classes or not classes <= {"PythonOperator"} or item is None:
-            return None
-        name = getattr(item.value, "id", "")
-        functions = [node for node in source.tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
-        if len(functions) != 1 or functions[0].decorator_list:
-            return None
-    elif len(functions[0].decorator_list) != 1 or is_only:
-        return None  # @task may push the parts of a dictionary, too
-    return _key_of(source, functions[0], options, is_only=is_only)
+    if not made:
+        return functions[0] if len(functions[0].decorator_list) == 1 else None
+    call = made[0]
+    classes = {name.rpartition(".")[2] for name in source.meanings(call.func)}
+    said = [item for item in call.keywords if item.arg in ("do_xcom_push", "xcom_push")]
+    if has_open_end(call) or any(getattr(item.value, "value", None) is not True for item in said):
+        return None
+    if classes and classes <= _RETURNING:
+        return RETURNED
+    item = keyword(call, "python_callable")
+    if not classes or not classes <= {"PythonOperator"} or item is None:
+        return None
+    name = getattr(item.value, "id", "")
+    functions = [node for node in source.tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return functions[0] if len(functions) == 1 and not functions[0].decorator_list else None
+
+
+def _is_sure(function: ast.FunctionDef) -> bool:
+    """Tell whether a function surely returns something that is not None."""
+    nodes = list(ast.walk(function))
+    returned = [node for node in nodes if isinstance(node, ast.Return)]
+    is_closed = isinstance(function.body[-1], ast.Return)
+    is_plain = not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes)
+    return is_plain and is_closed and all(node.value is not None and _is_value(node.value) for node in returned)
 
 
 def _key_of(source: Source, function: ast.FunctionDef, options: Options, *, is_only: bool) -> str | None:
@@ -104,10 +126,8 @@ def _key_of(source: Source, function: ast.FunctionDef, options: Options, *, is_o
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes):
         return None
     returned = [node.value for node in nodes if isinstance(node, ast.Return) and node.value is not None]
-    bare = [node for node in nodes if isinstance(node, ast.Return) and node.value is None]
     pushes = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "xcom_push"]
-    is_sure = isinstance(function.body[-1], ast.Return) and not bare and all(_is_value(value) for value in returned)
-    if is_sure and not is_only:
+    if _is_sure(function) and not is_only:
         return RETURNED
     if not pushes and (not _is_given_on(function) or not _is_said(source, options, _PUSHING)):
         return RETURNED

@@ -148,6 +148,8 @@ _OF_TASK = {
 """Attributes of a task instance that its task has, and that Airflow took from there (2.11.2: TaskInstance.refresh_from_task)."""
 _OF_RUN = {"logical_date": "logical_date", "execution_date": "logical_date"}
 """Attributes of a task instance that it took from its run."""
+_NAMED = {("ti", "dag_run"): "dag_run", ("dag_run", "dag"): "dag"}
+"""What a template has under a name of its own."""
 _CHANGING = ("state", "end_date", "refresh_from_db", "update_state", "get_state")
 """What a run that was read anew told otherwise than that of the context, which is of the task's start."""
 _OF_CLASSES = {
@@ -218,6 +220,19 @@ def _of_run(source: Source, node: ast.Attribute) -> Change | None:
     if getattr(source.parents[whole], "attr", "") in _CHANGING:
         return None
     return Change((replace(source, whole, run_of(source, node.value)),))
+
+
+def in_template(kind: str, name: str) -> tuple[str, str]:
+    """Say what a template takes for an attribute of `ti`, `dag_run`, `dag` or `task`: its new code, or why there is none, and a hint."""
+    if new := _RENAMED[kind].get(name):
+        return f"{kind}.{new}", ""
+    if kind == "ti" and name in _OF_TASK:
+        return f"task.{_OF_TASK[name]}", ""
+    if kind == "ti" and name in _OF_RUN:
+        return f"dag_run.{_OF_RUN[name]}", ""
+    if (kind, name) in _NAMED:
+        return _NAMED[kind, name], ""
+    return "", _HINTS[kind].get(name, _WRITTEN) if name in gone_attributes()[kind] else ""
 
 
 def _name(source: Source, node: ast.Attribute, new: str) -> Edit:

@@ -12,7 +12,7 @@ from functools import partial
 
 from aerodrome.migration.codemod.contract import Change, Options, Remaining, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open_end, keyword, replace
-from aerodrome.migration.codemod.rules import dags, xcoms
+from aerodrome.migration.codemod.rules import dags, pulled_lists, xcoms
 from aerodrome.migration.codemod.rules.pulled_tasks import RETURNED, is_expanding, is_unmapped, newest_key
 from aerodrome.migration.codemod.rules.written_for import is_for_1, is_for_3
 from aerodrome.migration.codemod.rules.xcoms import Verdict, argument
@@ -163,7 +163,7 @@ def in_template(text: str, name: str, options: Options) -> tuple[str, dict[str, 
         return text, {}, ()
     rules: dict[str, int] = {}
     found: list[Remaining] = []
-    for rule, ask in ((ANY_KEY, _keyed), (PRIOR, _dated)):
+    for rule, ask in ((ANY_KEY, _keyed), (PRIOR, _dated), (pulled_lists.RULE, pulled_lists.asked)):
         said: list[Verdict] = []
         decide = partial(_asked, ask, nothing, options)
         text, count = rewrite_text(text, xcoms.inside(_METHOD, decide, said))

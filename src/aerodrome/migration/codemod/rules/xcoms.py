@@ -18,6 +18,9 @@ _POSITIONS = {
     "xcom_pull": ("task_ids", "dag_id", "key", "include_prior_dates", "session"),
     "xcom_push": ("key", "value", "execution_date", "session"),
 }
+_OWNER = re.compile(r"[\w.]+(?:\[\\?['\"]\w+\\?['\"]\])?\.$")
+_FILTERED = re.compile(r"\|\s*(?:reject|select)\b")
+_EDGE = "-+ \t\r\n"
 _CURRENT = frozenset({"airflow.operators.python.get_current_context", "airflow.sdk.get_current_context"})
 
 
@@ -28,6 +31,9 @@ class Verdict:
     edits: tuple[Edit, ...] = ()
     why: str = ""
     hint: str = ""
+    pipe: str = ""  # filters for a call in a Jinja block, "{q}" is the quote there
+    unpiped: tuple[str, str] = ("", "")  # what is said, and its hint, where they cannot be added
+    is_if_printed: bool = False  # said only of a call that is all that its block writes
 
 
 Decide = Callable[[Source, ast.Call], Verdict | None]
@@ -96,12 +102,12 @@ def decided(source: Source, method: str, decide: Decide) -> Iterator[Change | Sp
             continue
         said: list[Verdict] = []
         change = rewrite_node(source, node, inside(method, decide, said))
-        notes = [item for item in said if item.edits and item.why]
+        notes = [item for item in said if (item.edits or item.pipe) and item.why]
         if change:
             note = Spot(node.lineno, notes[0].why, notes[0].hint) if notes else None
             yield replace(change, note=note)
         for item in said:
-            if not item.edits:
+            if not item.edits and not item.pipe:
                 yield Spot(node.lineno, item.why, item.hint)
 
 
@@ -116,7 +122,7 @@ def _told(verdict: Verdict, line: int, change: Change) -> Iterator[Change | Spot
 def inside(method: str, decide: Decide, said: list[Verdict]) -> Callable[[str, str], tuple[str, int]]:
     """Make what rewrites a method's calls within a Jinja block; `said` gets the verdicts."""
 
-    def inner(text: str, _quote: str) -> tuple[str, int]:
+    def inner(text: str, quote: str) -> tuple[str, int]:
         parts, at, count = [], 0, 0
         for match in re.finditer(rf"(?<=\.){method}\(", text):
             source = _shortest(text[match.start() :]) if match.start() >= at else None
@@ -124,12 +130,25 @@ def inside(method: str, decide: Decide, said: list[Verdict]) -> Callable[[str, s
             verdict = decide(source, call) if source and isinstance(call, ast.Call) else None
             if source is None or verdict is None:
                 continue
+            end = match.start() + len(source.text.decode())
+            owner, behind = _OWNER.search(text[: match.start()]), text[end:].lstrip()
+            before = text[: owner.start()].strip(_EDGE) if owner else "?"
+            if verdict.is_if_printed and (before or behind.strip(_EDGE)):
+                continue
+            pipe = verdict.pipe.format(q=quote)
+            if pipe and _FILTERED.match(behind):
+                continue
+            is_open = bool(pipe) and behind.startswith(("[", ".", "("))
+            if is_open and (owner is None or owner.start() < at):
+                said.append(Verdict((), *verdict.unpiped))
+                continue
             said.append(verdict)
-            length = len(source.text.decode())
-            new = _edited(text[match.start() : match.start() + length], verdict.edits)
-            parts += [text[at : match.start()], new]
-            at = match.start() + length
-            count += bool(verdict.edits)
+            new = _edited(text[match.start() : end], verdict.edits)
+            start = owner.start() if is_open and owner else match.start()
+            held = text[start : match.start()]
+            parts += [text[at:start], f"({held}{new}{pipe})" if is_open else f"{new}{pipe}"]
+            at = end
+            count += bool(verdict.edits or pipe)
         return "".join([*parts, text[at:]]), count
 
     return inner
@@ -138,13 +157,13 @@ def inside(method: str, decide: Decide, said: list[Verdict]) -> Callable[[str, s
 def _shortest(text: str) -> Source | None:
     """Read the shortest text that Python takes for a call; quotes that the text around escapes are bare ones, of the same length."""
     for end in re.finditer(r"\)", text):
-        found = read(_bare(text[: end.end()]).encode())
+        found = read(bare(text[: end.end()]).encode())
         if found is not None:
             return found
     return None
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Take the backslash of quotes for a blank outside of the text that they enclose."""
     is_open = False
 

@@ -41,6 +41,7 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
     """Give what the first runs miss: conditions that Control-M has added before the cutover, which no run of Airflow has."""
     kept: dict[str, None] = {}
     awaited: dict[str, None] = {}
+    leaders: dict[str, None] = {}
     firsts: dict[str, None] = {}  # of the date before the first one, which nobody knows
     for node in (plan.folder, *plan.folder.folders(), *plan.folder.jobs()):
         for wait in node.waits:
@@ -50,9 +51,13 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
                     firsts |= {wait.name: None} if link.is_previous else {}
                 elif link.kind == "sensor":
                     awaited[wait.name] = None
+                    if link.producer is not None:
+                        leaders[world.plans[link.producer.folder].dag_id] = None
     todo = []
     if kept:
-        todo.append(f"add those that are set to the Airflow variables controlm.condition.NAME: {', '.join(kept)}")
+        todo.append(
+            f"add those that are set to the Airflow variables controlm.condition.NAME, with .MMDD behind it and the whole date (YYYYMMDD) as the value where they have a date: {', '.join(kept)}"
+        )
     if firsts:
         keys = ", ".join(f"controlm.condition.{name}.PREV" for name in firsts)
         todo.append(f"{keys} stands for the date before the first one where dates are listed")
@@ -61,7 +66,17 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
     if not todo:
         return []
     text = "Conditions that Control-M has added before the cutover do not cross. For the first runs "
-    return [("conditions-at-cutover", f"{text}{'; '.join(todo)}.")]
+    notes = [("conditions-at-cutover", f"{text}{'; '.join(todo)}.")]
+    if leaders:
+        names, are = ", ".join(leaders), "runs" if len(leaders) == 1 else "run"
+        ends = (
+            "fail"
+            if plan.folder.is_adjusting
+            else "are skipped, as are the jobs behind them, and the run is no failure"
+        )
+        text = f"Until {names} {are} here (a later wave, paused), no run of theirs is found: waits for them end with their time (MAXWAIT and a day) and {ends}. Move them before this one or with it."
+        notes.append(("condition-other-wave", text))
+    return notes
 
 
 def node_accounts(draft: Draft, node: Node) -> None:
@@ -168,7 +183,7 @@ def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
         )
         return
     key = f"controlm.condition.{wait.name}"
-    dated = key if days_of(wait.odate) is None else f"{key}.MMDD, with its date,"
+    dated = key if days_of(wait.odate) is None else f"{key}.MMDD, with its date (YYYYMMDD) as the value,"
     texts = {
         "condition-unknown-producer": f"Nothing in the exports adds {wait.name}: the job waits for the Airflow variable {dated} which whoever adds it sets. A DAG that is converted apart sets it when nobody there waits for {wait.name}, or when kept_conditions of its profile names it.",
         "condition-undated": f"{wait.name} has no date: it is kept as the Airflow variable {key}.",

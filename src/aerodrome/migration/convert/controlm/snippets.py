@@ -137,28 +137,34 @@ def earlier(day, is_ordered):
     (symbols.TIMEDELTA,),
 )
 
+_KEY_OF_CONDITION: Final = '''
+
+def condition_key(name, dag_run, days):
+    """Name the Airflow variable of a condition: with its month and day, as Control-M keeps it; `days` None: without a date."""
+    day = condition_date(dag_run, days)
+    ending = f".{day:%m%d}" if day else "" if days is None else ".PREV"
+    return f"controlm.condition.{name}{ending}"
+'''
+
 CONDITION_KEY: Final = Function(
     "condition_key",
-    '''
-def condition_key(name, dag_run, days):
-    """Name the Airflow variable of a condition; `days` is counted from the order date, None means: without a date."""
-    if days is None:
-        return f"controlm.condition.{name}"
-    return f"controlm.condition.{name}.{odate(dag_run) + timedelta(days=days):%m%d}"
-''',
+    f'''
+def condition_date(dag_run, days):
+    """Give the date of a condition; `days` is counted from the order date, None means: without a date."""
+    return None if days is None else odate(dag_run) + timedelta(days=days)
+{_KEY_OF_CONDITION}''',
     (symbols.TIMEDELTA,),
 )
 
 CONDITION_KEY_OF_DATES: Final = Function(
     "condition_key",
-    '''
-def condition_key(name, dag_run, days):
-    """Name the Airflow variable of a condition; `days` is counted from the order date, or gives the date; None means: without a date."""
+    f'''
+def condition_date(dag_run, days):
+    """Give the date of a condition; `days` is counted from the order date, or gives the date; None means: without a date."""
     if days is None:
-        return f"controlm.condition.{name}"
-    day = days(dag_run) if callable(days) else odate(dag_run) + timedelta(days=days)
-    return f"controlm.condition.{name}.{day:%m%d}" if day else f"controlm.condition.{name}.PREV"
-''',
+        return None
+    return days(dag_run) if callable(days) else odate(dag_run) + timedelta(days=days)
+{_KEY_OF_CONDITION}''',
     (symbols.TIMEDELTA,),
 )
 
@@ -166,8 +172,14 @@ IS_ADDED: Final = Function(
     "is_added",
     '''
 def is_added(name, dag_run, days):
-    """Say whether a condition was added: an Airflow variable with its name and date exists."""
-    return Variable.get(condition_key(name, dag_run, days), None) is not None
+    """Say whether a condition was added: its Airflow variable exists and has its whole date. That of another year does not count."""
+    key, day = condition_key(name, dag_run, days), condition_date(dag_run, days)
+    kept = Variable.get(key, None)
+    if kept is None or day is None:
+        return kept is not None
+    if len(kept) != 8 or not kept.isdigit():
+        raise ValueError(f"{key} does not say of which year it is: set it to {day:%Y%m%d} if it was added for {day}, or delete it.")
+    return kept == f"{day:%Y%m%d}"
 ''',
     (symbols.VARIABLE,),
 )
@@ -176,10 +188,10 @@ CHANGE_CONDITION: Final = Function(
     "change_condition",
     '''
 def change_condition(name, days, is_added, dag_run):
-    """Add or delete a condition: an Airflow variable with its name and date."""
-    key = condition_key(name, dag_run, days)
+    """Add or delete a condition: an Airflow variable with its name, month and day, whose value is the whole date."""
+    key, day = condition_key(name, dag_run, days), condition_date(dag_run, days)
     if is_added:
-        Variable.set(key, "1")
+        Variable.set(key, f"{day:%Y%m%d}" if day else "1")
     elif Variable.get(key, None) is not None:
         Variable.delete(key)
 ''',
@@ -189,18 +201,31 @@ def change_condition(name, days, is_added, dag_run):
 CHANGE_EVENTS: Final = Function(
     "change_events",
     '''
-def change_events(keys, is_added, is_needed):
-    """Add or delete a condition: Airflow variables with its name and date. A needed one fails the task when none is there to delete."""
+def nearest(day, ending):
+    """Give the date with a month and day (MMDD) that is nearest to a date."""
+    near = (day + timedelta(days=sign * number) for number in range(3000) for sign in (1, -1))
+    found = next((other for other in near if f"{other:%m%d}" == ending), None)
+    if found is None:
+        raise AirflowFailException(f"{ending} is no date (MMDD).")
+    return found
+
+
+def change_events(name, dates, is_added, is_needed, dag_run):
+    """Add or delete a condition for dates (MMDD, "" without one): Airflow variables, whose value is the whole date nearest to the order date.
+
+    A needed one fails the task when none is there to delete.
+    """
+    keys = {f"controlm.condition.{name}.{date}" if date else f"controlm.condition.{name}": date for date in dates}
     there = [key for key in keys if Variable.get(key, None) is not None]
     if is_needed and not there:
         raise AirflowFailException(f"Nobody has added {' or '.join(keys)}.")
-    for key in keys if is_added else there:
+    for key, date in keys.items():
         if is_added:
-            Variable.set(key, "1")
-        else:
+            Variable.set(key, f"{nearest(odate(dag_run), date):%Y%m%d}" if date else "1")
+        elif key in there:
             Variable.delete(key)
 ''',
-    (symbols.VARIABLE, symbols.FAIL),
+    (symbols.VARIABLE, symbols.FAIL, symbols.TIMEDELTA),
 )
 
 SET_VARIABLE: Final = Function(

@@ -16,7 +16,7 @@ from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.properties import configuration, name_in
-from aerodrome.migration.convert.oozie.writing import constant, grouped, shell_word, string
+from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 from aerodrome.migration.convert.xmlreading import Element
 
 LAUNCHER: Final = re.compile(
@@ -43,7 +43,7 @@ def app_folder(path):
 ''',
 )
 
-_NAME_NODE: Final = re.compile(r"(?i)name_?node|default_?fs$|^nn$")
+NAME_NODE: Final = re.compile(r"(?i)name_?node|default_?fs$|^nn$")
 IN_APP: Final = Function(
     "in_app",
     '''
@@ -117,6 +117,19 @@ class Action:
         needs.is_quoting = True
         return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()}) | quote" + " }}"
 
+    def location(self, text: str) -> str:
+        """Give a path as a text that Airflow renders, for an engine that takes no command; a relative one stands below the application's folder."""
+        text = text.strip()
+        if (is_relative := self.is_relative(text)) is False:
+            return self.compiler.template(text)
+        if is_relative:
+            inner = self._folder(self.compiler.name(APP_PATH))
+            folder = "{{ " + inner + " }}" if (fixed := constant(inner)) is None else literal(fixed)
+            return f"{folder}/{self.compiler.template(text)}"
+        self.compiler.needs.functions[IN_APP.name] = IN_APP
+        self.compiler.needs.filters[IN_APP.name] = Code(IN_APP.name)
+        return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()})" + " }}"
+
     def last_name(self, text: str) -> str:
         """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""
         text = text.strip()
@@ -147,7 +160,7 @@ class Action:
         scope = self.compiler.scope
         if (known := scope.constant(name)) is not None:
             return known
-        nodes = {self.body.value("name-node"), f"${{{name}}}" if _NAME_NODE.search(name) else ""} - {""}
+        nodes = {self.body.value("name-node"), f"${{{name}}}" if NAME_NODE.search(name) else ""} - {""}
         if f"${{{name}}}" in nodes:
             return "/"
         found = scope.find(name)
@@ -216,7 +229,7 @@ class Action:
 
     unread: tuple[str, ...] = ()
 
-    def fetched(self, *, is_path: bool = False) -> list[str]:
+    def fetched(self, *, are_programs: bool = False) -> list[str]:
         """Give the lines that fetch <file>s and <archive>s into the working directory, where Oozie puts them."""
         lines = []
         both = [(name, text) for name in ("file", "archive") for text in self.places(name)]
@@ -232,10 +245,8 @@ class Action:
                 ]
                 continue
             lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
-            if is_path:
+            if are_programs:
                 lines.append(f"chmod +x {target}")
-        if lines and is_path:
-            lines.append('export PATH="$PATH:."')
         return lines
 
     def prepared(self) -> list[str]:

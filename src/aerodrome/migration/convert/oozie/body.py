@@ -49,6 +49,7 @@ class Body:
     group: str = ""  # full id of the group that it becomes
     names_above: frozenset[str] = frozenset()  # of nodes of the workflows around it
     used_above: tuple[str, ...] = ()  # what the workflows around it use that hand their configuration down
+    is_given: bool = True  # has the configuration of the run, which is not so in a group to which nothing is propagated
     children: list[Body] = field(default_factory=list)
     handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
         default_factory=lambda: ({}, ())

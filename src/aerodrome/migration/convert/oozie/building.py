@@ -94,18 +94,11 @@ def make_body(body: Body, before: tuple[Task, ...] = ()) -> tuple[list[Task], fl
 
 
 def hand_on(body: Body) -> None:
-    """Hand what became a param on to workflows that get the configuration of this one; tell what of it they do not get."""
+    """Hand what became a param on to workflows that get the configuration of this one."""
     for item in body.needs.propagations:
-        left = []
         for name in item.names:
             if name not in item.conf and name in body.needs.parameters:
                 item.conf[name] = item.write(name)
-            elif name not in item.conf:
-                left.append(name)
-        for place, account in enumerate(body.accounts):
-            if left and account.origin == item.origin and "sub-workflow-propagation" in account.code.split(","):
-                reason = f"{account.reason}; no task here uses {', '.join(left[:8])}, which it does not get either"
-                body.accounts[place] = replace(account, reason=reason)
 
 
 _Predicates = list[tuple[Body, Task, list[tuple[str, str]]]]

@@ -74,7 +74,7 @@ def _hive(action: Action) -> Command:
     argv += [action.word(item.text) for item in action.every("argument")]
     pairs = {key: action.compiler.template(value) for key, _, value in (item.partition("=") for item in variables)}
     script = action.body.value("script")
-    job = {"hive_job": {"query_file_uri": action.compiler.template(script), "script_variables": pairs}}
+    job = {"hive_job": {"query_file_uri": action.location(script), "script_variables": pairs}}
     return Command((*lines, " ".join(argv)), tuple(argv), engine={"dataproc": job})
 
 
@@ -156,9 +156,7 @@ def _pig(action: Action) -> Command:
     argv += [action.word(item.text) for item in action.every("argument")]
     argv += ["-file", name]
     pairs = {key: action.compiler.template(value) for key, _, value in (item.partition("=") for item in variables)}
-    job = {
-        "pig_job": {"query_file_uri": action.compiler.template(action.body.value("script")), "script_variables": pairs}
-    }
+    job = {"pig_job": {"query_file_uri": action.location(action.body.value("script")), "script_variables": pairs}}
     return Command(
         (*action.prepared(), *action.fetched(), *handed.lines, *more, *lines, " ".join(argv)),
         tuple(argv),

@@ -56,6 +56,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         names_above=body.names_above | frozenset(body.workflow.nodes),
         used_above=children.used_by(body) if is_propagating else (),
         handed_down=body.common() if is_propagating else ({}, ()),
+        is_given=body.is_given and is_propagating,
         coordinator_name=body.coordinator_name,
         zone=body.zone,
         ending=body.ending,

@@ -28,17 +28,21 @@ def shell(action: Action) -> Command:
     environment = _environment(action)
     action.used.add("capture-output")
     is_capturing = action.body.first("capture-output") is not None
-    lines = [*action.prepared(), *action.fetched(is_path=True)]
-    if environment and any(word.startswith("PATH=") for word in environment):
-        argv[0] = (
-            f'"$(type -P {argv[0]})"'  # a Java program looks for another by its own PATH, not by the one that it gives
-        )
+    fetched = action.fetched(are_programs=True)
+    lines = [*action.prepared(), *fetched]
+    if any(word.startswith("PATH=") for word in environment):  # a Java program looks for another by its own PATH
+        argv[0] = f'"$({_HERE_FIRST if fetched else ""}type -P {argv[0]})"'
+    elif fetched:
+        environment = ["env", _HERE_FIRST.strip(), *environment[1:]]
     main = " ".join([*environment, *argv])
     if is_capturing:
         lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
     else:
         lines.append(main)
     return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+
+
+_HERE_FIRST: Final = 'PATH=".:$PATH" '  # Oozie 4.x/5.x: ShellActionExecutor.addDefaultChildEnv
 
 
 def _environment(action: Action) -> list[str]:

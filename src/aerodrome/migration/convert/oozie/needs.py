@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from aerodrome.migration.convert.contract import Code, Expression, Function, Origin
+from aerodrome.migration.convert.contract import Code, Expression, Function
 
 
 class Unsupported(Exception):
@@ -26,7 +26,6 @@ def output_key(name: str) -> str:
 class Propagation:
     """What an action hands on to a workflow when all of the DAG is known: `conf` is filled with those names that are params then."""
 
-    origin: Origin
     conf: dict[str, Expression]
     names: tuple[str, ...]
     write: Callable[[str], str]  # gives the template of a name

@@ -86,16 +86,23 @@ def map_reduce(action: Action) -> Command:
         f"job=$({' '.join(argv)} | sed -n 's/^Created job //p')",
         "set +o pipefail",
         '[ -n "$job" ] || (echo "no job was created" >&2; exit 1)',
-        'until [[ "$state" =~ SUCCEEDED|FAILED|KILLED ]]; do',
-        "  sleep 15",
-        "  state=$(mapred job -status \"$job\" | sed -n 's/^Job state: *//p')",
-        "done",
+        *_ENDED,
         '[[ "$state" = *SUCCEEDED* ]]',
     ]
     if action.counters:
         lines += lines_of(action.counters)
     return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
 
+
+_ENDED: Final = (  # a job that has just ended may be unknown until its history is there; then Oozie fails (JA017)
+    'until [[ "$state" =~ SUCCEEDED|FAILED|KILLED ]]; do',
+    "  sleep 15",
+    '  said=$(mapred job -status "$job" 2>&1) || echo "$said" >&2',
+    "  state=$(sed -n 's/^Job state: *//p' <<< \"$said\")",
+    '  case "$said" in *"Could not find job"*|*"Unknown "[Jj]"ob"*) missing=$((missing + 1));; *) missing=0;; esac',
+    '  [ "$missing" -lt 4 ] || { echo "the cluster does not know $job" >&2; exit 1; }',
+    "done",
+)
 
 _PLACES: Final = {
     "-input": ("mapred.input.dir", "mapreduce.input.fileinputformat.inputdir"),

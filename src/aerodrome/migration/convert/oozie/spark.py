@@ -80,16 +80,16 @@ def spark(action: Action) -> Command:
     plain = [action.compiler.template(item) for item in arguments]
     options = _spark_options(action)
     livy = [
-        ("file", action.compiler.template(jar)),
+        ("file", action.location(jar)),
         ("class_name", fields.get("class", "")),
         ("args", plain),
         ("name", fields.get("name", "")),
         *options["livy"],
     ]
     main = (
-        {"main_class": fields["class"], "jar_file_uris": [action.compiler.template(jar)]}
+        {"main_class": fields["class"], "jar_file_uris": [action.location(jar)]}
         if "class" in fields
-        else {"main_python_file_uri": action.compiler.template(jar)}
+        else {"main_python_file_uri": action.location(jar)}
     )
     kind = "spark_job" if "class" in fields else "pyspark_job"
     return Command(

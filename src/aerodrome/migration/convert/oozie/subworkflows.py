@@ -10,8 +10,9 @@ from functools import partial
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Expression
-from aerodrome.migration.convert.oozie.actions import LAUNCHER
+from aerodrome.migration.convert import contract
+from aerodrome.migration.convert.contract import Code, Expression
+from aerodrome.migration.convert.oozie.actions import LAUNCHER, NAME_NODE
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
@@ -25,6 +26,18 @@ from aerodrome.migration.convert.xmlreading import Element
 _LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
 
 
+_HAND_ON: Final = contract.Function(
+    "hand_on",
+    '''
+def hand_on(context):
+    """Hand on what this run was given, as propagate-configuration does; what the task says itself comes first."""
+    task = context["ti"].task
+    given = {name: value for name, value in (context["dag_run"].conf or {}).items() if not name.startswith(("dag_id.", "dataset."))}
+    task.conf = given | task.conf
+''',
+)
+
+
 @dataclass
 class Children:
     """Knows the DAG of every workflow, and what each needs from its parent."""
@@ -34,6 +47,7 @@ class Children:
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
     taken: set[str] | None = None  # ids of the DAGs of these definitions, in small letters, once they were looked for
+    by_itself: dict[str, Scope] | None = None  # the values of a workflow that is submitted by itself, by its file
     uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
     def start(
@@ -43,8 +57,10 @@ class Children:
         assert node.body is not None  # noqa: S101
         path = node.body.value("app-path")
         folder = body.workflow.file.rpartition("/")[0]
-        child = self.find(body, path, folder)
-        if child is not None and body.workflow.file in self.reached_from(child):
+        child, is_assumed = self.search(body.workflow.file, self.known(body, path), folder)
+        if child is not None and is_assumed and body.workflow.file in self.reached_from(child):
+            child = None  # what waits for this workflow is only called as the one that it starts
+        if child is not None and body.workflow.file in self.reached_from(child, is_sure=True):
             text = "it starts a workflow that waits for it: Oozie ends that at a depth (50), Airflow never. Write the repetition in one DAG"
             raise Unsupported("sub-workflow-recursion", text)
         caveats: dict[str, str] = {}
@@ -54,7 +70,7 @@ class Children:
         wanted: tuple[str, ...] = ()
         if child is not None:
             target = self.dag_ids[child.file]
-            if self.is_assumed(body, path, folder):
+            if is_assumed:
                 caveats["app-path-assumed"] = (
                     f"{path} leads to no file: {child.file} is taken, whose folder is called so"
                 )
@@ -73,6 +89,10 @@ class Children:
                     f"its definition is not among those given: the DAG {target} has to exist{other}"
                 )
         conf: dict[str, Expression] = {APP_PATH: compiler.template(path)}
+        hook: tuple[tuple[str, Expression], ...] = ()
+        if is_propagating and body.is_given:
+            body.needs.functions[_HAND_ON.name] = _HAND_ON
+            hook = (("pre_execute", Code(_HAND_ON.name)),)
         unsaid: list[str] = []
         if is_propagating:
             for name in wanted if child is not None else self.all_names(body):
@@ -88,15 +108,15 @@ class Children:
                 for name in self.used_by(body)
                 if (child is None or name in wanted) and name not in own and name != APP_PATH and name not in unsaid
             )
-            body.needs.propagations.append(Propagation(node.origin, conf, late, partial(looked_up, compiler)))
+            body.needs.propagations.append(Propagation(conf, late, partial(looked_up, compiler)))
             if unsaid:
                 caveats["sub-workflow-unsaid"] = (
                     f"values that mean nothing outside of this job are not handed on: {', '.join(unsaid[:8])}"
                 )
             if child is None:
+                more = ", and what the run was given" if body.is_given else ""
                 caveats["sub-workflow-propagation"] = (
-                    "it gets everything that this job knows, for its definition is not there; what a run is given beyond the params of this DAG"
-                    " is not handed on, in Oozie it is: give it as a value under `defaults` in the profile"
+                    f"it gets everything that this job knows{more}, for its definition is not there"
                 )
             settings, files = body.common()
             if lost := [*(name for name in settings if not LAUNCHER.match(name) or name.startswith("map")), *files]:
@@ -120,6 +140,7 @@ class Children:
             ("poke_interval", 30),
             ("allowed_states", ["success"]),
             ("failed_states", ["failed"]),
+            *hook,
         ), caveats
 
     def elsewhere(self, name: str) -> tuple[str, str]:
@@ -152,20 +173,34 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        return self.named(body.workflow.file, path if is_own_path(path) else known_path(body.scope, path), folder)
+        return self.named(body.workflow.file, self.known(body, path), folder)
+
+    def known(self, body: Body, path: str) -> str:
+        """Write an app-path with what a job knows of its values."""
+        return path if is_own_path(path) else known_path(body.scope, path)
 
     def named(self, file: str, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path in a file names: its own path, which may end with its file, names itself."""
+        return self.search(file, path, folder)[0]
+
+    def search(self, file: str, path: str, folder: str) -> tuple[Application | None, bool]:
+        """Find the workflow, and tell whether it is only called like the one that is named.
+
+        A path that is known from its beginning is not that of another file, nor is a workflow the one that its own path contradicts.
+        """
         if is_own_path(path):
-            return self.estate.applications.get(file)
-        return self.estate.locate("workflow", path, folder)
+            return self.estate.applications.get(file), False
+        found, is_assumed = self.estate.search("workflow", path, folder)
+        if is_assumed and (_is_whole(path) or found is None or found.file == file):
+            return None, False
+        return found, is_assumed
 
     def is_assumed(self, body: Body, path: str, folder: str) -> bool:
         """Tell whether the workflow found is only called like the one that is named."""
-        return not is_own_path(path) and self.estate.search("workflow", known_path(body.scope, path), folder)[1]
+        return self.search(body.workflow.file, self.known(body, path), folder)[1]
 
-    def reached_from(self, child: Application) -> set[str]:
-        """Name the files of a workflow and of all those that it starts, as far as they are known."""
+    def reached_from(self, child: Application, *, is_sure: bool = False) -> set[str]:
+        """Name the files of a workflow and of all those that it starts, as far as they are known, or sure."""
         reached: set[str] = set()
         open_now = [child]
         while open_now:
@@ -175,9 +210,16 @@ class Children:
             reached.add(item.file)
             for node in item.workflow.nodes.values():
                 if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
-                    found = self.named(item.file, node.body.value("app-path"), item.folder)
-                    open_now += [] if found is None else [found]
+                    found, is_assumed = self.inner(item, node.body.value("app-path"))
+                    open_now += [] if found is None or (is_sure and is_assumed) else [found]
         return reached
+
+    def inner(self, application: Application, path: str) -> tuple[Application | None, bool]:
+        """Find the workflow that an app-path in a workflow names, with the values that this has by itself."""
+        if self.by_itself is None:
+            self.by_itself = {item.file: scope for item, scope in self.scopes()}
+        known = path if is_own_path(path) else known_path(self.by_itself[application.file], path)
+        return self.search(application.file, known, application.folder)
 
     def all_names(self, body: Body) -> list[str]:
         """Name everything that a job knows: its configuration, and what else its actions use, also those behind this one."""
@@ -241,7 +283,7 @@ class Children:
         names = dict.fromkeys(name for text in texts for name in _LOOKED_UP.findall(text))
         for node in application.workflow.nodes.values():
             if node.kind == "action" and node.body is not None and node.body.name == "sub-workflow":
-                child = self.named(application.file, node.body.value("app-path"), application.folder)
+                child = self.inner(application, node.body.value("app-path"))[0]
                 is_passing = node.body.first("propagate-configuration") is not None
                 if child is not None and is_passing and child.file not in (*open_now, application.file):
                     own = configuration(node.body.first("configuration"))
@@ -252,7 +294,7 @@ class Children:
     def _passed(self, application: Application, body: Element, open_now: tuple[str, ...]) -> tuple[str, ...]:
         if body.first("propagate-configuration") is None:
             return ()
-        child = self.named(application.file, body.value("app-path"), application.folder)
+        child = self.inner(application, body.value("app-path"))[0]
         if child is None or child.file == application.file:
             return ()
         own = configuration(body.first("configuration"))
@@ -279,6 +321,14 @@ def is_own_path(path: str) -> bool:
         return False
     own = (Function("wf:appPath", ()), Name(APP_PATH), Function("wf:conf", (Literal(APP_PATH),)))
     return len(pieces) == 1 and pieces[0] in own
+
+
+def _is_whole(path: str) -> bool:
+    """Tell whether an app-path is known from its beginning on: from a /, a file system, or the variable of a name node."""
+    begin = re.match(r"\$\{\s*([\w.]+)\s*\}/|[A-Za-z][\w+.-]*:|/", path.strip())
+    if begin is None or (begin[1] and not NAME_NODE.search(begin[1])):
+        return False
+    return "$" not in path.strip()[begin.end() :]
 
 
 def known_path(scope: Scope, path: str) -> str:

@@ -176,9 +176,13 @@ def test_conditions_that_do_not_cross_the_cutover_are_named(tmp_path: Path) -> N
     text = folder("P", job("MAKE", adds("X"))) + folder("C", job("A", waits("X")), job("B", waits("OUTSIDE")))
     conversion = convert(tmp_path, text)
     (told,) = [item.reason for item in dag_of(conversion, "C").accounts if item.code == "conditions-at-cutover"]
-    assert "to the Airflow variables controlm.condition.NAME: OUTSIDE;" in told
+    assert "where they have a date: OUTSIDE;" in told
     assert "have ended under Control-M: X." in told
     assert "conditions-at-cutover" not in codes(dag_of(conversion, "P"))
+    (told,) = [item.reason for item in dag_of(conversion, "C").accounts if item.code == "condition-other-wave"]
+    assert "Until P runs here" in told
+    assert "skipped" in told
+    assert "condition-other-wave" not in codes(dag_of(conversion, "P"))
 
 
 def test_the_previous_date_is_the_date_on_which_the_job_was_ordered_before(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,13 +120,16 @@ def test_a_command_that_adds_a_condition_adds_the_variable_for_which_others_wait
       <JOB JOBNAME="K" TASKTYPE="Command" CMDLINE="k" DAYS="ALL"><INCOND NAME="DATA IN" ODATE="ODAT"/></JOB></FOLDER>"""
     dag = dag_of(convert(tmp_path, text), "F")
     call = given(dag, "J")["op_kwargs"]
-    assert call["keys"] == [
-        "controlm.condition.DATA IN.{{ odate(dag_run).strftime('%m') }}{{ odate(dag_run).strftime('%d') }}"
-    ]
+    assert call["name"] == "DATA IN"
+    assert call["dates"] == ["{{ odate(dag_run).strftime('%m') }}{{ odate(dag_run).strftime('%d') }}"]
     space, kept = functions_of(dag), Variables()
     space["Variable"] = kept
-    space["change_events"](["controlm.condition.DATA IN.0303"], call["is_added"], call["is_needed"])
-    assert kept.values == {"controlm.condition.DATA IN.0303": "1"}
+    run = SimpleNamespace(conf={"odate": "20260303"})
+    space["change_events"](call["name"], ["0303"], call["is_added"], call["is_needed"], run)
+    assert kept.values == {"controlm.condition.DATA IN.0303": "20260303"}
+    waits = given(dag, "K_waits_DATA_IN")["op_kwargs"]
+    assert space["is_added"](waits["name"], run, waits["days"])
+    assert not space["is_added"](waits["name"], SimpleNamespace(conf={"odate": "20270303"}), waits["days"])
     assert given(dag, "K_waits_DATA_IN")["op_kwargs"] == {"name": "DATA IN", "days": 0}
     assert "condition-job" in codes(dag)
 
@@ -136,7 +140,7 @@ def test_a_command_that_changes_several_conditions_changes_each_in_its_order(tmp
     dag = from_json(tmp_path, {"J": {"Type": "Job:Command", "Command": command}})
     calls = [given(dag, task.full_id)["op_kwargs"] for task in dag.tasks]
     assert [task.role for task in dag.tasks] == ["real", "real"]
-    assert [(str(call["keys"]).count("ROWS"), call["is_added"]) for call in calls] == [(1, True), (0, False)]
+    assert [(call["name"].count("ROWS"), call["is_added"]) for call in calls] == [(1, True), (0, False)]
     assert [(edge.before, edge.after) for edge in dag.edges] == [(dag.tasks[0].full_id, "J")]
 
 

@@ -254,16 +254,17 @@ def test_a_job_that_changes_a_condition_changes_the_variable_for_which_others_wa
     def keys(**details: str) -> object:
         task = dag(tmp_path, job(**details)).task("J")
         given = arguments(task).get("op_kwargs")
-        return (task.role, given["keys"], given["is_added"]) if isinstance(given, dict) else task.role
+        return (task.role, given["name"], given["dates"], given["is_added"]) if isinstance(given, dict) else task.role
 
     day = "{{ odate(dag_run).strftime('%m') }}{{ odate(dag_run).strftime('%d') }}"
-    assert keys(Event_Name="DONE") == ("real", [f"controlm.condition.DONE.{day}"], True)
-    assert keys(Event_Name="DONE", ODate_type="No Date") == ("real", ["controlm.condition.DONE"], True)
+    assert keys(Event_Name="DONE") == ("real", "DONE", [day], True)
+    assert keys(Event_Name="DONE", ODate_type="No Date") == ("real", "DONE", [""], True)
     assert keys(
         Event_Name="DONE", Action="Delete event", **{"ODate_type": "Specific Date", "Event_Date (MMDD)": "0131"}
     ) == (
         "real",
-        ["controlm.condition.DONE.0131"],
+        "DONE",
+        ["0131"],
         False,
     )
     assert keys(Event_Name="DONE", ODate_type="Next week") == "raises"

@@ -62,7 +62,7 @@ class Variables:
 RUN = SimpleNamespace(conf=None, logical_date=datetime(2026, 3, 9, 12, tzinfo=UTC), run_after=None)
 
 
-def do(dag: Dag, task_id: str, variables: Variables) -> object:
+def do(dag: Dag, task_id: str, variables: Variables, odate: str = "") -> object:
     """Call the function of a task as its DAG file does."""
     given = dict(dag.task(task_id).arguments)
     space = functions_of(dag) | {"Variable": variables}
@@ -70,7 +70,7 @@ def do(dag: Dag, task_id: str, variables: Variables) -> object:
     kwargs, function = given["op_kwargs"], given["python_callable"]
     assert isinstance(kwargs, dict)
     assert isinstance(function, Code)
-    made: object = space[function.text](**kwargs, dag_run=RUN)
+    made: object = space[function.text](**kwargs, dag_run=SimpleNamespace(conf={"odate": odate}) if odate else RUN)
     return made
 
 
@@ -93,6 +93,41 @@ def test_a_condition_that_nobody_here_awaits_is_added_for_those_converted_apart(
     assert ("MMDD" in told) == (odate == "ODAT")
 
 
+@pytest.mark.parametrize(("odate", "is_kept"), [("ODAT", False), ("PREV", False), ("+001", False), ("STAT", True)])
+def test_a_condition_of_a_date_does_not_count_a_year_later(tmp_path: Path, odate: str, is_kept: bool) -> None:
+    """Nobody deletes it, and Control-M's names of conditions have no year: there, the conditions of old dates are cleared."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    makers = dag_of(convert(tmp_path / "one", folder("MILL", job("GRIND", out("FLOUR-OK", odate=odate)))), "MILL")
+    takers = dag_of(convert(tmp_path / "two", folder("OVEN", job("BAKE", wait("FLOUR-OK", odate)))), "OVEN")
+    variables = Variables()
+    do(makers, "GRIND_adds_FLOUR-OK", variables, "20260101")
+    assert do(takers, "BAKE_waits_FLOUR-OK", variables, "20260101") is True
+    assert do(takers, "BAKE_waits_FLOUR-OK", variables, "20270101") is is_kept
+    do(makers, "GRIND_adds_FLOUR-OK", variables, "20270101")
+    assert do(takers, "BAKE_waits_FLOUR-OK", variables, "20270101") is True
+
+
+def test_a_condition_that_does_not_say_its_year_fails_the_wait_for_it(tmp_path: Path) -> None:
+    takers = dag_of(convert(tmp_path, folder("OVEN", job("BAKE", wait("FLOUR-OK")))), "OVEN")
+    variables = Variables()
+    variables.set("controlm.condition.FLOUR-OK.0309", "1")
+    with pytest.raises(ValueError, match="set it to 20260309"):
+        do(takers, "BAKE_waits_FLOUR-OK", variables)
+
+
+@pytest.mark.parametrize(
+    ("odate", "day", "year"), [("20260101", "1231", "2025"), ("20261231", "0101", "2027"), ("20250301", "0229", "2024")]
+)
+def test_a_month_and_day_that_a_command_names_is_the_nearest_one(
+    tmp_path: Path, odate: str, day: str, year: str
+) -> None:
+    text = folder("F", job("J").replace('CMDLINE="J"', f'CMDLINE="ctmcontb -ADD DONE {day}"'))
+    variables = Variables()
+    do(dag_of(convert(tmp_path, text), "F"), "J", variables, odate)
+    assert variables.kept == {f"controlm.condition.DONE.{day}": f"{year}{day}"}
+
+
 def test_a_condition_of_a_folder_and_of_an_on_block_is_added_too(tmp_path: Path) -> None:
     bad = '<ON STMT="*" CODE="NOTOK"><DOCOND NAME="MILL-BAD" ODATE="ODAT" SIGN="+"/></ON>'
     dag = dag_of(convert(tmp_path, folder("MILL", job("GRIND", bad), inside=out("MILL-OK"))), "MILL")
@@ -103,7 +138,7 @@ def test_a_condition_of_a_folder_and_of_an_on_block_is_added_too(tmp_path: Path)
 def test_a_condition_that_nobody_here_adds_is_deleted_for_those_converted_apart(tmp_path: Path) -> None:
     dag = dag_of(convert(tmp_path, folder("MILL", job("SWEEP", out("DUST", "-")))), "MILL")
     variables = Variables()
-    variables.set("controlm.condition.DUST.0309", "1")
+    variables.set("controlm.condition.DUST.0309", "20260309")
     do(dag, "SWEEP_deletes_DUST", variables)
     assert not variables.kept
 

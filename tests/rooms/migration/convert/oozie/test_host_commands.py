@@ -84,6 +84,24 @@ def test_a_variable_does_not_change_how_files_are_fetched(tmp_path: Path) -> Non
     assert run(tmp_path, made)[:2] == (0, "/elsewhere\n")
 
 
+@pytest.mark.parametrize("variable", ["", "<env-var>TIDE=high</env-var>", "<env-var>PATH=/usr/bin</env-var>"])
+def test_a_file_of_the_action_is_found_before_a_program_of_that_name(tmp_path: Path, variable: str) -> None:
+    """Oozie's launcher has PATH=.:$PATH (4.x/5.x, ShellActionExecutor.addDefaultChildEnv); what captures the output is not of the action."""
+    body = shell(variable, "date", more="<file>/jobs/tee</file><capture-output/>").replace("gauge.sh", "date")
+    (tmp_path / "store" / "jobs").mkdir(parents=True)
+    for name, does in (("date", "echo tide=own"), ("tee", "exit 3")):
+        (tmp_path / "store" / "jobs" / name).write_text(f"#!/bin/bash\n{does}\n")
+    made = script(convert(tmp_path / "jobs", body))
+    assert run(tmp_path, made)[:2] == (0, 'tide=own\n{"tide": "own"}\n')
+
+
+def test_a_file_of_the_action_is_found_by_the_program_before_one_of_the_host(tmp_path: Path) -> None:
+    gauge(tmp_path, "date")
+    (tmp_path / "store" / "jobs" / "date").write_text("#!/bin/bash\necho own\n")
+    made = script(convert(tmp_path / "jobs", shell("", more="<file>/jobs/date</file>")))
+    assert run(tmp_path, made)[:2] == (0, "own\n")
+
+
 def test_a_program_that_is_not_there_fails(tmp_path: Path) -> None:
     made = script(convert(tmp_path / "jobs", shell("<env-var>PATH=/nowhere</env-var>", "absent.sh")))
     gauge(tmp_path, "true")
@@ -107,7 +125,7 @@ def test_other_runners_have_it_on_the_line_of_the_program_too(
     given = dict(dag.task("a").arguments)[name]
     text = str(given[0] if isinstance(given, list) else given)
     assert text.startswith(start)
-    assert text.rstrip().endswith("\nenv TIDE=high gauge.sh")
+    assert text.rstrip().endswith('\nenv PATH=".:$PATH" TIDE=high gauge.sh')
     assert "export TIDE" not in text
 
 

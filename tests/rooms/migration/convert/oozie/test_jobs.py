@@ -104,6 +104,16 @@ def test_a_status_that_cannot_be_read_is_asked_for_again(tmp_path: Path) -> None
     assert run(tmp_path, script, mapred=said, hdfs="exit 1", sleep="exit 0")[0] == 0
 
 
+@pytest.mark.parametrize("says", ["Could not find job job_1", "java.io.IOException: Unknown Job job_1"])
+def test_a_job_that_the_cluster_does_not_know_any_more_fails(tmp_path: Path, says: str) -> None:
+    """As in Oozie (JA017), after a minute: a job that has just ended is unknown until its history is there."""
+    _, command = convert(tmp_path / "app", _JOB)
+    said = f'case "$2" in -submit) echo "Created job job_1";; *) echo x >> asked; echo "{says}"; exit 255;; esac'
+    script = command.replace('{{ params["oozie.wf.application.path"] | app_folder | quote }}', "/apps/x")
+    assert run(tmp_path, script, mapred=said, hdfs="exit 1", sleep="exit 0")[0] == 1
+    assert (tmp_path / "work" / "asked").read_text().count("x") == 4
+
+
 def test_an_archive_that_is_not_there_fails(tmp_path: Path) -> None:
     _, command = convert(
         tmp_path / "app", "<shell><exec>echo</exec><argument>done</argument><archive>/a/env.zip#env</archive></shell>"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from aerodrome.migration.convert.contract import Code, Dag
 from aerodrome.migration.convert.oozie.reading import read
 
 _WORKFLOW = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="go"/><action name="go"><shell xmlns="uri:oozie:shell-action:0.3">
@@ -99,8 +102,53 @@ def test_what_is_used_behind_an_action_goes_on_with_the_rest(tmp_path: Path) -> 
     (dag,) = read(tmp_path, {}).dags
     assert "later" in " ".join(item.text for item in read(tmp_path, {}).questions)
     (account,) = (item for item in dag.accounts if "sub-workflow-propagation" in item.code)
-    assert "not handed on" in account.reason
-    assert "no task here uses rm" in account.reason
+    assert "what the run was given" in account.reason
+
+
+def after(dag: Dag, name: str, given: dict[str, str], conf: dict[str, str]) -> dict[str, str]:
+    """Give the conf with which a task triggers a run, in a run that was given values; `conf`: what the task itself says."""
+    arguments = dict(dag.task(name).arguments)
+    if (hook := arguments.get("pre_execute")) is None:
+        return conf
+    assert isinstance(hook, Code)
+    space: dict[str, Any] = {}
+    exec("\n".join(function.source for function in dag.functions), space)
+    task = SimpleNamespace(conf=conf)
+    space[hook.text]({"ti": SimpleNamespace(task=task), "dag_run": SimpleNamespace(conf=given)})
+    found: dict[str, str] = task.conf
+    return found
+
+
+@pytest.mark.parametrize("child", ["unknown", "inner"])
+def test_what_only_the_run_was_given_goes_on(tmp_path: Path, child: str) -> None:
+    """No task of this DAG uses it, and it has no param: in Oozie all of the configuration goes on (SubWorkflowActionExecutor)."""
+    (tmp_path / "apps" / "inner").mkdir(parents=True)
+    (tmp_path / "workflow.xml").write_text(_STEPS.replace("{child}", child))
+    inner = _WORKFLOW.replace("{arguments}", "").replace('name="w"', 'name="inner"')
+    (tmp_path / "apps" / "inner" / "workflow.xml").write_text(inner)
+    dag = next(
+        dag for dag in read(tmp_path, {"sub_workflows": "trigger"}).dags if any(t.full_id == "s" for t in dag.tasks)
+    )
+    given = {"depth": "3", "later": "/given", "dag_id.s": "other", "oozie.wf.application.path": "/apps/w"}
+    own = {"later": "/own", "oozie.wf.application.path": "/apps/inner"}
+    assert after(dag, "s", given, own) == {**own, "depth": "3"}
+    assert after(dag, "s", {}, own) == own
+
+
+def test_what_the_run_was_given_stays_where_nothing_is_propagated(tmp_path: Path) -> None:
+    """A group that gets no configuration has none of the run to hand on either."""
+    (tmp_path / "apps" / "inner").mkdir(parents=True)
+    plain = _STEPS.replace("<propagate-configuration/>", "").replace("{child}", "inner")
+    (tmp_path / "workflow.xml").write_text(plain)
+    inner = _STEPS.replace("{child}", "unknown").replace("${later}", "/x").replace("${rm}", "hdfs://n")
+    inner = inner.replace('name="w"', 'name="inner"').replace('name="s"', 'name="deep"').replace('to="s"', 'to="deep"')
+    (tmp_path / "apps" / "inner" / "workflow.xml").write_text(inner)
+    dag = next(dag for dag in read(tmp_path, {}).dags if any(task.full_id == "s.deep" for task in dag.tasks))
+    assert after(dag, "s.deep", {"depth": "3"}, {"a": "b"}) == {"a": "b"}
+    triggers = next(
+        dag for dag in read(tmp_path, {"sub_workflows": "trigger"}).dags if any(t.full_id == "s" for t in dag.tasks)
+    )
+    assert after(triggers, "s", {"depth": "3"}, {"a": "b"}) == {"a": "b"}
 
 
 def test_a_group_hands_on_what_its_parent_uses(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_every_flag_and_argument_is_kept(dags: dict[str, Dag]) -> None:
 
 def test_captured_output_reaches_the_child(dags: dict[str, Dag]) -> None:
     count = arguments(dags["daily"], "count")
-    assert "\nenv REGION={{ params.region | quote }} count.sh {{" in count["bash_command"]
+    assert '\nenv PATH=".:$PATH" REGION={{ params.region | quote }} count.sh {{' in count["bash_command"]
     assert "tee captured.properties" in count["bash_command"]
     publish = arguments(dags["daily"], "publish")
     assert publish["trigger_dag_id"] == "child"

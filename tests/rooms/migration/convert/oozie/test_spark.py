@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -66,6 +68,35 @@ def test_other_engines_get_the_same_options(tmp_path: Path) -> None:
     command(tmp_path, '--conf spark.x="a b" --num-executors 3')
     (dag,) = read(tmp_path, {"runners": {"spark": "livy"}}).dags
     assert dict(dag.task("s").arguments)["conf"] == {"spark.x": "a b", "spark.executor.instances": "3"}
+
+
+@pytest.mark.parametrize("runner", ["livy", "dataproc"])
+@pytest.mark.parametrize(
+    ("jar", "place"),
+    [
+        ("lib/tide.jar", "hdfs://n/apps/w/lib/tide.jar"),
+        ("/jars/tide.jar", "/jars/tide.jar"),
+        ("${jar}", "hdfs://n/apps/w/lib/tide.jar"),
+    ],
+)
+def test_a_relative_jar_of_an_engine_stands_below_the_application(
+    tmp_path: Path, runner: str, jar: str, place: str
+) -> None:
+    """As for Oozie (4.x/5.x: JavaActionExecutor.addToCache); an engine would look in a home directory, or on its own disk."""
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:1.0" name="w"><start to="s"/><action name="s"><spark xmlns="uri:oozie:spark-action:1.0"><master>yarn</master>'
+        f'<name>n</name><class>x.Tide</class><jar>{jar}</jar></spark><ok to="end"/><error to="k"/></action><kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    options = {"project_id": "p", "region": "r", "cluster": "c"}
+    (dag,) = read(tmp_path, {"runners": {"spark": runner}, "dataproc": options}).dags
+    given = dict(dag.task("s").arguments)
+    text = str(given["file"] if runner == "livy" else given["job"]["spark_job"]["jar_file_uris"][0])  # type: ignore[index,call-overload]
+    space: dict[str, Any] = {"re": re}
+    exec("\n".join(function.source for function in dag.functions), space)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters |= {name: space[name] for name in ("in_app", "app_folder") if name in space}
+    params = {"jar": "lib/tide.jar", "oozie.wf.application.path": "hdfs://n/apps/w/workflow.xml"}
+    assert environment.from_string(text).render(params=params) == place
 
 
 def test_spark3_of_a_distribution_calls_its_client(tmp_path: Path) -> None:

@@ -83,3 +83,34 @@ def test_the_file_of_a_workflow_gives_its_name(tmp_path: Path) -> None:
     (tmp_path / "coordinator.xml").write_text(write(_COORDINATOR, name="c", path="${root}/load-tide.xml"))
     (dag,) = read(tmp_path, {}).dags
     assert targets(dag) == ["load-tide"]
+
+
+@pytest.mark.parametrize("known", ["hdfs://n/apps", "${nameNode}/apps", "${apps}"])
+@pytest.mark.parametrize("caller", ["moon/shore/add/workflow.xml", "moon/start.xml"])
+def test_a_workflow_whose_path_is_known_is_no_other_that_is_called_so(tmp_path: Path, known: str, caller: str) -> None:
+    """Its folder has the name of the caller's, or of a third one's."""
+    files = {
+        "moon/shore/add/workflow.xml": ("web", "/far/else"),
+        caller: ("caller", f"{known}/tools/shore/add/workflow.xml"),
+    }
+    for file, (name, path) in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(write(_PARENT, name=name, path=path))
+    (tmp_path / caller).with_name("job.properties").write_text("apps=hdfs://n/apps\n")
+    dag = by_id(read(tmp_path, {"sub_workflows": "trigger"}))["caller"]
+    assert targets(dag) == ["add"]
+    assert "the DAG add has to exist" in reasons(dag)
+
+
+def test_nor_is_a_workflow_the_one_that_its_parent_only_seems_to_be(tmp_path: Path) -> None:
+    """The path of the child begins with a value that nobody knows: what waits for the child is not taken for it."""
+    files = {
+        "shore/add/workflow.xml": ("tide", "/apps/low/workflow.xml"),
+        "low/workflow.xml": ("ebb", "${far}/pool/add"),
+    }
+    for file, (name, path) in files.items():
+        (tmp_path / "apps" / file).parent.mkdir(parents=True)
+        (tmp_path / "apps" / file).write_text(write(_PARENT, name=name, path=path))
+    dags = by_id(read(tmp_path, {"sub_workflows": "trigger"}))
+    assert (targets(dags["tide"]), targets(dags["ebb"])) == (["ebb"], ["add"])
+    assert "the DAG add has to exist" in reasons(dags["ebb"])

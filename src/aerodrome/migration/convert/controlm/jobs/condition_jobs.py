@@ -5,6 +5,7 @@ They change the same Airflow variable for which jobs wait whose condition nobody
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from aerodrome.migration.convert import symbols
@@ -13,7 +14,7 @@ from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import action_of, detail
 
-_TODAY: Final = ".%%OMONTH.%%ODAY"
+_TODAY: Final = "%%OMONTH.%%ODAY"
 _UNDATED: Final = ("nodate", "stat", "static", "dateless")
 _ON_THE_DAY: Final = ("", "today", "odat", "odate", "orderdate")
 
@@ -42,14 +43,25 @@ def condition_job(bench: Workbench) -> None:
             "condition-any-date", f"{name} is deleted without a date and for the order date, not for other dates."
         )
     elif kind.startswith("specific") and day:
-        endings = [f".{day}"]
+        endings = [day]
     else:
         bench.fail("condition-date", f"A condition with the date {kind} {day} is not converted.")
         return
-    keys: list[Expression] = [bench.text(f"controlm.condition.{name}{ending}") for ending in endings]
     is_needed = not is_added and detail(details, ("ignoreerrors",)).lower() in ("no", "n", "false")
+    change(bench, name, endings, is_added=is_added, is_needed=is_needed)
+
+
+def change(bench: Workbench, name: str, endings: Sequence[str], *, is_added: bool, is_needed: bool = False) -> None:
+    """Add the task that changes a condition for dates: month and day, or "" without a date."""
+    dates: list[Expression] = [bench.text(ending) for ending in endings]
+    given: dict[str, Expression] = {
+        "name": bench.text(name),
+        "dates": dates,
+        "is_added": is_added,
+        "is_needed": is_needed,
+    }
     bench.work.functions.append(snippets.CHANGE_EVENTS)
-    given: dict[str, Expression] = {"keys": keys, "is_added": is_added, "is_needed": is_needed}
+    bench.work.macros.add("odate")
     bench.note(
         "condition-job",
         f"It changes the Airflow variable of the condition {name}; jobs that wait for it by an edge or for a run do not see it.",

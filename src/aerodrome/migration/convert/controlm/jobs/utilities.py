@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aerodrome.migration.convert import symbols
-from aerodrome.migration.convert.contract import Code, Expression
-from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.jobs.condition_jobs import change
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 
 _NAMES: Final = (
@@ -40,14 +38,7 @@ def condition_command(bench: Workbench, command: str, *, is_alone: bool) -> bool
         return False
     changes = _changes(command) if is_alone else []
     for name, ending, is_added in changes:
-        keys: list[Expression] = [bench.text(f"controlm.condition.{name}{ending}")]
-        given: dict[str, Expression] = {"keys": keys, "is_added": is_added, "is_needed": False}
-        bench.work.functions.append(snippets.CHANGE_EVENTS)
-        bench.note(
-            "condition-job",
-            f"It changes the Airflow variable of the condition {name}; jobs that wait for it by an edge or for a run do not see it.",
-        )
-        bench.step("", symbols.PYTHON, ("python_callable", Code("change_events")), ("op_kwargs", given))
+        change(bench, name, [ending], is_added=is_added)
     if changes:
         return True
     if _ALONE.match(command):
@@ -65,7 +56,7 @@ def _tell(bench: Workbench, name: str) -> None:
 
 
 def _changes(command: str) -> list[tuple[str, str, bool]]:
-    """Give the conditions that a command changes (name, ending of the variable, is added); none where it does anything else, too."""
+    """Give the conditions that a command changes (name, month and day, is added); none where it does anything else, too."""
     found: list[tuple[str, str, bool]] = []
     for part in re.split(r"&&|[;\n]", command.strip().rstrip(";")):
         change = _CONDITION.match(part)
@@ -77,10 +68,10 @@ def _changes(command: str) -> list[tuple[str, str, bool]]:
 
 
 def _ending(day: str) -> str | None:
-    """Give the date behind the name of the Airflow variable; None where it cannot be said."""
+    """Give the month and day of a date, "" for none; None where it cannot be said."""
     word = day.strip("\"'").upper()
     if word in _TODAY:
-        return ".%%OMONTH.%%ODAY"
+        return "%%OMONTH.%%ODAY"
     if word in ("STAT", "0000"):
         return ""
-    return f".{word}" if re.fullmatch(r"(0[1-9]|1[0-2])\d\d", word) else None
+    return word if re.fullmatch(r"(0[1-9]|1[0-2])\d\d", word) else None

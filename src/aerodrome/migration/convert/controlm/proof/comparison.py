@@ -83,8 +83,8 @@ def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[
     for day in sorted(plan.dates):
         ordered = frozenset(path for path in jobs if path in unknown or day in plan.order.jobs[path].dates)
         kinds.setdefault(ordered, day)
-    found: dict[date | None, frozenset[Path]] = {day: ordered for ordered, day in kinds.items()}
-    return found if plan.is_scheduled else {None: frozenset(jobs)} | found
+    found: dict[date | None, frozenset[Path]] = {} if plan.is_scheduled else {None: frozenset(jobs)}
+    return found | {day: ordered for ordered, day in kinds.items()}
 
 
 def _edges(world: World, plan: Plan) -> set[tuple[Path, str]]:
