@@ -35,6 +35,7 @@ from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.jobs.unmapped import FILE, skeleton
 from aerodrome.migration.convert.controlm.jobs.work import is_convertible
 from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.waking import awake
 from aerodrome.migration.convert.controlm.world import Plan, World, plan_world, pool_of
 
 _ASKED = (
@@ -72,6 +73,7 @@ class _Converter:
         self.dags = [
             replace(dag, tasks=tuple(self._waiting_for_lasts(task) for task in dag.tasks)) for dag in self.dags
         ]
+        self.dags = awake(self.dags)
         export = self.world.export
         files: tuple[ExtraFile, ...] = (
             (ExtraFile("plugins/controlm_approval.py", snippets.CONFIRM_FILE, ("2.11",)),)

@@ -15,6 +15,7 @@ from aerodrome.migration.convert.controlm.proof.comparison import compare
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.world import plan_world
+from aerodrome.migration.convert.emission.project import compose
 
 
 def job(name: str, inside: str = "", more: str = "") -> str:
@@ -155,3 +156,20 @@ def test_a_job_does_not_wait_for_what_its_force_has_added(tmp_path: Path) -> Non
     made = convert(tmp_path, folder("MILL", *jobs))
     assert [task.full_id for task in dag_of(made, "MILL__SIFT").tasks] == ["SIFT"]
     assert changed(dag_of(made, "MILL")) == {}
+
+
+def test_what_others_order_is_not_asleep_unless_it_has_a_schedule(tmp_path: Path) -> None:
+    calls = forces("HAND", "") + forces("MILL", "SIFT") + forces("DAILY", "")
+    text = (
+        folder("CALL", job("CALLER", calls, 'DAYS="ALL"'))
+        + folder("HAND", job("A"), job("B"), method="")
+        + folder("MILL", job("SIFT", "", 'DAYS="1"'), job("REST", "", 'DAYS="1"'))
+        + folder("DAILY", job("C", "", 'DAYS="ALL"'))
+        + folder("ALONE", job("D"), method="")
+    )
+    made = convert(tmp_path, text)
+    asleep = {dag.dag_id: dag.is_paused for dag in made.dags}
+    assert asleep == {"CALL": None, "HAND": False, "MILL": None, "MILL__SIFT": False, "DAILY": None, "ALONE": None}
+    told = {dag.dag_id for dag in made.dags for item in dag.accounts if item.code == "force-paused"}
+    assert told == {"DAILY"}
+    assert "is_paused_upon_creation=False," in compose(made, "3.3")["dags/hand_dag.py"]
