@@ -23,6 +23,7 @@ from aerodrome.migration.convert.controlm.draft import Built, Draft
 from aerodrome.migration.convert.controlm.effects import After, Effects
 from aerodrome.migration.convert.controlm.jobs.work import work_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
+from aerodrome.migration.convert.controlm.waits.around import around
 from aerodrome.migration.convert.controlm.waits.behind import Behind, order_behind
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
@@ -47,7 +48,8 @@ class Builder:
         times: tuple[int, ...] = (),
         dates: frozenset[date] | None = None,
     ) -> None:
-        self.draft = Draft(world, plan, is_apart=is_apart, tick=tick, times=times)
+        alone = jobs[0] if is_apart and jobs[0].path not in plan.apart else None
+        self.draft = Draft(world, plan, is_apart=is_apart, alone=alone, tick=tick, times=times)
         self.waiting = Waiting(self.draft, self._end_of)
         self.holding = Holding(self.draft, dates)
         self.jobs = jobs
@@ -127,6 +129,17 @@ class Builder:
     # ---- folders and sub-folders
 
     def _containers(self, folder: Folder, group: str) -> None:
+        self._start_gate(folder, group)
+        if folder.path in self.draft.plan.starts:
+            self._tell_start(folder)
+        for inner in (member for member in folder.members if isinstance(member, Folder)):
+            name = self.draft.world.task_ids[self.draft.plan.number, inner.path]
+            self.draft.built.groups.append(Group(name, inner.description))
+            self.draft.account("SUB_FOLDER", "converted", inner.origin, name=inner.name)
+            self._containers(inner, name)
+
+    def _start_gate(self, folder: Folder, group: str) -> None:
+        """Make what lets a folder start: the folder around it, its time, its conditions, its confirmation."""
         parent = self._starts.get(folder.path[:-1])
         held = self.holding.time(folder, f"{folder.name}_not_before", group, None)
         timed = tuple(name for name in held if name != parent)
@@ -143,11 +156,27 @@ class Builder:
             self._starts[folder.path] = timed[0]
         elif parent:
             self._starts[folder.path] = parent
-        for inner in (member for member in folder.members if isinstance(member, Folder)):
-            name = self.draft.world.task_ids[self.draft.plan.number, inner.path]
-            self.draft.built.groups.append(Group(name, inner.description))
-            self.draft.account("SUB_FOLDER", "converted", inner.origin, name=inner.name)
-            self._containers(inner, name)
+
+    def _tell_start(self, folder: Folder) -> None:
+        """Let the cyclic jobs of a folder, which run in DAGs of their own, see that it has started."""
+        self.draft.need_conditions()
+        self.draft.need(snippets.CHANGE_CONDITION)
+        given: dict[str, Expression] = {"name": self.draft.plan.starts[folder.path], "days": 0, "is_added": True}
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("change_condition")),
+            ("op_kwargs", given),
+        )
+        self._after_task("tells_start", folder, self._starts[folder.path], symbols.PYTHON, arguments, "real")
+
+    def _around(self, job: Job, predicate: str | None) -> None:
+        """Let a job that runs apart start when the folders around it have started, in their DAG or, for one that is ordered alone, here."""
+        plan = self.draft.plan
+        for folder in around(plan.folder, job):
+            self._group[folder.path] = ""
+            if self.draft.alone is not None:
+                self._start_gate(folder, "")
+            elif folder.path in plan.starts:
+                self._starts[job.path[:-1]] = self.waiting.started(folder, "", predicate)
 
     def _finish(self, folder: Folder) -> None:
         """End gates of folders that add conditions or react, inner ones first."""
@@ -240,7 +269,9 @@ class Builder:
         ordered = self.draft.plan.ordered(job)
         predicate = self.holding.predicate(job)
         zone_of = self.draft.zone(job)
-        start = self._starts.get(job.path[:-1]) if not self.draft.is_apart else None
+        if self.draft.is_apart:
+            self._around(job, predicate)
+        start = self._starts.get(job.path[:-1])
         timed = self.holding.time(job, f"{sanitize(job.name)}_not_before", group, predicate)
         also = (*((start,) if start else ()), *(name for name in timed if name != start))
         upstream = self.waiting.upstream(job, also, group, predicate)

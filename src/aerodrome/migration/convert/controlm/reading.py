@@ -35,6 +35,7 @@ from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.jobs.unmapped import FILE, skeleton
 from aerodrome.migration.convert.controlm.jobs.work import is_convertible
 from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.waits.around import has_other_zone, within
 from aerodrome.migration.convert.controlm.waking import awake
 from aerodrome.migration.convert.controlm.world import Plan, World, plan_world, pool_of
 
@@ -119,7 +120,7 @@ class _Converter:
             if plan.is_scheduled and plan.dates
             else no_schedule(self.site)
         )
-        if jobs or not plan.apart:
+        if plan.has_dag:
             head: list[Account] = []
             if folder.cyclic is not None:
                 again = cyclic_timing(_as_job(folder), plan.dates, self.site) if plan.repeats else None
@@ -134,7 +135,7 @@ class _Converter:
             self._ask(plan)
         for job in folder.jobs():
             if job.path in plan.apart:
-                self._cyclic(plan, job, is_first=not jobs and job.path == next(iter(plan.apart)))
+                self._cyclic(plan, job, is_first=not plan.has_dag and job.path == next(iter(plan.apart)))
             elif job.path in plan.forced:
                 built = Builder(self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day).build()
                 built.accounts = [self._alone(plan, job)]
@@ -145,22 +146,29 @@ class _Converter:
 
     def _alone(self, plan: Plan, job: Job) -> Account:
         """Say what becomes of a job that others order alone."""
-        names = [wait.name for wait in job.waits if self.world.links.is_awaited_alone(plan.number, job, wait)]
+        names = self.world.links.awaited_alone(plan.number, job)
         if not names:
             return Account("JOB/forced", "converted", job.origin, name=job.name)
-        text = f"Ordered alone, it waits for the Airflow variables of its conditions: {', '.join(names)}."
+        text = f"Ordered alone, it waits for the Airflow variables of its conditions, and of those of the folders around it: {', '.join(names)}."
         return Account("JOB/forced", "caveat", job.origin, "force-conditions", text, job.name)
 
     def _cyclic(self, plan: Plan, job: Job, *, is_first: bool) -> None:
         ordered = plan.ordered(job)
-        timing = cyclic_timing(job, ordered.dates, self.site) if plan.is_scheduled and ordered.is_known else None
+        is_elsewhere = has_other_zone(plan.folder, job, self.site.clock)
+        held = within(plan.folder, job, self.site.clock)
+        is_sayable = plan.is_scheduled and ordered.is_known and not is_elsewhere
+        timing = cyclic_timing(held, ordered.dates, self.site) if is_sayable else None
         accounts: list[Account] = []
         if timing is None:
             code, text = "cyclic-unscheduled", "The cyclic job has no schedule: see its folder."
             if plan.is_scheduled and ordered.is_known and ordered.dates:
                 code, text = (
-                    "cyclic-times",
-                    "The times of the cyclic job cannot be said (no interval, or one that is no number of minutes): it has no schedule.",
+                    ("cyclic-zone", "The times of the cyclic job are those of another time zone: it has no schedule.")
+                    if is_elsewhere
+                    else (
+                        "cyclic-times",
+                        "The times of the cyclic job cannot be said (no interval, or one that is no number of minutes): it has no schedule.",
+                    )
                 )
                 self.questions.append(Question(code, f"{'/'.join(job.path)}: {text}", job.origin, plan.apart[job.path]))
             accounts.append(Account("JOB@CYCLIC", "caveat", job.origin, code, text, job.name))
@@ -169,7 +177,7 @@ class _Converter:
             text = "It starts at its times of the day; a run that lasts longer delays the next one, and is not followed by a wait from its end."
             accounts += [
                 Account("JOB@CYCLIC", "caveat", job.origin, code, note, job.name)
-                for code, note in notes_of(job, self.site.clock)
+                for code, note in notes_of(held, self.site.clock)
             ]
             assert job.cyclic is not None  # noqa: S101
             is_exact = job.cyclic.kind == "times" or job.cyclic.counted_from == "target"

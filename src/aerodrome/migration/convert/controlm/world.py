@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from zlib import crc32
 
@@ -13,6 +13,7 @@ from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ord
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.variables.scoping import keys_set
+from aerodrome.migration.convert.controlm.waits.around import around, is_doing, starts_of
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
 from aerodrome.migration.convert.controlm.waits.forcing import forces_of, link_alone, met_by
 from aerodrome.migration.convert.controlm.waits.keeping import keep
@@ -39,6 +40,9 @@ class Plan:
     is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
     is_at_any_time: bool = False  # other jobs order its DAG
     forced_inside: frozenset[tuple[str, ...]] = frozenset()  # of `forced`: those that a job of this folder orders
+    starts: Mapping[tuple[str, ...], str] = field(
+        default_factory=dict
+    )  # folders for whose start their cyclic jobs wait: path -> the condition that says it
 
     @property
     def repeats(self) -> bool:
@@ -50,6 +54,11 @@ class Plan:
     def has_criteria(self) -> bool:
         """Say whether anything may choose a date for one of its jobs, known or not."""
         return bool(self.dates) or any(path not in self.apart for path, _ in self.order.unknown)
+
+    @property
+    def has_dag(self) -> bool:
+        """Say whether the folder has a DAG of its own: for jobs, or for what the folder itself waits for and does."""
+        return len(self.apart) < len(list(self.folder.jobs())) or not self.apart or is_doing(self.folder)
 
     def alone(self) -> list[Job]:
         """Give the jobs that others order alone, in DAGs of their own."""
@@ -125,11 +134,12 @@ def plan_world(export: Export, site: Site) -> World:
     almanac = Almanac(export.calendars, site.horizon, week_starts_on_sunday=site.is_week_from_sunday)
     forces = [force for folder in export.folders for force in forces_of(folder)]
     wanted = {force.name for force in forces}
+    index = index_of(export.folders)
     taken: set[str] = set()
     plans: list[Plan] = []
     task_ids: dict[tuple[int, tuple[str, ...]], str] = {}
     for number, folder in enumerate(export.folders):
-        plans.append(_plan(number, folder, export, site, almanac, wanted, taken))
+        plans.append(_plan(number, folder, export, site, almanac, wanted, taken, index.conditions))
         task_ids |= {(number, path): task_id for path, task_id in name_tasks(folder).items()}
     settings: dict[tuple[int, tuple[str, ...]], Setting] = {}
     for plan in plans:
@@ -157,14 +167,15 @@ def plan_world(export: Export, site: Site) -> World:
                 job.path in plan.forced,
                 plan.is_at_any_time,
             )
-    index = index_of(export.folders)
     links = link(export.folders, index, settings)
     met = met_by(forces)
     for plan in plans:
         for job in plan.alone():
             added = met[plan.folder.name, job.name]
-            has_dates = bool(plan.dates_of(job))
-            link_alone(links, plan.number, job, added, is_daily=plan.is_daily(job), has_dates=has_dates)
+            for node in (*around(plan.folder, job), job):
+                has_dates = bool(plan.dates_of(node))
+                is_daily = plan.is_daily(node)
+                link_alone(links, plan.number, job, node, added, is_daily=is_daily, has_dates=has_dates)
     unawaited = keep(links, index, site.kept_conditions, is_keeping_unawaited=site.is_keeping_unawaited)
     return World(
         export,
@@ -187,6 +198,7 @@ def _plan(
     almanac: Almanac,
     wanted: set[tuple[str, str]],
     taken: set[str],
+    conditions: frozenset[str],
 ) -> Plan:
     dag_id = _free(sanitize(folder.name), taken)
     why_not, notes = _order_method(folder, site)
@@ -202,10 +214,16 @@ def _plan(
             for j in jobs
             if (folder.name, j.name) in wanted and j.path not in apart
         }
-    sets = {id(item.dates): item.dates for path, item in order.jobs.items() if path not in apart}
+    starts = starts_of(folder, dag_id, (job for job in jobs if job.path in apart), conditions)
+    is_whole = bool(starts) or (len(apart) == len(jobs) and is_doing(folder))  # it also runs on dates of cyclic jobs
+    sets = {id(item.dates): item.dates for path, item in order.jobs.items() if is_whole or path not in apart}
     dates = almanac.one(frozenset[date]().union(*sets.values()))
-    starts = [_start(folder, job, site) for job in jobs if job.path not in apart and order.jobs[job.path].dates]
-    tick = min(starts, key=site.clock.place, default=site.clock.new_day)
+    firsts = [
+        _start(folder, replace(job, time_from=None) if job.path in apart else job, site)
+        for job in jobs
+        if (is_whole or job.path not in apart) and order.jobs[job.path].dates
+    ]
+    tick = min(firsts, key=site.clock.place, default=site.clock.new_day)
     if order.unknown:
         item = order.unknown[0][1]
         why_not = (item.code, item.reason)
@@ -234,6 +252,7 @@ def _plan(
         any(name == folder.name for name, _ in wanted),
         (folder.name, "") in wanted or (len(jobs) == 1 and (folder.name, jobs[0].name) in wanted),
         frozenset(path for path in forced if (folder.name, path[-1]) in own),
+        starts,
     )
 
 

@@ -55,16 +55,18 @@ def met_by(forces: Iterable[Force]) -> Mapping[Name, frozenset[str]]:
     return {name: frozenset.intersection(*items) for name, items in found.items()}
 
 
-def link_alone(links: Links, number: int, job: Job, met: frozenset[str], *, is_daily: bool, has_dates: bool) -> None:
-    """Let a job that is ordered alone wait for stored conditions, unless whoever orders it has added them."""
-    is_added = {(wait.name, wait.odate): wait.name in met and days_of(wait.odate) == 0 for wait in job.waits}
-    if holds(tree_of(job.waits), is_added):
+def link_alone(
+    links: Links, number: int, job: Job, node: Node, met: frozenset[str], *, is_daily: bool, has_dates: bool
+) -> None:
+    """Let a job that is ordered alone, or a folder around it, wait for stored conditions, unless whoever orders it has added them."""
+    is_added = {(wait.name, wait.odate): wait.name in met and days_of(wait.odate) == 0 for wait in node.waits}
+    if holds(tree_of(node.waits), is_added):
         return
-    for wait in job.waits:
+    for wait in node.waits:
         days = dated(wait.odate, is_daily=is_daily, has_dates=has_dates, is_only_forced=not has_dates)
         link = Link("stored", None, 0 if isinstance(days, str) else days, days == "before", name=wait.name)
         if days == "unknown":
             link = Link("never", why="condition-date", name=wait.name)
         else:
             links.stored[wait.name].add(link.days)
-        links.alone[number, job.path, wait.name, wait.odate] = (link,)
+        links.alone.setdefault((number, job.path, node.path), {})[wait.name, wait.odate] = (link,)

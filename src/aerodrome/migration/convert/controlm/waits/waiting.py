@@ -8,7 +8,7 @@ from datetime import timedelta
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Expression, Function, Rule, Symbol
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wait
+from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node, Wait
 from aerodrome.migration.convert.controlm.draft import Draft, at
 from aerodrome.migration.convert.controlm.waits.conditions import Producer, event_of, tree_of
 from aerodrome.migration.convert.controlm.waits.linking import Link, dated
@@ -35,7 +35,7 @@ class Waiting:
         def leaf(wait: Wait) -> tuple[str, ...]:
             return tuple(self.link(node, wait, link, group, predicate) for link in self._ways(node, wait))
 
-        if self.is_alone(node):
+        if self.draft.alone is not None:
             is_waiting = all(self._ways(node, wait) for wait in node.waits)
             return upstream_of(tree_of(node.waits) if is_waiting else None, leaf, gate, also)
         found = upstream_of(tree_of(node.waits), leaf, gate, also)
@@ -57,16 +57,16 @@ class Waiting:
             return Upstream(found.ids, "none_failed")
         return found
 
-    def is_alone(self, node: Node) -> bool:
-        """Say whether the DAG is that of a job which others order alone."""
-        plan = self.draft.plan
-        return self.draft.is_apart and node.path in plan.forced and node.path not in plan.apart
+    def started(self, folder: Folder, group: str, predicate: str | None) -> str:
+        """Wait for the start of a folder that the DAG of the folder tells, for a cyclic job in it."""
+        name = self.draft.plan.starts[folder.path]
+        return self.link(folder, Wait(name), Link("stored", name=name), group, predicate)
 
     def _ways(self, node: Node, wait: Wait) -> tuple[Link, ...]:
         """Give the ways to meet a condition; none where whoever orders the job alone has added it."""
-        links, number = self.draft.world.links, self.draft.plan.number
-        if self.is_alone(node):
-            return links.alone.get((number, node.path, wait.name, wait.odate), ())
+        links, number, alone = self.draft.world.links, self.draft.plan.number, self.draft.alone
+        if alone is not None:
+            return links.alone.get((number, alone.path, node.path), {}).get((wait.name, wait.odate), ())
         return links.of(number, node, wait)
 
     def link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
