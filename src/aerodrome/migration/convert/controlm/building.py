@@ -21,6 +21,7 @@ from aerodrome.migration.convert.controlm.effects import Effects
 from aerodrome.migration.convert.controlm.ending import Ending
 from aerodrome.migration.convert.controlm.jobs.work import work_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
+from aerodrome.migration.convert.controlm.names import is_lost, sanitize
 from aerodrome.migration.convert.controlm.waits.around import around
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
@@ -28,7 +29,7 @@ from aerodrome.migration.convert.controlm.waits.lineage import added, with_asset
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream
 from aerodrome.migration.convert.controlm.waits.waiting import Waiting
 from aerodrome.migration.convert.controlm.watching import unheard
-from aerodrome.migration.convert.controlm.world import Plan, World, sanitize
+from aerodrome.migration.convert.controlm.world import Plan, World
 
 
 class Builder:
@@ -313,6 +314,8 @@ class Builder:
                     arguments.append(("on_retry_callback", effects.on_notok))
             if operator is symbols.SSH and step.operator is symbols.SSH:
                 arguments = [item for item in arguments if item[0] != "cmd_timeout"] + [("cmd_timeout", None)]
+            if is_last and is_lost(job.name):
+                arguments.append(("task_display_name", job.name))
             role: Role = "raises" if work.failure else "real"
             self.draft.task(
                 task_id,

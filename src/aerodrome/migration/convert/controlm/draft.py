@@ -26,10 +26,11 @@ from aerodrome.migration.convert.controlm.dates.gates import Gates
 from aerodrome.migration.convert.controlm.dates.zones import zone_named
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
+from aerodrome.migration.convert.controlm.names import pool_of
 from aerodrome.migration.convert.controlm.priorities import weight_of
 from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, Scope, compile_text
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
-from aerodrome.migration.convert.controlm.world import Plan, World, pool_of
+from aerodrome.migration.convert.controlm.world import Plan, World
 
 _ALONE: Final = (
     "all_done",

@@ -12,9 +12,9 @@ from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.draft import Draft
 from aerodrome.migration.convert.controlm.effects import After, Effects
+from aerodrome.migration.convert.controlm.names import sanitize
 from aerodrome.migration.convert.controlm.waits.behind import Behind, order_behind
 from aerodrome.migration.convert.controlm.waits.waiting import Waiting
-from aerodrome.migration.convert.controlm.world import sanitize
 
 Path = tuple[str, ...]
 

@@ -34,10 +34,11 @@ from aerodrome.migration.convert.controlm.definitions.model import Folder, Job
 from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.jobs.unmapped import FILE, skeleton
 from aerodrome.migration.convert.controlm.jobs.work import is_convertible
+from aerodrome.migration.convert.controlm.names import is_lost, pool_of
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.waits.around import has_other_zone, within
 from aerodrome.migration.convert.controlm.waking import awake
-from aerodrome.migration.convert.controlm.world import Plan, World, plan_world, pool_of
+from aerodrome.migration.convert.controlm.world import Plan, World, plan_world
 
 _ASKED = (
     "calendar-missing",
@@ -220,10 +221,17 @@ class _Converter:
             arguments.append(
                 ("user_defined_macros", Code("{" + ", ".join(f'"{name}": {name}' for name in names) + "}"))
             )
+        shown = plan.folder.name if dag_id == plan.dag_id else origin.path
+        if is_lost(shown):
+            arguments.append(("dag_display_name", shown))
         for name, why in built.unknown.items():
             self.variables.setdefault(name, VariableNeed(name, None, why))
         for need in built.connections:
-            self.connections.setdefault(need.conn_id, need)
+            known = self.connections.setdefault(need.conn_id, need)
+            if (known.why, known.host, known.login) != (need.why, need.host, need.login):
+                text = f"The connection {need.conn_id} is that of two: {_shown(known)} and {_shown(need)}, whose names differ only in marks or case. Give one of them another connection."
+                found = Account("connection", "caveat", origin, "connection-shared", text, need.conn_id)
+                accounts = accounts if found in accounts else [*accounts, found]
         self.packages |= built.packages
         self.lasts |= {(dag_id, end): last for end, last in built.lasts.items()}
         self.needs_approval = self.needs_approval or built.needs_approval
@@ -318,6 +326,11 @@ class _Converter:
                     PoolNeed(pool_of(name), largest[name], "Control-M quantitative resource; set its real maximum")
                 )
         return needs
+
+
+def _shown(need: ConnectionNeed) -> str:
+    where = "@".join(part for part in (need.login, need.host) if part)
+    return f"{need.why} ({where})" if where else need.why
 
 
 def _as_job(folder: Folder) -> Job:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from zlib import crc32
 
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
 from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
+from aerodrome.migration.convert.controlm.names import free, name_tasks, sanitize
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.variables.scoping import keys_set
 from aerodrome.migration.convert.controlm.waits.around import around, is_doing, starts_of
@@ -126,7 +125,7 @@ class World:
         taken = {plan.dag_id.lower() for plan in self.plans}
         taken |= {name.lower() for plan in self.plans for name in (*plan.apart.values(), *plan.forced.values())}
         name = sanitize(folder)
-        return _free(f"{name}__{sanitize(job)}" if job else name, taken)
+        return free(f"{name}__{sanitize(job)}" if job else name, taken)
 
 
 def plan_world(export: Export, site: Site) -> World:
@@ -200,17 +199,17 @@ def _plan(
     taken: set[str],
     conditions: frozenset[str],
 ) -> Plan:
-    dag_id = _free(sanitize(folder.name), taken)
+    dag_id = free(sanitize(folder.name), taken)
     why_not, notes = _order_method(folder, site)
     is_by_hand = why_not is not None
     order = order_folder(folder, almanac, export.rules, is_by_hand=is_by_hand)
     jobs = list(folder.jobs())
-    apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
+    apart = {job.path: free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
     own = {force.name for force in forces_of(folder)}
     if len(jobs) > 1:
         forced = {
-            j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken)
+            j.path: free(f"{dag_id}__{sanitize(j.name)}", taken)
             for j in jobs
             if (folder.name, j.name) in wanted and j.path not in apart
         }
@@ -286,50 +285,3 @@ def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, t
     if known is False:
         text = f"The folder is ordered by the user daily {method}, which the profile says is not run."
     return ("user-daily", text), ()
-
-
-def sanitize(name: str) -> str:
-    """Make a name that Airflow takes as a DAG or task id; what it does not take becomes `_`."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:200] or "unnamed"
-
-
-def pool_of(name: str) -> str:
-    """Name the pool of a resource: letters that Airflow takes for a key; a name that is changed keeps a mark of its own."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
-    return name if plain == name else f"{plain[:200]}_{crc32(name.encode()):08x}"
-
-
-def _free(name: str, taken: set[str]) -> str:
-    found, number = name, 1
-    while found.lower() in taken:
-        number += 1
-        found = f"{name}_{number}"
-    taken.add(found.lower())
-    return found
-
-
-def name_tasks(folder: Folder) -> dict[tuple[str, ...], str]:
-    """Give the full task id of every job and the group id of every sub-folder, by path; equal names are numbered.
-
-    A group inside of another one has no name that a task or group outside of all groups has: Airflow compares it without its prefix
-    (TaskGroup, used_group_ids, 2.11.2; 3.3.2 does not mind).
-    """
-    names: dict[tuple[str, ...], str] = {}
-    outermost: set[str] = set()
-
-    def walk(inside: Folder, group: str) -> None:
-        taken: set[str] = set() if group else outermost
-        inner: list[tuple[Folder, str]] = []
-        for member in inside.members:
-            others = taken | outermost if isinstance(member, Folder) else taken
-            own = _free(sanitize(member.name), others)
-            taken.add(own.lower())
-            full = f"{group}.{own}" if group else own
-            names[member.path] = full
-            if isinstance(member, Folder):
-                inner.append((member, full))
-        for member, full in inner:
-            walk(member, full)
-
-    walk(folder, "")
-    return names

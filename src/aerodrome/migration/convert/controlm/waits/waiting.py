@@ -10,10 +10,11 @@ from aerodrome.migration.convert.contract import Code, Expression, Function, Rul
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node, Wait
 from aerodrome.migration.convert.controlm.draft import Draft, at
+from aerodrome.migration.convert.controlm.names import sanitize
 from aerodrome.migration.convert.controlm.waits.conditions import Producer, event_of, tree_of
 from aerodrome.migration.convert.controlm.waits.linking import Link, dated
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream, upstream_of
-from aerodrome.migration.convert.controlm.world import Plan, sanitize
+from aerodrome.migration.convert.controlm.world import Plan
 
 
 class Waiting:
