@@ -51,7 +51,7 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
                     firsts |= {wait.name: None} if link.is_previous else {}
                 elif link.kind == "sensor":
                     awaited[wait.name] = None
-                    if link.producer is not None:
+                    if link.producer is not None and link.producer.folder != plan.number:
                         leaders[world.plans[link.producer.folder].dag_id] = None
     todo = []
     if kept:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bench.controlm_dates import date_changes
 from tests.rooms.migration.convert.controlm.sample import arguments, convert, dag_of
 
-from aerodrome.migration.convert.contract import Call, Dag
+from aerodrome.migration.convert.contract import Call, Code, Dag
+from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.site import read_site
+from aerodrome.migration.convert.controlm.world import plan_world
 
 CYCLIC = 'CYCLIC="1" CYCLIC_TYPE="C" INTERVAL="00060M" IND_CYCLIC="S"'
 
@@ -109,3 +113,20 @@ def test_a_job_that_is_ordered_alone_obeys_its_folder(tmp_path: Path) -> None:
         ("YARD_starts", "LOAD"),
     }
     assert "force-conditions" in codes(alone)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "days"),
+    [('DAYS="ALL"', -1), ('WEEKDAYS="1,3"', "date_before_is_ordered_1")],
+    ids=["daily", "twice a week"],
+)
+def test_a_folder_waits_for_its_own_end_on_the_date_before(tmp_path: Path, criteria: str, days: object) -> None:
+    own = '<INCOND NAME="LAST" ODATE="PREV" AND_OR="A"/><OUTCOND NAME="LAST" ODATE="ODAT" SIGN="+"/>'
+    text = f'<SMART_FOLDER FOLDER_NAME="YARD" FOLDER_ORDER_METHOD="SYSTEM" {criteria}>{own}{job("A")}</SMART_FOLDER>'
+    yard = dag_of(convert(tmp_path, text), "YARD")
+    given = arguments(yard.task("YARD_waits_LAST"))["op_kwargs"]
+    assert isinstance(given, dict)
+    assert (given["days"].text if isinstance(given["days"], Code) else given["days"]) == days
+    assert arguments(yard.task("YARD_adds_LAST"))["op_kwargs"] == {"name": "LAST", "days": 0, "is_added": True}
+    assert not {"condition-previous", "condition-other-wave"} & codes(yard)
+    assert list(date_changes(plan_world(gather(tmp_path), read_site({})).plans[0], yard)) == []

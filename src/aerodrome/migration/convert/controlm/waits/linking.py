@@ -159,12 +159,17 @@ def _ways(
             and (own.is_apart or _other_run(item, number, days))
         ):
             yield Link("sensor", item, days if isinstance(days, int) else 0, days == "previous", name=wait.name)
-        elif days == "previous":
-            yield Link("never", why="condition-previous", name=wait.name)
         else:
             keeps = True
-    if keeps:
-        yield Link("stored", days=days if isinstance(days, int) else 0, why="condition-stored", name=wait.name)
+    if not keeps:
+        return
+    if days == "previous":
+        days = dated(wait.odate, is_daily=own.is_daily, has_dates=own.has_dates, is_only_forced=own.is_only_forced)
+    if days == "unknown":
+        yield Link("never", why="condition-previous", name=wait.name)
+        return
+    is_before, given = days == "before", days if isinstance(days, int) else 0
+    yield Link("stored", None, given, is_before, why="condition-stored", name=wait.name)
 
 
 def _other_run(item: Producer, number: int, days: int | str | None) -> bool:
