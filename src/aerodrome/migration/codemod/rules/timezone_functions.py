@@ -40,7 +40,7 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             continue
         call = source.parents[node]
         change = _written(source, node, call, found) if isinstance(call, ast.Call) and call.func is node else None
-        line = node.lineno  # type: ignore[attr-defined]
+        line = node.lineno
         yield change or Spot(line, f"`timezone.{found}` is gone in Airflow 3.", _HINTS[found])
 
 
