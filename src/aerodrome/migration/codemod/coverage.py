@@ -145,6 +145,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("orm-access",),
         "where the Task SDK has the same; else a finding with what takes its place",
     ),
+    Removal(
+        "The address of the metadata database, read from the configuration or its variables",
+        "finding",
+        ("metadata-address",),
+    ),
     Removal("dag_run.external_trigger", "rule", ("external-trigger",)),
     Removal("Runs that assets trigger have no dates", "finding", ("no-logical-date",)),
     Removal("Addresses of datasets that a provider refuses", "rule", ("asset-address",), "x- before their scheme"),
@@ -201,6 +206,7 @@ COVERAGE: tuple[Removal, ...] = (
         ("xcom-several",),
         "a finding where task_ids may be one or several, and for a tuple that a template writes",
     ),
+    Removal("XCom.get_one, get_value and set in tasks", "rule", ("xcom-model",), "else a finding"),
     Removal("xcom_push and xcom_pull of operators", "rule", ("operator-xcom",)),
     Removal("xcom_push for a later date", "rule", ("xcom-later-date",), "for its own date; else a finding"),
     Removal("xcom_pull of the task instance of an earlier run", "rule", ("previous-task",), "else a finding"),
@@ -262,7 +268,12 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("argument-type",),
     ),
-    Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
+    Removal(
+        "pendulum 1 of Airflow 1.10 is pendulum 3",
+        "rule",
+        ("pendulum-name",),
+        "Pendulum, create, from_format, parse, period, …; else a finding",
+    ),
     Removal(
         "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
         "rule",

@@ -39,6 +39,7 @@ from aerodrome.migration.codemod.rules import (
     kubernetes,
     latest_only,
     lineage,
+    metadata_address,
     moved_names,
     old_defaults,
     old_sensors,
@@ -77,6 +78,7 @@ from aerodrome.migration.codemod.rules import (
     unread_defaults,
     variable_errors,
     variable_values,
+    xcom_model,
     xcom_pulls,
 )
 
@@ -143,7 +145,9 @@ RULES: tuple[Rule, ...] = (
     lineage.RULE,
     param_values.RULE,
     config_options.RULE,
+    metadata_address.RULE,
     database_access.RULE,
+    xcom_model.RULE,
     runs.EXTERNAL,
     runs.DATELESS,
     asset_addresses.RULE,

@@ -110,7 +110,7 @@ def test_times_of_a_cyclic_job_stand_in_their_order(tmp_path: Path) -> None:
 
 
 def test_a_list_of_dates_that_has_ended_fails(tmp_path: Path) -> None:
-    listed = '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="a" DAYS="1,15" WEEKDAYS="0" DAYS_AND_OR="A"/>'
+    listed = '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="a" DAYS="1,15" WEEKDAYS="0" DAYS_AND_OR="A" ACTIVE_TILL="20401231"/>'
     dag = xml(tmp_path, f'{listed}<JOB JOBNAME="B" TASKTYPE="Command" CMDLINE="b" DAYS="ALL"/>')
     check = check_of(dag, "A")
     assert check is not None
