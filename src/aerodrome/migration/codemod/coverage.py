@@ -212,6 +212,13 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("xcom_pull of the task instance of an earlier run", "rule", ("previous-task",), "else a finding"),
     Removal("Variable.set of something that is no text", "rule", ("variable-text",)),
     Removal("TriggerDagRunOperator(…).execute(context) in a function", "finding", ("trigger-execute",)),
+    Removal("execute() of an operator without a context", "rule", ("operator-execute",), "else a finding"),
+    Removal(
+        "SlackWebhookHook(message=…).execute()",
+        "rule",
+        ("slack-message",),
+        "where it is executed at once; else a finding",
+    ),
     Removal("TriggerDagRunOperator and ExternalTaskMarker: execution_date", "rule", ("operator-argument",)),
     Removal(
         "TriggerDagRunOperator: python_callable",

@@ -38,7 +38,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     lines |= {
         node.lineno
         for node in source.each(ast.Attribute, ast.Name)
-        if source.means(node, _SETTINGS) and isinstance(node.ctx, ast.Load)
+        if source.means(node, _SETTINGS) and isinstance(getattr(node, "ctx", None), ast.Load)
     }
     lines |= {
         text.lineno
