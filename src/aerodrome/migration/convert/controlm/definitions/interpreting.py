@@ -391,6 +391,8 @@ def _variables(element: Element) -> Iterable[Variable]:
 
 def _action(element: Element) -> Action:
     values = {name: element.raw(name) for name in element.attributes}
+    if element.tag == "DOFORCEJOB" and (given := list(_variables(element))):
+        values["VARIABLES"] = ", ".join(f"%%{item.name}={item.value}" for item in given)
     word = values.get("ACTION", "").upper().strip()
     kind = {
         "DOCOND": "cond",

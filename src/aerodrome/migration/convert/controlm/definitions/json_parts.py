@@ -256,7 +256,9 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
                 "TABLE_NAME": rest.get("FOLDER", ""),
                 "NAME": rest.get("JOB", ""),
                 "ODATE": date_word(item.get("Date")),
-                "VARIABLES": rest.get("VARIABLES", ""),
+                "VARIABLES": rest.get("VARIABLES", "").removeprefix("[]"),
+                "DATACENTER": rest.get("CONTROLMSERVER", ""),
+                "REMOTE": "Y" if rest.get("CONTROLMSERVER") else "",
             },
             line=line,
         )

@@ -84,7 +84,11 @@ class Waiting:
             self.draft.task(
                 name,
                 symbols.PYTHON,
-                (("python_callable", Code("not_converted")), ("op_args", [reason])),
+                (
+                    ("python_callable", Code("not_converted")),
+                    ("op_args", [reason]),
+                    *((("pre_execute", Code(guard)),) if (guard := self.draft.guard(predicate)) else ()),
+                ),
                 role="raises",
                 origin=node.origin,
             )
