@@ -111,10 +111,10 @@ class World:
         found = [item for item in plan.folder.jobs() if is_meant(item, job)]
         if len(found) > 1:
             return Target(refusal=("force-several", f"several jobs of {folder} are named {job}"))
-        if not found:
-            is_sub = any(is_meant(item, job) for item in plan.folder.folders())
-            text = "a sub-folder has no DAG of its own" if is_sub else f"{folder} has no such job in the exports"
-            return Target(refusal=("force-sub-folder" if is_sub else "force-missing", text))
+        if not found and any(is_meant(item, job) for item in plan.folder.folders()):
+            return Target(refusal=("force-sub-folder", "a sub-folder has no DAG of its own"))
+        if not found:  # exports can hold a part of a folder
+            return Target()
         path = found[0].path
         if path in plan.apart:
             return Target(plan.apart[path], ("force-cyclic", f"The cyclic job {job} that it orders runs once for it."))

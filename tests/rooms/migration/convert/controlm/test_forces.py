@@ -210,7 +210,6 @@ def test_an_order_finds_a_job_in_a_sub_folder_by_its_place(tmp_path: Path, where
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="SUB" ODATE="ODAT"/>', "force-sub-folder"),
         ('<DOFORCEJOB TABLE_NAME="YARD/SUB" NAME="" ODATE="ODAT"/>', "force-sub-folder"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="TWICE" ODATE="ODAT"/>', "force-several"),
-        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="GONE" ODATE="ODAT"/>', "force-missing"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" ODATE="ODAT" REMOTE="Y" DATACENTER="east"/>', "force-server"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" ODATE="PREV"/>', "force-date"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y"><VARIABLE NAME="%%A" VALUE="1"/></DOFORCEJOB>', "force-variables"),
