@@ -303,6 +303,11 @@ class _Maker:
             text = f"{where} orders {shown} on another Control-M server ({server}), which is not converted."
             self._raise(action, where, "force-server", text, event)
             return
+        usual = "ALONE" if job else "NEWG"
+        if (into := action.values.get("INTO_TABLE_ORDERID", "").upper() or usual) != usual:
+            text = f"{where} orders {shown} into a folder that runs ({into}), which is not converted."
+            self._raise(action, where, "force-into", text, event)
+            return
         if target.refusal is not None:
             code, why = target.refusal
             self._raise(action, where, code, f"{where} orders {shown}, which is not converted: {why}.", event)

@@ -150,7 +150,7 @@ class _Converter:
         names = self.world.links.awaited_alone(plan.number, job)
         if not names:
             return Account("JOB/forced", "converted", job.origin, name=job.name)
-        text = f"Ordered alone, it waits for the Airflow variables of its conditions, and of those of the folders around it: {', '.join(names)}."
+        text = f"Ordered alone, it waits for the Airflow variables of its conditions: {', '.join(names)}."
         return Account("JOB/forced", "caveat", job.origin, "force-conditions", text, job.name)
 
     def _cyclic(self, plan: Plan, job: Job, *, is_first: bool) -> None:

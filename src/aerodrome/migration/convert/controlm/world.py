@@ -12,9 +12,16 @@ from aerodrome.migration.convert.controlm.definitions.model import Export, Folde
 from aerodrome.migration.convert.controlm.names import free, name_tasks, sanitize
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.variables.scoping import keys_set
-from aerodrome.migration.convert.controlm.waits.around import around, is_doing, starts_of
+from aerodrome.migration.convert.controlm.waits.around import is_doing, starts_of
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
-from aerodrome.migration.convert.controlm.waits.forcing import Target, forces_of, is_meant, link_alone, met_by
+from aerodrome.migration.convert.controlm.waits.forcing import (
+    Target,
+    forces_of,
+    is_meant,
+    jobs_meant,
+    link_alone,
+    met_by,
+)
 from aerodrome.migration.convert.controlm.waits.keeping import keep
 from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
@@ -108,9 +115,7 @@ class World:
             return Target()
         if not job:
             return _whole(plan)
-        found = [item for item in plan.folder.jobs() if is_meant(item, job)]
-        if len(found) > 1:
-            return Target(refusal=("force-several", f"several jobs of {folder} are named {job}"))
+        found = jobs_meant(plan.folder, job)
         if not found and any(is_meant(item, job) for item in plan.folder.folders()):
             return Target(refusal=("force-sub-folder", "a sub-folder has no DAG of its own"))
         if not found:  # exports can hold a part of a folder
@@ -121,6 +126,9 @@ class World:
         if path not in plan.forced:
             return Target(plan.dag_id)
         text = ""
+        if len(found) > 1:
+            text = f"Several jobs of {folder} are named {job}: the first one is ordered, as Control-M does, {'/'.join(path)}."
+            return Target(plan.forced[path], ("force-several", text))
         if plan.folder.is_adjusting:
             text = f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it, for with ADJUST_COND they do not wait for what is not ordered."
         return Target(plan.forced[path], ("force-apart" if text else "", text))
@@ -185,10 +193,8 @@ def plan_world(export: Export, site: Site) -> World:
     for plan in plans:
         for job in plan.alone():
             added = met_by(forces, plan.folder.name, job)
-            for node in (*around(plan.folder, job), job):
-                has_dates = bool(plan.dates_of(node))
-                is_daily = plan.is_daily(node)
-                link_alone(links, plan.number, job, node, added, is_daily=is_daily, has_dates=has_dates)
+            has_dates = bool(plan.dates_of(job))
+            link_alone(links, plan.number, job, added, is_daily=plan.is_daily(job), has_dates=has_dates)
     unawaited = keep(links, index, site.kept_conditions, is_keeping_unawaited=site.is_keeping_unawaited)
     return World(
         export,
@@ -226,7 +232,7 @@ def _plan(
         forced = {
             j.path: free(f"{dag_id}__{sanitize(j.name)}", taken)
             for j in jobs
-            if j.path not in apart and any(is_meant(j, name) for name in orders)
+            if j.path not in apart and any(jobs_meant(folder, name)[:1] == [j] for name in orders)
         }
     starts = starts_of(folder, dag_id, (job for job in jobs if job.path in apart), conditions)
     is_whole = bool(starts) or (len(apart) == len(jobs) and is_doing(folder))  # it also runs on dates of cyclic jobs

@@ -209,7 +209,7 @@ def test_an_order_finds_a_job_in_a_sub_folder_by_its_place(tmp_path: Path, where
     [
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="SUB" ODATE="ODAT"/>', "force-sub-folder"),
         ('<DOFORCEJOB TABLE_NAME="YARD/SUB" NAME="" ODATE="ODAT"/>', "force-sub-folder"),
-        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="TWICE" ODATE="ODAT"/>', "force-several"),
+        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" INTO_TABLE_ORDERID="LAST"/>', "force-into"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" ODATE="ODAT" REMOTE="Y" DATACENTER="east"/>', "force-server"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" ODATE="PREV"/>', "force-date"),
         ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y"><VARIABLE NAME="%%A" VALUE="1"/></DOFORCEJOB>', "force-variables"),
@@ -220,6 +220,12 @@ def test_what_an_order_cannot_say_raises(tmp_path: Path, action: str, code: str)
     dag, codes = ordered(tmp_path, action)
     assert codes == [code]
     assert [task.role for task in dag.tasks if task.full_id.startswith("C_action")] == ["raises"]
+
+
+def test_the_first_of_several_jobs_of_one_name_is_ordered(tmp_path: Path) -> None:
+    dag, codes = ordered(tmp_path, '<DOFORCEJOB TABLE_NAME="YARD" NAME="TWICE" INTO_TABLE_ORDERID="ALONE"/>')
+    assert codes == ["force-several"]
+    assert [dict(task.arguments).get("trigger_dag_id") for task in dag.tasks] == [None, "YARD__TWICE"]
 
 
 @pytest.mark.parametrize("name", ["POLL", ""])

@@ -63,6 +63,7 @@ _PLUGIN_PREFIXES: Final = (
 _OF_ACTIONS: Final = (
     *("ACTION", "ATTACH_SYSOUT", "CC_DEST", "DATACENTER", "DEST", "EXP", "FOLDER", "FOLDER_NAME", "MESSAGE", "NAME"),
     *("ODATE", "OPTION", "PAR", "REMOTE", "SIGN", "SUBJECT", "TABLE_NAME", "URGENCY", "VALUE", "VARIABLES", "FROM"),
+    "INTO_TABLE_ORDERID",
 )  # attributes of DO elements that somebody reads; FROM is of outputs that are not routed here
 
 

@@ -1,7 +1,8 @@
 """Jobs and folders that other jobs order: who orders which, and the conditions for which a job waits that is ordered alone.
 
 A forced job is like any other once it is ordered: it waits for its conditions and adds its own. It runs in a DAG of its own, which no edge
-reaches, so both are stored conditions.
+reaches, so both are stored conditions. It does not belong to its SMART folder then, unless the order says so by INTO_TABLE_ORDERID (BMC,
+Control-M 9 help, Order Job): what holds the folder does not hold it. Of several jobs of one name the first is ordered (ctmorder, there).
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def is_meant(node: Node, name: str) -> bool:
     return name in (node.name, "/".join(node.path[1:]))
 
 
+def jobs_meant(folder: Folder, name: str) -> list[Job]:
+    """Give the jobs of a folder that an order may mean; the first of them is ordered."""
+    return [job for job in folder.jobs() if is_meant(job, name)]
+
+
 def forces_of(folder: Folder, folders: Collection[str]) -> Iterator[Force]:
     """Give what the jobs of a folder, and its folders, order. `folders`: the names of all."""
     for node in (folder, *folder.folders(), *folder.jobs()):
@@ -71,18 +77,16 @@ def met_by(forces: Iterable[Force], folder: str, job: Job) -> frozenset[str]:
     return frozenset.intersection(*found)
 
 
-def link_alone(
-    links: Links, number: int, job: Job, node: Node, met: frozenset[str], *, is_daily: bool, has_dates: bool
-) -> None:
-    """Let a job that is ordered alone, or a folder around it, wait for stored conditions, unless whoever orders it has added them."""
-    is_added = {(wait.name, wait.odate): wait.name in met and days_of(wait.odate) == 0 for wait in node.waits}
-    if holds(tree_of(node.waits), is_added):
+def link_alone(links: Links, number: int, job: Job, met: frozenset[str], *, is_daily: bool, has_dates: bool) -> None:
+    """Let a job that is ordered alone wait for stored conditions, unless whoever orders it has added them."""
+    is_added = {(wait.name, wait.odate): wait.name in met and days_of(wait.odate) == 0 for wait in job.waits}
+    if holds(tree_of(job.waits), is_added):
         return
-    for wait in node.waits:
+    for wait in job.waits:
         days = dated(wait.odate, is_daily=is_daily, has_dates=has_dates, is_only_forced=not has_dates)
         link = Link("stored", None, 0 if isinstance(days, str) else days, days == "before", name=wait.name)
         if days == "unknown":
             link = Link("never", why="condition-date", name=wait.name)
         else:
             links.stored[wait.name].add(link.days)
-        links.alone.setdefault((number, job.path, node.path), {})[wait.name, wait.odate] = (link,)
+        links.alone.setdefault((number, job.path), {})[wait.name, wait.odate] = (link,)

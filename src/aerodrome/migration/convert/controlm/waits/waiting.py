@@ -67,7 +67,7 @@ class Waiting:
         """Give the ways to meet a condition; none where whoever orders the job alone has added it."""
         links, number, alone = self.draft.world.links, self.draft.plan.number, self.draft.alone
         if alone is not None:
-            return links.alone.get((number, alone.path, node.path), {}).get((wait.name, wait.odate), ())
+            return links.alone.get((number, node.path), {}).get((wait.name, wait.odate), ())
         return links.of(number, node, wait)
 
     def link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
