@@ -60,6 +60,13 @@ _PLUGIN_PREFIXES: Final = (
 )
 
 
+_OF_ACTIONS: Final = (
+    *("ACTION", "ATTACH_SYSOUT", "CC_DEST", "DATACENTER", "DEST", "EXP", "FOLDER", "FOLDER_NAME", "MESSAGE", "NAME"),
+    *("ODATE", "OPTION", "PAR", "REMOTE", "SIGN", "SUBJECT", "TABLE_NAME", "URGENCY", "VALUE", "VARIABLES", "FROM"),
+    "INTO_TABLE_ORDERID",
+)  # attributes of DO elements that somebody reads; FROM is of outputs that are not routed here
+
+
 class Interpreter:
     """Understands the elements of one file; collects what it could not place."""
 
@@ -390,7 +397,9 @@ def _variables(element: Element) -> Iterable[Variable]:
 
 
 def _action(element: Element) -> Action:
-    values = {name: element.raw(name) for name in element.attributes}
+    values = {name: element.raw(name) for name in element.attributes if name in _OF_ACTIONS}
+    if element.tag == "DOFORCEJOB" and (given := list(_variables(element))):
+        values["VARIABLES"] = ", ".join(f"%%{item.name}={item.value}" for item in given)
     word = values.get("ACTION", "").upper().strip()
     kind = {
         "DOCOND": "cond",
