@@ -163,6 +163,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Runs of the kind dataset_triggered", "rule", ("run-type",), "in templates, too; else a finding"),
     Removal("Links of operators with a date", "finding", ("operator-link",)),
     Removal(
+        "Functions that run in a virtualenv, under another interpreter or in a container",
+        "finding",
+        ("isolated-airflow",),
+        "what they need is imported inside them, by every rule; what another Airflow runs there stays as it is",
+    ),
+    Removal(
         "Names and attributes in templates: conf, test_mode, tables, END_DATE, latest_date, ti.dag_run, macros.hive, …",
         "rule",
         ("template-name",),

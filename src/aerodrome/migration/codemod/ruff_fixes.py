@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from aerodrome.airflowkit import code as code_reader
 from aerodrome.airflowkit import lint
 from aerodrome.migration.codemod.contract import Remaining
 from aerodrome.migration.codemod.passes import Begun
+from aerodrome.migration.codemod.pieces import Piece, put_back, take_out
+from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules import context_keys
+from aerodrome.migration.codemod.rules.isolated import GIVEN_BY, WORDS, bodies_left
 from aerodrome.migration.codemod.source import read
 from aerodrome.migration.codemod.tidying import compiles, drop_unused
 from aerodrome.migration.codemod.workers import Each, Held
@@ -29,14 +34,16 @@ class _Cleaned:
     """What became of a file after ruff."""
 
     is_broken: bool
+    left: tuple[tuple[int, int], ...]  # first and last lines of what runs under another Airflow
     applied: Counter[str]
     facts: list[Remaining]
 
 
-def apply_ruff(out_dir: Path, ours: Mapping[str, Begun], each: Each) -> dict[str, list[Remaining]]:
+def apply_ruff(out_dir: Path, project: Project, ours: Mapping[str, Begun], each: Each) -> dict[str, list[Remaining]]:
     """Let ruff fix in place, take back what it broke, drop what became unused; give what remains per file."""
     first = Counter((item.file, item.rule) for item in lint.diagnose(out_dir))
-    lint.fix(out_dir, lint.AIRFLOW_3_RULES)
+    with _pieces_apart(out_dir, project, list(ours)):
+        lint.fix(out_dir, lint.AIRFLOW_3_RULES)
     texts = [(name, done.text) for name, done in ours.items()]
     cleaned = dict(zip(ours, each(_clean, texts, "looked at after ruff's fixes"), strict=True))
     remaining = lint.diagnose(out_dir)
@@ -51,7 +58,7 @@ def apply_ruff(out_dir: Path, ours: Mapping[str, Begun], each: Each) -> dict[str
         if fixed > 0 and file in ours:
             ours[file].applied[rule] += fixed
     for item in remaining:
-        if item.file in findings:
+        if item.file in findings and not any(start <= item.line <= end for start, end in cleaned[item.file].left):
             findings[item.file].append(Remaining(item.rule, item.file, item.line, item.message, item.hint))
     return findings
 
@@ -64,7 +71,7 @@ def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
     is_broken = path.read_bytes() != ours and not compiles(path.read_bytes())
     if is_broken:
         path.write_bytes(ours)
-    drop_unused(path, held.project.text(name), applied, held.options.major)
+    drop_unused(path, name, held, applied)
     text = path.read_text(encoding="utf-8", errors="replace")
     facts = [
         Remaining(fact.rule, name, fact.line, fact.message, fact.hint)
@@ -78,4 +85,40 @@ def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
             for fact in facts
             if fact.rule not in _OF_CONTEXT or (fact.line, fact.message.partition(" ")[0]) not in filled
         ]
-    return _Cleaned(is_broken, applied, facts)
+    left = bodies_left(read(path.read_bytes(), name, held.project))
+    facts = [fact for fact in facts if not any(start <= fact.line <= end for start, end in left)]
+    return _Cleaned(is_broken, left, applied, facts)
+
+
+@contextmanager
+def _pieces_apart(out_dir: Path, project: Project, names: Sequence[str]) -> Iterator[None]:
+    """Keep the bodies that run in another Python out of their files meanwhile; those that may change are files of their own."""
+    apart: dict[str, list[Piece]] = {}
+    is_given = any(project.mentioning(word) for word in GIVEN_BY)
+    with tempfile.TemporaryDirectory(prefix="aerodrome-pieces-") as folder:
+        for name in names:
+            data = (out_dir / name).read_bytes()
+            if not is_given and not any(word in data for word in WORDS):
+                continue
+            source = read(data, name, project)
+            masked, pieces = take_out(source) if source else (data, [])
+            if not pieces:
+                continue
+            apart[name] = pieces
+            (out_dir / name).write_bytes(masked)
+            for number, piece in enumerate(pieces):
+                if piece.alone is not None:
+                    _place(Path(folder), len(apart), number).write_bytes(piece.alone)
+        yield
+        if any(piece.alone is not None for pieces in apart.values() for piece in pieces):
+            lint.fix(Path(folder), lint.AIRFLOW_3_RULES)
+        for count, (name, pieces) in enumerate(apart.items(), 1):
+            fixed = [
+                b"" if piece.alone is None else _place(Path(folder), count, number).read_bytes()
+                for number, piece in enumerate(pieces)
+            ]
+            (out_dir / name).write_bytes(put_back((out_dir / name).read_bytes(), pieces, fixed))
+
+
+def _place(folder: Path, count: int, number: int) -> Path:
+    return folder / f"piece_{count}_{number}.py"

@@ -36,6 +36,7 @@ from aerodrome.migration.codemod.rules import (
     hook_clients,
     hook_methods,
     hook_positions,
+    isolated,
     kubernetes,
     latest_only,
     lineage,
@@ -165,5 +166,6 @@ RULES: tuple[Rule, ...] = (
     variable_values.RULE,
     moved_names.BY_MODULE,
     moved_names.MOVED,
+    isolated.RULE,
     gone_classes.RULE,
 )
