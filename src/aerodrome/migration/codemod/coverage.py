@@ -153,6 +153,12 @@ COVERAGE: tuple[Removal, ...] = (
         "SQLAlchemy 2 in tasks: postgres://, engine.execute", "rule", ("sqlalchemy-engine",), "statements: a finding"
     ),
     Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
+    Removal(
+        "Days of the context as parameters of functions: next_ds, yesterday_ds, tomorrow_ds",
+        "rule",
+        ("context-parameter",),
+        "by op_kwargs; a finding where calls cannot be seen",
+    ),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal(
         "Events of datasets: dataset, uri, dataset_id; addresses as keys",

@@ -35,8 +35,14 @@ class _Cleaned:
 
     is_broken: bool
     left: tuple[tuple[int, int], ...]  # first and last lines of what runs under another Airflow
+    filled: frozenset[tuple[int, str]]  # lines and quoted names of the context that a task gives itself
     applied: Counter[str]
     facts: list[Remaining]
+
+    def is_settled(self, item: lint.Diagnostic) -> bool:
+        """Tell whether nothing is to be done about what ruff says."""
+        is_left = any(start <= item.line <= end for start, end in self.left)
+        return is_left or (item.line, item.message.partition(" ")[0]) in self.filled
 
 
 def apply_ruff(out_dir: Path, project: Project, ours: Mapping[str, Begun], each: Each) -> dict[str, list[Remaining]]:
@@ -58,7 +64,7 @@ def apply_ruff(out_dir: Path, project: Project, ours: Mapping[str, Begun], each:
         if fixed > 0 and file in ours:
             ours[file].applied[rule] += fixed
     for item in remaining:
-        if item.file in findings and not any(start <= item.line <= end for start, end in cleaned[item.file].left):
+        if item.file in findings and not cleaned[item.file].is_settled(item):
             findings[item.file].append(Remaining(item.rule, item.file, item.line, item.message, item.hint))
     return findings
 
@@ -78,16 +84,18 @@ def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
         for fact in code_reader.facts(text)
         if fact.rule in _TO_LOOK_AT
     ]
-    if any(fact.rule in _OF_CONTEXT for fact in facts) and (source := read(text.encode())):
-        filled = {(line, f"`{word}`") for line, word in context_keys.filled_names(source)}
-        facts = [
-            fact
-            for fact in facts
-            if fact.rule not in _OF_CONTEXT or (fact.line, fact.message.partition(" ")[0]) not in filled
-        ]
-    left = bodies_left(read(path.read_bytes(), name, held.project))
+    source = read(path.read_bytes(), name, held.project)
+    filled = (
+        frozenset((line, f"`{word}`") for line, word in context_keys.filled_names(source)) if source else frozenset()
+    )
+    facts = [
+        fact
+        for fact in facts
+        if fact.rule not in _OF_CONTEXT or (fact.line, fact.message.partition(" ")[0]) not in filled
+    ]
+    left = bodies_left(source)
     facts = [fact for fact in facts if not any(start <= fact.line <= end for start, end in left)]
-    return _Cleaned(is_broken, left, applied, facts)
+    return _Cleaned(is_broken, left, filled, applied, facts)
 
 
 @contextmanager
