@@ -152,6 +152,18 @@ COVERAGE: tuple[Removal, ...] = (
     Removal(
         "SQLAlchemy 2 in tasks: postgres://, engine.execute", "rule", ("sqlalchemy-engine",), "statements: a finding"
     ),
+    Removal(
+        "SQLAlchemy 2 in tasks: connections commit nothing by themselves, and take no plain text",
+        "rule",
+        ("sqlalchemy-connection",),
+        "where what they run can be seen; else a finding",
+    ),
+    Removal(
+        "airflow.utils.timezone: make_aware, is_localized, is_naive, utc_epoch, parse_timezone, local_timezone, td_format",
+        "rule",
+        ("timezone-function",),
+        "a finding for td_format, and where they are no calls",
+    ),
     Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal(
@@ -168,6 +180,7 @@ COVERAGE: tuple[Removal, ...] = (
         ("template-name",),
         "else a finding; by a table of what the packages had",
     ),
+    Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),
     Removal(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.receivers import values_of_name
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, context_value
+from aerodrome.migration.codemod.rules.tasks import context_value, may_be_context
 from aerodrome.migration.codemod.rules.written_for import original
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_node, texts
@@ -100,21 +100,22 @@ def _is_mapping(source: Source, node: ast.expr) -> bool:
     """Tell whether an expression is the mapping: by the context, or a name for what the context gives."""
     if isinstance(node, ast.Name) and context_value(source, node) not in _MAPPINGS:
         values = values_of_name(source, node)
-        return len(values) == 1 and values[0] is not None and _is_given(values[0])
-    return context_value(source, node) in _MAPPINGS or _is_given(node)
+        return len(values) == 1 and values[0] is not None and _is_given(source, values[0])
+    return context_value(source, node) in _MAPPINGS or _is_given(source, node)
 
 
-def _is_given(node: ast.expr) -> bool:
+def _is_given(source: Source, node: ast.expr) -> bool:
     """Tell whether an expression is `context["triggering_…"]` or `context.get("triggering_…")`."""
     if isinstance(node, ast.BoolOp):
-        return _is_given(node.values[0])
+        return _is_given(source, node.values[0])
     owner: ast.expr | None = None
     key: ast.expr | None = None
     if isinstance(node, ast.Subscript):
         owner, key = node.value, node.slice
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
         owner, key = node.func.value, node.args[0]
-    return getattr(key, "value", None) in _MAPPINGS and getattr(owner, "id", "") in CONTEXTS
+    name = getattr(key, "value", None)
+    return owner is not None and name in _MAPPINGS and may_be_context(source, owner, str(name))
 
 
 def _attribute(source: Source, node: ast.Attribute) -> Iterator[Change | Spot]:

@@ -10,6 +10,10 @@ from aerodrome.migration.codemod.rules.receivers import values_of_name
 from aerodrome.migration.codemod.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_ANSWERING = ("response_check", "response_filter", "execution_date_fn", "logical_date_fn")
+"""Arguments of operators of HTTP and of ExternalTaskSensor (2.11.2) whose functions get the context's values by name."""
+_AROUND = ("pre_execute", "post_execute")
+"""Arguments of every operator since 2.1 whose functions get the context first, as callbacks do."""
 _DEPTH = 5
 
 
@@ -56,12 +60,18 @@ def _of_loops(source: Source, name: ast.Name, depth: int) -> Iterator[ast.expr]:
 
 
 class Handed:
-    """What a file hands on: `tasks` by the name of the function, `callbacks` by name or as lambdas, `calls` by what is called."""
+    """What a file hands on: `tasks` by the name of the function, `callbacks` by name or as lambdas, `calls` by what is called.
+
+    `resumed`: methods that a deferred task goes on with; `answering`: functions that get an answer or a date first, and the context as `**context`.
+    """
 
     def __init__(self, source: Source) -> None:
         self.tasks: dict[str, list[ast.Call]] = {}
         self.callbacks: set[str] = set()
         self.lambdas: set[ast.Lambda] = set()
+        self.task_lambdas: set[ast.Lambda] = set()
+        self.resumed: set[str] = set()
+        self.answering: set[str] = set()
         self.calls: dict[str, list[ast.Call]] = {}
         named: list[tuple[str, ast.expr]] = []
         for call in source.each(ast.Call):
@@ -73,17 +83,41 @@ class Handed:
                     for found in named_functions(source, item.value):
                         if isinstance(found, ast.Name):
                             self.tasks.setdefault(found.id, []).append(call)
+                        elif isinstance(found, ast.Lambda):
+                            self.task_lambdas.add(found)
+                elif item.arg in _ANSWERING:
+                    for found in named_functions(source, item.value):
+                        if isinstance(found, ast.Name):
+                            self.answering.add(found.id)
+                        elif isinstance(found, ast.Lambda):
+                            self.task_lambdas.add(found)
+                elif item.arg == "method_name" and isinstance(item.value, ast.Constant):
+                    self.resumed.add(str(item.value.value))
         for mapping in source.each(ast.Dict):
             named += [
                 (str(getattr(key, "value", "")), value) for key, value in zip(mapping.keys, mapping.values, strict=True)
             ]
+        for target, value in _assigned(source):
+            named.append((target, value))
+        self.callback_values: list[tuple[str, ast.expr]] = []
         for name, value in named:
-            if name.startswith("on_") and name.endswith("_callback"):
+            if (name.startswith("on_") and name.endswith("_callback")) or name in _AROUND:
+                self.callback_values.append((name, value))
                 for found in named_functions(source, value):
                     if isinstance(found, ast.Lambda):
                         self.lambdas.add(found)
                     elif isinstance(found, ast.Name):
                         self.callbacks.add(found.id)
+
+
+def _assigned(source: Source) -> Iterator[tuple[str, ast.expr]]:
+    """Give what is put into an attribute or under a key: `dag.on_failure_callback = f`, `args["on_failure_callback"] = f`."""
+    for item in source.each(ast.Assign):
+        for target in item.targets:
+            if isinstance(target, ast.Attribute):
+                yield target.attr, item.value
+            elif isinstance(target, ast.Subscript):
+                yield str(getattr(target.slice, "value", "")), item.value
 
 
 @lru_cache(maxsize=8)

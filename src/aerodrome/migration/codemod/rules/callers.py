@@ -58,7 +58,7 @@ def _names_of(source: Source, other: str, file: str, name: str, project: Project
     """Give the names that another file has for a function by its imports, and whether all of these can be seen."""
     names: set[str] = set()
     for node in source.each(ast.ImportFrom):
-        module = _module(node, other)
+        module = module_of(node, other)
         places = {project.place_of(f"{module}.{alias.name}") for alias in node.names}
         for alias in node.names:
             place = project.place_of(f"{module}.{alias.name}")
@@ -80,7 +80,7 @@ def _names_of(source: Source, other: str, file: str, name: str, project: Project
     return names, True
 
 
-def _module(node: ast.ImportFrom, file: str) -> str:
+def module_of(node: ast.ImportFrom, file: str) -> str:
     """Give the module of an import; of one that begins with dots, as the file lies below the project."""
     if not node.level:
         return node.module or ""
@@ -110,7 +110,7 @@ def _imported(project: Project) -> frozenset[str]:
 
 def _imports(source: Source, file: str, project: Project) -> Iterator[str]:
     for node in source.each(ast.ImportFrom):
-        module = _module(node, file)
+        module = module_of(node, file)
         for alias in node.names:
             for origin in (f"{module}.{alias.name}", f"{module}.{alias.name}.x"):
                 if place := project.place_of(origin):

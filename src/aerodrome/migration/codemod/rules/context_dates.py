@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule
 from aerodrome.migration.codemod.editing import replace
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, function_of, given_to
+from aerodrome.migration.codemod.rules.tasks import function_of, given_to, may_be_context
 from aerodrome.migration.codemod.source import Source
 
 _EQUALS = {
@@ -34,12 +34,14 @@ def _find(source: Source, _options: Options) -> Iterator[Change]:
 
 
 def _made(source: Source, node: ast.expr, owner: ast.expr, key: ast.expr) -> Iterator[Change]:
-    if not isinstance(owner, ast.Name) or owner.id not in CONTEXTS or not isinstance(key, ast.Constant):
+    if not isinstance(owner, ast.Name) or not isinstance(key, ast.Constant) or key.value not in _EQUALS:
         return
     name = str(key.value)
+    if not may_be_context(source, owner, name):
+        return
     function = _function(source, node)
     code = source.code(key)
-    if name not in _EQUALS or function is None or code[1:-1] != name:
+    if function is None or code[1:-1] != name:
         return
     given = given_to(source, function.name)
     parts_of = [part for part in _PARTS if f"{{{part}}}" in _EQUALS[name]]

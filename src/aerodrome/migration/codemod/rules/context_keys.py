@@ -10,7 +10,16 @@ from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAME
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.callables import handed
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to, is_passed
+from aerodrome.migration.codemod.rules.callers import elsewhere
+from aerodrome.migration.codemod.rules.tasks import (
+    CONTEXTS,
+    given_by_all,
+    given_to,
+    is_called,
+    is_passed,
+    may_be_context,
+    may_be_value,
+)
 from aerodrome.migration.codemod.rules.written_for import is_for_1
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
@@ -50,25 +59,31 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     yield from _parameters(source, equals)
 
 
-def _is_context(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in CONTEXTS
-
-
 def _keys(source: Source, equals: Mapping[str, str]) -> Iterator[Change | Spot]:
     for node in source.each(ast.Subscript):
-        if (
-            _is_context(node.value)
-            and isinstance(node.ctx, ast.Load)
-            and (edit := _renamed(source, node.slice, equals))
-        ):
-            yield Change((edit,))
+        if isinstance(node.ctx, ast.Load):
+            yield from _key(source, node.value, node.slice, equals)
     for call in source.each(ast.Call):
         func = call.func
-        is_get = isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and _is_context(func.value)
-        if is_get and call.args and (edit := _renamed(source, call.args[0], equals)):
-            yield Change((edit,))
-    if any(_is_context(node.value) and isinstance(node.slice, ast.Name) for node in source.each(ast.Subscript)):
+        if isinstance(func, ast.Attribute) and func.attr in ("get", "pop") and call.args:
+            yield from _key(source, func.value, call.args[0], equals)
+    if any(
+        isinstance(node.slice, ast.Name) and may_be_context(source, node.value) for node in source.each(ast.Subscript)
+    ):
         yield from _keys_as_values(source)
+
+
+def _key(source: Source, owner: ast.expr, node: ast.expr, equals: Mapping[str, str]) -> Iterator[Change | Spot]:
+    """A key that is asked for: renamed, or found where only its context's name hides it from those who look for names."""
+    key = str(getattr(node, "value", ""))
+    if key not in HINTS_IN_PYTHON and key not in equals:
+        return
+    if not may_be_context(source, owner, key):
+        return
+    if edit := _renamed(source, node, equals):
+        yield Change((edit,))
+    elif key in HINTS_IN_PYTHON and getattr(owner, "id", "") not in CONTEXTS and not is_filled(source, node, key):
+        yield Spot(node.lineno, f"`{key}` is no longer in the task context.", HINTS_IN_PYTHON[key])
 
 
 def is_filled(source: Source, node: ast.AST, key: str) -> bool:
@@ -76,7 +91,7 @@ def is_filled(source: Source, node: ast.AST, key: str) -> bool:
     around = node
     while around in source.parents and not isinstance(around, ast.FunctionDef):
         around = source.parents[around]
-    if isinstance(around, ast.FunctionDef) and around.name in handed(source).tasks:
+    if isinstance(around, ast.FunctionDef) and (around.name in handed(source).tasks or _is_task(source, around)):
         given = given_to(source, around.name)
         if given is not None:
             return key in given
@@ -87,21 +102,38 @@ def is_filled(source: Source, node: ast.AST, key: str) -> bool:
 
 
 def filled_names(source: Source) -> set[tuple[int, str]]:
-    """Give line and name of what is read from a context, or is a parameter, and that not Airflow fills but op_kwargs or a caller."""
+    """Give line and name of what looks as if read from Airflow's context: a key of another mapping, what op_kwargs or a caller fill."""
     found = set()
-    for node in source.each(ast.Subscript):
-        name = str(getattr(node.slice, "value", ""))
-        if name in HINTS_IN_PYTHON and is_filled(source, node, name):
-            found.add((node.value.lineno, name))
-    for call in source.each(ast.Call):
-        name = str(getattr(call.args[0], "value", "")) if call.args else ""
-        if name in HINTS_IN_PYTHON and isinstance(call.func, ast.Attribute) and is_filled(source, call, name):
-            found.add((call.func.value.lineno, name))
+    asked = [(node.value, node.slice) for node in source.each(ast.Subscript)]
+    asked += [
+        (call.func.value, call.args[0])
+        for call in source.each(ast.Call)
+        if isinstance(call.func, ast.Attribute) and call.args
+    ]
+    for owner, key in asked:
+        name = str(getattr(key, "value", ""))
+        if name in HINTS_IN_PYTHON and (
+            _is_always_filled(source, key, name) or not may_be_context(source, owner, name)
+        ):
+            found |= {(owner.lineno, name), (key.lineno, name)}
     for function in source.each(ast.FunctionDef):
         wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
-        given = given_to(source, function.name) if wanted else None
-        found |= {(arg.lineno, arg.arg) for arg in wanted if given is not None and arg.arg in given}
+        given = given_by_all(source, function.name) if wanted else set()
+        found |= {(arg.lineno, arg.arg) for arg in wanted if arg.arg in given or _is_of_file(source, function)}
     return found
+
+
+def _is_of_file(source: Source, function: ast.FunctionDef) -> bool:
+    """Tell whether only calls of the file fill a function's parameters."""
+    is_seen = elsewhere(source, function.name) == () and function.name in handed(source).calls
+    return is_seen and not is_called(source, function) and function.name not in handed(source).tasks
+
+
+def _is_always_filled(source: Source, node: ast.AST, key: str) -> bool:
+    around = node
+    while around in source.parents and not isinstance(around, ast.FunctionDef):
+        around = source.parents[around]
+    return isinstance(around, ast.FunctionDef) and key in given_by_all(source, around.name)
 
 
 def _keys_as_values(source: Source) -> Iterator[Change | Spot]:
@@ -133,24 +165,18 @@ def _attributes(source: Source) -> Iterator[Change | Spot]:
         if node.attr != "execution_date" or not isinstance(node.ctx, ast.Load):
             continue
         end = source.end(node)
-        if _is_key(node.value, "dag_run"):
+        if may_be_value(source, node.value, "dag_run"):
             yield Change((Edit(end - len(node.attr), end, "logical_date"),))
         elif (name := _task_instance(source, node.value)) is not None:
             yield Change((replace(source, node, name),))
 
 
-def _is_key(node: ast.expr, *names: str) -> bool:
-    """Tell whether an expression is a value of the context: `dag_run`, `context["dag_run"]`."""
-    if isinstance(node, ast.Name):
-        return node.id in names
-    return isinstance(node, ast.Subscript) and _is_context(node.value) and getattr(node.slice, "value", None) in names
-
-
 def _task_instance(source: Source, node: ast.expr) -> str | None:
     """A task instance of Airflow 3 has no date of its own; the context it comes from has."""
-    if isinstance(node, ast.Subscript) and _is_key(node, "ti", "task_instance") and isinstance(node.value, ast.Name):
-        quote = source.code(node.slice)[-1]
-        return f"{node.value.id}[{quote}logical_date{quote}]"
+    is_key = isinstance(node, ast.Subscript) and getattr(node.slice, "value", None) in ("ti", "task_instance")
+    if is_key and isinstance(node.value, ast.Name) and may_be_context(source, node.value, "ti"):  # type: ignore[attr-defined]
+        quote = source.code(node.slice)[-1]  # type: ignore[attr-defined]
+        return f"{node.value.id}[{quote}logical_date{quote}]"  # type: ignore[attr-defined]
     return None
 
 

@@ -6,7 +6,7 @@ import ast
 
 from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.origin import is_of_1
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, function_of, given_to, is_handed_context
+from aerodrome.migration.codemod.rules.tasks import function_of, given_to, is_handed_context, may_be_context
 from aerodrome.migration.codemod.source import Source
 
 KEYS = (
@@ -79,7 +79,7 @@ class Moments:
     def _is_kept(self, node: ast.expr, owner: ast.expr, key: ast.expr) -> bool:
         """Tell whether a task's context holds a moment under a key: not what op_kwargs or a caller of the file put there."""
         name = getattr(key, "value", None)
-        if not isinstance(owner, ast.Name) or owner.id not in CONTEXTS or name not in KEYS:
+        if name not in KEYS or not isinstance(owner, ast.Name) or not may_be_context(self._source, owner, str(name)):
             return False
         function = self._function(node)
         if function is None or self._is_filled(function, node, str(name), owner.id == "kwargs"):

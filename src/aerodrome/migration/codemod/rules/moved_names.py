@@ -233,6 +233,9 @@ def _references_by_module(source: Source, options: Options) -> Iterator[Change |
             owner, _, name = meaning.rpartition(".")
             is_class = options.major > _OLDER and ((name[:1].isupper() and name[1:2].islower()) or name == "DAG")
             is_class = is_class and not owner.rpartition(".")[2][:1].isupper()  # else a class within a class
+            is_gone = meaning in known.gone and meaning not in known.moves and isinstance(node.ctx, ast.Load)
+            if is_gone and not owner.endswith(".timezone"):  # a rule of its own
+                yield lost(node.lineno, owner, name, options.major)
             if meaning not in known.moves and not (is_class and _OWNERS.fullmatch(owner) and owner not in known.moves):
                 continue
             if not isinstance(node.ctx, ast.Load):

@@ -30,7 +30,7 @@ def classes_of(source: Source, node: ast.expr, depth: int = _DEPTH) -> frozenset
     if isinstance(node, ast.Name):
         return _same(source, values_of_name(source, node), depth) or _annotated(source, node)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        return _same(source, _values_of_attribute(source, node), depth)
+        return _same(source, values_of_attribute(source, node), depth)
     return frozenset()
 
 
@@ -143,7 +143,7 @@ def _value(source: Source, node: ast.AST) -> ast.expr | None:
     return None
 
 
-def _values_of_attribute(source: Source, attribute: ast.Attribute) -> _Values:
+def values_of_attribute(source: Source, attribute: ast.Attribute) -> _Values:
     """Give what the class around puts into an attribute of `self`; [None] when there is none."""
     own = class_of(source, attribute)
     if own is None:

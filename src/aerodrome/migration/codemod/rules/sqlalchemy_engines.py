@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.rules.receivers import values_of_name
+from aerodrome.migration.codemod.rules.receivers import values_of_attribute, values_of_name
 from aerodrome.migration.codemod.source import Source
 
 _MAKERS = frozenset({"sqlalchemy.create_engine", "sqlalchemy.engine.create_engine"})
@@ -33,7 +33,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         func = call.func
         if options.major < _FIRST_WITH_2 or not isinstance(func, ast.Attribute):
             continue
-        if func.attr in _GONE and _is_engine(source, func.value):
+        if func.attr in _GONE and is_engine(source, func.value):
             yield Spot(call.lineno, f"An engine of SQLAlchemy 2 has no {func.attr}().", _GONE[func.attr])
         if func.attr == "execution_options" and any(item.arg == "autocommit" for item in call.keywords):
             hint = 'Write isolation_level="AUTOCOMMIT", or use engine.begin().'
@@ -79,7 +79,11 @@ def _is_for_engines(source: Source, node: ast.Name) -> bool:
     return is_argument or not isinstance(node.ctx, ast.Load)
 
 
-def _is_engine(source: Source, node: ast.expr) -> bool:
+def is_engine(source: Source, node: ast.expr) -> bool:
+    """Tell whether an expression is an engine that the file makes, or that a hook gives."""
+    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self":
+        kept = values_of_attribute(source, node)
+        return all(value is not None and _makes(source, value) for value in kept)
     if isinstance(node, ast.Name):
         values = values_of_name(source, node)
         return bool(values) and all(value is not None and _makes(source, value) for value in values)

@@ -6,12 +6,38 @@ import ast
 
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.rules.callables import Function, handed
+from aerodrome.migration.codemod.rules.callbacks import kinds_of
 from aerodrome.migration.codemod.rules.callers import elsewhere
-from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_name
+from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_attribute, values_of_name
 from aerodrome.migration.codemod.source import Source
 
 CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
-_METHODS = ("execute", "poke", "pre_execute", "post_execute")
+_METHODS = (
+    "execute",
+    "poke",
+    "pre_execute",
+    "post_execute",
+    "choose_branch",
+    "render_template_fields",
+    "execute_complete",
+    "notify",
+)
+_NO_OPERATOR = frozenset(
+    {
+        "object",
+        "Protocol",
+        "ABC",
+        "Enum",
+        "Exception",
+        "NamedTuple",
+        "TypedDict",
+        "Thread",
+        "TestCase",
+        "BaseModel",
+        "dict",
+    }
+)
+"""Bases of other packages that have nothing of a task."""
 _DECORATORS = frozenset({"airflow.decorators.task", "airflow.sdk.task"})
 _TASK_INSTANCES = ("ti", "task_instance")
 _OF_TASKS = (*_TASK_INSTANCES, "dag_run")
@@ -30,13 +56,16 @@ def function_of(source: Source, node: ast.AST) -> ast.FunctionDef | None:
         if isinstance(node, ast.Lambda | ast.AsyncFunctionDef):
             return None
         if isinstance(node, ast.FunctionDef):
-            return node if _is_called(source, node) else None
+            return node if is_called(source, node) else None
     return None
 
 
-def _is_called(source: Source, function: ast.FunctionDef) -> bool:
-    if isinstance(source.parents[function], ast.ClassDef):
-        return function.name in _METHODS
+def is_called(source: Source, function: ast.FunctionDef) -> bool:
+    """Tell whether Airflow calls a function with what a task has: a method of an operator, a task, a callable."""
+    if isinstance(around := source.parents[function], ast.ClassDef):
+        return (function.name in _METHODS or function.name in handed(source).resumed) and may_be_operator(
+            source, around
+        )
     for item in function.decorator_list:
         target = item.func if isinstance(item, ast.Call) else item
         while isinstance(target, ast.Attribute) and not source.means(target, _DECORATORS):
@@ -46,6 +75,18 @@ def _is_called(source: Source, function: ast.FunctionDef) -> bool:
     return is_passed(source, function.name) and not any(
         isinstance(call.func, ast.Name) for call in handed(source).calls.get(function.name, ())
     )
+
+
+def may_be_operator(source: Source, own: ast.ClassDef, depth: int = _DEPTH) -> bool:
+    """Tell whether a class may be one of Airflow's tasks: not when it derives, by classes of the file, from none or from what is no operator."""
+    for base in own.bases:
+        name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "?")
+        if name in _NO_OPERATOR:
+            continue
+        mine = [item for item in source.each(ast.ClassDef) if item.name == getattr(base, "id", "")]
+        if depth == 0 or not mine or any(item is own or may_be_operator(source, item, depth - 1) for item in mine):
+            return True
+    return False
 
 
 def is_passed(source: Source, name: str) -> bool:
@@ -63,7 +104,7 @@ def task_instance(source: Source, node: ast.AST) -> str | None:
     for name in _TASK_INSTANCES:
         if name in names:
             return name
-    context, quote = _context_of(function), quote_at(source, node)
+    context, quote = _context_of(source, function), quote_at(source, node)
     return f"{context}[{quote}ti{quote}]" if context else None
 
 
@@ -76,12 +117,11 @@ def quote_at(source: Source, node: ast.AST) -> str:
     return '"'
 
 
-def _context_of(function: ast.FunctionDef) -> str | None:
-    names = [arg.arg for arg in (*function.args.args, *function.args.kwonlyargs)]
-    found = [name for name in names if name in CONTEXTS and name != "kwargs"]
-    if function.args.kwarg:
-        found.append(function.args.kwarg.arg)
-    return found[0] if found else None
+def _context_of(source: Source, function: ast.FunctionDef) -> str | None:
+    """Give the name that the context has in a function which Airflow calls: a method gets it first, others as `**context`, by whatever name."""
+    if isinstance(source.parents[function], ast.ClassDef):
+        return next((name for name in _names(function)[1:2]), None)
+    return function.args.kwarg.arg if function.args.kwarg else None
 
 
 def context_value(source: Source, node: ast.expr, depth: int = _DEPTH) -> str:
@@ -123,7 +163,7 @@ def run_of(source: Source, node: ast.expr) -> str:
     if function is not None and is_parameter:
         if "dag_run" in _names(function) and not stores_of(source, "dag_run", function):
             return "dag_run"
-        context = _context_of(function)
+        context = _context_of(source, function)
         if context and not stores_of(source, context, function):
             return f"{context}{key}"
     return f"{source.code(node)}.get_template_context(){key}"
@@ -169,6 +209,9 @@ def is_context(source: Source, node: ast.expr, key: str = "", depth: int = _DEPT
         func = node.func
         is_asked = isinstance(func, ast.Attribute) and func.attr == "get_template_context"
         return is_asked and _kind(context_value(source, func.value, depth - 1)) == "ti"  # type: ignore[attr-defined]
+    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "self":
+        kept = values_of_attribute(source, node)
+        return all(value is not None and is_context(source, value, key, depth - 1) for value in kept)
     if not isinstance(node, ast.Name):
         return False
     place = _parameter_of(source, node)
@@ -176,18 +219,69 @@ def is_context(source: Source, node: ast.expr, key: str = "", depth: int = _DEPT
         values = values_of_name(source, node)
         return bool(values) and all(value is not None and is_context(source, value, key, depth - 1) for value in values)
     if isinstance(place, ast.Lambda):
-        return place in handed(source).lambdas and _names(place)[:1] == [node.id]
-    if isinstance(place, ast.FunctionDef) and _is_called(source, place):
-        return node.id == _context_of(place)
-    if node.id in CONTEXTS and node.id != "kwargs":
+        return _is_of_lambda(source, place, node.id)
+    return _is_parameter(source, place, node.id, key, depth)
+
+
+def may_be_context(source: Source, node: ast.expr, key: str = "") -> bool:
+    """Tell whether an expression is the context of a task, or has its usual name where nothing shows what it is."""
+    if is_context(source, node, key):
         return True
-    own = [name for name in _names(place) if name != "self"]
-    if place.name in handed(source).callbacks and own[:1] == [node.id]:
+    if not isinstance(node, ast.Name) or node.id not in CONTEXTS:
+        return False
+    place = _parameter_of(source, node)
+    if place is None:
+        return not values_of_name(source, node)
+    if isinstance(place, ast.Lambda):
         return True
-    if place.args.kwarg is not None and place.args.kwarg.arg == node.id:
-        return _is_handed_open(source, place, key, depth)
-    given = _given(source, place, node.id)
-    return bool(given) and all(is_context(source, item, key, depth - 1) for item in given)
+    if isinstance(place, ast.FunctionDef) and is_called(source, place):
+        return False
+    return not _calls(source, place)
+
+
+def may_be_value(source: Source, node: ast.expr, name: str) -> bool:
+    """Tell whether an expression is this value of the context, or has its usual name where nothing shows what it is."""
+    if context_value(source, node) == name:
+        return True
+    if isinstance(node, ast.Subscript):
+        return getattr(node.slice, "value", None) == name and may_be_context(source, node.value, name)
+    if not isinstance(node, ast.Name) or node.id != name:
+        return False
+    place = _parameter_of(source, node)
+    if place is None:
+        return not values_of_name(source, node)
+    if isinstance(place, ast.FunctionDef) and is_called(source, place):
+        return False
+    return isinstance(place, ast.Lambda) or not _calls(source, place)
+
+
+def _is_of_lambda(source: Source, place: ast.Lambda, name: str) -> bool:
+    hands = handed(source)
+    if place in hands.lambdas:
+        return _names(place)[:1] == [name]
+    return place in hands.task_lambdas and place.args.kwarg is not None and place.args.kwarg.arg == name
+
+
+def _is_parameter(
+    source: Source, place: ast.FunctionDef | ast.AsyncFunctionDef, name: str, key: str, depth: int
+) -> bool:
+    """Tell whether a parameter of a function is the context: by Airflow, which calls it, else by its calls in the file, else by its name."""
+    own = [item for item in _names(place) if item != "self"]
+    if own[:1] == [name] and kinds_of(source, place):
+        return True
+    is_open = place.args.kwarg is not None and place.args.kwarg.arg == name
+    if isinstance(place, ast.FunctionDef) and is_called(source, place):
+        return name == _context_of(source, place)
+    if place.name in handed(source).answering and is_open:
+        return True
+    if is_open:
+        return _is_handed_open(source, place, key, depth) or (
+            name in CONTEXTS and name != "kwargs" and not _calls(source, place)
+        )
+    given = _given(source, place, name)
+    if not given:
+        return name in CONTEXTS and name != "kwargs"
+    return all(is_context(source, item, key, depth - 1) for item in given)
 
 
 def is_handed_context(source: Source, node: ast.Name, key: str) -> bool:
@@ -217,7 +311,7 @@ def _of_name(source: Source, node: ast.Name, depth: int) -> str:
         return found.pop() if len(found) == 1 else ""
     if isinstance(place, ast.Lambda):
         return ""
-    if isinstance(place, ast.FunctionDef) and _is_called(source, place):
+    if isinstance(place, ast.FunctionDef) and is_called(source, place):
         return node.id if node.id in _names(place) and _is_filled(source, place, node.id) else ""
     is_of_task = not isinstance(source.parents[place], ast.ClassDef) and not place.name.startswith(_OF_SCHEDULER)
     for arg in (*place.args.args, *place.args.kwonlyargs) if is_of_task else ():
@@ -274,9 +368,12 @@ def _given(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef, nam
 
 
 def _calls(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.Call]:
-    """Give the calls of a function, or of a method of `self`, in the file."""
-    is_method = isinstance(source.parents[function], ast.ClassDef)
+    """Give the calls of a function, or of a method of `self`, in the file; any call of a method that only this class has."""
+    around = source.parents[function]
+    is_method = isinstance(around, ast.ClassDef)
     calls = handed(source).calls.get(function.name, ())
+    if isinstance(around, ast.ClassDef) and not may_be_operator(source, around):
+        return [call for call in calls if isinstance(call.func, ast.Attribute)]
     return [
         call
         for call in calls
@@ -295,7 +392,19 @@ def _names(function: Function) -> list[str]:
 
 def given_to(source: Source, name: str) -> set[str] | None:
     """Give the parameters of a function that its callers name: they are not the context's. None when that cannot be seen."""
-    found: set[str] = set()
+    uses = _uses(source, name)
+    return None if uses is None else set().union(*uses)
+
+
+def given_by_all(source: Source, name: str) -> set[str]:
+    """Give the parameters of a function that each of its callers names: Airflow never fills them."""
+    uses = _uses(source, name)
+    return set.intersection(*uses) if uses else set()
+
+
+def _uses(source: Source, name: str) -> list[set[str]] | None:
+    """Give what each use of a function names: calls, and tasks by op_kwargs. None when one cannot be seen."""
+    found: list[set[str]] = []
     others = elsewhere(source, name)
     if others is None:
         return None
@@ -304,16 +413,16 @@ def given_to(source: Source, name: str) -> set[str] | None:
         if isinstance(call.func, ast.Name) and call.func.id == name:
             if call.args or any(item.arg is None for item in call.keywords):
                 return None
-            found |= {str(item.arg) for item in call.keywords}
+            found.append({str(item.arg) for item in call.keywords})
         if call in handed(source).tasks.get(name, ()):
             passing.append(call)
-    for item in (item for call in passing for item in call.keywords):
-        if item.arg == "op_args":
+    for call in passing:
+        keys: list[ast.expr | None] = []
+        if keyword(call, "op_args") is not None:
             return None
-        if item.arg != "op_kwargs":
-            continue
-        keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
+        if (item := keyword(call, "op_kwargs")) is not None:
+            keys = item.value.keys if isinstance(item.value, ast.Dict) else [None]
         if not all(isinstance(key, ast.Constant) for key in keys):
             return None
-        found |= {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+        found.append({str(key.value) for key in keys if isinstance(key, ast.Constant)})
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from aerodrome.migration.codemod.contract import Change, Edit, Spot
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.rules.receivers import values_of_name
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS
+from aerodrome.migration.codemod.rules.tasks import may_be_context
 from aerodrome.migration.codemod.source import Source, read
 from aerodrome.migration.codemod.templates import rewrite_node, texts
 
@@ -63,7 +63,7 @@ def is_context(source: Source, node: ast.expr) -> bool:
     """Tell whether an expression is the whole context of a task."""
     if isinstance(node, ast.Call):
         return source.means(node.func, _CURRENT)
-    return isinstance(node, ast.Name) and node.id in CONTEXTS
+    return may_be_context(source, node)
 
 
 def calls(source: Source, method: str) -> Iterator[ast.Call]:

@@ -15,6 +15,7 @@ from aerodrome.migration.convert.controlm.proof.comparison import compare
 from aerodrome.migration.convert.controlm.reading import read
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.world import plan_world
+from aerodrome.migration.convert.emission.project import compose
 
 
 def job(name: str, inside: str = "", more: str = "") -> str:
@@ -88,3 +89,87 @@ def test_a_folder_that_nothing_orders_runs_each_job_once_when_somebody_starts_it
     day = date(2026, 3, 2)
     assert [is_run(dag, name, day) for name in ("GRIND", "SIFT", "WEIGH")] == [True, False, True]
     assert is_run(dag, "SIFT", day, is_forced=True)
+
+
+def changed(dag: Dag) -> dict[str, object]:
+    """Give what the tasks of a DAG do to stored conditions: task -> (name, is added)."""
+    given = {task.full_id: dict(task.arguments).get("op_kwargs") for task in dag.tasks}
+    return {
+        name: (found["name"], found["is_added"])
+        for name, found in given.items()
+        if isinstance(found, dict) and "is_added" in found
+    }
+
+
+def awaited(dag: Dag, name: str) -> dict[str, str]:
+    """Give the stored conditions for which a task waits by sensors right before it."""
+    above = [dag.task(edge.before) for edge in dag.edges if edge.after == name]
+    found = {task.full_id: dict(task.arguments).get("op_kwargs") for task in above if task.is_waiting}
+    return {task: str(given["name"]) for task, given in found.items() if isinstance(given, dict)}
+
+
+@pytest.mark.parametrize("criteria", ["", 'DAYS="1"'], ids=["only forced", "ordered, too"])
+def test_what_waits_for_a_forced_job_starts_behind_its_copy(tmp_path: Path, criteria: str) -> None:
+    jobs = (
+        job("GRIND", forces("MILL", "SIFT"), 'DAYS="ALL"'),
+        job("SIFT", adds("SIFTED"), criteria),
+        job("PACK", waits("SIFTED"), 'DAYS="ALL"'),
+    )
+    text = folder("MILL", *jobs) + folder("SHOP", job("SELL", waits("SIFTED"), 'DAYS="ALL"'))
+    made = convert(tmp_path, text)
+    alone, mill, shop = (dag_of(made, name) for name in ("MILL__SIFT", "MILL", "SHOP"))
+    assert changed(alone) == {"SIFT_adds_SIFTED": ("SIFTED", True)}
+    assert ("SIFT", "SIFT_adds_SIFTED") in {(edge.before, edge.after) for edge in alone.edges}
+    assert changed(mill) == changed(alone)  # a run that forces the whole folder adds it, too
+    assert list(awaited(mill, "PACK").values()) == list(awaited(shop, "SELL").values()) == ["SIFTED"]
+    assert "force-apart" not in told(mill, "GRIND")
+    assert differences(tmp_path) == []
+
+
+def test_a_folder_waits_for_a_scheduled_one_that_is_forced_at_other_times_too(tmp_path: Path) -> None:
+    text = (
+        folder("CALL", job("CALLER", forces("MILL", ""), 'DAYS="ALL"'))
+        + folder("MILL", job("SIFT", adds("SIFTED"), 'DAYS="1"'), job("REST", "", 'DAYS="1"'))
+        + folder("SHOP", job("SELL", waits("SIFTED"), 'DAYS="ALL"'))
+    )
+    made = convert(tmp_path, text)
+    assert changed(dag_of(made, "MILL")) == {"SIFT_adds_SIFTED": ("SIFTED", True)}
+    assert list(awaited(dag_of(made, "SHOP"), "SELL").values()) == ["SIFTED"]
+
+
+def test_a_job_that_is_ordered_alone_waits_for_its_conditions(tmp_path: Path) -> None:
+    sift = job("SIFT", waits("GROUND") + waits("SACKS"))
+    jobs = (
+        job("GRIND", adds("GROUND") + forces("MILL", "SIFT"), 'DAYS="ALL"'),
+        job("SEW", adds("SACKS"), 'DAYS="ALL"'),
+        sift,
+    )
+    made = convert(tmp_path, folder("MILL", *jobs))
+    alone = dag_of(made, "MILL__SIFT")
+    assert set(awaited(alone, "SIFT").values()) == {"GROUND", "SACKS"}
+    assert "force-conditions" in told(alone, "SIFT")
+    assert {"GRIND_adds_GROUND", "SEW_adds_SACKS"} <= set(changed(dag_of(made, "MILL")))
+
+
+def test_a_job_does_not_wait_for_what_its_force_has_added(tmp_path: Path) -> None:
+    jobs = (job("GRIND", adds("GROUND") + forces("MILL", "SIFT"), 'DAYS="ALL"'), job("SIFT", waits("GROUND")))
+    made = convert(tmp_path, folder("MILL", *jobs))
+    assert [task.full_id for task in dag_of(made, "MILL__SIFT").tasks] == ["SIFT"]
+    assert changed(dag_of(made, "MILL")) == {}
+
+
+def test_what_others_order_is_not_asleep_unless_it_has_a_schedule(tmp_path: Path) -> None:
+    calls = forces("HAND", "") + forces("MILL", "SIFT") + forces("DAILY", "")
+    text = (
+        folder("CALL", job("CALLER", calls, 'DAYS="ALL"'))
+        + folder("HAND", job("A"), job("B"), method="")
+        + folder("MILL", job("SIFT", "", 'DAYS="1"'), job("REST", "", 'DAYS="1"'))
+        + folder("DAILY", job("C", "", 'DAYS="ALL"'))
+        + folder("ALONE", job("D"), method="")
+    )
+    made = convert(tmp_path, text)
+    asleep = {dag.dag_id: dag.is_paused for dag in made.dags}
+    assert asleep == {"CALL": None, "HAND": False, "MILL": None, "MILL__SIFT": False, "DAILY": None, "ALONE": None}
+    told = {dag.dag_id for dag in made.dags for item in dag.accounts if item.code == "force-paused"}
+    assert told == {"DAILY"}
+    assert "is_paused_upon_creation=False," in compose(made, "3.3")["dags/hand_dag.py"]
