@@ -44,6 +44,7 @@ def _of_task(plan: Plan, node: Node, task: Task, space: dict[str, Any]) -> Itera
     name, days = given["name"], given["days"]
     days = space[days.text] if isinstance(days, Code) else days
     words = [item.odate for item in (node.waits if "is_added" not in given else node.outs) if item.name == name]
+    words += ["ODAT"] if name in plan.starts.values() else []  # a folder tells its cyclic jobs that it has started
     words += [
         action.values.get("ODATE", "ODAT") or "ODAT"
         for reaction in node.reactions

@@ -175,6 +175,12 @@ COVERAGE: tuple[Removal, ...] = (
         "a finding for td_format, and where they are no calls",
     ),
     Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
+    Removal(
+        "Days of the context as parameters of functions: next_ds, yesterday_ds, tomorrow_ds",
+        "rule",
+        ("context-parameter",),
+        "by op_kwargs; a finding where calls cannot be seen",
+    ),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal(
         "Events of datasets: dataset, uri, dataset_id; addresses as keys",
@@ -184,6 +190,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("Runs of the kind dataset_triggered", "rule", ("run-type",), "in templates, too; else a finding"),
     Removal("Links of operators with a date", "finding", ("operator-link",)),
+    Removal(
+        "Functions that run in a virtualenv, under another interpreter or in a container",
+        "finding",
+        ("isolated-airflow",),
+        "what they need is imported inside them, by every rule; what another Airflow runs there stays as it is",
+    ),
     Removal(
         "Names and attributes in templates: conf, test_mode, tables, END_DATE, latest_date, ti.dag_run, macros.hive, …",
         "rule",

@@ -51,7 +51,7 @@ def cutover_notes(world: World, plan: Plan) -> list[tuple[str, str]]:
                     firsts |= {wait.name: None} if link.is_previous else {}
                 elif link.kind == "sensor":
                     awaited[wait.name] = None
-                    if link.producer is not None:
+                    if link.producer is not None and link.producer.folder != plan.number:
                         leaders[world.plans[link.producer.folder].dag_id] = None
     todo = []
     if kept:
@@ -187,6 +187,6 @@ def _wait_account(draft: Draft, node: Node, wait: Wait) -> None:
     texts = {
         "condition-unknown-producer": f"Nothing in the exports adds {wait.name}: the job waits for the Airflow variable {dated} which whoever adds it sets. A DAG that is converted apart sets it when nobody there waits for {wait.name}, or when kept_conditions of its profile names it.",
         "condition-undated": f"{wait.name} has no date: it is kept as the Airflow variable {key}.",
-        "condition-stored": f"{wait.name} cannot be an edge or a wait for a run (a circle, a cyclic job or another date): it is kept as the Airflow variable {key} with its date.",
+        "condition-stored": f"{wait.name} cannot be an edge or a wait for a run (a circle, a cyclic job, another date, a job that others order, or a folder without a schedule): it is kept as the Airflow variable {key} with its date.",
     }
     draft.account("INCOND", "caveat", origin, why, texts[why], node.name)

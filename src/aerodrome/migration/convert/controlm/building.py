@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import (
-    Choice,
     Code,
     Expression,
     Group,
     Role,
-    Symbol,
 )
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.accounting import job_accounts, node_accounts, unknown_accounts
-from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node
+from aerodrome.migration.convert.controlm.definitions.model import Folder, Job
 from aerodrome.migration.convert.controlm.draft import Built, Draft
-from aerodrome.migration.convert.controlm.effects import After, Effects
+from aerodrome.migration.convert.controlm.effects import Effects
+from aerodrome.migration.convert.controlm.ending import Ending
 from aerodrome.migration.convert.controlm.jobs.work import work_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Work
-from aerodrome.migration.convert.controlm.waits.behind import Behind, order_behind
+from aerodrome.migration.convert.controlm.names import is_lost, sanitize
+from aerodrome.migration.convert.controlm.waits.around import around
 from aerodrome.migration.convert.controlm.waits.conditions import Producer
 from aerodrome.migration.convert.controlm.waits.holding import Holding
 from aerodrome.migration.convert.controlm.waits.lineage import added, with_assets
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream
 from aerodrome.migration.convert.controlm.waits.waiting import Waiting
 from aerodrome.migration.convert.controlm.watching import unheard
-from aerodrome.migration.convert.controlm.world import Plan, World, sanitize
+from aerodrome.migration.convert.controlm.world import Plan, World
 
 
 class Builder:
@@ -47,17 +46,16 @@ class Builder:
         times: tuple[int, ...] = (),
         dates: frozenset[date] | None = None,
     ) -> None:
-        self.draft = Draft(world, plan, is_apart=is_apart, tick=tick, times=times)
+        alone = jobs[0] if is_apart and jobs[0].path not in plan.apart else None
+        self.draft = Draft(world, plan, is_apart=is_apart, alone=alone, tick=tick, times=times)
         self.waiting = Waiting(self.draft, self._end_of)
         self.holding = Holding(self.draft, dates)
         self.jobs = jobs
         self._here = {job.path for job in jobs}
         self._ends: dict[tuple[str, ...], str] = {}
-        self._notok: dict[tuple[str, ...], str] = {}
         self._starts: dict[tuple[str, ...], str] = {}
         self._group: dict[tuple[str, ...], str] = {}
-        self._behind: dict[str, Behind] = defaultdict(Behind)
-        self._unawaited: dict[str, None] = {}
+        self.ending = Ending(self.draft, self.waiting, self._ends, self._group)
 
     def build(self) -> Built:
         """Build tasks, edges and accounts."""
@@ -76,10 +74,9 @@ class Builder:
             self._job(job)
         if not self.draft.is_apart:
             self._finish(self.draft.plan.folder)
-        order_behind(self.draft.built, self._behind)
+        self.ending.finish(self.jobs[0] if self.draft.is_apart else self.draft.plan.folder)
         self._watch()
         self._show_conditions()
-        self._tell_unawaited()
         self.draft.built.is_listed = self.draft.gates.is_listed
         self.draft.built.functions |= {item.name: item for item in self.draft.gates.functions}
         return self.draft.built
@@ -102,13 +99,6 @@ class Builder:
             comment="Fails the run when one of these jobs has failed: what follows them goes on without them.",
         )
 
-    def _tell_unawaited(self) -> None:
-        if not self._unawaited:
-            return
-        node = self.jobs[0] if self.draft.is_apart else self.draft.plan.folder
-        text = f"Nobody in the exports waits for {', '.join(self._unawaited)}: it is added to, and deleted from, the Airflow variables all the same (controlm.condition.NAME.MMDD; without a date: controlm.condition.NAME), for DAGs that are converted apart. Where all exports are here, unawaited_conditions: drop in the profile leaves these tasks out."
-        self.draft.account("OUTCOND", "caveat", node.origin, "condition-unawaited", text, node.name)
-
     def _show_conditions(self) -> None:
         """Let assets show the conditions between folders."""
         names = self.draft.world.crossing
@@ -118,7 +108,7 @@ class Builder:
         awaited: dict[str, list[str]] = {}
         for node in (*folders, *self.jobs):
             start = self._ends[node.path] if isinstance(node, Job) else self._starts.get(node.path, "")
-            ends = {"ok": self._ends.get(node.path, ""), "notok": self._notok.get(node.path, "")}
+            ends = {"ok": self._ends.get(node.path, ""), "notok": self.ending.notok.get(node.path, "")}
             awaited.setdefault(start, []).extend(wait.name for wait in node.waits if wait.name in names)
             for event, end in ends.items():
                 produced.setdefault(end, []).extend(added(node, names, event))
@@ -127,6 +117,17 @@ class Builder:
     # ---- folders and sub-folders
 
     def _containers(self, folder: Folder, group: str) -> None:
+        self._start_gate(folder, group)
+        if folder.path in self.draft.plan.starts:
+            self._tell_start(folder)
+        for inner in (member for member in folder.members if isinstance(member, Folder)):
+            name = self.draft.world.task_ids[self.draft.plan.number, inner.path]
+            self.draft.built.groups.append(Group(name, inner.description))
+            self.draft.account("SUB_FOLDER", "converted", inner.origin, name=inner.name)
+            self._containers(inner, name)
+
+    def _start_gate(self, folder: Folder, group: str) -> None:
+        """Make what lets a folder start: the folder around it, its time, its conditions, its confirmation."""
         parent = self._starts.get(folder.path[:-1])
         held = self.holding.time(folder, f"{folder.name}_not_before", group, None)
         timed = tuple(name for name in held if name != parent)
@@ -143,11 +144,27 @@ class Builder:
             self._starts[folder.path] = timed[0]
         elif parent:
             self._starts[folder.path] = parent
-        for inner in (member for member in folder.members if isinstance(member, Folder)):
-            name = self.draft.world.task_ids[self.draft.plan.number, inner.path]
-            self.draft.built.groups.append(Group(name, inner.description))
-            self.draft.account("SUB_FOLDER", "converted", inner.origin, name=inner.name)
-            self._containers(inner, name)
+
+    def _tell_start(self, folder: Folder) -> None:
+        """Let the cyclic jobs of a folder, which run in DAGs of their own, see that it has started."""
+        self.draft.need_conditions()
+        self.draft.need(snippets.CHANGE_CONDITION)
+        given: dict[str, Expression] = {"name": self.draft.plan.starts[folder.path], "days": 0, "is_added": True}
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("change_condition")),
+            ("op_kwargs", given),
+        )
+        self.ending.after_task("tells_start", folder, self._starts[folder.path], symbols.PYTHON, arguments, "real")
+
+    def _behind_start(self, job: Job, predicate: str | None) -> str | None:
+        """Give the task behind which a job may start: the start of its folder, also where that is in another DAG; none for one that is ordered alone."""
+        if not self.draft.is_apart:
+            return self._starts.get(job.path[:-1])
+        plan = self.draft.plan
+        held = [folder for folder in around(plan.folder, job) if folder.path in plan.starts]
+        if self.draft.alone is not None or not held:
+            return None
+        return self.waiting.started(held[-1], "", predicate)
 
     def _finish(self, folder: Folder) -> None:
         """End gates of folders that add conditions or react, inner ones first."""
@@ -185,8 +202,8 @@ class Builder:
             )
         for item in effects.after:
             if item.event == "ok":
-                self._react(item, folder, name)
-        self._change_tasks(folder, name, changes)
+                self.ending.react(item, folder, name)
+        self.ending.change_tasks(folder, name, changes)
 
     def _has_end(self, folder: Folder) -> bool:
         return any(job.path in self._here for job in folder.jobs())
@@ -227,7 +244,7 @@ class Builder:
             return self._end_gate(next(f for f in (plan.folder, *plan.folder.folders()) if f.path == producer.path))
         if producer.event == "ok":
             return self._ends[producer.path]
-        return self._notok_gate(next(job for job in self.jobs if job.path == producer.path))
+        return self.ending.notok_gate(next(job for job in self.jobs if job.path == producer.path))
 
     # ---- jobs
 
@@ -240,15 +257,15 @@ class Builder:
         ordered = self.draft.plan.ordered(job)
         predicate = self.holding.predicate(job)
         zone_of = self.draft.zone(job)
-        start = self._starts.get(job.path[:-1]) if not self.draft.is_apart else None
+        start = self._behind_start(job, predicate)
         timed = self.holding.time(job, f"{sanitize(job.name)}_not_before", group, predicate)
         also = (*((start,) if start else ()), *(name for name in timed if name != start))
         upstream = self.waiting.upstream(job, also, group, predicate)
         upstream = self.holding.approval(job, upstream, group, predicate)
         self._steps(job, work, effects, upstream, predicate, zone_of)
         end = self._ends[job.path]
-        self._after_job(job, effects, end)
-        self._change_tasks(job, end, self.waiting.changes(job))
+        self.ending.after_job(job, effects, end)
+        self.ending.change_tasks(job, end, self.waiting.changes(job))
         self.draft.built.accounts += effects.accounts
         job_accounts(self.draft, job, work, effects.unknown)
         is_left_out = predicate is not None or self.draft.plan.is_scheduled
@@ -289,12 +306,14 @@ class Builder:
                 arguments.append(("pre_execute", Code(check)))
             if is_last and effects.on_ok:
                 arguments.append(("on_success_callback", effects.on_ok))
-            if is_last and effects.on_notok:
+            if effects.on_notok:
                 arguments.append(("on_failure_callback", effects.on_notok))
                 if effects.retries:
                     arguments.append(("on_retry_callback", effects.on_notok))
             if operator is symbols.SSH and step.operator is symbols.SSH:
                 arguments = [item for item in arguments if item[0] != "cmd_timeout"] + [("cmd_timeout", None)]
+            if is_last and is_lost(job.name):
+                arguments.append(("task_display_name", job.name))
             role: Role = "raises" if work.failure else "real"
             self.draft.task(
                 task_id,
@@ -309,109 +328,4 @@ class Builder:
                 is_waiting=step.is_waiting,
             )
             before = Upstream((task_id,))
-
-    def _after_job(self, job: Job, effects: Effects, end: str) -> None:
-        for item in effects.after:
-            if item.event == "ok":
-                self._react(item, job, end)
-        behind = [item for item in effects.after if item.event == "notok"]
-        if behind or job.path in self._notok or self.waiting.stores_on_notok(job):
-            name = self._notok_gate(job)
-            for item in behind:
-                self._react(item, job, name)
-
-    def _notok_gate(self, job: Job) -> str:
-        """Give the control task that succeeds exactly when a job has ended NOTOK."""
-        if job.path in self._notok:
-            return self._notok[job.path]
-        end = self._ends[job.path]
-        group, _, last = end.rpartition(".")
-        router, gate, ok = (self.draft.free(f"{last}_{word}", group) for word in ("end", "notok", "ok"))
-        self._notok[job.path] = gate
-        self._behind[end].own |= {router, gate, ok}
-        self.draft.need(snippets.AFTER)
-        arguments: tuple[tuple[str, Expression], ...] = (
-            ("python_callable", Code("after")),
-            ("op_kwargs", {"task_id": end, "notok": gate}),
-        )
-        choices = (Choice("ok", ()), Choice("error", (gate,)))
-        self.draft.task(
-            router,
-            symbols.BRANCH,
-            arguments,
-            role="control",
-            rule="all_done",
-            before=(end,),
-            choices=choices,
-            watches=end,
-            origin=job.origin,
-        )
-        self.draft.task(gate, symbols.EMPTY, (), role="control", before=(router,), origin=job.origin)
-        self.draft.task(
-            ok,
-            symbols.EMPTY,
-            (),
-            role="control",
-            before=(end,),
-            origin=job.origin,
-            comment="Keeps the run failed when the job has failed.",
-        )
-        return gate
-
-    def _react(self, item: After, node: Node, before: str) -> None:
-        role: Role = "raises" if item.role == "raises" else "real"
-        self._after_task(item.suffix, node, before, item.operator, item.arguments, role, is_seen=item.is_seen)
-
-    def _after_task(
-        self,
-        suffix: str,
-        node: Node,
-        before: str,
-        operator: Symbol,
-        arguments: tuple[tuple[str, Expression], ...],
-        role: Role,
-        *,
-        is_seen: bool = False,
-    ) -> None:
-        """Add a task behind a node. `is_seen`: what it does counts for those that follow the node, which then follow it."""
-        group = self._group[node.path]
-        name = self.draft.free(f"{sanitize(node.name)}_{sanitize(suffix)}", group)
-        self.draft.task(name, operator, arguments, role=role, before=(before,), origin=node.origin)
-        if is_seen:
-            self._behind[before].chain.append(name)
-        elif operator is not symbols.TRIGGER_DAG:
-            self._behind[before].own.add(name)
-
-    def _change_tasks(self, node: Node, end: str, changes: Iterable[tuple[str, Expression, bool, str]]) -> None:
-        for name, days, is_added, event in changes:
-            self.draft.need_conditions()
-            self.draft.need(snippets.CHANGE_CONDITION)
-            before = end if event == "ok" or not isinstance(node, Job) else self._notok_gate(node)
-            given: dict[str, Expression] = {"name": name, "days": days, "is_added": is_added}
-            arguments: tuple[tuple[str, Expression], ...] = (
-                ("python_callable", Code("change_condition")),
-                ("op_kwargs", given),
-            )
-            is_awaited = name not in self.draft.world.unawaited
-            self._unawaited |= {} if is_awaited else {name: None}
-            suffix = f"{'adds' if is_added else 'deletes'}_{name}"[:200]
-            self._after_task(suffix, node, before, symbols.PYTHON, arguments, "real", is_seen=is_awaited)
-        for name, is_added, event in self.waiting.undated(node):
-            before = end if event == "ok" or not isinstance(node, Job) else self._notok_gate(node)
-            self._undated(node, before, name, is_added=is_added)
-
-    def _undated(self, node: Node, before: str, name: str, *, is_added: bool) -> None:
-        """Say that a condition is not changed for a date that cannot be said: a task that raises, where others wait for it."""
-        if name in self.draft.world.unawaited:
-            text = f"It changes {name} for another date, which cannot be said here, and nobody in the exports waits for it: DAGs that are converted apart do not see it."
-            self.draft.account("OUTCOND", "caveat", node.origin, "condition-unawaited", text, node.name)
-            return
-        if not is_added:
-            text = f"It deletes {name} for another date, which cannot be said here: its Airflow variable stays."
-            self.draft.account("OUTCOND", "caveat", node.origin, "condition-delete", text, node.name)
-            return
-        reason = f"It adds {name} for another date, which cannot be said here: those that wait for it do not start."
-        self.draft.account("OUTCOND", "raises", node.origin, "condition-date", reason, node.name)
-        self.draft.need(snippets.RAISE)
-        given: tuple[tuple[str, Expression], ...] = (("python_callable", Code("not_converted")), ("op_args", [reason]))
-        self._after_task(f"adds_{name}"[:200], node, before, symbols.PYTHON, given, "raises")
+            self.ending.tasks[job.path].append(task_id)

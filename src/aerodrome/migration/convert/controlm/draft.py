@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aerodrome.migration.convert.contract import (
     Account,
@@ -24,12 +23,14 @@ from aerodrome.migration.convert.contract import (
 )
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.dates.gates import Gates
+from aerodrome.migration.convert.controlm.dates.zones import zone_named
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.effects import Context, Effects, effects_of
+from aerodrome.migration.convert.controlm.names import pool_of
 from aerodrome.migration.convert.controlm.priorities import weight_of
 from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, Scope, compile_text
 from aerodrome.migration.convert.controlm.variables.scoping import scope_of
-from aerodrome.migration.convert.controlm.world import Plan, World, pool_of
+from aerodrome.migration.convert.controlm.world import Plan, World
 
 _ALONE: Final = (
     "all_done",
@@ -37,28 +38,6 @@ _ALONE: Final = (
     "none_failed",
     "one_failed",
 )  # rules that mean something for one task, too
-
-
-# cities that name time zones in the lists of Control-M servers
-_CITIES: Final = {
-    "HNL": "Pacific/Honolulu",
-    "ANC": "America/Anchorage",
-    "LAX": "America/Los_Angeles",
-    "DEN": "America/Denver",
-    "CHI": "America/Chicago",
-    "NYC": "America/New_York",
-    "HAL": "America/Halifax",
-    "RIO": "America/Sao_Paulo",
-    "LON": "Europe/London",
-    "PAR": "Europe/Paris",
-    "CAI": "Africa/Cairo",
-    "MOW": "Europe/Moscow",
-    "KHI": "Asia/Karachi",
-    "BKK": "Asia/Bangkok",
-    "HKG": "Asia/Hong_Kong",
-    "TYO": "Asia/Tokyo",
-    "SYD": "Australia/Sydney",
-}
 
 
 @dataclass
@@ -82,13 +61,16 @@ class Built:
 
 
 class Draft:
-    """One DAG while it is built. `is_apart` when it holds one job outside of its folder's DAG."""
+    """One DAG while it is built. `is_apart` when it holds one job outside of its folder's DAG; `alone`: that job, where others order it."""
 
-    def __init__(self, world: World, plan: Plan, *, is_apart: bool, tick: int, times: tuple[int, ...]) -> None:
+    def __init__(
+        self, world: World, plan: Plan, *, is_apart: bool, alone: Job | None, tick: int, times: tuple[int, ...]
+    ) -> None:
+        self.alone = alone
         self.world, self.plan, self.is_apart, self.tick = world, plan, is_apart, tick
         self.times = times  # of a cyclic job whose cron expression chooses more than its times
         self.built = Built()
-        self.gates = Gates(world.site.horizon)
+        self.gates = Gates(world.site.horizon, lambda dates: world.test_of(plan, dates))
         self.used: set[str] = set()
         self.stopped_by = (
             ""  # of the job in the making: the Airflow variable with the date on which it has stopped itself
@@ -186,7 +168,10 @@ class Draft:
             return done
 
         context = Context(
-            text, lambda folder, job: self.world.forced(self.plan.number, folder, job), self.world.elsewhere
+            text,
+            self.world.index.names,
+            lambda folder, job: self.world.forced(self.plan.number, folder, job),
+            self.world.elsewhere,
         )
         return effects_of(node, context)
 
@@ -231,9 +216,8 @@ class Draft:
         site = self.world.site.clock.timezone
         if not node.timezone:
             return site
-        try:
-            found = ZoneInfo(_CITIES.get(node.timezone.upper(), node.timezone)).key
-        except (ZoneInfoNotFoundError, ValueError):
+        found = zone_named(node.timezone)
+        if found is None:
             text = f"The time zone {node.timezone} is not known: the times of the job are those of {site}."
             self._once("JOB@TIMEZONE", node, "timezone-unknown", text)
             return site

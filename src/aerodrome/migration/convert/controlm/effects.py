@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -23,6 +23,7 @@ from aerodrome.migration.convert.controlm.jobs.commands import (
 )
 from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, joined_lines, variable_key
 from aerodrome.migration.convert.controlm.waits.conditions import event_of
+from aerodrome.migration.convert.controlm.waits.forcing import Target, named
 from aerodrome.migration.convert.controlm.waits.linking import days_of
 
 # codes about something else than the output
@@ -75,12 +76,11 @@ class Effects:
 
 @dataclass(frozen=True)
 class Context:
-    """What effects need from around them: compile a text, and where a forced job runs (dag_id, or why it cannot)."""
+    """What effects need from around them: compile a text, and where a forced job runs."""
 
     text: Callable[[str], Compiled]
-    forced: Callable[
-        [str, str], tuple[str, str]
-    ]  # folder, job -> dag_id, caveat; dag_id "" when it is not in the exports
+    folders: Collection[str]  # the names of all folders
+    forced: Callable[[str, str], Target]  # folder, job -> what runs it
     elsewhere: Callable[[str, str], str]  # folder, job -> dag_id that it will have when it is in the exports
     own_zone: str = "UTC"
 
@@ -109,7 +109,9 @@ class _Maker:
         is_whole = reaction.statement.strip() in ("*", "", "**", "****")
         where = f"ON {reaction.statement}/{reaction.code}"
         turned = self._turned(reaction, event)
-        if turned and action.kind in ("cond", "force", "variable"):
+        if action.kind == "capture":
+            self._capture(action, turned.lower() or "ok")
+        elif turned and action.kind in ("cond", "force", "variable"):
             text = f"{where} ends the job {turned} and does more, which no task behind the job can see."
             self._raise(action, where, "result-actions", text, turned.lower())
         elif turned and action.kind in ("mail", "shout"):
@@ -283,18 +285,12 @@ class _Maker:
         self._note(action, code, text)
 
     def _force(self, action: Action, event: str | None, where: str) -> None:
-        folder = (
-            action.values.get("TABLE_NAME")
-            or action.values.get("FOLDER_NAME")
-            or action.values.get("FOLDER", "")
-            or self.node.path[0]
-        )
-        job = action.values.get("NAME", "").strip()
+        folder, job = named(action, self.node.path[0], self.context.folders)
         shown = "/".join(part for part in (folder, job) if part)
         if event is None:
             self._raise(action, where, "force-code", f"{where} orders {shown}, which only OK and NOTOK can do here.")
             return
-        dag_id, caveat = self.context.forced(folder, job)
+        target = self.context.forced(folder, job)
         if days_of(action.values.get("ODATE", "")) != 0:
             self._raise(
                 action, where, "force-date", f"{where} orders {shown} with another date, which is not converted.", event
@@ -304,12 +300,27 @@ class _Maker:
             text = f"{where} orders {shown} with variables of its own, which is not converted: {given}"
             self._raise(action, where, "force-variables", text, event)
             return
+        if action.values.get("REMOTE", "").upper() in ("Y", "1", "TRUE"):
+            server = action.values.get("DATACENTER") or "another one"
+            text = f"{where} orders {shown} on another Control-M server ({server}), which is not converted."
+            self._raise(action, where, "force-server", text, event)
+            return
+        usual = "ALONE" if job else "NEWG"
+        if (into := action.values.get("INTO_TABLE_ORDERID", "").upper() or usual) != usual:
+            text = f"{where} orders {shown} into a folder that runs ({into}), which is not converted."
+            self._raise(action, where, "force-into", text, event)
+            return
+        if target.refusal is not None:
+            code, why = target.refusal
+            self._raise(action, where, code, f"{where} orders {shown}, which is not converted: {why}.", event)
+            return
+        dag_id = target.dag_id
         if not dag_id:
             dag_id = self.context.elsewhere(folder, job)
             text = f"{where} orders {shown}, which is not in the exports: the DAG {dag_id} has to exist, as it will when they are converted together; until then this task fails."
             self._note(action, "force-unknown", text)
         else:
-            self._note(action, "force-apart" if caveat else "", caveat)
+            self._note(action, *target.caveat)
         day = self.context.text("%%$ODATE").text
         arguments: tuple[tuple[str, Expression], ...] = (
             ("trigger_dag_id", dag_id),
@@ -353,6 +364,15 @@ class _Maker:
         )
         self._after(f"sets_{name}", symbols.PYTHON, arguments, event, is_seen=True)
 
+    def _capture(self, action: Action, event: str) -> None:
+        """Raise behind the job, before those that follow it: what is left out of the text that is found, the documentation does not say."""
+        name, key = action.values["VARIABLE"], action.values["KEY"]
+        if isinstance(self.node, Job) and self.node.kind == "dummy":
+            self._note(action, "output-captured", f"It fills %%{name} from its output, but a dummy job has none.")
+            return
+        reason = f"The job fills %%{name} from its output ({action.values['RULE']}). Set the Airflow variable {key} here, for those that read it."
+        self._raise(action, "", "output-captured", reason, event, is_seen=True)
+
     # ---- parts
 
     def _text(self, value: str) -> str:
@@ -376,7 +396,9 @@ class _Maker:
     ) -> None:
         self.effects.after.append(After(suffix, operator, arguments, event, role, is_seen))
 
-    def _raise(self, action: Action, where: str, code: str, reason: str, event: str = "ok") -> None:
+    def _raise(
+        self, action: Action, where: str, code: str, reason: str, event: str = "ok", *, is_seen: bool = False
+    ) -> None:
         del where
         self._count += 1
         self.effects.functions.append(snippets.RAISE)
@@ -384,7 +406,7 @@ class _Maker:
             ("python_callable", Code("not_converted")),
             ("op_args", [reason]),
         )
-        self._after(f"action_{self._count}", symbols.PYTHON, arguments, event, "raises")
+        self._after(f"action_{self._count}", symbols.PYTHON, arguments, event, "raises", is_seen=is_seen)
         self._account(f"ON/{action.values.get('TAG', action.kind)}", "raises", self._origin(action.line), code, reason)
 
     def _note(self, action: Action, code: str, text: str) -> None:

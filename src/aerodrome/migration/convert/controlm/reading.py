@@ -34,8 +34,11 @@ from aerodrome.migration.convert.controlm.definitions.model import Folder, Job
 from aerodrome.migration.convert.controlm.draft import Built
 from aerodrome.migration.convert.controlm.jobs.unmapped import FILE, skeleton
 from aerodrome.migration.convert.controlm.jobs.work import is_convertible
+from aerodrome.migration.convert.controlm.names import is_lost, pool_of
 from aerodrome.migration.convert.controlm.site import read_site
-from aerodrome.migration.convert.controlm.world import Plan, World, plan_world, pool_of
+from aerodrome.migration.convert.controlm.waits.around import has_other_zone, within
+from aerodrome.migration.convert.controlm.waking import awake
+from aerodrome.migration.convert.controlm.world import Plan, World, plan_world
 
 _ASKED = (
     "calendar-missing",
@@ -72,6 +75,7 @@ class _Converter:
         self.dags = [
             replace(dag, tasks=tuple(self._waiting_for_lasts(task) for task in dag.tasks)) for dag in self.dags
         ]
+        self.dags = awake(self.dags)
         export = self.world.export
         files: tuple[ExtraFile, ...] = (
             (ExtraFile("plugins/controlm_approval.py", snippets.CONFIRM_FILE, ("2.11",)),)
@@ -117,7 +121,7 @@ class _Converter:
             if plan.is_scheduled and plan.dates
             else no_schedule(self.site)
         )
-        if jobs or not plan.apart:
+        if plan.has_dag:
             head: list[Account] = []
             if folder.cyclic is not None:
                 again = cyclic_timing(_as_job(folder), plan.dates, self.site) if plan.repeats else None
@@ -132,25 +136,40 @@ class _Converter:
             self._ask(plan)
         for job in folder.jobs():
             if job.path in plan.apart:
-                self._cyclic(plan, job, is_first=not jobs and job.path == next(iter(plan.apart)))
+                self._cyclic(plan, job, is_first=not plan.has_dag and job.path == next(iter(plan.apart)))
             elif job.path in plan.forced:
                 built = Builder(self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day).build()
-                built.accounts = [Account("JOB/forced", "converted", job.origin, name=job.name)]
+                built.accounts = [self._alone(plan, job)]
                 title = f"{folder.name}/{job.name}, ordered alone by other jobs"
                 self._add(
                     plan, plan.forced[job.path], built, no_schedule(self.site), [], title, job.description, job.origin
                 )
 
+    def _alone(self, plan: Plan, job: Job) -> Account:
+        """Say what becomes of a job that others order alone."""
+        names = self.world.links.awaited_alone(plan.number, job)
+        if not names:
+            return Account("JOB/forced", "converted", job.origin, name=job.name)
+        text = f"Ordered alone, it waits for the Airflow variables of its conditions: {', '.join(names)}."
+        return Account("JOB/forced", "caveat", job.origin, "force-conditions", text, job.name)
+
     def _cyclic(self, plan: Plan, job: Job, *, is_first: bool) -> None:
         ordered = plan.ordered(job)
-        timing = cyclic_timing(job, ordered.dates, self.site) if plan.is_scheduled and ordered.is_known else None
+        is_elsewhere = has_other_zone(plan.folder, job, self.site.clock)
+        held = within(plan.folder, job, self.site.clock)
+        is_sayable = plan.is_scheduled and ordered.is_known and not is_elsewhere
+        timing = cyclic_timing(held, ordered.dates, self.site) if is_sayable else None
         accounts: list[Account] = []
         if timing is None:
             code, text = "cyclic-unscheduled", "The cyclic job has no schedule: see its folder."
             if plan.is_scheduled and ordered.is_known and ordered.dates:
                 code, text = (
-                    "cyclic-times",
-                    "The times of the cyclic job cannot be said (no interval, or one that is no number of minutes): it has no schedule.",
+                    ("cyclic-zone", "The times of the cyclic job are those of another time zone: it has no schedule.")
+                    if is_elsewhere
+                    else (
+                        "cyclic-times",
+                        "The times of the cyclic job cannot be said (no interval, or one that is no number of minutes): it has no schedule.",
+                    )
                 )
                 self.questions.append(Question(code, f"{'/'.join(job.path)}: {text}", job.origin, plan.apart[job.path]))
             accounts.append(Account("JOB@CYCLIC", "caveat", job.origin, code, text, job.name))
@@ -159,7 +178,7 @@ class _Converter:
             text = "It starts at its times of the day; a run that lasts longer delays the next one, and is not followed by a wait from its end."
             accounts += [
                 Account("JOB@CYCLIC", "caveat", job.origin, code, note, job.name)
-                for code, note in notes_of(job, self.site.clock)
+                for code, note in notes_of(held, self.site.clock)
             ]
             assert job.cyclic is not None  # noqa: S101
             is_exact = job.cyclic.kind == "times" or job.cyclic.counted_from == "target"
@@ -202,16 +221,23 @@ class _Converter:
             arguments.append(
                 ("user_defined_macros", Code("{" + ", ".join(f'"{name}": {name}' for name in names) + "}"))
             )
+        shown = plan.folder.name if dag_id == plan.dag_id else origin.path
+        if is_lost(shown):
+            arguments.append(("dag_display_name", shown))
         for name, why in built.unknown.items():
             self.variables.setdefault(name, VariableNeed(name, None, why))
         for need in built.connections:
-            self.connections.setdefault(need.conn_id, need)
+            known = self.connections.setdefault(need.conn_id, need)
+            if _who(known) != _who(need):
+                text = f"The connection {need.conn_id} is that of two: {_shown(known)} and {_shown(need)}, whose names differ only in marks or case. Give one of them another connection."
+                found = Account("connection", "caveat", origin, "connection-shared", text, need.conn_id)
+                accounts = accounts if found in accounts else [*accounts, found]
         self.packages |= built.packages
         self.lasts |= {(dag_id, end): last for end, last in built.lasts.items()}
         self.needs_approval = self.needs_approval or built.needs_approval
         tags = list(dict.fromkeys(["controlm", *filter(None, (plan.folder.application, plan.folder.sub_application))]))
         listed = timing.ends
-        if listed is not None:
+        if listed is not None and (timing.dates is None or built.is_listed):
             text = f"Its dates are listed, up to {listed}: convert again with newer calendars before then."
             accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
         elif built.is_listed:
@@ -300,6 +326,18 @@ class _Converter:
                     PoolNeed(pool_of(name), largest[name], "Control-M quantitative resource; set its real maximum")
                 )
         return needs
+
+
+def _who(need: ConnectionNeed) -> tuple[str, ...]:
+    """Say whom a connection is of; names of hosts have no case."""
+    if need.conn_type in ("ssh", "http", "sftp"):
+        return (need.why.lower(), need.host.lower(), need.login)
+    return (need.why, need.host.lower(), need.login)
+
+
+def _shown(need: ConnectionNeed) -> str:
+    where = "@".join(part for part in (need.login, need.host) if part)
+    return f"{need.why} ({where})" if where else need.why
 
 
 def _as_job(folder: Folder) -> Job:

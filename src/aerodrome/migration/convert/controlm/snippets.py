@@ -269,14 +269,14 @@ def not_stopped(key, check):
 AFTER: Final = Function(
     "after",
     '''
-def after(task_id, notok, ti, dag_run):
-    """Choose what follows a task that has ended NOTOK; nothing when it has ended OK or did not run."""
+def after(task_ids, notok, ti, dag_run):
+    """Choose what follows a job that has ended NOTOK: one of its tasks has failed; nothing when it has ended OK or did not run."""
     if hasattr(ti, "get_task_states"):
-        states = ti.get_task_states(dag_id=dag_run.dag_id, task_ids=[task_id], run_ids=[dag_run.run_id])
-        state = states.get(dag_run.run_id, {}).get(task_id)
+        found = ti.get_task_states(dag_id=dag_run.dag_id, task_ids=task_ids, run_ids=[dag_run.run_id])
+        states = found.get(dag_run.run_id, {}).values()
     else:
-        state = dag_run.get_task_instance(task_id).state
-    return notok if str(state) == "failed" else None
+        states = [dag_run.get_task_instance(task_id).state for task_id in task_ids]
+    return notok if "failed" in map(str, states) else None
 ''',
 )
 

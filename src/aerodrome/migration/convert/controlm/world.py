@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from zlib import crc32
 
+from aerodrome.migration.convert.controlm.dates.lasting import Lasting
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
 from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
+from aerodrome.migration.convert.controlm.names import free, name_tasks, sanitize
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.variables.scoping import keys_set
+from aerodrome.migration.convert.controlm.waits.around import is_doing, starts_of
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
+from aerodrome.migration.convert.controlm.waits.forcing import (
+    Target,
+    forces_of,
+    is_meant,
+    jobs_meant,
+    link_alone,
+    met_by,
+)
 from aerodrome.migration.convert.controlm.waits.keeping import keep
 from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
@@ -36,7 +45,11 @@ class Plan:
     notes: tuple[tuple[str, str], ...] = ()
     is_by_hand: bool = False  # people order it, and the criteria of its jobs choose among them
     is_forced: bool = False  # other jobs order it, or one of its jobs, at any time
+    is_at_any_time: bool = False  # other jobs order its DAG
     forced_inside: frozenset[tuple[str, ...]] = frozenset()  # of `forced`: those that a job of this folder orders
+    starts: Mapping[tuple[str, ...], str] = field(
+        default_factory=dict
+    )  # folders for whose start their cyclic jobs wait: path -> the condition that says it
 
     @property
     def repeats(self) -> bool:
@@ -48,6 +61,15 @@ class Plan:
     def has_criteria(self) -> bool:
         """Say whether anything may choose a date for one of its jobs, known or not."""
         return bool(self.dates) or any(path not in self.apart for path, _ in self.order.unknown)
+
+    @property
+    def has_dag(self) -> bool:
+        """Say whether the folder has a DAG of its own: for jobs, or for what the folder itself waits for and does."""
+        return len(self.apart) < len(list(self.folder.jobs())) or not self.apart or is_doing(self.folder)
+
+    def alone(self) -> list[Job]:
+        """Give the jobs that others order alone, in DAGs of their own."""
+        return [job for job in self.folder.jobs() if job.path in self.forced]
 
     def comes_with_folder(self, job: Job) -> bool:
         """Say whether nothing but the order of a SMART folder, which people give, brings a job: neither of them has criteria."""
@@ -85,43 +107,67 @@ class World:
     keys_set: frozenset[str]  # Airflow variables that jobs set for others
     unawaited: frozenset[str]  # conditions that are kept though nobody here waits for them
     task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
+    lasting: Lasting
 
-    def forced(self, number: int, folder: str, job: str) -> tuple[str, str]:
-        """Give the DAG that runs a forced job or folder and a caveat; "" when it is not in the exports."""
+    def test_of(self, plan: Plan, dates: frozenset[date]) -> str | None:
+        """Give the test of a date that holds for ever for order dates of a folder or its jobs; None where they are listed."""
+        return self.lasting.test_of(plan.number, plan.folder, plan.order, plan.apart, dates, is_by_hand=plan.is_by_hand)
+
+    def forced(self, number: int, folder: str, job: str) -> Target:
+        """Give what an order of a job or a folder starts."""
         same = [plan for plan in self.plans if plan.folder.name == folder]
         plan = next((item for item in same if item.number == number), None) or (same[0] if same else None)
         if plan is None:
-            return "", ""
+            return Target()
         if not job:
-            return plan.dag_id, ""
-        found = next((item for item in plan.folder.jobs() if item.name == job), None)
-        if found is None:
-            return "", ""
-        if found.path in plan.apart:
-            return plan.apart[found.path], ""
-        if found.path not in plan.forced:
-            return plan.dag_id, ""
-        return plan.forced[
-            found.path
-        ], f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it."
+            return _whole(plan)
+        found = jobs_meant(plan.folder, job)
+        if not found and any(is_meant(item, job) for item in plan.folder.folders()):
+            return Target(refusal=("force-sub-folder", "a sub-folder has no DAG of its own"))
+        if not found:  # exports can hold a part of a folder
+            return Target()
+        path = found[0].path
+        if path in plan.apart:
+            return Target(plan.apart[path], ("force-cyclic", f"The cyclic job {job} that it orders runs once for it."))
+        if path not in plan.forced:
+            return Target(plan.dag_id)
+        text = ""
+        if len(found) > 1:
+            text = f"Several jobs of {folder} are named {job}: the first one is ordered, as Control-M does, {'/'.join(path)}."
+            return Target(plan.forced[path], ("force-several", text))
+        if plan.folder.is_adjusting:
+            text = f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it, for with ADJUST_COND they do not wait for what is not ordered."
+        return Target(plan.forced[path], ("force-apart" if text else "", text))
 
     def elsewhere(self, folder: str, job: str) -> str:
         """Give the DAG of a folder, or of one of its jobs, that is in no export yet; never one that an export already has."""
         taken = {plan.dag_id.lower() for plan in self.plans}
         taken |= {name.lower() for plan in self.plans for name in (*plan.apart.values(), *plan.forced.values())}
         name = sanitize(folder)
-        return _free(f"{name}__{sanitize(job)}" if job else name, taken)
+        return free(f"{name}__{sanitize(job)}" if job else name, taken)
+
+
+def _whole(plan: Plan) -> Target:
+    """Give what the order of a whole folder starts."""
+    names = ", ".join(path[-1] for path in plan.apart)
+    if not plan.has_dag:
+        return Target(refusal=("force-cyclic", f"all of its jobs are cyclic, and have DAGs of their own: {names}"))
+    text = f"The folder {plan.folder.name} that it orders runs without its cyclic jobs, which have DAGs of their own: {names}."
+    return Target(plan.dag_id, ("force-cyclic", text) if names else ("", ""))
 
 
 def plan_world(export: Export, site: Site) -> World:
     """Plan every folder of an export."""
     almanac = Almanac(export.calendars, site.horizon, week_starts_on_sunday=site.is_week_from_sunday)
-    wanted = {name for folder in export.folders for name in _forced_names(folder)}
+    names = {folder.name for folder in export.folders}
+    forces = [force for folder in export.folders for force in forces_of(folder, names)]
+    wanted = {force.name for force in forces}
+    index = index_of(export.folders)
     taken: set[str] = set()
     plans: list[Plan] = []
     task_ids: dict[tuple[int, tuple[str, ...]], str] = {}
     for number, folder in enumerate(export.folders):
-        plans.append(_plan(number, folder, export, site, almanac, wanted, taken))
+        plans.append(_plan(number, folder, export, site, almanac, wanted, taken, index.conditions))
         task_ids |= {(number, path): task_id for path, task_id in name_tasks(folder).items()}
     settings: dict[tuple[int, tuple[str, ...]], Setting] = {}
     for plan in plans:
@@ -134,6 +180,7 @@ def plan_world(export: Export, site: Site) -> World:
             bool(plan.dates_of(folder)),
             plan.dates_of(folder),
             plan.is_only_forced(folder),
+            is_at_any_time=plan.is_at_any_time,
         )
         for job in folder.jobs():
             is_apart = job.path in plan.apart
@@ -145,9 +192,15 @@ def plan_world(export: Export, site: Site) -> World:
                 bool(plan.dates_of(job)),
                 plan.dates_of(job),
                 plan.is_only_forced(job),
+                job.path in plan.forced,
+                plan.is_at_any_time,
             )
-    index = index_of(export.folders)
     links = link(export.folders, index, settings)
+    for plan in plans:
+        for job in plan.alone():
+            added = met_by(forces, plan.folder.name, job)
+            has_dates = bool(plan.dates_of(job))
+            link_alone(links, plan.number, job, added, is_daily=plan.is_daily(job), has_dates=has_dates)
     unawaited = keep(links, index, site.kept_conditions, is_keeping_unawaited=site.is_keeping_unawaited)
     return World(
         export,
@@ -159,22 +212,8 @@ def plan_world(export: Export, site: Site) -> World:
         keys_set(export.folders),
         unawaited,
         task_ids,
+        Lasting(site.horizon, export.rules, site.is_week_from_sunday),
     )
-
-
-def _forced_names(folder: Folder) -> Iterator[tuple[str, str]]:
-    """Give the folder and the job ("" for all) of everything that the jobs of a folder order."""
-    for node in (folder, *folder.folders(), *folder.jobs()):
-        for reaction in node.reactions:
-            for action in reaction.actions:
-                if action.kind == "force":
-                    name = (
-                        action.values.get("TABLE_NAME")
-                        or action.values.get("FOLDER_NAME")
-                        or action.values.get("FOLDER")
-                        or folder.name
-                    )
-                    yield name, action.values.get("NAME", "").strip()
 
 
 def _plan(
@@ -185,25 +224,33 @@ def _plan(
     almanac: Almanac,
     wanted: set[tuple[str, str]],
     taken: set[str],
+    conditions: frozenset[str],
 ) -> Plan:
-    dag_id = _free(sanitize(folder.name), taken)
+    dag_id = free(sanitize(folder.name), taken)
     why_not, notes = _order_method(folder, site)
     is_by_hand = why_not is not None
     order = order_folder(folder, almanac, export.rules, is_by_hand=is_by_hand)
     jobs = list(folder.jobs())
-    apart = {job.path: _free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
+    apart = {job.path: free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
-    own = set(_forced_names(folder))
+    own = {force.name[1] for force in forces_of(folder, {folder.name}) if force.name[0] == folder.name}
+    orders = {job for name, job in wanted if name == folder.name}
     if len(jobs) > 1:
         forced = {
-            j.path: _free(f"{dag_id}__{sanitize(j.name)}", taken)
+            j.path: free(f"{dag_id}__{sanitize(j.name)}", taken)
             for j in jobs
-            if (folder.name, j.name) in wanted and j.path not in apart
+            if j.path not in apart and any(jobs_meant(folder, name)[:1] == [j] for name in orders)
         }
-    sets = {id(item.dates): item.dates for path, item in order.jobs.items() if path not in apart}
+    starts = starts_of(folder, dag_id, (job for job in jobs if job.path in apart), conditions)
+    is_whole = bool(starts) or (len(apart) == len(jobs) and is_doing(folder))  # it also runs on dates of cyclic jobs
+    sets = {id(item.dates): item.dates for path, item in order.jobs.items() if is_whole or path not in apart}
     dates = almanac.one(frozenset[date]().union(*sets.values()))
-    starts = [_start(folder, job, site) for job in jobs if job.path not in apart and order.jobs[job.path].dates]
-    tick = min(starts, key=site.clock.place, default=site.clock.new_day)
+    firsts = [
+        _start(folder, replace(job, time_from=None) if job.path in apart else job, site)
+        for job in jobs
+        if (is_whole or job.path not in apart) and order.jobs[job.path].dates
+    ]
+    tick = min(firsts, key=site.clock.place, default=site.clock.new_day)
     if order.unknown:
         item = order.unknown[0][1]
         why_not = (item.code, item.reason)
@@ -229,8 +276,10 @@ def _plan(
         forced,
         notes,
         is_by_hand,
-        any(name == folder.name for name, _ in wanted),
-        frozenset(path for path in forced if (folder.name, path[-1]) in own),
+        bool(orders),
+        "" in orders or (len(jobs) == 1 and any(is_meant(jobs[0], name) for name in orders)),
+        frozenset(job.path for job in jobs if job.path in forced and any(is_meant(job, name) for name in own)),
+        starts,
     )
 
 
@@ -264,50 +313,3 @@ def _order_method(folder: Folder, site: Site) -> tuple[tuple[str, str] | None, t
     if known is False:
         text = f"The folder is ordered by the user daily {method}, which the profile says is not run."
     return ("user-daily", text), ()
-
-
-def sanitize(name: str) -> str:
-    """Make a name that Airflow takes as a DAG or task id; what it does not take becomes `_`."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:200] or "unnamed"
-
-
-def pool_of(name: str) -> str:
-    """Name the pool of a resource: letters that Airflow takes for a key; a name that is changed keeps a mark of its own."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
-    return name if plain == name else f"{plain[:200]}_{crc32(name.encode()):08x}"
-
-
-def _free(name: str, taken: set[str]) -> str:
-    found, number = name, 1
-    while found.lower() in taken:
-        number += 1
-        found = f"{name}_{number}"
-    taken.add(found.lower())
-    return found
-
-
-def name_tasks(folder: Folder) -> dict[tuple[str, ...], str]:
-    """Give the full task id of every job and the group id of every sub-folder, by path; equal names are numbered.
-
-    A group inside of another one has no name that a task or group outside of all groups has: Airflow compares it without its prefix
-    (TaskGroup, used_group_ids, 2.11.2; 3.3.2 does not mind).
-    """
-    names: dict[tuple[str, ...], str] = {}
-    outermost: set[str] = set()
-
-    def walk(inside: Folder, group: str) -> None:
-        taken: set[str] = set() if group else outermost
-        inner: list[tuple[Folder, str]] = []
-        for member in inside.members:
-            others = taken | outermost if isinstance(member, Folder) else taken
-            own = _free(sanitize(member.name), others)
-            taken.add(own.lower())
-            full = f"{group}.{own}" if group else own
-            names[member.path] = full
-            if isinstance(member, Folder):
-                inner.append((member, full))
-        for member, full in inner:
-            walk(member, full)
-
-    walk(folder, "")
-    return names

@@ -90,7 +90,7 @@ def test_the_value_of_a_variable_is_computed(value: str, expected: str) -> None:
     ("text", "expected"),
     [
         ("%%TAPE_%%ODAY", "first"),  # the variable that the value names
-        ("%%tape_%%ODAY...x %%N", "first.x 1"),
+        ("%%TAPE_%%ODAY...x %%N", "first.x 1"),
         ("%%TAPE_0%%N", "first"),  # known when the file is written
         ("%%REG%%END", "north"),  # nothing in the exports defines it: an Airflow variable
         ("%%TAPE_0.%%N", "last1"),

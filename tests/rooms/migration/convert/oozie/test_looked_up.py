@@ -115,7 +115,8 @@ def after(dag: Dag, name: str, given: dict[str, str], conf: dict[str, str]) -> d
     exec("\n".join(function.source for function in dag.functions), space)
     task = SimpleNamespace(conf=conf)
     space[hook.text]({"ti": SimpleNamespace(task=task), "dag_run": SimpleNamespace(conf=given)})
-    return task.conf
+    found: dict[str, str] = task.conf
+    return found
 
 
 @pytest.mark.parametrize("child", ["unknown", "inner"])

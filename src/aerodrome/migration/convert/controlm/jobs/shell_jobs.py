@@ -76,7 +76,7 @@ def _environment(bench: Workbench, command: str) -> Iterator[tuple[str, str]]:
         if not re.fullmatch(r"[A-Za-z_]\w*", item.name) or compile_text(value, bench.scope).problems:
             continue
         is_read = re.search(rf"\$\{{?{item.name}\b", command) is not None
-        if is_read or not re.search(rf"%%{item.name}\b", texts, re.IGNORECASE):
+        if is_read or not re.search(rf"%%{item.name}\b", texts):
             yield item.name, value
 
 

@@ -53,7 +53,7 @@ def compare(world: World, plan: Plan, dag: Dag, samples: int = 64) -> Iterator[D
                 gone = () if is_met or fails_waiting else (made_outside, outside)
                 source = run_day(plan.folder, ordered, partial(_is_ok, failing), present, missing, gone, refused)
                 run = runner.run_of(ordered, failing, is_met=is_met)
-                found = {path for name, path in ends.items() if run.states[name] in ("success", "failed")}
+                found = {path for name, path in runner.parts.items() if run.states[name] in ("success", "failed")}
                 only_source = tuple(sorted(set(source.executed) - found))
                 only_dag = tuple(sorted(found - set(source.executed)))
                 unordered = tuple(sorted(runner.unordered(source, edges)))
@@ -83,8 +83,8 @@ def _kinds_of_days(plan: Plan, jobs: list[Path]) -> dict[date | None, frozenset[
     for day in sorted(plan.dates):
         ordered = frozenset(path for path in jobs if path in unknown or day in plan.order.jobs[path].dates)
         kinds.setdefault(ordered, day)
-    found: dict[date | None, frozenset[Path]] = {day: ordered for ordered, day in kinds.items()}
-    return found if plan.is_scheduled else {None: frozenset(jobs)} | found
+    found: dict[date | None, frozenset[Path]] = {} if plan.is_scheduled else {None: frozenset(jobs)}
+    return found | {day: ordered for ordered, day in kinds.items()}
 
 
 def _edges(world: World, plan: Plan) -> set[tuple[Path, str]]:
@@ -135,13 +135,16 @@ class _Runner(Simulator):
     def __init__(self, dag: Dag, ends: Mapping[str, Path]) -> None:
         super().__init__(dag)
         self._ends = ends
+        firsts = {task.begins: ends[task.watches] for task in dag.tasks if task.begins}
+        self.parts = {**ends, **firsts}  # tasks of jobs: their ends, and first ones whose failure something looks for
+        self._places = {"/".join(path): path for path in ends.values()}
         self._ordered: AbstractSet[Path] = set()
         self._is_met = True
 
     def run_of(self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool) -> Run:
         """Run the DAG for a date on which these jobs are ordered, and these of them fail."""
         self._ordered, self._is_met = ordered, is_met
-        return super().run(lambda task: self._ends.get(task.full_id) not in failing, lambda _task: "")
+        return super().run(lambda task: self.parts.get(task.full_id) not in failing, lambda _task: "")
 
     def unordered(self, source: Day, edges: AbstractSet[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
         """Name the jobs that may start before any of the jobs that had added a condition for them."""
@@ -154,7 +157,9 @@ class _Runner(Simulator):
     def _execute(
         self, task: Task, states: Mapping[str, State], outcomes: Outcomes, choices: Choices, skipped: set[str]
     ) -> State:
-        path = self._ends.get(task.full_id)
+        path = self.parts.get(task.full_id)
+        if path is None and task.role == "raises" and task.origin is not None:
+            path = self._places.get(task.origin.path)  # it stands for a wait of the job
         if path is not None and path not in self._ordered and any(name == "pre_execute" for name, _ in task.arguments):
             return "skipped"
         if task.is_waiting and path is None:
@@ -163,6 +168,6 @@ class _Runner(Simulator):
             is_clock = is_file or task.operator.name not in ("ExternalTaskSensor", "PythonSensor")
             unmet: State = "failed" if dict(task.arguments).get("soft_fail") is False else "skipped"
             return "success" if is_clock or self._is_met else unmet
-        if path is not None and task.role == "raises":
+        if task.full_id in self._ends and task.role == "raises":
             return "success" if outcomes(task) else "failed"
         return super()._execute(task, states, outcomes, choices, skipped)

@@ -47,7 +47,13 @@ class Expander:
         head, *pieces = text.split("%%")
         out, is_value = "", False
         for piece in reversed(pieces):
+            odd = max(
+                (name for name in self.variables if _is_odd(name) and piece.startswith(name)), key=len, default=""
+            )
             found = _OUTSIDE.match(piece) or _WORD.match(piece)
+            if odd and (found is None or len(odd) > len(self._known_part(found[0]))):
+                out, is_value = self._value(odd, depth) + piece[len(odd) :].removeprefix(".") + out, True
+                continue
             if piece.startswith((".", "#")) or found is None:
                 out = ("%%" if not piece.startswith(".") else "") + (piece[1:] if piece[:1] in ".#" else piece) + out
                 is_value = False
@@ -65,21 +71,21 @@ class Expander:
     def _known_part(self, name: str) -> str:
         """Cut a name after which others follow (`ODATE-x`): the longest known part, or the part before the first hyphen."""
         for end in range(len(name), 0, -1):
-            if (end == len(name) or name[end] in "-@#$") and self._word(name[:end].upper()) is not None:
+            if (end == len(name) or name[end] in "-@#$") and self._word(name[:end]) is not None:
                 return name[:end]
         return name.split("-", 1)[0]
 
     def _value(self, name: str, depth: int) -> str:
-        word = self._word(name.upper())
+        word = self._word(name)
         if word is None:
             return self.stored[name.lstrip("\\").replace("\\", ".")]
         is_variable, value = word
         return self._assigned(value, depth + 1) if is_variable else value
 
     def _word(self, name: str) -> tuple[bool, str] | None:
-        own = {key.upper(): value for key, value in self.variables.items()}
-        if name in own:
-            return True, own[name]
+        if name in self.variables:
+            return True, self.variables[name]
+        name = name.upper()
         value = self.system.get(name)
         return (False, value) if value is not None else self._of_moment(name)
 
@@ -117,6 +123,10 @@ class Expander:
 
 
 _FUNCTIONS: Final = ("SUBSTR", "CALCDATE", "$CALCDATE", "LENGTH", "TOLOWER", "TOUPPER", "GETCURRENTDATE")
+
+
+def _is_odd(name: str) -> bool:
+    return not _WORD.fullmatch(name)
 
 
 def _number(text: str) -> int:

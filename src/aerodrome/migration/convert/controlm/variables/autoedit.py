@@ -11,6 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from zlib import crc32
+
+from aerodrome.migration.convert.controlm.names import is_lost
 
 _NAME: Final = re.compile(r"\$?[A-Za-z_@#][A-Za-z0-9_@#$]*(?:-[A-Za-z0-9_@#$]+)*")
 _GLOBAL: Final = re.compile(r"\\{1,2}[A-Za-z0-9_@#$-]+(?:\\[A-Za-z0-9_@#$-]+)*")
@@ -106,7 +109,9 @@ def variable_key(name: str, folder: str = "") -> str:
     """Give the Airflow variable that holds a %% variable which the export does not define; that of a SMART folder stands under its name."""
     if is_of_folder(name) and folder:
         name = f"{folder}.{name.strip(chr(92))}"
-    return f"controlm.{re.sub(r'[^A-Za-z0-9_.-]+', '.', name.strip(chr(92))).strip('.')}"
+    own = name.strip("\\")
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", ".", own).strip(".")
+    return f"controlm.{f'{plain}_'.lstrip('_')}{crc32(own.encode()):08x}" if is_lost(own) else f"controlm.{plain}"
 
 
 def stored_key(name: str, scope: Scope) -> str:
@@ -132,7 +137,10 @@ class _Compiler:
     def __init__(self, scope: Scope, done: Compiled) -> None:
         self._scope = scope
         self._done = done
-        self._names = {name.upper(): value for name, value in scope.variables.items()}
+        self._names = dict(
+            scope.variables
+        )  # names of variables of users are case-sensitive (BMC, Control-M 9 help, User-defined variables)
+        self._odd = sorted((name for name in self._names if not _NAME.fullmatch(name)), key=len, reverse=True)
 
     def value(self, text: str) -> list[_Part]:
         return _merged(self._assigned(text, 1))
@@ -153,6 +161,11 @@ class _Compiler:
         if tail.startswith("."):
             return [(False, tail[1:]), *behind], False
         named = _GLOBAL.match(tail) or _NAME.match(tail)
+        odd = next((name for name in self._odd if tail.startswith(name)), "")
+        if odd and (named is None or len(odd) > len(self._longest(named[0]))):
+            text = f"%%{odd} has a name that the rules of Control-M do not allow: it is taken as the variable that the export defines."
+            self._done.notes += [] if text in self._done.notes else [text]
+            return [*self._value(odd, depth), (False, tail[len(odd) :].removeprefix(".")), *behind], True
         if tail.startswith("#") or named is None:
             return [(False, f"%%{tail.removeprefix('#')}"), *behind], False
         if is_open and named.end() == len(tail):
@@ -174,9 +187,7 @@ class _Compiler:
             self._done.problems.append(
                 f"%%{start}%%... is named by several values, of which nobody knows where its name ends."
             )
-        known = {
-            key: item for key, item in self._names.items() if key.startswith(start.upper()) and key != start.upper()
-        }
+        known = {key: item for key, item in self._names.items() if key.startswith(start) and key != start}
         if depth > _DEEP or not known:
             key = variable_key(start)
             self._done.notes.append(
@@ -190,7 +201,7 @@ class _Compiler:
             f"{key!r}: {self._code_of(self._assigned(item, depth + 1))}" for key, item in sorted(known.items())
         )
         words = f"{{{values}}}"
-        value = f"({words}[({name}) | upper] if ({name}) | upper in {words} else var.value['controlm.' ~ {name}])"
+        value = f"({words}[{name}] if ({name}) in {words} else var.value['controlm.' ~ {name}])"
         return [(True, value), *rest]
 
     def _is_function(self, name: str) -> bool:
@@ -199,7 +210,7 @@ class _Compiler:
     def _longest(self, name: str) -> str:
         """Take the longest name that is known; `-`, `@`, `#` and `$` belong to a name only when it is known with them."""
         ends = [len(name), *(found.start() for found in re.finditer(r"[-@#$]", name) if found.start())]
-        known = (name[:end] for end in sorted(ends, reverse=True) if self._is_known(name[:end].upper()))
+        known = (name[:end] for end in sorted(ends, reverse=True) if self._is_known(name[:end]))
         return next(known, name.partition("-")[0])
 
     def _is_known(self, name: str) -> bool:
@@ -215,17 +226,17 @@ class _Compiler:
             "PLUS",
             "MINUS",
         )
-        return name in self._names or name in self._scope.system or name in words
+        return name in self._names or name.upper() in self._scope.system or name.upper() in words
 
     def _value(self, name: str, depth: int) -> list[_Part]:
         upper = name.upper()
-        if is_of_folder(upper) and variable_key(name, self._scope.folder) not in self._scope.kept:
-            upper = upper.strip("\\") if upper.strip("\\") in self._names else upper
-        if upper in self._names:
+        if is_of_folder(name) and variable_key(name, self._scope.folder) not in self._scope.kept:
+            name = name.strip("\\") if name.strip("\\") in self._names else name
+        if name in self._names:
             if depth > _DEEP:
                 self._done.problems.append(f"%%{name} is defined by itself.")
                 return [(False, f"%%{name}")]
-            return self._assigned(self._names[upper], depth + 1)
+            return self._assigned(self._names[name], depth + 1)
         if found := _BLANKS.fullmatch(upper):
             return [(False, " " * int(found[1] or 1))]
         if upper in self._scope.system:
@@ -260,6 +271,9 @@ class _Compiler:
         if self._is_function(upper) or upper in ("PLUS", "MINUS"):
             self._done.problems.append(f"%%{name} stands outside of the value of a variable.")
             return [(False, f"%%{name}")]
+        if other := next((own for own in self._names if own.upper() == upper), ""):
+            text = f"%%{name} is not %%{other}: names of variables are case-sensitive."
+            self._done.notes += [] if text in self._done.notes else [text]
         return [(True, self._stored(name))]
 
     def _stored(self, name: str) -> str:

@@ -121,6 +121,11 @@ class Index:
     deleted: set[str] = field(default_factory=set)
     aliases: set[str] = field(default_factory=set)  # names that only the converter gives
 
+    @property
+    def conditions(self) -> frozenset[str]:
+        """Give every condition that anybody adds, deletes or waits for."""
+        return frozenset((*self.producers, *self.waiting, *self.deleted))
+
     def of(self, name: str, folder: int) -> list[Producer]:
         """Give who adds a condition, as a job of a folder sees it, in the order of the exports."""
         return [

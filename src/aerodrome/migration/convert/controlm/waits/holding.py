@@ -15,8 +15,8 @@ from aerodrome.migration.convert.controlm.dates.ordering import Ordered
 from aerodrome.migration.convert.controlm.definitions.model import Job, Node
 from aerodrome.migration.convert.controlm.definitions.times import clock
 from aerodrome.migration.convert.controlm.draft import Draft
+from aerodrome.migration.convert.controlm.names import sanitize
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream
-from aerodrome.migration.convert.controlm.world import sanitize
 
 TIME_SENSOR: Final = Symbol(
     "DateTimeSensorAsync",

@@ -37,12 +37,19 @@ class Links:
     """The ways of every in-condition: (folder, path of the waiting node, name, date) -> alternatives."""
 
     ways: dict[tuple[int, tuple[str, ...], str, str], tuple[Link, ...]] = field(default_factory=dict)
+    alone: dict[tuple[int, tuple[str, ...]], dict[tuple[str, str], tuple[Link, ...]]] = field(
+        default_factory=dict
+    )  # of jobs that others order alone, in their own DAGs: (folder, path) -> (name, date) -> alternatives
     stored: dict[str, set[int | None]] = field(
         default_factory=lambda: defaultdict(set)
     )  # names that are kept, and for which dates
 
     def of(self, folder: int, node: Node, wait: Wait) -> tuple[Link, ...]:
         return self.ways[folder, node.path, wait.name, wait.odate]
+
+    def awaited_alone(self, folder: int, job: Job) -> list[str]:
+        """Name the conditions for which a job waits where others order it alone."""
+        return list(dict.fromkeys(name for name, _ in self.alone.get((folder, job.path), {})))
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class Setting:
     has_dates: bool = False  # its order dates are known
     dates: frozenset[date] = frozenset()
     is_only_forced: bool = False  # it has no criteria: whoever wants it forces it
+    is_alone: bool = False  # others order it alone: it also runs in a DAG of its own
+    is_at_any_time: bool = False  # others order its folder: its run may have any time
 
 
 def link(folders: Sequence[Folder], index: Index, settings: Mapping[tuple[int, tuple[str, ...]], Setting]) -> Links:
@@ -145,16 +154,21 @@ def _ways(
             and item.event == "ok"
             and source.is_scheduled
             and own.is_scheduled
-            and not source.is_apart
+            and not (source.is_apart or source.is_alone or source.is_at_any_time)
             and (own.is_apart or _other_run(item, number, days))
         ):
             yield Link("sensor", item, days if isinstance(days, int) else 0, days == "previous", name=wait.name)
-        elif days == "previous":
-            yield Link("never", why="condition-previous", name=wait.name)
         else:
             keeps = True
-    if keeps:
-        yield Link("stored", days=days if isinstance(days, int) else 0, why="condition-stored", name=wait.name)
+    if not keeps:
+        return
+    if days == "previous":
+        days = dated(wait.odate, is_daily=own.is_daily, has_dates=own.has_dates, is_only_forced=own.is_only_forced)
+    if days == "unknown":
+        yield Link("never", why="condition-previous", name=wait.name)
+        return
+    is_before, given = days == "before", days if isinstance(days, int) else 0
+    yield Link("stored", None, given, is_before, why="condition-stored", name=wait.name)
 
 
 def _other_run(item: Producer, number: int, days: int | str | None) -> bool:
@@ -165,7 +179,7 @@ def _is_edge(
     item: Producer, node: Node, settings: Mapping[tuple[int, tuple[str, ...]], Setting], graph: _Graph
 ) -> bool:
     source = settings.get((item.folder, item.path))
-    if source is not None and source.is_apart:
+    if source is not None and (source.is_apart or (source.is_alone and not graph.is_adjusting)):
         return False
     before: Place = ("job" if item.is_job else "end", item.path)
     after: Place = ("job" if isinstance(node, Job) else "start", node.path)
@@ -207,6 +221,7 @@ class _Graph:
     """The edges of one folder so far; an edge that would close a circle is refused."""
 
     def __init__(self, folder: Folder) -> None:
+        self.is_adjusting = folder.is_adjusting
         self._after: dict[Place, set[Place]] = defaultdict(set)
         self._contain(folder)
 

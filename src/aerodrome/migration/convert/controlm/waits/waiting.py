@@ -8,12 +8,13 @@ from datetime import timedelta
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Expression, Function, Rule, Symbol
 from aerodrome.migration.convert.controlm import snippets
-from aerodrome.migration.convert.controlm.definitions.model import Job, Node, Wait
+from aerodrome.migration.convert.controlm.definitions.model import Folder, Job, Node, Wait
 from aerodrome.migration.convert.controlm.draft import Draft, at
+from aerodrome.migration.convert.controlm.names import sanitize
 from aerodrome.migration.convert.controlm.waits.conditions import Producer, event_of, tree_of
 from aerodrome.migration.convert.controlm.waits.linking import Link, dated
 from aerodrome.migration.convert.controlm.waits.upstream import Upstream, upstream_of
-from aerodrome.migration.convert.controlm.world import Plan, sanitize
+from aerodrome.migration.convert.controlm.world import Plan
 
 
 class Waiting:
@@ -33,23 +34,11 @@ class Waiting:
             return name
 
         def leaf(wait: Wait) -> tuple[str, ...]:
-            return tuple(
-                self.link(node, wait, link, group, predicate)
-                for link in self.draft.world.links.of(self.draft.plan.number, node, wait)
-            )
+            return tuple(self.link(node, wait, link, group, predicate) for link in self._ways(node, wait))
 
-        if self.draft.is_apart and node.path in self.draft.plan.forced and node.path not in self.draft.plan.apart:
-            if node.waits:
-                names = ", ".join(wait.name for wait in node.waits)
-                self.draft.account(
-                    "INCOND",
-                    "caveat",
-                    node.origin,
-                    "force-conditions",
-                    f"Ordered alone, it does not wait for {names}.",
-                    node.name,
-                )
-            return Upstream(also)
+        if self.draft.alone is not None:
+            is_waiting = all(self._ways(node, wait) for wait in node.waits)
+            return upstream_of(tree_of(node.waits) if is_waiting else None, leaf, gate, also)
         found = upstream_of(tree_of(node.waits), leaf, gate, also)
         is_adjusting = self.draft.plan.folder.is_adjusting and bool(node.waits) and found.rule == "all_success"
         if is_adjusting and any(
@@ -69,6 +58,18 @@ class Waiting:
             return Upstream(found.ids, "none_failed")
         return found
 
+    def started(self, folder: Folder, group: str, predicate: str | None) -> str:
+        """Wait for the start of a folder that the DAG of the folder tells, for a cyclic job in it."""
+        name = self.draft.plan.starts[folder.path]
+        return self.link(folder, Wait(name), Link("stored", name=name), group, predicate)
+
+    def _ways(self, node: Node, wait: Wait) -> tuple[Link, ...]:
+        """Give the ways to meet a condition; none where whoever orders the job alone has added it."""
+        links, number, alone = self.draft.world.links, self.draft.plan.number, self.draft.alone
+        if alone is not None:
+            return links.alone.get((number, node.path), {}).get((wait.name, wait.odate), ())
+        return links.of(number, node, wait)
+
     def link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
         base = f"{sanitize(node.name)}_waits_{sanitize(wait.name)}"[:240]
         if link.kind == "edge" and link.producer is not None:
@@ -83,7 +84,11 @@ class Waiting:
             self.draft.task(
                 name,
                 symbols.PYTHON,
-                (("python_callable", Code("not_converted")), ("op_args", [reason])),
+                (
+                    ("python_callable", Code("not_converted")),
+                    ("op_args", [reason]),
+                    *((("pre_execute", Code(guard)),) if (guard := self.draft.guard(predicate)) else ()),
+                ),
                 role="raises",
                 origin=node.origin,
             )
