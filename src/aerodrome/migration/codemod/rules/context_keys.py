@@ -26,6 +26,7 @@ from aerodrome.migration.codemod.templates import rewrite_source
 
 _PYTHON = {**RENAMED_IN_PYTHON, "triggering_dataset_events": "triggering_asset_events"}
 _TEMPLATES = {**RENAMED_IN_TEMPLATES, "triggering_dataset_events": "triggering_asset_events"}
+_TASKS = frozenset({"airflow.decorators.task", "airflow.sdk.task"})
 DAYS = ("END_DATE", "end_date", "latest_date")
 """Three more names of `ds` in 1.10.15 (TaskInstance.get_template_context)."""
 _NAME = re.compile(rf"(?<![\w.'\"])({'|'.join(sorted(_TEMPLATES, key=len, reverse=True))})\b(?!\s*=[^=])")
@@ -204,7 +205,9 @@ def _parameters(source: Source, equals: Mapping[str, str]) -> Iterator[Change | 
 def _is_task(source: Source, function: ast.FunctionDef) -> bool:
     for item in function.decorator_list:
         target = item.func if isinstance(item, ast.Call) else item
-        if source.means(target, {"airflow.decorators.task", "airflow.sdk.task"}):
+        if isinstance(target, ast.Attribute) and not source.means(target, _TASKS):
+            target = target.value  # `task.virtualenv`
+        if source.means(target, _TASKS):
             return True
     return False
 

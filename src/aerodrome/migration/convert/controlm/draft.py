@@ -70,7 +70,7 @@ class Draft:
         self.world, self.plan, self.is_apart, self.tick = world, plan, is_apart, tick
         self.times = times  # of a cyclic job whose cron expression chooses more than its times
         self.built = Built()
-        self.gates = Gates(world.site.horizon)
+        self.gates = Gates(world.site.horizon, lambda dates: world.test_of(plan, dates))
         self.used: set[str] = set()
         self.stopped_by = (
             ""  # of the job in the making: the Airflow variable with the date on which it has stopped itself

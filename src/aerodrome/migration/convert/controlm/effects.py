@@ -109,7 +109,9 @@ class _Maker:
         is_whole = reaction.statement.strip() in ("*", "", "**", "****")
         where = f"ON {reaction.statement}/{reaction.code}"
         turned = self._turned(reaction, event)
-        if turned and action.kind in ("cond", "force", "variable"):
+        if action.kind == "capture":
+            self._capture(action, turned.lower() or "ok")
+        elif turned and action.kind in ("cond", "force", "variable"):
             text = f"{where} ends the job {turned} and does more, which no task behind the job can see."
             self._raise(action, where, "result-actions", text, turned.lower())
         elif turned and action.kind in ("mail", "shout"):
@@ -362,6 +364,15 @@ class _Maker:
         )
         self._after(f"sets_{name}", symbols.PYTHON, arguments, event, is_seen=True)
 
+    def _capture(self, action: Action, event: str) -> None:
+        """Raise behind the job, before those that follow it: what is left out of the text that is found, the documentation does not say."""
+        name, key = action.values["VARIABLE"], action.values["KEY"]
+        if isinstance(self.node, Job) and self.node.kind == "dummy":
+            self._note(action, "output-captured", f"It fills %%{name} from its output, but a dummy job has none.")
+            return
+        reason = f"The job fills %%{name} from its output ({action.values['RULE']}). Set the Airflow variable {key} here, for those that read it."
+        self._raise(action, "", "output-captured", reason, event, is_seen=True)
+
     # ---- parts
 
     def _text(self, value: str) -> str:
@@ -385,7 +396,9 @@ class _Maker:
     ) -> None:
         self.effects.after.append(After(suffix, operator, arguments, event, role, is_seen))
 
-    def _raise(self, action: Action, where: str, code: str, reason: str, event: str = "ok") -> None:
+    def _raise(
+        self, action: Action, where: str, code: str, reason: str, event: str = "ok", *, is_seen: bool = False
+    ) -> None:
         del where
         self._count += 1
         self.effects.functions.append(snippets.RAISE)
@@ -393,7 +406,7 @@ class _Maker:
             ("python_callable", Code("not_converted")),
             ("op_args", [reason]),
         )
-        self._after(f"action_{self._count}", symbols.PYTHON, arguments, event, "raises")
+        self._after(f"action_{self._count}", symbols.PYTHON, arguments, event, "raises", is_seen=is_seen)
         self._account(f"ON/{action.values.get('TAG', action.kind)}", "raises", self._origin(action.line), code, reason)
 
     def _note(self, action: Action, code: str, text: str) -> None:

@@ -237,7 +237,7 @@ class _Converter:
         self.needs_approval = self.needs_approval or built.needs_approval
         tags = list(dict.fromkeys(["controlm", *filter(None, (plan.folder.application, plan.folder.sub_application))]))
         listed = timing.ends
-        if listed is not None:
+        if listed is not None and (timing.dates is None or built.is_listed):
             text = f"Its dates are listed, up to {listed}: convert again with newer calendars before then."
             accounts = [*accounts, Account("schedule", "caveat", origin, "dates-listed", text, plan.folder.name)]
         elif built.is_listed:

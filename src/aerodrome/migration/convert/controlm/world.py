@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from aerodrome.migration.convert.controlm.dates.lasting import Lasting
 from aerodrome.migration.convert.controlm.dates.order_dates import Almanac
 from aerodrome.migration.convert.controlm.dates.ordering import FolderOrder, Ordered, order_folder
 from aerodrome.migration.convert.controlm.definitions.model import Export, Folder, Job, Node
@@ -106,6 +107,11 @@ class World:
     keys_set: frozenset[str]  # Airflow variables that jobs set for others
     unawaited: frozenset[str]  # conditions that are kept though nobody here waits for them
     task_ids: Mapping[tuple[int, tuple[str, ...]], str]  # full task id of every job in its folder's DAG
+    lasting: Lasting
+
+    def test_of(self, plan: Plan, dates: frozenset[date]) -> str | None:
+        """Give the test of a date that holds for ever for order dates of a folder or its jobs; None where they are listed."""
+        return self.lasting.test_of(plan.number, plan.folder, plan.order, plan.apart, dates, is_by_hand=plan.is_by_hand)
 
     def forced(self, number: int, folder: str, job: str) -> Target:
         """Give what an order of a job or a folder starts."""
@@ -206,6 +212,7 @@ def plan_world(export: Export, site: Site) -> World:
         keys_set(export.folders),
         unawaited,
         task_ids,
+        Lasting(site.horizon, export.rules, site.is_week_from_sunday),
     )
 
 

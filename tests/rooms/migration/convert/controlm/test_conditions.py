@@ -280,9 +280,9 @@ def test_a_condition_without_a_date_is_an_edge_only_where_both_jobs_are_ordered_
 
 
 LISTED = (
-    '<RULE_BASED_CALENDAR NAME="R" WEEKDAYS="1,2"/><RULE_BASED_CALENDAR NAME="L" DAYS="L1"/>'
+    '<RULE_BASED_CALENDAR NAME="R" WEEKDAYS="1,2"/><RULE_BASED_CALENDAR NAME="L" DAYS="L1" ACTIVE_TILL="20401231"/>'
     '<JOB JOBNAME="USE" TASKTYPE="Command" CMDLINE="a"><RULE_BASED_CALENDARS NAME="R"/><RULE_BASED_CALENDARS NAME="L"/>{}</JOB>'
-)  # dates that no cron expression says
+)  # dates that no cron expression and no test that holds for ever says
 
 
 def test_before_the_first_listed_date_a_condition_has_a_name_that_somebody_can_add(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, functions_of
 
-from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.contract import Dag, Edge
 
 
 def made(folder: Path, job: dict[str, Any], **more: Any) -> Dag:
@@ -86,12 +86,27 @@ def test_what_is_never_scheduled_asks_nothing(tmp_path: Path) -> None:
     assert not codes & {"schedule-unknown", "days-not-understood"}
 
 
-def test_a_variable_that_is_filled_from_the_output_is_told(tmp_path: Path) -> None:
+def test_a_variable_that_is_filled_from_the_output_raises_before_those_that_follow(tmp_path: Path) -> None:
     capture = {"Type": "Action:CaptureOutput", "Search": "Total", "Capture": "UpToEndOfLine", "VariableName": "\\SUM"}
-    dag = made(tmp_path, {"Type": "Job:Command", "Command": "c", "Take": capture})
-    (told,) = reasons(dag, "output-captured")
-    assert "controlm.SUM" in told
+    first = {"Type": "Job:Command", "Command": "c", "Take": capture}
+    second = {"Type": "Job:Command", "Command": "echo %%\\SUM"}
+    export = {"F": {"Type": "Folder", "A": first, "B": second, "Flow": {"Type": "Flow", "Sequence": ["A", "B"]}}}
+    dag = convert(tmp_path, json.dumps(export), name="jobs.json").dags[0]
+    (told,) = (item for item in dag.accounts if item.code == "output-captured")
+    assert told.outcome == "raises"
+    assert "controlm.SUM" in told.reason
+    assert '"Search": "Total"' in told.reason
+    (raising,) = (task for task in dag.tasks if task.role == "raises")
+    assert Edge("A", raising.full_id) in dag.edges
+    assert Edge(raising.full_id, "B") in dag.edges  # B does not read what an earlier run has left
     assert not any("CaptureOutput" in text for text in reasons(dag, "element-unknown"))
+
+
+def test_a_dummy_job_has_no_output_to_capture(tmp_path: Path) -> None:
+    capture = {"Type": "Action:CaptureOutput", "Search": "Total", "VariableName": "\\SUM"}
+    dag = made(tmp_path, {"Type": "Job:Dummy", "Take": capture})
+    assert reasons(dag, "output-captured")
+    assert not any(task.role == "raises" for task in dag.tasks)
 
 
 def test_a_message_without_a_destination_names_where_it_goes(tmp_path: Path) -> None:
@@ -110,7 +125,7 @@ def test_times_of_a_cyclic_job_stand_in_their_order(tmp_path: Path) -> None:
 
 
 def test_a_list_of_dates_that_has_ended_fails(tmp_path: Path) -> None:
-    listed = '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="a" DAYS="1,15" WEEKDAYS="0" DAYS_AND_OR="A"/>'
+    listed = '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="a" DAYS="1,15" WEEKDAYS="0" DAYS_AND_OR="A" ACTIVE_TILL="20401231"/>'
     dag = xml(tmp_path, f'{listed}<JOB JOBNAME="B" TASKTYPE="Command" CMDLINE="b" DAYS="ALL"/>')
     check = check_of(dag, "A")
     assert check is not None

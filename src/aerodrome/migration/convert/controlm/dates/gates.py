@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from textwrap import fill
@@ -17,6 +18,7 @@ class Gates:
     """The predicates of one DAG file; equal date sets share one."""
 
     horizon: Horizon
+    test: Callable[[frozenset[date]], str | None] = lambda _: None  # of dates that no calendar bounds
     _names: dict[frozenset[date], str] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
     is_listed: bool = False  # one of them lists dates, so it ends with the horizon
@@ -30,6 +32,9 @@ class Gates:
 
     def _function(self, name: str, dates: frozenset[date]) -> Function:
         fields = day_fields(dates, self.horizon)
+        if fields is None and dates and (test := self.test(dates)) is not None:
+            source = f'\ndef {name}(day):\n    """Say whether the job is ordered on a date, by its days and weekdays."""\n    return {test}\n'
+            return Function(name, source, (symbols.TIMEDELTA,) if "timedelta" in test else ())
         if fields is None and dates:
             self.is_listed = True
             listed = fill(" ".join(day.isoformat() for day in sorted(dates)), 100)

@@ -11,7 +11,7 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Call, Code, Expression, Function, Schedule
 from aerodrome.migration.convert.controlm.dates.cycles import times_of
 from aerodrome.migration.convert.controlm.dates.order_dates import Horizon
-from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields
+from aerodrome.migration.convert.controlm.dates.timetables import cron_of_times, day_fields, nth_fields
 from aerodrome.migration.convert.controlm.definitions.model import Job
 from aerodrome.migration.convert.controlm.site import Site
 
@@ -43,7 +43,7 @@ def folder_timing(dates: frozenset[date], tick: int, site: Site) -> Timing:
         dates = frozenset(day + timedelta(days=1) for day in dates)
         horizon = Horizon(horizon.first + timedelta(days=1), horizon.last + timedelta(days=1))
     start = _midnight(max(min(dates), horizon.first), site)
-    fields = day_fields(dates, horizon)
+    fields = day_fields(dates, horizon) or nth_fields(dates, horizon)
     if fields is not None:
         cron = f"{tick % 60} {tick // 60} {fields}"
         return Timing(Schedule(_cron(cron, site), start, timezone=site.clock.timezone), cron=cron)
@@ -66,7 +66,7 @@ def cyclic_timing(job: Job, dates: frozenset[date], site: Site) -> Timing | None
     if not times or not dates:
         return None
     clock_fields, is_exact = cron_of_times(sorted(times))
-    fields = day_fields(dates, site.horizon)
+    fields = day_fields(dates, site.horizon) or nth_fields(dates, site.horizon)
     has_early = any(time < site.clock.new_day for time in times)
     is_daily = fields is not None and str(fields) == "* * *"
     if fields is None or (has_early and not is_daily):

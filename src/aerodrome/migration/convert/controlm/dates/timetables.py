@@ -58,6 +58,31 @@ def day_fields(dates: frozenset[date], horizon: Horizon) -> DayFields | None:
     return None
 
 
+@cache
+def nth_fields(dates: frozenset[date], horizon: Horizon) -> DayFields | None:
+    """Give cron fields with the first to fourth (`1#2`) and the last (`L5`) of weekdays of months, where they are exact.
+
+    None for a short horizon: in a single year any date is the nth weekday of its month. Not every month has a fifth one.
+    """
+    if not dates or horizon.last.year - horizon.first.year < 3:
+        return None
+    months = frozenset(day.month for day in dates)
+    here = [day for day in horizon.days() if day.month in months]
+    nth: dict[str, set[date]] = {}
+    for day in here:
+        if day.day <= 28:
+            nth.setdefault(f"{day.isoweekday() % 7}#{(day.day + 6) // 7}", set()).add(day)
+        if (day + timedelta(days=7)).month != day.month:
+            nth.setdefault(f"L{day.isoweekday() % 7}", set()).add(day)
+    whole = {name: days for name, days in nth.items() if days <= dates}
+    if set[date]().union(*whole.values()) != dates:
+        return None
+    for name in sorted(whole, key=lambda name: (name.startswith("L"), name), reverse=True):
+        if set[date]().union(*(days for other, days in whole.items() if other != name)) == dates:
+            del whole[name]
+    return DayFields("*", "*" if months == _EVERY_MONTH else _numbers(months), ",".join(sorted(whole)))
+
+
 def _numbers(values: Iterable[int]) -> str:
     """Write a cron list with ranges: `1-5,7`."""
     ordered = sorted(values)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from aerodrome.migration.convert.contract import Account, Origin
 from aerodrome.migration.convert.controlm.definitions.aws_details import service_details
 from aerodrome.migration.convert.controlm.definitions.bookkeeping import BOOKKEEPING, DETAILS
+from aerodrome.migration.convert.controlm.definitions.captures import captures
 from aerodrome.migration.convert.controlm.definitions.elements import Element
 from aerodrome.migration.convert.controlm.definitions.kinds import kind_of, watcher_details
 from aerodrome.migration.convert.controlm.definitions.model import (
@@ -29,7 +30,6 @@ from aerodrome.migration.convert.controlm.definitions.model import (
 )
 from aerodrome.migration.convert.controlm.definitions.rules_reading import read_rule
 from aerodrome.migration.convert.controlm.definitions.times import minutes_of, seconds_of
-from aerodrome.migration.convert.controlm.variables.autoedit import variable_key
 
 FOLDER_TAGS: Final = ("FOLDER", "SMART_FOLDER", "TABLE", "SCHED_TABLE", "SMART_TABLE", "SCHED_GROUP", "GROUP")
 SUB_TAGS: Final = ("SUB_FOLDER", "SUB_TABLE", "SMART_SUB_FOLDER")
@@ -192,12 +192,6 @@ class Interpreter:
             if (word := element.take(key)) and word != ">" and minutes_of(word) is None:
                 text = f"{key}={word} is no time of day and has no effect."
                 self._note(element, path, f"{element.tag}@{key}", "time-unknown", text)
-        for child in element.take_children("JSON.Action:CaptureOutput"):
-            given = json.loads(child.take("VALUE") or "{}")
-            child.take("NAME")
-            variable = str(given.get("VariableName", ""))
-            text = f"It fills %%{variable} from its output (what follows {given.get('Search', '')!r}), which no task does: set the Airflow variable {variable_key(variable, path[0])} in the task, for those that read it."
-            self._note(child, path, "Action:CaptureOutput", "output-captured", text)
         rule = read_rule(element, is_calendar=False)
         names = tuple(child.take("NAME") for child in element.take_children("RULE_BASED_CALENDARS", "TAG_NAMES"))
         names += tuple(f"!{child.take('NAME')}" for child in element.take_children("EXCLUDE_RULE_BASED_CALENDARS"))
@@ -210,7 +204,10 @@ class Interpreter:
             "rules_join": "and" if relation.upper().startswith("A") else "or",
             "waits": tuple(_wait(child) for child in element.take_children("INCOND")),
             "outs": tuple(_out(child) for child in element.take_children("OUTCOND")),
-            "reactions": tuple(self._reactions(element.take_children("ON", "ON_STMT"), path)),
+            "reactions": (
+                *self._reactions(element.take_children("ON", "ON_STMT"), path),
+                *captures(element, path[0]),
+            ),
             "shouts": tuple(_shout(child) for child in element.take_children("SHOUT")),
             "resources": tuple(_resources(element)),
             "variables": tuple(_variables(element)),
