@@ -30,8 +30,10 @@ def after(text: str) -> str:
         ),
         (
             "@task\ndef load(a=0, next_ds=None, yesterday_ds=None): pass\nload(a=1)\nload()\n",
-            'load(a=1, next_ds="{{ data_interval_end | ds }}", yesterday_ds="{{ macros.ds_add(ds, -1) }}")\n'
-            'load(next_ds="{{ data_interval_end | ds }}", yesterday_ds="{{ macros.ds_add(ds, -1) }}")\n',
+            (
+                'load(a=1, next_ds="{{ data_interval_end | ds }}", yesterday_ds="{{ macros.ds_add(ds, -1) }}")\n'
+                'load(next_ds="{{ data_interval_end | ds }}", yesterday_ds="{{ macros.ds_add(ds, -1) }}")\n'
+            ),
         ),
         ("@task.virtualenv\ndef load(next_ds=None): pass\nload()\n", 'load(next_ds="{{ data_interval_end | ds }}")'),
     ],

@@ -54,6 +54,13 @@ def _find(project: Project, file: str, name: str) -> tuple[ast.Call, ...] | None
     return tuple(found)
 
 
+def imported_names(source: Source, file: str) -> Iterator[str]:
+    """Give what a file imports by name, as "package.module.name" below the project."""
+    for node in source.each(ast.ImportFrom):
+        module = _module(node, file)
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
 def _names_of(source: Source, other: str, file: str, name: str, project: Project) -> tuple[set[str], bool]:
     """Give the names that another file has for a function by its imports, and whether all of these can be seen."""
     names: set[str] = set()
