@@ -116,7 +116,8 @@ sys.__stdout__.write("RESULT" + json.dumps(found))
 
 @pytest.mark.airflow
 def test_every_class_takes_what_it_took(airflow_venv: Callable[..., Venv], tmp_path: Path) -> None:
-    given, wanted = {}, {}
+    given: dict[str, tuple[str, str, dict[str, str]]] = {}
+    wanted: dict[str, list[object]] = {}
     for name in sorted(SQL_NAMES):
         module, _, word = name.rpartition(".")
         text = f"from {module} import {word}\n\n\nclass Mine({word}):\n    runtime_parameters = None\n"
@@ -126,7 +127,7 @@ def test_every_class_takes_what_it_took(airflow_venv: Callable[..., Venv], tmp_p
         wanted[name] = ["d", "d", "{{ ds }}", default, "set", {}, "b"]
         if "nowflake" in name:
             words = ("warehouse", "database", "role", "schema", "authenticator", "session_parameters")
-            wanted[name][5:] = [{word: arguments.get(word) for word in words}, None]
+            wanted[name] = ["d", "d", "{{ ds }}", default, "set", {word: arguments.get(word) for word in words}, None]
     done = subprocess.run(
         [airflow_venv("3.3.2").path / "bin/python", "-c", _TRIED],
         input=json.dumps(given), capture_output=True, text=True, check=False,

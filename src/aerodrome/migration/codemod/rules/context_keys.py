@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
+from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES, dated_functions
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.callables import handed
@@ -98,10 +98,28 @@ def filled_names(source: Source) -> set[tuple[int, str]]:
         name = str(getattr(call.args[0], "value", "")) if call.args else ""
         if name in HINTS_IN_PYTHON and isinstance(call.func, ast.Attribute) and is_filled(source, call, name):
             found.add((call.func.value.lineno, name))
+    dated = _dated_elsewhere(source)
     for function in source.each(ast.FunctionDef):
+        if function.name in dated and function.args.args and function.name not in handed(source).tasks:
+            first = function.args.args[0]
+            found.add((first.lineno, first.arg))
         wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
         given = given_to(source, function.name) if wanted else None
         found |= {(arg.lineno, arg.arg) for arg in wanted if given is not None and arg.arg in given}
+    return found
+
+
+def _dated_elsewhere(source: Source) -> frozenset[str]:
+    """Give the names of functions that other files of the project hand to sensors as execution_date_fn."""
+    project = source.project
+    if project is None:
+        return frozenset()
+
+    def look() -> frozenset[str]:
+        files = (project.source(file) for file in project.mentioning(b"execution_date_fn"))
+        return frozenset(name for file in files if file for name in dated_functions(file.each(ast.keyword)))
+
+    found: frozenset[str] = project.once("execution_date_fn", look)
     return found
 
 
