@@ -61,6 +61,15 @@ def imported_names(source: Source, file: str) -> Iterator[str]:
         yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
+def imported_as(source: Source, file: str, name: str, project: Project) -> tuple[str, str] | None:
+    """Give the file of the project and the name there that a name at the top of a file was imported from."""
+    for node in source.each(ast.ImportFrom):
+        for alias in node.names if isinstance(source.parents[node], ast.Module) else ():
+            if (alias.asname or alias.name) == name:
+                return project.place_of(f"{_module(node, file)}.{alias.name}")
+    return None
+
+
 def _names_of(source: Source, other: str, file: str, name: str, project: Project) -> tuple[set[str], bool]:
     """Give the names that another file has for a function by its imports, and whether all of these can be seen."""
     names: set[str] = set()

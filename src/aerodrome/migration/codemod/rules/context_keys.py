@@ -10,7 +10,7 @@ from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAME
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.callables import handed
-from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_to, is_passed
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, given_by_all, given_to, is_passed
 from aerodrome.migration.codemod.rules.written_for import is_for_1
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source
@@ -104,20 +104,22 @@ def filled_names(source: Source) -> set[tuple[int, str]]:
             first = function.args.args[0]
             found.add((first.lineno, first.arg))
         wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
-        given = given_to(source, function.name) if wanted else None
-        found |= {(arg.lineno, arg.arg) for arg in wanted if given is not None and arg.arg in given}
+        given = given_by_all(source, function.name) if wanted else set()
+        found |= {(arg.lineno, arg.arg) for arg in wanted if arg.arg in given}
     return found
 
 
 def _dated_elsewhere(source: Source) -> frozenset[str]:
-    """Give the names of functions that other files of the project hand to sensors as execution_date_fn."""
+    """Give the names of functions that other files of the project hand to sensors as execution_date_fn, and none to tasks."""
     project = source.project
     if project is None:
         return frozenset()
 
     def look() -> frozenset[str]:
         files = (project.source(file) for file in project.mentioning(b"execution_date_fn"))
-        return frozenset(name for file in files if file for name in dated_functions(file.each(ast.keyword)))
+        dated = {name for file in files if file for name in dated_functions(file.each(ast.keyword))}
+        others = (project.source(file) for file in project.mentioning(b"python_callable")) if dated else ()
+        return frozenset(dated.difference(*(handed(file).tasks for file in others if file)))
 
     found: frozenset[str] = project.once("execution_date_fn", look)
     return found
