@@ -245,6 +245,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
     Removal(
+        "PostgresOperator and its kin as a base, in a table, for isinstance, or taken by other files",
+        "rule",
+        ("sql-operator-class",),
+        "a class of that name takes what the old one took",
+    ),
+    Removal(
         "Clients that hooks give: of azure-storage, discovery, requests, cx_Oracle and others",
         "finding",
         ("hook-client",),
