@@ -58,7 +58,7 @@ def in_app(path, application):
     (Symbol("re", {"2.11": "", "3.3": ""}),),
 )
 
-_NAME_ALONE: Final = re.compile(r"\$\{[\w.\-]+\}")
+_VARIABLE: Final = re.compile(r"""\$\{\s*(?:wf:conf\(\s*(?P<mark>['"]))?(?P<name>[\w.\-]+)(?(mark)(?P=mark)\s*\))\s*\}""")
 
 
 @dataclass(frozen=True)
@@ -117,15 +117,24 @@ class Action:
 
     def places(self, name: str) -> list[str]:
         """Give what <file>s or <archive>s name, each of which may be a list (Oozie 5.x: JavaActionExecutor.setLibFilesArchives)."""
-        return [place for item in self.every(name) for place in self._listed(item.text.strip())]
+        found = [place for item in self.every(name) for place in self._listed(item.text.strip())]
+        return [re.sub("#.*/", "#", place) for place in found] if name == "file" else found  # what is behind the last /
 
     def _listed(self, text: str) -> list[str]:
         """Split a list; one that a value of the files holds is written out, as is a value that gives a name behind #."""
-        if _NAME_ALONE.fullmatch(text) and set(known := self.compiler.scope.partly(text)) & set(",#"):
+        written: list[str] = []
+
+        def one(match: re.Match[str]) -> str:
+            if not set(known := self.compiler.scope.partly(f"${{{match['name']}}}")) & set(",#"):
+                return match[0]
+            written.append(match["name"])
+            return known
+
+        text = _VARIABLE.sub(one, text)
+        if written:
             self.caveats["file-list"] = (
-                f"{text[2:-1]} is written out: a run that is given another one does not change it"
+                f"{', '.join(written)} is written out: a run that is given another one does not change it"
             )
-            return listed(known)
         return listed(text)
 
     def placed(self, tag: str) -> list[Placed]:

@@ -404,3 +404,20 @@ def test_what_only_the_run_knows_may_have_a_name(tmp_path: Path, given: str, nam
     words = client.run(lines(dag, one=given))
     assert (tmp_path / "work" / name).exists()
     assert name in words[words.index("--files") + 1].split(",")
+
+
+def test_names_behind_the_sign_stand_where_oozie_looks(tmp_path: Path) -> None:
+    body = (
+        "<shell><exec>a.sh</exec><file>${wf:conf('dir')}/${name}</file><file>x/e.conf#conf/f.conf</file>"
+        "<archive>x/e.zip#libs/py</archive></shell>"
+    )
+    (tmp_path / "config-default.xml").write_text(
+        "<configuration><property><name>dir</name><value>/c</value></property>"
+        "<property><name>name</name><value>my-2.conf#my.conf</value></property></configuration>"
+    )
+    made = lines(convert(tmp_path, body))
+    assert {
+        "hdfs dfs -get -f /c/my-2.conf my.conf",
+        "hdfs dfs -get -f /apps/tide/x/e.conf f.conf",
+        "tar -xf archives/e.zip -C libs/py || unzip -qo archives/e.zip -d libs/py",
+    } <= set(made)
