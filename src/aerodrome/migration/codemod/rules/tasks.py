@@ -439,19 +439,3 @@ def _uses(source: Source, name: str) -> list[set[str]] | None:
             return None
         found.append({str(key.value) for key in keys if isinstance(key, ast.Constant)})
     return found
-
-
-def given_by_all(source: Source, name: str) -> set[str]:
-    """Give the parameters of a function that each of its callers names."""
-    if given_to(source, name) is None:
-        return set()
-    each: list[set[str]] = [
-        {str(item.arg) for item in call.keywords}
-        for call in handed(source).calls.get(name, ())
-        if isinstance(call.func, ast.Name)
-    ]
-    for call in (*(elsewhere(source, name) or ()), *handed(source).tasks.get(name, ())):
-        item = keyword(call, "op_kwargs")
-        keys = item.value.keys if item and isinstance(item.value, ast.Dict) else []
-        each.append({str(key.value) for key in keys if isinstance(key, ast.Constant)})
-    return set.intersection(*each) if each else set()
