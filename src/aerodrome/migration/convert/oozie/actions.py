@@ -58,7 +58,9 @@ def in_app(path, application):
     (Symbol("re", {"2.11": "", "3.3": ""}),),
 )
 
-_VARIABLE: Final = re.compile(r"""\$\{\s*(?:wf:conf\(\s*(?P<mark>['"]))?(?P<name>[\w.\-]+)(?(mark)(?P=mark)\s*\))\s*\}""")
+_VARIABLE: Final = re.compile(
+    r"""\$\{\s*(?:wf:conf\(\s*(?P<mark>['"]))?(?P<name>[\w.\-]+)(?(mark)(?P=mark)\s*\))\s*\}"""
+)
 
 
 @dataclass(frozen=True)
