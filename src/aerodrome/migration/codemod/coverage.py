@@ -94,6 +94,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("source-version",),
         "by file: one that only 1.10 reads has its defaults; one that merely looks so is said",
     ),
+    Removal(
+        "Defaults of the providers of 2.x that today's have not: connections of RDS, Batch and Kubernetes, names of SageMaker's jobs",
+        "rule",
+        ("old-provider-default",),
+        "where the project ran on a 2.x whose providers had them",
+    ),
     Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
     Removal(
         "SQSSensor pushed a whole answer", "rule", ("sqs-messages",), "a finding where no pull of it is in the file"
