@@ -110,7 +110,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     calls += [(item.call, item.names, item.own) for item in derived(source) if not _is_super(item.call)]
     for call, names, own in calls:
         more, is_shown = dags.spread(source, call)
-        old = next((_OLD[name] for name in sorted(names) if name in _OLD and _OLD[name].is_of(minor)), None)
+        known = [name for name in sorted(names) if name in _OLD and (options.source_version or ".rds." not in name)]
+        old = next((_OLD[name] for name in known if _OLD[name].is_of(minor)), None)
         if old is None or old.argument in own or old.argument in more or not is_shown or call.args:
             continue
         if keyword(call, old.argument) or says(source, (old.argument,)):
@@ -125,7 +126,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
 
 
 def _minor(options: Options) -> int | None:
-    """Give the minor version of the source, if it is of Airflow 2, or not known."""
+    """Give the minor version of the source, if it is of Airflow 2, or not known (then RDS has its own finding)."""
     words = options.source_version.split(".")
     if words == [""]:
         return max(_MEASURED)
@@ -141,16 +142,14 @@ RULE = Rule(
     title="What operators of the time of Airflow 2 did by default and those of today do not is said: connections of RDS, Batch and Kubernetes, names of SageMaker's jobs",
     words=_WORDS,
     before="""
-from airflow.decorators import dag
-from airflow.providers.amazon.aws.operators.rds import RdsStopDbOperator
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 
-stop = RdsStopDbOperator(task_id="stop", db_identifier="sales")
+hook = KubernetesHook(cluster_context="shop")
 """,
     after="""
-from airflow.decorators import dag
-from airflow.providers.amazon.aws.operators.rds import RdsStopDbOperator
+from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 
-stop = RdsStopDbOperator(task_id="stop", db_identifier="sales", aws_conn_id="aws_conn_id")
+hook = KubernetesHook(cluster_context="shop", conn_id="kubernetes_default")
 """,
     find=_find,
 )
