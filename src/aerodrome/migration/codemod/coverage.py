@@ -34,7 +34,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Authoring classes are in airflow.sdk (DAG, task, Variable, …)", "ruff", ("AIR311", "AIR321")),
     Removal("Other names removed in 3.0", "ruff", ("AIR301", "AIR302")),
     Removal("Changed signatures of lineage collectors", "ruff", ("AIR303",)),
-    Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
+    Removal(
+        "schedule_interval and timetable of a DAG",
+        "rule",
+        ("dag-argument",),
+        "also in `DAG(**a_dict)`, here or in another file of the project",
+    ),
     Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
     Removal("Arrows between a DAG and a task", "rule", ("dag-arrow",)),
