@@ -121,6 +121,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("context-key",),
     ),
     Removal("Context: prev_ds, prev_execution_date, conf", "finding", ("context-key",), "there is no exact equal"),
+    Removal(
+        "Context: conf, test_mode, expanded_ti_count, tables in Python, and all of it (`print(kwargs)`)",
+        "finding",
+        ("context-contents",),
+    ),
     Removal("Context: triggering_dataset_events", "rule", ("context-key",)),
     Removal("Templates: var.value.get of a variable that is not there raised", "rule", ("absent-variable",)),
     Removal("Variable.get raised KeyError", "rule", ("variable-error",)),
@@ -145,6 +150,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("orm-access",),
         "where the Task SDK has the same; else a finding with what takes its place",
     ),
+    Removal(
+        "The address of the metadata database, read from the configuration or its variables",
+        "finding",
+        ("metadata-address",),
+    ),
     Removal("dag_run.external_trigger", "rule", ("external-trigger",)),
     Removal("Runs that assets trigger have no dates", "finding", ("no-logical-date",)),
     Removal("Addresses of datasets that a provider refuses", "rule", ("asset-address",), "x- before their scheme"),
@@ -165,6 +175,12 @@ COVERAGE: tuple[Removal, ...] = (
         "a finding for td_format, and where they are no calls",
     ),
     Removal("Days of the context in Python: next_ds, yesterday_ds, tomorrow_ds", "rule", ("context-date",)),
+    Removal(
+        "Days of the context as parameters of functions: next_ds, yesterday_ds, tomorrow_ds",
+        "rule",
+        ("context-parameter",),
+        "by op_kwargs; a finding where calls cannot be seen",
+    ),
     Removal("Events of datasets by a text", "finding", ("asset-event-key",)),
     Removal(
         "Events of datasets: dataset, uri, dataset_id; addresses as keys",
@@ -174,6 +190,12 @@ COVERAGE: tuple[Removal, ...] = (
     ),
     Removal("Runs of the kind dataset_triggered", "rule", ("run-type",), "in templates, too; else a finding"),
     Removal("Links of operators with a date", "finding", ("operator-link",)),
+    Removal(
+        "Functions that run in a virtualenv, under another interpreter or in a container",
+        "finding",
+        ("isolated-airflow",),
+        "what they need is imported inside them, by every rule; what another Airflow runs there stays as it is",
+    ),
     Removal(
         "Names and attributes in templates: conf, test_mode, tables, END_DATE, latest_date, ti.dag_run, macros.hive, …",
         "rule",
@@ -201,11 +223,19 @@ COVERAGE: tuple[Removal, ...] = (
         ("xcom-several",),
         "a finding where task_ids may be one or several, and for a tuple that a template writes",
     ),
+    Removal("XCom.get_one, get_value and set in tasks", "rule", ("xcom-model",), "else a finding"),
     Removal("xcom_push and xcom_pull of operators", "rule", ("operator-xcom",)),
     Removal("xcom_push for a later date", "rule", ("xcom-later-date",), "for its own date; else a finding"),
     Removal("xcom_pull of the task instance of an earlier run", "rule", ("previous-task",), "else a finding"),
     Removal("Variable.set of something that is no text", "rule", ("variable-text",)),
     Removal("TriggerDagRunOperator(…).execute(context) in a function", "finding", ("trigger-execute",)),
+    Removal("execute() of an operator without a context", "rule", ("operator-execute",), "else a finding"),
+    Removal(
+        "SlackWebhookHook(message=…).execute()",
+        "rule",
+        ("slack-message",),
+        "where it is executed at once; else a finding",
+    ),
     Removal("TriggerDagRunOperator and ExternalTaskMarker: execution_date", "rule", ("operator-argument",)),
     Removal(
         "TriggerDagRunOperator: python_callable",
@@ -214,6 +244,12 @@ COVERAGE: tuple[Removal, ...] = (
         "conf= where it only fills the payload, else an operator that asks it",
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
+    Removal(
+        "PostgresOperator and its kin as a base, in a table, for isinstance, or taken by other files",
+        "rule",
+        ("sql-operator-class",),
+        "a class of that name takes what the old one took",
+    ),
     Removal(
         "Clients that hooks give: of azure-storage, discovery, requests, cx_Oracle and others",
         "finding",
@@ -262,7 +298,12 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("argument-type",),
     ),
-    Removal("pendulum 1 of Airflow 1.10 is pendulum 3", "rule", ("pendulum-name",), "Pendulum, create, utcnow"),
+    Removal(
+        "pendulum 1 of Airflow 1.10 is pendulum 3",
+        "rule",
+        ("pendulum-name",),
+        "Pendulum, create, from_format, parse, period, …; else a finding",
+    ),
     Removal(
         "Arguments that no Airflow knew: 1.10 ignored them, with a warning",
         "rule",

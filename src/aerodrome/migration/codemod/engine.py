@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import apply, is_overlapping
+from aerodrome.migration.codemod.placing import placed
 from aerodrome.migration.codemod.python2 import converted
 from aerodrome.migration.codemod.source import Source, read
 
@@ -94,10 +95,11 @@ def _look(
     for rule in rules:
         if rule.code in refused:
             continue
-        for found in rule.find(source, options):
+        for item in rule.find(source, options):
+            found = placed(source, rule.code, item)
             if isinstance(found, Change):
                 changes.append((rule.code, found))
-            else:
+            elif found is not None:
                 spots.append((rule.code, found))
     return changes, spots
 

@@ -39,20 +39,23 @@ def drop_repeated(source: Source, repeated: Collection[tuple[ast.ImportFrom, ast
     return [_without(source, node, [alias for alias in node.names if alias not in gone]) for node in nodes]
 
 
-def unused_imports(source: Source | None) -> dict[str, str]:
-    """Give the names that a file imports from airflow and of dates, at any level, and never uses: "module.name" as imported -> the name it is bound to."""
+def unused_imports(source: Source | None, left: Collection[tuple[int, int]] = ()) -> dict[str, str]:
+    """Give the names that a file imports from airflow and of dates, at any level, and never uses: "module.name" as imported -> the name it is bound to.
+
+    Lines that are `left`, from a first to a last, count for nothing.
+    """
     if source is None:
         return {}
-    used = {node.id for node in source.each(ast.Name)} | _exported(source.tree)
+    used = {node.id for node in source.each(ast.Name) if not _is_left(node, left)} | _exported(source.tree)
     found: dict[str, str] = {}
     for node in source.each(ast.ImportFrom):
-        if node.module and not node.level and node.module.split(".")[0] in _OURS:
+        if not _is_left(node, left) and node.module and not node.level and node.module.split(".")[0] in _OURS:
             found |= {f"{node.module}.{alias.name}": alias.asname or alias.name for alias in node.names}
     for plain in source.each(ast.Import):
         found |= {
             alias.name: alias.asname or alias.name.split(".")[0]
             for alias in plain.names
-            if alias.name.split(".")[0] in _OURS
+            if alias.name.split(".")[0] in _OURS and not _is_left(plain, left)
         }
     return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 
@@ -74,13 +77,17 @@ def _is_old_module(origin: str, major: int) -> bool:
     return origin in _old_modules(major) and table(major).is_missing(origin)
 
 
-def drop(source: Source, origins: Collection[str]) -> list[Edit]:
+def _is_left(node: ast.stmt | ast.expr, left: Collection[tuple[int, int]]) -> bool:
+    return any(first <= node.lineno <= last for first, last in left)
+
+
+def drop(source: Source, origins: Collection[str], left: Collection[tuple[int, int]] = ()) -> list[Edit]:
     """Take these names out of their imports; a statement left empty goes, in a block that would be empty it becomes `pass`."""
     edits = []
     nodes: list[ast.ImportFrom | ast.Import] = [*source.each(ast.ImportFrom), *source.each(ast.Import)]
     for node in nodes:
         module = node.module if isinstance(node, ast.ImportFrom) else None
-        if isinstance(node, ast.ImportFrom) and (node.level or not module):
+        if (isinstance(node, ast.ImportFrom) and (node.level or not module)) or _is_left(node, left):
             continue
         kept = [alias for alias in node.names if (f"{module}.{alias.name}" if module else alias.name) not in origins]
         if len(kept) == len(node.names):

@@ -56,7 +56,7 @@ def finish(held: Held, item: tuple[str, Begun]) -> Finished:
     applied: Counter[str] = Counter()
     notes, spots = list(done.notes), list(done.spots)
     if held.options.major <= _OLDER:
-        drop_unused(path, before, applied, held.options.major)
+        drop_unused(path, name, held, applied)
     if (now := path.read_bytes()) != done.text:
         notes = follow(done.text, now, notes)
         kept = [spot for spot in follow(done.text, now, spots) if spot[0] in _OF_OLD_NAMES]

@@ -10,6 +10,7 @@ import io
 import re
 import tokenize
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -92,6 +93,10 @@ class Source:
 
     def end(self, node: ast.AST) -> int:
         return self.at(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+
+    def line_at(self, offset: int) -> int:
+        """Give the line that a byte of the text is on."""
+        return bisect_right(self._lines, offset)
 
     def line_start(self, line: int) -> int:
         return self._lines[line - 1]

@@ -9,21 +9,26 @@ from aerodrome.migration.codemod.contract import Change
 from aerodrome.migration.codemod.editing import apply
 from aerodrome.migration.codemod.imports import drop, drop_repeated, is_gone, repeated_imports, unused_imports
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules.isolated import bodies_left
 from aerodrome.migration.codemod.rules.providers import REPLACED
 from aerodrome.migration.codemod.source import read
+from aerodrome.migration.codemod.workers import Held
 
 
-def drop_unused(path: Path, original: bytes, applied: Counter[str], major: int) -> None:
+def drop_unused(path: Path, name: str, held: Held, applied: Counter[str]) -> None:
     """Drop imports that were used before and are not now, unused ones of names that are gone, and what became one import twice."""
+    original, major = held.project.text(name), held.options.major
     if b"airflow" not in path.read_bytes():
         return
     _drop_repeated(path, original, applied)
     data = path.read_bytes()
-    source = read(data)
-    unused = unused_imports(source)
+    source = read(data, name, held.project)
+    left = bodies_left(source)
+    unused = unused_imports(source, left)
     if source is None or not unused:
         return
-    before = unused_imports(read(original))
+    former = read(original, name, held.project)
+    before = unused_imports(former, bodies_left(former))
     known = {*before, *(table(major).moves.get(origin, origin) for origin in before)}
     names = set(before.values())
     gone = {
@@ -33,7 +38,7 @@ def drop_unused(path: Path, original: bytes, applied: Counter[str], major: int) 
     }
     if not gone:
         return
-    cleaned = apply(source, [Change(tuple(drop(source, gone)))])
+    cleaned = apply(source, [Change(tuple(drop(source, gone, left)))])
     if cleaned != data and compiles(cleaned):
         path.write_bytes(cleaned)
         applied["unused-import"] += len(gone)

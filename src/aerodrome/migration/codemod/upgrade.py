@@ -68,7 +68,7 @@ def upgrade(
         ours = dict(zip(names, each(begin, names, "rewritten"), strict=True))
         findings: dict[str, list[Remaining]] = {name: [] for name in names}
         if at_target.major > _OLDER:
-            findings = apply_ruff(out_dir, ours, each)
+            findings = apply_ruff(out_dir, project, ours, each)
         finished = dict(zip(names, each(finish, list(ours.items()), "finished"), strict=True))
     for name, done in finished.items():
         ours[name].applied.update(done.applied)

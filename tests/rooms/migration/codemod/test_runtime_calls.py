@@ -198,7 +198,7 @@ def test_events_in_templates() -> None:
         ("orm-access", "trigger_dag('b', conf={})"),
         ("orm-access", "Client(None, None).trigger_dag(dag_id='b')"),
         ("orm-access", "Pool.create_or_update_pool('a', 3, '', False)"),
-        ("orm-access", "XCom.set('a', 1, day, 'b', 'c')"),
+        ("xcom-model", "XCom.set('a', 1, day, 'b', 'c')"),
         ("orm-access", "XCom.delete(rows)"),
         ("orm-access", "TaskInstance(one, day).state"),
         ("runtime-api", "DagBag().get_dag('b').clear()"),

@@ -32,12 +32,7 @@ _FUNCTIONS = {
 }  # fmt: skip
 """Functions of Airflow's own that open the database, of 1.10.15, 2.11.2 and 3.3.2, with what takes their place."""
 _OF_POOLS = ("create_or_update_pool", "delete_pool", "slots_stats", "get_default_pool", "open_slots", "occupied_slots")
-_OF_XCOMS = {
-    "set": "key and value, and by name dag_id, task_id and run_id",
-    "delete": "key, task_id, dag_id and run_id",
-}
 _BAGS = frozenset(f"airflow.{name}.DagBag" for name in ("models", "models.dagbag", "dag_processing.dagbag"))
-_PUSHED = 2  # key and value
 _DATED = 2  # a task and a date
 
 
@@ -53,10 +48,11 @@ def opening(source: Source, call: ast.Call) -> Spot | None:
     model = model_of(source, func.value)
     if model == "Pool" and func.attr in _OF_POOLS:
         return _opening(call, f"Pool.{func.attr}", WAYS["Pool"])
-    if model == "XCom" and func.attr in _OF_XCOMS and _is_old(call, func.attr):
+    is_of_rows = keyword(call, "key") is None and not any(item.arg is None for item in call.keywords)
+    if model == "XCom" and func.attr == "delete" and is_of_rows:
         return Spot(
             call.lineno,
-            f"`XCom.{func.attr}` of Airflow 3's tasks takes other arguments: {_OF_XCOMS[func.attr]}.",
+            "`XCom.delete` of Airflow 3's tasks takes other arguments: key, task_id, dag_id and run_id.",
             WAYS["XCom"],
         )
     return None
@@ -64,13 +60,6 @@ def opening(source: Source, call: ast.Call) -> Spot | None:
 
 def _opening(call: ast.Call, name: str, way: str) -> Spot:
     return Spot(call.lineno, f"`{name}` opens the metadata database, which tasks of Airflow 3 may not reach.", way)
-
-
-def _is_old(call: ast.Call, method: str) -> bool:
-    """Tell whether an XCom is written by its date, or deleted as a row."""
-    if method == "set":
-        return keyword(call, "execution_date") is not None or len(call.args) > _PUSHED
-    return keyword(call, "key") is None and not any(item.arg is None for item in call.keywords)
 
 
 def is_of_bag(source: Source, node: ast.expr) -> bool:

@@ -124,6 +124,19 @@ def _context_of(source: Source, function: ast.FunctionDef) -> str | None:
     return function.args.kwarg.arg if function.args.kwarg else None
 
 
+def context_at(source: Source, node: ast.AST) -> str | None:
+    """Give the name that the context has in the function around a node; None where nothing shows that it has one."""
+    while node in source.parents and not isinstance(node, Function):
+        node = source.parents[node]
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    names = [*_names(node), *([node.args.kwarg.arg] if node.args.kwarg else [])]
+    for name in names:
+        if not stores_of(source, name, node) and is_parameter_context(source, node, name):
+            return name
+    return None
+
+
 def context_value(source: Source, node: ast.expr, depth: int = _DEPTH) -> str:
     """Give the name of the context's value that an expression is: `dag_run`, `context["dag_run"]`, `ti.dag_run`; "" when it is none.
 
@@ -220,7 +233,7 @@ def is_context(source: Source, node: ast.expr, key: str = "", depth: int = _DEPT
         return bool(values) and all(value is not None and is_context(source, value, key, depth - 1) for value in values)
     if isinstance(place, ast.Lambda):
         return _is_of_lambda(source, place, node.id)
-    return _is_parameter(source, place, node.id, key, depth)
+    return is_parameter_context(source, place, node.id, key, depth)
 
 
 def may_be_context(source: Source, node: ast.expr, key: str = "") -> bool:
@@ -262,8 +275,8 @@ def _is_of_lambda(source: Source, place: ast.Lambda, name: str) -> bool:
     return place in hands.task_lambdas and place.args.kwarg is not None and place.args.kwarg.arg == name
 
 
-def _is_parameter(
-    source: Source, place: ast.FunctionDef | ast.AsyncFunctionDef, name: str, key: str, depth: int
+def is_parameter_context(
+    source: Source, place: ast.FunctionDef | ast.AsyncFunctionDef, name: str, key: str = "", depth: int = _DEPTH
 ) -> bool:
     """Tell whether a parameter of a function is the context: by Airflow, which calls it, else by its calls in the file, else by its name."""
     own = [item for item in _names(place) if item != "self"]

@@ -156,15 +156,15 @@ class Builder:
         )
         self.ending.after_task("tells_start", folder, self._starts[folder.path], symbols.PYTHON, arguments, "real")
 
-    def _around(self, job: Job, predicate: str | None) -> None:
-        """Let a job that runs apart start when the folders around it have started, in their DAG or, for one that is ordered alone, here."""
+    def _behind_start(self, job: Job, predicate: str | None) -> str | None:
+        """Give the task behind which a job may start: the start of its folder, also where that is in another DAG; none for one that is ordered alone."""
+        if not self.draft.is_apart:
+            return self._starts.get(job.path[:-1])
         plan = self.draft.plan
-        for folder in around(plan.folder, job):
-            self._group[folder.path] = ""
-            if self.draft.alone is not None:
-                self._start_gate(folder, "")
-            elif folder.path in plan.starts:
-                self._starts[job.path[:-1]] = self.waiting.started(folder, "", predicate)
+        held = [folder for folder in around(plan.folder, job) if folder.path in plan.starts]
+        if self.draft.alone is not None or not held:
+            return None
+        return self.waiting.started(held[-1], "", predicate)
 
     def _finish(self, folder: Folder) -> None:
         """End gates of folders that add conditions or react, inner ones first."""
@@ -257,9 +257,7 @@ class Builder:
         ordered = self.draft.plan.ordered(job)
         predicate = self.holding.predicate(job)
         zone_of = self.draft.zone(job)
-        if self.draft.is_apart:
-            self._around(job, predicate)
-        start = self._starts.get(job.path[:-1])
+        start = self._behind_start(job, predicate)
         timed = self.holding.time(job, f"{sanitize(job.name)}_not_before", group, predicate)
         also = (*((start,) if start else ()), *(name for name in timed if name != start))
         upstream = self.waiting.upstream(job, also, group, predicate)
@@ -293,6 +291,8 @@ class Builder:
         for number, step in enumerate(work.steps):
             is_last = number == len(work.steps) - 1
             task_id = end if is_last else self.draft.free(f"{last}{step.suffix or f'_{number + 1}'}", group)
+            if not number:
+                before = self.holding.chosen(job, task_id, before, group, predicate)
             arguments: list[tuple[str, Expression]] = [
                 (key, value.replace("@first@", first) if isinstance(value, str) else value)
                 for key, value in step.arguments

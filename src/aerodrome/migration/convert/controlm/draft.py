@@ -168,7 +168,10 @@ class Draft:
             return done
 
         context = Context(
-            text, lambda folder, job: self.world.forced(self.plan.number, folder, job), self.world.elsewhere
+            text,
+            self.world.index.names,
+            lambda folder, job: self.world.forced(self.plan.number, folder, job),
+            self.world.elsewhere,
         )
         return effects_of(node, context)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -23,6 +23,7 @@ from aerodrome.migration.convert.controlm.jobs.commands import (
 )
 from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, joined_lines, variable_key
 from aerodrome.migration.convert.controlm.waits.conditions import event_of
+from aerodrome.migration.convert.controlm.waits.forcing import Target, named
 from aerodrome.migration.convert.controlm.waits.linking import days_of
 
 # codes about something else than the output
@@ -75,12 +76,11 @@ class Effects:
 
 @dataclass(frozen=True)
 class Context:
-    """What effects need from around them: compile a text, and where a forced job runs (dag_id, or why it cannot)."""
+    """What effects need from around them: compile a text, and where a forced job runs."""
 
     text: Callable[[str], Compiled]
-    forced: Callable[
-        [str, str], tuple[str, str]
-    ]  # folder, job -> dag_id, caveat; dag_id "" when it is not in the exports
+    folders: Collection[str]  # the names of all folders
+    forced: Callable[[str, str], Target]  # folder, job -> what runs it
     elsewhere: Callable[[str, str], str]  # folder, job -> dag_id that it will have when it is in the exports
     own_zone: str = "UTC"
 
@@ -285,18 +285,12 @@ class _Maker:
         self._note(action, code, text)
 
     def _force(self, action: Action, event: str | None, where: str) -> None:
-        folder = (
-            action.values.get("TABLE_NAME")
-            or action.values.get("FOLDER_NAME")
-            or action.values.get("FOLDER", "")
-            or self.node.path[0]
-        )
-        job = action.values.get("NAME", "").strip()
+        folder, job = named(action, self.node.path[0], self.context.folders)
         shown = "/".join(part for part in (folder, job) if part)
         if event is None:
             self._raise(action, where, "force-code", f"{where} orders {shown}, which only OK and NOTOK can do here.")
             return
-        dag_id, caveat = self.context.forced(folder, job)
+        target = self.context.forced(folder, job)
         if days_of(action.values.get("ODATE", "")) != 0:
             self._raise(
                 action, where, "force-date", f"{where} orders {shown} with another date, which is not converted.", event
@@ -306,12 +300,27 @@ class _Maker:
             text = f"{where} orders {shown} with variables of its own, which is not converted: {given}"
             self._raise(action, where, "force-variables", text, event)
             return
+        if action.values.get("REMOTE", "").upper() in ("Y", "1", "TRUE"):
+            server = action.values.get("DATACENTER") or "another one"
+            text = f"{where} orders {shown} on another Control-M server ({server}), which is not converted."
+            self._raise(action, where, "force-server", text, event)
+            return
+        usual = "ALONE" if job else "NEWG"
+        if (into := action.values.get("INTO_TABLE_ORDERID", "").upper() or usual) != usual:
+            text = f"{where} orders {shown} into a folder that runs ({into}), which is not converted."
+            self._raise(action, where, "force-into", text, event)
+            return
+        if target.refusal is not None:
+            code, why = target.refusal
+            self._raise(action, where, code, f"{where} orders {shown}, which is not converted: {why}.", event)
+            return
+        dag_id = target.dag_id
         if not dag_id:
             dag_id = self.context.elsewhere(folder, job)
             text = f"{where} orders {shown}, which is not in the exports: the DAG {dag_id} has to exist, as it will when they are converted together; until then this task fails."
             self._note(action, "force-unknown", text)
         else:
-            self._note(action, "force-apart" if caveat else "", caveat)
+            self._note(action, *target.caveat)
         day = self.context.text("%%$ODATE").text
         arguments: tuple[tuple[str, Expression], ...] = (
             ("trigger_dag_id", dag_id),

@@ -150,7 +150,7 @@ class _Converter:
         names = self.world.links.awaited_alone(plan.number, job)
         if not names:
             return Account("JOB/forced", "converted", job.origin, name=job.name)
-        text = f"Ordered alone, it waits for the Airflow variables of its conditions, and of those of the folders around it: {', '.join(names)}."
+        text = f"Ordered alone, it waits for the Airflow variables of its conditions: {', '.join(names)}."
         return Account("JOB/forced", "caveat", job.origin, "force-conditions", text, job.name)
 
     def _cyclic(self, plan: Plan, job: Job, *, is_first: bool) -> None:
@@ -228,7 +228,7 @@ class _Converter:
             self.variables.setdefault(name, VariableNeed(name, None, why))
         for need in built.connections:
             known = self.connections.setdefault(need.conn_id, need)
-            if (known.why, known.host, known.login) != (need.why, need.host, need.login):
+            if _who(known) != _who(need):
                 text = f"The connection {need.conn_id} is that of two: {_shown(known)} and {_shown(need)}, whose names differ only in marks or case. Give one of them another connection."
                 found = Account("connection", "caveat", origin, "connection-shared", text, need.conn_id)
                 accounts = accounts if found in accounts else [*accounts, found]
@@ -326,6 +326,13 @@ class _Converter:
                     PoolNeed(pool_of(name), largest[name], "Control-M quantitative resource; set its real maximum")
                 )
         return needs
+
+
+def _who(need: ConnectionNeed) -> tuple[str, ...]:
+    """Say whom a connection is of; names of hosts have no case."""
+    if need.conn_type in ("ssh", "http", "sftp"):
+        return (need.why.lower(), need.host.lower(), need.login)
+    return (need.why, need.host.lower(), need.login)
 
 
 def _shown(need: ConnectionNeed) -> str:

@@ -13,9 +13,16 @@ from aerodrome.migration.convert.controlm.definitions.model import Export, Folde
 from aerodrome.migration.convert.controlm.names import free, name_tasks, sanitize
 from aerodrome.migration.convert.controlm.site import Site
 from aerodrome.migration.convert.controlm.variables.scoping import keys_set
-from aerodrome.migration.convert.controlm.waits.around import around, is_doing, starts_of
+from aerodrome.migration.convert.controlm.waits.around import is_doing, starts_of
 from aerodrome.migration.convert.controlm.waits.conditions import Index, index_of
-from aerodrome.migration.convert.controlm.waits.forcing import forces_of, link_alone, met_by
+from aerodrome.migration.convert.controlm.waits.forcing import (
+    Target,
+    forces_of,
+    is_meant,
+    jobs_meant,
+    link_alone,
+    met_by,
+)
 from aerodrome.migration.convert.controlm.waits.keeping import keep
 from aerodrome.migration.convert.controlm.waits.lineage import crossing
 from aerodrome.migration.convert.controlm.waits.linking import Links, Setting, link
@@ -106,25 +113,31 @@ class World:
         """Give the test of a date that holds for ever for order dates of a folder or its jobs; None where they are listed."""
         return self.lasting.test_of(plan.number, plan.folder, plan.order, plan.apart, dates, is_by_hand=plan.is_by_hand)
 
-    def forced(self, number: int, folder: str, job: str) -> tuple[str, str]:
-        """Give the DAG that runs a forced job or folder and a caveat; "" when it is not in the exports."""
+    def forced(self, number: int, folder: str, job: str) -> Target:
+        """Give what an order of a job or a folder starts."""
         same = [plan for plan in self.plans if plan.folder.name == folder]
         plan = next((item for item in same if item.number == number), None) or (same[0] if same else None)
         if plan is None:
-            return "", ""
+            return Target()
         if not job:
-            return plan.dag_id, ""
-        found = next((item for item in plan.folder.jobs() if item.name == job), None)
-        if found is None:
-            return "", ""
-        if found.path in plan.apart:
-            return plan.apart[found.path], ""
-        if found.path not in plan.forced:
-            return plan.dag_id, ""
+            return _whole(plan)
+        found = jobs_meant(plan.folder, job)
+        if not found and any(is_meant(item, job) for item in plan.folder.folders()):
+            return Target(refusal=("force-sub-folder", "a sub-folder has no DAG of its own"))
+        if not found:  # exports can hold a part of a folder
+            return Target()
+        path = found[0].path
+        if path in plan.apart:
+            return Target(plan.apart[path], ("force-cyclic", f"The cyclic job {job} that it orders runs once for it."))
+        if path not in plan.forced:
+            return Target(plan.dag_id)
         text = ""
+        if len(found) > 1:
+            text = f"Several jobs of {folder} are named {job}: the first one is ordered, as Control-M does, {'/'.join(path)}."
+            return Target(plan.forced[path], ("force-several", text))
         if plan.folder.is_adjusting:
             text = f"The job {job} that it orders runs alone: jobs that wait for it in {folder} are not started by it, for with ADJUST_COND they do not wait for what is not ordered."
-        return plan.forced[found.path], text
+        return Target(plan.forced[path], ("force-apart" if text else "", text))
 
     def elsewhere(self, folder: str, job: str) -> str:
         """Give the DAG of a folder, or of one of its jobs, that is in no export yet; never one that an export already has."""
@@ -134,10 +147,20 @@ class World:
         return free(f"{name}__{sanitize(job)}" if job else name, taken)
 
 
+def _whole(plan: Plan) -> Target:
+    """Give what the order of a whole folder starts."""
+    names = ", ".join(path[-1] for path in plan.apart)
+    if not plan.has_dag:
+        return Target(refusal=("force-cyclic", f"all of its jobs are cyclic, and have DAGs of their own: {names}"))
+    text = f"The folder {plan.folder.name} that it orders runs without its cyclic jobs, which have DAGs of their own: {names}."
+    return Target(plan.dag_id, ("force-cyclic", text) if names else ("", ""))
+
+
 def plan_world(export: Export, site: Site) -> World:
     """Plan every folder of an export."""
     almanac = Almanac(export.calendars, site.horizon, week_starts_on_sunday=site.is_week_from_sunday)
-    forces = [force for folder in export.folders for force in forces_of(folder)]
+    names = {folder.name for folder in export.folders}
+    forces = [force for folder in export.folders for force in forces_of(folder, names)]
     wanted = {force.name for force in forces}
     index = index_of(export.folders)
     taken: set[str] = set()
@@ -173,14 +196,11 @@ def plan_world(export: Export, site: Site) -> World:
                 plan.is_at_any_time,
             )
     links = link(export.folders, index, settings)
-    met = met_by(forces)
     for plan in plans:
         for job in plan.alone():
-            added = met[plan.folder.name, job.name]
-            for node in (*around(plan.folder, job), job):
-                has_dates = bool(plan.dates_of(node))
-                is_daily = plan.is_daily(node)
-                link_alone(links, plan.number, job, node, added, is_daily=is_daily, has_dates=has_dates)
+            added = met_by(forces, plan.folder.name, job)
+            has_dates = bool(plan.dates_of(job))
+            link_alone(links, plan.number, job, added, is_daily=plan.is_daily(job), has_dates=has_dates)
     unawaited = keep(links, index, site.kept_conditions, is_keeping_unawaited=site.is_keeping_unawaited)
     return World(
         export,
@@ -213,12 +233,13 @@ def _plan(
     jobs = list(folder.jobs())
     apart = {job.path: free(f"{dag_id}__{sanitize(job.name)}", taken) for job in jobs if job.cyclic is not None}
     forced: dict[tuple[str, ...], str] = {}
-    own = {force.name for force in forces_of(folder)}
+    own = {force.name[1] for force in forces_of(folder, {folder.name}) if force.name[0] == folder.name}
+    orders = {job for name, job in wanted if name == folder.name}
     if len(jobs) > 1:
         forced = {
             j.path: free(f"{dag_id}__{sanitize(j.name)}", taken)
             for j in jobs
-            if (folder.name, j.name) in wanted and j.path not in apart
+            if j.path not in apart and any(jobs_meant(folder, name)[:1] == [j] for name in orders)
         }
     starts = starts_of(folder, dag_id, (job for job in jobs if job.path in apart), conditions)
     is_whole = bool(starts) or (len(apart) == len(jobs) and is_doing(folder))  # it also runs on dates of cyclic jobs
@@ -255,9 +276,9 @@ def _plan(
         forced,
         notes,
         is_by_hand,
-        any(name == folder.name for name, _ in wanted),
-        (folder.name, "") in wanted or (len(jobs) == 1 and (folder.name, jobs[0].name) in wanted),
-        frozenset(path for path in forced if (folder.name, path[-1]) in own),
+        bool(orders),
+        "" in orders or (len(jobs) == 1 and any(is_meant(jobs[0], name) for name in orders)),
+        frozenset(job.path for job in jobs if job.path in forced and any(is_meant(job, name) for name in own)),
         starts,
     )
 

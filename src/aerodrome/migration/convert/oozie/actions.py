@@ -58,6 +58,22 @@ def in_app(path, application):
     (Symbol("re", {"2.11": "", "3.3": ""}),),
 )
 
+_VARIABLE: Final = re.compile(
+    r"""\$\{\s*(?:wf:conf\(\s*(?P<mark>['"]))?(?P<name>[\w.\-]+)(?(mark)(?P=mark)\s*\))\s*\}"""
+)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One file or archive of an action, as shell words: where it is, what its path calls it, and what Oozie calls it in the working directory."""
+
+    text: str
+    path: str
+    name: str
+    target: str
+    link: str = ""  # behind #, as it is written
+    before: tuple[str, ...] = ()  # lines that the words need
+
 
 @dataclass
 class Action:
@@ -103,7 +119,40 @@ class Action:
 
     def places(self, name: str) -> list[str]:
         """Give what <file>s or <archive>s name, each of which may be a list (Oozie 5.x: JavaActionExecutor.setLibFilesArchives)."""
-        return [place for item in self.every(name) for place in listed(item.text)]
+        found = [place for item in self.every(name) for place in self._listed(item.text.strip())]
+        return [re.sub("#.*/", "#", place) for place in found] if name == "file" else found  # what is behind the last /
+
+    def _listed(self, text: str) -> list[str]:
+        """Split a list; one that a value of the files holds is written out, as is a value that gives a name behind #."""
+        written: list[str] = []
+
+        def one(match: re.Match[str]) -> str:
+            if not set(known := self.compiler.scope.partly(f"${{{match['name']}}}")) & set(",#"):
+                return match[0]
+            written.append(match["name"])
+            return known
+
+        text = _VARIABLE.sub(one, text)
+        if written:
+            self.caveats["file-list"] = (
+                f"{', '.join(written)} is written out: a run that is given another one does not change it"
+            )
+        return listed(text)
+
+    def placed(self, tag: str) -> list[Placed]:
+        """Give the <file>s or <archive>s. What only the run knows may have a name behind #, too (Oozie 5.x: JavaActionExecutor.addToCache)."""
+        found = []
+        for number, text in enumerate(self.places(tag), 1):
+            place, _, link = text.partition("#")
+            if not link and self.compiler.scope.partly(place).endswith("}"):
+                key = f"{tag}_{number}"
+                where, before = f'"${{{key}%%#*}}"', (f"{key}={self.path(place)}",)
+                name = f'"$(basename -- {where})"' if tag == "archive" else f'"${{{key}##*[/#]}}"'
+                found.append(Placed(place, where, name, f'"${{{key}##*[/#]}}"', before=before))
+                continue
+            name = self.last_name(place)
+            found.append(Placed(place, self.path(place), name, self.word(link) if link else name, link))
+        return found
 
     def path(self, text: str) -> str:
         """Give a path as a word; a relative one stands below the application's folder."""
@@ -232,21 +281,17 @@ class Action:
     def fetched(self, *, are_programs: bool = False) -> list[str]:
         """Give the lines that fetch <file>s and <archive>s into the working directory, where Oozie puts them."""
         lines = []
-        both = [(name, text) for name in ("file", "archive") for text in self.places(name)]
-        for name, text in both:
-            place, _, link = text.partition("#")
-            target = self.word(link) if link else self.last_name(place)
-            if name == "archive":
-                kept = f"archives/{self.last_name(place)}"  # its ending says to others how it is unpacked
-                lines += [  # each alone: bash goes on where one that && follows fails
-                    f"mkdir -p archives {target}",
-                    f"hdfs dfs -get -f {self.path(place)} {kept}",
-                    f"tar -xf {kept} -C {target} || unzip -qo {kept} -d {target}",
-                ]
-                continue
-            lines.append(f"hdfs dfs -get -f {self.path(place)} {target}")
-            if are_programs:
-                lines.append(f"chmod +x {target}")
+        for item in self.placed("file"):
+            lines += [*item.before, f"hdfs dfs -get -f {item.path} {item.target}"]
+            lines += [f"chmod +x {item.target}"] if are_programs else []
+        for item in self.placed("archive"):
+            kept = f"archives/{item.name}"  # its ending says to others how it is unpacked
+            lines += [  # each alone: bash goes on where one that && follows fails
+                *item.before,
+                f"mkdir -p archives {item.target}",
+                f"hdfs dfs -get -f {item.path} {kept}",
+                f"tar -xf {kept} -C {item.target} || unzip -qo {kept} -d {item.target}",
+            ]
         return lines
 
     def prepared(self) -> list[str]:

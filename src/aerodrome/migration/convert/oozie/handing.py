@@ -31,21 +31,15 @@ def handed(action: Action, jar: str = "") -> Handed:
     """Sort what <file> and <archive> name; a file of the name of the job's own jar is that jar (5.x, JarFilter)."""
     made = Handed()
     name = action.compiler.scope.partly(jar).rpartition("/")[2]
-    for text in action.places("file"):
-        place, _, link = text.partition("#")
-        target = action.word(link) if link else action.last_name(place)
-        source = action.compiler.scope.partly(place).rpartition("/")[2]
-        if name and name in (source, link):
-            made.own = target
-        elif (link or source).endswith(".jar"):
-            made.jars.append(target)
+    for item in action.placed("file"):
+        source = action.compiler.scope.partly(item.text).rpartition("/")[2]
+        if name and name in (source, item.link):
+            made.own = item.target
+        elif (item.link or source).endswith(".jar"):
+            made.jars.append(item.target)
         else:
-            made.files.append(target)
-    for text in action.places("archive"):
-        place, _, link = text.partition("#")
-        made.archives.append(
-            f"archives/{action.last_name(place)}#{action.word(link) if link else action.last_name(place)}"
-        )
+            made.files.append(item.target)
+    made.archives = [f"archives/{item.name}#{item.target}" for item in action.placed("archive")]
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,3 +174,98 @@ def test_what_others_order_is_not_asleep_unless_it_has_a_schedule(tmp_path: Path
     told = {dag.dag_id for dag in made.dags for item in dag.accounts if item.code == "force-paused"}
     assert told == {"DAILY"}
     assert "is_paused_upon_creation=False," in compose(made, "3.3")["dags/hand_dag.py"]
+
+
+def ordered(tmp_path: Path, action: str, more: str = "") -> tuple[Dag, list[str]]:
+    """Convert a job that orders something when it ends OK; give its DAG, and the codes of what was told about the order."""
+    cyclic = 'CYCLIC="1" CYCLIC_TYPE="C" INTERVAL="00060M"'
+    inner = f'<SUB_FOLDER JOBNAME="SUB">{job("X")}{job("TWICE")}</SUB_FOLDER><SUB_FOLDER JOBNAME="SUB2">{job("TWICE")}</SUB_FOLDER>'
+    yard = f'<SMART_FOLDER FOLDER_NAME="YARD" FOLDER_ORDER_METHOD="">{inner}{job("Y")}</SMART_FOLDER>'
+    loop = f'<SMART_FOLDER FOLDER_NAME="LOOP" FOLDER_ORDER_METHOD="" DAYS="ALL">{job("POLL", "", cyclic)}{more}</SMART_FOLDER>'
+    on = f'<ON STMT="*" CODE="OK">{action}</ON>'
+    dag = dag_of(convert(tmp_path, folder("CALL", job("C", on, 'DAYS="ALL"')) + yard + loop), "CALL")
+    return dag, [item.code for item in dag.accounts if item.element == "ON/DOFORCEJOB"]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "dag_id"),
+    [
+        ("YARD", "", "YARD"),
+        ("YARD", "Y", "YARD__Y"),
+        ("YARD/SUB", "X", "YARD__X"),
+        ("YARD", "SUB/TWICE", "YARD__TWICE"),
+    ],
+)
+def test_an_order_finds_a_job_in_a_sub_folder_by_its_place(tmp_path: Path, where: str, name: str, dag_id: str) -> None:
+    dag, codes = ordered(tmp_path, f'<DOFORCEJOB TABLE_NAME="{where}" NAME="{name}" ODATE="ODAT" REMOTE="N"/>')
+    assert codes == [""]
+    assert [dict(task.arguments)["trigger_dag_id"] for task in dag.tasks if task.full_id.startswith("C_orders")] == [
+        dag_id
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="SUB" ODATE="ODAT"/>', "force-sub-folder"),
+        ('<DOFORCEJOB TABLE_NAME="YARD/SUB" NAME="" ODATE="ODAT"/>', "force-sub-folder"),
+        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" INTO_TABLE_ORDERID="LAST"/>', "force-into"),
+        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" ODATE="ODAT" REMOTE="Y" DATACENTER="east"/>', "force-server"),
+        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y" ODATE="PREV"/>', "force-date"),
+        ('<DOFORCEJOB TABLE_NAME="YARD" NAME="Y"><VARIABLE NAME="%%A" VALUE="1"/></DOFORCEJOB>', "force-variables"),
+        ('<DOFORCEJOB TABLE_NAME="LOOP" NAME="" ODATE="ODAT"/>', "force-cyclic"),
+    ],
+)
+def test_what_an_order_cannot_say_raises(tmp_path: Path, action: str, code: str) -> None:
+    dag, codes = ordered(tmp_path, action)
+    assert codes == [code]
+    assert [task.role for task in dag.tasks if task.full_id.startswith("C_action")] == ["raises"]
+
+
+def test_the_first_of_several_jobs_of_one_name_is_ordered(tmp_path: Path) -> None:
+    dag, codes = ordered(tmp_path, '<DOFORCEJOB TABLE_NAME="YARD" NAME="TWICE" INTO_TABLE_ORDERID="ALONE"/>')
+    assert codes == ["force-several"]
+    assert [dict(task.arguments).get("trigger_dag_id") for task in dag.tasks] == [None, "YARD__TWICE"]
+
+
+@pytest.mark.parametrize("name", ["POLL", ""])
+def test_an_order_of_cyclic_jobs_is_told(tmp_path: Path, name: str) -> None:
+    dag, codes = ordered(tmp_path, f'<DOFORCEJOB TABLE_NAME="LOOP" NAME="{name}" ODATE="ODAT"/>', job("ONCE"))
+    assert codes == ["force-cyclic"]
+    assert not any(task.role == "raises" for task in dag.tasks)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"Variables": [{"A": "1"}]}, "force-variables"),
+        ({"Variables": []}, ""),
+        ({"Date": "OrderDate"}, ""),
+        ({"Date": "010120"}, "force-date"),
+        ({"ControlMServer": "east"}, "force-server"),
+    ],
+)
+def test_a_run_action_of_the_automation_api(tmp_path: Path, given: dict[str, object], code: str) -> None:
+    action = {"Type": "Run", "Folder": "G", "Job": "K", **given}
+    first = {
+        "Type": "Job:Command",
+        "Command": "j",
+        "If": {"Type": "If:CompletionStatus", "CompletionStatus": "OK", "R": action},
+    }
+    text = json.dumps(
+        {
+            "F": {"Type": "SimpleFolder", "J": first},
+            "G": {"Type": "SimpleFolder", "K": {"Type": "Job:Command", "Command": "k"}},
+        }
+    )
+    dag = dag_of(convert(tmp_path, text, name="jobs.json"), "F")
+    assert [item.code for item in dag.accounts if item.element == "ON/DOFORCEJOB"] == [code]
+    assert any(task.role == "raises" for task in dag.tasks) == bool(code)
+
+
+def test_a_task_that_stands_for_a_wait_is_skipped_with_its_job(tmp_path: Path) -> None:
+    refused = '<INCOND NAME="NEVER" ODATE="0131" AND_OR="A"/>'
+    dag = dag_of(convert(tmp_path, folder("F", job("A", "", 'DAYS="ALL"'), job("B", refused, 'DAYS="1"'))), "F")
+    stand_in = next(task for task in dag.tasks if task.role == "raises")
+    assert [is_run(dag, stand_in.full_id, day) for day in (date(2026, 3, 1), date(2026, 3, 2))] == [True, False]
+    assert differences(tmp_path) == []

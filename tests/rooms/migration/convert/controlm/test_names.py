@@ -80,6 +80,7 @@ def test_hyphens_end_names_unless_a_variable_has_them() -> None:
 
 
 def test_two_hosts_whose_names_become_one_connection_are_told(tmp_path: Path) -> None:
-    jobs = [job(name).replace('NODEID="h"', f'NODEID="{host}"') for name, host in (("A", "app.one"), ("B", "app-one"))]
+    hosts = {"A": "app.one", "B": "app-one", "E": "APP.one"}
+    jobs = [job(name).replace('NODEID="h"', f'NODEID="{host}"') for name, host in hosts.items()]
     dag = dag_of(convert(tmp_path, folder("F", *jobs, job("C"), job("D"))), "F")
     assert [item.name for item in dag.accounts if item.code == "connection-shared"] == ["ssh_app_one"]

@@ -173,3 +173,14 @@ def test_a_file_of_variables_is_told(tmp_path: Path) -> None:
     given = '<VARIABLE NAME="%%LIBMEMSYM" VALUE="/etc/mill.vars"/>'
     dag = xml(tmp_path, f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x %%SIZE" DAYS="ALL">{given}</JOB>')
     assert "/etc/mill.vars" in reasons(dag, "variable-file")[0]
+
+
+def test_what_an_action_says_besides_is_told(tmp_path: Path) -> None:
+    action = {"Type": "Action:Mail", "To": "a@b", "Subject": "s", "Message": "m", "Odd": "x", "Comment": "no matter"}
+    when = {"Type": "If:CompletionStatus", "CompletionStatus": "NOTOK", "mail": action}
+    dag = made(tmp_path, {"Type": "Job:Command", "Command": "x", "If": when})
+    assert [item.element for item in dag.accounts if item.code == "unknown-attribute"] == ["DOMAIL@ODD"]
+    other = tmp_path / "xml"
+    other.mkdir()
+    dag = xml(other, '<JOB JOBNAME="J"><ON STMT="*" CODE="OK"><DOMAIL DEST="a@b" SUBJECT="s" ODD="x"/></ON></JOB>')
+    assert [item.element for item in dag.accounts if item.code == "unknown-attribute"] == ["DOMAIL@ODD"]

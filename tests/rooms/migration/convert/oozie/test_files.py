@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -13,7 +14,15 @@ import jinja2
 import pytest
 
 from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.oozie.actions import IN_APP
 from aerodrome.migration.convert.oozie.reading import read
+
+
+def in_app(path: str, application: str) -> str:
+    space: dict[str, Any] = {"re": re}
+    exec(IN_APP.source, space)
+    found: str = space["in_app"](path, application)
+    return found
 
 
 def convert(folder: Path, body: str, **profile: Any) -> Dag:
@@ -29,6 +38,7 @@ def convert(folder: Path, body: str, **profile: Any) -> Dag:
 def lines(dag: Dag, **params: str) -> list[str]:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     environment.filters["quote"] = shlex.quote
+    environment.filters["in_app"] = in_app
     text = str(dict(dag.task("a").arguments)["bash_command"])
     return (
         environment.from_string(text)
@@ -364,3 +374,50 @@ def test_several_job_files_of_hive_count_as_those_of_hadoop_do(tmp_path: Path) -
     read_in = {item.findtext("name"): item.findtext("value") for item in root.iter("property")}  # the last one stays
     assert read_in["pig.both"] == "of two"
     assert "of one" in (conf / "job-xml-1.xml").read_text()
+
+
+def test_a_list_that_a_file_holds_is_written_out(tmp_path: Path) -> None:
+    body = spark("<archive>${envs}</archive><file>${one}</file>")
+    (tmp_path / "config-default.xml").write_text(
+        "<configuration><property><name>nn</name><value>hdfs://a:1</value></property>"
+        "<property><name>envs</name><value>${nn}/x/py-2.zip#py,lib/b.zip#b</value></property>"
+        "<property><name>one</name><value>/c/my-2.conf#my.conf</value></property></configuration>"
+    )
+    dag = convert(tmp_path, body)
+    made = lines(dag)
+    assert {
+        "hdfs dfs -get -f hdfs://a:1/x/py-2.zip archives/py-2.zip",
+        "hdfs dfs -get -f /apps/tide/lib/b.zip archives/b.zip",
+        "hdfs dfs -get -f /c/my-2.conf my.conf",
+    } <= set(made)
+    words = shlex.split(made[-1])
+    assert words[words.index("--archives") + 1] == "archives/py-2.zip#py,archives/b.zip#b"
+    assert "file-list" in codes(dag)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("/c/my-2.conf#my.conf", "my.conf"), ("/c/my-2.conf", "my-2.conf"), ("my.conf", "my.conf")]
+)
+def test_what_only_the_run_knows_may_have_a_name(tmp_path: Path, given: str, name: str) -> None:
+    client = Client(tmp_path)
+    dag = convert(tmp_path / "app", spark("<file>${one}</file>"))
+    words = client.run(lines(dag, one=given))
+    assert (tmp_path / "work" / name).exists()
+    assert name in words[words.index("--files") + 1].split(",")
+
+
+def test_names_behind_the_sign_stand_where_oozie_looks(tmp_path: Path) -> None:
+    body = (
+        "<shell><exec>a.sh</exec><file>${wf:conf('dir')}/${name}</file><file>x/e.conf#conf/f.conf</file>"
+        "<archive>x/e.zip#libs/py</archive></shell>"
+    )
+    (tmp_path / "config-default.xml").write_text(
+        "<configuration><property><name>dir</name><value>/c</value></property>"
+        "<property><name>name</name><value>my-2.conf#my.conf</value></property></configuration>"
+    )
+    made = lines(convert(tmp_path, body))
+    assert {
+        "hdfs dfs -get -f /c/my-2.conf my.conf",
+        "hdfs dfs -get -f /apps/tide/x/e.conf f.conf",
+        "tar -xf archives/e.zip -C libs/py || unzip -qo archives/e.zip -d libs/py",
+    } <= set(made)

@@ -60,6 +60,13 @@ _PLUGIN_PREFIXES: Final = (
 )
 
 
+_OF_ACTIONS: Final = (
+    *("ACTION", "ATTACH_SYSOUT", "CC_DEST", "DATACENTER", "DEST", "EXP", "FOLDER", "FOLDER_NAME", "MESSAGE", "NAME"),
+    *("ODATE", "OPTION", "PAR", "REMOTE", "SIGN", "SUBJECT", "TABLE_NAME", "URGENCY", "VALUE", "VARIABLES", "FROM"),
+    "INTO_TABLE_ORDERID",
+)  # attributes of DO elements that somebody reads; FROM is of outputs that are not routed here
+
+
 class Interpreter:
     """Understands the elements of one file; collects what it could not place."""
 
@@ -102,7 +109,14 @@ class Interpreter:
         )
         common = self._common(element, path, name)
         server = element.take("DATACENTER")
-        is_adjusting = element.take("ADJUST_COND").upper() not in ("", "0", "N", "NO", "FALSE")
+        adjusts = element.take("ADJUST_COND").upper()
+        is_adjusting = adjusts not in ("", "0", "N", "NO", "FALSE")
+        if adjusts == "D":
+            text = "ADJUST_COND=D orders jobs that its criteria leave out as dummies, which wait for their own conditions and add theirs; here those that wait for them go on at once."
+            self._note(element, path, f"{element.tag}@ADJUST_COND", "conditions-dummies", text)
+        elif is_adjusting and parents:
+            text = "ADJUST_COND of a sub-folder has no effect: that of its folder counts."
+            self._note(element, path, f"{element.tag}@ADJUST_COND", "conditions-adjusted", text)
         if cyclic is not None and parents:
             text = "The sub-folder repeats in Control-M; here it runs once on each date."
             self._note(element, path, f"{element.tag}@CYCLIC", "folder-cyclic", text)
@@ -387,7 +401,9 @@ def _variables(element: Element) -> Iterable[Variable]:
 
 
 def _action(element: Element) -> Action:
-    values = {name: element.raw(name) for name in element.attributes}
+    values = {name: element.raw(name) for name in element.attributes if name in _OF_ACTIONS}
+    if element.tag == "DOFORCEJOB" and (given := list(_variables(element))):
+        values["VARIABLES"] = ", ".join(f"%%{item.name}={item.value}" for item in given)
     word = values.get("ACTION", "").upper().strip()
     kind = {
         "DOCOND": "cond",

@@ -229,9 +229,29 @@ def _if_block(item: Mapping[str, Any], kind: str, line: int) -> Element:
     return block
 
 
+class _Said(dict[str, str]):
+    """The keys of an action in capitals; knows which were read."""
+
+    def __init__(self, item: Mapping[str, Any]) -> None:
+        super().__init__({key.upper(): scalar(value) for key, value in item.items() if key != "Type"})
+        self.read = {"COMMENT"}
+
+    def get(self, key: str, default: str = "") -> str:  # type: ignore[override]
+        self.read.add(key)
+        return super().get(key, default)
+
+
 def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
+    """Give an action of an If block as its element; keys that it does not read stay on it as `JSON.KEY`."""
+    rest = _Said(item)
+    made = _action_of(name, item, rest, line)
+    if made.tag != "DOOTHER":
+        made.attributes |= {f"JSON.{key}": value for key, value in rest.items() if key not in rest.read}
+    return made
+
+
+def _action_of(name: str, item: Mapping[str, Any], rest: _Said, line: int) -> Element:
     word = str(item["Type"]).removeprefix("Action:").removeprefix("Do:")
-    rest = {key.upper(): scalar(value) for key, value in item.items() if key != "Type"}
     simple = {"SetToOK": "OK", "SetToNotOK": "NOTOK", "Rerun": "RERUN", "StopCyclicRun": "STOPCYCLIC"}
     if word in simple:
         return Element("DOACTION", {"ACTION": simple[word]}, line=line)
@@ -247,7 +267,7 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
     if word in ("Event:Add", "Event:Delete", "AddEvent", "DeleteEvent"):
         sign = "+" if "Add" in word else "-"
         return Element(
-            "DOCOND", {"NAME": rest.get("EVENT", name), "ODATE": date_word(item.get("Date")), "SIGN": sign}, line=line
+            "DOCOND", {"NAME": rest.get("EVENT", name), "ODATE": date_word(rest.get("DATE")), "SIGN": sign}, line=line
         )
     if word == "Run":
         return Element(
@@ -255,8 +275,10 @@ def _action(name: str, item: Mapping[str, Any], line: int) -> Element:
             {
                 "TABLE_NAME": rest.get("FOLDER", ""),
                 "NAME": rest.get("JOB", ""),
-                "ODATE": date_word(item.get("Date")),
-                "VARIABLES": rest.get("VARIABLES", ""),
+                "ODATE": date_word(rest.get("DATE")),
+                "VARIABLES": rest.get("VARIABLES", "").removeprefix("[]"),
+                "DATACENTER": rest.get("CONTROLMSERVER", ""),
+                "REMOTE": "Y" if rest.get("CONTROLMSERVER") else "",
             },
             line=line,
         )

@@ -47,6 +47,7 @@ _CHANGING: Final = (
     "Exclude",
     "DSTOPT",
     "UNIQUE",
+    "CreateEmpty",
 )
 
 
@@ -179,10 +180,13 @@ def _from_json(
             for key, value in item.items()
             if key not in _PLAIN_OPTIONS and _is_on(value) and not (template and key == "PgpEncryption")
         ]
+        options += _of_watcher(item, is_watching=is_watching)
         changing = [key for key in options if any(word in key for word in _CHANGING)]
         if changing:
             return f"{', '.join(changing)} of a transfer is not converted."
         notes = [*assumed, *(f"The transfer option {key} has no effect." for key in options)]
+        if str(item.get("TransferType", "")).upper().startswith("A"):
+            notes.append("Its files are copied byte by byte.")
         if template and _is_on(item["PgpEncryption"].get("KeepEncryptedFiles")):
             notes.append("KeepEncryptedFiles has no effect: encrypted files stay on no host on their way.")
         if not (known[0] and known[1]):
@@ -311,15 +315,35 @@ _PLAIN_OPTIONS: Final = (
     "SRC_PATTERN",
     "DestinationFilename",
     "UnitsOfTimeLimit",
+    "TIMELIMIT",
+    "FileWatcherOptions",
 )
 
 
+_LIMITS: Final = ("TimeLimitPolicy", "TimeLimitValue", "UnitsOfTimeLimit")
+_OF_JOB: Final = (
+    *("ACCOUNT", "LHOST", "RHOST", "LUSER", "RUSER", "CONNTYPE1", "CONNTYPE2", "LOSTYPE", "ROSTYPE", "TRANSFER_NUM"),
+    *("USE_DEF_NUMRETRIES", "NUM_RETRIES", "AUTOREFRESH", "RPF", "OSTYPE1", "OSTYPE2", "ABSTIME"),
+)  # variables of a whole transfer job that are told elsewhere, or change nothing
+
+
 def _is_on(value: Any) -> bool:
-    """Say whether an option does something: a nested one when any switch in it is on."""
+    """Say whether an option does something: a nested one when any switch in it is on, without switches when anything is said in it."""
     if isinstance(value, Mapping):
         switches = [item for key, item in value.items() if isinstance(item, bool) or str(key).endswith("Enabled")]
-        return any(item in (True, "True", "true", "1") for item in switches)
-    return value not in (0, "0", "", False, None, "No", "None", "false", "False")
+        return any(_is_on(item) for item in switches or value.values())
+    if isinstance(value, list):
+        return any(_is_on(item) for item in value)
+    return str(value or "").strip().lower() not in ("", "0", "n", "no", "none", "false", "off")
+
+
+def _of_watcher(item: Mapping[str, Any], *, is_watching: bool) -> list[str]:
+    """Name what a watcher asks of its file, or does with it, besides how long it waits."""
+    options = item.get("FileWatcherOptions")
+    if not is_watching or not isinstance(options, Mapping):
+        return []
+    told = [key for key, value in options.items() if key not in _LIMITS and _is_on(value)]
+    return [*told, *(["TimeLimitPolicy"] if options.get("TimeLimitPolicy") == "WaitUntil" else [])]
 
 
 def _template(options: Any) -> str | None:
@@ -368,6 +392,10 @@ def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
     source, target = (local, remote) if is_to_right else (remote, local)
     notes = ["Its files are copied byte by byte."] if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else []
     notes += [f"The transfer option {key} has no effect." for key in given]
+    of_job = [
+        key.removeprefix("FTP-") for key, value in names.items() if re.fullmatch(r"FTP-\w*\D", key) and _is_on(value)
+    ]
+    notes += [f"The transfer option {key} has no effect." for key in of_job if key not in _OF_JOB]
     if (user := of("LUSER")) and local.scheme == "file":
         notes.append(f"The local files are those of the worker's user, not of {user}.")
     if of("USE_DEF_NUMRETRIES") == "1" or of("NUM_RETRIES") not in ("", "0"):

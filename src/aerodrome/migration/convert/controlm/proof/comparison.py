@@ -137,13 +137,19 @@ class _Runner(Simulator):
         self._ends = ends
         firsts = {task.begins: ends[task.watches] for task in dag.tasks if task.begins}
         self.parts = {**ends, **firsts}  # tasks of jobs: their ends, and first ones whose failure something looks for
+        self._places = {"/".join(path): path for path in ends.values()}
         self._ordered: AbstractSet[Path] = set()
         self._is_met = True
 
     def run_of(self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool) -> Run:
         """Run the DAG for a date on which these jobs are ordered, and these of them fail."""
         self._ordered, self._is_met = ordered, is_met
-        return super().run(lambda task: self.parts.get(task.full_id) not in failing, lambda _task: "")
+        return super().run(lambda task: self.parts.get(task.full_id) not in failing, self._chosen)
+
+    def _chosen(self, task: Task) -> str:
+        """Say whether the job of a choice is ordered."""
+        path = self._places.get(task.origin.path) if task.origin is not None else None
+        return "ordered" if path in self._ordered else "left out"
 
     def unordered(self, source: Day, edges: AbstractSet[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
         """Name the jobs that may start before any of the jobs that had added a condition for them."""
@@ -157,6 +163,8 @@ class _Runner(Simulator):
         self, task: Task, states: Mapping[str, State], outcomes: Outcomes, choices: Choices, skipped: set[str]
     ) -> State:
         path = self.parts.get(task.full_id)
+        if path is None and task.role == "raises" and task.origin is not None:
+            path = self._places.get(task.origin.path)  # it stands for a wait of the job
         if path is not None and path not in self._ordered and any(name == "pre_execute" for name, _ in task.arguments):
             return "skipped"
         if task.is_waiting and path is None:
@@ -165,6 +173,6 @@ class _Runner(Simulator):
             is_clock = is_file or task.operator.name not in ("ExternalTaskSensor", "PythonSensor")
             unmet: State = "failed" if dict(task.arguments).get("soft_fail") is False else "skipped"
             return "success" if is_clock or self._is_met else unmet
-        if path is not None and task.role == "raises":
+        if task.full_id in self._ends and task.role == "raises":
             return "success" if outcomes(task) else "failed"
         return super()._execute(task, states, outcomes, choices, skipped)

@@ -37,9 +37,9 @@ class Links:
     """The ways of every in-condition: (folder, path of the waiting node, name, date) -> alternatives."""
 
     ways: dict[tuple[int, tuple[str, ...], str, str], tuple[Link, ...]] = field(default_factory=dict)
-    alone: dict[tuple[int, tuple[str, ...], tuple[str, ...]], dict[tuple[str, str], tuple[Link, ...]]] = field(
+    alone: dict[tuple[int, tuple[str, ...]], dict[tuple[str, str], tuple[Link, ...]]] = field(
         default_factory=dict
-    )  # of jobs that others order alone, and of the folders around them: (folder, job, node) -> (name, date) -> alternatives
+    )  # of jobs that others order alone, in their own DAGs: (folder, path) -> (name, date) -> alternatives
     stored: dict[str, set[int | None]] = field(
         default_factory=lambda: defaultdict(set)
     )  # names that are kept, and for which dates
@@ -47,10 +47,9 @@ class Links:
     def of(self, folder: int, node: Node, wait: Wait) -> tuple[Link, ...]:
         return self.ways[folder, node.path, wait.name, wait.odate]
 
-    def awaited_alone(self, folder: int, job: Job) -> dict[str, None]:
-        """Name the conditions for which a job waits where others order it alone, also those of the folders around it."""
-        keys = [key for key in self.alone if key[:2] == (folder, job.path)]
-        return {name: None for key in keys for name, _ in self.alone[key]}
+    def awaited_alone(self, folder: int, job: Job) -> list[str]:
+        """Name the conditions for which a job waits where others order it alone."""
+        return list(dict.fromkeys(name for name, _ in self.alone.get((folder, job.path), {})))
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Waiting:
         """Give the ways to meet a condition; none where whoever orders the job alone has added it."""
         links, number, alone = self.draft.world.links, self.draft.plan.number, self.draft.alone
         if alone is not None:
-            return links.alone.get((number, alone.path, node.path), {}).get((wait.name, wait.odate), ())
+            return links.alone.get((number, node.path), {}).get((wait.name, wait.odate), ())
         return links.of(number, node, wait)
 
     def link(self, node: Node, wait: Wait, link: Link, group: str, predicate: str | None) -> str:
@@ -84,7 +84,11 @@ class Waiting:
             self.draft.task(
                 name,
                 symbols.PYTHON,
-                (("python_callable", Code("not_converted")), ("op_args", [reason])),
+                (
+                    ("python_callable", Code("not_converted")),
+                    ("op_args", [reason]),
+                    *((("pre_execute", Code(guard)),) if (guard := self.draft.guard(predicate)) else ()),
+                ),
                 role="raises",
                 origin=node.origin,
             )
