@@ -51,6 +51,7 @@ class Body:
     used_above: tuple[str, ...] = ()  # what the workflows around it use that hand their configuration down
     is_given: bool = True  # has the configuration of the run, which is not so in a group to which nothing is propagated
     children: list[Body] = field(default_factory=list)
+    caveats_of_action: Mapping[str, str] = field(default_factory=dict)  # of that in whose place it stands
     handed_down: tuple[Mapping[str, str], tuple[str, ...]] = field(
         default_factory=lambda: ({}, ())
     )  # of <global> of its parent

@@ -136,7 +136,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
             inner[node.name] = flow.Inner(child.workflow, child.group, tasks, deeper)
             predicates += more
             body.children.append(child)
-            body.account("action/sub-workflow", node, {})
+            body.account("action/sub-workflow", node, child.caveats_of_action)
             continue
         if node.kind == "action":
             task = action_task(body, words, node)

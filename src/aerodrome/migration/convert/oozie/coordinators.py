@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from itertools import takewhile
-from pathlib import PurePosixPath
 from typing import Final
 
 from aerodrome.migration.convert.contract import (
@@ -25,15 +22,14 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.events import make_inputs, make_outputs
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.grouping import child_body
-from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.plan import Plan
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration, incomplete
+from aerodrome.migration.convert.oozie.scheduled import find_workflow, stand_in
 from aerodrome.migration.convert.oozie.sla import Watch, watch
 from aerodrome.migration.convert.oozie.subworkflows import Children, names_in
 from aerodrome.migration.convert.xmlreading import Element
 
-_OWN_PATH: Final = "oozie.coord.application.path"
 _EXECUTIONS: Final = ("FIFO", "LIFO", "LAST_ONLY", "NONE")
 _HELD_UP: Final = (
     "runs that wait for data count among the {most} that go at a time: one whose data does not come holds up later ones as long as it waits;"
@@ -64,7 +60,7 @@ def coordinator_dag(
     action = (root.first("action") or root).first("workflow")
     path = action.value("app-path") if action is not None else ""
     own = configuration(action.first("configuration")) if action is not None else {}
-    workflow_item = _workflow(estate, plan, path, item.folder)
+    workflow_item = find_workflow(estate, plan, path, item.folder)
     is_here = workflow_item is not None and workflow_item.workflow is not None
     given = {
         **(own if is_here else {}),
@@ -76,7 +72,7 @@ def coordinator_dag(
         inner = inner.with_layers(*estate.defaults(workflow_item))
         plan.note("action", "converted", name=path)
     else:
-        workflow, folder = _stand_in(item, name, path, own), item.folder
+        workflow, folder = stand_in(item, name, path, own), item.folder
         plan.note(
             "action",
             "caveat",
@@ -301,89 +297,3 @@ def _check_controls(plan: Plan) -> None:
     text = plan.scope.text(controls.value("concurrency")) or "" if controls is not None else ""
     if re.fullmatch(r"-?0+", text):
         plan.fail("concurrency", Unsupported("concurrency-zero", "with a concurrency of 0 Oozie starts no run"), "")
-
-
-def _workflow(estate: Estate, plan: Plan, path: str, folder: str) -> Application | None:
-    known = plan.scope.partly(path)
-    found, is_assumed = estate.search("workflow", known, folder)
-    if found is not None and not is_assumed:
-        return found
-    if (placed := _by_own_path(estate, plan, known)) is not None:
-        reason = f"{known} leads to no file: {placed.file} is taken, which lies to this file as that path to the coordinator's own"
-        plan.note("app-path", "caveat", "app-path-assumed", reason)
-        return placed
-    beside = [item for item in estate.of_kind("workflow") if item.folder == folder]
-    is_open = "$" in known.rpartition("/")[2]
-    alone = sum(item.folder == folder for item in estate.of_kind("coordinator")) == 1
-    if len(beside) == 1 and (is_open or is_assumed or (alone and _is_named(known, beside[0]))):
-        reason = f"{known} leads to no file: the workflow beside the coordinator is taken"
-        found = beside[0]
-    elif found is not None:
-        reason = f"{known} leads to no file: {found.file} is taken, whose folder is called so"
-    elif named := [item for item in beside if _is_file(known, item)]:
-        found = named[0]
-        reason = f"{known} leads to no file: {found.file} is taken, which lies beside the coordinator and is called so"
-    else:
-        return None
-    plan.note("app-path", "caveat", "app-path-assumed", reason)
-    return found
-
-
-def _by_own_path(estate: Estate, plan: Plan, path: str) -> Application | None:
-    """Find a workflow by where its path lies to that of the coordinator, which ends as the coordinator's own file does."""
-    own = plan.scope.partly(f"${{{_OWN_PATH}}}").rstrip("/").split("/")
-    here = PurePosixPath(plan.item.file if own[-1].endswith(".xml") else plan.item.folder).parts
-    tail = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(own[::-1], here[::-1], strict=False)))
-    above = own[: len(own) - tail]
-    wanted = path.rstrip("/").split("/")
-    if not tail or not above or wanted[: len(above)] != above:
-        return None
-    place = PurePosixPath(*here[: len(here) - tail], *wanted[len(above) :])
-    found = estate.applications.get(str(place)) or estate.applications.get(str(place / "workflow.xml"))
-    return found if found is not None and found.kind == "workflow" else None
-
-
-def _is_file(path: str, workflow: Application) -> bool:
-    """Tell whether a path ends with the name of a workflow's file, which is not the name that all have."""
-    last = path.rpartition("/")[2]
-    return last == workflow.file.rpartition("/")[2] != "workflow.xml"
-
-
-def _is_named(path: str, workflow: Application) -> bool:
-    """Tell whether a path whose folder is not here may name a workflow: by the name of its file, or as the folder that holds it."""
-    last = path.rstrip("/").rpartition("/")[2]
-    return not last.endswith(".xml") or last == workflow.file.rpartition("/")[2]
-
-
-def _stand_in(item: Application, name: str, path: str, own: Mapping[str, str]) -> Workflow:
-    """Give a workflow that only runs the one that is not there."""
-    line = item.root.line
-    settings = Element("configuration", {}, line)
-    for key, value in own.items():
-        settings.children.append(
-            Element(
-                "property",
-                {},
-                line,
-                children=[Element("name", {}, line, text=key), Element("value", {}, line, text=value)],
-            )
-        )
-    child = Element(
-        "sub-workflow",
-        {},
-        line,
-        children=[Element("app-path", {}, line, text=path), Element("propagate-configuration", {}, line), settings],
-    )
-    action = Element(
-        "action",
-        {"name": "workflow"},
-        line,
-        children=[child, Element("ok", {"to": "end"}, line), Element("error", {"to": "kill"}, line)],
-    )
-    nodes = [
-        Element("start", {"to": "workflow"}, line),
-        action,
-        Element("kill", {"name": "kill"}, line),
-        Element("end", {"name": "end"}, line),
-    ]
-    return read_workflow(Element("workflow-app", {"name": name}, line, children=nodes), item.file)

@@ -205,7 +205,7 @@ class Estate:
         near_to = PurePosixPath(folder).parts
         best: list[tuple[bool, int, int, str]] = []
         for parts, name in self._named(kind, file, known[-1]):
-            near, tail = _common((*parts, file), near_to), _common(parts[::-1], known[::-1])
+            near, tail = common_names((*parts, file), near_to), common_names(parts[::-1], known[::-1])
             is_whole = tail == min(len(parts), len(known))
             if is_whole or near or not near_to:
                 best.append((is_whole, tail, near, name))
@@ -229,7 +229,7 @@ class Estate:
 
 def _is_near(application: Application, folder: str) -> bool:
     """Tell whether a definition lies below the same first folder as a properties file."""
-    return bool(_common(PurePosixPath(application.folder).parts, PurePosixPath(folder).parts))
+    return bool(common_names(PurePosixPath(application.folder).parts, PurePosixPath(folder).parts))
 
 
 def _inside(text: str) -> str | None:
@@ -245,7 +245,7 @@ def _inside(text: str) -> str | None:
     return "/".join(parts)
 
 
-def _common(parts: Sequence[str], others: Sequence[str]) -> int:
+def common_names(parts: Sequence[str], others: Sequence[str]) -> int:
     """Count the first names that both have."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(parts, others, strict=False)))
 

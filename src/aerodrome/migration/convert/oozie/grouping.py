@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from aerodrome.migration.convert.oozie.app_paths import is_own_path, known_path, own_place
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.estate import Application
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Words
 from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
-from aerodrome.migration.convert.oozie.subworkflows import Children, is_own_path, known_path, names_in
+from aerodrome.migration.convert.oozie.subworkflows import Children, names_in, opened
 from aerodrome.migration.convert.xmlreading import Element
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
@@ -63,6 +64,7 @@ def child_body(children: Children, body: Body, words: Words, node: Node) -> Body
         defaults=children.estate.hadoop_defaults(item),
         events=body.events,
         needs=body.needs,
+        caveats_of_action=opened(body, path, children.known(body, path), item),
     )
 
 
@@ -90,7 +92,9 @@ def _uses(children: Children) -> Counter[str]:
         children.uses = Counter()
         for item, scope in children.scopes():
             for path in _paths(item):
-                found = children.named(item.file, path if is_own_path(path) else known_path(scope, path), item.folder)
+                own = own_place(scope) if item.kind == "workflow" else ""
+                known = path if is_own_path(path) else known_path(scope, path)
+                found = children.named(item.file, known, item.folder, own)
                 if found is not None:
                     children.uses[found.file] += 1
     return children.uses

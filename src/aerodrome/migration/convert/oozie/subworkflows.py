@@ -7,12 +7,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert import contract
 from aerodrome.migration.convert.contract import Code, Expression
-from aerodrome.migration.convert.oozie.actions import LAUNCHER, NAME_NODE
+from aerodrome.migration.convert.oozie.actions import LAUNCHER
+from aerodrome.migration.convert.oozie.app_paths import (
+    is_open,
+    is_own_path,
+    is_whole,
+    known_path,
+    lies_elsewhere,
+    names_of,
+    own_place,
+    placed,
+)
 from aerodrome.migration.convert.oozie.body import Body
 from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Function, Index, Literal, Name, Node, Unary, parse
@@ -20,7 +31,7 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Propagation, Unsupported
-from aerodrome.migration.convert.oozie.properties import Scope, configuration, name_in
+from aerodrome.migration.convert.oozie.properties import Scope, configuration
 from aerodrome.migration.convert.xmlreading import Element
 
 _LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
@@ -47,6 +58,9 @@ class Children:
     wanted: dict[str, tuple[str, ...]] = field(default_factory=dict)
     triggered: set[str] = field(default_factory=set)  # files of workflows that others start
     taken: set[str] | None = None  # ids of the DAGs of these definitions, in small letters, once they were looked for
+    absent: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # ids of DAGs that are not made here -> names in their paths
     by_itself: dict[str, Scope] | None = None  # the values of a workflow that is submitted by itself, by its file
     uses: Counter[str] | None = None  # how often each workflow is run, by its file, once it was counted
 
@@ -57,7 +71,8 @@ class Children:
         assert node.body is not None  # noqa: S101
         path = node.body.value("app-path")
         folder = body.workflow.file.rpartition("/")[0]
-        child, is_assumed = self.search(body.workflow.file, self.known(body, path), folder)
+        known = self.known(body, path)
+        child, is_assumed = self.search(body.workflow.file, known, folder, own_place(body.scope))
         if child is not None and is_assumed and body.workflow.file in self.reached_from(child):
             child = None  # what waits for this workflow is only called as the one that it starts
         if child is not None and body.workflow.file in self.reached_from(child, is_sure=True):
@@ -74,6 +89,7 @@ class Children:
                 caveats["app-path-assumed"] = (
                     f"{path} leads to no file: {child.file} is taken, whose folder is called so"
                 )
+            caveats |= opened(body, path, known, child)
             self.triggered.add(child.file)
             wanted = self.needs_of(child)
         else:
@@ -84,7 +100,7 @@ class Children:
                     f"which workflow {path} is comes only at run time: the param dag_id.{node.name} names its DAG"
                 )
             else:
-                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name))
+                target, other = self.elsewhere(re.sub(r"[^\w.-]+", "_", name), names_of(placed(known, folder)))
                 caveats["sub-workflow-missing"] = (
                     f"its definition is not among those given: the DAG {target} has to exist{other}"
                 )
@@ -143,17 +159,25 @@ class Children:
             *hook,
         ), caveats
 
-    def elsewhere(self, name: str) -> tuple[str, str]:
+    def elsewhere(self, name: str, path: list[str]) -> tuple[str, str]:
         """Give the id of a DAG that is not made here, and why it is not called as its workflow is.
 
-        It is never that of a DAG of these definitions: a coordinator's would wait for itself, and a workflow's is another one.
+        It is never that of a DAG of these definitions: a coordinator's would wait for itself, and a workflow's is another one. Nor is it that
+        of a workflow at another path.
         """
         if self.taken is None:
             self.taken = {name.lower() for name in (*self._scheduled(), *self.dag_ids.values())}
-        free = name
-        while free.lower() in self.taken:
-            free += "_workflow"
-        return free, "" if free == name else f" ({name} is a DAG of these definitions that is another)"
+        other = ""
+        for wanted in _candidates(name, path):
+            free = wanted
+            while free.lower() in self.taken:
+                free += "_workflow"
+                other = f" ({wanted} is a DAG of these definitions that is another)"
+            is_at = self.absent.setdefault(free.lower(), path)
+            if is_at == path:
+                return free, other
+            other = f" ({free} is another one, at {'/'.join(is_at)})"
+        raise AssertionError
 
     def _scheduled(self) -> Iterator[str]:
         """Name the DAGs of coordinators, by themselves and as bundles call them."""
@@ -173,31 +197,34 @@ class Children:
 
     def find(self, body: Body, path: str, folder: str) -> Application | None:
         """Find the workflow that an app-path names."""
-        return self.named(body.workflow.file, self.known(body, path), folder)
+        return self.search(body.workflow.file, self.known(body, path), folder, own_place(body.scope))[0]
 
     def known(self, body: Body, path: str) -> str:
         """Write an app-path with what a job knows of its values."""
         return path if is_own_path(path) else known_path(body.scope, path)
 
-    def named(self, file: str, path: str, folder: str) -> Application | None:
+    def named(self, file: str, path: str, folder: str, own: str) -> Application | None:
         """Find the workflow that an app-path in a file names: its own path, which may end with its file, names itself."""
-        return self.search(file, path, folder)[0]
+        return self.search(file, path, folder, own)[0]
 
-    def search(self, file: str, path: str, folder: str) -> tuple[Application | None, bool]:
-        """Find the workflow, and tell whether it is only called like the one that is named.
+    def search(self, file: str, path: str, folder: str, own: str) -> tuple[Application | None, bool]:
+        """Find the workflow, and tell whether it is only called like the one that is named. `own` is the path of what names it.
 
         A path that is known from its beginning is not that of another file, nor is a workflow the one that its own path contradicts.
         """
         if is_own_path(path):
             return self.estate.applications.get(file), False
         found, is_assumed = self.estate.search("workflow", path, folder)
-        if is_assumed and (_is_whole(path) or found is None or found.file == file):
+        if is_assumed and (is_whole(path) or found is None or found.file == file):
             return None, False
+        if found is not None and not is_assumed and lies_elsewhere(own, folder, path, found.folder):
+            is_alike = len(names_of(path)) > 1 and names_of(path)[-2:] == names_of(found.folder)[-2:]
+            return (found, True) if is_alike else (None, False)
         return found, is_assumed
 
     def is_assumed(self, body: Body, path: str, folder: str) -> bool:
         """Tell whether the workflow found is only called like the one that is named."""
-        return self.search(body.workflow.file, self.known(body, path), folder)[1]
+        return self.search(body.workflow.file, self.known(body, path), folder, own_place(body.scope))[1]
 
     def reached_from(self, child: Application, *, is_sure: bool = False) -> set[str]:
         """Name the files of a workflow and of all those that it starts, as far as they are known, or sure."""
@@ -218,8 +245,9 @@ class Children:
         """Find the workflow that an app-path in a workflow names, with the values that this has by itself."""
         if self.by_itself is None:
             self.by_itself = {item.file: scope for item, scope in self.scopes()}
-        known = path if is_own_path(path) else known_path(self.by_itself[application.file], path)
-        return self.search(application.file, known, application.folder)
+        scope = self.by_itself[application.file]
+        known = path if is_own_path(path) else known_path(scope, path)
+        return self.search(application.file, known, application.folder, own_place(scope))
 
     def all_names(self, body: Body) -> list[str]:
         """Name everything that a job knows: its configuration, and what else its actions use, also those behind this one."""
@@ -313,46 +341,21 @@ def looked_up(compiler: Compiler, name: str) -> str:
     return compiler.template("${wf:conf('" + name + "')}")
 
 
-def is_own_path(path: str) -> bool:
-    """Tell whether an app-path is that of the workflow which it stands in."""
-    try:
-        pieces = parse(path.strip())
-    except Invalid:
-        return False
-    own = (Function("wf:appPath", ()), Name(APP_PATH), Function("wf:conf", (Literal(APP_PATH),)))
-    return len(pieces) == 1 and pieces[0] in own
+def _candidates(name: str, path: list[str]) -> Iterator[str]:
+    """Give ids for the DAG of a workflow at a path: its name, with those of the folders around it, with a number."""
+    yield name
+    plain = [re.sub(r"[^\w-]+", "_", part).strip("_") for part in path[:-1]]
+    yield from (".".join([*plain[at:], name]) for at in range(len(plain) - 1, -1, -1) if plain[at])
+    yield from (f"{name}_{number}" for number in count(2))
 
 
-def _is_whole(path: str) -> bool:
-    """Tell whether an app-path is known from its beginning on: from a /, a file system, or the variable of a name node."""
-    begin = re.match(r"\$\{\s*([\w.]+)\s*\}/|[A-Za-z][\w+.-]*:|/", path.strip())
-    if begin is None or (begin[1] and not NAME_NODE.search(begin[1])):
-        return False
-    return "$" not in path.strip()[begin.end() :]
-
-
-def known_path(scope: Scope, path: str) -> str:
-    """Write an app-path with what is known of its values."""
-    try:
-        return scope.partly("".join(piece if isinstance(piece, str) else _spelled(piece) for piece in parse(path)))
-    except (Invalid, Unsupported):
-        return scope.partly(path)
-
-
-def _spelled(node: Node) -> str:
-    """Write an expression as the text of names and constants that it is; Unsupported for any other."""
-    match node:
-        case Literal(value):
-            return str(value)
-        case Function("concat", (one, two)):
-            return _spelled(one) + _spelled(two)
-        case Function("trim", (inner,)):
-            return _spelled(inner)
-        case Function("wf:appPath", ()):
-            return "${wf:appPath()}"
-    if (name := name_in(node)) is None:
-        raise Unsupported("app-path", "it is put together in the run")
-    return f"${{{name}}}"
+def opened(body: Body, path: str, known: str, child: Application) -> dict[str, str]:
+    """Say that a workflow is found by the end of a path alone: what that begins with comes with the run."""
+    folder = body.workflow.file.rpartition("/")[0]
+    if not is_open(known) or lies_elsewhere(own_place(body.scope), folder, known, child.folder) is False:
+        return {}
+    text = f"{path} has values that only the run knows: {child.file} is taken, to which its end leads"
+    return {"app-path-open": text}
 
 
 def names_in(text: str) -> list[str]:

@@ -164,3 +164,24 @@ def test_a_workflow_lies_to_the_coordinator_as_their_paths_do(
     assert len(found) == (1 if is_found else 2)
     said = set().union(*map(codes, found))
     assert ("app-path-assumed" in said, "workflow-missing" in said) == (is_found, not is_found)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/jobs/moon/pool/tide", ""),
+        ("${far}/tide", "app-path-open"),
+        ("/else/pool/tide", "app-path-assumed"),
+        ("/else/tide", "workflow-missing"),
+    ],
+)
+def test_where_its_workflow_lies_is_held_against_the_path_of_a_coordinator(
+    tmp_path: Path, path: str, code: str
+) -> None:
+    write(
+        tmp_path,
+        **{"low__coordinator.xml": coordinator("c", path), "pool__tide__workflow.xml": workflow("w")},
+        **{"low__job.properties": "oozie.coord.application.path=hdfs://n/jobs/moon/low\n"},
+    )
+    said = {item for dag in read(tmp_path, {}).dags for item in codes(dag)}
+    assert said & {"app-path-open", "app-path-assumed", "workflow-missing"} == ({code} if code else set())

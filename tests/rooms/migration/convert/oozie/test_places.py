@@ -212,7 +212,7 @@ _STEP = """<workflow-app xmlns="uri:oozie:workflow:0.5" name="NAME"><start to="a
         ("${wf:appPath()}/inner/../inner/workflow.xml", "inner", ""),
         ("${concat(nameNode, '/user/me/apps/common/load.xml')}", "load", ""),
         ("${concat(wf:appPath(), '/inner')}", "inner", ""),
-        ("${base}/../common/load.xml", "load", ""),
+        ("${base}/../common/load.xml", "load", "app-path-open"),
         ("${wf:conf('nameNode')}/user/me/apps/main/../common/./load.xml", "load", ""),
         ("${wf:appPath()}/common/load.xml", "", "sub-workflow-missing"),
         ("${wf:appPath()}/lone", "", "sub-workflow-missing"),

@@ -114,3 +114,58 @@ def test_nor_is_a_workflow_the_one_that_its_parent_only_seems_to_be(tmp_path: Pa
     dags = by_id(read(tmp_path, {"sub_workflows": "trigger"}))
     assert (targets(dags["tide"]), targets(dags["ebb"])) == (["ebb"], ["add"])
     assert "the DAG add has to exist" in reasons(dags["ebb"])
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "code"),
+    [
+        ("${nameNode}/jobs/moon/shore/add", "web", ""),
+        ("hdfs://n/jobs/moon/shore/add/workflow.xml", "web", ""),
+        ("/jobs/moon/pool/add", "add", "sub-workflow-missing"),  # its own path says that this folder is another
+        ("/add", "add", "sub-workflow-missing"),
+        ("/tools/shore/add", "web", "app-path-assumed"),
+        ("${far}/add", "web", "app-path-open"),
+        ("${nameNode}/jobs/${far}/shore/add", "web", "app-path-open"),
+    ],
+)
+def test_where_a_workflow_lies_is_held_against_the_path_of_its_parent(
+    tmp_path: Path, path: str, target: str, code: str
+) -> None:
+    for file, title, leads in (("shore/add", "web", "/far/else"), ("low", "caller", path)):
+        (tmp_path / file).mkdir(parents=True)
+        (tmp_path / file / "workflow.xml").write_text(write(_PARENT, name=title, path=leads))
+    (tmp_path / "low" / "job.properties").write_text("oozie.wf.application.path=${nameNode}/jobs/moon/low\n")
+    dag = by_id(read(tmp_path, {"sub_workflows": "trigger"}))["caller"]
+    assert targets(dag) == [target]
+    assert code in {item.code for item in dag.accounts if item.element == "action/sub-workflow"}
+
+
+def test_a_group_whose_path_ends_alike_is_told_too(tmp_path: Path) -> None:
+    step = (
+        _PARENT[: _PARENT.index("<sub-workflow>")]
+        + '<fs><mkdir path="/x"/></fs>'
+        + _PARENT[_PARENT.index("</sub-workflow>") + 15 :]
+    )
+    for file, text in (("low/add", write(step, name="web")), ("low", write(_PARENT, name="caller", path="${far}/add"))):
+        (tmp_path / file).mkdir(parents=True, exist_ok=True)
+        (tmp_path / file / "workflow.xml").write_text(text)
+    (dag,) = read(tmp_path, {}).dags
+    assert dag.groups
+    assert "app-path-open" in {item.code for item in dag.accounts}
+
+
+def test_workflows_that_are_not_here_are_told_apart(tmp_path: Path) -> None:
+    """They have the same folder name: one DAG for all of them would run one in place of the others."""
+    paths = {
+        "a": "/jobs/tide/load",
+        "b": "hdfs://n/jobs/moon/load/workflow.xml",
+        "c": "${nameNode}/jobs/tide/load/",
+        "d": "${wf:appPath()}/load",
+        "e": "${wf:appPath()}/load",
+    }
+    for folder, path in paths.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "workflow.xml").write_text(write(_PARENT, name=f"in_{folder}", path=path))
+    dags = by_id(read(tmp_path, {"dag_id_prefix": ""}))
+    assert [targets(dags[f"in_{name}"])[0] for name in paths] == ["load", "moon.load", "load", "d.load", "e.load"]
+    assert "load is another one, at jobs/tide/load" in reasons(dags["in_b"])
