@@ -199,7 +199,7 @@ def schedule_of(dag: Dag) -> str:
 def json_folder(folder: Path, when: object, **jobs: object) -> Dag:
     """Convert one folder of the Automation API; its jobs are given as their `When`."""
     made = {name: {"Type": "Job:Command", "Command": "x", "Host": "h", "When": own} for name, own in jobs.items()}
-    text = {"F": {"Type": "Folder", "ControlmServer": "S", "When": when, **(made or {"J": JOB})}}
+    text: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": when, **(made or {"J": JOB})}}
     return dag_of(convert(folder, json.dumps(text), name="f.json"), "F")
 
 
