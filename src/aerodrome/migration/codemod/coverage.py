@@ -329,6 +329,12 @@ COVERAGE: tuple[Removal, ...] = (
         "a class of the same name takes their place; its tasks raise, and each is a finding",
     ),
     Removal(
+        "Functions that are gone: airflow.api.common.experimental, round_time, date_range, …",
+        "rule",
+        ("gone-function",),
+        "one of the same name raises when a task calls it; a finding where the file calls it as it is read",
+    ),
+    Removal(
         "Sqoop, Plexus: providers that are retired",
         "rule",
         ("retired-provider",),

@@ -70,7 +70,7 @@ def upgrade(
         findings: dict[str, list[Remaining]] = {name: [] for name in names}
         if at_target.major > _OLDER:
             findings = apply_ruff(out_dir, project, ours, each)
-        keep_passed_on(out_dir, project, ours, at_target.major)
+        keep_passed_on(out_dir, project, ours, at_target)
         finished = dict(zip(names, each(finish, list(ours.items()), "finished"), strict=True))
     for name, done in finished.items():
         ours[name].applied.update(done.applied)

@@ -34,6 +34,7 @@ from aerodrome.migration.codemod.rules import (
     emails,
     executor_configs,
     gone_classes,
+    gone_functions,
     google_clients,
     hook_clients,
     hook_methods,
@@ -188,4 +189,5 @@ RULES: tuple[Rule, ...] = (
     moved_names.MOVED,
     isolated.RULE,
     gone_classes.RULE,
+    gone_functions.RULE,
 )

@@ -29,7 +29,7 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
         if node.names[0].name == "*":
             yield from _star(source, node, options)
             continue
-        moved = {alias: new for alias in node.names if (new := known.moves.get(f"{node.module}.{alias.name}"))}
+        moved = {alias: new for alias in node.names if (new := _place_of(known, f"{node.module}.{alias.name}"))}
         moved |= {alias: new for alias in node.names if (new := _module(source, known, node, alias, options))}
         if moved:
             yield _change(source, node, moved, _taken(options))
@@ -38,6 +38,24 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
                 yield lost(alias.lineno, node.module, alias.name, options.major)
             elif alias not in moved and node.module in _FLAT and _is_of_plugin(known, node.module, alias.name):
                 yield _of_plugin(alias.lineno, node.module, alias.name)
+
+
+_LEAKS = {
+    **{f"airflow.models.{name}": f"datetime.{name}" for name in ("datetime", "timedelta")},
+    **{f"airflow.models.{name}": f"collections.{name}" for name in ("OrderedDict", "defaultdict", "namedtuple")},
+    **{
+        f"airflow.models.{name}": name
+        for name in (
+            "copy", "functools", "getpass", "hashlib", "importlib", "json", "logging", "os", "pendulum", "pickle", "re", "signal", "sys",
+            "textwrap", "time", "traceback", "warnings", "zipfile",
+        )
+    },
+}  # fmt: skip
+"""Python's own names that airflow.models had by its imports, up to 1.10.3; later ones do not."""
+
+
+def _place_of(known: Moves, origin: str) -> str | None:
+    return known.moves.get(origin) or _LEAKS.get(origin)
 
 
 def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias, options: Options) -> str | None:
@@ -151,12 +169,16 @@ def _taken(options: Options) -> Collection[str]:
 def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str], taken: Collection[str]) -> Change:
     edits: list[Edit] = []
     groups: dict[str, list[str]] = {}
+    lines: list[str] = []
     for alias in node.names:
         if alias not in moved:
             groups.setdefault(str(node.module), []).append(written(alias))
             continue
         module, _, name = moved[alias].rpartition(".")
         text = name
+        if not module:  # one of Python's modules
+            lines.append(f"import {name} as {alias.asname}" if alias.asname else f"import {name}")
+            continue
         if alias.asname and alias.asname != name:
             text = f"{name} as {alias.asname}"
         elif name != alias.name and f"{node.module}.{alias.name}" not in table().moves:  # a module keeps its name here
@@ -172,7 +194,7 @@ def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str], t
             names.append(text)
     indent, newline = indent_of(source, node), source.newline.decode()
     start, end = source.start(node), source.end(node)
-    lines = [import_text(module, names, indent, newline) for module, names in groups.items()]
+    lines += [import_text(module, names, indent, newline) for module, names in groups.items()]
     if is_alone(source, node):
         comments = (
             [source.text[a:b].decode() for a, b in source.comments if start <= a < end]
