@@ -329,6 +329,12 @@ COVERAGE: tuple[Removal, ...] = (
         "a class of the same name takes their place; its tasks raise, and each is a finding",
     ),
     Removal(
+        "Variable.get_variable_from_secrets",
+        "rule",
+        ("variable-read",),
+        "Variable.get with None for what is not there",
+    ),
+    Removal(
         "Functions that are gone: airflow.api.common.experimental, round_time, date_range, …",
         "rule",
         ("gone-function",),
