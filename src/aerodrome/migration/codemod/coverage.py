@@ -340,6 +340,18 @@ COVERAGE: tuple[Removal, ...] = (
         "a class of the same name takes their place; its tasks raise, and each is a finding",
     ),
     Removal(
+        "Variable.get_variable_from_secrets",
+        "rule",
+        ("variable-read",),
+        "Variable.get with None for what is not there",
+    ),
+    Removal(
+        "Functions that are gone: airflow.api.common.experimental, round_time, date_range, …",
+        "rule",
+        ("gone-function",),
+        "one of the same name raises when a task calls it; a finding where the file calls it as it is read",
+    ),
+    Removal(
         "Sqoop, Plexus: providers that are retired",
         "rule",
         ("retired-provider",),
