@@ -69,10 +69,10 @@ COVERAGE: tuple[Removal, ...] = (
         "a finding for what paramiko's client has not",
     ),
     Removal(
-        "EmailOperator sends by a connection, not by the settings of [smtp]",
+        "EmailOperator and the mails about failed tasks go by a connection, not by the settings of [smtp]",
         "finding",
         ("email-connection",),
-        "the connection is named in the call",
+        "the connection is named in the call of EmailOperator",
     ),
     Removal(
         "default_args that only the operators of today read",
