@@ -493,3 +493,60 @@ def test_what_a_dictionary_gives_is_looked_at() -> None:
     assert text.splitlines()[-1] == "Run(task_id='a', **MORE)"
     text = rewritten(f"{DAG}{head}Run(task_id='a', **more())\n").text.decode()
     assert text.splitlines()[-1] == "Run(task_id='a', **more())"
+
+
+PROC = "airflow.contrib.operators.dataproc_operator"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2)\n",
+            "ClusterGenerator(project_id='c', num_workers=2, master_disk_size=500, worker_disk_size=500)",
+        ),
+        (
+            f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2, worker_disk_size=90)\n",
+            "ClusterGenerator(project_id='c', num_workers=2, worker_disk_size=90, master_disk_size=500)",
+        ),
+        (
+            f"from {PROC} import DataprocWorkflowTemplateInstantiateOperator as Start\nStart(task_id='a', template_id='b', project_id='c')\n",
+            "project_id='c', region=\"global\")",
+        ),
+        (
+            f"from {PROC} import DataprocWorkflowTemplateInstantiateInlineOperator as Start\nStart(task_id='a', template={{}}, project_id='c', region='x')\n",
+            "template={}, project_id='c', region='x')",
+        ),
+        (
+            "from airflow.operators.presto_check_operator import PrestoCheckOperator\nPrestoCheckOperator(task_id='a', sql='b')\n",
+            "SQLCheckOperator(task_id='a', sql='b', conn_id=\"presto_default\")",
+        ),
+        (
+            "from airflow.operators.presto_check_operator import PrestoValueCheckOperator as Check\nCheck(task_id='a', sql='b', pass_value=1, presto_conn_id='c')\n",
+            "pass_value=1, conn_id='c')",
+        ),
+        (
+            "from airflow.operators.druid_check_operator import DruidCheckOperator\nDruidCheckOperator(task_id='a', sql='b')\n",
+            "SQLCheckOperator(task_id='a', sql='b', conn_id=\"druid_broker_default\")",
+        ),
+        (
+            "from airflow.contrib.operators.datastore_export_operator import DatastoreExportOperator as Export\nExport(task_id='a', bucket='b')\n",
+            "bucket='b', do_xcom_push=False",
+        ),
+    ],
+)
+def test_defaults_of_classes_that_another_one_replaces_are_said(line: str, expected: str) -> None:
+    assert expected in rewritten(line, OLD).text.decode()
+
+
+def test_disks_of_clusters_of_airflow_2_stay_as_they_were() -> None:
+    line = f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2)\n"
+    assert "disk_size" not in rewritten(line, replace(PINNING, source_version="2.1.4")).text.decode()
+
+
+def test_what_default_args_said_of_clusters_goes_on_being_said() -> None:
+    task = f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2, dag=dag)"
+    text = rewritten(with_args("{'worker_disk_size': 90, 'master_machine_type': KIND}", task), OLD).text.decode()
+    assert "num_workers=2, master_machine_type=KIND, worker_disk_size=90, master_disk_size=500)" in text
+    done = rewritten(with_args("{'worker_disk_size': size()}", task), OLD)
+    assert "dataproc-job" in {code for code, _ in done.spots}
