@@ -202,6 +202,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("template-name",),
         "else a finding; by a table of what the packages had",
     ),
+    Removal(
+        "Sensors that run out of time are not tried again",
+        "finding",
+        ("sensor-timeout",),
+        "where the project ran on 1.10 and they have retries",
+    ),
     Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),
