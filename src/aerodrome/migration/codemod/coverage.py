@@ -208,6 +208,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("sensor-timeout",),
         "where the project ran on 1.10 and they have retries",
     ),
+    Removal(
+        "next_execution_date and next_ds under a timetable of one's own",
+        "finding",
+        ("next-date",),
+        "they are data_interval_end, which need not be the next run's date",
+    ),
     Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),
