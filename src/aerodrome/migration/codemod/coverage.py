@@ -214,6 +214,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("next-date",),
         "they are data_interval_end, which need not be the next run's date",
     ),
+    Removal(
+        "Modules of Python's own library that newer Pythons have not: imp, distutils, cgi, …",
+        "finding",
+        ("stdlib-module",),
+        "imports that nothing uses go",
+    ),
     Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),

@@ -76,6 +76,7 @@ from aerodrome.migration.codemod.rules import (
     sqlalchemy_engines,
     ssh_timeouts,
     state_texts,
+    stdlib_modules,
     subdags,
     task_comparisons,
     template_names,
@@ -191,6 +192,7 @@ RULES: tuple[Rule, ...] = (
     variable_values.RULE,
     moved_names.BY_MODULE,
     moved_names.MOVED,
+    stdlib_modules.RULE,
     isolated.RULE,
     gone_classes.RULE,
 )
