@@ -74,10 +74,10 @@ COVERAGE: tuple[Removal, ...] = (
         "a finding for what paramiko's client has not",
     ),
     Removal(
-        "EmailOperator sends by a connection, not by the settings of [smtp]",
+        "EmailOperator and the mails about failed tasks go by a connection, not by the settings of [smtp]",
         "finding",
         ("email-connection",),
-        "the connection is named in the call",
+        "the connection is named in the call of EmailOperator",
     ),
     Removal(
         "default_args that only the operators of today read",
@@ -212,6 +212,24 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("template-name",),
         "else a finding; by a table of what the packages had",
+    ),
+    Removal(
+        "Sensors that run out of time are not tried again",
+        "finding",
+        ("sensor-timeout",),
+        "where the project ran on 1.10 and they have retries",
+    ),
+    Removal(
+        "next_execution_date and next_ds under a timetable of one's own",
+        "finding",
+        ("next-date",),
+        "they are data_interval_end, which need not be the next run's date",
+    ),
+    Removal(
+        "Modules of Python's own library that newer Pythons have not: imp, distutils, cgi, …",
+        "finding",
+        ("stdlib-module",),
+        "imports that nothing uses go",
     ),
     Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
