@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
-from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of
+import pytest
+from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, functions_of
 
 from aerodrome.migration.convert.contract import Call, Dag
 
@@ -199,7 +201,7 @@ def schedule_of(dag: Dag) -> str:
 def json_folder(folder: Path, when: object, **jobs: object) -> Dag:
     """Convert one folder of the Automation API; its jobs are given as their `When`."""
     made = {name: {"Type": "Job:Command", "Command": "x", "Host": "h", "When": own} for name, own in jobs.items()}
-    text = {"F": {"Type": "Folder", "ControlmServer": "S", "When": when, **(made or {"J": JOB})}}
+    text: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": when, **(made or {"J": JOB})}}
     return dag_of(convert(folder, json.dumps(text), name="f.json"), "F")
 
 
@@ -229,3 +231,21 @@ def test_the_criteria_of_a_folder_are_joined_with_the_calendars_that_it_includes
     calendars = {"Included": ["FIRSTS"], "FIRSTS": firsts, "Relationship": "AND"}
     dag = json_folder(tmp_path, {"WeekDays": ["MON"], "RuleBasedCalendars": calendars})
     assert schedule_of(dag).split()[2:] == ["*", "1", "1"]
+
+
+@pytest.mark.parametrize("never", [{"WeekDays": ["NONE"], "MonthDays": ["NONE"]}, {"Schedule": "Never"}])
+def test_a_job_that_nothing_orders_does_not_run_on_the_dates_of_its_folder(tmp_path: Path, never: object) -> None:
+    dag = json_folder(tmp_path, {"WeekDays": ["MON"]}, A={"WeekDays": ["MON"]}, B=never, C={"FromTime": "0500"})
+    assert (check_of(dag, "A"), check_of(dag, "C")) == (None, None)
+    assert check_of(dag, "B") == "only_on(is_ordered_1)"
+    assert functions_of(dag)["is_ordered_1"](date(2026, 11, 30)) is False
+    assert "no-criteria" in codes(dag, "B")
+
+
+@pytest.mark.parametrize("other", [{"WeekDays": ["MON"]}, {"FromTime": "0500"}])
+def test_a_job_that_nothing_orders_is_left_out_when_somebody_orders_its_folder(tmp_path: Path, other: object) -> None:
+    jobs: dict[str, object] = {"A": {**JOB, "When": {"Schedule": "Never"}}, "B": {**JOB, "When": other}}
+    text = {"F": {"Type": "Folder", "ControlmServer": "S", "OrderMethod": "Manual", **jobs}}
+    dag = dag_of(convert(tmp_path, json.dumps(text), name="f.json"), "F")
+    name = str(check_of(dag, "A")).removeprefix("only_on(").removesuffix(")")
+    assert functions_of(dag)[name](date(2026, 11, 30)) is False

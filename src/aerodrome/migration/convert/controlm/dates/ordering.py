@@ -121,6 +121,9 @@ def _of_node(
         return Ordered(frozenset(), True, "no-criteria", "The job has no scheduling criteria: somebody orders it.")
     if not node.rule.months and not included and not follows_folder:
         return Ordered(frozenset(), True, "never-ordered", "None of the months is one of its own: nothing orders it.")
+    if node.rule.is_never:
+        text = "It says that nothing orders it (days NONE, or Schedule Never): somebody orders it."
+        return Ordered(frozenset(), True, "no-criteria", text)
     if whole is not None and not whole.is_known:
         return whole
     try:

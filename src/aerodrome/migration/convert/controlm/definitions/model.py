@@ -36,6 +36,7 @@ class Rule:
     active_from: date | None = None
     active_till: date | None = None
     is_retroactive: bool = False
+    is_never: bool = False  # it says that nothing orders it: NONE, Schedule Never
 
     @property
     def has_criteria(self) -> bool:
