@@ -249,3 +249,28 @@ def test_a_job_that_nothing_orders_is_left_out_when_somebody_orders_its_folder(t
     dag = dag_of(convert(tmp_path, json.dumps(text), name="f.json"), "F")
     name = str(check_of(dag, "A")).removeprefix("only_on(").removesuffix(")")
     assert functions_of(dag)[name](date(2026, 11, 30)) is False
+
+
+JOBS_AROUND = [
+    {"Jobs": {"A": JOB, "B": {"Command": "x"}}},
+    {"Jobs": [{"Name": "A", **JOB}, {"Name": "B", "Command": "x"}]},
+    {"steps": {"A": JOB, "B": JOB}},
+    {"A": JOB, "more": [{"Name": "B", **JOB}]},
+]
+
+
+@pytest.mark.parametrize("jobs", JOBS_AROUND)
+def test_jobs_are_found_where_the_automation_api_has_none(tmp_path: Path, jobs: dict[str, object]) -> None:
+    text: object = {"F": {"Type": "Folder", "ControlmServer": "S", "DependsOn": ["G"], **jobs}}
+    dag = dag_of(convert(tmp_path, json.dumps(text), name="f.json"), "F")
+    assert {task.full_id for task in dag.tasks} == {"A", "B"}
+    told = [item.reason for item in dag.accounts if item.code == "unknown-attribute"]
+    assert told == ["DependsOn='[\"G\"]' is not known to the converter and has no effect."]
+
+
+def test_folders_are_found_below_keys_that_the_automation_api_does_not_have(tmp_path: Path) -> None:
+    folder = {"Type": "Folder", "ControlmServer": "S", "A": JOB}
+    text = {"folders": [{"F": folder}], "more": {"G": folder}, "Agent": {"Type": "Site"}, "note": {"by": "me"}}
+    made = convert(tmp_path, json.dumps(text), name="f.json")
+    assert {dag.dag_id for dag in made.dags} == {"F", "G"}
+    assert [item.element for item in made.accounts if item.code == "unknown-element"] == ["Site", "note"]
