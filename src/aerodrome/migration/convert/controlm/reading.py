@@ -282,7 +282,11 @@ class _Converter:
                         "The export does not say when the Control-M day begins: it is taken as midnight (profile key new_day).",
                     )
                 )
-        if any(rule.is_retroactive for item in plan.order.jobs.values() for rule in item.rules):
+        rules = {rule for item in plan.order.jobs.values() for rule in item.rules}
+        if not self.site.is_week_known and any(rule.counts_week for rule in rules):
+            text = "The export does not say on which day the week of the site begins: WEEKDAYS are numbered from Monday (profile key week_starts_on)."
+            notes.append(("week-start-assumed", text))
+        if any(rule.is_retroactive for rule in rules):
             notes.append(("retroactive", "RETRO orders dates again that Control-M missed; the DAG does not catch up."))
         if not notes:
             return [Account("FOLDER", "converted", folder.origin, name=folder.name)]

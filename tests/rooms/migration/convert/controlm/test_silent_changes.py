@@ -274,3 +274,17 @@ def test_folders_are_found_below_keys_that_the_automation_api_does_not_have(tmp_
     made = convert(tmp_path, json.dumps(text), name="f.json")
     assert {dag.dag_id for dag in made.dags} == {"F", "G"}
     assert [item.element for item in made.accounts if item.code == "unknown-element"] == ["Site", "note"]
+
+
+@pytest.mark.parametrize("profile", [{}, {"week_starts_on": "monday"}, {"week_starts_on": "sunday"}])
+def test_the_week_of_the_site_numbers_weekdays_and_names_none(tmp_path: Path, profile: dict[str, object]) -> None:
+    """At some sites 1 is Sunday (WDAYS, INCONTROL for z/OS); the names of the Automation API mean one day everywhere."""
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" WEEKDAYS="1,5"/>'
+    numbered = dag_of(
+        convert(tmp_path, f'<FOLDER FOLDER_NAME="N" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>', profile), "N"
+    )
+    assert schedule_of(numbered).split()[4] == ("0,4" if profile.get("week_starts_on") == "sunday" else "1,5")
+    assert ("week-start-assumed" in codes(numbered)) == (not profile)
+    folder: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": {"WeekDays": ["MON", "SUN"]}, "J": JOB}}
+    named = dag_of(convert(tmp_path, json.dumps(folder), profile, name="f.json"), "F")
+    assert (schedule_of(named).split()[4], "week-start-assumed" in codes(named)) == ("0,1", False)

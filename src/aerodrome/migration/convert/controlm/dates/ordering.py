@@ -105,7 +105,7 @@ def _chosen(folder: Folder, included: list[Rule], excluded: list[Rule], almanac:
     except Unknown as why:
         return _unknown(why.code, str(why))
     reason = "" if dates else "Its criteria choose no date."
-    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own))
+    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own, *excluded))
 
 
 def _of_node(
@@ -144,6 +144,7 @@ def _of_node(
             chosen = chosen & part if node.rules_join == "and" else chosen | part
         for rule in excluded:
             chosen -= almanac.dates(rule)
+            used.append(rule)
         if whole is not None:
             chosen &= whole.dates
             used += whole.rules

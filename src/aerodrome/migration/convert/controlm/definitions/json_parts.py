@@ -9,7 +9,7 @@ from typing import Any, Final
 from aerodrome.migration.convert.controlm.definitions.elements import Element
 
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_WEEKDAYS: Final = {"SUN": "0", "MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6"}
+_WEEKDAYS: Final = {"SUN": "=0", "MON": "=1", "TUE": "=2", "WED": "=3", "THU": "=4", "FRI": "=5", "SAT": "=6"}
 _DATES: Final = {
     "": "ODAT",
     "ORDERDATE": "ODAT",
