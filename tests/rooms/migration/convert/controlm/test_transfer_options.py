@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.rooms.migration.convert.controlm.sample import convert, dag_of
+from tests.rooms.migration.convert.controlm.sample import arguments, convert, dag, dag_of
 
 from aerodrome.migration.convert.contract import Dag
 
@@ -75,3 +76,59 @@ def test_variables_of_a_whole_transfer_job_are_told(tmp_path: Path) -> None:
     job = f'<JOB JOBNAME="J" APPL_TYPE="FILE_TRANS" TASKTYPE="Job" DAYS="ALL">{variables}</JOB>'
     text = f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>'
     assert told(dag_of(convert(tmp_path, text, PROFILE), "F")) == ["CONT_EXE"]
+
+
+def by_variables(folder: Path, given: dict[str, str]) -> Dag:
+    """Convert one transfer of an XML export from a local host to an SFTP server."""
+    own = {
+        "LPATH1": "/in/a.txt",
+        "RPATH1": "/out/a.txt",
+        "CONNTYPE1": "LOCAL",
+        "CONNTYPE2": "SFTP",
+        "ACCOUNT": "ACC",
+        **given,
+    }
+    variables = "".join(f'<VARIABLE NAME="%%FTP-{name}" VALUE="{value}"/>' for name, value in own.items())
+    head = 'JOBNAME="J" TASKTYPE="Job" APPL_TYPE="FILE_TRANS" DAYS="ALL" NODEID="h" RUN_AS="ftp+other"'
+    return dag(folder, f"<JOB {head}>{variables}</JOB>")
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted"),
+    [
+        ("", timedelta(minutes=4)),
+        ("1", timedelta(minutes=4)),
+        ("Hours", timedelta(hours=4)),
+        ("Seconds", timedelta(seconds=4)),
+    ],
+)
+def test_the_time_limit_of_a_watcher_has_its_unit(tmp_path: Path, unit: str, wanted: timedelta) -> None:
+    made = by_variables(tmp_path, {"UPLOAD1": "3", "TIMELIMIT1": "4", "TIMELIMIT_UNIT1": unit})
+    assert [arguments(task)["timeout"] for task in made.tasks if "timeout" in arguments(task)] == [wanted]
+
+
+def test_a_time_limit_that_is_not_understood_raises_where_it_counts(tmp_path: Path) -> None:
+    made = by_variables(tmp_path, {"UPLOAD1": "3", "TIMELIMIT1": "4", "TIMELIMIT_UNIT1": "2"})
+    assert told(made) == ["The time limit of a watcher, 4 of the unit 2, is not understood."]
+    assert told(by_variables(tmp_path, {"UPLOAD1": "1", "TIMELIMIT1": "4", "TIMELIMIT_UNIT1": "2"})) == []
+    made = by_variables(tmp_path, {"UPLOAD1": "3", "TIMELIMIT1": "1730", "ABSTIME1": "1"})
+    assert told(made) == ["It watches until a time of day (ABSTIME), which is not converted."]
+
+
+def test_files_of_the_local_host_are_reached_as_its_own_user(tmp_path: Path) -> None:
+    made = by_variables(tmp_path, {"LUSER": "local"})
+    assert (arguments(made.task("J"))["source_conn_id"], told(made)) == ("sftp_local_h", [])
+    assert arguments(by_variables(tmp_path, {}).task("J"))["source_conn_id"] == "sftp_ftp_h"
+
+
+@pytest.mark.parametrize(("path", "operator"), [("a.txt", "server_transfer"), ("/in/a.txt", "")])
+def test_a_path_in_a_variable_is_one_below_the_home_or_from_the_root(tmp_path: Path, path: str, operator: str) -> None:
+    item = {"Src": "%%FILE", "Dest": "/out/a.txt", "PreCommandDest": {"action": "rm", "arg1": "/out/a.txt"}}
+    profiles = {"ConnectionProfileSrc": "HERE", "ConnectionProfileDest": "NOBODY"}
+    job = {"Type": "Job:FileTransfer", **profiles, "FileTransfers": [item], "Variables": [{"FILE": path}]}
+    site = {"connection_profiles": {"HERE": "SFTP"}}
+    text = json.dumps({"F": {"Type": "SimpleFolder", "J": job}})
+    made = dag_of(convert(tmp_path, text, site, "jobs.json"), "F")
+    given = arguments(made.task("J"))
+    assert str(given.get("python_callable", "")) == (f"Code(text='{operator}', imports=())" if operator else "")
+    assert told(made) == ["The definition does not say of which type the connection NOBODY is: it is taken as SFTP."]

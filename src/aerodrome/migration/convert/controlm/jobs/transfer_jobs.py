@@ -11,7 +11,8 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Symbol
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.jobs import server_files
-from aerodrome.migration.convert.controlm.jobs.transfers import Command, Side, Transfer, transfers_of
+from aerodrome.migration.convert.controlm.jobs.transfer_ends import Command, Side, Transfer
+from aerodrome.migration.convert.controlm.jobs.transfers import transfers_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import detail, plain_name
 from aerodrome.migration.convert.controlm.site import connection_id
@@ -155,7 +156,7 @@ def _watch(bench: Workbench, item: Transfer, suffix: str, path: str, conn_id: st
         bench.work.functions += [server_files.SERVER_OF, server_files.MATCHING, server_files.IS_ON_SERVER]
     else:
         bench.work.functions.append(snippets.IS_THERE)
-    if not item.wait_minutes:
+    if item.waits is None:
         bench.note("watcher-limit", "It waits at most 7 days.")
     bench.step(
         suffix,
@@ -164,7 +165,7 @@ def _watch(bench: Workbench, item: Transfer, suffix: str, path: str, conn_id: st
         ("op_kwargs", {"path": path, "conn_id": conn_id}),
         ("poke_interval", 60),
         ("mode", "reschedule"),
-        ("timeout", timedelta(minutes=item.wait_minutes) if item.wait_minutes else timedelta(days=7)),
+        ("timeout", item.waits or timedelta(days=7)),
         is_waiting=True,
     )
 
@@ -245,14 +246,18 @@ def served(bench: Workbench, path: str) -> str:
 def placed(bench: Workbench, side: Side) -> Side:
     """Give a side with the address that a worker sees: files of the job's own host are reached by SFTP."""
     host = bench.site.host(bench.job.host)
+    if "%%" in side.path and "{" not in (path := bench.text(side.path)):
+        side = replace(side, path=path)
     if side.scheme == "file" and host.is_worker:
         _tell_worker(bench, side.path)
+        if side.user:
+            bench.note("transfer-option", f"The local files are those of the worker's user, not of {side.user}.")
         return side
     if side.scheme in ("file", "sftp"):
         side = replace(side, path=served(bench, side.path))
     if side.scheme != "file" or host.is_worker:
         return side
-    user = bench.job.run_as.split("+")[0]
+    user = side.user or bench.job.run_as.split("+")[0]
     return Side("sftp", side.path, host.connection or connection_id("sftp", user, bench.job.host), bench.job.host, user)
 
 
