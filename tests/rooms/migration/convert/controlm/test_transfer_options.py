@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -132,3 +135,30 @@ def test_a_path_in_a_variable_is_one_below_the_home_or_from_the_root(tmp_path: P
     given = arguments(made.task("J"))
     assert str(given.get("python_callable", "")) == (f"Code(text='{operator}', imports=())" if operator else "")
     assert told(made) == ["The definition does not say of which type the connection NOBODY is: it is taken as SFTP."]
+
+
+def deletion(folder: Path, path: str, given: dict[str, object]) -> Dag:
+    job = {"Type": "Job:FileWatcher:Delete", "Path": path, **given}
+    text = json.dumps({"F": {"Type": "SimpleFolder", "J": job}})
+    return dag_of(convert(folder, text, {"default_host": "worker"}, "jobs.json"), "F")
+
+
+def test_a_watcher_of_a_deletion_sees_the_files_first_and_then_all_of_them_go(tmp_path: Path) -> None:
+    """In mode DELETE ctmfw detects the files before it waits until all of them have gone (parameters of ctmfw, Control-M 9)."""
+    files = [tmp_path / "in box" / name for name in ("a.csv", "b.csv")]
+    files[0].parent.mkdir()
+    made = deletion(tmp_path, f"{files[0].parent}/*.csv", {"SearchInterval": "1"})
+    steps: list[Callable[[], object]] = [*(file.touch for file in files), *(file.unlink for file in files)]
+    timers = [threading.Timer(1.5 * number, step) for number, step in enumerate(steps, 1)]
+    for timer in timers:
+        timer.start()
+    done = subprocess.run(["bash", "-c", str(arguments(made.task("J"))["bash_command"])], check=False, timeout=60)
+    assert (done.returncode, [timer.is_alive() for timer in timers]) == (0, [False] * 4)
+
+
+def test_a_watcher_of_a_deletion_ends_with_its_limit(tmp_path: Path) -> None:
+    made = deletion(tmp_path, f"{tmp_path}/none.csv", {"TimeLimit": "1", "SearchInterval": "60"})
+    assert {item.code for item in made.accounts if item.name == "J"} & {"watcher-limit"} == set()
+    command = str(arguments(made.task("J"))["bash_command"]).replace("sleep 60", "sleep 0")
+    done = subprocess.run(["bash", "-c", command], check=False, timeout=60)
+    assert done.returncode == 7

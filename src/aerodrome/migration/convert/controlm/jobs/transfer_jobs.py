@@ -62,17 +62,21 @@ def file_watcher(bench: Workbench) -> None:
     if not path:
         bench.fail("watcher-path", "The file watcher names no file.")
         return
-    if mode.startswith("DEL") or bench.job.type_name.endswith(":Delete"):
-        bench.note("watcher-limit", "It waits for the deletion without a limit, in a loop on the host of the job.")
-        bench.run(bench.text(f'while [ -e "{path}" ]; do sleep 60; done'))
-        return
     limit = detail(details, ("limitminutes", "timelimit", "filewatchtimelimit", "waittime"))
     minutes = int(limit) if limit.isdigit() else 0
+    if limit and not limit.isdigit():
+        bench.note("watcher-limit", f"Its time limit {limit} is no number of minutes, and has no effect.")
+    pause = detail(details, ("searchinterval", "searchseconds", "filewatchintfilesearches", "intfilesearches"))
+    seconds = int(pause) if pause.isdigit() and int(pause) else 60
+    if mode.startswith("DEL") or bench.job.type_name.endswith(":Delete"):
+        if not minutes:
+            bench.note("watcher-limit", "It waits for the deletion without a limit, in a loop on the host of the job.")
+        bench.run(bench.text(until_deleted(path, seconds, minutes * 60)))
+        return
     bench.note(
         "watcher-size", "The file is taken when it is there; Control-M also waits until its size stays the same."
     )
-    pause = detail(details, ("searchinterval", "searchseconds", "filewatchintfilesearches", "intfilesearches"))
-    waiting: list[tuple[str, Expression]] = [("poke_interval", int(pause) if pause.isdigit() and int(pause) else 60)]
+    waiting: list[tuple[str, Expression]] = [("poke_interval", seconds)]
     waiting.append(("mode", "reschedule"))
     if asked := sorted(
         key
@@ -96,6 +100,21 @@ def file_watcher(bench: Workbench) -> None:
     if re.search(r"[*?]", name):
         where = [("path", bench.text(folder or "/")), ("file_pattern", bench.text(name))]
     bench.step("", SFTP_SENSOR, ("sftp_conn_id", bench.ssh()), *where, *waiting, is_waiting=True)
+
+
+def until_deleted(path: str, pause_s: int, limit_s: int) -> str:
+    """Give the shell text that waits until a file is there and then until it has gone; it ends with 7 after its limit (0: without one).
+
+    So does ctmfw: in mode DELETE it detects files of the name first, then that all of them are deleted (parameters and return codes of ctmfw).
+    """
+    parts = re.split(r"([*?]+)", path)
+    words = "".join(part if number % 2 else f'"{part}"' if part else "" for number, part in enumerate(parts))
+    limit = f'[ "$waited" -lt {limit_s} ] || exit 7; ' if limit_s else ""
+    return (
+        f'is_there() {{ for file in {words}; do [ -e "$file" ] && return 0; done; return 1; }}\n'
+        f"pause() {{ {limit}sleep {pause_s}; waited=$((waited + {pause_s})); }}\n"
+        "waited=0\nuntil is_there; do pause; done\nwhile is_there; do pause; done"
+    )
 
 
 def file_transfer(bench: Workbench) -> None:
