@@ -141,9 +141,9 @@ class _Converter:
                 built = Builder(self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day).build()
                 built.accounts = [self._alone(plan, job)]
                 title = f"{folder.name}/{job.name}, ordered alone by other jobs"
-                self._add(
-                    plan, plan.forced[job.path], built, no_schedule(self.site), [], title, job.description, job.origin
-                )
+                about = f"What is to know about the job stands in the DAG {plan.dag_id}, which has it, too."
+                about = "\n\n".join(filter(None, (job.description, about)))
+                self._add(plan, plan.forced[job.path], built, no_schedule(self.site), [], title, about, job.origin)
 
     def _alone(self, plan: Plan, job: Job) -> Account:
         """Say what becomes of a job that others order alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.rooms.migration.convert.controlm.sample import arguments, dag
+from tests.rooms.migration.convert.controlm.sample import arguments, convert, dag, dag_of
 
 from aerodrome.migration.convert.contract import Dag
 
@@ -54,3 +54,25 @@ def test_the_time_limit_of_a_watcher_raises_when_it_has_failed_and_no_earlier(tm
 def test_a_code_that_ends_a_failed_watcher_not_ok_says_nothing_new(tmp_path: Path) -> None:
     made = watcher(tmp_path, '<ON STMT="*" CODE="COMPSTAT EQ 7"><DOACTION ACTION="NOTOK"/></ON>')
     assert ({task.role for task in made.tasks}, codes(made)) == ({"real"}, [])
+
+
+def test_a_folder_that_ends_not_ok_sends_its_messages_and_orders_its_jobs(tmp_path: Path) -> None:
+    blocks = f'<ON STMT="*" CODE="NOTOK">{MAIL}<DOFORCEJOB TABLE_NAME="REPAIR" NAME="" ODATE="ODAT"/></ON>'
+    jobs = '<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="x"/><JOB JOBNAME="B" TASKTYPE="Command" CMDLINE="x"/>'
+    text = f'<SMART_FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM" DAYS="ALL">{blocks}{jobs}</SMART_FOLDER>'
+    made = dag_of(convert(tmp_path, text), "F")
+    [gate] = [task for task in made.tasks if task.full_id == "F_notok"]
+    assert (gate.trigger_rule, "a@x.org" in str(arguments(gate)["on_success_callback"])) == ("one_failed", True)
+    assert {edge.before for edge in made.edges if edge.after == "F_notok"} == {"A", "B"}
+    [ordering] = [edge.after for edge in made.edges if edge.before == "F_notok"]
+    assert arguments(made.task(ordering))["trigger_dag_id"] == "REPAIR"
+    [failing] = [task for task in made.tasks if task.role == "fails"]
+    assert {edge.before for edge in made.edges if edge.after == failing.full_id} == {"A", "B"}  # the run stays failed
+    assert "folder-notok" in {item.code for item in made.accounts}
+
+
+def test_the_dag_of_a_job_that_is_ordered_alone_says_where_the_rest_is_told(tmp_path: Path) -> None:
+    order = '<ON STMT="*" CODE="OK"><DOFORCEJOB TABLE_NAME="F" NAME="B" ODATE="ODAT"/></ON>'
+    jobs = f'<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="x" DAYS="ALL">{order}</JOB><JOB JOBNAME="B" TASKTYPE="Command" CMDLINE="x"/>'
+    made = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{jobs}</FOLDER>'), "F__B")
+    assert "stands in the DAG F, which has it, too." in made.doc
