@@ -85,6 +85,8 @@ class Almanac:
         return frozenset(day for day in chosen if first <= day <= last)
 
     def _by_criteria(self, rule: Rule) -> set[date]:
+        if rule.is_never:
+            return set()
         if rule.dates:
             return {day for day in self.horizon.days(62) if (day.month, day.day) in rule.dates}
         has_days, has_weekdays = bool(rule.days or rule.days_calendar), bool(rule.weekdays or rule.weeks_calendar)

@@ -88,7 +88,7 @@ def _of_folder(folder: Folder, almanac: Almanac, rules: dict[str, Rule]) -> Orde
     missing = [name for name in (*names, *left_out) if name not in rules and name != "*"]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0]} is not in the export.")
-    if not chosen and not folder.rule.has_criteria:
+    if folder.rule.is_never or (not chosen and not folder.rule.has_criteria):
         return Ordered(frozenset(), True, "no-criteria", "The folder has no scheduling criteria: somebody orders it.")
     return _chosen(folder, chosen, [rules[name] for name in left_out], almanac)
 
