@@ -88,7 +88,7 @@ def _of_folder(folder: Folder, almanac: Almanac, rules: dict[str, Rule]) -> Orde
     missing = [name for name in (*names, *left_out) if name not in rules and name != "*"]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0]} is not in the export.")
-    if not chosen and not folder.rule.has_criteria:
+    if folder.rule.is_never or (not chosen and not folder.rule.has_criteria):
         return Ordered(frozenset(), True, "no-criteria", "The folder has no scheduling criteria: somebody orders it.")
     return _chosen(folder, chosen, [rules[name] for name in left_out], almanac)
 
@@ -105,7 +105,7 @@ def _chosen(folder: Folder, included: list[Rule], excluded: list[Rule], almanac:
     except Unknown as why:
         return _unknown(why.code, str(why))
     reason = "" if dates else "Its criteria choose no date."
-    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own))
+    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own, *excluded))
 
 
 def _of_node(
@@ -121,6 +121,9 @@ def _of_node(
         return Ordered(frozenset(), True, "no-criteria", "The job has no scheduling criteria: somebody orders it.")
     if not node.rule.months and not included and not follows_folder:
         return Ordered(frozenset(), True, "never-ordered", "None of the months is one of its own: nothing orders it.")
+    if node.rule.is_never:
+        text = "It says that nothing orders it (days NONE, or Schedule Never): somebody orders it."
+        return Ordered(frozenset(), True, "no-criteria", text)
     if whole is not None and not whole.is_known:
         return whole
     try:
@@ -141,6 +144,7 @@ def _of_node(
             chosen = chosen & part if node.rules_join == "and" else chosen | part
         for rule in excluded:
             chosen -= almanac.dates(rule)
+            used.append(rule)
         if whole is not None:
             chosen &= whole.dates
             used += whole.rules

@@ -151,7 +151,19 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
     if isinstance(tree.get("Type"), str) and isinstance(tree.get("Name"), str):
         tree = {tree["Name"]: tree}
     for name, value in tree.items():
-        if not isinstance(value, dict) or name == "Defaults":
+        if name == "Defaults" or not isinstance(value, dict | list):
+            continue
+        if (
+            isinstance(value, list) or "Type" not in value
+        ):  # no object of the Automation API: people write them around its objects
+            inside = value if isinstance(value, list) else [value]
+            found = [
+                item
+                for part in inside
+                if isinstance(part, dict)
+                for item in _objects({**_only(defaults), **part}, lines)
+            ]
+            yield from found or [Element(name, line=lines.get(name, 0))]
             continue
         kind = str(value.get("Type", ""))
         if kind in _FOLDERS:
@@ -164,6 +176,12 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
             folder = Element("FOLDER", {"FOLDER_NAME": name}, line=lines.get(name, 0))
             folder.children.append(_job(name, value, layers, {}, lines))
             yield folder
+        else:
+            yield Element(kind, {"NAME": name}, line=lines.get(name, 0))
+
+
+def _only(defaults: Any) -> dict[str, Any]:
+    return {"Defaults": defaults} if isinstance(defaults, dict) else {}
 
 
 def _with_defaults(
@@ -206,10 +224,29 @@ def _folder(
             _add_member(element, key, item, layers, passed_on, lines)
         elif _is_untyped_job(key, item, whole):
             element.children.append(_job(key, {**item, "Type": "Job:(no type)"}, layers, passed_on, lines))
-        elif key == "Jobs" and isinstance(item, list):
-            for job in (entry for entry in item if isinstance(entry, dict)):
-                _add_member(element, str(job.get("Name", "job")), job, layers, passed_on, lines)
+        elif _holds_jobs(key, item):
+            for job_name, job in _listed(item):
+                _add_member(element, job_name, job, layers, passed_on, lines)
     return element
+
+
+def _listed(jobs: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the jobs of a list, or of an object by name: the Automation API has neither, people write both."""
+    if isinstance(jobs, dict) and "Type" in jobs:
+        jobs = [jobs]
+    pairs = jobs.items() if isinstance(jobs, dict) else [("", job) for job in jobs] if isinstance(jobs, list) else []
+    for name, job in pairs:
+        entry = job if isinstance(job, dict) else {"Value": job}
+        yield name or str(entry.get("Name", "job")), {"Type": "Job:(no type)"} | entry
+
+
+def _holds_jobs(key: str, item: Any) -> bool:
+    """Say whether something in a folder that is no part of the Automation API holds its jobs: `Jobs`, or what has them by their types."""
+    if key in _NAMES or (key in _OF_FOLDERS and key != "Jobs"):
+        return False
+    inside = item.values() if isinstance(item, dict) and "Type" not in item else item if isinstance(item, list) else ()
+    types = [str(entry["Type"]) for entry in inside if isinstance(entry, dict) and "Type" in entry]
+    return key == "Jobs" or any(kind in _FOLDERS or kind.startswith("Job") for kind in types)
 
 
 def _is_untyped_job(name: str, item: Any, folder: Mapping[str, Any]) -> bool:
@@ -275,7 +312,11 @@ def _add_common(element: Element, whole: Mapping[str, Any], *, is_folder: bool =
         "Defaults",
         "Jobs",
     )
-    jobs = [key for key, item in whole.items() if is_folder and _is_untyped_job(key, item, whole)]
+    jobs = [
+        key
+        for key, item in whole.items()
+        if is_folder and (_holds_jobs(key, item) or _is_untyped_job(key, item, whole))
+    ]
     for key, item in whole.items():
         if key in done or (isinstance(item, dict) and "Type" in item) or key in jobs:
             continue
