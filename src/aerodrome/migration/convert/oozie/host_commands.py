@@ -193,6 +193,7 @@ def git(action: Action) -> Command:
         *action.prepared(),
         " ".join(argv),
         f"hdfs dfs -mkdir -p {target}",
+        "shopt -s dotglob",  # Oozie 5.x: GitOperations copies all that File.listFiles gives, .git too
         f"hdfs dfs -put -f repository/* {target}",
     ]
     return Command(tuple(lines), tuple(argv))
