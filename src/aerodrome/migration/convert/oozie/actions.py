@@ -23,7 +23,6 @@ LAUNCHER: Final = re.compile(
     r"oozie\.(launcher|action|use|libpath|hive\.log|pig\.log)|mapreduce\.job\.queuename$|mapred\.job\.queue\.name$"
 )
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
-CAPTURE: Final = 'import json, sys; print(json.dumps(dict(map(str.strip, line.split("=", 1)) for line in open(sys.argv[1]) if "=" in line and line[:1] not in "#!")))'
 
 # Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"
 HOLDS: Final = """holds() {  # asks HDFS: its exit code 1 is "no", or an error that it writes down
@@ -98,6 +97,7 @@ class Action:
     caveats: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: set(PLACES))
     counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read
+    most_output: int = 2048  # bytes that the server takes of it
 
     def word(self, text: str) -> str:
         return self.compiler.template(text.strip(), is_quoted=True)
