@@ -27,7 +27,7 @@ for line in re.finditer(r"(?:[ \t\f]|\\\n)*(?:[#!][^\n]*|((?:[^\\\n]|\\[\s\S]|\\
     if line[1]:
         key, value = (re.sub(r"\\(u[0-9a-fA-F]{4}|[\s\S])", escaped, part) for part in (key, value))
         found[key] = value
-print("", json.dumps(found), sep="\n")  # a last line that has no end would run into it
+print(("" if text[-1:] in ("", "\n") else "\n") + json.dumps(found))
 """
 
 

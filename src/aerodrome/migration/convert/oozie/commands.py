@@ -27,6 +27,8 @@ from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.programs import java, map_reduce
 from aerodrome.migration.convert.oozie.spark import spark
 
+# Oozie 4.x/5.x splits a <command> once its expressions are evaluated (SqoopActionExecutor)
+_PARTS: Final = re.compile(r"""(?:\$\{(?:[^}"']|"[^"]*"|'[^']*')*\}|[^\s])+""")
 _PASSWORD: Final = re.compile(r"--password(=|$)|\bpass(word|wd)?=|^-D\S*password\S*=(?!\s*$)", re.IGNORECASE)
 
 
@@ -181,13 +183,17 @@ def _sqoop(action: Action) -> Command:
     words = [action.word(item.text) for item in action.every("arg")]
     if (command := action.value("command")) and words:
         action.caveats["sqoop-arguments"] = "its <arg>s are left out: Oozie does not look at them beside a <command>"
+    texts = _PARTS.findall(command) if command else [item.text.strip() for item in action.every("arg")]
     if command:
         words = [
             word
-            for raw in command.split()
+            for raw in texts
             for word in ([action.word(raw)] if not re.fullmatch(r"\$\{[\w.]+\}", raw) else action.words(raw))
         ]
-    texts = command.split() if command else [item.text.strip() for item in action.every("arg")]
+        if set("\"'") & set(re.sub(r"\$\{[^}]*\}", "", command)):
+            action.caveats["sqoop-quotes"] = (
+                "its <command> is split at blanks, quotes are parts of the words, as in Oozie: an <arg> may hold blanks"
+            )
     if any(_PASSWORD.search(text) for text in texts):
         action.caveats["sqoop-password"] = (
             "a password stands in the command: whoever reads the DAG, its params or the log of the task sees it, where Oozie masks it in its log."

@@ -141,7 +141,7 @@ def fs(action: Action) -> Command:
                 what = item.get("permissions") if item.name == "chmod" else item.get("group")
                 is_down = (action.compiler.scope.text(item.get("dir-files")) or "true").lower() == "true"
                 flag = "-R " if is_down and item.first("recursive") is not None else ""
-                value = _octal(what) if item.name == "chmod" else action.word(what)
+                value = _permissions(action, what) if item.name == "chmod" else action.word(what)
                 lines.append(f"{dfs} -{item.name} {flag}{value} {path}")
                 if is_down and not flag:
                     if HOLDS not in lines:
@@ -159,6 +159,17 @@ def fs(action: Action) -> Command:
         action.used.add(item.name)
     lines = [*unread_lines(action), *lines]
     return Command(tuple(lines) or ("true",), tuple(lines))
+
+
+def _permissions(action: Action, text: str) -> str:
+    """Give permissions as the client takes them; letters that a value of the files holds are written out."""
+    known = action.compiler.scope.text(text)
+    if known is None or known == text:
+        return _octal(text)
+    if re.fullmatch(r"[0-7]{3,4}", known):
+        return action.word(text)
+    action.caveats["fs-permissions"] = f"{text} is written out: a run that is given another one does not change it"
+    return _octal(known)
 
 
 def _octal(text: str) -> str:

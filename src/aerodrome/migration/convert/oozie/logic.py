@@ -42,6 +42,8 @@ def either(*inputs):
 
 def combined(*inputs, least=None, is_waiting=False):
     """Give for each instance the first input that has it; inputs are pairs of URIs and done-flag."""
+    if len({len(uris) for uris, _ in inputs}) > 1:
+        raise ValueError("Oozie refuses to combine inputs of so many instances with others of more or less")
     rows = list(zip(*[[(uri, flag) for uri in uris] for uris, flag in inputs]))
     found = [next((uri for uri, flag in row if exists(uri, flag)), None) for row in rows]
     return enough([uri for uri in found if uri], len(rows), least, is_waiting)
@@ -162,7 +164,9 @@ def _part(
             text = f"either({inner(element.children)})"
         case "combine":
             pairs = ["({}, {})".format(*_input(child, events, compiler, made)) for child in element.every("data-in")]
-            text = f"combined({', '.join(pairs)}{limits})"
+            if len(pairs) < 2:
+                raise Unsupported("input-logic-refused", "Oozie refuses to combine less than two inputs")
+            text = f"combined({', '.join(pairs)}{limits})"  # Oozie 5.x, CoordInputLogicEvaluatorPhaseValidate
         case _:
             raise Unsupported("input-logic", f"<{element.name}> is not known in input logic")
     if not (name := element.get("name")):

@@ -41,7 +41,7 @@ def java(action: Action) -> Command:
     argv += [action.word(item.text) for item in action.every("arg")]
     lines.append(" ".join(argv))
     if is_capturing:
-        lines.append(captured(action, "output.properties"))
+        lines += ["echo", captured(action, "output.properties")]  # the program may leave a line without an end
     return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
 
 
@@ -76,7 +76,7 @@ def map_reduce(action: Action) -> Command:
         if not action.counters:
             return Command((*lines, " ".join(argv)), tuple(argv))
         lines += ["set -o pipefail", f"{' '.join(argv)} 2>&1 | tee job.log"]
-        lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters)]
+        lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters, action.word)]
         return Command(tuple(lines), tuple(argv), is_capturing=True)
     handed = cache(action, settings, libraries(action, is_asked=True))
     argv = ["mapred", "job", "-submit", "job.xml"]
@@ -93,7 +93,7 @@ def map_reduce(action: Action) -> Command:
         '[[ "$state" = *SUCCEEDED* ]]',
     ]
     if action.counters:
-        lines += lines_of(action.counters)
+        lines += lines_of(action.counters, action.word)
     return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
 
 

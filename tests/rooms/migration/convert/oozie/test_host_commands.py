@@ -151,3 +151,27 @@ def test_a_file_has_nothing_inside(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "quay").touch()
     assert run(tmp_path, script(convert(tmp_path / "jobs", CHMOD)))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "word", "code"),
+    [
+        ("755", "{{ params.perm | quote }}", "converted"),
+        ("-rwxr-x---", "750", "caveat"),
+        ("${more}", "{{ params.perm | quote }}", "converted"),
+        ("anything", "", "raises"),
+        ("", "", "raises"),
+    ],
+)
+def test_permissions_may_be_a_value(tmp_path: Path, known: str, word: str, code: str) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="a"/><action name="a"><fs>'
+        '<chmod path="/quay" permissions="${perm}" dir-files="false"/></fs><ok to="end"/><error to="k"/></action>'
+        '<kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (tmp_path / "job.properties").write_text(f"perm={known}\nmore=700\n" if known else "")
+    (dag,) = read(tmp_path, {}).dags
+    (account,) = (item for item in dag.accounts if item.name == "a")
+    assert account.outcome == code
+    if word:
+        assert f"-chmod {word} /quay" in str(dict(dag.task("a").arguments)["bash_command"])

@@ -186,6 +186,22 @@ def test_latest_is_not_combined(tmp_path: Path) -> None:
     assert [item.code for item in dag.accounts if item.outcome == "raises"] == ["input-logic-refused"]
 
 
+def test_only_inputs_of_as_many_instances_are_combined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oozie 5.x refuses others when the action is made: CoordInputLogicEvaluatorPhaseValidate."""
+    one = '<data-in name="one" dataset="day"><instance>${coord:current(0)}</instance></data-in>'
+    two = (
+        '<data-in name="two" dataset="day"><start-instance>${coord:current(-1)}</start-instance>'
+        "<end-instance>${coord:current(0)}</end-instance></data-in>"
+    )
+    logic = '<input-logic><combine><data-in dataset="one"/><data-in dataset="two"/></combine></input-logic>'
+    names = names_of(coordinator(tmp_path, one + two, logic, DAILY), monkeypatch)
+    names["inputs_arrived"].__globals__.update(PokeReturnValue=lambda *given: given, hdfs_test=lambda *_: True)
+    with pytest.raises(ValueError, match="refuses to combine"):
+        names["inputs_arrived"]({}, NOMINAL, None)
+    dag = coordinator(tmp_path, one, logic.replace('<data-in dataset="two"/>', ""), DAILY)
+    assert [item.code for item in dag.accounts if item.outcome == "raises"] == ["input-logic-refused"]
+
+
 def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
     hive = HOURLY.replace('name="d"', 'name="h"').replace("/d/", "hcat://m:9083/db/t/dt=")
     inputs = INPUTS + INPUTS.replace('name="in" dataset="d"', 'name="hive" dataset="h"')
