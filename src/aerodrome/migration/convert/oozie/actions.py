@@ -160,7 +160,8 @@ class Action:
                 found.append(Placed(place, where, name, f'"${{{key}##*[/#]}}"', before=before))
                 continue
             name = self.last_name(place)
-            found.append(Placed(place, self.path(place), name, self.word(link) if link else name, link))
+            called = self.last_name(link) if tag == "file" else self.word(link)  # as `places` has it of what is written
+            found.append(Placed(place, self.path(place), name, called if link else name, link))
         return found
 
     def path(self, text: str) -> str:

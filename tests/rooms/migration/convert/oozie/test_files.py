@@ -484,3 +484,18 @@ def test_a_script_that_asks_for_the_path_asks_for_the_library_too(tmp_path: Path
     (dag,) = read(tmp_path, {}).dags
     assert [(item.name, item.is_computed) for item in dag.parameters] == [("oozie.wf.application.path", False)]
     assert "if holds hdfs dfs -test -d {{" in str(dict(dag.task("a").arguments)["bash_command"])
+
+
+@pytest.mark.parametrize("properties", ["", "script=bin/tide.sh\n"])
+def test_a_name_behind_the_sign_has_no_folders(tmp_path: Path, properties: str) -> None:
+    """Also of a value: Oozie takes what is behind the last / of all that <file> says (4.x/5.x, JavaActionExecutor.addToCache)."""
+    client = Client(tmp_path)
+    body = "<shell><exec>${script}</exec><file>${script}#${script}</file></shell>"
+    convert(tmp_path / "app", body)
+    with (tmp_path / "app" / "job.properties").open("a") as stream:
+        stream.write(properties)
+    (tmp_path / "bin" / "env").write_text(_CLIENT)
+    (tmp_path / "bin" / "env").chmod(0o755)
+    (dag,) = read(tmp_path / "app", {}).dags
+    assert client.run(lines(dag, script="bin/tide.sh"))[-1] == "tide.sh"
+    assert (tmp_path / "work" / "tide.sh").exists()
