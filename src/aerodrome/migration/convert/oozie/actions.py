@@ -23,7 +23,6 @@ LAUNCHER: Final = re.compile(
     r"oozie\.(launcher|action|use|libpath|hive\.log|pig\.log)|mapreduce\.job\.queuename$|mapred\.job\.queue\.name$"
 )
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
-CAPTURE: Final = 'import json, sys; print(json.dumps(dict(map(str.strip, line.split("=", 1)) for line in open(sys.argv[1]) if "=" in line and line[:1] not in "#!")))'
 
 # Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"
 HOLDS: Final = """holds() {  # asks HDFS: its exit code 1 is "no", or an error that it writes down

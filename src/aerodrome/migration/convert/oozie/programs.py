@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from aerodrome.migration.convert.oozie.actions import (
-    CAPTURE,
     Action,
     including,
     rows_of,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.captured import READ, capturing
 from aerodrome.migration.convert.oozie.counters import lines_of
 from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, libraries
 from aerodrome.migration.convert.oozie.needs import Unsupported
@@ -38,8 +38,8 @@ def java(action: Action) -> Command:
     argv += [action.word(item.text) for item in action.every("arg")]
     lines.append(" ".join(argv))
     if is_capturing:
-        lines.append(f"python3 -c '{CAPTURE}' output.properties")
-    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+        lines.append(capturing(action, "output.properties"))
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing, read=READ)
 
 
 def map_reduce(action: Action) -> Command:
