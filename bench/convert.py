@@ -65,10 +65,8 @@ def main() -> int:
     given = parser.parse_args()
     corpus = given.corpus.resolve()
     profile = yaml.safe_load(given.profile.read_text()) if given.profile else {}
-    places: dict[Target, Path] = {
-        "2.11": given.venv_2_11 or convert_oozie.venv(convert_oozie.VERSIONS["2.11"]),
-        "3.3": given.venv_3_3 or convert_oozie.venv(convert_oozie.VERSIONS["3.3"]),
-    }
+    known: dict[Target, Path | None] = {"2.11": given.venv_2_11, "3.3": given.venv_3_3}
+    places = {target: place for target, place in known.items() if place is not None}
     with tempfile.TemporaryDirectory(prefix="aerodrome-bench-") as scratch:
         oozie = convert_oozie.measure(corpus, places, Path(scratch), is_verbose=given.verbose)
     controlm = convert_controlm.measure(corpus, profile, with_airflow=True, is_verbose=given.verbose)

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from bench.controlm_commands import command_changes
 from bench.controlm_dates import date_changes
-from bench.convert_oozie import RUNS, VERSIONS, read_under, venv
+from bench.convert_oozie import RUNS, read_under, venv
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
@@ -35,21 +35,16 @@ from aerodrome.migration.convert.controlm.world import World, plan_world
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.parsing.contract import ParsedDag
 
-PROVIDERS = tuple(
-    f"apache-airflow-providers-{name}"
-    for name in ("standard", "ssh", "sftp", "ftp", "common-io", "smtp", "common-sql", "http", "amazon", "google", "microsoft-azure", "apache-spark", "cncf-kubernetes", "databricks", "dbt-cloud")
-)  # fmt: skip
-
 
 def under_airflow(conversion: Conversion, *, is_verbose: bool) -> dict[Target, dict[str, ParsedDag]]:
-    """Read the DAGs under both real Airflows; providers are those of PROVIDERS."""
+    """Read the DAGs under both real Airflows, with the packages that the project says it needs."""
     found: dict[Target, dict[str, ParsedDag]] = {}
     with tempfile.TemporaryDirectory(prefix="aerodrome-bench-") as scratch:
         for target in TARGETS:
-            project = Path(scratch) / f"project-{target}"
-            emit(compose(conversion, target), project)
+            project, files = Path(scratch) / f"project-{target}", compose(conversion, target)
+            emit(files, project)
             place = Path(scratch) / f"home-{target}"
-            read_dags, failed = read_under(project, target, venv(VERSIONS[target], PROVIDERS), place)
+            read_dags, failed = read_under(project, target, venv(target, files), place)
             if is_verbose and failed:
                 sys.stderr.write(f"bench: {target}: not read: {', '.join(failed)}\n")
             found[target] = read_dags

@@ -28,7 +28,7 @@ from bench.oozie_values import Given, Moment, given_to
 
 from aerodrome.builds import VenvSpec, VenvStore
 from aerodrome.kernel.errors import Invalid
-from aerodrome.migration.convert.contract import Conversion, Dag, Target
+from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
 from aerodrome.migration.convert.emission import compose, emit
 from aerodrome.migration.convert.oozie import evaluation, frequency, oracle
 from aerodrome.migration.convert.oozie.el import parse as parse_el
@@ -129,9 +129,16 @@ def answers(root: Path, given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def venv(version: str, providers: tuple[str, ...] = ("apache-airflow-providers-smtp",)) -> Path:
+def requirements_of(files: Mapping[str, str]) -> tuple[str, ...]:
+    """Give what a converted project needs besides Airflow."""
+    lines = files["requirements.txt"].split("\n")
+    return tuple(line for line in lines if line and re.split(r"[\[<>=]", line)[0] != "apache-airflow")
+
+
+def venv(target: Target, files: Mapping[str, str]) -> Path:
+    """Give a virtualenv with Airflow and what the requirements of a converted project name besides."""
     store = VenvStore(Path(os.environ.get("AERODROME_BENCH_CACHE", ".cache/bench")).absolute() / "venvs")
-    return store.ensure(VenvSpec(version, "3.11", providers), note).path
+    return store.ensure(VenvSpec(VERSIONS[target], "3.11", requirements_of(files)), note).path
 
 
 def read_under(project: Path, target: Target, place: Path, home: Path) -> tuple[dict[str, ParsedDag], list[str]]:
@@ -262,8 +269,14 @@ def is_left_behind(body: Element, dag: Dag, name: str) -> bool:
     return any(link not in main for link in links)
 
 
-def _in_app(path: str, folder: str) -> str:
-    return path if path[:1] == "/" or ":" in path.partition("/")[0] else f"{folder}/{path}"
+def _in_app(path: str, application: str) -> str:
+    """Give a path as Hadoop's Path makes it absolute: with a scheme, which begins with a letter, or a root it is that already."""
+    first, colon, _ = path.partition("/")[0].partition(":")
+    if path[:1] == "/" or (colon and first[:1].isalpha() and re.fullmatch(r"[\w+.-]+", first, re.ASCII)):
+        return path
+    if not application:
+        raise ValueError(path)
+    return f"{_app_folder(application)}/{path}"
 
 
 def _app_folder(path: str) -> str:
@@ -389,6 +402,7 @@ def real_actions(conversion: Conversion) -> tuple[int, int]:
 
 
 def measure(root: Path, places: Mapping[Target, Path], scratch: Path, *, is_verbose: bool) -> dict[str, object]:
+    """Give the figures of a folder. `places`: virtualenvs that are there; others are made, with what the project needs."""
     started = time.perf_counter()
     conversion = read(root, {})
     emit(compose(conversion, "3.3"), scratch / "timed")
@@ -396,9 +410,10 @@ def measure(root: Path, places: Mapping[Target, Path], scratch: Path, *, is_verb
     conversion = read(root, {"defaults": answers(root, samples(root))})
     read_dags: dict[Target, dict[str, ParsedDag]] = {}
     shares = {}
-    for target, place in places.items():
-        project = scratch / f"project-{target}"
-        emit(compose(conversion, target), project)
+    for target in TARGETS:
+        project, files = scratch / f"project-{target}", compose(conversion, target)
+        emit(files, project)
+        place = places.get(target) or venv(target, files)
         read_dags[target], failed = read_under(project, target, place, scratch / f"home-{target}")
         shares[target] = round(
             1 - len({dag.dag_id for dag in conversion.dags} - set(read_dags[target])) / max(1, len(conversion.dags)), 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 REMOVED_CONTEXT = {
@@ -357,7 +357,17 @@ def _context(line: int, name: str, rule: str = "context-key", hints: Mapping[str
     return CodeFact(rule, line, f"`{name}` is no longer in the task context.", hints[name])
 
 
+def dated_functions(nodes: Iterable[ast.AST]) -> set[str]:
+    """Give the names of functions that sensors hand the date of the run as their first argument, whatever that is called: execution_date_fn."""
+    return {
+        node.value.id
+        for node in nodes
+        if isinstance(node, ast.keyword) and node.arg == "execution_date_fn" and isinstance(node.value, ast.Name)
+    }
+
+
 def _contexts(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
+    dated = dated_functions(nodes)
     for node in nodes:
         key: object = None
         owner: ast.expr | None = None
@@ -381,7 +391,7 @@ def _contexts(nodes: Sequence[ast.AST]) -> Iterator[CodeFact]:
                 "Use logical_date of the context or of dag_run.",
             )
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for argument in (*node.args.args, *node.args.kwonlyargs):
+            for argument in (*node.args.args[node.name in dated :], *node.args.kwonlyargs):
                 if argument.arg in REMOVED_CONTEXT and argument.arg != "conf":
                     yield _context(argument.lineno, argument.arg)
 

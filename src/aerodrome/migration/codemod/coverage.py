@@ -121,6 +121,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("context-key",),
     ),
     Removal("Context: prev_ds, prev_execution_date, conf", "finding", ("context-key",), "there is no exact equal"),
+    Removal(
+        "Context: conf, test_mode, expanded_ti_count, tables in Python, and all of it (`print(kwargs)`)",
+        "finding",
+        ("context-contents",),
+    ),
     Removal("Context: triggering_dataset_events", "rule", ("context-key",)),
     Removal("Templates: var.value.get of a variable that is not there raised", "rule", ("absent-variable",)),
     Removal("Variable.get raised KeyError", "rule", ("variable-error",)),
@@ -239,6 +244,12 @@ COVERAGE: tuple[Removal, ...] = (
         "conf= where it only fills the payload, else an operator that asks it",
     ),
     Removal("PostgresOperator, MySqlOperator and their kin", "rule", ("sql-operator",)),
+    Removal(
+        "PostgresOperator and its kin as a base, in a table, for isinstance, or taken by other files",
+        "rule",
+        ("sql-operator-class",),
+        "a class of that name takes what the old one took",
+    ),
     Removal(
         "Clients that hooks give: of azure-storage, discovery, requests, cx_Oracle and others",
         "finding",

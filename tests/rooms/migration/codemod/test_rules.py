@@ -71,6 +71,30 @@ def test_upgrading_an_upgraded_file_changes_nothing(chosen: list[str], ending: s
 
 
 @pytest.mark.parametrize(
+    ("schedule", "is_timed"),
+    [
+        (
+            "DatasetOrTimeSchedule(timetable=CronTriggerTimetable('0 1 * * *', timezone='UTC'), datasets=[Dataset('s')])",
+            True,
+        ),
+        ("SHARED", True),
+        ("Dataset('s') & Dataset('t')", False),
+        ("(Dataset('s') | DatasetAlias('t')) & ONE", False),
+        ("ONE", False),
+        ("timedelta(days=1) * 2", True),
+    ],
+)
+def test_catchup_of_schedules_by_datasets_and_time(schedule: str, is_timed: bool) -> None:
+    source = (
+        "from datetime import timedelta\nfrom airflow import DAG\nfrom airflow.datasets import Dataset, DatasetAlias\n"
+        "from airflow.timetables.datasets import DatasetOrTimeSchedule\n"
+        "ONE = Dataset('one')\nSHARED = DatasetOrTimeSchedule(timetable=TABLE, datasets=[ONE])\n"
+        f"DAG('a', start_date=FIRST, schedule={schedule})\n"
+    )
+    assert ("catchup=True" in apply(named("catchup-default"), source)) == is_timed
+
+
+@pytest.mark.parametrize(
     ("code", "source"),
     [
         ("catchup-default", "from airflow.sdk import DAG\nDAG('a', schedule='@daily')\n"),

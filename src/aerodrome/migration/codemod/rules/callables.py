@@ -60,14 +60,13 @@ def _of_loops(source: Source, name: ast.Name, depth: int) -> Iterator[ast.expr]:
 
 
 class Handed:
-    """What a file hands on: `tasks` by the name of the function, `callbacks` by name or as lambdas, `calls` by what is called.
+    """What a file hands on: `tasks` by the name of the function, callbacks as `lambdas` or `callback_values`, `calls` by what is called.
 
     `resumed`: methods that a deferred task goes on with; `answering`: functions that get an answer or a date first, and the context as `**context`.
     """
 
     def __init__(self, source: Source) -> None:
         self.tasks: dict[str, list[ast.Call]] = {}
-        self.callbacks: set[str] = set()
         self.lambdas: set[ast.Lambda] = set()
         self.task_lambdas: set[ast.Lambda] = set()
         self.resumed: set[str] = set()
@@ -97,17 +96,12 @@ class Handed:
             named += [
                 (str(getattr(key, "value", "")), value) for key, value in zip(mapping.keys, mapping.values, strict=True)
             ]
-        for target, value in _assigned(source):
-            named.append((target, value))
+        named += _assigned(source)
         self.callback_values: list[tuple[str, ast.expr]] = []
         for name, value in named:
             if (name.startswith("on_") and name.endswith("_callback")) or name in _AROUND:
                 self.callback_values.append((name, value))
-                for found in named_functions(source, value):
-                    if isinstance(found, ast.Lambda):
-                        self.lambdas.add(found)
-                    elif isinstance(found, ast.Name):
-                        self.callbacks.add(found.id)
+                self.lambdas |= {found for found in named_functions(source, value) if isinstance(found, ast.Lambda)}
 
 
 def _assigned(source: Source) -> Iterator[tuple[str, ast.expr]]:

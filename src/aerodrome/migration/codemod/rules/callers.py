@@ -54,6 +54,22 @@ def _find(project: Project, file: str, name: str) -> tuple[ast.Call, ...] | None
     return tuple(found)
 
 
+def imported_names(source: Source, file: str) -> Iterator[str]:
+    """Give what a file imports by name, as "package.module.name" below the project."""
+    for node in source.each(ast.ImportFrom):
+        module = module_of(node, file)
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def imported_as(source: Source, file: str, name: str, project: Project) -> tuple[str, str] | None:
+    """Give the file of the project and the name there that a name at the top of a file was imported from."""
+    for node in source.each(ast.ImportFrom):
+        for alias in node.names if isinstance(source.parents[node], ast.Module) else ():
+            if (alias.asname or alias.name) == name:
+                return project.place_of(f"{module_of(node, file)}.{alias.name}")
+    return None
+
+
 def _names_of(source: Source, other: str, file: str, name: str, project: Project) -> tuple[set[str], bool]:
     """Give the names that another file has for a function by its imports, and whether all of these can be seen."""
     names: set[str] = set()

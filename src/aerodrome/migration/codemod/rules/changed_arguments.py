@@ -9,6 +9,7 @@ from aerodrome.migration.codemod.arguments import Arguments, changed_arguments
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, has_open_end, keyword, rename_keyword
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.rules.derived import base_of, derived
 from aerodrome.migration.codemod.rules.receivers import made_by_super
 from aerodrome.migration.codemod.source import Source
 
@@ -31,17 +32,37 @@ _HINTS = {
 
 
 def _entry(source: Source, call: ast.Call) -> tuple[str, Arguments] | None:
+    return _known(source.meanings(call.func) | made_by_super(source, call))
+
+
+def _known(meanings: frozenset[str]) -> tuple[str, Arguments] | None:
     known, moves = changed_arguments(), table().moves
-    for meaning in source.meanings(call.func) | made_by_super(source, call):
+    for meaning in sorted(meanings):
         name = moves.get(meaning, meaning)
         if name in known:
             return name, known[name]
     return None
 
 
+def _without(entry: Arguments, own: frozenset[str]) -> Arguments:
+    """Leave out what the project's own classes take, and what they may be required to say."""
+    said = own | {entry.renamed[word] for word in own if word in entry.renamed}
+    rest = {old: new for old, new in entry.renamed.items() if old not in own}
+    renamed = {old: new for old, new in rest.items() if new not in said}
+    return Arguments(renamed, (entry.removed | rest.keys() - renamed.keys()) - own, ())
+
+
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
+    yield from _attributes(source)
+    through = {item.call: item for item in derived(source)}
     for call in source.each(ast.Call):
-        if not call.keywords or (found := _entry(source, call)) is None:
+        if not call.keywords:
+            continue
+        found = _entry(source, call)
+        if found is None and call in through:
+            behind = _known(through[call].old)
+            found = (behind[0], _without(behind[1], through[call].own)) if behind else None
+        if found is None:
             continue
         name, entry = found
         if options.major < _THREE and name.startswith(_CORE_OF_2):
@@ -66,6 +87,31 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
                 f"{title} needs `{'`, `'.join(missing)}` now.",
                 "Say it from what the old arguments meant.",
             )
+
+
+def _attributes(source: Source) -> Iterator[Spot]:
+    """Give what a derived class asks of itself by the name of an argument that its base calls otherwise now."""
+    for node in source.each(ast.ClassDef):
+        found = _known(base_of(source, node))
+        if found is None:
+            continue
+        attributes = [
+            item
+            for item in ast.walk(node)
+            if isinstance(item, ast.Attribute)
+            and getattr(item.value, "id", "") == "self"
+            and item.attr in found[1].renamed
+        ]
+        written = {item.attr for item in attributes if isinstance(item.ctx, ast.Store)}
+        written |= {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+        for item in attributes:
+            if item.attr not in written and item.attr != found[1].renamed[item.attr]:
+                title = found[0].rpartition(".")[2]
+                yield Spot(
+                    item.lineno,
+                    f"{title} has no `{item.attr}` any more, which {node.name} asks of itself.",
+                    f"It is `{found[1].renamed[item.attr]}`.",
+                )
 
 
 def _edits(source: Source, call: ast.Call, entry: Arguments) -> Iterator[Edit]:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES
+from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES, dated_functions
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.callables import handed
@@ -117,10 +117,30 @@ def filled_names(source: Source) -> set[tuple[int, str]]:
             _is_always_filled(source, key, name) or not may_be_context(source, owner, name)
         ):
             found |= {(owner.lineno, name), (key.lineno, name)}
+    dated = _dated_elsewhere(source)
     for function in source.each(ast.FunctionDef):
+        if function.name in dated and function.args.args and function.name not in handed(source).tasks:
+            first = function.args.args[0]
+            found.add((first.lineno, first.arg))
         wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
         given = given_by_all(source, function.name) if wanted else set()
         found |= {(arg.lineno, arg.arg) for arg in wanted if arg.arg in given or _is_of_file(source, function)}
+    return found
+
+
+def _dated_elsewhere(source: Source) -> frozenset[str]:
+    """Give the names of functions that other files of the project hand to sensors as execution_date_fn, and none to tasks."""
+    project = source.project
+    if project is None:
+        return frozenset()
+
+    def look() -> frozenset[str]:
+        files = (project.source(file) for file in project.mentioning(b"execution_date_fn"))
+        dated = {name for file in files if file for name in dated_functions(file.each(ast.keyword))}
+        others = (project.source(file) for file in project.mentioning(b"python_callable")) if dated else ()
+        return frozenset(dated.difference(*(handed(file).tasks for file in others if file)))
+
+    found: frozenset[str] = project.once("execution_date_fn", look)
     return found
 
 

@@ -35,14 +35,30 @@ def is_unscheduled(source: Source, call: ast.Call) -> bool:
     for name in SCHEDULES:
         if (item := keyword(call, name)) is None:
             continue
-        value = item.value
+        value = constant(source, item.value)
+        if isinstance(value, ast.BinOp) and not _is_timed(source, value):
+            return True  # `Asset(…) & Asset(…)`
         if isinstance(value, ast.List | ast.Tuple) or (isinstance(value, ast.Constant) and value.value is None):
             return True
-        if isinstance(value, ast.Call) and any(
-            "Dataset" in name or "Asset" in name for name in source.meanings(value.func)
-        ):
+        if isinstance(value, ast.Call) and _is_of_assets(source, value):
             return True
     return False
+
+
+def _is_of_assets(source: Source, call: ast.Call) -> bool:
+    """Tell assets and aliases from what has a timetable beside them: `DatasetOrTimeSchedule(…)`."""
+    names = {name.rpartition(".")[2] for name in source.meanings(call.func)}
+    return any("Dataset" in name or "Asset" in name for name in names) and not any("Time" in name for name in names)
+
+
+def _is_timed(source: Source, value: ast.BinOp) -> bool:
+    """Tell whether something in a sum is none of assets: `timedelta(days=1) * 2`."""
+    sides = (constant(source, side) for side in (value.left, value.right))
+    return not all(
+        (isinstance(side, ast.Call) and _is_of_assets(source, side))
+        or (isinstance(side, ast.BinOp) and not _is_timed(source, side))
+        for side in sides
+    )
 
 
 def dictionaries(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Dict, str]]:

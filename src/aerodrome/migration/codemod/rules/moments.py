@@ -63,6 +63,10 @@ class Moments:
             return self._is_kept(node, node.value, node.slice)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             return self.has(node.left, depth + 1) and not self.has(node.right, depth + 1)
+        if isinstance(node, ast.IfExp):
+            return self.has(node.body, depth + 1) and self.has(node.orelse, depth + 1)
+        if isinstance(node, ast.BoolOp):
+            return all(self.has(value, depth + 1) for value in node.values)
         if isinstance(node, ast.Call):
             return self._is_made(node, depth)
         return isinstance(node, ast.Name) and self._is_named(node, depth)
@@ -70,6 +74,8 @@ class Moments:
     def _is_made(self, call: ast.Call, depth: int) -> bool:
         if self._source.means(call.func, {f"pendulum.{name}" for name in _MADE}):
             return True
+        if isinstance(call.func, ast.Name) and call.func.id in ("min", "max") and len(call.args) > 1:
+            return all(self.has(item, depth + 1) for item in call.args)
         if not isinstance(call.func, ast.Attribute):
             return False
         if call.func.attr in METHODS:

@@ -89,7 +89,8 @@ def _is_of_names(source: Source, compare: ast.Compare) -> bool:
 
 
 def _as_text(code: str, node: ast.expr) -> str:
-    return f"({code}).isoformat()" if isinstance(node, ast.BinOp) else f"{code}.isoformat()"
+    is_whole = isinstance(node, ast.BinOp | ast.BoolOp | ast.IfExp)
+    return f"({code}).isoformat()" if is_whole else f"{code}.isoformat()"
 
 
 def _formats(source: Source, moments: Moments) -> Iterator[Change | Spot]:

@@ -178,7 +178,7 @@ def _called(source: Source, call: ast.Call, major: int) -> Iterator[Change | Spo
         owner = source.code(call.func.value).rpartition(".")[0]
         if owner:
             yield Change((replace(source, call.func, f"{owner}.timezone"),))
-    for meaning in meanings:
+    for meaning in meanings if major == 1 else ():
         owner, _, name = meaning.rpartition(".")
         if owner in ("pendulum.Pendulum", "pendulum.DateTime") and name in _OF_CLASS:
             yield Spot(call.lineno, f"A class of pendulum 3 has no `{name}` that does the same.", _OF_CLASS[name])

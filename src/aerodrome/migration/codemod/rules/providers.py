@@ -10,7 +10,7 @@ from aerodrome.migration.codemod.editing import add_keyword, drop_item, has_open
 from aerodrome.migration.codemod.rules import dags, operators
 from aerodrome.migration.codemod.source import Source
 
-_SQL_MODULE, _SQL_CLASS = "airflow.providers.common.sql.operators.sql", "SQLExecuteQueryOperator"
+SQL_MODULE, SQL_CLASS = "airflow.providers.common.sql.operators.sql", "SQLExecuteQueryOperator"
 _SQL: dict[str, tuple[str, str, str]] = {}
 for _name, _db, _field, _paths in (
     ("PostgresOperator", "postgres", "database", ("providers.postgres.operators.postgres", "operators.postgres_operator", "operators.postgres")),
@@ -37,7 +37,7 @@ REPLACED = SQL_NAMES | {
     f"{_BACKCOMPAT}{name}" for name in ("pod.Port", "pod.Resources", "pod_runtime_info_env.PodRuntimeInfoEnv", "volume.Volume", "volume_mount.VolumeMount")
 }  # fmt: skip
 """Names that no package has any more and that the table of moves leaves to rules: an import of them fails, used or not."""
-_HOOK_ONLY = ("warehouse", "database", "role", "schema", "authenticator", "session_parameters")
+SNOWFLAKE_WORDS = ("warehouse", "database", "role", "schema", "authenticator", "session_parameters")
 _DOCKER = frozenset(
     {
         "airflow.providers.docker.operators.docker.DockerOperator",
@@ -46,7 +46,7 @@ _DOCKER = frozenset(
         "airflow.contrib.operators.docker_swarm_operator.DockerSwarmOperator",
     }
 )
-_SILENT = ("2.0.", "2.1.", "2.2.", "2.3.", "2.4.")
+SILENT = ("2.0.", "2.1.", "2.2.", "2.3.", "2.4.")
 """Airflows that came out with SQL operators that gave no rows back."""
 _VENV = frozenset({"airflow.operators.python.is_venv_installed"})
 _TRIGGER_RUN = "TriggerDagRunOperator"
@@ -55,19 +55,19 @@ _OLDER = 2  # has execution_date still
 
 
 def _sql(source: Source, options: Options) -> Iterator[Change | Spot]:
-    if not source.is_free(_SQL_CLASS, f"{_SQL_MODULE}.{_SQL_CLASS}"):
+    if not source.is_free(SQL_CLASS, f"{SQL_MODULE}.{SQL_CLASS}"):
         return
     for made in operators.made(source):
         call = made.call
         meaning = next(iter(made.old & SQL_NAMES), None)
-        if meaning is None:
+        if meaning is None or not _is_a_base_only(source, meaning):
             continue
         settings = keyword(call, "runtime_parameters")
         if has_open_end(call) or (settings and _options_of(settings.value) is None) or _is_doubly_hooked(call, meaning):
             yield Spot(
                 call.lineno,
                 f"{meaning.rpartition('.')[2]} is gone.",
-                f"Use {_SQL_CLASS}(conn_id=…, hook_params={{…}}).",
+                f"Use {SQL_CLASS}(conn_id=…, hook_params={{…}}).",
             )
             continue
         if made.node is call.func and operators.is_of_1(made, options) and (edit := _as_1_did(source, call, meaning)):
@@ -75,7 +75,7 @@ def _sql(source: Source, options: Options) -> Iterator[Change | Spot]:
             continue  # the next round goes on
         argument, default, field = _SQL.get(meaning, ("snowflake_conn_id", "snowflake_default", "database"))
         note: Spot | None = None
-        edits = [] if made.is_expanding else [replace(source, made.node, _SQL_CLASS)]
+        edits = [] if made.is_expanding else [replace(source, made.node, SQL_CLASS)]
         edits += [rename_keyword(source, item, "conn_id") for item in call.keywords if item.arg == argument]
         if settings:
             text = f'hook_params={{"options": "{_options_of(settings.value)}"}}'
@@ -88,10 +88,47 @@ def _sql(source: Source, options: Options) -> Iterator[Change | Spot]:
             given = _of_default_args(source, argument)
             edits.append(add_keyword(source, call, "conn_id", given or f'"{default}"'))
             note = None if given or sees_default_args(source) else _unseen(call.lineno, argument, default)
-        if made.node is call.func and options.source_version.startswith(_SILENT) and not _is_silent(call):
+        if made.node is call.func and options.source_version.startswith(SILENT) and not _is_silent(call):
             note = note or _of_rows(call)
+        elif meaning in _SNOWFLAKE and not _is_silent(call) and any(word in source.text for word in _READ):
+            note = note or _of_dictionaries(call)
         if edits:
-            yield Change(tuple(edits), ((_SQL_MODULE, _SQL_CLASS),), note)
+            yield Change(tuple(edits), ((SQL_MODULE, SQL_CLASS),), note)
+
+
+_READ = (b"xcom_pull", b".output")
+
+
+def _of_dictionaries(call: ast.Call) -> Spot:
+    """What SnowflakeOperator made of rows; providers 2.6 to 5.8."""
+    return Spot(
+        call.lineno,
+        "SnowflakeOperator gave each row to XCom as a dictionary by column; rows are tuples now.",
+        "Read them by place, or say output_processor=… here, which gets results and descriptions and gives the rows.",
+    )
+
+
+def sql_arguments(origin: str) -> tuple[str, str, str]:
+    """Give the argument of the connection of an operator that is gone, its default, and the argument that says the database."""
+    return _SQL.get(origin, ("snowflake_conn_id", "snowflake_default", "database"))
+
+
+def uses_as_class(source: Source, origin: str) -> list[ast.Name]:
+    """Give where a file needs the class itself: not where it makes a task of it."""
+    called = {made.node for made in operators.made(source) if origin in made.old}
+    return [
+        node
+        for node in source.each(ast.Name)
+        if isinstance(node.ctx, ast.Load) and node not in called and origin in source.meanings(node)
+    ]
+
+
+def _is_a_base_only(source: Source, origin: str) -> bool:
+    """Tell whether tasks may be of another class than the file's: nobody looks at it."""
+    return all(
+        isinstance(parent := source.parents[node], ast.ClassDef) and node in parent.bases
+        for node in uses_as_class(source, origin)
+    )
 
 
 def _as_1_did(source: Source, call: ast.Call, meaning: str) -> Edit | None:
@@ -173,7 +210,7 @@ def _is_doubly_hooked(call: ast.Call, meaning: str) -> bool:
 
 def _hooked(source: Source, call: ast.Call) -> Iterator[Edit]:
     """What SnowflakeOperator gave its hook goes into hook_params, in the place of the first."""
-    items = [item for item in call.keywords if item.arg in _HOOK_ONLY]
+    items = [item for item in call.keywords if item.arg in SNOWFLAKE_WORDS]
     if not items:
         return
     inner = ", ".join(f'"{item.arg}": {source.code(item.value)}' for item in items)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, keyword
 from aerodrome.migration.codemod.rules import operators
+from aerodrome.migration.codemod.rules.derived import derived
 from aerodrome.migration.codemod.rules.operators import Made
 from aerodrome.migration.codemod.source import Source
 
@@ -66,12 +67,18 @@ _SLACK_HINT = "If the token stands in its extra (webhook_token) or in its host, 
 
 
 def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
-    for made in operators.made(source):
+    for made, own in _made(source):
         for item in made.call.keywords:
-            if item.arg is None:
+            if item.arg is None or item.arg in own:
                 continue
             new = _new_names(made, item.arg)
-            if new:
+            if new and not own.isdisjoint(new):
+                yield Spot(
+                    item.value.lineno,
+                    f"{item.arg} is {new[0]} today, which the class that is called here says itself.",
+                    f"Say {new[0]} in one of the two.",
+                )
+            elif new:
                 yield _renamed(source, made.call, item, new)
             elif item.arg == "google_cloud_storage_conn_id" and _is_idle(source, made, item):
                 yield Change((drop_item(source, item),), note=of_schema(source, made.call, item))
@@ -84,6 +91,14 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 and made.is_in(_VERTEX)
             ):
                 yield Change((drop_item(source, item),))  # the operators always wait
+
+
+def _made(source: Source) -> Iterator[tuple[Made, frozenset[str]]]:
+    """Give the calls, also those that reach an operator through a class of the project, with what that takes itself."""
+    for made in operators.made(source):
+        yield made, frozenset()
+    for item in derived(source):
+        yield Made(item.call, item.call.func, item.old, item.names, is_expanding=False), item.own
 
 
 def _new_names(made: Made, name: str) -> tuple[str, ...] | None:

@@ -14,14 +14,17 @@ Told = Callable[[str, ast.expr], str]
 """An expression's code and its node -> the code that gives its text."""
 
 _AS_TEXT = (-1, ord("s"))  # conversions of an f-string: none, and `!s`
+_MAKING = ("str", "format")
 _LOGGED = ("debug", "info", "warning", "warn", "error", "critical", "exception")
 
 
 def texts(source: Source, has: Callable[[ast.expr], bool], told: Told) -> Iterator[Change]:
     """Write what gives the text instead of the values that `has` knows, where they become text."""
     for call in source.each(ast.Call):
-        if isinstance(call.func, ast.Name) and call.func.id == "str" and len(call.args) == 1 and has(call.args[0]):
+        if isinstance(call.func, ast.Name) and call.func.id in _MAKING and len(call.args) == 1 and has(call.args[0]):
             yield Change((replace(source, call, told(source.code(call.args[0]), call.args[0])),))
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "__str__" and has(call.func.value):
+            yield Change((replace(source, call, told(source.code(call.func.value), call.func.value)),))
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "format" and is_text(call.func.value):
             for item in (*call.args, *(word.value for word in call.keywords)):
                 if has(item):
@@ -31,7 +34,7 @@ def texts(source: Source, has: Callable[[ast.expr], bool], told: Told) -> Iterat
                 yield Change((replace(source, item, told(source.code(item), item)),))
     for node in source.each(ast.BinOp):
         if isinstance(node.op, ast.Mod) and is_text(node.left):
-            for item in node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]:
+            for item in _given(source.code(node.left), node.right):
                 if has(item):
                     yield Change((replace(source, item, told(source.code(item), item)),))
     for joined in source.each(ast.JoinedStr):
@@ -57,6 +60,13 @@ def _written(call: ast.Call) -> list[ast.expr]:
     return (
         [item for item, place in zip(given, places, strict=True) if place == "s"] if len(places) == len(given) else []
     )
+
+
+def _given(template: str, node: ast.expr) -> list[ast.expr]:
+    """Give what `%` fills into a text: a tuple, one value, or the values of a dictionary that it names."""
+    if isinstance(node, ast.Dict):
+        return node.values if "%(" in template else []
+    return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
 def is_text(node: ast.expr) -> bool:

@@ -291,6 +291,8 @@ class Builder:
         for number, step in enumerate(work.steps):
             is_last = number == len(work.steps) - 1
             task_id = end if is_last else self.draft.free(f"{last}{step.suffix or f'_{number + 1}'}", group)
+            if not number:
+                before = self.holding.chosen(job, task_id, before, group, predicate)
             arguments: list[tuple[str, Expression]] = [
                 (key, value.replace("@first@", first) if isinstance(value, str) else value)
                 for key, value in step.arguments

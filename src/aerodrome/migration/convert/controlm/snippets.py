@@ -71,6 +71,16 @@ def only_on(is_ordered):
 )
 
 
+WHEN_ORDERED: Final = Function(
+    "when_ordered",
+    '''
+def when_ordered(task_id, is_ordered, dag_run):
+    """Choose the task of a job on dates on which Control-M orders it; on others it is skipped at once, whatever stands before it."""
+    return task_id if (dag_run.conf or {}).get("is_forced") or is_ordered(odate(dag_run)) else None
+''',
+)
+
+
 def only_at(zone: str) -> Function:
     """The check of a cyclic job whose cron expression has more times than the job."""
     source = f'''

@@ -32,8 +32,8 @@ def unheard(tasks: Sequence[Task], edges: Sequence[Edge], ends: Collection[str])
         return heard[name]
 
     def _passes(task: Task) -> bool:
-        if task.choices or task.watches:
-            return False
+        if task.choices or task.watches or any(by_name[item].choices for item in before[task.full_id]):
+            return False  # a choice skips what is behind it, whatever else stands before that
         if task.trigger_rule in _STRICT:
             return True
         return task.trigger_rule == "all_success" and (len(before[task.full_id]) == 1 or not may_skip)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aerodrome.migration.convert.contract import Code, Function
+from aerodrome.migration.convert.oozie import errors
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import Binary, Conditional, Index, Literal, Node
 from aerodrome.migration.convert.oozie.el import Function as Call
@@ -44,6 +45,7 @@ def compare(compiler: Compiler, node: Binary) -> str:
     left, right, operator = node.left, node.right, node.operator
     if NULL in (left, right):
         return _with_null(compiler, right if left == NULL else left, operator, nothing)
+    errors.refuse_compared(node)
     kinds = {compiler.kind(left), compiler.kind(right)}
     sides = [
         None if operator in ("==", "!=") and _is_said(other) and not isinstance(item, Index | Conditional)
@@ -102,6 +104,8 @@ def nullable(compiler: Compiler, node: Node) -> str | None:
                 isinstance(arguments[0], Literal) and arguments[0].value in compiler.needs.optional
             )
             return f"({inner} or {nothing})" if is_open else None
+        case Call("wf:errorCode" | "wf:errorMessage"):
+            return f"({compiler.text_of(node)} or {nothing})"
         case Conditional(test, yes, no):
             sides = [nullable(compiler, yes), nullable(compiler, no)]
             if sides == [None, None]:

@@ -7,12 +7,10 @@ Names become params; names whose value is put together at run time are written o
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
 from aerodrome.migration.convert.contract import Code, Function, Symbol
-from aerodrome.migration.convert.oozie import frequency, javatext
 from aerodrome.migration.convert.oozie.comparing import compare, read_number
 from aerodrome.migration.convert.oozie.counters import counter_of
 from aerodrome.migration.convert.oozie.el import (
@@ -33,8 +31,6 @@ from aerodrome.migration.convert.oozie.properties import Found, Scope
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word, string
 
 _SHLEX: Final = Symbol("shlex", {"2.11": "", "3.3": ""})
-_PENDULUM: Final = Symbol("pendulum", {"2.11": "", "3.3": ""})
-_STARTED: Final = "dag_run.start_date"
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _RESERVED: Final = {
     "get",
@@ -150,6 +146,14 @@ class Compiler:
         if self.kind(node) == "number":
             return self.value(node)
         return read_number(self, self.text_of(node))
+
+    def whole(self, node: Node) -> str:
+        match node:
+            case Literal(int()):
+                return repr(node.value)
+            case Unary("-", Literal(int() as value)):
+                return repr(-value)
+        return f"({self.number_of(node)} | int)" if self.language == "jinja" else f"int({self.number_of(node)})"
 
     def truth(self, node: Node) -> str:
         if self.kind(node) == "truth":
@@ -353,31 +357,6 @@ class Compiler:
         group, name = counter
         return f"ti.xcom_pull(task_ids={string(self.words.tasks[action])})[{string(group)}][{string(name)}]"
 
-    def last_error_node(self) -> str:
-        routers = list(self.words.routers)
-        if not routers:
-            return '""'
-        pull = f'ti.xcom_pull(task_ids={routers!r}, key="error_node")'.replace("'", '"')
-        return (
-            f'({pull} | select | list | last | default("", true))'
-            if self.language == "jinja"
-            else f'([item for item in {pull} if item] or [""])[-1]'
-        )
-
-    def error_message(self, node: Node) -> str:
-        self.needs.caveats["error-text"] = (
-            "the text of an error is in the log of the failed task; messages name the task"
-        )
-        return (
-            f'("task " ~ {grouped(self.text_of(node))} ~ " failed, see its log")'
-            if self.language == "jinja"
-            else f'("task " + {grouped(self.text_of(node))} + " failed, see its log")'
-        )
-
-    def error_code(self, _node: Node) -> str:
-        self.needs.caveats["error-code"] = "Airflow has no error codes: the code is given as FAILED"
-        return '"FAILED"'
-
     def probe(self, function: str, flag: str, path: Node) -> str:
         if self.words.probe is None:
             raise Unsupported("el-fs", "no way to HDFS is known in this profile")
@@ -389,82 +368,7 @@ class Compiler:
         arguments = [*([string(flag)] if flag else []), self.text_of(path)]
         return f"{function}({', '.join(arguments)})"
 
-    # ---- times
-
-    def time_of(self, node: Node) -> str:
-        """Compile to a datetime."""
-        if self.kind(node) == "time":
-            return self.value(node)
-        if self.language != "jinja":
-            raise Unsupported("el-time", "a time that is a text cannot be read in a branch")
-        read = self.macro("read_time", Code("pendulum.parse", (_PENDULUM,)))
-        return self.by_server(f"{read}({self.text_of(node)})")
-
-    def by_server(self, moment: str) -> str:
-        """Put a time into the zone of the server, in which Oozie writes and counts times (4.x/5.x: DateUtils.formatDateOozieTZ, getCalendar)."""
-        return moment if self.server == '"UTC"' else f"{self.movable(moment)}.in_timezone({self.server})"
-
-    def movable(self, moment: str) -> str:
-        """Write a time as pendulum's: the start of a run is a plain datetime in Airflow ≥ 3."""
-        if moment != _STARTED:
-            return moment
-        return f"{self.macro('instance', Code('pendulum.instance', (_PENDULUM,)))}({moment})"
-
-    @property
-    def server(self) -> str:
-        """Write the zone of the server as pendulum takes it: a name, or hours."""
-        zone = frequency.server_zone(self.words.ending)
-        if ":" not in zone:
-            return string(zone)
-        return repr(frequency.distance(self.words.ending).utcoffset(None) / timedelta(hours=1))
-
-    def instant_of(self, node: Node) -> str:
-        """Compile to a datetime that is the time which its text names: Oozie hands times on as texts of its server."""
-        moment = self.movable(self.time_of(node))
-        is_shifted = isinstance(node, Call) and node.name == "coord:dateTzOffset"
-        return f"{moment}.set(tz={self.server})" if is_shifted else moment
-
-    def nominal(self) -> str:
-        return self.by_server("logical_date")
-
-    def actual(self) -> str:
-        self.needs.caveats["actual-time"] = "coord:actualTime() is the start of the run"
-        return self.by_server(_STARTED)
-
-    def offset(self, time: Node, amount: Node, unit: Node) -> str:
-        word = {
-            "MINUTE": "minutes",
-            "HOUR": "hours",
-            "DAY": "days",
-            "WEEK": "weeks",
-            "MONTH": "months",
-            "YEAR": "years",
-        }
-        if not isinstance(unit, Literal) or str(unit.value).upper() not in word:
-            raise Unsupported("el-unit", "the unit of coord:dateOffset() is not fixed")
-        whole = self.whole(amount)
-        method, whole = ("subtract", whole[1:]) if re.fullmatch(r"-\d+", whole) else ("add", whole)
-        return f"{self.instant_of(time)}.{method}({word[str(unit.value).upper()]}={whole})"
-
-    def whole(self, node: Node) -> str:
-        match node:
-            case Literal(int()):
-                return repr(node.value)
-            case Unary("-", Literal(int() as value)):
-                return repr(-value)
-        return f"({self.number_of(node)} | int)" if self.language == "jinja" else f"int({self.number_of(node)})"
-
-    def in_zone(self, time: Node, zone: Node) -> str:
-        return f"{self.instant_of(time)}.in_timezone({self.text_of(zone)})"
-
-    def formatted(self, time: Node, pattern: Node) -> str:
-        if not isinstance(pattern, Literal):
-            raise Unsupported("el-pattern", "the pattern of coord:formatTime() is not fixed")
-        code = javatext.strftime(str(pattern.value), self.words.ending)
-        if code is None:
-            raise Unsupported("el-pattern", f"the pattern {pattern.value!r} of coord:formatTime() has no equivalent")
-        moment = self.instant_of(time) if "%z" in code else self.time_of(time)
-        return f"{moment}.strftime({string(code)})"
+    # ---- data events
 
     def uris(self, node: Node, *, is_output: bool = False) -> str:
         inner = self.event(node, is_output=is_output)

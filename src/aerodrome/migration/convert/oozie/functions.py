@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aerodrome.migration.convert.contract import Code, Symbol
-from aerodrome.migration.convert.oozie import frequency, javatext, partitions
+from aerodrome.migration.convert.oozie import errors, frequency, javatext, moments, partitions
 from aerodrome.migration.convert.oozie.comparing import unless_null
 from aerodrome.migration.convert.oozie.el import (
     Function,
@@ -111,9 +111,9 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "wf:group": lambda c: c.name("group.name"),
     "wf:run": _run,
     "wf:actionData": lambda c, *given: c.action_data(*given),
-    "wf:lastErrorNode": lambda c, *given: c.last_error_node(*given),
-    "wf:errorMessage": lambda c, *given: c.error_message(*given),
-    "wf:errorCode": lambda c, *given: c.error_code(*given),
+    "wf:lastErrorNode": errors.last_error_node,
+    "wf:errorMessage": errors.error_message,
+    "wf:errorCode": errors.error_code,
     **{name: _of_cluster(name) for name in _OF_CLUSTER},
     "concat": lambda c, *given: c.joined(*given),
     "trim": lambda c, text: c.filtered(text, "trim", "strip()"),
@@ -129,13 +129,13 @@ CALLS: Final[Mapping[str, Callable[..., str]]] = {
     "fs:isDir": _fs("hdfs_test", "-d"),
     "fs:dirSize": _fs("hdfs_size", "-d"),
     "fs:fileSize": _fs("hdfs_size", "-e"),
-    "coord:nominalTime": lambda c, *given: c.nominal(*given),
-    "coord:actualTime": lambda c, *given: c.actual(*given),
-    "coord:dateOffset": lambda c, *given: c.offset(*given),
-    "coord:dateTzOffset": lambda c, *given: c.in_zone(*given),
-    "coord:formatTime": lambda c, *given: c.formatted(*given),
+    "coord:nominalTime": moments.nominal,
+    "coord:actualTime": moments.actual,
+    "coord:dateOffset": moments.offset,
+    "coord:dateTzOffset": moments.in_zone,
+    "coord:formatTime": moments.formatted,
     "coord:epochTime": lambda c, time, millis: (
-        f"{c.instant_of(time)}.int_timestamp"
+        f"{moments.instant_of(c, time)}.int_timestamp"
         + (" * 1000" if millis == Literal("true") or millis == Literal(True) else "")
     ),
     "coord:user": lambda c: c.name("user.name"),

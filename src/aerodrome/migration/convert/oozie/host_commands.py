@@ -17,6 +17,21 @@ from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word
 
+_CLIENT: Final = re.compile(r"(?:^|[\s;&|(/'\"])oozie\s+(?:job|jobs|admin|sla|pig|hive|mapreduce)\b")
+
+
+def refuse_client(program: str, arguments: str = "") -> None:
+    """Refuse a command of Oozie's own client: what it starts or asks for are DAGs here, and no jobs of Oozie."""
+    if program.rpartition("/")[2] == "oozie" or _CLIENT.search(f"{program} {arguments}"):
+        raise Unsupported(
+            "oozie-client",
+            "it calls the client of Oozie: start the DAG of what it runs (TriggerDagRunOperator) instead",
+        )
+
+
+def _all_texts(action: Action, *names: str) -> str:
+    return " ".join(item.text.strip() for item in action.body.every(*names))
+
 
 def shell(action: Action) -> Command:
     settings = action.settings()
@@ -24,6 +39,7 @@ def shell(action: Action) -> Command:
         action.caveats["shell-configuration"] = (
             "the configuration only stands in Oozie's action.xml; the command does not get that file"
         )
+    refuse_client(action.value("exec").strip(), _all_texts(action, "argument"))
     argv = [action.last_name(action.value("exec")), *(action.word(item.text) for item in action.every("argument"))]
     environment = _environment(action)
     action.used.add("capture-output")
@@ -60,6 +76,7 @@ def _environment(action: Action) -> list[str]:
 
 def ssh(action: Action) -> Command:
     host = action.value("host")
+    refuse_client(action.value("command").strip(), _all_texts(action, "args", "arg"))
     remote = [action.word(action.value("command"))]
     remote += [word for item in action.every("args") for word in action.words(item.text)]
     remote += [_kept(action, item.text.strip()) for item in action.every("arg")]

@@ -15,6 +15,7 @@ from aerodrome.migration.convert.oozie.actions import (
 from aerodrome.migration.convert.oozie.captured import READ, capturing
 from aerodrome.migration.convert.oozie.counters import lines_of
 from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, libraries
+from aerodrome.migration.convert.oozie.host_commands import refuse_client
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 
@@ -33,6 +34,8 @@ def java(action: Action) -> Command:
     action.used.add("capture-output")
     if is_capturing:
         options.append("-Doozie.action.output.properties=output.properties")
+    if action.value("main-class").strip() == "org.apache.oozie.cli.OozieCLI":
+        refuse_client("oozie")
     main = action.word(action.value("main-class"))
     argv += ["-cp", f'"$PWD:{class_path(folders)}:$(hadoop classpath)"', *options, main]
     argv += [action.word(item.text) for item in action.every("arg")]

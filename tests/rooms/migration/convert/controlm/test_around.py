@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bench.controlm_dates import date_changes
-from tests.rooms.migration.convert.controlm.sample import arguments, convert, dag_of
+from tests.rooms.migration.convert.controlm.sample import arguments, convert, dag_of, functions_of
 
 from aerodrome.migration.convert.contract import Call, Code, Dag
 from aerodrome.migration.convert.controlm.definitions.gathering import gather
+from aerodrome.migration.convert.controlm.proof.comparison import compare
 from aerodrome.migration.convert.controlm.site import read_site
 from aerodrome.migration.convert.controlm.world import plan_world
 
@@ -104,6 +106,37 @@ def test_a_job_that_is_ordered_alone_does_not_belong_to_its_folder(tmp_path: Pat
     held = smart(f"{waits('READY')}{job('LOAD')}{job('REST')}", 'TIMEFROM="0600" CONFIRM="1"')
     alone = dag_of(convert(tmp_path, caller + held), "YARD__LOAD")
     assert [task.full_id for task in alone.tasks] == ["LOAD"]
+
+
+def test_what_a_job_of_an_adjusting_folder_waits_for_does_not_hold_others_where_it_is_not_ordered(
+    tmp_path: Path,
+) -> None:
+    rules = '<RULE_BASED_CALENDAR NAME="FIRST" DAYS="1"/><RULE_BASED_CALENDAR NAME="EACH" DAYS="ALL"/>'
+    jobs = (
+        job("A", '<OUTCOND NAME="A-OK" ODATE="ODAT" SIGN="+"/>'),
+        job("B", waits("A-OK") + '<OUTCOND NAME="B-OK" ODATE="ODAT" SIGN="+"/>').replace('NAME="*"', 'NAME="FIRST"'),
+        job("C", waits("B-OK")),
+    )
+    dag = dag_of(
+        convert(tmp_path, smart(rules + "".join(jobs).replace('NAME="*"', 'NAME="EACH"'), 'ADJUST_COND="Y"')), "YARD"
+    )
+    assert {("A", "B"), ("B_is_ordered", "B"), ("B", "C")} <= edges(dag)
+    assert [choice.tasks for choice in dag.task("B_is_ordered").choices] == [("B",), ()]
+    choose, run = functions_of(dag)["when_ordered"], SimpleNamespace(conf={"odate": "20260302"})
+    assert [choose("B", is_ordered, run) for is_ordered in (lambda _: True, lambda _: False)] == ["B", None]
+    assert choose("B", lambda _: False, SimpleNamespace(conf={"odate": "20260302", "is_forced": True})) == "B"
+    world = plan_world(gather(tmp_path), read_site({}))
+    assert list(compare(world, world.plans[0], dag)) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "sub", "code"),
+    [("D", "N", "conditions-dummies"), ("N", "Y", "conditions-adjusted"), ("Y", "N", ""), ("N", "N", "")],
+)
+def test_other_words_of_adjusting_are_told(tmp_path: Path, folder: str, sub: str, code: str) -> None:
+    inner = f'<SUB_FOLDER JOBNAME="SHED" ADJUST_COND="{sub}"><RULE_BASED_CALENDARS NAME="*"/>{job("A")}</SUB_FOLDER>'
+    dag = dag_of(convert(tmp_path, smart(inner, f'ADJUST_COND="{folder}"')), "YARD")
+    assert [item.code for item in dag.accounts if "ADJUST_COND" in item.element] == ([code] if code else [])
 
 
 @pytest.mark.parametrize(

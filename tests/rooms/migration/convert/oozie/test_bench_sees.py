@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.convert_oozie import silent
+from bench.convert_oozie import _in_app, silent
 
 from aerodrome.migration.convert.contract import Conversion, Dag, Parameter, Task
+from aerodrome.migration.convert.oozie.actions import IN_APP
 from aerodrome.migration.convert.oozie.reading import read
 
 _COORDINATOR = """<coordinator-app name="c" frequency="${coord:days(1)}" start="2024-03-01T05:00+0900" end="2024-06-01T05:00+0900" timezone="GMT+09:00"
@@ -134,3 +136,36 @@ def test_a_file_that_does_not_reach_the_tasks_of_a_job(tmp_path: Path, body: str
     command = str(dict(dag.task("load").arguments)["bash_command"])
     lost = command.replace("mapreduce.job.cache.files", "mapreduce.job.name")
     assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", lost)) == 1
+
+
+def test_a_relative_path_below_an_application_whose_path_names_its_file_is_no_change(tmp_path: Path) -> None:
+    """The sample of the whole application path ends with /workflow.xml: a script that only the run names stands beside it."""
+    (tmp_path / "workflow.xml").write_text(_WORKFLOW.replace("load.hql", "${script}"))
+    (tmp_path / "coordinator.xml").write_text(_COORDINATOR)
+    (tmp_path / "coordinator.properties").write_text("dir=/data/tide\n")
+    conversion = read(tmp_path, {})
+    (dag,) = conversion.dags
+    command = str(dict(dag.task("load").arguments)["bash_command"])
+    assert "in_app" in command
+    assert count(conversion, tmp_path, dag) == 0
+    damaged = command.replace("in_app(params.place)", "in_app(params.place ~ '/workflow.xml/x')")
+    assert damaged != command
+    assert count(conversion, tmp_path, with_argument(dag, "load", "bash_command", damaged)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a/b", "/a/b"),
+        ("hdfs://nn/a", "hdfs://nn/a"),
+        ("a/b:c", "/apps/x/a/b:c"),
+        ("value of p", "/apps/x/value of p"),
+        ("a b:c", "/apps/x/a b:c"),
+        ("1:2", "/apps/x/1:2"),
+    ],
+)
+@pytest.mark.parametrize("application", ["/apps/x", "/apps/x/workflow.xml"])
+def test_a_path_is_within_an_application_as_dag_files_see_it(path: str, expected: str, application: str) -> None:
+    space: dict[str, Any] = {"re": re}
+    exec(IN_APP.source, space)
+    assert _in_app(path, application) == space["in_app"](path, application) == expected

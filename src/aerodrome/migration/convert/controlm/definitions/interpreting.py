@@ -109,7 +109,14 @@ class Interpreter:
         )
         common = self._common(element, path, name)
         server = element.take("DATACENTER")
-        is_adjusting = element.take("ADJUST_COND").upper() not in ("", "0", "N", "NO", "FALSE")
+        adjusts = element.take("ADJUST_COND").upper()
+        is_adjusting = adjusts not in ("", "0", "N", "NO", "FALSE")
+        if adjusts == "D":
+            text = "ADJUST_COND=D orders jobs that its criteria leave out as dummies, which wait for their own conditions and add theirs; here those that wait for them go on at once."
+            self._note(element, path, f"{element.tag}@ADJUST_COND", "conditions-dummies", text)
+        elif is_adjusting and parents:
+            text = "ADJUST_COND of a sub-folder has no effect: that of its folder counts."
+            self._note(element, path, f"{element.tag}@ADJUST_COND", "conditions-adjusted", text)
         if cyclic is not None and parents:
             text = "The sub-folder repeats in Control-M; here it runs once on each date."
             self._note(element, path, f"{element.tag}@CYCLIC", "folder-cyclic", text)

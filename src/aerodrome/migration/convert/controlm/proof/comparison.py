@@ -144,7 +144,12 @@ class _Runner(Simulator):
     def run_of(self, ordered: AbstractSet[Path], failing: AbstractSet[Path], *, is_met: bool) -> Run:
         """Run the DAG for a date on which these jobs are ordered, and these of them fail."""
         self._ordered, self._is_met = ordered, is_met
-        return super().run(lambda task: self.parts.get(task.full_id) not in failing, lambda _task: "")
+        return super().run(lambda task: self.parts.get(task.full_id) not in failing, self._chosen)
+
+    def _chosen(self, task: Task) -> str:
+        """Say whether the job of a choice is ordered."""
+        path = self._places.get(task.origin.path) if task.origin is not None else None
+        return "ordered" if path in self._ordered else "left out"
 
     def unordered(self, source: Day, edges: AbstractSet[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
         """Name the jobs that may start before any of the jobs that had added a condition for them."""

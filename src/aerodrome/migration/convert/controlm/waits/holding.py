@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
+from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import (
+    Choice,
     Code,
     Expression,
     Symbol,
@@ -128,6 +130,29 @@ class Holding:
             name, APPROVAL, tuple(options), is_waiting=True, rule=upstream.rule, before=upstream.ids, origin=node.origin
         )
         return Upstream((name,))
+
+    def chosen(self, job: Job, task_id: str, upstream: Upstream, group: str, predicate: str | None) -> Upstream:
+        """Skip a job at once on dates on which it is not ordered, where those that wait for it go on without it (ADJUST_COND)."""
+        if not self.draft.plan.folder.is_adjusting or self.draft.is_apart or predicate is None or not upstream.ids:
+            return upstream
+        self.draft.need_dates()
+        self.draft.need(snippets.WHEN_ORDERED)
+        before = upstream.ids
+        if upstream.rule == "one_success" and len(before) > 1:  # the choice is no reason to start
+            gate = self.draft.free(f"{sanitize(job.name)}_any", group)
+            self.draft.task(
+                gate, symbols.EMPTY, (), role="control", rule=upstream.rule, before=before, origin=job.origin
+            )
+            upstream, before = Upstream((gate,)), (gate,)
+        name = self.draft.free(f"{sanitize(job.name)}_is_ordered", group)
+        given: dict[str, Expression] = {"task_id": task_id, "is_ordered": Code(predicate)}
+        arguments: tuple[tuple[str, Expression], ...] = (
+            ("python_callable", Code("when_ordered")),
+            ("op_kwargs", given),
+        )
+        choices = (Choice("ordered", (task_id,)), Choice("left out", ()))
+        self.draft.task(name, symbols.BRANCH, arguments, role="control", choices=choices, origin=job.origin)
+        return Upstream((*before, name), upstream.rule)
 
     def predicate(self, job: Job) -> str | None:
         """Give the predicate that skips a job on dates of its DAG on which it is not ordered; None when there is no such date."""
