@@ -60,6 +60,10 @@ def map_reduce(action: Action) -> Command:
         if action.unread and "-input" in places:
             text = f"what {', '.join(action.unread)} says of mapreduce.input.fileinputformat.inputdir is read as well: leave it out there"
             action.caveats["streaming-input"] = text
+        for item in streaming.every(
+            "record-reader-mapping"
+        ):  # its settings come first: those of the action win (StreamingMain)
+            argv += ["-D", action.word(f"stream.recordreader.{item.text.strip()}")]
         for name, value in settings.items():
             argv += ["-D", action.word(f"{name}={value}")]
         argv += handed.options("-D ")
