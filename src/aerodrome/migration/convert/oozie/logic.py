@@ -138,8 +138,13 @@ def _part(
     named: list[tuple[str, str]],
     around: tuple[str, str],
 ) -> str:
-    """Write one part as Python; `around` are min and wait of the part around it."""
-    least, wait = (element.get(name) or other for name, other in zip(("min", "wait"), around, strict=True))
+    """Write one part as Python; `around` are min and wait of the part around it.
+
+    Only an input takes the wait of what is right around it, min comes from further out, too (Oozie 5.x, InputLogicParser.getMin and getWait).
+    """
+    least, wait = element.get("min") or around[0], element.get("wait")
+    if element.name == "data-in":
+        wait = wait or around[1]
     for name, text in (("min", least), ("wait", wait)):
         if text and not text.isdigit():
             raise Unsupported("input-logic", f"the {name} {text!r} is not known")

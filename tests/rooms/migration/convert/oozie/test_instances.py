@@ -202,6 +202,24 @@ def test_only_inputs_of_as_many_instances_are_combined(tmp_path: Path, monkeypat
     assert [item.code for item in dag.accounts if item.outcome == "raises"] == ["input-logic-refused"]
 
 
+@pytest.mark.parametrize(
+    ("logic", "is_waiting"),
+    [
+        ('<or min="1" wait="9"><data-in dataset="day"/></or>', True),
+        ('<or min="1"><data-in dataset="day" wait="9"/></or>', True),
+        ('<or min="1" wait="9"><and><data-in dataset="day"/></and></or>', False),
+        ('<or min="1"><and wait="9"><data-in dataset="day"/></and></or>', True),
+        ('<or min="1" wait="9"><combine><data-in dataset="day"/><data-in dataset="day"/></combine></or>', False),
+    ],
+)
+def test_only_an_input_takes_the_wait_around_it(tmp_path: Path, logic: str, is_waiting: bool) -> None:
+    inputs = '<data-in name="day" dataset="day"><instance>${coord:current(0)}</instance></data-in>'
+    dag = coordinator(tmp_path, inputs, f"<input-logic>{logic}</input-logic>", DAILY)
+    (source,) = (item.source for item in dag.functions if item.name == "inputs_arrived")
+    assert "least=1" in source
+    assert ("is_early(9" in source) == is_waiting
+
+
 def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
     hive = HOURLY.replace('name="d"', 'name="h"').replace("/d/", "hcat://m:9083/db/t/dt=")
     inputs = INPUTS + INPUTS.replace('name="in" dataset="d"', 'name="hive" dataset="h"')
