@@ -259,6 +259,21 @@ def test_an_alternative_is_preferred_as_long_as_it_waits(
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${coord:currentRange(-1, 0)}", "between(logical_date, -1, 0)"),
+        ("${coord:latestRange(-2,0)}", "latest(dag_run.start_date, -2, 0"),
+        ("${coord:futureRange(0, 2, 5)}", "future(logical_date, 0, 2, 5"),
+    ],
+)
+def test_a_range_may_be_one_instance(tmp_path: Path, text: str, expected: str) -> None:
+    inputs = f'<data-in name="in" dataset="day"><instance>{text}</instance></data-in>'
+    dag = coordinator(tmp_path, inputs, more=DAILY)
+    assert expected in "".join(item.source for item in dag.functions)
+    assert not [item for item in dag.accounts if item.outcome == "raises"]
+
+
 def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
     hive = HOURLY.replace('name="d"', 'name="h"').replace("/d/", "hcat://m:9083/db/t/dt=")
     inputs = INPUTS + INPUTS.replace('name="in" dataset="d"', 'name="hive" dataset="h"')
