@@ -34,7 +34,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Authoring classes are in airflow.sdk (DAG, task, Variable, …)", "ruff", ("AIR311", "AIR321")),
     Removal("Other names removed in 3.0", "ruff", ("AIR301", "AIR302")),
     Removal("Changed signatures of lineage collectors", "ruff", ("AIR303",)),
-    Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
+    Removal(
+        "schedule_interval and timetable of a DAG",
+        "rule",
+        ("dag-argument",),
+        "also in `DAG(**a_dict)`, here or in another file of the project",
+    ),
     Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
     Removal("Arrows between a DAG and a task", "rule", ("dag-arrow",)),
@@ -93,6 +98,12 @@ COVERAGE: tuple[Removal, ...] = (
         "finding",
         ("source-version",),
         "by file: one that only 1.10 reads has its defaults; one that merely looks so is said",
+    ),
+    Removal(
+        "Defaults of the providers of 2.x that today's have not: connections of RDS, Batch and Kubernetes, names of SageMaker's jobs",
+        "rule",
+        ("old-provider-default",),
+        "where the project ran on a 2.x whose providers had them",
     ),
     Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
     Removal(

@@ -39,6 +39,39 @@ def drop_repeated(source: Source, repeated: Collection[tuple[ast.ImportFrom, ast
     return [_without(source, node, [alias for alias in node.names if alias not in gone]) for node in nodes]
 
 
+def divided_imports(source: Source | None) -> list[list[ast.ImportFrom]]:
+    """Give imports of one module of Airflow that follow each other line by line, in the same block."""
+    groups: list[list[ast.ImportFrom]] = []
+    if source is None:
+        return groups
+    for node in sorted(source.each(ast.ImportFrom), key=source.start):
+        is_airflows = not node.level and str(node.module).split(".")[0] == "airflow" and is_alone(source, node)
+        if not is_airflows or node.names[0].name == "*":
+            continue
+        line = source.text[source.line_start(node.lineno) : source.line_end(node.end_lineno or node.lineno)]
+        if b"#" in line:
+            continue
+        last = groups[-1][-1] if groups else None
+        if (
+            last is not None
+            and last.module == node.module
+            and (last.end_lineno or last.lineno) + 1 == node.lineno
+            and source.parents[last] is source.parents[node]
+            and last.col_offset == node.col_offset
+        ):
+            groups[-1].append(node)
+        else:
+            groups.append([node])
+    return [group for group in groups if len(group) > 1]
+
+
+def joined(source: Source, group: list[ast.ImportFrom]) -> Edit:
+    """Write imports of one module as one."""
+    names = list(dict.fromkeys(written(alias) for node in group for alias in node.names))
+    text = import_text(str(group[0].module), names, indent_of(source, group[0]), source.newline.decode())
+    return Edit(source.start(group[0]), source.end(group[-1]), text)
+
+
 def unused_imports(source: Source | None, left: Collection[tuple[int, int]] = ()) -> dict[str, str]:
     """Give the names that a file imports from airflow and of dates, at any level, and never uses: "module.name" as imported -> the name it is bound to.
 

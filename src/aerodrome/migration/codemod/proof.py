@@ -23,6 +23,7 @@ from aerodrome.kernel.secret import MASK
 from aerodrome.kernel.trees import copy_tree
 from aerodrome.migration.codemod.origin import default_timezone
 from aerodrome.migration.codemod.raising import Raising
+from aerodrome.migration.codemod.rules.asset_addresses import are_prefixed
 from aerodrome.parsing import (
     DagDifference,
     ImportFailure,
@@ -41,6 +42,9 @@ FIRST_RUN_AT = datetime(2026, 3, 27, tzinfo=UTC)
 """The next fire times are computed from here and from half a year later, so that both changes of the clock are among them."""
 SECOND_RUN_AT = datetime(2026, 10, 23, tzinfo=UTC)
 _TIMEOUT_S = 3600.0
+_PREFIXED = (
+    "Airflow 3 refuses the address, so the upgrade put x- before it, in all of the project: tell whoever else names it."
+)
 
 
 @dataclass(frozen=True)
@@ -217,7 +221,8 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
         return proof("broken", _failure(new))
     if old.failures or not old.dags:
         return proof("not-comparable", _failure(old))
-    differences = tuple(_masked(item) for item in (*found, *raising.explained(compare(old, new), found)))
+    compared = (_of_addresses(item) for item in raising.explained(compare(old, new), found))
+    differences = tuple(_masked(item) for item in (*found, *compared))
     absent = {name.removeprefix("module ") for name in names if name.startswith("module airflow.providers.")}
     of_target = {item.name for item in new.stand_ins.get(file, ()) if item.kind == "module"} & absent
     if of_target or (absent and any(_is_hard(item) for item in differences)):
@@ -231,6 +236,12 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
 def _failure(read: ParseResult) -> str:
     reason = read.failures[0].message if read.failures else "It holds no DAG."
     return f"Airflow {read.airflow_version}: {reason}"
+
+
+def _of_addresses(item: DagDifference) -> DagDifference:
+    """Give the reason where the upgrade itself gave datasets another address."""
+    is_ours = item.path.endswith((".outlets", ".inlets")) and are_prefixed(item.before or (), item.after or ())
+    return replace(item, reason=_PREFIXED) if is_ours and not item.reason else item
 
 
 def _masked(item: DagDifference) -> DagDifference:

@@ -80,7 +80,7 @@ def map_reduce(action: Action) -> Command:
         if not action.counters:
             return Command((*lines, " ".join(argv)), tuple(argv))
         lines += ["set -o pipefail", f"{' '.join(argv)} 2>&1 | tee job.log"]
-        lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters)]
+        lines += ["job=$(sed -n 's/.*Running job: //p' job.log | tail -1)", *lines_of(action.counters, action.word)]
         return Command(tuple(lines), tuple(argv), is_capturing=True)
     handed = cache(action, settings, libraries(action, is_asked=True))
     argv = ["mapred", "job", "-submit", "job.xml"]
@@ -97,7 +97,7 @@ def map_reduce(action: Action) -> Command:
         '[[ "$state" = *SUCCEEDED* ]]',
     ]
     if action.counters:
-        lines += lines_of(action.counters)
+        lines += lines_of(action.counters, action.word)
     return Command(tuple(lines), tuple(argv), is_capturing=bool(action.counters))
 
 

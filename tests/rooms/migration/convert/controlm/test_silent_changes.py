@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of
 
-from aerodrome.migration.convert.contract import Dag
+from aerodrome.migration.convert.contract import Call, Dag
 
 ALL_MONTHS = " ".join(
     f'{month}="1"' for month in ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -188,3 +188,44 @@ def test_a_file_without_a_host_is_told_to_be_one_of_the_worker(tmp_path: Path) -
     told = [item.reason for item in dag.accounts if item.code == "windows-path"]
     assert len(told) == 1
     assert "SFTP" not in told[0]
+
+
+def schedule_of(dag: Dag) -> str:
+    """Give the cron expression of a DAG, or nothing where it has no schedule."""
+    call = dag.schedule.expression
+    return str(call.arguments[0]) if isinstance(call, Call) else ""
+
+
+def json_folder(folder: Path, when: object, **jobs: object) -> Dag:
+    """Convert one folder of the Automation API; its jobs are given as their `When`."""
+    made = {name: {"Type": "Job:Command", "Command": "x", "Host": "h", "When": own} for name, own in jobs.items()}
+    text: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": when, **(made or {"J": JOB})}}
+    return dag_of(convert(folder, json.dumps(text), name="f.json"), "F")
+
+
+JOB = {"Type": "Job:Command", "Command": "x", "Host": "h"}
+
+
+def test_a_folder_does_not_run_on_the_days_of_a_calendar_that_it_excludes(tmp_path: Path) -> None:
+    late = {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["ALL"], "WeekDays": ["NONE"], "Months": ["DEC"]}}
+    when = {"WeekDays": ["MON"], "RuleBasedCalendars": {"Excluded": ["LATE"], "LATE": late}}
+    dag = json_folder(tmp_path, when)
+    assert schedule_of(dag).split()[2:] == ["*", "1-11", "1"]
+
+
+def test_an_excluded_calendar_that_is_missing_stops_the_schedule_of_a_folder(tmp_path: Path) -> None:
+    dag = json_folder(tmp_path, {"WeekDays": ["MON"], "RuleBasedCalendars": {"Excluded": ["HOLIDAYS"]}})
+    assert (schedule_of(dag), "calendar-missing" in codes(dag)) == ("", True)
+    inside = (
+        '<EXCLUDE_RULE_BASED_CALENDARS NAME="HOLIDAYS"/><JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL"/>'
+    )
+    text = f'<SMART_FOLDER FOLDER_NAME="G" FOLDER_ORDER_METHOD="SYSTEM" WEEKDAYS="1">{inside}</SMART_FOLDER>'
+    dag = dag_of(convert(tmp_path, text), "G")
+    assert (schedule_of(dag), "calendar-missing" in codes(dag)) == ("", True)
+
+
+def test_the_criteria_of_a_folder_are_joined_with_the_calendars_that_it_includes(tmp_path: Path) -> None:
+    firsts = {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["ALL"], "Months": ["JAN"]}}
+    calendars = {"Included": ["FIRSTS"], "FIRSTS": firsts, "Relationship": "AND"}
+    dag = json_folder(tmp_path, {"WeekDays": ["MON"], "RuleBasedCalendars": calendars})
+    assert schedule_of(dag).split()[2:] == ["*", "1", "1"]
