@@ -12,7 +12,7 @@ from aerodrome.migration.convert.oozie.actions import (
     generic,
     unread_lines,
 )
-from aerodrome.migration.convert.oozie.captured import captured
+from aerodrome.migration.convert.oozie.captured import READ, capturing
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word
@@ -52,10 +52,10 @@ def shell(action: Action) -> Command:
         environment = ["env", _HERE_FIRST.strip(), *environment[1:]]
     main = " ".join([*environment, *argv])
     if is_capturing:
-        lines += ["set -o pipefail", f"{main} | tee captured.properties", captured(action, "captured.properties")]
+        lines += ["set -o pipefail", f"{main} | tee captured.properties", capturing(action, "captured.properties")]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing, read=READ)
 
 
 _HERE_FIRST: Final = 'PATH=".:$PATH" '  # Oozie 4.x/5.x: ShellActionExecutor.addDefaultChildEnv
@@ -87,9 +87,10 @@ def ssh(action: Action) -> Command:
     main = " ".join(argv)
     if is_capturing:
         return Command(
-            ("set -o pipefail", f"{main} | tee captured.properties", captured(action, "captured.properties")),
+            ("set -o pipefail", f"{main} | tee captured.properties", capturing(action, "captured.properties")),
             tuple(argv),
             is_capturing=True,
+            read=READ,
         )
     return Command((main,), tuple(argv))
 

@@ -161,6 +161,7 @@ class Command:
     lines: tuple[str, ...]
     argv: tuple[str, ...] = ()
     is_capturing: bool = False
+    read: Code = field(default_factory=lambda: Code("json.loads", (symbols.JSON,)))  # what reads the last line, then
     engine: Mapping[str, Any] = field(
         default_factory=dict
     )  # spark: file, class, arguments, conf … for Livy and Dataproc
@@ -314,7 +315,7 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
     if runner == "local":
         arguments: list[tuple[str, Expression]] = [("bash_command", script)]
         if command.is_capturing:
-            arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
+            arguments.append(("output_processor", command.read))
         return symbols.BASH, tuple(arguments)
     if runner in ("ssh", "emr") and len(command.lines) > 1:
         script = 'cd "$(mktemp -d)"\n' + script  # files are fetched there, as into the directory of an Oozie action

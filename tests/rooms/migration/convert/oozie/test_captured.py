@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jinja2
 import pytest
 
 from aerodrome.kernel.errors import Invalid
+from aerodrome.migration.convert.contract import Target
+from aerodrome.migration.convert.emission import compose
+from aerodrome.migration.convert.oozie.captured import captured
 from aerodrome.migration.convert.oozie.reading import read
 
 _ACTIONS = {
@@ -73,15 +77,27 @@ def run(folder: Path, kind: str, text: str | None, **profile: Any) -> tuple[int,
 @pytest.mark.parametrize("kind", list(_ACTIONS))
 def test_output_is_a_file_of_properties(tmp_path: Path, kind: str, text: str, wanted: dict[str, str]) -> None:
     status, said, errors = run(tmp_path, kind, text)
-    assert (status, json.loads(said.splitlines()[-1])) == (0, wanted), errors
+    assert status == 0, errors
+    last = said.splitlines()[-1]  # which BashOperator hands to its output_processor
+    assert captured(last) == wanted
+    for target in get_args(Target):  # as the file of the DAG has it
+        composed = compose(read(tmp_path, {}), target)
+        made = next(text for name, text in composed.items() if name == "dags/w_dag.py")
+        assert "output_processor=captured" in made
+        space: dict[str, Any] = {"re": re, "json": json}
+        exec(made[made.index("def captured") : made.index("with DAG(")], space)
+        assert space["captured"](last) == wanted
 
 
 def test_output_that_cannot_be_read_fails(tmp_path: Path) -> None:
-    assert run(tmp_path, "shell", "a=\\u00g1\n")[0] == 1
+    _, said, _ = run(tmp_path, "shell", "a=\\u00g1\n")
+    with pytest.raises(ValueError, match="invalid literal"):
+        captured(said.splitlines()[-1])
 
 
 def test_a_program_that_writes_no_output_has_none(tmp_path: Path) -> None:
-    assert run(tmp_path, "java", None)[:2] == (0, "\n{}\n")
+    assert run(tmp_path, "java", None)[:2] == (0, '\n""\n')
+    assert captured('""') == {}
 
 
 @pytest.mark.parametrize("kind", list(_ACTIONS))

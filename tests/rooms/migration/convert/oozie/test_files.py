@@ -499,3 +499,17 @@ def test_a_name_behind_the_sign_has_no_folders(tmp_path: Path, properties: str) 
     (dag,) = read(tmp_path / "app", {}).dags
     assert client.run(lines(dag, script="bin/tide.sh"))[-1] == "tide.sh"
     assert (tmp_path / "work" / "tide.sh").exists()
+
+
+def test_the_record_reader_of_a_streaming_job_gets_its_settings(tmp_path: Path) -> None:
+    """StreamingMain of Oozie 4.x/5.x writes them into the job, settings of the action win."""
+    body = (
+        "<map-reduce><streaming><mapper>cat</mapper><record-reader>StreamXmlRecordReader</record-reader>"
+        "<record-reader-mapping>begin=tide</record-reader-mapping><record-reader-mapping>end=${ebb}</record-reader-mapping></streaming>"
+        "<configuration><property><name>stream.recordreader.begin</name><value>own</value></property></configuration></map-reduce>"
+    )
+    words = shlex.split(lines(convert(tmp_path, body), ebb="low tide")[-1])
+    given = [words[at + 1] for at, word in enumerate(words) if word == "-D"]
+    wanted = ["stream.recordreader.begin=tide", "stream.recordreader.end=low tide", "stream.recordreader.begin=own"]
+    assert given[:3] == wanted
+    assert words[words.index("-inputreader") + 1] == "StreamXmlRecordReader"
