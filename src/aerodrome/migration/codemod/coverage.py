@@ -329,6 +329,12 @@ COVERAGE: tuple[Removal, ...] = (
         "a class of the same name takes their place; its tasks raise, and each is a finding",
     ),
     Removal(
+        "Pages of the old UI, in links that code makes by hand: /log?…, /graph?…, /dags/…/grid",
+        "finding",
+        ("page-link",),
+        "the UI of 3 has other addresses",
+    ),
+    Removal(
         "Variable.get_variable_from_secrets",
         "rule",
         ("variable-read",),
