@@ -335,6 +335,12 @@ COVERAGE: tuple[Removal, ...] = (
         "the UI of 3 has other addresses",
     ),
     Removal(
+        "triggering_dataset_events, asked of what may be a task's context",
+        "rule",
+        ("asset-event-name",),
+        "triggering_asset_events; a parameter of that name is found",
+    ),
+    Removal(
         "Variable.get_variable_from_secrets",
         "rule",
         ("variable-read",),
