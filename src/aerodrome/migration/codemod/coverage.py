@@ -358,6 +358,18 @@ COVERAGE: tuple[Removal, ...] = (
         "a class of the same name takes their place; its tasks raise, and each is a finding",
     ),
     Removal(
+        "Pages of the old UI, in links that code makes by hand: /log?…, /graph?…, /dags/…/grid",
+        "finding",
+        ("page-link",),
+        "the UI of 3 has other addresses",
+    ),
+    Removal(
+        "triggering_dataset_events, asked of what may be a task's context",
+        "rule",
+        ("asset-event-name",),
+        "triggering_asset_events; a parameter of that name is found",
+    ),
+    Removal(
         "Variable.get_variable_from_secrets",
         "rule",
         ("variable-read",),
