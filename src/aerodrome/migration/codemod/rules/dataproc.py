@@ -134,6 +134,8 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
             region = code
         elif word in _KEPT:
             rest.append(f"{word}={code}")
+        elif word == delegation.OLD and delegation.is_off(item.value):
+            continue
         elif word == delegation.OLD:
             rest.append(f"{delegation.NEW}={code}")
         else:
