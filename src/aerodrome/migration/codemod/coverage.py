@@ -231,6 +231,12 @@ COVERAGE: tuple[Removal, ...] = (
         ("stdlib-module",),
         "imports that nothing uses go",
     ),
+    Removal(
+        "prev_ds and prev_execution_date in templates",
+        "rule",
+        ("previous-date",),
+        "where the schedule is a cron of one step in UTC or a timedelta; else a finding",
+    ),
     Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
     Removal("xcom_pull without task_ids", "finding", ("xcom-pull-all", "xcom-any-key")),

@@ -236,3 +236,14 @@ def test_no_class_lacks_what_its_base_gave_up() -> None:
     for name in sisters:
         assert base.renamed.items() <= table[module + name].renamed.items()
         assert base.removed <= table[module + name].removed
+
+
+@pytest.mark.parametrize("value", ["False", "None", "''"])
+def test_who_acts_for_nobody_impersonates_nobody(value: str) -> None:
+    hook = "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook as Hook\n"
+    job = "from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator as Run\n"
+    source = f"{hook}{job}Hook(google_cloud_storage_conn_id='a', delegate_to={value})\nRun(task_id='a', main='b', delegate_to={value})\n"
+    done = rewrite(source.encode(), RULES, PINNING)
+    assert "delegate_to" not in done.text.decode()
+    assert "impersonation_chain" not in done.text.decode()
+    assert not any("impersonated" in spot.message for _, spot in (*done.notes, *done.spots))

@@ -550,3 +550,10 @@ def test_what_default_args_said_of_clusters_goes_on_being_said() -> None:
     assert "num_workers=2, master_machine_type=KIND, worker_disk_size=90, master_disk_size=500)" in text
     done = rewritten(with_args("{'worker_disk_size': size()}", task), OLD)
     assert "dataproc-job" in {code for code, _ in done.spots}
+
+
+def test_the_name_of_a_job_of_dataproc_is_told() -> None:
+    head = f"from {PROC} import DataProcPySparkOperator as Run\n"
+    done = rewritten(f"{head}Run(task_id='a', main='b', job_name='loan')\n", OLD)
+    assert ["called 'loan'" in spot.message for code, spot in done.notes if code == "dataproc-job"] == [True]
+    assert rewritten(f"{head}Run(task_id='a', main='b')\n", OLD).notes == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword
@@ -67,7 +68,9 @@ def _jobs(source: Source, options: Options) -> Iterator[Change | Spot]:
         if kind is not None:
             arguments = None if has_open_end(call) or call.args else _job(source, call, kind)
             if arguments is not None and source.is_free(_SUBMIT, f"{_MODULE}.{_SUBMIT}"):
-                yield delegation.noted(call, rewritten(source, call, _MODULE, _SUBMIT, arguments))
+                change = delegation.noted(call, rewritten(source, call, _MODULE, _SUBMIT, arguments))
+                named = keyword(call, "job_name")
+                yield replace(change, note=_of_name(source, call, named)) if named and not change.note else change
             else:
                 yield Spot(
                     call.lineno,
@@ -81,6 +84,14 @@ def _jobs(source: Source, options: Options) -> Iterator[Change | Spot]:
             keyword(call, "region") or _is_default(source, "region") or has_open_end(call)
         ):
             yield Change((add_keyword(source, call, "region", '"global"'),))
+
+
+def _of_name(source: Source, call: ast.Call, item: ast.keyword) -> Spot:
+    return Spot(
+        call.lineno,
+        f"The job was called {source.code(item.value)} with an underscore and a random end; today's operator leaves the whole id to chance.",
+        'Where something looks for the name, give job a "reference": {"job_id": "NAME_{{ macros.uuid.uuid4() }}"}.',
+    )
 
 
 def _is_default(source: Source, name: str) -> bool:
@@ -134,6 +145,8 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
             region = code
         elif word in _KEPT:
             rest.append(f"{word}={code}")
+        elif word == delegation.OLD and delegation.is_off(item.value):
+            continue
         elif word == delegation.OLD:
             rest.append(f"{delegation.NEW}={code}")
         else:
