@@ -288,3 +288,15 @@ def test_the_week_of_the_site_numbers_weekdays_and_names_none(tmp_path: Path, pr
     folder: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": {"WeekDays": ["MON", "SUN"]}, "J": JOB}}
     named = dag_of(convert(tmp_path, json.dumps(folder), profile, name="f.json"), "F")
     assert (schedule_of(named).split()[4], "week-start-assumed" in codes(named)) == ("0,1", False)
+
+
+def test_a_job_that_follows_its_folder_follows_no_calendar_that_its_folder_does_not_have(tmp_path: Path) -> None:
+    parent = {"WeekDays": ["SAT"], "RuleBasedCalendars": {"Included": ["USE PARENT"], "Relationship": "OR"}}
+    other = {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["1"]}}
+    folder = {"Type": "Folder", "ControlmServer": "S", "J": {**JOB, "When": parent}}
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
+    assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
+    both = {"RuleBasedCalendars": {"Included": ["USE PARENT", "OTHER"]}}
+    folder["J"] = {**JOB, "When": both}
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
+    assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
