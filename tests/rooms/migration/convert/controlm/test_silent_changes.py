@@ -300,3 +300,12 @@ def test_a_job_that_follows_its_folder_follows_no_calendar_that_its_folder_does_
     folder["J"] = {**JOB, "When": both}
     dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
     assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
+
+
+def test_folders_in_an_alert_or_a_deploy_descriptor_are_none_to_convert(tmp_path: Path) -> None:
+    folder = {"Type": "Folder", "ControlmServer": "S", "A": JOB}
+    alert = {"uuid": "1", "status": [{"F": folder}]}
+    assert convert(tmp_path, json.dumps(alert), name="f.json").dags == ()
+    descriptor = {"DeployDescriptor": [{"ApplyOn": {"Type": "Folder"}, "Property": "@", "Replace": [{"A": "B"}]}]}
+    made = convert(tmp_path, json.dumps(descriptor), name="f.json")
+    assert (made.dags, [item.element for item in made.accounts]) == ((), ["DeployDescriptor"])

@@ -150,20 +150,12 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
     layers = [defaults] if isinstance(defaults, dict) else []
     if isinstance(tree.get("Type"), str) and isinstance(tree.get("Name"), str):
         tree = {tree["Name"]: tree}
+    is_around = all(isinstance(value, dict | list) or name.startswith("$") for name, value in tree.items())
     for name, value in tree.items():
         if name == "Defaults" or not isinstance(value, dict | list):
             continue
-        if (
-            isinstance(value, list) or "Type" not in value
-        ):  # no object of the Automation API: people write them around its objects
-            inside = value if isinstance(value, list) else [value]
-            found = [
-                item
-                for part in inside
-                if isinstance(part, dict)
-                for item in _objects({**_only(defaults), **part}, lines)
-            ]
-            yield from found or [Element(name, line=lines.get(name, 0))]
+        if isinstance(value, list) or "Type" not in value:
+            yield from _below(name, value, defaults, lines, is_around=is_around)
             continue
         kind = str(value.get("Type", ""))
         if kind in _FOLDERS:
@@ -178,6 +170,19 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
             yield folder
         else:
             yield Element(kind, {"NAME": name}, line=lines.get(name, 0))
+
+
+def _below(name: str, value: Any, defaults: Any, lines: Mapping[str, int], *, is_around: bool) -> Iterator[Element]:
+    """Give the objects below a key that is none of the Automation API, which people write around them.
+
+    What has values of its own besides them (an alert, a report) only tells of definitions; a deploy descriptor says how to change them.
+    """
+    found: list[Element] = []
+    if is_around and name != "DeployDescriptor":
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                found += _objects({**_only(defaults), **part}, lines)
+    yield from found or [Element(name, line=lines.get(name, 0))]
 
 
 def _only(defaults: Any) -> dict[str, Any]:
