@@ -309,3 +309,15 @@ def test_folders_in_an_alert_or_a_deploy_descriptor_are_none_to_convert(tmp_path
     descriptor = {"DeployDescriptor": [{"ApplyOn": {"Type": "Folder"}, "Property": "@", "Replace": [{"A": "B"}]}]}
     made = convert(tmp_path, json.dumps(descriptor), name="f.json")
     assert (made.dags, [item.element for item in made.accounts]) == ((), ["DeployDescriptor"])
+
+
+def test_what_is_lost_with_a_name_that_stands_twice_is_told(tmp_path: Path) -> None:
+    defaults = '{"Defaults": {"Job": {"Host": "h"}, "Job": {"Sem": {"Type": "Resource:Pool", "Quantity": "1"}}, "Job": {"RunAs": "u"}},'
+    text = (
+        f'{defaults} "F": {{"Type": "Folder", "ControlmServer": "S", "J": {{"Type": "Job:Command", "Command": "x"}}}}}}'
+    )
+    told = [item.reason for item in convert(tmp_path, text, name="f.json").accounts if item.code == "json-twice"]
+    assert [text.partition(" It lacks what the others have: ")[2] for text in told] == [
+        "Host.",
+        "Sem.",
+    ]

@@ -84,7 +84,7 @@ def looks_like_definitions(text: str) -> bool:
 
 def read_definitions(path: Path) -> Iterator[Element]:
     """Give folders, calendars and profiles of one file. Invalid (file, line) when it is not JSON."""
-    twice: list[str] = []
+    twice: list[tuple[str, str]] = []
     is_repaired = False
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -109,19 +109,21 @@ def read_definitions(path: Path) -> Iterator[Element]:
     lines = _lines_of_names(text)
     if is_repaired:
         yield Element("JSON.Comments", {"NAME": path.name})
-    for name in dict.fromkeys(twice):
-        yield Element("JSON.Twice", {"NAME": name}, line=lines.get(name, 0))
+    for name, lost in dict.fromkeys(twice):
+        yield Element("JSON.Twice", {"NAME": name, "LOST": lost}, line=lines.get(name, 0))
     for part in tree if isinstance(tree, list) else [tree]:
         if isinstance(part, dict):
             yield from _objects(part, lines)
 
 
-def _object(twice: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; names that stand in it more than once are kept in `twice`."""
+def _object(twice: list[tuple[str, str]], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; names that stand in it more than once are kept in `twice`, with the names of what is lost: values may be secret."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            twice.append(name)
+            other = found[name]
+            is_object = isinstance(other, dict) and isinstance(value, dict)
+            twice.append((name, ", ".join(key for key in other if key not in value) if is_object else ""))
         found[name] = value
     return found
 
