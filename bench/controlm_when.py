@@ -71,7 +71,7 @@ def _of_folder(plan: Plan, folder: Mapping[str, Any], shared: Mapping[str, Any],
         try:
             test = _test_of(folder, own, shared)
         except Missing as why:
-            if found.is_known:
+            if found.dates:
                 yield f"{'/'.join(job.path)}: {why} is in no file, and the job has dates"
             continue
         except Unread:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from tests.rooms.migration.convert.controlm.sample import arguments, convert, dag, dag_of
@@ -76,3 +77,17 @@ def test_the_dag_of_a_job_that_is_ordered_alone_says_where_the_rest_is_told(tmp_
     jobs = f'<JOB JOBNAME="A" TASKTYPE="Command" CMDLINE="x" DAYS="ALL">{order}</JOB><JOB JOBNAME="B" TASKTYPE="Command" CMDLINE="x"/>'
     made = dag_of(convert(tmp_path, f'<FOLDER FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM">{jobs}</FOLDER>'), "F__B")
     assert "stands in the DAG F, which has it, too." in made.doc
+
+
+def test_an_end_that_every_block_turns_needs_no_test(tmp_path: Path) -> None:
+    block = '<ON STMT="*" CODE="*"><DOACTION ACTION="OK"/></ON>'
+    made = dag(tmp_path, f'<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="exit 3" DAYS="ALL">{block}</JOB>')
+    command = str(arguments(made.task("J"))["bash_command"])
+    assert "if true" not in command
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == 0
+
+
+def test_what_the_deadline_of_a_service_says_is_told_once(tmp_path: Path) -> None:
+    details = '<VARIABLE NAME="%%BIM-SERVICE_NAME" VALUE="S"/><VARIABLE NAME="%%BIM-DUE_TIME" VALUE="08:00,2"/>'
+    made = dag(tmp_path, f'<JOB JOBNAME="J" TASKTYPE="Job" APPL_TYPE="BIM" MEMNAME="BIM" DAYS="ALL">{details}</JOB>')
+    assert [item.code for item in made.accounts if item.element == "JOB/sla"] == ["sla-service"]

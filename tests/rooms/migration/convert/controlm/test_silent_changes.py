@@ -288,3 +288,36 @@ def test_the_week_of_the_site_numbers_weekdays_and_names_none(tmp_path: Path, pr
     folder: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": {"WeekDays": ["MON", "SUN"]}, "J": JOB}}
     named = dag_of(convert(tmp_path, json.dumps(folder), profile, name="f.json"), "F")
     assert (schedule_of(named).split()[4], "week-start-assumed" in codes(named)) == ("0,1", False)
+
+
+def test_a_job_that_follows_its_folder_follows_no_calendar_that_its_folder_does_not_have(tmp_path: Path) -> None:
+    parent = {"WeekDays": ["SAT"], "RuleBasedCalendars": {"Included": ["USE PARENT"], "Relationship": "OR"}}
+    other = {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["1"]}}
+    folder = {"Type": "Folder", "ControlmServer": "S", "J": {**JOB, "When": parent}}
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
+    assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
+    both = {"RuleBasedCalendars": {"Included": ["USE PARENT", "OTHER"]}}
+    folder["J"] = {**JOB, "When": both}
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
+    assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
+
+
+def test_folders_in_an_alert_or_a_deploy_descriptor_are_none_to_convert(tmp_path: Path) -> None:
+    folder = {"Type": "Folder", "ControlmServer": "S", "A": JOB}
+    alert = {"uuid": "1", "status": [{"F": folder}]}
+    assert convert(tmp_path, json.dumps(alert), name="f.json").dags == ()
+    descriptor = {"DeployDescriptor": [{"ApplyOn": {"Type": "Folder"}, "Property": "@", "Replace": [{"A": "B"}]}]}
+    made = convert(tmp_path, json.dumps(descriptor), name="f.json")
+    assert (made.dags, [item.element for item in made.accounts]) == ((), ["DeployDescriptor"])
+
+
+def test_what_is_lost_with_a_name_that_stands_twice_is_told(tmp_path: Path) -> None:
+    defaults = '{"Defaults": {"Job": {"Host": "h"}, "Job": {"Sem": {"Type": "Resource:Pool", "Quantity": "1"}}, "Job": {"RunAs": "u"}},'
+    text = (
+        f'{defaults} "F": {{"Type": "Folder", "ControlmServer": "S", "J": {{"Type": "Job:Command", "Command": "x"}}}}}}'
+    )
+    told = [item.reason for item in convert(tmp_path, text, name="f.json").accounts if item.code == "json-twice"]
+    assert [text.partition(" It lacks what the others have: ")[2] for text in told] == [
+        "Host.",
+        "Sem.",
+    ]

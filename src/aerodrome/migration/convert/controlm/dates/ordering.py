@@ -66,12 +66,12 @@ def _walk(
     for member in folder.members:
         if isinstance(member, Folder):
             own = {**rules, **{rule.name: rule for rule in member.rules}}
-            inner = _of_node(member, whole, almanac, own, folder.rules or tuple(rules.values()))
+            inner = _of_node(member, whole, almanac, own, folder.rules)
             _walk(member, inner, almanac, own, found)
         else:
             key = (member.rule, member.rule_names, member.rules_join)
             if key not in known:
-                known[key] = _of_node(member, whole, almanac, rules, folder.rules or tuple(rules.values()))
+                known[key] = _of_node(member, whole, almanac, rules, folder.rules)
             found[member.path] = known[key]
 
 
@@ -111,7 +111,7 @@ def _chosen(folder: Folder, included: list[Rule], excluded: list[Rule], almanac:
 def _of_node(
     node: Job | Folder, whole: Ordered | None, almanac: Almanac, rules: Mapping[str, Rule], around: tuple[Rule, ...]
 ) -> Ordered:
-    included, excluded = _named(node, rules, around)
+    included, excluded = _named(node, rules, around if whole is None else ())
     missing = [name for name in node.rule_names if name.lstrip("!") not in rules and name not in ("*", "USE PARENT")]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0].lstrip('!')} is not in the export.")
@@ -129,11 +129,10 @@ def _of_node(
     try:
         parts: list[frozenset[date]] = []
         used: list[Rule] = []
-        if included:
-            parts.append(frozenset[date]().union(*(almanac.dates(rule) for rule in included)))
+        if included or (follows_folder and whole is not None):
+            outer = whole.dates if follows_folder and whole is not None else frozenset[date]()
+            parts.append(outer.union(*(almanac.dates(rule) for rule in included)))
             used += included
-        elif follows_folder and whole is not None:
-            parts.append(whole.dates)
         if has_own:
             parts.append(almanac.dates(node.rule))
             used.append(node.rule)

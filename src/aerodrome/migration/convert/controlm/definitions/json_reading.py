@@ -84,7 +84,7 @@ def looks_like_definitions(text: str) -> bool:
 
 def read_definitions(path: Path) -> Iterator[Element]:
     """Give folders, calendars and profiles of one file. Invalid (file, line) when it is not JSON."""
-    twice: list[str] = []
+    twice: list[tuple[str, str]] = []
     is_repaired = False
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -109,19 +109,21 @@ def read_definitions(path: Path) -> Iterator[Element]:
     lines = _lines_of_names(text)
     if is_repaired:
         yield Element("JSON.Comments", {"NAME": path.name})
-    for name in dict.fromkeys(twice):
-        yield Element("JSON.Twice", {"NAME": name}, line=lines.get(name, 0))
+    for name, lost in dict.fromkeys(twice):
+        yield Element("JSON.Twice", {"NAME": name, "LOST": lost}, line=lines.get(name, 0))
     for part in tree if isinstance(tree, list) else [tree]:
         if isinstance(part, dict):
             yield from _objects(part, lines)
 
 
-def _object(twice: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; names that stand in it more than once are kept in `twice`."""
+def _object(twice: list[tuple[str, str]], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; names that stand in it more than once are kept in `twice`, with the names of what is lost: values may be secret."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            twice.append(name)
+            other = found[name]
+            is_object = isinstance(other, dict) and isinstance(value, dict)
+            twice.append((name, ", ".join(key for key in other if key not in value) if is_object else ""))
         found[name] = value
     return found
 
@@ -150,20 +152,12 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
     layers = [defaults] if isinstance(defaults, dict) else []
     if isinstance(tree.get("Type"), str) and isinstance(tree.get("Name"), str):
         tree = {tree["Name"]: tree}
+    is_around = all(isinstance(value, dict | list) or name.startswith("$") for name, value in tree.items())
     for name, value in tree.items():
         if name == "Defaults" or not isinstance(value, dict | list):
             continue
-        if (
-            isinstance(value, list) or "Type" not in value
-        ):  # no object of the Automation API: people write them around its objects
-            inside = value if isinstance(value, list) else [value]
-            found = [
-                item
-                for part in inside
-                if isinstance(part, dict)
-                for item in _objects({**_only(defaults), **part}, lines)
-            ]
-            yield from found or [Element(name, line=lines.get(name, 0))]
+        if isinstance(value, list) or "Type" not in value:
+            yield from _below(name, value, defaults, lines, is_around=is_around)
             continue
         kind = str(value.get("Type", ""))
         if kind in _FOLDERS:
@@ -178,6 +172,19 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
             yield folder
         else:
             yield Element(kind, {"NAME": name}, line=lines.get(name, 0))
+
+
+def _below(name: str, value: Any, defaults: Any, lines: Mapping[str, int], *, is_around: bool) -> Iterator[Element]:
+    """Give the objects below a key that is none of the Automation API, which people write around them.
+
+    What has values of its own besides them (an alert, a report) only tells of definitions; a deploy descriptor says how to change them.
+    """
+    found: list[Element] = []
+    if is_around and name != "DeployDescriptor":
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                found += _objects({**_only(defaults), **part}, lines)
+    yield from found or [Element(name, line=lines.get(name, 0))]
 
 
 def _only(defaults: Any) -> dict[str, Any]:
