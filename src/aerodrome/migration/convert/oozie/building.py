@@ -127,6 +127,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
         ending=body.ending,
+        calm=workflow.reached_without_error(),
     )
     bodies: dict[str, Task] = {}
     predicates: _Predicates = []
@@ -216,7 +217,7 @@ def _kill(body: Body, words: Words, node: Node) -> Task:
     caveats: dict[str, str] = {}
     compiler = Compiler(body.scope, words, body.needs)
     try:
-        compiler.is_message = True
+        compiler.is_message, compiler.is_after_error = True, node.name not in words.calm
         message = compiler.template(node.message)
     except Unsupported as error:
         message = flow_text(node.message)
