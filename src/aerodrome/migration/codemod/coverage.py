@@ -34,7 +34,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Authoring classes are in airflow.sdk (DAG, task, Variable, …)", "ruff", ("AIR311", "AIR321")),
     Removal("Other names removed in 3.0", "ruff", ("AIR301", "AIR302")),
     Removal("Changed signatures of lineage collectors", "ruff", ("AIR303",)),
-    Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
+    Removal(
+        "schedule_interval and timetable of a DAG",
+        "rule",
+        ("dag-argument",),
+        "also in `DAG(**a_dict)`, here or in another file of the project",
+    ),
     Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
     Removal("Arrows between a DAG and a task", "rule", ("dag-arrow",)),
@@ -69,10 +74,10 @@ COVERAGE: tuple[Removal, ...] = (
         "a finding for what paramiko's client has not",
     ),
     Removal(
-        "EmailOperator sends by a connection, not by the settings of [smtp]",
+        "EmailOperator and the mails about failed tasks go by a connection, not by the settings of [smtp]",
         "finding",
         ("email-connection",),
-        "the connection is named in the call",
+        "the connection is named in the call of EmailOperator",
     ),
     Removal(
         "default_args that only the operators of today read",
@@ -93,6 +98,12 @@ COVERAGE: tuple[Removal, ...] = (
         "finding",
         ("source-version",),
         "by file: one that only 1.10 reads has its defaults; one that merely looks so is said",
+    ),
+    Removal(
+        "Defaults of the providers of 2.x that today's have not: connections of RDS, Batch and Kubernetes, names of SageMaker's jobs",
+        "rule",
+        ("old-provider-default",),
+        "where the project ran on a 2.x whose providers had them",
     ),
     Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
     Removal(
@@ -201,6 +212,24 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("template-name",),
         "else a finding; by a table of what the packages had",
+    ),
+    Removal(
+        "Sensors that run out of time are not tried again",
+        "finding",
+        ("sensor-timeout",),
+        "where the project ran on 1.10 and they have retries",
+    ),
+    Removal(
+        "next_execution_date and next_ds under a timetable of one's own",
+        "finding",
+        ("next-date",),
+        "they are data_interval_end, which need not be the next run's date",
+    ),
+    Removal(
+        "Modules of Python's own library that newer Pythons have not: imp, distutils, cgi, …",
+        "finding",
+        ("stdlib-module",),
+        "imports that nothing uses go",
     ),
     Removal("try_number in callbacks, before 2.10", "rule", ("try-number",), "else a finding"),
     Removal("Kinds of runs and states as texts: `{{ dag_run.run_type }}`", "rule", ("state-text",)),
@@ -327,6 +356,18 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("gone-class",),
         "a class of the same name takes their place; its tasks raise, and each is a finding",
+    ),
+    Removal(
+        "Variable.get_variable_from_secrets",
+        "rule",
+        ("variable-read",),
+        "Variable.get with None for what is not there",
+    ),
+    Removal(
+        "Functions that are gone: airflow.api.common.experimental, round_time, date_range, …",
+        "rule",
+        ("gone-function",),
+        "one of the same name raises when a task calls it; a finding where the file calls it as it is read",
     ),
     Removal(
         "Sqoop, Plexus: providers that are retired",

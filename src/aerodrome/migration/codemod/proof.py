@@ -23,6 +23,7 @@ from aerodrome.kernel.secret import MASK
 from aerodrome.kernel.trees import copy_tree
 from aerodrome.migration.codemod.origin import default_timezone
 from aerodrome.migration.codemod.raising import Raising
+from aerodrome.migration.codemod.rules.asset_addresses import are_prefixed
 from aerodrome.parsing import (
     DagDifference,
     ImportFailure,
@@ -41,6 +42,9 @@ FIRST_RUN_AT = datetime(2026, 3, 27, tzinfo=UTC)
 """The next fire times are computed from here and from half a year later, so that both changes of the clock are among them."""
 SECOND_RUN_AT = datetime(2026, 10, 23, tzinfo=UTC)
 _TIMEOUT_S = 3600.0
+_PREFIXED = (
+    "Airflow 3 refuses the address, so the upgrade put x- before it, in all of the project: tell whoever else names it."
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Interpreter:
 
     version: str
     venv: Path
+
+    @property
+    def python(self) -> str:
+        """Give the version of its Python, "3.11"; "" where the virtualenv does not tell."""
+        folders = sorted(self.venv.glob("lib/python3.*"))
+        return folders[0].name.removeprefix("python") if folders else ""
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ class Proof:
     target_version: str
     files: tuple[FileProof, ...]
     seconds: float
+    source_python: str = ""
+    target_python: str = ""  # what only another Python lacks, the proof did not see
     cpu_s: float = 0.0  # processor time of both readings, on all cores
 
     @property
@@ -89,6 +101,8 @@ class Proof:
         return {
             "source_version": self.source_version,
             "target_version": self.target_version,
+            "source_python": self.source_python,
+            "target_python": self.target_python,
             "seconds": self.seconds,
             "verdicts": self.verdicts,
             "files": [asdict(file) for file in self.files],
@@ -134,7 +148,8 @@ def prove(
         for file in sorted(olds.keys() | news)
     )
     seconds = round(time.monotonic() - started, 2)
-    return Proof(source.version, target.version, files, seconds, round(old.cpu_s + new.cpu_s, 2))
+    cpu_s = round(old.cpu_s + new.cpu_s, 2)
+    return Proof(source.version, target.version, files, seconds, source.python, target.python, cpu_s)
 
 
 def _read(
@@ -217,7 +232,8 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
         return proof("broken", _failure(new))
     if old.failures or not old.dags:
         return proof("not-comparable", _failure(old))
-    differences = tuple(_masked(item) for item in (*found, *raising.explained(compare(old, new), found)))
+    compared = (_of_addresses(item) for item in raising.explained(compare(old, new), found))
+    differences = tuple(_masked(item) for item in (*found, *compared))
     absent = {name.removeprefix("module ") for name in names if name.startswith("module airflow.providers.")}
     of_target = {item.name for item in new.stand_ins.get(file, ()) if item.kind == "module"} & absent
     if of_target or (absent and any(_is_hard(item) for item in differences)):
@@ -231,6 +247,12 @@ def _prove_file(file: str, old: ParseResult, new: ParseResult, raising: Raising)
 def _failure(read: ParseResult) -> str:
     reason = read.failures[0].message if read.failures else "It holds no DAG."
     return f"Airflow {read.airflow_version}: {reason}"
+
+
+def _of_addresses(item: DagDifference) -> DagDifference:
+    """Give the reason where the upgrade itself gave datasets another address."""
+    is_ours = item.path.endswith((".outlets", ".inlets")) and are_prefixed(item.before or (), item.after or ())
+    return replace(item, reason=_PREFIXED) if is_ours and not item.reason else item
 
 
 def _masked(item: DagDifference) -> DagDifference:

@@ -62,6 +62,11 @@ _DAGS = {
         f"from dags.shop.tasks import LoadOperator\n{_HEAD}"
         f"with DAG('below', schedule=None, catchup=False, {_START}):\n{_BODY}    LoadOperator(task_id='c')\n"
     ),
+    "addressed": (
+        f"from airflow.datasets import Dataset\n{_HEAD}"
+        f"with DAG('addressed', schedule=None, catchup=False, {_START}):\n"
+        "    BashOperator(task_id='a', bash_command='x', inlets=[Dataset('ftp:///x')], outlets=[Dataset('ftp:///shelf'), Dataset('s3://b/c')])\n"
+    ),
     "never": "from airflow import DAG\nimport os\nraise ValueError('dag')\n",
 }
 
@@ -80,6 +85,7 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
     source = Interpreter("2.11.2", airflow_venv("2.11.2").path)
     target = Interpreter("3.3.2", airflow_venv("3.3.2").path)
     proof = prove(before, after, source, target, is_pinned=True, home=tmp_path / "warm")
+    assert (proof.source_python, proof.target_python) == ("3.11", "3.11")
     found = {Path(item.file).stem: item for item in proof.files}
     assert {name: item.verdict for name, item in found.items()} == {
         "cron": "equal",
@@ -93,10 +99,14 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
         "grouped": "equal-but-for",
         "anew": "equal",
         "below": "equal",
+        "addressed": "equal-but-for",
         "never": "not-comparable",
     }
     assert found["below"].stand_ins == ("module dags.shop",)
     assert [(item.path, item.after) for item in found["grouped"].differences] == [("tasks.sub", "TaskGroup")]
+    addressed = found["addressed"].differences
+    assert {item.path for item in addressed} == {"tasks.a.inlets", "tasks.a.outlets"}
+    assert all("put x- before it" in item.reason for item in addressed)
     assert found["raising"].raising == ("raising.align",)
     first = found["raising"].differences[0]
     assert (first.path, first.after, first.reason) == ("tasks.align.outcome", "raises", REASON)
@@ -169,6 +179,26 @@ def test_operators_that_the_target_cannot_make_are_compared_with_nothing(
     proof = _prove_file("dags/a.py", old, new, Raising(tmp_path))
     assert proof.verdict == verdict
     assert ("lacks airflow.providers.shop" in proof.reason) == (verdict == "not-comparable")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (["snowflake://lake.sales"], ["x-snowflake://lake.sales"], "equal-but-for"),
+        (["s3://b/c", "snowflake://lake.sales"], ["s3://b/c", "x-snowflake://lake.sales"], "equal-but-for"),
+        (["snowflake://lake.sales"], ["x-snowflake://lake.stock"], "different"),
+        (["s3://b/c"], ["x-s3://b/c"], "different"),
+        (["snowflake://lake.sales"], [], "different"),
+    ],
+)
+def test_addresses_that_the_upgrade_wrote_anew_are_explained(
+    before: list[str], after: list[str], verdict: str, tmp_path: Path
+) -> None:
+    old, new = (
+        ParseResult((ParsedDag("a", "dags/a.py", {}, "", (), {"tasks": {"t": {"outlets": uris}}}),), (), 0.0, version)
+        for version, uris in (("2.11.2", before), ("3.3.2", after))
+    )
+    assert _prove_file("dags/a.py", old, new, Raising(tmp_path)).verdict == verdict
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,8 @@ def test_a_start_date_that_only_default_args_can_say_is_asked_at_run_time() -> N
     assert expected in rewritten(source).text.decode()
 
 
-def test_a_date_that_is_made_in_the_call_stays_nobodys_guess() -> None:
+def test_a_date_that_is_made_in_the_call_gets_a_name_and_is_asked_at_run_time() -> None:
     source = "from airflow import DAG\nfrom shop import first_day\n\ndag = DAG('a', schedule='@daily', start_date=first_day(3), catchup=False)\n"
-    assert [code for code, _ in rewritten(source).spots] == ["data-interval"]
+    text = rewritten(source).text.decode()
+    assert "\n_start_date = first_day(3)\ndag = DAG('a', " in text
+    assert 'timezone=str(getattr(_start_date, "tzinfo", None) or "UTC")), start_date=_start_date' in text

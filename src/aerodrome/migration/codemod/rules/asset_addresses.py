@@ -7,7 +7,7 @@ The same address becomes the same everywhere, so producers and consumers of the 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from urllib.parse import urlsplit
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
@@ -54,6 +54,12 @@ def is_refused(address: str) -> bool:
     path = parts.path.rstrip("/") or "/"
     wanted = _PARTS[scheme]
     return not parts.netloc or bool(wanted and path.count("/") not in wanted)
+
+
+def are_prefixed(before: Collection[str], after: Collection[str]) -> bool:
+    """Tell whether addresses are the same ones but for the x- that this rule writes."""
+    old = sorted(f"x-{address}" if is_refused(address) else address for address in before)
+    return old == sorted(after) != sorted(before)
 
 
 def _is_unreadable(address: str) -> bool:

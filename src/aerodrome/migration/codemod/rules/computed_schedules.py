@@ -39,6 +39,9 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         if isinstance(value := dags.constant(source, given), ast.Call) and source.means(value.func, dags.DELTAS):
             continue  # the rule about schedules that can be seen
         zone = zones.zone(source, call, options.zone)
+        if zone is None and pinned(source, given, "") and (naming := zones.naming(source, call, options.zone)):
+            yield naming
+            continue
         change = pinned(source, given, zone) if zone is not None else None
         if change is not None and len(change.edits) > 1:
             if is_made:

@@ -70,13 +70,16 @@ def _intervals(source: Source, options: Options) -> Iterator[Change | Spot]:
             cron = _PRESETS.get(value.value, value.value)
             if cron.startswith("@") or len(cron.split()) not in (5, 6, 7):
                 continue
-            if (zone := zones.zone(source, call, options.zone)) is None:
+            is_free = source.is_free(_CRON, f"{_INTERVAL}.{_CRON}")
+            if is_free and (naming := zones.naming(source, call, options.zone)):
+                yield naming
+            elif (zone := zones.zone(source, call, options.zone)) is None:
                 yield Spot(
                     given.lineno,
                     "Airflow 3 gives runs of this cron schedule no data interval, and the time zone of start_date cannot be seen.",
                     f"Write schedule={_CRON}({source.code(given)}, timezone=…).",
                 )
-            elif source.is_free(_CRON, f"{_INTERVAL}.{_CRON}"):
+            elif is_free:
                 text = f"{_CRON}({source.code(given) if value.value == cron else repr(cron)}, timezone={zone})".replace(
                     "'", '"'
                 )

@@ -30,6 +30,8 @@ class _Old:
 
 
 _GOOGLE = "airflow.providers.google.cloud"
+_CHECKS = "airflow.operators.presto_check_operator.Presto"
+_GLOBAL = _Old("region", '"global"')
 _BIGQUERY = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",))
 _LOAD = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",), "google_cloud_storage_conn_id")
 _POD = _Old("on_finish_action", '"keep_pod"', ("is_delete_operator_pod",))
@@ -60,12 +62,23 @@ _OLD = {
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": _POD,
     f"{_GOOGLE}.operators.kubernetes_engine.GKEStartPodOperator": _POD,
     "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", words=("timeout",)),
+    **{
+        f"{_CHECKS}{name}Operator": _Old("conn_id", '"presto_default"', ("presto_conn_id",))
+        for name in ("Check", "ValueCheck", "IntervalCheck")
+    },
+    "airflow.operators.druid_check_operator.DruidCheckOperator": _Old(
+        "conn_id", '"druid_broker_default"', ("druid_broker_conn_id",)
+    ),
+    f"{_GOOGLE}.operators.dataproc.DataprocInstantiateWorkflowTemplateOperator": _GLOBAL,
+    f"{_GOOGLE}.operators.dataproc.DataprocInstantiateInlineWorkflowTemplateOperator": _GLOBAL,
 }  # fmt: skip
 _QUIET = _Old("do_xcom_push", "False", ("xcom_push",))
 _OUTPUTS = {
     "airflow.providers.ssh.operators.ssh.SSHOperator": _QUIET,
     "airflow.providers.http.operators.http.HttpOperator": _QUIET,
     "airflow.providers.docker.operators.docker.DockerOperator": _QUIET,
+    f"{_GOOGLE}.operators.datastore.CloudDatastoreExportEntitiesOperator": _QUIET,
+    f"{_GOOGLE}.operators.datastore.CloudDatastoreImportEntitiesOperator": _QUIET,
 }
 """1.10.15 gave nothing to XCom unless `xcom_push` (SSH: `do_xcom_push`) was said; today all that a command wrote or a server answered is stored."""
 
@@ -108,7 +121,7 @@ def _is_missing(source: Source, call: ast.Call, old: _Old) -> bool:
     if old.argument in _IDLE and _IDLE[old.argument](source, call):
         return False
     names = (old.argument, *old.ways)
-    return not any(keyword(call, name) for name in (*names, *old.words)) and not _says(source, names)
+    return not any(keyword(call, name) for name in (*names, *old.words)) and not says(source, names)
 
 
 def _has_tag(source: Source, call: ast.Call) -> bool:
@@ -145,7 +158,7 @@ def _edit(source: Source, call: ast.Call, missing: list[_Old], other: ast.keywor
     return Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))
 
 
-def _says(source: Source, names: tuple[str, ...]) -> bool:
+def says(source: Source, names: tuple[str, ...]) -> bool:
     """Tell whether a dict of the file has one of them as its key: not one that is part of another, or given under a name of its own."""
     keys = (key for mapping in source.each(ast.Dict) if _may_be_arguments(source, mapping) for key in mapping.keys)
     return any(isinstance(key, ast.Constant) and key.value in names for key in keys) or any(
@@ -187,6 +200,12 @@ RULE = Rule(
         b"BigQuery",
         b"bigquery",
         b"Datastore",
+        b"PrestoCheck",
+        b"PrestoValueCheck",
+        b"PrestoIntervalCheck",
+        b"DruidCheck",
+        b"DataprocWorkflow",
+        b"DataprocInstantiate",
         b"KubernetesPod",
         b"GKEPod",
         b"SparkSubmit",

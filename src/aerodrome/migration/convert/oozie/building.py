@@ -27,6 +27,7 @@ from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.counters import counters_in
 from aerodrome.migration.convert.oozie.datasets import describe_asked
 from aerodrome.migration.convert.oozie.decisions import decision_task, write_decision
+from aerodrome.migration.convert.oozie.job_settings import tell_settings
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
 from aerodrome.migration.convert.oozie.sla import Watch, watch
@@ -276,6 +277,7 @@ def make_dag(
         edges = [*(Edge(task.full_id, gate.full_id) for task in before), *edges]
         before = (*before, gate)
     hand_on(body)
+    tell_settings(body)
     watches = _watches(body, sla)
     tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs

@@ -19,7 +19,7 @@ def bundle_dags(
     estate: Estate, children: Children, item: Application, taken: set[str]
 ) -> tuple[list[Dag], list[Question], set[str]]:
     """Give the DAGs, the questions, and the files of the coordinators that the bundle runs."""
-    formal = configuration(item.root.first("parameters"))
+    formal = estate.submitted_defaults(item)
     job = (*estate.job(item), Layer("bundle parameters", formal))
     scope = Scope(job)
     bundle = scope.text(item.root.get("name")) or children.dag_ids[item.file]

@@ -273,6 +273,11 @@ class Compiler:
         made = CALLS.get(name)
         if name in self.words.functions:
             return self.of_site(self.words.functions[name], name, arguments)
+        if name == "hadoop:counters":
+            raise Unsupported(
+                "el-counters",
+                "only single counters of map-reduce actions are read, not all, nor those of other actions",
+            )
         if made is None:
             raise Unsupported("el-function", f"{name}() has no equivalent")
         try:
