@@ -260,7 +260,7 @@ JOBS_AROUND = [
 
 
 @pytest.mark.parametrize("jobs", JOBS_AROUND)
-def test_jobs_are_found_where_the_automation_api_has_none(tmp_path: Path, jobs: dict[str, object]) -> None:
+def test_jobs_are_found_in_lists_and_under_keys_of_somebodys_own(tmp_path: Path, jobs: dict[str, object]) -> None:
     text: object = {"F": {"Type": "Folder", "ControlmServer": "S", "DependsOn": ["G"], **jobs}}
     dag = dag_of(convert(tmp_path, json.dumps(text), name="f.json"), "F")
     assert {task.full_id for task in dag.tasks} == {"A", "B"}

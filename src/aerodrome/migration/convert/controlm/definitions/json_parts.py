@@ -91,7 +91,7 @@ def add_when(element: Element, when: Mapping[str, Any]) -> None:
             attributes["SHIFT"] = _SHIFTS.get(policy.lower().replace(" ", ""), policy)
             attributes["SHIFTNUM"] = scalar(value.get("ShiftBy", "0"))
         elif key == "Schedule" and str(value).upper() == "NEVER":
-            attributes |= {"DAYS": "", "WEEKDAYS": "", "NEVER": "1"}
+            attributes |= {"DAYS": "", "WEEKDAYS": "", "NEVER": "1"}  # whatever else it says (Job Properties, When)
         elif key == "RuleBasedCalendars" and isinstance(value, dict):
             _add_rules(element, value)
         elif key in _WHEN:

@@ -238,7 +238,7 @@ def _folder(
 
 
 def _listed(jobs: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give the jobs of a list, or of an object by name: the Automation API has neither, people write both."""
+    """Give the jobs of a list, as the Automation API has it under `Jobs` for jobs of one name (Job Properties, Name), or of an object by name, as people write it."""
     if isinstance(jobs, dict) and "Type" in jobs:
         jobs = [jobs]
     pairs = jobs.items() if isinstance(jobs, dict) else [("", job) for job in jobs] if isinstance(jobs, list) else []
@@ -248,7 +248,7 @@ def _listed(jobs: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _holds_jobs(key: str, item: Any) -> bool:
-    """Say whether something in a folder that is no part of the Automation API holds its jobs: `Jobs`, or what has them by their types."""
+    """Say whether something in a folder holds its jobs: `Jobs`, or a key of somebody's own with objects of their types."""
     if key in _NAMES or (key in _OF_FOLDERS and key != "Jobs"):
         return False
     inside = item.values() if isinstance(item, dict) and "Type" not in item else item if isinstance(item, list) else ()
