@@ -18,11 +18,11 @@ demo: ## Tell the whole story on this machine: a self-managed Airflow, migrated 
 	@.venv/bin/aerodrome demo $(ARGS)
 
 .PHONY: test
-test: ## Check style, types and import contracts, then run all tests, two at a time
+test: ## Check style, types and import contracts, then run all tests (two at a time, those of running Airflows alone)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory lint
 ifeq ($(strip $(ARGS)),)
-	@code=0; $(PY) -m pytest -n 2 --dist worksteal -m "not journey" || code=1; $(PY) -m pytest -p no:randomly -n 2 --dist loadgroup -m journey || code=1; exit $$code
+	@code=0; $(PY) -m pytest -n 2 --dist worksteal -m "not journey" || code=1; $(PY) -m pytest -p no:randomly -m journey || code=1; exit $$code
 else
 	@$(PY) -m pytest $(ARGS)
 endif

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -162,11 +163,19 @@ def given_to(estate: Estate, dag: Dag, ending: str) -> Given | None:
 
 def _submitted(estate: Estate, dag: Dag, item: Application) -> tuple[Layer, ...]:
     """Give what a definition is submitted with: its properties, or what the entry of its bundle and the bundle's properties say."""
-    own = Layer("parameters", configuration(item.root.first("parameters")))
+    own = Layer("parameters", _defaults(estate, item, "coord"))
     entry = next((account.origin for account in dag.accounts if account.element == "bundle/coordinator"), None)
     bundle = estate.applications.get(entry.file) if entry is not None else None
     if entry is None or bundle is None:
         return (*estate.job(item), own)
     found = next(element for element in bundle.root.every("coordinator") if element.line == entry.line)
     given = Layer("entry", configuration(found.first("configuration")), is_outward=True)
-    return (given, *estate.job(bundle), Layer("bundle", configuration(bundle.root.first("parameters"))), own)
+    return (given, *estate.job(bundle), Layer("bundle", _defaults(estate, bundle, "bundle")), own)
+
+
+def _defaults(estate: Estate, item: Application, kind: str) -> dict[str, str]:
+    """Give the file of defaults beside a definition, and its parameters for what that lacks (Oozie 5.2, CoordSubmitXCommand.submitJob)."""
+    found = configuration(estate.configurations.get(str(PurePosixPath(item.folder) / f"{kind}-config-default.xml")))
+    for name, value in configuration(item.root.first("parameters")).items():
+        found.setdefault(name, value)
+    return found

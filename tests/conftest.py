@@ -52,11 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only the matrix runs, and keep together what shares one long story (`--dist loadgroup`)."""
-    for item in items:
-        if item.get_closest_marker("journey"):
-            names = getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("moved" if "moved" in names else item.nodeid.partition("::")[0]))
+    """Leave out what only the matrix runs."""
     if not IS_WIDE:
         left_out = [item for item in items if item.get_closest_marker("matrix")]
         items[:] = [item for item in items if not item.get_closest_marker("matrix")]

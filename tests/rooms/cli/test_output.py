@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,3 +105,9 @@ def test_a_mistake_in_the_command_line_repeats_no_password(
     told = capsys.readouterr()
     assert "canary-pw" not in told.out + told.err
     assert "error" in told.err
+
+
+@pytest.mark.parametrize("module", ["aerodrome", "aerodrome.cli"])
+def test_python_runs_the_command(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True)
+    assert "migrate" in done.stdout

@@ -34,7 +34,12 @@ COVERAGE: tuple[Removal, ...] = (
     Removal("Authoring classes are in airflow.sdk (DAG, task, Variable, …)", "ruff", ("AIR311", "AIR321")),
     Removal("Other names removed in 3.0", "ruff", ("AIR301", "AIR302")),
     Removal("Changed signatures of lineage collectors", "ruff", ("AIR303",)),
-    Removal("schedule_interval and timetable of a DAG", "rule", ("dag-argument",), "also in `DAG(**a_dict)`"),
+    Removal(
+        "schedule_interval and timetable of a DAG",
+        "rule",
+        ("dag-argument",),
+        "also in `DAG(**a_dict)`, here or in another file of the project",
+    ),
     Removal("concurrency, fail_stop of a DAG", "rule", ("dag-argument",)),
     Removal("default_view, orientation, full_filepath of a DAG", "rule", ("dag-argument",)),
     Removal("Arrows between a DAG and a task", "rule", ("dag-arrow",)),
@@ -93,6 +98,12 @@ COVERAGE: tuple[Removal, ...] = (
         "finding",
         ("source-version",),
         "by file: one that only 1.10 reads has its defaults; one that merely looks so is said",
+    ),
+    Removal(
+        "Defaults of the providers of 2.x that today's have not: connections of RDS, Batch and Kubernetes, names of SageMaker's jobs",
+        "rule",
+        ("old-provider-default",),
+        "where the project ran on a 2.x whose providers had them",
     ),
     Removal("SqlSensor: allow_null, which was True", "rule", ("sql-sensor-null",), "where the project ran on 1.10"),
     Removal(
@@ -360,6 +371,30 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("gone-class",),
         "a class of the same name takes their place; its tasks raise, and each is a finding",
+    ),
+    Removal(
+        "Pages of the old UI, in links that code makes by hand: /log?…, /graph?…, /dags/…/grid",
+        "finding",
+        ("page-link",),
+        "the UI of 3 has other addresses",
+    ),
+    Removal(
+        "triggering_dataset_events, asked of what may be a task's context",
+        "rule",
+        ("asset-event-name",),
+        "triggering_asset_events; a parameter of that name is found",
+    ),
+    Removal(
+        "Variable.get_variable_from_secrets",
+        "rule",
+        ("variable-read",),
+        "Variable.get with None for what is not there",
+    ),
+    Removal(
+        "Functions that are gone: airflow.api.common.experimental, round_time, date_range, …",
+        "rule",
+        ("gone-function",),
+        "one of the same name raises when a task calls it; a finding where the file calls it as it is read",
     ),
     Removal(
         "Sqoop, Plexus: providers that are retired",

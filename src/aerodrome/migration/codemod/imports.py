@@ -10,10 +10,8 @@ from functools import cache
 from aerodrome.migration.codemod.contract import Edit
 from aerodrome.migration.codemod.editing import import_text
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.passed_on import OURS, exported
 from aerodrome.migration.codemod.source import Source
-
-_OURS = ("airflow", "datetime", "pendulum")
-"""What our fixes take the uses of."""
 
 
 def repeated_imports(source: Source | None) -> list[tuple[ast.ImportFrom, ast.alias]]:
@@ -39,6 +37,39 @@ def drop_repeated(source: Source, repeated: Collection[tuple[ast.ImportFrom, ast
     return [_without(source, node, [alias for alias in node.names if alias not in gone]) for node in nodes]
 
 
+def divided_imports(source: Source | None) -> list[list[ast.ImportFrom]]:
+    """Give imports of one module of Airflow that follow each other line by line, in the same block."""
+    groups: list[list[ast.ImportFrom]] = []
+    if source is None:
+        return groups
+    for node in sorted(source.each(ast.ImportFrom), key=source.start):
+        is_airflows = not node.level and str(node.module).split(".")[0] == "airflow" and is_alone(source, node)
+        if not is_airflows or node.names[0].name == "*":
+            continue
+        line = source.text[source.line_start(node.lineno) : source.line_end(node.end_lineno or node.lineno)]
+        if b"#" in line:
+            continue
+        last = groups[-1][-1] if groups else None
+        if (
+            last is not None
+            and last.module == node.module
+            and (last.end_lineno or last.lineno) + 1 == node.lineno
+            and source.parents[last] is source.parents[node]
+            and last.col_offset == node.col_offset
+        ):
+            groups[-1].append(node)
+        else:
+            groups.append([node])
+    return [group for group in groups if len(group) > 1]
+
+
+def joined(source: Source, group: list[ast.ImportFrom]) -> Edit:
+    """Write imports of one module as one."""
+    names = list(dict.fromkeys(written(alias) for node in group for alias in node.names))
+    text = import_text(str(group[0].module), names, indent_of(source, group[0]), source.newline.decode())
+    return Edit(source.start(group[0]), source.end(group[-1]), text)
+
+
 def unused_imports(source: Source | None, left: Collection[tuple[int, int]] = ()) -> dict[str, str]:
     """Give the names that a file imports from airflow and of dates, at any level, and never uses: "module.name" as imported -> the name it is bound to.
 
@@ -46,16 +77,16 @@ def unused_imports(source: Source | None, left: Collection[tuple[int, int]] = ()
     """
     if source is None:
         return {}
-    used = {node.id for node in source.each(ast.Name) if not _is_left(node, left)} | _exported(source.tree)
+    used = {node.id for node in source.each(ast.Name) if not _is_left(node, left)} | exported(source.tree)
     found: dict[str, str] = {}
     for node in source.each(ast.ImportFrom):
-        if not _is_left(node, left) and node.module and not node.level and node.module.split(".")[0] in _OURS:
+        if not _is_left(node, left) and node.module and not node.level and node.module.split(".")[0] in OURS:
             found |= {f"{node.module}.{alias.name}": alias.asname or alias.name for alias in node.names}
     for plain in source.each(ast.Import):
         found |= {
             alias.name: alias.asname or alias.name.split(".")[0]
             for alias in plain.names
-            if alias.name.split(".")[0] in _OURS and not _is_left(plain, left)
+            if alias.name.split(".")[0] in OURS and not _is_left(plain, left)
         }
     return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 
@@ -125,15 +156,3 @@ def _without(source: Source, node: ast.ImportFrom | ast.Import, kept: list[ast.a
     if (len(siblings) == 1 and not isinstance(parent, ast.Module)) or not is_alone(source, node):
         return Edit(start, end, "pass")
     return Edit(source.line_start(node.lineno), source.line_end(node.end_lineno or node.lineno), "")
-
-
-def _exported(tree: ast.Module) -> set[str]:
-    found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            found |= {
-                item.value
-                for item in ast.walk(node.value)
-                if isinstance(item, ast.Constant) and isinstance(item.value, str)
-            }
-    return found

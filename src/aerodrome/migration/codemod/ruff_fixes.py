@@ -18,7 +18,7 @@ from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules import context_keys
 from aerodrome.migration.codemod.rules.isolated import GIVEN_BY, WORDS, bodies_left
 from aerodrome.migration.codemod.source import read
-from aerodrome.migration.codemod.tidying import compiles, drop_unused
+from aerodrome.migration.codemod.tidying import compiles, drop_unused, join_imports
 from aerodrome.migration.codemod.workers import Each, Held
 
 _TO_LOOK_AT = {
@@ -78,6 +78,8 @@ def _clean(held: Held, item: tuple[str, bytes]) -> _Cleaned:
     if is_broken:
         path.write_bytes(ours)
     drop_unused(path, name, held, applied)
+    if path.read_bytes() != held.project.text(name):
+        join_imports(path, name, held)
     text = path.read_text(encoding="utf-8", errors="replace")
     facts = [
         Remaining(fact.rule, name, fact.line, fact.message, fact.hint)

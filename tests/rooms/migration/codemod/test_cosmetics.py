@@ -74,3 +74,24 @@ def test_a_comment_stays_beside_its_argument(tmp_path: Path, last: str, shown: s
     head = "from datetime import datetime\nfrom airflow import DAG\n\nARGS = {'start_date': datetime(2024, 1, 1)}\n"
     text = run(tmp_path, f"{head}dag = DAG(\n    'sales',\n    schedule_interval='@daily',\n{last}\n")
     assert shown in text
+
+
+def test_imports_of_one_module_are_one(tmp_path: Path) -> None:
+    text = run(
+        tmp_path,
+        "import os\n\nfrom airflow import DAG\nfrom airflow.models import Variable\nfrom airflow.utils.task_group import TaskGroup\n\n\n"
+        "with DAG('a', schedule_interval=None), TaskGroup('g'):\n    print(os, Variable.get('a'))\n",
+    )
+    assert [line for line in text.splitlines() if "import" in line] == [
+        "import os",
+        "from airflow.sdk import TaskGroup, DAG, Variable",
+    ]
+
+
+def test_imports_that_their_author_divided_stay_so(tmp_path: Path) -> None:
+    head = "from airflow.sdk import Asset\nfrom airflow.sdk import Variable\n"
+    text = run(
+        tmp_path,
+        f"{head}from airflow.operators.bash_operator import BashOperator\n\nprint(Asset, Variable, BashOperator)\n",
+    )
+    assert text.startswith(head)

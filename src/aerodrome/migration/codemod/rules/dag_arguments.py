@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import drop_item, keyword, rename_keyword, replace
 from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules.shared_dictionaries import unmended
 from aerodrome.migration.codemod.source import Source
 
 _RENAMED = {
@@ -55,6 +56,14 @@ def _dag_arguments(source: Source, _options: Options) -> Iterator[Change | Spot]
         named = _positional(source, call)
         if named and source.means(call.func, dags.CLASSES | {"airflow.sdk.DAG"}):
             yield named
+        for item in call.keywords:
+            old = [name for name in unmended(source, item.value, dags.ANY) if name in _RENAMED or name in _DROPPED]
+            if item.arg is None and old:
+                yield Spot(
+                    item.value.lineno,
+                    f"{source.code(item.value)} of another file gives the DAG `{'`, `'.join(old)}`, which Airflow 3 does not take by that name.",
+                    f"Change it there, and what else asks for it: {', '.join(f'{name} is {_RENAMED[name]}' if name in _RENAMED else f'{name} is gone' for name in old)}.",
+                )
     reached = [call for call, way in dags.dict_calls(source, dags.ANY) if way == "**"]
     for call in [*dags.calls(source, dags.ANY), *reached]:
         lost = _superseded({str(item.arg): item.value for item in call.keywords})

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.editing import keyword
+from aerodrome.migration.codemod.rules.shared_dictionaries import ways_of
 from aerodrome.migration.codemod.source import Source
 
 CLASSES = frozenset({"airflow.DAG", "airflow.models.DAG", "airflow.models.dag.DAG"})
@@ -73,17 +74,23 @@ def dictionaries(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Di
         if isinstance(annotated.value, ast.Dict) and isinstance(annotated.target, ast.Name):
             assigned.setdefault(annotated.target.id, []).append(annotated.value)
     seen: set[ast.Dict] = set()
+
+    def reached(node: ast.expr, way: str) -> Iterator[tuple[ast.Dict, str]]:
+        for value in [node] if isinstance(node, ast.Dict) else assigned.get(getattr(node, "id", ""), []):
+            if value in seen:
+                continue
+            seen.add(value)
+            yield value, way
+            if way == "**" and (inner := entry(value, "default_args")):
+                yield from reached(inner[1], "default_args")
+
     for call in calls(source, names):
         for item in call.keywords:
-            if item.arg not in (None, "default_args"):
-                continue
-            found = (
-                [item.value] if isinstance(item.value, ast.Dict) else assigned.get(getattr(item.value, "id", ""), [])
-            )
-            for value in found:
-                if value not in seen:
-                    seen.add(value)
-                    yield value, item.arg or "**"
+            if item.arg in (None, "default_args"):
+                yield from reached(item.value, item.arg or "**")
+    for name, ways in ways_of(source, names).items():
+        if len(ways) == 1 and "else" not in ways:
+            yield from reached(ast.Name(name, ast.Load()), next(iter(ways)))
 
 
 def dict_calls(source: Source, names: frozenset[str]) -> Iterator[tuple[ast.Call, str]]:

@@ -121,7 +121,7 @@ def _is_missing(source: Source, call: ast.Call, old: _Old) -> bool:
     if old.argument in _IDLE and _IDLE[old.argument](source, call):
         return False
     names = (old.argument, *old.ways)
-    return not any(keyword(call, name) for name in (*names, *old.words)) and not _says(source, names)
+    return not any(keyword(call, name) for name in (*names, *old.words)) and not says(source, names)
 
 
 def _has_tag(source: Source, call: ast.Call) -> bool:
@@ -158,7 +158,7 @@ def _edit(source: Source, call: ast.Call, missing: list[_Old], other: ast.keywor
     return Edit(edits[0].start, edits[0].end, "".join(edit.text for edit in edits))
 
 
-def _says(source: Source, names: tuple[str, ...]) -> bool:
+def says(source: Source, names: tuple[str, ...]) -> bool:
     """Tell whether a dict of the file has one of them as its key: not one that is part of another, or given under a name of its own."""
     keys = (key for mapping in source.each(ast.Dict) if _may_be_arguments(source, mapping) for key in mapping.keys)
     return any(isinstance(key, ast.Constant) and key.value in names for key in keys) or any(

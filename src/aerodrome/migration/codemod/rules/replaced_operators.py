@@ -16,7 +16,7 @@ from aerodrome.migration.codemod.source import Source
 
 _RDS = ("airflow.providers.amazon.aws.operators.rds.", "airflow.providers.amazon.aws.sensors.rds.")
 _OLD_RDS = '"aws_conn_id"'
-"""The default connection of Rds operators and sensors while they had hook_params (apache-airflow-providers-amazon 2.4 to 8.10)."""
+"""The default connection of Rds operators and sensors while they had hook_params (apache-airflow-providers-amazon 2.4 to 8.10), and of most of them up to 9.2."""
 _SAY = "Say region_name=…, verify=… and botocore_config=… of the sensor itself."
 _OF_THE_HOOK = {"region_name": "region_name", "verify": "verify", "config": "botocore_config"}
 _REFRESH = frozenset(
@@ -29,24 +29,22 @@ _SLACK_MODULE, _SLACK = "airflow.providers.slack.transfers.sql_to_slack_webhook"
 _OF_SNOWFLAKE = ("schema", "role", "database", "warehouse")
 
 
-def _rds(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _rds(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         item = keyword(made.call, "hook_params")
         if not any(name.startswith(_RDS) for name in made.names):
             continue
         if not _says_connection(source, made.call):
             is_old = item and any(name.startswith(_RDS[0]) for name in made.names)  # sensors take hook_params still
-            yield (
-                Change((add_keyword(source, made.call, "aws_conn_id", _OLD_RDS),))
-                if is_old
-                else Spot(
+            if is_old:
+                yield Change((add_keyword(source, made.call, "aws_conn_id", _OLD_RDS),))
+                continue  # the next round goes on
+            if not options.source_version.startswith("2."):  # else old-provider-default knows
+                yield Spot(
                     made.call.lineno,
-                    "No connection is said: providers of Amazon up to 8 looked for `aws_conn_id` then, today's for `aws_default`.",
+                    "No connection is said: providers of Amazon up to 9.2 looked for `aws_conn_id` then, today's for `aws_default`.",
                     f"Say aws_conn_id={_OLD_RDS} to keep it, or see that both are the same account.",
                 )
-            )
-            if is_old:
-                continue  # the next round goes on
         if item:
             given = _entries(item.value)
             if given is None or any(keyword(made.call, _OF_THE_HOOK[name]) for name, _ in given):

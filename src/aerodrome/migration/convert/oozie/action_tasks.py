@@ -22,6 +22,8 @@ from aerodrome.migration.convert.oozie.profiles import Command, operator
 from aerodrome.migration.convert.oozie.sla import watch_action
 from aerodrome.migration.convert.xmlreading import to_text
 
+# Oozie 4.x/5.x, oozie-default.xml: oozie.service.LiteWorkflowStoreService.user.retry.max
+_RETRIES_OF_SERVER: Final = 3
 _ALIKE: Final = {"spark3": "spark"}  # types of a distribution that are written as one of Oozie's
 
 
@@ -122,7 +124,9 @@ def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
     common, files = body.common()
     credentials = named(body.workflow.root, node.element)
-    return Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files, credentials)
+    action = Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files, credentials)
+    action.most_output = body.profile.most_output
+    return action
 
 
 def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str]) -> Task:
@@ -133,6 +137,10 @@ def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str
         return task
     interval = compiler.scope.text(node.element.get("retry-interval", "10")) or "10"
     caveats["retry-any-error"] = "Oozie tries again only after certain errors; here after any"
+    if int(most) > _RETRIES_OF_SERVER:
+        caveats["retry-limit"] = (
+            f"Oozie's server limits retry-max, to {_RETRIES_OF_SERVER} unless its oozie-site.xml says other; here it is {most}"
+        )
     is_exponential = node.element.get("retry-policy", "periodic").lower() == "exponential"
     delay = timedelta(minutes=int(interval) if interval.isdigit() else 10)
     return replace(task, retries=int(most), retry_delay=delay, is_retry_exponential=is_exponential)

@@ -27,6 +27,8 @@ from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.programs import java, map_reduce
 from aerodrome.migration.convert.oozie.spark import spark
 
+# Oozie 4.x/5.x splits a <command> once its expressions are evaluated (SqoopActionExecutor)
+_PARTS: Final = re.compile(r"""(?:\$\{(?:[^}"']|"[^"]*"|'[^']*')*\}|[^\s])+""")
 _PASSWORD: Final = re.compile(r"--password(=|$)|\bpass(word|wd)?=|^-D\S*password\S*=(?!\s*$)", re.IGNORECASE)
 
 
@@ -59,6 +61,8 @@ def translate(action: Action) -> Command:
 
 def _hive(action: Action) -> Command:
     settings = action.settings()
+    query: list[str] = []
+    fetched = _query(action, query)  # which may ask for the path of the application
     handed = cache(action, settings, libraries(action))
     lines = [*action.prepared(), *action.fetched(), *handed.lines]
     if action.unread:
@@ -70,8 +74,8 @@ def _hive(action: Action) -> Command:
     argv += handed.options("--hiveconf ")
     lines += _variables(action, argv)
     variables = [item.text.strip() for item in action.body.every("param")]
-    lines += _query(action, argv)
-    argv += [action.word(item.text) for item in action.every("argument")]
+    lines += fetched
+    argv += [*query, *(action.word(item.text) for item in action.every("argument"))]
     pairs = {key: action.compiler.template(value) for key, _, value in (item.partition("=") for item in variables)}
     script = action.body.value("script")
     job = {"hive_job": {"query_file_uri": action.location(script), "script_variables": pairs}}
@@ -138,8 +142,8 @@ def _hive2(action: Action) -> Command:
 
 def _pig(action: Action) -> Command:
     settings = action.settings()
+    lines, name = action.script(action.value("script"))  # which may ask for the path of the application
     handed = cache(action, settings, libraries(action))
-    lines, name = action.script(action.value("script"))
     argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items()), *handed.options("-D")]
     more = []
     if action.unread:  # what -propertyFile names is no XML; it stands behind all -D, and wins over them
@@ -179,13 +183,17 @@ def _sqoop(action: Action) -> Command:
     words = [action.word(item.text) for item in action.every("arg")]
     if (command := action.value("command")) and words:
         action.caveats["sqoop-arguments"] = "its <arg>s are left out: Oozie does not look at them beside a <command>"
+    texts = _PARTS.findall(command) if command else [item.text.strip() for item in action.every("arg")]
     if command:
         words = [
             word
-            for raw in command.split()
+            for raw in texts
             for word in ([action.word(raw)] if not re.fullmatch(r"\$\{[\w.]+\}", raw) else action.words(raw))
         ]
-    texts = command.split() if command else [item.text.strip() for item in action.every("arg")]
+        if set("\"'") & set(re.sub(r"\$\{[^}]*\}", "", command)):
+            action.caveats["sqoop-quotes"] = (
+                "its <command> is split at blanks, quotes are parts of the words, as in Oozie: an <arg> may hold blanks"
+            )
     if any(_PASSWORD.search(text) for text in texts):
         action.caveats["sqoop-password"] = (
             "a password stands in the command: whoever reads the DAG, its params or the log of the task sees it, where Oozie masks it in its log."

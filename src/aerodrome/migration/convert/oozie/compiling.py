@@ -67,6 +67,7 @@ class Compiler:
         self.open: list[str] = []
         self.place = (0, False)
         self.is_message = False  # what is compiled is only read by people
+        self.is_after_error = False  # it is only read when an action failed before
 
     # ---- whole texts
 
@@ -273,6 +274,11 @@ class Compiler:
         made = CALLS.get(name)
         if name in self.words.functions:
             return self.of_site(self.words.functions[name], name, arguments)
+        if name == "hadoop:counters":
+            raise Unsupported(
+                "el-counters",
+                "only single counters of map-reduce actions are read, not all, nor those of other actions",
+            )
         if made is None:
             raise Unsupported("el-function", f"{name}() has no equivalent")
         try:

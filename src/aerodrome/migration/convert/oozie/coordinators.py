@@ -46,7 +46,7 @@ def coordinator_dag(
     job: tuple[Layer, ...] | None = None,
 ) -> tuple[Dag, tuple[Question, ...]]:
     """Make the DAG. `more` and `job` are what a bundle gives: its configuration for it, and the properties of the bundle."""
-    formal = configuration(item.root.first("parameters"))
+    formal = estate.submitted_defaults(item)
     layers = (*more, *(estate.job(item) if job is None else job))
     defaults = Layer("coordinator parameters", formal, world=0)
     plan = Plan(item, Scope((*layers, defaults)))

@@ -1,14 +1,15 @@
 """`hadoop:counters()`: which counters of which map-reduce actions a workflow reads, so that those actions give them.
 
 Oozie's names stand for Hadoop's (HadoopELFunctions, 4.x/5.x): `RECORDS` is the group of task counters, `MAP_IN` and so on are its members.
-`mapred job -counter JOB GROUP NAME` prints one of them, 0 when the job never had it.
+`mapred job -counter JOB GROUP NAME` prints one of them, 0 when the job never had it. A name that is put together from values of the workflow is
+the text of its expression here, `${concat(a, '/part')}`: the job evaluates it, and whoever reads the counter asks for it by that text.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from aerodrome.kernel.errors import Invalid
@@ -23,6 +24,7 @@ CONSTANTS: Final[Mapping[str, str]] = {
     "REDUCE_OUT": "REDUCE_OUTPUT_RECORDS",
     "GROUPS": "REDUCE_INPUT_GROUPS",
 }
+_PURE: Final = ("concat", "trim", "toLowerCase", "toUpperCase", "wf:conf")
 Counter = tuple[str, str]  # group, name
 
 
@@ -54,8 +56,8 @@ def counter_of(node: Node) -> tuple[str, Counter] | None:
     return None
 
 
-def lines_of(counters: Iterable[Counter]) -> list[str]:
-    """Give the shell lines that print counters of `$job` as JSON: group -> name -> number."""
+def lines_of(counters: Iterable[Counter], word: Callable[[str], str]) -> list[str]:
+    """Give the shell lines that print counters of `$job` as JSON: group -> name -> number. `word` compiles a text with expressions."""
     groups: dict[str, list[str]] = {}
     for group, name in counters:
         groups.setdefault(group, []).append(name)
@@ -63,7 +65,7 @@ def lines_of(counters: Iterable[Counter]) -> list[str]:
         f"{_json(group)}: {{{', '.join(f'{_json(name)}: %s' for name in names)}}}" for group, names in groups.items()
     )
     values = [
-        f'"$(mapred job -counter "$job" {shlex.quote(group)} {shlex.quote(name)})"'
+        f'"$(mapred job -counter "$job" {_argument(group, word)} {_argument(name, word)})"'
         for group, names in groups.items()
         for name in names
     ]
@@ -74,12 +76,32 @@ def _json(text: str) -> str:
     return json.dumps(text).replace("\\", "\\\\").replace("%", "%%")
 
 
+def _argument(text: str, word: Callable[[str], str]) -> str:
+    return word(text) if text.startswith("${") else shlex.quote(text)
+
+
 def _word(node: Node) -> str | None:
+    """Give a name, or the text of the expression that gives it; None when only a run can say it."""
     match node:
         case Literal(str() as value):
-            return value
+            return None if value.startswith("${") else value
+        case Name(name) if name in CONSTANTS:
+            return CONSTANTS[name]
+    inner = _source(node)
+    return None if inner is None else f"${{{inner}}}"
+
+
+def _source(node: Node) -> str | None:
+    """Write an expression whose value is the same in all of a run."""
+    match node:
+        case Literal(str() as value):
+            marked = value.replace("\\", "\\\\").replace("'", "\\'")
+            return f"'{marked}'"
         case Name(name):
-            return CONSTANTS.get(name)
+            return name
+        case Function(name, arguments) if name in _PURE:
+            parts = [part for item in arguments if (part := _source(item)) is not None]
+            return f"{name}({', '.join(parts)})" if len(parts) == len(arguments) else None
     return None
 
 

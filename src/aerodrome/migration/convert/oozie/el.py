@@ -218,6 +218,9 @@ class _Parser:
         kind, word = self.tokens[self.place]
         self.place += 1
         if kind == "string":
+            # commons-el 1.0, of JSP 2.0: such a text is a BADLY_ESCAPED_STRING_LITERAL
+            if bad := re.search(r"\\[^\\'\"]", re.sub(r"\\[\\'\"]", "", word)):
+                raise _invalid(self.text, f"{bad[0]} is no escape, one backslash is written as two")
             return Literal(re.sub(r"\\(.)", r"\1", word[1:-1]))
         if kind == "number":
             return Literal(float(word) if "." in word else int(word))

@@ -72,6 +72,15 @@ class Estate:
         formal = configuration(application.root.first("parameters"))
         return (*layers, Layer("parameters", formal, is_default=True)) if formal else tuple(layers)
 
+    def submitted_defaults(self, application: Application) -> dict[str, str]:
+        """Give what a coordinator or a bundle is submitted with where nothing else is given: its <parameters>, and before them the file of defaults beside it.
+
+        Oozie 4.x/5.x: CoordSubmitXCommand and BundleSubmitXCommand, mergeDefaultConfig and then ParameterVerifier.verifyParameters.
+        """
+        name = {"coordinator": "coord-config-default.xml", "bundle": "bundle-config-default.xml"}[application.kind]
+        beside = self.configurations.get(str(PurePosixPath(application.folder) / name))
+        return {**configuration(application.root.first("parameters")), **configuration(beside)}
+
     def hadoop_defaults(self, application: Application) -> dict[str, str]:
         """Give the settings of Hadoop in config-default.xml, which Oozie puts into the configuration of every action."""
         beside = self.configurations.get(str(PurePosixPath(application.folder) / "config-default.xml"))

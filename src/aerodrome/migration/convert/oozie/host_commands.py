@@ -7,12 +7,12 @@ from typing import Final
 
 from aerodrome.migration.convert.contract import Code, Function
 from aerodrome.migration.convert.oozie.actions import (
-    CAPTURE,
     HOLDS,
     Action,
     generic,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.captured import READ, capturing
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word
@@ -52,10 +52,10 @@ def shell(action: Action) -> Command:
         environment = ["env", _HERE_FIRST.strip(), *environment[1:]]
     main = " ".join([*environment, *argv])
     if is_capturing:
-        lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
+        lines += ["set -o pipefail", f"{main} | tee captured.properties", capturing(action, "captured.properties")]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing, read=READ)
 
 
 _HERE_FIRST: Final = 'PATH=".:$PATH" '  # Oozie 4.x/5.x: ShellActionExecutor.addDefaultChildEnv
@@ -87,9 +87,10 @@ def ssh(action: Action) -> Command:
     main = " ".join(argv)
     if is_capturing:
         return Command(
-            ("set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"),
+            ("set -o pipefail", f"{main} | tee captured.properties", capturing(action, "captured.properties")),
             tuple(argv),
             is_capturing=True,
+            read=READ,
         )
     return Command((main,), tuple(argv))
 
@@ -141,7 +142,7 @@ def fs(action: Action) -> Command:
                 what = item.get("permissions") if item.name == "chmod" else item.get("group")
                 is_down = (action.compiler.scope.text(item.get("dir-files")) or "true").lower() == "true"
                 flag = "-R " if is_down and item.first("recursive") is not None else ""
-                value = _octal(what) if item.name == "chmod" else action.word(what)
+                value = _permissions(action, what) if item.name == "chmod" else action.word(what)
                 lines.append(f"{dfs} -{item.name} {flag}{value} {path}")
                 if is_down and not flag:
                     if HOLDS not in lines:
@@ -159,6 +160,17 @@ def fs(action: Action) -> Command:
         action.used.add(item.name)
     lines = [*unread_lines(action), *lines]
     return Command(tuple(lines) or ("true",), tuple(lines))
+
+
+def _permissions(action: Action, text: str) -> str:
+    """Give permissions as the client takes them; letters that a value of the files holds are written out."""
+    known = action.compiler.scope.text(text)
+    if known is None or known == text:
+        return _octal(text)
+    if re.fullmatch(r"[0-7]{3,4}", known):
+        return action.word(text)
+    action.caveats["fs-permissions"] = f"{text} is written out: a run that is given another one does not change it"
+    return _octal(known)
 
 
 def _octal(text: str) -> str:
@@ -193,6 +205,7 @@ def git(action: Action) -> Command:
         *action.prepared(),
         " ".join(argv),
         f"hdfs dfs -mkdir -p {target}",
+        "shopt -s dotglob",  # Oozie 5.x: GitOperations copies all that File.listFiles gives, .git too
         f"hdfs dfs -put -f repository/* {target}",
     ]
     return Command(tuple(lines), tuple(argv))

@@ -17,8 +17,8 @@ from aerodrome.migration.convert.contract import (
 )
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.el import Function as ElCall
-from aerodrome.migration.convert.oozie.el import Name, parse
-from aerodrome.migration.convert.oozie.properties import Layer, Scope
+from aerodrome.migration.convert.oozie.el import Literal, Name, Node, Piece, Unary, parse
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _ALERT: Final = Symbol("DeadlineAlert", {"3.3": "airflow.sdk", "2.11": ""})
@@ -26,6 +26,7 @@ _BASES: Final = {  # what should-end is counted from: the nominal time, or the t
     "coord:nominalTime": "DAGRUN_LOGICAL_DATE",
     "coord:actualTime": "DAGRUN_QUEUED_AT",
 }
+_UNITS: Final = {"MINUTE": 1, "HOUR": 60, "DAY": 1440, "WEEK": 10080}
 _MINUTES: Final = {"MINUTES": "1", "HOURS": "60", "DAYS": "1440"}
 
 
@@ -67,7 +68,7 @@ class Watch:
 
 def watch(info: Element, scope: Scope) -> Watch:
     """Watch <sla:info> of a coordinator or workflow: by deadlines of Airflow 3, when the run ends by Airflow 2; a late start when it starts."""
-    contact, limits = _limits(info, scope, "DAGRUN_QUEUED_AT")
+    contact, limits, left = _limits(info, scope, "DAGRUN_QUEUED_AT")
     if not contact or not limits:
         return Watch({}, "sla-unknown", "its limit or its contact is not known: it is not watched")
     start = limits.pop("should-start", None)
@@ -84,12 +85,13 @@ def watch(info: Element, scope: Scope) -> Watch:
         words.append(f"{' and '.join(limits)}: by Airflow 3 at that time, by Airflow 2 when the run ends")
     if begin:
         words.append("should-start: told when the first task starts late, not before")
-    return Watch(arguments, "sla-deadline", f"{'; '.join(words)}; events of success are not told", begin, _TELL)
+    reason = f"{'; '.join(words)}; events of success are not told{_left(left)}"
+    return Watch(arguments, "sla-deadline", reason, begin, _TELL)
 
 
 def watch_action(info: Element, scope: Scope) -> Watch:
     """Watch <sla:info> of an action by callbacks of its task, which are its `arguments` for every target."""
-    contact, limits = _limits(info, scope, "task")
+    contact, limits, left = _limits(info, scope, "task")
     if not contact or not limits:
         return Watch({}, "sla-unknown", "the limit or the contact of its SLA is not known: it is not watched")
     told = {name: _told(name, _SINCE.get(since, since), minutes, contact) for name, (since, minutes) in limits.items()}
@@ -99,45 +101,69 @@ def watch_action(info: Element, scope: Scope) -> Watch:
     if told:
         ends = list(told.values())
         given += [("on_success_callback", ends), ("on_failure_callback", ends)]
-    reason = "its SLA is told when it starts or ends late, not before; events of success are not told"
+    reason = f"its SLA is told when it starts or ends late, not before; events of success are not told{_left(left)}"
     return Watch(dict.fromkeys(("2.11", "3.3"), tuple(given)), "sla-late", reason, function=_TELL)
 
 
-def _limits(info: Element, scope: Scope, duration: str) -> tuple[str, dict[str, tuple[str, int]]]:
-    """Give the contact and the limits that are watched: what each is counted from, and the minutes."""
+def _limits(info: Element, scope: Scope, duration: str) -> tuple[str, dict[str, tuple[str, int]], list[str]]:
+    """Give the contact, the limits that are watched, by what each is counted from and the minutes, and those that are not."""
     known = Scope((*scope.layers, Layer("minutes", _MINUTES)))
     base = _base(info.value("nominal-time"), scope)
     events = scope.text(info.value("alert-events")) or ""
     found: dict[str, tuple[str, int]] = {}
+    left: list[str] = []
     for name, event in _EVENTS.items():
+        if not info.value(name) or (events and event not in events.lower()):
+            continue
         minutes = _sla_minutes(info.value(name), known)
-        since = duration if name == "max-duration" else base
-        if minutes is not None and since is not None and (not events or event in events.lower()):
-            found[name] = (since, minutes)
-    return scope.text(info.value("alert-contact")) or "", found
+        since, more = (duration, 0) if name == "max-duration" else base or (None, 0)
+        if minutes is not None and since is not None and minutes + more >= 0:
+            found[name] = (since, minutes + more)
+        else:
+            left.append(name)
+    return scope.text(info.value("alert-contact")) or "", found, left
+
+
+def _left(names: list[str]) -> str:
+    return (
+        f"; {' and '.join(names)}: what it is counted from or its minutes are not known, it is not watched"
+        if names
+        else ""
+    )
 
 
 def _told(name: str, since: str, minutes: int, contact: str) -> Code:
     return Code(f'{_TELL.name}("{name}", "{since}", {minutes}, {contact!r})')
 
 
-def _base(text: str, scope: Scope) -> str | None:
-    """Tell what the limits are counted from: also a value that the coordinator gives its workflow."""
+def _base(text: str, scope: Scope) -> tuple[str, int] | None:
+    """Tell what the limits are counted from, and how many minutes after it: also a value that the coordinator gives its workflow."""
+    try:
+        pieces = parse(text.strip())
+    except Invalid:
+        return None
     for _ in range(10):
-        try:
-            pieces = parse(text.strip())
-        except Invalid:
-            return None
         match pieces:
-            case (ElCall(name, ()),):
-                return _BASES.get(name)
-            case (Name(name),) if (found := scope.find(name)) is not None and len(found.pieces) == 1:
-                piece = found.pieces[0]
-                if isinstance(piece, ElCall):
-                    return _BASES.get(piece.name) if not piece.arguments else None
-                text = f"${{{piece.name}}}" if isinstance(piece, Name) and piece.name != name else ""
+            case (Name(name),) if (found := scope.find(name)) is not None and found.pieces != pieces:
+                pieces = found.pieces
+            case (node,):
+                return _counted(node)
             case _:
                 return None
+    return None
+
+
+def _counted(node: Piece) -> tuple[str, int] | None:
+    """Read a time of the run, which may lie a fixed time after or before another one: days of Oozie's server have 24 hours."""
+    match node:
+        case ElCall(name, ()) if name in _BASES:
+            return _BASES[name], 0
+        case ElCall("coord:dateOffset", (time, amount, Literal(unit))) if str(unit).upper() in _UNITS:
+            sign, value = (-1, amount.value) if isinstance(amount, Unary) and amount.operator == "-" else (1, amount)
+            before = _counted(time)
+            if before is None or not isinstance(value, Literal) or not isinstance(value.value, int):
+                return None
+            return before[0], before[1] + sign * value.value * _UNITS[str(unit).upper()]
     return None
 
 
@@ -164,4 +190,17 @@ def _sla_minutes(text: str, scope: Scope) -> int | None:
         pieces = parse(text.strip())
     except Invalid:
         return None
-    return frequency.number(pieces[0], scope) if len(pieces) == 1 and not isinstance(pieces[0], str) else None
+    if len(pieces) != 1 or isinstance(pieces[0], str):
+        return None
+    return frequency.number(_given(pieces[0], scope), scope)
+
+
+def _given(node: Node, scope: Scope) -> Node:
+    """Give the expression that is the value of a name: `limit=${10 * MINUTES}` (Oozie 4.x/5.x, example apps/bundle: job.properties)."""
+    for _ in range(10):
+        name = name_in(node)
+        found = scope.find(name) if name is not None and scope.constant(name) is None else None
+        if found is None or len(found.pieces) != 1 or isinstance(found.pieces[0], str):
+            return node
+        node = found.pieces[0]
+    return node

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import jinja2
 import pytest
 
 from aerodrome.migration.convert.contract import Dag
@@ -40,7 +45,9 @@ def test_a_job_gives_the_counters_that_are_read(tmp_path: Path, streaming: str) 
     made = dag(tmp_path, job(streaming), TEST)
     task = made.task("mr")
     assert task.role == "real"
-    command = str(dict(task.arguments)["bash_command"])
+    command = re.sub(
+        r"\{\{.*?\}\}", "''", str(dict(task.arguments)["bash_command"])
+    )  # of an application that nobody names
     tools = tmp_path / "bin"
     tools.mkdir()
     answers = {
@@ -72,3 +79,31 @@ def test_a_decision_compares_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("action", ["<shell><exec>x</exec></shell>", "<pig><script>x.pig</script></pig>"])
 def test_counters_of_another_kind_of_action_raise(tmp_path: Path, action: str) -> None:
     assert dag(tmp_path, action, TEST).task("d").role == "raises"
+
+
+def test_a_name_that_is_put_together_is_evaluated_by_the_job(tmp_path: Path) -> None:
+    (tmp_path / "job.properties").write_text("out=meta\nrun.group=G\noozie.wf.application.path=/apps/w\n")
+    test = "${hadoop:counters('mr')[wf:conf('run.group')][concat(out, '/it\\'s')] gt 0}"
+    made = dag(tmp_path, job(), test)
+    command = str(dict(made.task("mr").arguments)["bash_command"])
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    environment.filters["quote"] = shlex.quote
+    done = environment.from_string(command.splitlines()[-1]).render(params={"out": "meta", "run.group": "a group"})
+    tools = 'mapred() { [ "$4|$5" = "a group|meta/it\'s" ] && echo 9; }; job=j\n'
+    found = subprocess.run(["bash", "-c", tools + done], capture_output=True, text=True, check=True)
+    given = json.loads(found.stdout)
+    space: dict[str, Any] = {}
+    exec("\n".join(item.source for item in made.functions if item.name in ("decide_d", "number")), space)
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: given)
+    assert (
+        space["decide_d"]({}, ti, None, "r") == []
+    )  # to the end: the counter that it reads is the one that the job gave
+    assert made.task("d").role == "control"
+
+
+def test_a_name_that_only_another_action_gives_raises(tmp_path: Path) -> None:
+    assert (
+        dag(tmp_path, job(), "${hadoop:counters('mr')['g'][wf:actionData('mr')['n']] gt 0}").task("d").role == "raises"
+    )
+    made = dag(tmp_path, job(), "${hadoop:counters('mr') eq 'x'}")
+    assert "el-counters" in {item.code for item in made.accounts}

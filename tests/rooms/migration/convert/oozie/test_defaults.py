@@ -161,3 +161,46 @@ def test_a_default_that_is_the_value_outside_is_asked_for(tmp_path: Path) -> Non
     dag, asked = one(tmp_path)
     assert words(dag, out="/o") == ["/o"]
     assert "out" in asked
+
+
+@pytest.mark.parametrize(
+    ("given", "defaults", "formal", "expected"),
+    [
+        ({"q": "entry"}, "file", "formal", "entry"),
+        ({}, "file", "formal", "file"),
+        ({}, "", "formal", "formal"),
+        ({}, "file", "", "file"),
+    ],
+)
+@pytest.mark.parametrize("is_bundled", [False, True])
+def test_the_file_of_defaults_beside_a_coordinator_comes_before_its_parameters(
+    tmp_path: Path, given: dict[str, str], defaults: str, formal: str, expected: str, *, is_bundled: bool
+) -> None:
+    """Oozie 4.x/5.x: CoordSubmitXCommand.submitJob calls mergeDefaultConfig, then ParameterVerifier.verifyParameters."""
+    coordinator = _COORDINATOR.replace("{given}", properties({"handed": "${q}"}))
+    coordinator = coordinator.replace("{parameters}", parameters(**({"q": formal} if formal else {})))
+    files = {"workflow__xml": workflow("${handed}"), "coordinator__xml": coordinator}
+    if defaults:
+        files["coord_config_default__xml"] = f"<configuration>{properties({'q': defaults})}</configuration>"
+    write(tmp_path, **files)
+    if is_bundled:
+        bundle = _BUNDLE.replace("{parameters}", "").replace("{given}", properties(given))
+        (tmp_path / "bundle.xml").write_text(bundle)
+    else:
+        lines = "".join(f"{name}={value}\n" for name, value in given.items())
+        (tmp_path / "apps" / "tide" / "coordinator.properties").write_text(lines + "unused=1\n")
+    dag, _ = one(tmp_path)
+    assert words(dag) == [expected]
+
+
+def test_the_file_of_defaults_beside_a_bundle_counts_for_its_coordinators(tmp_path: Path) -> None:
+    coordinator = _COORDINATOR.replace("{given}", properties({"handed": "${q}"})).replace(
+        "{parameters}", parameters(q="formal")
+    )
+    own = f"<configuration>{properties({'q': 'coordinator'})}</configuration>"
+    write(tmp_path, workflow__xml=workflow("${handed}"), coordinator__xml=coordinator, coord_config_default__xml=own)
+    bundle = _BUNDLE.replace("{parameters}", parameters(q="bundle formal")).replace("{given}", "")
+    (tmp_path / "bundle.xml").write_text(bundle)
+    (tmp_path / "bundle-config-default.xml").write_text(f"<configuration>{properties({'q': 'bundle'})}</configuration>")
+    dag, _ = one(tmp_path)
+    assert words(dag) == ["bundle"]

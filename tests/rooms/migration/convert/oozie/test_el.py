@@ -59,6 +59,27 @@ def test_templates_render_to_what_oozie_gives(text: str, value: str) -> None:
     assert rendered(text) == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r"${concat('1\\.', '-')}", r"1\.-"),
+        (r"${'it\'s'}", "it's"),
+        (r"""${"a \"b\" c"}""", 'a "b" c'),
+        (r"${'C:\\x'}", r"C:\x"),
+        (r"${concat('1\.', '-')}", None),
+        (r"${'a\d'}", None),
+        (r"${'a\\\d'}", None),
+    ],
+)
+def test_a_backslash_escapes_only_quotes_and_itself(text: str, value: str | None) -> None:
+    """Oozie's parser refuses a text with any other: it is no text without the backslash."""
+    if value is not None:
+        assert rendered(text) == value
+        return
+    with pytest.raises(Unsupported, match="no escape"):
+        rendered(text)
+
+
 @pytest.mark.parametrize("text", ["${dollar}", "--x=${dollar};${a}", "plain; rm -rf 'it'", "${empty_one}", ""])
 def test_an_argument_stays_one_word(text: str) -> None:
     want = rendered(text)

@@ -74,7 +74,7 @@ def test_the_environment_is_that_of_the_program_only(tmp_path: Path) -> None:
     made = script(convert(tmp_path / "jobs", body), tide="high & dry")
     assert run(tmp_path, made)[:2] == (
         0,
-        'path=/nowhere\ntide=high & dry\n{"path": "/nowhere", "tide": "high & dry"}\n',
+        'path=/nowhere\ntide=high & dry\n\n"path=/nowhere\\ntide=high & dry\\n"\n',
     )
 
 
@@ -92,7 +92,7 @@ def test_a_file_of_the_action_is_found_before_a_program_of_that_name(tmp_path: P
     for name, does in (("date", "echo tide=own"), ("tee", "exit 3")):
         (tmp_path / "store" / "jobs" / name).write_text(f"#!/bin/bash\n{does}\n")
     made = script(convert(tmp_path / "jobs", body))
-    assert run(tmp_path, made)[:2] == (0, 'tide=own\n{"tide": "own"}\n')
+    assert run(tmp_path, made)[:2] == (0, 'tide=own\n\n"tide=own\\n"\n')
 
 
 def test_a_file_of_the_action_is_found_by_the_program_before_one_of_the_host(tmp_path: Path) -> None:
@@ -151,3 +151,27 @@ def test_a_file_has_nothing_inside(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "quay").touch()
     assert run(tmp_path, script(convert(tmp_path / "jobs", CHMOD)))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "word", "code"),
+    [
+        ("755", "{{ params.perm | quote }}", "converted"),
+        ("-rwxr-x---", "750", "caveat"),
+        ("${more}", "{{ params.perm | quote }}", "converted"),
+        ("anything", "", "raises"),
+        ("", "", "raises"),
+    ],
+)
+def test_permissions_may_be_a_value(tmp_path: Path, known: str, word: str, code: str) -> None:
+    (tmp_path / "workflow.xml").write_text(
+        '<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="a"/><action name="a"><fs>'
+        '<chmod path="/quay" permissions="${perm}" dir-files="false"/></fs><ok to="end"/><error to="k"/></action>'
+        '<kill name="k"><message>no</message></kill><end name="end"/></workflow-app>'
+    )
+    (tmp_path / "job.properties").write_text(f"perm={known}\nmore=700\n" if known else "")
+    (dag,) = read(tmp_path, {}).dags
+    (account,) = (item for item in dag.accounts if item.name == "a")
+    assert account.outcome == code
+    if word:
+        assert f"-chmod {word} /quay" in str(dict(dag.task("a").arguments)["bash_command"])

@@ -214,7 +214,7 @@ LOGIC = """<input-logic><or name="any"><and><data-in dataset="logs" min="2"/><da
 @pytest.mark.parametrize(
     ("there", "found"),
     [
-        ({"l0", "l1", "u0", "u1", "u2"}, ["l0", "l1", "u0", "u1", "u2"]),  # the first alternative
+        ({"l0", "l1", "u0", "u1", "u2"}, ["u0", "u1", "u2", "l0", "l1"]),  # the first alternative, its last part first
         ({"l0", "u1", "u2"}, ["l0", "u1", "u2"]),  # the second: each hour from one of the two
         ({"l0", "u1"}, []),
     ],
@@ -253,3 +253,14 @@ def test_a_file_beside_a_workflow_whose_place_only_the_run_knows(tmp_path: Path,
     environment.filters |= {"quote": shlex.quote, "app_folder": space["app_folder"]}
     command = environment.from_string(arguments(dag, "h")["bash_command"])
     assert "-get -f /apps/relative/q.hql q.hql" in command.render(params={"oozie.wf.application.path": path})
+
+
+@pytest.mark.parametrize(("most", "is_told"), [("3", False), ("4", True), ("${tries}", True)])
+def test_tries_beyond_what_oozies_server_allows_are_told(tmp_path: Path, most: str, is_told: bool) -> None:
+    text = CHILD.replace('<action name="clean">', f'<action name="clean" retry-max="{most}">')
+    (tmp_path / "workflow.xml").write_text(text)
+    (tmp_path / "job.properties").write_text("nameNode=hdfs://n\ntries=9\n")
+    (dag,) = read(tmp_path, {}).dags
+    (account,) = [item for item in dag.accounts if item.name == "clean"]
+    assert ("retry-limit" in account.code) == is_told
+    assert dag.task("clean").retries == (9 if "{" in most else int(most))

@@ -39,9 +39,14 @@ def alerts(made: Dag) -> list[str]:
             "<sla:nominal-time>${coord:actualTime()}</sla:nominal-time><sla:should-end>${32 * DAYS}</sla:should-end>",
             ["QUEUED_AT, interval=timedelta(minutes=46080)"],
         ),
-        ("<sla:nominal-time>${coord:dateOffset(coord:nominalTime(), 1, 'DAY')}</sla:nominal-time><sla:should-end>5</sla:should-end>", []),
+        (
+            "<sla:nominal-time>${coord:dateOffset(coord:dateOffset(coord:nominalTime(), 1, 'DAY'), -2, 'HOUR')}</sla:nominal-time><sla:should-end>5</sla:should-end>",
+            ["LOGICAL_DATE, interval=timedelta(minutes=1325)"],
+        ),
+        ("<sla:nominal-time>${coord:dateOffset(coord:nominalTime(), 1, 'MONTH')}</sla:nominal-time><sla:should-end>5</sla:should-end>", []),
+        ("<sla:nominal-time>${coord:dateOffset(coord:nominalTime(), -1, 'DAY')}</sla:nominal-time><sla:should-end>5</sla:should-end>", []),
     ],
-    ids=["both", "actual", "other"],
+    ids=["both", "actual", "later", "months", "before"],
 )  # fmt: skip
 def test_limits_are_counted_from_their_time(tmp_path: Path, inside: str, expected: list[str]) -> None:
     made = dag(tmp_path, inside)
@@ -159,3 +164,31 @@ def test_the_callback_mails_only_when_it_is_late(tmp_path: Path, late_minutes: i
         {"dag_run": run, "ti": SimpleNamespace(task_id="a")}
     )
     assert sent == ["SLA of a in w missed: should-end"] * told
+
+
+@pytest.mark.parametrize("events", ["", "<sla:alert-events>start_miss</sla:alert-events>"])
+def test_a_limit_that_is_not_watched_beside_others_is_said(tmp_path: Path, events: str) -> None:
+    made = dag(
+        tmp_path,
+        "<sla:nominal-time>${coord:nominalTime()}</sla:nominal-time><sla:should-start>5</sla:should-start>"
+        f"<sla:should-end>${{late * MINUTES}}</sla:should-end>{events}",
+    )
+    (told,) = [item for item in made.accounts if item.element == "coordinator/sla"]
+    assert told.code == "sla-deadline"
+    assert ("should-end: what it is counted from or its minutes are not known" in told.reason) == (not events)
+
+
+@pytest.mark.parametrize("value", ["20", "${20 * MINUTES}", "${other}\nother=${20 * MINUTES}"])
+def test_limits_of_a_bundle_come_from_its_properties(tmp_path: Path, value: str) -> None:
+    info = "<sla:nominal-time>${coord:nominalTime()}</sla:nominal-time><sla:should-end>${shouldEnd}</sla:should-end>"
+    dag(tmp_path, info)
+    file = tmp_path / "coordinator.xml"
+    file.write_text(file.read_text().replace("a@example.com", "${alertContact}"))
+    (tmp_path / "bundle.xml").write_text(
+        '<bundle-app name="b" xmlns="uri:oozie:bundle:0.2"><coordinator name="c"><app-path>/apps/coordinator.xml</app-path></coordinator></bundle-app>'
+    )
+    (tmp_path / "bundle.properties").write_text(f"shouldEnd={value}\nalertContact=a@example.com\n")
+    (made,) = read(tmp_path, {}).dags
+    assert alerts(made) == [
+        "DeadlineAlert(reference=DeadlineReference.DAGRUN_LOGICAL_DATE, interval=timedelta(minutes=20)"
+    ]

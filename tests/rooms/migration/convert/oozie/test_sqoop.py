@@ -34,3 +34,27 @@ def test_a_password_in_the_command_is_told(
     (dag,) = read(tmp_path, {}).dags
     (account,) = (item for item in dag.accounts if item.name == "go")
     assert ("sqoop-password" in account.code) == is_told
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "is_told"),
+    [
+        (
+            "import --target-dir ${concat(root, '/x y')}",
+            'import --target-dir {{ (params.root ~ "/x y") | quote }}',
+            False,
+        ),
+        ("import --where ${wf:conf('a') eq 'b' ? 'c' : 'd'}=1 -m 1", "import --where {{ (", False),
+        ("import --query 'select 1'", """import --query ''"'"'select' '1'"'"''""", True),
+    ],
+)
+def test_a_command_is_split_at_blanks_outside_of_expressions(
+    tmp_path: Path, command: str, words: str, is_told: bool
+) -> None:
+    (tmp_path / "workflow.xml").write_text(_WORKFLOW.replace("{inner}", f"<command>{command}</command>"))
+    (dag,) = read(tmp_path, {}).dags
+    (account,) = (item for item in dag.accounts if item.name == "go")
+    assert (account.outcome, "sqoop-quotes" in account.code) == ("caveat" if is_told else account.outcome, is_told)
+    assert account.outcome != "raises"
+    made = str(dict(dag.task("go").arguments)["bash_command"])
+    assert words in made.replace('${cache_files:+-D"mapreduce.job.cache.files=$cache_files"} ', "")

@@ -66,35 +66,52 @@ def _walk(
     for member in folder.members:
         if isinstance(member, Folder):
             own = {**rules, **{rule.name: rule for rule in member.rules}}
-            inner = _of_node(member, whole, almanac, own, folder.rules or tuple(rules.values()))
+            inner = _of_node(member, whole, almanac, own, folder.rules)
             _walk(member, inner, almanac, own, found)
         else:
             key = (member.rule, member.rule_names, member.rules_join)
             if key not in known:
-                known[key] = _of_node(member, whole, almanac, rules, folder.rules or tuple(rules.values()))
+                known[key] = _of_node(member, whole, almanac, rules, folder.rules)
             found[member.path] = known[key]
 
 
 def _of_folder(folder: Folder, almanac: Almanac, rules: dict[str, Rule]) -> Ordered:
     rules |= {rule.name: rule for rule in folder.rules}
+    left_out = [name[1:] for name in folder.rule_names if name.startswith("!")]
     names = [name for name in folder.rule_names if not name.startswith("!")]
-    if folder.rules and not names:
-        names = [rule.name for rule in folder.rules]
+    is_naming = (
+        folder.origin.file.endswith(".json") and folder.rule.has_criteria
+    )  # what it does not name is for its jobs
+    if folder.rules and not names and not is_naming:
+        names = [rule.name for rule in folder.rules if rule.name not in left_out]
     chosen = [rules[name] for name in names if name in rules]
-    missing = [name for name in names if name not in rules and name != "*"]
+    missing = [name for name in (*names, *left_out) if name not in rules and name != "*"]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0]} is not in the export.")
-    if folder.rule.has_criteria and not chosen:
-        chosen = [folder.rule]
-    if not chosen:
+    if folder.rule.is_never or (not chosen and not folder.rule.has_criteria):
         return Ordered(frozenset(), True, "no-criteria", "The folder has no scheduling criteria: somebody orders it.")
-    return _union(chosen, almanac)
+    return _chosen(folder, chosen, [rules[name] for name in left_out], almanac)
+
+
+def _chosen(folder: Folder, included: list[Rule], excluded: list[Rule], almanac: Almanac) -> Ordered:
+    """Give the dates of rule-based calendars and of a folder's own criteria, joined as it says, without those of calendars that it excludes."""
+    own = [folder.rule] if folder.rule.has_criteria else []
+    try:
+        parts = [
+            frozenset[date]().union(*(almanac.dates(rule) for rule in rules)) for rules in (included, own) if rules
+        ]
+        dates = parts[0].intersection(*parts) if folder.rules_join == "and" else parts[0].union(*parts)
+        dates = dates.difference(*(almanac.dates(rule) for rule in excluded))
+    except Unknown as why:
+        return _unknown(why.code, str(why))
+    reason = "" if dates else "Its criteria choose no date."
+    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own, *excluded))
 
 
 def _of_node(
     node: Job | Folder, whole: Ordered | None, almanac: Almanac, rules: Mapping[str, Rule], around: tuple[Rule, ...]
 ) -> Ordered:
-    included, excluded = _named(node, rules, around)
+    included, excluded = _named(node, rules, around if whole is None else ())
     missing = [name for name in node.rule_names if name.lstrip("!") not in rules and name not in ("*", "USE PARENT")]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0].lstrip('!')} is not in the export.")
@@ -104,16 +121,18 @@ def _of_node(
         return Ordered(frozenset(), True, "no-criteria", "The job has no scheduling criteria: somebody orders it.")
     if not node.rule.months and not included and not follows_folder:
         return Ordered(frozenset(), True, "never-ordered", "None of the months is one of its own: nothing orders it.")
+    if node.rule.is_never:
+        text = "It says that nothing orders it (days NONE, or Schedule Never): somebody orders it."
+        return Ordered(frozenset(), True, "no-criteria", text)
     if whole is not None and not whole.is_known:
         return whole
     try:
         parts: list[frozenset[date]] = []
         used: list[Rule] = []
-        if included:
-            parts.append(frozenset[date]().union(*(almanac.dates(rule) for rule in included)))
+        if included or (follows_folder and whole is not None):
+            outer = whole.dates if follows_folder and whole is not None else frozenset[date]()
+            parts.append(outer.union(*(almanac.dates(rule) for rule in included)))
             used += included
-        elif follows_folder and whole is not None:
-            parts.append(whole.dates)
         if has_own:
             parts.append(almanac.dates(node.rule))
             used.append(node.rule)
@@ -124,6 +143,7 @@ def _of_node(
             chosen = chosen & part if node.rules_join == "and" else chosen | part
         for rule in excluded:
             chosen -= almanac.dates(rule)
+            used.append(rule)
         if whole is not None:
             chosen &= whole.dates
             used += whole.rules
@@ -139,20 +159,6 @@ def _named(node: Node, rules: Mapping[str, Rule], around: tuple[Rule, ...]) -> t
     if "*" in node.rule_names and not included:
         included = [rule for rule in around if rule.name]
     return included, excluded
-
-
-def _union(rules: list[Rule], almanac: Almanac) -> Ordered:
-    try:
-        dates = frozenset[date]().union(*(almanac.dates(rule) for rule in rules))
-    except Unknown as why:
-        return _unknown(why.code, str(why))
-    return Ordered(
-        almanac.one(dates),
-        True,
-        "" if dates else "never-ordered",
-        "" if dates else "Its criteria choose no date.",
-        tuple(rules),
-    )
 
 
 def _unknown(code: str, reason: str) -> Ordered:

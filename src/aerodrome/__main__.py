@@ -1,0 +1,5 @@
+"""`python -m aerodrome` is the command `aerodrome`."""
+
+from aerodrome.cli.main import main
+
+main()
