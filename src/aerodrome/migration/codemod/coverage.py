@@ -131,7 +131,12 @@ COVERAGE: tuple[Removal, ...] = (
         "rule",
         ("context-key",),
     ),
-    Removal("Context: prev_ds, prev_execution_date, conf", "finding", ("context-key",), "there is no exact equal"),
+    Removal(
+        "Context: conf; prev_ds and prev_execution_date in Python",
+        "finding",
+        ("context-key",),
+        "there is no exact equal",
+    ),
     Removal(
         "Context: conf, test_mode, expanded_ti_count, tables in Python, and all of it (`print(kwargs)`)",
         "finding",
@@ -167,7 +172,11 @@ COVERAGE: tuple[Removal, ...] = (
         ("metadata-address",),
     ),
     Removal("dag_run.external_trigger", "rule", ("external-trigger",)),
-    Removal("Runs that assets trigger have no dates", "finding", ("no-logical-date",)),
+    Removal(
+        "Runs that assets trigger, or the command line and REST without a date, have no dates",
+        "finding",
+        ("no-logical-date",),
+    ),
     Removal("Addresses of datasets that a provider refuses", "rule", ("asset-address",), "x- before their scheme"),
     Removal("Connection.get_password, get_extra and their kin", "rule", ("connection-method",), "else a finding"),
     Removal(

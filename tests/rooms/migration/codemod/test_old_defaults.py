@@ -417,6 +417,8 @@ def test_mails_about_failures_need_the_connection(arguments: str, found: bool) -
     [
         ("ARGS = {'email': ADDRESS, 'email_on_failure': True}\n", 1),  # other files take them
         ("ARGS = {'email': ADDRESS, 'name': 'Ann'}\n", None),
+        ("ARGS = {'email_on_failure': True}\nif ADDRESS:\n    ARGS['email'] = ADDRESS\n", 3),
+        ("who = {}\nwho['email'] = ADDRESS\n", None),
         ("from airflow.operators.bash import BashOperator\nBashOperator(task_id='a', email=ADDRESS)\n", 2),
         ("from airflow.decorators import task\n@task(email=ADDRESS)\ndef load(): ...\n", 2),
         ("register(name='Ann', email=ADDRESS)\n", None),

@@ -186,6 +186,8 @@ def test_operators_that_the_target_cannot_make_are_compared_with_nothing(
     [
         (["snowflake://lake.sales"], ["x-snowflake://lake.sales"], "equal-but-for"),
         (["s3://b/c", "snowflake://lake.sales"], ["s3://b/c", "x-snowflake://lake.sales"], "equal-but-for"),
+        (["snowflake://lake.sales/"], ["x-snowflake://lake.sales"], "equal-but-for"),
+        (["mysql://shop/"], ["x-mysql://ann:canary@shop"], "equal-but-for"),
         (["snowflake://lake.sales"], ["x-snowflake://lake.stock"], "different"),
         (["s3://b/c"], ["x-s3://b/c"], "different"),
         (["snowflake://lake.sales"], [], "different"),

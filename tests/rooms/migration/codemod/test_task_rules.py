@@ -263,6 +263,7 @@ def test_dates_of_dags_that_assets_trigger(schedule: str) -> None:
         ),
         ("    @task\n    def g(ds, **c):\n        print(ds, c['logical_date'])\n    g()\n", "ds, logical_date"),
         ("    f('{{ dag_run.run_after | ds }} {{ x.ts }} {{ g(ds=1) }}')\n", ""),
+        ("    def g(**kwargs):\n        print(kwargs['ds'])\n    f(python_callable=g, op_kwargs={'ds': 1})\n", ""),
     ],
 )
 def test_dates_of_dags_that_nothing_schedules(body: str, names: str) -> None:

@@ -7,6 +7,7 @@ The same address becomes the same everywhere, so producers and consumers of the 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from urllib.parse import urlsplit
 
@@ -57,9 +58,15 @@ def is_refused(address: str) -> bool:
 
 
 def are_prefixed(before: Collection[str], after: Collection[str]) -> bool:
-    """Tell whether addresses are the same ones but for the x- that this rule writes."""
-    old = sorted(f"x-{address}" if is_refused(address) else address for address in before)
-    return old == sorted(after) != sorted(before)
+    """Tell whether addresses are the same ones but for the x- that this rule writes, and for what 2.x made of those that it warned of."""
+    old = sorted(f"x-{_plain(address)}" if is_refused(address) else address for address in before)
+    new = sorted(_plain(address) if address.startswith("x-") else address for address in after)
+    return old == new and any(address.startswith("x-") for address in set(after).difference(before))
+
+
+def _plain(address: str) -> str:
+    """Leave out what 2.x left out or added: who signs in (_sanitize_uri of 2.11.2), and the `/` behind a host."""
+    return re.sub(r"(?<=//)[^/@]*@", "", address).rstrip("/")
 
 
 def _is_unreadable(address: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.rules.context_keys import is_filled
 from aerodrome.migration.codemod.rules.tasks import context_value
 from aerodrome.migration.codemod.rules.written_for import is_for_3
 from aerodrome.migration.codemod.source import Source
@@ -96,8 +97,9 @@ def _asked(source: Source) -> Iterator[tuple[ast.expr, set[str]]]:
     ]
     keyed += [(node, node.id) for node in source.each(ast.Name) if isinstance(node.ctx, ast.Load)]
     for asking, key in keyed:
-        if isinstance(key, str) and key in _NAMES and context_value(source, asking) == key:
-            yield asking, {key}
+        is_asked = isinstance(key, str) and key in _NAMES and context_value(source, asking) == key
+        if is_asked and not is_filled(source, asking, str(key)):
+            yield asking, {str(key)}
 
 
 RULE = Rule(

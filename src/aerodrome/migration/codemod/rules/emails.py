@@ -65,6 +65,11 @@ def _of_dags(source: Source) -> Iterator[int]:
         }
         if words.keys() & _SWITCHES or any(mapping is item for item, _ in dags.dictionaries(source, dags.ANY)):
             yield from _of(words)
+    for item in source.each(ast.Assign):  # args["email"] = …, beside what default_args say of their kind
+        keys = [target.slice for target in item.targets if isinstance(target, ast.Subscript)]
+        is_email = any(isinstance(key, ast.Constant) and key.value == "email" for key in keys)
+        if is_email and any(name.encode() in source.text for name in (*_SWITCHES, "default_args")):
+            yield from _of({"email": item.value})
     for call in source.each(ast.Call):
         if dags.is_dict_call(call):
             words = {str(item.arg): item.value for item in call.keywords}
