@@ -19,14 +19,18 @@ def repeated_imports(source: Source | None) -> list[tuple[ast.ImportFrom, ast.al
     if source is None:
         return []
     seen: set[tuple[str, str, str | None]] = set()
+    block: set[tuple[str, str, str | None]] = set()  # nothing but imports from airflow stands in between
     found: list[tuple[ast.ImportFrom, ast.alias]] = []
     for node in source.tree.body:
         if not isinstance(node, ast.ImportFrom) or node.level or not str(node.module).startswith("airflow"):
+            block = set()
             continue
         for alias in node.names:
             key = (str(node.module), alias.name, alias.asname)
-            if key in seen and source.has_import(alias.asname or alias.name, f"{node.module}.{alias.name}"):
+            name = alias.asname or alias.name
+            if key in block or (key in seen and source.has_import(name, f"{node.module}.{alias.name}")):
                 found.append((node, alias))
+            block = {item for item in block if (item[2] or item[1]) != name} | {key}
             seen.add(key)
     return found
 

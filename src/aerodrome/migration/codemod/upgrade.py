@@ -88,7 +88,7 @@ def upgrade(
         FileChange(
             name,
             encoded[name].shown(done.diff) if name in encoded else done.diff,
-            dict(sorted(ours[name].applied.items())),
+            dict(sorted(ours[name].applied.items())) if done.diff else {},
             tuple(sorted(set(findings[name]), key=lambda item: (item.line, item.rule, item.message))),
         )
         for name, done in finished.items()

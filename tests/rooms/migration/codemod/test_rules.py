@@ -110,7 +110,6 @@ def test_catchup_of_schedules_by_datasets_and_time(schedule: str, is_timed: bool
         ("context-key", "x = '{{ params.execution_date }} execution_date'\n"),
         ("context-key", "x = row['execution_date']\n"),
         ("context-key", "def load(execution_date):\n    return execution_date\n"),
-        ("attribute-reference", "from airflow import models\nDAG = 1\nmodels.DAG('a')\n"),
         ("attribute-reference", "from airflow.utils.trigger_rule import TriggerRule\nTriggerRule.ALL_DONE\n"),
         ("sql-operator", "from mine import PostgresOperator\nPostgresOperator(postgres_conn_id='a')\n"),
         (

@@ -248,3 +248,22 @@ def test_one_user_that_cannot_change_keeps_all(tmp_path: Path) -> None:
 def test_airflow_2_keeps_its_subdags(tmp_path: Path) -> None:
     upgrade(_project(tmp_path / "in"), tmp_path / "out", "2.11.2")
     assert (tmp_path / "out/dags/sales.py").read_text() == (tmp_path / "in/dags/sales.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_followed"),
+    [
+        ("    dag_id = '%s.%s' % (parent, child)\n", True),
+        ('    dag_id = f"{parent}.{child}"\n', True),
+        ('    dag_id = f"{parent}.{child}"\n    dag_id += "x"\n', False),
+        ('    child = child + "x"\n    dag_id = f"{parent}.{child}"\n', False),
+        ('    if child:\n        dag_id = f"{parent}.{child}"\n', False),
+    ],
+)
+def test_the_dag_id_may_stand_in_a_local_name_first(lines: str, is_followed: bool) -> None:
+    source = (_HEAD + _FACTORY + _DAG).replace(
+        '    with DAG("%s.%s" % (parent, child)', f"{lines}    with DAG(dag_id=dag_id"
+    )
+    text, spots = apply(source)
+    assert ("with TaskGroup(group_id=child, default_args=args) as part:" in text) == is_followed
+    assert len(spots) == (0 if is_followed else 1)

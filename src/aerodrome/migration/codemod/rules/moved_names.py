@@ -273,12 +273,25 @@ def _references_by_module(source: Source, options: Options) -> Iterator[Change |
                 yield Change((replace(source, node, name),), ((owner, name),))
             elif _is_bound_to(source, name, meaning):
                 yield Change((replace(source, node, name),))
+            elif change := _under_another_name(source, node, name, meaning, options):
+                yield change
             elif meaning in known.moves:
                 yield Spot(
                     node.lineno,
                     f"`{meaning}` moved to `{known.moves[meaning]}`.",
                     f"The name {name} is taken in this file: import it under another.",
                 )
+
+
+def _under_another_name(
+    source: Source, node: ast.Attribute, name: str, meaning: str, options: Options
+) -> Change | None:
+    """Import a class from its new place under a name that the file has not taken: ruff would import it again and again."""
+    new, other = _place(meaning), f"Airflow{name}"
+    if options.major <= _OLDER or new == meaning or not source.is_free(other, new):
+        return None
+    module, _, there = new.rpartition(".")
+    return Change((replace(source, node, other),), ((module, f"{there} as {other}"),))
 
 
 def _is_bound_to(source: Source, name: str, meaning: str) -> bool:

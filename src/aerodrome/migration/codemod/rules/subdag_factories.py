@@ -79,7 +79,7 @@ def read_factory(source: Source, name: str) -> Factory | str:
     if kept is None:
         return f"the DAG in `{name}` is not kept in one name and returned at the end"
     variable, is_entered = kept
-    names = _names(source, call)
+    names = _names(source, function, call)
     if names is None:
         return "it cannot be seen which part of the dag_id is the SubDag's own name"
     parent, child = names
@@ -119,10 +119,11 @@ def _kept_in(function: ast.FunctionDef, call: ast.Call) -> tuple[str, bool] | No
     return None
 
 
-def _names(source: Source, call: ast.Call) -> tuple[str, str] | None:
+def _names(source: Source, function: ast.FunctionDef, call: ast.Call) -> tuple[str, str] | None:
     """Give the code of both parts of the dag_id: the DAG's, and the SubDag's own name, which follows its first dot."""
     item = keyword(call, "dag_id")
     value = item.value if item else call.args[0] if call.args else None
+    value = _set_once(source, function, value)
     if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.count(".") == 1:
         return f'"{value.value.partition(".")[0]}"', f'"{value.value.partition(".")[2]}"'
     if isinstance(value, ast.JoinedStr):
@@ -140,6 +141,19 @@ def _names(source: Source, call: ast.Call) -> tuple[str, str] | None:
         is_plain = getattr(value.left.right, "value", None) == "." and isinstance(value.left.op, ast.Add)
         return (source.code(value.left.left), source.code(value.right)) if is_plain else None
     return None
+
+
+def _set_once(source: Source, function: ast.FunctionDef, value: ast.expr | None) -> ast.expr | None:
+    """Follow a name that the function gives a value once, of names that it does not change; anything else is itself."""
+    if not isinstance(value, ast.Name):
+        return value
+    given = [node for node in function.body if isinstance(node, ast.Assign) and len(node.targets) == 1]
+    found = [node.value for node in given if getattr(node.targets[0], "id", None) == value.id]
+    stores = [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    if len(found) != 1 or stores.count(value.id) != 1:
+        return value
+    used = {node.id for node in ast.walk(found[0]) if isinstance(node, ast.Name)}
+    return found[0] if used.isdisjoint(stores) else value
 
 
 def _tasks(source: Source, function: ast.FunctionDef, name: str) -> tuple[tuple[ast.Call, ast.keyword], ...] | str:
