@@ -127,6 +127,89 @@ def test_classes_that_are_reached_through_their_module(head: str, owner: str, tm
     assert [item.rule for item in done.findings if item.file == "a.py"] == [GONE]
 
 
+@pytest.mark.parametrize(
+    "owner", ["airflow.operators.subdag", "airflow.operators.subdag_operator", "airflow.operators"]
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        "class Mine(SubDagOperator):\n    pass\n",
+        'KINDS = {"part": SubDagOperator}\n',
+        "def is_part(task):\n    return isinstance(task, SubDagOperator)\n",
+    ],
+)
+def test_subdags_that_are_more_than_made_are_found_and_making_one_fails(owner: str, use: str) -> None:
+    done = upgraded(f"from {owner} import SubDagOperator\n\n\n{use}")
+    assert f"Stands in for {owner}.SubDagOperator" in done.text.decode()
+    assert "TaskGroup" in done.text.decode()
+    assert [code for code, _ in done.spots] == [GONE]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "import airflow.operators.subdag_operator as x",
+        "from airflow.operators import subdag_operator as x",
+        "from airflow.operators import subdag as x",
+    ],
+)
+def test_subdags_that_hide_behind_a_module_are_found(head: str) -> None:
+    listed = upgraded(f"{head}\n\nKINDS = [x.SubDagOperator]\n")
+    assert [code for code, _ in listed.spots] == [GONE]
+    made = upgraded(f'{head}\n\nx.SubDagOperator(task_id="a", subdag=PARTS["a"])\n')
+    assert [code for code, _ in made.spots] == ["subdag"]
+
+
+_BACKCOMPAT = "airflow.providers.cncf.kubernetes.backcompat"
+
+
+@pytest.mark.parametrize("place", ["airflow.contrib.kubernetes", "airflow.kubernetes", _BACKCOMPAT])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("pod", "Port"),
+        ("pod", "Resources"),
+        ("pod_runtime_info_env", "PodRuntimeInfoEnv"),
+        ("volume", "Volume"),
+        ("volume_mount", "VolumeMount"),
+    ],
+)
+def test_parts_of_pods_that_are_more_than_made_are_found(place: str, module: str, name: str) -> None:
+    head = f"from {place}.{module} import {name}\n\n\n"
+    for use in (f"class Mine({name}):\n    pass\n", f"KINDS = [{name}]\n"):
+        done = upgraded(f"{head}{use}")
+        assert f"class {name}:" in done.text.decode()
+        assert [(code, "k8s.V1" in spot.hint) for code, spot in done.spots] == [(GONE, True)]
+
+
+def test_parts_of_pods_are_those_of_the_kubernetes_client() -> None:
+    done = upgraded(
+        f"from {_BACKCOMPAT}.pod import Port, Resources\n"
+        f"from {_BACKCOMPAT}.pod_runtime_info_env import PodRuntimeInfoEnv\n"
+        f"from {_BACKCOMPAT}.volume import Volume\n\n\n"
+        "def named(part: Volume) -> str:\n"
+        '    return part.name if isinstance(part, (Volume, Port)) else ""\n\n\n'
+        'size = Resources("1Gi", limit_gpu=1)\n'
+        'address = PodRuntimeInfoEnv("IP", field_path="status.podIP")\n'
+    )
+    assert done.spots == []
+    assert done.text.decode() == (
+        "from kubernetes.client import models as k8s\n\n\n"
+        "def named(part: k8s.V1Volume) -> str:\n"
+        '    return part.name if isinstance(part, (k8s.V1Volume, k8s.V1ContainerPort)) else ""\n\n\n'
+        'size = k8s.V1ResourceRequirements(requests={"memory": "1Gi"}, limits={"nvidia.com/gpu": 1})\n'
+        'address = k8s.V1EnvVar(name="IP", value_from=k8s.V1EnvVarSource('
+        'field_ref=k8s.V1ObjectFieldSelector(field_path="status.podIP")))\n'
+    )
+
+
+def test_the_link_that_only_warned_is_the_one_that_it_was() -> None:
+    done = upgraded(
+        "from airflow.sensors.external_task import ExternalTaskSensorLink\n\nx = ExternalTaskSensorLink()\n"
+    )
+    assert "import ExternalDagLink\n\nx = ExternalDagLink()" in done.text.decode()
+
+
 def test_a_dag_whose_operators_are_defined_elsewhere_is_found_as_well(tmp_path: Path) -> None:
     files = {
         "dags/sales.py": "from airflow import DAG\nfrom shop.training import Quiet, Train\n\nwith DAG('sales', schedule=None):\n    Train(task_id='a')\n",

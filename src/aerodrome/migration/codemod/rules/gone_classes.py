@@ -18,6 +18,7 @@ from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules.moved_names import lost
 from aerodrome.migration.codemod.rules.stand_ins import BASES, needed_of, split, written
+from aerodrome.migration.codemod.rules.subdag_factories import OPERATORS, is_only_called
 from aerodrome.migration.codemod.source import Source
 
 _IMPORTED = re.compile(rb"from\s+(airflow\.[\w.]+)\s+import")
@@ -36,7 +37,9 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         for node in source.each(ast.ImportFrom)
         if node.module and not node.level and isinstance(source.parents[node], ast.Module)
         for alias in node.names
-        if (origin := f"{node.module}.{alias.name}") in gone_classes() and _is_replaceable(source, origin, alias)
+        if (origin := f"{node.module}.{alias.name}") in gone_classes()
+        and _is_replaceable(source, origin, alias)
+        and not (origin in OPERATORS and is_only_called(source, origin))
     }
     if found and not _is_waiting(source):
         yield _change(source, found, options)
@@ -46,6 +49,8 @@ def _by_module(source: Source) -> Iterator[Change]:
     """Import by their names classes that are reached through their module."""
     for node in source.each(ast.Attribute):
         origin = next((meaning for meaning in source.meanings(node) if meaning in gone_classes()), None)
+        if origin in OPERATORS and is_only_called(source, str(origin)):
+            continue
         if origin and isinstance(node.ctx, ast.Load) and source.is_free(node.attr, origin):
             yield Change((replace(source, node, node.attr),), (split(origin),))
 

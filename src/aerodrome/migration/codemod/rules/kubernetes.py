@@ -6,7 +6,7 @@ The mapping is that of the provider's backcompat converters (apache-airflow-prov
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import has_open_end, keyword, rename_keyword, replace
@@ -18,6 +18,11 @@ _PLACES = ("airflow.contrib.kubernetes", "airflow.kubernetes", "airflow.provider
 _VOLUMES = frozenset(f"{place}.volume.Volume" for place in _PLACES)
 _MOUNTS = frozenset(f"{place}.volume_mount.VolumeMount" for place in _PLACES)
 _PORTS = frozenset(f"{place}.pod.Port" for place in _PLACES)
+_RESOURCES = frozenset(f"{place}.pod.Resources" for place in _PLACES)
+_VARIABLES = frozenset(f"{place}.pod_runtime_info_env.PodRuntimeInfoEnv" for place in _PLACES)
+_CLASSES = (
+    (_VOLUMES, "V1Volume"), (_MOUNTS, "V1VolumeMount"), (_PORTS, "V1ContainerPort"), (_RESOURCES, "V1ResourceRequirements"), (_VARIABLES, "V1EnvVar"),
+)  # fmt: skip
 _PODS = ("KubernetesPodOperator", "GKEStartPodOperator", "GKEPodOperator", "EksPodOperator", "EKSPodOperator")
 _SOURCES = {
     "persistentVolumeClaim": ("persistent_volume_claim", "V1PersistentVolumeClaimVolumeSource", {"claimName": "claim_name", "readOnly": "read_only"}),
@@ -27,6 +32,11 @@ _SOURCES = {
     "secret": ("secret", "V1SecretVolumeSource", {"secretName": "secret_name", "defaultMode": "default_mode"}),
     "nfs": ("nfs", "V1NFSVolumeSource", {"server": "server", "path": "path", "readOnly": "read_only"}),
 }  # fmt: skip
+_OF_ISINSTANCE = 2  # arguments
+_RESOURCE_FIELDS = (
+    "request_memory", "request_cpu", "request_ephemeral_storage", "limit_memory", "limit_cpu", "limit_gpu", "limit_ephemeral_storage",
+)  # fmt: skip
+"""In the order of the constructor (1.10.15, 2.6.3)."""
 _MOUNT_FIELDS = ("name", "mount_path", "sub_path", "read_only")
 RESOURCES = {
     "request_memory": ("requests", "memory"), "request_cpu": ("requests", "cpu"),
@@ -46,6 +56,10 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             text = _named(source, call, "V1VolumeMount", _MOUNT_FIELDS)
         elif source.means(call.func, _PORTS):
             text = _named(source, call, "V1ContainerPort", ("name", "container_port"))
+        elif source.means(call.func, _RESOURCES):
+            text = _resources(source, call)
+        elif source.means(call.func, _VARIABLES):
+            text = _variable(source, call)
         elif {meaning.rpartition(".")[2] for meaning in source.meanings(call.func)} & set(_PODS):
             yield from _arguments(source, call)
         if text:
@@ -54,8 +68,32 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             yield Spot(
                 call.lineno,
                 f"`{source.code(call.func)}` is gone: KubernetesPodOperator takes the Kubernetes client's own classes.",
-                "Write k8s.V1Volume, k8s.V1VolumeMount or k8s.V1ContainerPort, from kubernetes.client.models.",
+                f"Write k8s.{_equal(source, call.func)}, from kubernetes.client.models.",
             )
+    for node in _asked_for(source):
+        if kind := _equal(source, node):
+            yield Change((replace(source, node, f"k8s.{kind}"),), (_IMPORT,))
+
+
+def _equal(source: Source, node: ast.expr) -> str:
+    """Give the name of the Kubernetes client's class for what a node means; "" for anything else."""
+    return next((kind for names, kind in _CLASSES if source.means(node, names)), "")
+
+
+def _asked_for(source: Source) -> Iterator[ast.expr]:
+    """Give what stands where only the kind of an object is asked: in `isinstance` and in annotations."""
+    places: list[ast.expr | None] = [
+        call.args[1]
+        for call in source.each(ast.Call)
+        if getattr(call.func, "id", "") == "isinstance" and len(call.args) == _OF_ISINSTANCE
+    ]
+    places += [node.annotation for node in source.each(ast.arg)]
+    places += [node.annotation for node in source.each(ast.AnnAssign)]
+    places += [node.returns for node in source.each(ast.FunctionDef)]
+    for place in places:
+        for node in ast.walk(place) if place is not None else ():
+            if isinstance(node, ast.Name | ast.Attribute):
+                yield node
 
 
 def _given(call: ast.Call, names: tuple[str, ...]) -> dict[str, ast.expr] | None:
@@ -92,6 +130,20 @@ def _volume(source: Source, call: ast.Call) -> str | None:
     return f"k8s.V1Volume(name={source.code(given['name'])}, {field}=k8s.{kind}({text}))"
 
 
+def _resources(source: Source, call: ast.Call) -> str | None:
+    given = _given(call, _RESOURCE_FIELDS)
+    return None if given is None else _written(source, given.items())
+
+
+def _variable(source: Source, call: ast.Call) -> str | None:
+    given = _given(call, ("name", "field_path"))
+    if given is None or set(given) != {"name", "field_path"}:
+        return None
+    name, path = (source.code(given[one]) for one in ("name", "field_path"))
+    field = f"k8s.V1ObjectFieldSelector(field_path={path})"
+    return f"k8s.V1EnvVar(name={name}, value_from=k8s.V1EnvVarSource(field_ref={field}))"
+
+
 _READY = frozenset(
     f"kubernetes.client.{path}V1ResourceRequirements" for path in ("", "models.", "models.v1_resource_requirements.")
 )
@@ -121,16 +173,20 @@ def _arguments(source: Source, call: ast.Call) -> Iterator[Change | Spot]:
 
 
 def _requirements(source: Source, value: ast.Dict) -> str | None:
+    names = (getattr(key, "value", None) for key in value.keys)
+    return _written(source, zip(names, value.values, strict=True))
+
+
+def _written(source: Source, given: Iterable[tuple[str | None, ast.expr]]) -> str | None:
     parts: dict[str, list[str]] = {"requests": [], "limits": []}
-    for key, item in zip(value.keys, value.values, strict=True):
-        name = getattr(key, "value", None)
+    for name, item in given:
         if name not in RESOURCES:
             return None
         group, unit = RESOURCES[str(name)]
         if not (isinstance(item, ast.Constant) and item.value is None):
             parts[group].append(f'"{unit}": {source.code(item)}')
-    given = ", ".join(f"{group}={{{', '.join(items)}}}" for group, items in parts.items() if items)
-    return f"k8s.V1ResourceRequirements({given})"
+    text = ", ".join(f"{group}={{{', '.join(items)}}}" for group, items in parts.items() if items)
+    return f"k8s.V1ResourceRequirements({text})"
 
 
 RULE = Rule(

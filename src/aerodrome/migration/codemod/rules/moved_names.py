@@ -14,6 +14,7 @@ from aerodrome.migration.codemod.imports import indent_of, is_alone, written
 from aerodrome.migration.codemod.moves import Moves, successors, table
 from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.rules.providers import REPLACED
+from aerodrome.migration.codemod.rules.subdag_factories import OPERATORS, is_only_called
 from aerodrome.migration.codemod.source import Source
 
 _OLDER = 2  # understands classes that are reached through their modules
@@ -34,7 +35,9 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
         if moved:
             yield _change(source, node, moved, _taken(options))
         for alias in node.names:
-            if alias.name != "SubDagOperator" and alias not in moved and _is_lost(known, node.module, alias.name):
+            origin = f"{node.module}.{alias.name}"
+            is_left = origin in OPERATORS and is_only_called(source, origin)  # to the rule about SubDags
+            if not is_left and alias not in moved and _is_lost(known, node.module, alias.name):
                 yield lost(alias.lineno, node.module, alias.name, options.major)
             elif alias not in moved and node.module in _FLAT and _is_of_plugin(known, node.module, alias.name):
                 yield _of_plugin(alias.lineno, node.module, alias.name)
@@ -102,6 +105,17 @@ The days are those of Google's pages on deprecations and migration (AutoML Table
 """
 
 
+_WAYS = (
+    (".SubDagOperator", "Write a TaskGroup: its tasks are tasks of the DAG, and their ids begin with the group's."),
+    (".volume.Volume", "Write k8s.V1Volume, from kubernetes.client.models: each kind of volume is an argument of its own."),
+    (".volume_mount.VolumeMount", "Write k8s.V1VolumeMount, from kubernetes.client.models, with named arguments."),
+    (".pod.Port", "Write k8s.V1ContainerPort, from kubernetes.client.models, with named arguments."),
+    (".pod.Resources", "Write k8s.V1ResourceRequirements(requests={…}, limits={…}), from kubernetes.client.models."),
+    (".pod_runtime_info_env.PodRuntimeInfoEnv", "Write k8s.V1EnvVar with value_from=k8s.V1EnvVarSource(field_ref=…), from kubernetes.client.models."),
+)  # fmt: skip
+"""What is written in the place of classes whose calls rules of their own write otherwise."""
+
+
 SAID = " Its provider named instead:"
 
 
@@ -126,6 +140,8 @@ def lost(line: int, module: str, name: str, major: int) -> Spot:
             f"`{module}` is no module of Airflow: a plugin put it there, which Airflow 3 does not do any more.",
             f"Import {name} from the module that defines it, for example `from {module.rpartition('.')[2]} import {name}`.",
         )
+    if way := next((way for end, way in _WAYS if origin.endswith(end)), ""):
+        return Spot(line, f"`{origin}` is gone in Airflow {major}.", way)
     if major > _OLDER and origin in successors():
         return Spot(line, f"`{origin}` is gone in Airflow {major}.", f"Its arguments are other ones.{_said(origin)}")
     if origin.startswith("airflow.contrib"):
@@ -144,7 +160,8 @@ def lost(line: int, module: str, name: str, major: int) -> Spot:
 def _is_of_plugin(known: Moves, module: str, name: str) -> bool:
     origin = f"{module}.{name}"
     is_airflows = origin in REPLACED or origin in known.gone or not known.is_missing(origin)
-    return name != "SubDagOperator" and not is_airflows and not any(old.startswith(f"{origin}.") for old in known.moves)
+    is_module = any(old.startswith(f"{origin}.") for old in (*known.moves, *known.gone))
+    return name != "SubDagOperator" and not is_airflows and not is_module
 
 
 def _of_plugin(line: int, module: str, name: str) -> Spot:

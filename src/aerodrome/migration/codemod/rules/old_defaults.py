@@ -14,6 +14,7 @@ from aerodrome.migration.codemod.arguments import Default, old_defaults
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
 from aerodrome.migration.codemod.rules import dags, operators
+from aerodrome.migration.codemod.rules.derived import derived
 from aerodrome.migration.codemod.rules.providers import sees_default_args
 from aerodrome.migration.codemod.rules.renamed_arguments import of_schema
 from aerodrome.migration.codemod.source import Source
@@ -85,20 +86,36 @@ _OUTPUTS = {
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
-        call = made.call
-        if made.node is not call.func or not operators.is_of_1(made, options):
-            continue
-        more, is_shown = dags.spread(source, call)
-        missing = [old for old in _wanted(made) if is_shown and _is_missing(source, call, old)]
-        missing = [old for old in missing if not more.keys() & {old.argument, *old.ways, *old.words}]
-        if not missing:
-            continue
-        other = keyword(call, missing[0].idle) if missing[0].idle else None
-        is_hook = not keyword(call, "task_id") and "task_id" not in more
-        note = of_schema(source, call, other) if other else None
-        is_seen = is_hook or sees_default_args(source) or missing[0] is _QUIET  # hardly any default_args say that one
-        note = note or (None if is_seen else _unseen(call, missing))
-        yield Change((_edit(source, call, missing, other),), note=note)
+        if made.node is made.call.func and operators.is_of_1(made, options):
+            yield from _of_call(source, made, None)
+    for item in derived(source):
+        made = operators.Made(item.call, item.call.func, item.old, item.names, is_expanding=False)
+        if operators.is_of_1(made, options) and getattr(item.call.func, "attr", "") != "partial":
+            yield from _of_call(source, made, item.own)
+
+
+def _of_call(source: Source, made: operators.Made, own: frozenset[str] | None) -> Iterator[Change | Spot]:
+    """Say what is missing in a call; `own` are the names that constructors of the project know, None where it makes Airflow's class itself."""
+    call = made.call
+    more, is_shown = dags.spread(source, call)
+    missing = [old for old in _wanted(made) if is_shown and _is_missing(source, call, old, own)]
+    if own is not None:
+        missing = [
+            old for old in missing if not own & {old.argument, *old.ways, *old.words} and _is_inherited(made, old)
+        ]
+    missing = [old for old in missing if not more.keys() & {old.argument, *old.ways, *old.words}]
+    if not missing:
+        return
+    other = keyword(call, missing[0].idle) if missing[0].idle else None
+    is_hook = not keyword(call, "task_id") and "task_id" not in more
+    if own is not None:
+        is_hook = all(name.endswith("Hook") for name in made.names)
+    note = of_schema(source, call, other) if other else None
+    is_seen = is_hook or sees_default_args(source) or missing[0] is _QUIET  # hardly any default_args say that one
+    note = note or (None if is_seen else _unseen(call, missing))
+    if own and call.args:
+        note = note or _by_place(call, missing)
+    yield Change((_edit(source, call, missing, other),), note=note)
 
 
 def _wanted(made: operators.Made) -> Iterator[_Old]:
@@ -114,9 +131,14 @@ def _read(default: Default) -> _Old:
     return _Old(default.argument, code, place=default.place)
 
 
-def _is_missing(source: Source, call: ast.Call, old: _Old) -> bool:
+def _is_inherited(made: operators.Made, old: _Old) -> bool:
+    """Tell whether a class of the project had this default, too: one with its own `execute` gave to XCom what that gave, but for SSH (1.10.15)."""
+    return old is not _QUIET or "SSHOperator" in made.classes
+
+
+def _is_missing(source: Source, call: ast.Call, old: _Old, own: frozenset[str] | None) -> bool:
     """Tell whether nothing says the argument; where default_args do they are renamed, and one of the call would be stronger."""
-    if call.args and (old.place is None or 0 <= old.place < len(call.args)):
+    if call.args and not own and (old.place is None or 0 <= old.place < len(call.args)):
         return False
     if old.argument in _IDLE and _IDLE[old.argument](source, call):
         return False
@@ -186,34 +208,19 @@ def _unseen(call: ast.Call, missing: list[_Old]) -> Spot:
     )
 
 
+def _by_place(call: ast.Call, missing: list[_Old]) -> Spot:
+    words = " and ".join(f"{old.argument} is {old.code}" for old in missing)
+    return Spot(
+        call.lineno,
+        f"{words} here, as Airflow 1.10 had it, unless the constructor of the class gives it on by place.",
+        f"If it does, take {' and '.join(old.argument for old in missing)} out here.",
+    )
+
+
 RULE = Rule(
     code="old-default",
     title="What Airflow 1.10 did by default and the operators of today do not is said: BigQuery's and EMR's connections, pods that stay, commands over SSH that say nothing for long",
-    words=(
-        b"AWSBatch",
-        b"CloudSqlHook",
-        b"ECSOperator",
-        b"EmrCreate",
-        b"EmrTerminate",
-        b"SparkJDBC",
-        b"SparkSql",
-        b"BigQuery",
-        b"bigquery",
-        b"Datastore",
-        b"PrestoCheck",
-        b"PrestoValueCheck",
-        b"PrestoIntervalCheck",
-        b"DruidCheck",
-        b"DataprocWorkflow",
-        b"DataprocInstantiate",
-        b"KubernetesPod",
-        b"GKEPod",
-        b"SparkSubmit",
-        b"ToS3",
-        b"SSHOperator",
-        b"HttpOperator",
-        b"DockerOperator",
-    ),
+    words=(b"airflow",),  # a class of the project may be derived from one of them anywhere
     before="""
 from airflow.contrib.operators.bigquery_to_gcs import BigQueryToCloudStorageOperator
 

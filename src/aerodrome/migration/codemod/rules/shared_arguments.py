@@ -20,6 +20,7 @@ from aerodrome.migration.codemod.rules import (
     renamed_arguments,
     ssh_timeouts,
 )
+from aerodrome.migration.codemod.rules.imported_arguments import users_of
 from aerodrome.migration.codemod.source import Source, read
 
 _RULES = (
@@ -33,6 +34,7 @@ _RULES = (
 _ROUNDS = 3
 _NAME = "task_id"
 _HINT = "Write the arguments in the calls, or the entries as the operators want them."
+_Call = tuple[Source, operators.Made]
 _Pairs = tuple[tuple[str, str], ...]
 _Imports = tuple[tuple[str, str], ...]
 
@@ -58,15 +60,23 @@ class _Asked:
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
-    uses: dict[ast.expr, list[operators.Made]] = {}
+    uses: dict[ast.expr, list[_Call]] = {}
+    doubtful: set[ast.expr] = set()
+    for name, users in users_of(source).items():
+        for value in _dictionaries_named(source, name):
+            uses[value] = list(users.calls)
+            if users.is_used_elsewhere:
+                doubtful.add(value)
+    if not uses and b"**" not in source.text:
+        return
     for made in operators.made(source):
         is_dag = bool(made.old & dags.ANY)
         for item in made.call.keywords if not is_dag else ():
             if item.arg is None:
                 for value in _dictionaries(source, item.value):
-                    uses.setdefault(value, []).append(made)
+                    uses.setdefault(value, []).append((source, made))
     for mapping, calls in uses.items():
-        elsewhere = _is_used_elsewhere(source, mapping)
+        elsewhere = mapping in doubtful or _is_used_elsewhere(source, mapping)
         for entry in _entries(mapping):
             if entry.name == _NAME:  # the call that is asked has one of its own
                 continue
@@ -74,10 +84,11 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
 
 
 def _of_entry(
-    source: Source, options: Options, mapping: ast.expr, entry: _Entry, calls: list[operators.Made], elsewhere: bool
+    source: Source, options: Options, mapping: ast.expr, entry: _Entry, calls: list[_Call], elsewhere: bool
 ) -> Iterator[Change | Spot]:
-    asked = {_ask(source, options, made, entry) for made in calls}
-    old = ((entry.name, source.code(entry.value)),)
+    value = source.code(entry.value)
+    asked = {_ask(user, options, made, entry.name, value) for user, made in calls}
+    old = ((entry.name, value),)
     if all(item.pairs == old and not item.why for item in asked):
         return
     names = {name for item in asked for name, _ in item.pairs} - {entry.name}
@@ -89,7 +100,7 @@ def _of_entry(
     elif elsewhere:
         why = "the dictionary is used for something else, too"
     elif any(other.name in names for other in _entries(mapping)) or any(
-        keyword(made.call, name) for made in calls for name in names
+        keyword(made.call, name) for _, made in calls for name in names
     ):
         why = f"{' and '.join(sorted(names))} is said already"
     elif not all(source.is_free(name, f"{module}.{name}") for module, name in one.imports):
@@ -98,15 +109,14 @@ def _of_entry(
         note = Spot(entry.value.lineno, *one.note) if one.note else None
         yield Change((_written(source, entry, one.pairs),), one.imports, note)
         return
-    classes = ", ".join(sorted({name for made in calls for name in made.classes}))
+    classes = ", ".join(sorted({name for _, made in calls for name in made.classes}))
     yield Spot(entry.value.lineno, f"`{entry.name}` goes to {classes} by `**` and is another one today: {why}.", _HINT)
 
 
-def _ask(source: Source, options: Options, made: operators.Made, entry: _Entry) -> _Asked:
+def _ask(source: Source, options: Options, made: operators.Made, name: str, value: str) -> _Asked:
     """Let the rules rewrite a call with the entry alone. What they find on its line is why it stays."""
     imports = "\n".join(ast.unparse(node) for node in source.each(ast.Import, ast.ImportFrom))
-    value = source.code(entry.value)
-    text = f"{imports}\n{source.code(made.node)}({_NAME}='a',\n{entry.name}={value})\n"
+    text = f"{imports}\n{source.code(made.node)}({_NAME}='a',\n{name}={value})\n"
     present, needed, why = read(text.encode()), dict[tuple[str, str], None](), ""
     note: tuple[str, str] | None = None
     for _ in range(_ROUNDS):
@@ -125,7 +135,7 @@ def _ask(source: Source, options: Options, made: operators.Made, entry: _Entry) 
     if present is None or not isinstance(call, ast.Call):
         return _Asked((), (), why or "it cannot be written")
     pairs = [(str(item.arg), present.code(item.value)) for item in call.keywords if item.arg != _NAME]
-    if pairs == [(entry.name, value)]:
+    if pairs == [(name, value)]:
         needed.clear()
     return _Asked(tuple(pairs), tuple(needed), why, note)
 
@@ -155,10 +165,14 @@ def _entries(mapping: ast.expr) -> list[_Entry]:
 def _dictionaries(source: Source, value: ast.expr) -> list[ast.expr]:
     """Give the dictionaries that a value may be, where the file writes them all."""
     if isinstance(value, ast.Name):
-        stores = [source.parents[node] for node in source.writes.get(value.id, ())]
-        found = [node.value for node in stores if isinstance(node, ast.Assign | ast.AnnAssign) and node.value]
-        return [item for item in found if _is_dictionary(item)]
+        return _dictionaries_named(source, value.id)
     return [value] if _is_dictionary(value) else []
+
+
+def _dictionaries_named(source: Source, name: str) -> list[ast.expr]:
+    stores = [source.parents[node] for node in source.writes.get(name, ())]
+    found = [node.value for node in stores if isinstance(node, ast.Assign | ast.AnnAssign) and node.value]
+    return [item for item in found if _is_dictionary(item)]
 
 
 def _is_dictionary(value: ast.expr) -> bool:
@@ -194,7 +208,7 @@ def _is_used_elsewhere(source: Source, mapping: ast.expr) -> bool:
 RULE = Rule(
     code="shared-argument",
     title="Arguments in a dictionary that operators get by `**` change as they would in the calls",
-    words=(b"**",),
+    words=(b"**", b"{", b"dict("),
     before="""
 from airflow.providers.docker.operators.docker import DockerOperator
 

@@ -24,6 +24,7 @@ Nor does its schedule, though it were None: 2.x's SubDagOperator makes the run i
 OPERATORS = frozenset(
     f"airflow.{module}SubDagOperator" for module in ("operators.subdag.", "operators.subdag_operator.", "operators.")
 )
+"""The class and the places it was imported from."""
 _FORMATS = ("%s.%s", "{}.{}", "{0}.{1}")
 _TWO = 2
 Key = tuple[str, str]
@@ -185,3 +186,12 @@ def _is_of_inner(source: Source, node: ast.Name) -> bool:
         if isinstance(at, ast.Call) and source.means(at.func, OPERATORS):
             return isinstance(before, ast.keyword) and before.arg == "subdag"
     return False
+
+
+def is_only_called(source: Source, origin: str) -> bool:
+    """Tell whether a file does nothing with SubDagOperator but to call it: neither derives from it, nor lists it, nor asks for it."""
+    calls = {call.func for call in source.each(ast.Call)}
+    nodes: list[ast.Name | ast.Attribute] = [*source.each(ast.Name), *source.each(ast.Attribute)]
+    return all(
+        node in calls or not isinstance(node.ctx, ast.Load) or origin not in source.meanings(node) for node in nodes
+    )
