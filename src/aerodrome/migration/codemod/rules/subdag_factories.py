@@ -124,7 +124,7 @@ def _names(source: Source, function: ast.FunctionDef, call: ast.Call) -> tuple[s
     """Give the code of both parts of the dag_id: the DAG's, and the SubDag's own name, which follows its first dot."""
     item = keyword(call, "dag_id")
     value = item.value if item else call.args[0] if call.args else None
-    value = _set_once(source, function, value)
+    value = _set_once(function, value)
     if isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.count(".") == 1:
         return f'"{value.value.partition(".")[0]}"', f'"{value.value.partition(".")[2]}"'
     if isinstance(value, ast.JoinedStr):
@@ -144,7 +144,7 @@ def _names(source: Source, function: ast.FunctionDef, call: ast.Call) -> tuple[s
     return None
 
 
-def _set_once(source: Source, function: ast.FunctionDef, value: ast.expr | None) -> ast.expr | None:
+def _set_once(function: ast.FunctionDef, value: ast.expr | None) -> ast.expr | None:
     """Follow a name that the function gives a value once, of names that it does not change; anything else is itself."""
     if not isinstance(value, ast.Name):
         return value
