@@ -96,6 +96,9 @@ class JsonCase(Case):
                 "Relationship": "OR",
                 "MINE": {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["ALL"]}},
             }
+            if self.some(0.4):
+                found["RuleBasedCalendars"]["Excluded"] = [self.one(("FIRSTS", "GONE", "RBCX"))]
+                found["RuleBasedCalendars"]["FIRSTS"] = {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["1"]}}
         if self.some(0.05):
             found["Schedule"] = "Never"
         if is_folder and self.some(0.1):

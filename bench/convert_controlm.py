@@ -4,7 +4,7 @@ python -m bench.convert_controlm --corpus DIR [--profile FILE] [--airflow] [--ve
 
 `definitions`: folders and refused files. `converted_share`: those that gave a DAG. `real_action_share`: tasks of jobs that do not raise. `scheduled_or_asked`: folders
 that have a schedule, or whose report says why not. `silent_changes`: folders for which some date and some outcome runs other jobs than in Control-M, in
-another order, or ends otherwise, conditions that are kept or awaited with another date, and command lines (of `command_lines`: jobs times days) that do not say what Control-M runs. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
+another order, or ends otherwise, jobs that are ordered on other dates than their JSON says, conditions that are kept or awaited with another date, and command lines (of `command_lines`: jobs times days) that do not say what Control-M runs. With --airflow both real Airflows read every DAG (`import_share_*`), and the first 50 run times that they compute for folders are
 compared with the dates of Control-M (`times_off`).
 """
 
@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from bench.controlm_commands import command_changes
 from bench.controlm_dates import date_changes
+from bench.controlm_when import when_changes
 from bench.convert_oozie import RUNS, read_under, venv
 
 from aerodrome.migration.convert.contract import TARGETS, Conversion, Dag, Target
@@ -78,7 +79,10 @@ def measure(corpus: Path, profile: Mapping[str, Any], *, with_airflow: bool, is_
     seconds = time.monotonic() - begun
     world = plan_world(gather(corpus), read_site(profile))
     dags = {dag.dag_id: dag for dag in conversion.dags}
-    silent = commands = 0
+    dated = list(when_changes(corpus, world))
+    silent, commands = len(dated), 0
+    if is_verbose:
+        sys.stderr.writelines(f"bench: {item}\n" for item in dated)
     for plan in world.plans:
         if plan.dag_id not in dags:
             continue

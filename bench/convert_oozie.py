@@ -36,6 +36,7 @@ from aerodrome.migration.convert.oozie.estate import Estate, read_estate
 from aerodrome.migration.convert.oozie.model import Workflow, read_workflow
 from aerodrome.migration.convert.oozie.profiles import Profile
 from aerodrome.migration.convert.oozie.proof import prove_flow
+from aerodrome.migration.convert.oozie.properties import Scope
 from aerodrome.migration.convert.oozie.reading import read
 from aerodrome.migration.convert.oozie.subworkflows import names_in
 from aerodrome.migration.convert.xmlreading import Element, read_file
@@ -83,9 +84,10 @@ def samples(root: Path) -> dict[str, str]:
     return found
 
 
-def ending_in(document: Element) -> str:
-    """Give what the times of a definition end with: an offset that one of them says, or Z."""
+def ending_in(document: Element, job: Scope | None = None) -> str:
+    """Give what the times of a definition end with: an offset that one of them says, with the values of its job, or Z."""
     texts = [element.get(key) for element in document.walk() for key in TIMES]
+    texts = texts if job is None else [job.partly(text) for text in texts]
     return next((match[0] for text in texts if (match := re.search(r"[+-]\d{4}$", text.strip()))), "Z")
 
 
@@ -177,7 +179,8 @@ def workflows_of(root: Path) -> dict[str, Workflow]:
 def ending_of(dag: Dag, estate: Estate) -> str:
     """Give what the times of a DAG's definition end with."""
     item = estate.applications.get(dag.origin.file)
-    return ending_in(item.root) if item is not None else "Z"
+    given = given_to(estate, dag, "Z")
+    return ending_in(item.root, given.job) if item is not None and given is not None else "Z"
 
 
 def workflow_file(dag: Dag) -> str:

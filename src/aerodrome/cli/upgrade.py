@@ -269,7 +269,7 @@ def _show(done: codemod.CodeUpgrade, proof: codemod.Proof | None, *, is_diff: bo
     if rows:
         write_table(("File", "Proof", "Why"), rows)
     say(
-        f"Proof of {len(proof.files)} files in {proof.seconds} s: "
+        f"Proof of {len(proof.files)} files in {proof.seconds} s, read by Python {proof.source_python} and {proof.target_python}: "
         + ", ".join(f"{count} {word}" for word, count in proof.verdicts.items())
     )
     if failing := [file for file in proof.files if file.raising]:

@@ -46,7 +46,8 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
     except (SyntaxError, UnicodeDecodeError, LookupError):
         return Rewritten(data, is_python=False)
     rules = rules if options.major > _OLDER else [rule for rule in rules if rule.is_for_2]
-    concerned = [rule for rule in rules if any(word in text for word in rule.words)]
+    searched = text + _brought(options)
+    concerned = [rule for rule in rules if any(word in searched for word in rule.words)]
     if not concerned:
         return Rewritten(data)
     source, done = read(text, options.file, options.project), Rewritten(data)
@@ -57,8 +58,9 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
         return Rewritten(data, is_python=False)
     refused: set[str] = set()
     for _ in range(_ROUNDS):
-        found, done.spots = _look(source, _rules(source, rules, is_last=False), options, refused)
-        last, spots = _look(source, _rules(source, rules, is_last=True), options, refused)
+        words = source.text + _brought(options)
+        found, done.spots = _look(source, _rules(words, rules, is_last=False), options, refused)
+        last, spots = _look(source, _rules(words, rules, is_last=True), options, refused)
         done.spots += spots
         if not (found or last):
             break
@@ -73,8 +75,15 @@ def rewrite(data: bytes, rules: Sequence[Rule], options: Options) -> Rewritten:
     return done
 
 
-def _rules(source: Source, rules: Sequence[Rule], *, is_last: bool) -> list[Rule]:
-    return [rule for rule in rules if rule.is_last == is_last and any(word in source.text for word in rule.words)]
+def _rules(words: bytes, rules: Sequence[Rule], *, is_last: bool) -> list[Rule]:
+    return [rule for rule in rules if rule.is_last == is_last and any(word in words for word in rule.words)]
+
+
+def _brought(options: Options) -> bytes:
+    """Give the names of Airflow that come from other files of the project: rules are asked as if the file named them."""
+    project = options.project
+    known = project.passed_on.brought(options.file) if project and project.has(options.file) else b""
+    return b"\n" + known if known else b""
 
 
 def _decode(data: bytes) -> tuple[str, bytes, bytes]:

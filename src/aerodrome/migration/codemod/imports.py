@@ -10,10 +10,8 @@ from functools import cache
 from aerodrome.migration.codemod.contract import Edit
 from aerodrome.migration.codemod.editing import import_text
 from aerodrome.migration.codemod.moves import table
+from aerodrome.migration.codemod.passed_on import OURS, exported
 from aerodrome.migration.codemod.source import Source
-
-_OURS = ("airflow", "datetime", "pendulum")
-"""What our fixes take the uses of."""
 
 
 def repeated_imports(source: Source | None) -> list[tuple[ast.ImportFrom, ast.alias]]:
@@ -79,16 +77,16 @@ def unused_imports(source: Source | None, left: Collection[tuple[int, int]] = ()
     """
     if source is None:
         return {}
-    used = {node.id for node in source.each(ast.Name) if not _is_left(node, left)} | _exported(source.tree)
+    used = {node.id for node in source.each(ast.Name) if not _is_left(node, left)} | exported(source.tree)
     found: dict[str, str] = {}
     for node in source.each(ast.ImportFrom):
-        if not _is_left(node, left) and node.module and not node.level and node.module.split(".")[0] in _OURS:
+        if not _is_left(node, left) and node.module and not node.level and node.module.split(".")[0] in OURS:
             found |= {f"{node.module}.{alias.name}": alias.asname or alias.name for alias in node.names}
     for plain in source.each(ast.Import):
         found |= {
             alias.name: alias.asname or alias.name.split(".")[0]
             for alias in plain.names
-            if alias.name.split(".")[0] in _OURS and not _is_left(plain, left)
+            if alias.name.split(".")[0] in OURS and not _is_left(plain, left)
         }
     return {origin: name for origin, name in found.items() if name not in used and name != "*"}
 
@@ -158,15 +156,3 @@ def _without(source: Source, node: ast.ImportFrom | ast.Import, kept: list[ast.a
     if (len(siblings) == 1 and not isinstance(parent, ast.Module)) or not is_alone(source, node):
         return Edit(start, end, "pass")
     return Edit(source.line_start(node.lineno), source.line_end(node.end_lineno or node.lineno), "")
-
-
-def _exported(tree: ast.Module) -> set[str]:
-    found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
-            found |= {
-                item.value
-                for item in ast.walk(node.value)
-                if isinstance(item, ast.Constant) and isinstance(item.value, str)
-            }
-    return found

@@ -73,7 +73,8 @@ def finish(held: Held, item: tuple[str, Begun]) -> Finished:
 def _apply_ours(held: Held, name: str, applied: Counter[str], notes: list[tuple[str, Spot]]) -> list[tuple[str, Spot]]:
     path = held.out_dir / name
     data = path.read_bytes()
-    if not any(word in data for word in _WORDS) and (b"jinja2" in data or not is_imported(held.project, name)):
+    words = data + held.project.passed_on.brought(name)
+    if not any(word in words for word in _WORDS) and (b"jinja2" in data or not is_imported(held.project, name)):
         return []  # nothing of Airflow's, and nothing that its tasks run
     options = replace(held.options, file=name, project=held.project)
     before = held.project.text(name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from aerodrome.migration.codemod.passed_on import PassedOn
 from aerodrome.migration.codemod.source import Source, read
 
 _ROOTS = ("", "dags/", "plugins/", "include/")
@@ -20,6 +21,11 @@ class Project:
         self._sources: dict[str, Source | None] = {}
         self._known: dict[str, Any] = {}
         self._mentioning: dict[bytes, tuple[str, ...]] = {}
+        self.passed_on = PassedOn(self)
+
+    @property
+    def files(self) -> Collection[str]:
+        return self._files.keys()
 
     def has(self, file: str) -> bool:
         return file in self._files

@@ -54,6 +54,12 @@ class Interpreter:
     version: str
     venv: Path
 
+    @property
+    def python(self) -> str:
+        """Give the version of its Python, "3.11"; "" where the virtualenv does not tell."""
+        folders = sorted(self.venv.glob("lib/python3.*"))
+        return folders[0].name.removeprefix("python") if folders else ""
+
 
 @dataclass(frozen=True)
 class FileProof:
@@ -82,6 +88,8 @@ class Proof:
     target_version: str
     files: tuple[FileProof, ...]
     seconds: float
+    source_python: str = ""
+    target_python: str = ""  # what only another Python lacks, the proof did not see
     cpu_s: float = 0.0  # processor time of both readings, on all cores
 
     @property
@@ -93,6 +101,8 @@ class Proof:
         return {
             "source_version": self.source_version,
             "target_version": self.target_version,
+            "source_python": self.source_python,
+            "target_python": self.target_python,
             "seconds": self.seconds,
             "verdicts": self.verdicts,
             "files": [asdict(file) for file in self.files],
@@ -138,7 +148,8 @@ def prove(
         for file in sorted(olds.keys() | news)
     )
     seconds = round(time.monotonic() - started, 2)
-    return Proof(source.version, target.version, files, seconds, round(old.cpu_s + new.cpu_s, 2))
+    cpu_s = round(old.cpu_s + new.cpu_s, 2)
+    return Proof(source.version, target.version, files, seconds, source.python, target.python, cpu_s)
 
 
 def _read(

@@ -47,7 +47,7 @@ CHANGES: tuple[Change, ...] = (
         "Context Behavior for Asset and Manually Triggered DAGs",
         "finding",
         ("no-logical-date",),
-        "for DAGs that assets trigger",
+        "for DAGs that assets trigger, and those that nothing schedules",
     ),
     Change(
         "3.0",

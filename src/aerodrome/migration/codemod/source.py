@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Source:
         self._scopes: dict[ast.AST, Scope] = {}
         self._by_type: dict[type, list[ast.AST]] = {}
         self.top = Scope(None)
+        self.passed_on: set[str] = set()  # names that other files of the project bring
         self._walk(tree, self.top)
 
     def _walk(self, root: ast.AST, top: Scope) -> None:
@@ -63,7 +65,7 @@ class Source:
             self._by_type.setdefault(type(node), []).append(node)
             self._scopes[node] = scope
             if not self._is_placeholder(node):
-                _bind(node, scope)
+                _bind(node, scope, self._bind_passed_on(node, scope))
             inner = scope
             if isinstance(node, _SCOPES):
                 inner = Scope(scope, is_class=isinstance(node, ast.ClassDef))
@@ -73,6 +75,16 @@ class Source:
             for child in reversed(list(ast.iter_child_nodes(node))):
                 self.parents[child] = node
                 stack.append((child, scope if child in outer else inner))
+
+    def _bind_passed_on(self, node: ast.AST, scope: Scope) -> frozenset[str]:
+        """Bind what an import from another file of the project brings to what it is; give these names."""
+        if self.project is None or not self.file or not isinstance(node, ast.ImportFrom):
+            return frozenset()
+        found = dict(self.project.passed_on.of_import(node, self.file))
+        for name, origin in found.items():
+            scope.bind(name, origin)
+        self.passed_on |= found.keys()
+        return frozenset(found)
 
     def _is_placeholder(self, node: ast.AST) -> bool:
         """Tell whether a name stands for an import that may fail: `X = None`."""
@@ -119,7 +131,10 @@ class Source:
     def meanings(self, node: ast.AST) -> frozenset[str]:
         """Give the dotted origins that an expression may have by imports; none when it may be something else, too."""
         if isinstance(node, ast.Attribute):
-            return frozenset(f"{owner}.{node.attr}" for owner in self.meanings(node.value))
+            dotted = frozenset(f"{owner}.{node.attr}" for owner in self.meanings(node.value))
+            if self.project is None or not dotted:
+                return dotted
+            return dotted.union(origin for name in dotted if (origin := self.project.passed_on.origin_of(name)))
         if not isinstance(node, ast.Name):
             return frozenset()
         scope: Scope | None = self._scopes.get(node)
@@ -131,6 +146,12 @@ class Source:
                 return frozenset(found - {""}) if is_before or "" not in found else frozenset()
             scope, is_first = scope.parent, False
         return frozenset()
+
+    def is_passed_on(self, node: ast.AST) -> bool:
+        """Tell whether a name of Airflow's comes from another file of the project."""
+        if isinstance(node, ast.Attribute) and self.project is not None:
+            return any(self.project.passed_on.origin_of(name) for name in self.meanings(node))
+        return isinstance(node, ast.Name) and node.id in self.passed_on
 
     def means(self, node: ast.AST, wanted: Iterable[str]) -> bool:
         return not self.meanings(node).isdisjoint(wanted)
@@ -164,7 +185,7 @@ class Source:
         return all(name not in scope.bound for scope in self._scopes.values() if scope is not self.top)
 
     def has_import(self, name: str, origin: str) -> bool:
-        return self.top.bound.get(name) == {origin}
+        return self.top.bound.get(name) == {origin} and name not in self.passed_on
 
     @cached_property
     def comments(self) -> tuple[tuple[int, int], ...]:
@@ -213,17 +234,30 @@ def _evaluated_outside(node: ast.AST) -> set[ast.AST]:
     return found
 
 
+def module_of(node: ast.ImportFrom, file: str) -> str:
+    """Give the module of an import; of one that begins with dots, as the file lies below the project."""
+    if not node.level:
+        return node.module or ""
+    folder = PurePosixPath(file).parent
+    for _ in range(node.level - 1):
+        folder = folder.parent
+    return ".".join([*(part for part in folder.parts if part != "."), *([node.module] if node.module else [])])
+
+
 _DATETIME = ("date", "datetime", "time", "timedelta", "timezone", "tzinfo")
 """What a star takes from datetime: dates decide about schedules."""
 
 
-def _bind(node: ast.AST, scope: Scope) -> None:
+def _bind(node: ast.AST, scope: Scope, known: frozenset[str] = frozenset()) -> None:
     if isinstance(node, ast.ImportFrom):
         for alias in node.names:
             if alias.name == "*" and node.module == "datetime":
                 for name in _DATETIME:
                     scope.bind(name, f"datetime.{name}")
-            scope.bind(alias.asname or alias.name, "" if node.level else f"{node.module}.{alias.name}")
+            if not node.level:
+                scope.bind(alias.asname or alias.name, f"{node.module}.{alias.name}")
+            elif (alias.asname or alias.name) not in known:
+                scope.bind(alias.asname or alias.name)
     elif isinstance(node, ast.Import):
         for alias in node.names:
             scope.bind(

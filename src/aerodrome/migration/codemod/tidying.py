@@ -26,6 +26,7 @@ from aerodrome.migration.codemod.workers import Held
 def drop_unused(path: Path, name: str, held: Held, applied: Counter[str]) -> None:
     """Drop imports that were used before and are not now, unused ones of names that are gone, and what became one import twice."""
     original, major = held.project.text(name), held.options.major
+    taken = held.project.passed_on.takers(name)
     if b"airflow" not in path.read_bytes():
         return
     _drop_repeated(path, original, applied)
@@ -42,7 +43,9 @@ def drop_unused(path: Path, name: str, held: Held, applied: Counter[str]) -> Non
     gone = {
         origin
         for origin, name in unused.items()
-        if (origin not in known and name not in names) or origin in REPLACED or is_gone(origin, major)
+        if (origin not in known and name not in names and name not in taken)
+        or origin in REPLACED
+        or is_gone(origin, major)
     }
     if not gone:
         return

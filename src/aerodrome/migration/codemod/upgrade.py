@@ -14,6 +14,7 @@ from aerodrome.kernel.errors import Conflict, Invalid
 from aerodrome.kernel.trees import LeftOut, copy_tree
 from aerodrome.migration.codemod.contract import CodeUpgrade, FileChange, Options, Remaining
 from aerodrome.migration.codemod.encodings import Encoded, as_utf8
+from aerodrome.migration.codemod.keeping import keep_passed_on
 from aerodrome.migration.codemod.origin import (
     default_timezone,
     is_named,
@@ -69,6 +70,7 @@ def upgrade(
         findings: dict[str, list[Remaining]] = {name: [] for name in names}
         if at_target.major > _OLDER:
             findings = apply_ruff(out_dir, project, ours, each)
+        keep_passed_on(out_dir, project, ours, at_target)
         finished = dict(zip(names, each(finish, list(ours.items()), "finished"), strict=True))
     for name, done in finished.items():
         ours[name].applied.update(done.applied)

@@ -67,3 +67,9 @@ def test_names_that_are_gone_are_told(head: str, body: str, name: str) -> None:
 def test_a_function_that_others_call_may_have_such_parameters() -> None:
     code = "import airflow\n\n\ndef load(conf, test_mode=False):\n    return conf\n\n\nload(1)\n"
     assert not rewrite(code.encode(), OURS, Options(source_version="2.9.3")).spots
+
+
+def test_reads_of_all_are_told_once_a_file() -> None:
+    assert told("**c", "print(c)\n    print(c)\n    print(c)") == [
+        "All of the context is read here, and Airflow 3 has other names in it. So it is in 2 more lines of the file."
+    ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aerodrome.airflowkit.code import facts
-from aerodrome.migration.codemod import Options
+from aerodrome.migration.codemod import Options, upgrade
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.rules import RULES
 
@@ -71,3 +73,27 @@ def test_hints_beside_python_are_python() -> None:
     assert hints[1] == 'Use data_interval_end.strftime("%Y-%m-%d").'
     assert hints[2] == "Use macros.ds_add(ds, -1)."
     assert hints[3] == "Use data_interval_end | ds."
+
+
+@pytest.mark.parametrize(
+    ("schedule", "name"),
+    [
+        ("timetable=StreamTimetable('x')", "StreamTimetable"),
+        ("schedule=CronTriggerTimetable('0 0 * * *', timezone='UTC')", "CronTriggerTimetable"),
+        ("schedule=CronDataIntervalTimetable('0 0 * * *', 'UTC')", ""),
+        ("schedule='@daily'", ""),
+        ("schedule=timedelta(days=1)", ""),
+        ("schedule=[Dataset('a')]", ""),
+    ],
+)
+def test_the_next_date_of_a_timetable_with_gaps_is_told(schedule: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text(
+        "from datetime import timedelta\nfrom airflow import DAG, Dataset\nfrom airflow.timetables.interval import CronDataIntervalTimetable\n"
+        "from airflow.timetables.trigger import CronTriggerTimetable\nfrom streams import StreamTimetable\n"
+        f"with DAG('a', {schedule}, catchup=False):\n    BashOperator(task_id='b', bash_command='{{{{ next_execution_date }}}}')\n"
+    )
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2", Options(source_version="2.9.1"))
+    found = [item.message for item in done.findings if item.rule == "next-date"]
+    expected = f"next_execution_date was the date of the run that {name} gives next"
+    assert [message.partition(";")[0] for message in found] == ([expected] if name else [])

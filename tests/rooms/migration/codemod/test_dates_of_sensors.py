@@ -30,3 +30,17 @@ def test_only_its_first_parameter_is_given_by_place(tmp_path: Path) -> None:
     found = sorted((item.file, item.message.split()[0]) for item in done.findings if item.rule == "context-key")
     assert found == [("dates.py", "`next_ds`"), ("one.py", "`next_ds`")]
     assert "def earlier(execution_date, next_ds=None" in (tmp_path / "out/one.py").read_text()
+
+
+def test_templates_call_macros_with_what_they_write_there(tmp_path: Path) -> None:
+    dags = tmp_path / "in" / "dags"
+    dags.mkdir(parents=True)
+    (dags / "macros.py").write_text(
+        "import airflow\n\ndef table(execution_date):\n    return execution_date\n\n\ndef other(execution_date):\n    return execution_date\n"
+    )
+    (dags / "a.py").write_text(
+        "from airflow import DAG\nfrom macros import table\nDAG('a', schedule=None, user_defined_macros={'t': table})\n"
+    )
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2", Options(source_version="2.9.1"))
+    found = [(item.file, item.line) for item in done.findings if item.rule == "context-key"]
+    assert found == [("dags/macros.py", 7)]

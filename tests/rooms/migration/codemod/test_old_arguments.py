@@ -156,6 +156,12 @@ conn = BaseHook.get_connection("alerts")
         ("webhook_token=token", "slack_webhook_conn_id=ALERTS", ""),
         ("http_conn_id='slack', webhook_token=conn.password", 'slack_webhook_conn_id="alerts"', "came from 'slack'"),
         ("http_conn_id='slack', webhook_token=other", "slack_webhook_conn_id='slack'", "had it from other"),
+        (
+            "http_conn_id=None, webhook_token=other",
+            'slack_webhook_conn_id="slack_default"',
+            'here "slack_default"; the',
+        ),
+        ("http_conn_id=None, webhook_token=token", "slack_webhook_conn_id=ALERTS", ""),
     ],
 )
 def test_a_webhook_is_called_by_the_connection_that_holds_its_token(given: str, new: str, told: str) -> None:
@@ -164,7 +170,28 @@ def test_a_webhook_is_called_by_the_connection_that_holds_its_token(given: str, 
     notes = [spot.message for rule, spot in done.notes if rule == "slack-token"]
     assert [told in note for note in notes] == ([True] if told else [])
     wrong = any("password of the connection 'slack'" in spot.message for _, spot in done.notes)
-    assert wrong == ("other" in given)
+    assert wrong == ("='slack', webhook_token=other" in given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call", "told"),
+    [
+        ("{'token': TOKEN}", "SlackAPIPostOperator(task_id='a', text='b')", '"slack_api_default"'),
+        ("{'token': TOKEN, 'slack_conn_id': 'mine'}", "SlackAPIPostOperator(task_id='a', text='b')", "'mine'"),
+        ("{'webhook_token': TOKEN}", "SlackWebhookOperator(task_id='a', message='b')", '"slack_default"'),
+        ("{'token': TOKEN}", "SlackWebhookOperator(task_id='a', message='b')", ""),
+        ("{'owner': 'me'}", "SlackAPIPostOperator(task_id='a', text='b')", ""),
+    ],
+)
+def test_a_token_of_default_args_is_told(arguments: str, call: str, told: str) -> None:
+    head = (
+        "from airflow import DAG\nfrom airflow.providers.slack.operators.slack import SlackAPIPostOperator\n"
+        "from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator\n"
+    )
+    code = f"{head}with DAG('a', schedule=None, default_args={arguments}):\n    {call}\n"
+    done = rewrite(code.encode(), RULES, PINNING)
+    found = [spot for rule, spot in done.spots if rule == "slack-token"]
+    assert [f"here {told} where" in spot.message for spot in found] == ([True] if told else [])
 
 
 @pytest.mark.parametrize(
@@ -209,3 +236,14 @@ def test_no_class_lacks_what_its_base_gave_up() -> None:
     for name in sisters:
         assert base.renamed.items() <= table[module + name].renamed.items()
         assert base.removed <= table[module + name].removed
+
+
+@pytest.mark.parametrize("value", ["False", "None", "''"])
+def test_who_acts_for_nobody_impersonates_nobody(value: str) -> None:
+    hook = "from airflow.contrib.hooks.gcs_hook import GoogleCloudStorageHook as Hook\n"
+    job = "from airflow.contrib.operators.dataproc_operator import DataProcPySparkOperator as Run\n"
+    source = f"{hook}{job}Hook(google_cloud_storage_conn_id='a', delegate_to={value})\nRun(task_id='a', main='b', delegate_to={value})\n"
+    done = rewrite(source.encode(), RULES, PINNING)
+    assert "delegate_to" not in done.text.decode()
+    assert "impersonation_chain" not in done.text.decode()
+    assert not any("impersonated" in spot.message for _, spot in (*done.notes, *done.spots))

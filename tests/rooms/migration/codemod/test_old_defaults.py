@@ -391,6 +391,52 @@ def test_mails_that_had_a_connection_already_stay() -> None:
     assert "email-connection" not in {code for code, _ in (*done.notes, *done.spots)}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ("{'email': ['a@shop.example']}", True),
+        ("{'email': 'a@shop.example', 'email_on_failure': True}", True),
+        ("{'email': 'a@shop.example', 'email_on_failure': False}", False),
+        ("{'email': 'a@shop.example', 'email_on_failure': False, 'retries': 2}", True),
+        ("{'email': 'a@shop.example', 'email_on_failure': False, 'email_on_retry': False, 'retries': 2}", False),
+        ("dict(email=ADDRESS)", True),
+        ("{'email': None}", False),
+        ("{'email': []}", False),
+        ("{'owner': 'a'}", False),
+    ],
+)
+def test_mails_about_failures_need_the_connection(arguments: str, found: bool) -> None:
+    source = f"from airflow import DAG\nARGS = {arguments}\nDAG('a', default_args=ARGS, schedule_interval=None)\n"
+    done = rewritten(source, replace(PINNING, source_version="2.9.3"))
+    spots = [spot for code, spot in done.spots if code == "email-connection"]
+    assert [spot.line for spot in spots] == ([2] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("ARGS = {'email': ADDRESS, 'email_on_failure': True}\n", 1),  # other files take them
+        ("ARGS = {'email': ADDRESS, 'name': 'Ann'}\n", None),
+        ("from airflow.operators.bash import BashOperator\nBashOperator(task_id='a', email=ADDRESS)\n", 2),
+        ("from airflow.decorators import task\n@task(email=ADDRESS)\ndef load(): ...\n", 2),
+        ("register(name='Ann', email=ADDRESS)\n", None),
+    ],
+)
+def test_who_has_mails_sent_is_seen_at_tasks_and_in_shared_arguments(source: str, line: int | None) -> None:
+    done = rewritten(source, replace(PINNING, source_version="2.9.3"))
+    assert [spot.line for code, spot in done.spots if code == "email-connection"] == ([line] if line else [])
+
+
+def test_classes_derived_from_the_operator_of_mails_are_told(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "mails.py").write_text(
+        "from airflow.operators.email import EmailOperator\n\n\nclass Mail(EmailOperator):\n    pass\n\n\nclass Mine(EmailOperator):\n    conn_id = 'mine'\n"
+    )
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2", replace(PINNING, source_version="2.9.3"))
+    found = [item for item in done.findings if item.rule == "email-connection"]
+    assert [(item.file, item.line) for item in found] == [("mails.py", 4)]
+
+
 OLD = replace(PINNING, source_version="1.10.15")
 
 
@@ -491,3 +537,67 @@ def test_a_class_that_another_file_of_the_project_has(tmp_path: Path) -> None:
     upgrade(tmp_path / "in", tmp_path / "out", "3.3.2", PINNING)
     text = (tmp_path / "out" / "a.py").read_text()
     assert "command='c', dag=dag, cmd_timeout=None, do_xcom_push=False)" in text
+
+
+PROC = "airflow.contrib.operators.dataproc_operator"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2)\n",
+            "ClusterGenerator(project_id='c', num_workers=2, master_disk_size=500, worker_disk_size=500)",
+        ),
+        (
+            f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2, worker_disk_size=90)\n",
+            "ClusterGenerator(project_id='c', num_workers=2, worker_disk_size=90, master_disk_size=500)",
+        ),
+        (
+            f"from {PROC} import DataprocWorkflowTemplateInstantiateOperator as Start\nStart(task_id='a', template_id='b', project_id='c')\n",
+            "project_id='c', region=\"global\")",
+        ),
+        (
+            f"from {PROC} import DataprocWorkflowTemplateInstantiateInlineOperator as Start\nStart(task_id='a', template={{}}, project_id='c', region='x')\n",
+            "template={}, project_id='c', region='x')",
+        ),
+        (
+            "from airflow.operators.presto_check_operator import PrestoCheckOperator\nPrestoCheckOperator(task_id='a', sql='b')\n",
+            "SQLCheckOperator(task_id='a', sql='b', conn_id=\"presto_default\")",
+        ),
+        (
+            "from airflow.operators.presto_check_operator import PrestoValueCheckOperator as Check\nCheck(task_id='a', sql='b', pass_value=1, presto_conn_id='c')\n",
+            "pass_value=1, conn_id='c')",
+        ),
+        (
+            "from airflow.operators.druid_check_operator import DruidCheckOperator\nDruidCheckOperator(task_id='a', sql='b')\n",
+            "SQLCheckOperator(task_id='a', sql='b', conn_id=\"druid_broker_default\")",
+        ),
+        (
+            "from airflow.contrib.operators.datastore_export_operator import DatastoreExportOperator as Export\nExport(task_id='a', bucket='b')\n",
+            "bucket='b', do_xcom_push=False",
+        ),
+    ],
+)
+def test_defaults_of_classes_that_another_one_replaces_are_said(line: str, expected: str) -> None:
+    assert expected in rewritten(line, OLD).text.decode()
+
+
+def test_disks_of_clusters_of_airflow_2_stay_as_they_were() -> None:
+    line = f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2)\n"
+    assert "disk_size" not in rewritten(line, replace(PINNING, source_version="2.1.4")).text.decode()
+
+
+def test_what_default_args_said_of_clusters_goes_on_being_said() -> None:
+    task = f"from {PROC} import DataprocClusterCreateOperator as Make\nMake(task_id='a', cluster_name='b', project_id='c', num_workers=2, dag=dag)"
+    text = rewritten(with_args("{'worker_disk_size': 90, 'master_machine_type': KIND}", task), OLD).text.decode()
+    assert "num_workers=2, master_machine_type=KIND, worker_disk_size=90, master_disk_size=500)" in text
+    done = rewritten(with_args("{'worker_disk_size': size()}", task), OLD)
+    assert "dataproc-job" in {code for code, _ in done.spots}
+
+
+def test_the_name_of_a_job_of_dataproc_is_told() -> None:
+    head = f"from {PROC} import DataProcPySparkOperator as Run\n"
+    done = rewritten(f"{head}Run(task_id='a', main='b', job_name='loan')\n", OLD)
+    assert ["called 'loan'" in spot.message for code, spot in done.notes if code == "dataproc-job"] == [True]
+    assert rewritten(f"{head}Run(task_id='a', main='b')\n", OLD).notes == []

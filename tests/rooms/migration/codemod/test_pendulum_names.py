@@ -125,3 +125,17 @@ def test_pendulum_3_says_what_pendulum_1_did(airflow_venv: Callable[..., Venv], 
     command = [str(airflow_venv("3.3.2").path / "bin/python"), "-W", "ignore", "-c", text]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.stdout.strip() == f"RESULT {_OF_1}", ran.stderr[-900:]
+
+
+@pytest.mark.airflow
+def test_numbers_of_weekdays_go_on_counting_from_sunday(airflow_venv: Callable[..., Venv]) -> None:
+    source = (
+        "from pendulum import constants\nfrom pendulum.constants import FRIDAY, DAYS_PER_WEEK\nimport pendulum\n"
+        "x = constants.SUNDAY, pendulum.constants.MONDAY, FRIDAY\ny = pendulum.SUNDAY\n"
+    )
+    text = done(source, "2.3.3").text.decode()
+    assert "from pendulum.constants import TM_FRIDAY as FRIDAY, DAYS_PER_WEEK\n" in text
+    assert text.endswith("y = pendulum.SUNDAY\n")
+    python = airflow_venv("3.3.2").path / "bin" / "python"
+    made = subprocess.run([python, "-c", f"{text}print(x)"], capture_output=True, text=True, check=True)
+    assert made.stdout == "(0, 1, 5)\n"

@@ -85,6 +85,7 @@ def test_every_verdict(airflow_venv: Callable[..., Venv], tmp_path: Path) -> Non
     source = Interpreter("2.11.2", airflow_venv("2.11.2").path)
     target = Interpreter("3.3.2", airflow_venv("3.3.2").path)
     proof = prove(before, after, source, target, is_pinned=True, home=tmp_path / "warm")
+    assert (proof.source_python, proof.target_python) == ("3.11", "3.11")
     found = {Path(item.file).stem: item for item in proof.files}
     assert {name: item.verdict for name, item in found.items()} == {
         "cron": "equal",

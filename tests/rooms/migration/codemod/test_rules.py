@@ -119,6 +119,10 @@ def test_catchup_of_schedules_by_datasets_and_time(schedule: str, is_timed: bool
         ),
         ("provide-context", "def make(provide_context):\n    pass\n\n\nmake(provide_context=True)\n"),
         ("moved-name", "from .contrib.operators.ssh_operator import SSHOperator\n"),
+        (
+            "data-interval",
+            "from airflow import DAG\nDAG('a', schedule='0 2 * * *', default_args={'start_date': '2020-05-01T10:00:00+02:00'}, catchup=True)\n",
+        ),
         ("data-interval", "from airflow import DAG\nDAG('a', schedule='@once', catchup=True)\n"),
         ("operator-argument", "from mine import TriggerDagRunOperator\nTriggerDagRunOperator(execution_date=1)\n"),
         (

@@ -259,3 +259,13 @@ def test_the_real_airflow_is_as_the_rules_say(airflow_venv: Callable[..., Venv],
     env = {"PATH": "/usr/bin:/bin", "AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.stdout.rpartition("RESULT ")[2].strip() == str([True] * 11), done.stderr[-900:]
+
+
+def test_the_run_that_made_an_event_has_a_logical_date() -> None:
+    source = (
+        "a = '{{ (triggering_dataset_events.values() | first | first).source_dag_run.execution_date | ds }} execution_date'\n"
+        "def b(event):\n    return event.source_dag_run.execution_date, event.execution_date\n"
+    )
+    text = apply("asset-event", source).text.decode()
+    assert "source_dag_run.logical_date | ds }} execution_date'" in text
+    assert "return event.source_dag_run.logical_date, event.execution_date" in text

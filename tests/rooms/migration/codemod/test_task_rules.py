@@ -250,6 +250,33 @@ def test_dates_of_dags_that_assets_trigger(schedule: str) -> None:
         "no-logical-date", f"{head}DAG('a', schedule={schedule})\nDAG('b', schedule='@daily')\nf('{{{{ ds }}}}')\n"
     )
     assert mixed.spots == []
+    among = f"{head}DAG('b', schedule='@daily')\nwith DAG('a', schedule={schedule}):\n    f('{{{{ ds }}}}')\n"
+    assert [spot.line for _, spot in apply("no-logical-date", among).spots] == [4]
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (
+            "    f('{{ ds }} {{ ts_nodash }}')\n    f('{{ data_interval_start }}')\n",
+            "data_interval_start, ds, ts_nodash",
+        ),
+        ("    @task\n    def g(ds, **c):\n        print(ds, c['logical_date'])\n    g()\n", "ds, logical_date"),
+        ("    f('{{ dag_run.run_after | ds }} {{ x.ts }} {{ g(ds=1) }}')\n", ""),
+    ],
+)
+def test_dates_of_dags_that_nothing_schedules(body: str, names: str) -> None:
+    head = "from airflow import DAG\nfrom airflow.decorators import task\n"
+    code = f"{head}with DAG('a', schedule=None):\n{body}"
+    found = [spot.message for _, spot in apply("no-logical-date", code).spots]
+    assert [message.partition(" have no ")[2].partition(":")[0] for message in found] == ([names] if names else [])
+    assert apply("no-logical-date", code.replace("None", "'@daily'")).spots == []
+
+
+def test_filters_with_the_name_of_a_date_are_no_dates() -> None:
+    head = "from airflow.sdk import DAG, Asset\n"
+    block = "{{ (triggering_asset_events.values() | first | first).source_dag_run.data_interval_start | ds }}"
+    assert apply("no-logical-date", f"{head}with DAG('a', schedule=[Asset('a')]):\n    f('{block}')\n").spots == []
 
 
 @pytest.mark.parametrize(

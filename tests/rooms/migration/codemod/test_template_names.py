@@ -116,3 +116,18 @@ PythonOperator(task_id="a", python_callable=load, provide_context=True)
     assert done.text.decode() == source.replace("is_dst and", "is_dst() and")
     assert ["`is_weekend`" in spot.message for _, spot in done.spots] == [True]
     assert apply(source, "2.2.5").text.decode() == source
+
+
+def test_macros_that_nobody_has_are_told(tmp_path: Path) -> None:
+    dags, plugins = tmp_path / "in" / "dags", tmp_path / "in" / "plugins"
+    dags.mkdir(parents=True)
+    plugins.mkdir()
+    (plugins / "shop.py").write_text(
+        "from airflow.plugins_manager import AirflowPlugin\n\n\nclass Shop(AirflowPlugin):\n    name = 'shop'\n"
+    )
+    (dags / "a.py").write_text(
+        "import airflow\nA = '{{ macros.ds(ti) }} {{ macros.shop.of(1) }} {{ macros.uuid.uuid4() }} {{ macros.ds_add(ds, 1) }} {{ my.macros.x }}'\n"
+    )
+    done = upgrade(tmp_path / "in", tmp_path / "out", "3.3.2", Options(source_version="2.9.1"))
+    found = [item.message for item in done.findings if item.rule == "template-name"]
+    assert found == ["Airflow has no `macros.ds`, and no plugin of this project is called so."]

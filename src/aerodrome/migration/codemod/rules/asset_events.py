@@ -29,6 +29,7 @@ _KEY = re.compile(
     r"\bfor\s+(\w+)\s*(?:,\s*\w+)?\s+in\s+triggering_(?:asset|dataset)_events(?:\.items\(\)|\.keys\(\)|\s|$)"
 )
 _IN_TEMPLATE = re.compile(r"(?<=\.)dataset\b(?!\s*\()")
+_DATE_OF_RUN = re.compile(r"(?<=\bsource_dag_run\.)execution_date\b")
 _DEPTH = 5
 
 
@@ -38,7 +39,9 @@ def rewrite_inside(text: str, quote: str) -> tuple[str, int]:
 
 
 def _renamed(text: str, _quote: str) -> tuple[str, int]:
-    return _IN_TEMPLATE.subn("asset", text)
+    text, of_assets = _IN_TEMPLATE.subn("asset", text)
+    text, of_runs = _DATE_OF_RUN.subn("logical_date", text)
+    return text, of_assets + of_runs
 
 
 def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
@@ -121,6 +124,8 @@ def _is_given(source: Source, node: ast.expr) -> bool:
 def _attribute(source: Source, node: ast.Attribute) -> Iterator[Change | Spot]:
     if node.attr == "consumed_dataset_events" and context_value(source, node.value) == "dag_run":
         yield Change((_named(source, node, "consumed_asset_events"),))
+    elif node.attr == "execution_date" and getattr(node.value, "attr", "") == "source_dag_run":
+        yield Change((_named(source, node, "logical_date"),))
     elif node.attr in _RENAMED and _is_event(source, node.value):
         yield Change((_named(source, node, _RENAMED[node.attr]),))
     elif node.attr in _GONE and _is_event(source, node.value):
@@ -291,7 +296,7 @@ def _templates(source: Source) -> Iterator[Change | Spot]:
 RULE = Rule(
     code="asset-event",
     title="What a run's events of datasets are asked for has the names of Airflow 3",
-    words=(b"triggering_", b"consumed_dataset_events"),
+    words=(b"triggering_", b"consumed_dataset_events", b"source_dag_run"),
     before="""
 from airflow.decorators import task
 

@@ -8,8 +8,7 @@ from functools import lru_cache
 
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules.callables import Function, handed, named_functions
-from aerodrome.migration.codemod.rules.callers import module_of
-from aerodrome.migration.codemod.source import Source
+from aerodrome.migration.codemod.source import Source, module_of
 
 _WORD = b"_callback"
 AFTER_THE_END = frozenset({"on_failure_callback", "on_retry_callback", "on_success_callback", "on_skipped_callback"})

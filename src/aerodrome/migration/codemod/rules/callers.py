@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from aerodrome.migration.codemod.project import Project
-from aerodrome.migration.codemod.source import Source
+from aerodrome.migration.codemod.source import Source, module_of
 
 
 def elsewhere(source: Source, name: str) -> tuple[ast.Call, ...] | None:
@@ -54,13 +54,6 @@ def _find(project: Project, file: str, name: str) -> tuple[ast.Call, ...] | None
     return tuple(found)
 
 
-def imported_names(source: Source, file: str) -> Iterator[str]:
-    """Give what a file imports by name, as "package.module.name" below the project."""
-    for node in source.each(ast.ImportFrom):
-        module = module_of(node, file)
-        yield from (f"{module}.{alias.name}" for alias in node.names)
-
-
 def imported_as(source: Source, file: str, name: str, project: Project) -> tuple[str, str] | None:
     """Give the file of the project and the name there that a name at the top of a file was imported from."""
     for node in source.each(ast.ImportFrom):
@@ -94,16 +87,6 @@ def _names_of(source: Source, other: str, file: str, name: str, project: Project
             if not is_there and alias.name.rpartition(".")[2] == _stem(file):
                 return names, False
     return names, True
-
-
-def module_of(node: ast.ImportFrom, file: str) -> str:
-    """Give the module of an import; of one that begins with dots, as the file lies below the project."""
-    if not node.level:
-        return node.module or ""
-    folder = PurePosixPath(file).parent
-    for _ in range(node.level - 1):
-        folder = folder.parent
-    return ".".join([*(part for part in folder.parts if part != "."), *([node.module] if node.module else [])])
 
 
 def _stem(file: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from aerodrome.airflowkit.config_changes import REMOVED, RENAMED
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import keyword, replace
+from aerodrome.migration.codemod.editing import add_keyword, keyword, replace
 from aerodrome.migration.codemod.source import Source
 
 _READERS = ("get", "getboolean", "getint", "getfloat", "getlist", "getenum", "getjson", "getimport", "has_option")
@@ -28,6 +28,8 @@ _LOGGING = {
 } | {"celery.worker_log_server_port": "logging.worker_log_server_port"}  # fmt: skip
 """Moved by Airflow 2.0, which still answered to the old names; 3.x does not, and its lint does not say so (configuration.py of 2.11.2: deprecated_options)."""
 _MEANINGS = frozenset(f"{owner}.{reader}" for owner in _OWNERS for reader in _READERS)
+_UNSAID = {"api.base_url": "http://localhost:8080"}
+"""Options without a default in 3.3.2, where reading them raises, and the one that they had in 2.11.2: compared over all options of both."""
 _OTHER_MEANING = {"api.page_size"}
 """The name is one of 2.x, and another option of 3.x."""
 
@@ -49,6 +51,8 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
                 for item, text in zip(given, (names[0], names[2]), strict=True)
                 if getattr(item, "value", None) != text
             ]
+            if new in _UNSAID and call.func.attr != "has_option" and not keyword(call, "fallback"):  # type: ignore[attr-defined]
+                edits.append(add_keyword(source, call, "fallback", f'"{_UNSAID[new]}"'))
             yield Change(tuple(edits))
         elif old in REMOVED and not keyword(call, "fallback"):
             yield Spot(
@@ -76,6 +80,7 @@ from airflow.configuration import conf
 image = conf.get("kubernetes", "worker_container_repository")
 most = conf.getint("core", "dag_concurrency", fallback=16)
 logs = conf.get("core", "BASE_LOG_FOLDER")
+url = conf.get("webserver", "base_url")
 """,
     after="""
 from airflow.configuration import conf
@@ -83,6 +88,7 @@ from airflow.configuration import conf
 image = conf.get("kubernetes_executor", "worker_container_repository")
 most = conf.getint("core", "max_active_tasks_per_dag", fallback=16)
 logs = conf.get("logging", "base_log_folder")
+url = conf.get("api", "base_url", fallback="http://localhost:8080")
 """,
     find=_find,
 )

@@ -41,7 +41,9 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for node in source.each(ast.Name):
         if isinstance(node.ctx, ast.Load) and _is_read(source, node) and is_context(source, node):
             lines.add(node.lineno)
-    yield from (Spot(line, _WHAT, _HINT) for line in sorted(lines))
+    if lines:  # once a file: tutorials do it in every task
+        others = f" So it is in {len(lines) - 1} more lines of the file." if len(lines) > 1 else ""
+        yield Spot(min(lines), _WHAT + others, _HINT)
 
 
 def _keys(source: Source) -> Iterator[Spot]:

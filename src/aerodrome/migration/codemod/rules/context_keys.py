@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from aerodrome.airflowkit.code import HINTS_IN_PYTHON, RENAMED_IN_PYTHON, RENAMED_IN_TEMPLATES, dated_functions
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import replace
+from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.rules.callables import handed
 from aerodrome.migration.codemod.rules.callers import elsewhere
 from aerodrome.migration.codemod.rules.tasks import (
@@ -117,14 +118,16 @@ def filled_names(source: Source) -> set[tuple[int, str]]:
             _is_always_filled(source, key, name) or not may_be_context(source, owner, name)
         ):
             found |= {(owner.lineno, name), (key.lineno, name)}
-    dated = _dated_elsewhere(source)
+    dated, macros = _dated_elsewhere(source), _macros(source)
     for function in source.each(ast.FunctionDef):
         if function.name in dated and function.args.args and function.name not in handed(source).tasks:
             first = function.args.args[0]
             found.add((first.lineno, first.arg))
         wanted = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in HINTS_IN_PYTHON]
         given = given_by_all(source, function.name) if wanted else set()
-        found |= {(arg.lineno, arg.arg) for arg in wanted if arg.arg in given or _is_of_file(source, function)}
+        is_macro = function.name in macros and function.name not in handed(source).tasks
+        is_own = is_macro or _is_of_file(source, function)
+        found |= {(arg.lineno, arg.arg) for arg in wanted if arg.arg in given or is_own}
     return found
 
 
@@ -142,6 +145,37 @@ def _dated_elsewhere(source: Source) -> frozenset[str]:
 
     found: frozenset[str] = project.once("execution_date_fn", look)
     return found
+
+
+def _macros(source: Source) -> frozenset[str]:
+    """Give the names of functions that templates of the project call, with what they write there: macros and filters of DAGs and plugins."""
+    project = source.project
+    if project is None:
+        return _macros_of(source)
+
+    def look() -> frozenset[str]:
+        files = {*project.mentioning(b"user_defined_"), *project.mentioning(b"macros")}
+        return frozenset().union(*(_macros_of(found) for file in files if (found := project.source(file))))
+
+    found: frozenset[str] = project.once("macros", look)
+    return found
+
+
+def _macros_of(source: Source) -> frozenset[str]:
+    values: list[ast.expr] = []
+    for call in source.each(ast.Call):
+        for item in call.keywords:
+            if item.arg in ("user_defined_macros", "user_defined_filters"):
+                mapping = dags.constant(source, item.value)
+                values += mapping.values if isinstance(mapping, ast.Dict) else []
+    for node in source.each(ast.ClassDef):
+        for part in node.body:
+            is_list = isinstance(part, ast.Assign) and isinstance(part.value, ast.List)
+            if is_list and getattr(part.targets[0], "id", "") == "macros":  # type: ignore[attr-defined]
+                values += part.value.elts  # type: ignore[attr-defined]
+    return frozenset(
+        source.code(value).rpartition(".")[2] for value in values if isinstance(value, ast.Name | ast.Attribute)
+    )
 
 
 def _is_of_file(source: Source, function: ast.FunctionDef) -> bool:

@@ -6,12 +6,14 @@ The mapping is that of the old operators themselves (apache-airflow-providers-go
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import add_keyword, has_open_end, keyword
 from aerodrome.migration.codemod.rules import dags, delegation
 from aerodrome.migration.codemod.rules.calls import TASK_ARGUMENTS, rewritten
+from aerodrome.migration.codemod.rules.written_for import is_for_1
 from aerodrome.migration.codemod.source import Source
 
 _MODULE = "airflow.providers.google.cloud.operators.dataproc"
@@ -46,6 +48,9 @@ _GENERATED = frozenset(
         "service_account_scopes", "idle_delete_ttl", "auto_delete_time", "auto_delete_ttl", "customer_managed_key",
     }
 )  # fmt: skip
+_OLD_CREATIONS = frozenset(f"{_OLD[0]}.{name}" for name in ("DataprocClusterCreateOperator", _CREATE))
+_DISKS = {"master_disk_size": "500", "worker_disk_size": "500"}
+"""What 1.10.15 took where nothing was said (contrib/operators/dataproc_operator.py), and ClusterGenerator of google 22.7 takes 1024."""
 _KEPT = TASK_ARGUMENTS | {
     "gcp_conn_id",
     "project_id",
@@ -57,13 +62,15 @@ _KEPT = TASK_ARGUMENTS | {
 }
 
 
-def _jobs(source: Source, _options: Options) -> Iterator[Change | Spot]:
+def _jobs(source: Source, options: Options) -> Iterator[Change | Spot]:
     for call in source.each(ast.Call):
         kind = next((_JOBS[name] for name in source.meanings(call.func) if name in _JOBS), None)
         if kind is not None:
             arguments = None if has_open_end(call) or call.args else _job(source, call, kind)
             if arguments is not None and source.is_free(_SUBMIT, f"{_MODULE}.{_SUBMIT}"):
-                yield delegation.noted(call, rewritten(source, call, _MODULE, _SUBMIT, arguments))
+                change = delegation.noted(call, rewritten(source, call, _MODULE, _SUBMIT, arguments))
+                named = keyword(call, "job_name")
+                yield replace(change, note=_of_name(source, call, named)) if named and not change.note else change
             else:
                 yield Spot(
                     call.lineno,
@@ -71,11 +78,20 @@ def _jobs(source: Source, _options: Options) -> Iterator[Change | Spot]:
                     f'Write {_SUBMIT}(job={{"placement": {{…}}, "{_KINDS[kind][0]}_job": {{…}}}}, region=…).',
                 )
         elif source.means(call.func, _CLUSTERS) and any(item.arg in _GENERATED for item in call.keywords):
-            yield _cluster(source, call)
+            is_of_1 = source.means(call.func, _OLD_CREATIONS) and is_for_1(source, options)
+            yield _cluster(source, call, _DISKS if is_of_1 else {})
         elif source.means(call.func, _OLD_DELETIONS) and not (
             keyword(call, "region") or _is_default(source, "region") or has_open_end(call)
         ):
             yield Change((add_keyword(source, call, "region", '"global"'),))
+
+
+def _of_name(source: Source, call: ast.Call, item: ast.keyword) -> Spot:
+    return Spot(
+        call.lineno,
+        f"The job was called {source.code(item.value)} with an underscore and a random end; today's operator leaves the whole id to chance.",
+        'Where something looks for the name, give job a "reference": {"job_id": "NAME_{{ macros.uuid.uuid4() }}"}.',
+    )
 
 
 def _is_default(source: Source, name: str) -> bool:
@@ -129,6 +145,8 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
             region = code
         elif word in _KEPT:
             rest.append(f"{word}={code}")
+        elif word == delegation.OLD and delegation.is_off(item.value):
+            continue
         elif word == delegation.OLD:
             rest.append(f"{delegation.NEW}={code}")
         else:
@@ -142,7 +160,8 @@ def _job(source: Source, call: ast.Call, kind: str) -> list[str] | None:
     ]
 
 
-def _cluster(source: Source, call: ast.Call) -> Change | Spot:
+def _cluster(source: Source, call: ast.Call, old: Mapping[str, str]) -> Change | Spot:
+    """Write the cluster by Google's own words; `old` are defaults that nothing has today."""
     spot = Spot(
         call.lineno,
         f"{_CREATE} takes the cluster in the words of Google's API.",
@@ -152,11 +171,20 @@ def _cluster(source: Source, call: ast.Call) -> Change | Spot:
     project = own.value if own else _of_default_args(source, "project_id")
     known = all(item.arg in _GENERATED | _KEPT for item in call.keywords)
     needs = project is None and any(keyword(call, name) for name in _NEEDS_PROJECT)
-    if has_open_end(call) or call.args or needs or not known:
+    shared = {
+        name: _of_default_args(source, name)
+        for name in sorted(_GENERATED)
+        if not keyword(call, name) and _is_default(source, name)
+    }
+    is_seen = all(isinstance(value, ast.Constant | ast.Name) for value in shared.values())
+    if has_open_end(call) or call.args or needs or not known or not is_seen:
         return spot
     inside = [item for item in call.keywords if item.arg in _GENERATED]
     first = source.code(project) if project else "None"  # only what _NEEDS_PROJECT names is spelled with it
-    text = ", ".join([f"project_id={first}", *(f"{item.arg}={source.code(item.value)}" for item in inside)])
+    words = {str(item.arg): source.code(item.value) for item in inside}
+    words |= {name: source.code(value) for name, value in shared.items() if value is not None}
+    words |= {name: code for name, code in old.items() if name not in words}
+    text = ", ".join([f"project_id={first}", *(f"{name}={code}" for name, code in words.items())])
     rest = [f"{item.arg}={source.code(item.value)}" for item in call.keywords if item.arg not in _GENERATED]
     region = [] if keyword(call, "region") or _is_default(source, "region") else ['region="global"']
     arguments = [*rest, *region, f"cluster_config=ClusterGenerator({text}).make()"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import import_text, replace
@@ -32,10 +32,10 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
         if node.names[0].name == "*":
             yield from _star(source, node, options)
             continue
-        moved = {alias: new for alias in node.names if (new := known.moves.get(f"{node.module}.{alias.name}"))}
-        moved |= {alias: new for alias in node.names if (new := _module(source, known, node, alias))}
+        moved = {alias: new for alias in node.names if (new := _place_of(known, f"{node.module}.{alias.name}"))}
+        moved |= {alias: new for alias in node.names if (new := _module(source, known, node, alias, options))}
         if moved:
-            yield _change(source, node, moved)
+            yield _change(source, node, moved, _taken(options))
         for alias in node.names:
             origin = f"{node.module}.{alias.name}"
             is_left = origin in OPERATORS and is_only_called(source, origin)  # to the rule about SubDags
@@ -45,13 +45,33 @@ def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
                 yield _of_plugin(alias.lineno, node.module, alias.name)
 
 
-def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias) -> str | None:
+_LEAKS = {
+    **{f"airflow.models.{name}": f"datetime.{name}" for name in ("datetime", "timedelta")},
+    **{f"airflow.models.{name}": f"collections.{name}" for name in ("OrderedDict", "defaultdict", "namedtuple")},
+    **{
+        f"airflow.models.{name}": name
+        for name in (
+            "copy", "functools", "getpass", "hashlib", "importlib", "json", "logging", "os", "pendulum", "pickle", "re", "signal", "sys",
+            "textwrap", "time", "traceback", "warnings", "zipfile",
+        )
+    },
+}  # fmt: skip
+"""Python's own names that airflow.models had by its imports, up to 1.10.3; later ones do not."""
+
+
+def _place_of(known: Moves, origin: str) -> str | None:
+    return known.moves.get(origin) or _LEAKS.get(origin)
+
+
+def _module(source: Source, known: Moves, node: ast.ImportFrom, alias: ast.alias, options: Options) -> str | None:
     """Give the new place of a module that is imported as such, where all that it held went to one, and its name is still asked for."""
     origin = f"{node.module}.{alias.name}"
     if not known.is_missing(origin) or origin in known.moves:
         return None
     name = alias.asname or alias.name
-    is_asked_for = any(item.id == name and isinstance(item.ctx, ast.Load) for item in source.each(ast.Name))
+    is_asked_for = name in _taken(options) or any(
+        item.id == name and isinstance(item.ctx, ast.Load) for item in source.each(ast.Name)
+    )
     places = known.places.get(origin, frozenset())
     return next(iter(places)) if len(places) == 1 and is_asked_for else None
 
@@ -160,22 +180,31 @@ def _said(origin: str) -> str:
     return f"{SAID} {', '.join(f'`{name}`' for name in known)}." if known else ""
 
 
-def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -> Change:
+def _taken(options: Options) -> Collection[str]:
+    """Give the names that other files of the project take from this one: they stay."""
+    return options.project.passed_on.takers(options.file) if options.project else ()
+
+
+def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str], taken: Collection[str]) -> Change:
     edits: list[Edit] = []
     groups: dict[str, list[str]] = {}
+    lines: list[str] = []
     for alias in node.names:
         if alias not in moved:
             groups.setdefault(str(node.module), []).append(written(alias))
             continue
         module, _, name = moved[alias].rpartition(".")
         text = name
+        if not module:  # one of Python's modules
+            lines.append(f"import {name} as {alias.asname}" if alias.asname else f"import {name}")
+            continue
         if alias.asname and alias.asname != name:
             text = f"{name} as {alias.asname}"
         elif name != alias.name and f"{node.module}.{alias.name}" not in table().moves:  # a module keeps its name here
             text = f"{name} as {alias.name}"
         elif not alias.asname and name != alias.name:
             references = _references(source, f"{node.module}.{alias.name}", alias.name)
-            if references is not None and source.is_free(name, moved[alias]):
+            if references is not None and alias.name not in taken and source.is_free(name, moved[alias]):
                 edits += [replace(source, item, name) for item in references]
             else:
                 text = f"{name} as {alias.name}"
@@ -184,7 +213,7 @@ def _change(source: Source, node: ast.ImportFrom, moved: dict[ast.alias, str]) -
             names.append(text)
     indent, newline = indent_of(source, node), source.newline.decode()
     start, end = source.start(node), source.end(node)
-    lines = [import_text(module, names, indent, newline) for module, names in groups.items()]
+    lines += [import_text(module, names, indent, newline) for module, names in groups.items()]
     if is_alone(source, node):
         comments = (
             [source.text[a:b].decode() for a, b in source.comments if start <= a < end]

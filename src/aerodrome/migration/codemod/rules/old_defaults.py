@@ -31,6 +31,8 @@ class _Old:
 
 
 _GOOGLE = "airflow.providers.google.cloud"
+_CHECKS = "airflow.operators.presto_check_operator.Presto"
+_GLOBAL = _Old("region", '"global"')
 _BIGQUERY = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",))
 _LOAD = _Old("gcp_conn_id", '"bigquery_default"', ("bigquery_conn_id",), "google_cloud_storage_conn_id")
 _POD = _Old("on_finish_action", '"keep_pod"', ("is_delete_operator_pod",))
@@ -61,12 +63,23 @@ _OLD = {
     "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator": _POD,
     f"{_GOOGLE}.operators.kubernetes_engine.GKEStartPodOperator": _POD,
     "airflow.providers.ssh.operators.ssh.SSHOperator": _Old("cmd_timeout", "None", words=("timeout",)),
+    **{
+        f"{_CHECKS}{name}Operator": _Old("conn_id", '"presto_default"', ("presto_conn_id",))
+        for name in ("Check", "ValueCheck", "IntervalCheck")
+    },
+    "airflow.operators.druid_check_operator.DruidCheckOperator": _Old(
+        "conn_id", '"druid_broker_default"', ("druid_broker_conn_id",)
+    ),
+    f"{_GOOGLE}.operators.dataproc.DataprocInstantiateWorkflowTemplateOperator": _GLOBAL,
+    f"{_GOOGLE}.operators.dataproc.DataprocInstantiateInlineWorkflowTemplateOperator": _GLOBAL,
 }  # fmt: skip
 _QUIET = _Old("do_xcom_push", "False", ("xcom_push",))
 _OUTPUTS = {
     "airflow.providers.ssh.operators.ssh.SSHOperator": _QUIET,
     "airflow.providers.http.operators.http.HttpOperator": _QUIET,
     "airflow.providers.docker.operators.docker.DockerOperator": _QUIET,
+    f"{_GOOGLE}.operators.datastore.CloudDatastoreExportEntitiesOperator": _QUIET,
+    f"{_GOOGLE}.operators.datastore.CloudDatastoreImportEntitiesOperator": _QUIET,
 }
 """1.10.15 gave nothing to XCom unless `xcom_push` (SSH: `do_xcom_push`) was said; today all that a command wrote or a server answered is stored."""
 

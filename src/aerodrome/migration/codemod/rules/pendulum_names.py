@@ -25,6 +25,9 @@ _CALLED = ("Pendulum", "utcnow")
 """What is not called under its new name as it was under the old one."""
 _CLASS = "DateTime"
 _MODULES = ("pendulum", "pendulum.pendulum")
+_CONSTANTS = "pendulum.constants"
+_WEEKDAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
+"""Numbers of days in pendulum.constants of 1 and 2, from 0; pendulum 3 only has them as TM_SUNDAY and so on. Its pendulum.SUNDAY counts from Monday."""
 _DATE = ("year", "month", "day")
 _PLACE_OF_ZONE = 8
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?")
@@ -82,7 +85,10 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         if not node.level:
             yield from _imported(source, node, renamed)
     for attribute in source.each(ast.Attribute):
-        if source.means(attribute.value, _MODULES) and isinstance(attribute.ctx, ast.Load):
+        if attribute.attr in _WEEKDAYS and source.means(attribute.value, {_CONSTANTS}):
+            end = source.end(attribute)
+            yield Change((Edit(end - len(attribute.attr), end, f"TM_{attribute.attr}"),))
+        elif source.means(attribute.value, _MODULES) and isinstance(attribute.ctx, ast.Load):
             yield from _of_module(source, attribute, major)
     for call in source.each(ast.Call):
         yield from _called(source, call, major)
@@ -92,6 +98,9 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
 def _imported(source: Source, node: ast.ImportFrom, renamed: dict[str, str]) -> Iterator[Change | Spot]:
     for alias in node.names:
         name = alias.asname or alias.name
+        if node.module == _CONSTANTS and alias.name in _WEEKDAYS:
+            yield Change((replace(source, alias, f"TM_{alias.name} as {name}"),))
+            continue
         new = renamed.get(alias.name) if alias.asname not in _OF_2 else ""
         if node.module in _MODULES and (new or alias.name in _OF_2):
             text = f"{new or _OF_2[alias.name]} as {name}"

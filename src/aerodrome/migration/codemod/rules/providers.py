@@ -60,8 +60,8 @@ def _sql(source: Source, options: Options) -> Iterator[Change | Spot]:
     for made in operators.made(source):
         call = made.call
         meaning = next(iter(made.old & SQL_NAMES), None)
-        if meaning is None or not _is_a_base_only(source, meaning):
-            continue
+        if meaning is None or not _is_a_base_only(source, meaning) or source.is_passed_on(made.node):
+            continue  # the file that passes it on gets a class of that name
         settings = keyword(call, "runtime_parameters")
         if has_open_end(call) or (settings and _options_of(settings.value) is None) or _is_doubly_hooked(call, meaning):
             yield Spot(

@@ -20,6 +20,7 @@ _Names: TypeAlias = dict[str, tuple[str, ...]]
 _AWS: _Names = {"s3_conn_id": ("aws_conn_id",)}
 _PROJECT: _Names = {"project": ("project_id",)}
 _VERTEX = "airflow.providers.google.cloud.operators.vertex_ai."
+_CHECKED: _Names = {"presto_conn_id": ("conn_id",), "druid_broker_conn_id": ("conn_id",)}
 RENAMED: dict[str, _Names] = {
     "AssetOrTimeSchedule": {"datasets": ("assets",)},
     "AthenaOperator": {"max_tries": ("max_polling_attempts",)},
@@ -52,6 +53,9 @@ RENAMED: dict[str, _Names] = {
     "S3ToSFTPOperator": _AWS,
     "SFTPToS3Operator": _AWS,
     "SFTPHook": {"ftp_conn_id": ("ssh_conn_id",)},
+    "SQLCheckOperator": _CHECKED,
+    "SQLIntervalCheckOperator": _CHECKED,
+    "SQLValueCheckOperator": _CHECKED,
     "SSHHook": {"timeout": ("conn_timeout",)},
     "SalesforceHook": {"conn_id": ("salesforce_conn_id",)},
     "SlackWebhookHook": {"http_conn_id": ("slack_webhook_conn_id",)},

@@ -1,4 +1,4 @@
-"""What a task may ask of its run, and what Airflow 3 changed about it: who triggered it, dates that may be missing, events of assets, links."""
+"""What a task may ask of its run, and what Airflow 3 changed about it: who triggered it, events of assets, links."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import re
 from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
-from aerodrome.migration.codemod.editing import keyword, replace
-from aerodrome.migration.codemod.rules import dags
+from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules.tasks import context_value, quote_at
 from aerodrome.migration.codemod.source import Source
 
 _BLOCK = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _IN_TEMPLATE = re.compile(r"\bdag_run\.external_trigger\b")
 _BY_HAND = ("manual", "operator_triggered")
-_DATES = re.compile(
-    r"(?<![\w.'\"])(ds|ds_nodash|ts|ts_nodash|logical_date|execution_date|data_interval_start|data_interval_end|next_ds|yesterday_ds|tomorrow_ds)\b"
-)
 _EVENTS = ("outlet_events", "inlet_events", "triggering_asset_events", "triggering_dataset_events")
-_ASSETS = ("Asset", "AssetAlias", "AssetAll", "AssetAny", "Dataset", "DatasetAlias")
 
 
 def _external(source: Source, _options: Options) -> Iterator[Change | Spot]:
@@ -48,38 +43,6 @@ def _external(source: Source, _options: Options) -> Iterator[Change | Spot]:
             new = new.replace(block, _IN_TEMPLATE.sub(f"(dag_run.run_type in ({kinds}))", block))
         if new != code:
             yield Change((Edit(source.start(text), source.end(text), new),))
-
-
-def _dateless(source: Source, _options: Options) -> Iterator[Change | Spot]:
-    """Runs that assets trigger have no logical date and no data interval in Airflow 3; in 2.x they had."""
-    made = [call for call in dags.calls(source, dags.ANY) if _is_of_assets(source, call)]
-    if not made or len(made) != len(list(dags.calls(source, dags.ANY))):
-        return
-    seen: set[int] = set()
-    for text in source.each(ast.Constant):
-        if not isinstance(text.value, str) or text.lineno in seen:
-            continue
-        names = {name for block in _BLOCK.findall(text.value) for name in _DATES.findall(block)}
-        if names:
-            seen.add(text.lineno)
-            yield Spot(
-                text.lineno,
-                f"Assets trigger this DAG, and such runs of Airflow 3 have no {', '.join(sorted(names))}: the template fails.",
-                "Use dag_run.run_after, or what triggering_asset_events says.",
-            )
-
-
-def _is_of_assets(source: Source, call: ast.Call) -> bool:
-    item = keyword(call, "schedule")
-    if item is None:
-        return False
-    value = dags.constant(source, item.value)
-    items = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
-    made = [dags.constant(source, part) for part in items]
-    return bool(made) and all(
-        isinstance(part, ast.Call) and any(name.rpartition(".")[2] in _ASSETS for name in source.meanings(part.func))
-        for part in made
-    )
 
 
 def _event_keys(source: Source, _options: Options) -> Iterator[Change | Spot]:
@@ -138,27 +101,6 @@ def report(**context):
 command = "run {{ 'by hand' if (dag_run.run_type in ('manual', 'operator_triggered')) else 'planned' }}"
 """,
     find=_external,
-)
-DATELESS = Rule(
-    code="no-logical-date",
-    title="Templates with dates in DAGs that assets trigger are found: such runs have no dates",
-    words=(b"Dataset", b"Asset"),
-    before="""
-from airflow import DAG, Dataset
-from airflow.operators.bash import BashOperator
-
-with DAG("report", schedule=[Dataset("s3://shop/sales")]):
-    BashOperator(task_id="run", bash_command="report {{ ds }}")
-""",
-    after="""
-from airflow import DAG, Dataset
-from airflow.operators.bash import BashOperator
-
-with DAG("report", schedule=[Dataset("s3://shop/sales")]):
-    BashOperator(task_id="run", bash_command="report {{ ds }}")
-""",
-    find=_dateless,
-    finding="such runs of Airflow 3 have no ds",
 )
 EVENT_KEYS = Rule(
     code="asset-event-key",

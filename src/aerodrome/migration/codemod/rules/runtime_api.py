@@ -159,6 +159,10 @@ _OF_CLASSES = {
     "airflow.models.Variable.setdefault": "Use Variable.get(key, default=…), then Variable.set where it was missing.",
     "airflow.models.variable.Variable.setdefault": "Use Variable.get(key, default=…), then Variable.set where it was missing.",
     "airflow.sdk.Variable.setdefault": "Use Variable.get(key, default=…), then Variable.set where it was missing.",
+    **{
+        f"{name}.check_for_write_conflict": "It warned where a secrets backend has the variable, too: take it out."
+        for name in ("airflow.models.Variable", "airflow.models.variable.Variable", "airflow.sdk.Variable")
+    },
     "airflow.models.Variable.update": "Use Variable.set.",
     "airflow.models.variable.Variable.update": "Use Variable.set.",
     "airflow.sdk.Variable.update": "Use Variable.set.",

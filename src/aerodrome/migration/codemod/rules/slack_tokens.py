@@ -22,6 +22,36 @@ def _find(source: Source, _options: Options) -> Iterator[Change | Spot]:
             yield from _webhook(source, made.call, item)
         elif made.classes & {"SlackAPIPostOperator", "SlackAPIFileOperator"} and (item := keyword(made.call, "token")):
             yield _to_connection(source, made.call, item, "slack_conn_id", "slack_api_default")
+    yield from _of_default_args(source)
+
+
+_OPERATORS = (
+    (
+        ("SlackAPIPostOperator", "SlackAPIFileOperator", "SlackAPIOperator"),
+        "token",
+        "slack_conn_id",
+        "slack_api_default",
+    ),
+    (("SlackWebhookOperator",), "webhook_token", "slack_webhook_conn_id", "slack_default"),
+)
+"""Classes, their argument of before, the argument of their connection, and what it is when nobody says it."""
+
+
+def _of_default_args(source: Source) -> Iterator[Spot]:
+    """Tell a token that default_args gave to operators of Slack: it is given to nobody now, without a word."""
+    classes = {name for made in operators.made(source) for name in made.classes}
+    for names, token, argument, default in _OPERATORS:
+        for mapping, way in dags.dictionaries(source, dags.ANY) if classes & set(names) else ():
+            found = dags.entry(mapping, token)
+            if way != "default_args" or found is None:
+                continue
+            said = dags.entry(mapping, argument)
+            where = source.code(said[1]) if said else f'"{default}"'
+            yield Spot(
+                found[0].lineno,
+                f"default_args gave the token to Slack's operators, which take it from a connection now, here {where} where the task names none.",
+                f"Give the connection the token as its password, and take `{token}` out of default_args.",
+            )
 
 
 def _webhook(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Change | Spot]:
@@ -32,6 +62,9 @@ def _webhook(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Chan
         yield _to_connection(source, call, item, "slack_webhook_conn_id", "slack_default")
     elif own is None:
         yield Change((Edit(source.start(item), source.end(item.value), f"slack_webhook_conn_id={of}"),))
+    elif _is_none(own.value):
+        edit = Edit(source.start(own), source.end(own.value), f"slack_webhook_conn_id={of}")
+        yield Change((edit, drop_item(source, item)))
     elif source.code(own.value) == of:
         yield Change((drop_item(source, item),))
     else:
@@ -47,19 +80,22 @@ def _webhook(source: Source, call: ast.Call, item: ast.keyword) -> Iterator[Chan
 def _to_connection(source: Source, call: ast.Call, item: ast.keyword, name: str, default: str) -> Change:
     """A token that stood in the code goes into a connection, which a person makes: the operator's own, else the provider's default one."""
     own = keyword(call, name) or (keyword(call, "http_conn_id") if name == "slack_webhook_conn_id" else None)
-    where = source.code(own.value) if own is not None else f'"{default}"'
+    is_said = own is not None and not _is_none(own.value)
+    where = source.code(own.value) if own is not None and is_said else f'"{default}"'
     given = f"; the code had it from {source.code(item.value)}" if _is_elsewhere(item.value) else ""
     note = Spot(
         call.lineno,
         f"The token is no argument any more: Slack's operators take it from a connection, here {where}{given}.",
         f"Give the connection {where} the token as its password.",
     )
-    edit = (
-        drop_item(source, item)
-        if own is not None
-        else Edit(source.start(item), source.end(item.value), f"{name}={where}")
-    )
-    return Change((edit,), note=note)
+    if own is None:
+        return Change((Edit(source.start(item), source.end(item.value), f"{name}={where}"),), note=note)
+    said = () if is_said else (Edit(source.start(own), source.end(own.value), f"{name}={where}"),)
+    return Change((*said, drop_item(source, item)), note=note)
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
 
 
 def _is_elsewhere(value: ast.expr) -> bool:

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import after_imports
 from aerodrome.migration.codemod.imports import drop
-from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules import providers
-from aerodrome.migration.codemod.rules.callers import imported_names
 from aerodrome.migration.codemod.source import Source
 
 MARK = "As it was in Airflow 2"
@@ -50,21 +48,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
 
 def _is_taken(options: Options, name: str) -> bool:
     """Tell whether another file of the project takes the name from this one."""
-    project = options.project
-    if project is None or not options.file:
-        return False
-    return name in project.once("taken sql operators", lambda: _taken(project)).get(options.file, ())
-
-
-def _taken(project: Project) -> dict[str, set[str]]:
-    names = {name.rpartition(".")[2] for name in providers.SQL_NAMES}
-    found: dict[str, set[str]] = {}
-    for file in sorted({file for name in names for file in project.mentioning(name.encode())}):
-        source = project.source(file)
-        for origin in imported_names(source, file) if source else ():
-            if origin.rpartition(".")[2] in names and (place := project.place_of(origin)):
-                found.setdefault(place[0], set()).add(place[1])
-    return found
+    return options.project is not None and name in options.project.passed_on.takers(options.file)
 
 
 def _note(source: Source, name: str, uses: list[ast.Name], options: Options) -> Spot | None:

@@ -16,7 +16,7 @@ from aerodrome.migration.codemod.rules.moved_names import SAID, lost
 BASES = {"operator": "BaseOperator", "sensor": "BaseSensorOperator", "function": "BaseOperator"}
 _WIDTH = 100
 _SIGNATURE = ("inspect", "signature")
-_FAILURE = "AirflowFailException"
+FAILURE = "AirflowFailException"
 _SDK = (3, 2)  # has it in airflow.sdk, too, and from 3.3 on warns of the other place
 
 
@@ -26,7 +26,7 @@ def split(origin: str) -> tuple[str, str]:
     return module, name
 
 
-def _place(options: Options) -> str:
+def failure_place(options: Options) -> str:
     """Give the module that has the exception in the target."""
     version = tuple(int(word) for word in options.target.split(".")[:2])
     return "airflow.sdk.exceptions" if version >= _SDK else "airflow.exceptions"
@@ -34,7 +34,7 @@ def _place(options: Options) -> str:
 
 def needed_of(origins: Iterable[str], options: Options) -> Iterator[tuple[str, str]]:
     """Give what stand-ins need, as (module, name)."""
-    yield _place(options), _FAILURE
+    yield failure_place(options), FAILURE
     for origin in origins:
         known = gone_classes()[origin]
         yield from (("airflow.sdk", base) for base in _bases(known))
@@ -52,7 +52,7 @@ def _bases(known: Gone) -> list[str]:
 def written(origin: str, alias: ast.alias, names: dict[str, str], options: Options) -> str:
     """Write the class, and the name that the file calls it by."""
     known = gone_classes()[origin]
-    raises = f"raise {names[_FAILURE]}({_reason(origin, known, options)})"
+    raises = f"raise {names[FAILURE]}({_reason(origin, known, options)})"
     if known.kind == "function":
         parts = _function(alias.name, origin, known, raises, names)
     elif known.kind == "hook":

@@ -39,14 +39,27 @@ _OTHERS = re.compile(rb"\bjinja2\b|\.render\(|from_string\(")
 _DECLARED = re.compile(r"\{%-?\s*(?:set|for|macro|with|import|from)\b(.*?)(?:\bin\b|=(?!=)|%\})", re.DOTALL)
 _NO_MACRO = "`macros.{}` is gone in Airflow 3."
 _OF_MACROS = "Give it to the DAG by user_defined_macros."
+_KNOWN_MACROS = frozenset(
+    {
+        "dateutil", "datetime", "datetime_diff_for_humans", "ds_add", "ds_format", "ds_format_locale", "hive", "json", "random", "time", "timedelta",
+        "uuid", "yaml",
+    }
+)  # fmt: skip
+"""What `macros` has in 3.3.2 (airflow.sdk.execution_time.macros), beside what plugins bring, each under its name; hive is that of a provider."""
+_UNKNOWN_MACRO = "Airflow has no `macros.{}`, and no plugin of this project is called so."
+_OF_PLUGINS = "Bring the plugin along, or give the function to the DAG by user_defined_macros."
+_PLUGIN = re.compile(rb"(?m)^\s+name\s*(?::\s*\w+\s*)?=\s*['\"](\w+)['\"]")
 _NO_MOMENT = "Moments of pendulum 3 have no `{}`."
 _OF_MOMENTS = "Write it by what pendulum 3 has: isoweekday(), strftime(…), format(…), date()."
 
 
-def inside(major: int, said: list[tuple[str, str]], own: frozenset[str] | None) -> Inner:
+def inside(
+    major: int, said: list[tuple[str, str]], own: frozenset[str] | None, plugins: frozenset[str] | None = None
+) -> Inner:
     """Give what rewrites a Jinja block of a source of Airflow 1.10 or 2; `said` gets what remains.
 
-    `own`: the names that the text gives a meaning itself; None where somebody else than Airflow may render it.
+    `own`: the names that the text gives a meaning itself; None where somebody else than Airflow may render it. `plugins`: those of the project; None
+    where they are not known.
     """
     gone = (gone_names("context", major) - REMOVED_CONTEXT.keys() - {"triggering_dataset_events"}) | {"conf"}
     known = frozenset() if own is None else gone - own
@@ -74,7 +87,13 @@ def inside(major: int, said: list[tuple[str, str]], own: frozenset[str] | None) 
 
         text = _OBJECT.sub(attribute, text)
         text = "".join(part if at % 2 else _WORD.sub(word, part) for at, part in enumerate(_TEXT.split(text)))
-        said.extend((_NO_MACRO.format(name), _OF_MACROS) for name in _MACRO.findall(text) if name in macros)
+        asked = _MACRO.findall(text) if own is not None else []
+        said.extend((_NO_MACRO.format(name), _OF_MACROS) for name in asked if name in macros)
+        said.extend(
+            (_UNKNOWN_MACRO.format(name), _OF_PLUGINS)
+            for name in asked
+            if plugins is not None and name not in macros | plugins | _KNOWN_MACROS
+        )
         if major == 1:
             text, done = _IS_DST.subn(r"\1()", text)
             count += done
@@ -112,12 +131,26 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     for node in texts(source):
         said: list[tuple[str, str]] = []
         own = None if is_others else _own(source.code(node))
-        if change := rewrite_node(source, node, inside(major, said, own)):
+        if change := rewrite_node(source, node, inside(major, said, own, _plugins(options))):
             yield change
         yield from (Spot(node.lineno, why, hint) for why, hint in dict.fromkeys(said))
     yield from _in_python(source, major)
     if pendulum_of(source.text, options) == 1:
         yield from _moments(source)
+
+
+def _plugins(options: Options) -> frozenset[str] | None:
+    """Give the names of the project's plugins; None where there is no project to be seen."""
+    project = options.project
+    if project is None:
+        return None
+
+    def look() -> frozenset[str]:
+        texts = (project.text(file) for file in project.mentioning(b"AirflowPlugin"))
+        return frozenset(name.decode() for text in texts for name in _PLUGIN.findall(text))
+
+    found: frozenset[str] = project.once("names of plugins", look)
+    return found
 
 
 def _in_python(source: Source, major: int) -> Iterator[Spot]:
@@ -151,8 +184,8 @@ def in_template(text: str, name: str, options: Options) -> tuple[str, int, tuple
     if options.source_version.startswith("3"):
         return text, 0, ()
     said: list[tuple[str, str]] = []
-    own = _own(text)
-    text, count = rewrite_text(text, inside(1 if options.source_version.startswith("1.") else 2, said, own))
+    own, major = _own(text), 1 if options.source_version.startswith("1.") else 2
+    text, count = rewrite_text(text, inside(major, said, own, _plugins(options)))
     found = []
     for why, hint in dict.fromkeys(said):
         word = why.partition("`")[2].partition("`")[0].rpartition(".")[2]

@@ -11,12 +11,14 @@ from aerodrome.migration.codemod.rules.moments import KEYS, METHODS
 from aerodrome.migration.codemod.rules.written_blocks import Named
 
 _MAY_BE_NONE = "prev_"
+_DEAD = "prev_execution_date"
+"""Nothing takes its place in Airflow 3: the finding about it is no clearer for what would be written around the name."""
 _WORDS = re.compile(rf"\b(?:{'|'.join(KEYS)})\b")
 
 
 def writer() -> Callable[[str], tuple[str, int]]:
     """Give what writes the moments of blocks, one after the other."""
-    return written_blocks.writer(is_moment, _as_text, _WORDS)
+    return written_blocks.writer(lambda node, named: is_moment(node, named) and _root(node) != _DEAD, _as_text, _WORDS)
 
 
 def is_moment(node: ast.expr, named: Named) -> bool:
@@ -27,9 +29,13 @@ def is_moment(node: ast.expr, named: Named) -> bool:
     return isinstance(node, ast.Name) and (node.id in KEYS or node.id in named)
 
 
+def _root(node: ast.expr) -> str:
+    return next(item.id for item in ast.walk(node) if isinstance(item, ast.Name) and item.id != "macros")
+
+
 def _as_text(code: str, node: ast.expr, is_alone: bool) -> str:
     told = f"{code}.isoformat()"
-    root = next(item.id for item in ast.walk(node) if isinstance(item, ast.Name) and item.id != "macros")
+    root = _root(node)
     if root.startswith(_MAY_BE_NONE):
         told = f"{told} if {root} else {root}"
         return told if is_alone else f"({told})"

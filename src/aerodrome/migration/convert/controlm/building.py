@@ -171,7 +171,6 @@ class Builder:
         for inner in (member for member in folder.members if isinstance(member, Folder)):
             self._finish(inner)
         effects = self.draft.effects(folder)
-        is_top = folder.path == self.draft.plan.folder.path
         name = self._ends.get(folder.path)
         changes = self.waiting.changes(folder)
         undated = self.waiting.undated(folder)
@@ -180,11 +179,13 @@ class Builder:
             text = f"It ends with its cyclic jobs, which run in DAGs of their own: {', '.join(names)}, for which nobody in the exports waits, is not changed."
             self.draft.account("FOLDER", "caveat", folder.origin, "folder-end-cyclic", text, folder.name)
             changes = [item for item in changes if item[0] not in names]
-        if name is None and (effects.after or effects.on_ok or effects.on_notok or changes or undated):
+        has_ok = bool(effects.on_ok) or any(item.event == "ok" for item in effects.after)
+        if name is None and (has_ok or changes or undated):
             name = self._end_gate(folder)
         self.draft.built.accounts += effects.accounts
         unknown_accounts(self.draft, folder, effects.unknown)
         node_accounts(self.draft, folder)
+        self._after_notok(folder, effects)
         if name is None:
             return
         callbacks: list[tuple[str, Expression]] = []
@@ -195,15 +196,35 @@ class Builder:
                 replace(t, arguments=(*t.arguments, *callbacks)) if t.full_id == name else t
                 for t in self.draft.built.tasks
             ]
-        if effects.on_notok or any(item.event == "notok" for item in effects.after):
-            text = "Its actions for NOTOK do not happen for a folder: they belong to its jobs here."
-            self.draft.account(
-                "FOLDER/ON" if is_top else "SUB_FOLDER/ON", "caveat", folder.origin, "folder-notok", text, folder.name
-            )
         for item in effects.after:
             if item.event == "ok":
                 self.ending.react(item, folder, name)
         self.ending.change_tasks(folder, name, changes)
+
+    def _after_notok(self, folder: Folder, effects: Effects) -> None:
+        """Make the task that stands for the end NOTOK of a folder: it succeeds when one of its jobs has failed, and is skipped else."""
+        behind = [item for item in effects.after if item.event == "notok"]
+        if not behind and not effects.on_notok:
+            return
+        what = "FOLDER/ON" if folder.path == self.draft.plan.folder.path else "SUB_FOLDER/ON"
+        if not self._has_end(folder):
+            text = "Its jobs are cyclic and run in DAGs of their own: its actions for NOTOK do not happen."
+            self.draft.account(what, "caveat", folder.origin, "folder-notok", text, folder.name)
+            return
+        text = "Its actions for NOTOK happen as soon as one of its jobs has failed for good, in Control-M when all of them have ended."
+        self.draft.account(what, "caveat", folder.origin, "folder-notok", text, folder.name)
+        name = self.draft.free(f"{sanitize(folder.name)}_notok", self._group[folder.path])
+        self.draft.task(
+            name,
+            symbols.EMPTY,
+            (("on_success_callback", effects.on_notok),) if effects.on_notok else (),
+            role="control",
+            rule="one_failed",
+            before=tuple(self._ends[job.path] for job in folder.jobs() if job.path in self._here),
+            origin=folder.origin,
+        )
+        for item in behind:
+            self.ending.react(item, folder, name)
 
     def _has_end(self, folder: Folder) -> bool:
         return any(job.path in self._here for job in folder.jobs())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,37 +11,14 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Account, Call, Code, Expression, Function, Origin, Outcome, Symbol
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.definitions.model import Action, Job, Node, Reaction, Shout
-from aerodrome.migration.convert.controlm.jobs.commands import (
-    ExitRule,
-    OutputCopy,
-    codes_of,
-    exit_test,
-    is_of_state,
-    line_pattern,
-    output_test,
-)
+from aerodrome.migration.convert.controlm.jobs.commands import ExitRule, OutputCopy, exit_test
+from aerodrome.migration.convert.controlm.results import SHELL, is_failure, is_whole, restated, test_of, turned, turning
 from aerodrome.migration.convert.controlm.variables.autoedit import Compiled, joined_lines, variable_key
 from aerodrome.migration.convert.controlm.waits.conditions import event_of
 from aerodrome.migration.convert.controlm.waits.forcing import Target, named
 from aerodrome.migration.convert.controlm.waits.linking import days_of
 
-# codes about something else than the output
-_OF_RUNS: Final = re.compile(
-    r"(RUNCOUNT|FAILCOUNT|COMPSTAT|JNSUB|JNRUN|OUTPUTNOTFOUND|EVEN|ODD)\b|(NOT\s?OK|OK|ENDED\w*)\Z|IfBase|If:",
-    re.IGNORECASE,
-)
 _ALERTS: Final = "Control-M's Alerts window"  # where a message without a destination goes
-_SHELL: Final = ("command", "script", "embedded")
-
-
-def fits_with(reaction: Reaction, other: Reaction) -> bool:
-    """Say whether another ON block can match the same end and turn it without this one's seeing it.
-
-    Blocks on OK and NOTOK come last and see what those on exit codes and on the output have made of the job.
-    """
-    if is_of_state(reaction.code) and not is_of_state(other.code):
-        return False
-    return bool(codes_of(reaction.code) & codes_of(other.code))
 
 
 @dataclass(frozen=True)
@@ -106,27 +82,30 @@ class _Maker:
 
     def react(self, reaction: Reaction, action: Action) -> None:
         event = event_of(reaction.statement, reaction.code)
-        is_whole = reaction.statement.strip() in ("*", "", "**", "****")
+        whole = is_whole(reaction)
         where = f"ON {reaction.statement}/{reaction.code}"
-        turned = self._turned(reaction, event)
+        again = restated(self.node, reaction)
+        if again and action.kind not in ("ok", "notok", "cond"):
+            event = again
+        end = turned(self.node, reaction, event or again)
         if action.kind == "capture":
-            self._capture(action, turned.lower() or "ok")
-        elif turned and action.kind in ("cond", "force", "variable"):
-            text = f"{where} ends the job {turned} and does more, which no task behind the job can see."
-            self._raise(action, where, "result-actions", text, turned.lower())
-        elif turned and action.kind in ("mail", "shout"):
-            text = f"{where} ends the job {turned}: its message is not sent."
+            self._capture(action, end.lower() or "ok")
+        elif end and action.kind in ("cond", "force", "variable"):
+            text = f"{where} ends the job {end} and does more, which no task behind the job can see."
+            self._raise(action, where, "result-actions", text, end.lower())
+        elif end and action.kind in ("mail", "shout") and self._can_turn():
+            text = f"{where} ends the job {end}: its message is not sent."
             self._note(action, "message-result", text)
         elif action.kind in ("ok", "notok"):
-            self._result(reaction, action, is_whole, where)
+            self._result(reaction, action, where)
         elif action.kind == "rerun":
             self._must_rerun = self._must_rerun or event == "notok"
             if event != "notok":
                 self._raise(action, where, "rerun-code", f"{where} reruns the job, which retries cannot say.")
         elif action.kind == "stop-cyclic":
-            self._stop(action, None if turned else event, where)
+            self._stop(action, None if end else event, where)
         elif action.kind in ("mail", "shout"):
-            self._tell(reaction, action, event, is_whole, where)
+            self._tell(reaction, action, event, whole, where)
         elif action.kind == "cond":
             if event is None:
                 name = action.values.get("NAME", "")
@@ -143,27 +122,11 @@ class _Maker:
         elif action.kind == "variable":
             self._set(action, event, where)
         elif action.kind == "output":
-            self._output(reaction, action, is_whole, where)
+            self._output(reaction, action, whole, where)
         else:
             word = action.values.get("ACTION") or action.values.get("TAG", action.kind)
             text = f"{where} does {word}, which is not converted."
             self._raise(action, where, "action-unknown", text, event or "ok")
-
-    def _turned(self, reaction: Reaction, event: str | None) -> str:
-        """Give the end to which ON blocks turn that of the job where this one matches, "" where they keep it: what it does is then for an end that nobody sees."""
-        if isinstance(self.node, Job) and self.node.kind == "dummy":
-            return ""
-        kinds = {action.kind for action in reaction.actions}
-        if event is not None:
-            kinds |= self._turning(reaction)
-        if "ok" in kinds and event != "ok":
-            return "OK"
-        return "NOTOK" if "notok" in kinds and event != "notok" else ""
-
-    def _turning(self, reaction: Reaction) -> set[str]:
-        """Give the ends to which other ON blocks may turn that of the job where this one matches."""
-        others = (other for other in self.node.reactions if other is not reaction and fits_with(reaction, other))
-        return {action.kind for other in others for action in other.actions} & {"ok", "notok"}
 
     def shout(self, shout: Shout) -> None:
         origin = self._origin(shout.line)
@@ -206,45 +169,38 @@ class _Maker:
 
     # ---- actions
 
-    def _result(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
+    def _can_turn(self) -> bool:
+        """Say whether the task of the node can end otherwise than what it runs."""
+        return isinstance(self.node, Job) and self.node.kind in SHELL
+
+    def _result(self, reaction: Reaction, action: Action, where: str) -> None:
         word = reaction.code.strip()
         if isinstance(self.node, Job) and self.node.kind == "dummy" and event_of(reaction.statement, word) == "notok":
             self._note(action, "", "")  # a dummy job always ends OK
             return
-        test, code, text = self._test_of(reaction, is_whole, where)
-        if test is None or not isinstance(self.node, Job) or self.node.kind not in _SHELL:
-            self._raise(
-                action,
-                where,
-                "result-by-output",
-                f"{where} ends the job {action.kind.upper()}, which an exit code cannot say here.",
-            )
+        if end := restated(self.node, reaction):
+            text = f"{where} says again how the service has ended the job: it ends {end.upper()} as its operator does, and no output is looked at."
+            self._note(action, "result-restated", text)
+            return
+        if isinstance(self.node, Job) and not self._can_turn() and is_failure(reaction) and action.kind == "notok":
+            self._note(action, "", "")  # the task has failed already
+            return
+        test, code, text = test_of(self.node, reaction, where)
+        if test is None or not self._can_turn():
+            text = f"{where} ends the job {action.kind.upper()}, which an exit code cannot say here."
+            if is_failure(reaction):
+                text = f"{where} ends the job OK, which its task cannot do when it has failed: where that code was the reason, mark the task as success."
+            self._raise(action, where, "result-by-output", text, "notok" if is_failure(reaction) else "ok")
             return
         self.effects.exit_rules.append(ExitRule(test, action.kind == "ok"))
         self._note(action, code, text)
-
-    def _test_of(self, reaction: Reaction, is_whole: bool, where: str) -> tuple[str | None, str, str]:
-        """Give the shell test of an ON block on a whole end or on the output, None where it cannot be said; then a caveat (code, sentence)."""
-        word, statement = reaction.code.strip(), reaction.statement.strip()
-        if is_whole:
-            test = "true" if word in ("*", "") else exit_test(word) or output_test(word)
-            if test or _OF_RUNS.match(word):
-                return test, "", ""
-            text = f"{where} has no mask: it means a line of the output that is nothing else. Where the server sets ONSTMT_ADD_WILD=Y, it means any part of a line: put * around the text in the grep of the task."
-            return output_test(word, is_exact=True), "output-pattern", text
-        details = self.node.details if isinstance(self.node, Job) else {}
-        lines = f"{details.get('CMDLINE', '')}\n{details.get('INSTREAM_JCL', '')}".replace("\\n", "\n").splitlines()
-        if word not in ("*", "") or any(re.search(line_pattern(statement), line.strip()) for line in lines):
-            return None, "", ""  # what follows a statement of the script is in no output
-        text = f"{where} listens to a statement of the script, which is none of those that are known: it is looked for among the lines of the output."
-        return output_test(statement, is_exact=True), "output-statement", text
 
     def _output(self, reaction: Reaction, action: Action, is_whole: bool, where: str) -> None:
         path = action.values.get("PAR", "").strip()
         any_end = reaction.code.strip() in ("*", "")
         test = "" if any_end else exit_test(reaction.code)
         is_copy = action.values.get("OPTION", "").upper() in ("F", "M") and path != ""
-        if is_copy and is_whole and test is not None and isinstance(self.node, Job) and self.node.kind in _SHELL:
+        if is_copy and is_whole and test is not None and isinstance(self.node, Job) and self.node.kind in SHELL:
             self.effects.copies.append(OutputCopy(test, path))
             self._note(action, "", "")
             return
@@ -275,7 +231,7 @@ class _Maker:
             del test
             self.effects.on_notok.append(call)
             code, text = "message-code", f"{where} sends its message after every failure, not only after that code."
-            if "ok" in self._turning(reaction):
+            if self._can_turn() and "ok" in turning(self.node, reaction):
                 text += " Where another block ends the job OK, it is not sent."
         else:
             code, text = (

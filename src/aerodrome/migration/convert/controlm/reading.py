@@ -141,9 +141,9 @@ class _Converter:
                 built = Builder(self.world, plan, [job], is_apart=True, tick=self.site.clock.new_day).build()
                 built.accounts = [self._alone(plan, job)]
                 title = f"{folder.name}/{job.name}, ordered alone by other jobs"
-                self._add(
-                    plan, plan.forced[job.path], built, no_schedule(self.site), [], title, job.description, job.origin
-                )
+                about = f"What is to know about the job stands in the DAG {plan.dag_id}, which has it, too."
+                about = "\n\n".join(filter(None, (job.description, about)))
+                self._add(plan, plan.forced[job.path], built, no_schedule(self.site), [], title, about, job.origin)
 
     def _alone(self, plan: Plan, job: Job) -> Account:
         """Say what becomes of a job that others order alone."""
@@ -282,7 +282,11 @@ class _Converter:
                         "The export does not say when the Control-M day begins: it is taken as midnight (profile key new_day).",
                     )
                 )
-        if any(rule.is_retroactive for item in plan.order.jobs.values() for rule in item.rules):
+        rules = {rule for item in plan.order.jobs.values() for rule in item.rules}
+        if not self.site.is_week_known and any(rule.counts_week for rule in rules):
+            text = "The export does not say on which day the week of the site begins: WEEKDAYS are numbered from Monday (profile key week_starts_on)."
+            notes.append(("week-start-assumed", text))
+        if any(rule.is_retroactive for rule in rules):
             notes.append(("retroactive", "RETRO orders dates again that Control-M missed; the DAG does not catch up."))
         if not notes:
             return [Account("FOLDER", "converted", folder.origin, name=folder.name)]

@@ -74,6 +74,7 @@ class Site:
     kept_conditions: tuple[str, ...] = ()  # names and patterns: DAGs that are converted apart wait for them
     is_keeping_unawaited: bool = True
     is_week_from_sunday: bool = False
+    is_week_known: bool = False
     is_new_day_known: bool = False
     is_zone_known: bool = False
 
@@ -123,6 +124,7 @@ def read_site(profile: Mapping[str, Any]) -> Site:
         profiles={str(name): str(value) for name, value in _mapping("connection_profiles", profile).items()},
         job_types=tuple(_job_type(str(name), value) for name, value in _mapping("job_types", profile).items()),
         is_week_from_sunday=sunday == "sunday",
+        is_week_known="week_starts_on" in profile,
         kept_conditions=tuple(str(name) for name in kept),
         is_keeping_unawaited=unawaited == "keep",
         is_new_day_known="new_day" in profile,

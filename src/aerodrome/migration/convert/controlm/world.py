@@ -74,7 +74,7 @@ class Plan:
     def comes_with_folder(self, job: Job) -> bool:
         """Say whether nothing but the order of a SMART folder, which people give, brings a job: neither of them has criteria."""
         is_open = self.is_by_hand and self.folder.is_smart and self.ordered(job).code == "no-criteria"
-        return is_open and job.path not in self.forced
+        return is_open and not job.rule.is_never and job.path not in self.forced
 
     def ordered(self, job: Job) -> Ordered:
         return self.order.jobs[job.path]

@@ -124,7 +124,9 @@ def _prepare(body: Body, compiler: Compiler, node: Node, kind: str) -> Action:
     assert node.body is not None  # noqa: S101
     common, files = body.common()
     credentials = named(body.workflow.root, node.element)
-    return Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files, credentials)
+    action = Action(kind, node.body, compiler, {**body.defaults, **common}, body.read_job_xml, files, credentials)
+    action.most_output = body.profile.most_output
+    return action
 
 
 def _retrying(compiler: Compiler, node: Node, task: Task, caveats: dict[str, str]) -> Task:

@@ -23,7 +23,6 @@ LAUNCHER: Final = re.compile(
     r"oozie\.(launcher|action|use|libpath|hive\.log|pig\.log)|mapreduce\.job\.queuename$|mapred\.job\.queue\.name$"
 )
 PLACES: Final = {"job-tracker", "name-node", "resource-manager"}
-CAPTURE: Final = 'import json, sys; print(json.dumps(dict(map(str.strip, line.split("=", 1)) for line in open(sys.argv[1]) if "=" in line and line[:1] not in "#!")))'
 
 # Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"
 HOLDS: Final = """holds() {  # asks HDFS: its exit code 1 is "no", or an error that it writes down
@@ -54,6 +53,15 @@ def in_app(path, application):
     if not application:
         raise ValueError(f"{path} is relative: the param oozie.wf.application.path has to be set")
     return f"{application.rpartition('/')[0] if application.endswith('.xml') else application}/{path}"
+''',
+    (Symbol("re", {"2.11": "", "3.3": ""}),),
+)
+IN_LIB: Final = Function(
+    "in_lib",
+    '''
+def in_lib(path):
+    """Give a path; of a relative one the file of that name in lib/."""
+    return path if re.match("/|[A-Za-z][A-Za-z0-9+.-]*:", path) else f"lib/{path.rpartition('/')[2]}"
 ''',
     (Symbol("re", {"2.11": "", "3.3": ""}),),
 )
@@ -89,6 +97,7 @@ class Action:
     caveats: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=lambda: set(PLACES))
     counters: tuple[tuple[str, str], ...] = ()  # of its job, that others read
+    most_output: int = 2048  # bytes that the server takes of it
 
     def word(self, text: str) -> str:
         return self.compiler.template(text.strip(), is_quoted=True)
@@ -151,7 +160,8 @@ class Action:
                 found.append(Placed(place, where, name, f'"${{{key}##*[/#]}}"', before=before))
                 continue
             name = self.last_name(place)
-            found.append(Placed(place, self.path(place), name, self.word(link) if link else name, link))
+            called = self.last_name(link) if tag == "file" else self.word(link)  # as `places` has it of what is written
+            found.append(Placed(place, self.path(place), name, called if link else name, link))
         return found
 
     def path(self, text: str) -> str:
@@ -166,27 +176,38 @@ class Action:
         needs.is_quoting = True
         return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()}) | quote" + " }}"
 
-    def location(self, text: str) -> str:
-        """Give a path as a text that Airflow renders, for an engine that takes no command; a relative one stands below the application's folder."""
+    def location(self, text: str, *, is_library: bool = False) -> str:
+        """Give a path as a text that Airflow renders, for an engine that takes no command; a relative one stands below the application's folder.
+
+        `is_library`: it stands in lib/ there, whatever folder it names.
+        """
         text = text.strip()
         if (is_relative := self.is_relative(text)) is False:
             return self.compiler.template(text)
         if is_relative:
             inner = self._folder(self.compiler.name(APP_PATH))
             folder = "{{ " + inner + " }}" if (fixed := constant(inner)) is None else literal(fixed)
-            return f"{folder}/{self.compiler.template(text)}"
-        self.compiler.needs.functions[IN_APP.name] = IN_APP
-        self.compiler.needs.filters[IN_APP.name] = Code(IN_APP.name)
-        return "{{ " + f"{grouped(self.compiler.named(text))} | {IN_APP.name}({self._application()})" + " }}"
+            place = f"lib/{text.rpartition('/')[2]}" if is_library and not self._ends_openly(text) else text
+            return f"{folder}/{self.compiler.template(place)}"
+        needs = self.compiler.needs
+        for function in (IN_APP, *([IN_LIB] if is_library else [])):
+            needs.functions[function.name] = function
+            needs.filters[function.name] = Code(function.name)
+        inside = f" | {IN_LIB.name}" if is_library else ""
+        return "{{ " + f"{grouped(self.compiler.named(text))}{inside} | {IN_APP.name}({self._application()})" + " }}"
 
     def last_name(self, text: str) -> str:
         """Give the last name of a path as a word, which is what Oozie calls a file in the working directory, and runs (4.x/5.x, ShellActionExecutor)."""
         text = text.strip()
-        name = text.rpartition("/")[2]
-        if name.count("{") == name.count("}") and not name.startswith("${"):
-            return self.word(name)
+        if not self._ends_openly(text):
+            return self.word(text.rpartition("/")[2])
         known = self.compiler.scope.partly(text)
         return self.word(text) if "$" not in known and "/" not in known else f'"$(basename -- {self.word(text)})"'
+
+    def _ends_openly(self, text: str) -> bool:
+        """Tell whether the last name of a path begins with a value that may have folders in it."""
+        name = text.rpartition("/")[2]
+        return name.count("{") != name.count("}") or name.startswith("${")
 
     def is_relative(self, text: str) -> bool | None:
         """Tell whether a path stands below the application's folder; None where it begins with a value that only the run knows."""
@@ -218,13 +239,17 @@ class Action:
             return begin
         return self._beginning(begin) if begin is not None and name_in(begin) not in (name, None) else None
 
-    def _application(self) -> str:
-        """Give the application's path as an expression; where nobody knows it, a param that only relative paths need."""
+    def _application(self, without: str = "paths that are relative fail") -> str:
+        """Give the application's path as an expression; where nobody knows it, a param that a run may leave out."""
         needs = self.compiler.needs
         if self.compiler.scope.find(APP_PATH) is not None or APP_PATH in needs.parameters:
-            return self.compiler.name(APP_PATH) if APP_PATH not in needs.computed else self.compiler.access(APP_PATH)
+            if APP_PATH not in needs.computed:
+                return self.compiler.name(APP_PATH)
+            if without not in needs.computed[APP_PATH]:
+                needs.computed[APP_PATH] += f", {without}"
+            return self.compiler.access(APP_PATH)
         needs.parameters[APP_PATH] = None
-        needs.computed[APP_PATH] = "paths that are relative fail"
+        needs.computed[APP_PATH] = without
         return self.compiler.access(APP_PATH)
 
     def app_folder(self) -> str:
@@ -234,6 +259,15 @@ class Action:
             return shell_word(fixed)
         self.compiler.needs.is_quoting = True
         return "{{ " + f"{inner} | quote" + " }}"
+
+    def is_application_asked(self) -> bool:
+        """Tell whether the run has to say the application's path."""
+        return APP_PATH in self.compiler.needs.parameters and APP_PATH not in self.compiler.needs.computed
+
+    def application_if_given(self) -> str:
+        """Give the application's path, where nobody knows it, as a word that is empty where a run does not say it."""
+        self.compiler.needs.is_quoting = True
+        return "{{ " + f'({self._application("nothing of its lib/ is fetched")} or "") | quote' + " }}"
 
     def _folder(self, inner: str) -> str:
         known = self.compiler.scope.constant(APP_PATH)

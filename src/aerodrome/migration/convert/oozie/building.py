@@ -27,6 +27,7 @@ from aerodrome.migration.convert.oozie.compiling import Compiler
 from aerodrome.migration.convert.oozie.counters import counters_in
 from aerodrome.migration.convert.oozie.datasets import describe_asked
 from aerodrome.migration.convert.oozie.decisions import decision_task, write_decision
+from aerodrome.migration.convert.oozie.job_settings import tell_settings
 from aerodrome.migration.convert.oozie.model import Node, Workflow
 from aerodrome.migration.convert.oozie.needs import Unsupported, Words
 from aerodrome.migration.convert.oozie.sla import Watch, watch
@@ -126,6 +127,7 @@ def _make_nodes(body: Body) -> tuple[dict[str, Task], _Predicates, dict[str, flo
         coordinator_name=body.coordinator_name,
         functions=body.profile.functions,
         ending=body.ending,
+        calm=workflow.reached_without_error(),
     )
     bodies: dict[str, Task] = {}
     predicates: _Predicates = []
@@ -215,7 +217,7 @@ def _kill(body: Body, words: Words, node: Node) -> Task:
     caveats: dict[str, str] = {}
     compiler = Compiler(body.scope, words, body.needs)
     try:
-        compiler.is_message = True
+        compiler.is_message, compiler.is_after_error = True, node.name not in words.calm
         message = compiler.template(node.message)
     except Unsupported as error:
         message = flow_text(node.message)
@@ -276,6 +278,7 @@ def make_dag(
         edges = [*(Edge(task.full_id, gate.full_id) for task in before), *edges]
         before = (*before, gate)
     hand_on(body)
+    tell_settings(body)
     watches = _watches(body, sla)
     tasks = _told_at_begin(tasks, before, watches)
     needs = body.needs

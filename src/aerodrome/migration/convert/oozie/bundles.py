@@ -34,7 +34,8 @@ def bundle_dags(
         origin = Origin(item.file, f"bundle-app/coordinator[@name='{entry.get('name')}']", entry.line)
         own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
         found, is_assumed = places[number]
-        dag_id = _free(name if found is None else _name(children, found, name, used), bundle, taken)
+        wanted = name if found is None else _name(estate, children, found, Scope((own, *job)))
+        dag_id = _free(wanted if found is None or found.file not in used else f"{wanted}.{name}", bundle, taken)
         if lacking := incomplete(item.root):
             refused = Account("bundle/configuration", "raises", origin, "configuration-refused", lacking, dag_id)
             dags.append(_raising(dag_id, f"Oozie refuses the bundle: {lacking}", refused))
@@ -57,7 +58,9 @@ def bundle_dags(
             account = Account("bundle/properties", "caveat", origin, "properties-assumed", assumed_job, name)
             dags[-1] = replace(dags[-1], accounts=(account, *dags[-1].accounts))
         if is_assumed and found is not None and not lacking:
-            reason = f"{path} is not known: {found.file} is taken, which is the one that is called so"
+            known = Scope((own, *job)).partly(path)
+            what = f"{path} is not known" if "${" in known else f"{known} leads to no file"
+            reason = f"{what}: {found.file} is taken, which is the one that is called so"
             assumed = Account("bundle/app-path", "caveat", origin, "app-path-assumed", reason, name)
             dags[-1] = replace(dags[-1], accounts=(assumed, *dags[-1].accounts))
     return dags, questions, used
@@ -132,9 +135,13 @@ def _below(estate: Estate, item: Application) -> list[Application]:
     ]
 
 
-def _name(children: Children, found: Application, name: str, used: set[str]) -> str:
-    own = children.dag_ids[found.file]
-    return own if found.file not in used else f"{own}.{name}"
+def _name(estate: Estate, children: Children, found: Application, scope: Scope) -> str:
+    """Give the id of a coordinator's DAG: its name, which may be known of the bundle alone."""
+    written = found.root.get("name")
+    alone = Scope().with_layers(*estate.job(found), *estate.defaults(found))
+    if alone.text(written) is None and (called := scope.text(written)):
+        return estate.profile.dag_id_prefix + called
+    return children.dag_ids[found.file]
 
 
 def _free(name: str, bundle: str, taken: set[str]) -> str:

@@ -61,6 +61,8 @@ def translate(action: Action) -> Command:
 
 def _hive(action: Action) -> Command:
     settings = action.settings()
+    query: list[str] = []
+    fetched = _query(action, query)  # which may ask for the path of the application
     handed = cache(action, settings, libraries(action))
     lines = [*action.prepared(), *action.fetched(), *handed.lines]
     if action.unread:
@@ -72,8 +74,8 @@ def _hive(action: Action) -> Command:
     argv += handed.options("--hiveconf ")
     lines += _variables(action, argv)
     variables = [item.text.strip() for item in action.body.every("param")]
-    lines += _query(action, argv)
-    argv += [action.word(item.text) for item in action.every("argument")]
+    lines += fetched
+    argv += [*query, *(action.word(item.text) for item in action.every("argument"))]
     pairs = {key: action.compiler.template(value) for key, _, value in (item.partition("=") for item in variables)}
     script = action.body.value("script")
     job = {"hive_job": {"query_file_uri": action.location(script), "script_variables": pairs}}
@@ -140,8 +142,8 @@ def _hive2(action: Action) -> Command:
 
 def _pig(action: Action) -> Command:
     settings = action.settings()
+    lines, name = action.script(action.value("script"))  # which may ask for the path of the application
     handed = cache(action, settings, libraries(action))
-    lines, name = action.script(action.value("script"))
     argv = ["pig", *(action.word(f"-D{key}={value}") for key, value in settings.items()), *handed.options("-D")]
     more = []
     if action.unread:  # what -propertyFile names is no XML; it stands behind all -D, and wins over them

@@ -67,6 +67,7 @@ class Compiler:
         self.open: list[str] = []
         self.place = (0, False)
         self.is_message = False  # what is compiled is only read by people
+        self.is_after_error = False  # it is only read when an action failed before
 
     # ---- whole texts
 

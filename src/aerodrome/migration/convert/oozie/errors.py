@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _TEXTS: Final = ("wf:errorCode", "wf:errorMessage")
 _LAST: Final = "wf:lastErrorNode"
+_NONE: Final = '""'
 
 
 def is_error_text(node: Node) -> bool:
@@ -36,7 +37,7 @@ def refuse_compared(node: Binary) -> None:
 def last_error_node(compiler: Compiler) -> str:
     """Compile `wf:lastErrorNode()`: the last of the tasks with an error after which the run went on."""
     if not (pulled := _failed(compiler)):
-        return '""'
+        return _NONE
     if compiler.language == "jinja":
         return f'({pulled} | select | list | last | default("", true))'
     return f'([item for item in {pulled} if item] or [""])[-1]'
@@ -44,30 +45,34 @@ def last_error_node(compiler: Compiler) -> str:
 
 def error_code(compiler: Compiler, node: Node) -> str:
     """Compile `wf:errorCode()`: FAILED for an action with an error, else an empty text."""
-    compiler.needs.caveats["error-code"] = "Airflow has no error codes: the code is given as FAILED"
-    return '"FAILED"' if compiler.is_message else _where_failed(compiler, node, '"FAILED"')
+    if (made := _where_failed(compiler, node, '"FAILED"')) != _NONE:
+        compiler.needs.caveats["error-code"] = "Airflow has no error codes: the code is given as FAILED"
+    return made
 
 
 def error_message(compiler: Compiler, node: Node) -> str:
     """Compile `wf:errorMessage()`: which task has the log, for an action with an error, else an empty text."""
-    compiler.needs.caveats["error-text"] = (
-        "the text of an error is in the log of the failed task; messages name the task"
-    )
     name, mark = grouped(compiler.text_of(node)), "~" if compiler.language == "jinja" else "+"
-    text = f'("task " {mark} {name} {mark} " failed, see its log")'
-    return text if compiler.is_message else _where_failed(compiler, node, text)
+    made = _where_failed(compiler, node, f'("task " {mark} {name} {mark} " failed, see its log")')
+    if made != _NONE:
+        compiler.needs.caveats["error-text"] = (
+            "the text of an error is in the log of the failed task; messages name the task"
+        )
+    return made
 
 
 def _where_failed(compiler: Compiler, node: Node, text: str) -> str:
-    """Write a text for an action that ended with an error, an empty one for others; a message is only read after one."""
+    """Write a text for an action that ended with an error, an empty one for others."""
     if isinstance(node, Function) and node.name == _LAST:
+        if compiler.is_after_error:
+            return text
         test = last_error_node(compiler)
     elif pulled := _failed(compiler):
         name = string(str(node.value)) if isinstance(node, Literal) else grouped(compiler.text_of(node))
         test = f"{name} in {pulled}"
     else:
-        test = '""'
-    return '""' if test == '""' else f'({text} if {test} else "")'
+        test = _NONE
+    return _NONE if test == _NONE else f'({text} if {test} else "")'
 
 
 def _failed(compiler: Compiler) -> str:

@@ -7,12 +7,12 @@ from typing import Final
 
 from aerodrome.migration.convert.contract import Code, Function
 from aerodrome.migration.convert.oozie.actions import (
-    CAPTURE,
     HOLDS,
     Action,
     generic,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.captured import READ, capturing
 from aerodrome.migration.convert.oozie.needs import Unsupported
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.writing import constant, grouped, literal, shell_word
@@ -52,10 +52,10 @@ def shell(action: Action) -> Command:
         environment = ["env", _HERE_FIRST.strip(), *environment[1:]]
     main = " ".join([*environment, *argv])
     if is_capturing:
-        lines += ["set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"]
+        lines += ["set -o pipefail", f"{main} | tee captured.properties", capturing(action, "captured.properties")]
     else:
         lines.append(main)
-    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing, read=READ)
 
 
 _HERE_FIRST: Final = 'PATH=".:$PATH" '  # Oozie 4.x/5.x: ShellActionExecutor.addDefaultChildEnv
@@ -87,9 +87,10 @@ def ssh(action: Action) -> Command:
     main = " ".join(argv)
     if is_capturing:
         return Command(
-            ("set -o pipefail", f"{main} | tee captured.properties", f"python3 -c '{CAPTURE}' captured.properties"),
+            ("set -o pipefail", f"{main} | tee captured.properties", capturing(action, "captured.properties")),
             tuple(argv),
             is_capturing=True,
+            read=READ,
         )
     return Command((main,), tuple(argv))
 
@@ -204,6 +205,7 @@ def git(action: Action) -> Command:
         *action.prepared(),
         " ".join(argv),
         f"hdfs dfs -mkdir -p {target}",
+        "shopt -s dotglob",  # Oozie 5.x: GitOperations copies all that File.listFiles gives, .git too
         f"hdfs dfs -put -f repository/* {target}",
     ]
     return Command(tuple(lines), tuple(argv))

@@ -19,13 +19,19 @@ from aerodrome.migration.convert.xmlreading import Element
 _OFFSET_UNITS: Final = {"MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"}
 
 
+_Instance = tuple[str, str, str, str]  # kind, amount, unit, limit
+
+
 def read_event(element: Element, datasets: Mapping[str, DataSet], zone: str, compiler: Compiler) -> Event:
     """Read a data-in or data-out; Unsupported says what cannot be known. The compiler is one for Python."""
     name = dataset_name(element, compiler.scope)
     found = datasets.get(name) or asked_dataset(name)
     texts = [item.text.strip() for item in element.every("instance")]
+    ends = _ends(texts[0], found, zone, compiler) if len(texts) == 1 else None
     if start := element.value("start-instance"):
-        first, last = (_instance(text, found, zone, compiler) for text in (start, element.value("end-instance")))
+        ends = [_instance(text, found, zone, compiler) for text in (start, element.value("end-instance"))]
+    if ends is not None:
+        first, last = ends
         if (first[0], last[0]) == ("absolute", "current"):
             moment = frequency.read_time(first[1])
             return Event(element.get("name"), found, "since", "", last[1], moments=(moment,) if moment else ())
@@ -61,6 +67,18 @@ def read_event(element: Element, datasets: Mapping[str, DataSet], zone: str, com
     return Event(element.get("name"), found, "several", "", "", parts=tuple(part[:3] for part in parts))
 
 
+def _ends(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> list[_Instance] | None:
+    """Give both ends of a range that is written as one instance, which Oozie's functions of that name are; None for any other."""
+    match compiler.pieces(text):
+        case (ElCall("coord:currentRange" | "coord:latestRange" as name, (first, last)),):
+            calls = [ElCall(name.removesuffix("Range"), (amount,)) for amount in (first, last)]
+        case (ElCall("coord:futureRange", (first, last, limit)),):
+            calls = [ElCall("coord:future", (amount, limit)) for amount in (first, last)]
+        case _:
+            return None
+    return [found for call in calls if (found := _instance_of(call, dataset, zone, compiler)) is not None]
+
+
 def _span(amounts: list[str]) -> tuple[str, str] | None:
     """Give the range that amounts one by one are, from the newest on; None when they are none."""
     if not all(re.fullmatch(r"-?\d+", text) for text in amounts):
@@ -71,7 +89,7 @@ def _span(amounts: list[str]) -> tuple[str, str] | None:
     return amounts[-1], amounts[0]
 
 
-def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str]:
+def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> _Instance:
     """Give kind, amount, unit and limit of an instance."""
     scope = compiler.scope
     fixed = scope.text(text)
@@ -100,7 +118,7 @@ def _instance(text: str, dataset: DataSet, zone: str, compiler: Compiler) -> tup
     return found
 
 
-def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> tuple[str, str, str, str] | None:
+def _instance_of(node: Node, dataset: DataSet, zone: str, compiler: Compiler) -> _Instance | None:
     """Give kind, amount, unit and limit of an instance as an expression; None when it has no equivalent."""
     match node:
         case ElCall("coord:current" | "coord:latest" as name, (amount,)):

@@ -19,24 +19,28 @@ _ARRIVED: Final = "inputs_arrived"
 _LATE_KINDS: Final = ("latest", "future")
 _HELPERS: Final = '''
 def enough(found, total, least, is_waiting):
-    """Give what was found when it is all, or at least so many and nothing waits for more; else None."""
-    if len(found) == total or (least is not None and len(found) >= least and not is_waiting):
+    """Give what was found when it is all; else "waiting" as long as more is waited for, then what is at least so many; else None."""
+    if len(found) == total:
         return found
-    return None
+    if is_waiting:
+        return "waiting"
+    return found if least is not None and len(found) >= least else None
 
 
 def there(uris, flag, least=None, is_waiting=False):
-    """Give the URIs that are there when all are, or at least so many; else None."""
+    """Give the URIs that are there when they are enough."""
     return enough([uri for uri in uris if exists(uri, flag)], len(uris), least, is_waiting)
 
 
 def every(*inputs):
-    """Give what all inputs have, None when one has too little."""
-    return None if None in inputs else [uri for uris in inputs for uri in uris]
+    """Give what all inputs have, the last one first as Oozie does; None when one has too little, "waiting" when one waits for more."""
+    if None in inputs:
+        return None
+    return "waiting" if "waiting" in inputs else [uri for uris in reversed(inputs) for uri in uris]
 
 
 def either(*inputs):
-    """Give what the first input has that has enough, None when none has."""
+    """Give what the first input has that has enough; it is preferred as long as it waits for more. None when none has."""
     return next((uris for uris in inputs if uris is not None), None)
 
 
@@ -50,8 +54,12 @@ def combined(*inputs, least=None, is_waiting=False):
 '''
 _RESOLVED: Final = '''
 def resolved(uris, is_enough, least=None, is_waiting=False):
-    """Give what was found when it is enough, or at least so many and nothing waits for more; else None."""
-    return uris if is_enough or (least is not None and len(uris) >= max(least, 1) and not is_waiting) else None
+    """Give what was found when it is enough; else "waiting" as long as more is waited for, then what is at least so many; else None."""
+    if is_enough:
+        return uris
+    if is_waiting:
+        return "waiting"
+    return uris if least is not None and len(uris) >= max(least, 1) else None
 '''
 _EXISTS: Final = '''
 def exists(uri, flag):
@@ -109,7 +117,8 @@ def {_ARRIVED}(params, logical_date, dag_run, **_):
     found = {{}}
     try:
 {chr(10).join(lines)}
-        return PokeReturnValue({whole} is not None, {{name: uris or [] for name, uris in found.items()}})
+        is_done = isinstance({whole}, list)
+        return PokeReturnValue(is_done, {{name: uris if isinstance(uris, list) else [] for name, uris in found.items()}})
     except ConnectionError as error:
         print(f"{{error}}, it is asked again")
         return False
@@ -138,13 +147,18 @@ def _part(
     named: list[tuple[str, str]],
     around: tuple[str, str],
 ) -> str:
-    """Write one part as Python; `around` are min and wait of the part around it."""
-    least, wait = (element.get(name) or other for name, other in zip(("min", "wait"), around, strict=True))
+    """Write one part as Python; `around` are min and wait of the part around it.
+
+    Only an input takes the wait of what is right around it, min comes from further out, too (Oozie 5.x, InputLogicParser.getMin and getWait).
+    """
+    least, wait = element.get("min") or around[0], element.get("wait")
+    if element.name == "data-in":
+        wait = wait or around[1]
     for name, text in (("min", least), ("wait", wait)):
         if text and not text.isdigit():
             raise Unsupported("input-logic", f"the {name} {text!r} is not known")
     limits = f", least={least}" if least else ""
-    if least and wait and int(wait):
+    if wait and int(wait):
         limits += f", is_waiting=is_early({wait}, logical_date, dag_run)"
 
     def inner(children: list[Element]) -> str:

@@ -38,7 +38,7 @@ def mail(profile: Profile, compiler: Compiler, node: Node, caveats: dict[str, st
     assert node.body is not None  # noqa: S101  (an action has a body)
     arguments: list[tuple[str, Expression]] = [("to", compiler.template(node.body.value("to")))]
     arguments += [(name, compiler.template(node.body.value(name))) for name in ("cc", "bcc") if node.body.value(name)]
-    compiler.is_message = True
+    compiler.is_message, compiler.is_after_error = True, node.name not in compiler.words.calm
     arguments.append(("subject", compiler.template(node.body.value("subject")) or "Oozie"))
     text = node.body.value("body")
     if "html" in compiler.scope.partly(node.body.value("content_type")):
@@ -47,7 +47,7 @@ def mail(profile: Profile, compiler: Compiler, node: Node, caveats: dict[str, st
         text = f"<pre>{escaped(compiler, text)}</pre>"
         caveats["email-html"] = "mail is sent as HTML; the text stands in <pre>"
     arguments.append(("html_content", text))
-    compiler.is_message = False
+    compiler.is_message = compiler.is_after_error = False
     caveats["email-sender"] = "the sender is that of the connection smtp_default"
     if not (files := node.body.value("attachment")):
         return Task(node.name, symbols.EMAIL, tuple(arguments))

@@ -60,6 +60,17 @@ class Workflow:
     def node(self, name: str) -> Node:
         return self.nodes[name]
 
+    def reached_without_error(self) -> frozenset[str]:
+        """Name the nodes that a run may come to with no action that failed before."""
+        found: set[str] = set()
+        left = [self.start]
+        while left:
+            node = self.nodes[left.pop()]
+            if node.name not in found:
+                found.add(node.name)
+                left += [node.ok] if node.kind == "action" else node.following
+        return frozenset(found)
+
     def order(self) -> list[Node]:
         """Give the reachable nodes so that each comes after those that lead to it; only for a workflow without defects."""
         done: set[str] = set()

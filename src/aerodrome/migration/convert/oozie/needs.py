@@ -75,3 +75,4 @@ class Words:
     coordinator_name: str = ""
     ending: str = "Z"  # what the times of the server end with: it is in UTC, or an offset
     functions: Mapping[str, SiteFunction] = field(default_factory=dict)
+    calm: frozenset[str] = frozenset()  # nodes that a run may come to with no action that failed before

@@ -18,11 +18,13 @@ The profile file (YAML) names a runner, for all actions and for each type; `loca
       "site:env": {value: prod}
       "site:shift": {arguments: [day, n], imports: [datetime], python: "datetime.date.fromisoformat(day) + datetime.timedelta(int(n))"}
     processing_timezone: GMT+0900
+    max_output_data: 65536
 
 `properties` win over the files beside the definitions, `defaults` stand behind everything. `functions` are EL functions of the
 site's own Oozie server, by the Python callables that stand for them (they take and give texts, and the project has to have their module),
 by one text, or by an expression over their arguments, which are texts.
 `processing_timezone` is that of the server (oozie.processing.timezone); without it the times of a coordinator say which it is.
+`max_output_data` is its oozie.action.max.output.data, the bytes of captured output beyond which an action fails.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ _KEYS: Final = {
     "sub_workflows",
     "functions",
     "processing_timezone",
+    "max_output_data",
     *RUNNERS,
 }
 # Hadoop 3.3, FsShell: 1 is "no", and also any IOException, which it writes down as "test: …"; an IllegalArgumentException is "-test: …"
@@ -124,13 +127,16 @@ def partition_test(uri):
     wanted = ", ".join(f"{key}='{value}'" for key, _, value in pairs)
     question = f"SHOW PARTITIONS {database}.{table} PARTITION ({wanted})"
     {ask}
+    if code != 0:  # also where nobody answers; a table that is not there may come
+        raise ConnectionError(f"{question} ended with {code}: {said[-500:]}")
     return bool(answer.strip())
 '''
 _PARTITION_LOCAL: Final = Function(
     "partition_test",
     _PARTITION.replace(
         "{ask}",
-        'answer = subprocess.run(["hive", "-S", "-e", question], check=True, capture_output=True, text=True).stdout',
+        """done = subprocess.run(["hive", "-S", "-e", question], check=False, capture_output=True, text=True)
+    code, answer, said = done.returncode, done.stdout, done.stderr""",
     ),
     (symbols.SUBPROCESS, symbols.RE),
 )
@@ -139,8 +145,7 @@ _PARTITION_SSH: Final = Function(
     _PARTITION.replace(
         "{ask}",
         """code, answer = on_edge_node(shlex.join(["hive", "-S", "-e", question]))
-    if code != 0:
-        raise RuntimeError(f"{question} ended with {code}")""",
+    said = answer""",
     ),
     (symbols.RE,),
 )
@@ -156,6 +161,7 @@ class Command:
     lines: tuple[str, ...]
     argv: tuple[str, ...] = ()
     is_capturing: bool = False
+    read: Code = field(default_factory=lambda: Code("json.loads", (symbols.JSON,)))  # what reads the last line, then
     engine: Mapping[str, Any] = field(
         default_factory=dict
     )  # spark: file, class, arguments, conf … for Livy and Dataproc
@@ -175,6 +181,7 @@ class Profile:
     sub_workflows: str = "group"
     functions: Mapping[str, SiteFunction] = field(default_factory=dict)
     ending: str = ""  # what the times of the server end with, when it is said
+    most_output: int = 2048  # bytes that the server takes of <capture-output>
 
     def runner_of(self, action: str) -> str:
         """Name the runner of an action type; engines that cannot run it leave it to the local client."""
@@ -252,6 +259,9 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
     processing = str(content.get("processing_timezone") or "")
     if not re.fullmatch(r"(UTC|GMT[+-]([01]\d|2[0-3])[0-5]\d)?", processing):
         raise _invalid(f"processing_timezone is {processing!r}.", "UTC or GMT+0900, as oozie-site.xml has it.")
+    most = content.get("max_output_data", 2048)
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        raise _invalid(f"max_output_data is {most!r}.", "A number of bytes, as oozie.action.max.output.data has it.")
     return Profile(
         content.get("runner", "local"),
         dict(runners),
@@ -263,6 +273,7 @@ def read_profile(content: Mapping[str, Any]) -> Profile:
         sub_workflows,
         functions,
         "Z" if processing == "UTC" else processing.removeprefix("GMT"),
+        most,
     )
 
 
@@ -304,7 +315,7 @@ def operator(profile: Profile, action: str, command: Command) -> tuple[Symbol, t
     if runner == "local":
         arguments: list[tuple[str, Expression]] = [("bash_command", script)]
         if command.is_capturing:
-            arguments.append(("output_processor", Code("json.loads", (symbols.JSON,))))
+            arguments.append(("output_processor", command.read))
         return symbols.BASH, tuple(arguments)
     if runner in ("ssh", "emr") and len(command.lines) > 1:
         script = 'cd "$(mktemp -d)"\n' + script  # files are fetched there, as into the directory of an Oozie action

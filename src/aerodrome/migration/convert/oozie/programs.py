@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from aerodrome.migration.convert.oozie.actions import (
-    CAPTURE,
     Action,
     including,
     rows_of,
     unread_lines,
 )
+from aerodrome.migration.convert.oozie.captured import READ, capturing
 from aerodrome.migration.convert.oozie.counters import lines_of
 from aerodrome.migration.convert.oozie.handing import Cache, cache, class_path, libraries
 from aerodrome.migration.convert.oozie.host_commands import refuse_client
@@ -41,8 +41,8 @@ def java(action: Action) -> Command:
     argv += [action.word(item.text) for item in action.every("arg")]
     lines.append(" ".join(argv))
     if is_capturing:
-        lines.append(f"python3 -c '{CAPTURE}' output.properties")
-    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing)
+        lines.append(capturing(action, "output.properties"))
+    return Command(tuple(lines), tuple(argv), is_capturing=is_capturing, read=READ)
 
 
 def map_reduce(action: Action) -> Command:
@@ -60,6 +60,10 @@ def map_reduce(action: Action) -> Command:
         if action.unread and "-input" in places:
             text = f"what {', '.join(action.unread)} says of mapreduce.input.fileinputformat.inputdir is read as well: leave it out there"
             action.caveats["streaming-input"] = text
+        for item in streaming.every(
+            "record-reader-mapping"
+        ):  # its settings come first: those of the action win (StreamingMain)
+            argv += ["-D", action.word(f"stream.recordreader.{item.text.strip()}")]
         for name, value in settings.items():
             argv += ["-D", action.word(f"{name}={value}")]
         argv += handed.options("-D ")

@@ -85,18 +85,20 @@ def extra_files(dags: list[Dag]) -> tuple[ExtraFile, ...]:
 def name_dags(estate: Estate) -> dict[str, str]:
     """Name the DAG of every definition: its own name, with its folder when several have that name or it is not known."""
     wanted: dict[str, str] = {}
+    is_placed: set[str] = set()  # files whose DAGs are called as their folders are
     for file, item in estate.applications.items():
         scope = scope_of(estate, item)
         name = scope.text(item.root.get("name"))
         plain = clean(name) if name else clean(re.sub(r"\$\{[^}]*\}", "", item.root.get("name")))
-        wanted[file] = estate.profile.dag_id_prefix + (
-            plain if plain and name is not None else clean(f"{item.folder}/{plain}".strip("./")) or "dag"
-        )
+        if not plain or name is None:
+            plain = clean(f"{item.folder}/{plain}".strip("./")) or "dag"
+            is_placed.add(file)
+        wanted[file] = estate.profile.dag_id_prefix + plain
     counts = Counter(name.lower() for name in wanted.values())
     taken: set[str] = set()
     for file, name in wanted.items():
         item = estate.applications[file]
-        if counts[name.lower()] > 1:
+        if counts[name.lower()] > 1 and file not in is_placed:
             name = clean(f"{item.folder}/{name}".strip("./").replace("/", "."))  # noqa: PLW2901
         stem = PurePosixPath(file).stem
         number, free = 1, name if name.lower() not in taken else f"{name}.{stem if stem != item.kind else item.kind}"

@@ -17,8 +17,8 @@ from aerodrome.migration.convert.contract import (
 )
 from aerodrome.migration.convert.oozie import frequency
 from aerodrome.migration.convert.oozie.el import Function as ElCall
-from aerodrome.migration.convert.oozie.el import Literal, Name, Piece, Unary, parse
-from aerodrome.migration.convert.oozie.properties import Layer, Scope
+from aerodrome.migration.convert.oozie.el import Literal, Name, Node, Piece, Unary, parse
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, name_in
 from aerodrome.migration.convert.xmlreading import Element
 
 _ALERT: Final = Symbol("DeadlineAlert", {"3.3": "airflow.sdk", "2.11": ""})
@@ -190,4 +190,17 @@ def _sla_minutes(text: str, scope: Scope) -> int | None:
         pieces = parse(text.strip())
     except Invalid:
         return None
-    return frequency.number(pieces[0], scope) if len(pieces) == 1 and not isinstance(pieces[0], str) else None
+    if len(pieces) != 1 or isinstance(pieces[0], str):
+        return None
+    return frequency.number(_given(pieces[0], scope), scope)
+
+
+def _given(node: Node, scope: Scope) -> Node:
+    """Give the expression that is the value of a name: `limit=${10 * MINUTES}` (Oozie 4.x/5.x, example apps/bundle: job.properties)."""
+    for _ in range(10):
+        name = name_in(node)
+        found = scope.find(name) if name is not None and scope.constant(name) is None else None
+        if found is None or len(found.pieces) != 1 or isinstance(found.pieces[0], str):
+            return node
+        node = found.pieces[0]
+    return node

@@ -10,7 +10,7 @@ from aerodrome.migration.convert.oozie.actions import (
     Action,
     in_one,
 )
-from aerodrome.migration.convert.oozie.handing import handed, listed_library, option, tell
+from aerodrome.migration.convert.oozie.handing import Handed, Libraries, handed, libraries, listed_library, option, tell
 from aerodrome.migration.convert.oozie.profiles import Command
 from aerodrome.migration.convert.oozie.writing import grouped
 
@@ -58,14 +58,19 @@ def spark(action: Action) -> Command:
             argv += ["--conf", action.word(f"spark.hadoop.{name}={value}")]
             action.caveats["spark-configuration"] = "its Hadoop settings are given as spark.hadoop.*"
     jar = action.value("jar")
-    files, lines = handed(action, jar), []
+    files = handed(action, jar)
     options_words = _option_words(action)
-    if _is_yarn(action):
-        name = action.compiler.scope.partly(jar).rpartition("/")[2]
-        lines = listed_library(action, "" if "$" in name else name)
-        option(options_words, "--files", files.files, "lib_files" if lines else "")
+    is_yarn, is_named = _is_yarn(action), not files.own and action.is_relative(jar) is not False
+    folders = (
+        libraries(action, is_asked=is_named and action.is_relative(jar) is True) if is_yarn or is_named else Libraries()
+    )
+    found, own = _jar(action, jar, files, folders) if is_named else ([], files.own or action.path(jar))
+    lines = [*folders.lines(), *found]
+    if is_yarn:
+        lines += listed_library(folders, '"${jar##*/}"' if found else action.last_name(jar))
+        option(options_words, "--files", files.files, "lib_files")
         option(options_words, "--archives", files.archives)
-        option(options_words, "--jars", files.jars, "lib_jars" if lines else "")
+        option(options_words, "--jars", files.jars, "lib_jars")
         if any(".split()" in word for word in options_words):
             action.caveats["spark-files"] = (
                 "options that come with the run are not looked into: of --files, --archives and --jars in them and those for <file>, <archive> and lib/ the last counts"
@@ -74,22 +79,22 @@ def spark(action: Action) -> Command:
         tell(action)
     argv += options_words
     arguments = [item.text.strip() for item in action.every("arg")]
-    argv += [files.own or action.path(jar), *map(action.word, arguments)]
+    argv += [own, *map(action.word, arguments)]
     command = in_one(action, argv, *given, *lines)
     fields = dict(engine)
     plain = [action.compiler.template(item) for item in arguments]
     options = _spark_options(action)
     livy = [
-        ("file", action.location(jar)),
+        ("file", action.location(jar, is_library=True)),
         ("class_name", fields.get("class", "")),
         ("args", plain),
         ("name", fields.get("name", "")),
         *options["livy"],
     ]
     main = (
-        {"main_class": fields["class"], "jar_file_uris": [action.location(jar)]}
+        {"main_class": fields["class"], "jar_file_uris": [action.location(jar, is_library=True)]}
         if "class" in fields
-        else {"main_python_file_uri": action.location(jar)}
+        else {"main_python_file_uri": action.location(jar, is_library=True)}
     )
     kind = "spark_job" if "class" in fields else "pyspark_job"
     return Command(
@@ -101,6 +106,15 @@ def spark(action: Action) -> Command:
             "dataproc": {kind: {**main, "args": plain, "properties": options["properties"]}},
         },
     )
+
+
+def _jar(action: Action, jar: str, files: Handed, folders: Libraries) -> tuple[list[str], str]:
+    """Find the job's own jar among what the action has, by its name alone (Oozie 5.x: JarFilter.isApplicationJar); nothing else is relative to."""
+    if action.is_relative(jar) and not (files.files or files.jars) and list(folders.places) == ["lib"]:
+        return [], f"lib/{action.last_name(jar)}"
+    places = " ".join([".", *folders.places])
+    look = 'if [ -f "$place/${jar##*/}" ]; then jar=$place/${jar##*/}; break; fi'
+    return [f"jar={action.word(jar)}", f"for place in {places}; do {look}; done"], '"$jar"'
 
 
 # writes settings of files of Hadoop as words of spark-submit, without those names that stand behind --

@@ -31,7 +31,7 @@ from aerodrome.migration.convert.oozie.estate import Application, Estate
 from aerodrome.migration.convert.oozie.functions import APP_PATH
 from aerodrome.migration.convert.oozie.model import Node as WorkflowNode
 from aerodrome.migration.convert.oozie.needs import Propagation, Unsupported
-from aerodrome.migration.convert.oozie.properties import Scope, configuration
+from aerodrome.migration.convert.oozie.properties import Layer, Scope, configuration
 from aerodrome.migration.convert.xmlreading import Element
 
 _LOOKED_UP: Final = re.compile(r"\bwf:conf\(\s*['\"]([\w.\-]+)['\"]\s*\)")
@@ -187,7 +187,11 @@ class Children:
             yield self.dag_ids[item.file]
             scope = Scope(self.estate.job(item))
             for entry in item.root.every("coordinator"):
-                yield re.sub(r"[^\w.-]+", "_", scope.text(entry.get("name")) or entry.get("name"), flags=re.ASCII)
+                own = Layer("bundle configuration", configuration(entry.first("configuration")), is_outward=True)
+                inner = Scope((own, *scope.layers))
+                names = [scope.text(entry.get("name")) or entry.get("name")]
+                names += [inner.text(other.root.get("name")) or "" for other in self.estate.of_kind("coordinator")]
+                yield from (re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("_.-") for name in names)
 
     def scopes(self) -> Iterator[tuple[Application, Scope]]:
         """Give every workflow and coordinator with the values that it has when it is submitted by itself."""

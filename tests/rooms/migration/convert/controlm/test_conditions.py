@@ -487,3 +487,14 @@ def test_a_flow_is_the_order_of_the_jobs_of_its_own_folder(tmp_path: Path) -> No
     edges = {(edge.before, edge.after) for edge in made.edges}
     assert {("ONE.L", "ONE.W"), ("TWO.L", "TWO.W"), ("ONE.L", "O"), ("TWO.L", "O")} <= edges
     assert not {("ONE.L", "TWO.W"), ("TWO.L", "ONE.W")} & edges
+
+
+def test_waits_that_one_of_two_conditions_leaves_behind_are_told(tmp_path: Path) -> None:
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" DAYS="ALL" MAXWAIT="3"><INCOND NAME="X" ODATE="ODAT" AND_OR="{0}"/><INCOND NAME="Y" ODATE="ODAT" AND_OR="{0}"/></JOB>'
+    head = 'FOLDER_NAME="F" FOLDER_ORDER_METHOD="SYSTEM"'
+    either = dag_of(convert(tmp_path, f"<FOLDER {head}>{job.format('O')}</FOLDER>"), "F")
+    assert [item.reason[-37:] for item in either.accounts if item.code == "condition-either"] == [
+        "the latest after 4 days (MAXWAIT and one)."[-37:]
+    ]
+    both = dag_of(convert(tmp_path, f"<FOLDER {head}>{job.format('A')}</FOLDER>"), "F")
+    assert "condition-either" not in {item.code for item in both.accounts}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
-from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of
+import pytest
+from tests.rooms.migration.convert.controlm.sample import check_of, convert, dag_of, functions_of
 
 from aerodrome.migration.convert.contract import Call, Dag
 
@@ -229,3 +231,93 @@ def test_the_criteria_of_a_folder_are_joined_with_the_calendars_that_it_includes
     calendars = {"Included": ["FIRSTS"], "FIRSTS": firsts, "Relationship": "AND"}
     dag = json_folder(tmp_path, {"WeekDays": ["MON"], "RuleBasedCalendars": calendars})
     assert schedule_of(dag).split()[2:] == ["*", "1", "1"]
+
+
+@pytest.mark.parametrize("never", [{"WeekDays": ["NONE"], "MonthDays": ["NONE"]}, {"Schedule": "Never"}])
+def test_a_job_that_nothing_orders_does_not_run_on_the_dates_of_its_folder(tmp_path: Path, never: object) -> None:
+    dag = json_folder(tmp_path, {"WeekDays": ["MON"]}, A={"WeekDays": ["MON"]}, B=never, C={"FromTime": "0500"})
+    assert (check_of(dag, "A"), check_of(dag, "C")) == (None, None)
+    assert check_of(dag, "B") == "only_on(is_ordered_1)"
+    assert functions_of(dag)["is_ordered_1"](date(2026, 11, 30)) is False
+    assert "no-criteria" in codes(dag, "B")
+
+
+@pytest.mark.parametrize("other", [{"WeekDays": ["MON"]}, {"FromTime": "0500"}])
+def test_a_job_that_nothing_orders_is_left_out_when_somebody_orders_its_folder(tmp_path: Path, other: object) -> None:
+    jobs: dict[str, object] = {"A": {**JOB, "When": {"Schedule": "Never"}}, "B": {**JOB, "When": other}}
+    text = {"F": {"Type": "Folder", "ControlmServer": "S", "OrderMethod": "Manual", **jobs}}
+    dag = dag_of(convert(tmp_path, json.dumps(text), name="f.json"), "F")
+    name = str(check_of(dag, "A")).removeprefix("only_on(").removesuffix(")")
+    assert functions_of(dag)[name](date(2026, 11, 30)) is False
+
+
+JOBS_AROUND = [
+    {"Jobs": {"A": JOB, "B": {"Command": "x"}}},
+    {"Jobs": [{"Name": "A", **JOB}, {"Name": "B", "Command": "x"}]},
+    {"steps": {"A": JOB, "B": JOB}},
+    {"A": JOB, "more": [{"Name": "B", **JOB}]},
+]
+
+
+@pytest.mark.parametrize("jobs", JOBS_AROUND)
+def test_jobs_are_found_where_the_automation_api_has_none(tmp_path: Path, jobs: dict[str, object]) -> None:
+    text: object = {"F": {"Type": "Folder", "ControlmServer": "S", "DependsOn": ["G"], **jobs}}
+    dag = dag_of(convert(tmp_path, json.dumps(text), name="f.json"), "F")
+    assert {task.full_id for task in dag.tasks} == {"A", "B"}
+    told = [item.reason for item in dag.accounts if item.code == "unknown-attribute"]
+    assert told == ["DependsOn='[\"G\"]' is not known to the converter and has no effect."]
+
+
+def test_folders_are_found_below_keys_that_the_automation_api_does_not_have(tmp_path: Path) -> None:
+    folder = {"Type": "Folder", "ControlmServer": "S", "A": JOB}
+    text = {"folders": [{"F": folder}], "more": {"G": folder}, "Agent": {"Type": "Site"}, "note": {"by": "me"}}
+    made = convert(tmp_path, json.dumps(text), name="f.json")
+    assert {dag.dag_id for dag in made.dags} == {"F", "G"}
+    assert [item.element for item in made.accounts if item.code == "unknown-element"] == ["Site", "note"]
+
+
+@pytest.mark.parametrize("profile", [{}, {"week_starts_on": "monday"}, {"week_starts_on": "sunday"}])
+def test_the_week_of_the_site_numbers_weekdays_and_names_none(tmp_path: Path, profile: dict[str, object]) -> None:
+    """At some sites 1 is Sunday (WDAYS, INCONTROL for z/OS); the names of the Automation API mean one day everywhere."""
+    job = '<JOB JOBNAME="J" TASKTYPE="Command" CMDLINE="x" WEEKDAYS="1,5"/>'
+    numbered = dag_of(
+        convert(tmp_path, f'<FOLDER FOLDER_NAME="N" FOLDER_ORDER_METHOD="SYSTEM">{job}</FOLDER>', profile), "N"
+    )
+    assert schedule_of(numbered).split()[4] == ("0,4" if profile.get("week_starts_on") == "sunday" else "1,5")
+    assert ("week-start-assumed" in codes(numbered)) == (not profile)
+    folder: object = {"F": {"Type": "Folder", "ControlmServer": "S", "When": {"WeekDays": ["MON", "SUN"]}, "J": JOB}}
+    named = dag_of(convert(tmp_path, json.dumps(folder), profile, name="f.json"), "F")
+    assert (schedule_of(named).split()[4], "week-start-assumed" in codes(named)) == ("0,1", False)
+
+
+def test_a_job_that_follows_its_folder_follows_no_calendar_that_its_folder_does_not_have(tmp_path: Path) -> None:
+    parent = {"WeekDays": ["SAT"], "RuleBasedCalendars": {"Included": ["USE PARENT"], "Relationship": "OR"}}
+    other = {"Type": "Calendar:RuleBased", "When": {"MonthDays": ["1"]}}
+    folder = {"Type": "Folder", "ControlmServer": "S", "J": {**JOB, "When": parent}}
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
+    assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
+    both = {"RuleBasedCalendars": {"Included": ["USE PARENT", "OTHER"]}}
+    folder["J"] = {**JOB, "When": both}
+    dag = dag_of(convert(tmp_path, json.dumps({"F": folder, "OTHER": other}), name="f.json"), "F")
+    assert schedule_of(dag).split()[2:] == ["*", "*", "*"]
+
+
+def test_folders_in_an_alert_or_a_deploy_descriptor_are_none_to_convert(tmp_path: Path) -> None:
+    folder = {"Type": "Folder", "ControlmServer": "S", "A": JOB}
+    alert = {"uuid": "1", "status": [{"F": folder}]}
+    assert convert(tmp_path, json.dumps(alert), name="f.json").dags == ()
+    descriptor = {"DeployDescriptor": [{"ApplyOn": {"Type": "Folder"}, "Property": "@", "Replace": [{"A": "B"}]}]}
+    made = convert(tmp_path, json.dumps(descriptor), name="f.json")
+    assert (made.dags, [item.element for item in made.accounts]) == ((), ["DeployDescriptor"])
+
+
+def test_what_is_lost_with_a_name_that_stands_twice_is_told(tmp_path: Path) -> None:
+    defaults = '{"Defaults": {"Job": {"Host": "h"}, "Job": {"Sem": {"Type": "Resource:Pool", "Quantity": "1"}}, "Job": {"RunAs": "u"}},'
+    text = (
+        f'{defaults} "F": {{"Type": "Folder", "ControlmServer": "S", "J": {{"Type": "Job:Command", "Command": "x"}}}}}}'
+    )
+    told = [item.reason for item in convert(tmp_path, text, name="f.json").accounts if item.code == "json-twice"]
+    assert [text.partition(" It lacks what the others have: ")[2] for text in told] == [
+        "Host.",
+        "Sem.",
+    ]

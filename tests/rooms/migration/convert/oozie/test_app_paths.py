@@ -185,3 +185,23 @@ def test_where_its_workflow_lies_is_held_against_the_path_of_a_coordinator(
     )
     said = {item for dag in read(tmp_path, {}).dags for item in codes(dag)}
     assert said & {"app-path-open", "app-path-assumed", "workflow-missing"} == ({code} if code else set())
+
+
+def test_two_slashes_in_a_path_are_one(tmp_path: Path) -> None:
+    """As org.apache.hadoop.fs.Path has it (Hadoop 2/3: normalizePath)."""
+    outer = workflow("w").replace(
+        '<hive xmlns="uri:oozie:hive-action:0.5">\n  <script>load.hql</script></hive>',
+        "<sub-workflow><app-path>${root}//low/other.xml</app-path></sub-workflow>",
+    )
+    assert "<sub-workflow>" in outer
+    write(
+        tmp_path,
+        **{
+            "job.properties": "oozie.wf.application.path=hdfs://n/jobs//tide/\nroot=hdfs://n//jobs/tide/\n",
+            "workflow.xml": outer,
+            "low__other.xml": workflow("inner"),
+        },
+    )
+    made = dags(read(tmp_path, {"sub_workflows": "trigger"}))
+    assert dict(made["w"].task("load").arguments)["trigger_dag_id"] == "inner"
+    assert not codes(made["w"]) & {"sub-workflow-missing", "app-path-assumed"}

@@ -169,3 +169,16 @@ def test_a_path_is_within_an_application_as_dag_files_see_it(path: str, expected
     space: dict[str, Any] = {"re": re}
     exec(IN_APP.source, space)
     assert _in_app(path, application) == space["in_app"](path, application) == expected
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_times_of_a_job_say_where_its_server_is(tmp_path: Path, is_here: bool) -> None:
+    """As those that are written do: `start=${begin}`."""
+    convert(tmp_path, is_here=is_here)
+    text = re.sub(r'"2024-0(\d)-01T05:00\+0900"', r'"${begin_\1}"', _COORDINATOR)
+    (tmp_path / "coordinator.xml").write_text(text)
+    values = "".join(f"begin_{month}=2024-0{month}-01T05:00+0900\n" for month in (1, 3, 6))
+    (tmp_path / "coordinator.properties").write_text(f"dir=/data/tide\n{values}")
+    conversion = read(tmp_path, {})
+    (dag,) = conversion.dags
+    assert count(conversion, tmp_path, dag) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -44,7 +45,9 @@ def test_a_job_gives_the_counters_that_are_read(tmp_path: Path, streaming: str) 
     made = dag(tmp_path, job(streaming), TEST)
     task = made.task("mr")
     assert task.role == "real"
-    command = str(dict(task.arguments)["bash_command"])
+    command = re.sub(
+        r"\{\{.*?\}\}", "''", str(dict(task.arguments)["bash_command"])
+    )  # of an application that nobody names
     tools = tmp_path / "bin"
     tools.mkdir()
     answers = {

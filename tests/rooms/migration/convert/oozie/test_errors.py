@@ -117,3 +117,27 @@ def test_a_command_by_ssh_may_name_a_folder_of_oozie(tmp_path: Path) -> None:
     (tmp_path / "workflow.xml").write_text(_WORKFLOW.format(argument="x", case="${true}").replace(two, ssh))
     (dag,) = read(tmp_path, {}).dags
     assert dag.task("b").role == "real"
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [("d", ["", ""]), ("a", ["task a failed, see its log", ""]), ("c", ["task c failed, see its log"])],
+)
+def test_a_message_of_a_run_without_an_error_has_none(tmp_path: Path, start: str, told: list[str]) -> None:
+    """A decision may lead to the kill node: Oozie knows no error then (4.x/5.x, DagELFunctions.wf_errorMessage)."""
+    (tmp_path / "workflow.xml").write_text(
+        f"""<workflow-app xmlns="uri:oozie:workflow:0.5" name="w"><start to="{start}"/>
+<action name="c"><fs><delete path="/x"/></fs><ok to="end"/><error to="tell"/></action>
+<action name="tell"><email xmlns="uri:oozie:email-action:0.1"><to>a@example.com</to><subject>no</subject><body>x</body></email><ok to="k"/><error to="k"/></action>
+<action name="a"><fs><delete path="/x"/></fs><ok to="d"/><error to="d"/></action>
+<decision name="d"><switch><case to="k">${{wf:id() eq 'x'}}</case><default to="end"/></switch></decision>
+<kill name="k"><message>error[${{wf:errorMessage(wf:lastErrorNode())}}]</message></kill><end name="end"/></workflow-app>"""
+    )
+    (dag,) = read(tmp_path, {}).dags
+    arguments = dict(dag.task("k").arguments)["op_kwargs"]
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(str(arguments["message"]))  # type: ignore[index,call-overload]
+    for failed, text in zip((start, "no task"), told, strict=False):
+        ti = SimpleNamespace(
+            xcom_pull=lambda task_ids, key, failed=failed: [failed if failed in name else None for name in task_ids]
+        )
+        assert template.render(ti=ti) == f"error[{text}]"

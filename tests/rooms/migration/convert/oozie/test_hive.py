@@ -32,7 +32,9 @@ def outcome(folder: Path, dag: Dag, **params: str) -> tuple[int, list[str]]:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     environment.filters["quote"] = shlex.quote
     arguments: dict[str, Any] = dict(dag.task("a").arguments)
-    text = environment.from_string(arguments["bash_command"]).render(params=params)
+    text = environment.from_string(arguments["bash_command"]).render(
+        params={item.name: item.default for item in dag.parameters} | params
+    )
     text = f'hive() {{ printf "%s\\n" "$@"; }}\nbeeline() {{ hive "$@"; }}\nhdfs() {{ false; }}\n{text}'
     done = subprocess.run(["bash", "-c", text], cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.splitlines()
@@ -57,5 +59,5 @@ def test_what_only_the_run_knows_is_looked_at_there(tmp_path: Path, body: str, v
 
 def test_one_that_says_its_name_is_not_looked_at(tmp_path: Path) -> None:
     dag = convert(tmp_path, _HIVE.format("<param>tide=${level}</param>"))
-    assert "exit 1" not in str(dict(dag.task("a").arguments)["bash_command"])
+    assert "is no NAME=VALUE" not in str(dict(dag.task("a").arguments)["bash_command"])
     assert outcome(tmp_path, dag, level="") == (0, ["--hivevar", "tide=", "-e", "q"])

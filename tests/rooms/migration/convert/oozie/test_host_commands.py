@@ -74,7 +74,7 @@ def test_the_environment_is_that_of_the_program_only(tmp_path: Path) -> None:
     made = script(convert(tmp_path / "jobs", body), tide="high & dry")
     assert run(tmp_path, made)[:2] == (
         0,
-        'path=/nowhere\ntide=high & dry\n{"path": "/nowhere", "tide": "high & dry"}\n',
+        'path=/nowhere\ntide=high & dry\n\n"path=/nowhere\\ntide=high & dry\\n"\n',
     )
 
 
@@ -92,7 +92,7 @@ def test_a_file_of_the_action_is_found_before_a_program_of_that_name(tmp_path: P
     for name, does in (("date", "echo tide=own"), ("tee", "exit 3")):
         (tmp_path / "store" / "jobs" / name).write_text(f"#!/bin/bash\n{does}\n")
     made = script(convert(tmp_path / "jobs", body))
-    assert run(tmp_path, made)[:2] == (0, 'tide=own\n{"tide": "own"}\n')
+    assert run(tmp_path, made)[:2] == (0, 'tide=own\n\n"tide=own\\n"\n')
 
 
 def test_a_file_of_the_action_is_found_by_the_program_before_one_of_the_host(tmp_path: Path) -> None:

@@ -202,6 +202,78 @@ def test_only_inputs_of_as_many_instances_are_combined(tmp_path: Path, monkeypat
     assert [item.code for item in dag.accounts if item.outcome == "raises"] == ["input-logic-refused"]
 
 
+@pytest.mark.parametrize(
+    ("logic", "is_waiting"),
+    [
+        ('<or min="1" wait="9"><data-in dataset="day"/></or>', True),
+        ('<or min="1"><data-in dataset="day" wait="9"/></or>', True),
+        ('<or min="1" wait="9"><and><data-in dataset="day"/></and></or>', False),
+        ('<or min="1"><and wait="9"><data-in dataset="day"/></and></or>', True),
+        ('<or min="1" wait="9"><combine><data-in dataset="day"/><data-in dataset="day"/></combine></or>', False),
+    ],
+)
+def test_only_an_input_takes_the_wait_around_it(tmp_path: Path, logic: str, is_waiting: bool) -> None:
+    inputs = '<data-in name="day" dataset="day"><instance>${coord:current(0)}</instance></data-in>'
+    dag = coordinator(tmp_path, inputs, f"<input-logic>{logic}</input-logic>", DAILY)
+    (source,) = (item.source for item in dag.functions if item.name == "inputs_arrived")
+    assert "least=1" in source
+    assert ("is_early(9" in source) == is_waiting
+
+
+@pytest.mark.parametrize(
+    ("logic", "there", "age", "expected"),
+    [
+        ('<or name="x"><data-in dataset="a" wait="10"/><data-in dataset="b"/></or>', "b", 5, None),
+        ('<or name="x"><data-in dataset="a" wait="10"/><data-in dataset="b"/></or>', "b", 15, "b"),
+        ('<or name="x"><data-in dataset="a" wait="10"/><data-in dataset="b"/></or>', "ab", 5, "a"),
+        ('<or name="x"><data-in dataset="b"/><data-in dataset="a" wait="10"/></or>', "b", 5, "b"),
+        ('<and name="x"><data-in dataset="a" wait="10" min="0"/><data-in dataset="b"/></and>', "b", 5, None),
+        ('<and name="x"><data-in dataset="a" wait="10" min="0"/><data-in dataset="b"/></and>', "b", 15, "b"),
+        ('<and name="x"><data-in dataset="a"/><data-in dataset="b"/></and>', "ab", 5, "ba"),
+    ],
+)
+def test_an_alternative_is_preferred_as_long_as_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logic: str, there: str, age: int, expected: str | None
+) -> None:
+    """Oozie 5.x: CoordInputLogicEvaluatorResult.isTrue, OozieJexlInterpreter; of several parts the last one comes first.
+
+    Where one part of an <and> waits and the last one does not, Oozie's code forgets that it waits; here it waits.
+    """
+    days = "".join(
+        f'<dataset name="{name}" frequency="${{coord:days(1)}}" initial-instance="2025-01-01T00:00Z" timezone="UTC">'
+        f"<uri-template>/{name}</uri-template></dataset>"
+        for name in "ab"
+    )
+    inputs = "".join(
+        f'<data-in name="{name}" dataset="{name}"><instance>${{coord:current(0)}}</instance></data-in>' for name in "ab"
+    )
+    names = names_of(coordinator(tmp_path, inputs, f"<input-logic>{logic}</input-logic>", days), monkeypatch)
+    names["inputs_arrived"].__globals__.update(
+        PokeReturnValue=lambda *given: given, hdfs_test=lambda _, uri: uri[1] in there
+    )
+    made = datetime.now(UTC) - timedelta(minutes=age)
+    found = [f"/{name}" for name in expected or ""]
+    assert names["inputs_arrived"]({}, made, SimpleNamespace(start_date=made, queued_at=made)) == (
+        expected is not None,
+        {"x": found},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${coord:currentRange(-1, 0)}", "between(logical_date, -1, 0)"),
+        ("${coord:latestRange(-2,0)}", "latest(dag_run.start_date, -2, 0"),
+        ("${coord:futureRange(0, 2, 5)}", "future(logical_date, 0, 2, 5"),
+    ],
+)
+def test_a_range_may_be_one_instance(tmp_path: Path, text: str, expected: str) -> None:
+    inputs = f'<data-in name="in" dataset="day"><instance>{text}</instance></data-in>'
+    dag = coordinator(tmp_path, inputs, more=DAILY)
+    assert expected in "".join(item.source for item in dag.functions)
+    assert not [item for item in dag.accounts if item.outcome == "raises"]
+
+
 def test_partitions_have_their_part_in_input_logic(tmp_path: Path) -> None:
     hive = HOURLY.replace('name="d"', 'name="h"').replace("/d/", "hcat://m:9083/db/t/dt=")
     inputs = INPUTS + INPUTS.replace('name="in" dataset="d"', 'name="hive" dataset="h"')

@@ -125,3 +125,17 @@ def test_a_key_that_is_not_there_fails(tmp_path: Path) -> None:
     body = "<git><git-uri>u</git-uri><key-path>/k</key-path><destination-uri>/d</destination-uri></git>"
     _, command = convert(tmp_path / "app", body)
     assert run(tmp_path, command, hdfs="exit 1", git="echo cloned") == (1, "")
+
+
+def test_all_of_a_repository_is_copied(tmp_path: Path) -> None:
+    """Hidden files and .git, too (Oozie 5.x, GitOperations.cloneRepoToFS: File.listFiles)."""
+    (origin := tmp_path / "origin").mkdir()
+    for name in ("tide.py", ".flake8"):
+        (origin / name).write_text("x")
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
+        subprocess.run(["git", *words], cwd=origin, check=True)
+    body = f"<git><git-uri>{origin}</git-uri><destination-uri>/d</destination-uri></git>"
+    _, command = convert(tmp_path / "app", body)
+    status, said = run(tmp_path, command, hdfs='[ "$2" != -put ] || printf "%s " "${@:4}"')
+    assert (status, sorted(said.split())) == (0, ["/d", "repository/.flake8", "repository/.git", "repository/tide.py"])

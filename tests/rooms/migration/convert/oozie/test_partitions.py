@@ -46,7 +46,7 @@ def test_hive_is_asked_for_the_partition(tmp_path: Path, start: str, answer: str
         @staticmethod
         def run(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
             asked.append(argv)
-            return subprocess.CompletedProcess(argv, 0, answer)
+            return subprocess.CompletedProcess(argv, 0, answer, "")
 
     space: dict[str, Any] = {"subprocess": Hive, "re": re}
     exec(next(item.source for item in made.functions if item.name == "partition_test"), space)
@@ -55,6 +55,31 @@ def test_hive_is_asked_for_the_partition(tmp_path: Path, start: str, answer: str
     for wrong in ("hcat://m:1/shop/logs; drop/ds=1", "hcat://m:1/shop/logs/ds=1'"):
         with pytest.raises(ValueError, match="partition"):
             space["partition_test"](wrong)
+
+
+def test_what_hive_does_not_answer_is_asked_again(tmp_path: Path) -> None:
+    """As files are: Oozie puts the check into its queue again until the timeout (4.x/5.x, CoordPushDependencyCheckXCommand.execute)."""
+    made = dag(tmp_path, "hcat://m:9083/shop/logs/ds=${YEAR}")
+    (tmp_path / "hive").write_text("#!/bin/sh\necho 'Connection refused' >&2\nexit 1\n")
+    (tmp_path / "hive").chmod(0o755)
+    told: list[str] = []
+
+    class Client:
+        """Calls the client that lies in the folder."""
+
+        @staticmethod
+        def run(argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+            return subprocess.run([str(tmp_path / argv[0]), *argv[1:]], **options)  # noqa: PLW1510
+
+    space: dict[str, Any] = {"subprocess": Client, "re": re, "print": told.append}
+    for item in made.functions:
+        if item.name in ("partition_test", "logs_arrived"):
+            exec(item.source, space)
+    space["logs_uris"] = lambda *_: ["hcat://m:9083/shop/logs/ds=2026"]
+    assert space["logs_arrived"]({}, None) is False
+    assert told == [
+        "SHOW PARTITIONS shop.logs PARTITION (ds='2026') ended with 1: Connection refused\n, it is asked again"
+    ]
 
 
 def test_through_ssh_hive_is_asked_on_the_edge_node(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ def coordinator(name: str, path: str, start: str = "${begin}", more: str = "") -
     )
 
 
+def workflow(name: str) -> str:
+    return (
+        f'<workflow-app xmlns="uri:oozie:workflow:0.5" name="{name}"><start to="end"/><end name="end"/></workflow-app>'
+    )
+
+
 def bundle(*entries: tuple[str, str]) -> str:
     inner = "".join(f'<coordinator name="{name}"><app-path>{path}</app-path></coordinator>' for name, path in entries)
     return f'<bundle-app xmlns="uri:oozie:bundle:0.2" name="b">{inner}</bundle-app>'
@@ -235,3 +241,29 @@ def test_the_workflow_that_an_application_path_leads_to(tmp_path: Path, path: st
     assert account.code == code
     started = dict(dag.task("s").arguments)["trigger_dag_id"]
     assert started == child or (not child and started not in files.values())
+
+
+def test_a_coordinator_is_called_as_its_bundle_calls_it(tmp_path: Path) -> None:
+    write(tmp_path / "job.properties", "oozie.bundle.application.path=/apps/jobs\ntitle=Tide 5.0 - dev\n")
+    write(tmp_path / "bundle.xml", bundle(("${title}", "/apps/jobs/low/coordinator.xml")))
+    write(tmp_path / "low" / "coordinator.xml", coordinator("${title}", "${path}", start="2026-01-01T00:00Z"))
+    write(tmp_path / "low" / "workflow.xml", workflow("${other}"))
+    assert {*found(tmp_path)} == {"Tide_5.0_-_dev"}
+
+
+def test_what_is_called_as_its_folder_is_has_that_in_its_id_once(tmp_path: Path) -> None:
+    write(tmp_path / "high" / "low" / "coordinator.xml", coordinator("${title}", "/x", start="2026-01-01T00:00Z"))
+    write(tmp_path / "high" / "low" / "workflow.xml", workflow("${other}"))
+    assert {*found(tmp_path)} == {"high_low"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("", "${root}/a/low is not known"), ("root=/apps\n", "/apps/a/low leads to no file")]
+)
+def test_a_path_that_is_known_is_not_called_unknown(tmp_path: Path, given: str, said: str) -> None:
+    write(tmp_path / "bundle.properties", f"x=1\n{given}")
+    write(tmp_path / "bundle.xml", bundle(("low", "${root}/a/low")))
+    write(tmp_path / "b" / "low" / "coordinator.xml", coordinator("c", "/x", start="2026-01-01T00:00Z"))
+    (dag,) = found(tmp_path).values()
+    (reason,) = (item.reason for item in dag.accounts if item.element == "bundle/app-path")
+    assert reason.startswith(said)

@@ -214,7 +214,7 @@ LOGIC = """<input-logic><or name="any"><and><data-in dataset="logs" min="2"/><da
 @pytest.mark.parametrize(
     ("there", "found"),
     [
-        ({"l0", "l1", "u0", "u1", "u2"}, ["l0", "l1", "u0", "u1", "u2"]),  # the first alternative
+        ({"l0", "l1", "u0", "u1", "u2"}, ["u0", "u1", "u2", "l0", "l1"]),  # the first alternative, its last part first
         ({"l0", "u1", "u2"}, ["l0", "u1", "u2"]),  # the second: each hour from one of the two
         ({"l0", "u1"}, []),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from tests.rooms.migration.convert.oozie.crammed import write_crammed
 from tests.rooms.migration.convert.oozie.estates import write_estate
 
 from aerodrome.builds.contract import Venv
@@ -51,6 +52,7 @@ def test_airflow_reads_it_and_runs_it_when_oozie_would(
 ) -> None:
     (tmp_path / "source").mkdir()
     write_coordinators(write_estate(tmp_path / "source"))
+    write_crammed(tmp_path / "source" / "crammed")
     conversion = read(tmp_path / "source", {})
     project = tmp_path / "project"
     emit(compose(conversion, target), project)

@@ -176,3 +176,19 @@ def test_a_limit_that_is_not_watched_beside_others_is_said(tmp_path: Path, event
     (told,) = [item for item in made.accounts if item.element == "coordinator/sla"]
     assert told.code == "sla-deadline"
     assert ("should-end: what it is counted from or its minutes are not known" in told.reason) == (not events)
+
+
+@pytest.mark.parametrize("value", ["20", "${20 * MINUTES}", "${other}\nother=${20 * MINUTES}"])
+def test_limits_of_a_bundle_come_from_its_properties(tmp_path: Path, value: str) -> None:
+    info = "<sla:nominal-time>${coord:nominalTime()}</sla:nominal-time><sla:should-end>${shouldEnd}</sla:should-end>"
+    dag(tmp_path, info)
+    file = tmp_path / "coordinator.xml"
+    file.write_text(file.read_text().replace("a@example.com", "${alertContact}"))
+    (tmp_path / "bundle.xml").write_text(
+        '<bundle-app name="b" xmlns="uri:oozie:bundle:0.2"><coordinator name="c"><app-path>/apps/coordinator.xml</app-path></coordinator></bundle-app>'
+    )
+    (tmp_path / "bundle.properties").write_text(f"shouldEnd={value}\nalertContact=a@example.com\n")
+    (made,) = read(tmp_path, {}).dags
+    assert alerts(made) == [
+        "DeadlineAlert(reference=DeadlineReference.DAGRUN_LOGICAL_DATE, interval=timedelta(minutes=20)"
+    ]

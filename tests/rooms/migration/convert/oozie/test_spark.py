@@ -75,6 +75,7 @@ def test_other_engines_get_the_same_options(tmp_path: Path) -> None:
     ("jar", "place"),
     [
         ("lib/tide.jar", "hdfs://n/apps/w/lib/tide.jar"),
+        ("tide.jar", "hdfs://n/apps/w/lib/tide.jar"),
         ("/jars/tide.jar", "/jars/tide.jar"),
         ("${jar}", "hdfs://n/apps/w/lib/tide.jar"),
     ],
@@ -94,7 +95,7 @@ def test_a_relative_jar_of_an_engine_stands_below_the_application(
     space: dict[str, Any] = {"re": re}
     exec("\n".join(function.source for function in dag.functions), space)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    environment.filters |= {name: space[name] for name in ("in_app", "app_folder") if name in space}
+    environment.filters |= {name: space[name] for name in ("in_app", "in_lib", "app_folder") if name in space}
     params = {"jar": "lib/tide.jar", "oozie.wf.application.path": "hdfs://n/apps/w/workflow.xml"}
     assert environment.from_string(text).render(params=params) == place
 

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from aerodrome.migration.convert.controlm.definitions.model import Calendar, Rule
 
 _DAY = timedelta(days=1)
-_TOKEN = re.compile(r"(-?)([+><DL]?)(\d+)\Z")
+_TOKEN = re.compile(r"(-?)([+><DL=]?)(\d+)\Z")
 
 
 class Unknown(Exception):
@@ -85,6 +85,8 @@ class Almanac:
         return frozenset(day for day in chosen if first <= day <= last)
 
     def _by_criteria(self, rule: Rule) -> set[date]:
+        if rule.is_never:
+            return set()
         if rule.dates:
             return {day for day in self.horizon.days(62) if (day.month, day.day) in rule.dates}
         has_days, has_weekdays = bool(rule.days or rule.days_calendar), bool(rule.weekdays or rule.weeks_calendar)
@@ -145,12 +147,14 @@ class Almanac:
                 chosen |= found
             else:
                 is_selecting = True
-                chosen |= found & working if mark == "" else found
+                chosen |= found & working if mark in ("", "=") else found
         return (chosen if is_selecting else chosen | working) - left_out
 
     def _in_week(self, mark: str, number: int, week: list[date], working: set[date]) -> set[date]:
         if mark in ("D", "L"):
             return _nth([day for day in week if day in working], number, mark)
+        if mark == "=":
+            return {day for day in week if day.isoweekday() % 7 == number}
         named = [day for day in week if self._place(day) == (number - 1) % 7]
         return _moved(mark, named, working)
 
@@ -160,7 +164,7 @@ class Almanac:
 
     def _token(self, word: str, where: str) -> tuple[bool, str, int]:
         found = _TOKEN.match(word)
-        if not found:
+        if not found or (found[2] == "=" and where == "DAYS"):
             raise Unknown("days-not-understood", f"{where}={word} is not understood.")
         return bool(found[1]), found[2], int(found[3])
 

@@ -66,12 +66,12 @@ def _walk(
     for member in folder.members:
         if isinstance(member, Folder):
             own = {**rules, **{rule.name: rule for rule in member.rules}}
-            inner = _of_node(member, whole, almanac, own, folder.rules or tuple(rules.values()))
+            inner = _of_node(member, whole, almanac, own, folder.rules)
             _walk(member, inner, almanac, own, found)
         else:
             key = (member.rule, member.rule_names, member.rules_join)
             if key not in known:
-                known[key] = _of_node(member, whole, almanac, rules, folder.rules or tuple(rules.values()))
+                known[key] = _of_node(member, whole, almanac, rules, folder.rules)
             found[member.path] = known[key]
 
 
@@ -88,7 +88,7 @@ def _of_folder(folder: Folder, almanac: Almanac, rules: dict[str, Rule]) -> Orde
     missing = [name for name in (*names, *left_out) if name not in rules and name != "*"]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0]} is not in the export.")
-    if not chosen and not folder.rule.has_criteria:
+    if folder.rule.is_never or (not chosen and not folder.rule.has_criteria):
         return Ordered(frozenset(), True, "no-criteria", "The folder has no scheduling criteria: somebody orders it.")
     return _chosen(folder, chosen, [rules[name] for name in left_out], almanac)
 
@@ -105,13 +105,13 @@ def _chosen(folder: Folder, included: list[Rule], excluded: list[Rule], almanac:
     except Unknown as why:
         return _unknown(why.code, str(why))
     reason = "" if dates else "Its criteria choose no date."
-    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own))
+    return Ordered(almanac.one(dates), True, "" if dates else "never-ordered", reason, (*included, *own, *excluded))
 
 
 def _of_node(
     node: Job | Folder, whole: Ordered | None, almanac: Almanac, rules: Mapping[str, Rule], around: tuple[Rule, ...]
 ) -> Ordered:
-    included, excluded = _named(node, rules, around)
+    included, excluded = _named(node, rules, around if whole is None else ())
     missing = [name for name in node.rule_names if name.lstrip("!") not in rules and name not in ("*", "USE PARENT")]
     if missing:
         return _unknown("calendar-missing", f"The rule-based calendar {missing[0].lstrip('!')} is not in the export.")
@@ -121,16 +121,18 @@ def _of_node(
         return Ordered(frozenset(), True, "no-criteria", "The job has no scheduling criteria: somebody orders it.")
     if not node.rule.months and not included and not follows_folder:
         return Ordered(frozenset(), True, "never-ordered", "None of the months is one of its own: nothing orders it.")
+    if node.rule.is_never:
+        text = "It says that nothing orders it (days NONE, or Schedule Never): somebody orders it."
+        return Ordered(frozenset(), True, "no-criteria", text)
     if whole is not None and not whole.is_known:
         return whole
     try:
         parts: list[frozenset[date]] = []
         used: list[Rule] = []
-        if included:
-            parts.append(frozenset[date]().union(*(almanac.dates(rule) for rule in included)))
+        if included or (follows_folder and whole is not None):
+            outer = whole.dates if follows_folder and whole is not None else frozenset[date]()
+            parts.append(outer.union(*(almanac.dates(rule) for rule in included)))
             used += included
-        elif follows_folder and whole is not None:
-            parts.append(whole.dates)
         if has_own:
             parts.append(almanac.dates(node.rule))
             used.append(node.rule)
@@ -141,6 +143,7 @@ def _of_node(
             chosen = chosen & part if node.rules_join == "and" else chosen | part
         for rule in excluded:
             chosen -= almanac.dates(rule)
+            used.append(rule)
         if whole is not None:
             chosen &= whole.dates
             used += whole.rules

@@ -113,7 +113,8 @@ def _take(elements: Iterator[Element], name: str, found: _Gathered) -> None:
             found.profiles[profile.name] = profile
             found.accounts.append(Account("CONNECTION_PROFILE", "converted", origin, name=profile.name))
         elif element.tag == "JSON.Twice":
-            text = f"The name {element.take('NAME')} stands more than once in one object: only the last one counts, as readers of JSON have it."
+            lost = f" It lacks what the others have: {element.take('LOST')[:200]}." if element.take("LOST") else ""
+            text = f"The name {element.take('NAME')} stands more than once in one object: only the last one counts, as readers of JSON have it.{lost}"
             found.accounts.append(Account("JSON", "caveat", origin, "json-twice", text))
         elif element.tag == "JSON.Comments":
             text = "It has comments, or commas before a closing bracket, which JSON does not have: they are left out."

@@ -254,7 +254,7 @@ class Interpreter:
         for name in element.unread_attributes():
             if name in BOOKKEEPING or not element.attributes[name].strip() or name.startswith(("XMLNS", "XSI")):
                 continue
-            text = f"{name}={element.attributes[name][:80]!r} is not known to the converter and has no effect."
+            text = f"{name.removeprefix('JSON.')}={element.attributes[name][:80]!r} is not known to the converter and has no effect."
             self._note(element, path, f"{element.tag}@{name.removeprefix('JSON.')}", "unknown-attribute", text)
         for child in element.children:
             if f"<{child.tag}>" in element.read and child.tag not in ("JOB", "ON", "ON_STMT", "FLOW", *SUB_TAGS):
@@ -262,7 +262,7 @@ class Interpreter:
         for child in element.unread_children():
             if child.tag == "ADDITIONAL_FOLDER_DETAILS" and not child.attributes:
                 continue
-            text = f"<{child.tag}> with {json.dumps(child.attributes, sort_keys=True)[:120]} is not known to the converter and has no effect."
+            text = f"<{child.tag.removeprefix('JSON.')}> with {json.dumps(child.attributes, sort_keys=True)[:120]} is not known to the converter and has no effect."
             self._note(child, path, child.tag, "unknown-element", text)
 
     def _note(self, element: Element, path: tuple[str, ...], what: str, code: str, text: str) -> None:

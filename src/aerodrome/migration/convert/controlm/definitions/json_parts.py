@@ -9,7 +9,7 @@ from typing import Any, Final
 from aerodrome.migration.convert.controlm.definitions.elements import Element
 
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_WEEKDAYS: Final = {"SUN": "0", "MON": "1", "TUE": "2", "WED": "3", "THU": "4", "FRI": "5", "SAT": "6"}
+_WEEKDAYS: Final = {"SUN": "=0", "MON": "=1", "TUE": "=2", "WED": "=3", "THU": "=4", "FRI": "=5", "SAT": "=6"}
 _DATES: Final = {
     "": "ODAT",
     "ORDERDATE": "ODAT",
@@ -91,7 +91,7 @@ def add_when(element: Element, when: Mapping[str, Any]) -> None:
             attributes["SHIFT"] = _SHIFTS.get(policy.lower().replace(" ", ""), policy)
             attributes["SHIFTNUM"] = scalar(value.get("ShiftBy", "0"))
         elif key == "Schedule" and str(value).upper() == "NEVER":
-            attributes |= {"DAYS": "", "WEEKDAYS": ""}  # as NONE: nothing orders it by itself
+            attributes |= {"DAYS": "", "WEEKDAYS": "", "NEVER": "1"}
         elif key == "RuleBasedCalendars" and isinstance(value, dict):
             _add_rules(element, value)
         elif key in _WHEN:
@@ -100,6 +100,16 @@ def add_when(element: Element, when: Mapping[str, Any]) -> None:
             attributes[f"JSON.When.{key}"] = scalar(value)
     if "WEEKDAYS" not in attributes and "DAYS" not in attributes and any(month in when for month in ("Months",)):
         attributes["DAYS"] = "ALL"
+    if "MonthDays" in when or "WeekDays" in when:
+        chosen_by = ("DAYS", "WEEKDAYS", "DATE", "DAYSCAL", "WEEKSCAL")
+        is_chosen = any(attributes.get(name) for name in chosen_by) or _is_following(when)
+        attributes |= {} if is_chosen else {"NEVER": "1"}  # NONE is said: it does not leave the dates to its folder
+
+
+def _is_following(when: Mapping[str, Any]) -> bool:
+    """Say whether rule-based calendars choose dates, of its own or of its folder."""
+    calendars = when.get("RuleBasedCalendars")
+    return isinstance(calendars, dict) and bool(calendars.get("Included"))
 
 
 def _add_rules(element: Element, value: Mapping[str, Any]) -> None:

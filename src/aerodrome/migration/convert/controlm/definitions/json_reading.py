@@ -84,7 +84,7 @@ def looks_like_definitions(text: str) -> bool:
 
 def read_definitions(path: Path) -> Iterator[Element]:
     """Give folders, calendars and profiles of one file. Invalid (file, line) when it is not JSON."""
-    twice: list[str] = []
+    twice: list[tuple[str, str]] = []
     is_repaired = False
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -109,19 +109,21 @@ def read_definitions(path: Path) -> Iterator[Element]:
     lines = _lines_of_names(text)
     if is_repaired:
         yield Element("JSON.Comments", {"NAME": path.name})
-    for name in dict.fromkeys(twice):
-        yield Element("JSON.Twice", {"NAME": name}, line=lines.get(name, 0))
+    for name, lost in dict.fromkeys(twice):
+        yield Element("JSON.Twice", {"NAME": name, "LOST": lost}, line=lines.get(name, 0))
     for part in tree if isinstance(tree, list) else [tree]:
         if isinstance(part, dict):
             yield from _objects(part, lines)
 
 
-def _object(twice: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; names that stand in it more than once are kept in `twice`."""
+def _object(twice: list[tuple[str, str]], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; names that stand in it more than once are kept in `twice`, with the names of what is lost: values may be secret."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            twice.append(name)
+            other = found[name]
+            is_object = isinstance(other, dict) and isinstance(value, dict)
+            twice.append((name, ", ".join(key for key in other if key not in value) if is_object else ""))
         found[name] = value
     return found
 
@@ -150,8 +152,12 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
     layers = [defaults] if isinstance(defaults, dict) else []
     if isinstance(tree.get("Type"), str) and isinstance(tree.get("Name"), str):
         tree = {tree["Name"]: tree}
+    is_around = all(isinstance(value, dict | list) or name.startswith("$") for name, value in tree.items())
     for name, value in tree.items():
-        if not isinstance(value, dict) or name == "Defaults":
+        if name == "Defaults" or not isinstance(value, dict | list):
+            continue
+        if isinstance(value, list) or "Type" not in value:
+            yield from _below(name, value, defaults, lines, is_around=is_around)
             continue
         kind = str(value.get("Type", ""))
         if kind in _FOLDERS:
@@ -164,6 +170,25 @@ def _objects(tree: Mapping[str, Any], lines: Mapping[str, int]) -> Iterator[Elem
             folder = Element("FOLDER", {"FOLDER_NAME": name}, line=lines.get(name, 0))
             folder.children.append(_job(name, value, layers, {}, lines))
             yield folder
+        else:
+            yield Element(kind, {"NAME": name}, line=lines.get(name, 0))
+
+
+def _below(name: str, value: Any, defaults: Any, lines: Mapping[str, int], *, is_around: bool) -> Iterator[Element]:
+    """Give the objects below a key that is none of the Automation API, which people write around them.
+
+    What has values of its own besides them (an alert, a report) only tells of definitions; a deploy descriptor says how to change them.
+    """
+    found: list[Element] = []
+    if is_around and name != "DeployDescriptor":
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                found += _objects({**_only(defaults), **part}, lines)
+    yield from found or [Element(name, line=lines.get(name, 0))]
+
+
+def _only(defaults: Any) -> dict[str, Any]:
+    return {"Defaults": defaults} if isinstance(defaults, dict) else {}
 
 
 def _with_defaults(
@@ -206,10 +231,29 @@ def _folder(
             _add_member(element, key, item, layers, passed_on, lines)
         elif _is_untyped_job(key, item, whole):
             element.children.append(_job(key, {**item, "Type": "Job:(no type)"}, layers, passed_on, lines))
-        elif key == "Jobs" and isinstance(item, list):
-            for job in (entry for entry in item if isinstance(entry, dict)):
-                _add_member(element, str(job.get("Name", "job")), job, layers, passed_on, lines)
+        elif _holds_jobs(key, item):
+            for job_name, job in _listed(item):
+                _add_member(element, job_name, job, layers, passed_on, lines)
     return element
+
+
+def _listed(jobs: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the jobs of a list, or of an object by name: the Automation API has neither, people write both."""
+    if isinstance(jobs, dict) and "Type" in jobs:
+        jobs = [jobs]
+    pairs = jobs.items() if isinstance(jobs, dict) else [("", job) for job in jobs] if isinstance(jobs, list) else []
+    for name, job in pairs:
+        entry = job if isinstance(job, dict) else {"Value": job}
+        yield name or str(entry.get("Name", "job")), {"Type": "Job:(no type)"} | entry
+
+
+def _holds_jobs(key: str, item: Any) -> bool:
+    """Say whether something in a folder that is no part of the Automation API holds its jobs: `Jobs`, or what has them by their types."""
+    if key in _NAMES or (key in _OF_FOLDERS and key != "Jobs"):
+        return False
+    inside = item.values() if isinstance(item, dict) and "Type" not in item else item if isinstance(item, list) else ()
+    types = [str(entry["Type"]) for entry in inside if isinstance(entry, dict) and "Type" in entry]
+    return key == "Jobs" or any(kind in _FOLDERS or kind.startswith("Job") for kind in types)
 
 
 def _is_untyped_job(name: str, item: Any, folder: Mapping[str, Any]) -> bool:
@@ -275,7 +319,11 @@ def _add_common(element: Element, whole: Mapping[str, Any], *, is_folder: bool =
         "Defaults",
         "Jobs",
     )
-    jobs = [key for key, item in whole.items() if is_folder and _is_untyped_job(key, item, whole)]
+    jobs = [
+        key
+        for key, item in whole.items()
+        if is_folder and (_holds_jobs(key, item) or _is_untyped_job(key, item, whole))
+    ]
     for key, item in whole.items():
         if key in done or (isinstance(item, dict) and "Type" in item) or key in jobs:
             continue

@@ -24,7 +24,7 @@ class Rule:
 
     name: str = ""
     days: str = ""  # "ALL", "1,15,L1", "D2,-D1", ">5"; "" when not given
-    weekdays: str = ""  # "ALL", "1,2,3": 0 is Sunday when the week starts on Monday
+    weekdays: str = ""  # "ALL", "1,2,3": 0 is the last day of the week of the site; "=1": Monday, "=0": Sunday
     is_and: bool = False  # both days and weekdays, instead of either
     months: frozenset[int] = ALL_MONTHS
     dates: tuple[tuple[int, int], ...] = ()  # (month, day)
@@ -36,11 +36,18 @@ class Rule:
     active_from: date | None = None
     active_till: date | None = None
     is_retroactive: bool = False
+    is_never: bool = False  # it says that nothing orders it: NONE, Schedule Never
 
     @property
     def has_criteria(self) -> bool:
         """Say whether it can ever choose a day: without days, weekdays, dates and calendars it never does."""
         return bool(self.days or self.weekdays or self.dates or self.days_calendar or self.weeks_calendar)
+
+    @property
+    def counts_week(self) -> bool:
+        """Say whether its dates depend on the day with which the site's week begins."""
+        words = set(self.weekdays.split(",")) - {"", "ALL"}
+        return any(not word.startswith("=") for word in words) and not words >= set("0123456")
 
     @property
     def calendars(self) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ def read_rule(element: Element, *, is_calendar: bool = True) -> Rule:
         active_from=day_of(element.take("ACTIVE_FROM")),
         active_till=day_of(element.take("ACTIVE_TILL")),
         is_retroactive=element.flag("RETRO"),
+        is_never=element.flag("NEVER"),
     )
 
 

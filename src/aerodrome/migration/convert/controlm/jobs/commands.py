@@ -158,7 +158,7 @@ def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[Outpu
     lines += ['cat "$output"'] if has_output else []
     lines += ["result=$code"] if rules else []
     end = "$result" if rules else "$code"
-    tests = [f"if {rule.test}; then result={'0' if rule.is_ok else '1'}; fi" for rule in rules]
+    tests = [_turn(rule) for rule in rules]
     early = sum(not rule.is_of_state for rule in rules)
     lines += tests[:early]
     if early < len(rules) or any('"$state"' in item.test for item in copies):
@@ -168,6 +168,11 @@ def with_results(command: str, rules: Iterable[ExitRule], copies: Iterable[Outpu
         copy = f'cp "$output" {_word(item.path)}'
         lines.append(f"if {item.test}; then {copy}; fi" if item.test else copy)
     return "\n".join([*lines, *(['rm -f "$output"'] if has_output else []), f"exit {end}"])
+
+
+def _turn(rule: ExitRule) -> str:
+    result = f"result={'0' if rule.is_ok else '1'}"
+    return result if rule.test == "true" else f"if {rule.test}; then {result}; fi"
 
 
 def with_variables(command: str, values: Iterable[tuple[str, str]]) -> str:

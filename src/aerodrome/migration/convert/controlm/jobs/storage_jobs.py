@@ -8,8 +8,8 @@ from typing import Final
 from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, Expression, Symbol
 from aerodrome.migration.convert.controlm import snippets
+from aerodrome.migration.convert.controlm.jobs.transfer_ends import Side
 from aerodrome.migration.convert.controlm.jobs.transfer_jobs import FILE_TRANSFER, account, packages_of, placed
-from aerodrome.migration.convert.controlm.jobs.transfers import Side
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import action_of, detail, profile_of
 

@@ -11,7 +11,8 @@ from aerodrome.migration.convert import symbols
 from aerodrome.migration.convert.contract import Code, ConnectionNeed, Expression, Symbol
 from aerodrome.migration.convert.controlm import snippets
 from aerodrome.migration.convert.controlm.jobs import server_files
-from aerodrome.migration.convert.controlm.jobs.transfers import Command, Side, Transfer, transfers_of
+from aerodrome.migration.convert.controlm.jobs.transfer_ends import Command, Side, Transfer
+from aerodrome.migration.convert.controlm.jobs.transfers import transfers_of
 from aerodrome.migration.convert.controlm.jobs.workbench import Workbench
 from aerodrome.migration.convert.controlm.plugins.details import detail, plain_name
 from aerodrome.migration.convert.controlm.site import connection_id
@@ -61,17 +62,21 @@ def file_watcher(bench: Workbench) -> None:
     if not path:
         bench.fail("watcher-path", "The file watcher names no file.")
         return
-    if mode.startswith("DEL") or bench.job.type_name.endswith(":Delete"):
-        bench.note("watcher-limit", "It waits for the deletion without a limit, in a loop on the host of the job.")
-        bench.run(bench.text(f'while [ -e "{path}" ]; do sleep 60; done'))
-        return
     limit = detail(details, ("limitminutes", "timelimit", "filewatchtimelimit", "waittime"))
     minutes = int(limit) if limit.isdigit() else 0
+    if limit and not limit.isdigit():
+        bench.note("watcher-limit", f"Its time limit {limit} is no number of minutes, and has no effect.")
+    pause = detail(details, ("searchinterval", "searchseconds", "filewatchintfilesearches", "intfilesearches"))
+    seconds = int(pause) if pause.isdigit() and int(pause) else 60
+    if mode.startswith("DEL") or bench.job.type_name.endswith(":Delete"):
+        if not minutes:
+            bench.note("watcher-limit", "It waits for the deletion without a limit, in a loop on the host of the job.")
+        bench.run(bench.text(until_deleted(path, seconds, minutes * 60)))
+        return
     bench.note(
         "watcher-size", "The file is taken when it is there; Control-M also waits until its size stays the same."
     )
-    pause = detail(details, ("searchinterval", "searchseconds", "filewatchintfilesearches", "intfilesearches"))
-    waiting: list[tuple[str, Expression]] = [("poke_interval", int(pause) if pause.isdigit() and int(pause) else 60)]
+    waiting: list[tuple[str, Expression]] = [("poke_interval", seconds)]
     waiting.append(("mode", "reschedule"))
     if asked := sorted(
         key
@@ -95,6 +100,21 @@ def file_watcher(bench: Workbench) -> None:
     if re.search(r"[*?]", name):
         where = [("path", bench.text(folder or "/")), ("file_pattern", bench.text(name))]
     bench.step("", SFTP_SENSOR, ("sftp_conn_id", bench.ssh()), *where, *waiting, is_waiting=True)
+
+
+def until_deleted(path: str, pause_s: int, limit_s: int) -> str:
+    """Give the shell text that waits until a file is there and then until it has gone; it ends with 7 after its limit (0: without one).
+
+    So does ctmfw: in mode DELETE it detects files of the name first, then that all of them are deleted (parameters and return codes of ctmfw).
+    """
+    parts = re.split(r"([*?]+)", path)
+    words = "".join(part if number % 2 else f'"{part}"' if part else "" for number, part in enumerate(parts))
+    limit = f'[ "$waited" -lt {limit_s} ] || exit 7; ' if limit_s else ""
+    return (
+        f'is_there() {{ for file in {words}; do [ -e "$file" ] && return 0; done; return 1; }}\n'
+        f"pause() {{ {limit}sleep {pause_s}; waited=$((waited + {pause_s})); }}\n"
+        "waited=0\nuntil is_there; do pause; done\nwhile is_there; do pause; done"
+    )
 
 
 def file_transfer(bench: Workbench) -> None:
@@ -155,7 +175,7 @@ def _watch(bench: Workbench, item: Transfer, suffix: str, path: str, conn_id: st
         bench.work.functions += [server_files.SERVER_OF, server_files.MATCHING, server_files.IS_ON_SERVER]
     else:
         bench.work.functions.append(snippets.IS_THERE)
-    if not item.wait_minutes:
+    if item.waits is None:
         bench.note("watcher-limit", "It waits at most 7 days.")
     bench.step(
         suffix,
@@ -164,7 +184,7 @@ def _watch(bench: Workbench, item: Transfer, suffix: str, path: str, conn_id: st
         ("op_kwargs", {"path": path, "conn_id": conn_id}),
         ("poke_interval", 60),
         ("mode", "reschedule"),
-        ("timeout", timedelta(minutes=item.wait_minutes) if item.wait_minutes else timedelta(days=7)),
+        ("timeout", item.waits or timedelta(days=7)),
         is_waiting=True,
     )
 
@@ -245,14 +265,18 @@ def served(bench: Workbench, path: str) -> str:
 def placed(bench: Workbench, side: Side) -> Side:
     """Give a side with the address that a worker sees: files of the job's own host are reached by SFTP."""
     host = bench.site.host(bench.job.host)
+    if "%%" in side.path and "{" not in (path := bench.text(side.path)):
+        side = replace(side, path=path)
     if side.scheme == "file" and host.is_worker:
         _tell_worker(bench, side.path)
+        if side.user:
+            bench.note("transfer-option", f"The local files are those of the worker's user, not of {side.user}.")
         return side
     if side.scheme in ("file", "sftp"):
         side = replace(side, path=served(bench, side.path))
     if side.scheme != "file" or host.is_worker:
         return side
-    user = bench.job.run_as.split("+")[0]
+    user = side.user or bench.job.run_as.split("+")[0]
     return Side("sftp", side.path, host.connection or connection_id("sftp", user, bench.job.host), bench.job.host, user)
 
 

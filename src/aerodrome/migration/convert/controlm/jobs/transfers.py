@@ -1,40 +1,24 @@
-"""Managed file transfers: the `%%FTP-` variables of XML exports and the `FileTransfers` of JSON, as copies between two addresses."""
+"""Managed file transfers as copies between two addresses: the `FileTransfers` of JSON; the variables of XML exports are apart."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-_SCHEMES: Final = {
-    "": "sftp",
-    "SFTP": "sftp",
-    "SSH": "sftp",
-    "S3": "s3",
-    "AWS": "s3",
-    "S3 COMPATIBLE": "s3",
-    "GCS": "gs",
-    "GOOGLE CLOUD STORAGE": "gs",
-    "AZURE": "abfs",
-    "AZURE STORAGE": "abfs",
-    "FILE SYSTEM": "file",
-    "LOCAL FILE SYSTEM": "file",
-    "LOCAL": "file",
-    "FTP": "ftp",
-    "FTPS": "ftps",
-    "FTP-SSL": "ftps",
-    "FTPSSL": "ftps",
-}
-_STORED: Final = re.compile(r"(?:s3a?|gs|abfss?|wasbs?|s3n)://([^/@:]+)(?:@[^/]*)?(?=/|$)")
-SERVERS: Final = ("ftp", "ftps")  # schemes that Airflow's storage does not reach: hooks do
-_DIRECTIONS: Final = {  # of FTP-UPLOADn: is it from left to right, does it watch first
-    "0": (False, False),
-    "1": (True, False),
-    "2": (False, True),
-    "3": (True, True),
-}
+from aerodrome.migration.convert.controlm.jobs.transfer_ends import (
+    SCHEMES,
+    Command,
+    Side,
+    Transfer,
+    is_on,
+    limit_of,
+    side_of,
+)
+from aerodrome.migration.convert.controlm.jobs.transfer_variables import transfer_of
+
 _OPTIONS: Final = ("SrcToDest", "DestToSrc", "SrcToDestFileWatcher", "DestToSrcFileWatcher", "FileWatcher")
 _CHANGING: Final = (
     "Pgp",
@@ -49,59 +33,6 @@ _CHANGING: Final = (
     "UNIQUE",
     "CreateEmpty",
 )
-
-
-@dataclass(frozen=True)
-class Side:
-    scheme: str
-    path: str
-    profile: str = ""
-    host: str = ""
-    user: str = ""
-
-    @property
-    def address(self) -> str:
-        """Give it as Airflow's storage names it."""
-        return f"{self.scheme}://{self.path}"
-
-    @property
-    def is_by_hook(self) -> bool:
-        """Say whether only a hook reaches it; addresses of Airflow's storage have no paths below a home."""
-        return self.scheme in SERVERS or (self.scheme == "sftp" and not self.path.startswith(("/", "%%")))
-
-
-@dataclass(frozen=True)
-class Command:
-    """A file command at one end, before or after a transfer: rm, mkdir, rename or chmod (`target`: the new name, the mode)."""
-
-    action: str
-    side: Side
-    target: str = ""
-    is_needed: bool = False  # its failure fails the job: only where FailJobOn…CommandFailure says so
-
-
-@dataclass(frozen=True)
-class Transfer:
-    source: Side
-    destination: Side
-    is_watching: bool = False
-    is_copying: bool = True
-    is_moving: bool = False
-    wait_minutes: int = 0  # how long it watches; 0: not said
-    notes: tuple[str, ...] = ()
-    before: tuple[Command, ...] = ()
-    after: tuple[Command, ...] = ()
-    pgp: str = ""  # the PGP template by which it is encrypted or decrypted on the way
-
-    @property
-    def is_plain(self) -> bool:
-        """Say whether it is one named file to one named file."""
-        return not (self.is_moving or re.search(r"[*?]", self.source.path) or self.destination.path.endswith("/"))
-
-    @property
-    def is_by_hook(self) -> bool:
-        """Say whether one end is a server that hooks reach: FTP, or a path below the home of an SFTP user."""
-        return any(side.is_by_hook for side in (self.source, self.destination))
 
 
 def transfers_of(details: Mapping[str, str], kinds: Mapping[str, str]) -> list[Transfer] | str:
@@ -122,7 +53,7 @@ def transfers_of(details: Mapping[str, str], kinds: Mapping[str, str]) -> list[T
     numbers = sorted(int(found[1]) for key in names if (found := re.fullmatch(r"FTP-[LR]PATH(\d+)", key)))
     transfers: list[Transfer] = []
     for number in dict.fromkeys(numbers):
-        item = _from_variables(names, number)
+        item = transfer_of(names, number)
         if isinstance(item, str):
             return item
         transfers.append(item)
@@ -136,7 +67,7 @@ def _from_json(
     profiles = details.get("ConnectionProfileSrc", both), details.get("ConnectionProfileDest", both)
     known = [_kind(details, number, profiles[number - 1], kinds) for number in (1, 2)]
     assumed: list[str] = []
-    if (lone := _lone_bucket(details)) and not any(_SCHEMES.get(kind) in ("s3", "gs", "abfs") for kind in known):
+    if (lone := _lone_bucket(details)) and not any(SCHEMES.get(kind) in ("s3", "gs", "abfs") for kind in known):
         end = _end_of_bucket(known, profiles)
         if end is None:
             return (
@@ -148,11 +79,11 @@ def _from_json(
     found = []
     for item in listed:
         option = str(item.get("TransferOption", "SrcToDest"))
-        source = _side(known[0], str(item.get("Src", "")), profiles[0], _bucket(details, "Src"))
-        target = _side(known[1], str(item.get("Dest", "")), profiles[1], _bucket(details, "Dest"))
+        source = side_of(known[0], str(item.get("Src", "")), profiles[0], _bucket(details, "Src"))
+        target = side_of(known[1], str(item.get("Dest", "")), profiles[1], _bucket(details, "Dest"))
         if source is None or target is None:
             end, place = (0, "Src") if source is None else (1, "Dest")
-            if known[end] in _SCHEMES:
+            if known[end] in SCHEMES:
                 return f"{item.get(place, '')} is no path of the end {profiles[end]} ({known[end] or 'SFTP'}, {_bucket(details, place) or 'no bucket'})."
             return f"The connection type {known[end]} is not converted."
         if option not in _OPTIONS:
@@ -178,7 +109,10 @@ def _from_json(
         options = [
             key
             for key, value in item.items()
-            if key not in _PLAIN_OPTIONS and _is_on(value) and not (template and key == "PgpEncryption")
+            if key not in _PLAIN_OPTIONS
+            and not _OF_COMMANDS.fullmatch(key)
+            and is_on(value)
+            and not (template and key == "PgpEncryption")
         ]
         options += _of_watcher(item, is_watching=is_watching)
         changing = [key for key in options if any(word in key for word in _CHANGING)]
@@ -187,13 +121,20 @@ def _from_json(
         notes = [*assumed, *(f"The transfer option {key} has no effect." for key in options)]
         if str(item.get("TransferType", "")).upper().startswith("A"):
             notes.append("Its files are copied byte by byte.")
-        if template and _is_on(item["PgpEncryption"].get("KeepEncryptedFiles")):
+        if template and is_on(item["PgpEncryption"].get("KeepEncryptedFiles")):
             notes.append("KeepEncryptedFiles has no effect: encrypted files stay on no host on their way.")
-        if not (known[0] and known[1]):
-            notes.append("The definition does not say what its connections are: they are taken as SFTP.")
+        open_ends = [profile or "without a name" for profile, kind in zip(profiles, known, strict=True) if not kind]
+        if open_ends:
+            names = ", ".join(dict.fromkeys(open_ends))
+            notes.append(f"The definition does not say of which type the connection {names} is: it is taken as SFTP.")
         source_option = str(item.get("SRCOPT", item.get("SrcOption", "0")))
         if source_option not in ("0", "1"):
             return f"The source option {source_option} of a transfer is not converted."
+        waits = _limit(item)
+        if isinstance(waits, str):
+            if is_watching:
+                return waits
+            waits = None
         found.append(
             Transfer(
                 source,
@@ -201,7 +142,7 @@ def _from_json(
                 is_watching,
                 is_copying,
                 source_option == "1",
-                _minutes(item.get("FileWatcherOptions"), item.get("TIMELIMIT")),
+                waits,
                 tuple(notes),
                 *commands,
                 template,
@@ -285,21 +226,11 @@ def _commands(
             if action == "chmod":
                 first, second = second, first  # its mode stands before its file
             where = Side(side.scheme, first, side.profile, side.host, side.user)
-            is_needed = _is_on(item.get(f"FailJobOn{'Source' if end == 'Src' else end}CommandFailure"))
+            is_needed = is_on(item.get(f"FailJobOn{'Source' if end == 'Src' else end}CommandFailure"))
             commands.append(Command(action, where, second, is_needed))
     return tuple(found["Pre"]), tuple(found["Post"])
 
 
-# what FTP-…n variables of XML exports say besides paths: told by the transfer itself, or how it is written into the log
-_PLAIN_VARIABLES: Final = (
-    *("LPATH", "RPATH", "UPLOAD", "TYPE", "SRCOPT", "TIMELIMIT", "TIMELIMIT_UNIT", "TRIM", "CASEIFS", "NULLFLDS"),
-    *("VERNUM", "ABSTIME", "CONNTYPE", "LOSTYPE", "ROSTYPE", "HOMEDIR", "SRC_PATTERN"),
-    *("PGP_ENABLE", "PGP_TEMPLATE_NAME", "PREPARAM1", "PREPARAM2", "POSTCMD1", "POSTCMD2"),
-)
-_CHANGING_VARIABLES: Final = (
-    *("RECURSIVE", "EXCLUDE", "DSTOPT", "UNIQUE", "NEWNAME", "IF_EXIST", "INCREMENTAL", "SYNC_DIR", "ARCHIVE"),
-    *("PRECOMM", "POSTCOMM", "PRECMD"),
-)
 _PLAIN_OPTIONS: Final = (
     "Src",
     "Dest",
@@ -320,21 +251,8 @@ _PLAIN_OPTIONS: Final = (
 )
 
 
+_OF_COMMANDS: Final = re.compile(r"(Pre|Post)Command(Src|Dest)|FailJobOn(Source|Dest)CommandFailure")  # file commands
 _LIMITS: Final = ("TimeLimitPolicy", "TimeLimitValue", "UnitsOfTimeLimit")
-_OF_JOB: Final = (
-    *("ACCOUNT", "LHOST", "RHOST", "LUSER", "RUSER", "CONNTYPE1", "CONNTYPE2", "LOSTYPE", "ROSTYPE", "TRANSFER_NUM"),
-    *("USE_DEF_NUMRETRIES", "NUM_RETRIES", "AUTOREFRESH", "RPF", "OSTYPE1", "OSTYPE2", "ABSTIME"),
-)  # variables of a whole transfer job that are told elsewhere, or change nothing
-
-
-def _is_on(value: Any) -> bool:
-    """Say whether an option does something: a nested one when any switch in it is on, without switches when anything is said in it."""
-    if isinstance(value, Mapping):
-        switches = [item for key, item in value.items() if isinstance(item, bool) or str(key).endswith("Enabled")]
-        return any(_is_on(item) for item in switches or value.values())
-    if isinstance(value, list):
-        return any(_is_on(item) for item in value)
-    return str(value or "").strip().lower() not in ("", "0", "n", "no", "none", "false", "off")
 
 
 def _of_watcher(item: Mapping[str, Any], *, is_watching: bool) -> list[str]:
@@ -342,7 +260,7 @@ def _of_watcher(item: Mapping[str, Any], *, is_watching: bool) -> list[str]:
     options = item.get("FileWatcherOptions")
     if not is_watching or not isinstance(options, Mapping):
         return []
-    told = [key for key, value in options.items() if key not in _LIMITS and _is_on(value)]
+    told = [key for key, value in options.items() if key not in _LIMITS and is_on(value)]
     return [*told, *(["TimeLimitPolicy"] if options.get("TimeLimitPolicy") == "WaitUntil" else [])]
 
 
@@ -353,95 +271,11 @@ def _template(options: Any) -> str | None:
     return str(options.get("PgpTemplateName") or "") or None
 
 
-def _from_variables(names: Mapping[str, str], number: int) -> Transfer | str:
-    def of(key: str) -> str:
-        return names.get(f"FTP-{key}", "") or names.get(f"FTP-{key}{number}", "")
-
-    kinds = of("CONNTYPE1").upper(), of("CONNTYPE2").upper()
-    local = _side(
-        kinds[0] or "FILE SYSTEM", names.get(f"FTP-LPATH{number}", ""), of("ACCOUNT"), "", of("LHOST"), of("LUSER"), "1"
-    )
-    remote = _side(kinds[1], names.get(f"FTP-RPATH{number}", ""), of("ACCOUNT"), "", of("RHOST"), of("RUSER"), "2")
-    if local is None or remote is None:
-        return f"The connection type {kinds[0] if local is None else kinds[1]} is not converted."
-    if not local.path or not remote.path:
-        return "A transfer lacks its source or its destination."
-    option = names.get(f"FTP-UPLOAD{number}", "1").strip() or "1"
-    if option not in _DIRECTIONS:
-        return f"The transfer direction {option} (watch only, or directory listing) is not converted."
-    is_to_right, is_watching = _DIRECTIONS[option]
-    if any(
-        names.get(f"FTP-{key}{number}", "0") not in ("", "0")
-        for key in ("PREPARAM1", "PREPARAM2", "POSTCMD1", "POSTCMD2")
-    ):
-        return "Commands before or after the transfer are not converted."
-    source_option = names.get(f"FTP-SRCOPT{number}", "0")
-    if source_option not in ("", "0", "1"):
-        return f"The source option {source_option} of a transfer is not converted."
-    given = {
-        key[4 : -len(str(number))]: value
-        for key, value in names.items()
-        if key.startswith("FTP-") and key.endswith(str(number)) and _is_on(value)
-    }
-    template = given.get("PGP_TEMPLATE_NAME", "") if given.get("PGP_ENABLE", "N").upper() in ("1", "Y", "TRUE") else ""
-    if "PGP_ENABLE" in given and not template:
-        return "PGP_ENABLE of a transfer names no template."
-    given = {key: value for key, value in given.items() if key not in _PLAIN_VARIABLES}
-    if changing := [key for key in given if any(word in key for word in _CHANGING_VARIABLES)]:
-        return f"{', '.join(f'{key} {given[key]}' for key in changing)} of a transfer is not converted."
-    source, target = (local, remote) if is_to_right else (remote, local)
-    notes = ["Its files are copied byte by byte."] if names.get(f"FTP-TYPE{number}", "I").upper() == "A" else []
-    notes += [f"The transfer option {key} has no effect." for key in given]
-    of_job = [
-        key.removeprefix("FTP-") for key, value in names.items() if re.fullmatch(r"FTP-\w*\D", key) and _is_on(value)
-    ]
-    notes += [f"The transfer option {key} has no effect." for key in of_job if key not in _OF_JOB]
-    if (user := of("LUSER")) and local.scheme == "file":
-        notes.append(f"The local files are those of the worker's user, not of {user}.")
-    if of("USE_DEF_NUMRETRIES") == "1" or of("NUM_RETRIES") not in ("", "0"):
-        notes.append(
-            "Control-M repeats a transfer that breaks off; here the task fails, and its retries are those of its ON blocks."
-        )
-    limit = names.get(f"FTP-TIMELIMIT{number}", "")
-    return Transfer(
-        source,
-        target,
-        is_watching,
-        is_moving=source_option == "1",
-        wait_minutes=_minutes(None, limit),
-        notes=tuple(notes),
-        pgp=template,
-    )
-
-
-def _minutes(options: Any, limit: Any) -> int:
-    """Give how long a watcher waits, in minutes; 0 where nobody says it."""
-    if isinstance(options, Mapping) and str(options.get("TimeLimitPolicy", "")) != "WaitUntil":
-        limit = options.get("TimeLimitValue", limit)
-        if str(options.get("UnitsOfTimeLimit", "Minutes")) == "Hours" and str(limit).isdigit():
-            return int(str(limit)) * 60
-    return int(str(limit)) if str(limit).isdigit() else 0
-
-
-def _side(
-    kind: str, path: str, profile: str, bucket: str, host: str = "", user: str = "", ending: str = ""
-) -> Side | None:
-    scheme = _SCHEMES.get(kind.strip())
-    if scheme is None:
+def _limit(item: Mapping[str, Any]) -> timedelta | str | None:
+    options = item.get("FileWatcherOptions")
+    if not isinstance(options, Mapping):
+        return limit_of(item.get("TIMELIMIT"), str(item.get("UnitsOfTimeLimit") or ""))
+    if options.get("TimeLimitPolicy") == "WaitUntil":
         return None
-    if "+" in profile and ending:
-        profile = profile.split("+")[0 if ending == "1" else -1]
-    path = path.strip().strip('"')
-    if scheme in ("sftp", *SERVERS):
-        path = path.removeprefix("~/") or "./" if path.startswith("~/") else path  # below the home, as hooks take it
-        if "\\" in path and "/" not in path and not re.match(r"[A-Za-z]:|\\\\", path):
-            path = path.replace("\\", "/")  # a path of Windows below the home: servers take it with slashes
-    if scheme in ("s3", "gs", "abfs"):
-        if whole := _STORED.match(path):  # a whole address: it names its bucket itself
-            if bucket not in ("", whole[1]):
-                return None
-            bucket, path = whole[1], path[whole.end() :]
-        path = f"{bucket}/{path.lstrip('/')}" if bucket else path
-    elif "://" in path:
-        return None
-    return Side(scheme, path, profile, "" if host.startswith("<") else host, user)
+    limit = options.get("TimeLimitValue", item.get("TIMELIMIT"))
+    return limit_of(limit, str(options.get("UnitsOfTimeLimit") or item.get("UnitsOfTimeLimit") or ""))

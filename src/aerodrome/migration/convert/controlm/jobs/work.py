@@ -105,7 +105,7 @@ _TAKEN: Final[Mapping[str, tuple[str, ...]]] = {
     "mainframe": ("MEMNAME", "MEMLIB", "MEMBER", "OVERLIB", "INSTREAM_JCL", "USE_INSTREAM", "JCL"),
     "ibm-i": ("OS400-", "COMMANDLINE", "PROGRAM", "LIBRARY", "SPECIALENVIRONMENT", "MEMNAME", "MEMLIB", "CMDLINE"),
     "condition": ("AI-", "UCM-", "CONNECTIONPROFILE", "ACTION", "EVENT", "ODATE", "IGNORE"),
-    "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE"),
+    "sla": ("SERVICE", "COMPLETE", "JOBRUNS", "AVERAGE", "BIM-", "MEMNAME", "MEMLIB"),  # told with the service
     "bigquery": ("SQL", "QUERY", "AI-", "UCM-", "PROJECT", "CONNECTIONPROFILE"),
     "snowflake": ("SNOWFLAKE SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
     "redshift": ("REDSHIFT SQL", "QUERY", "SQL", "CONNECTIONPROFILE"),
@@ -273,7 +273,9 @@ def _leftovers(bench: Workbench) -> None:
     left = sorted(
         key
         for key, value in job.details.items()
-        if value not in ("", "0", "N") and key not in ("PRECMD", "POSTCMD") and not key.upper().startswith(known)
+        if value not in ("", "0", "N")
+        and key not in ("PRECMD", "POSTCMD", "DocumentationUrl")
+        and not key.upper().startswith(known)
     )
     if left:
         bench.note("detail-unused", f"Details of the job that have no effect: {', '.join(left[:12])}.")

@@ -171,7 +171,8 @@ class Holding:
         if plan.is_scheduled:
             return ordered.dates != plan.dates
         if not plan.has_criteria:  # an order would bring nothing: whoever starts the DAG forces all of it
-            return job.path in plan.forced_inside
+            is_left_out = job.rule.is_never and any(plan.comes_with_folder(other) for other in plan.folder.jobs())
+            return is_left_out or job.path in plan.forced_inside
         horizon = self.draft.gates.horizon
         return not plan.comes_with_folder(job) and len(ordered.dates) <= (horizon.last - horizon.first).days
 

@@ -40,6 +40,7 @@ class Waiting:
             is_waiting = all(self._ways(node, wait) for wait in node.waits)
             return upstream_of(tree_of(node.waits) if is_waiting else None, leaf, gate, also)
         found = upstream_of(tree_of(node.waits), leaf, gate, also)
+        self._tell_left_waits(node)
         is_adjusting = self.draft.plan.folder.is_adjusting and bool(node.waits) and found.rule == "all_success"
         if is_adjusting and any(
             link.producer is not None and link.producer.event == "notok"
@@ -57,6 +58,14 @@ class Waiting:
             self.draft.account("INCOND", "caveat", node.origin, "conditions-adjusted", text, node.name)
             return Upstream(found.ids, "none_failed")
         return found
+
+    def _tell_left_waits(self, node: Node) -> None:
+        """Say that the waits for what is not needed any more keep the run open: tasks cannot call each other off."""
+        ways = [link for wait in node.waits for link in self._ways(node, wait)]
+        outside = [link for link in ways if link.kind in ("stored", "sensor")]
+        if any(wait.joins == "O" for wait in node.waits[1:]) and outside and len(ways) > 1:
+            text = f"It starts with the first of its conditions that is enough; the run stays open until its waits for the others have ended, at the latest after {(node.max_wait or 0) + 1} days (MAXWAIT and one)."
+            self.draft.account("INCOND", "caveat", node.origin, "condition-either", text, node.name)
 
     def started(self, folder: Folder, group: str, predicate: str | None) -> str:
         """Wait for the start of a folder that the DAG of the folder tells, for a cyclic job in it."""
