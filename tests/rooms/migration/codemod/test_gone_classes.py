@@ -160,6 +160,20 @@ def test_subdags_that_hide_behind_a_module_are_found(head: str) -> None:
     assert [code for code, _ in made.spots] == ["subdag"]
 
 
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("airflow.triggers.external_task", "TaskStateTrigger"),
+        ("airflow.executors.kubernetes_executor", "KubernetesJobWatcher"),
+        ("airflow.kubernetes.pod_launcher", "PodLauncher"),
+    ],
+)
+def test_what_is_gone_behind_a_module_is_found(module: str, name: str) -> None:
+    done = upgraded(f"import {module} as x\n\nKINDS = [x.{name}]\n")
+    assert f"from {module} import {name}\n\nKINDS = [{name}]" in done.text.decode()
+    assert [code for code, _ in done.spots] == ["moved-name"]
+
+
 _BACKCOMPAT = "airflow.providers.cncf.kubernetes.backcompat"
 
 

@@ -19,7 +19,9 @@ from aerodrome.migration.codemod.source import Source
 
 _OLDER = 2  # understands classes that are reached through their modules
 _BUILTINS = frozenset(dir(builtins))
-_OWNERS = re.compile(r"airflow(\.(models|operators|sensors|hooks|contrib|datasets|providers|utils)(\.\w+)*)?")
+_OWNERS = re.compile(
+    r"airflow(\.(models|operators|sensors|hooks|contrib|datasets|executors|kubernetes|providers|triggers|utils)(\.\w+)*)?"
+)
 
 
 def _moved(source: Source, options: Options) -> Iterator[Change | Spot]:
