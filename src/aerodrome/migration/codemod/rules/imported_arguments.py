@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules import dags, operators
-from aerodrome.migration.codemod.rules.callers import imported_as, module_of
-from aerodrome.migration.codemod.source import Source
+from aerodrome.migration.codemod.rules.callers import imported_as
+from aerodrome.migration.codemod.source import Source, module_of
 
 _DEPTH = 4
 _Place = tuple[str, str]
