@@ -417,8 +417,6 @@ def test_mails_about_failures_need_the_connection(arguments: str, found: bool) -
     [
         ("ARGS = {'email': ADDRESS, 'email_on_failure': True}\n", 1),  # other files take them
         ("ARGS = {'email': ADDRESS, 'name': 'Ann'}\n", None),
-        ("ARGS = {'email_on_failure': True}\nif ADDRESS:\n    ARGS['email'] = ADDRESS\n", 3),
-        ("who = {}\nwho['email'] = ADDRESS\n", None),
         ("from airflow.operators.bash import BashOperator\nBashOperator(task_id='a', email=ADDRESS)\n", 2),
         ("from airflow.decorators import task\n@task(email=ADDRESS)\ndef load(): ...\n", 2),
         ("register(name='Ann', email=ADDRESS)\n", None),
@@ -497,8 +495,6 @@ def test_what_a_dictionary_gives_is_looked_at() -> None:
     assert text.splitlines()[-1] == "Run(task_id='a', **more())"
 
 
-<<<<<<< HEAD
-=======
 _SSH = "from airflow.contrib.operators.ssh_operator import SSHOperator\n"
 
 
@@ -543,7 +539,6 @@ def test_a_class_that_another_file_of_the_project_has(tmp_path: Path) -> None:
     assert "command='c', dag=dag, cmd_timeout=None, do_xcom_push=False)" in text
 
 
->>>>>>> h-n5
 PROC = "airflow.contrib.operators.dataproc_operator"
 
 
@@ -606,50 +601,3 @@ def test_the_name_of_a_job_of_dataproc_is_told() -> None:
     done = rewritten(f"{head}Run(task_id='a', main='b', job_name='loan')\n", OLD)
     assert ["called 'loan'" in spot.message for code, spot in done.notes if code == "dataproc-job"] == [True]
     assert rewritten(f"{head}Run(task_id='a', main='b')\n", OLD).notes == []
-<<<<<<< HEAD
-
-
-_SSH = "from airflow.contrib.operators.ssh_operator import SSHOperator\n"
-
-
-def test_classes_of_the_project_have_the_old_defaults_as_well() -> None:
-    own = f"{DAG}{_SSH}\n\nclass Far(SSHOperator):\n    def execute(self, context):\n        return 1\n\n\n"
-    text = rewritten(f"{own}Far(task_id='a', ssh_conn_id='b', command='c', dag=dag)\n").text.decode()
-    assert "command='c', dag=dag, cmd_timeout=None, do_xcom_push=False)" in text
-    known = own.replace(
-        "    def exec",
-        "    def __init__(self, cmd_timeout=5, **kwargs):\n        super().__init__(**kwargs)\n\n    def exec",
-    )
-    text = rewritten(f"{known}Far(task_id='a', ssh_conn_id='b', command='c', dag=dag)\n").text.decode()
-    assert "command='c', dag=dag, do_xcom_push=False)" in text
-    closed = own.replace(
-        "    def exec",
-        "    def __init__(self, name):\n        super().__init__(task_id=name, command='c')\n\n    def exec",
-    )
-    text = rewritten(f"{closed}Far('a')\n").text.decode()
-    assert "super().__init__(task_id=name, command='c', cmd_timeout=None, do_xcom_push=False)" in text
-    assert "Far('a')\n" in text
-
-
-def test_classes_of_the_project_give_to_xcom_what_they_gave() -> None:
-    head = "from airflow.operators.http_operator import SimpleHttpOperator\n\n\nclass Ask(SimpleHttpOperator):\n    def execute(self, context):\n        return 1\n\n\n"
-    assert "do_xcom_push" not in rewritten(f"{DAG}{head}Ask(task_id='a', endpoint='b', dag=dag)\n").text.decode()
-
-
-def test_what_a_class_of_the_project_gets_by_place_is_told() -> None:
-    own = f"{DAG}{_SSH}\n\nclass Far(SSHOperator):\n    def __init__(self, name, **kwargs):\n        super().__init__(task_id=name, **kwargs)\n\n\n"
-    done = rewritten(f"{own}Far('a', command='c')\n")
-    assert "Far('a', command='c', cmd_timeout=None, do_xcom_push=False)\n" in done.text.decode()
-    (note,) = [spot for code, spot in done.notes if code == "old-default"]
-    assert "unless the constructor of the class gives it on by place" in note.message
-
-
-def test_a_class_that_another_file_of_the_project_has(tmp_path: Path) -> None:
-    (tmp_path / "in" / "plugins").mkdir(parents=True)
-    (tmp_path / "in" / "plugins" / "far.py").write_text(f"{_SSH}\n\nclass Far(SSHOperator):\n    pass\n")
-    (tmp_path / "in" / "a.py").write_text(f"{DAG}from far import Far\n\nFar(task_id='a', command='c', dag=dag)\n")
-    upgrade(tmp_path / "in", tmp_path / "out", "3.3.2", PINNING)
-    text = (tmp_path / "out" / "a.py").read_text()
-    assert "command='c', dag=dag, cmd_timeout=None, do_xcom_push=False)" in text
-=======
->>>>>>> h-n5
