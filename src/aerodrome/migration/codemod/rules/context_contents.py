@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from aerodrome.airflowkit.code import HINTS_IN_PYTHON
 from aerodrome.migration.codemod.contract import Change, Options, Rule, Spot
 from aerodrome.migration.codemod.rules.context_keys import is_filled
-from aerodrome.migration.codemod.rules.tasks import given_by_all, is_called, is_context
+from aerodrome.migration.codemod.rules.given import given_by_all
+from aerodrome.migration.codemod.rules.tasks import is_called, is_context
 from aerodrome.migration.codemod.rules.written_for import is_for_3
 from aerodrome.migration.codemod.source import Source
 

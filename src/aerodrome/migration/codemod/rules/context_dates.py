@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Options, Rule
 from aerodrome.migration.codemod.editing import replace
-from aerodrome.migration.codemod.rules.tasks import function_of, given_to, may_be_context
+from aerodrome.migration.codemod.rules.given import given_to
+from aerodrome.migration.codemod.rules.tasks import function_of, may_be_context
 from aerodrome.migration.codemod.source import Source
 
 _EQUALS = {

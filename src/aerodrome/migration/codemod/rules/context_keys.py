@@ -12,15 +12,8 @@ from aerodrome.migration.codemod.editing import replace
 from aerodrome.migration.codemod.rules import dags
 from aerodrome.migration.codemod.rules.callables import handed
 from aerodrome.migration.codemod.rules.callers import elsewhere
-from aerodrome.migration.codemod.rules.tasks import (
-    CONTEXTS,
-    given_by_all,
-    given_to,
-    is_called,
-    is_passed,
-    may_be_context,
-    may_be_value,
-)
+from aerodrome.migration.codemod.rules.given import given_by_all, given_to
+from aerodrome.migration.codemod.rules.tasks import CONTEXTS, is_called, is_passed, may_be_context, may_be_value
 from aerodrome.migration.codemod.rules.written_for import is_for_1
 from aerodrome.migration.codemod.source import Source
 from aerodrome.migration.codemod.templates import rewrite_source

@@ -6,7 +6,8 @@ import ast
 
 from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.origin import is_of_1
-from aerodrome.migration.codemod.rules.tasks import function_of, given_to, is_handed_context, may_be_context
+from aerodrome.migration.codemod.rules.given import given_to
+from aerodrome.migration.codemod.rules.tasks import function_of, is_handed_context, may_be_context
 from aerodrome.migration.codemod.source import Source
 
 KEYS = (
