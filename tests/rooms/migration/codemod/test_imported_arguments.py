@@ -5,22 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from aerodrome.migration.codemod import CodeUpgrade, Options, upgrade
+from tests.rooms.migration.codemod.projects import upgraded
 
 _HEAD = "from airflow.providers.docker.operators.docker import DockerOperator\n"
 _COMMON = "ARGS = {\n    'image': 'shop',\n    'auto_remove': True,\n    'volumes': ['/srv/data:/data'],\n}\n"
 _CALL = "DockerOperator(task_id='fit', command='fit', **{})\n"
-
-
-def run(folder: Path, files: dict[str, str]) -> tuple[CodeUpgrade, dict[str, str]]:
-    for name, text in {"dags/shop/__init__.py": "", **files}.items():
-        (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "in" / name).write_text(text)
-    done = upgrade(folder / "in", folder / "out", "3.3.2", Options(source_version="2.9.1"))
-    again = upgrade(folder / "out", folder / "again", "3.3.2", Options(source_version="2.9.1"))
-    assert not any(item.diff for item in again.files)
-    return done, {name: (folder / "out" / name).read_text() for name in files}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +27,7 @@ def test_it_is_changed_where_it_stands(tmp_path: Path, way: str, name: str) -> N
     dag = f"{_HEAD}{way}\n\n{_CALL.format(name)}"
     handed = "from shop.common import ARGS\n"
     files = {"dags/a.py": dag, "dags/b.py": dag, "dags/shop/common.py": _COMMON, "dags/shop/handed.py": handed}
-    done, texts = run(tmp_path, files)
+    done, texts = upgraded(tmp_path, {"dags/shop/__init__.py": ""} | files)
     assert texts["dags/shop/common.py"] == (
         "from docker.types import Mount\n"
         "ARGS = {\n    'image': 'shop',\n    'auto_remove': \"success\",\n"
@@ -59,7 +48,9 @@ def test_it_is_changed_where_it_stands(tmp_path: Path, way: str, name: str) -> N
 )
 def test_where_somebody_looks_into_it_it_is_found(tmp_path: Path, other: str, common: str) -> None:
     dag = f"{_HEAD}from shop.common import ARGS\n\n{_CALL.format('ARGS')}"
-    done, texts = run(tmp_path, {"dags/a.py": dag, "dags/b.py": other, "dags/shop/common.py": common})
+    done, texts = upgraded(
+        tmp_path, {"dags/shop/__init__.py": ""} | {"dags/a.py": dag, "dags/b.py": other, "dags/shop/common.py": common}
+    )
     assert texts["dags/shop/common.py"] == common
     found = [item for item in done.findings if item.rule == "shared-argument"]
     assert {item.file for item in found} == {"dags/shop/common.py"}
@@ -71,7 +62,9 @@ def test_operators_that_want_different_ones(tmp_path: Path) -> None:
     bash = "from airflow.operators.bash import BashOperator\nfrom shop.common import ARGS\n\nBashOperator(task_id='a', bash_command='a', **ARGS)\n"
     dag = f"{_HEAD}from shop.common import ARGS\n\n{_CALL.format('ARGS')}"
     common = "ARGS = {'auto_remove': True}\n"
-    done, texts = run(tmp_path, {"dags/a.py": dag, "dags/b.py": bash, "dags/shop/common.py": common})
+    done, texts = upgraded(
+        tmp_path, {"dags/shop/__init__.py": ""} | {"dags/a.py": dag, "dags/b.py": bash, "dags/shop/common.py": common}
+    )
     assert texts["dags/shop/common.py"] == common
     (found,) = [item for item in done.findings if item.rule == "shared-argument"]
     assert "want different ones" in found.message

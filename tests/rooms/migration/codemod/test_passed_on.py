@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from aerodrome.migration.codemod import CodeUpgrade, Options, upgrade
+from tests.rooms.migration.codemod.projects import upgraded
 
 _BASE = """from airflow import DAG
 from airflow.datasets import Dataset
@@ -31,17 +30,6 @@ with X.DAG("a", start_date=X.days_ago(1), schedule_interval=None) as dag:
 _NAMES = "DAG, Dataset, DummyOperator, PythonOperator, TriggerRule, days_ago, timezone"
 
 
-def run(folder: Path, files: dict[str, str], version: str = "2.9.3") -> tuple[CodeUpgrade, dict[str, str]]:
-    for name, text in files.items():
-        path = folder / "in" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    done = upgrade(folder / "in", folder / "out", "3.3.2", Options(source_version=version))
-    again = upgrade(folder / "out", folder / "again", "3.3.2", Options(source_version="3.3.2"))
-    assert [file.path for file in again.files if file.diff] == []
-    return done, {name: (folder / "out" / name).read_text() for name in files}
-
-
 @pytest.mark.parametrize(
     ("line", "owner"),
     [
@@ -58,7 +46,7 @@ def run(folder: Path, files: dict[str, str], version: str = "2.9.3") -> tuple[Co
 def test_names_of_a_common_file(tmp_path: Path, line: str, owner: str) -> None:
     text = _DAG.replace("IMPORT", line).replace("X.", owner)
     files = {"dags/lib/__init__.py": "from lib.base import *\n", "dags/lib/base.py": _BASE, "dags/a.py": text}
-    done, texts = run(tmp_path, files)
+    done, texts = upgraded(tmp_path, files, "2.9.3", "3.3.2")
     base, dag = texts["dags/lib/base.py"], texts["dags/a.py"]
     assert 'context["logical_date"]' in dag
     assert 'context.get("triggering_asset_events")' in dag
@@ -82,7 +70,7 @@ def test_a_name_that_is_gone_and_still_needed(tmp_path: Path) -> None:
         "dags/a.py": "from airflow import DAG\nfrom more import days_ago\n\nSTART = days_ago\n",
         "dags/b.py": "from airflow import DAG\nfrom base import (\n    days_ago,\n    round_time,\n)\n\nwith DAG('b', schedule=None, start_date=days_ago(1)):\n    pass\n",
     }
-    done, texts = run(tmp_path, files)
+    done, texts = upgraded(tmp_path, files, "2.9.3", "3.3.2")
     assert "from more import days_ago" in texts["dags/a.py"]
     assert "days_ago" not in texts["dags/b.py"]
     assert "from base" not in texts["dags/b.py"]
@@ -97,5 +85,5 @@ def test_names_that_nobody_takes_go(tmp_path: Path) -> None:
         "dags/base.py": "from airflow.utils import timezone\nfrom airflow.operators.dummy import DummyOperator\n\nx = 1\n",
         "dags/a.py": "from airflow import DAG\nfrom base import *\n\nprint(x)\n",
     }
-    _, texts = run(tmp_path, files)
+    _, texts = upgraded(tmp_path, files, "2.9.3", "3.3.2")
     assert texts["dags/base.py"] == "from airflow.providers.standard.operators.empty import EmptyOperator\n\nx = 1\n"

@@ -5,21 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from aerodrome.migration.codemod import CodeUpgrade, Options, upgrade
+from tests.rooms.migration.codemod.projects import upgraded
 
 _SETTINGS = "from datetime import datetime\n\nDEFAULTS = {'task_concurrency': 2}\nARGS = {'schedule_interval': '@daily', 'default_view': 'graph', 'default_args': DEFAULTS}\n"
 _MENDED = "from datetime import datetime\n\nDEFAULTS = {'max_active_tis_per_dag': 2}\nARGS = {'schedule': '@daily', 'default_args': DEFAULTS}\n"
-
-
-def run(folder: Path, files: dict[str, str]) -> tuple[CodeUpgrade, dict[str, str]]:
-    for name, text in {"dags/shop/__init__.py": "", **files}.items():
-        (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "in" / name).write_text(text)
-    options = Options(source_version="2.9.1")
-    done = upgrade(folder / "in", folder / "out", "3.3.2", options)
-    assert not any(item.diff for item in upgrade(folder / "out", folder / "again", "3.3.2", options).files)
-    return done, {name: (folder / "out" / name).read_text() for name in files}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +22,7 @@ def run(folder: Path, files: dict[str, str]) -> tuple[CodeUpgrade, dict[str, str
 )
 def test_it_is_changed_where_it_stands(tmp_path: Path, dag: str) -> None:
     files = {"dags/a.py": dag, "dags/b.py": dag.replace("'a'", "'b'"), "dags/shop/settings.py": _SETTINGS}
-    done, texts = run(tmp_path, files)
+    done, texts = upgraded(tmp_path, {"dags/shop/__init__.py": ""} | files)
     assert texts["dags/shop/settings.py"] == _MENDED
     assert not [item for item in done.findings if item.rule == "dag-argument"]
 
@@ -49,7 +38,10 @@ def test_it_is_changed_where_it_stands(tmp_path: Path, dag: str) -> None:
 )
 def test_where_somebody_looks_into_it_it_is_found(tmp_path: Path, other: str, settings: str) -> None:
     dag = "from airflow import DAG\nfrom shop.settings import ARGS\n\nDAG('a', **ARGS)\n"
-    done, texts = run(tmp_path, {"dags/a.py": dag, "dags/b.py": other, "dags/shop/settings.py": settings})
+    done, texts = upgraded(
+        tmp_path,
+        {"dags/shop/__init__.py": ""} | {"dags/a.py": dag, "dags/b.py": other, "dags/shop/settings.py": settings},
+    )
     assert "schedule_interval" in texts["dags/shop/settings.py"]
     (found,) = [item for item in done.findings if item.rule == "dag-argument"]
     assert "schedule_interval is schedule, default_view is gone" in found.hint
@@ -57,5 +49,9 @@ def test_where_somebody_looks_into_it_it_is_found(tmp_path: Path, other: str, se
 
 def test_default_args_alone(tmp_path: Path) -> None:
     dag = "from airflow import DAG\nfrom shop.settings import DEFAULTS\n\nDAG('a', schedule=None, default_args=DEFAULTS)\n"
-    _, texts = run(tmp_path, {"dags/a.py": dag, "dags/shop/settings.py": "DEFAULTS = {'task_concurrency': 2}\n"})
+    _, texts = upgraded(
+        tmp_path,
+        {"dags/shop/__init__.py": ""}
+        | {"dags/a.py": dag, "dags/shop/settings.py": "DEFAULTS = {'task_concurrency': 2}\n"},
+    )
     assert texts["dags/shop/settings.py"] == "DEFAULTS = {'max_active_tis_per_dag': 2}\n"

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.rooms.migration.codemod.projects import upgraded
 
 from aerodrome.builds.contract import Venv
-from aerodrome.migration.codemod import CodeUpgrade, Options, upgrade
+from aerodrome.migration.codemod import Options
 from aerodrome.migration.codemod.engine import rewrite
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules import RULES
@@ -22,16 +23,6 @@ _CLASS = "class PostgresOperator(SQLExecuteQueryOperator):"
 
 def after(text: str, options: Options) -> str:
     return rewrite(text.encode(), RULES, options).text.decode()
-
-
-def in_project(folder: Path, files: dict[str, str]) -> tuple[CodeUpgrade, dict[str, str]]:
-    for name, text in files.items():
-        (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "in" / name).write_text(text)
-    options = Options(source_version="2.9.1")
-    done = upgrade(folder / "in", folder / "out", "3.3.2", options)
-    assert not any(item.diff for item in upgrade(folder / "out", folder / "again", "3.3.2", options).files)
-    return done, {name: (folder / "out" / name).read_text() for name in files}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +48,7 @@ def test_tasks_beside_a_base_are_made_of_the_operator_of_today(tmp_path: Path) -
     assert "\nSQLExecuteQueryOperator(task_id='a', sql='x', conn_id='w')\n" in after(_POSTGRES + use, Options())
     asked = f"{use}print(isinstance(task, PostgresOperator))\n"
     assert "\nPostgresOperator(task_id='a', sql='x', postgres_conn_id='w')\n" in after(_POSTGRES + asked, Options())
-    done, texts = in_project(
+    done, texts = upgraded(
         tmp_path, {"a.py": _POSTGRES + asked, "b.py": f"{_POSTGRES}class Other(PostgresOperator): pass\n"}
     )
     assert _CLASS in texts["b.py"]
@@ -80,7 +71,7 @@ def test_a_name_that_other_files_take(tmp_path: Path) -> None:
         "dags/sales.py": "from shop.operators import PostgresOperator\n\nPostgresOperator(task_id='a', sql='x')\n",
         "dags/own.py": "from airflow.providers.mysql.operators.mysql import MySqlOperator\n",
     }
-    _, texts = in_project(tmp_path, files)
+    _, texts = upgraded(tmp_path, files)
     assert _CLASS in texts["dags/shop/operators.py"]
     assert texts["dags/sales.py"].endswith("\n\nPostgresOperator(task_id='a', sql='x')\n")
     assert texts["dags/own.py"] == ""

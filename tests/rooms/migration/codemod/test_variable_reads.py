@@ -7,22 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.rooms.migration.codemod.projects import upgraded
 
 from aerodrome.builds.contract import Venv
-from aerodrome.migration.codemod import Options, upgrade
 
 _HEAD = "from airflow.models import Variable\n\n"
+_VERSIONS = ("2.9.3", "3.3.2")
 _NEW = "from airflow.sdk import Variable\n\n"
-
-
-def upgraded(folder: Path, files: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    for name, text in files.items():
-        (path := folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    done = upgrade(folder / "in", folder / "out", "3.3.2", Options(source_version="2.9.3"))
-    again = upgrade(folder / "out", folder / "again", "3.3.2", Options(source_version="3.3.2"))
-    assert [file.path for file in again.files if file.diff] == []
-    return {name: (folder / "out" / name).read_text() for name in files}, [item.rule for item in done.findings]
 
 
 @pytest.mark.parametrize(
@@ -34,26 +25,26 @@ def upgraded(folder: Path, files: dict[str, str]) -> tuple[dict[str, str], list[
     ],
 )
 def test_what_secrets_give(tmp_path: Path, old: str, new: str) -> None:
-    texts, findings = upgraded(tmp_path, {"a.py": f"{_HEAD}{old}\n"})
+    done, texts = upgraded(tmp_path, {"a.py": f"{_HEAD}{old}\n"}, *_VERSIONS)
     assert texts["a.py"] == f"{_NEW}{new}\n"
-    assert findings == []
+    assert [item.rule for item in done.findings] == []
 
 
 def test_what_only_warned_is_found(tmp_path: Path) -> None:
-    _, findings = upgraded(tmp_path, {"a.py": f"{_HEAD}Variable.check_for_write_conflict('a')\n"})
-    assert findings == ["runtime-api"]
+    done, _ = upgraded(tmp_path, {"a.py": f"{_HEAD}Variable.check_for_write_conflict('a')\n"}, *_VERSIONS)
+    assert [item.rule for item in done.findings] == ["runtime-api"]
 
 
 @pytest.mark.parametrize("line", ["from base import *", "from base import Variable"])
 @pytest.mark.parametrize("own", ["", "\nx = Variable.get('y', default_var=None)\n"])
 def test_a_class_that_another_file_passes_on(tmp_path: Path, line: str, own: str) -> None:
     user = f"{line}\n\na = Variable.get('a', default_var=1)\nb = Variable.get_variable_from_secrets('b')\n"
-    texts, findings = upgraded(tmp_path, {"base.py": f"{_HEAD}{own}", "a.py": user})
+    done, texts = upgraded(tmp_path, {"base.py": f"{_HEAD}{own}", "a.py": user}, *_VERSIONS)
     assert texts["a.py"] == (
         f"{line}\nfrom airflow.sdk import Variable\n\na = Variable.get('a', default=1)\nb = Variable.get('b', default=None)\n"
     )
     assert "import Variable" in texts["base.py"]
-    assert findings == []
+    assert [item.rule for item in done.findings] == []
 
 
 @pytest.mark.airflow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from aerodrome.migration.codemod.editing import keyword
 from aerodrome.migration.codemod.rules.shared_dictionaries import ways_of
@@ -16,6 +17,7 @@ OLD = CLASSES | DECORATORS
 ANY = OLD | {"airflow.sdk.DAG", "airflow.sdk.dag"}
 DELTAS = frozenset({"datetime.timedelta", "pendulum.duration", "dateutil.relativedelta.relativedelta"})
 SCHEDULES = ("schedule", "schedule_interval", "timetable")
+T = TypeVar("T")
 _POSITIONAL = 2  # dag_id and description; a third would be the schedule
 
 
@@ -202,6 +204,19 @@ def dag_of(source: Source, call: ast.Call) -> ast.Call | None:
             decorators = [item for item in node.decorator_list if isinstance(item, ast.Call)]
             return next((item for item in decorators if source.means(item.func, ANY)), None)
     return None
+
+
+def known_around(source: Source, node: ast.AST, known: Mapping[ast.Call, T], common: T) -> T:
+    """Give what is known of the DAG that something stands in; `common`, which holds for all of the file's, where that cannot be seen."""
+    calls: list[ast.Call] = []
+    while node in source.parents:
+        node = source.parents[node]
+        if isinstance(node, ast.Call):
+            calls.append(node)
+    for call in (*(call for call in calls if keyword(call, "dag")), *calls[:1]):
+        if (found := dag_of(source, call)) is not None and found in known:
+            return known[found]
+    return common
 
 
 def _entered(source: Source, name: ast.expr) -> ast.Call | None:

@@ -38,7 +38,7 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
     by_hand: dict[int, set[str]] = {}
     by_assets: dict[int, set[str]] = {}
     for node, names in _asked(source):
-        kind = _kind_around(source, node, made, common)
+        kind = dags.known_around(source, node, made, common)
         if kind:
             (by_assets if kind == "assets" else by_hand).setdefault(node.lineno, set()).update(names)
     for line, found in sorted(by_assets.items()):
@@ -70,19 +70,6 @@ def _kind(source: Source, call: ast.Call) -> _Kind:
         for part in made
     )
     return "assets" if is_all else ""
-
-
-def _kind_around(source: Source, node: ast.AST, made: dict[ast.Call, _Kind], common: _Kind) -> _Kind:
-    """Give how the DAG is run that something stands in; what all of the file's are, where that cannot be seen."""
-    calls: list[ast.Call] = []
-    while node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, ast.Call):
-            calls.append(node)
-    for call in (*(call for call in calls if keyword(call, "dag")), *calls[:1]):
-        if (found := dags.dag_of(source, call)) in made:
-            return made[found]
-    return common
 
 
 def _asked(source: Source) -> Iterator[tuple[ast.expr, set[str]]]:

@@ -17,7 +17,7 @@ from aerodrome.migration.codemod.imports import drop
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.project import Project
 from aerodrome.migration.codemod.rules.moved_names import lost
-from aerodrome.migration.codemod.rules.stand_ins import BASES, needed_of, split, written
+from aerodrome.migration.codemod.rules.stand_ins import BASES, imported, needed_of, split, written
 from aerodrome.migration.codemod.rules.subdag_factories import OPERATORS, is_only_called
 from aerodrome.migration.codemod.source import Source
 
@@ -34,10 +34,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         return
     found = {
         origin: alias
-        for node in source.each(ast.ImportFrom)
-        if node.module and not node.level and isinstance(source.parents[node], ast.Module)
-        for alias in node.names
-        if (origin := f"{node.module}.{alias.name}") in gone_classes()
+        for origin, alias in imported(source)
+        if origin in gone_classes()
         and _is_replaceable(source, origin, alias)
         and not (origin in OPERATORS and is_only_called(source, origin))
     }

@@ -16,7 +16,7 @@ from aerodrome.migration.codemod.gone import MARK, gone_classes
 from aerodrome.migration.codemod.imports import drop
 from aerodrome.migration.codemod.moves import table
 from aerodrome.migration.codemod.rules.moved_names import lost
-from aerodrome.migration.codemod.rules.stand_ins import FAILURE, failure_place, split
+from aerodrome.migration.codemod.rules.stand_ins import FAILURE, failure_place, imported, split
 from aerodrome.migration.codemod.source import Source
 
 _WIDTH = 84
@@ -46,10 +46,8 @@ def _find(source: Source, options: Options) -> Iterator[Change | Spot]:
         return
     found = {
         origin: alias
-        for node in source.each(ast.ImportFrom)
-        if node.module and not node.level and isinstance(source.parents[node], ast.Module)
-        for alias in node.names
-        if _is_gone(origin := f"{node.module}.{alias.name}") and _is_called_later(source, origin, alias)
+        for origin, alias in imported(source)
+        if _is_gone(origin) and _is_called_later(source, origin, alias)
     }
     if found:
         yield _change(source, found, options)

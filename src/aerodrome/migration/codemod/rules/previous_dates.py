@@ -37,7 +37,7 @@ def _find(source: Source, options: Options) -> Iterator[Change]:
     steps = {call: _step(source, call, options) for call in dags.calls(source, dags.ANY)}
     common = next(iter(steps.values())) if len(set(steps.values())) == 1 else ""
     for node in texts(source):
-        step = _around(source, node, steps, common) if _NAME.search(source.code(node)) else ""
+        step = dags.known_around(source, node, steps, common) if _NAME.search(source.code(node)) else ""
         if step and (change := rewrite_node(source, node, _inside(step))):
             yield change
 
@@ -54,19 +54,6 @@ def _inside(step: str) -> Inner:
         return _NAME.subn(name, text)
 
     return rewrite
-
-
-def _around(source: Source, node: ast.AST, steps: dict[ast.Call, str], common: str) -> str:
-    """Give the step of the DAG that a text stands in; that of all of the file's, where it cannot be seen."""
-    calls: list[ast.Call] = []
-    while node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, ast.Call):
-            calls.append(node)
-    for call in (*(call for call in calls if keyword(call, "dag")), *calls[:1]):
-        if (found := dags.dag_of(source, call)) in steps:
-            return steps[found]
-    return common
 
 
 def _step(source: Source, call: ast.Call, options: Options) -> str:

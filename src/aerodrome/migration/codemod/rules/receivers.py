@@ -79,7 +79,8 @@ def _same(source: Source, values: _Values, depth: int) -> frozenset[str]:
     return found.pop() if len(found) == 1 else frozenset()
 
 
-def _function(source: Source, node: ast.AST) -> ast.AST:
+def function_around(source: Source, node: ast.AST) -> ast.AST:
+    """Give the function or lambda that something stands in; the file where there is none."""
     while node in source.parents:
         node = source.parents[node]
         if isinstance(node, _FUNCTIONS):
@@ -90,12 +91,12 @@ def _function(source: Source, node: ast.AST) -> ast.AST:
 def stores_of(source: Source, name: str, place: ast.AST) -> list[ast.Name]:
     """Give where a function, or the file, writes a name."""
     found = (node for node in source.writes.get(name, ()) if isinstance(node, ast.Name))
-    return [node for node in found if _function(source, node) is place]
+    return [node for node in found if function_around(source, node) is place]
 
 
 def values_of_name(source: Source, name: ast.Name) -> _Values:
     """Give what is put into a name of the function around, else of the file; [None] when one cannot be seen."""
-    place = _function(source, name)
+    place = function_around(source, name)
     while True:
         stores = stores_of(source, name.id, place)
         is_argument = isinstance(place, _FUNCTIONS) and any(arg.arg == name.id for arg in _arguments(place))
@@ -103,7 +104,7 @@ def values_of_name(source: Source, name: ast.Name) -> _Values:
             return [None]
         if stores or place is source.tree:
             return [_value(source, node) for node in stores]
-        place = _function(source, place)
+        place = function_around(source, place)
 
 
 def _is_shared(source: Source, name: str) -> bool:
@@ -121,7 +122,7 @@ def _arguments(function: ast.AST) -> Iterator[ast.arg]:
 
 def _annotated(source: Source, name: ast.Name) -> frozenset[str]:
     """Give the class that an argument of the function is said to be, if nothing else is ever put into it."""
-    place = _function(source, name)
+    place = function_around(source, name)
     if not isinstance(place, _FUNCTIONS):
         return frozenset()
     for arg in _arguments(place):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from aerodrome.migration.codemod.contract import Change, Edit, Options, Rule, Spot
 from aerodrome.migration.codemod.editing import keyword
-from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_name
+from aerodrome.migration.codemod.rules.receivers import function_around, stores_of, values_of_name
 from aerodrome.migration.codemod.rules.sqlalchemy_engines import is_engine
 from aerodrome.migration.codemod.rules.written_for import is_for_3
 from aerodrome.migration.codemod.source import Source
@@ -33,7 +33,6 @@ _LOST = "SQLAlchemy 2 commits nothing by itself: what this connection writes is 
 _HINT = "Use engine.begin(), which commits at its end, or connection.commit() after what is written."
 _NO_TEXT = "A connection of SQLAlchemy 2 takes no plain text for a statement."
 _HINT_TEXT = "Write execute(text(…)) with :names for values, or exec_driver_sql(…), which takes what the driver takes."
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _FIRST_WITH_2 = 3
 
 
@@ -143,7 +142,7 @@ def _uses(source: Source, opened: ast.Call) -> list[ast.expr] | None:
         name, block = parent.optional_vars.id, source.parents[parent]
         return _loads(block, name)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
-        name, place = parent.targets[0].id, _around(source, opened)
+        name, place = parent.targets[0].id, function_around(source, opened)
         others = [item for item in stores_of(source, name, place) if item is not parent.targets[0]]
         blocks = [source.parents.get(source.parents[item]) for item in others]
         if all(isinstance(block, ast.With) for block in blocks):
@@ -158,14 +157,6 @@ def _loads(around: ast.AST, name: str) -> list[ast.expr]:
         for node in ast.walk(around)
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
     ]
-
-
-def _around(source: Source, node: ast.AST) -> ast.AST:
-    while node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, _FUNCTIONS):
-            return node
-    return source.tree
 
 
 def _plain(source: Source, call: ast.Call, func: ast.Attribute) -> Iterator[Change | Spot]:

@@ -12,6 +12,7 @@ from aerodrome.migration.codemod.contract import Options
 from aerodrome.migration.codemod.gone import Gone, gone_classes
 from aerodrome.migration.codemod.moves import successors
 from aerodrome.migration.codemod.rules.moved_names import SAID, lost
+from aerodrome.migration.codemod.source import Source
 
 BASES = {"operator": "BaseOperator", "sensor": "BaseSensorOperator", "function": "BaseOperator"}
 _WIDTH = 100
@@ -24,6 +25,13 @@ def split(origin: str) -> tuple[str, str]:
     """Give the module and the name."""
     module, _, name = origin.rpartition(".")
     return module, name
+
+
+def imported(source: Source) -> Iterator[tuple[str, ast.alias]]:
+    """Give what the imports at the top of a file name, as "module.name" and the name with its alias."""
+    for node in source.each(ast.ImportFrom):
+        if node.module and not node.level and isinstance(source.parents[node], ast.Module):
+            yield from ((f"{node.module}.{alias.name}", alias) for alias in node.names)
 
 
 def failure_place(options: Options) -> str:

@@ -9,7 +9,7 @@ from aerodrome.migration.codemod.rules.callables import Function, handed
 from aerodrome.migration.codemod.rules.callbacks import kinds_of
 from aerodrome.migration.codemod.rules.callers import elsewhere
 from aerodrome.migration.codemod.rules.given import given_to
-from aerodrome.migration.codemod.rules.receivers import stores_of, values_of_attribute, values_of_name
+from aerodrome.migration.codemod.rules.receivers import function_around, stores_of, values_of_attribute, values_of_name
 from aerodrome.migration.codemod.source import Source
 
 CONTEXTS = ("context", "kwargs", "ctx", "ti_context", "_context")
@@ -193,18 +193,14 @@ def _source_of(source: Source, node: ast.expr) -> ast.expr | None:
         return None
     values = values_of_name(source, node)
     owner = _source_of(source, values[0]) if len(values) == 1 and values[0] is not None else None
-    if not isinstance(owner, ast.Name) or _around(source, owner) is not _around(source, node):
+    if not isinstance(owner, ast.Name) or function_around(source, owner) is not function_around(source, node):
         return None
     is_parameter = _parameter_of(source, owner) is not None
-    return owner if len(stores_of(source, owner.id, _around(source, owner))) == (0 if is_parameter else 1) else None
-
-
-def _around(source: Source, node: ast.AST) -> ast.AST:
-    while node in source.parents:
-        node = source.parents[node]
-        if isinstance(node, Function):
-            return node
-    return source.tree
+    return (
+        owner
+        if len(stores_of(source, owner.id, function_around(source, owner))) == (0 if is_parameter else 1)
+        else None
+    )
 
 
 def _kind(name: str) -> str:
